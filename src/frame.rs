@@ -1,0 +1,785 @@
+//! One JSON-RPC message that keeps the text it came in.
+//!
+//! A bridge that rebuilds messages loses what it does not know: numbers beyond `f64`, unknown members, the order of
+//! keys, the spelling of escapes. So a [`Frame`] keeps its text and, beside it, an [`Outline`]: the few things needed
+//! to route it. A frame nobody edits leaves as the bytes that came.
+//!
+//! JSON-RPC 2.0; MCP `basic/messages` for the rules on ids.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// One JSON-RPC message on one line.
+#[derive(Clone)]
+pub struct Frame {
+    text: Box<str>,
+    outline: Outline,
+}
+
+/// What is needed to route a frame, and nothing more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outline {
+    /// A call that is owed an answer.
+    Request {
+        /// The caller's id.
+        id: Id,
+        /// The method, decoded.
+        method: Box<str>,
+    },
+    /// A message that is owed nothing.
+    Notification {
+        /// The method, decoded.
+        method: Box<str>,
+    },
+    /// An answer: a result, or an error when `failed`.
+    Response {
+        /// The id of the request it answers; absent when the peer could not read it.
+        id: Option<Id>,
+        /// Whether it carries `error` rather than `result`.
+        failed: bool,
+    },
+}
+
+/// A request id as its JSON text, so that `1`, `1.0` and `"1"` stay three ids and go back exactly as they came.
+/// Two spellings of one string (`"a"`, `"\u0061"`) are one id.
+#[derive(Clone)]
+pub struct Id {
+    text: Box<str>,
+    /// The decoded string, only where escapes make it differ from the text.
+    decoded: Option<Box<str>>,
+}
+
+/// Why a line is not a message: what to answer, and to which id if it could be read.
+#[derive(Debug)]
+pub struct Malformed {
+    /// The id found in the broken message, if one could be read.
+    pub id: Option<Id>,
+    /// `-32700` for text that is not JSON, `-32600` for JSON that is not a message (T-14).
+    pub code: i64,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// What one line, one JSON body or one event's data holds: a message, or a batch (2025-03-26 only, T-10).
+#[derive(Debug)]
+pub enum Parsed {
+    /// A single message.
+    One(Frame),
+    /// An array, each member judged by itself. Never empty.
+    Batch(Vec<Result<Frame, Malformed>>),
+}
+
+/// JSON-RPC's code for text that is not JSON.
+pub const PARSE_ERROR: i64 = -32700;
+/// JSON-RPC's code for JSON that is not a message.
+pub const INVALID_REQUEST: i64 = -32600;
+/// JSON-RPC's code for a method nobody here knows.
+pub const METHOD_NOT_FOUND: i64 = -32601;
+/// JSON-RPC's code for everything that went wrong on our side of the wire (E-13).
+pub const INTERNAL_ERROR: i64 = -32603;
+
+impl Parsed {
+    /// Reads a line. Raw line breaks between tokens are taken out (T-01); everything else is kept as it came.
+    ///
+    /// # Errors
+    /// Text that is not one JSON value, a value that is not a message, an empty array.
+    pub fn read(text: &str) -> Result<Self, Malformed> {
+        let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+        if !text.starts_with('[') {
+            return Frame::parse(text).map(Self::One);
+        }
+        let members: Vec<&RawValue> =
+            serde_json::from_str(text).map_err(|error| not_json(&error))?;
+        if members.is_empty() {
+            return Err(Malformed {
+                id: None,
+                code: INVALID_REQUEST,
+                reason: "an empty batch".into(),
+            });
+        }
+        Ok(Self::Batch(
+            members
+                .into_iter()
+                .map(|member| Frame::parse(member.get()))
+                .collect(),
+        ))
+    }
+}
+
+impl Frame {
+    /// Reads one message; see [`Parsed::read`] for lines that may hold a batch.
+    ///
+    /// # Errors
+    /// Text that is not JSON, or JSON that is not a JSON-RPC 2.0 message.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+        if !text.starts_with('{') {
+            serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
+            return Err(Malformed {
+                id: None,
+                code: INVALID_REQUEST,
+                reason: "not a JSON object".into(),
+            });
+        }
+        let members: Members<'_> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+        let outline = members.outline()?;
+        Ok(Self {
+            text: one_line(text).into(),
+            outline,
+        })
+    }
+
+    /// The message as one line of JSON, without its line end.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What routes it.
+    pub fn outline(&self) -> &Outline {
+        &self.outline
+    }
+
+    /// The id of a request or of the request a response answers.
+    pub fn id(&self) -> Option<&Id> {
+        match &self.outline {
+            Outline::Request { id, .. } => Some(id),
+            Outline::Response { id, .. } => id.as_ref(),
+            Outline::Notification { .. } => None,
+        }
+    }
+
+    /// The method of a request or notification.
+    pub fn method(&self) -> Option<&str> {
+        match &self.outline {
+            Outline::Request { method, .. } | Outline::Notification { method } => Some(method),
+            Outline::Response { .. } => None,
+        }
+    }
+
+    /// Whether an answer is owed to it.
+    pub fn is_request(&self) -> bool {
+        matches!(self.outline, Outline::Request { .. })
+    }
+
+    /// Whether it answers something.
+    pub fn is_response(&self) -> bool {
+        matches!(self.outline, Outline::Response { .. })
+    }
+
+    /// One top-level member as its JSON text (`params`, `result`, `error`).
+    pub fn member(&self, name: &str) -> Option<&str> {
+        member_of(&self.text, name)
+    }
+
+    /// One member of `params` as its JSON text.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        member_of(self.member("params")?, name)
+    }
+
+    /// The id that a `notifications/cancelled` names.
+    pub fn cancels(&self) -> Option<Id> {
+        if self.method() != Some("notifications/cancelled") || self.is_request() {
+            return None;
+        }
+        Id::parse(self.param("requestId")?)
+    }
+
+    /// A request of our own. `params` is JSON text, passed on as it is.
+    pub fn request(id: &Id, method: &str, params: Option<&str>) -> Self {
+        let text = match params {
+            Some(params) => {
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":{id},"method":{},"params":{params}}}"#,
+                    quoted(method)
+                )
+            }
+            None => format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"method":{}}}"#,
+                quoted(method)
+            ),
+        };
+        Self {
+            text: text.into(),
+            outline: Outline::Request {
+                id: id.clone(),
+                method: method.into(),
+            },
+        }
+    }
+
+    /// A notification of our own. `params` is JSON text, passed on as it is.
+    pub fn notification(method: &str, params: Option<&str>) -> Self {
+        let text = match params {
+            Some(params) => format!(
+                r#"{{"jsonrpc":"2.0","method":{},"params":{params}}}"#,
+                quoted(method)
+            ),
+            None => format!(r#"{{"jsonrpc":"2.0","method":{}}}"#, quoted(method)),
+        };
+        Self {
+            text: text.into(),
+            outline: Outline::Notification {
+                method: method.into(),
+            },
+        }
+    }
+
+    /// A successful answer. `result` is JSON text, passed on as it is.
+    pub fn result(id: &Id, result: &str) -> Self {
+        Self {
+            text: format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#).into(),
+            outline: Outline::Response {
+                id: Some(id.clone()),
+                failed: false,
+            },
+        }
+    }
+
+    /// An error answer; without an id it is `null` (T-14).
+    pub fn error(id: Option<&Id>, code: i64, message: &str, data: Option<&Value>) -> Self {
+        let shown = id.map_or("null", Id::text);
+        let data = data
+            .map(|data| format!(r#","data":{data}"#))
+            .unwrap_or_default();
+        Self {
+            text: format!(
+                r#"{{"jsonrpc":"2.0","id":{shown},"error":{{"code":{code},"message":{}{data}}}}}"#,
+                quoted(message)
+            )
+            .into(),
+            outline: Outline::Response {
+                id: id.cloned(),
+                failed: true,
+            },
+        }
+    }
+
+    /// The same message under another id. Everything but the id keeps its text.
+    pub fn with_id(&self, id: &Id) -> Self {
+        let mut frame = self.clone();
+        if let Ok(Members { id: Some(old), .. }) = serde_json::from_str(&self.text) {
+            // RawValue borrows from the text, so its place is the place to cut.
+            let start = old.get().as_ptr() as usize - self.text.as_ptr() as usize;
+            let (before, rest) = self.text.split_at(start);
+            let (_, after) = rest.split_at(old.get().len());
+            frame.text = format!("{before}{id}{after}").into();
+        }
+        match &mut frame.outline {
+            Outline::Request { id: place, .. } => *place = id.clone(),
+            Outline::Response { id: place, .. } => *place = Some(id.clone()),
+            Outline::Notification { .. } => {}
+        }
+        frame
+    }
+}
+
+impl fmt::Debug for Frame {
+    /// Shows the outline only: the text may hold a person's data.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?} ({} bytes)", self.outline, self.text.len())
+    }
+}
+
+impl Malformed {
+    /// The error to send back for it.
+    pub fn reply(&self) -> Frame {
+        let message = match self.code {
+            PARSE_ERROR => format!("Parse error: {}", self.reason),
+            _ => format!("Invalid request: {}", self.reason),
+        };
+        Frame::error(self.id.as_ref(), self.code, &message, None)
+    }
+}
+
+impl Id {
+    /// An id of ours. They begin `bridge:`, so they cannot meet the host's (T-07).
+    pub fn ours(number: u64) -> Self {
+        Self {
+            text: format!("\"bridge:{number}\"").into(),
+            decoded: None,
+        }
+    }
+
+    /// Reads the JSON text of an id; anything but a string or a number is none (T-06).
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+        let decoded = match text.as_bytes().first()? {
+            b'"' if text.contains('\\') => Some(serde_json::from_str::<String>(text).ok()?.into()),
+            b'"' | b'-' | b'0'..=b'9' => None,
+            _ => return None,
+        };
+        serde_json::from_str::<IgnoredAny>(text).ok()?;
+        Some(Self {
+            text: text.into(),
+            decoded,
+        })
+    }
+
+    /// The id as JSON.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn key(&self) -> (bool, &str) {
+        match (&self.decoded, self.text.strip_prefix('"')) {
+            (Some(decoded), _) => (true, decoded),
+            (None, Some(rest)) => (true, rest.strip_suffix('"').unwrap_or(rest)),
+            (None, None) => (false, &self.text),
+        }
+    }
+}
+
+impl PartialEq for Id {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Id {}
+
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+/// Something that went wrong on the bridge's side of a request, in words for a person reading it in a chat window and
+/// in data for a program (E-13: the code is never one of a peer's).
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// A stable word for programs: `unreachable`, `sign_in_needed`, `leaving`, `bad_answer`, …
+    pub kind: &'static str,
+    /// A sentence for people. No secrets, no bodies from the remote.
+    pub message: String,
+    /// What to do about it, if anything.
+    pub hint: Option<String>,
+    /// The address it is about, without query.
+    pub url: Option<String>,
+    /// The HTTP status that caused it.
+    pub status: Option<u16>,
+    /// Whether the same request may succeed if sent again.
+    pub retryable: bool,
+    /// How long to wait before that.
+    pub retry_after: Option<Duration>,
+}
+
+impl Trouble {
+    /// A trouble with only its kind and sentence set.
+    pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            url: None,
+            status: None,
+            retryable: false,
+            retry_after: None,
+        }
+    }
+
+    /// Says that sending the same request again may work.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
+        self.retryable = true;
+        self
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The JSON-RPC error that answers `id` with it.
+    pub fn reply(&self, id: &Id) -> Frame {
+        let mut data = serde_json::Map::new();
+        data.insert("source".into(), "mcpipe".into());
+        data.insert("kind".into(), self.kind.into());
+        if let Some(hint) = &self.hint {
+            data.insert("hint".into(), hint.as_str().into());
+        }
+        if let Some(url) = &self.url {
+            data.insert("url".into(), url.as_str().into());
+        }
+        if let Some(status) = self.status {
+            data.insert("status".into(), status.into());
+        }
+        data.insert("retryable".into(), self.retryable.into());
+        if let Some(after) = self.retry_after {
+            let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+            data.insert("retryAfterMs".into(), millis.into());
+        }
+        let message = match &self.hint {
+            Some(hint) => format!("{} {hint}", self.message),
+            None => self.message.clone(),
+        };
+        Frame::error(
+            Some(id),
+            INTERNAL_ERROR,
+            &message,
+            Some(&Value::Object(data)),
+        )
+    }
+}
+
+/// The top level of a message, borrowed from its text. The last of two members with one name counts, as in JavaScript.
+#[derive(Default)]
+struct Members<'a> {
+    version: Option<Cow<'a, str>>,
+    id: Option<&'a RawValue>,
+    method: Option<&'a RawValue>,
+    result: bool,
+    error: bool,
+}
+
+impl Members<'_> {
+    fn outline(self) -> Result<Outline, Malformed> {
+        let id = self.id.and_then(|raw| Id::parse(raw.get()));
+        let invalid = |id: Option<Id>, reason: &str| Malformed {
+            id,
+            code: INVALID_REQUEST,
+            reason: reason.into(),
+        };
+        if self.version.as_deref() != Some("2.0") {
+            return Err(invalid(id, r#"its "jsonrpc" is not "2.0""#));
+        }
+        match (self.method, self.id, self.result, self.error) {
+            (Some(method), raw, false, false) => {
+                let Ok(method) = serde_json::from_str::<String>(method.get()) else {
+                    return Err(invalid(id, "its method is not a string"));
+                };
+                match (raw, id) {
+                    (None, _) => Ok(Outline::Notification {
+                        method: method.into(),
+                    }),
+                    (Some(_), Some(id)) => Ok(Outline::Request {
+                        id,
+                        method: method.into(),
+                    }),
+                    (Some(_), None) => {
+                        Err(invalid(None, "its id is neither a string nor a number"))
+                    }
+                }
+            }
+            (None, Some(_), true, false) => Ok(Outline::Response { id, failed: false }),
+            (None, _, false, true) => Ok(Outline::Response { id, failed: true }),
+            (Some(_), ..) => Err(invalid(id, "both a method and an answer")),
+            (None, _, true, true) => Err(invalid(id, "both a result and an error")),
+            (None, ..) => Err(invalid(id, "no method, result or error")),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Top;
+        impl<'de> Visitor<'de> for Top {
+            type Value = Members<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a JSON-RPC message")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut found = Members::default();
+                while let Some(Name(name)) = map.next_key()? {
+                    match name.as_ref() {
+                        "jsonrpc" => {
+                            let raw: &RawValue = map.next_value()?;
+                            found.version = serde_json::from_str::<String>(raw.get())
+                                .ok()
+                                .map(Cow::Owned);
+                        }
+                        "id" => found.id = Some(map.next_value()?),
+                        "method" => found.method = Some(map.next_value()?),
+                        "result" => {
+                            found.result = true;
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                        "error" => {
+                            found.error = true;
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(found)
+            }
+        }
+        deserializer.deserialize_map(Top)
+    }
+}
+
+/// A key that borrows where it can. A key with a lone surrogate is nobody's name but must not spoil its message.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Key;
+        impl<'de> Visitor<'de> for Key {
+            type Value = Name<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a name")
+            }
+
+            fn visit_borrowed_bytes<E: serde::de::Error>(
+                self,
+                bytes: &'de [u8],
+            ) -> Result<Self::Value, E> {
+                Ok(Name(String::from_utf8_lossy(bytes)))
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(
+                    String::from_utf8_lossy(bytes).into_owned(),
+                )))
+            }
+
+            fn visit_borrowed_str<E: serde::de::Error>(
+                self,
+                text: &'de str,
+            ) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer
+            .deserialize_bytes(Key)
+            .map_err(D::Error::custom)
+    }
+}
+
+/// Finds one member of a JSON object given as text.
+pub fn member_of<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+    struct Find<'n>(&'n str);
+    impl<'de> Visitor<'de> for Find<'_> {
+        type Value = Option<&'de RawValue>;
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = None;
+            while let Some(Name(key)) = map.next_key()? {
+                if key == self.0 {
+                    found = Some(map.next_value()?);
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(found)
+        }
+    }
+    let mut reader = serde_json::Deserializer::from_str(object);
+    Deserializer::deserialize_map(&mut reader, Find(name))
+        .ok()
+        .flatten()
+        .map(RawValue::get)
+}
+
+fn quoted(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+/// Line breaks cannot stand inside a JSON string, so those in valid JSON are layout and can go.
+fn one_line(text: &str) -> Cow<'_, str> {
+    if text.contains(['\n', '\r']) {
+        Cow::Owned(text.replace(['\n', '\r'], ""))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// serde_json's own text quotes the input only in "invalid type" errors, which cannot arise here; the place is enough.
+fn not_json(error: &serde_json::Error) -> Malformed {
+    let reason = if error.is_eof() {
+        "the JSON ends too early"
+    } else {
+        "not JSON"
+    };
+    Malformed {
+        id: None,
+        code: PARSE_ERROR,
+        reason: format!("{reason} (column {})", error.column()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(text: &str) -> Frame {
+        Frame::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_frame_nobody_edits_leaves_as_it_came() {
+        for text in [
+            r#"{"jsonrpc":"2.0","id":9007199254740993,"method":"x","params":{"big":1e400,"n":123456789012345678901234567890}}"#,
+            r#"{ "method" : "x", "zz":{"b":1,"a":2,"b":3},"jsonrpc":"2.0" , "id":"\u0061\/" }"#,
+            "{\"jsonrpc\":\"2.0\",\"method\":\"x\",\"params\":{\"s\":\"\\ud800 \u{2028} é\\u00e9\"}}",
+            r#"{"jsonrpc":"2.0","id":1,"result":{"float":1.0,"exp":1E+2,"neg":-0}}"#,
+        ] {
+            assert_eq!(frame(text).text(), text);
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_carried_not_followed() {
+        let depth = 100_000;
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","method":"x","params":{}{}}}"#,
+            "[".repeat(depth),
+            "]".repeat(depth)
+        );
+        assert_eq!(frame(&text).text().len(), text.len());
+    }
+
+    #[test]
+    fn line_breaks_between_tokens_go_and_nothing_else() {
+        let pretty =
+            "{\n  \"jsonrpc\": \"2.0\",\r\n  \"id\": 1,\n  \"result\": {\"a\": \"x\\ny\"}\n}";
+        assert_eq!(
+            frame(pretty).text(),
+            r#"{  "jsonrpc": "2.0",  "id": 1,  "result": {"a": "x\ny"}}"#
+        );
+    }
+
+    #[test]
+    fn ids_keep_type_and_value() {
+        let ids = ["1", "1.0", "\"1\"", "-0", "0", "\"\""].map(|text| Id::parse(text).unwrap());
+        for (i, a) in ids.iter().enumerate() {
+            for (j, b) in ids.iter().enumerate() {
+                assert_eq!(a == b, i == j, "{a} and {b}");
+            }
+        }
+        assert_eq!(Id::parse(r#""a""#), Id::parse(r#""\u0061""#));
+        assert_ne!(Id::parse(r#""\"""#), Id::parse(r#""\\\"""#));
+        for bad in ["null", "true", "{}", "[1]", "", "01", "\"\\x\""] {
+            assert_eq!(Id::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_message_says_so_with_the_right_code() {
+        for (text, code, id) in [
+            ("{", PARSE_ERROR, None),
+            ("nonsense", PARSE_ERROR, None),
+            (r#"{"jsonrpc":"2.0"} {}"#, PARSE_ERROR, None),
+            ("3", INVALID_REQUEST, None),
+            (r#"{"jsonrpc":"2.0","id":4}"#, INVALID_REQUEST, Some("4")),
+            (
+                r#"{"jsonrpc":"1.0","id":4,"method":"x"}"#,
+                INVALID_REQUEST,
+                Some("4"),
+            ),
+            (r#"{"id":"q","method":"x"}"#, INVALID_REQUEST, Some("\"q\"")),
+            (
+                r#"{"jsonrpc":"2.0","id":null,"method":"x"}"#,
+                INVALID_REQUEST,
+                None,
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":{},"method":"x"}"#,
+                INVALID_REQUEST,
+                None,
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
+                INVALID_REQUEST,
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{}}"#,
+                INVALID_REQUEST,
+                Some("1"),
+            ),
+        ] {
+            let found = Frame::parse(text).unwrap_err();
+            assert_eq!(
+                (found.code, found.id.as_ref().map(Id::text)),
+                (code, id),
+                "{text}"
+            );
+            assert!(frame(found.reply().text()).is_response());
+        }
+    }
+
+    #[test]
+    fn a_batch_is_judged_member_by_member() {
+        let Parsed::Batch(members) = Parsed::read(
+            r#" [{"jsonrpc":"2.0","method":"x"}, 3, {"jsonrpc":"2.0","id":1,"method":"y"}] "#,
+        )
+        .unwrap() else {
+            panic!("not a batch")
+        };
+        assert_eq!(
+            members.iter().map(Result::is_ok).collect::<Vec<_>>(),
+            [true, false, true]
+        );
+        assert_eq!(Parsed::read("[]").unwrap_err().code, INVALID_REQUEST);
+        assert_eq!(Parsed::read("[1,").unwrap_err().code, PARSE_ERROR);
+    }
+
+    #[test]
+    fn a_new_id_leaves_the_rest_alone() {
+        let before = frame(r#"{"a":{"id":1}, "id" : "x" ,"jsonrpc":"2.0","method":"m","z":1e400}"#);
+        let after = before.with_id(&Id::ours(7));
+        assert_eq!(
+            after.text(),
+            r#"{"a":{"id":1}, "id" : "bridge:7" ,"jsonrpc":"2.0","method":"m","z":1e400}"#
+        );
+        assert_eq!(after.id(), Some(&Id::ours(7)));
+    }
+
+    #[test]
+    fn members_are_found_by_name_and_cancellations_by_id() {
+        let cancel = frame(
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId": "7" ,"reason":"x"}}"#,
+        );
+        assert_eq!(cancel.cancels(), Id::parse("\"7\""));
+        assert_eq!(cancel.param("reason"), Some("\"x\""));
+        assert_eq!(cancel.param("none"), None);
+        assert_eq!(member_of("[1]", "x"), None);
+    }
+
+    #[test]
+    fn a_trouble_is_an_error_for_people_and_for_programs() {
+        let reply = Trouble::new("unreachable", "Nobody answers.")
+            .hint("Try later.")
+            .retryable()
+            .reply(&Id::ours(1));
+        let value: Value = serde_json::from_str(reply.text()).unwrap();
+        assert_eq!(value["error"]["code"], INTERNAL_ERROR);
+        assert_eq!(value["error"]["message"], "Nobody answers. Try later.");
+        assert_eq!(value["error"]["data"]["kind"], "unreachable");
+        assert_eq!(value["error"]["data"]["retryable"], true);
+    }
+}

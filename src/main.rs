@@ -1,0 +1,2 @@
+//! A stdio-to-HTTP MCP bridge. (next)
+fn main() {}

@@ -1,0 +1,1 @@
+//! The network: TLS, timeouts, size caps; an HTTP response to an Answer. (next)

@@ -1,0 +1,204 @@
+//! The far bank: the MCP server, as the rest of the bridge sees it.
+//!
+//! [`Remote`] has two real implementations: the network ([`https`]) and a recording (`replay`). It carries one HTTP
+//! exchange at a time and knows nothing of sessions, eras or signing in: headers come from the era's rules, the
+//! credential from the authorizer, and what came back is said in the words of [`Answer`].
+
+pub mod https;
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use http::HeaderMap;
+use url::Url;
+
+use crate::auth::Credential;
+use crate::auth::challenge::Challenge;
+use crate::frame::{Frame, Parsed, Trouble};
+use crate::sse;
+
+/// One HTTP request to the remote.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// Where to; `None` is the configured endpoint. Another place is used only where the remote named one on its own
+    /// origin (HTTP+SSE's `endpoint`, H-17).
+    pub to: Option<&'a Url>,
+    /// What to do there.
+    pub verb: Verb<'a>,
+    /// What the era's rules add: version, session, `Last-Event-ID`, `Mcp-*`.
+    pub headers: &'a HeaderMap,
+    /// What to prove who we are with.
+    pub credential: Option<&'a Credential>,
+}
+
+/// The three methods of Streamable HTTP.
+#[derive(Clone, Copy, Debug)]
+pub enum Verb<'a> {
+    /// Posts one message, or a batch (the text of an array).
+    Post(&'a str),
+    /// Opens or resumes a stream of events.
+    Get,
+    /// Ends a session.
+    Delete,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub enum Answer {
+    /// Any 2xx without a message in it (H-04).
+    Accepted(Head),
+    /// One JSON body.
+    Json(Head, Parsed),
+    /// A stream of events.
+    Stream(Head, Events),
+    /// 401, or 403 with `insufficient_scope`: nothing was done, a better credential may help.
+    Challenged(Challenge),
+    /// Any other 3xx, 4xx, 5xx.
+    Refused(Refusal),
+}
+
+/// What is kept of a response's head.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Mcp-Session-Id`, if it was visible ASCII of at most 1 KiB (N-01, T24). A secret (N-09).
+    pub session: Option<crate::secret::Secret>,
+}
+
+/// An HTTP refusal.
+#[derive(Clone, Debug, Default)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The JSON-RPC message in the body, if there was one.
+    pub frame: Option<Frame>,
+    /// The start of a body that is not JSON-RPC, as text, for rules that look at wording (N-08). At most 2 KiB, never
+    /// shown to the host as it is.
+    pub text: String,
+    /// `Retry-After`, seconds or date, as a time from now.
+    pub retry_after: Option<Duration>,
+}
+
+/// Why an exchange did not bring an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// No connection was made, so nothing was processed.
+    #[error("cannot connect to {host}: {why}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// The innermost causes, without the address.
+        why: String,
+    },
+    /// The connection broke, or went quiet for too long, after the request may have been read.
+    #[error("the connection to {host} broke: {why}")]
+    Cut {
+        /// Host and port.
+        host: String,
+        /// The innermost causes, without the address.
+        why: String,
+    },
+    /// A response that is not MCP: HTML, an unreadable body, a message that is none.
+    #[error("{host} answered with something that is not MCP: {why}")]
+    NotMcp {
+        /// Host and port.
+        host: String,
+        /// What it was.
+        why: String,
+    },
+    /// A body or an event over `--max-message-size`.
+    #[error("{host} sent a message of more than {limit} bytes")]
+    TooLarge {
+        /// Host and port.
+        host: String,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+}
+
+impl Fault {
+    /// Whether the request certainly never reached the remote.
+    pub fn is_before_sending(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+
+    /// The error that answers a request it befell.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Unreachable { .. } => Trouble::new("unreachable", format!("{self}.")).retryable(),
+            Self::Cut { .. } => {
+                Trouble::new("cut", format!("{self}; the answer is lost.")).retryable()
+            }
+            Self::NotMcp { .. } => Trouble::new("bad_answer", format!("{self}."))
+                .hint("Check the address: `mcpipe doctor URL` says what is there."),
+            Self::TooLarge { .. } => Trouble::new("too_large", format!("{self}."))
+                .hint("--max-message-size raises the limit."),
+        }
+    }
+}
+
+/// The far bank.
+pub trait Remote: Send + Sync + 'static {
+    /// Sends one request and waits for the head of its response, and for the whole body where it is JSON.
+    ///
+    /// # Errors
+    /// See [`Fault`]. HTTP refusals are answers.
+    fn send(&self, outgoing: Outgoing<'_>) -> impl Future<Output = Result<Answer, Fault>> + Send;
+}
+
+/// A stream of events, read as it comes. Dropping it closes the connection.
+pub struct Events {
+    chunks: BoxStream<'static, Result<Bytes, Fault>>,
+    parser: sse::Parser,
+    host: String,
+    ready: std::collections::VecDeque<sse::Event>,
+}
+
+impl Events {
+    /// Reads events of at most `limit` bytes from chunks that come from `host`.
+    pub fn new(
+        chunks: BoxStream<'static, Result<Bytes, Fault>>,
+        host: String,
+        limit: usize,
+    ) -> Self {
+        Self {
+            chunks,
+            parser: sse::Parser::new(limit),
+            host,
+            ready: std::collections::VecDeque::new(),
+        }
+    }
+
+    /// The next event; `None` when the remote closed the stream cleanly. Safe to cancel.
+    ///
+    /// # Errors
+    /// The connection broke, or an event was too large.
+    pub async fn next(&mut self) -> Result<Option<sse::Event>, Fault> {
+        use futures_util::StreamExt as _;
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Some(event));
+            }
+            let Some(chunk) = self.chunks.next().await.transpose()? else {
+                return Ok(None);
+            };
+            let mut events = Vec::new();
+            self.parser
+                .push(&chunk, &mut events)
+                .map_err(|error| Fault::TooLarge {
+                    host: self.host.clone(),
+                    limit: error.limit,
+                })?;
+            self.ready.extend(events);
+        }
+    }
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Events")
+    }
+}

@@ -1,0 +1,2 @@
+//! The demonstration. (next)
+fn main() {}
