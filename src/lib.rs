@@ -2,10 +2,15 @@
 
 pub mod auth;
 pub mod bridge;
+pub mod cli;
+pub mod commands;
 pub mod era;
 pub mod frame;
+pub mod logging;
 pub mod remote;
+pub mod report;
 pub mod secret;
+pub mod settings;
 pub mod sse;
 pub mod stdio;
 pub mod store;

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time;
 use url::Url;
@@ -377,11 +377,6 @@ fn innermost(error: reqwest::Error) -> String {
         source = cause.source();
     }
     causes.pop().unwrap_or_default()
-}
-
-/// Whether these headers bring their own `Authorization`, which switches signing in off.
-pub fn brings_authorization(headers: &HeaderMap) -> bool {
-    headers.contains_key(AUTHORIZATION)
 }
 
 #[cfg(test)]

@@ -61,21 +61,27 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> 
     Ok(found)
 }
 
-/// The client side of TLS, trusting the operating system's roots and `extra`.
+/// The client side of TLS, trusting the operating system's roots and `extra`. With `is_wanted_soon` the roots begin to
+/// load now; otherwise with the first handshake, if there ever is one.
 ///
 /// # Errors
 /// rustls refused its own defaults.
-pub fn config(extra: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Error> {
+pub fn config(
+    extra: Vec<CertificateDer<'static>>,
+    is_wanted_soon: bool,
+) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(Patient {
         provider: Arc::clone(&provider),
         extra,
         inner: OnceLock::new(),
     });
-    let early = Arc::clone(&verifier);
-    thread::spawn(move || {
-        let _ = early.inner();
-    });
+    if is_wanted_soon {
+        let early = Arc::clone(&verifier);
+        thread::spawn(move || {
+            let _ = early.inner();
+        });
+    }
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous() // rustls' word for any verifier but its own; this one is the platform's
