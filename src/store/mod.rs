@@ -1,5 +1,10 @@
 //! The vault: what is kept between starts, encrypted. (design: security.md section 2)
 
+pub mod contents;
+pub mod envelope;
+pub mod primitives;
+pub mod slot;
+
 use std::time::Duration;
 
 use crate::secret::Secret;
