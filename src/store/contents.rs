@@ -18,6 +18,7 @@ pub const MAX_ENTRY: usize = 15 << 20;
 /// What a root key gives in one vault.
 #[derive(Clone, Debug)]
 pub struct Keys {
+    vault_id: String,
     root: Key,
     pub(super) kek: Key,
     pub(super) index: Key,
@@ -30,8 +31,14 @@ impl Keys {
         Self {
             kek: derive("mcpipe/1/kek"),
             index: derive("mcpipe/1/index-key"),
+            vault_id: vault_id.to_owned(),
             root,
         }
+    }
+
+    /// Were they derived for this vault?
+    pub fn belong_to(&self, vault_id: &str) -> bool {
+        self.vault_id == vault_id
     }
 
     /// What the slots wrap.

@@ -166,15 +166,14 @@ impl Sealed {
         })
     }
 
-    /// The first bytes, up to and including the index nonce, which no other commit of any vault has.
-    pub fn beginning(&self) -> &[u8] {
-        let end = self.header_end + NONCE;
-        self.bytes.get(..end).unwrap_or(&self.bytes)
-    }
-
     /// Which vault it is: base64url, random.
     pub fn vault_id(&self) -> &str {
         &self.vault_id
+    }
+
+    /// The first bytes: see [`beginning`].
+    pub fn beginning(&self) -> &[u8] {
+        beginning(&self.bytes)
     }
 
     /// How often it has been written.
@@ -240,6 +239,16 @@ pub fn seal(contents: &mut Contents, keys: &Keys, nonce: &[u8; NONCE]) -> Result
     }
     contents.generation = generation;
     Ok(file)
+}
+
+/// The first bytes of a vault file, up to and including the index nonce: no two commits have the same.
+pub fn beginning(file: &[u8]) -> &[u8] {
+    let header = file
+        .get(8..PREFIX)
+        .and_then(|length| length.try_into().ok());
+    let header = header.map_or(0, u32::from_be_bytes);
+    let end = usize::try_from(header).unwrap_or(MAX_FILE) + PREFIX + NONCE;
+    file.get(..end).unwrap_or(file)
 }
 
 fn index_aad(header: &[u8], blobs: &[u8]) -> Vec<u8> {
