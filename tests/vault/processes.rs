@@ -158,3 +158,17 @@ async fn files_are_private_whatever_the_umask() {
     let state = std::fs::metadata(home.path().join("state")).unwrap();
     assert_eq!(state.permissions().mode() & 0o777, 0o700);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_kept_from_core_dumps() {
+    use rustix::process::{DumpableBehavior, dumpable_behavior};
+
+    mcpipe::store::dump::forbid();
+    assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    let limits = std::fs::read_to_string("/proc/thread-self/limits").unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    assert_eq!(core.unwrap().split_whitespace().nth(4), Some("0"));
+}
