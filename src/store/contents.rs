@@ -154,7 +154,8 @@ impl Contents {
     }
 
     /// Seals an entry, new or in place of the one of this name. Its revision is the generation that the next
-    /// [`Contents::seal`] writes, so it grows with every write and is not used again if the entry is removed and returns.
+    /// [`seal`](super::envelope::seal) writes, so it grows with every write and is not used again if the entry is
+    /// removed and returns.
     ///
     /// # Errors
     /// [`Error::OverCeiling`] for content that could not be in any vault.

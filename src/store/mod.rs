@@ -3,12 +3,14 @@
 //! The facade. Entries have names, kinds and revisions, and are written by compare-and-swap; two processes that share a
 //! vault lose nothing of each other's. [`Vault::lock`] is for what must happen once on the whole machine, such as
 //! spending a refresh token. Below it: `envelope`, `contents`, `slot` and `primitives` are the format, pure; `file` is
-//! paths, modes and locks; `passphrase` is where passphrases come from; `disk` joins them, `memory` does without.
+//! paths, modes and locks; `passphrase` is where passphrases come from; `disk` joins them, `memory` does without; `dump` keeps this
+//! process's memory to itself.
 //!
 //! Knows nothing of what an entry's text means.
 
 pub mod contents;
 mod disk;
+pub mod dump;
 pub mod envelope;
 pub mod file;
 mod memory;

@@ -407,6 +407,22 @@ mod tests {
         assert!(!sources.is_given() && read(&sources).is_none());
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn an_inherited_descriptor_is_read_to_its_end() {
+        use std::io::Write;
+        use std::os::fd::AsRawFd;
+
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"from a pipe\n").unwrap();
+        drop(writer);
+        let sources = Sources {
+            descriptor: u32::try_from(reader.as_raw_fd()).ok(),
+            ..Sources::default()
+        };
+        assert_eq!(text(&sources.read().unwrap().unwrap()), "from a pipe");
+    }
+
     #[test]
     fn a_source_that_fails_is_not_passed_over() {
         let sources = Sources {
