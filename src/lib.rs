@@ -6,3 +6,4 @@ pub mod remote;
 pub mod secret;
 pub mod sse;
 pub mod store;
+pub mod transcript;
