@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod frame;
+pub mod ledger;
 pub mod remote;
 pub mod secret;
 pub mod sse;
