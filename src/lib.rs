@@ -8,6 +8,7 @@ pub mod era;
 pub mod frame;
 pub mod ledger;
 pub mod logging;
+pub mod recorder;
 pub mod remote;
 pub mod report;
 pub mod secret;

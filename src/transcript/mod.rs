@@ -7,6 +7,7 @@
 //! {"host":{"id":1,"method":"tools/list"}}                       the host says
 //! {"eof":true}                                                  the host closes its end
 //! {"post":{"method":"tools/list"},"headers":{"mcp-name":null}}  the bridge posts; a null header must not be there
+//! {"post":{"method":"ping"},"to":"/messages?s=1"}               the same, not to the configured address
 //! {"get":true,"x":2}  {"delete":true}                           the other two methods
 //! {"answer":200,"json":{"result":{"tools":[]}}}                 the remote answers with one body,
 //! {"answer":200,"sse":true,"headers":{"mcp-session-id":"s"}}    with a stream,
@@ -79,6 +80,8 @@ pub enum Entry {
         x: Exchange,
         /// What it asks.
         verb: Verb,
+        /// Where to, if not the configured address (HTTP+SSE's `endpoint`).
+        to: Option<String>,
         /// What it says in its head.
         headers: Headers,
     },
@@ -274,6 +277,7 @@ mod tests {
         let request = |x, verb| Entry::Request {
             x,
             verb,
+            to: (x == 4).then(|| "/messages?s=1".into()),
             headers: headers.clone(),
         };
         let answer = |x, body| Entry::Answer {

@@ -51,7 +51,7 @@ const TELLING: [&str; 14] = [
 /// Shorter texts are replaced in headers only: a session called `1` would take every 1 out of the messages.
 const SHORTEST: usize = 8;
 
-const HIDDEN: &str = "(redacted)";
+pub(super) const HIDDEN: &str = "(redacted)";
 
 impl Redactor {
     /// A redactor that knows these secrets. Empty ones are none.
@@ -81,14 +81,25 @@ impl Redactor {
             Entry::Note(text) => Entry::Note(self.text(&text)),
             Entry::Host(text) => Entry::Host(self.text(&text)),
             Entry::Bridge(text) => Entry::Bridge(self.text(&text)),
-            Entry::Request { x, verb, headers } => {
+            Entry::Request {
+                x,
+                verb,
+                to,
+                headers,
+            } => {
                 // Headers first: they teach the session id.
                 let headers = self.headers(headers);
                 let verb = match verb {
                     Verb::Post(text) => Verb::Post(self.text(&text)),
                     Verb::Get | Verb::Delete => verb,
                 };
-                Entry::Request { x, verb, headers }
+                let to = to.map(|to| self.endpoint(&to));
+                Entry::Request {
+                    x,
+                    verb,
+                    to,
+                    headers,
+                }
             }
             Entry::Answer {
                 x,
@@ -112,7 +123,7 @@ impl Redactor {
             Entry::Event { x, mut event } => {
                 // HTTP+SSE's endpoint carries the session in its query (H-18).
                 if event.kind.as_deref() == Some("endpoint") {
-                    self.learn_query(&event.data);
+                    event.data = self.endpoint(&event.data);
                 }
                 event.data = self.text(&event.data);
                 event.id = event.id.map(|id| self.text(&id));
@@ -155,15 +166,21 @@ impl Redactor {
         stand_in
     }
 
-    fn learn_query(&mut self, url: &str) {
-        let Some((_, query)) = url.split_once('?') else {
-            return;
+    /// An address whose query names a session.
+    fn endpoint(&mut self, url: &str) -> String {
+        let Some((path, query)) = url.split_once('?') else {
+            return self.text(url);
         };
-        for (_, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            if !value.is_empty() {
-                self.session(value);
-            }
-        }
+        let pairs: Vec<_> = query
+            .split('&')
+            .map(|pair| match pair.split_once('=') {
+                Some((name, value)) if !value.is_empty() => {
+                    format!("{name}={}", self.session(value))
+                }
+                _ => self.text(pair),
+            })
+            .collect();
+        format!("{}?{}", self.text(path), pairs.join("&"))
     }
 
     /// Replaces known secrets, also where JSON spells them with escapes.
@@ -256,6 +273,7 @@ mod tests {
         Entry::Request {
             x: 1,
             verb: Verb::Post(body.into()),
+            to: None,
             headers: headers
                 .iter()
                 .map(|(name, value)| ((*name).into(), Some((*value).into())))
@@ -345,6 +363,12 @@ mod tests {
             },
         };
         let line = redactor.entry(event).line(None);
+        assert!(line.contains("/messages?sessionId=session-1"), "{line}");
+        let mut posted = request(&[], "{}");
+        if let Entry::Request { to, .. } = &mut posted {
+            *to = Some("/messages?sessionId=5f7a90ee".into());
+        }
+        let line = redactor.entry(posted).line(None);
         assert!(line.contains("/messages?sessionId=session-1"), "{line}");
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Wire {
     #[serde(skip_serializing_if = "Option::is_none")]
     delete: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<Why>,
@@ -79,7 +81,10 @@ impl Wire {
             Entry::Host(text) => wire.host = Some(raw(text)),
             Entry::Eof => wire.eof = Some(true),
             Entry::Bridge(text) => wire.bridge = Some(raw(text)),
-            Entry::Request { verb, headers, .. } => {
+            Entry::Request {
+                verb, to, headers, ..
+            } => {
+                wire.to.clone_from(to);
                 match verb {
                     Verb::Post(text) => wire.post = Some(raw(text)),
                     Verb::Get => wire.get = Some(true),
@@ -134,7 +139,12 @@ impl Wire {
         let delete = self.delete.map(|_| Verb::Delete);
         if let Some(verb) = post.or(get).or(delete) {
             let x = names.open(self.x);
-            entries.push(Entry::Request { x, verb, headers });
+            entries.push(Entry::Request {
+                x,
+                verb,
+                to: self.to,
+                headers,
+            });
         } else if let Some(status) = self.answer {
             let body = match (self.json, self.sse, self.text) {
                 (Some(raw), None, None) => Body::Json(fed(&raw)),
