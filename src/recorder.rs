@@ -141,7 +141,8 @@ async fn overhear_out(
     }
 }
 
-/// The line's text; of a line that is no message, one that is refused for the same reason.
+/// The line's text; of a line that is no message, one that is refused with the same code. What it was is not kept:
+/// it is gone by the time it is known to be none.
 fn said(line: &Line) -> String {
     match line {
         Ok(Parsed::One(frame)) => frame.text().into(),

@@ -228,7 +228,10 @@ impl Script {
                 None => {}
             }
         }
-        self.surprises.push(complaint);
+        // What is refused is often tried again.
+        if self.surprises.last() != Some(&complaint) {
+            self.surprises.push(complaint);
+        }
         None
     }
 }

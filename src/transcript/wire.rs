@@ -78,7 +78,7 @@ impl Wire {
         };
         match entry {
             Entry::Note(note) => wire.note = Some(note.clone()),
-            Entry::Host(text) => wire.host = Some(raw(text)),
+            Entry::Host(text) => wire.host = Some(raw_fed(text)),
             Entry::Eof => wire.eof = Some(true),
             Entry::Bridge(text) => wire.bridge = Some(raw(text)),
             Entry::Request {
@@ -101,14 +101,14 @@ impl Wire {
                 wire.answer = Some(*status);
                 wire.headers.clone_from(headers);
                 match body {
-                    Body::Json(text) => wire.json = Some(raw(text)),
+                    Body::Json(text) => wire.json = Some(raw_fed(text)),
                     Body::Stream => wire.sse = Some(true),
                     Body::Text(text) if text.is_empty() => {}
                     Body::Text(text) => wire.text = Some(text.clone()),
                 }
             }
             Entry::Event { event, .. } => {
-                wire.event = Some(raw(&event.data));
+                wire.event = Some(raw_fed(&event.data));
                 wire.kind.clone_from(&event.kind);
                 wire.id.clone_from(&event.id);
                 wire.retry = event
@@ -266,15 +266,21 @@ impl Names {
 
 /// JSON as it is where reading gives it back unchanged, else as a string.
 fn raw(text: &str) -> Box<RawValue> {
-    let survives = text.starts_with(['{', '[']) && !text.contains(['\n', '\r']);
-    let as_it_is = if survives && filled(text) == text {
-        RawValue::from_string(text.to_owned()).ok()
-    } else {
-        None
-    };
-    as_it_is
+    let is_json = text.starts_with(['{', '[']) && !text.contains(['\n', '\r']);
+    is_json
+        .then(|| RawValue::from_string(text.to_owned()).ok())
+        .flatten()
         .or_else(|| serde_json::value::to_raw_value(text).ok())
         .unwrap_or_else(|| RawValue::NULL.to_owned())
+}
+
+/// The same for what has its version filled in when it is read.
+fn raw_fed(text: &str) -> Box<RawValue> {
+    if filled(text) == text {
+        raw(text)
+    } else {
+        serde_json::value::to_raw_value(text).unwrap_or_else(|_| raw(text))
+    }
 }
 
 /// The text a value stands for: a string's content, anything else as written.
