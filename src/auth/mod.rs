@@ -2,6 +2,7 @@
 
 pub mod authorizer;
 pub mod challenge;
+pub mod scope;
 
 use http::HeaderMap;
 use std::time::SystemTime;
