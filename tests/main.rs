@@ -1,4 +1,4 @@
-//! What the binary promises, by behaviour.
+//! What mcpipe promises, by behaviour. All traffic stays on loopback; every server binds port 0.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,5 +8,8 @@
     reason = "clippy knows tests by their attribute, and not the functions they share"
 )]
 
+mod support; // servers told what to answer, hosts in process or as the real binary
+
 mod eras; // plays every transcript in fixtures/
+mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
 mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers
