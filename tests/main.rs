@@ -11,5 +11,6 @@
 mod support; // servers told what to answer, hosts in process or as the real binary
 
 mod eras; // plays every transcript in fixtures/
+mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
 mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
 mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers

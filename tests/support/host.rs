@@ -171,24 +171,20 @@ impl Process {
         }
     }
 
+    /// Waits until it has left, its stdout open and unread meanwhile.
+    pub(crate) async fn left_unread(mut self) -> (ExitStatus, Duration) {
+        let begun = Instant::now();
+        let status = time::timeout(TOO_LONG, self.child.wait()).await;
+        (
+            status.expect("an end in good time").unwrap(),
+            begun.elapsed(),
+        )
+    }
+
     /// Closes stdin and waits.
     pub(crate) async fn closed(mut self) -> Left {
         self.close();
         self.left().await
-    }
-
-    /// User and system time used so far, in clock ticks.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id().unwrap()));
-        let stat = stat.unwrap();
-        let fields: Vec<_> = stat
-            .rsplit_once(')')
-            .unwrap()
-            .1
-            .split_whitespace()
-            .collect();
-        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 }
 
