@@ -10,7 +10,9 @@
 
 mod support; // servers told what to answer, hosts in process or as the real binary
 
+mod door; // help, version, bad input, exit codes
 mod eras; // plays every transcript in fixtures/
+mod floors; // imports point down
 mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
 mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
 mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers
