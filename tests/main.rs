@@ -15,4 +15,5 @@ mod eras; // plays every transcript in fixtures/
 mod floors; // imports point down
 mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
 mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
+mod sessions; // opened in order, opened again when lost
 mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers
