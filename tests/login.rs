@@ -138,6 +138,16 @@ impl World {
     }
 }
 
+/// All that is kept, revisions included, with its secrets.
+async fn kept_text(world: &World) -> Vec<(String, u64, String)> {
+    let mut kept = Vec::new();
+    for (name, _) in world.vault.list().await.unwrap() {
+        let entry = world.vault.read(&name).await.unwrap().unwrap();
+        kept.push((name, entry.rev, entry.content.expose().to_owned()));
+    }
+    kept
+}
+
 const PRM: &str = "/.well-known/oauth-protected-resource/mcp";
 const ROOT_PRM: &str = "/.well-known/oauth-protected-resource";
 

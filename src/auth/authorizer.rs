@@ -93,7 +93,12 @@ impl Authorizer {
             Ok(credential) => Ok(Some(credential)),
             Err(error) if error.is_passing() => Err(error),
             // Refused: the remote's challenge starts what is left to do.
-            Err(_) => Ok(None),
+            Err(_) => {
+                let mut desk = house.desk();
+                let dead = held.credential.generation;
+                desk.held.take_if(|held| held.credential.generation == dead);
+                Ok(None)
+            }
         }
     }
 
