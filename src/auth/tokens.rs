@@ -216,7 +216,7 @@ impl Endpoint<'_> {
     }
 }
 
-/// How `oauth2` reaches the network: through our client, and back through [`regular`].
+/// How `oauth2` reaches the network: through our client, and back made regular.
 impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
     type Error = Fault;
     type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
