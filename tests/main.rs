@@ -9,4 +9,6 @@
 )]
 
 mod eras; // plays every transcript in fixtures/
+mod login; // from 401 to a credential, and everything that can go wrong on the way
+mod support; // the worlds that tests live in
 mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers
