@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -19,7 +20,8 @@ use serde_json::value::RawValue;
 /// One JSON-RPC message on one line.
 #[derive(Clone)]
 pub struct Frame {
-    text: Box<str>,
+    /// Shared, because a frame is kept until it is answered, in case it must be sent again.
+    text: Arc<str>,
     outline: Outline,
 }
 
@@ -602,6 +604,16 @@ pub fn member_of<'a>(object: &'a str, name: &str) -> Option<&'a str> {
         .ok()
         .flatten()
         .map(RawValue::get)
+}
+
+/// A stranger's words made fit for a terminal or a chat window: control, escape and direction characters out, at most
+/// `limit` characters (T25).
+pub fn printable(text: &str, limit: usize) -> String {
+    let is_direction = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .filter(|c| !c.is_control() && !is_direction(*c))
+        .take(limit)
+        .collect()
 }
 
 fn quoted(text: &str) -> Value {

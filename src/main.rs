@@ -1,2 +1,45 @@
-//! A stdio-to-HTTP MCP bridge. (next)
-fn main() {}
+//! Ask, resolve, run, report: the whole life of the process on one screen.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use mcpipe::cli::{self, Asked, Command};
+use mcpipe::commands;
+use mcpipe::logging;
+use mcpipe::report::{Failure, Kind};
+use mcpipe::settings::Surroundings;
+
+fn main() -> ExitCode {
+    let asked = match cli::parse(std::env::args_os()) {
+        Ok(asked) => asked,
+        // Help and version are no failures; clap knows which stream each belongs on.
+        Err(help) => {
+            let _ = help.print();
+            return ExitCode::from(if help.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match run(asked, &Surroundings::of_this_process()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = io::stderr().write_all(failure.text().as_bytes());
+            failure.code()
+        }
+    }
+}
+
+fn run(asked: Asked, around: &Surroundings) -> Result<(), Failure> {
+    logging::install(asked.log(), around.get("MCPIPE_LOG"), around.is_terminal)?;
+    // One thread: this is a program that waits (architecture.md section 9).
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Kind::Failed, error))?;
+    let ended = runtime.block_on(async {
+        match asked.command {
+            None => commands::bridge::run(asked.bridge, around).await,
+            Some(Command::Login(_) | Command::Logout(_) | Command::Status(_)) => Ok(()),
+        }
+    });
+    runtime.shutdown_background(); // a read of stdin cannot be interrupted, only abandoned
+    ended
+}

@@ -1,10 +1,20 @@
 //! Bytes to server-sent events, bounded, no I/O.
 //!
+//! Keeps what an event needs and nothing else: the value of a `data` line goes straight into the event it belongs to,
+//! comments and unknown fields are passed over without being kept. Fields are cut at ASCII bytes, which never stand
+//! inside a UTF-8 sequence, so decoding can wait for the whole event. Does not know what an event means.
+//!
 //! WHATWG HTML section 9.2.6; MCP requirements S-01 to S-05.
 
+use std::fmt;
+use std::mem;
 use std::time::Duration;
 
+use memchr::memchr2;
+
 /// One dispatched event.
+///
+/// Unlike a browser's, it also comes without `data` when a block gave an `id` or a `retry`: both must be remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     /// `event`, when it is there and not empty.
@@ -13,7 +23,7 @@ pub struct Event {
     pub data: String,
     /// `id` as this event gave it: `None` leaves the stream's last id as it is, empty clears it (S-05).
     pub id: Option<String>,
-    /// `retry` as this event gave it (S-07).
+    /// `retry` as this event gave it (S-07); at most `u32::MAX` milliseconds, whatever was written.
     pub retry: Option<Duration>,
 }
 
@@ -26,22 +36,489 @@ pub struct TooLong {
 }
 
 /// Turns chunks, cut anywhere, into events. What follows the last blank line when the stream ends is dropped (S-01).
-#[derive(Debug)]
 pub struct Parser {
     limit: usize,
+    /// A byte order mark may still come.
+    at_start: bool,
+    /// The last line ended in `\r`; a `\n` that follows belongs to it.
+    after_cr: bool,
+    line: Line,
+    /// The start of a line up to its colon; never longer than [`LONGEST_NAME`].
+    name: Vec<u8>,
+    /// The value of any field but `data`.
+    value: Vec<u8>,
+    /// The data lines so far; `None` before the first.
+    data: Option<Vec<u8>>,
+    kind: Option<String>,
+    id: Option<String>,
+    retry: Option<Duration>,
 }
 
+/// How far into a line we are.
+#[derive(Clone, Copy)]
+enum Line {
+    /// Before the colon.
+    Name,
+    /// Between the colon and the value, where one space is dropped.
+    Colon(Field),
+    Value(Field),
+    /// In a comment or an unknown field.
+    PassedOver,
+}
+
+#[derive(Clone, Copy)]
+enum Field {
+    Data,
+    Event,
+    Id,
+    Retry,
+}
+
+const MARK: &[u8] = b"\xEF\xBB\xBF";
+/// A byte order mark and `event`.
+const LONGEST_NAME: usize = 8;
+
 impl Parser {
-    /// A parser that refuses events of more than `limit` bytes.
+    /// A parser that refuses events with more than `limit` bytes of data, or of anything else that has to be kept.
     pub fn new(limit: usize) -> Self {
-        Self { limit }
+        Self {
+            limit,
+            at_start: true,
+            after_cr: false,
+            line: Line::Name,
+            name: Vec::new(),
+            value: Vec::new(),
+            data: None,
+            kind: None,
+            id: None,
+            retry: None,
+        }
     }
 
     /// Takes the next bytes and pushes the events they complete.
     ///
     /// # Errors
-    /// [`TooLong`]; the parser is of no use afterwards.
-    pub fn push(&mut self, _bytes: &[u8], _events: &mut Vec<Event>) -> Result<(), TooLong> {
-        Err(TooLong { limit: self.limit })
+    /// [`TooLong`]; the parser is of no use afterwards. Events completed before it have been pushed.
+    pub fn push(&mut self, bytes: &[u8], events: &mut Vec<Event>) -> Result<(), TooLong> {
+        let mut rest = bytes;
+        if mem::take(&mut self.after_cr) {
+            match rest.split_first() {
+                Some((b'\n', after)) => rest = after,
+                Some(_) => {}
+                None => self.after_cr = true,
+            }
+        }
+        while let Some(end) = memchr2(b'\n', b'\r', rest) {
+            let (line, after) = rest.split_at(end);
+            self.take(line)?;
+            self.end_line(events)?;
+            rest = match after {
+                [b'\r'] => {
+                    self.after_cr = true;
+                    &[]
+                }
+                [b'\r', b'\n', after @ ..] | [_, after @ ..] => after,
+                [] => &[],
+            };
+        }
+        self.take(rest)
+    }
+
+    /// Takes a part of a line.
+    fn take(&mut self, mut part: &[u8]) -> Result<(), TooLong> {
+        if matches!(self.line, Line::Name) {
+            part = self.take_name(part)?;
+        }
+        if let (Line::Colon(field), Some(first)) = (self.line, part.first()) {
+            part = part.get(usize::from(*first == b' ')..).unwrap_or_default();
+            self.line = Line::Value(field);
+        }
+        let kept = match self.line {
+            Line::Value(Field::Data) => self.data.get_or_insert_default(),
+            Line::Value(_) => &mut self.value,
+            Line::Name | Line::Colon(_) | Line::PassedOver => return Ok(()),
+        };
+        if kept.len() + part.len() > self.limit {
+            return Err(TooLong { limit: self.limit });
+        }
+        kept.extend_from_slice(part);
+        Ok(())
+    }
+
+    /// Takes what belongs to the name, and gives back what follows the colon.
+    fn take_name<'a>(&mut self, part: &'a [u8]) -> Result<&'a [u8], TooLong> {
+        let room = LONGEST_NAME - self.name.len();
+        // One byte more than fits, because that byte may be the colon.
+        let seen = part.get(..=room).unwrap_or(part);
+        let Some(colon) = seen.iter().position(|byte| *byte == b':') else {
+            if seen.len() > room {
+                self.line = Line::PassedOver;
+                return Ok(&[]);
+            }
+            self.name.extend_from_slice(part);
+            return Ok(&[]);
+        };
+        let (name, value) = part.split_at(colon);
+        self.name.extend_from_slice(name);
+        self.line = match self.field() {
+            Some(field) => {
+                self.begin(field)?;
+                Line::Colon(field)
+            }
+            None => Line::PassedOver,
+        };
+        Ok(value.get(1..).unwrap_or_default())
+    }
+
+    /// The field that the name read so far is that of.
+    fn field(&self) -> Option<Field> {
+        match self.bare_name() {
+            b"data" => Some(Field::Data),
+            b"event" => Some(Field::Event),
+            b"id" => Some(Field::Id),
+            b"retry" => Some(Field::Retry),
+            _ => None,
+        }
+    }
+
+    fn bare_name(&self) -> &[u8] {
+        match self.name.strip_prefix(MARK) {
+            Some(bare) if self.at_start => bare,
+            _ => &self.name,
+        }
+    }
+
+    fn begin(&mut self, field: Field) -> Result<(), TooLong> {
+        self.value.clear();
+        if !matches!(field, Field::Data) {
+            return Ok(());
+        }
+        match &mut self.data {
+            Some(data) if data.len() >= self.limit => return Err(TooLong { limit: self.limit }),
+            Some(data) => data.push(b'\n'),
+            None => self.data = Some(Vec::new()),
+        }
+        Ok(())
+    }
+
+    fn end_line(&mut self, events: &mut Vec<Event>) -> Result<(), TooLong> {
+        match self.line {
+            Line::Name if self.bare_name().is_empty() => self.dispatch(events),
+            Line::Name => {
+                // A line without a colon is a field with an empty value.
+                if let Some(field) = self.field() {
+                    self.begin(field)?;
+                    self.keep(field);
+                }
+            }
+            Line::Colon(field) | Line::Value(field) => self.keep(field),
+            Line::PassedOver => {}
+        }
+        self.line = Line::Name;
+        self.name.clear();
+        self.at_start = false;
+        Ok(())
+    }
+
+    /// Keeps a field whose line has ended.
+    fn keep(&mut self, field: Field) {
+        let value = mem::take(&mut self.value);
+        match field {
+            Field::Data => {}
+            Field::Event => self.kind = Some(decoded(value)),
+            Field::Id if value.contains(&0) => {}
+            Field::Id => self.id = Some(decoded(value)),
+            Field::Retry => self.retry = milliseconds(&value).or(self.retry),
+        }
+    }
+
+    /// A blank line: what was gathered is an event, unless it is only a kind.
+    fn dispatch(&mut self, events: &mut Vec<Event>) {
+        let kind = self.kind.take().filter(|kind| !kind.is_empty());
+        let (data, id, retry) = (self.data.take(), self.id.take(), self.retry.take());
+        if data.is_none() && id.is_none() && retry.is_none() {
+            return;
+        }
+        events.push(Event {
+            kind,
+            data: decoded(data.unwrap_or_default()),
+            id,
+            retry,
+        });
+    }
+}
+
+impl fmt::Debug for Parser {
+    /// Shows sizes only: what is half read may hold a person's data.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = self.data.as_ref().map_or(0, Vec::len);
+        write!(out, "Parser ({held} of {} bytes)", self.limit)
+    }
+}
+
+/// The text, with what is not UTF-8 replaced.
+fn decoded(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Digits only; a number too large for `u32` is the largest there is, so that it can be added to any clock.
+fn milliseconds(digits: &[u8]) -> Option<Duration> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = digits.iter().fold(0_u32, |number, digit| {
+        number
+            .saturating_mul(10)
+            .saturating_add(u32::from(digit - b'0'))
+    });
+    Some(Duration::from_millis(number.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Strategy, any, prop_oneof, proptest};
+    use proptest::{collection::vec, prop_assert_eq};
+
+    use super::*;
+
+    const AMPLE: usize = 1 << 20;
+
+    fn read<'a>(
+        limit: usize,
+        chunks: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Vec<Event>, TooLong> {
+        let mut parser = Parser::new(limit);
+        let mut events = Vec::new();
+        for chunk in chunks {
+            parser.push(chunk, &mut events)?;
+        }
+        Ok(events)
+    }
+
+    fn whole(stream: impl AsRef<[u8]>) -> Vec<Event> {
+        read(AMPLE, [stream.as_ref()]).unwrap()
+    }
+
+    fn data(stream: impl AsRef<[u8]>) -> Vec<String> {
+        whole(stream).into_iter().map(|event| event.data).collect()
+    }
+
+    /// What the specification says, as slowly as it says it.
+    fn by_the_book(stream: &[u8]) -> Vec<Event> {
+        let text = String::from_utf8_lossy(stream);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let Some((text, _)) = text.rsplit_once('\n') else {
+            return Vec::new();
+        };
+        let (mut events, mut event, mut lines) = (Vec::new(), Event::default(), Vec::new());
+        for line in text.split('\n') {
+            if line.is_empty() {
+                let mut event = mem::take(&mut event);
+                event.kind = event.kind.filter(|kind| !kind.is_empty());
+                if !lines.is_empty() || event.id.is_some() || event.retry.is_some() {
+                    event.data = mem::take(&mut lines).join("\n");
+                    events.push(event);
+                }
+                continue;
+            }
+            let (name, value) = line.split_once(':').unwrap_or((line, ""));
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            match name {
+                "data" => lines.push(value),
+                "event" => event.kind = Some(value.into()),
+                "id" if !value.contains('\0') => event.id = Some(value.into()),
+                "retry" if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) => {
+                    let millis = value.parse().unwrap_or(u32::MAX);
+                    event.retry = Some(Duration::from_millis(millis.into()));
+                }
+                _ => {}
+            }
+        }
+        events
+    }
+
+    const RECORDED: &[u8] = "\u{feff}id: prime\r\nretry: 500\r\ndata:\r\n\r\n: keep-alive\n\n\
+        event: message\nid: 1\rdata: {\"text\":\"Grüße 🌍\",\ndata:  \"n\":1}\n\n\
+        data\r\ndata:\r\ndata: x\r\n\r\nunknown-field: y\nid\ndata:z\r\rdata: lost"
+        .as_bytes();
+
+    #[test]
+    fn a_stream_cut_anywhere_gives_the_same_events() {
+        let expected = by_the_book(RECORDED);
+        assert_eq!(expected.len(), 4);
+        for first in 0..=RECORDED.len() {
+            let (head, rest) = RECORDED.split_at(first);
+            for second in 0..=rest.len() {
+                let (middle, tail) = rest.split_at(second);
+                let found = read(AMPLE, [head, middle, tail]).unwrap();
+                assert_eq!(found, expected, "cut at {first} and {}", first + second);
+            }
+        }
+        assert_eq!(read(AMPLE, RECORDED.chunks(1)).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_recorded_stream_means_what_a_reader_thinks() {
+        let [prime, message, lines, cleared] = &whole(RECORDED)[..] else {
+            panic!("not four events")
+        };
+        assert_eq!(prime.id.as_deref(), Some("prime"));
+        assert_eq!(prime.retry, Some(Duration::from_millis(500)));
+        assert_eq!(prime.data, "");
+        assert_eq!(message.kind.as_deref(), Some("message"));
+        assert_eq!(message.data, "{\"text\":\"Grüße 🌍\",\n \"n\":1}");
+        assert_eq!((lines.data.as_str(), &lines.id), ("\n\nx", &None));
+        assert_eq!(
+            (cleared.data.as_str(), cleared.id.as_deref()),
+            ("z", Some(""))
+        );
+    }
+
+    #[test]
+    fn each_end_of_line_ends_a_line() {
+        for end in ["\n", "\r\n", "\r"] {
+            let stream = format!("data: a{end}data: b{end}{end}data: c{end}{end}");
+            assert_eq!(data(&stream), ["a\nb", "c"], "{end:?}");
+        }
+        assert_eq!(data("data: a\n\rdata: b\n\r\n"), ["a", "b"]);
+    }
+
+    #[test]
+    fn an_event_is_there_as_soon_as_its_blank_line_is() {
+        let mut parser = Parser::new(AMPLE);
+        let mut events = Vec::new();
+        parser.push(b"data: a\r\n\r", &mut events).unwrap();
+        assert_eq!(events.len(), 1);
+        parser.push(b"\ndata: b\n\n", &mut events).unwrap();
+        assert_eq!(events.len(), 2);
+    }
+
+    #[test]
+    fn keepalives_and_bare_kinds_are_not_events() {
+        for stream in [
+            ":\n\n",
+            ": ping\r\n\r\n",
+            "\n\n\n",
+            "event: ping\n\n",
+            "x: y\n\n",
+            "data: cut off",
+        ] {
+            assert_eq!(whole(stream), [], "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn ids_and_retries_are_kept_without_data() {
+        for (stream, id, retry) in [
+            ("id: 7\n\n", Some("7"), None),
+            ("id\n\n", Some(""), None),
+            ("retry: 250\n\n", None, Some(250)),
+            ("id: 7\nid: 8\0\n\n", Some("7"), None),
+            ("retry: 250\nretry: 1s\nretry\n\n", None, Some(250)),
+            (
+                "retry: 99999999999999999999\n\n",
+                None,
+                Some(u64::from(u32::MAX)),
+            ),
+        ] {
+            let expected = Event {
+                id: id.map(Into::into),
+                retry: retry.map(Duration::from_millis),
+                ..Event::default()
+            };
+            assert_eq!(whole(stream), [expected], "{stream:?}");
+        }
+        for stream in [
+            "id: a\0b\n\n",
+            "retry: -1\n\n",
+            "retry: +5\n\n",
+            "retry:\n\n",
+        ] {
+            assert_eq!(whole(stream), [], "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_counts_only_at_the_start() {
+        assert_eq!(
+            data("\u{feff}data: a\n\n\u{feff}data: b\n\ndata: c\n\n"),
+            ["a", "c"]
+        );
+        assert_eq!(
+            data("\u{feff}\u{feff}data: a\n\n\u{feff}\ndata: b\n\n"),
+            ["b"]
+        );
+        assert_eq!(data("\u{feff}\ndata: a\n\n"), ["a"]);
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_replaced() {
+        assert_eq!(
+            data(b"data: a\xE2\x82\ndata: \xFFb\xC3\n\n"),
+            ["a\u{fffd}\n\u{fffd}b\u{fffd}"]
+        );
+    }
+
+    #[test]
+    fn an_event_may_be_as_long_as_the_limit_and_no_longer() {
+        let too_long = Err(TooLong { limit: 8 });
+        for (stream, fits) in [
+            ("data: 12345678\n\n", true),
+            ("data: 123456789\n\n", false),
+            ("data: 123456789", false),
+            ("data: 1234567\ndata\n\n", true),
+            ("data: 1234567\ndata: 8", false),
+            ("data: 12345678\ndata", true),
+            ("data: 12345678\ndata\n", false),
+            ("data: 12345678\ndata:", false),
+            (
+                "data\ndata\ndata\ndata\ndata\ndata\ndata\ndata\ndata\n",
+                true,
+            ),
+            (
+                "data\ndata\ndata\ndata\ndata\ndata\ndata\ndata\ndata\ndata\n",
+                false,
+            ),
+            ("id: 123456789\n\n", false),
+            ("event: 123456789\n\n", false),
+            ("retry: 123456789\n\n", false),
+            (": passed over, not kept\n\n", true),
+            ("unknown: passed over, not kept\n\n", true),
+            ("a line without a colon, not kept either\n\n", true),
+        ] {
+            for size in [1, 3, stream.len()] {
+                let found = read(8, stream.as_bytes().chunks(size)).map(|_| ());
+                assert_eq!(found, if fits { Ok(()) } else { too_long }, "{stream:?}");
+            }
+        }
+    }
+
+    /// Pieces of streams, so that random ones say something.
+    fn stream() -> impl Strategy<Value = Vec<u8>> {
+        let word = prop_oneof![
+            4 => proptest::sample::select(vec![
+                "data", "event", "id", "retry", ":", ": ", " ", "x", "12", "\0", "\u{feff}", "é", "🌍", "eventful:",
+            ]).prop_map(|word| word.as_bytes().to_vec()),
+            3 => proptest::sample::select(vec!["\n", "\r\n", "\r", "\n\n"]).prop_map(|word| word.as_bytes().to_vec()),
+            1 => vec(any::<u8>(), 1..4),
+        ];
+        vec(word, 0..60).prop_map(|words| words.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_stream_in_any_chunks_reads_as_the_book_says(stream in stream(), sizes in vec(0_usize..9, 1..20)) {
+            let mut parser = Parser::new(AMPLE);
+            let (mut events, mut rest) = (Vec::new(), &stream[..]);
+            for size in sizes {
+                let (chunk, after) = rest.split_at(size.min(rest.len()));
+                parser.push(chunk, &mut events).unwrap();
+                rest = after;
+            }
+            parser.push(rest, &mut events).unwrap();
+            prop_assert_eq!(events, by_the_book(&stream));
+        }
     }
 }

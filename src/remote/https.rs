@@ -1,1 +1,413 @@
-//! The network: TLS, timeouts, size caps; an HTTP response to an Answer. (next)
+//! The network: TLS, timeouts, size caps; an HTTP response to an [`Answer`].
+//!
+//! Talks to one origin. Follows 307 and 308 on that origin and no other redirect, so no credential ever travels
+//! elsewhere (H-21). HTTP/1.1 with as many connections as there are exchanges: an open stream can never starve a POST
+//! (H-20), and closing a connection cancels exactly one exchange (C-02). No total timeout on anything (H-14).
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use tokio::time;
+use url::Url;
+
+use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
+use crate::auth::challenge::Challenge;
+use crate::frame::{Frame, Parsed};
+use crate::secret::Secret;
+
+const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// Redirects followed for one request.
+const MAX_REDIRECTS: u32 = 3;
+/// How much of a refusal's body is read.
+const MAX_REFUSAL: usize = 64 * 1024;
+/// How much of it is kept as text.
+const MAX_WORDS: usize = 2 * 1024;
+/// Idle connections kept for the next exchange, and how long.
+const IDLE_CONNECTIONS: usize = 64;
+const IDLE_TIME: Duration = Duration::from_secs(90);
+/// TCP keep-alive: a peer that vanished is noticed after about a minute and a half (pains.md 30, 31).
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// How to reach the remote.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The MCP endpoint.
+    pub url: Url,
+    /// The user's own headers, values expanded. May hold secrets; marked sensitive.
+    pub headers: HeaderMap,
+    /// The largest body or event accepted, in bytes (`--max-message-size`).
+    pub max_message: usize,
+    /// TCP and TLS together (`--connect-timeout`).
+    pub connect_timeout: Duration,
+    /// From the end of a POST to the head of its response (`--headers-timeout`).
+    pub headers_timeout: Option<Duration>,
+    /// The longest silence within a response (`--body-timeout`).
+    pub body_timeout: Option<Duration>,
+    /// Whether cookies are kept, in memory, for sticky load balancers (`--disable-cookies`).
+    pub keeps_cookies: bool,
+    /// Resolve names to IPv4 addresses only (`--ipv4`).
+    pub ipv4_only: bool,
+    /// `mcpipe/<version>`.
+    pub user_agent: String,
+    /// The wall clock, for proofs and dates.
+    pub now: fn() -> SystemTime,
+}
+
+/// The network as a [`Remote`].
+#[derive(Debug)]
+pub struct Https {
+    client: reqwest::Client,
+    settings: Settings,
+    host: String,
+}
+
+impl Https {
+    /// Makes the client; connects to nothing yet.
+    ///
+    /// # Errors
+    /// reqwest refused the settings, a proxy variable above all.
+    pub fn new(settings: Settings, tls: rustls::ClientConfig) -> Result<Self, reqwest::Error> {
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .user_agent(&settings.user_agent)
+            .connect_timeout(settings.connect_timeout)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE_TIME)
+            .tcp_keepalive(KEEP_ALIVE)
+            .tcp_nodelay(true)
+            .http1_only();
+        if settings.keeps_cookies {
+            builder = builder.cookie_provider(Arc::new(reqwest::cookie::Jar::default()));
+        }
+        if settings.ipv4_only {
+            builder =
+                builder.local_address(std::net::IpAddr::from(std::net::Ipv4Addr::UNSPECIFIED));
+        }
+        if let Some(silence) = settings.body_timeout {
+            builder = builder.read_timeout(silence);
+        }
+        let host = match (
+            settings.url.host_str(),
+            settings.url.port_or_known_default(),
+        ) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            _ => settings.url.to_string(),
+        };
+        Ok(Self {
+            client: builder.build()?,
+            settings,
+            host,
+        })
+    }
+
+    async fn request(&self, outgoing: &Outgoing<'_>) -> Result<reqwest::Response, Fault> {
+        let mut url = match outgoing.to {
+            None => self.settings.url.clone(),
+            Some(endpoint) => self.on_our_origin(endpoint)?,
+        };
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.request_once(outgoing, &url).await?;
+            let status = response.status();
+            if !matches!(
+                status,
+                StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+            ) {
+                return Ok(response);
+            }
+            let target = response
+                .headers()
+                .get(LOCATION)
+                .and_then(|target| target.to_str().ok());
+            match target.and_then(|target| url.join(target).ok()) {
+                Some(target) if target.origin() == self.settings.url.origin() => url = target,
+                _ => {
+                    return Err(self.not_mcp("a redirect to another origin, which is not followed"));
+                }
+            }
+        }
+        Err(self.not_mcp("too many redirects"))
+    }
+
+    async fn request_once(
+        &self,
+        outgoing: &Outgoing<'_>,
+        url: &Url,
+    ) -> Result<reqwest::Response, Fault> {
+        let (method, accept) = match outgoing.verb {
+            Verb::Post(_) => (Method::POST, BOTH),
+            Verb::Get => (Method::GET, EVENTS),
+            Verb::Delete => (Method::DELETE, BOTH),
+        };
+        // The user's first, so that what the protocol needs wins.
+        let mut headers = self.settings.headers.clone();
+        headers.insert(ACCEPT, accept);
+        for (name, value) in outgoing.headers {
+            headers.insert(name, value.clone());
+        }
+        if let Some(credential) = outgoing.credential {
+            credential.apply(&mut headers, method.as_str(), url, (self.settings.now)());
+        }
+        let mut request = self.client.request(method, url.clone());
+        if let Verb::Post(frame) = outgoing.verb {
+            headers.insert(CONTENT_TYPE, JSON);
+            request = request.body(frame.text().to_owned());
+        }
+        let sent = request.headers(headers).send();
+        let patience = self
+            .settings
+            .headers_timeout
+            .filter(|_| !matches!(outgoing.verb, Verb::Get));
+        let answered = match patience {
+            Some(patience) => time::timeout(patience, sent)
+                .await
+                .map_err(|_| Fault::Cut {
+                    host: self.host.clone(),
+                    why: format!(
+                        "no response within {} s (--headers-timeout)",
+                        patience.as_secs_f64()
+                    ),
+                })?,
+            None => sent.await,
+        };
+        answered.map_err(|error| self.fault(error))
+    }
+
+    /// HTTP+SSE's endpoint: relative or absolute, but never elsewhere (H-17).
+    fn on_our_origin(&self, endpoint: &str) -> Result<Url, Fault> {
+        match self.settings.url.join(endpoint) {
+            Ok(url) if url.origin() == self.settings.url.origin() => Ok(url),
+            _ => Err(self.not_mcp("an endpoint on another origin, which is not followed")),
+        }
+    }
+
+    async fn answer(
+        &self,
+        outgoing: &Outgoing<'_>,
+        response: reqwest::Response,
+    ) -> Result<Answer, Fault> {
+        let head = head(&response);
+        let is_request = match outgoing.verb {
+            Verb::Post(frame) => frame.is_request() && outgoing.to.is_none(),
+            Verb::Get => true,
+            Verb::Delete => false,
+        };
+        if !is_request || matches!(head.status, 202 | 204) {
+            // Nothing in it is for us (H-04, H-19); a short body is read so that the connection can be used again.
+            let _ = time::timeout(Duration::from_secs(1), self.body(response, MAX_REFUSAL)).await;
+            return Ok(Answer::Accepted(head));
+        }
+        let media_type = media_type(response.headers());
+        match media_type.as_str() {
+            "text/event-stream" => Ok(Answer::Stream(head, self.events(response))),
+            "application/json" => {
+                let body = self.body(response, self.settings.max_message).await?;
+                let Ok(text) = String::from_utf8(body) else {
+                    return Err(self.not_mcp("a body that is not UTF-8"));
+                };
+                if text.trim().is_empty() {
+                    return Ok(Answer::Accepted(head));
+                }
+                match Parsed::read(&text) {
+                    Ok(parsed) => Ok(Answer::Json(head, parsed)),
+                    Err(malformed) => Err(self.not_mcp(&format!(
+                        "a JSON body that is no message: {}",
+                        malformed.reason
+                    ))),
+                }
+            }
+            "" => Ok(Answer::Accepted(head)),
+            other => {
+                let other = crate::frame::printable(other, 100);
+                Err(self.not_mcp(&format!("HTTP {} with content type {other}", head.status)))
+            }
+        }
+    }
+
+    async fn refusal(&self, response: reqwest::Response) -> Refusal {
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers(), (self.settings.now)());
+        let body = time::timeout(Duration::from_secs(5), self.body(response, MAX_REFUSAL)).await;
+        let body = body.ok().and_then(Result::ok).unwrap_or_default();
+        let text = String::from_utf8_lossy(&body);
+        let frame = Frame::parse(&text).ok();
+        let text = text.chars().take(MAX_WORDS).collect();
+        Refusal {
+            status,
+            frame,
+            text,
+            retry_after,
+        }
+    }
+
+    async fn body(&self, mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Fault> {
+        let too_large = || Fault::TooLarge {
+            host: self.host.clone(),
+            limit,
+        };
+        let announced = response.content_length().unwrap_or(0);
+        let announced = usize::try_from(announced)
+            .ok()
+            .filter(|length| *length <= limit)
+            .ok_or_else(too_large)?;
+        let mut body = Vec::with_capacity(announced);
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.fault(error))? {
+            if body.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn events(&self, response: reqwest::Response) -> Events {
+        let host = self.host.clone();
+        let chunks = response
+            .bytes_stream()
+            .map(move |chunk: Result<Bytes, reqwest::Error>| {
+                chunk.map_err(|error| Fault::Cut {
+                    host: host.clone(),
+                    why: innermost(error),
+                })
+            });
+        Events::new(chunks.boxed(), self.host.clone(), self.settings.max_message)
+    }
+
+    fn fault(&self, error: reqwest::Error) -> Fault {
+        let host = self.host.clone();
+        let is_before_sending = error.is_connect() || error.is_builder();
+        let why = innermost(error);
+        if is_before_sending {
+            Fault::Unreachable { host, why }
+        } else {
+            Fault::Cut { host, why }
+        }
+    }
+
+    fn not_mcp(&self, why: &str) -> Fault {
+        Fault::NotMcp {
+            host: self.host.clone(),
+            why: why.to_owned(),
+        }
+    }
+}
+
+impl Remote for Https {
+    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, Fault> {
+        let response = self.request(&outgoing).await?;
+        let status = response.status();
+        if status.is_success() {
+            return self.answer(&outgoing, response).await;
+        }
+        let challenge = Challenge::read(status.as_u16(), response.headers());
+        let asks_for_more = challenge.error.as_deref() == Some("insufficient_scope");
+        if status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && asks_for_more)
+        {
+            tracing::debug!(
+                has_challenge = response.headers().contains_key(WWW_AUTHENTICATE),
+                "challenged"
+            );
+            let _ = time::timeout(Duration::from_secs(1), self.body(response, MAX_REFUSAL)).await;
+            return Ok(Answer::Challenged(challenge));
+        }
+        Ok(Answer::Refused(self.refusal(response).await))
+    }
+}
+
+fn head(response: &reqwest::Response) -> Head {
+    let session = response.headers().get(SESSION).filter(|value| {
+        (1..=1024).contains(&value.len())
+            && value
+                .as_bytes()
+                .iter()
+                .all(|byte| (0x21..=0x7e).contains(byte))
+    });
+    Head {
+        status: response.status().as_u16(),
+        session: session
+            .and_then(|value| value.to_str().ok())
+            .map(Secret::new),
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> String {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    value
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .to_ascii_lowercase()
+}
+
+/// `Retry-After`, as seconds or as a date (RFC 9110 section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => Some(
+            httpdate::parse_http_date(value)
+                .ok()?
+                .duration_since(now)
+                .unwrap_or_default(),
+        ),
+    }
+}
+
+/// What went wrong at the bottom, without the address: a query may hold a secret, and the host is named anyway.
+fn innermost(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut causes: Vec<String> = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    causes.pop().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_date_and_never_as_the_past() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for (text, expected) in [
+            ("120", Some(120)),
+            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
+            assert_eq!(
+                retry_after(&headers, now),
+                expected.map(Duration::from_secs),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_media_type_is_compared() {
+        let headers = HeaderMap::from_iter([(
+            CONTENT_TYPE,
+            HeaderValue::from_static("Application/JSON; charset=utf-8"),
+        )]);
+        assert_eq!(media_type(&headers), "application/json");
+    }
+}

@@ -5,6 +5,7 @@
 //! credential from the authorizer, and what came back is said in the words of [`Answer`].
 
 pub mod https;
+pub mod tls;
 
 use std::future::Future;
 use std::time::Duration;
@@ -12,7 +13,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use http::HeaderMap;
-use url::Url;
 
 use crate::auth::Credential;
 use crate::auth::challenge::Challenge;
@@ -22,9 +22,9 @@ use crate::sse;
 /// One HTTP request to the remote.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    /// Where to; `None` is the configured endpoint. Another place is used only where the remote named one on its own
-    /// origin (HTTP+SSE's `endpoint`, H-17).
-    pub to: Option<&'a Url>,
+    /// Where to; `None` is the configured endpoint. Otherwise what the remote named (HTTP+SSE's `endpoint`), as
+    /// written: it is resolved against the configured address and refused on any other origin (H-16, H-17).
+    pub to: Option<&'a str>,
     /// What to do there.
     pub verb: Verb<'a>,
     /// What the era's rules add: version, session, `Last-Event-ID`, `Mcp-*`.
@@ -36,8 +36,8 @@ pub struct Outgoing<'a> {
 /// The three methods of Streamable HTTP.
 #[derive(Clone, Copy, Debug)]
 pub enum Verb<'a> {
-    /// Posts one message, or a batch (the text of an array).
-    Post(&'a str),
+    /// Posts one message.
+    Post(&'a Frame),
     /// Opens or resumes a stream of events.
     Get,
     /// Ends a session.

@@ -1,0 +1,519 @@
+//! One exchange, from the first send to the last frame.
+//!
+//! Sends, meets challenges, sends again; retries what certainly was not processed; follows a stream and resumes it by
+//! its last event id when it is cut (S-04 to S-12). Says what came to the loop as [`Arrival`]s, exactly one of which
+//! ends the exchange. Knows nothing of what the frames mean.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use super::Settings;
+use crate::auth::challenge::Challenge;
+use crate::auth::{Authorizer, Credential};
+use crate::era::{Arrival, ExchangeId, Post};
+use crate::frame::{Id, Parsed, Trouble};
+use crate::remote::{Answer, Events, Fault, Outgoing, Refusal, Remote, Verb};
+use crate::sse;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Challenges to one exchange before it gives up: an expired token, a rejected new one, and one step up.
+const MAX_CHALLENGES: u32 = 4;
+/// Sends of a request that was certainly not processed.
+const MAX_SENDS: u32 = 4;
+/// Tries to resume one cut response without a new event in between.
+const MAX_RESUMES: u32 = 8;
+/// A remote that asks for more patience than this gets its refusal passed on instead.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// How long a response may stay open behind its answer before its connection is given up.
+const AFTERMATH: Duration = Duration::from_secs(2);
+
+/// What all exchanges share.
+pub(super) struct Road<R> {
+    pub(super) remote: R,
+    pub(super) authorizer: Arc<Authorizer>,
+    pub(super) settings: Settings,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) requests: Semaphore,
+    /// The host has left: no more patience with a remote that cannot be reached.
+    pub(super) leaving: CancellationToken,
+    /// Whether the last attempt found the remote there.
+    pub(super) is_reached: AtomicBool,
+}
+
+/// What an exchange tells the loop.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Something came.
+    Arrival(ExchangeId, Arrival),
+    /// It waits for a credential, or no longer does.
+    Waiting(ExchangeId, bool),
+}
+
+/// Why a sending ended without any answer.
+#[derive(Debug)]
+pub(super) struct Stopped(Trouble);
+
+impl Stopped {
+    pub(super) fn into_trouble(self) -> Trouble {
+        self.0
+    }
+}
+
+impl<R: Remote> Road<R> {
+    pub(super) async fn tell(&self, exchange: ExchangeId, arrival: Arrival) {
+        // The loop outlives its exchanges, except when the process is leaving.
+        let _ = self.events.send(Event::Arrival(exchange, arrival)).await;
+    }
+
+    /// Runs one posted frame to its end.
+    pub(super) async fn post(&self, post: Post) {
+        let exchange = post.exchange;
+        let ceiling = self
+            .settings
+            .call_timeout
+            .filter(|_| post.frame.is_request());
+        let run = self.post_to_its_end(post);
+        let last = match ceiling {
+            Some(ceiling) => time::timeout(ceiling, run).await.unwrap_or_else(|_| {
+                let seconds = ceiling.as_secs_f64();
+                let late = format!("No answer came within {seconds} s (--call-timeout).");
+                Arrival::Failed(Trouble::new("timed_out", late).retryable())
+            }),
+            None => run.await,
+        };
+        self.tell(exchange, last).await;
+    }
+
+    async fn post_to_its_end(&self, post: Post) -> Arrival {
+        // Answers and notifications pass: a request may be waiting for them (H-20).
+        let _permit = match post.frame.is_request() {
+            true => self.requests.acquire().await.ok(),
+            false => None,
+        };
+        let exchange = post.exchange;
+        match self.send(exchange, &post).await {
+            Err(Stopped(trouble)) => Arrival::Failed(trouble),
+            Ok(Answer::Json(head, parsed)) => {
+                self.tell(exchange, Arrival::Opened(head)).await;
+                self.frames(exchange, parsed, None).await;
+                Arrival::Ended
+            }
+            Ok(Answer::Stream(head, events)) => {
+                self.tell(exchange, Arrival::Opened(head)).await;
+                self.follow(exchange, events, &post).await
+            }
+            Ok(Answer::Accepted(head)) => Arrival::Accepted(head),
+            Ok(Answer::Challenged(challenge)) => Arrival::Failed(still_challenged(&challenge)),
+            Ok(Answer::Refused(refusal)) => Arrival::Refused(refusal),
+        }
+    }
+
+    /// Posts until something other than a challenge or a passing trouble comes back.
+    async fn send(&self, exchange: ExchangeId, post: &Post) -> Result<Answer, Stopped> {
+        let is_harmless =
+            post.frame.method().is_some_and(is_without_side_effects) || !post.frame.is_request();
+        let mut sends = 0;
+        loop {
+            sends += 1;
+            let sent = self
+                .exchange(
+                    exchange,
+                    post.endpoint.as_deref(),
+                    Verb::Post(&post.frame),
+                    &post.headers,
+                )
+                .await;
+            let pause = match &sent {
+                Ok(Answer::Refused(refusal)) => pause_after(refusal, is_harmless, sends),
+                Err(Stopped(trouble)) if trouble.kind == "unreachable" => Some(backoff(sends)),
+                _ => None,
+            };
+            let Some(pause) = pause.filter(|_| sends < MAX_SENDS) else {
+                return sent;
+            };
+            tracing::debug!(exchange = exchange.0, ?pause, "sending again");
+            if self
+                .leaving
+                .run_until_cancelled(time::sleep(pause))
+                .await
+                .is_none()
+            {
+                return sent;
+            }
+        }
+    }
+
+    /// One request with a credential, and again with better ones while the remote asks for them.
+    pub(super) async fn exchange(
+        &self,
+        exchange: ExchangeId,
+        endpoint: Option<&str>,
+        verb: Verb<'_>,
+        headers: &HeaderMap,
+    ) -> Result<Answer, Stopped> {
+        let refused = |error: crate::auth::Error| Stopped(error.trouble());
+        let mut challenges = 0;
+        let mut credential = self.authorizer.current().await.map_err(refused)?;
+        loop {
+            let outgoing = Outgoing {
+                to: endpoint,
+                verb,
+                headers,
+                credential: credential.as_ref(),
+            };
+            let answer = self.remote.send(outgoing).await;
+            self.is_reached.store(
+                !matches!(&answer, Err(Fault::Unreachable { .. })),
+                Ordering::Relaxed,
+            );
+            match answer {
+                Ok(Answer::Challenged(challenge)) if challenges < MAX_CHALLENGES => {
+                    challenges += 1;
+                    tracing::debug!(
+                        exchange = exchange.0,
+                        status = challenge.status,
+                        "challenged"
+                    );
+                    credential = Some(
+                        self.renew(exchange, credential.as_ref(), &challenge)
+                            .await
+                            .map_err(refused)?,
+                    );
+                }
+                Ok(answer) => return Ok(answer),
+                Err(fault) => return Err(Stopped(fault.trouble())),
+            }
+        }
+    }
+
+    async fn renew(
+        &self,
+        exchange: ExchangeId,
+        stale: Option<&Credential>,
+        challenge: &Challenge,
+    ) -> Result<Credential, crate::auth::Error> {
+        let _ = self.events.send(Event::Waiting(exchange, true)).await;
+        let renewed = self.authorizer.renew(stale, challenge).await;
+        let _ = self.events.send(Event::Waiting(exchange, false)).await;
+        renewed
+    }
+
+    /// Reads a response stream, and resumes it, until the answer has come or is lost.
+    async fn follow(&self, exchange: ExchangeId, mut events: Events, post: &Post) -> Arrival {
+        let owed = post.frame.id().filter(|_| post.frame.is_request());
+        let mut bookmark = Bookmark::default();
+        let mut resumes = 0;
+        loop {
+            let cut = match self
+                .read(exchange, &mut events, owed, &mut bookmark, &mut resumes)
+                .await
+            {
+                Read::Answered => return Arrival::Ended,
+                Read::Closed if owed.is_none() => return Arrival::Ended,
+                Read::Closed => None,
+                Read::Cut(Fault::TooLarge { host, limit }) => {
+                    return Arrival::Failed(Fault::TooLarge { host, limit }.trouble());
+                }
+                Read::Cut(fault) => Some(fault),
+            };
+            // A clean early close is an invitation to come back (S-08); without an event id there is no way (S-10).
+            if !post.is_resumable || bookmark.id.is_none() {
+                return match cut {
+                    Some(fault) => Arrival::Failed(fault.trouble()),
+                    None => Arrival::Ended,
+                };
+            }
+            tracing::debug!(exchange = exchange.0, "response cut; resuming");
+            events = match self
+                .resume(exchange, &post.headers, &bookmark, &mut resumes)
+                .await
+            {
+                Resumed::Stream(events) => events,
+                Resumed::Frames(parsed) => {
+                    self.frames(exchange, parsed, owed).await;
+                    return Arrival::Ended;
+                }
+                Resumed::Gone(refusal) => return Arrival::LostWithSession(refusal),
+                Resumed::Impossible(why) => return Arrival::Failed(why),
+            };
+        }
+    }
+
+    async fn resume(
+        &self,
+        exchange: ExchangeId,
+        headers: &HeaderMap,
+        bookmark: &Bookmark,
+        resumes: &mut u32,
+    ) -> Resumed {
+        let headers = bookmark.headers(headers);
+        loop {
+            *resumes += 1;
+            let lost = |why: &str| {
+                Trouble::new("cut", format!("The response was cut and {why}.")).retryable()
+            };
+            if *resumes > MAX_RESUMES {
+                return Resumed::Impossible(lost("could not be resumed"));
+            }
+            time::sleep(bookmark.pause(*resumes)).await;
+            match self.exchange(exchange, None, Verb::Get, &headers).await {
+                Ok(Answer::Stream(_, events)) => return Resumed::Stream(events),
+                Ok(Answer::Json(_, parsed)) => return Resumed::Frames(parsed),
+                Ok(Answer::Refused(refusal)) if matches!(refusal.status, 404 | 410) => {
+                    return Resumed::Gone(refusal);
+                }
+                // 409: the server has not noticed that the old connection is dead (S-11).
+                Ok(Answer::Refused(refusal))
+                    if !matches!(refusal.status, 409 | 425 | 429 | 500..=599) =>
+                {
+                    let status = refusal.status;
+                    return Resumed::Impossible(lost(&format!(
+                        "the server does not resume it (HTTP {status})"
+                    )));
+                }
+                Ok(Answer::Challenged(challenge)) => {
+                    return Resumed::Impossible(still_challenged(&challenge));
+                }
+                Ok(Answer::Accepted(_)) => {
+                    return Resumed::Impossible(lost("the server has nothing more to say"));
+                }
+                Ok(Answer::Refused(_)) => {}
+                Err(Stopped(trouble)) if trouble.retryable => {}
+                Err(Stopped(trouble)) => return Resumed::Impossible(trouble),
+            }
+        }
+    }
+
+    /// Reads one stream to its end, or a little past the answer that is owed.
+    pub(super) async fn read(
+        &self,
+        exchange: ExchangeId,
+        events: &mut Events,
+        owed: Option<&Id>,
+        bookmark: &mut Bookmark,
+        progress: &mut u32,
+    ) -> Read {
+        let mut is_answered = false;
+        loop {
+            let next = if is_answered {
+                match time::timeout(AFTERMATH, events.next()).await {
+                    Ok(next) => next,
+                    Err(_) => return Read::Answered,
+                }
+            } else {
+                events.next().await
+            };
+            let event = match next {
+                _ if is_answered && !matches!(next, Ok(Some(_))) => return Read::Answered,
+                Ok(Some(event)) => event,
+                Ok(None) => return Read::Closed,
+                Err(fault) => return Read::Cut(fault),
+            };
+            *progress = 0;
+            bookmark.mark(&event);
+            if event.data.is_empty() || event.kind.as_deref().is_some_and(|kind| kind != "message")
+            {
+                if event.kind.as_deref() == Some("endpoint") {
+                    self.tell(exchange, Arrival::Endpoint(event.data)).await;
+                }
+                continue;
+            }
+            match Parsed::read(&event.data) {
+                Ok(parsed) => is_answered |= self.frames(exchange, parsed, owed).await,
+                Err(malformed) => tracing::warn!(
+                    exchange = exchange.0,
+                    reason = malformed.reason,
+                    "not a message"
+                ),
+            }
+        }
+    }
+
+    /// Hands over what came; true if the answer owed to `owed` was among it.
+    async fn frames(&self, exchange: ExchangeId, parsed: Parsed, owed: Option<&Id>) -> bool {
+        let mut is_answered = false;
+        let members = match parsed {
+            Parsed::One(frame) => vec![Ok(frame)],
+            Parsed::Batch(members) => members,
+        };
+        for member in members {
+            match member {
+                Ok(frame) => {
+                    is_answered |=
+                        frame.is_response() && (frame.id() == owed || frame.id().is_none());
+                    self.tell(exchange, Arrival::Frame(frame)).await;
+                }
+                Err(malformed) => tracing::warn!(
+                    exchange = exchange.0,
+                    reason = malformed.reason,
+                    "not a message"
+                ),
+            }
+        }
+        is_answered
+    }
+}
+
+/// How reading one stream ended.
+pub(super) enum Read {
+    Answered,
+    Closed,
+    Cut(Fault),
+}
+
+enum Resumed {
+    Stream(Events),
+    Frames(Parsed),
+    Gone(Refusal),
+    Impossible(Trouble),
+}
+
+/// Where in a stream we are, so that it can be resumed there (S-05, S-07).
+#[derive(Debug, Default)]
+pub(super) struct Bookmark {
+    id: Option<String>,
+    retry: Option<Duration>,
+}
+
+impl Bookmark {
+    fn mark(&mut self, event: &sse::Event) {
+        match event.id.as_deref() {
+            Some("") => self.id = None,
+            Some(id) => self.id = Some(id.to_owned()),
+            None => {}
+        }
+        self.retry = event.retry.or(self.retry);
+    }
+
+    /// The pause before the `attempt`th reconnection in a row: what the server asked for, at first to the letter.
+    pub(super) fn pause(&self, attempt: u32) -> Duration {
+        match self.retry {
+            Some(retry) if attempt <= 1 => retry.min(MAX_PAUSE),
+            Some(retry) => retry.min(MAX_PAUSE).max(backoff(attempt)),
+            None => backoff(attempt),
+        }
+    }
+
+    pub(super) fn headers(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut headers = headers.clone();
+        // An id that cannot be a header value cannot be sent back; the stream then starts where the server likes.
+        if let Some(id) = self
+            .id
+            .as_deref()
+            .and_then(|id| HeaderValue::from_str(id).ok())
+        {
+            headers.insert(LAST_EVENT_ID, id);
+        }
+        headers
+    }
+}
+
+/// The longest pause between reconnections.
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);
+
+/// Doubling from a quarter of a second to [`MAX_PAUSE`], less up to a quarter so that many bridges do not return at once.
+pub(super) fn backoff(attempt: u32) -> Duration {
+    let full = Duration::from_millis(250)
+        .saturating_mul(1 << attempt.saturating_sub(1).min(8))
+        .min(MAX_PAUSE);
+    let jitter = getrandom::u32().map_or(0.0, |random| f64::from(random) / f64::from(u32::MAX));
+    full.mul_f64(1.0 - jitter / 4.0)
+}
+
+/// Whether, and after what pause, a refused request may be sent again (E-10): 429 was not processed; 503 says the same
+/// when it names a time; anything else only if doing it twice is harmless.
+fn pause_after(refusal: &Refusal, is_harmless: bool, sends: u32) -> Option<Duration> {
+    let may = match refusal.status {
+        429 => true,
+        503 => is_harmless || refusal.retry_after.is_some(),
+        408 | 502 | 504 => is_harmless,
+        _ => false,
+    };
+    // A lost session answers 503 too, in words; that is the era's to judge.
+    let is_about_the_session = refusal.status == 503 && crate::era::is_session_loss(refusal);
+    let pause = refusal.retry_after.unwrap_or_else(|| backoff(sends));
+    (may && !is_about_the_session && pause <= MAX_RETRY_AFTER).then_some(pause)
+}
+
+fn is_without_side_effects(method: &str) -> bool {
+    method.ends_with("/list")
+        || matches!(
+            method,
+            "initialize"
+                | "ping"
+                | "resources/read"
+                | "prompts/get"
+                | "completion/complete"
+                | "server/discover"
+                | "resources/templates/list"
+                | "resources/subscribe"
+                | "resources/unsubscribe"
+                | "logging/setLevel"
+        )
+}
+
+fn still_challenged(challenge: &Challenge) -> Trouble {
+    Trouble {
+        status: Some(challenge.status),
+        ..Trouble::new(
+            "sign_in_needed",
+            "The server keeps refusing the credentials it asked for.",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_doubles_to_its_ceiling_and_never_past_it() {
+        for attempt in 1..40 {
+            let full = 250u64.saturating_mul(1 << (attempt - 1).min(8)).min(60_000);
+            let pause = backoff(attempt);
+            assert!(
+                pause <= Duration::from_millis(full)
+                    && pause >= Duration::from_millis(full * 3 / 4)
+            );
+        }
+    }
+
+    #[test]
+    fn a_bookmark_keeps_the_last_id_and_the_servers_pause() {
+        let mut bookmark = Bookmark::default();
+        let event = |id: Option<&str>, retry| sse::Event {
+            id: id.map(str::to_owned),
+            retry,
+            ..sse::Event::default()
+        };
+        bookmark.mark(&event(Some("7"), Some(Duration::from_millis(500))));
+        bookmark.mark(&event(None, None));
+        assert_eq!(bookmark.headers(&HeaderMap::new())["last-event-id"], "7");
+        assert_eq!(bookmark.pause(1), Duration::from_millis(500));
+        bookmark.mark(&event(Some(""), None));
+        assert!(bookmark.headers(&HeaderMap::new()).is_empty());
+    }
+
+    #[test]
+    fn only_what_was_not_done_or_does_no_harm_is_sent_again() {
+        let refusal = |status, after: Option<u64>| Refusal {
+            status,
+            retry_after: after.map(Duration::from_secs),
+            ..Refusal::default()
+        };
+        assert!(pause_after(&refusal(429, None), false, 1).is_some());
+        assert!(pause_after(&refusal(503, None), false, 1).is_none());
+        assert!(pause_after(&refusal(503, Some(2)), false, 1).is_some());
+        assert!(pause_after(&refusal(503, Some(3600)), true, 1).is_none());
+        assert!(pause_after(&refusal(502, None), true, 1).is_some());
+        assert!(pause_after(&refusal(502, None), false, 1).is_none());
+        assert!(pause_after(&refusal(500, None), true, 1).is_none());
+    }
+}

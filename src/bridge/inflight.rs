@@ -1,0 +1,192 @@
+//! Which ids are owed an answer.
+//!
+//! The invariant of the whole bridge lives here: every request id that enters leaves exactly once, or was cancelled.
+//! Answers nobody is owed are dropped; debts that remain at the end are paid with an error. Batches (2025-03-26) are
+//! one debt of several ids, paid in one line (T-10).
+
+use std::collections::HashMap;
+
+use crate::frame::{Frame, INVALID_REQUEST, Id, Malformed};
+use crate::stdio::Written;
+
+/// The host's open requests.
+#[derive(Debug, Default)]
+pub(super) struct Inflight {
+    owed: HashMap<Id, Option<BatchId>>,
+    batches: HashMap<BatchId, Batch>,
+    batches_seen: u64,
+}
+
+type BatchId = u64;
+
+#[derive(Debug, Default)]
+struct Batch {
+    left: usize,
+    answers: Vec<Frame>,
+}
+
+impl Inflight {
+    /// Notes a frame from the host; `Err` is the answer to one whose id is already taken (T-06).
+    pub(super) fn enter(&mut self, frame: &Frame) -> Result<(), Frame> {
+        self.enter_in(frame, None)
+    }
+
+    /// Notes the members of a batch. Returns those to pass on, and a line if the batch is already answered in full
+    /// because it held nothing but mistakes.
+    pub(super) fn enter_batch(
+        &mut self,
+        members: Vec<Result<Frame, Malformed>>,
+    ) -> (Vec<Frame>, Option<Written>) {
+        self.batches_seen += 1;
+        let batch = self.batches_seen;
+        self.batches.insert(batch, Batch::default());
+        let mut passed = Vec::new();
+        let mut mistakes = Vec::new();
+        for member in members {
+            match member {
+                Ok(frame) if frame.is_request() => match self.enter_in(&frame, Some(batch)) {
+                    Ok(()) => passed.push(frame),
+                    Err(reply) => mistakes.push(reply),
+                },
+                Ok(frame) => passed.push(frame),
+                Err(malformed) => mistakes.push(malformed.reply()),
+            }
+        }
+        if let Some(open) = self.batches.get_mut(&batch) {
+            open.answers.extend(mistakes);
+        }
+        (passed, self.pay(batch))
+    }
+
+    fn enter_in(&mut self, frame: &Frame, batch: Option<BatchId>) -> Result<(), Frame> {
+        let Some(id) = frame.id().filter(|_| frame.is_request()) else {
+            return Ok(());
+        };
+        if self.owed.contains_key(id) {
+            let reason = "Invalid request: this id belongs to a request that is still open.";
+            return Err(Frame::error(Some(id), INVALID_REQUEST, reason, None));
+        }
+        self.owed.insert(id.clone(), batch);
+        if let Some(open) = batch.and_then(|batch| self.batches.get_mut(&batch)) {
+            open.left += 1;
+        }
+        Ok(())
+    }
+
+    /// Passes a frame for the host: what is to be written for it, which is nothing for an answer nobody is owed and
+    /// for one whose batch is not complete.
+    pub(super) fn leave(&mut self, frame: Frame) -> Option<Written> {
+        if !frame.is_response() {
+            return Some(Written::One(frame));
+        }
+        let Some(batch) = frame.id().and_then(|id| self.owed.remove(id)) else {
+            tracing::debug!(?frame, "an answer nobody is owed");
+            return None;
+        };
+        let Some(batch) = batch else {
+            return Some(Written::One(frame));
+        };
+        if let Some(open) = self.batches.get_mut(&batch) {
+            open.left = open.left.saturating_sub(1);
+            open.answers.push(frame);
+        }
+        self.pay(batch)
+    }
+
+    /// Forgets a debt: the host has cancelled it, and hears no more of it (C-04).
+    pub(super) fn cancel(&mut self, id: &Id) -> Option<Written> {
+        let batch = self.owed.remove(id)??;
+        if let Some(open) = self.batches.get_mut(&batch) {
+            open.left = open.left.saturating_sub(1);
+        }
+        self.pay(batch)
+    }
+
+    fn pay(&mut self, batch: BatchId) -> Option<Written> {
+        if self.batches.get(&batch)?.left > 0 {
+            return None;
+        }
+        let answers = self.batches.remove(&batch)?.answers;
+        (!answers.is_empty()).then_some(Written::Batch(answers))
+    }
+
+    /// How many answers are owed.
+    pub(super) fn owed(&self) -> usize {
+        self.owed.len()
+    }
+
+    /// The ids still owed.
+    pub(super) fn ids(&self) -> Vec<Id> {
+        self.owed.keys().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Parsed;
+
+    fn request(id: &str) -> Frame {
+        Frame::request(&Id::parse(id).unwrap(), "x", None)
+    }
+
+    fn answer(id: &str) -> Frame {
+        Frame::result(&Id::parse(id).unwrap(), "{}")
+    }
+
+    #[test]
+    fn an_id_that_enters_leaves_once() {
+        let mut inflight = Inflight::default();
+        inflight.enter(&request("1")).unwrap();
+        assert!(inflight.leave(answer("\"1\"")).is_none());
+        assert!(inflight.leave(answer("1")).is_some());
+        assert!(inflight.leave(answer("1")).is_none());
+    }
+
+    #[test]
+    fn an_open_id_cannot_enter_again() {
+        let mut inflight = Inflight::default();
+        inflight.enter(&request("1")).unwrap();
+        assert!(inflight.enter(&request("1")).unwrap_err().is_response());
+        assert_eq!(inflight.owed(), 1);
+    }
+
+    #[test]
+    fn a_cancelled_id_owes_nothing() {
+        let mut inflight = Inflight::default();
+        inflight.enter(&request("1")).unwrap();
+        inflight.cancel(&Id::parse("1").unwrap());
+        assert!(inflight.leave(answer("1")).is_none());
+        assert_eq!(inflight.owed(), 0);
+    }
+
+    #[test]
+    fn a_batch_is_answered_in_one_line_when_its_last_member_is() {
+        let text = r#"[{"jsonrpc":"2.0","id":1,"method":"x"},7,{"jsonrpc":"2.0","id":2,"method":"x"},{"jsonrpc":"2.0","method":"n"}]"#;
+        let Parsed::Batch(members) = Parsed::read(text).unwrap() else {
+            panic!("no batch")
+        };
+        let mut inflight = Inflight::default();
+        let (passed, written) = inflight.enter_batch(members);
+        assert_eq!(passed.len(), 3);
+        assert!(written.is_none());
+        assert!(inflight.leave(answer("2")).is_none());
+        match inflight.cancel(&Id::parse("1").unwrap()) {
+            Some(Written::Batch(answers)) => assert_eq!(answers.len(), 2),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_batch_of_notifications_is_owed_nothing_and_one_of_mistakes_is_answered_at_once() {
+        let mut inflight = Inflight::default();
+        let notice = Frame::notification("n", None);
+        assert!(
+            matches!(inflight.enter_batch(vec![Ok(notice)]), (passed, None) if passed.len() == 1)
+        );
+        let mistake = Frame::parse("3").unwrap_err();
+        assert!(
+            matches!(inflight.enter_batch(vec![Err(mistake)]), (_, Some(Written::Batch(answers))) if answers.len() == 1)
+        );
+    }
+}

@@ -1,0 +1,443 @@
+//! The loop that owns everything that changes, and moves frames between the banks.
+//!
+//! Three kinds of event go in (a line from the host, something from an exchange, a word to stop), actions come out of
+//! the translator, and the loop carries them out. It waits for two things only, the next event and room at the writer,
+//! and never for an exchange, so exchanges may wait for it; that is how a slow host slows the remote down.
+//!
+//! Leaving, on end of file and on a signal alike: stop reading, keep applying what comes until nothing is owed or the
+//! grace is over, answer what is still owed with an error, end the session, flush (T-11, T-13).
+
+mod exchange;
+mod inflight;
+mod standing;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{self, Instant};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Authorizer;
+use crate::era::{Action, ExchangeId, Legacy, Transport};
+use crate::frame::{Frame, Parsed, Trouble};
+use crate::remote::{Outgoing, Remote, Verb};
+use crate::stdio::{Host, Line, Written};
+use exchange::{Event, Road};
+use inflight::Inflight;
+
+/// Arrivals that wait for the loop. When full, exchanges stop reading, and the remote feels it.
+const QUEUE: usize = 64;
+/// Exchanges that may exist at once, sending, waiting or standing. Above it, stdin is not read.
+const MAX_EXCHANGES: usize = 4096;
+/// How long frames the host is owed nothing for may still take after it has left.
+const UNOWED_GRACE: Duration = Duration::from_secs(1);
+/// How long a remote that cannot be reached is waited for once the host has left.
+const UNREACHED_GRACE: Duration = Duration::from_millis(1500);
+/// How long answers may still come after a signal.
+const TOLD_GRACE: Duration = Duration::from_millis(300);
+/// How long the end of the session, and then the last flush, may take.
+const FAREWELL: Duration = Duration::from_millis(400);
+
+/// What one run of the bridge is made of.
+pub struct Parts<R> {
+    /// The near bank.
+    pub host: Host,
+    /// The far bank.
+    pub remote: R,
+    /// Who lends out the credential.
+    pub authorizer: Arc<Authorizer>,
+    /// Limits and tastes.
+    pub settings: Settings,
+    /// How the process is told to leave.
+    pub stop: Stop,
+}
+
+/// Limits and tastes of one run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which legacy transport to try first.
+    pub transport: Transport,
+    /// How long to wait for answers once the host has left (`--grace`).
+    pub grace: Duration,
+    /// Requests at the remote at once (`--max-in-flight`); more wait their turn.
+    pub max_in_flight: usize,
+    /// How long one request may take (`--call-timeout`); for ever if absent.
+    pub call_timeout: Option<Duration>,
+    /// How often to ping the remote (`--ping-interval`); never if absent.
+    pub ping_interval: Option<Duration>,
+    /// The wall clock.
+    pub now: fn() -> SystemTime,
+}
+
+/// Tells the bridge to leave.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// Leave properly, within a second.
+    pub soon: CancellationToken,
+    /// Leave at once.
+    pub now: CancellationToken,
+}
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The host closed stdin.
+    HostGone,
+    /// A signal came.
+    Told,
+    /// Nobody reads stdout any more.
+    WriterGone,
+}
+
+/// Carries frames until the host leaves, a signal comes, or stdout is closed.
+pub async fn run<R: Remote>(parts: Parts<R>) -> Ended {
+    let (bridge, mut inputs) = Bridge::new(parts);
+    bridge.run(&mut inputs).await
+}
+
+struct Bridge<R> {
+    road: Arc<Road<R>>,
+    translator: Legacy,
+    inflight: Inflight,
+    running: HashMap<ExchangeId, Running>,
+    tracker: TaskTracker,
+    out: mpsc::Sender<Written>,
+    stop: Stop,
+    grace: Duration,
+    /// Set by the translator's last action.
+    farewell: Option<HeaderMap>,
+}
+
+struct Running {
+    token: CancellationToken,
+    is_standing: bool,
+    is_waiting: bool,
+}
+
+struct Inputs {
+    lines: mpsc::Receiver<Line>,
+    events: mpsc::Receiver<Event>,
+    person: watch::Receiver<bool>,
+    flushed: tokio::sync::oneshot::Receiver<()>,
+    ping: Option<time::Interval>,
+}
+
+/// Nobody reads stdout.
+struct WriterGone;
+
+impl<R: Remote> Bridge<R> {
+    fn new(parts: Parts<R>) -> (Self, Inputs) {
+        let Parts {
+            host,
+            remote,
+            authorizer,
+            settings,
+            stop,
+        } = parts;
+        let (events_in, events) = mpsc::channel(QUEUE);
+        let inputs = Inputs {
+            lines: host.lines,
+            events,
+            person: authorizer.waits_for_a_person(),
+            flushed: host.flushed,
+            ping: settings.ping_interval.map(|period| {
+                let mut ping = time::interval_at(Instant::now() + period, period);
+                ping.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+                ping
+            }),
+        };
+        let bridge = Self {
+            translator: Legacy::new(settings.transport),
+            inflight: Inflight::default(),
+            running: HashMap::new(),
+            tracker: TaskTracker::new(),
+            out: host.out,
+            stop,
+            grace: settings.grace,
+            farewell: None,
+            road: Arc::new(Road {
+                remote,
+                authorizer,
+                requests: Semaphore::new(settings.max_in_flight),
+                settings,
+                events: events_in,
+                leaving: CancellationToken::new(),
+                is_reached: AtomicBool::new(true),
+            }),
+        };
+        (bridge, inputs)
+    }
+
+    async fn run(mut self, inputs: &mut Inputs) -> Ended {
+        let ended = self.carry(inputs).await;
+        tracing::info!(?ended, owed = self.inflight.owed(), "leaving");
+        self.drain(ended, inputs).await;
+        ended
+    }
+
+    async fn carry(&mut self, inputs: &mut Inputs) -> Ended {
+        let stop = self.stop.clone();
+        let out = self.out.clone();
+        loop {
+            let may_read = self.running.len() < MAX_EXCHANGES;
+            let done = tokio::select! {
+                () = stop.soon.cancelled() => return Ended::Told,
+                () = stop.now.cancelled() => return Ended::Told,
+                () = out.closed() => return Ended::WriterGone,
+                line = inputs.lines.recv(), if may_read => match line {
+                    Some(line) => self.host_said(line).await,
+                    None => return Ended::HostGone,
+                },
+                Some(event) = inputs.events.recv() => self.exchange_told(event).await,
+                () = tick(&mut inputs.ping) => {
+                    let mut actions = Vec::new();
+                    self.translator.ping(&mut actions);
+                    self.act(actions).await
+                }
+            };
+            if done.is_err() {
+                return if stop.soon.is_cancelled() {
+                    Ended::Told
+                } else {
+                    Ended::WriterGone
+                };
+            }
+        }
+    }
+
+    async fn host_said(&mut self, line: Line) -> Result<(), WriterGone> {
+        match line {
+            Ok(Parsed::One(frame)) => match self.inflight.enter(&frame) {
+                Ok(()) => self.frame_from_host(frame).await,
+                Err(reply) => self.write(Written::One(reply)).await,
+            },
+            Ok(Parsed::Batch(members)) => {
+                let (passed, written) = self.inflight.enter_batch(members);
+                if let Some(written) = written {
+                    self.write(written).await?;
+                }
+                for frame in passed {
+                    self.frame_from_host(frame).await?;
+                }
+                Ok(())
+            }
+            Err(malformed) => {
+                tracing::warn!(reason = malformed.reason, "a line that is not a message");
+                self.write(Written::One(malformed.reply())).await
+            }
+        }
+    }
+
+    async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
+        tracing::debug!(?frame, "from the host");
+        let mut actions = Vec::new();
+        self.translator.from_host(frame, &mut actions);
+        self.act(actions).await
+    }
+
+    async fn exchange_told(&mut self, event: Event) -> Result<(), WriterGone> {
+        match event {
+            Event::Waiting(exchange, is_waiting) => {
+                if let Some(running) = self.running.get_mut(&exchange) {
+                    running.is_waiting = is_waiting;
+                }
+                Ok(())
+            }
+            Event::Arrival(exchange, arrival) => {
+                // One that was closed is not heard any more, whatever it had in the queue.
+                if !self.running.contains_key(&exchange) {
+                    return Ok(());
+                }
+                if arrival.is_last() {
+                    self.running.remove(&exchange);
+                }
+                tracing::debug!(exchange = exchange.0, ?arrival, "from the remote");
+                let mut actions = Vec::new();
+                self.translator.from_remote(exchange, arrival, &mut actions);
+                self.act(actions).await
+            }
+        }
+    }
+
+    async fn act(&mut self, actions: Vec<Action>) -> Result<(), WriterGone> {
+        for action in actions {
+            match action {
+                Action::Reply(frame) => {
+                    if let Some(written) = self.inflight.leave(frame) {
+                        self.write(written).await?;
+                    }
+                }
+                Action::Forget(id) => {
+                    if let Some(written) = self.inflight.cancel(&id) {
+                        self.write(written).await?;
+                    }
+                }
+                Action::Post(post) => {
+                    let road = Arc::clone(&self.road);
+                    self.spawn(post.exchange, false, async move { road.post(post).await });
+                }
+                Action::Listen(listen) => {
+                    let road = Arc::clone(&self.road);
+                    self.spawn(
+                        listen.exchange,
+                        true,
+                        async move { road.listen(listen).await },
+                    );
+                }
+                Action::Close(exchange) => {
+                    if let Some(running) = self.running.remove(&exchange) {
+                        running.token.cancel();
+                    }
+                }
+                Action::EndSession(headers) => self.farewell = Some(headers),
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn(
+        &mut self,
+        exchange: ExchangeId,
+        is_standing: bool,
+        run: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let token = CancellationToken::new();
+        self.running.insert(
+            exchange,
+            Running {
+                token: token.clone(),
+                is_standing,
+                is_waiting: false,
+            },
+        );
+        self.tracker.spawn(async move {
+            token.run_until_cancelled(run).await;
+        });
+    }
+
+    async fn write(&self, line: Written) -> Result<(), WriterGone> {
+        tokio::select! {
+            sent = self.out.send(line) => sent.map_err(|_| WriterGone),
+            // A host that neither reads nor lets us leave is left.
+            () = self.stop.now.cancelled() => Err(WriterGone),
+        }
+    }
+
+    async fn drain(mut self, ended: Ended, inputs: &mut Inputs) {
+        inputs.lines.close();
+        self.road.leaving.cancel();
+        let mut actions = Vec::new();
+        self.translator.host_gone(&mut actions);
+        let is_heard = ended != Ended::WriterGone && self.act(actions).await.is_ok();
+        if is_heard {
+            self.settle(ended, inputs).await;
+            self.pay_debts().await;
+        }
+        self.say_goodbye().await;
+        for running in self.running.values() {
+            running.token.cancel();
+        }
+        drop(self.out);
+        if is_heard {
+            let _ = time::timeout(FAREWELL, &mut inputs.flushed).await;
+        }
+    }
+
+    /// Waits for answers, each for as long as it makes sense.
+    async fn settle(&mut self, ended: Ended, inputs: &mut Inputs) {
+        let begun = Instant::now();
+        let stop = self.stop.clone();
+        loop {
+            let patience = match ended {
+                _ if stop.soon.is_cancelled() || ended == Ended::Told => TOLD_GRACE,
+                _ if self.is_idle() => return,
+                _ if self.waits_only_for_a_person(*inputs.person.borrow()) => return,
+                _ if self.inflight.owed() == 0 => self.grace.min(UNOWED_GRACE),
+                _ if !self.road.is_reached.load(Ordering::Relaxed) => {
+                    self.grace.min(UNREACHED_GRACE)
+                }
+                _ => self.grace,
+            };
+            if self.is_idle() {
+                return;
+            }
+            tokio::select! {
+                () = time::sleep_until(begun + patience) => return,
+                () = stop.now.cancelled() => return,
+                () = stop.soon.cancelled(), if ended != Ended::Told && patience > TOLD_GRACE => {}
+                changed = inputs.person.changed() => if changed.is_err() { return },
+                () = self.out.closed() => return,
+                Some(event) = inputs.events.recv() => if self.exchange_told(event).await.is_err() { return },
+            }
+        }
+    }
+
+    /// Nothing is owed and nothing is being said.
+    fn is_idle(&self) -> bool {
+        self.inflight.owed() == 0 && self.running.values().all(|running| running.is_standing)
+    }
+
+    fn waits_only_for_a_person(&self, is_somebody_asked: bool) -> bool {
+        is_somebody_asked
+            && self
+                .running
+                .values()
+                .all(|running| running.is_standing || running.is_waiting)
+    }
+
+    async fn pay_debts(&mut self) {
+        let leaving = Trouble::new(
+            "leaving",
+            "The bridge is leaving before the server has answered.",
+        )
+        .retryable();
+        for id in self.inflight.ids() {
+            if let Some(written) = self.inflight.leave(leaving.reply(&id)) {
+                let line = time::timeout(FAREWELL, self.write(written)).await;
+                if !matches!(line, Ok(Ok(()))) {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn say_goodbye(&mut self) {
+        let mut actions = Vec::new();
+        self.translator.leave(&mut actions);
+        let _ = self.act(actions).await;
+        let Some(headers) = self
+            .farewell
+            .take()
+            .filter(|_| !self.stop.now.is_cancelled())
+        else {
+            return;
+        };
+        let road = Arc::clone(&self.road);
+        let goodbye = async move {
+            let credential = road.authorizer.current().await.ok().flatten();
+            let outgoing = Outgoing {
+                to: None,
+                verb: Verb::Delete,
+                headers: &headers,
+                credential: credential.as_ref(),
+            };
+            let _ = road.remote.send(outgoing).await;
+        };
+        // Whatever comes back, 405 included, is fine (H-10).
+        let _ = time::timeout(FAREWELL, goodbye).await;
+    }
+}
+
+async fn tick(ping: &mut Option<time::Interval>) {
+    match ping {
+        Some(ping) => {
+            ping.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,172 @@
+//! Streams that stand as long as the session: the remote's way to speak unasked.
+//!
+//! Streamable HTTP's GET stream is reopened here for as long as it is refused by nobody (S-12, N-06); HTTP+SSE's one
+//! stream is the session itself, so its end is the relay's to handle. No timeout on silence: a quiet stream is a
+//! healthy one, except after the machine has slept, when its connection is dead and does not know it (pains.md 31).
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{self, Instant};
+
+use super::exchange::{Bookmark, Read, Road, backoff};
+use crate::era::{Arrival, ExchangeId, Listen, Standing};
+use crate::frame::Trouble;
+use crate::remote::{Answer, Events, Fault, Head, Remote, Verb};
+
+/// How long the host's next frames wait for the standing stream to open: servers send what they have to say at once,
+/// and drop it when no stream is there; but some send not even a head before the first event.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often the two clocks are compared.
+const LOOK: Duration = Duration::from_secs(15);
+/// A gap between the wall clock and the monotonic one that only sleep explains.
+const SLEPT: Duration = Duration::from_secs(30);
+
+impl<R: Remote> Road<R> {
+    /// Runs one standing stream to its end.
+    pub(super) async fn listen(&self, listen: Listen) {
+        let exchange = listen.exchange;
+        let last = match listen.kind {
+            Standing::Get => self.stand(&listen).await,
+            Standing::Sse(losses) => self.stand_once(&listen, losses).await,
+        };
+        self.tell(exchange, last).await;
+    }
+
+    async fn stand(&self, listen: &Listen) -> Arrival {
+        let exchange = listen.exchange;
+        let mut bookmark = Bookmark::default();
+        let mut losses = 0;
+        let mut is_announced = false;
+        loop {
+            let headers = bookmark.headers(&listen.headers);
+            let opening = self.exchange(exchange, None, Verb::Get, &headers);
+            let mut opening = std::pin::pin!(opening);
+            let opened = match time::timeout(PATIENCE, opening.as_mut()).await {
+                Ok(opened) => opened,
+                Err(_) => {
+                    if !std::mem::replace(&mut is_announced, true) {
+                        self.tell(exchange, Arrival::Opened(Head::default())).await;
+                    }
+                    opening.await
+                }
+            };
+            match opened {
+                Ok(Answer::Stream(head, mut events)) => {
+                    if !std::mem::replace(&mut is_announced, true) {
+                        self.tell(exchange, Arrival::Opened(head)).await;
+                    }
+                    self.read_awake(exchange, &mut events, &mut bookmark, &mut losses)
+                        .await;
+                }
+                // The connection the server still holds is the one that died (S-11), or it is busy: later.
+                Ok(Answer::Refused(refusal))
+                    if matches!(refusal.status, 409 | 425 | 429 | 500..=599) =>
+                {
+                    if let Some(after) = refusal.retry_after {
+                        time::sleep(after).await;
+                    }
+                }
+                // 405 above all: not offered, and that is that for this session (H-07, pains.md 32).
+                Ok(Answer::Refused(refusal)) => return Arrival::Refused(refusal),
+                Ok(Answer::Challenged(_) | Answer::Accepted(_) | Answer::Json(..)) => {
+                    return Arrival::Ended;
+                }
+                Err(stopped) => match stopped.into_trouble() {
+                    trouble if trouble.retryable => {
+                        tracing::debug!(
+                            exchange = exchange.0,
+                            why = trouble.message,
+                            "no standing stream"
+                        );
+                    }
+                    trouble => return Arrival::Failed(trouble),
+                },
+            }
+            losses += 1;
+            time::sleep(bookmark.pause(losses)).await;
+        }
+    }
+
+    async fn stand_once(&self, listen: &Listen, losses: u32) -> Arrival {
+        let exchange = listen.exchange;
+        if losses > 0 {
+            time::sleep(backoff(losses)).await;
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self
+                .exchange(exchange, None, Verb::Get, &listen.headers)
+                .await
+            {
+                Ok(Answer::Stream(head, mut events)) => {
+                    self.tell(exchange, Arrival::Opened(head)).await;
+                    self.read_awake(exchange, &mut events, &mut Bookmark::default(), &mut 0)
+                        .await;
+                    return Arrival::Ended;
+                }
+                Ok(Answer::Refused(refusal)) => return Arrival::Refused(refusal),
+                Ok(_) => {
+                    let not_sse = "The server's answer is not an event stream.";
+                    return Arrival::Failed(Trouble::new("bad_answer", not_sse));
+                }
+                Err(stopped) => {
+                    let trouble = stopped.into_trouble();
+                    if !trouble.retryable || tries >= 3 || self.leaving.is_cancelled() {
+                        return Arrival::Failed(trouble);
+                    }
+                    time::sleep(backoff(tries)).await;
+                }
+            }
+        }
+    }
+
+    /// Reads until the stream ends, or until the machine has slept through it.
+    async fn read_awake(
+        &self,
+        exchange: ExchangeId,
+        events: &mut Events,
+        bookmark: &mut Bookmark,
+        losses: &mut u32,
+    ) {
+        let wall = self.settings.now;
+        let asleep = async {
+            loop {
+                let (then, ticks) = (wall(), Instant::now());
+                time::sleep(LOOK).await;
+                if has_slept(then, wall(), ticks.elapsed()) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            ended = self.read(exchange, events, None, bookmark, losses) => match ended {
+                Read::Cut(Fault::TooLarge { limit, .. }) => {
+                    tracing::warn!(exchange = exchange.0, limit, "an event too large on the standing stream");
+                }
+                Read::Answered | Read::Closed | Read::Cut(_) => {}
+            },
+            () = asleep => tracing::info!(exchange = exchange.0, "the machine slept; reopening the stream"),
+        }
+    }
+}
+
+fn has_slept(then: SystemTime, now: SystemTime, ticked: Duration) -> bool {
+    now.duration_since(then)
+        .is_ok_and(|passed| passed > ticked + SLEPT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_wall_clock_far_ahead_of_the_ticks_is_sleep() {
+        let then = SystemTime::UNIX_EPOCH;
+        let after = |seconds| then + Duration::from_secs(seconds);
+        assert!(!has_slept(then, after(15), LOOK));
+        assert!(!has_slept(after(100), then, LOOK));
+        assert!(!has_slept(then, after(45), LOOK));
+        assert!(has_slept(then, after(46), LOOK));
+    }
+}

@@ -1,0 +1,456 @@
+//! What was typed, and nothing done about it.
+//!
+//! Flags keep mcp-remote's names where it has them (interface.md). Each may also come from `MCPIPE_<FLAG>`, which clap
+//! reads; everything else in the environment is for settings.rs.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+use crate::era::Transport;
+
+/// A stdio-to-HTTP MCP bridge.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mcpipe",
+    version,
+    about = "Bridges an MCP host on stdio to a remote MCP server over HTTPS: signs in, keeps the tokens encrypted, \
+             and never loses a message",
+    after_help = "An MCP host starts it as the command of a stdio server:\n\n    \
+                  {\"mcpServers\": {\"example\": {\"command\": \"mcpipe\", \"args\": [\"https://mcp.example.com/mcp\"]}}}\n\n\
+                  Every flag can also be given as MCPIPE_<FLAG>, dashes as underscores. MCPIPE_HOME moves everything \
+                  mcpipe keeps; MCPIPE_PASSPHRASE and MCPIPE_PASSPHRASE_FILE open the vault; MCPIPE_LOG filters the log.\n\n\
+                  Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 sign-in needed, 4 network, 5 protocol.",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
+pub struct Asked {
+    /// What to do instead of bridging.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Bridging, when no command was given.
+    #[command(flatten)]
+    pub bridge: BridgeArgs,
+}
+
+/// Everything but the bridge.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Signs in now, in a browser, and stores the tokens
+    Login(Box<TargetArgs>),
+    /// Revokes and forgets the tokens for a server, or for all
+    Logout(Box<LogoutArgs>),
+    /// Shows what is stored, for whom, and until when; never a secret
+    Status(StatusArgs),
+}
+
+/// The bridge's own arguments.
+#[derive(Debug, Args)]
+pub struct BridgeArgs {
+    /// Where to go and how to sign in there.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Fixed port for the sign-in's redirect (as --callback-port)
+    #[arg(value_name = "CALLBACK_PORT")]
+    pub port: Option<u16>,
+    /// How to speak.
+    #[command(flatten)]
+    pub speaking: SpeakingArgs,
+}
+
+/// A server, and how to reach and convince it.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// The MCP server's address: https, or http on this machine
+    #[arg(value_name = "URL", required = true)]
+    pub url: Option<String>,
+    /// How to reach it.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// How to sign in.
+    #[command(flatten)]
+    pub sign_in: SignInArgs,
+    /// How the vault opens.
+    #[command(flatten)]
+    pub vault: VaultArgs,
+    /// What is said on stderr.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Headers, TLS, timeouts.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct NetworkArgs {
+    /// Adds a header to every request; ${NAME} is replaced from the environment, and an Authorization of yours switches sign-in off
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// Reads headers from a file, one 'Name: value' per line, # starts a comment
+    #[arg(long = "header-file", value_name = "FILE")]
+    pub header_files: Vec<PathBuf>,
+    /// Allows plain http to hosts other than this machine
+    #[arg(long, env = "MCPIPE_ALLOW_HTTP")]
+    pub allow_http: bool,
+    /// Allows the server's metadata to lead to private addresses
+    #[arg(long, env = "MCPIPE_ALLOW_PRIVATE")]
+    pub allow_private: bool,
+    /// Trusts the certificates in a PEM file, beside the system's
+    #[arg(long = "ca", value_name = "FILE", env = "MCPIPE_CA")]
+    pub ca: Vec<PathBuf>,
+    /// Uses IPv4 addresses only
+    #[arg(long, env = "MCPIPE_IPV4")]
+    pub ipv4: bool,
+    /// Keeps no cookies (otherwise in memory, for sticky load balancers)
+    #[arg(long, env = "MCPIPE_DISABLE_COOKIES")]
+    pub disable_cookies: bool,
+    /// How long connecting may take, TLS included
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, env = "MCPIPE_CONNECT_TIMEOUT")]
+    pub connect_timeout: f64,
+    /// How long a response may take to begin; 0 for ever
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds, env = "MCPIPE_HEADERS_TIMEOUT")]
+    pub headers_timeout: f64,
+    /// How long a response may be silent; 0 for ever
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, env = "MCPIPE_BODY_TIMEOUT")]
+    pub body_timeout: f64,
+    /// The largest message taken from either side
+    #[arg(long, value_name = "BYTES", default_value = "134217728", value_parser = clap::value_parser!(u64).range(1024..), env = "MCPIPE_MAX_MESSAGE_SIZE")]
+    pub max_message_size: u64,
+}
+
+/// How the bridge speaks, waits and leaves.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Bridge")]
+pub struct SpeakingArgs {
+    /// Which transport to try first
+    #[arg(
+        long,
+        value_enum,
+        default_value = "http-first",
+        env = "MCPIPE_TRANSPORT"
+    )]
+    pub transport: TransportArg,
+    /// How long to wait for answers when stdin has ended
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "MCPIPE_GRACE")]
+    pub grace: f64,
+    /// How long one request may take; 0 for ever
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, env = "MCPIPE_CALL_TIMEOUT")]
+    pub call_timeout: f64,
+    /// Requests at the server at once; more wait their turn
+    #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u32).range(1..=4096), env = "MCPIPE_MAX_IN_FLIGHT")]
+    pub max_in_flight: u32,
+    /// Pings the server now and then
+    #[arg(long, env = "MCPIPE_KEEP_ALIVE")]
+    pub keep_alive: bool,
+    /// How often (implies --keep-alive; default 30)
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, env = "MCPIPE_PING_INTERVAL")]
+    pub ping_interval: Option<f64>,
+    /// Writes everything said to a file, as a transcript without secrets
+    #[arg(long, value_name = "FILE", env = "MCPIPE_RECORD")]
+    pub record: Option<PathBuf>,
+}
+
+/// mcp-remote's words for the order of transports.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum TransportArg {
+    /// Streamable HTTP, then HTTP+SSE
+    HttpFirst,
+    /// HTTP+SSE, then Streamable HTTP
+    SseFirst,
+    /// Streamable HTTP only
+    HttpOnly,
+    /// HTTP+SSE only
+    SseOnly,
+}
+
+impl From<TransportArg> for Transport {
+    fn from(arg: TransportArg) -> Self {
+        match arg {
+            TransportArg::HttpFirst => Self::HttpFirst,
+            TransportArg::SseFirst => Self::SseFirst,
+            TransportArg::HttpOnly => Self::HttpOnly,
+            TransportArg::SseOnly => Self::SseOnly,
+        }
+    }
+}
+
+/// Who we are at the authorization server, and how a person signs in.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Sign-in")]
+pub struct SignInArgs {
+    /// Which identity at this server
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "default",
+        env = "MCPIPE_ACCOUNT"
+    )]
+    pub account: String,
+    /// Uses a client registered beforehand
+    #[arg(long, value_name = "ID", env = "MCPIPE_CLIENT_ID")]
+    pub client_id: Option<String>,
+    /// Reads that client's secret from a file
+    #[arg(long, value_name = "FILE", env = "MCPIPE_CLIENT_SECRET_FILE")]
+    pub client_secret_file: Option<PathBuf>,
+    /// Reads that client's secret from an environment variable
+    #[arg(
+        long,
+        value_name = "VAR",
+        env = "MCPIPE_CLIENT_SECRET_ENV",
+        conflicts_with = "client_secret_file"
+    )]
+    pub client_secret_env: Option<String>,
+    /// Names us when registering
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "mcpipe",
+        env = "MCPIPE_CLIENT_NAME"
+    )]
+    pub client_name: String,
+    /// Uses this client metadata document where the server takes such
+    #[arg(long, value_name = "URL", env = "MCPIPE_CLIENT_METADATA_URL")]
+    pub client_metadata_url: Option<String>,
+    /// Asks for these scopes, whatever the server suggests; empty asks for none
+    #[arg(long, value_name = "SCOPES", env = "MCPIPE_SCOPE")]
+    pub scope: Option<String>,
+    /// Sends this as the resource parameter (RFC 8707)
+    #[arg(long, value_name = "URI", env = "MCPIPE_RESOURCE")]
+    pub resource: Option<String>,
+    /// Sends no resource parameter
+    #[arg(long, env = "MCPIPE_DISABLE_RESOURCE_PARAMETER")]
+    pub disable_resource_parameter: bool,
+    /// Adds a parameter to the authorization request
+    #[arg(long = "authorize-param", value_name = "KEY=VALUE")]
+    pub authorize_params: Vec<String>,
+    /// Adds a parameter to token requests
+    #[arg(long = "token-param", value_name = "KEY=VALUE")]
+    pub token_params: Vec<String>,
+    /// Uses this authorization server, whatever the server names
+    #[arg(long, value_name = "URL", env = "MCPIPE_AUTHORIZATION_SERVER")]
+    pub authorization_server: Option<String>,
+    /// Believes that the authorization server knows PKCE although it does not say so
+    #[arg(long, env = "MCPIPE_ASSUME_PKCE")]
+    pub assume_pkce: bool,
+    /// Opens no browser; the address to visit is said on stderr
+    #[arg(long, env = "MCPIPE_NO_BROWSER")]
+    pub no_browser: bool,
+    /// Listens for the redirect on this port
+    #[arg(long, value_name = "PORT", env = "MCPIPE_CALLBACK_PORT")]
+    pub callback_port: Option<u16>,
+    /// Names this host in the redirect address
+    #[arg(
+        long,
+        value_name = "HOST",
+        alias = "host",
+        env = "MCPIPE_CALLBACK_HOST"
+    )]
+    pub callback_host: Option<String>,
+    /// Names this path in the redirect address
+    #[arg(long, value_name = "PATH", env = "MCPIPE_CALLBACK_PATH")]
+    pub callback_path: Option<String>,
+    /// Uses this redirect address, which something forwards to us
+    #[arg(long, value_name = "URI", env = "MCPIPE_REDIRECT_URI")]
+    pub redirect_uri: Option<String>,
+    /// How long a person may take to sign in
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds, env = "MCPIPE_AUTH_TIMEOUT")]
+    pub auth_timeout: f64,
+}
+
+/// How the vault opens.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Vault")]
+pub struct VaultArgs {
+    /// Reads the vault's passphrase from a file
+    #[arg(long, value_name = "FILE", env = "MCPIPE_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Reads it from an inherited file descriptor
+    #[arg(long, value_name = "N")]
+    pub passphrase_fd: Option<i32>,
+    /// Reads it from a command's output (no shell)
+    #[arg(long, value_name = "COMMAND", env = "MCPIPE_PASSPHRASE_COMMAND")]
+    pub passphrase_command: Option<String>,
+    /// 'none' keeps everything in memory only
+    #[arg(long, value_name = "none", value_parser = ["none"], env = "MCPIPE_VAULT")]
+    pub vault: Option<String>,
+}
+
+/// What is said on stderr.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Log")]
+pub struct LogArgs {
+    /// Says more on stderr
+    #[arg(short, long, env = "MCPIPE_VERBOSE", conflicts_with = "silent")]
+    pub verbose: bool,
+    /// Says nothing on stderr but how to sign in
+    #[arg(long, env = "MCPIPE_SILENT")]
+    pub silent: bool,
+    /// Says a great deal more, secrets still left out
+    #[arg(long, env = "MCPIPE_DEBUG")]
+    pub debug: bool,
+    /// Logs to a file instead of stderr
+    #[arg(long, value_name = "FILE", env = "MCPIPE_LOG_FILE")]
+    pub log_file: Option<PathBuf>,
+    /// How log lines look
+    #[arg(long, value_enum, default_value = "text", env = "MCPIPE_LOG_FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// `mcpipe logout`.
+#[derive(Debug, Args)]
+pub struct LogoutArgs {
+    /// The server to forget
+    #[arg(value_name = "URL", required_unless_present = "all")]
+    pub url: Option<String>,
+    /// Forgets every server
+    #[arg(long, conflicts_with = "url")]
+    pub all: bool,
+    /// How to reach it.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Which identity.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "default",
+        env = "MCPIPE_ACCOUNT"
+    )]
+    pub account: String,
+    /// How the vault opens.
+    #[command(flatten)]
+    pub vault: VaultArgs,
+    /// What is said on stderr.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// `mcpipe status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Only this server
+    #[arg(value_name = "URL")]
+    pub url: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// How the vault opens.
+    #[command(flatten)]
+    pub vault: VaultArgs,
+    /// What is said on stderr.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+impl Asked {
+    /// The log flags of whatever was asked.
+    pub fn log(&self) -> &LogArgs {
+        match &self.command {
+            None => &self.bridge.target.log,
+            Some(Command::Login(args)) => &args.log,
+            Some(Command::Logout(args)) => &args.log,
+            Some(Command::Status(args)) => &args.log,
+        }
+    }
+}
+
+/// Reads the command line. `--help`, `--version` and mistakes come back as clap's error, which knows what to print
+/// and whether it is a failure.
+///
+/// # Errors
+/// As said.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
+    // What --help says once at its end need not stand at every flag.
+    let command = Asked::command().mut_args(|argument| argument.hide_env(true));
+    let command =
+        command.mut_subcommands(|command| command.mut_args(|argument| argument.hide_env(true)));
+    Asked::from_arg_matches(&command.try_get_matches_from(args)?)
+}
+
+/// Up to ten years: anything longer is a typing mistake, and `Duration` cannot hold everything `f64` can.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=315_360_000.0).contains(&seconds) => Ok(seconds),
+        _ => Err("not a number of seconds".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(words: &str) -> Result<Asked, clap::Error> {
+        parse(
+            std::iter::once("mcpipe")
+                .chain(words.split_whitespace())
+                .map(OsString::from),
+        )
+    }
+
+    #[test]
+    fn every_flag_explains_itself() {
+        let mut command = Asked::command();
+        command.build();
+        let commands = std::iter::once(&command).chain(command.get_subcommands());
+        for argument in commands.flat_map(clap::Command::get_arguments) {
+            assert!(
+                argument.get_help().is_some(),
+                "{} has no help",
+                argument.get_id()
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_alone_is_the_bridge_and_flags_may_stand_anywhere() {
+        let bridge =
+            asked("--grace 2 https://a.example/mcp 4000 --header A:b --header=B:c").unwrap();
+        assert!(bridge.command.is_none());
+        assert_eq!(
+            bridge.bridge.target.url.as_deref(),
+            Some("https://a.example/mcp")
+        );
+        assert_eq!(bridge.bridge.port, Some(4000));
+        assert_eq!(bridge.bridge.target.network.headers, ["A:b", "B:c"]);
+    }
+
+    #[test]
+    fn commands_are_commands() {
+        assert!(matches!(
+            asked("status --json").unwrap().command,
+            Some(Command::Status(_))
+        ));
+        assert!(matches!(
+            asked("logout --all").unwrap().command,
+            Some(Command::Logout(_))
+        ));
+        assert!(matches!(
+            asked("login https://a.example").unwrap().command,
+            Some(Command::Login(_))
+        ));
+    }
+
+    #[test]
+    fn mistakes_are_mistakes() {
+        for words in [
+            "",
+            "--grace x https://a",
+            "--nonsense https://a",
+            "logout",
+            "login",
+            "--max-in-flight 0 https://a",
+        ] {
+            assert!(asked(words).is_err(), "{words}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! One file per command: what it wires together and what it prints.
+
+pub mod bridge;

@@ -1,0 +1,483 @@
+//! Host and remote both legacy: a transparent relay with sessions (protocol.md 2.3).
+//!
+//! Frames pass untouched. What is added is transport: the session's headers, the order that servers depend on, a
+//! session opened again unseen when the remote has lost it ([`opening`]), and HTTP+SSE (2024-11-05) for remotes that
+//! have nothing else ([`sse`]).
+
+mod opening;
+mod sse;
+
+use std::collections::{HashMap, VecDeque};
+
+use super::session::{self, Session};
+use super::{Action, Arrival, ExchangeId, Mint, Post};
+use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Outline, Trouble};
+use crate::remote::{Head, Refusal};
+
+pub use sse::Transport;
+
+/// The relay.
+#[derive(Debug)]
+pub struct Legacy {
+    session: Session,
+    mint: Mint,
+    gate: Gate,
+    /// What the host said while the gate was closed, in order.
+    waiting: VecDeque<Waiting>,
+    /// Every exchange that has not ended, and with HTTP+SSE every request not yet answered.
+    pending: HashMap<ExchangeId, Pending>,
+    /// The standing stream, if one is open.
+    listening: Option<ExchangeId>,
+    /// Requests of the remote that came before the host was ready for them (T-09).
+    early: Vec<Frame>,
+    is_host_ready: bool,
+    is_host_gone: bool,
+    /// Whether the session is being opened again, rather than for the first time.
+    is_reopening: bool,
+    transport: Transport,
+    sse: sse::State,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    frame: Frame,
+    /// It has been sent once, into a session that was gone; it is not sent a third time.
+    is_repeated: bool,
+}
+
+#[derive(Debug)]
+struct Pending {
+    /// What was posted; nothing for a standing stream.
+    frame: Option<Frame>,
+    role: Role,
+    head: Head,
+    /// Whether an answer is still to come.
+    is_owed: bool,
+    /// The opening of the session it was sent in, if that could be lost.
+    session: Option<u64>,
+    is_repeated: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Something the host said.
+    Host,
+    /// The host's cancellation of the request in that exchange.
+    Cancel(ExchangeId),
+    /// Ours, to open the session again.
+    Reopen,
+    /// Ours, to bring a reopened session to where it was.
+    Restore,
+    /// Ours, to see whether the remote is there; nobody waits for the answer.
+    Ping,
+    /// A standing stream.
+    Listen,
+}
+
+/// What the host's frames wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    /// Nothing.
+    Open,
+    /// HTTP+SSE: the `endpoint` event.
+    Endpoint,
+    /// The answer to `initialize`.
+    Initialize(ExchangeId),
+    /// The acceptance of `notifications/initialized`.
+    Initialized(ExchangeId),
+    /// The standing stream, opened or refused.
+    Listening(ExchangeId),
+    /// The answers to that many restoring requests.
+    Restoring(usize),
+    /// The session is lost and could not be opened; the next request tries again.
+    Broken,
+}
+
+impl Legacy {
+    /// A relay that has seen nothing yet.
+    pub fn new(transport: Transport) -> Self {
+        Self {
+            session: Session::default(),
+            mint: Mint::default(),
+            gate: Gate::Open,
+            waiting: VecDeque::new(),
+            pending: HashMap::new(),
+            listening: None,
+            early: Vec::new(),
+            is_host_ready: false,
+            is_host_gone: false,
+            is_reopening: false,
+            transport,
+            sse: sse::State::for_transport(transport),
+        }
+    }
+
+    /// Takes a frame from the host.
+    pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        self.host_says(
+            Waiting {
+                frame,
+                is_repeated: false,
+            },
+            actions,
+        );
+    }
+
+    fn host_says(&mut self, said: Waiting, actions: &mut Vec<Action>) {
+        match said.frame.outline() {
+            // An answer waits for nothing: the call it belongs to may be what everything else waits for.
+            Outline::Response { .. } => {
+                if self.is_reopening && self.gate != Gate::Open {
+                    tracing::debug!(frame = ?said.frame, "an answer for a session that is gone");
+                } else {
+                    self.post(said, Role::Host, actions);
+                }
+            }
+            Outline::Notification { .. } if said.frame.cancels().is_some() => {
+                self.cancel(said, actions);
+            }
+            Outline::Request { id, method } if &**method == "ping" && self.gate != Gate::Open => {
+                actions.push(Action::Reply(Frame::result(id, "{}")));
+            }
+            Outline::Request { method, .. } if &**method == "initialize" => {
+                self.initialize(said, actions);
+            }
+            _ => match self.gate {
+                Gate::Open => self.forward(said, actions),
+                Gate::Broken => {
+                    self.waiting.push_back(said);
+                    self.reopen(actions);
+                }
+                _ => self.waiting.push_back(said),
+            },
+        }
+    }
+
+    /// Takes what an exchange brought.
+    pub fn from_remote(
+        &mut self,
+        exchange: ExchangeId,
+        arrival: Arrival,
+        actions: &mut Vec<Action>,
+    ) {
+        match arrival {
+            Arrival::Opened(head) => {
+                if let Some(pending) = self.pending.get_mut(&exchange) {
+                    pending.head = head;
+                }
+                if self.gate == Gate::Listening(exchange) {
+                    self.restore(actions);
+                }
+            }
+            Arrival::Endpoint(endpoint) => self.endpoint_named(exchange, endpoint, actions),
+            Arrival::Frame(frame) => self.frame_came(exchange, frame, actions),
+            Arrival::Accepted(_) => {
+                // HTTP+SSE answers on its stream, so there the debt stays.
+                let is_owed = self
+                    .pending
+                    .get(&exchange)
+                    .is_some_and(|pending| pending.is_owed);
+                if !(is_owed && self.sse.is_open()) {
+                    let empty = "The server accepted the request but sent no answer.";
+                    self.over(exchange, &Trouble::new("bad_answer", empty), actions);
+                }
+            }
+            Arrival::Ended => {
+                let lost = "The server ended its response without an answer.";
+                self.over(exchange, &Trouble::new("cut", lost).retryable(), actions);
+            }
+            Arrival::Failed(trouble) => self.over(exchange, &trouble, actions),
+            Arrival::Refused(refusal) => self.refused(exchange, &refusal, actions),
+            Arrival::LostWithSession(refusal) => {
+                let session = self
+                    .pending
+                    .get(&exchange)
+                    .and_then(|pending| pending.session);
+                self.over(exchange, &lost_with_session(&refusal), actions);
+                self.session_lost(session, actions);
+            }
+        }
+    }
+
+    /// Asks the remote whether it is there, to keep the connection and the session warm (`--ping-interval`).
+    pub fn ping(&mut self, actions: &mut Vec<Action>) {
+        if self.gate == Gate::Open && self.session.has_begun() {
+            let ping = Frame::request(&Id::ours(self.mint.number()), "ping", None);
+            self.post_ours(ping, Role::Ping, actions);
+        }
+    }
+
+    /// The host has closed stdin: it can answer nothing any more.
+    pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
+        self.is_host_gone = true;
+        if !self.sse.is_chosen()
+            && let Some(exchange) = self.listening.take()
+        {
+            self.pending.remove(&exchange);
+            actions.push(Action::Close(exchange));
+            if self.gate == Gate::Listening(exchange) {
+                self.restore(actions);
+            }
+        }
+    }
+
+    /// The last thing: ends the session, if the remote keeps one (H-10).
+    pub fn leave(&mut self, actions: &mut Vec<Action>) {
+        if self.session.named().is_some() && !self.sse.is_chosen() {
+            actions.push(Action::EndSession(self.session.headers()));
+        }
+    }
+
+    fn forward(&mut self, said: Waiting, actions: &mut Vec<Action>) {
+        if self.sse.is_chosen() && !self.sse.is_open() {
+            // A host that skipped the handshake still gets its stream.
+            self.waiting.push_back(said);
+            return self.open_sse(actions);
+        }
+        let is_initialized = said.frame.method() == Some("notifications/initialized");
+        self.session.remember(&said.frame);
+        let exchange = self.post(said, Role::Host, actions);
+        if is_initialized {
+            self.gate = Gate::Initialized(exchange);
+        }
+    }
+
+    fn post(&mut self, said: Waiting, role: Role, actions: &mut Vec<Action>) -> ExchangeId {
+        let exchange = self.mint.exchange();
+        let Waiting { frame, is_repeated } = said;
+        let is_initialize = frame.method() == Some("initialize");
+        let headers = if is_initialize {
+            http::HeaderMap::new()
+        } else {
+            self.session.headers()
+        };
+        self.pending.insert(
+            exchange,
+            Pending {
+                frame: Some(frame.clone()),
+                role,
+                head: Head::default(),
+                is_owed: frame.is_request(),
+                session: if is_initialize {
+                    None
+                } else {
+                    self.session.named()
+                },
+                is_repeated,
+            },
+        );
+        actions.push(Action::Post(Post {
+            exchange,
+            frame,
+            headers,
+            endpoint: self.sse.endpoint(),
+            is_resumable: !self.sse.is_chosen(),
+        }));
+        exchange
+    }
+
+    fn post_ours(&mut self, frame: Frame, role: Role, actions: &mut Vec<Action>) -> ExchangeId {
+        self.post(
+            Waiting {
+                frame,
+                is_repeated: false,
+            },
+            role,
+            actions,
+        )
+    }
+
+    fn cancel(&mut self, notice: Waiting, actions: &mut Vec<Action>) {
+        let Some(id) = notice.frame.cancels() else {
+            return;
+        };
+        // One that was never sent is simply dropped (C-08).
+        self.waiting
+            .retain(|said| !(said.frame.is_request() && said.frame.id() == Some(&id)));
+        let Some((exchange, pending)) = self
+            .pending
+            .iter_mut()
+            .find(|(_, pending)| pending.awaits(&id))
+        else {
+            return;
+        };
+        if pending.frame.as_ref().and_then(Frame::method) == Some("initialize") {
+            return; // C-06
+        }
+        pending.is_owed = false;
+        let exchange = *exchange;
+        actions.push(Action::Forget(id));
+        self.post(notice, Role::Cancel(exchange), actions);
+    }
+
+    fn frame_came(&mut self, exchange: ExchangeId, frame: Frame, actions: &mut Vec<Action>) {
+        match frame.outline() {
+            Outline::Response { .. } => self.answer_came(exchange, frame, actions),
+            Outline::Request { id, .. } if self.is_host_gone => {
+                let refusal = Frame::error(Some(id), METHOD_NOT_FOUND, "The host has left.", None);
+                self.post_ours(refusal, Role::Host, actions);
+            }
+            Outline::Request { method, .. } if !self.is_host_ready && &**method != "ping" => {
+                self.early.push(frame);
+            }
+            Outline::Request { .. } | Outline::Notification { .. } => {
+                actions.push(Action::Reply(frame));
+            }
+        }
+    }
+
+    /// A response: for the exchange it came on, or, on a stream that serves many, for the request with its id (E-12).
+    fn answer_came(&mut self, exchange: ExchangeId, frame: Frame, actions: &mut Vec<Action>) {
+        let own = self
+            .pending
+            .get(&exchange)
+            .filter(|own| own.is_owed)
+            .and_then(Pending::id)
+            .cloned();
+        let (owner, frame) = match (frame.id(), own) {
+            (Some(id), Some(own)) if *id == own => (Some(exchange), frame),
+            // An error without an id belongs to the exchange it came on (E-11).
+            (None, Some(own)) => (Some(exchange), frame.with_id(&own)),
+            (Some(id), _) => {
+                let owner = self.pending.iter().find(|(_, pending)| pending.awaits(id));
+                (owner.map(|(owner, _)| *owner), frame)
+            }
+            (None, None) => (None, frame),
+        };
+        let Some((owner, pending)) =
+            owner.and_then(|owner| Some((owner, self.pending.get_mut(&owner)?)))
+        else {
+            tracing::debug!(?frame, "an answer nobody waits for");
+            return;
+        };
+        pending.is_owed = false;
+        let (head, role) = (pending.head.clone(), pending.role);
+        if self.sse.is_open() {
+            self.pending.remove(&owner); // its own exchange has ended, or will end unnoticed
+        }
+        if self.gate == Gate::Initialize(owner) {
+            self.initialize_answered(role, &head, frame, actions);
+        } else if role == Role::Restore {
+            self.restored(&frame, actions);
+        } else if role != Role::Ping {
+            actions.push(Action::Reply(frame));
+        }
+    }
+
+    fn refused(&mut self, exchange: ExchangeId, refusal: &Refusal, actions: &mut Vec<Action>) {
+        let Some(pending) = self.pending.get(&exchange) else {
+            return;
+        };
+        // A standing stream refused at its first opening is not offered: the session is too young to be lost.
+        let is_young = self.gate == Gate::Listening(exchange);
+        if pending.session.is_some() && !is_young && session::is_loss(refusal) {
+            return self.refused_for_loss(exchange, refusal, actions);
+        }
+        if self.gate == Gate::Initialize(exchange) && self.falls_back(refusal) {
+            return self.fall_back(exchange, refusal, actions);
+        }
+        if let Some(error) = refusal
+            .frame
+            .as_ref()
+            .filter(|frame| frame.is_response() && pending.is_owed)
+        {
+            self.answer_came(exchange, error.clone(), actions);
+        }
+        self.over(exchange, &refusal_trouble(refusal), actions);
+    }
+
+    /// An exchange brings nothing more. If it still owes an answer, `trouble` is it.
+    fn over(&mut self, exchange: ExchangeId, trouble: &Trouble, actions: &mut Vec<Action>) {
+        let Some(pending) = self.pending.remove(&exchange) else {
+            return;
+        };
+        match pending.role {
+            Role::Listen => self.listen_over(exchange, trouble, actions),
+            Role::Cancel(of) => {
+                // The remote has heard of the cancellation; what is left of that stream is of no use to anybody.
+                if self.pending.remove(&of).is_some() {
+                    actions.push(Action::Close(of));
+                }
+            }
+            Role::Restore if pending.is_owed => {
+                tracing::warn!(
+                    why = trouble.message,
+                    "the reopened session could not be restored"
+                );
+                self.one_restored(actions);
+            }
+            Role::Ping => {}
+            Role::Reopen if pending.is_owed => self.give_up(trouble, actions),
+            Role::Reopen | Role::Restore | Role::Host => {
+                if pending.is_owed {
+                    pending.reply(trouble, actions);
+                }
+                if self.gate == Gate::Initialized(exchange) {
+                    self.now_initialized(actions);
+                } else if self.gate == Gate::Initialize(exchange) {
+                    self.open_gate(actions);
+                }
+            }
+        }
+    }
+}
+
+impl Pending {
+    fn listening(session: Option<u64>) -> Self {
+        Self {
+            frame: None,
+            role: Role::Listen,
+            head: Head::default(),
+            is_owed: false,
+            session,
+            is_repeated: false,
+        }
+    }
+
+    fn id(&self) -> Option<&Id> {
+        self.frame.as_ref().and_then(Frame::id)
+    }
+
+    fn awaits(&self, id: &Id) -> bool {
+        self.is_owed && self.id() == Some(id)
+    }
+
+    fn reply(&self, trouble: &Trouble, actions: &mut Vec<Action>) {
+        if let (Role::Host, Some(id)) = (self.role, self.id()) {
+            actions.push(Action::Reply(trouble.reply(id)));
+        }
+    }
+}
+
+fn refusal_trouble(refusal: &Refusal) -> Trouble {
+    let hint = match refusal.status {
+        404 => "Check the address.",
+        403 => "The server does not allow this.",
+        429 | 503 => "Try again later.",
+        _ => "",
+    };
+    Trouble {
+        status: Some(refusal.status),
+        retryable: matches!(refusal.status, 408 | 425 | 429 | 500..=599),
+        retry_after: refusal.retry_after,
+        hint: (!hint.is_empty()).then(|| hint.to_owned()),
+        ..Trouble::new(
+            "refused",
+            format!("The server answered HTTP {}.", refusal.status),
+        )
+    }
+}
+
+fn lost_with_session(refusal: &Refusal) -> Trouble {
+    Trouble {
+        status: Some(refusal.status),
+        ..Trouble::new(
+            "session_lost",
+            "The server lost the session, and with it the answer.",
+        )
+        .retryable()
+    }
+}
+
+#[cfg(test)]
+mod tests;

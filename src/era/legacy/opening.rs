@@ -1,0 +1,220 @@
+//! Opening the session, in the order servers depend on, and opening it again when it is lost.
+//!
+//! `initialize`, its answer; `notifications/initialized`, its acceptance; the standing stream. Until each has come,
+//! later frames wait (V-02, protocol.md 3.7). When the remote has lost the session, the same steps are gone through
+//! unseen with the host's own parameters, the log level and the subscriptions are said again, and what was waiting is
+//! posted once (N-04 to N-06). Losses noticed by several exchanges make one reopening.
+
+use super::super::session;
+use super::{Gate, Legacy, Pending, Role, Waiting, lost_with_session};
+use crate::era::{Action, ExchangeId, Listen, Standing};
+use crate::frame::{Frame, Id, Outline, Trouble};
+use crate::remote::{Head, Refusal};
+
+impl Legacy {
+    pub(super) fn initialize(&mut self, said: Waiting, actions: &mut Vec<Action>) {
+        self.session.begin(&said.frame);
+        self.is_host_ready = false;
+        self.is_reopening = false;
+        if self.sse.is_chosen() && !self.sse.is_open() {
+            self.waiting.push_front(said);
+            return self.open_sse(actions);
+        }
+        // A host that begins anew leaves its old stream behind.
+        if !self.sse.is_chosen()
+            && let Some(exchange) = self.listening.take()
+        {
+            self.pending.remove(&exchange);
+            actions.push(Action::Close(exchange));
+        }
+        let exchange = self.post(said, Role::Host, actions);
+        self.gate = Gate::Initialize(exchange);
+    }
+
+    pub(super) fn initialize_answered(
+        &mut self,
+        role: Role,
+        head: &Head,
+        frame: Frame,
+        actions: &mut Vec<Action>,
+    ) {
+        let result = frame
+            .member("result")
+            .filter(|_| frame.member("error").is_none());
+        if let Some(result) = result {
+            self.session.opened(head, result);
+            self.sse.settled();
+        }
+        match (role, result) {
+            (Role::Reopen, Some(_)) => {
+                let initialized = Frame::notification("notifications/initialized", None);
+                let exchange = self.post_ours(initialized, Role::Reopen, actions);
+                self.gate = Gate::Initialized(exchange);
+            }
+            (Role::Reopen, None) => {
+                let refused = "The server lost the session and refuses to open a new one.";
+                self.give_up(&Trouble::new("session_lost", refused), actions);
+            }
+            _ => {
+                actions.push(Action::Reply(frame));
+                self.open_gate(actions);
+            }
+        }
+    }
+
+    /// `notifications/initialized` has been accepted, or has failed in a way that the next request will tell better.
+    pub(super) fn now_initialized(&mut self, actions: &mut Vec<Action>) {
+        self.is_host_ready = true;
+        actions.extend(self.early.drain(..).map(Action::Reply));
+        if self.sse.is_chosen() || self.listening.is_some() || self.is_host_gone {
+            return self.restore(actions);
+        }
+        let exchange = self.mint.exchange();
+        self.pending
+            .insert(exchange, Pending::listening(self.session.named()));
+        self.listening = Some(exchange);
+        self.gate = Gate::Listening(exchange);
+        actions.push(Action::Listen(Listen {
+            exchange,
+            headers: self.session.headers(),
+            kind: Standing::Get,
+        }));
+    }
+
+    /// Says again what a reopened session must know. Nothing, the first time.
+    pub(super) fn restore(&mut self, actions: &mut Vec<Action>) {
+        if !self.is_reopening {
+            return self.open_gate(actions);
+        }
+        let mint = &mut self.mint;
+        let requests = self.session.restoration(|| Id::ours(mint.number()));
+        self.gate = Gate::Restoring(requests.len());
+        if requests.is_empty() {
+            return self.reopened(actions);
+        }
+        for request in requests {
+            self.post_ours(request, Role::Restore, actions);
+        }
+    }
+
+    pub(super) fn restored(&mut self, answer: &Frame, actions: &mut Vec<Action>) {
+        if matches!(answer.outline(), Outline::Response { failed: true, .. }) {
+            tracing::warn!("the reopened session refused its log level or a subscription");
+        }
+        self.one_restored(actions);
+    }
+
+    pub(super) fn one_restored(&mut self, actions: &mut Vec<Action>) {
+        if let Gate::Restoring(left) = self.gate {
+            self.gate = Gate::Restoring(left.saturating_sub(1));
+            if left <= 1 {
+                self.reopened(actions);
+            }
+        }
+    }
+
+    fn reopened(&mut self, actions: &mut Vec<Action>) {
+        self.is_reopening = false;
+        tracing::info!("the session was lost and is open again");
+        actions.extend(self.session.announcements().into_iter().map(Action::Reply));
+        self.open_gate(actions);
+    }
+
+    pub(super) fn open_gate(&mut self, actions: &mut Vec<Action>) {
+        self.gate = Gate::Open;
+        while self.gate == Gate::Open
+            && let Some(said) = self.waiting.pop_front()
+        {
+            self.host_says(said, actions);
+        }
+    }
+
+    /// A request found its session gone: it waits for the next one, once.
+    pub(super) fn refused_for_loss(
+        &mut self,
+        exchange: ExchangeId,
+        refusal: &Refusal,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(pending) = self.pending.remove(&exchange) else {
+            return;
+        };
+        let session = pending.session;
+        debug_assert!(session::is_loss(refusal));
+        match pending.role {
+            Role::Listen => {
+                self.listening = self.listening.filter(|listening| *listening != exchange);
+            }
+            Role::Host if pending.is_repeated => {
+                pending.reply(&lost_with_session(refusal), actions);
+            }
+            Role::Host => {
+                let is_worth_repeating = pending.is_owed
+                    || pending.frame.as_ref().is_some_and(|frame| {
+                        matches!(frame.outline(), Outline::Notification { method } if &**method != "notifications/initialized")
+                    });
+                if let Some(frame) = pending.frame.filter(|_| is_worth_repeating) {
+                    self.waiting.push_back(Waiting {
+                        frame,
+                        is_repeated: true,
+                    });
+                }
+            }
+            // What these were about went with the session.
+            Role::Cancel(_) | Role::Restore | Role::Reopen | Role::Ping => {}
+        }
+        self.session_lost(session, actions);
+    }
+
+    /// The session of that opening is gone. Only the first to notice does anything about it.
+    pub(super) fn session_lost(&mut self, session: Option<u64>, actions: &mut Vec<Action>) {
+        if session.is_some() && session == self.session.named() {
+            self.session.lose();
+            if matches!(
+                self.gate,
+                Gate::Initialized(_) | Gate::Listening(_) | Gate::Restoring(_)
+            ) && self.is_reopening
+            {
+                // Lost again before it was usable: once is repaired, twice is reported.
+                return self.give_up(
+                    &Trouble::new("session_lost", "The server keeps losing the session."),
+                    actions,
+                );
+            }
+            if let Some(exchange) = self.listening.take() {
+                self.pending.remove(&exchange);
+                actions.push(Action::Close(exchange));
+            }
+            self.reopen(actions);
+        } else if self.gate == Gate::Open {
+            self.open_gate(actions); // opened again meanwhile: what was waiting goes now
+        }
+    }
+
+    pub(super) fn reopen(&mut self, actions: &mut Vec<Action>) {
+        if !self.session.has_begun() {
+            return self.open_gate(actions);
+        }
+        self.is_reopening = true;
+        if self.sse.is_chosen() && !self.sse.is_open() {
+            return self.open_sse(actions);
+        }
+        let initialize = self.session.initialize_again(&Id::ours(self.mint.number()));
+        let exchange = self.post_ours(initialize, Role::Reopen, actions);
+        self.gate = Gate::Initialize(exchange);
+    }
+
+    /// The session cannot be opened now: everything that waited is told so, and the next request tries again.
+    pub(super) fn give_up(&mut self, why: &Trouble, actions: &mut Vec<Action>) {
+        self.gate = if self.is_reopening {
+            Gate::Broken
+        } else {
+            Gate::Open
+        };
+        for said in std::mem::take(&mut self.waiting) {
+            if let Outline::Request { id, .. } = said.frame.outline() {
+                actions.push(Action::Reply(why.reply(id)));
+            }
+        }
+    }
+}

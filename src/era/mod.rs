@@ -1,0 +1,123 @@
+//! The vocabulary of translation: what the road tells the loop to do, and what it is told.
+//!
+//! A translator turns what the host says into what the remote understands, and back. It does no I/O and reads no
+//! clock: it is given frames and arrivals and pushes actions. One file per pair of eras; [`legacy`] is the first.
+
+pub mod legacy;
+mod session;
+
+use http::{HeaderMap, HeaderValue};
+
+use crate::frame::{Frame, Id, Trouble};
+use crate::remote::{Head, Refusal};
+
+pub use legacy::{Legacy, Transport};
+pub(crate) use session::is_loss as is_session_loss;
+
+/// Names one exchange: one HTTP request and everything that comes back on it. Minted in order, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExchangeId(pub u64);
+
+/// Something for the loop to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Tell the host.
+    Reply(Frame),
+    /// The host has cancelled this request: it is owed nothing any more (C-04).
+    Forget(Id),
+    /// Post a frame.
+    Post(Post),
+    /// Open a stream that stands as long as the session.
+    Listen(Listen),
+    /// Drop an exchange: its stream is closed and nothing more is heard of it.
+    Close(ExchangeId),
+    /// Leave the session these headers name (H-10).
+    EndSession(HeaderMap),
+}
+
+/// A frame on its way to the remote.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// The exchange it opens.
+    pub exchange: ExchangeId,
+    /// What is posted.
+    pub frame: Frame,
+    /// What the era adds: version, session, method.
+    pub headers: HeaderMap,
+    /// HTTP+SSE: the path the remote named, as it wrote it; the answer then comes on the standing stream.
+    pub endpoint: Option<String>,
+    /// Whether a broken response stream may be resumed by its last event id (legacy, S-06).
+    pub is_resumable: bool,
+}
+
+/// A stream on which the remote speaks unasked.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// The exchange it opens.
+    pub exchange: ExchangeId,
+    /// What the era adds.
+    pub headers: HeaderMap,
+    /// Which kind of stream.
+    pub kind: Standing,
+}
+
+/// The kinds of standing stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Streamable HTTP's optional GET stream: reopened by its exchange for as long as the session lives (S-12).
+    Get,
+    /// HTTP+SSE's one stream, which is the session (H-16): never reopened by its exchange. The number counts earlier
+    /// losses in a row, and the exchange waits accordingly before it opens.
+    Sse(u32),
+}
+
+/// What an exchange brought. Exactly one of the last five ends it.
+#[derive(Debug)]
+pub enum Arrival {
+    /// The head of a 2xx response; for a standing stream also when none came in good time.
+    Opened(Head),
+    /// HTTP+SSE's `endpoint` event, as written.
+    Endpoint(String),
+    /// A message.
+    Frame(Frame),
+    /// A 2xx without a message.
+    Accepted(Head),
+    /// The response is complete, or a standing stream is over for good.
+    Ended,
+    /// An HTTP refusal of the request itself: nothing was done.
+    Refused(Refusal),
+    /// The session was gone when a cut response was to be resumed: the answer is lost with it.
+    LostWithSession(Refusal),
+    /// No answer will come.
+    Failed(Trouble),
+}
+
+impl Arrival {
+    /// Whether nothing follows it.
+    pub fn is_last(&self) -> bool {
+        !matches!(self, Self::Opened(_) | Self::Endpoint(_) | Self::Frame(_))
+    }
+}
+
+/// Which revision a legacy session speaks, as a header value.
+pub(crate) fn header(text: &str) -> Option<HeaderValue> {
+    // Only what the remote sent goes in here; anything but visible ASCII is dropped (T24).
+    text.bytes()
+        .all(|byte| (0x21..=0x7e).contains(&byte))
+        .then(|| HeaderValue::from_str(text).ok())?
+}
+
+/// Mints exchange ids and the numbers in request ids of ours.
+#[derive(Debug, Default)]
+pub(crate) struct Mint(u64);
+
+impl Mint {
+    pub(crate) fn exchange(&mut self) -> ExchangeId {
+        ExchangeId(self.number())
+    }
+
+    pub(crate) fn number(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}

@@ -1,0 +1,173 @@
+//! What is remembered of a legacy session, so that its requests carry the right headers and so that it can be opened
+//! again when the remote has lost it (N-01 to N-06, V-03).
+
+use std::collections::BTreeSet;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::frame::{Frame, Id, member_of};
+use crate::remote::{Head, Refusal};
+use crate::secret::Secret;
+
+const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+
+/// A legacy session with the remote, open or to be opened again.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    /// The id the remote gave with its `InitializeResult`, if it gave one.
+    id: Option<Secret>,
+    /// Counts openings, so that a loss reported late is not taken for a loss of the session opened since.
+    generation: u64,
+    /// The negotiated revision.
+    version: Option<String>,
+    /// The host's `initialize` parameters, as written.
+    params: Option<String>,
+    /// `capabilities` and `serverInfo` as first seen, to notice a remote that came back different.
+    capabilities: Option<String>,
+    /// The last `logging/setLevel`, as a host's request.
+    level: Option<Frame>,
+    /// The subscribed URIs, each as its JSON text.
+    subscriptions: BTreeSet<String>,
+}
+
+impl Session {
+    /// Forgets everything: the host begins anew with these parameters.
+    pub(crate) fn begin(&mut self, initialize: &Frame) {
+        *self = Self {
+            params: Some(initialize.member("params").unwrap_or("{}").to_owned()),
+            generation: self.generation + 1,
+            ..Self::default()
+        };
+    }
+
+    /// Whether the host has ever said `initialize`.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.params.is_some()
+    }
+
+    /// The headers for the next request in this session.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(version) = self.version.as_deref().and_then(super::header) {
+            headers.insert(VERSION, version);
+        }
+        if let Some(mut id) = self
+            .id
+            .as_ref()
+            .and_then(|id| HeaderValue::from_str(id.expose()).ok())
+        {
+            id.set_sensitive(true);
+            headers.insert(SESSION, id);
+        }
+        headers
+    }
+
+    /// Which opening of the session a request sent now belongs to; `None` where the remote keeps no session that it
+    /// could lose.
+    pub(crate) fn named(&self) -> Option<u64> {
+        self.id.as_ref().map(|_| self.generation)
+    }
+
+    /// Takes what the remote answered to `initialize`.
+    pub(crate) fn opened(&mut self, head: &Head, result: &str) {
+        self.id.clone_from(&head.session);
+        self.version =
+            member_of(result, "protocolVersion").and_then(|text| serde_json::from_str(text).ok());
+        self.capabilities = member_of(result, "capabilities").map(str::to_owned);
+    }
+
+    /// The session is gone; what is needed to open it again stays.
+    pub(crate) fn lose(&mut self) {
+        self.id = None;
+        self.version = None;
+        self.generation += 1;
+    }
+
+    /// The `initialize` that opens the session again, with the host's own parameters (N-05).
+    pub(crate) fn initialize_again(&self, id: &Id) -> Frame {
+        Frame::request(id, "initialize", self.params.as_deref())
+    }
+
+    /// Notes what must be said again in a new session.
+    pub(crate) fn remember(&mut self, request: &Frame) {
+        match request.method() {
+            Some("logging/setLevel") => self.level = Some(request.clone()),
+            Some("resources/subscribe") => {
+                self.subscriptions
+                    .extend(request.param("uri").map(str::to_owned));
+            }
+            Some("resources/unsubscribe") => {
+                if let Some(uri) = request.param("uri") {
+                    self.subscriptions.remove(uri);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The requests that bring a new session to where the old one was.
+    pub(crate) fn restoration(&self, mut id: impl FnMut() -> Id) -> Vec<Frame> {
+        let level = self
+            .level
+            .iter()
+            .map(|level| level.with_id(&id()))
+            .collect::<Vec<_>>();
+        let subscriptions = self.subscriptions.iter().map(|uri| {
+            Frame::request(
+                &id(),
+                "resources/subscribe",
+                Some(&format!(r#"{{"uri":{uri}}}"#)),
+            )
+        });
+        level
+            .into_iter()
+            .chain(subscriptions.collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// The notifications that make the host look again at what a reopened session offers (N-06): its lists, where the
+    /// remote announces changes at all, and the resources it watches, whose updates may have been missed.
+    pub(crate) fn announcements(&self) -> Vec<Frame> {
+        let capabilities = self.capabilities.as_deref().unwrap_or("{}");
+        let announces = |name: &str| {
+            member_of(capabilities, name).and_then(|list| member_of(list, "listChanged"))
+                == Some("true")
+        };
+        let lists = ["tools", "prompts", "resources"]
+            .into_iter()
+            .filter(|name| announces(name))
+            .map(|name| Frame::notification(&format!("notifications/{name}/list_changed"), None));
+        let updates = self.subscriptions.iter().map(|uri| {
+            Frame::notification(
+                "notifications/resources/updated",
+                Some(&format!(r#"{{"uri":{uri}}}"#)),
+            )
+        });
+        lists.chain(updates).collect()
+    }
+}
+
+/// Whether a refusal of a request that named a session means that the session is gone: 404 by the rule (N-04), and
+/// the other forms servers really use (N-08, pains.md 28). Wording decides only where the status alone does not.
+pub(crate) fn is_loss(refusal: &Refusal) -> bool {
+    let words = || {
+        let error = refusal
+            .frame
+            .as_ref()
+            .and_then(|frame| frame.member("error"));
+        let code = error.and_then(|error| member_of(error, "code"));
+        let message = error
+            .and_then(|error| member_of(error, "message"))
+            .unwrap_or(&refusal.text);
+        let message = message.to_ascii_lowercase();
+        message.contains("session") && code != Some("-32601")
+            || message.contains("not initialized")
+            || code == Some("-30001")
+    };
+    match refusal.status {
+        404 | 410 => true,
+        400 | 503 => words(),
+        _ => false,
+    }
+}

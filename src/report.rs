@@ -1,0 +1,119 @@
+//! Any failure to a sentence, perhaps a hint, and an exit code.
+//!
+//! The one place that decides how a failure looks to the person at the terminal: what was being done and to what,
+//! each cause on its own indented line, then what to do next.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use crate::{auth, store};
+
+/// What kind of failure it is; decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// 1: it was asked properly and did not work.
+    Failed,
+    /// 2: wrong usage or settings; nothing was sent.
+    Usage,
+    /// 3: somebody has to sign in.
+    SignIn,
+    /// 4: the network.
+    Network,
+    /// 5: the other side does not keep to the protocol.
+    Protocol,
+}
+
+/// A failure at the door.
+#[derive(Debug)]
+pub struct Failure {
+    /// Decides the exit code.
+    pub kind: Kind,
+    /// What went wrong, with its causes.
+    pub error: Box<dyn Error + Send + Sync>,
+    /// What can be typed next.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure that happened while doing what was asked.
+    pub fn new(kind: Kind, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            kind,
+            error: error.into(),
+            hint: None,
+        }
+    }
+
+    /// Wrong usage or settings.
+    pub fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Kind::Usage, error)
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The text for stderr.
+    pub fn text(&self) -> String {
+        let mut text = format!("error: {}\n", self.error);
+        let mut source = self.error.source();
+        while let Some(cause) = source {
+            let _ = writeln!(text, "  {cause}");
+            source = cause.source();
+        }
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(text, "hint: {hint}");
+        }
+        text
+    }
+
+    /// The process's exit code.
+    pub fn code(&self) -> ExitCode {
+        ExitCode::from(match self.kind {
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+            Kind::SignIn => 3,
+            Kind::Network => 4,
+            Kind::Protocol => 5,
+        })
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::new(Kind::Failed, error)
+    }
+}
+
+impl From<auth::Error> for Failure {
+    fn from(error: auth::Error) -> Self {
+        let hint = error.trouble().hint;
+        Self {
+            kind: Kind::SignIn,
+            error: error.into(),
+            hint,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_stand_on_lines_of_their_own_and_the_hint_last() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read the CA file x.pem")]
+        struct Outer(#[source] std::io::Error);
+        let failure =
+            Failure::usage(Outer(std::io::Error::other("no such file"))).hint("check the path");
+        assert_eq!(
+            failure.text(),
+            "error: cannot read the CA file x.pem\n  no such file\nhint: check the path\n"
+        );
+    }
+}

@@ -1,0 +1,378 @@
+//! What was asked, the environment and the files it names, made into settings.
+//!
+//! The only reader of the environment (clap's `MCPIPE_<FLAG>` aside), and the last place that can say "wrong usage":
+//! after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use url::{Host, Url};
+
+use crate::bridge;
+use crate::cli::{NetworkArgs, SpeakingArgs, TargetArgs};
+use crate::remote::{https, tls};
+use crate::report::Failure;
+
+/// What surrounds the process, read once.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Environment variables that are valid Unicode.
+    pub variables: HashMap<String, String>,
+    /// Whether a person may be reading stderr.
+    pub is_terminal: bool,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    pub fn of_this_process() -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value): (OsString, OsString)| {
+                Some((name.into_string().ok()?, value.into_string().ok()?))
+            })
+            .collect();
+        Self {
+            variables,
+            is_terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// A variable that is set to something.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+}
+
+/// A mistake in what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not an address.
+    #[error("`{0}` is not a URL")]
+    NotUrl(String, #[source] Option<url::ParseError>),
+    /// Not http or https.
+    #[error("`{0}` is neither https nor http")]
+    Scheme(String),
+    /// A name and password in the address would end up in logs and error messages.
+    #[error("the URL carries a user name or password")]
+    UserInfo,
+    /// Plain http to somewhere else.
+    #[error("plain http to {0} would show everything to the network")]
+    PlainHttp(String),
+    /// A header that is none.
+    #[error("the header `{0}` is not of the form 'Name: value'")]
+    NotHeader(String),
+    /// A variable that a header names is not set.
+    #[error("the header {header} names the environment variable {variable}, which is not set")]
+    Unset {
+        /// The header.
+        header: String,
+        /// The variable.
+        variable: String,
+    },
+    /// A `${` without its `}`.
+    #[error("the header {0} holds `${{` without `}}`")]
+    Unclosed(String),
+    /// A value with control characters in it.
+    #[error("the value of the header {0} cannot be sent")]
+    Unsendable(String),
+    /// A file that was named cannot be read.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let hint = match &error {
+            Error::NotUrl(..) | Error::Scheme(_) => {
+                "an address looks like https://mcp.example.com/mcp"
+            }
+            Error::UserInfo => {
+                "pass credentials as a header: --header 'Authorization: Basic ${CREDENTIALS}'"
+            }
+            Error::PlainHttp(_) => "use https, or --allow-http if that network is yours",
+            Error::NotHeader(_) => "write --header 'Name: value'",
+            Error::Unset { .. } => {
+                "set it where the host starts mcpipe, its `env` block for instance"
+            }
+            Error::Unclosed(_) => "write ${NAME}",
+            Error::Unsendable(_) => "header values are printable ASCII without line breaks",
+            Error::Unreadable { .. } => "check the path and its permissions",
+        };
+        Self::usage(error).hint(hint)
+    }
+}
+
+/// A server and how to reach it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// As typed, for messages and for the vault.
+    pub typed: String,
+    /// How to reach it.
+    pub https: https::Settings,
+    /// TLS, roots already loading; plain http needs none but the sign-in may.
+    pub tls: rustls::ClientConfig,
+    /// The user's own Authorization header switches signing in off.
+    pub brings_authorization: bool,
+    /// Whether a header's value stood in the open in the arguments.
+    pub is_secret_typed: bool,
+}
+
+/// The wall clock of this process.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one clock, handed to whoever needs it"
+)]
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// What the user agent is.
+pub const USER_AGENT: &str = concat!("mcpipe/", env!("CARGO_PKG_VERSION"));
+
+/// Makes a target of what was typed.
+///
+/// # Errors
+/// See [`Error`]; a `--ca` file that is none.
+pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failure> {
+    let typed = args.url.clone().unwrap_or_default();
+    let url = address(&typed, args.network.allow_http)?;
+    let (headers, is_secret_typed) = headers(&args.network, around)?;
+    let mut roots = Vec::new();
+    for path in &args.network.ca {
+        roots.extend(
+            tls::certificates(path)
+                .map_err(|error| Failure::usage(error).hint("--ca takes a PEM file"))?,
+        );
+    }
+    // Hosts written for Node set this one; SSL_CERT_FILE is the platform loader's own.
+    if let Some(path) = around.get("NODE_EXTRA_CA_CERTS").map(PathBuf::from) {
+        match tls::certificates(&path) {
+            Ok(found) => roots.extend(found),
+            Err(error) => tracing::warn!(%error, "NODE_EXTRA_CA_CERTS is passed over"),
+        }
+    }
+    let tls = tls::config(roots, url.scheme() == "https")
+        .map_err(|error| Failure::new(crate::report::Kind::Failed, error))?;
+    let positive = |seconds: f64| (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
+    Ok(Target {
+        typed,
+        brings_authorization: headers.contains_key(AUTHORIZATION),
+        is_secret_typed,
+        tls,
+        https: https::Settings {
+            url,
+            headers,
+            max_message: size(args.network.max_message_size),
+            connect_timeout: positive(args.network.connect_timeout)
+                .unwrap_or(Duration::from_secs(10)),
+            headers_timeout: positive(args.network.headers_timeout),
+            body_timeout: positive(args.network.body_timeout),
+            keeps_cookies: !args.network.disable_cookies,
+            ipv4_only: args.network.ipv4,
+            user_agent: USER_AGENT.to_owned(),
+            now,
+        },
+    })
+}
+
+/// The bridge's limits and tastes.
+pub fn speaking(args: &SpeakingArgs) -> bridge::Settings {
+    let positive = |seconds: f64| (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
+    let default_ping = args.keep_alive.then_some(30.0);
+    bridge::Settings {
+        transport: args.transport.into(),
+        grace: Duration::from_secs_f64(args.grace),
+        max_in_flight: args.max_in_flight as usize,
+        call_timeout: positive(args.call_timeout),
+        ping_interval: args.ping_interval.or(default_ping).and_then(positive),
+        now,
+    }
+}
+
+/// Reads an address: https, or http to this machine, or http anywhere where allowed.
+///
+/// # Errors
+/// See [`Error`].
+pub fn address(typed: &str, allow_http: bool) -> Result<Url, Error> {
+    let mut url = Url::parse(typed)
+        .map_err(|error| Error::NotUrl(crate::frame::printable(typed, 200), Some(error)))?;
+    let Some(host) = url.host() else {
+        return Err(Error::NotUrl(crate::frame::printable(typed, 200), None));
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if allow_http || is_loopback(&host) => {}
+        "http" => return Err(Error::PlainHttp(host.to_string())),
+        _ => return Err(Error::Scheme(crate::frame::printable(typed, 200))),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::UserInfo);
+    }
+    url.set_fragment(None);
+    Ok(url)
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+fn headers(args: &NetworkArgs, around: &Surroundings) -> Result<(HeaderMap, bool), Error> {
+    let mut lines: Vec<(String, bool)> = args
+        .headers
+        .iter()
+        .map(|line| (line.clone(), true))
+        .collect();
+    for path in &args.header_files {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
+            path: path.clone(),
+            source,
+        })?;
+        let kept = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.extend(kept.map(|line| (line.to_owned(), false)));
+    }
+    let mut headers = HeaderMap::new();
+    let mut is_secret_typed = false;
+    for (line, is_typed) in lines {
+        let parts = line
+            .split_once(':')
+            .map(|(name, value)| (name.trim(), value.trim()));
+        // A mistyped header may hold a secret where the name should be; only what cannot be one is shown.
+        let shown = || {
+            line.chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
+                .take(40)
+                .collect::<String>()
+        };
+        let Some((name, value)) = parts else {
+            return Err(Error::NotHeader(shown()));
+        };
+        let Ok(name) = HeaderName::try_from(name) else {
+            return Err(Error::NotHeader(shown()));
+        };
+        let expanded = expand(name.as_str(), value, around)?;
+        is_secret_typed |= is_typed && expanded == value && name == AUTHORIZATION;
+        let mut value =
+            HeaderValue::try_from(expanded).map_err(|_| Error::Unsendable(name.to_string()))?;
+        value.set_sensitive(true);
+        headers.insert(name, value); // of two with one name the later wins
+    }
+    Ok((headers, is_secret_typed))
+}
+
+/// Replaces `${NAME}` from the environment; what is put in is not looked at again.
+fn expand(header: &str, value: &str, around: &Surroundings) -> Result<String, Error> {
+    let mut expanded = String::new();
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, after) = after
+            .split_once('}')
+            .ok_or_else(|| Error::Unclosed(header.to_owned()))?;
+        let unset = || Error::Unset {
+            header: header.to_owned(),
+            variable: crate::frame::printable(name, 100),
+        };
+        expanded.push_str(before);
+        expanded.push_str(around.variables.get(name).ok_or_else(unset)?);
+        rest = after;
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn around(pairs: &[(&str, &str)]) -> Surroundings {
+        Surroundings {
+            variables: pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            is_terminal: false,
+        }
+    }
+
+    #[test]
+    fn only_addresses_that_keep_secrets_are_taken() {
+        for good in [
+            "https://a.example/mcp",
+            "http://localhost:1/x",
+            "http://127.0.0.1:1",
+            "http://[::1]:1/",
+            "http://x.localhost/",
+        ] {
+            assert!(address(good, false).is_ok(), "{good}");
+        }
+        for bad in [
+            "a.example/mcp",
+            "",
+            "ftp://a.example",
+            "http://a.example/",
+            "http://192.168.0.1/",
+            "https://user:pw@a.example/",
+            "file:///etc/passwd",
+            "https://",
+        ] {
+            assert!(address(bad, false).is_err(), "{bad}");
+        }
+        assert!(address("http://a.example/", true).is_ok());
+    }
+
+    #[test]
+    fn headers_are_expanded_once_and_the_later_wins() {
+        let args = NetworkArgs {
+            headers: vec!["X-A:${ONE}-${TWO}".into(), "x-b: 1".into(), "X-B:2".into()],
+            ..NetworkArgs::default()
+        };
+        let (headers, _) = headers(&args, &around(&[("ONE", "${TWO}"), ("TWO", "2")])).unwrap();
+        assert_eq!(headers["x-a"], "${TWO}-2");
+        assert_eq!(headers["x-b"], "2");
+        assert!(headers["x-a"].is_sensitive());
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_right_is_refused_without_showing_its_value() {
+        for line in [
+            "no colon s3cret",
+            "Bad Name: s3cret",
+            "X: ${UNSET}s3cret",
+            "X: ${s3cret",
+            "X: a\nb s3cret",
+        ] {
+            let args = NetworkArgs {
+                headers: vec![line.into()],
+                ..NetworkArgs::default()
+            };
+            let error = headers(&args, &around(&[])).unwrap_err();
+            assert!(!Failure::from(error).text().contains("s3cret"), "{line}");
+        }
+    }
+}

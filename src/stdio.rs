@@ -1,0 +1,275 @@
+//! The host's bank: one reader, one writer, nobody else.
+//!
+//! Two plain threads with blocking I/O and bounded channels: `tokio::io::stdin` and `stdout` would send every read and
+//! write through the blocking pool at several times the cost (performance.md), and a pipe set to non-blocking mode is
+//! shared with whoever else holds it. Knows lines and frames; not what they mean.
+//!
+//! MCP stdio transport; requirements T-01 to T-05, T-10, T-14, T-17.
+
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::thread;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::frame::{Frame, INVALID_REQUEST, Malformed, Parsed};
+
+/// Lines that wait between a thread and the loop. When full, the host feels it through its pipe.
+pub const QUEUE: usize = 64;
+
+/// The two ends of the host's pipes, as the loop sees them.
+#[derive(Debug)]
+pub struct Host {
+    /// What the host said, line by line. Ends at end of file or when reading fails.
+    pub lines: mpsc::Receiver<Line>,
+    /// What it is told. Closed when nobody reads any more.
+    pub out: mpsc::Sender<Written>,
+    /// Resolves when everything sent has been written and flushed, after `out` is dropped.
+    pub flushed: oneshot::Receiver<()>,
+}
+
+/// One line of stdin, read.
+pub type Line = Result<Parsed, Malformed>;
+
+/// One line of stdout.
+#[derive(Debug)]
+pub enum Written {
+    /// A message.
+    One(Frame),
+    /// The answers to a batch, as one array (2025-03-26 only, T-10).
+    Batch(Vec<Frame>),
+}
+
+impl Written {
+    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::One(frame) => to.write_all(frame.text().as_bytes())?,
+            Self::Batch(frames) => {
+                for (at, frame) in frames.iter().enumerate() {
+                    to.write_all(if at == 0 { b"[" } else { b"," })?;
+                    to.write_all(frame.text().as_bytes())?;
+                }
+                to.write_all(b"]")?;
+            }
+        }
+        to.write_all(b"\n")
+    }
+}
+
+impl Host {
+    /// Starts the threads over any pair of pipes: the process's own, or a test's. A line over `limit` bytes is refused
+    /// and skipped. The reading thread cannot be interrupted, only abandoned: it ends with its pipe.
+    pub fn over(
+        input: impl Read + Send + 'static,
+        output: impl Write + Send + 'static,
+        limit: usize,
+    ) -> Self {
+        let (lines_in, lines) = mpsc::channel(QUEUE);
+        let (out, out_from) = mpsc::channel(QUEUE);
+        let (flushed_in, flushed) = oneshot::channel();
+        thread::spawn(move || read(input, limit, &lines_in));
+        thread::spawn(move || {
+            write(output, out_from);
+            let _ = flushed_in.send(());
+        });
+        Self {
+            lines,
+            out,
+            flushed,
+        }
+    }
+
+    /// Starts the threads over this process's stdin and stdout.
+    pub fn of_this_process(limit: usize) -> Self {
+        Self::over(io::stdin(), io::stdout(), limit)
+    }
+}
+
+fn read(input: impl Read, limit: usize, lines: &mpsc::Sender<Line>) {
+    let mut input = BufReader::with_capacity(64 * 1024, input);
+    let mut line = Vec::new();
+    let mut is_first = true;
+    loop {
+        line.clear();
+        let length = match read_line(&mut input, &mut line, limit) {
+            Ok(0) => return,
+            Ok(length) => length,
+            Err(error) => {
+                tracing::warn!(%error, "stdin cannot be read; taken as its end");
+                return;
+            }
+        };
+        let text = if is_first {
+            line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line)
+        } else {
+            &line
+        };
+        is_first = false;
+        let found = if length > limit {
+            let reason = format!("a line of more than {limit} bytes (--max-message-size)");
+            Err(Malformed {
+                id: None,
+                code: INVALID_REQUEST,
+                reason,
+            })
+        } else if text.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        } else {
+            match std::str::from_utf8(text) {
+                Ok(text) => Parsed::read(text),
+                Err(_) => Err(Malformed {
+                    id: None,
+                    code: crate::frame::PARSE_ERROR,
+                    reason: "not UTF-8".into(),
+                }),
+            }
+        };
+        if lines.blocking_send(found).is_err() {
+            return;
+        }
+        // One huge message must not cost its size for ever.
+        if line.capacity() > 1024 * 1024 {
+            line = Vec::new();
+        }
+    }
+}
+
+/// Reads to the next `\n` or the end, keeping at most `limit` bytes. Returns how long the line was, line end included.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
+    let mut length = 0;
+    loop {
+        let chunk = match input.fill_buf() {
+            Ok(chunk) => chunk,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let end = chunk
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map(|at| at + 1);
+        let taken = end.unwrap_or(chunk.len());
+        length += taken;
+        if length <= limit {
+            line.extend_from_slice(chunk.get(..taken).unwrap_or_default());
+        }
+        input.consume(taken);
+        if end.is_some() || taken == 0 {
+            return Ok(length);
+        }
+    }
+}
+
+fn write(output: impl Write, mut frames: mpsc::Receiver<Written>) {
+    let mut output = BufWriter::with_capacity(64 * 1024, output);
+    while let Some(frame) = frames.blocking_recv() {
+        let mut next = Some(frame);
+        let written = loop {
+            let Some(frame) = next else {
+                break output.flush();
+            };
+            if let Err(error) = frame.write(&mut output) {
+                break Err(error);
+            }
+            next = frames.try_recv().ok();
+        };
+        if let Err(error) = written {
+            // Nobody listens any more (T-13). Dropping the receiver tells the loop.
+            tracing::info!(%error, "stdout is closed");
+            // The buffer would try once more when dropped; what is in it has no reader.
+            let _ = output.into_parts();
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lines_of(input: &'static [u8], limit: usize) -> Vec<Line> {
+        let mut host = Host::over(input, io::sink(), limit);
+        std::iter::from_fn(|| host.lines.blocking_recv()).collect()
+    }
+
+    #[test]
+    fn blank_lines_carriage_returns_and_a_byte_order_mark_are_nothing() {
+        let lines = lines_of(
+            b"\xef\xbb\xbf{\"jsonrpc\":\"2.0\",\"method\":\"a\"}\r\n\n  \r\n{\"jsonrpc\":\"2.0\",\"method\":\"b\"}",
+            1000,
+        );
+        let methods: Vec<_> = lines
+            .iter()
+            .map(|line| match line {
+                Ok(Parsed::One(frame)) => frame.method().unwrap(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(methods, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_refused_and_the_next_one_read() {
+        let lines = lines_of(b"[xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n{\"jsonrpc\":\"2.0\",\"method\":\"b\"}\n", 40);
+        assert_eq!(lines[0].as_ref().unwrap_err().code, INVALID_REQUEST);
+        assert!(lines[1].is_ok());
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_a_parse_error() {
+        let lines = lines_of(b"{\"jsonrpc\":\"2.0\",\"method\":\"\xff\"}\n", 100);
+        assert_eq!(
+            lines[0].as_ref().unwrap_err().code,
+            crate::frame::PARSE_ERROR
+        );
+    }
+
+    #[test]
+    fn what_is_sent_is_written_line_by_line_before_flushed_resolves() {
+        let page = Page::default();
+        let host = Host::over(io::empty(), page.clone(), 100);
+        let frame = Frame::notification("x", None);
+        host.out.blocking_send(Written::One(frame.clone())).unwrap();
+        host.out
+            .blocking_send(Written::Batch(vec![frame.clone(), frame]))
+            .unwrap();
+        drop(host.out);
+        host.flushed.blocking_recv().unwrap();
+        let one = r#"{"jsonrpc":"2.0","method":"x"}"#;
+        assert_eq!(
+            String::from_utf8(page.0.lock().unwrap().clone()).unwrap(),
+            format!("{one}\n[{one},{one}]\n")
+        );
+    }
+
+    #[test]
+    fn a_reader_that_left_closes_the_channel() {
+        struct Broken;
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        }
+        let host = Host::over(io::empty(), Broken, 100);
+        host.out
+            .blocking_send(Written::One(Frame::notification("x", None)))
+            .unwrap();
+        host.flushed.blocking_recv().unwrap();
+        assert!(host.out.is_closed());
+    }
+}
