@@ -186,6 +186,7 @@ mod tests {
             ),
             ("é Mcp-Session-Id: 42 ü", "é Mcp-Session-Id: (redacted) ü"),
             ("the bearer of news", "the bearer of news"),
+            ("no passphrase was typed", "no passphrase was typed"),
             ("nothing here", "nothing here"),
         ] {
             assert_eq!(redacted(line), shown);
