@@ -112,7 +112,10 @@ bounded("a five-second token is renewed without a failed call, and no secret is 
   }
 
   const secrets = [...authority.issued, { kind: "passphrase", value: passphrase }];
-  assert.deepEqual(leaks(secrets, [...written, ...files, ...lines]), []);
+  const places = [...written, ...files, ...lines];
+  const bytes = places.reduce((sum, [, { length }]) => sum + length, 0);
+  t.diagnostic(`${refreshes} renewals, ${counters.challenged} challenges; ${secrets.length} secrets looked for in ${places.length} places, ${bytes} bytes`);
+  assert.deepEqual(leaks(secrets, places), []);
 });
 
 bounded("login signs in, status says so, logout forgets", async (t) => {

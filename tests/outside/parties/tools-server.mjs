@@ -50,11 +50,14 @@ export function toolsServer(counters = newCounters()) {
 
   tool("add", { a: z.number(), b: z.number() }, async ({ a, b }) => says(a + b));
 
-  // Takes `ms`, and counts whether it was cancelled meanwhile.
+  // Takes `ms`, and counts how many did so at once and whether it was cancelled meanwhile.
   tool("wait", { ms: z.number(), key: z.string().optional() }, async ({ ms, key }, { signal }) => {
     counters.started += 1;
+    counters.waiting += 1;
+    counters.mostWaiting = Math.max(counters.mostWaiting, counters.waiting);
     signal.addEventListener("abort", () => (counters.cancelled += 1), { once: true });
     await pause(ms);
+    counters.waiting -= 1;
     return says(`waited ${ms} ${key ?? ""}`.trim());
   });
 
@@ -97,7 +100,7 @@ export function toolsServer(counters = newCounters()) {
 }
 
 export const newCounters = () => ({
-  sessions: 0, gets: 0, resumed: 0, deletes: 0, lost: 0, started: 0, cancelled: 0, calls: {},
+  sessions: 0, gets: 0, resumed: 0, deletes: 0, lost: 0, started: 0, waiting: 0, mostWaiting: 0, cancelled: 0, calls: {},
 });
 
 /// Puts the tools behind `app` at /mcp, a session to each client. `guards` are middlewares that come first.
