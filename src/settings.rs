@@ -319,16 +319,9 @@ pub fn sign_in(
 }
 
 /// The HTTP client of the sign-in, which goes only where `url` may send it.
-///
-/// # Errors
-/// reqwest refused the settings.
-pub fn sign_in_http(
-    tls: rustls::ClientConfig,
-    settings: &auth::Settings,
-) -> Result<auth::http::Http, Failure> {
+pub fn sign_in_http(tls: rustls::ClientConfig, settings: &auth::Settings) -> auth::http::Http {
     let guard = Guard::new(&settings.url, settings.allow_http, settings.allow_private);
     auth::http::Http::new(tls, guard)
-        .map_err(|error| Failure::new(crate::report::Kind::Failed, error))
 }
 
 /// Parameters that are the sign-in's own.
