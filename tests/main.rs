@@ -18,3 +18,4 @@ mod login; // from 401 to a credential, and everything that can go wrong on the 
 mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
 mod sessions; // opened in order, opened again when lost
 mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers
+mod waiting; // a host received while a person signs in
