@@ -9,6 +9,7 @@
 
 mod exchange;
 mod inflight;
+mod pace;
 mod reception;
 mod standing;
 
@@ -35,7 +36,8 @@ use reception::Reception;
 
 /// Arrivals that wait for the loop. When full, exchanges stop reading, and the remote feels it.
 const QUEUE: usize = 64;
-/// Exchanges that may exist at once, sending, waiting or standing. Above it, stdin is not read.
+/// Exchanges that may exist at once, sending, waiting or standing, together with the frames that wait to become one.
+/// Above it, stdin is not read.
 const MAX_EXCHANGES: usize = 4096;
 /// How long frames the host is owed nothing for may still take after it has left.
 const UNOWED_GRACE: Duration = Duration::from_secs(1);
@@ -225,7 +227,7 @@ impl<R: Remote> Bridge<R> {
         let stop = self.stop.clone();
         let out = self.out.clone();
         loop {
-            let may_read = self.running.len() < MAX_EXCHANGES;
+            let may_read = self.running.len() + self.translator.waiting() < MAX_EXCHANGES;
             let done = tokio::select! {
                 () = stop.soon.cancelled() => return Ended::Told,
                 () = stop.now.cancelled() => return Ended::Told,
