@@ -85,7 +85,12 @@ impl Failure {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        Self::new(Kind::Failed, error)
+        let hint = error.hint();
+        Self {
+            kind: Kind::Failed,
+            error: error.into(),
+            hint,
+        }
     }
 }
 

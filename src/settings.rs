@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use http::header::AUTHORIZATION;
@@ -14,9 +14,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use url::{Host, Url};
 
 use crate::bridge;
-use crate::cli::{NetworkArgs, SpeakingArgs, TargetArgs};
+use crate::cli::{NetworkArgs, SpeakingArgs, TargetArgs, VaultArgs};
 use crate::remote::{https, tls};
 use crate::report::Failure;
+use crate::secret::Secret;
+use crate::store::passphrase::{self, Prompt, Sources};
+use crate::store::{Place, Unlock, Vault};
 
 /// What surrounds the process, read once.
 #[derive(Clone, Debug, Default)]
@@ -189,6 +192,45 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
             now,
         },
     })
+}
+
+/// The vault: where it is and how it opens. Nothing is looked at yet. `may_ask` is for commands at a terminal; the bridge
+/// never asks, because the host may be using the terminal.
+///
+/// # Errors
+/// There is nowhere to keep anything.
+pub fn vault(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Result<Vault, Failure> {
+    if args.vault.is_some() {
+        return Ok(Vault::in_memory());
+    }
+    let home = around.get("MCPIPE_HOME").map(Path::new);
+    let place = Place::new(home).map_err(|error| {
+        Failure::usage(error).hint("set MCPIPE_HOME to a directory of yours, or use --vault none")
+    })?;
+    let descriptor = match args.passphrase_fd.map(u32::try_from) {
+        Some(Ok(descriptor)) => Some(descriptor),
+        Some(Err(error)) => {
+            return Err(Failure::usage(error).hint("--passphrase-fd takes 3 or above"));
+        }
+        None => None,
+    };
+    let sources = Sources {
+        file: args.passphrase_file.clone(),
+        descriptor,
+        environment: around.get("MCPIPE_PASSPHRASE").map(Secret::new),
+        environment_file: None, // clap has read it as --passphrase-file's variable
+        command: args.passphrase_command.clone(),
+        terminal: may_ask.then_some(passphrase::terminal as Prompt),
+    };
+    let loose = around.get("MCPIPE_ALLOW_LOOSE_PERMISSIONS").is_some();
+    Ok(Vault::on_disk(
+        place,
+        Unlock {
+            passphrase: sources,
+            loose,
+            ..Unlock::default()
+        },
+    ))
 }
 
 /// The bridge's limits and tastes.

@@ -40,6 +40,17 @@ pub enum Written {
 }
 
 impl Written {
+    /// The line, without its end.
+    pub fn text(&self) -> String {
+        match self {
+            Self::One(frame) => frame.text().into(),
+            Self::Batch(frames) => {
+                let texts: Vec<_> = frames.iter().map(Frame::text).collect();
+                format!("[{}]", texts.join(","))
+            }
+        }
+    }
+
     fn write(&self, to: &mut impl Write) -> io::Result<()> {
         match self {
             Self::One(frame) => to.write_all(frame.text().as_bytes())?,

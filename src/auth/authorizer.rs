@@ -1,33 +1,100 @@
-//! Who holds the credential; the ladder of renewal; one sign-in at a time.
+//! Who holds the credential; one climb at a time.
+//!
+//! Lending is quick: what is held, as long as it is good. When it is not, or the remote says so, a climb of the
+//! [ladder](super::ladder) begins, and it belongs to the authorizer: those who wait only watch it, and leaving them
+//! does not end it. So a host that gives up on its request after a minute does not end the sign-in a person is in the
+//! middle of, and five requests that meet a 401 together make one.
 
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::challenge::Challenge;
-use super::{Credential, Error};
+use super::entry::Entry;
+use super::http::Http;
+use super::settings::Settings;
+use super::{Cause, Credential, Error};
+use crate::store::Vault;
 
 /// Lends out the credential for one remote.
 #[derive(Debug)]
 pub struct Authorizer {
+    house: Option<Arc<House>>,
     person: watch::Sender<bool>,
 }
 
 impl Authorizer {
+    /// For a remote that is signed in to with OAuth, when it asks for it.
+    pub fn new(settings: Settings, vault: Arc<Vault>, http: Http) -> Self {
+        let person = watch::Sender::new(false);
+        let house = House {
+            resource: settings.canonical_resource().into(),
+            settings,
+            vault,
+            http,
+            tasks: TaskTracker::new(),
+            leaving: CancellationToken::new(),
+            person: person.clone(),
+            desk: Mutex::new(Desk::default()),
+        };
+        Self {
+            house: Some(Arc::new(house)),
+            person,
+        }
+    }
+
     /// For a remote whose `Authorization` the user brings: never a credential, and a challenge is an error.
     pub fn off() -> Self {
         Self {
+            house: None,
             person: watch::Sender::new(false),
         }
     }
 
     /// The credential to use now: stored, renewed first if it is due; `None` if none is held, which is not an error:
-    /// a sign-in starts from a challenge, not before (D-01).
+    /// a sign-in starts from a challenge, not before (D-01). A vault that cannot be read is said when a challenge
+    /// makes it matter: many servers need no credential.
     ///
     /// # Errors
-    /// The vault cannot be read.
+    /// What is held has expired, and cannot be renewed for a reason that may pass.
     pub async fn current(&self) -> Result<Option<Credential>, Error> {
-        Ok(None)
+        let Some(house) = &self.house else {
+            return Ok(None);
+        };
+        house.look().await;
+        let now = house.settings.now.seconds();
+        let (held, may_try) = {
+            let desk = house.desk();
+            (desk.held.clone(), now >= desk.retry_at)
+        };
+        let Some(held) = held else {
+            return Ok(None);
+        };
+        if !held.entry.is_due(now) {
+            return Ok(Some(held.credential));
+        }
+        // What still works is used while the next one is fetched (F2).
+        if !held.entry.has_expired(now + LEEWAY) {
+            if may_try {
+                house.climb(Why::Due);
+            }
+            return Ok(Some(held.credential));
+        }
+        let fault = house.desk().last_fault.clone().filter(|_| !may_try);
+        let outcome = match fault {
+            Some(why) => Err(Error::new(&house.resource, why)),
+            None => house.climb(Why::Due).outcome().await,
+        };
+        match outcome {
+            Ok(credential) => Ok(Some(credential)),
+            Err(error) if error.is_passing() => Err(error),
+            // Refused: the remote's challenge starts what is left to do.
+            Err(_) => Ok(None),
+        }
     }
 
     /// A credential newer than `stale`, by the cheapest rung that brings one: somebody else's, a refresh, a sign-in.
@@ -37,10 +104,51 @@ impl Authorizer {
     /// Refused, given up, nobody there to sign in.
     pub async fn renew(
         &self,
-        _stale: Option<&Credential>,
-        _why: &Challenge,
+        stale: Option<&Credential>,
+        why: &Challenge,
     ) -> Result<Credential, Error> {
-        Err(Error::Unbuilt)
+        let Some(house) = &self.house else {
+            let status = why.status;
+            return Err(Error::new(&"".into(), Cause::HeaderRefused { status }));
+        };
+        let seen = stale.map_or(0, Credential::generation);
+        loop {
+            if let Some(held) = &house.desk().held
+                && held.credential.generation > seen
+            {
+                return Ok(held.credential.clone());
+            }
+            let climb = house.climb(Why::Challenged {
+                stale: stale.cloned(),
+                challenge: why.clone(),
+            });
+            match climb.outcome().await {
+                Ok(credential) if credential.generation > seen => return Ok(credential),
+                // A refresh that was going on anyway knew nothing of the challenge.
+                outcome if climb.is_whole => return outcome,
+                _ => {}
+            }
+        }
+    }
+
+    /// Signs in now, whatever is held: `mcpipe login`. `why` is the remote's challenge, if it was asked.
+    ///
+    /// # Errors
+    /// As [`Authorizer::renew`].
+    pub async fn login(&self, why: &Challenge) -> Result<Credential, Error> {
+        let Some(house) = &self.house else {
+            return Err(Error::new(
+                &"".into(),
+                Cause::HeaderRefused { status: why.status },
+            ));
+        };
+        loop {
+            let climb = house.climb(Why::Told(why.clone()));
+            let outcome = climb.outcome().await;
+            if climb.is_whole {
+                return outcome;
+            }
+        }
     }
 
     /// Whether a climb is going that waits for a person. Leaving does not wait for those.
@@ -49,5 +157,208 @@ impl Authorizer {
     }
 
     /// Waits until a refresh that is under way is stored, at most `grace`; for leaving (T21). Ends a sign-in.
-    pub async fn settle(&self, _grace: Duration) {}
+    pub async fn settle(&self, grace: Duration) {
+        if let Some(house) = &self.house {
+            house.leaving.cancel();
+            house.tasks.close();
+            // What is not done by then is not going to be: the process leaves.
+            let _ = tokio::time::timeout(grace, house.tasks.wait()).await;
+        }
+    }
+}
+
+/// A token this close to its end (seconds) is not worth sending.
+const LEEWAY: u64 = 10;
+
+/// Everything a climb needs; shared with the task it runs on.
+pub(super) struct House {
+    pub(super) settings: Settings,
+    pub(super) vault: Arc<Vault>,
+    pub(super) http: Http,
+    pub(super) tasks: TaskTracker,
+    pub(super) leaving: CancellationToken,
+    pub(super) person: watch::Sender<bool>,
+    resource: Arc<str>,
+    desk: Mutex<Desk>,
+}
+
+/// What changes. Never locked across a wait.
+#[derive(Default)]
+pub(super) struct Desk {
+    has_looked: bool,
+    generation: u64,
+    pub(super) held: Option<Held>,
+    climb: Option<Climb>,
+    /// Failed renewals in a row, the last of them, and when to try again (seconds since 1970).
+    failures: u32,
+    last_fault: Option<Arc<Cause>>,
+    retry_at: u64,
+    /// How the last sign-in ended if it did not end well, and when.
+    pub(super) abandoned: Option<(u64, Arc<Cause>)>,
+    /// What the vault would not take: the only place where a spent refresh token's successor is.
+    pub(super) unsaved: Option<(String, Entry)>,
+    /// When windows were opened.
+    pub(super) windows: Vec<u64>,
+}
+
+/// A credential, and what is known of it.
+#[derive(Clone)]
+pub(super) struct Held {
+    pub(super) credential: Credential,
+    pub(super) entry: Arc<Entry>,
+    pub(super) origin: Origin,
+}
+
+/// How a credential came to be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was in the vault.
+    Stored,
+    /// We renewed it.
+    Refreshed,
+    /// Somebody signed in.
+    SignedIn,
+}
+
+/// What a climb is for.
+#[derive(Clone, Debug)]
+pub(super) enum Why {
+    /// The token is about to end. Never leads to a sign-in.
+    Due,
+    /// The remote wants another.
+    Challenged {
+        stale: Option<Credential>,
+        challenge: Challenge,
+    },
+    /// The user wants to sign in.
+    Told(Challenge),
+}
+
+/// A climb somebody may watch.
+#[derive(Clone)]
+struct Climb {
+    is_whole: bool,
+    outcome: watch::Receiver<Option<Result<Credential, Error>>>,
+    resource: Arc<str>,
+}
+
+impl Climb {
+    async fn outcome(&self) -> Result<Credential, Error> {
+        let mut watched = self.outcome.clone();
+        let outcome = watched.wait_for(Option::is_some).await;
+        match outcome.ok().and_then(|outcome| outcome.clone()) {
+            Some(outcome) => outcome,
+            None => Err(Error::new(&self.resource, Cause::Leaving)),
+        }
+    }
+}
+
+impl House {
+    pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the vault, once. Nothing there is remembered too: what a sibling brings later is found by a challenge.
+    async fn look(&self) {
+        if self.desk().has_looked {
+            return;
+        }
+        let found = match self.stored().await {
+            Ok(found) => found,
+            Err(why) => {
+                tracing::warn!(%why, "the vault is not readable; going on without a credential");
+                None
+            }
+        };
+        let mut desk = self.desk();
+        if let Some(kept) = found
+            && desk.held.is_none()
+        {
+            self.hold_on(&mut desk, kept.entry, Origin::Stored);
+        }
+        desk.has_looked = true;
+    }
+
+    /// Joins the climb that is going, or begins one.
+    fn climb(self: &Arc<Self>, why: Why) -> Climb {
+        let mut desk = self.desk();
+        // One whose task is gone without an outcome is over.
+        if let Some(climb) = &desk.climb
+            && climb.outcome.has_changed().is_ok()
+        {
+            return climb.clone();
+        }
+        let is_due = matches!(why, Why::Due);
+        let (tell, outcome) = watch::channel(None);
+        let climb = Climb {
+            is_whole: !is_due,
+            outcome,
+            resource: Arc::clone(&self.resource),
+        };
+        if self.leaving.is_cancelled() {
+            return climb;
+        }
+        desk.climb = Some(climb.clone());
+        let house = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let reached = Box::pin(house.ladder(&why)).await;
+            let mut desk = house.desk();
+            desk.climb = None;
+            let outcome = match reached {
+                Ok((entry, origin)) => {
+                    desk.failures = 0;
+                    desk.last_fault = None;
+                    desk.retry_at = 0;
+                    Ok(house.hold_on(&mut desk, entry, origin))
+                }
+                Err(why) => {
+                    let why = Arc::new(why);
+                    let now = house.settings.now.seconds();
+                    if why.is_passing() {
+                        desk.back_off(now, &why);
+                    } else if is_due {
+                        desk.retry_at = now + 30;
+                    }
+                    tracing::info!(%why, "no credential");
+                    Err(Error::new(&house.resource, why))
+                }
+            };
+            tell.send_replace(Some(outcome));
+        });
+        climb
+    }
+
+    fn hold_on(&self, desk: &mut Desk, entry: Entry, origin: Origin) -> Credential {
+        desk.generation += 1;
+        let credential = Credential {
+            generation: desk.generation,
+            token: entry.access.clone(),
+            home: self.settings.url.origin(),
+        };
+        desk.held = Some(Held {
+            credential: credential.clone(),
+            entry: Arc::new(entry),
+            origin,
+        });
+        credential
+    }
+}
+
+impl Desk {
+    /// The first failure may be a hiccup; after it 2, 4, 8 … 60 s (F4).
+    fn back_off(&mut self, now: u64, why: &Arc<Cause>) {
+        let wait = match self.failures {
+            0 => 0,
+            failures => (1_u64 << failures.min(6)).min(60),
+        };
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = now + wait;
+        self.last_fault = Some(Arc::clone(why));
+    }
+}
+
+impl fmt::Debug for House {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "House({})", self.resource)
+    }
 }

@@ -1,9 +1,15 @@
 //! `WWW-Authenticate` challenges, as MCP servers send them.
 //!
+//! Reads the fields of a 401 or 403 and keeps what a client can act on: where the resource metadata is, the scopes
+//! wanted, and why. Several fields, several challenges in a field, quoted strings with commas, token68, any letter
+//! case, and the field's own habits (unquoted addresses, no comma between parameters). Unknown parameters are skipped,
+//! malformed ones lose only themselves; a challenge we cannot read at all is still a challenge. Fetches nothing.
+//!
 //! RFC 9110 section 11 for the grammar, RFC 6750 section 3 for the parameters, RFC 9728 section 5.1 for
-//! `resource_metadata`.
+//! `resource_metadata`, RFC 9449 section 7.1 for the `DPoP` scheme.
 
 use http::HeaderMap;
+use http::header::WWW_AUTHENTICATE;
 
 /// What a 401 or 403 said. All of it is the remote's word, unchecked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,10 +28,222 @@ pub struct Challenge {
 
 impl Challenge {
     /// Reads a response's `WWW-Authenticate` fields. A challenge we cannot read at all is still a challenge.
-    pub fn read(status: u16, _headers: &HeaderMap) -> Self {
+    pub fn read(status: u16, headers: &HeaderMap) -> Self {
+        let offers: Vec<Offer> = headers
+            .get_all(WWW_AUTHENTICATE)
+            .iter()
+            .take(MOST_FIELDS)
+            .flat_map(|field| {
+                let bytes = field.as_bytes();
+                let text = String::from_utf8_lossy(bytes.get(..LONGEST_FIELD).unwrap_or(bytes));
+                offers(&text)
+            })
+            .collect();
+        // Bearer is what we can answer today; a DPoP challenge carries the same parameters.
+        let asked = |name: &str| {
+            ["bearer", "dpop"].iter().find_map(|scheme| {
+                offers
+                    .iter()
+                    .filter(|offer| offer.scheme.eq_ignore_ascii_case(scheme))
+                    .find_map(|offer| offer.parameter(name))
+            })
+        };
         Self {
             status,
-            ..Self::default()
+            resource_metadata: asked("resource_metadata"),
+            scope: asked("scope"),
+            error: asked("error"),
+            description: asked("error_description"),
+        }
+    }
+
+    /// Whether the credential was good but did not allow enough (RFC 6750 section 3.1), so that a refresh is no help.
+    pub fn wants_more_scope(&self) -> bool {
+        self.error.as_deref() == Some("insufficient_scope")
+    }
+}
+
+const MOST_FIELDS: usize = 16;
+const LONGEST_FIELD: usize = 16 * 1024;
+
+/// One challenge: a scheme and its parameters.
+#[derive(Debug)]
+struct Offer {
+    scheme: String,
+    parameters: Vec<(String, String)>,
+}
+
+impl Offer {
+    fn parameter(&self, name: &str) -> Option<String> {
+        self.parameters
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.clone())
+    }
+}
+
+/// Splits one field into challenges. Commas separate challenges and parameters alike, so they tell nothing: a word
+/// followed by `=` is a parameter, a word alone is a scheme.
+fn offers(field: &str) -> Vec<Offer> {
+    let mut found: Vec<Offer> = Vec::new();
+    let mut rest = field;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        if rest.is_empty() {
+            return found;
+        }
+        let Some((word, after)) = token(rest) else {
+            rest = past_next_break(rest);
+            continue;
+        };
+        let unspaced = after.trim_start_matches([' ', '\t']);
+        match (unspaced.strip_prefix('='), found.last_mut()) {
+            (Some(value), Some(offer)) => {
+                let (value, after) = parameter_value(value.trim_start_matches([' ', '\t']));
+                if let Some(value) = value {
+                    offer.parameters.push((word.to_owned(), value));
+                }
+                rest = after;
+            }
+            (Some(_), None) => rest = past_next_break(after),
+            (None, _) => {
+                found.push(Offer {
+                    scheme: word.to_owned(),
+                    parameters: Vec::new(),
+                });
+                rest = past_token68(after);
+            }
+        }
+    }
+}
+
+fn token(text: &str) -> Option<(&str, &str)> {
+    let end = text
+        .find(|c: char| !(c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)))
+        .unwrap_or(text.len());
+    (end > 0).then(|| text.split_at(end))
+}
+
+/// A quoted string, or anything up to a space or comma: servers write addresses without quotes. `None` if the quote
+/// is never closed.
+fn parameter_value(text: &str) -> (Option<String>, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let (value, rest) = text.split_at(text.find([' ', '\t', ',']).unwrap_or(text.len()));
+        return ((!value.is_empty()).then(|| value.to_owned()), rest);
+    };
+    let mut value = String::new();
+    let mut chars = quoted.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return (Some(value), quoted.get(at + 1..).unwrap_or_default()),
+            '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
+            other => value.push(other),
+        }
+    }
+    (None, "")
+}
+
+/// What follows a scheme's token68, if that is what stands there: `Negotiate YII=, Bearer …`.
+fn past_token68(text: &str) -> &str {
+    let body = text.trim_start_matches([' ', '\t']);
+    let end = body
+        .find(|c: char| !(c.is_ascii_alphanumeric() || "-._~+/".contains(c)))
+        .unwrap_or(body.len());
+    let (_, tail) = body.split_at(end);
+    let after = tail.trim_start_matches('=').trim_start_matches([' ', '\t']);
+    let whole = after.is_empty() || after.starts_with(',');
+    if end > 0 && whole { after } else { text }
+}
+
+fn past_next_break(text: &str) -> &str {
+    let mut chars = text.chars();
+    chars.next();
+    let text = chars.as_str();
+    text.find([' ', '\t', ',', '"'])
+        .and_then(|at| text.get(at..))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(fields: &[&str]) -> Challenge {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            headers.append(WWW_AUTHENTICATE, field.parse().unwrap());
+        }
+        Challenge::read(401, &headers)
+    }
+
+    /// A fixture is `WWW-Authenticate:` lines, an empty line, and what must be read from them; a `#` line is a note.
+    #[test]
+    fn every_challenge_in_the_fixtures_is_read() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/challenges");
+        let mut seen = 0;
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let lines = text.lines().filter(|line| !line.starts_with('#'));
+            let mut headers = HeaderMap::new();
+            let mut wanted = Challenge {
+                status: 401,
+                ..Challenge::default()
+            };
+            for line in lines.filter(|line| !line.is_empty()) {
+                let (name, value) = line.split_once(": ").unwrap();
+                let value = value.to_owned();
+                match name {
+                    "WWW-Authenticate" => {
+                        headers.append(
+                            WWW_AUTHENTICATE,
+                            http::HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+                        );
+                    }
+                    "resource_metadata" => wanted.resource_metadata = Some(value),
+                    "scope" => wanted.scope = Some(value),
+                    "error" => wanted.error = Some(value),
+                    "error_description" => wanted.description = Some(value),
+                    other => panic!("{other} in {}", path.display()),
+                }
+            }
+            assert_eq!(Challenge::read(401, &headers), wanted, "{}", path.display());
+            seen += 1;
+        }
+        assert!(seen >= 20, "only {seen} fixtures");
+    }
+
+    #[test]
+    fn no_header_is_still_a_challenge() {
+        assert_eq!(read(&[]).status, 401);
+        assert_eq!(read(&[]).scope, None);
+    }
+
+    #[test]
+    fn an_empty_scope_is_kept_apart_from_none() {
+        assert_eq!(read(&[r#"Bearer scope="""#]).scope.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn only_insufficient_scope_wants_more_scope() {
+        assert!(read(&[r#"Bearer error="insufficient_scope""#]).wants_more_scope());
+        assert!(!read(&[r#"Bearer error="invalid_token""#]).wants_more_scope());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_a_server_sends_breaks_the_reader(text in "[ -~\t]{0,200}") {
+            let _ = offers(&text);
+        }
+
+        #[test]
+        fn what_is_quoted_is_read_back(value in "[ -~]{0,60}") {
+            let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+            let field = format!(r#"Basic realm="a, Bearer scope=no", bEaReR realm="x",SCOPE="{quoted}", error=e"#);
+            let challenge = read(&[&field]);
+            prop_assert_eq!(challenge.scope, Some(value));
+            prop_assert_eq!(challenge.error, Some("e".to_owned()));
         }
     }
 }

@@ -1,42 +1,301 @@
 //! Signing in: who lends out a credential, and how one is got.
+//!
+//! A request meets a 401; [`Challenge`](challenge::Challenge) reads what it said; the exchange asks the
+//! [`Authorizer`] for something newer. The authorizer climbs a ladder, cheapest rung first: what another process has
+//! already put into the vault, a refresh, a sign-in by a person. A sign-in is a chain of evidence, each link a value
+//! that only the step before can make:
+//!
+//! 1. [`discovery`]: the protected resource (RFC 9728), then its authorization server (RFC 8414), names compared;
+//! 2. [`registration`]: who we are there (pre-registered, metadata document, RFC 7591);
+//! 3. [`scope`]: what to ask for;
+//! 4. [`code`]: the browser goes out, [`loopback`] hears it come back, `state` and `iss` are checked;
+//! 5. [`tokens`]: the code becomes tokens; [`entry`] is how they are kept.
+//!
+//! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
 pub mod authorizer;
+pub mod browser;
 pub mod challenge;
+pub mod code;
+pub mod discovery;
+pub mod entry;
+pub mod guard;
+pub mod http;
+pub mod kept;
+mod ladder;
+pub mod loopback;
+pub mod providers;
+pub mod registration;
+pub mod scope;
+mod settings;
+mod signin;
+pub mod tokens;
 
-use http::HeaderMap;
+use std::sync::Arc;
 use std::time::SystemTime;
-use url::Url;
+
+use ::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use url::{Origin, Url};
 
 pub use authorizer::Authorizer;
+pub use settings::{Announce, Browser, Clock, Notice, Settings};
 
 use crate::frame::Trouble;
 use crate::secret::Secret;
+use crate::store;
 
 /// What is shown to the remote with each request.
 #[derive(Clone, Debug)]
 pub struct Credential {
     generation: u64,
     token: Secret,
+    home: Origin,
 }
 
 impl Credential {
-    /// Adds `Authorization` to a request's headers (U-01, U-03). The only place that does.
-    pub fn apply(&self, _to: &mut HeaderMap, _method: &str, _url: &Url, _now: SystemTime) {
-        let _ = (&self.token, self.generation);
+    /// Adds `Authorization` to a request's headers (U-01, U-03). The only place that does, and only for the origin the
+    /// token was got for (U-02).
+    pub fn apply(&self, to: &mut HeaderMap, _method: &str, url: &Url, _now: SystemTime) {
+        if url.origin() != self.home {
+            return;
+        }
+        let bearer = format!("Bearer {}", self.token.expose());
+        if let Ok(mut value) = HeaderValue::try_from(bearer) {
+            value.set_sensitive(true);
+            to.insert(AUTHORIZATION, value);
+        }
+    }
+
+    /// Counts up with each credential this process has held; a larger one is newer.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 }
 
-/// Why there is no credential.
+/// Why there is no credential, and for which server.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{why}")]
+pub struct Error {
+    resource: Arc<str>,
+    #[source]
+    why: Arc<Cause>,
+}
+
+/// What went wrong with a sign-in: one variant per thing a caller can do about it.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// To be written with the sign-in.
-    #[error("sign-in is not built yet")]
-    Unbuilt,
+pub enum Cause {
+    /// The user brings the `Authorization` header, and the server does not take it.
+    #[error("the server refuses the Authorization header it is given (HTTP {status})")]
+    HeaderRefused {
+        /// 401 or 403.
+        status: u16,
+    },
+    /// What is kept cannot be read or written.
+    #[error("the vault: {0}")]
+    Vault(#[from] store::Error),
+    /// What the vault holds for this server is not readable as ours.
+    #[error("the stored entry for this server was written by another version")]
+    ForeignEntry,
+    /// Somebody cannot be reached, or does not answer sensibly, now.
+    #[error("{0}")]
+    Network(#[from] http::Fault),
+    /// The server does not say, or says wrongly, where to sign in.
+    #[error("{0}")]
+    Discovery(#[from] discovery::Error),
+    /// The authorization server does not know us and will not.
+    #[error("{0}")]
+    Registration(#[from] registration::Error),
+    /// The token endpoint said no.
+    #[error("{0}")]
+    Tokens(#[from] tokens::Error),
+    /// The sign-in page sent the browser back with an error.
+    #[error("the sign-in at {host} ended with {code}{}", said(.description.as_deref()))]
+    Denied {
+        /// The authorization server.
+        host: String,
+        /// RFC 6749 section 4.1.2.1, cleaned.
+        code: String,
+        /// `error_description`, cleaned.
+        description: Option<String>,
+    },
+    /// The answer named another authorization server, or none although this one promises to (RFC 9207).
+    #[error("the sign-in answer did not come from {host}: it was dropped unread")]
+    ForeignAnswer {
+        /// The authorization server that was asked.
+        host: String,
+    },
+    /// Nobody finished the sign-in.
+    #[error("nobody finished the sign-in at {host} within {seconds} s")]
+    TooLate {
+        /// The authorization server.
+        host: String,
+        /// `--auth-timeout`.
+        seconds: u64,
+    },
+    /// A person is needed and none is expected.
+    #[error("a sign-in is needed")]
+    NobodyThere,
+    /// An earlier sign-in was refused or abandoned, and windows do not reopen by themselves.
+    #[error("{0} (no new window is opened by itself)")]
+    Abandoned(Arc<Self>),
+    /// The server turns down tokens that were issued for it a moment ago.
+    #[error("the server rejects the token that {host} issued for it a moment ago")]
+    Rejected {
+        /// The authorization server.
+        host: String,
+    },
+    /// More scope is wanted than another sign-in would bring.
+    #[error("the server wants more than the sign-in allows{}", said(.scope.as_deref()))]
+    ScopeRefused {
+        /// What the challenge asked for, cleaned.
+        scope: Option<String>,
+    },
+    /// The loopback listener cannot listen.
+    #[error("cannot listen for the sign-in on {place}")]
+    Listener {
+        /// Host and port.
+        place: String,
+        /// Why not.
+        #[source]
+        error: std::io::Error,
+    },
+    /// The process is leaving.
+    #[error("mcpipe is leaving")]
+    Leaving,
 }
 
 impl Error {
+    pub(crate) fn new(resource: &Arc<str>, why: impl Into<Arc<Cause>>) -> Self {
+        Self {
+            resource: Arc::clone(resource),
+            why: why.into(),
+        }
+    }
+
+    /// What went wrong.
+    pub fn cause(&self) -> &Cause {
+        &self.why
+    }
+
+    /// Whether the same request may succeed later without anybody doing anything.
+    pub fn is_passing(&self) -> bool {
+        self.why.is_passing()
+    }
+
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let resource = &self.resource;
+        Some(match &*self.why {
+            Cause::HeaderRefused { .. } => {
+                "check the --header that sets Authorization, or leave it out to sign in with OAuth"
+                    .to_owned()
+            }
+            Cause::Vault(_) | Cause::Leaving => return None,
+            why if why.is_passing() => return None,
+            Cause::Registration(error) => error.hint(resource),
+            Cause::Rejected { .. } => {
+                "check the audience and the scopes: --resource, --scope, --authorize-param"
+                    .to_owned()
+            }
+            Cause::Listener { .. } => "--callback-port chooses another port".to_owned(),
+            _ => format!("run `mcpipe login {resource}`"),
+        })
+    }
+
     /// The error that answers a request that waited for the sign-in.
     pub fn trouble(&self) -> Trouble {
-        Trouble::new("sign_in_needed", self.to_string())
+        let kind = match &*self.why {
+            Cause::Leaving => "leaving",
+            Cause::Vault(_) => "vault",
+            why if why.is_passing() => "unreachable",
+            _ => "sign_in_needed",
+        };
+        let mut trouble = Trouble::new(kind, format!("{}.", capitalised(&self.to_string())));
+        trouble.url = (!self.resource.is_empty()).then(|| self.resource.to_string());
+        trouble.hint = self.hint();
+        trouble.retryable = self.is_passing();
+        if let Cause::HeaderRefused { status } = *self.why {
+            trouble.status = Some(status);
+        }
+        if let Some(http::Fault::Unwell { retry_after, .. }) = self.why.fault() {
+            trouble.retry_after = *retry_after;
+        }
+        trouble
+    }
+}
+
+impl Cause {
+    fn fault(&self) -> Option<&http::Fault> {
+        match self {
+            Self::Network(fault)
+            | Self::Discovery(discovery::Error::Http(fault))
+            | Self::Registration(registration::Error::Http(fault))
+            | Self::Tokens(tokens::Error::Failed(fault)) => Some(fault),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_passing(&self) -> bool {
+        self.fault().is_some_and(http::Fault::is_passing)
+    }
+}
+
+/// Somebody else's text, fit for a terminal, a log or a chat window: no control or direction marks, at most `longest`
+/// characters (T25).
+pub(crate) fn plain(text: &str, longest: usize) -> String {
+    let is_mark = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}');
+    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut plain: String = clean.filter(|c| !is_mark(*c)).take(longest + 1).collect();
+    if plain.chars().count() > longest {
+        plain.pop();
+        plain.push('…');
+    }
+    plain.trim().to_owned()
+}
+
+fn said(text: Option<&str>) -> String {
+    match text {
+        Some(text) if !text.is_empty() => format!(": {text}"),
+        _ => String::new(),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_goes_only_where_it_belongs() {
+        let home = Url::parse("https://mcp.example.com/mcp").unwrap();
+        let credential = Credential {
+            generation: 1,
+            token: Secret::new("canary"),
+            home: home.origin(),
+        };
+        for (there, goes) in [
+            ("https://mcp.example.com/messages?x=1", true),
+            ("https://mcp.example.com:8443/mcp", false),
+            ("http://mcp.example.com/mcp", false),
+            ("https://evil.example/mcp", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            let url = Url::parse(there).unwrap();
+            credential.apply(&mut headers, "POST", &url, SystemTime::UNIX_EPOCH);
+            assert_eq!(headers.contains_key(AUTHORIZATION), goes, "{there}");
+            assert!(!format!("{headers:?} {credential:?}").contains("canary"));
+        }
+    }
+
+    #[test]
+    fn what_others_say_cannot_move_a_terminal() {
+        assert_eq!(plain("\x1b]0;owned\x07ok\u{202e}", 80), "]0;owned ok");
+        assert_eq!(plain("äöü", 2), "äö…");
     }
 }

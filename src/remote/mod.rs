@@ -5,6 +5,8 @@
 //! credential from the authorizer, and what came back is said in the words of [`Answer`].
 
 pub mod https;
+pub mod recorded;
+pub mod replay;
 pub mod tls;
 
 use std::future::Future;

@@ -1,6 +1,35 @@
-//! The vault: what is kept between starts, encrypted. (design: security.md section 2)
+//! The vault: what is kept between starts, encrypted.
+//!
+//! The facade. Entries have names, kinds and revisions, and are written by compare-and-swap; two processes that share a
+//! vault lose nothing of each other's. [`Vault::lock`] is for what must happen once on the whole machine, such as
+//! spending a refresh token. Below it: `envelope`, `contents`, `slot` and `primitives` are the format, pure; `file` is
+//! paths, modes and locks; `passphrase` is where passphrases come from; `disk` joins them, `memory` does without; `dump` keeps this
+//! process's memory to itself.
+//!
+//! Knows nothing of what an entry's text means.
 
+pub mod contents;
+mod disk;
+pub mod dump;
+pub mod envelope;
+pub mod file;
+mod memory;
+pub mod passphrase;
+pub mod primitives;
+pub mod slot;
+mod status;
+mod system;
+
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+pub use disk::Unlock;
+pub use file::Place;
+pub use status::{Level, SlotStatus, Status};
+
+use disk::Disk;
+use memory::Memory;
 
 use crate::secret::Secret;
 
@@ -11,6 +40,37 @@ pub enum Kind {
     Oauth,
     /// A client registration with one issuer.
     ClientRegistration,
+    /// A secret that a person put there.
+    ApiKey,
+    /// A key that DPoP proofs are signed with.
+    DpopKey,
+    /// A key that client assertions are signed with.
+    JwtKey,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [
+        Self::Oauth,
+        Self::ClientRegistration,
+        Self::ApiKey,
+        Self::DpopKey,
+        Self::JwtKey,
+    ];
+
+    /// As the format writes it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Oauth => "oauth",
+            Self::ClientRegistration => "client_reg",
+            Self::ApiKey => "api_key",
+            Self::DpopKey => "dpop_key",
+            Self::JwtKey => "jwt_key",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
 }
 
 /// One decrypted entry.
@@ -18,7 +78,7 @@ pub enum Kind {
 pub struct Entry {
     /// What it is.
     pub kind: Kind,
-    /// Counts its writes; compare-and-swap uses it.
+    /// Grows with every write, and is never used again; compare-and-swap uses it.
     pub rev: u64,
     /// JSON text.
     pub content: Secret,
@@ -35,34 +95,194 @@ pub enum Expected {
     Revision(u64),
 }
 
-/// Why the vault did not do as asked.
+impl Expected {
+    fn is_so(self, found: Option<u64>) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Absent => found.is_none(),
+            Self::Revision(wanted) => found == Some(wanted),
+        }
+    }
+}
+
+/// Why the vault did not do as asked. The file is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Somebody wrote in between.
     #[error("the entry has changed meanwhile")]
     Stale,
+    /// It takes a passphrase, and there is nowhere to get one.
+    #[error("the vault at {} is locked: no passphrase was given", vault.display())]
+    Locked {
+        /// The vault.
+        vault: PathBuf,
+    },
+    /// The passphrase opens no slot.
+    #[error("the passphrase does not open the vault at {}", vault.display())]
+    WrongPassphrase {
+        /// The vault.
+        vault: PathBuf,
+    },
+    /// The key file opens no slot.
+    #[error("the key at {} does not open the vault at {}", key.display(), vault.display())]
+    WrongKey {
+        /// The vault.
+        vault: PathBuf,
+        /// The key file.
+        key: PathBuf,
+    },
+    /// Only the key file opens it, and there is none.
+    #[error("the vault at {} needs the key that was at {}", vault.display(), key.display())]
+    KeyMissing {
+        /// The vault.
+        vault: PathBuf,
+        /// Where the key file should be.
+        key: PathBuf,
+    },
+    /// No passphrase came from where it should.
+    #[error(transparent)]
+    Passphrase(#[from] passphrase::Error),
+    /// The file is no vault, damaged, from a newer version, or asks too much.
+    #[error("the vault at {} cannot be used", vault.display())]
+    Envelope {
+        /// The vault.
+        vault: PathBuf,
+        /// Which of these.
+        source: envelope::Error,
+    },
+    /// An older copy is in the place of a newer one that this process has seen.
+    #[error("the vault at {} went back from generation {seen} to {found}", vault.display())]
+    RolledBack {
+        /// The vault.
+        vault: PathBuf,
+        /// The newest generation seen.
+        seen: u64,
+        /// The generation there now.
+        found: u64,
+    },
+    /// The lock stayed taken.
+    #[error("another mcpipe holds {} for too long", lock.display())]
+    Busy {
+        /// The lock file, or in memory the name.
+        lock: PathBuf,
+    },
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] file::Error),
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers")]
+    Random(#[from] getrandom::Error),
+    /// The work was cut off: a panic, or the process is leaving.
+    #[error("the vault's work was cut off")]
+    CutOff,
+}
+
+impl Error {
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Locked { .. } => {
+                "give the passphrase in MCPIPE_PASSPHRASE_FILE or with --passphrase-command"
+            }
+            Self::WrongPassphrase { .. } => {
+                "see that MCPIPE_PASSPHRASE and its relatives hold the passphrase this vault was made with"
+            }
+            Self::WrongKey { .. } | Self::KeyMissing { .. } => {
+                "put the key file back; without it, move the vault away and sign in again"
+            }
+            Self::Envelope { source, .. } => match source {
+                envelope::Error::NewerFormat(_) | envelope::Error::Unknown { .. } => {
+                    "use the newest mcpipe"
+                }
+                envelope::Error::NoMemory { .. } => "give mcpipe more memory",
+                envelope::Error::OverCeiling { .. }
+                | envelope::Error::BelowFloor { .. }
+                | envelope::Error::NotAVault
+                | envelope::Error::WrongKey
+                | envelope::Error::Damaged(_) => {
+                    "restore the vault from a backup, or move it away and sign in again"
+                }
+            },
+            Self::RolledBack { .. } => {
+                "if the older copy was restored on purpose, start mcpipe again"
+            }
+            Self::Busy { .. } => "end the mcpipe that hangs",
+            Self::File(error) => return error.hint(),
+            Self::Stale | Self::Passphrase(_) | Self::Random(_) | Self::CutOff => return None,
+        };
+        Some(hint.to_owned())
+    }
 }
 
 /// Everything kept, for this process. Opening is lazy: a vault that nobody asks is never unlocked.
 #[derive(Debug)]
-pub struct Vault {}
+pub struct Vault(Keeping);
+
+#[derive(Debug)]
+enum Keeping {
+    Memory(Memory),
+    Disk(Arc<Disk>),
+}
 
 /// Held until dropped; the system lets go if the process dies.
 #[derive(Debug)]
-pub struct Lock {}
+pub struct Lock {
+    _held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    Memory {
+        _guard: tokio::sync::OwnedMutexGuard<()>,
+    },
+    File {
+        _lock: file::Lock,
+    },
+}
 
 impl Vault {
     /// Keeps everything in memory only (`--vault none`).
     pub fn in_memory() -> Self {
-        Self {}
+        Self(Keeping::Memory(Memory::default()))
+    }
+
+    /// Keeps everything in a file. Looks at nothing and asks for nothing yet; the file is made by the first
+    /// [`Vault::put`].
+    pub fn on_disk(place: Place, unlock: Unlock) -> Self {
+        Self(Keeping::Disk(Arc::new(Disk::new(place, unlock))))
+    }
+
+    /// The file, there or not; `None` in memory.
+    pub fn location(&self) -> Option<PathBuf> {
+        match &self.0 {
+            Keeping::Memory(_) => None,
+            Keeping::Disk(disk) => Some(disk.place().vault()),
+        }
+    }
+
+    /// What can be known without opening it: asks for no passphrase.
+    ///
+    /// # Errors
+    /// The file cannot be used, or is no vault.
+    pub async fn status(&self) -> Result<Status, Error> {
+        match &self.0 {
+            Keeping::Memory(_) => Ok(Status::of(None, None)),
+            Keeping::Disk(disk) => aside(disk, Disk::status).await,
+        }
     }
 
     /// The entry of this name. Reads what is on disk now, without a lock.
     ///
     /// # Errors
     /// The vault cannot be opened, read or trusted.
-    pub async fn read(&self, _name: &str) -> Result<Option<Entry>, Error> {
-        Ok(None)
+    pub async fn read(&self, name: &str) -> Result<Option<Entry>, Error> {
+        match &self.0 {
+            Keeping::Memory(memory) => Ok(memory.read(name)),
+            Keeping::Disk(disk) => {
+                let name = name.to_owned();
+                aside(disk, move |disk| disk.read(&name)).await
+            }
+        }
     }
 
     /// The names and kinds of all entries.
@@ -70,36 +290,101 @@ impl Vault {
     /// # Errors
     /// As [`Vault::read`].
     pub async fn list(&self) -> Result<Vec<(String, Kind)>, Error> {
-        Ok(Vec::new())
+        match &self.0 {
+            Keeping::Memory(memory) => Ok(memory.list()),
+            Keeping::Disk(disk) => aside(disk, Disk::list).await,
+        }
     }
 
-    /// Writes an entry and returns its new revision, once it is safely on disk.
+    /// Writes an entry and returns its new revision, once it is safely on disk. A caller that stops waiting does not
+    /// stop the write.
     ///
     /// # Errors
     /// [`Error::Stale`] if `expected` is not so; otherwise as [`Vault::read`], or the disk refused.
     pub async fn put(
         &self,
-        _name: &str,
-        _kind: Kind,
-        _content: &Secret,
-        _expected: Expected,
+        name: &str,
+        kind: Kind,
+        content: &Secret,
+        expected: Expected,
     ) -> Result<u64, Error> {
-        Err(Error::Stale)
+        match &self.0 {
+            Keeping::Memory(memory) => memory.put(name, kind, content, expected),
+            Keeping::Disk(disk) => {
+                let (name, content) = (name.to_owned(), content.clone());
+                aside(disk, move |disk| disk.put(&name, kind, &content, expected)).await
+            }
+        }
     }
 
     /// Removes an entry; false if there was none.
     ///
     /// # Errors
     /// As [`Vault::put`].
-    pub async fn remove(&self, _name: &str) -> Result<bool, Error> {
-        Ok(false)
+    pub async fn remove(&self, name: &str) -> Result<bool, Error> {
+        match &self.0 {
+            Keeping::Memory(memory) => Ok(memory.remove(name)),
+            Keeping::Disk(disk) => {
+                let name = name.to_owned();
+                aside(disk, move |disk| disk.remove(&name)).await
+            }
+        }
     }
 
     /// Takes the lock that stands for `name` (held across a refresh), waiting at most `patience`. Within one process too.
+    /// Tries once even with no patience.
     ///
     /// # Errors
-    /// It stayed taken, or the file system has no locks.
-    pub async fn lock(&self, _name: &str, _patience: Duration) -> Result<Lock, Error> {
-        Ok(Lock {})
+    /// [`Error::Busy`] if it stayed taken; or the file system has no locks.
+    pub async fn lock(&self, name: &str, patience: Duration) -> Result<Lock, Error> {
+        match &self.0 {
+            Keeping::Memory(memory) => memory.lock(name, patience).await,
+            Keeping::Disk(disk) => {
+                let path = disk.place().entry_lock(name);
+                let attempt = || {
+                    let path = path.clone();
+                    aside(disk, move |disk| {
+                        disk.place().prepare(disk.loose())?;
+                        Ok(file::Lock::try_take(&path)?)
+                    })
+                };
+                let waiting = async {
+                    loop {
+                        // Polled, because a wait inside the system could not be given up.
+                        let [jitter] = random()?;
+                        tokio::time::sleep(Duration::from_millis(50 + u64::from(jitter) / 5)).await;
+                        if let Some(lock) = attempt().await? {
+                            return Ok::<_, Error>(lock);
+                        }
+                    }
+                };
+                let lock = match attempt().await? {
+                    Some(lock) => lock,
+                    None => match tokio::time::timeout(patience, waiting).await {
+                        Ok(taken) => taken?,
+                        Err(_) => return Err(Error::Busy { lock: path }),
+                    },
+                };
+                let _held = Held::File { _lock: lock };
+                Ok(Lock { _held })
+            }
+        }
     }
+}
+
+/// Does what blocks on a thread that may.
+async fn aside<T: Send + 'static>(
+    disk: &Arc<Disk>,
+    work: impl FnOnce(&Disk) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let disk = Arc::clone(disk);
+    let done = tokio::task::spawn_blocking(move || work(&disk)).await;
+    done.map_err(|_| Error::CutOff)?
+}
+
+/// Bytes from the system's generator.
+fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
 }

@@ -1,0 +1,280 @@
+//! The authorization request, and the check of what comes back.
+//!
+//! [`Pending`] is the one record of one request. [`Pending::judge`] looks at an answer in the only safe order: is it
+//! ours (`state`), is it from whom we asked (`iss`), and only then what it says. [`Redirected`], a code that went
+//! through both, can be made nowhere else, and is the only thing a code exchange takes.
+//!
+//! RFC 6749 section 4.1, RFC 7636, RFC 8707, RFC 9207; protocol.md.
+
+use oauth2::basic::BasicClient;
+use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope};
+use url::Url;
+
+use super::Cause;
+use super::discovery::{self, AuthorizationServer};
+use super::providers::quirks;
+use super::registration::Client;
+use super::scope::{OFFLINE, Scopes};
+use super::settings::Settings;
+use crate::secret::Secret;
+
+/// One authorization request on its way: who was asked, and how its answer is known.
+#[derive(Debug)]
+pub struct Pending {
+    url: Url,
+    state: Secret,
+    verifier: Secret,
+    issuer: String,
+    sends_issuer: bool,
+    host: String,
+    redirect_uri: String,
+}
+
+/// A code whose `state` and `iss` were checked.
+#[derive(Debug)]
+pub struct Redirected {
+    code: Secret,
+    verifier: Secret,
+    redirect_uri: String,
+}
+
+/// What an answer turned out to be.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Not an answer to our request: whoever sent it, we go on waiting.
+    NotOurs,
+    /// The answer.
+    Code(Redirected),
+    /// The end of this attempt.
+    Ended(Cause),
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// Of whom.
+    pub server: &'a AuthorizationServer,
+    /// As whom.
+    pub client: &'a Client,
+    /// Where the answer goes, byte for byte as registered.
+    pub redirect_uri: &'a str,
+    /// The `resource` parameter, if one is sent.
+    pub resource: Option<&'a str>,
+    /// The scope, if one is sent.
+    pub scope: Option<&'a Scopes>,
+}
+
+/// Makes an authorization request. `state` is unguessable, of the caller's making.
+///
+/// # Errors
+/// The server has no authorization endpoint, or does not say that it knows PKCE.
+pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<Pending, Cause> {
+    let server = asking.server;
+    let unusable = |name| discovery::Error::BadEndpoint {
+        issuer: super::plain(server.issuer(), 200),
+        name,
+    };
+    if !server.knows_pkce() && !settings.assume_pkce {
+        return Err(discovery::Error::NoPkce(super::plain(server.issuer(), 200)).into());
+    }
+    let endpoint = server
+        .authorization_endpoint()
+        .ok_or_else(|| unusable("authorization_endpoint"))?;
+    let redirect =
+        RedirectUrl::new(asking.redirect_uri.to_owned()).map_err(|_| unusable("redirect_uri"))?;
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let client = BasicClient::new(ClientId::new(asking.client.id.clone()))
+        .set_auth_uri(AuthUrl::from_url(endpoint.clone()))
+        .set_redirect_uri(redirect);
+    let mut request = client
+        .authorize_url(|| CsrfToken::new(state.expose().to_owned()))
+        .set_pkce_challenge(challenge);
+    if let Some(resource) = asking.resource {
+        request = request.add_extra_param("resource", resource.to_owned());
+    }
+    for scope in asking.scope.iter().flat_map(|scopes| scopes.iter()) {
+        request = request.add_scope(Scope::new(scope.to_owned()));
+    }
+    let ours = quirks(server.issuer()).authorize.iter();
+    let mut extra: Vec<(String, String)> = ours
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .filter(|(name, _)| {
+            settings
+                .authorize_params
+                .iter()
+                .all(|(theirs, _)| theirs != name)
+        })
+        .collect();
+    // OpenID Connect Core section 11: offline access is granted with consent only.
+    let lasting = asking.scope.is_some_and(|scopes| scopes.contains(OFFLINE));
+    let is_set =
+        |wanted: &str, among: &[(String, String)]| among.iter().any(|(name, _)| name == wanted);
+    if lasting && server.is_openid() && !is_set("prompt", &settings.authorize_params) {
+        extra.retain(|(name, _)| name != "prompt");
+        extra.push(("prompt".to_owned(), "consent".to_owned()));
+    }
+    for (name, value) in extra.into_iter().chain(settings.authorize_params.clone()) {
+        request = request.add_extra_param(name, value);
+    }
+    let (url, _) = request.url();
+    Ok(Pending {
+        url,
+        state,
+        verifier: Secret::new(verifier.into_secret()),
+        issuer: server.issuer().to_owned(),
+        sends_issuer: server.sends_issuer(),
+        host: server.host(),
+        redirect_uri: asking.redirect_uri.to_owned(),
+    })
+}
+
+impl Pending {
+    /// Where the person has to go.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Judges the parameters of an answer, decoded: `state`, then `iss`, then what it says.
+    pub fn judge(&self, parameters: &[(String, String)]) -> Verdict {
+        let one = |name: &str| {
+            let mut named = parameters.iter().filter(|(key, _)| key == name);
+            match (named.next(), named.next()) {
+                (Some((_, value)), None) => Ok(Some(value.as_str())),
+                (None, _) => Ok(None),
+                (Some(_), Some(_)) => Err(()),
+            }
+        };
+        if !matches!(one("state"), Ok(Some(state)) if self.state.same_as(state)) {
+            return Verdict::NotOurs;
+        }
+        let is_theirs = match one("iss") {
+            Ok(Some(issuer)) => issuer == self.issuer,
+            Ok(None) => !self.sends_issuer,
+            Err(()) => false,
+        };
+        if !is_theirs {
+            return Verdict::Ended(Cause::ForeignAnswer {
+                host: self.host.clone(),
+            });
+        }
+        match (one("error"), one("code")) {
+            (Ok(None), Ok(Some(code))) if !code.is_empty() => Verdict::Code(Redirected {
+                code: Secret::new(code),
+                verifier: self.verifier.clone(),
+                redirect_uri: self.redirect_uri.clone(),
+            }),
+            (error, _) => Verdict::Ended(Cause::Denied {
+                host: self.host.clone(),
+                code: match error {
+                    Ok(Some(code)) => super::plain(code, 100),
+                    _ => "an answer without a code".to_owned(),
+                },
+                description: one("error_description")
+                    .ok()
+                    .flatten()
+                    .map(|text| super::plain(text, 300)),
+            }),
+        }
+    }
+}
+
+impl Redirected {
+    /// Spends the code at this endpoint, which has to be the one of the server that was asked (O-12).
+    ///
+    /// # Errors
+    /// See [`super::tokens::Error`].
+    pub async fn redeem(
+        self,
+        at: &super::tokens::Endpoint<'_>,
+    ) -> Result<super::tokens::TokenSet, super::tokens::Error> {
+        at.redeem(&self.code, &self.verifier, &self.redirect_uri)
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending(sends_issuer: bool) -> Pending {
+        Pending {
+            url: Url::parse("https://as.example.com/authorize").unwrap(),
+            state: Secret::new("s3cret"),
+            verifier: Secret::new("v"),
+            issuer: "https://as.example.com".to_owned(),
+            sends_issuer,
+            host: "as.example.com".to_owned(),
+            redirect_uri: "http://127.0.0.1:1/cb".to_owned(),
+        }
+    }
+
+    fn verdict(sends_issuer: bool, query: &str) -> &'static str {
+        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
+        match pending(sends_issuer).judge(&pairs) {
+            Verdict::NotOurs => "not ours",
+            Verdict::Code(_) => "code",
+            Verdict::Ended(Cause::ForeignAnswer { .. }) => "foreign",
+            Verdict::Ended(Cause::Denied { .. }) => "denied",
+            Verdict::Ended(_) => "other",
+        }
+    }
+
+    #[test]
+    fn state_comes_before_iss_and_iss_before_all_else() {
+        let iss = "iss=https%3A%2F%2Fas.example.com";
+        for (advertised, query, wanted) in [
+            (true, format!("code=c&state=s3cret&{iss}"), "code"),
+            (true, "code=c&state=s3cret".to_owned(), "foreign"),
+            (false, format!("code=c&state=s3cret&{iss}"), "code"),
+            (false, "code=c&state=s3cret".to_owned(), "code"),
+            (
+                false,
+                "code=c&state=s3cret&iss=https://as.example.com/".to_owned(),
+                "foreign",
+            ),
+            (
+                false,
+                "code=c&state=s3cret&iss=https://AS.example.com".to_owned(),
+                "foreign",
+            ),
+            (
+                false,
+                "code=c&state=s3cret&iss=https://as.example.com:443".to_owned(),
+                "foreign",
+            ),
+            (false, "code=c&state=s3cret&iss=".to_owned(), "foreign"),
+            (true, format!("code=c&state=s3cret&{iss}&{iss}"), "foreign"),
+            (
+                false,
+                "error=access_denied&state=s3cret&iss=https://evil.example".to_owned(),
+                "foreign",
+            ),
+            (
+                false,
+                "error=access_denied&state=s3cret".to_owned(),
+                "denied",
+            ),
+            (
+                false,
+                "error=access_denied&code=c&state=s3cret".to_owned(),
+                "denied",
+            ),
+            (false, "state=s3cret".to_owned(), "denied"),
+            (false, "code=a&code=b&state=s3cret".to_owned(), "denied"),
+            (false, "code=c".to_owned(), "not ours"),
+            (false, "code=c&state=".to_owned(), "not ours"),
+            (false, "code=c&state=s3creT".to_owned(), "not ours"),
+            (
+                false,
+                "code=c&state=s3cret&state=s3cret".to_owned(),
+                "not ours",
+            ),
+            (false, "error=access_denied".to_owned(), "not ours"),
+            (true, format!("error=access_denied&{iss}"), "not ours"),
+        ] {
+            assert_eq!(verdict(advertised, &query), wanted, "{advertised} {query}");
+        }
+    }
+}

@@ -1,0 +1,534 @@
+//! Where to sign in: the protected resource's metadata, then its authorization server's.
+//!
+//! Both are found at addresses in a required order, and both must name themselves as they were asked for, or nothing
+//! in them counts. [`ProtectedResource`] and [`AuthorizationServer`] can be made only here, by the comparison, so that
+//! holding one is the proof.
+//!
+//! RFC 9728 section 3, RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4; protocol.md D-01 to D-11.
+
+use serde_json::{Value, json};
+use url::Url;
+
+use super::http::{Document, Fault, Http, host_of};
+use super::providers::quirks;
+use super::scope::Scopes;
+
+/// What a server says about itself as a resource, its name compared with the URL we were given.
+#[derive(Clone, Debug)]
+pub struct ProtectedResource {
+    name: Option<String>,
+    servers: Vec<String>,
+    scopes: Option<Scopes>,
+    origin: String,
+}
+
+impl ProtectedResource {
+    /// `resource`, byte for byte as its metadata has it; `None` if it has no metadata (2025-03-26).
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// `scopes_supported`.
+    pub fn scopes(&self) -> Option<&Scopes> {
+        self.scopes.as_ref()
+    }
+
+    /// Whether this issuer may still be used for it (D-11).
+    pub fn trusts(&self, issuer: &str) -> bool {
+        self.servers.is_empty() || self.servers.iter().any(|named| same_issuer(named, issuer))
+    }
+}
+
+/// An authorization server whose metadata named itself as it was asked for.
+#[derive(Clone, Debug)]
+pub struct AuthorizationServer {
+    issuer: String,
+    authorization: Option<Url>,
+    token: Url,
+    registration: Option<Url>,
+    revocation: Option<Url>,
+    scopes: Option<Scopes>,
+    auth_methods: Option<Vec<String>>,
+    knows_pkce: bool,
+    takes_documents: bool,
+    sends_issuer: bool,
+    is_openid: bool,
+}
+
+impl AuthorizationServer {
+    /// The only way to make one: `asked` is the issuer the document was looked up for.
+    fn checked(http: &Http, asked: &str, document: &Value) -> Result<Self, Error> {
+        let found = text(document, "issuer").unwrap_or_default();
+        if !same_issuer(asked, found) && !is_tenant_of(asked, found) {
+            return Err(Error::OtherIssuer {
+                asked: super::plain(asked, 200),
+                found: super::plain(found, 200),
+            });
+        }
+        let endpoint = |name: &'static str| -> Result<Option<Url>, Error> {
+            let Some(written) = text(document, name) else {
+                return Ok(None);
+            };
+            let bad = || Error::BadEndpoint {
+                issuer: super::plain(asked, 200),
+                name,
+            };
+            if written.chars().any(char::is_control) {
+                return Err(bad());
+            }
+            let url = Url::parse(written).map_err(|_| bad())?;
+            http.check(&url)?;
+            Ok(Some(url))
+        };
+        let missing = |name| Error::BadEndpoint {
+            issuer: super::plain(asked, 200),
+            name,
+        };
+        let list = |name: &str| -> Option<Vec<String>> {
+            let items = document.get(name)?.as_array()?;
+            Some(
+                items
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect(),
+            )
+        };
+        let truth = |name: &str| document.get(name).and_then(Value::as_bool) == Some(true);
+        let scopes = list("scopes_supported");
+        let challenges = list("code_challenge_methods_supported").unwrap_or_default();
+        Ok(Self {
+            issuer: if found.contains("{tenantid}") {
+                asked
+            } else {
+                found
+            }
+            .to_owned(),
+            authorization: endpoint("authorization_endpoint")?,
+            token: endpoint("token_endpoint")?.ok_or_else(|| missing("token_endpoint"))?,
+            // Not needed by every sign-in: a bad one is as good as none.
+            registration: endpoint("registration_endpoint").unwrap_or_default(),
+            revocation: endpoint("revocation_endpoint").unwrap_or_default(),
+            is_openid: document.get("subject_types_supported").is_some(),
+            scopes: scopes.map(|all| all.iter().map(String::as_str).collect()),
+            auth_methods: list("token_endpoint_auth_methods_supported"),
+            knows_pkce: challenges.iter().any(|method| method == "S256"),
+            takes_documents: truth("client_id_metadata_document_supported"),
+            sends_issuer: truth("authorization_response_iss_parameter_supported"),
+        })
+    }
+
+    /// The issuer, byte for byte as its metadata has it.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Its host, for people.
+    pub fn host(&self) -> String {
+        Url::parse(&self.issuer).map_or_else(|_| host_of(&self.token), |url| host_of(&url))
+    }
+
+    /// Where the browser goes.
+    pub fn authorization_endpoint(&self) -> Option<&Url> {
+        self.authorization.as_ref()
+    }
+
+    /// Where codes and refresh tokens are redeemed.
+    pub fn token_endpoint(&self) -> &Url {
+        &self.token
+    }
+
+    /// Where clients register (RFC 7591).
+    pub fn registration_endpoint(&self) -> Option<&Url> {
+        self.registration.as_ref()
+    }
+
+    /// Where tokens are revoked (RFC 7009).
+    pub fn revocation_endpoint(&self) -> Option<&Url> {
+        self.revocation.as_ref()
+    }
+
+    /// `scopes_supported`.
+    pub fn scopes(&self) -> Option<&Scopes> {
+        self.scopes.as_ref()
+    }
+
+    /// `token_endpoint_auth_methods_supported`, if it says.
+    pub fn auth_methods(&self) -> Option<&[String]> {
+        self.auth_methods.as_deref()
+    }
+
+    /// Whether it says that it knows PKCE with S256, or is known to (D-09).
+    pub fn knows_pkce(&self) -> bool {
+        self.knows_pkce || quirks(&self.issuer).knows_pkce
+    }
+
+    /// Whether a client id may be the address of a metadata document.
+    pub fn takes_documents(&self) -> bool {
+        self.takes_documents
+    }
+
+    /// Whether its answers carry `iss` (RFC 9207).
+    pub fn sends_issuer(&self) -> bool {
+        self.sends_issuer
+    }
+
+    /// Whether it is an OpenID provider.
+    pub fn is_openid(&self) -> bool {
+        self.is_openid
+    }
+}
+
+/// Why it is not known where to sign in.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A document's place is forbidden, unreachable or unwell.
+    #[error("looking for where to sign in: {0}")]
+    Http(#[from] Fault),
+    /// The resource metadata is about something else (D-04).
+    #[error("the server's metadata is for {found}, not for {wanted}")]
+    OtherResource {
+        /// The URL we were given.
+        wanted: String,
+        /// What the metadata names.
+        found: String,
+    },
+    /// The authorization server's metadata is about another one (D-07).
+    #[error("the authorization server {asked} calls itself {found:?} in its metadata")]
+    OtherIssuer {
+        /// Whose metadata was looked up.
+        asked: String,
+        /// Whom it names.
+        found: String,
+    },
+    /// The server names an authorization server that has no metadata.
+    #[error("the authorization server {issuer} has no metadata")]
+    NoMetadata {
+        /// The issuer.
+        issuer: String,
+    },
+    /// An endpoint is missing, or is not an address to visit.
+    #[error("the metadata of {issuer} has no usable {name}")]
+    BadEndpoint {
+        /// The issuer.
+        issuer: String,
+        /// The member.
+        name: &'static str,
+    },
+    /// The address of an issuer is none.
+    #[error("{0:?} is not the address of an authorization server")]
+    BadIssuer(String),
+    /// It does not say that it knows PKCE (D-09).
+    #[error("the authorization server {0} does not say that it supports PKCE (S256)")]
+    NoPkce(String),
+}
+
+/// Asks the resource about itself: at the place the challenge named, else at the well-known ones (D-02). A place the
+/// challenge named that holds nothing is as good as unnamed. No metadata at all is an answer too.
+///
+/// # Errors
+/// The metadata names another resource, or a place is forbidden, unreachable or unwell.
+pub async fn protected_resource(
+    http: &Http,
+    url: &Url,
+    named: Option<&str>,
+) -> Result<ProtectedResource, Error> {
+    let named = named.and_then(|written| url.join(written.trim()).ok());
+    let places = named.into_iter().chain(resource_places(url));
+    for place in places {
+        let Document::Found(document) = http.document(&place).await? else {
+            continue;
+        };
+        let name = text(&document, "resource").unwrap_or_default();
+        if !covers(name, url) {
+            return Err(Error::OtherResource {
+                wanted: super::plain(url.as_str(), 200),
+                found: super::plain(name, 200),
+            });
+        }
+        let strings = |member: &str| -> Option<Vec<&str>> {
+            let items = document.get(member)?.as_array()?;
+            Some(items.iter().filter_map(Value::as_str).collect())
+        };
+        return Ok(ProtectedResource {
+            name: Some(name.to_owned()),
+            servers: strings("authorization_servers")
+                .unwrap_or_default()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            scopes: strings("scopes_supported").map(|all| all.into_iter().collect()),
+            origin: url.origin().ascii_serialization(),
+        });
+    }
+    Ok(ProtectedResource {
+        name: None,
+        servers: Vec::new(),
+        scopes: None,
+        origin: url.origin().ascii_serialization(),
+    })
+}
+
+/// Which authorization server to take where there is a choice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Preference<'a> {
+    /// The user's word, above the server's.
+    pub fixed: Option<&'a str>,
+    /// One we hold something of.
+    pub held: Option<&'a str>,
+}
+
+/// Asks the resource's authorization server about itself, at its well-known places in their order (D-06). Without
+/// resource metadata the server's own origin is asked, and if that has none either, the endpoints of 2025-03-26 are
+/// assumed there (D-08).
+///
+/// # Errors
+/// See [`Error`].
+pub async fn authorization_server(
+    http: &Http,
+    resource: &ProtectedResource,
+    preference: Preference<'_>,
+) -> Result<AuthorizationServer, Error> {
+    let held = preference.held.and_then(|held| {
+        resource
+            .servers
+            .iter()
+            .find(|named| same_issuer(named, held))
+    });
+    let named = held
+        .or_else(|| resource.servers.first())
+        .map(String::as_str);
+    if let Some(issuer) = preference.fixed.or(named) {
+        return by_issuer(http, issuer).await;
+    }
+    let origin = resource.origin.as_str();
+    let Some(document) = find(http, origin).await? else {
+        return AuthorizationServer::checked(http, origin, &assumed(origin));
+    };
+    let claimed = text(&document, "issuer").unwrap_or(origin).to_owned();
+    let is_here =
+        Url::parse(&claimed).is_ok_and(|url| url.origin().ascii_serialization() == origin);
+    if !is_here {
+        // Its word that somebody else is the issuer counts only if that one says so too.
+        return by_issuer(http, &claimed).await;
+    }
+    let mut server = AuthorizationServer::checked(http, &claimed, &document)?;
+    // 2025-03-26 required PKCE of clients, and no list of servers.
+    server.knows_pkce = true;
+    Ok(server)
+}
+
+async fn by_issuer(http: &Http, issuer: &str) -> Result<AuthorizationServer, Error> {
+    match find(http, issuer).await? {
+        Some(document) => AuthorizationServer::checked(http, issuer, &document),
+        None => Err(Error::NoMetadata {
+            issuer: super::plain(issuer, 200),
+        }),
+    }
+}
+
+async fn find(http: &Http, issuer: &str) -> Result<Option<Value>, Error> {
+    for place in issuer_places(issuer)? {
+        if let Document::Found(document) = http.document(&place).await? {
+            return Ok(Some(document));
+        }
+    }
+    Ok(None)
+}
+
+/// The well-known suffix goes between host and path; the path-less place is asked second, once (RFC 9728 section 3.1).
+fn resource_places(url: &Url) -> Vec<Url> {
+    let mut inserted = url.clone();
+    let path = url.path().trim_end_matches('/');
+    inserted.set_path(&format!("{PROTECTED_RESOURCE}{path}"));
+    inserted.set_fragment(None);
+    let mut root = inserted.clone();
+    root.set_path(PROTECTED_RESOURCE);
+    root.set_query(None);
+    if inserted == root {
+        return vec![root];
+    }
+    vec![inserted, root]
+}
+
+/// RFC 8414's place, then OpenID's in both spellings; never the root's for an issuer that has a path (D-06).
+fn issuer_places(issuer: &str) -> Result<Vec<Url>, Error> {
+    let bad = || Error::BadIssuer(super::plain(issuer, 200));
+    let url = Url::parse(issuer).map_err(|_| bad())?;
+    if url.query().is_some() || url.fragment().is_some() || !url.has_host() {
+        return Err(bad());
+    }
+    let path = url.path().strip_suffix('/').unwrap_or(url.path());
+    let at = |path: String| {
+        let mut place = url.clone();
+        place.set_path(&path);
+        place
+    };
+    let mut places = vec![
+        at(format!("/.well-known/oauth-authorization-server{path}")),
+        at(format!("/.well-known/openid-configuration{path}")),
+    ];
+    if !path.is_empty() {
+        places.push(at(format!("{path}/.well-known/openid-configuration")));
+    }
+    Ok(places)
+}
+
+const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
+
+fn assumed(origin: &str) -> Value {
+    json!({
+        "issuer": origin,
+        "authorization_endpoint": format!("{origin}/authorize"),
+        "token_endpoint": format!("{origin}/token"),
+        "registration_endpoint": format!("{origin}/register"),
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": Value::Null,
+    })
+}
+
+fn text<'a>(document: &'a Value, name: &str) -> Option<&'a str> {
+    document.get(name)?.as_str()
+}
+
+/// Whether `name` is `url`, or its origin with whole leading segments of its path (D-04, security.md 7.5).
+fn covers(name: &str, url: &Url) -> bool {
+    let Ok(named) = Url::parse(name) else {
+        return false;
+    };
+    if named.origin() != url.origin() || named.fragment().is_some() || !named.username().is_empty()
+    {
+        return false;
+    }
+    if named.query().is_some() && named.query() != url.query() {
+        return false;
+    }
+    let prefix = named.path().trim_end_matches('/');
+    url.path()
+        .strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The same characters. A slash at the end that the resource wrote and the server does not is forgiven, and for a bare
+/// origin the other way round as well: both are one address, looked up in one place (D-07).
+fn same_issuer(asked: &str, found: &str) -> bool {
+    if asked == found || asked.strip_suffix('/') == Some(found) {
+        return !found.is_empty();
+    }
+    found.strip_suffix('/') == Some(asked) && asked.matches('/').count() == 2
+}
+
+fn is_tenant_of(asked: &str, found: &str) -> bool {
+    let Some((head, tail)) = found.split_once("{tenantid}") else {
+        return false;
+    };
+    quirks(asked).tenant_issuer
+        && asked
+            .strip_prefix(head)
+            .and_then(|rest| rest.strip_suffix(tail))
+            .is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(places: &[Url]) -> Vec<String> {
+        places
+            .iter()
+            .map(|url| url[url::Position::BeforePath..].to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn resource_metadata_is_looked_for_in_order() {
+        let places = |text: &str| paths(&resource_places(&Url::parse(text).unwrap()));
+        let root = "/.well-known/oauth-protected-resource";
+        assert_eq!(places("https://h.example"), [root]);
+        assert_eq!(places("https://h.example/"), [root]);
+        assert_eq!(
+            places("https://h.example/a/mcp/"),
+            [format!("{root}/a/mcp"), root.to_owned()]
+        );
+        assert_eq!(
+            places("https://h.example/mcp?t=1"),
+            [format!("{root}/mcp?t=1"), root.to_owned()]
+        );
+    }
+
+    #[test]
+    fn issuer_metadata_is_looked_for_in_order_and_never_at_the_root_of_a_path() {
+        let places = |text: &str| paths(&issuer_places(text).unwrap());
+        let bare = [
+            "/.well-known/oauth-authorization-server",
+            "/.well-known/openid-configuration",
+        ];
+        assert_eq!(places("https://h.example"), bare);
+        assert_eq!(places("https://h.example/"), bare);
+        for issuer in ["https://h.example/t1", "https://h.example/t1/"] {
+            assert_eq!(
+                places(issuer),
+                [
+                    "/.well-known/oauth-authorization-server/t1",
+                    "/.well-known/openid-configuration/t1",
+                    "/t1/.well-known/openid-configuration",
+                ]
+            );
+        }
+        for bad in [
+            "h.example",
+            "https://h.example/?x",
+            "https://h.example/#x",
+            "mailto:x",
+        ] {
+            assert!(issuer_places(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_resource_covers_whole_segments_of_its_own_origin() {
+        for (name, wanted) in [
+            ("https://h.example/a/mcp", true),
+            ("https://h.example/a", true),
+            ("https://h.example/a/", true),
+            ("https://h.example", true),
+            ("https://H.example:443/", true),
+            ("https://h.example/a/mc", false),
+            ("https://h.example/a/mcp/more", false),
+            ("https://h.example:444", false),
+            ("http://h.example", false),
+            ("https://evil.example/a/mcp", false),
+            ("https://h.example/a#f", false),
+            ("https://h.example/a?q", false),
+            ("", false),
+        ] {
+            let url = Url::parse("https://h.example/a/mcp").unwrap();
+            assert_eq!(covers(name, &url), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn issuers_are_compared_by_character() {
+        for (asked, found, wanted) in [
+            ("https://h.example", "https://h.example", true),
+            ("https://h.example/", "https://h.example", true),
+            ("https://h.example", "https://h.example/", true),
+            ("https://h.example/t/", "https://h.example/t", true),
+            ("https://h.example/t", "https://h.example/t/", false),
+            ("https://h.example", "https://H.example", false),
+            ("https://h.example", "https://h.example:443", false),
+            ("https://h.example", "", false),
+        ] {
+            assert_eq!(same_issuer(asked, found), wanted, "{asked} {found}");
+        }
+        let entra = "https://login.microsoftonline.com/common/v2.0";
+        assert!(is_tenant_of(
+            entra,
+            "https://login.microsoftonline.com/{tenantid}/v2.0"
+        ));
+        assert!(!is_tenant_of(
+            "https://h.example/common",
+            "https://h.example/{tenantid}"
+        ));
+    }
+}

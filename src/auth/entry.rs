@@ -1,0 +1,362 @@
+//! How tokens and registrations are written into the vault: the one place where a secret of ours is put into JSON.
+//!
+//! Names are readable (they are encrypted with the rest) and hold all that keeps two entries apart (security.md 3.8):
+//! account, resource, issuer, client and the scopes the user fixed. What a server drove us to is inside.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::registration::{Client, Method, Source};
+use super::scope::Scopes;
+use super::settings::Settings;
+use super::tokens::TokenSet;
+use crate::secret::Secret;
+
+/// Tokens for one resource, of one issuer, for one account. Times are seconds since 1970.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The canonical URI of the MCP server.
+    pub resource: String,
+    /// Which identity.
+    pub account: String,
+    /// Who issued the tokens.
+    pub issuer: String,
+    /// Where they are renewed; never anywhere else (T8).
+    pub token_endpoint: Url,
+    /// Where they are revoked.
+    pub revocation_endpoint: Option<Url>,
+    /// Whom they were issued to.
+    pub client: Client,
+    /// Shown to the resource.
+    pub access: Secret,
+    /// Brings the next.
+    pub refresh: Option<Secret>,
+    /// When the request that brought them was sent.
+    pub obtained_at: u64,
+    /// When the access token ends; unknown if the server did not say.
+    pub expires_at: Option<u64>,
+    /// When to renew it.
+    pub refresh_at: Option<u64>,
+    /// The `resource` parameter that was sent, to be sent again.
+    pub resource_sent: Option<String>,
+    /// What was asked for.
+    pub scope_requested: Option<Scopes>,
+    /// What was granted.
+    pub scope_granted: Option<Scopes>,
+    /// What is thought of the refresh token.
+    pub state: State,
+    /// Refusals in a row.
+    pub strikes: u32,
+    /// The code of the last one.
+    pub last_error: Option<String>,
+}
+
+/// What is thought of a refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Good.
+    Ok,
+    /// Refused once or twice while the access token still worked.
+    Suspect,
+    /// Dead: only a sign-in helps.
+    NeedsLogin,
+}
+
+impl Entry {
+    /// Puts newer tokens in place of the old. A refresh token that is not replaced stays (O-05). `sent_at` is when the
+    /// request left; `jitter` is between 0 and 1.
+    pub fn renew(&mut self, tokens: TokenSet, sent_at: u64, jitter: f64) {
+        self.access = tokens.access;
+        if tokens.refresh.is_some() {
+            self.refresh = tokens.refresh;
+        }
+        if tokens.scope.is_some() {
+            self.scope_granted = tokens.scope;
+        }
+        // A lifetime of nothing says nothing: such a token is used until it is refused.
+        let lifetime = tokens.lifetime.filter(|life| life.as_secs() > 0);
+        self.obtained_at = sent_at;
+        self.expires_at = lifetime.map(|life| sent_at + life.as_secs());
+        self.refresh_at = lifetime.map(|life| sent_at + renew_after(life, jitter));
+        self.state = State::Ok;
+        self.strikes = 0;
+        self.last_error = None;
+    }
+
+    /// Whether the access token has ended.
+    pub fn has_expired(&self, now: u64) -> bool {
+        self.expires_at.is_some_and(|at| now >= at) || self.is_from_the_future(now)
+    }
+
+    /// Whether it is time to renew.
+    pub fn is_due(&self, now: u64) -> bool {
+        self.refresh_at.is_some_and(|at| now >= at) || self.is_from_the_future(now)
+    }
+
+    /// The clock was set back, and no time in here means anything (F7).
+    fn is_from_the_future(&self, now: u64) -> bool {
+        self.obtained_at > now + 300
+    }
+
+    /// The name it is kept under.
+    pub fn name(&self, settings: &Settings) -> String {
+        let mut parts = subject(settings).to_vec();
+        parts.extend([
+            self.issuer.clone(),
+            self.client.id.clone(),
+            self.client.method.name().to_owned(),
+        ]);
+        named(&parts, settings)
+    }
+
+    /// As the text that is encrypted.
+    pub fn write(&self) -> Secret {
+        let stored = Stored {
+            schema: SCHEMA,
+            resource: self.resource.clone(),
+            account: self.account.clone(),
+            issuer: self.issuer.clone(),
+            token_endpoint: self.token_endpoint.clone().into(),
+            revocation_endpoint: self.revocation_endpoint.clone().map(Into::into),
+            client: StoredClient::of(&self.client),
+            at: self.access.expose().to_owned(),
+            rt: self.refresh.as_ref().map(|token| token.expose().to_owned()),
+            token_type: "Bearer".to_owned(),
+            obtained_at: self.obtained_at,
+            expires_at: self.expires_at,
+            refresh_at: self.refresh_at,
+            resource_sent: self.resource_sent.clone(),
+            scope_requested: self.scope_requested.as_ref().map(Scopes::to_string),
+            scope_granted: self.scope_granted.as_ref().map(Scopes::to_string),
+            state: self.state,
+            strikes: self.strikes,
+            last_error: self.last_error.clone(),
+        };
+        written(&stored)
+    }
+
+    /// Reads it back; `None` if it is not an entry we know how to read.
+    pub fn read(content: &Secret) -> Option<Self> {
+        let stored: Stored = serde_json::from_str(content.expose()).ok()?;
+        if stored.schema != SCHEMA {
+            return None;
+        }
+        let scopes = |text: Option<String>| text.map(|text| Scopes::parse(&text));
+        Some(Self {
+            resource: stored.resource,
+            account: stored.account,
+            issuer: stored.issuer,
+            token_endpoint: Url::parse(&stored.token_endpoint).ok()?,
+            revocation_endpoint: stored
+                .revocation_endpoint
+                .and_then(|text| Url::parse(&text).ok()),
+            client: stored.client.read(),
+            access: Secret::new(stored.at),
+            refresh: stored.rt.map(Secret::new),
+            obtained_at: stored.obtained_at,
+            expires_at: stored.expires_at,
+            refresh_at: stored.refresh_at,
+            resource_sent: stored.resource_sent,
+            scope_requested: scopes(stored.scope_requested),
+            scope_granted: scopes(stored.scope_granted),
+            state: stored.state,
+            strikes: stored.strikes,
+            last_error: stored.last_error,
+        })
+    }
+}
+
+/// A registration of ours, good for one redirect URI.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Who we are.
+    pub client: Client,
+    /// The redirect URI that was registered.
+    pub redirect_uri: String,
+    /// When its secret ends.
+    pub expires_at: Option<u64>,
+}
+
+impl Registration {
+    /// The name it is kept under: the issuer, and what we would say about ourselves.
+    pub fn name(issuer: &str, settings: &Settings) -> String {
+        let metadata = serde_json::to_string(&settings.client_metadata).unwrap_or_default();
+        let pinned = settings.scope.as_ref().map(Scopes::to_string);
+        let parts: Vec<String> = vec![
+            "client".to_owned(),
+            issuer.to_owned(),
+            settings.client_name.clone(),
+            settings.callback_host.clone().unwrap_or_default(),
+            settings.callback_path.clone().unwrap_or_default(),
+            settings.redirect_uri.clone().unwrap_or_default(),
+            pinned.unwrap_or_default(),
+            metadata,
+        ];
+        serde_json::to_string(&parts).unwrap_or_default()
+    }
+
+    /// As the text that is encrypted.
+    pub fn write(&self) -> Secret {
+        written(&StoredRegistration {
+            schema: SCHEMA,
+            client: StoredClient::of(&self.client),
+            redirect_uri: self.redirect_uri.clone(),
+            expires_at: self.expires_at,
+        })
+    }
+
+    /// Reads it back.
+    pub fn read(content: &Secret) -> Option<Self> {
+        let stored: StoredRegistration = serde_json::from_str(content.expose()).ok()?;
+        (stored.schema == SCHEMA).then(|| Self {
+            client: stored.client.read(),
+            redirect_uri: stored.redirect_uri,
+            expires_at: stored.expires_at,
+        })
+    }
+}
+
+/// What all entries of this account at this server are named for, and what their locks are named by.
+pub fn subject(settings: &Settings) -> [String; 3] {
+    [
+        "oauth".to_owned(),
+        settings.account.clone(),
+        settings.canonical_resource(),
+    ]
+}
+
+/// Whether an entry of this name is for this account at this server, under what the user fixed now.
+pub fn is_for(name: &str, settings: &Settings) -> bool {
+    let Ok(parts) = serde_json::from_str::<Vec<String>>(name) else {
+        return false;
+    };
+    let Some((pinned, rest)) = parts.split_last() else {
+        return false;
+    };
+    let client = settings.client_id.as_ref();
+    rest.starts_with(&subject(settings))
+        && *pinned == pins(settings)
+        && client.is_none_or(|id| rest.get(4) == Some(id))
+}
+
+/// When to renew a token of this lifetime, in seconds after it was asked for: at 80 %, up to 5 % earlier so that many
+/// processes do not do it at once; short ones ten seconds before their end, never in their first half (F3).
+fn renew_after(lifetime: Duration, jitter: f64) -> u64 {
+    let whole = lifetime.as_secs();
+    if whole < 60 {
+        return whole.saturating_sub(10).max(whole.div_ceil(2));
+    }
+    lifetime
+        .mul_f64(0.8 - 0.05 * jitter.clamp(0.0, 1.0))
+        .as_secs()
+}
+
+fn pins(settings: &Settings) -> String {
+    let scope = settings.scope.as_ref().map(Scopes::to_string);
+    let pins = (
+        scope,
+        &settings.resource_parameter,
+        &settings.authorize_params,
+        &settings.token_params,
+    );
+    serde_json::to_string(&pins).unwrap_or_default()
+}
+
+fn named(parts: &[String], settings: &Settings) -> String {
+    let mut parts = parts.to_vec();
+    parts.push(pins(settings));
+    serde_json::to_string(&parts).unwrap_or_default()
+}
+
+fn written(stored: &impl Serialize) -> Secret {
+    let text = Zeroizing::new(serde_json::to_string(stored).unwrap_or_default());
+    Secret::new(text.as_str())
+}
+
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    schema: u32,
+    resource: String,
+    account: String,
+    issuer: String,
+    token_endpoint: String,
+    revocation_endpoint: Option<String>,
+    #[serde(flatten)]
+    client: StoredClient,
+    at: String,
+    rt: Option<String>,
+    token_type: String,
+    obtained_at: u64,
+    expires_at: Option<u64>,
+    refresh_at: Option<u64>,
+    resource_sent: Option<String>,
+    scope_requested: Option<String>,
+    scope_granted: Option<String>,
+    state: State,
+    strikes: u32,
+    last_error: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRegistration {
+    schema: u32,
+    #[serde(flatten)]
+    client: StoredClient,
+    redirect_uri: String,
+    expires_at: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredClient {
+    client_id: String,
+    client_secret: Option<String>,
+    auth_method: String,
+    client_source: String,
+}
+
+impl StoredClient {
+    fn of(client: &Client) -> Self {
+        Self {
+            client_id: client.id.clone(),
+            client_secret: client.secret.as_ref().map(|it| it.expose().to_owned()),
+            auth_method: client.method.name().to_owned(),
+            client_source: client.source.name().to_owned(),
+        }
+    }
+
+    fn read(self) -> Client {
+        Client {
+            id: self.client_id,
+            secret: self.client_secret.map(Secret::new),
+            method: Method::named(&self.auth_method).unwrap_or(Method::None),
+            source: Source::named(&self.client_source),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_renewed_in_time_and_not_all_the_time() {
+        for (lifetime, jitter, wanted) in [
+            (3600, 0.0, 2880),
+            (3600, 1.0, 2700),
+            (60, 0.0, 48),
+            (59, 0.5, 49),
+            (30, 0.0, 20),
+            (5, 0.0, 3),
+            (1, 0.0, 1),
+        ] {
+            let after = renew_after(Duration::from_secs(lifetime), jitter);
+            assert_eq!(after, wanted, "{lifetime} {jitter}");
+        }
+    }
+}

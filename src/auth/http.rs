@@ -1,0 +1,460 @@
+//! The only HTTP client sign-in uses.
+//!
+//! Everything it visits is named by somebody else, so: `https`, or `http` where [`Guard`] lets it; every name judged
+//! by the addresses it really has; no redirect followed with a body, and at most three, on one origin, without; bodies
+//! capped and read in pieces; time limits; no cookies, no credentials but those handed in. Knows nothing of OAuth.
+//!
+//! security.md D2 to D5, K1, T12 (errors never carry a URL's query or a body).
+
+use std::collections::HashSet;
+use std::error::Error as StdError;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::guard::{Class, Guard, Refusal, class_of, classify};
+
+/// Visits what a sign-in has to visit.
+#[derive(Clone)]
+pub struct Http {
+    guard: Arc<Guard>,
+    /// Follows the system's proxy settings.
+    far: reqwest::Client,
+    /// Never through a proxy: this machine.
+    near: reqwest::Client,
+    guarded: Arc<Mutex<HashSet<String>>>,
+}
+
+/// An answer to a POST, whatever its status.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The media type without parameters, lower case; empty if none was given.
+    pub media: String,
+    /// At most the limit of the call that brought it. May hold tokens.
+    pub body: Zeroizing<Vec<u8>>,
+    /// `Retry-After`, where it was a number of seconds.
+    pub retry_after: Option<Duration>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Answer({} {})", self.status, self.media)
+    }
+}
+
+/// What stands at a place where a metadata document might be.
+#[derive(Debug)]
+pub enum Document {
+    /// A JSON object.
+    Found(Value),
+    /// Something else, or a refusal (4xx): the next place may be tried (D-03).
+    Absent {
+        /// The HTTP status.
+        status: u16,
+    },
+}
+
+/// Why there was no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Fault {
+    /// The address may not be visited; nothing was sent.
+    #[error("{host} may not be visited: {why}")]
+    Refused {
+        /// Host and port.
+        host: String,
+        /// The rule it broke.
+        why: Refusal,
+    },
+    /// Nobody there, the connection broke, or it took too long.
+    #[error("cannot reach {host}: {why}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// The innermost cause.
+        why: String,
+    },
+    /// The server is there and cannot answer now: 5xx, 408, 429.
+    #[error("{host} answered HTTP {status}")]
+    Unwell {
+        /// Host and port.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+        /// What `Retry-After` said.
+        retry_after: Option<Duration>,
+    },
+    /// The answer was larger than any sensible one.
+    #[error("{host} sent more than {limit} bytes")]
+    TooLarge {
+        /// Host and port.
+        host: String,
+        /// In bytes.
+        limit: usize,
+    },
+    /// TLS could not be set up at all.
+    #[error("the HTTP client cannot be built: {why}")]
+    Unbuildable {
+        /// What reqwest said.
+        why: String,
+    },
+}
+
+impl Fault {
+    /// Whether trying again later may work without anybody changing anything.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Unwell { .. })
+    }
+}
+
+/// Turns a name into addresses. For tests; in earnest the system does.
+pub type Lookup =
+    Arc<dyn Fn(String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> + Send + Sync>;
+
+impl Http {
+    /// Over this TLS configuration (roots and provider chosen by the caller).
+    ///
+    /// # Errors
+    /// [`Fault::Unbuildable`].
+    pub fn new(tls: rustls::ClientConfig, guard: Guard) -> Result<Self, Fault> {
+        Self::with_lookup(tls, guard, Arc::new(|name| Box::pin(system_lookup(name))))
+    }
+
+    /// As [`Http::new`], with names resolved by `lookup`.
+    ///
+    /// # Errors
+    /// [`Fault::Unbuildable`].
+    pub fn with_lookup(
+        mut tls: rustls::ClientConfig,
+        guard: Guard,
+        lookup: Lookup,
+    ) -> Result<Self, Fault> {
+        // A handful of small requests: HTTP/1.1 is enough, and one protocol less to be wrong in.
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let guard = Arc::new(guard);
+        let guarded = Arc::new(Mutex::new(HashSet::new()));
+        let resolver = Arc::new(Guarded {
+            guard: Arc::clone(&guard),
+            guarded: Arc::clone(&guarded),
+            home: OnceCell::new(),
+            lookup,
+        });
+        let builder = || {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .http1_only()
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .connect_timeout(CONNECT_PATIENCE)
+                .pool_idle_timeout(Duration::from_secs(5))
+                .user_agent(concat!("mcpipe/", env!("CARGO_PKG_VERSION")))
+                .dns_resolver(Resolver(Arc::clone(&resolver)))
+        };
+        let unbuildable = |error: reqwest::Error| Fault::Unbuildable {
+            why: innermost(&error),
+        };
+        Ok(Self {
+            guard,
+            far: builder().build().map_err(unbuildable)?,
+            near: builder().no_proxy().build().map_err(unbuildable)?,
+            guarded,
+        })
+    }
+
+    /// Judges a URL without visiting it.
+    ///
+    /// # Errors
+    /// [`Fault::Refused`].
+    pub fn check(&self, url: &Url) -> Result<(), Fault> {
+        self.guard.check(url).map_err(|why| Fault::Refused {
+            host: host_of(url),
+            why,
+        })
+    }
+
+    /// Looks for a metadata document. A stream of events is left unread: some servers answer every GET with one that
+    /// never ends.
+    ///
+    /// # Errors
+    /// The place is forbidden, unreachable or unwell (5xx): that is not absence (D-03).
+    pub async fn document(&self, url: &Url) -> Result<Document, Fault> {
+        let work = async {
+            let mut at = url.clone();
+            for _ in 0..=MOST_REDIRECTS {
+                let request = self
+                    .client_for(&at)?
+                    .get(at.clone())
+                    .header(ACCEPT, "application/json")
+                    .header("MCP-Protocol-Version", DISCOVERY_VERSION);
+                let response = request.send().await.map_err(|error| fault(&at, &error))?;
+                let status = response.status();
+                if status.is_redirection() {
+                    match next_hop(&at, response.headers()) {
+                        Some(next) => at = next,
+                        None => break,
+                    }
+                    continue;
+                }
+                if is_unwell(status.as_u16()) {
+                    return Err(unwell(&at, status.as_u16(), response.headers()));
+                }
+                let absent = Document::Absent {
+                    status: status.as_u16(),
+                };
+                let media = media_of(response.headers());
+                if !status.is_success() || media == "text/event-stream" || media == "text/html" {
+                    return Ok(absent);
+                }
+                let body = capped(response, &at, LARGEST_DOCUMENT).await?;
+                return Ok(match serde_json::from_slice(&body) {
+                    Ok(found @ Value::Object(_)) => Document::Found(found),
+                    _ => absent,
+                });
+            }
+            Ok(Document::Absent { status: 302 })
+        };
+        within(DOCUMENT_PATIENCE, url, work).await
+    }
+
+    /// Posts JSON (registration). Redirects are answers, not followed.
+    ///
+    /// # Errors
+    /// As [`Http::document`], except that every status is an answer.
+    pub async fn post_json(&self, url: &Url, value: &Value) -> Result<Answer, Fault> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.post(url, headers, value.to_string().into_bytes())
+            .await
+    }
+
+    /// Posts a form (token, revocation). Redirects are answers, not followed.
+    ///
+    /// # Errors
+    /// As [`Http::document`], except that every status is an answer.
+    pub async fn post(
+        &self,
+        url: &Url,
+        mut headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Answer, Fault> {
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let work = async {
+            let request = self.client_for(url)?.post(url.clone()).headers(headers);
+            let response = request
+                .body(body)
+                .send()
+                .await
+                .map_err(|error| fault(url, &error))?;
+            Ok(Answer {
+                status: response.status().as_u16(),
+                media: media_of(response.headers()),
+                retry_after: retry_after(response.headers()),
+                body: capped(response, url, LARGEST_ANSWER).await?,
+            })
+        };
+        within(POST_PATIENCE, url, work).await
+    }
+
+    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, Fault> {
+        self.check(url)?;
+        if let Some(name) = url.domain() {
+            let mut guarded = self.guarded.lock().unwrap_or_else(PoisonError::into_inner);
+            guarded.insert(name.trim_end_matches('.').to_owned());
+        }
+        Ok(match class_of(url) {
+            Some(Class::Loopback) => &self.near,
+            _ => &self.far,
+        })
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Http({:?})", self.guard)
+    }
+}
+
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+const DOCUMENT_PATIENCE: Duration = Duration::from_secs(10);
+/// A refresh token whose answer we do not wait for may be spent and lost, so a slow server is given its time.
+pub(crate) const POST_PATIENCE: Duration = Duration::from_secs(30);
+const MOST_REDIRECTS: usize = 3;
+const LARGEST_DOCUMENT: usize = 256 * 1024;
+const LARGEST_ANSWER: usize = 64 * 1024;
+/// 2025-03-26 asks for the header on discovery; later revisions do not mind it (D-08).
+const DISCOVERY_VERSION: &str = "2025-11-25";
+
+/// Host and port, the most of a URL that an error or a log may show.
+pub fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+async fn within<T>(
+    patience: Duration,
+    url: &Url,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    tokio::time::timeout(patience, work)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Fault::Unreachable {
+                host: host_of(url),
+                why: format!("no answer within {} s", patience.as_secs()),
+            })
+        })
+}
+
+async fn capped(
+    mut response: reqwest::Response,
+    url: &Url,
+    limit: usize,
+) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let mut body = Zeroizing::new(Vec::new());
+    while let Some(piece) = response.chunk().await.map_err(|error| fault(url, &error))? {
+        if body.len() + piece.len() > limit {
+            return Err(Fault::TooLarge {
+                host: host_of(url),
+                limit,
+            });
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+/// Where a redirect leads, if that is on the same origin.
+fn next_hop(from: &Url, headers: &HeaderMap) -> Option<Url> {
+    let next = from.join(headers.get(LOCATION)?.to_str().ok()?).ok()?;
+    (next.origin() == from.origin()).then_some(next)
+}
+
+fn media_of(headers: &HeaderMap) -> String {
+    let field = headers
+        .get(CONTENT_TYPE)
+        .and_then(|field| field.to_str().ok());
+    let essence = field.and_then(|field| field.split(';').next());
+    essence.unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    Some(Duration::from_secs(seconds.min(3600)))
+}
+
+/// Whether a status says "not now" rather than "no".
+pub fn is_unwell(status: u16) -> bool {
+    status >= 500 || status == 408 || status == 429
+}
+
+fn unwell(url: &Url, status: u16, headers: &HeaderMap) -> Fault {
+    Fault::Unwell {
+        host: host_of(url),
+        status,
+        retry_after: retry_after(headers),
+    }
+}
+
+fn fault(url: &Url, error: &reqwest::Error) -> Fault {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(why) = inner.downcast_ref::<Refusal>() {
+            return Fault::Refused {
+                host: host_of(url),
+                why: *why,
+            };
+        }
+        cause = inner.source();
+    }
+    Fault::Unreachable {
+        host: host_of(url),
+        why: innermost(error),
+    }
+}
+
+/// The last cause of a chain. The outer ones of reqwest hold the URL, and with it whatever its query holds.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut text = "the request failed".to_owned();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = inner.to_string();
+        cause = inner.source();
+    }
+    super::plain(&text, 200)
+}
+
+/// A resolver that hands out only addresses that may be visited, so that what was judged is what is connected to.
+struct Guarded {
+    guard: Arc<Guard>,
+    /// Names we were sent to. Any other name asked for is the system's proxy, which the user chose.
+    guarded: Arc<Mutex<HashSet<String>>>,
+    home: OnceCell<Option<Class>>,
+    lookup: Lookup,
+}
+
+struct Resolver(Arc<Guarded>);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let this = Arc::clone(&self.0);
+        Box::pin(async move {
+            let addresses = this.addresses(name.as_str()).await?;
+            Ok(Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
+        })
+    }
+}
+
+impl Guarded {
+    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Box<dyn StdError + Send + Sync>> {
+        let name = name.trim_end_matches('.');
+        let found = (self.lookup)(name.to_owned()).await?;
+        let is_guarded = {
+            let guarded = self.guarded.lock().unwrap_or_else(PoisonError::into_inner);
+            guarded.contains(name)
+        };
+        if !is_guarded {
+            return Ok(found);
+        }
+        let judged = |home| {
+            let fine = |ip: &IpAddr| self.guard.check_address(*ip, home).is_ok();
+            found.iter().copied().filter(fine).collect::<Vec<_>>()
+        };
+        let mut admitted = judged(None);
+        if admitted.is_empty() {
+            let home = *self.home.get_or_init(|| self.class_of_home()).await;
+            admitted = judged(home);
+        }
+        if admitted.is_empty() {
+            return Err(Box::new(Refusal::Inside));
+        }
+        Ok(admitted)
+    }
+
+    /// A company's server may name its company's authorization server (D4): asked only when something inside is met.
+    async fn class_of_home(&self) -> Option<Class> {
+        let name = self.guard.unknown_home()?;
+        let found = (self.lookup)(name.to_owned()).await.ok()?;
+        found.into_iter().map(classify).max()
+    }
+}
+
+async fn system_lookup(name: String) -> std::io::Result<Vec<IpAddr>> {
+    let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+    Ok(found.map(|address| address.ip()).collect())
+}

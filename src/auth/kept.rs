@@ -1,0 +1,161 @@
+//! What is kept of past sign-ins: listing it, and signing out.
+
+use std::time::Duration;
+
+use super::entry::{Entry, State, subject};
+use super::http::{Fault, Http};
+use super::scope::Scopes;
+use super::settings::Settings;
+use super::tokens::{self, revoke};
+use crate::secret::Secret;
+use crate::store::{self, Kind, Vault};
+
+/// One kept sign-in; no secrets. Times are seconds since 1970.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The MCP server.
+    pub resource: String,
+    /// Which identity there.
+    pub account: String,
+    /// Who issued the tokens.
+    pub issuer: String,
+    /// Our client id there.
+    pub client_id: String,
+    /// What was asked for.
+    pub scope_requested: Option<Scopes>,
+    /// What was granted.
+    pub scope_granted: Option<Scopes>,
+    /// When the access token was issued.
+    pub obtained_at: u64,
+    /// When it ends, if that is known.
+    pub expires_at: Option<u64>,
+    /// Whether it can be renewed without a person.
+    pub is_renewable: bool,
+    /// What is thought of it.
+    pub state: State,
+    /// Why, as a code.
+    pub last_error: Option<String>,
+}
+
+/// All kept sign-ins, in no order.
+///
+/// # Errors
+/// The vault cannot be read.
+pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
+    let mut found = Vec::new();
+    for (name, kind) in vault.list().await? {
+        if kind != Kind::Oauth {
+            continue;
+        }
+        let Some(kept) = vault.read(&name).await? else {
+            continue;
+        };
+        let Some(entry) = Entry::read(&kept.content) else {
+            continue;
+        };
+        found.push(Status {
+            is_renewable: entry.refresh.is_some() && entry.state != State::NeedsLogin,
+            resource: entry.resource,
+            account: entry.account,
+            issuer: entry.issuer,
+            client_id: entry.client.id,
+            scope_requested: entry.scope_requested,
+            scope_granted: entry.scope_granted,
+            obtained_at: entry.obtained_at,
+            expires_at: entry.expires_at,
+            state: entry.state,
+            last_error: entry.last_error,
+        });
+    }
+    Ok(found)
+}
+
+/// One sign-out.
+#[derive(Debug)]
+pub struct SignedOut {
+    /// Who had issued the tokens.
+    pub issuer: String,
+    /// What became of the refresh token there.
+    pub refresh: Revocation,
+    /// What became of the access token there.
+    pub access: Revocation,
+}
+
+/// What became of a token at its server.
+#[derive(Debug)]
+pub enum Revocation {
+    /// It is revoked.
+    Done,
+    /// There was none.
+    Nothing,
+    /// The server has no way to revoke: it stays good until it ends.
+    NotOffered,
+    /// It could not be done: the token stays good until it ends.
+    Failed(tokens::Error),
+}
+
+/// Signs this account out of this server: revokes, then forgets, whatever the server said (RFC 7009).
+///
+/// # Errors
+/// The vault cannot be read or written.
+pub async fn logout(
+    settings: &Settings,
+    vault: &Vault,
+    http: &Http,
+) -> Result<Vec<SignedOut>, store::Error> {
+    let ours = subject(settings);
+    let lock_name = format!("credential {}", ours.join(" "));
+    let _lock = vault.lock(&lock_name, Duration::from_secs(60)).await?;
+    let mut out = Vec::new();
+    for (name, kind) in vault.list().await? {
+        let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
+        if kind != Kind::Oauth || !parts.starts_with(&ours) {
+            continue;
+        }
+        let kept = vault.read(&name).await?;
+        if let Some(entry) = kept.and_then(|kept| Entry::read(&kept.content)) {
+            let refresh = revoked(http, &entry, entry.refresh.as_ref(), "refresh_token").await;
+            let access = revoked(http, &entry, Some(&entry.access), "access_token").await;
+            out.push(SignedOut {
+                issuer: entry.issuer,
+                refresh,
+                access,
+            });
+        }
+        vault.remove(&name).await?;
+    }
+    Ok(out)
+}
+
+async fn revoked(
+    http: &Http,
+    entry: &Entry,
+    token: Option<&Secret>,
+    hint: &'static str,
+) -> Revocation {
+    let Some(token) = token else {
+        return Revocation::Nothing;
+    };
+    let Some(url) = &entry.revocation_endpoint else {
+        return Revocation::NotOffered;
+    };
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let work = revoke(http, url, &entry.client, token, hint);
+        let done = tokio::time::timeout(PATIENCE, work).await;
+        match done {
+            Ok(Ok(())) => return Revocation::Done,
+            Ok(Err(tokens::Error::Failed(fault))) if fault.is_passing() && tries < 2 => {}
+            Ok(Err(error)) => return Revocation::Failed(error),
+            Err(_) => {
+                return Revocation::Failed(tokens::Error::Failed(Fault::Unreachable {
+                    host: super::http::host_of(url),
+                    why: format!("no answer within {} s", PATIENCE.as_secs()),
+                }));
+            }
+        }
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,434 @@
+//! The ladder of renewal, cheapest rung first: what somebody else stored, a refresh, a sign-in.
+//!
+//! The lock named for the credential is held from the second look into the vault until what a refresh brought is
+//! written, so that of many processes one spends a rotating refresh token and the others find its result (security.md
+//! 3.7). Nothing is deleted on failure: a refused token is marked, and only if it is still the one that is kept.
+//! A sign-in has a lock of its own, because a person may take minutes and a refresh must not wait for one.
+
+use std::sync::Arc;
+
+use super::Cause;
+use super::authorizer::{Held, House, Origin, Why};
+use super::challenge::Challenge;
+use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
+use super::entry::{Entry, Registration, State, is_for, subject};
+use super::http::POST_PATIENCE;
+use super::providers::quirks;
+use super::registration::{Client, Source};
+use super::scope::{Scopes, Wishes, choose};
+use super::tokens::Endpoint;
+use crate::store::{Error as StoreError, Expected, Kind};
+
+/// An entry, where it was found, and at which revision.
+pub(super) struct Kept {
+    pub(super) name: String,
+    pub(super) rev: u64,
+    pub(super) entry: Entry,
+}
+
+/// What the rungs below the sign-in left over.
+enum Rung {
+    Reached(Entry, Origin),
+    /// Climb on, with what is kept.
+    Missed(Option<Entry>),
+}
+
+impl House {
+    /// Climbs until something better is in hand.
+    pub(super) async fn ladder(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
+        let (challenge, is_told) = match why {
+            Why::Told(challenge) => (challenge, true),
+            Why::Challenged { challenge, .. } => (challenge, false),
+            Why::Due => return self.renewed_in_time().await,
+        };
+        let before = if is_told {
+            self.stored().await?.map(|kept| kept.entry)
+        } else {
+            match self.without_a_person(why, challenge).await? {
+                Rung::Reached(entry, origin) => return Ok((entry, origin)),
+                Rung::Missed(entry) => entry,
+            }
+        };
+        if !is_told {
+            self.may_ask_a_person()?;
+        }
+        let entry = self.sign_in(why, challenge, before).await;
+        let mut desk = self.desk();
+        match &entry {
+            Ok(_) => desk.abandoned = None,
+            // A person said no, or nobody was there. A window that was closed does not come back by itself (L5).
+            Err(Cause::Denied { host, code, .. }) => {
+                let ended = Cause::Denied {
+                    host: host.clone(),
+                    code: code.clone(),
+                    description: None,
+                };
+                desk.abandoned = Some((self.settings.now.seconds(), Arc::new(ended)));
+            }
+            Err(Cause::TooLate { host, seconds }) => {
+                let ended = Cause::TooLate {
+                    host: host.clone(),
+                    seconds: *seconds,
+                };
+                desk.abandoned = Some((self.settings.now.seconds(), Arc::new(ended)));
+            }
+            Err(_) => {}
+        }
+        entry
+    }
+
+    async fn renewed_in_time(&self) -> Result<(Entry, Origin), Cause> {
+        let held = self.desk().held.clone();
+        let _lock = self.lock().await?;
+        let Some(kept) = self.stored().await? else {
+            return Err(Cause::NobodyThere);
+        };
+        let now = self.settings.now.seconds();
+        if !kept.entry.is_due(now) && is_other(&kept.entry, held.as_ref()) {
+            return Ok((kept.entry, Origin::Stored));
+        }
+        if kept.entry.state == State::NeedsLogin || kept.entry.refresh.is_none() {
+            return Err(Cause::NobodyThere);
+        }
+        let is_dead = kept.entry.has_expired(now);
+        let entry = self.refreshed(kept, is_dead).await?;
+        Ok((entry, Origin::Refreshed))
+    }
+
+    /// Rungs a and b, under the credential's lock.
+    async fn without_a_person(&self, why: &Why, challenge: &Challenge) -> Result<Rung, Cause> {
+        let held = self.desk().held.clone();
+        let _lock = self.lock().await?;
+        let Some(kept) = self.stored().await? else {
+            return Ok(Rung::Missed(None));
+        };
+        let now = self.settings.now.seconds();
+        let is_other = match why {
+            Why::Challenged {
+                stale: Some(stale), ..
+            } => !kept.entry.access.same_as(stale.token.expose()),
+            _ => true,
+        };
+        let wanted = challenge
+            .scope
+            .as_deref()
+            .map(Scopes::parse)
+            .unwrap_or_default();
+        let is_enough = !challenge.wants_more_scope()
+            || [&kept.entry.scope_granted, &kept.entry.scope_requested]
+                .into_iter()
+                .flatten()
+                .next()
+                .is_some_and(|scopes| scopes.covers(&wanted));
+        if is_other && is_enough && !kept.entry.has_expired(now) {
+            return Ok(Rung::Reached(kept.entry, Origin::Stored));
+        }
+        let is_refreshable = kept.entry.refresh.is_some()
+            && kept.entry.state != State::NeedsLogin
+            && !challenge.wants_more_scope()
+            && !is_just_issued(&kept.entry, held.as_ref(), now);
+        if !is_refreshable {
+            return Ok(Rung::Missed(Some(kept.entry)));
+        }
+        let before = kept.entry.clone();
+        match self.refreshed(kept, true).await {
+            Ok(entry) => Ok(Rung::Reached(entry, Origin::Refreshed)),
+            // Failed is not refused: nobody is sent to a browser because a server was down.
+            Err(why) if why.is_passing() => Err(why),
+            Err(why @ (Cause::Vault(_) | Cause::Network(_))) => Err(why),
+            Err(why) => {
+                tracing::info!(%why, "the refresh token is of no use");
+                Ok(Rung::Missed(Some(before)))
+            }
+        }
+    }
+
+    /// Rung b. `is_dead` tells that the access token is of no use any more, so that one refusal is enough.
+    async fn refreshed(&self, kept: Kept, is_dead: bool) -> Result<Entry, Cause> {
+        let Kept {
+            name,
+            rev,
+            mut entry,
+        } = kept;
+        let Some(token) = entry.refresh.clone() else {
+            return Err(Cause::NobodyThere);
+        };
+        let endpoint = Endpoint {
+            http: &self.http,
+            url: &entry.token_endpoint,
+            client: &entry.client,
+            resource: entry.resource_sent.as_deref(),
+            extra: &self.settings.token_params,
+            use_id_token: self.settings.use_id_token,
+        };
+        let repeats_scope = quirks(&entry.issuer).scope_on_refresh;
+        let scope = entry.scope_requested.as_ref().filter(|_| repeats_scope);
+        let sent_at = self.settings.now.seconds();
+        tracing::debug!(issuer = %entry.issuer, "refreshing");
+        let answer = endpoint.refresh(&token, scope).await;
+        let error = match answer {
+            Ok(tokens) => {
+                entry.renew(tokens, sent_at, jitter());
+                self.save(&name, &entry, revision(rev)).await;
+                return Ok(entry);
+            }
+            Err(error) => error,
+        };
+        if error.is("invalid_grant") {
+            entry.strikes += 1;
+            let is_out = is_dead || entry.strikes >= STRIKES;
+            entry.state = if is_out {
+                State::NeedsLogin
+            } else {
+                State::Suspect
+            };
+            entry.last_error = Some("invalid_grant".to_owned());
+            self.save(&name, &entry, revision(rev)).await;
+        }
+        if error.is_about_client() {
+            self.forget_registration(&entry.issuer, &entry.client).await;
+        }
+        Err(error.into())
+    }
+
+    /// Rung c: discovery afresh (the authorization server may have moved, D-11), then a person.
+    async fn sign_in(
+        &self,
+        why: &Why,
+        challenge: &Challenge,
+        before: Option<Entry>,
+    ) -> Result<(Entry, Origin), Cause> {
+        let http = &self.http;
+        let named = challenge.resource_metadata.as_deref();
+        let resource = discovery::protected_resource(http, &self.settings.url, named).await?;
+        let preference = Preference {
+            fixed: self.settings.authorization_server.as_deref(),
+            held: before.as_ref().map(|entry| entry.issuer.as_str()),
+        };
+        let server = discovery::authorization_server(http, &resource, preference).await?;
+        // What was asked of another issuer is none of this one's business (SEP-2352).
+        let before = before.filter(|entry| entry.issuer == server.issuer());
+        let scope = self.scope(challenge, &resource, &server, before.as_ref());
+        if !matches!(why, Why::Told(_)) {
+            self.is_worth_it(challenge, &server, before.as_ref(), scope.as_ref())?;
+        }
+        let _turn = self
+            .vault
+            .lock(
+                &self.lock_name("sign-in"),
+                self.settings.auth_timeout + POST_PATIENCE,
+            )
+            .await?;
+        // Whoever had the turn before us may have brought what we came for.
+        if let Why::Challenged { stale, .. } = why
+            && let Some(kept) = self.stored().await?
+        {
+            let is_other = stale
+                .as_ref()
+                .is_none_or(|stale| !kept.entry.access.same_as(stale.token.expose()));
+            let is_newer = before
+                .as_ref()
+                .is_none_or(|before| !kept.entry.access.same_as(before.access.expose()));
+            if is_other && is_newer && !kept.entry.has_expired(self.settings.now.seconds()) {
+                return Ok((kept.entry, Origin::Stored));
+            }
+        }
+        self.desk().windows.push(self.settings.now.seconds());
+        let entry = self.ask_a_person(&resource, &server, scope).await?;
+        Ok((entry, Origin::SignedIn))
+    }
+
+    fn scope(
+        &self,
+        challenge: &Challenge,
+        resource: &ProtectedResource,
+        server: &AuthorizationServer,
+        before: Option<&Entry>,
+    ) -> Option<Scopes> {
+        let challenged = challenge.scope.as_deref().map(Scopes::parse);
+        choose(&Wishes {
+            step_up: challenge.wants_more_scope(),
+            pinned: self.settings.scope.as_ref(),
+            challenge: challenged.as_ref(),
+            resource: resource.scopes(),
+            before: before.and_then(|entry| entry.scope_requested.as_ref()),
+            server: server.scopes(),
+        })
+    }
+
+    fn may_ask_a_person(&self) -> Result<(), Cause> {
+        if self.leaving.is_cancelled() {
+            return Err(Cause::Leaving);
+        }
+        if !self.settings.attended {
+            return Err(Cause::NobodyThere);
+        }
+        let now = self.settings.now.seconds();
+        match &self.desk().abandoned {
+            Some((at, why)) if now < at + QUIET => Err(Cause::Abandoned(Arc::clone(why))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Brakes: no window for a server that turns down what it was just given, none for a scope that was asked for
+    /// already, and never many in a row (pains 8, 9, 22).
+    fn is_worth_it(
+        &self,
+        challenge: &Challenge,
+        server: &AuthorizationServer,
+        before: Option<&Entry>,
+        scope: Option<&Scopes>,
+    ) -> Result<(), Cause> {
+        let now = self.settings.now.seconds();
+        let mut desk = self.desk();
+        desk.windows.retain(|at| now < at + QUIET);
+        let is_stormy = desk.windows.len() >= WINDOWS;
+        if challenge.wants_more_scope() {
+            let asked = before.and_then(|entry| entry.scope_requested.as_ref());
+            let nothing_new =
+                asked.is_some_and(|asked| scope.is_none_or(|scope| asked.covers(scope)));
+            if nothing_new || is_stormy {
+                let scope = challenge.scope.as_deref();
+                return Err(Cause::ScopeRefused {
+                    scope: scope.map(|text| super::plain(text, 200)),
+                });
+            }
+            return Ok(());
+        }
+        let is_fresh = desk.held.as_ref().is_some_and(|held| {
+            held.origin == Origin::SignedIn
+                && held.entry.issuer == server.issuer()
+                && is_just_issued(&held.entry, None, now)
+        });
+        if is_fresh || is_stormy {
+            return Err(Cause::Rejected {
+                host: server.host(),
+            });
+        }
+        Ok(())
+    }
+
+    /// What is kept for us: the newest that is not known to be dead. What the vault would not take counts too.
+    pub(super) async fn stored(&self) -> Result<Option<Kept>, Cause> {
+        let unsaved = self.desk().unsaved.clone();
+        let mut best = match self.in_vault().await {
+            Err(why) if unsaved.is_none() => return Err(why),
+            found => found.unwrap_or_default(),
+        };
+        if let Some((name, entry)) = unsaved
+            && best
+                .as_ref()
+                .is_none_or(|kept| rank(&entry) >= rank(&kept.entry))
+        {
+            let rev = best
+                .filter(|kept| kept.name == name)
+                .map_or(0, |kept| kept.rev);
+            best = Some(Kept { name, rev, entry });
+        }
+        Ok(best)
+    }
+
+    async fn in_vault(&self) -> Result<Option<Kept>, Cause> {
+        let mut best: Option<Kept> = None;
+        for (name, kind) in self.vault.list().await? {
+            if kind != Kind::Oauth || !is_for(&name, &self.settings) {
+                continue;
+            }
+            let Some(found) = self.vault.read(&name).await? else {
+                continue;
+            };
+            let entry = Entry::read(&found.content).ok_or(Cause::ForeignEntry)?;
+            if best
+                .as_ref()
+                .is_none_or(|kept| rank(&entry) > rank(&kept.entry))
+            {
+                let rev = found.rev;
+                best = Some(Kept { name, rev, entry });
+            }
+        }
+        Ok(best)
+    }
+
+    /// Keeps an entry. If that cannot be done the tokens still serve this process, and the user hears of it.
+    pub(super) async fn save(&self, name: &str, entry: &Entry, expected: Expected) {
+        let content = entry.write();
+        match self.vault.put(name, Kind::Oauth, &content, expected).await {
+            Ok(_) => self.desk().unsaved = None,
+            // Somebody signed in meanwhile: theirs is newer than what we renewed.
+            Err(StoreError::Stale) => {
+                tracing::debug!("the entry changed meanwhile; left as it is");
+            }
+            Err(why) => {
+                tracing::error!(%why, "the tokens cannot be kept: the next start has to sign in");
+                self.desk().unsaved = Some((name.to_owned(), entry.clone()));
+            }
+        }
+    }
+
+    /// Forgets a registration the server does not know any more; tokens stay until they are replaced (R4).
+    pub(super) async fn forget_registration(&self, issuer: &str, client: &Client) {
+        if client.source != Source::Registered {
+            return;
+        }
+        let name = Registration::name(issuer, &self.settings);
+        let kept = self.vault.read(&name).await.ok().flatten();
+        let kept = kept.and_then(|found| Registration::read(&found.content));
+        if kept.is_some_and(|kept| kept.client.id == client.id)
+            && let Err(why) = self.vault.remove(&name).await
+        {
+            tracing::warn!(%why, "the dead registration cannot be removed");
+        }
+    }
+
+    pub(super) async fn lock(&self) -> Result<crate::store::Lock, Cause> {
+        // Longer than the slowest token request of whoever holds it.
+        let patience = POST_PATIENCE * 2;
+        Ok(self
+            .vault
+            .lock(&self.lock_name("credential"), patience)
+            .await?)
+    }
+
+    fn lock_name(&self, what: &str) -> String {
+        format!("{what} {}", subject(&self.settings).join(" "))
+    }
+}
+
+/// Seconds in which a token that is turned down was turned down at once.
+const FRESH: u64 = 30;
+/// Seconds in which a window that was closed stays closed, and in which windows are counted.
+const QUIET: u64 = 600;
+/// Windows opened by themselves in that time.
+const WINDOWS: usize = 3;
+/// Refusals of one refresh token, while its access token works, until it counts as dead.
+const STRIKES: u32 = 3;
+
+fn revision(rev: u64) -> Expected {
+    if rev == 0 {
+        Expected::Absent
+    } else {
+        Expected::Revision(rev)
+    }
+}
+
+fn rank(entry: &Entry) -> (bool, u64) {
+    (entry.state != State::NeedsLogin, entry.obtained_at)
+}
+
+fn is_other(entry: &Entry, held: Option<&Held>) -> bool {
+    held.is_none_or(|held| !entry.access.same_as(held.entry.access.expose()))
+}
+
+/// Whether this token was issued a moment ago and ought to be good. One we only read from the vault counts by its
+/// age; `held` tells that we know it.
+fn is_just_issued(entry: &Entry, held: Option<&Held>, now: u64) -> bool {
+    let is_ours = held.is_none_or(|held| {
+        held.origin != Origin::Stored && entry.access.same_as(held.entry.access.expose())
+    });
+    is_ours && now < entry.obtained_at + FRESH && !entry.has_expired(now)
+}
+
+/// Between 0 and 1, so that processes do not renew in step.
+pub(super) fn jitter() -> f64 {
+    getrandom::u32().map_or(0.0, |bits| f64::from(bits) / f64::from(u32::MAX))
+}

@@ -1,0 +1,316 @@
+//! Where the browser comes back to: a listener on this machine, and its pages.
+//!
+//! Takes any visitor and believes none: another host name, path or method is turned away, and so is whatever the
+//! sign-in does not recognise, while it goes on waiting. The page a real answer gets is held back until it is known
+//! how the sign-in ended, so that it can say the truth. Pages are constant: nothing a visitor sent comes back.
+//!
+//! RFC 8252 sections 7.3 and 8.3; security.md C1 to C8.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use ::http::{Method, Request, Response, StatusCode};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+/// Where to listen, and what to call it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// `127.0.0.1`, `localhost` (both families), `::1`, or a name that leads here.
+    pub host: String,
+    /// 0 lets the system choose.
+    pub port: u16,
+    /// Begins with a slash.
+    pub path: String,
+    /// The redirect URI to announce instead of the one these make.
+    pub announced: Option<String>,
+}
+
+/// A listener that is accepting. Dropping it closes it; a page already promised is still served.
+#[derive(Debug)]
+pub struct Loopback {
+    uri: String,
+    visits: mpsc::Receiver<Visit>,
+    _open: DropGuard,
+}
+
+/// Somebody came to the right address. Whoever it was waits for a page.
+#[derive(Debug)]
+pub struct Visit {
+    /// The query, decoded.
+    pub parameters: Vec<(String, String)>,
+    page: oneshot::Sender<Page>,
+}
+
+impl Visit {
+    /// Sends the page, if the visitor is still there.
+    pub fn answer(self, page: Page) {
+        let _ = self.page.send(page);
+    }
+}
+
+/// What a visitor gets to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The sign-in is done.
+    SignedIn,
+    /// It ended without tokens.
+    Failed,
+    /// This was not the answer we wait for.
+    NotOurs,
+}
+
+impl Loopback {
+    /// Begins to accept.
+    ///
+    /// # Errors
+    /// The port is taken, or not to be had.
+    pub async fn open(place: &Place, tasks: &TaskTracker) -> io::Result<Self> {
+        let listeners = listeners(&place.host, place.port).await?;
+        let port = match listeners.first() {
+            Some(listener) => listener.local_addr()?.port(),
+            None => return Err(io::ErrorKind::AddrNotAvailable.into()),
+        };
+        let host = match place.host.parse::<Ipv6Addr>() {
+            Ok(address) => format!("[{address}]"),
+            Err(_) => place.host.clone(),
+        };
+        let here = format!("{host}:{port}");
+        let uri = match &place.announced {
+            Some(uri) => uri.clone(),
+            None => format!("http://{here}{}", place.path),
+        };
+        let mut hosts = vec![here];
+        hosts.extend(Url::parse(&uri).ok().as_ref().map(super::http::host_of));
+        let (sender, visits) = mpsc::channel(MOST_VISITORS);
+        let porter = Arc::new(Porter {
+            hosts,
+            path: place.path.clone(),
+            visits: sender,
+            room: Arc::new(Semaphore::new(MOST_VISITORS)),
+            tasks: tasks.clone(),
+        });
+        let open = CancellationToken::new();
+        for listener in listeners {
+            let porter = Arc::clone(&porter);
+            let closed = open.clone();
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = closed.cancelled() => {}
+                    () = porter.welcome(&listener) => {}
+                }
+            });
+        }
+        Ok(Self {
+            uri,
+            visits,
+            _open: open.drop_guard(),
+        })
+    }
+
+    /// The redirect URI, to be registered, sent and redeemed byte for byte.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// The next visitor. Never ends by itself. Safe to cancel.
+    pub async fn visit(&mut self) -> Visit {
+        match self.visits.recv().await {
+            Some(visit) => visit,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+const MOST_VISITORS: usize = 32;
+const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+const VISIT_PATIENCE: Duration = Duration::from_secs(90);
+const LONGEST_HEAD: usize = 8 * 1024;
+
+async fn listeners(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
+    let v4 = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let v6 = IpAddr::from(Ipv6Addr::LOCALHOST);
+    let bind = |ip: IpAddr, port: u16| TcpListener::bind(SocketAddr::new(ip, port));
+    match host.parse::<IpAddr>() {
+        Ok(ip) if ip.is_loopback() => return Ok(vec![bind(ip, port).await?]),
+        Ok(_) => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a loopback address",
+            ));
+        }
+        Err(_) if host != "localhost" => return Ok(vec![bind(v4, port).await?]),
+        Err(_) => {}
+    }
+    // A browser may take `localhost` for either family, and somebody else could sit on the one we left free.
+    let mut tries = if port == 0 { 8 } else { 1 };
+    loop {
+        let first = match bind(v4, port).await {
+            Err(error) if is_no_such_family(&error) => return Ok(vec![bind(v6, port).await?]),
+            bound => bound?,
+        };
+        match bind(v6, first.local_addr()?.port()).await {
+            Ok(second) => return Ok(vec![first, second]),
+            Err(error) if is_no_such_family(&error) => return Ok(vec![first]),
+            Err(error) => {
+                tries -= 1;
+                if tries == 0 {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+fn is_no_such_family(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
+    ) || error.raw_os_error() == Some(97)
+}
+
+/// Lets visitors in, a few at a time, and turns away those who are plainly wrong.
+struct Porter {
+    hosts: Vec<String>,
+    path: String,
+    visits: mpsc::Sender<Visit>,
+    room: Arc<Semaphore>,
+    tasks: TaskTracker,
+}
+
+impl Porter {
+    async fn welcome(self: &Arc<Self>, listener: &TcpListener) {
+        loop {
+            let Ok(place) = Arc::clone(&self.room).acquire_owned().await else {
+                return;
+            };
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of files, or a visitor who left at the door.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let porter = Arc::clone(self);
+            self.tasks.spawn(async move {
+                let _ = tokio::time::timeout(VISIT_PATIENCE, porter.serve(stream)).await;
+                drop(place);
+            });
+        }
+    }
+
+    async fn serve(&self, stream: TcpStream) {
+        let answer = service_fn(|request| async {
+            let page = self.receive(request).await;
+            Ok::<_, Infallible>(page)
+        });
+        // A visitor who breaks off has no page to get.
+        let _ = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_PATIENCE)
+            .keep_alive(false)
+            .max_buf_size(LONGEST_HEAD)
+            .serve_connection(TokioIo::new(stream), answer)
+            .await;
+    }
+
+    async fn receive(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let headers = request.headers();
+        let header = |name| {
+            headers
+                .get(&name)
+                .map(|value| value.to_str().unwrap_or("?"))
+        };
+        let host = header(HOST).unwrap_or_default().to_ascii_lowercase();
+        if request.uri().path() != self.path {
+            return turned_away(StatusCode::NOT_FOUND);
+        }
+        if !self.hosts.contains(&host) {
+            return turned_away(StatusCode::MISDIRECTED_REQUEST);
+        }
+        if request.method() != Method::GET {
+            return turned_away(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        if header(ORIGIN).is_some_and(|origin| origin != "null") {
+            return turned_away(StatusCode::FORBIDDEN);
+        }
+        let query = request.uri().query().unwrap_or_default();
+        let (page, shown) = oneshot::channel();
+        let visit = Visit {
+            parameters: url::form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+            page,
+        };
+        if self.visits.send(visit).await.is_err() {
+            return turned_away(StatusCode::GONE);
+        }
+        match shown.await {
+            Ok(Page::SignedIn) => page_of(StatusCode::OK, SIGNED_IN),
+            Ok(Page::Failed) => page_of(StatusCode::OK, FAILED),
+            Ok(Page::NotOurs) => turned_away(StatusCode::BAD_REQUEST),
+            Err(_) => turned_away(StatusCode::GONE),
+        }
+    }
+}
+
+/// A heading and what to do now.
+struct Words(&'static str, &'static str);
+
+const SIGNED_IN: Words = Words(
+    "You are signed in",
+    "You can close this window and go back to your application.",
+);
+const FAILED: Words = Words(
+    "The sign-in did not work",
+    "Nothing was stored. You can close this window; the application you came from says what happened.",
+);
+const TURNED_AWAY: Words = Words(
+    "Nothing to see here",
+    "This is not the answer mcpipe is waiting for. If a sign-in is going on, finish it in its own window; \
+     you can close this one.",
+);
+
+fn turned_away(status: StatusCode) -> Response<Full<Bytes>> {
+    page_of(status, TURNED_AWAY)
+}
+
+fn page_of(status: StatusCode, Words(heading, advice): Words) -> Response<Full<Bytes>> {
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{heading} - mcpipe</title>\n\
+         <style>:root{{color-scheme:light dark}}body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;\
+         margin:18vh auto;padding:0 1.5rem}}h1{{font-size:1.5rem}}</style>\n\
+         <h1>{heading}</h1>\n<p>{advice}</p>\n</html>\n"
+    );
+    let mut response = Response::new(Full::new(Bytes::from(page)));
+    *response.status_mut() = status;
+    let fixed = |text| ::http::HeaderValue::from_static(text);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, fixed("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, fixed("no-store"));
+    headers.insert(REFERRER_POLICY, fixed("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        fixed(
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; \
+             form-action 'none'",
+        ),
+    );
+    response
+}

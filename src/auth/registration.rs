@@ -1,0 +1,359 @@
+//! Who we are to an authorization server.
+//!
+//! A client the user registered, our metadata document where such is taken, or a registration of our own; in that
+//! order, and kept per issuer. A registration belongs to one redirect URI: where it differs, there is another.
+//!
+//! RFC 7591, OAuth Client ID Metadata Document (draft), RFC 8252 section 7.3; protocol.md G-01 to G-08.
+
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::discovery::AuthorizationServer;
+use super::http::{Fault, Http, host_of, is_unwell};
+use super::settings::Settings;
+use crate::secret::Secret;
+
+/// A client id, and how it is proved.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// `client_id`.
+    pub id: String,
+    /// `client_secret`.
+    pub secret: Option<Secret>,
+    /// How the secret is shown.
+    pub method: Method,
+    /// How we came by it.
+    pub source: Source,
+}
+
+/// How a client authenticates at the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// It only says its id.
+    None,
+    /// `client_secret_basic`.
+    Basic,
+    /// `client_secret_post`.
+    Post,
+}
+
+impl Method {
+    /// Its name in metadata.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
+        }
+    }
+
+    /// The method of this name, if it is one of ours.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::None, Self::Basic, Self::Post]
+            .into_iter()
+            .find(|method| method.name() == name)
+    }
+}
+
+/// How we came by a client id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The user brought it.
+    Given,
+    /// It is the address of our metadata document.
+    Document,
+    /// We registered it, and may do so again.
+    Registered,
+}
+
+impl Source {
+    /// Its name in the vault.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Document => "document",
+            Self::Registered => "registered",
+        }
+    }
+
+    /// The source of this name; anything unknown is taken for the user's.
+    pub fn named(name: &str) -> Self {
+        [Self::Document, Self::Registered]
+            .into_iter()
+            .find(|source| source.name() == name)
+            .unwrap_or(Self::Given)
+    }
+}
+
+/// Why we are nobody there.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be reached, or cannot answer now.
+    #[error("registering as a client: {0}")]
+    Http(#[from] Fault),
+    /// It takes no registrations, and there is no other identity.
+    #[error("{host} takes no registrations: a client registered there beforehand is needed")]
+    NotOffered {
+        /// The authorization server.
+        host: String,
+        /// What that client's redirect URI has to be.
+        redirect_uri: String,
+    },
+    /// It said no.
+    #[error("{host} refuses to register this client (HTTP {status}){}", super::said(Some(.words)))]
+    Refused {
+        /// The registration endpoint's host.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+        /// `error` of RFC 7591 section 3.2.2, if there was one.
+        code: Option<String>,
+        /// Its words, cleaned.
+        words: String,
+        /// What a client registered by hand has to have.
+        redirect_uri: String,
+    },
+    /// It said yes without a client id.
+    #[error("{host} registered this client without giving it an id")]
+    NoId {
+        /// The registration endpoint's host.
+        host: String,
+    },
+    /// The client metadata address is not one (G-03).
+    #[error("{0:?} cannot be a client id: it has to be an https address with a path")]
+    BadDocument(String),
+}
+
+impl Error {
+    pub(super) fn hint(&self, resource: &str) -> String {
+        match self {
+            Self::NotOffered { redirect_uri, .. } | Self::Refused { redirect_uri, .. } => format!(
+                "register a client with the redirect URI {redirect_uri} there, then run \
+                 `mcpipe login {resource} --client-id ID` (and --client-secret-env VAR if it got a secret)"
+            ),
+            Self::BadDocument(_) => "correct --client-metadata-url".to_owned(),
+            _ => format!("run `mcpipe login {resource}`"),
+        }
+    }
+}
+
+/// The identity that needs no registering: the user's, or our document's where the server takes such.
+///
+/// # Errors
+/// [`Error::BadDocument`].
+pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option<Client>, Error> {
+    if let Some(id) = &settings.client_id {
+        return Ok(Some(Client {
+            id: id.clone(),
+            secret: settings.client_secret.clone(),
+            method: method(
+                None,
+                settings.client_secret.is_some(),
+                server.auth_methods(),
+            ),
+            source: Source::Given,
+        }));
+    }
+    let Some(url) = settings
+        .client_metadata_url
+        .as_ref()
+        .filter(|_| server.takes_documents())
+    else {
+        return Ok(None);
+    };
+    if !is_document_address(url) {
+        return Err(Error::BadDocument(super::plain(url, 200)));
+    }
+    Ok(Some(Client {
+        id: url.clone(),
+        secret: None,
+        method: Method::None,
+        source: Source::Document,
+    }))
+}
+
+/// A fresh registration, and the time it ends (seconds since 1970).
+#[derive(Debug)]
+pub struct Registered {
+    /// Who we are now.
+    pub client: Client,
+    /// `client_secret_expires_at`, if it ever does.
+    pub expires_at: Option<u64>,
+}
+
+/// Registers us with this redirect URI.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn register(
+    http: &Http,
+    server: &AuthorizationServer,
+    settings: &Settings,
+    redirect_uri: &str,
+) -> Result<Registered, Error> {
+    let Some(endpoint) = server.registration_endpoint() else {
+        return Err(Error::NotOffered {
+            host: server.host(),
+            redirect_uri: redirect_uri.to_owned(),
+        });
+    };
+    let wish = wished_method(server.auth_methods());
+    let body = request(settings, redirect_uri, wish);
+    let answer = http.post_json(endpoint, &body).await?;
+    let host = host_of(endpoint);
+    if is_unwell(answer.status) {
+        return Err(Error::Http(Fault::Unwell {
+            host,
+            status: answer.status,
+            retry_after: answer.retry_after,
+        }));
+    }
+    let object: Map<String, Value> = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let text = |name: &str| object.get(name).and_then(Value::as_str);
+    if !(200..=299).contains(&answer.status) {
+        let words = text("error_description")
+            .or(text("message"))
+            .or(text("error"));
+        let raw = String::from_utf8_lossy(&answer.body);
+        return Err(Error::Refused {
+            host,
+            status: answer.status,
+            code: text("error").map(|code| super::plain(code, 100)),
+            words: super::plain(words.unwrap_or(&raw), 500),
+            redirect_uri: redirect_uri.to_owned(),
+        });
+    }
+    let id = text("client_id").filter(|id| !id.is_empty());
+    let id = id.ok_or(Error::NoId { host })?.to_owned();
+    let secret = text("client_secret").filter(|secret| !secret.is_empty());
+    let returned = text("token_endpoint_auth_method").or(Some(wish.name()));
+    let expires_at = object
+        .get("client_secret_expires_at")
+        .and_then(Value::as_u64);
+    Ok(Registered {
+        client: Client {
+            id,
+            method: method(returned, secret.is_some(), server.auth_methods()),
+            secret: secret.map(Secret::new),
+            source: Source::Registered,
+        },
+        expires_at: expires_at.filter(|at| *at > 0 && secret.is_some()),
+    })
+}
+
+/// As little as servers accept: some refuse members they do not know, and scopes they have not listed.
+fn request(settings: &Settings, redirect_uri: &str, wish: Method) -> Value {
+    let body = json!({
+        "client_name": settings.client_name,
+        "redirect_uris": [redirect_uri],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": wish.name(),
+        "application_type": "native",
+    });
+    let scope = settings.scope.as_ref().filter(|scope| !scope.is_empty());
+    let scope = scope.map(|scope| ("scope".to_owned(), scope.to_string().into()));
+    let mut members = body.as_object().cloned().unwrap_or_default();
+    members.extend(scope);
+    members.extend(settings.client_metadata.clone());
+    members.into()
+}
+
+/// A native client has no way to keep a secret from its user, so it wishes for none, unless that is not to be had.
+fn wished_method(listed: Option<&[String]>) -> Method {
+    let Some(listed) = listed.filter(|listed| !listed.is_empty()) else {
+        return Method::None;
+    };
+    let order = [Method::None, Method::Basic, Method::Post];
+    order
+        .into_iter()
+        .find(|method| listed.iter().any(|name| name == method.name()))
+        .unwrap_or(Method::None)
+}
+
+/// What the registration says, if the server lists it; else what the secret allows and the server lists (O-02). A
+/// secret that came although none was asked for is meant to be used.
+fn method(returned: Option<&str>, has_secret: bool, listed: Option<&[String]>) -> Method {
+    let lists = |method: Method| {
+        listed.is_none_or(|listed| listed.iter().any(|name| name == method.name()))
+    };
+    let returned = returned
+        .and_then(Method::named)
+        .filter(|method| lists(*method));
+    match (returned, has_secret) {
+        (_, false) => Method::None,
+        (Some(method @ (Method::Basic | Method::Post)), true) => method,
+        (_, true) if lists(Method::Basic) => Method::Basic,
+        (_, true) => Method::Post,
+    }
+}
+
+fn is_document_address(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else {
+        return false;
+    };
+    let dotted = text
+        .split(['/', '?'])
+        .any(|part| part == "." || part == "..");
+    url.scheme() == "https"
+        && url.path().len() > 1
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && !dotted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_method_is_the_registrations_then_the_servers() {
+        let both = ["client_secret_basic", "client_secret_post"].map(str::to_owned);
+        let post = ["client_secret_post"].map(str::to_owned);
+        let none = ["none"].map(str::to_owned);
+        for (returned, has_secret, listed, wanted) in [
+            (None, false, None, Method::None),
+            (None, true, None, Method::Basic),
+            (None, true, Some(&both[..]), Method::Basic),
+            (None, true, Some(&post[..]), Method::Post),
+            (
+                Some("client_secret_post"),
+                true,
+                Some(&both[..]),
+                Method::Post,
+            ),
+            (
+                Some("client_secret_basic"),
+                true,
+                Some(&post[..]),
+                Method::Post,
+            ),
+            // Figma: a secret nobody asked for, and then required in the body.
+            (Some("none"), true, Some(&none[..]), Method::Post),
+            (Some("private_key_jwt"), true, None, Method::Basic),
+            (Some("client_secret_basic"), false, None, Method::None),
+        ] {
+            assert_eq!(
+                method(returned, has_secret, listed),
+                wanted,
+                "{returned:?} {listed:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_document_address_is_exact() {
+        assert!(is_document_address("https://c.example/client.json"));
+        for bad in [
+            "https://c.example",
+            "https://c.example/",
+            "http://c.example/client.json",
+            "https://c.example/a/../client.json",
+            "https://u@c.example/client.json",
+            "https://c.example/client.json#x",
+        ] {
+            assert!(!is_document_address(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Which scopes to ask for.
+//!
+//! A scope is a word the authorization server gives meaning to; nothing here interprets one. Order is kept, because it
+//! is what a person sees on the consent page.
+//!
+//! RFC 6749 section 3.3; MCP authorization, "Scope Selection" and "Step-Up" (protocol.md P-01 to P-06, Q-10).
+
+use std::fmt;
+
+/// A set of scopes, in the order they were first named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(Vec<String>);
+
+impl Scopes {
+    /// Reads a space-separated list. Words that RFC 6749 does not allow are left out.
+    pub fn parse(text: &str) -> Self {
+        text.split_ascii_whitespace().collect()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether this one is among them.
+    pub fn contains(&self, scope: &str) -> bool {
+        self.0.iter().any(|held| held == scope)
+    }
+
+    /// Whether all of `other` are among them.
+    pub fn covers(&self, other: &Self) -> bool {
+        other.0.iter().all(|scope| self.contains(scope))
+    }
+
+    /// These, and those of `other` that are new.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        self.iter().chain(other.iter()).collect()
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Scopes {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(words: I) -> Self {
+        let mut scopes = Self::default();
+        for word in words {
+            let allowed = |c: char| matches!(c, '\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e');
+            let fits = !word.is_empty() && word.len() <= LONGEST && word.chars().all(allowed);
+            if fits && scopes.0.len() < MOST && !scopes.contains(word) {
+                scopes.0.push(word.to_owned());
+            }
+        }
+        scopes
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0.join(" "))
+    }
+}
+
+const LONGEST: usize = 256;
+const MOST: usize = 512;
+
+/// All that has a say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wishes<'a> {
+    /// Whether more is wanted than a good credential allows (403 `insufficient_scope`).
+    pub step_up: bool,
+    /// What the user fixed.
+    pub pinned: Option<&'a Scopes>,
+    /// What the challenge asked for.
+    pub challenge: Option<&'a Scopes>,
+    /// `scopes_supported` of the resource; an empty list means none.
+    pub resource: Option<&'a Scopes>,
+    /// What was asked for last time, of the same issuer.
+    pub before: Option<&'a Scopes>,
+    /// `scopes_supported` of the authorization server.
+    pub server: Option<&'a Scopes>,
+}
+
+/// Chooses the scopes to ask for; `None` leaves the parameter out. The user's word, else the challenge's, else all the
+/// resource lists, else none: never one of our own invention (P-01). What was asked for before is kept, so that
+/// stepping up never steps down (P-03, P-06). `offline_access` is added only where the server says it knows it (Q-10),
+/// and not to an empty list, where it would replace the server's default.
+pub fn choose(wishes: &Wishes<'_>) -> Option<Scopes> {
+    if let (Some(pinned), false) = (wishes.pinned, wishes.step_up) {
+        return Some(pinned.clone()).filter(|scopes| !scopes.is_empty());
+    }
+    let asked = [wishes.pinned, wishes.challenge, wishes.resource];
+    let asked = asked.into_iter().flatten().find(|some| !some.is_empty());
+    let more = wishes.challenge.filter(|_| wishes.step_up);
+    let chosen = [wishes.before, asked, more]
+        .into_iter()
+        .flatten()
+        .fold(Scopes::default(), |all, some| all.and(some));
+    if chosen.is_empty() {
+        return None;
+    }
+    let lasting = wishes.server.is_some_and(|server| server.contains(OFFLINE));
+    if lasting && wishes.pinned.is_none() {
+        return Some(chosen.and(&Scopes::parse(OFFLINE)));
+    }
+    Some(chosen)
+}
+
+/// The scope by which OpenID Connect servers are asked for a refresh token.
+pub const OFFLINE: &str = "offline_access";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(wishes: &[(&str, &str)]) -> Option<String> {
+        let read: Vec<(&str, Scopes)> = wishes
+            .iter()
+            .map(|(who, what)| (*who, Scopes::parse(what)))
+            .collect();
+        let of = |who: &str| read.iter().find(|(w, _)| *w == who).map(|(_, s)| s);
+        choose(&Wishes {
+            pinned: of("pinned"),
+            challenge: of("challenge"),
+            resource: of("resource"),
+            before: of("before"),
+            step_up: of("step_up").is_some(),
+            server: of("server"),
+        })
+        .map(|scopes| scopes.to_string())
+    }
+
+    #[test]
+    fn the_order_is_user_challenge_resource_none() {
+        for (name, wishes, wanted) in [
+            ("nothing", vec![], None),
+            ("empty list", vec![("resource", "")], None),
+            (
+                "empty challenge",
+                vec![("challenge", ""), ("resource", "a")],
+                Some("a"),
+            ),
+            ("resource", vec![("resource", "a b")], Some("a b")),
+            (
+                "challenge",
+                vec![("challenge", "c"), ("resource", "a b")],
+                Some("c"),
+            ),
+            (
+                "pinned",
+                vec![("pinned", "p"), ("resource", "a")],
+                Some("p"),
+            ),
+            (
+                "never invented",
+                vec![("server", "openid email offline_access")],
+                None,
+            ),
+            (
+                "offline",
+                vec![("resource", "a"), ("server", "offline_access")],
+                Some("a offline_access"),
+            ),
+            (
+                "offline unknown",
+                vec![("resource", "a"), ("server", "b")],
+                Some("a"),
+            ),
+            (
+                "offline not for the pinned",
+                vec![("pinned", "p"), ("server", "offline_access")],
+                Some("p"),
+            ),
+            (
+                "step up",
+                vec![("step_up", ""), ("challenge", "w"), ("before", "r")],
+                Some("r w"),
+            ),
+            (
+                "step up, pinned",
+                vec![("step_up", ""), ("pinned", "p"), ("challenge", "w")],
+                Some("p w"),
+            ),
+            (
+                "pinned, challenged",
+                vec![("pinned", "p"), ("challenge", "w"), ("before", "b")],
+                Some("p"),
+            ),
+            (
+                "no stepping down",
+                vec![("challenge", "r"), ("before", "r w")],
+                Some("r w"),
+            ),
+        ] {
+            assert_eq!(chosen(&wishes).as_deref(), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_set_is_ordered_and_has_no_doubles() {
+        let scopes = Scopes::parse("b a  b\ta c");
+        assert_eq!(scopes.to_string(), "b a c");
+        assert!(scopes.covers(&Scopes::parse("c a")));
+        assert!(!scopes.covers(&Scopes::parse("d")));
+    }
+
+    #[test]
+    fn words_that_are_no_scopes_are_left_out() {
+        assert_eq!(Scopes::parse("a \"b\" c\\d e\u{7f} é f").to_string(), "a f");
+    }
+}

@@ -1,0 +1,260 @@
+//! What the user decides about signing in, and the hooks the door lends us. Values only: nobody here reads the
+//! environment or the clock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::scope::Scopes;
+use crate::secret::Secret;
+
+/// All the sign-in needs to know from outside.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The MCP server, as the user wrote it.
+    pub resource: String,
+    /// The same, parsed.
+    pub url: Url,
+    /// Which identity at this server.
+    pub account: String,
+    /// Plain `http` was allowed for this server.
+    pub allow_http: bool,
+    /// Servers may send us to private addresses.
+    pub allow_private: bool,
+    /// A client registered beforehand.
+    pub client_id: Option<String>,
+    /// Its secret.
+    pub client_secret: Option<Secret>,
+    /// The address of our client metadata document, which is then our client id where the server takes such.
+    pub client_metadata_url: Option<String>,
+    /// Members put over the ones we register with.
+    pub client_metadata: Map<String, Value>,
+    /// What we call ourselves when registering.
+    pub client_name: String,
+    /// Scopes fixed by the user; empty asks for none.
+    pub scope: Option<Scopes>,
+    /// What to send as `resource` instead of what the server calls itself.
+    pub resource_parameter: Option<String>,
+    /// Whether to send `resource` at all; `None` follows the provider table.
+    pub send_resource: Option<bool>,
+    /// Added to the authorization request.
+    pub authorize_params: Vec<(String, String)>,
+    /// Added to token requests.
+    pub token_params: Vec<(String, String)>,
+    /// The issuer to use, whatever the server says.
+    pub authorization_server: Option<String>,
+    /// Believe that the authorization server knows PKCE although it does not say so.
+    pub assume_pkce: bool,
+    /// Show the server the ID token instead of the access token.
+    pub use_id_token: bool,
+    /// The port to listen on; `None` lets the system choose.
+    pub callback_port: Option<u16>,
+    /// The host in the redirect URI: `127.0.0.1`, `localhost`, `::1`, or a name that leads here.
+    pub callback_host: Option<String>,
+    /// The path in the redirect URI; `None` makes up one that cannot be guessed, where the server lets us.
+    pub callback_path: Option<String>,
+    /// The whole redirect URI, for a listener behind something that forwards to it.
+    pub redirect_uri: Option<String>,
+    /// How to show a page to the person.
+    pub browser: Browser,
+    /// Whether somebody may be there to sign in at all.
+    pub attended: bool,
+    /// How long a person may take.
+    pub auth_timeout: Duration,
+    /// Where news for the person goes.
+    pub announce: Announce,
+    /// The wall clock.
+    pub now: Clock,
+}
+
+impl Settings {
+    /// For this server, everything else at its default.
+    ///
+    /// # Errors
+    /// It is not a URL.
+    pub fn new(resource: impl Into<String>, now: Clock) -> Result<Self, url::ParseError> {
+        let resource = resource.into();
+        let mut url = Url::parse(&resource)?;
+        url.set_fragment(None);
+        Ok(Self {
+            resource,
+            url,
+            account: "default".to_owned(),
+            allow_http: false,
+            allow_private: false,
+            client_id: None,
+            client_secret: None,
+            client_metadata_url: None,
+            client_metadata: Map::new(),
+            client_name: "mcpipe".to_owned(),
+            scope: None,
+            resource_parameter: None,
+            send_resource: None,
+            authorize_params: Vec::new(),
+            token_params: Vec::new(),
+            authorization_server: None,
+            assume_pkce: false,
+            use_id_token: false,
+            callback_port: None,
+            callback_host: None,
+            callback_path: None,
+            redirect_uri: None,
+            browser: Browser::System,
+            attended: true,
+            auth_timeout: Duration::from_secs(600),
+            announce: Announce::nowhere(),
+            now,
+        })
+    }
+
+    /// The canonical URI of the server: no fragment, and no slash the URL parser put there.
+    pub fn canonical_resource(&self) -> String {
+        let text = self.url.as_str();
+        let bare = self.url.path() == "/" && self.url.query().is_none();
+        match text.strip_suffix('/') {
+            Some(short) if bare => short.to_owned(),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+/// How a page is shown to the person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Browser {
+    /// As the system does.
+    #[default]
+    System,
+    /// Not at all: the address is announced, and the listener waits.
+    None,
+    /// A command of the user's: program and arguments, the address put where `%s` stands, else last. Never a shell.
+    Command(Vec<String>),
+}
+
+impl Browser {
+    /// The value of `BROWSER`: words separated by spaces, quotes keep them together. Nothing in it is none set.
+    pub fn from_variable(value: &str) -> Self {
+        let words = super::browser::words(value);
+        if words.is_empty() {
+            Self::System
+        } else {
+            Self::Command(words)
+        }
+    }
+}
+
+/// Something a person should hear of.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    /// A page is waiting. It is a secret of a kind: it names the one sign-in it belongs to.
+    Visit {
+        /// The authorization request.
+        url: &'a Url,
+        /// Whether a browser was started on it.
+        opened: bool,
+    },
+    /// The sign-in is done.
+    SignedIn {
+        /// Host of the authorization server.
+        host: &'a str,
+    },
+}
+
+impl Notice<'_> {
+    /// The words for a terminal. Tools look for these two lines as mcp-remote prints them.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Visit { url, .. } => {
+                format!("Please authorize this client by visiting:\n{url}\n")
+            }
+            Self::SignedIn { host } => format!("Signed in at {host}.\n"),
+        }
+    }
+}
+
+/// Where news for the person goes; the door decides.
+#[derive(Clone)]
+pub struct Announce(Arc<dyn Fn(&Notice<'_>) + Send + Sync>);
+
+impl Announce {
+    /// To this function. It must not block.
+    pub fn new(tell: impl Fn(&Notice<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    /// Nobody listens.
+    pub fn nowhere() -> Self {
+        Self::new(|_| {})
+    }
+
+    pub(super) fn tell(&self, notice: &Notice<'_>) {
+        (self.0)(notice);
+    }
+}
+
+impl fmt::Debug for Announce {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Announce")
+    }
+}
+
+/// The wall clock, passed in.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks this function.
+    pub fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The time.
+    pub fn now(&self) -> SystemTime {
+        (self.0)()
+    }
+
+    /// Seconds since 1970; 0 before that.
+    pub fn seconds(&self) -> u64 {
+        self.now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs())
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Clock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_canonical_resource_has_no_slash_of_our_making() {
+        for (written, canonical) in [
+            ("https://MCP.example.com", "https://mcp.example.com"),
+            ("https://mcp.example.com/", "https://mcp.example.com"),
+            ("https://mcp.example.com/mcp", "https://mcp.example.com/mcp"),
+            (
+                "https://mcp.example.com/mcp/",
+                "https://mcp.example.com/mcp/",
+            ),
+            (
+                "https://mcp.example.com/mcp#x",
+                "https://mcp.example.com/mcp",
+            ),
+            (
+                "https://mcp.example.com/?a=b",
+                "https://mcp.example.com/?a=b",
+            ),
+            ("https://mcp.example.com:443/a", "https://mcp.example.com/a"),
+        ] {
+            let settings = Settings::new(written, Clock::new(|| SystemTime::UNIX_EPOCH)).unwrap();
+            assert_eq!(settings.canonical_resource(), canonical, "{written}");
+        }
+    }
+}

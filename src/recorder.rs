@@ -1,0 +1,220 @@
+//! `--record`: writes what was said on both banks to a [`Ledger`], as a [transcript](crate::transcript).
+//!
+//! The near bank is recorded by [`Recorder::host`], the far one by [`Recorded`](crate::remote::recorded::Recorded).
+//! Everything goes through the redactor before it is queued. A recording that fails does not stop the bridge.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::frame::{PARSE_ERROR, Parsed};
+use crate::ledger::{self, Ledger};
+use crate::secret::Secret;
+use crate::stdio::{Host, Line, QUEUE, Written};
+use crate::transcript::redact::Redactor;
+use crate::transcript::{Entry, Exchange};
+
+/// Writes a recording; clones write to the same one.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    ledger: Ledger,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Held for one line at a time, never across an await.
+    redactor: Mutex<Redactor>,
+    began: Instant,
+    exchanges: AtomicU64,
+}
+
+impl Recorder {
+    /// Begins a recording.
+    pub fn new(ledger: Ledger, redactor: Redactor) -> Self {
+        let shared = Shared {
+            redactor: Mutex::new(redactor),
+            began: Instant::now(),
+            exchanges: AtomicU64::new(0),
+        };
+        Self {
+            ledger,
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Adds a line. That the ledger is broken it has said itself, once; the bridge goes on.
+    pub async fn write(&self, entry: Entry) {
+        let _ = self.ledger.write(self.line(entry)).await;
+    }
+
+    /// Adds a short line where nothing can wait.
+    pub fn write_now(&self, entry: Entry) {
+        let _ = self.ledger.write_now(self.line(entry));
+    }
+
+    /// Keeps a secret out of everything written from now on.
+    pub fn learn(&self, secret: Secret) {
+        let redactor = &self.shared.redactor;
+        let mut redactor = redactor.lock().unwrap_or_else(PoisonError::into_inner);
+        redactor.learn(secret);
+    }
+
+    /// A new exchange's name.
+    pub fn exchange(&self) -> Exchange {
+        self.shared.exchanges.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The same host, overheard. Two tasks on `tracker` pass everything on and end with their channels.
+    pub fn host(&self, host: Host, tracker: &TaskTracker) -> Host {
+        let Host {
+            lines,
+            out,
+            flushed,
+        } = host;
+        let (lines_in, lines_out) = mpsc::channel(QUEUE);
+        let (out_in, out_out) = mpsc::channel(QUEUE);
+        tracker.spawn(overhear_lines(self.clone(), lines, lines_in));
+        tracker.spawn(overhear_out(self.clone(), out_out, out));
+        Host {
+            lines: lines_out,
+            out: out_in,
+            flushed,
+        }
+    }
+
+    /// Waits until every clone is gone and the last line is on disk.
+    ///
+    /// # Errors
+    /// The recording is not whole.
+    pub async fn finish(self) -> Result<(), ledger::Error> {
+        self.ledger.finish().await
+    }
+
+    fn line(&self, entry: Entry) -> String {
+        let at = u64::try_from(self.shared.began.elapsed().as_millis()).ok();
+        let redactor = &self.shared.redactor;
+        let mut redactor = redactor.lock().unwrap_or_else(PoisonError::into_inner);
+        redactor.entry(entry).line(at)
+    }
+}
+
+async fn overhear_lines(
+    recorder: Recorder,
+    mut from: mpsc::Receiver<Line>,
+    to: mpsc::Sender<Line>,
+) {
+    loop {
+        let line = tokio::select! {
+            line = from.recv() => line,
+            () = to.closed() => return,
+        };
+        let Some(line) = line else {
+            return recorder.write(Entry::Eof).await;
+        };
+        recorder.write(Entry::Host(said(&line))).await;
+        if to.send(line).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn overhear_out(
+    recorder: Recorder,
+    mut from: mpsc::Receiver<Written>,
+    to: mpsc::Sender<Written>,
+) {
+    loop {
+        let written = tokio::select! {
+            written = from.recv() => written,
+            // The loop learns from its own channel's end that nobody reads any more.
+            () = to.closed() => None,
+        };
+        let Some(written) = written else { return };
+        recorder.write(Entry::Bridge(written.text())).await;
+        if to.send(written).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The line's text; of a line that is no message, one that is refused with the same code. What it was is not kept:
+/// it is gone by the time it is known to be none.
+fn said(line: &Line) -> String {
+    match line {
+        Ok(Parsed::One(frame)) => frame.text().into(),
+        Ok(Parsed::Batch(members)) => {
+            let texts: Vec<_> = members
+                .iter()
+                .map(|member| match member {
+                    Ok(frame) => frame.text(),
+                    Err(_) => "{}",
+                })
+                .collect();
+            format!("[{}]", texts.join(","))
+        }
+        Err(malformed) if malformed.code == PARSE_ERROR => malformed.reason.clone(),
+        Err(malformed) => match &malformed.id {
+            Some(id) => format!(r#"{{"jsonrpc":"2.0","id":{id}}}"#),
+            None => r#"{"jsonrpc":"2.0"}"#.into(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Frame;
+    use crate::transcript::Transcript;
+
+    #[tokio::test]
+    async fn both_directions_of_the_near_bank_are_recorded_and_passed_on() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("recording.jsonl");
+        let recorder = Recorder::new(
+            Ledger::open(&path).unwrap(),
+            Redactor::new([Secret::new("swordfish")]),
+        );
+        let tracker = TaskTracker::new();
+        let (page_in, mut page) = std::io::pipe().map(|(from, to)| (to, from)).unwrap();
+        let input: &[u8] =
+            b"{\"jsonrpc\":\"2.0\",\"method\":\"swordfish\"}\n{broken\n{\"jsonrpc\":\"2.0\",\"id\":1}\n";
+        let mut host = recorder.host(Host::over(input, page_in, 1000), &tracker);
+
+        assert!(host.lines.recv().await.unwrap().is_ok());
+        let codes = [
+            host.lines.recv().await.unwrap().unwrap_err().code,
+            host.lines.recv().await.unwrap().unwrap_err().code,
+        ];
+        assert!(host.lines.recv().await.is_none());
+        let frame = Frame::notification("hello", None);
+        host.out.send(Written::One(frame.clone())).await.unwrap();
+        drop(host.out);
+        host.flushed.await.unwrap();
+        let mut written = String::new();
+        std::io::Read::read_to_string(&mut page, &mut written).unwrap();
+        assert_eq!(written, format!("{}\n", frame.text()));
+        recorder.finish().await.unwrap();
+
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("swordfish"), "{text}");
+        let entries = Transcript::parse(&text).unwrap().lines;
+        let again: Vec<_> = entries
+            .iter()
+            .filter_map(|line| match &line.entry {
+                Entry::Host(text) => Parsed::read(text).err().map(|malformed| malformed.code),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(again, codes);
+        assert!(entries.iter().any(|line| line.entry == Entry::Eof));
+        assert!(
+            entries
+                .iter()
+                .any(|line| line.entry == Entry::Bridge(frame.text().into()))
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! What a vault holds: entries, each sealed under a data key of its own, and the keys they are sealed with.
+//!
+//! An entry's ciphertext is bound to the vault, the name, the kind and the revision it was written for. The data key is
+//! new at every write, so that no nonce can ever repeat under it. The labels and the layout are told in `envelope.rs`.
+//!
+//! Does no I/O and has no randomness of its own.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use super::primitives::{Error, Key, NONCE, WRAPPED, encode, joined};
+use super::slot::Slot;
+
+/// The content of one entry, in bytes. Fewer fit if there are others: the file has a ceiling of its own.
+pub const MAX_ENTRY: usize = 15 << 20;
+
+/// What a root key gives in one vault.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    vault_id: String,
+    root: Key,
+    pub(super) kek: Key,
+    pub(super) index: Key,
+}
+
+impl Keys {
+    /// Derives them. Costs microseconds.
+    pub fn new(root: Key, vault_id: &str) -> Self {
+        let derive = |label: &str| root.expand(&joined(&[label.as_bytes(), vault_id.as_bytes()]));
+        Self {
+            kek: derive("mcpipe/1/kek"),
+            index: derive("mcpipe/1/index-key"),
+            vault_id: vault_id.to_owned(),
+            root,
+        }
+    }
+
+    /// Were they derived for this vault?
+    pub fn belong_to(&self, vault_id: &str) -> bool {
+        self.vault_id == vault_id
+    }
+
+    /// What the slots wrap.
+    pub fn root(&self) -> &Key {
+        &self.root
+    }
+}
+
+/// What a vault holds, every entry still sealed.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    pub(super) vault_id: String,
+    pub(super) generation: u64,
+    /// The ways to open it.
+    pub slots: Vec<Slot>,
+    pub(super) entries: BTreeMap<String, Entry>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) id: String,
+    pub(super) kind: String,
+    pub(super) rev: u64,
+    pub(super) dek_nonce: [u8; NONCE],
+    pub(super) dek: [u8; WRAPPED],
+    /// With its nonce in front.
+    pub(super) blob: Vec<u8>,
+}
+
+/// The random numbers of one write of one entry.
+#[derive(Debug)]
+pub struct Fresh {
+    /// Names the entry, if it is new.
+    pub id: [u8; 8],
+    /// Seals the content, and nothing else ever.
+    pub data_key: Key,
+    /// For the data key.
+    pub dek_nonce: [u8; NONCE],
+    /// For the content.
+    pub nonce: [u8; NONCE],
+}
+
+/// An entry, opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// In the format's word.
+    pub kind: String,
+    /// The generation of the vault that wrote it.
+    pub rev: u64,
+    /// As it was put.
+    pub content: Zeroizing<Vec<u8>>,
+}
+
+impl Contents {
+    /// A vault never written: generation 0, no entry.
+    pub fn new(vault_id: &[u8; 16]) -> Self {
+        Self {
+            vault_id: encode(vault_id),
+            generation: 0,
+            slots: Vec::new(),
+            entries: BTreeMap::new(),
+        }
+    }
+
+    /// Which vault it is.
+    pub fn vault_id(&self) -> &str {
+        &self.vault_id
+    }
+
+    /// How often it has been written.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn next_generation(&self) -> Result<u64, Error> {
+        // 2^30 is where a new root key is due (security.md 2.2); a vault that claims to be at the end is a forgery by
+        // somebody who holds the key.
+        let next = self.generation.checked_add(1);
+        next.ok_or(Error::Damaged("generation number"))
+    }
+
+    /// Name, kind and revision of every entry, by name.
+    pub fn list(&self) -> impl Iterator<Item = (&str, &str, u64)> {
+        let entries = self.entries.iter();
+        entries.map(|(name, entry)| (name.as_str(), entry.kind.as_str(), entry.rev))
+    }
+
+    /// The revision of an entry.
+    pub fn revision(&self, name: &str) -> Option<u64> {
+        self.entries.get(name).map(|entry| entry.rev)
+    }
+
+    /// Opens one entry.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if its content is not what was put under this name.
+    pub fn read(&self, keys: &Keys, name: &str) -> Result<Option<Opened>, Error> {
+        let Some(entry) = self.entries.get(name) else {
+            return Ok(None);
+        };
+        let aad = |label| self.entry_aad(label, name, &entry.id, &entry.kind, entry.rev);
+        let content = entry.blob.split_first_chunk().and_then(|(nonce, sealed)| {
+            let dek = keys
+                .kek
+                .unwrap(&entry.dek_nonce, &aad("mcpipe/1/dek"), &entry.dek)?;
+            dek.open(nonce, &aad("mcpipe/1/entry"), sealed)
+        });
+        Ok(Some(Opened {
+            kind: entry.kind.clone(),
+            rev: entry.rev,
+            content: content.ok_or(Error::Damaged("entry"))?,
+        }))
+    }
+
+    /// Seals an entry, new or in place of the one of this name. Its revision is the generation that the next
+    /// [`seal`](super::envelope::seal) writes, so it grows with every write and is not used again if the entry is
+    /// removed and returns.
+    ///
+    /// # Errors
+    /// [`Error::OverCeiling`] for content that could not be in any vault.
+    pub fn put(
+        &mut self,
+        keys: &Keys,
+        name: &str,
+        kind: &str,
+        content: &[u8],
+        fresh: &Fresh,
+    ) -> Result<u64, Error> {
+        let over = || Error::ceiling("entry (bytes)", content.len(), MAX_ENTRY);
+        if content.len() > MAX_ENTRY {
+            return Err(over());
+        }
+        let rev = self.next_generation()?;
+        let id = match self.entries.get(name) {
+            Some(entry) => entry.id.clone(),
+            None => encode(&fresh.id),
+        };
+        let dek_aad = self.entry_aad("mcpipe/1/dek", name, &id, kind, rev);
+        let blob_aad = self.entry_aad("mcpipe/1/entry", name, &id, kind, rev);
+        let sealed = fresh.data_key.seal(&fresh.nonce, &blob_aad, content);
+        let entry = Entry {
+            dek: keys.kek.wrap(&fresh.dek_nonce, &dek_aad, &fresh.data_key),
+            dek_nonce: fresh.dek_nonce,
+            blob: [fresh.nonce.as_slice(), &sealed.ok_or_else(over)?].concat(),
+            id,
+            kind: kind.to_owned(),
+            rev,
+        };
+        self.entries.insert(name.to_owned(), entry);
+        Ok(rev)
+    }
+
+    /// Takes an entry out; false if there was none.
+    pub fn remove(&mut self, name: &str) -> bool {
+        self.entries.remove(name).is_some()
+    }
+
+    fn entry_aad(&self, label: &str, name: &str, id: &str, kind: &str, rev: u64) -> Vec<u8> {
+        joined(&[
+            label.as_bytes(),
+            self.vault_id.as_bytes(),
+            name.as_bytes(),
+            id.as_bytes(),
+            kind.as_bytes(),
+            &rev.to_be_bytes(),
+        ])
+    }
+}

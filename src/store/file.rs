@@ -1,0 +1,384 @@
+//! Files that only their owner may read: where they are, how they are opened, replaced and locked.
+//!
+//! A file is looked at through the descriptor it was opened with, so nothing can be swapped between the look and the
+//! read. A file is replaced in one step: whoever reads sees all of the old or all of the new one, whenever the power
+//! goes. Locks are files of their own that are never deleted: on Windows a locked file cannot be replaced, and deleting
+//! one that somebody waits for would give two people the lock. The system lets go of a lock when its holder dies.
+//!
+//! Knows nothing of what the files hold. Blocks; the callers are on threads that may.
+//!
+//! On Windows, files inherit what the user's local application data directory allows; nothing is checked there.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf, absolute};
+
+use zeroize::Zeroizing;
+
+use super::primitives::{Key, decode, digest, encode};
+use super::system;
+
+/// Where the vault, its key and its locks are.
+#[derive(Clone, Debug)]
+pub struct Place {
+    directory: PathBuf,
+    key_directory: PathBuf,
+    /// Somebody chose the directory (`MCPIPE_HOME`), so its mode is theirs to decide.
+    chosen: bool,
+}
+
+impl Place {
+    /// Everything under `home` if given, else where the system keeps an application's data. Nothing is looked at or
+    /// created.
+    ///
+    /// # Errors
+    /// [`Error::NoPlace`] if there is neither.
+    pub fn new(home: Option<&Path>) -> Result<Self, Error> {
+        if let Some(home) = home {
+            let directory = absolute(home).map_err(|_| Error::NoPlace)?;
+            return Ok(Self {
+                key_directory: directory.join("state"),
+                directory,
+                chosen: true,
+            });
+        }
+        // The local one: on Windows the other travels between machines. Elsewhere they are the same.
+        let data = dirs::data_local_dir().ok_or(Error::NoPlace)?;
+        let state = dirs::state_dir().map(|state| state.join("mcpipe"));
+        Ok(Self {
+            directory: data.join("mcpipe"),
+            // Another directory than the vault's, so that a copy of one is not a copy of both.
+            key_directory: state.unwrap_or_else(|| data.join("mcpipe-state")),
+            chosen: false,
+        })
+    }
+
+    /// The vault.
+    pub fn vault(&self) -> PathBuf {
+        self.directory.join("vault.bin")
+    }
+
+    /// The machine key, for the slot that asks nobody.
+    pub fn key(&self) -> PathBuf {
+        self.key_directory.join("vault.key")
+    }
+
+    /// Held while the vault is read, changed and written: milliseconds.
+    pub fn vault_lock(&self) -> PathBuf {
+        self.directory.join("vault.lock")
+    }
+
+    /// Held while one entry is renewed: seconds. Taken before the vault's, never after.
+    pub fn entry_lock(&self, name: &str) -> PathBuf {
+        let hash: String = digest(name.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        self.directory.join(format!("cred-{hash}.lock"))
+    }
+
+    /// Makes the vault's directory, or sees that it is private.
+    ///
+    /// # Errors
+    /// [`Error::Owner`], [`Error::WritableDirectory`], or the system's.
+    pub fn prepare(&self, loose: bool) -> Result<(), Error> {
+        prepare(&self.directory, self.chosen, loose)
+    }
+
+    /// As [`Place::prepare`], for the machine key's.
+    ///
+    /// # Errors
+    /// As [`Place::prepare`].
+    pub fn prepare_key(&self, loose: bool) -> Result<(), Error> {
+        prepare(&self.key_directory, false, loose)
+    }
+}
+
+/// Why a file was not used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No `MCPIPE_HOME`, and the system names no directory for the user's data.
+    #[error("this user has no home directory; set MCPIPE_HOME")]
+    NoPlace,
+    /// A symbolic link where a file should be.
+    #[error("{0} is a symbolic link, which is not followed")]
+    Symlink(PathBuf),
+    /// A directory, a pipe, a device.
+    #[error("{0} is not a regular file")]
+    NotRegular(PathBuf),
+    /// Somebody else's.
+    #[error("{0} belongs to another user")]
+    Owner(PathBuf),
+    /// Others may read or write it.
+    #[error("{path} can be used by others (mode {mode:03o})")]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Others may rename and remove what is in it.
+    #[error("others can write to {path} (mode {mode:03o})")]
+    WritableDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// More than there is any use for.
+    #[error("{path} is larger than {limit} bytes")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read.
+        limit: usize,
+    },
+    /// Not what a machine key looks like.
+    #[error("{0} does not hold a key")]
+    NoKey(PathBuf),
+    /// The file system cannot lock, and without locks two processes would undo each other's work.
+    #[error("the file system of {path} has no locks")]
+    NoLocks {
+        /// The lock file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Whatever else the system says.
+    #[error("cannot {doing} {path}")]
+    Io {
+        /// A verb.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
+    }
+
+    /// What the person can type or do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Mode { path, .. } => Some(format!("chmod 600 '{}'", path.display())),
+            Self::WritableDirectory { path, .. } => {
+                Some(format!("chmod go-w '{}'", path.display()))
+            }
+            Self::Owner(path) => Some(format!("chown \"$USER\" '{}'", path.display())),
+            Self::NoLocks { .. } => {
+                Some("set MCPIPE_HOME to a directory on a local disk".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Which content a path had when it was looked at. Equal stamps mean the same content, nearly: clocks of file systems
+/// are coarse, and inodes return.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub(super) inode: (u64, u64),
+    pub(super) length: u64,
+    pub(super) modified: Option<std::time::SystemTime>,
+}
+
+/// A file of ours, open for reading, that nobody else may read.
+#[derive(Debug)]
+pub struct Private {
+    file: File,
+    path: PathBuf,
+    stamp: Stamp,
+}
+
+impl Private {
+    /// Opens it; `None` if there is nothing. `loose` forgives owner and mode.
+    ///
+    /// # Errors
+    /// [`Error::Symlink`], [`Error::NotRegular`], [`Error::Owner`], [`Error::Mode`], or the system's.
+    pub fn open(path: &Path, loose: bool) -> Result<Option<Self>, Error> {
+        let file = match system::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if system::is_symlink(&error) => return Err(Error::Symlink(path.into())),
+            Err(error) => return Err(Error::io("open", path)(error)),
+        };
+        let metadata = file.metadata().map_err(Error::io("look at", path))?;
+        if !metadata.is_file() {
+            return Err(Error::NotRegular(path.into()));
+        }
+        if !loose {
+            system::check(path, &metadata)?;
+        }
+        Ok(Some(Self {
+            stamp: system::stamp(&metadata),
+            path: path.into(),
+            file,
+        }))
+    }
+
+    /// Which content this is.
+    pub fn stamp(&self) -> &Stamp {
+        &self.stamp
+    }
+
+    /// Is this how it begins?
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn begins_with(&mut self, beginning: &[u8]) -> Result<bool, Error> {
+        let mut found = Vec::with_capacity(beginning.len());
+        let wanted = u64::try_from(beginning.len()).unwrap_or(u64::MAX);
+        let read = (&self.file).take(wanted).read_to_end(&mut found);
+        read.and_then(|_| self.file.rewind())
+            .map_err(Error::io("read", &self.path))?;
+        Ok(found == beginning)
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] beyond `limit`, before any memory is taken; or the system's.
+    pub fn read(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
+        let too_large = || Error::TooLarge {
+            path: self.path.clone(),
+            limit,
+        };
+        let length = usize::try_from(self.stamp.length).map_err(|_| too_large())?;
+        if length > limit {
+            return Err(too_large());
+        }
+        let mut bytes = Vec::with_capacity(length + 1);
+        (&self.file)
+            .take(u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(Error::io("read", &self.path))?;
+        if bytes.len() > limit {
+            return Err(too_large());
+        }
+        Ok(bytes)
+    }
+}
+
+const UNFINISHED: (&str, &str) = (".vault-", ".tmp");
+
+/// Puts `bytes` in the place of whatever is at `path`, in one step, and returns once it would survive a power cut.
+///
+/// # Errors
+/// The system's; then what was there is there still.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, Error> {
+    let failed = |doing| Error::io(doing, path);
+    let directory = path.parent().unwrap_or_else(|| Path::new("."));
+    // Created with mode 0600 and O_EXCL, under a random name.
+    let mut unfinished = tempfile::Builder::new()
+        .prefix(UNFINISHED.0)
+        .suffix(UNFINISHED.1)
+        .tempfile_in(directory)
+        .map_err(Error::io("create a file in", directory))?;
+    unfinished.write_all(bytes).map_err(failed("write"))?;
+    let file = unfinished.as_file();
+    file.sync_all().map_err(failed("write"))?;
+    let stamp = system::stamp(&file.metadata().map_err(failed("look at"))?);
+    let (file, unfinished) = unfinished
+        .keep()
+        .map_err(|error| failed("write")(error.error))?;
+    drop(file);
+    if let Err(error) = system::rename(&unfinished, path) {
+        // Should this fail too, the next writer sweeps.
+        let _ = fs::remove_file(&unfinished);
+        return Err(failed("replace")(error));
+    }
+    system::sync(directory).map_err(Error::io("write", directory))?;
+    Ok(stamp)
+}
+
+/// Removes what writers that died left beside `path`. Every writer works under the vault's lock, so for whoever holds
+/// it, an unfinished file is an abandoned one.
+pub fn sweep(path: &Path) {
+    let entries = path
+        .parent()
+        .and_then(|directory| fs::read_dir(directory).ok());
+    for entry in entries.into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let ours = name
+            .to_str()
+            .is_some_and(|name| name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1));
+        if ours && fs::remove_file(entry.path()).is_ok() {
+            tracing::debug!(path = ?entry.path(), "removed what a writer left unfinished");
+        }
+    }
+}
+
+/// A locked file. Dropping it lets go; so does the end of the process, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, or `None` if it is taken: by another process, or by this one.
+    ///
+    /// # Errors
+    /// [`Error::Symlink`], [`Error::NoLocks`], or the system's.
+    pub fn try_take(path: &Path) -> Result<Option<Self>, Error> {
+        let file = system::open_lock(path).map_err(|error| {
+            if system::is_symlink(&error) {
+                Error::Symlink(path.into())
+            } else {
+                Error::io("open", path)(error)
+            }
+        })?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) if system::is_unsupported(&source) => {
+                let path = path.into();
+                Err(Error::NoLocks { path, source })
+            }
+            Err(TryLockError::Error(source)) => Err(Error::io("lock", path)(source)),
+        }
+    }
+}
+
+/// The key in a key file: 32 bytes, base64url, on the first line. What follows is left for an anchor against old copies.
+///
+/// # Errors
+/// As [`Private::open`], and [`Error::NoKey`].
+pub fn read_key(path: &Path, loose: bool) -> Result<Option<Key>, Error> {
+    const LONGEST: usize = 4096;
+    let Some(mut file) = Private::open(path, loose)? else {
+        return Ok(None);
+    };
+    let bytes = Zeroizing::new(file.read(LONGEST)?);
+    let line = bytes.split(|byte| *byte == b'\n').next();
+    let key = line
+        .and_then(|line| std::str::from_utf8(line).ok())
+        .and_then(|line| decode(line.trim_end()));
+    key.map(|key| Some(Key::new(key)))
+        .ok_or_else(|| Error::NoKey(path.into()))
+}
+
+/// Writes a key file.
+///
+/// # Errors
+/// As [`replace`].
+pub fn write_key(path: &Path, key: &Key) -> Result<(), Error> {
+    let line = Zeroizing::new(encode(key.expose()) + "\n");
+    replace(path, line.as_bytes()).map(|_| ())
+}
+
+fn prepare(directory: &Path, chosen: bool, loose: bool) -> Result<(), Error> {
+    system::create_directory(directory).map_err(Error::io("create", directory))?;
+    if loose {
+        return Ok(());
+    }
+    system::check_directory(directory, chosen)
+}

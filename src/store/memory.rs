@@ -1,0 +1,69 @@
+//! A vault that is gone when the process is, with the same rules as one on disk.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Entry, Error, Expected, Held, Kind, Lock};
+use crate::secret::Secret;
+
+#[derive(Debug, Default)]
+pub(super) struct Memory(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    generation: u64,
+    entries: BTreeMap<String, Entry>,
+    locks: BTreeMap<String, Arc<tokio::sync::Mutex<()>>>,
+}
+
+impl Memory {
+    pub(super) fn read(&self, name: &str) -> Option<Entry> {
+        self.kept().entries.get(name).cloned()
+    }
+
+    pub(super) fn list(&self) -> Vec<(String, Kind)> {
+        let kept = self.kept();
+        let entries = kept.entries.iter();
+        entries
+            .map(|(name, entry)| (name.clone(), entry.kind))
+            .collect()
+    }
+
+    pub(super) fn put(
+        &self,
+        name: &str,
+        kind: Kind,
+        content: &Secret,
+        expected: Expected,
+    ) -> Result<u64, Error> {
+        let mut kept = self.kept();
+        if !expected.is_so(kept.entries.get(name).map(|entry| entry.rev)) {
+            return Err(Error::Stale);
+        }
+        kept.generation += 1;
+        let entry = Entry {
+            kind,
+            rev: kept.generation,
+            content: content.clone(),
+        };
+        kept.entries.insert(name.to_owned(), entry);
+        Ok(kept.generation)
+    }
+
+    pub(super) fn remove(&self, name: &str) -> bool {
+        self.kept().entries.remove(name).is_some()
+    }
+
+    pub(super) async fn lock(&self, name: &str, patience: Duration) -> Result<Lock, Error> {
+        let lock = Arc::clone(self.kept().locks.entry(name.to_owned()).or_default());
+        let taken = tokio::time::timeout(patience, lock.lock_owned()).await;
+        let guard = taken.map_err(|_| Error::Busy { lock: name.into() })?;
+        let _held = Held::Memory { _guard: guard };
+        Ok(Lock { _held })
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

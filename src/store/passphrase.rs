@@ -1,0 +1,496 @@
+//! Where a passphrase comes from: a file or descriptor named for it, the environment, a command, the terminal; the first
+//! that is given is the one that is asked.
+//!
+//! Never standard input, which belongs to the host. Does not read the environment: `settings.rs` does, once, and hands
+//! the values in. Knows nothing of what the passphrase opens. Blocks; the callers are on threads that may.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::secret::Secret;
+
+/// Longest passphrase, in bytes.
+pub const MAX_LENGTH: usize = 1024;
+
+/// How long a command may take: long enough for a person to find the prompt it shows.
+pub const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A question to a terminal, and its answer: [`terminal`], or a test's.
+pub type Prompt = fn(&str) -> io::Result<String>;
+
+/// Every place a passphrase may be in, in the order they are looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// `--passphrase-file`.
+    pub file: Option<PathBuf>,
+    /// `--passphrase-fd`: an inherited descriptor, 3 or above.
+    pub descriptor: Option<u32>,
+    /// `MCPIPE_PASSPHRASE`. Forgotten once it has been used.
+    pub environment: Option<Secret>,
+    /// `MCPIPE_PASSPHRASE_FILE`.
+    pub environment_file: Option<PathBuf>,
+    /// `--passphrase-command` or `MCPIPE_PASSPHRASE_COMMAND`: a program and its arguments, split as a shell would and run
+    /// without one. Prints the passphrase.
+    pub command: Option<String>,
+    /// The terminal, if the person at it expects to be asked. A bridge has none: the host may be using it.
+    pub terminal: Option<Prompt>,
+}
+
+/// Why there is no passphrase. Nothing here means that it is the wrong one.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file or descriptor cannot be read.
+    #[error("cannot read the passphrase from {path}")]
+    Unreadable {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Standard input belongs to the host.
+    #[error("a passphrase is never read from standard input")]
+    StandardInput,
+    /// Nothing before the first line's end.
+    #[error("the passphrase is empty")]
+    Empty,
+    /// More than [`MAX_LENGTH`].
+    #[error("the passphrase is longer than {MAX_LENGTH} bytes")]
+    TooLong,
+    /// A quote was opened and not closed, or there is no program.
+    #[error("the passphrase command cannot be split into words: {0}")]
+    Words(&'static str),
+    /// The command did not start, or broke.
+    #[error("cannot run the passphrase command {program:?}")]
+    Command {
+        /// Its first word.
+        program: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The command said no.
+    #[error("the passphrase command {program:?} failed ({status})")]
+    Failed {
+        /// Its first word.
+        program: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// The command took longer than [`COMMAND_PATIENCE`] and was ended.
+    #[error("the passphrase command {program:?} took longer than {} seconds", COMMAND_PATIENCE.as_secs())]
+    Slow {
+        /// Its first word.
+        program: String,
+    },
+    /// The two answers to a question asked twice.
+    #[error("the two passphrases are different")]
+    Different,
+    /// The terminal broke, or the person left.
+    #[error("no passphrase was typed")]
+    Terminal {
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A passphrase, as bytes, without the newline it may have ended with. Wiped when dropped.
+pub struct Passphrase(Zeroizing<Vec<u8>>);
+
+impl Passphrase {
+    /// # Errors
+    /// [`Error::Empty`] and [`Error::TooLong`].
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, Error> {
+        let mut bytes = Zeroizing::new(bytes.into());
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+            if bytes.last() == Some(&b'\r') {
+                bytes.pop();
+            }
+        }
+        match bytes.len() {
+            0 => Err(Error::Empty),
+            1..=MAX_LENGTH => Ok(Self(bytes)),
+            _ => Err(Error::TooLong),
+        }
+    }
+
+    /// Shows the bytes to the key derivation.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("(redacted)")
+    }
+}
+
+impl Sources {
+    /// Is there one that asks nobody?
+    pub fn is_given(&self) -> bool {
+        self.file.is_some()
+            || self.descriptor.is_some()
+            || self.environment.is_some()
+            || self.environment_file.is_some()
+            || self.command.is_some()
+    }
+
+    /// The passphrase of the first source that asks nobody; `None` if there is no such source.
+    ///
+    /// # Errors
+    /// Any; the next source is not tried then, because it would hold another passphrase.
+    pub fn read(&self) -> Result<Option<Passphrase>, Error> {
+        let found = if let Some(path) = &self.file {
+            read_file(path)?
+        } else if let Some(descriptor) = self.descriptor {
+            if descriptor < 3 {
+                return Err(Error::StandardInput);
+            }
+            read_file(Path::new(&format!("/dev/fd/{descriptor}")))?
+        } else if let Some(value) = &self.environment {
+            Passphrase::new(value.expose())?
+        } else if let Some(path) = &self.environment_file {
+            read_file(path)?
+        } else if let Some(command) = &self.command {
+            run(&words(command)?, COMMAND_PATIENCE)?
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(found))
+    }
+
+    /// Asks at the terminal, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Terminal`], [`Error::Empty`], [`Error::TooLong`].
+    pub fn ask(&self, question: &str) -> Result<Option<Passphrase>, Error> {
+        let Some(prompt) = self.terminal else {
+            return Ok(None);
+        };
+        let answer = prompt(question).map_err(|source| Error::Terminal { source })?;
+        Passphrase::new(answer).map(Some)
+    }
+
+    /// Asks for a new one, twice. Nothing typed is an answer: `None`, as if there were no terminal.
+    ///
+    /// # Errors
+    /// As [`Sources::ask`], and [`Error::Different`].
+    pub fn ask_new(&self, question: &str) -> Result<Option<Passphrase>, Error> {
+        let first = match self.ask(question) {
+            Err(Error::Empty) | Ok(None) => return Ok(None),
+            Ok(Some(first)) => first,
+            Err(error) => return Err(error),
+        };
+        match self.ask("The same again: ") {
+            Ok(Some(second)) if *second.0 == *first.0 => Ok(Some(first)),
+            Ok(_) | Err(Error::Empty) => Err(Error::Different),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Asks at the process's terminal (`/dev/tty`, not standard input), without showing what is typed. Fails at once where
+/// there is no terminal.
+///
+/// # Errors
+/// The system's.
+pub fn terminal(question: &str) -> io::Result<String> {
+    rpassword::prompt_password(question)
+}
+
+fn read_file(path: &Path) -> Result<Passphrase, Error> {
+    let inputs = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+    if inputs.iter().any(|input| Path::new(input) == path) {
+        return Err(Error::StandardInput);
+    }
+    let read = File::open(path).and_then(read_bounded);
+    let bytes = read.map_err(|source| Error::Unreadable {
+        path: path.into(),
+        source,
+    })?;
+    Passphrase::new(bytes)
+}
+
+/// Everything, or enough of it to be too long.
+fn read_bounded(source: impl Read) -> io::Result<Vec<u8>> {
+    const ENOUGH: usize = MAX_LENGTH + 3;
+    let mut bytes = Vec::with_capacity(ENOUGH);
+    let limit = u64::try_from(ENOUGH).unwrap_or(u64::MAX);
+    source.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Splits at blanks; `'…'` is literal, in `"…"` a backslash escapes `"` and `\`, elsewhere it escapes anything. No
+/// variables, no patterns.
+fn words(line: &str) -> Result<Vec<String>, Error> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut rest = line.chars().peekable();
+    while let Some(char) = rest.next() {
+        match char {
+            blank if blank.is_whitespace() => words.extend(word.take()),
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match rest.next().ok_or(Error::Words("a ' is not closed"))? {
+                        '\'' => break,
+                        char => word.push(char),
+                    }
+                }
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match rest.next().ok_or(Error::Words("a \" is not closed"))? {
+                        '"' => break,
+                        '\\' if matches!(rest.peek(), Some('"' | '\\')) => {
+                            word.extend(rest.next());
+                        }
+                        char => word.push(char),
+                    }
+                }
+            }
+            '\\' => {
+                let escaped = rest.next().ok_or(Error::Words("it ends in a \\"))?;
+                word.get_or_insert_default().push(escaped);
+            }
+            char => word.get_or_insert_default().push(char),
+        }
+    }
+    words.extend(word);
+    if words.is_empty() {
+        return Err(Error::Words("it is empty"));
+    }
+    Ok(words)
+}
+
+fn run(words: &[String], patience: Duration) -> Result<Passphrase, Error> {
+    let [program, arguments @ ..] = words else {
+        return Err(Error::Words("it is empty"));
+    };
+    let broken = |source| Error::Command {
+        program: program.clone(),
+        source,
+    };
+    let slow = || Error::Slow {
+        program: program.clone(),
+    };
+    // Its standard error stays ours: a program that cannot find a key says so there.
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env_remove("MCPIPE_PASSPHRASE")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(broken)?;
+    let Some(output) = child.stdout.take() else {
+        return Err(broken(io::ErrorKind::BrokenPipe.into()));
+    };
+    // A thread of its own, because a grandchild may hold the pipe after the child has been ended; then it is left behind.
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::spawn(move || sender.send(read_bounded(output)));
+    let Ok(output) = receiver.recv_timeout(patience) else {
+        end(&mut child);
+        return Err(slow());
+    };
+    let mut output = output.map_err(broken)?;
+    let Some(status) = wait(&mut child).map_err(broken)? else {
+        end(&mut child);
+        output.zeroize();
+        return Err(slow());
+    };
+    if !status.success() {
+        output.zeroize();
+        let program = program.clone();
+        return Err(Error::Failed { program, status });
+    }
+    Passphrase::new(output)
+}
+
+/// Waits for a child that has closed its output, five seconds at most.
+fn wait(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+    for _ in 0..500 {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(None)
+}
+
+fn end(child: &mut Child) {
+    // Either fails only if it has ended already.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(passphrase: &Passphrase) -> &str {
+        std::str::from_utf8(passphrase.expose()).unwrap()
+    }
+
+    #[test]
+    fn one_newline_is_not_part_of_a_passphrase() {
+        for (given, kept) in [
+            ("word", "word"),
+            ("word\n", "word"),
+            ("word\r\n", "word"),
+            ("word\n\n", "word\n"),
+            (" word ", " word "),
+            ("wörd", "wörd"),
+        ] {
+            assert_eq!(text(&Passphrase::new(given).unwrap()), kept);
+        }
+        assert!(matches!(Passphrase::new("\n"), Err(Error::Empty)));
+        let long = |length| Passphrase::new("x".repeat(length));
+        assert!(long(MAX_LENGTH).is_ok());
+        assert!(matches!(long(MAX_LENGTH + 1), Err(Error::TooLong)));
+    }
+
+    #[test]
+    fn a_command_is_split_as_a_shell_would() {
+        for (line, expected) in [
+            ("pass show mcpipe", vec!["pass", "show", "mcpipe"]),
+            ("  a\t b  ", vec!["a", "b"]),
+            (r#"a 'b c' "d e""#, vec!["a", "b c", "d e"]),
+            (r#"a b' c'd "" ''"#, vec!["a", "b cd", "", ""]),
+            (
+                r#""\"x\\ \n" '\n' \n \ y"#,
+                vec![r#""x\ \n"#, r"\n", "n", " y"],
+            ),
+            ("echo $HOME * ;", vec!["echo", "$HOME", "*", ";"]),
+        ] {
+            assert_eq!(words(line).unwrap(), expected, "{line}");
+        }
+        for line in ["", "  ", "a 'b", "a \"b", "a \\"] {
+            assert!(matches!(words(line), Err(Error::Words(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_first_source_given_is_the_one_asked() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, format!("{name}\n")).unwrap();
+            Some(path)
+        };
+        let mut sources = Sources {
+            file: file("file"),
+            descriptor: None,
+            environment: Some(Secret::new("environment")),
+            environment_file: file("environment file"),
+            command: Some("echo 'a command'".into()),
+            terminal: None,
+        };
+        let read = |sources: &Sources| sources.read().unwrap().map(|found| text(&found).to_owned());
+        assert_eq!(read(&sources).as_deref(), Some("file"));
+        sources.file = None;
+        assert_eq!(read(&sources).as_deref(), Some("environment"));
+        sources.environment = None;
+        assert_eq!(read(&sources).as_deref(), Some("environment file"));
+        sources.environment_file = None;
+        assert_eq!(read(&sources).as_deref(), Some("a command"));
+        assert!(sources.is_given());
+        sources.command = None;
+        assert!(!sources.is_given() && read(&sources).is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_inherited_descriptor_is_read_to_its_end() {
+        use std::io::Write;
+        use std::os::fd::AsRawFd;
+
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"from a pipe\n").unwrap();
+        drop(writer);
+        let sources = Sources {
+            descriptor: u32::try_from(reader.as_raw_fd()).ok(),
+            ..Sources::default()
+        };
+        assert_eq!(text(&sources.read().unwrap().unwrap()), "from a pipe");
+    }
+
+    #[test]
+    fn a_source_that_fails_is_not_passed_over() {
+        let sources = Sources {
+            file: Some("/nonexistent/passphrase".into()),
+            environment: Some(Secret::new("environment")),
+            ..Sources::default()
+        };
+        assert!(matches!(sources.read(), Err(Error::Unreadable { .. })));
+    }
+
+    #[test]
+    fn standard_input_is_never_read() {
+        for path in ["-", "/dev/stdin", "/dev/fd/0"] {
+            assert!(matches!(
+                read_file(Path::new(path)),
+                Err(Error::StandardInput)
+            ));
+        }
+        let sources = Sources {
+            descriptor: Some(0),
+            ..Sources::default()
+        };
+        assert!(matches!(sources.read(), Err(Error::StandardInput)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_that_fails_or_hangs_is_told_apart() {
+        let run = |line: &str, patience| run(&words(line).unwrap(), patience);
+        let long = Duration::from_secs(20);
+        assert_eq!(text(&run("printf '%s' 'a b'", long).unwrap()), "a b");
+        assert!(matches!(
+            run("/nonexistent/program", long),
+            Err(Error::Command { .. })
+        ));
+        assert!(matches!(
+            run("sh -c 'echo x; exit 3'", long),
+            Err(Error::Failed { .. })
+        ));
+        assert!(matches!(run("true", long), Err(Error::Empty)));
+        // Nothing to read on standard input, or this would wait for it.
+        assert!(matches!(run("cat", long), Err(Error::Empty)));
+        assert!(matches!(
+            run("sleep 600", Duration::from_millis(50)),
+            Err(Error::Slow { .. })
+        ));
+        assert!(matches!(
+            run("yes", long),
+            Err(Error::Failed { .. } | Error::TooLong)
+        ));
+    }
+
+    #[test]
+    fn a_new_passphrase_is_asked_for_twice() {
+        let ask = |terminal: Prompt| {
+            let sources = Sources {
+                terminal: Some(terminal),
+                ..Sources::default()
+            };
+            sources.ask_new("New: ")
+        };
+        assert!(ask(|_| Ok("same".into())).unwrap().is_some());
+        assert!(ask(|_| Ok(String::new())).unwrap().is_none());
+        assert!(matches!(
+            ask(|question| Ok(question.into())),
+            Err(Error::Different)
+        ));
+        let gone = ask(|_| Err(io::ErrorKind::UnexpectedEof.into()));
+        assert!(matches!(gone, Err(Error::Terminal { .. })));
+    }
+}

@@ -1,0 +1,466 @@
+//! Slots: each holds the vault's root key, wrapped for one way of opening it, as disk encryption does.
+//!
+//! A slot takes a passphrase (through Argon2id) or 256 random bits kept elsewhere (*raw*: a key file, and later a key
+//! command, a system key store). Adding or replacing one wraps 32 bytes and touches no entry.
+//!
+//! ```text
+//! material    = Argon2id(passphrase, salt, m, t, p, 32 bytes)  |  the 32 raw bytes
+//! prk         = HKDF-Extract(salt, material)
+//! commitment  = HKDF-Expand(prk, "mcpipe/1/slot-commit", 32)      kept; a different one means a wrong key
+//! wrapping    = HKDF-Expand(prk, "mcpipe/1/slot-wrap", 32)
+//! wrapped     = AES-256-GCM(wrapping, nonce, root key, aad)
+//! aad         = LP("mcpipe/1/slot", vault id, slot id, label, type, m ‖ t ‖ p, salt)
+//! ```
+//!
+//! Ids are their base64url text, salts their bytes, and `m ‖ t ‖ p` three big-endian u32, zero in a raw slot. The
+//! commitment is there because one AES-GCM ciphertext can open under several keys, and because it tells a wrong
+//! passphrase from a damaged file. What a file may ask of Argon2 has a floor and a ceiling, looked at before memory is
+//! taken. Knows nothing of files, and where a key or passphrase came from.
+//!
+//! RFC 9106 (Argon2id), RFC 5869 (HKDF).
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::primitives::{Error, Key, NONCE, WRAPPED, decode, encode, joined};
+
+/// Longest label, in bytes.
+pub const MAX_LABEL: usize = 64;
+
+/// What opens a slot.
+#[derive(Clone, Copy, Debug)]
+pub enum Opener<'a> {
+    /// A passphrase, as bytes.
+    Passphrase(&'a [u8]),
+    /// 256 random bits.
+    Raw(&'a Key),
+}
+
+/// How a slot makes a key of what opens it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotKind {
+    /// A passphrase at this cost.
+    Argon2id(Kdf),
+    /// A key that is random already.
+    Raw,
+}
+
+impl SlotKind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Argon2id(_) => "argon2id",
+            Self::Raw => "raw",
+        }
+    }
+
+    fn costs(self) -> [u8; 12] {
+        let mut out = [0; 12];
+        if let Self::Argon2id(Kdf { m_kib, t, p }) = self {
+            for (place, cost) in out.chunks_exact_mut(4).zip([m_kib, t, p]) {
+                place.copy_from_slice(&cost.to_be_bytes());
+            }
+        }
+        out
+    }
+}
+
+/// What Argon2id costs: memory in KiB, passes, lanes. Always within [`Kdf::LOW`] and the ceilings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kdf {
+    m_kib: u32,
+    t: u32,
+    p: u32,
+}
+
+impl Kdf {
+    /// 64 MiB, three passes, four lanes: the second recommended set of RFC 9106 section 4.
+    pub const DEFAULT: Self = Self {
+        m_kib: 64 << 10,
+        t: 3,
+        p: 4,
+    };
+
+    /// 19 MiB, two passes, one lane: for tiny containers, and the least that is ever accepted.
+    pub const LOW: Self = Self {
+        m_kib: 19 << 10,
+        t: 2,
+        p: 1,
+    };
+
+    const CEILING: Self = Self {
+        m_kib: 1 << 20,
+        t: 16,
+        p: 16,
+    };
+
+    /// # Errors
+    /// [`Error::OverCeiling`] above 1 GiB, 16 passes or 16 lanes; [`Error::BelowFloor`] below [`Kdf::LOW`].
+    pub fn new(m_kib: u32, t: u32, p: u32) -> Result<Self, Error> {
+        for (what, asked, floor, limit) in [
+            (
+                "Argon2 memory (KiB)",
+                m_kib,
+                Self::LOW.m_kib,
+                Self::CEILING.m_kib,
+            ),
+            ("Argon2 passes", t, Self::LOW.t, Self::CEILING.t),
+            ("Argon2 lanes", p, Self::LOW.p, Self::CEILING.p),
+        ] {
+            let (asked, floor, limit) = (u64::from(asked), u64::from(floor), u64::from(limit));
+            if asked > limit {
+                return Err(Error::OverCeiling { what, asked, limit });
+            }
+            if asked < floor {
+                return Err(Error::BelowFloor { what, asked, floor });
+            }
+        }
+        Ok(Self { m_kib, t, p })
+    }
+
+    /// Memory, in KiB.
+    pub fn memory(&self) -> u32 {
+        self.m_kib
+    }
+
+    /// Passes over the memory.
+    pub fn passes(&self) -> u32 {
+        self.t
+    }
+
+    /// Lanes.
+    pub fn lanes(&self) -> u32 {
+        self.p
+    }
+
+    /// Argon2id. Takes a tenth of a second to seconds of one core, and the memory it says, which is wiped after use.
+    fn stretch(self, passphrase: &[u8], salt: &[u8; 16]) -> Result<Key, Error> {
+        let refused = |_| Error::NoMemory { kib: self.m_kib };
+        let params = Params::new(self.m_kib, self.t, self.p, Some(32)).map_err(refused)?;
+        // Memory of our own: the crate would free it with the derivation's state still in it.
+        let mut memory = Zeroizing::new(Vec::new());
+        let blocks = params.block_count();
+        memory
+            .try_reserve_exact(blocks)
+            .map_err(|_| Error::NoMemory { kib: self.m_kib })?;
+        memory.resize(blocks, Block::new());
+        let mut out = Zeroizing::new([0; 32]);
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into_with_memory(passphrase, salt, &mut *out, memory.as_mut_slice())
+            .map_err(refused)?;
+        Ok(Key::new(*out))
+    }
+}
+
+/// The root key, wrapped once.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    id: String,
+    label: String,
+    kind: SlotKind,
+    salt: [u8; 16],
+    commitment: [u8; 32],
+    nonce: [u8; NONCE],
+    wrapped: [u8; WRAPPED],
+}
+
+/// The random numbers of a new slot; each used once.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh {
+    /// Names the slot within its vault.
+    pub id: [u8; 8],
+    /// For Argon2id and for HKDF.
+    pub salt: [u8; 16],
+    /// For the wrapped root key.
+    pub nonce: [u8; NONCE],
+}
+
+impl Slot {
+    /// Wraps the root key of the vault `vault_id`. A passphrase costs what `kdf` says; a raw key takes no notice of it.
+    ///
+    /// # Errors
+    /// [`Error::OverCeiling`] for a label beyond [`MAX_LABEL`]; [`Error::NoMemory`].
+    pub fn wrap(
+        vault_id: &str,
+        label: &str,
+        opener: Opener<'_>,
+        kdf: Kdf,
+        root: &Key,
+        fresh: Fresh,
+    ) -> Result<Self, Error> {
+        if label.len() > MAX_LABEL {
+            return Err(Error::ceiling("slot label (bytes)", label.len(), MAX_LABEL));
+        }
+        let mut slot = Self {
+            id: encode(&fresh.id),
+            label: label.to_owned(),
+            kind: match opener {
+                Opener::Passphrase(_) => SlotKind::Argon2id(kdf),
+                Opener::Raw(_) => SlotKind::Raw,
+            },
+            salt: fresh.salt,
+            commitment: [0; 32],
+            nonce: fresh.nonce,
+            wrapped: [0; WRAPPED],
+        };
+        let (wrapping, commitment) = slot.keys(opener)?;
+        slot.commitment = *commitment.expose();
+        slot.wrapped = wrapping.wrap(&slot.nonce, &slot.aad(vault_id), root);
+        Ok(slot)
+    }
+
+    /// The root key.
+    ///
+    /// # Errors
+    /// [`Error::WrongKey`] if the slot is of the other kind, or commits to another key; [`Error::Damaged`] if it
+    /// commits to this key and still does not open; [`Error::NoMemory`].
+    pub fn open(&self, vault_id: &str, opener: Opener<'_>) -> Result<Key, Error> {
+        let (wrapping, commitment) = self.keys(opener)?;
+        if !commitment.same_as(&self.commitment) {
+            return Err(Error::WrongKey);
+        }
+        wrapping
+            .unwrap(&self.nonce, &self.aad(vault_id), &self.wrapped)
+            .ok_or(Error::Damaged("key slot"))
+    }
+
+    /// The key that wraps, and the commitment to it.
+    fn keys(&self, opener: Opener<'_>) -> Result<(Key, Key), Error> {
+        let material = match (self.kind, opener) {
+            (SlotKind::Argon2id(kdf), Opener::Passphrase(passphrase)) => {
+                kdf.stretch(passphrase, &self.salt)?
+            }
+            (SlotKind::Raw, Opener::Raw(key)) => key.clone(),
+            (SlotKind::Argon2id(_), Opener::Raw(_)) | (SlotKind::Raw, Opener::Passphrase(_)) => {
+                return Err(Error::WrongKey);
+            }
+        };
+        let prk = Key::extract(&self.salt, &material);
+        Ok((
+            prk.expand(b"mcpipe/1/slot-wrap"),
+            prk.expand(b"mcpipe/1/slot-commit"),
+        ))
+    }
+
+    fn aad(&self, vault_id: &str) -> Vec<u8> {
+        joined(&[
+            b"mcpipe/1/slot",
+            vault_id.as_bytes(),
+            self.id.as_bytes(),
+            self.label.as_bytes(),
+            self.kind.word().as_bytes(),
+            &self.kind.costs(),
+            &self.salt,
+        ])
+    }
+
+    /// Its name within the vault: base64url.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What a person calls it.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// What opens it.
+    pub fn kind(&self) -> SlotKind {
+        self.kind
+    }
+
+    pub(super) fn to_wire(&self) -> Wire {
+        let costs = match self.kind {
+            SlotKind::Argon2id(kdf) => Some(kdf),
+            SlotKind::Raw => None,
+        };
+        Wire {
+            id: self.id.clone(),
+            label: self.label.clone(),
+            kind: self.kind.word().to_owned(),
+            m_kib: costs.map(|kdf| kdf.m_kib),
+            t: costs.map(|kdf| kdf.t),
+            p: costs.map(|kdf| kdf.p),
+            salt: encode(&self.salt),
+            commit: encode(&self.commitment),
+            nonce: encode(&self.nonce),
+            wrapped: encode(&self.wrapped),
+        }
+    }
+
+    pub(super) fn from_wire(wire: Wire) -> Result<Self, Error> {
+        const DAMAGED: Error = Error::Damaged("key slot");
+        let kind = match (wire.kind.as_str(), wire.m_kib, wire.t, wire.p) {
+            ("argon2id", Some(m_kib), Some(t), Some(p)) => {
+                SlotKind::Argon2id(Kdf::new(m_kib, t, p)?)
+            }
+            ("raw", None, None, None) => SlotKind::Raw,
+            ("argon2id" | "raw", ..) => return Err(DAMAGED),
+            _ => {
+                return Err(Error::Unknown {
+                    what: "key slot type",
+                    found: wire.kind,
+                });
+            }
+        };
+        if wire.label.len() > MAX_LABEL {
+            return Err(Error::ceiling(
+                "slot label (bytes)",
+                wire.label.len(),
+                MAX_LABEL,
+            ));
+        }
+        decode::<8>(&wire.id).ok_or(DAMAGED)?;
+        Ok(Self {
+            id: wire.id,
+            label: wire.label,
+            kind,
+            salt: decode(&wire.salt).ok_or(DAMAGED)?,
+            commitment: decode(&wire.commit).ok_or(DAMAGED)?,
+            nonce: decode(&wire.nonce).ok_or(DAMAGED)?,
+            wrapped: decode(&wire.wrapped).ok_or(DAMAGED)?,
+        })
+    }
+}
+
+/// A slot as the header writes it.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wire {
+    id: String,
+    label: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    m_kib: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    t: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    p: Option<u32>,
+    salt: String,
+    commit: String,
+    nonce: String,
+    wrapped: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRESH: Fresh = Fresh {
+        id: [1; 8],
+        salt: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+        nonce: [3; NONCE],
+    };
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn passphrase_slot() -> Slot {
+        Slot::wrap(
+            "vault",
+            "passphrase",
+            Opener::Passphrase(b"correct horse battery staple"),
+            Kdf::LOW,
+            &Key::new([0x42; 32]),
+            FRESH,
+        )
+        .unwrap()
+    }
+
+    // Computed elsewhere (Python's argon2-cffi and cryptography).
+    #[test]
+    fn a_passphrase_gives_the_keys_others_compute() {
+        let stretched = Kdf::LOW
+            .stretch(b"correct horse battery staple", &FRESH.salt)
+            .unwrap();
+        assert_eq!(
+            hex(stretched.expose()),
+            "818259b6310026a8e0dbac5d2e6927abcfdb07b32258fac4f61b18b80f929085"
+        );
+        let (wrapping, commitment) = passphrase_slot()
+            .keys(Opener::Passphrase(b"correct horse battery staple"))
+            .unwrap();
+        assert_eq!(
+            hex(wrapping.expose()),
+            "9eb8910f0e28c532238e81fec6fad12f7a92b6cd56872989b3991df4cf98a870"
+        );
+        assert_eq!(
+            hex(commitment.expose()),
+            "7ca490bac6ffa3b312a26fc76fc2344bbbbf42b8619b28509770f627aea8b445"
+        );
+    }
+
+    #[test]
+    fn a_wrong_passphrase_is_not_called_damage() {
+        let slot = passphrase_slot();
+        let open = |words: &[u8]| slot.open("vault", Opener::Passphrase(words));
+        assert!(
+            open(b"correct horse battery staple")
+                .unwrap()
+                .same_as(&[0x42; 32])
+        );
+        assert!(matches!(open(b"correct horse"), Err(Error::WrongKey)));
+    }
+
+    #[test]
+    fn a_slot_opens_only_as_what_it_was_written() {
+        let key = Key::new([7; 32]);
+        let slot =
+            Slot::wrap("vault", "keyfile", Opener::Raw(&key), Kdf::LOW, &key, FRESH).unwrap();
+        assert!(slot.open("vault", Opener::Raw(&key)).is_ok());
+
+        let elsewhere = slot.open("another vault", Opener::Raw(&key));
+        assert!(matches!(elsewhere, Err(Error::Damaged(_))));
+
+        let mut renamed = slot.clone();
+        renamed.label = "passphrase".into();
+        assert!(matches!(
+            renamed.open("vault", Opener::Raw(&key)),
+            Err(Error::Damaged(_))
+        ));
+
+        let mut salted = slot;
+        salted.salt = [9; 16];
+        assert!(matches!(
+            salted.open("vault", Opener::Raw(&key)),
+            Err(Error::WrongKey)
+        ));
+    }
+
+    #[test]
+    fn argon2_has_a_floor_and_a_ceiling() {
+        let (least, most) = (Kdf::LOW, Kdf::CEILING);
+        assert!(Kdf::new(least.m_kib, least.t, least.p).is_ok());
+        assert!(Kdf::new(most.m_kib, most.t, most.p).is_ok());
+        for (m_kib, t, p) in [
+            (least.m_kib - 1, 2, 1),
+            (least.m_kib, 1, 1),
+            (least.m_kib, 2, 0),
+        ] {
+            assert!(matches!(
+                Kdf::new(m_kib, t, p),
+                Err(Error::BelowFloor { .. })
+            ));
+        }
+        for (m_kib, t, p) in [(most.m_kib + 1, 3, 4), (65536, 17, 4), (65536, 3, 17)] {
+            assert!(matches!(
+                Kdf::new(m_kib, t, p),
+                Err(Error::OverCeiling { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn a_slot_survives_the_wire() {
+        let slot = passphrase_slot();
+        let text = serde_json::to_string(&slot.to_wire()).unwrap();
+        let back = Slot::from_wire(serde_json::from_str(&text).unwrap()).unwrap();
+        assert_eq!(back.kind(), SlotKind::Argon2id(Kdf::LOW));
+        assert!(
+            back.open("vault", Opener::Passphrase(b"correct horse battery staple"))
+                .is_ok()
+        );
+    }
+}

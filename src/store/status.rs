@@ -1,0 +1,76 @@
+//! What can be told of a vault without opening it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::disk::KEY_FILE;
+use super::envelope;
+use super::slot::{Slot, SlotKind};
+
+/// What protects a vault: the weakest of its slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// A key file. Does not withstand a copy of the whole disk.
+    FilePermissions,
+    /// A key that the system or another program gives out.
+    Login,
+    /// A passphrase.
+    Passphrase,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::FilePermissions => "file permissions",
+            Self::Login => "tied to your login",
+            Self::Passphrase => "passphrase",
+        })
+    }
+}
+
+/// One way to open a vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotStatus {
+    /// Names it within the vault.
+    pub id: String,
+    /// What a person calls it.
+    pub label: String,
+    /// What opens it, and at what cost.
+    pub kind: SlotKind,
+}
+
+/// What can be known of a vault without opening it, and so without being sure of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The file, there or not; `None` for a vault in memory.
+    pub path: Option<PathBuf>,
+    /// How often it has been written; `None` if there is no file.
+    pub generation: Option<u64>,
+    /// The ways to open it.
+    pub slots: Vec<SlotStatus>,
+    /// What protects it; `None` if there is no file.
+    pub level: Option<Level>,
+}
+
+impl Status {
+    pub(super) fn of(path: Option<PathBuf>, sealed: Option<&envelope::Sealed>) -> Self {
+        let slots = sealed.map_or(&[][..], envelope::Sealed::slots).iter();
+        let level = |slot: &Slot| match slot.kind() {
+            SlotKind::Argon2id(_) => Level::Passphrase,
+            SlotKind::Raw if slot.label() == KEY_FILE => Level::FilePermissions,
+            SlotKind::Raw => Level::Login,
+        };
+        Self {
+            path,
+            generation: sealed.map(envelope::Sealed::generation),
+            level: slots.clone().map(level).min(),
+            slots: slots
+                .map(|slot| SlotStatus {
+                    id: slot.id().to_owned(),
+                    label: slot.label().to_owned(),
+                    kind: slot.kind(),
+                })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What the systems do differently with files: modes, owners, symbolic links, and replacing one that is being read.
+
+pub(super) use on::*;
+
+#[cfg(unix)]
+mod on {
+    use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+    use std::io;
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+    use std::path::Path;
+
+    use rustix::fs::OFlags;
+    use rustix::io::Errno;
+
+    use crate::store::file::{Error, Stamp};
+
+    const OTHERS: u32 = 0o077;
+    const OTHERS_WRITE: u32 = 0o022;
+    const STICKY: u32 = 0o1000;
+
+    pub(in crate::store) fn open(path: &Path) -> io::Result<File> {
+        // Not blocking, or a pipe in the vault's place would hold us for ever before we can see that it is one.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).custom_flags(flags.bits().cast_signed());
+        options.open(path)
+    }
+
+    pub(in crate::store) fn open_lock(path: &Path) -> io::Result<File> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let options = options.mode(0o600).custom_flags(flags.bits().cast_signed());
+        options.open(path)
+    }
+
+    pub(in crate::store) fn is_symlink(error: &io::Error) -> bool {
+        Errno::from_io_error(error) == Some(Errno::LOOP)
+    }
+
+    pub(in crate::store) fn is_unsupported(error: &io::Error) -> bool {
+        let known = [Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOLCK, Errno::NOSYS];
+        Errno::from_io_error(error).is_some_and(|errno| known.contains(&errno))
+    }
+
+    pub(in crate::store) fn stamp(metadata: &Metadata) -> Stamp {
+        Stamp {
+            inode: (metadata.dev(), metadata.ino()),
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+        }
+    }
+
+    pub(in crate::store) fn check(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(Error::Owner(path.into()));
+        }
+        if metadata.mode() & OTHERS != 0 {
+            return Err(Error::Mode {
+                path: path.into(),
+                mode: metadata.mode() & 0o777,
+            });
+        }
+        Ok(())
+    }
+
+    pub(in crate::store) fn create_directory(path: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    pub(in crate::store) fn check_directory(path: &Path, chosen: bool) -> Result<(), Error> {
+        let looked = Error::io("look at", path);
+        let directory = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::DIRECTORY.bits().cast_signed())
+            .open(path);
+        let looked_at = directory.and_then(|directory| Ok((directory.metadata()?, directory)));
+        let (metadata, directory) = looked_at.map_err(looked)?;
+        let (mode, owner) = (metadata.mode(), metadata.uid());
+        let mine = owner == rustix::process::geteuid().as_raw();
+        // A directory of root's may be chosen: who does not trust root has nobody to trust.
+        let trusted = mine || (chosen && owner == 0);
+        if !trusted {
+            return Err(Error::Owner(path.into()));
+        }
+        if !chosen && mode & OTHERS != 0 {
+            let private = Permissions::from_mode(0o700);
+            let fixed = directory.set_permissions(private);
+            return fixed.map_err(Error::io("make private", path));
+        }
+        if mode & OTHERS_WRITE != 0 && mode & STICKY == 0 {
+            return Err(Error::WritableDirectory {
+                path: path.into(),
+                mode: mode & 0o777,
+            });
+        }
+        Ok(())
+    }
+
+    pub(in crate::store) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    pub(in crate::store) fn sync(directory: &Path) -> io::Result<()> {
+        File::open(directory)?.sync_all()
+    }
+}
+
+#[cfg(not(unix))]
+mod on {
+    use std::fs::{File, Metadata, OpenOptions};
+    use std::io;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use crate::store::file::{Error, Stamp};
+
+    pub(in crate::store) fn open(path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+
+    pub(in crate::store) fn open_lock(path: &Path) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        options.open(path)
+    }
+
+    pub(in crate::store) fn is_symlink(_: &io::Error) -> bool {
+        false
+    }
+
+    pub(in crate::store) fn is_unsupported(error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::Unsupported
+    }
+
+    pub(in crate::store) fn stamp(metadata: &Metadata) -> Stamp {
+        Stamp {
+            inode: (0, 0),
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+        }
+    }
+
+    pub(in crate::store) fn check(_: &Path, _: &Metadata) -> Result<(), Error> {
+        Ok(())
+    }
+
+    pub(in crate::store) fn create_directory(path: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(path)
+    }
+
+    pub(in crate::store) fn check_directory(_: &Path, _: bool) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Virus scanners and synchronisers hold new files open for a moment: access denied (5), sharing violation (32).
+    pub(in crate::store) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+        for pause in [10, 25, 50, 100, 200] {
+            match std::fs::rename(from, to) {
+                Err(error) if matches!(error.raw_os_error(), Some(5 | 32)) => {
+                    std::thread::sleep(Duration::from_millis(pause));
+                }
+                done => return done,
+            }
+        }
+        std::fs::rename(from, to)
+    }
+
+    pub(in crate::store) fn sync(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}

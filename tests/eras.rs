@@ -1,0 +1,218 @@
+//! Plays every transcript in `fixtures/transcripts` through the bridge, and then once more what was recorded of it.
+//!
+//! A file named for its behaviour is a test; adding one needs no code. The format is told in `mcpipe::transcript`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use mcpipe::auth::Authorizer;
+use mcpipe::bridge::{self, Parts, Settings, Stop};
+use mcpipe::era::Transport;
+use mcpipe::frame::Parsed;
+use mcpipe::ledger::Ledger;
+use mcpipe::recorder::Recorder;
+use mcpipe::remote::Remote;
+use mcpipe::remote::recorded::Recorded;
+use mcpipe::remote::replay::Replay;
+use mcpipe::stdio::Host;
+use mcpipe::transcript::redact::Redactor;
+use mcpipe::transcript::{Entry, Transcript};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
+
+/// Time is paused, so this passes as soon as nothing else can happen.
+const FOR_EVER: Duration = Duration::from_secs(600);
+
+#[tokio::test(start_paused = true)]
+async fn every_transcript_plays() {
+    let mut failures = Vec::new();
+    for path in transcripts() {
+        if let Err(why) = played(&read(&path)).await {
+            failures.push(format!("{}:\n{why}", path.display()));
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_recorded_of_a_play_plays() {
+    let mut failures = Vec::new();
+    for path in transcripts() {
+        let recording = recorded(&read(&path)).await;
+        if let Err(why) = played(&recording).await {
+            failures.push(format!("{}:\n{why}\nof\n{recording}", path.display()));
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bridge_that_does_something_else_is_told_apart() {
+    let swapped = r#"
+        {"host":{"id":1,"method":"ping"}}
+        {"post":{"id":1,"method":"ping","params":{}}}
+        {"answer":200,"json":{"result":{}}}
+        {"bridge":{"id":1,"result":{"mood":"fine"}}}
+    "#;
+    let why = played(swapped).await.unwrap_err();
+    for part in [
+        "at params: expected {}, found nothing",
+        "never came: line 3",
+        "never came: line 5",
+    ] {
+        assert!(why.contains(part), "{part} in\n{why}");
+    }
+}
+
+/// Every transcript there is, in a fixed order.
+fn transcripts() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/transcripts")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "jsonl") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no transcripts");
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+/// Plays a transcript; what went wrong, if anything did.
+async fn played(text: &str) -> Result<(), String> {
+    let transcript = Transcript::parse(text).map_err(|error| error.to_string())?;
+    let replay = Replay::new(transcript);
+    let (host, near) = near_bank();
+    perform(&replay, replay.clone(), host, near).await
+}
+
+/// What is recorded of a play.
+async fn recorded(text: &str) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("recording.jsonl");
+    let recorder = Recorder::new(Ledger::open(&path).unwrap(), Redactor::default());
+    let replay = Replay::new(Transcript::parse(text).unwrap());
+    let remote = Recorded::new(replay.clone(), recorder.clone());
+    let (host, near) = near_bank();
+    let host = recorder.host(host, &TaskTracker::new());
+    let played = perform(&replay, remote, host, near).await;
+    // The first test says why.
+    drop(played);
+    recorder.finish().await.unwrap();
+    read(&path).lines().map(without_wording).collect()
+}
+
+/// Lines that are no messages are not recorded as they were, so the words they are refused with differ.
+fn without_wording(line: &str) -> String {
+    let is_refusal = line.contains(r#""code":-32700"#) || line.contains(r#""code":-32600"#);
+    if is_refusal && line.contains(r#""bridge":"#) {
+        let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+        value["bridge"]["error"]
+            .as_object_mut()
+            .unwrap()
+            .remove("message");
+        return format!("{value}\n");
+    }
+    format!("{line}\n")
+}
+
+/// The host's ends of its pipes.
+struct Near {
+    lines: mpsc::Sender<mcpipe::stdio::Line>,
+    out: mpsc::Receiver<mcpipe::stdio::Written>,
+    flushed: oneshot::Sender<()>,
+}
+
+fn near_bank() -> (Host, Near) {
+    let (lines_in, lines) = mpsc::channel(mcpipe::stdio::QUEUE);
+    let (out, out_from) = mpsc::channel(mcpipe::stdio::QUEUE);
+    let (flushed_in, flushed) = oneshot::channel();
+    let host = Host {
+        lines,
+        out,
+        flushed,
+    };
+    let near = Near {
+        lines: lines_in,
+        out: out_from,
+        flushed: flushed_in,
+    };
+    (host, near)
+}
+
+async fn perform(
+    replay: &Replay,
+    remote: impl Remote,
+    host: Host,
+    near: Near,
+) -> Result<(), String> {
+    let Near {
+        lines,
+        mut out,
+        flushed,
+    } = near;
+    let parts = Parts {
+        host,
+        remote,
+        authorizer: Arc::new(Authorizer::off()),
+        settings: Settings {
+            transport: Transport::HttpFirst,
+            grace: Duration::from_secs(30),
+            max_in_flight: 64,
+            call_timeout: None,
+            ping_interval: None,
+            now: || SystemTime::UNIX_EPOCH,
+        },
+        stop: Stop::default(),
+    };
+    let speaking = async move {
+        let mut has_left = false;
+        while let Ok(Some(entry)) = timeout(FOR_EVER, replay.next_of_host()).await {
+            match entry {
+                Entry::Host(line) => {
+                    // A bridge that is gone complains by what never comes.
+                    let _ = lines.send(Parsed::read(&line)).await;
+                }
+                _ => {
+                    has_left = true;
+                    break;
+                }
+            }
+        }
+        if has_left {
+            drop(lines);
+            return None;
+        }
+        // What the bridge does when the host leaves is not told in this transcript, what it does now would be.
+        let _ = timeout(FOR_EVER, replay.over()).await;
+        sleep(Duration::from_secs(1)).await;
+        Some(replay.complaint())
+    };
+    let hearing = async move {
+        while let Some(written) = out.recv().await {
+            replay.said(&written.text());
+        }
+        let _ = flushed.send(());
+    };
+    let everything = async { tokio::join!(bridge::run(parts), speaking, hearing) };
+    let Ok((_, complaint, ())) = timeout(10 * FOR_EVER, everything).await else {
+        let complaint = replay.complaint().unwrap_or_default();
+        return Err(format!("the bridge never ended\n{complaint}"));
+    };
+    match complaint.unwrap_or_else(|| replay.complaint()) {
+        None => Ok(()),
+        Some(complaint) => Err(complaint),
+    }
+}
