@@ -8,6 +8,7 @@ use mcpipe::commands;
 use mcpipe::logging;
 use mcpipe::report::{Failure, Kind};
 use mcpipe::settings::Surroundings;
+use mcpipe::store;
 
 fn main() -> ExitCode {
     let asked = match cli::parse(std::env::args_os()) {
@@ -28,6 +29,9 @@ fn main() -> ExitCode {
 }
 
 fn run(asked: Asked, around: &Surroundings) -> Result<(), Failure> {
+    if around.get("MCPIPE_DEBUGGABLE").is_none() {
+        store::dump::forbid();
+    }
     logging::install(asked.log(), around.get("MCPIPE_LOG"), around.is_terminal)?;
     // One thread: this is a program that waits (architecture.md section 9).
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -37,7 +41,9 @@ fn run(asked: Asked, around: &Surroundings) -> Result<(), Failure> {
     let ended = runtime.block_on(async {
         match asked.command {
             None => commands::bridge::run(asked.bridge, around).await,
-            Some(Command::Login(_) | Command::Logout(_) | Command::Status(_)) => Ok(()),
+            Some(Command::Login(args)) => commands::login::run(&args, around).await,
+            Some(Command::Logout(args)) => commands::logout::run(&args, around).await,
+            Some(Command::Status(args)) => commands::status::run(&args, around).await,
         }
     });
     runtime.shutdown_background(); // a read of stdin cannot be interrupted, only abandoned

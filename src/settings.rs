@@ -11,10 +11,14 @@ use std::time::{Duration, SystemTime};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use rustls::pki_types::CertificateDer;
 use url::{Host, Url};
 
+use crate::auth::guard::Guard;
+use crate::auth::scope::Scopes;
+use crate::auth::{self, Announce, Browser, Clock};
 use crate::bridge;
-use crate::cli::{NetworkArgs, SpeakingArgs, TargetArgs, VaultArgs};
+use crate::cli::{NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs, VaultArgs};
 use crate::remote::{https, tls};
 use crate::report::Failure;
 use crate::secret::Secret;
@@ -89,6 +93,9 @@ pub enum Error {
     /// A value with control characters in it.
     #[error("the value of the header {0} cannot be sent")]
     Unsendable(String),
+    /// Not `key=value`, or a key that is ours.
+    #[error("{0} takes key=value")]
+    NotParameter(&'static str),
     /// A file that was named cannot be read.
     #[error("cannot read {path}")]
     Unreadable {
@@ -114,6 +121,7 @@ impl From<Error> for Failure {
                 "set it where the host starts mcpipe, its `env` block for instance"
             }
             Error::Unclosed(_) => "write ${NAME}",
+            Error::NotParameter(_) => "write key=value",
             Error::Unsendable(_) => "header values are printable ASCII without line breaks",
             Error::Unreadable { .. } => "check the path and its permissions",
         };
@@ -148,16 +156,16 @@ pub fn now() -> SystemTime {
 /// What the user agent is.
 pub const USER_AGENT: &str = concat!("mcpipe/", env!("CARGO_PKG_VERSION"));
 
-/// Makes a target of what was typed.
+/// The certificates to trust beside the system's.
 ///
 /// # Errors
-/// See [`Error`]; a `--ca` file that is none.
-pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failure> {
-    let typed = args.url.clone().unwrap_or_default();
-    let url = address(&typed, args.network.allow_http)?;
-    let (headers, is_secret_typed) = headers(&args.network, around)?;
+/// A `--ca` file that is none.
+pub fn roots(
+    network: &NetworkArgs,
+    around: &Surroundings,
+) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let mut roots = Vec::new();
-    for path in &args.network.ca {
+    for path in &network.ca {
         roots.extend(
             tls::certificates(path)
                 .map_err(|error| Failure::usage(error).hint("--ca takes a PEM file"))?,
@@ -170,6 +178,18 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
             Err(error) => tracing::warn!(%error, "NODE_EXTRA_CA_CERTS is passed over"),
         }
     }
+    Ok(roots)
+}
+
+/// Makes a target of what was typed.
+///
+/// # Errors
+/// See [`Error`]; a `--ca` file that is none.
+pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failure> {
+    let typed = args.url.clone().unwrap_or_default();
+    let url = address(&typed, args.network.allow_http)?;
+    let (headers, is_secret_typed) = headers(&args.network, around)?;
+    let roots = roots(&args.network, around)?;
     let tls = tls::config(roots, url.scheme() == "https")
         .map_err(|error| Failure::new(crate::report::Kind::Failed, error))?;
     let positive = |seconds: f64| (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
@@ -231,6 +251,110 @@ pub fn vault(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Result<V
             ..Unlock::default()
         },
     ))
+}
+
+/// The sign-in's settings. `announce` hears where to sign in.
+///
+/// # Errors
+/// A parameter that is not `key=value` or is ours to set; a secret that is not where it should be.
+pub fn sign_in(
+    target: &Target,
+    network: &NetworkArgs,
+    args: &SignInArgs,
+    around: &Surroundings,
+    announce: Announce,
+) -> Result<auth::Settings, Failure> {
+    let defaults = auth::Settings::new(target.typed.clone(), Clock::new(now))
+        .map_err(|error| Error::NotUrl(crate::frame::printable(&target.typed, 200), Some(error)))?;
+    let client_secret = match (&args.client_secret_file, &args.client_secret_env) {
+        (Some(path), _) => {
+            let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
+                path: path.clone(),
+                source,
+            })?;
+            Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
+        }
+        (None, Some(variable)) => {
+            let unset = || Error::Unset {
+                header: "--client-secret-env".into(),
+                variable: variable.clone(),
+            };
+            Some(Secret::new(around.get(variable).ok_or_else(unset)?))
+        }
+        (None, None) => None,
+    };
+    let browser = match around.get("BROWSER") {
+        _ if args.no_browser => Browser::None,
+        Some(command) => Browser::from_variable(command),
+        None => Browser::System,
+    };
+    Ok(auth::Settings {
+        account: args.account.clone(),
+        allow_http: network.allow_http,
+        allow_private: network.allow_private,
+        client_id: args.client_id.clone(),
+        client_secret,
+        client_metadata_url: args.client_metadata_url.clone(),
+        client_name: args.client_name.clone(),
+        scope: args.scope.as_deref().map(Scopes::parse),
+        resource_parameter: args
+            .resource
+            .clone()
+            .filter(|resource| !resource.is_empty()),
+        send_resource: (args.disable_resource_parameter || args.resource.as_deref() == Some(""))
+            .then_some(false),
+        authorize_params: params(&args.authorize_params, "--authorize-param")?,
+        token_params: params(&args.token_params, "--token-param")?,
+        authorization_server: args.authorization_server.clone(),
+        assume_pkce: args.assume_pkce,
+        callback_port: args.callback_port,
+        callback_host: args.callback_host.clone(),
+        callback_path: args.callback_path.clone(),
+        redirect_uri: args.redirect_uri.clone(),
+        browser,
+        auth_timeout: Duration::from_secs_f64(args.auth_timeout),
+        announce,
+        ..defaults
+    })
+}
+
+/// The HTTP client of the sign-in, which goes only where `url` may send it.
+///
+/// # Errors
+/// reqwest refused the settings.
+pub fn sign_in_http(
+    tls: rustls::ClientConfig,
+    settings: &auth::Settings,
+) -> Result<auth::http::Http, Failure> {
+    let guard = Guard::new(&settings.url, settings.allow_http, settings.allow_private);
+    auth::http::Http::new(tls, guard)
+        .map_err(|error| Failure::new(crate::report::Kind::Failed, error))
+}
+
+/// Parameters that are the sign-in's own.
+const OURS: [&str; 9] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "code",
+    "grant_type",
+    "code_verifier",
+];
+
+fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>, Failure> {
+    given
+        .iter()
+        .map(|pair| match pair.split_once('=') {
+            Some((key, value)) if !key.is_empty() && !OURS.contains(&key) => {
+                Ok((key.to_owned(), value.to_owned()))
+            }
+            _ => Err(Failure::usage(Error::NotParameter(flag))
+                .hint("write key=value; what the sign-in sets itself cannot be set")),
+        })
+        .collect()
 }
 
 /// The bridge's limits and tastes.

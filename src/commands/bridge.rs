@@ -1,45 +1,113 @@
 //! The bridge: wires the banks to the road and waits for a reason to leave.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time;
+use tokio_util::task::TaskTracker;
+
+use super::on_stderr;
 use crate::auth::Authorizer;
 use crate::bridge::{self, Parts, Stop};
 use crate::cli::BridgeArgs;
+use crate::ledger::Ledger;
+use crate::recorder::Recorder;
+use crate::remote::Remote;
 use crate::remote::https::Https;
+use crate::remote::recorded::Recorded;
 use crate::report::{Failure, Kind};
-use crate::settings::{self, Surroundings};
+use crate::settings::{self, Surroundings, Target};
 use crate::stdio::Host;
+use crate::transcript::redact::Redactor;
+
+/// How long a token request that is under way may take to be stored when everything else is done: a rotated refresh
+/// token that is lost is a sign-in that is lost (T21).
+const LAST_TOKEN: Duration = Duration::from_secs(5);
+/// How long the last lines of a recording may take to reach the disk.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Runs until the host leaves, a signal comes, or stdout is closed.
 ///
 /// # Errors
 /// Wrong settings. What happens later is told to the host, not returned.
-pub async fn run(args: BridgeArgs, around: &Surroundings) -> Result<(), Failure> {
+pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Failure> {
+    args.target.sign_in.callback_port = args.target.sign_in.callback_port.or(args.port);
     let target = settings::target(&args.target, around)?;
     if target.is_secret_typed {
         tracing::warn!(
-            "a secret in the arguments is visible to everyone on this machine; use ${{NAME}} or --header-file"
+            "a secret in the arguments can be read by everyone on this machine; use ${{NAME}} or --header-file"
         );
     }
-    let host = Host::of_this_process(target.https.max_message);
+    let authorizer = Arc::new(authorizer(&args, &target, around)?);
+    let recorder = args.speaking.record.as_deref().map(recorder).transpose()?;
+    let max_message = target.https.max_message;
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
     let stop = Stop::default();
-    let signals = signals(stop.clone());
     let parts = Parts {
-        host,
+        host: Host::of_this_process(max_message),
         remote,
-        authorizer: Arc::new(Authorizer::off()),
+        authorizer: Arc::clone(&authorizer),
         settings: settings::speaking(&args.speaking),
-        stop,
+        stop: stop.clone(),
+    };
+    let carried = async {
+        match recorder {
+            None => _ = bridge::run(parts).await,
+            Some(recorder) => recorded(parts, recorder).await,
+        }
+        authorizer.settle(LAST_TOKEN).await;
     };
     tokio::select! {
-        ended = bridge::run(parts) => tracing::debug!(?ended, "left"),
-        never = signals => match never {},
+        () = carried => Ok(()),
+        never = signals(stop) => match never {},
     }
-    Ok(())
 }
 
+fn authorizer(
+    args: &BridgeArgs,
+    target: &Target,
+    around: &Surroundings,
+) -> Result<Authorizer, Failure> {
+    if target.brings_authorization {
+        return Ok(Authorizer::off());
+    }
+    let target_args = &args.target;
+    let settings = settings::sign_in(
+        target,
+        &target_args.network,
+        &target_args.sign_in,
+        around,
+        on_stderr(),
+    )?;
+    let vault = settings::vault(&target_args.vault, around, false)?;
+    let http = settings::sign_in_http(target.tls.clone(), &settings)?;
+    Ok(Authorizer::new(settings, Arc::new(vault), http))
+}
+
+fn recorder(path: &Path) -> Result<Recorder, Failure> {
+    let ledger = Ledger::open(path)
+        .map_err(|error| Failure::usage(error).hint("--record takes a file that can be written"))?;
+    Ok(Recorder::new(ledger, Redactor::default()))
+}
+
+async fn recorded(parts: Parts<impl Remote>, recorder: Recorder) {
+    let tracker = TaskTracker::new();
+    let parts = Parts {
+        host: recorder.host(parts.host, &tracker),
+        remote: Recorded::new(parts.remote, recorder.clone()),
+        authorizer: parts.authorizer,
+        settings: parts.settings,
+        stop: parts.stop,
+    };
+    bridge::run(parts).await;
+    match time::timeout(LAST_LINES, recorder.finish()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the recording is not whole"),
+        Err(_) => tracing::warn!("the recording may lack its last lines"),
+    }
+}
 /// Passes signals on: the first asks to leave properly, the second at once (T-13).
 #[cfg(unix)]
 async fn signals(stop: Stop) -> std::convert::Infallible {

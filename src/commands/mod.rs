@@ -1,3 +1,28 @@
 //! One file per command: what it wires together and what it prints.
 
 pub mod bridge;
+pub mod login;
+pub mod logout;
+pub mod status;
+
+use std::io::{self, Write as _};
+
+use crate::auth::{Announce, Notice};
+use crate::report::{Failure, Kind};
+
+/// Where to sign in goes straight to stderr, whatever the log is set to: without it nobody can go on.
+fn on_stderr() -> Announce {
+    Announce::new(|notice: &Notice<'_>| {
+        let _ = io::stderr().write_all(notice.text().as_bytes());
+    })
+}
+
+/// Prints what a command found. A reader that has left is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Kind::Failed, error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,71 @@
+//! `mcpipe login`: signs in now, whatever is held, and stores what comes of it.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::{on_stderr, print};
+use crate::auth::challenge::Challenge;
+use crate::auth::{Authorizer, Error};
+use crate::cli::TargetArgs;
+use crate::frame::{Frame, Id};
+use crate::remote::https::Https;
+use crate::remote::{Answer, Fault, Outgoing, Remote as _, Verb};
+use crate::report::{Failure, Kind};
+use crate::settings::{self, Surroundings};
+
+/// Asks the server what it wants, and signs in accordingly.
+///
+/// # Errors
+/// Wrong settings, nobody reachable, or a sign-in that did not end well.
+pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure> {
+    let target = settings::target(args, around)?;
+    if target.brings_authorization {
+        let error = "the --header that sets Authorization replaces signing in";
+        return Err(Failure::usage(error).hint("leave that header out to sign in"));
+    }
+    let settings = settings::sign_in(&target, &args.network, &args.sign_in, around, on_stderr())?;
+    let vault = Arc::new(settings::vault(&args.vault, around, true)?);
+    let http = settings::sign_in_http(target.tls.clone(), &settings)?;
+    let resource = settings.canonical_resource();
+    let remote =
+        Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
+    let challenge = challenge(&remote)
+        .await
+        .map_err(|fault| Failure::new(Kind::Network, fault))?;
+    let authorizer = Authorizer::new(settings, vault, http);
+    let credential = authorizer
+        .login(&challenge.clone().unwrap_or_default())
+        .await;
+    authorizer.settle(std::time::Duration::from_secs(5)).await;
+    match (credential, challenge) {
+        (Ok(_), _) => print(&format!("Signed in to {resource}.\n")),
+        (Err(error), None) => Err(unasked(error)),
+        (Err(error), Some(_)) => Err(error.into()),
+    }
+}
+
+/// What the server says to a request without a credential, if it minds.
+async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
+    let params = r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"mcpipe","version":"0"}}"#;
+    let initialize = Frame::request(&Id::ours(1), "initialize", Some(params));
+    let headers = HeaderMap::new();
+    let outgoing = Outgoing {
+        to: None,
+        verb: Verb::Post(&initialize),
+        headers: &headers,
+        credential: None,
+    };
+    match remote.send(outgoing).await {
+        Ok(Answer::Challenged(challenge)) => Ok(Some(challenge)),
+        // Some servers let everybody say `initialize`, and some of them speak another era; neither says anything about
+        // signing in.
+        Ok(_) | Err(Fault::NotMcp { .. } | Fault::TooLarge { .. }) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// A sign-in that failed on a server that never asked for one.
+fn unasked(error: Error) -> Failure {
+    Failure::from(error).hint("this server answers without a sign-in; perhaps none is needed")
+}

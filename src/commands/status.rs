@@ -1,0 +1,140 @@
+//! `mcpipe status`: what is stored, for whom, and until when; never a secret.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use super::print;
+use crate::auth::entry::State;
+use crate::auth::kept::{self, Status};
+use crate::cli::StatusArgs;
+use crate::report::Failure;
+use crate::settings::{self, Surroundings};
+use crate::store;
+
+/// Prints it.
+///
+/// # Errors
+/// Wrong settings, or a vault that cannot be read.
+pub async fn run(args: &StatusArgs, around: &Surroundings) -> Result<(), Failure> {
+    let vault = settings::vault(&args.vault, around, true)?;
+    let mut kept = kept::status(&vault).await?;
+    if let Some(url) = &args.url {
+        let wanted = settings::address(url, true)?;
+        kept.retain(|kept| {
+            settings::address(&kept.resource, true).is_ok_and(|resource| resource == wanted)
+        });
+    }
+    kept.sort_by(|a, b| (&a.resource, &a.account).cmp(&(&b.resource, &b.account)));
+    let about = vault.status().await?;
+    if args.json {
+        let text = json!({ "vault": vault_json(&about), "entries": kept.iter().map(entry_json).collect::<Vec<_>>() });
+        return print(&format!("{text:#}\n"));
+    }
+    let mut text = vault_text(&about);
+    if kept.is_empty() {
+        text.push_str("Nobody is signed in.\n");
+    }
+    let now = settings::now();
+    for kept in &kept {
+        let _ = write!(text, "\n{}", entry_text(kept, now));
+    }
+    print(&text)
+}
+
+fn vault_text(about: &store::Status) -> String {
+    match (&about.path, about.level) {
+        (Some(path), Some(level)) => format!("Vault: {} (protection: {level})\n", path.display()),
+        (Some(path), None) => format!("Vault: {} (not made yet)\n", path.display()),
+        (None, _) => "Vault: in memory only\n".to_owned(),
+    }
+}
+
+fn vault_json(about: &store::Status) -> Value {
+    json!({
+        "path": about.path.as_ref().map(|path| path.display().to_string()),
+        "exists": about.generation.is_some(),
+        "protection": about.level.map(|level| level.to_string()),
+    })
+}
+
+fn entry_text(kept: &Status, now: SystemTime) -> String {
+    let mut text = format!("{}\n", kept.resource);
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "  {name:<9} {}", crate::frame::printable(&value, 500));
+    };
+    line("account", kept.account.clone());
+    line("issuer", kept.issuer.clone());
+    line("client", kept.client_id.clone());
+    let granted = kept
+        .scope_granted
+        .as_ref()
+        .or(kept.scope_requested.as_ref());
+    match granted
+        .map(ToString::to_string)
+        .filter(|scopes| !scopes.is_empty())
+    {
+        Some(scopes) => line("scopes", scopes),
+        None => line("scopes", "(the server's choice)".to_owned()),
+    }
+    if let (Some(asked), Some(granted)) = (&kept.scope_requested, &kept.scope_granted) {
+        if !granted.covers(asked) {
+            line("asked", format!("{asked} (more than was granted)"));
+        } else if !asked.covers(granted) {
+            line("asked", format!("{asked} (less than was granted)"));
+        }
+    }
+    line("token", until(kept, now));
+    line("state", state(kept));
+    text
+}
+
+fn until(kept: &Status, now: SystemTime) -> String {
+    let renewal = if kept.is_renewable {
+        "renewed when needed"
+    } else {
+        "cannot be renewed"
+    };
+    match kept.expires_at {
+        None => format!("no known end, {renewal}"),
+        Some(seconds) => {
+            let end = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let tense = if end > now { "until" } else { "ended" };
+            format!("{tense} {}, {renewal}", httpdate::fmt_http_date(end))
+        }
+    }
+}
+
+fn state(kept: &Status) -> String {
+    let because = kept
+        .last_error
+        .as_ref()
+        .map(|error| format!(" ({error})"))
+        .unwrap_or_default();
+    match kept.state {
+        State::Ok => "ok".to_owned(),
+        State::Suspect => format!("refused once{because}; still tried"),
+        State::NeedsLogin => format!("sign-in needed{because}: mcpipe login {}", kept.resource),
+    }
+}
+
+fn entry_json(kept: &Status) -> Value {
+    json!({
+        "resource": kept.resource,
+        "account": kept.account,
+        "issuer": kept.issuer,
+        "client_id": kept.client_id,
+        "scope_requested": kept.scope_requested.as_ref().map(ToString::to_string),
+        "scope_granted": kept.scope_granted.as_ref().map(ToString::to_string),
+        "obtained_at": kept.obtained_at,
+        "expires_at": kept.expires_at,
+        "renewable": kept.is_renewable,
+        "state": match kept.state {
+            State::Ok => "ok",
+            State::Suspect => "suspect",
+            State::NeedsLogin => "sign_in_needed",
+        },
+        "last_error": kept.last_error,
+    })
+}
