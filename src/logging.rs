@@ -122,13 +122,14 @@ pub fn redacted(line: &str) -> Cow<'_, str> {
     for name in NAMES {
         for (at, _) in lower.match_indices(name) {
             let after = at + name.len();
-            let glue = lower.get(after..).unwrap_or("").len()
-                - lower
-                    .get(after..)
-                    .unwrap_or("")
-                    .trim_start_matches(['"', '\\', ':', '=', ' '])
-                    .len();
-            if glue > 0 {
+            let rest = lower.get(after..).unwrap_or("");
+            let value = rest.trim_start_matches(['"', '\\', ':', '=', ' ']);
+            let glue = rest.len() - value.len();
+            // In prose a space follows; a value is told by its colon or equals sign.
+            if rest
+                .get(..glue)
+                .is_some_and(|glue| glue.contains([':', '=']))
+            {
                 hidden.push(span(line, after + glue, 1));
             }
         }
@@ -186,6 +187,7 @@ mod tests {
             ),
             ("é Mcp-Session-Id: 42 ü", "é Mcp-Session-Id: (redacted) ü"),
             ("the bearer of news", "the bearer of news"),
+            ("no passphrase was typed", "no passphrase was typed"),
             ("nothing here", "nothing here"),
         ] {
             assert_eq!(redacted(line), shown);

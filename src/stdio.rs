@@ -8,6 +8,7 @@
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,6 +16,11 @@ use crate::frame::{Frame, INVALID_REQUEST, Malformed, Parsed};
 
 /// Lines that wait between a thread and the loop. When full, the host feels it through its pipe.
 pub const QUEUE: usize = 64;
+
+/// The pause between a progress notification and a response right behind it. Hosts built on the TypeScript SDK handle
+/// a response at once and a notification a turn later, so a response read in one go with the last progress makes them
+/// forget whom the progress was for, and drop it.
+const PROGRESS_FIRST: Duration = Duration::from_millis(1);
 
 /// The two ends of the host's pipes, as the loop sees them.
 #[derive(Debug)]
@@ -40,6 +46,17 @@ pub enum Written {
 }
 
 impl Written {
+    fn is_response(&self) -> bool {
+        match self {
+            Self::One(frame) => frame.is_response(),
+            Self::Batch(_) => true,
+        }
+    }
+
+    fn is_progress(&self) -> bool {
+        matches!(self, Self::One(frame) if frame.method() == Some("notifications/progress"))
+    }
+
     /// The line, without its end.
     pub fn text(&self) -> String {
         match self {
@@ -171,12 +188,20 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> io::
 
 fn write(output: impl Write, mut frames: mpsc::Receiver<Written>) {
     let mut output = BufWriter::with_capacity(64 * 1024, output);
+    let mut is_after_progress = false;
     while let Some(frame) = frames.blocking_recv() {
         let mut next = Some(frame);
         let written = loop {
             let Some(frame) = next else {
                 break output.flush();
             };
+            if is_after_progress && frame.is_response() {
+                if let Err(error) = output.flush() {
+                    break Err(error);
+                }
+                thread::sleep(PROGRESS_FIRST);
+            }
+            is_after_progress = frame.is_progress();
             if let Err(error) = frame.write(&mut output) {
                 break Err(error);
             }

@@ -8,5 +8,10 @@
     reason = "clippy knows tests by their attribute, and not the functions they share"
 )]
 
+mod support; // the worlds that tests live in: remotes, hosts, an authorization server, a browser
+
 mod eras; // plays every transcript in fixtures/
+mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
+mod login; // from 401 to a credential, and everything that can go wrong on the way
+mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
 mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers

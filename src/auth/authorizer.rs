@@ -1,7 +1,7 @@
 //! Who holds the credential; one climb at a time.
 //!
 //! Lending is quick: what is held, as long as it is good. When it is not, or the remote says so, a climb of the
-//! [ladder](super::ladder) begins, and it belongs to the authorizer: those who wait only watch it, and leaving them
+//! ladder begins, and it belongs to the authorizer: those who wait only watch it, and leaving them
 //! does not end it. So a host that gives up on its request after a minute does not end the sign-in a person is in the
 //! middle of, and five requests that meet a 401 together make one.
 
@@ -93,7 +93,12 @@ impl Authorizer {
             Ok(credential) => Ok(Some(credential)),
             Err(error) if error.is_passing() => Err(error),
             // Refused: the remote's challenge starts what is left to do.
-            Err(_) => Ok(None),
+            Err(_) => {
+                let mut desk = house.desk();
+                let dead = held.credential.generation;
+                desk.held.take_if(|held| held.credential.generation == dead);
+                Ok(None)
+            }
         }
     }
 

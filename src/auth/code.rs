@@ -6,6 +6,8 @@
 //!
 //! RFC 6749 section 4.1, RFC 7636, RFC 8707, RFC 9207; protocol.md.
 
+use std::fmt;
+
 use oauth2::basic::BasicClient;
 use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope};
 use url::Url;
@@ -19,7 +21,6 @@ use super::settings::Settings;
 use crate::secret::Secret;
 
 /// One authorization request on its way: who was asked, and how its answer is known.
-#[derive(Debug)]
 pub struct Pending {
     url: Url,
     state: Secret,
@@ -175,6 +176,13 @@ impl Pending {
                     .map(|text| super::plain(text, 300)),
             }),
         }
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL holds the state.
+        write!(out, "Pending({})", self.host)
     }
 }
 

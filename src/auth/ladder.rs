@@ -16,8 +16,9 @@ use super::http::POST_PATIENCE;
 use super::providers::quirks;
 use super::registration::{Client, Source};
 use super::scope::{Scopes, Wishes, choose};
+use super::signin::Waiting;
 use super::tokens::Endpoint;
-use crate::store::{Error as StoreError, Expected, Kind};
+use crate::store::{Error as StoreError, Expected, Kind, Lock};
 
 /// An entry, where it was found, and at which revision.
 pub(super) struct Kept {
@@ -49,7 +50,9 @@ impl House {
                 Rung::Missed(entry) => entry,
             }
         };
-        if !is_told {
+        if is_told {
+            self.desk().windows.clear();
+        } else {
             self.may_ask_a_person()?;
         }
         let entry = self.sign_in(why, challenge, before).await;
@@ -212,13 +215,7 @@ impl House {
         if !matches!(why, Why::Told(_)) {
             self.is_worth_it(challenge, &server, before.as_ref(), scope.as_ref())?;
         }
-        let _turn = self
-            .vault
-            .lock(
-                &self.lock_name("sign-in"),
-                self.settings.auth_timeout + POST_PATIENCE,
-            )
-            .await?;
+        let _turn = self.turn().await?;
         // Whoever had the turn before us may have brought what we came for.
         if let Why::Challenged { stale, .. } = why
             && let Some(kept) = self.stored().await?
@@ -236,6 +233,17 @@ impl House {
         self.desk().windows.push(self.settings.now.seconds());
         let entry = self.ask_a_person(&resource, &server, scope).await?;
         Ok((entry, Origin::SignedIn))
+    }
+
+    /// Waits until no other process has a window open for the same credential.
+    async fn turn(&self) -> Result<Lock, Cause> {
+        let _waiting = Waiting::begin(self);
+        let name = self.lock_name("sign-in");
+        let patience = self.settings.auth_timeout + POST_PATIENCE;
+        tokio::select! {
+            turn = self.vault.lock(&name, patience) => Ok(turn?),
+            () = self.leaving.cancelled() => Err(Cause::Leaving),
+        }
     }
 
     fn scope(
@@ -365,6 +373,23 @@ impl House {
         }
     }
 
+    /// Removes what a sign-in has taken the place of: entries for the same of the same issuer, under clients of old.
+    pub(super) async fn supersede(&self, newest: &str, issuer: &str) {
+        let names = self.vault.list().await.unwrap_or_default();
+        for (name, kind) in names {
+            if kind != Kind::Oauth || name == newest || !is_for(&name, &self.settings) {
+                continue;
+            }
+            let found = self.vault.read(&name).await.ok().flatten();
+            let entry = found.and_then(|found| Entry::read(&found.content));
+            if entry.is_some_and(|entry| entry.issuer == issuer)
+                && let Err(why) = self.vault.remove(&name).await
+            {
+                tracing::debug!(%why, "an entry of old stays");
+            }
+        }
+    }
+
     /// Forgets a registration the server does not know any more; tokens stay until they are replaced (R4).
     pub(super) async fn forget_registration(&self, issuer: &str, client: &Client) {
         if client.source != Source::Registered {
@@ -380,7 +405,7 @@ impl House {
         }
     }
 
-    pub(super) async fn lock(&self) -> Result<crate::store::Lock, Cause> {
+    pub(super) async fn lock(&self) -> Result<Lock, Cause> {
         // Longer than the slowest token request of whoever holds it.
         let patience = POST_PATIENCE * 2;
         Ok(self

@@ -13,6 +13,7 @@
 //!
 //! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
+mod answers;
 pub mod authorizer;
 pub mod browser;
 pub mod challenge;
@@ -24,6 +25,7 @@ pub mod http;
 pub mod kept;
 mod ladder;
 pub mod loopback;
+mod names;
 pub mod providers;
 pub mod registration;
 pub mod scope;

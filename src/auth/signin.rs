@@ -323,6 +323,7 @@ impl House {
             Ok(_lock) => {
                 let name = entry.name(&self.settings);
                 self.save(&name, entry, Expected::Anything).await;
+                self.supersede(&name, &entry.issuer).await;
             }
             Err(why) => {
                 tracing::error!(%why, "the tokens cannot be kept: the next start has to sign in");
@@ -336,10 +337,10 @@ fn unguessable_path() -> String {
 }
 
 /// True on the watch while a person is waited for, however that ends.
-struct Waiting<'a>(&'a House);
+pub(super) struct Waiting<'a>(&'a House);
 
 impl<'a> Waiting<'a> {
-    fn begin(house: &'a House) -> Self {
+    pub(super) fn begin(house: &'a House) -> Self {
         house.person.send_replace(true);
         Self(house)
     }

@@ -109,6 +109,8 @@ struct Bridge<R> {
     out: mpsc::Sender<Written>,
     stop: Stop,
     grace: Duration,
+    /// The host has stopped reading, or has closed its end: nothing can be told to it any more.
+    is_deaf: bool,
     /// Set by the translator's last action.
     farewell: Option<HeaderMap>,
 }
@@ -159,6 +161,7 @@ impl<R: Remote> Bridge<R> {
             out: host.out,
             stop,
             grace: settings.grace,
+            is_deaf: false,
             farewell: None,
             road: Arc::new(Road {
                 remote,
@@ -320,22 +323,26 @@ impl<R: Remote> Bridge<R> {
         });
     }
 
-    async fn write(&self, line: Written) -> Result<(), WriterGone> {
-        tokio::select! {
-            sent = self.out.send(line) => sent.map_err(|_| WriterGone),
+    async fn write(&mut self, line: Written) -> Result<(), WriterGone> {
+        let sent = tokio::select! {
+            biased;
+            sent = self.out.send(line) => sent.is_ok(),
             // A host that neither reads nor lets us leave is left.
-            () = self.stop.now.cancelled() => Err(WriterGone),
-        }
+            () = patience_over(&self.stop) => false,
+        };
+        self.is_deaf |= !sent;
+        sent.then_some(()).ok_or(WriterGone)
     }
 
     async fn drain(mut self, ended: Ended, inputs: &mut Inputs) {
+        let latest = Instant::now() + self.grace;
         inputs.lines.close();
         self.road.leaving.cancel();
-        let mut actions = Vec::new();
-        self.translator.host_gone(&mut actions);
-        let is_heard = ended != Ended::WriterGone && self.act(actions).await.is_ok();
-        if is_heard {
-            self.settle(ended, inputs).await;
+        self.is_deaf |= ended == Ended::WriterGone;
+        if !self.is_deaf {
+            // A host that has closed stdin may have stopped reading too.
+            let settled = time::timeout_at(latest, self.settle(ended, inputs)).await;
+            self.is_deaf |= settled.is_err() && self.out.capacity() == 0;
             self.pay_debts().await;
         }
         self.say_goodbye().await;
@@ -343,8 +350,13 @@ impl<R: Remote> Bridge<R> {
             running.token.cancel();
         }
         drop(self.out);
-        if is_heard {
-            let _ = time::timeout(FAREWELL, &mut inputs.flushed).await;
+        if !self.is_deaf {
+            let latest = latest.max(Instant::now() + FAREWELL);
+            tokio::select! {
+                _ = &mut inputs.flushed => {}
+                () = time::sleep_until(latest) => {}
+                () = patience_over(&self.stop) => {}
+            }
         }
     }
 
@@ -352,6 +364,11 @@ impl<R: Remote> Bridge<R> {
     async fn settle(&mut self, ended: Ended, inputs: &mut Inputs) {
         let begun = Instant::now();
         let stop = self.stop.clone();
+        let mut actions = Vec::new();
+        self.translator.host_gone(&mut actions);
+        if self.act(actions).await.is_err() {
+            return;
+        }
         loop {
             let patience = match ended {
                 _ if stop.soon.is_cancelled() || ended == Ended::Told => TOLD_GRACE,
@@ -397,11 +414,12 @@ impl<R: Remote> Bridge<R> {
         )
         .retryable();
         for id in self.inflight.ids() {
+            if self.is_deaf {
+                return;
+            }
             if let Some(written) = self.inflight.leave(leaving.reply(&id)) {
                 let line = time::timeout(FAREWELL, self.write(written)).await;
-                if !matches!(line, Ok(Ok(()))) {
-                    return;
-                }
+                self.is_deaf |= !matches!(line, Ok(Ok(())));
             }
         }
     }
@@ -430,6 +448,19 @@ impl<R: Remote> Bridge<R> {
         };
         // Whatever comes back, 405 included, is fine (H-10).
         let _ = time::timeout(FAREWELL, goodbye).await;
+    }
+}
+
+/// Resolves when a host that does not read has been waited for long enough: soon after the first signal, or with the
+/// second.
+async fn patience_over(stop: &Stop) {
+    let told = async {
+        stop.soon.cancelled().await;
+        time::sleep(TOLD_GRACE).await;
+    };
+    tokio::select! {
+        () = told => {}
+        () = stop.now.cancelled() => {}
     }
 }
 

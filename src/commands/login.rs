@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use super::{on_stderr, print};
 use crate::auth::challenge::Challenge;
-use crate::auth::{Authorizer, Error};
+use crate::auth::{Authorizer, Error, kept};
 use crate::cli::TargetArgs;
 use crate::frame::{Frame, Id};
 use crate::remote::https::Https;
@@ -25,7 +25,12 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
         return Err(Failure::usage(error).hint("leave that header out to sign in"));
     }
     let settings = settings::sign_in(&target, &args.network, &args.sign_in, around, on_stderr())?;
-    let vault = Arc::new(settings::vault(&args.vault, around, true)?);
+    let vault = Arc::new(settings::vault(&args.vault, around, around.is_terminal)?);
+    if vault.location().is_none() {
+        let error = "a sign-in that is kept in memory only ends with this command";
+        return Err(Failure::usage(error).hint("leave out --vault none"));
+    }
+    let account = settings.account.clone();
     let http = settings::sign_in_http(target.tls.clone(), &settings)?;
     let resource = settings.canonical_resource();
     let remote =
@@ -33,13 +38,26 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
     let challenge = challenge(&remote)
         .await
         .map_err(|fault| Failure::new(Kind::Network, fault))?;
-    let authorizer = Authorizer::new(settings, vault, http);
+    let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
     let credential = authorizer
         .login(&challenge.clone().unwrap_or_default())
         .await;
     authorizer.settle(std::time::Duration::from_secs(5)).await;
     match (credential, challenge) {
-        (Ok(_), _) => print(&format!("Signed in to {resource}.\n")),
+        (Ok(_), _) => {
+            let kept = kept::status(&vault).await?;
+            if !kept
+                .iter()
+                .any(|kept| kept.resource == resource && kept.account == account)
+            {
+                return Err(Failure::new(
+                    Kind::Failed,
+                    "signed in, but the tokens could not be kept",
+                )
+                .hint("the log says why; mend that and sign in again"));
+            }
+            print(&format!("Signed in to {resource}.\n"))
+        }
         (Err(error), None) => Err(unasked(error)),
         (Err(error), Some(_)) => Err(error.into()),
     }

@@ -15,7 +15,7 @@ use crate::{remote, report};
 /// # Errors
 /// Wrong settings, or a vault that cannot be read or written.
 pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&args.vault, around, true)?;
+    let vault = settings::vault(&args.vault, around, around.is_terminal)?;
     let places = match &args.url {
         Some(url) => {
             settings::address(url, args.network.allow_http)?;

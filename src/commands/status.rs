@@ -18,7 +18,7 @@ use crate::store;
 /// # Errors
 /// Wrong settings, or a vault that cannot be read.
 pub async fn run(args: &StatusArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&args.vault, around, true)?;
+    let vault = settings::vault(&args.vault, around, around.is_terminal)?;
     let mut kept = kept::status(&vault).await?;
     if let Some(url) = &args.url {
         let wanted = settings::address(url, true)?;

@@ -42,7 +42,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 pub struct Settings {
     /// The MCP endpoint.
     pub url: Url,
-    /// The user's own headers, values expanded. May hold secrets; marked sensitive.
+    /// The user's own headers, values expanded. May hold secrets; marked sensitive. Those that are the protocol's or
+    /// the connection's business are passed over.
     pub headers: HeaderMap,
     /// The largest body or event accepted, in bytes (`--max-message-size`).
     pub max_message: usize,
@@ -75,7 +76,8 @@ impl Https {
     ///
     /// # Errors
     /// reqwest refused the settings, a proxy variable above all.
-    pub fn new(settings: Settings, tls: rustls::ClientConfig) -> Result<Self, reqwest::Error> {
+    pub fn new(mut settings: Settings, tls: rustls::ClientConfig) -> Result<Self, reqwest::Error> {
+        settings.headers = passed_on(settings.headers);
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -322,6 +324,35 @@ impl Remote for Https {
         }
         Ok(Answer::Refused(self.refusal(response).await))
     }
+}
+
+/// The user's headers without those that would contradict what is said or how it is framed.
+fn passed_on(mut headers: HeaderMap) -> HeaderMap {
+    let names: Vec<_> = headers.keys().cloned().collect();
+    for name in names.iter().filter(|name| is_ours(name)) {
+        tracing::warn!(%name, "a header of the user's that mcpipe sets itself is passed over");
+        headers.remove(name);
+    }
+    headers
+}
+
+fn is_ours(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("mcp-")
+        || matches!(
+            name,
+            "accept"
+                | "connection"
+                | "content-length"
+                | "content-type"
+                | "expect"
+                | "keep-alive"
+                | "last-event-id"
+                | "te"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
+        )
 }
 
 fn head(response: &reqwest::Response) -> Head {

@@ -1,0 +1,549 @@
+//! An OAuth authorization server in this process, told what to want and what to answer.
+//!
+//! It checks what an attentive server checks (registered redirect URI, PKCE, client authentication, `resource` on every
+//! leg, one use per code and per refresh token) and refuses what is wrong, so a sign-in that ends well was done well.
+//! It writes down every request; tests look there for what must not have been sent. Documents can be put anywhere on
+//! it, so it also stands in for a protected resource.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// A running server; it ends with the test's runtime.
+#[derive(Clone)]
+pub struct Authority {
+    pub origin: String,
+    state: Arc<Mutex<State>>,
+    arrived: Arc<Notify>,
+    gate: Arc<Notify>,
+    tasks: TaskTracker,
+}
+
+/// One request, as it came.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub method: String,
+    pub path: String,
+    /// Query or form, decoded.
+    pub fields: Vec<(String, String)>,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Seen {
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let mut named = self.fields.iter().filter(|(key, _)| key == name);
+        let first = named.next().map(|(_, value)| value.as_str());
+        assert!(named.next().is_none(), "{name} twice in {self:?}");
+        first
+    }
+}
+
+/// What to want and what to answer.
+pub struct Knobs {
+    /// The issuer, in metadata and `iss`; the origin unless set.
+    pub issuer: Option<String>,
+    /// Seconds an access token lives.
+    pub lifetime: Option<u64>,
+    /// Whether refresh tokens are given, and replaced at each use; a used one that comes again ends its family.
+    pub gives_refresh: bool,
+    pub rotates: bool,
+    /// What `resource` has to be on every leg; anything goes if unset.
+    pub resource: Option<String>,
+    /// `iss` in the answer: `None` leaves it out.
+    pub iss: Option<String>,
+    /// Members put over the metadata; null takes one away.
+    pub metadata: Value,
+    /// What the next token requests are answered instead, status and body.
+    pub token_answers: VecDeque<(u16, String)>,
+    /// What registrations are answered instead.
+    pub register_answers: VecDeque<(u16, String)>,
+    /// Members put over a registration's answer.
+    pub registration: Value,
+    /// `error` instead of a code, for the next authorization requests.
+    pub authorize_errors: VecDeque<String>,
+    /// Token requests wait for [`Authority::open_gate`].
+    pub gated: bool,
+    /// What a token answer says of the scope instead of nothing.
+    pub granted: Option<String>,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            lifetime: Some(3600),
+            gives_refresh: true,
+            rotates: true,
+            resource: None,
+            iss: None,
+            metadata: json!({}),
+            token_answers: VecDeque::new(),
+            register_answers: VecDeque::new(),
+            registration: json!({}),
+            authorize_errors: VecDeque::new(),
+            gated: false,
+            granted: None,
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    knobs: Knobs,
+    documents: HashMap<String, Reply>,
+    seen: Vec<Seen>,
+    clients: BTreeMap<String, Registered>,
+    codes: HashMap<String, Code>,
+    /// Refresh token to family; a spent one stays, marked.
+    refreshes: HashMap<String, (usize, bool)>,
+    dead_families: Vec<usize>,
+    access: Vec<String>,
+    counter: usize,
+}
+
+/// A client that may come.
+#[derive(Clone)]
+pub struct Registered {
+    pub redirect_uris: Vec<String>,
+    pub secret: Option<String>,
+    pub method: String,
+}
+
+struct Code {
+    client: String,
+    redirect_uri: String,
+    challenge: String,
+}
+
+/// A fixed answer.
+#[derive(Clone)]
+pub enum Reply {
+    Json(Value),
+    Text(u16, &'static str, String),
+    Redirect(String),
+    /// `text/event-stream` that never ends.
+    Endless,
+}
+
+type Body = BoxBody<Bytes, Infallible>;
+
+impl Authority {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let authority = Self {
+            origin,
+            state: Arc::default(),
+            arrived: Arc::default(),
+            gate: Arc::default(),
+            tasks: TaskTracker::new(),
+        };
+        authority.serve_metadata_at("/.well-known/oauth-authorization-server");
+        let this = authority.clone();
+        let token: TaskTrackerToken = authority.tasks.token();
+        authority.tasks.spawn(async move {
+            let _token = token;
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let this = this.clone();
+                let tasks = this.tasks.clone();
+                tasks.spawn(async move {
+                    let answer = service_fn(|request| {
+                        let this = this.clone();
+                        async move { Ok::<_, Infallible>(this.receive(request).await) }
+                    });
+                    let _ = http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), answer)
+                        .await;
+                });
+            }
+        });
+        authority
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Turns knobs.
+    pub fn turn(&self, with: impl FnOnce(&mut Knobs)) {
+        with(&mut self.state().knobs);
+    }
+
+    pub fn serve(&self, path: &str, reply: Reply) {
+        self.state().documents.insert(path.to_owned(), reply);
+    }
+
+    pub fn remove(&self, path: &str) {
+        self.state().documents.remove(path);
+    }
+
+    /// Its own metadata stands there, made fresh each time from the knobs.
+    pub fn serve_metadata_at(&self, path: &str) {
+        self.serve(path, Reply::Json(Value::Null));
+    }
+
+    /// Metadata of a protected resource on this origin.
+    pub fn protect(&self, path: &str, resource: &str, issuers: &[&str]) {
+        let document = json!({ "resource": resource, "authorization_servers": issuers });
+        self.serve(path, Reply::Json(document));
+    }
+
+    pub fn issuer(&self) -> String {
+        let issuer = self.state().knobs.issuer.clone();
+        issuer.unwrap_or_else(|| self.origin.clone())
+    }
+
+    pub fn add_client(&self, id: &str, client: Registered) {
+        self.state().clients.insert(id.to_owned(), client);
+    }
+
+    pub fn forget_clients(&self) {
+        self.state().clients.clear();
+    }
+
+    /// Ends every refresh token given so far.
+    pub fn revoke_all(&self) {
+        let mut state = self.state();
+        state.dead_families = (0..=state.counter).collect();
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.state().seen.clone()
+    }
+
+    pub fn at(&self, path: &str) -> Vec<Seen> {
+        self.seen()
+            .into_iter()
+            .filter(|seen| seen.path == path)
+            .collect()
+    }
+
+    /// Token requests with this grant type.
+    pub fn grants(&self, grant: &str) -> Vec<Seen> {
+        let at = self.at("/token").into_iter();
+        at.filter(|seen| seen.field("grant_type") == Some(grant))
+            .collect()
+    }
+
+    /// Every access token ever given, oldest first.
+    pub fn access_tokens(&self) -> Vec<String> {
+        self.state().access.clone()
+    }
+
+    pub fn refresh_tokens(&self) -> Vec<String> {
+        self.state().refreshes.keys().cloned().collect()
+    }
+
+    /// Waits until something was asked for at `path`.
+    pub async fn has_been_asked(&self, path: &str) {
+        loop {
+            let arrived = self.arrived.notified();
+            if !self.at(path).is_empty() {
+                return;
+            }
+            arrived.await;
+        }
+    }
+
+    pub fn open_gate(&self) {
+        self.turn(|knobs| knobs.gated = false);
+        self.gate.notify_waiters();
+    }
+
+    async fn receive(&self, request: Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let path = head.uri.path().to_owned();
+        let text = match head.uri.query() {
+            Some(query) => query.to_owned(),
+            None => body.clone(),
+        };
+        let seen = Seen {
+            method: head.method.to_string(),
+            fields: url::form_urlencoded::parse(text.as_bytes())
+                .into_owned()
+                .collect(),
+            headers: head.headers,
+            body,
+            path,
+        };
+        self.state().seen.push(seen.clone());
+        self.arrived.notify_waiters();
+        let here = seen.path.strip_prefix("/tenant").unwrap_or(&seen.path);
+        match (&head.method, here) {
+            (&Method::GET, "/authorize") => self.authorize(&seen),
+            (&Method::POST, "/register") => self.register(&seen),
+            (&Method::POST, "/token") => {
+                loop {
+                    let opened = self.gate.notified();
+                    if !self.state().knobs.gated {
+                        break;
+                    }
+                    opened.await;
+                }
+                self.token(&seen)
+            }
+            (&Method::POST, "/revoke") => json_reply(200, &json!({})),
+            _ => self.document(&seen),
+        }
+    }
+
+    fn document(&self, seen: &Seen) -> Response<Body> {
+        let reply = self.state().documents.get(&seen.path).cloned();
+        match reply {
+            None => text_reply(404, "text/plain", "nothing here"),
+            Some(Reply::Json(Value::Null)) => json_reply(200, &self.metadata()),
+            Some(Reply::Json(value)) => json_reply(200, &value),
+            Some(Reply::Text(status, media, text)) => text_reply(status, media, &text),
+            Some(Reply::Redirect(to)) => redirect(&to),
+            Some(Reply::Endless) => {
+                let first =
+                    futures_util::stream::iter([Ok(Frame::data(Bytes::from(": hello\n\n")))]);
+                let endless = first.chain(futures_util::stream::pending());
+                let mut response = Response::new(BoxBody::new(StreamBody::new(endless)));
+                response
+                    .headers_mut()
+                    .insert("content-type", "text/event-stream".parse().unwrap());
+                response
+            }
+        }
+    }
+
+    fn metadata(&self) -> Value {
+        let origin = &self.origin;
+        let mut metadata = json!({
+            "issuer": self.issuer(),
+            "authorization_endpoint": format!("{origin}/authorize"),
+            "token_endpoint": format!("{origin}/token"),
+            "registration_endpoint": format!("{origin}/register"),
+            "revocation_endpoint": format!("{origin}/revoke"),
+            "response_types_supported": ["code"],
+            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        });
+        overlay(&mut metadata, &self.state().knobs.metadata);
+        metadata
+    }
+
+    fn register(&self, seen: &Seen) -> Response<Body> {
+        let mut state = self.state();
+        if let Some((status, body)) = state.knobs.register_answers.pop_front() {
+            return text_reply(status, "application/json", &body);
+        }
+        let asked: Value = serde_json::from_str(&seen.body).unwrap();
+        assert_eq!(asked["application_type"], "native");
+        state.counter += 1;
+        let id = format!("client-{}", state.counter);
+        let mut answer = asked.clone();
+        answer["client_id"] = id.clone().into();
+        overlay(&mut answer, &state.knobs.registration.clone());
+        let uris = answer["redirect_uris"].as_array().unwrap().iter();
+        let client = Registered {
+            redirect_uris: uris.map(|uri| uri.as_str().unwrap().to_owned()).collect(),
+            secret: answer["client_secret"].as_str().map(str::to_owned),
+            method: answer["token_endpoint_auth_method"]
+                .as_str()
+                .unwrap_or("none")
+                .to_owned(),
+        };
+        state.clients.insert(id, client);
+        json_reply(201, &answer)
+    }
+
+    fn authorize(&self, seen: &Seen) -> Response<Body> {
+        let issuer = self.issuer();
+        let mut state = self.state();
+        let field = |name: &str| seen.field(name).unwrap_or_default().to_owned();
+        let (id, redirect_uri) = (field("client_id"), field("redirect_uri"));
+        let is_known = state
+            .clients
+            .get(&id)
+            .is_some_and(|client| client.redirect_uris.contains(&redirect_uri));
+        if !is_known {
+            return text_reply(400, "text/plain", "unknown client or redirect URI");
+        }
+        let mut back = url::Url::parse(&redirect_uri).unwrap();
+        back.query_pairs_mut().append_pair("state", &field("state"));
+        if let Some(iss) = &state.knobs.iss {
+            back.query_pairs_mut().append_pair("iss", iss);
+        }
+        let error = state.knobs.authorize_errors.pop_front().or_else(|| {
+            let wanted = state.knobs.resource.as_deref();
+            let is_wrong = field("response_type") != "code"
+                || field("code_challenge_method") != "S256"
+                || field("state").len() < 22
+                || wanted.is_some_and(|wanted| seen.field("resource") != Some(wanted));
+            is_wrong.then(|| "invalid_request".to_owned())
+        });
+        if let Some(error) = error {
+            back.query_pairs_mut()
+                .append_pair("error", &error)
+                .append_pair("error_description", &format!("because of {issuer}"));
+            return redirect(back.as_str());
+        }
+        state.counter += 1;
+        let code = format!("code-canary-{}", state.counter);
+        back.query_pairs_mut().append_pair("code", &code);
+        let code_of = Code {
+            client: id,
+            redirect_uri,
+            challenge: field("code_challenge"),
+        };
+        state.codes.insert(code, code_of);
+        redirect(back.as_str())
+    }
+
+    fn token(&self, seen: &Seen) -> Response<Body> {
+        let mut state = self.state();
+        if let Some((status, body)) = state.knobs.token_answers.pop_front() {
+            return text_reply(status, "application/json", &body);
+        }
+        let refuse = |code: &str, why: &str| {
+            let body = json!({ "error": code, "error_description": why });
+            json_reply(if code == "invalid_client" { 401 } else { 400 }, &body)
+        };
+        let Some(client) = authenticated(&state, seen) else {
+            return refuse("invalid_client", "who are you");
+        };
+        let wanted = state.knobs.resource.clone();
+        if wanted.is_some() && seen.field("resource") != wanted.as_deref() {
+            return refuse("invalid_target", "another resource");
+        }
+        let family = match seen.field("grant_type") {
+            Some("authorization_code") => {
+                let code = seen.field("code").unwrap_or_default();
+                let Some(held) = state.codes.remove(code) else {
+                    return refuse("invalid_grant", &format!("code {code} is spent or unknown"));
+                };
+                let verifier = seen.field("code_verifier").unwrap_or_default();
+                let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
+                let fits = held.client == client
+                    && held.challenge == hash
+                    && (43..=128).contains(&verifier.len())
+                    && seen.field("redirect_uri") == Some(&held.redirect_uri);
+                if !fits {
+                    return refuse(
+                        "invalid_grant",
+                        &format!("verifier {verifier} does not fit"),
+                    );
+                }
+                state.counter
+            }
+            Some("refresh_token") => {
+                let token = seen.field("refresh_token").unwrap_or_default();
+                let Some(&(family, is_spent)) = state.refreshes.get(token) else {
+                    return refuse("invalid_grant", &format!("{token} is unknown"));
+                };
+                if is_spent {
+                    state.dead_families.push(family);
+                }
+                if state.dead_families.contains(&family) {
+                    return refuse("invalid_grant", &format!("{token} was revoked"));
+                }
+                if state.knobs.rotates {
+                    state.refreshes.insert(token.to_owned(), (family, true));
+                }
+                family
+            }
+            other => panic!("a grant of type {other:?}"),
+        };
+        state.counter += 1;
+        let access = format!("access-canary-{}", state.counter);
+        state.access.push(access.clone());
+        let mut answer = json!({ "access_token": access, "token_type": "Bearer" });
+        if let Some(lifetime) = state.knobs.lifetime {
+            answer["expires_in"] = lifetime.into();
+        }
+        if let Some(granted) = &state.knobs.granted {
+            answer["scope"] = granted.clone().into();
+        }
+        let is_first = seen.field("grant_type") == Some("authorization_code");
+        if state.knobs.gives_refresh && (is_first || state.knobs.rotates) {
+            let refresh = format!("refresh-canary-{}", state.counter);
+            state.refreshes.insert(refresh.clone(), (family, false));
+            answer["refresh_token"] = refresh.into();
+        }
+        json_reply(200, &answer)
+    }
+}
+
+/// The client, if it proved itself the one way it is registered for.
+fn authenticated(state: &State, seen: &Seen) -> Option<String> {
+    let basic = seen.headers.get("authorization").map(|value| {
+        let pair = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
+        let pair = String::from_utf8(BASE64_STANDARD.decode(pair).unwrap()).unwrap();
+        let decode = |text: &str| {
+            let text = format!("x={text}");
+            let mut pairs = url::form_urlencoded::parse(text.as_bytes());
+            pairs.next().unwrap().1.into_owned()
+        };
+        let (id, secret) = pair.split_once(':').unwrap();
+        (decode(id), decode(secret))
+    });
+    let posted = seen.field("client_secret").map(str::to_owned);
+    assert!(basic.is_none() || posted.is_none(), "two ways at once");
+    let (method, id, secret) = match basic {
+        Some((id, secret)) => ("client_secret_basic", id, Some(secret)),
+        None if posted.is_some() => (
+            "client_secret_post",
+            seen.field("client_id")?.to_owned(),
+            posted,
+        ),
+        None => ("none", seen.field("client_id")?.to_owned(), None),
+    };
+    let client = state.clients.get(&id)?;
+    (client.method == method && client.secret == secret).then_some(id)
+}
+
+fn overlay(under: &mut Value, over: &Value) {
+    for (name, value) in over.as_object().unwrap() {
+        if value.is_null() {
+            under.as_object_mut().unwrap().remove(name);
+        } else {
+            under[name.as_str()] = value.clone();
+        }
+    }
+}
+
+fn json_reply(status: u16, value: &Value) -> Response<Body> {
+    text_reply(status, "application/json", &value.to_string())
+}
+
+fn text_reply(status: u16, media: &str, text: &str) -> Response<Body> {
+    let body = Full::new(Bytes::from(text.to_owned())).boxed();
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response
+        .headers_mut()
+        .insert("content-type", media.parse().unwrap());
+    response
+}
+
+fn redirect(to: &str) -> Response<Body> {
+    let mut response = text_reply(302, "text/plain", "");
+    response
+        .headers_mut()
+        .insert("location", to.parse().unwrap());
+    response
+}

@@ -1,0 +1,310 @@
+//! The MCP host, in two forms: [`Process`] starts the real binary in an environment of its own, [`Near`] holds the
+//! other ends of the bridge's channels in process, where time may be paused.
+
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use mcpipe::auth::Authorizer;
+use mcpipe::bridge::{self, Ended, Parts, Settings, Stop};
+use mcpipe::era::Transport;
+use mcpipe::frame::Parsed;
+use mcpipe::remote::Remote;
+use mcpipe::stdio::{Host, Line, QUEUE, Written};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{self, Instant};
+use tokio_util::task::TaskTracker;
+
+/// Longer than anything a test waits for; a test that gets here has failed.
+pub(crate) const TOO_LONG: Duration = Duration::from_secs(60);
+
+pub(crate) const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"elicitation":{}},"clientInfo":{"name":"host","version":"1"}}}"#;
+pub(crate) const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+
+/// A `tools/call` of that id.
+pub(crate) fn call(id: impl std::fmt::Display) -> String {
+    request(id, "tools/call")
+}
+
+pub(crate) fn request(id: impl std::fmt::Display, method: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"name":"x"}}}}"#)
+}
+
+pub(crate) fn cancelled(id: impl std::fmt::Display) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+    )
+}
+
+pub(crate) fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// The real binary, spawned as a host spawns it.
+pub(crate) struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Option<Lines<BufReader<ChildStdout>>>,
+    stderr: JoinHandle<String>,
+    _home: TempDir,
+}
+
+/// How a process left.
+pub(crate) struct Left {
+    pub(crate) status: ExitStatus,
+    /// What was still on stdout.
+    pub(crate) lines: Vec<String>,
+    pub(crate) stderr: String,
+    /// From the call to the end.
+    pub(crate) took: Duration,
+}
+
+impl Process {
+    /// Starts it with an environment that holds nothing but an empty `MCPIPE_HOME`.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// Starts it with these variables besides.
+    pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mcpipe"))
+            .args(arguments)
+            .env_clear()
+            .env("MCPIPE_HOME", home.path())
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut errors = child.stderr.take().unwrap();
+        let stderr = TaskTracker::new().spawn(async move {
+            let mut said = Vec::new();
+            let _ = errors.read_to_end(&mut said).await;
+            String::from_utf8_lossy(&said).into_owned()
+        });
+        Self {
+            stdin: child.stdin.take(),
+            stdout: child.stdout.take().map(|out| BufReader::new(out).lines()),
+            stderr,
+            child,
+            _home: home,
+        }
+    }
+
+    /// Starts it against `url` and opens a session.
+    pub(crate) async fn opened(url: &str, arguments: &[&str]) -> Self {
+        let mut arguments = arguments.to_vec();
+        arguments.push(url);
+        let mut host = Self::start(&arguments);
+        host.send(INITIALIZE).await;
+        assert!(host.next().await.contains("protocolVersion"));
+        host.send(INITIALIZED).await;
+        host
+    }
+
+    /// Says one line.
+    pub(crate) async fn send(&mut self, line: impl AsRef<[u8]>) {
+        let stdin = self.stdin.as_mut().unwrap();
+        stdin.write_all(line.as_ref()).await.unwrap();
+        stdin.write_all(b"\n").await.unwrap();
+        stdin.flush().await.unwrap();
+    }
+
+    /// The next line of stdout.
+    pub(crate) async fn next(&mut self) -> String {
+        let line = self.stdout.as_mut().unwrap().next_line();
+        let line = time::timeout(TOO_LONG, line).await;
+        line.expect("a line in good time")
+            .unwrap()
+            .expect("a line, not the end")
+    }
+
+    pub(crate) async fn next_json(&mut self) -> Value {
+        json(&self.next().await)
+    }
+
+    /// Closes stdin.
+    pub(crate) fn close(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Closes our end of its stdout.
+    pub(crate) fn deafen(&mut self) {
+        self.stdout = None;
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let id = i32::try_from(self.child.id().unwrap()).unwrap();
+        let id = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(id, signal).unwrap();
+    }
+
+    /// Waits until it has left, reading what it still says.
+    pub(crate) async fn left(mut self) -> Left {
+        let begun = Instant::now();
+        let mut lines = Vec::new();
+        let status = time::timeout(TOO_LONG, async {
+            if let Some(stdout) = &mut self.stdout {
+                while let Some(line) = stdout.next_line().await.unwrap() {
+                    lines.push(line);
+                }
+            }
+            self.child.wait().await.unwrap()
+        });
+        let status = status.await.expect("an end in good time");
+        let took = begun.elapsed();
+        let stderr = self.stderr.await.unwrap();
+        Left {
+            status,
+            lines,
+            stderr,
+            took,
+        }
+    }
+
+    /// Waits until it has left, its stdout open and unread meanwhile.
+    pub(crate) async fn left_unread(mut self) -> (ExitStatus, Duration) {
+        let begun = Instant::now();
+        let status = time::timeout(TOO_LONG, self.child.wait()).await;
+        (
+            status.expect("an end in good time").unwrap(),
+            begun.elapsed(),
+        )
+    }
+
+    /// Closes stdin and waits.
+    pub(crate) async fn closed(mut self) -> Left {
+        self.close();
+        self.left().await
+    }
+}
+
+impl Left {
+    /// The answers among the lines, those in batches too.
+    pub(crate) fn answers(&self) -> Vec<Value> {
+        let lines = self.lines.iter().map(|line| json(line));
+        let members = lines.flat_map(|line| match line {
+            Value::Array(members) => members,
+            one => vec![one],
+        });
+        members
+            .filter(|line| line.get("method").is_none())
+            .collect()
+    }
+}
+
+/// The bridge in process.
+pub(crate) struct Near {
+    lines: Option<mpsc::Sender<Line>>,
+    pub(crate) out: mpsc::Receiver<Written>,
+    pub(crate) stop: Stop,
+    run: JoinHandle<Ended>,
+}
+
+/// The settings of a bridge in process, as the binary has them without flags.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        transport: Transport::HttpFirst,
+        grace: Duration::from_secs(30),
+        max_in_flight: 512,
+        call_timeout: None,
+        ping_interval: None,
+        now: || SystemTime::UNIX_EPOCH,
+    }
+}
+
+impl Near {
+    pub(crate) fn bridged_to(remote: impl Remote, settings: Settings) -> Self {
+        let (lines, lines_out) = mpsc::channel(QUEUE);
+        let (out_in, out) = mpsc::channel(QUEUE);
+        // Whatever is sent counts as flushed.
+        let (_, flushed) = oneshot::channel();
+        let stop = Stop::default();
+        let parts = Parts {
+            host: Host {
+                lines: lines_out,
+                out: out_in,
+                flushed,
+            },
+            remote,
+            authorizer: Arc::new(Authorizer::off()),
+            settings,
+            stop: stop.clone(),
+        };
+        Self {
+            lines: Some(lines),
+            out,
+            stop,
+            run: TaskTracker::new().spawn(bridge::run(parts)),
+        }
+    }
+
+    /// Bridged, with a session open.
+    pub(crate) async fn opened(remote: impl Remote, settings: Settings) -> Self {
+        let mut host = Self::bridged_to(remote, settings);
+        host.send(INITIALIZE).await;
+        assert!(host.next().await.contains("protocolVersion"));
+        host.send(INITIALIZED).await;
+        host
+    }
+
+    pub(crate) async fn send(&self, line: impl AsRef<str>) {
+        let lines = self.lines.as_ref().unwrap();
+        lines.send(Parsed::read(line.as_ref())).await.unwrap();
+    }
+
+    /// The next line; time that is paused runs on to it.
+    pub(crate) async fn next(&mut self) -> String {
+        let next = time::timeout(Duration::from_secs(3600), self.out.recv()).await;
+        text(
+            &next
+                .expect("a line within the hour")
+                .expect("a line, not the end"),
+        )
+    }
+
+    pub(crate) async fn next_json(&mut self) -> Value {
+        json(&self.next().await)
+    }
+
+    /// Nothing is said for that long.
+    pub(crate) async fn hears_nothing_for(&mut self, time: Duration) {
+        if let Ok(Some(line)) = time::timeout(time, self.out.recv()).await {
+            panic!("heard {}", text(&line));
+        }
+    }
+
+    /// Closes stdin.
+    pub(crate) fn close(&mut self) {
+        self.lines = None;
+    }
+
+    /// Waits for the end and returns what was still said.
+    pub(crate) async fn ended(mut self) -> (Ended, Vec<String>) {
+        let mut lines = Vec::new();
+        while let Some(line) = self.out.recv().await {
+            lines.push(text(&line));
+        }
+        (self.run.await.unwrap(), lines)
+    }
+}
+
+/// The line as the host reads it.
+pub(crate) fn text(line: &Written) -> String {
+    match line {
+        Written::One(frame) => frame.text().to_owned(),
+        Written::Batch(frames) => {
+            let members: Vec<_> = frames.iter().map(|frame| frame.text()).collect();
+            format!("[{}]", members.join(","))
+        }
+    }
+}
