@@ -34,7 +34,7 @@ async function judge() {
   const host = new Host({
     bin,
     era,
-    args: [...(acted.flags?.(context) ?? []), "--verbose", url],
+    args: [...(acted.flags?.(context, home) ?? []), "--verbose", url],
     // Nothing of the developer's own settings, keys or proxies.
     env: {
       PATH: `${dirname(process.execPath)}:${process.env.PATH}`,

@@ -1,9 +1,13 @@
 // What the host does in each scenario, and what has to come back to it. Keyed by the suite's names.
 //
 // A play gets the host and the scenario's context, may throw, and complains to the host of whatever is not as it should
-// be. `flags` are what a user of that server would have put on the command line.
+// be. `flags` are what a user of that server would have put on the command line; files they name go below `home`.
 
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Refused } from "./host.mjs";
+
+const SECRET = "CONFORMANCE_CLIENT_SECRET";
 
 /** Expects `text` in the first block of a tool's result. */
 function expectText(host, result, text) {
@@ -189,8 +193,8 @@ const PLAYS = {
   },
 
   "auth/pre-registration": {
-    flags: ({ client_id: id }) => ["--client-id", id, "--client-secret-env", "CONFORMANCE_CLIENT_SECRET"],
-    env: ({ client_secret: secret }) => ({ CONFORMANCE_CLIENT_SECRET: secret }),
+    flags: ({ client_id: id }) => ["--client-id", id, "--client-secret-env", SECRET],
+    env: ({ client_secret: secret }) => ({ [SECRET]: secret }),
     play: signedIn,
   },
 
@@ -209,6 +213,40 @@ const PLAYS = {
     },
   },
 };
+
+// What no revision requires: other grants than a person's.
+const kept = (home, name, text) => {
+  const path = join(home, name);
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+};
+Object.assign(PLAYS, {
+  "auth/client-credentials-basic": {
+    flags: ({ client_id: id }) => ["--client-credentials", "--client-id", id, "--client-secret-env", SECRET],
+    env: ({ client_secret: secret }) => ({ [SECRET]: secret }),
+    play: signedIn,
+  },
+  "auth/client-credentials-jwt": {
+    flags: ({ client_id: id, private_key_pem: pem, signing_algorithm: algorithm }, home) => [
+      ...["--client-credentials", "--client-id", id, "--client-alg", algorithm],
+      ...["--client-key", kept(home, "client.pem", pem)],
+    ],
+    play: signedIn,
+  },
+  "auth/wif-jwt-bearer": {
+    flags: ({ client_id: id, valid_jwt: jwt }, home) => ["--client-id", id, "--assertion-file", kept(home, "workload.jwt", jwt)],
+    play: signedIn,
+  },
+  "auth/enterprise-managed-authorization": {
+    flags: (given, home) => [
+      ...["--client-id", given.client_id, "--client-secret-env", SECRET],
+      ...["--idp-issuer", given.idp_issuer, "--idp-token-endpoint", given.idp_token_endpoint],
+      ...["--idp-client-id", given.idp_client_id, "--idp-id-token", kept(home, "id.jwt", given.idp_id_token)],
+    ],
+    env: ({ client_secret: secret }) => ({ [SECRET]: secret }),
+    play: signedIn,
+  },
+});
 
 // A skill is listed, and read file by file until one of them is not what the list said.
 for (const name of ["no-prefetch", "verify-digest", "verify-size", "verify-frontmatter"]) {
