@@ -303,7 +303,7 @@ pub(crate) fn text(line: &Written) -> String {
     match line {
         Written::One(frame) => frame.text().to_owned(),
         Written::Batch(frames) => {
-            let members: Vec<_> = frames.iter().map(|frame| frame.text()).collect();
+            let members: Vec<_> = frames.iter().map(mcpipe::frame::Frame::text).collect();
             format!("[{}]", members.join(","))
         }
     }
