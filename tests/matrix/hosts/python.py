@@ -41,7 +41,8 @@ class Host:
         self.list_changed = 0
 
     async def elicit(self, context, params):
-        self.question = f"{params.message}: {','.join(params.requested_schema['properties'])}"
+        wanted = params.url if params.mode == "url" else ",".join(params.requested_schema["properties"])
+        self.question = f"{params.message}: {wanted}"
         return types.ElicitResult(**self.person)
 
     async def sample(self, context, params):
@@ -100,6 +101,23 @@ async def structured(client, **step):
 
 async def text(client, **step):
     return text_of(await call(client, **step))
+
+
+async def twice(client, **step):
+    said = []
+
+    async def one():
+        said.append(text_of(await call(client, **step)))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(one)
+        tasks.start_soon(one)
+    return said
+
+
+async def image(client, **step):
+    block = (await call(client, **step)).content[0]
+    return f"{block.mime_type} {block.data}"
 
 
 async def failure(client, **step):
@@ -226,7 +244,7 @@ async def cancel(client, name, seen):
 VERBS = {
     verb.__name__: verb
     for verb in (
-        server, tools, schema, structured, text, failure, prompts, prompt, complete, resources, templates, read,
+        server, tools, schema, structured, text, twice, image, failure, prompts, prompt, complete, resources, templates, read,
         missing, asked, progress, log, subscribe, changed, cancel,
     )
 }

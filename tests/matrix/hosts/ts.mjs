@@ -27,12 +27,12 @@ let woken = () => {};
 const client = new Client(
   { name: "story-host", version: "1.0.0" },
   {
-    capabilities: { elicitation: {}, sampling: {}, roots: {} },
+    capabilities: { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} },
     versionNegotiation: { mode: era === "modern" ? { pin: MODERN } : "legacy" },
   },
 );
 client.setRequestHandler("elicitation/create", ({ params }) => {
-  question = `${params.message}: ${Object.keys(params.requestedSchema.properties).join()}`;
+  question = `${params.message}: ${params.mode === "url" ? params.url : Object.keys(params.requestedSchema.properties).join()}`;
   return person;
 });
 client.setRequestHandler("sampling/createMessage", ({ params }) => {
@@ -66,6 +66,11 @@ const VERBS = {
   },
   structured: async (step) => (await call(step)).structuredContent,
   text: async (step) => textOf(await call(step)),
+  twice: async (step) => (await Promise.all([call(step), call(step)])).map(textOf),
+  async image(step) {
+    const { content } = await call(step);
+    return `${content[0].mimeType} ${content[0].data}`;
+  },
   async failure(step) {
     const result = await call(step);
     return result.isError ? `the tool said: ${result.content[0].text}` : "it went well";

@@ -18,7 +18,7 @@ from mcp.server import MCPServer, NotificationOptions
 from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Elicit, ListRoots, Resolve, Sample
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 # Logging, sampling and roots are on their way out, and here to be tested until then.
 warnings.simplefilter("ignore")
@@ -62,6 +62,20 @@ def greet(name: str) -> str:
     return f"Grüße, {name}!"
 
 
+@server.tool(description="picture", structured_output=False)
+def picture() -> types.CallToolResult:
+    image = types.ImageContent(type="image", mime_type="image/png", data="AAECA/8=")
+    return types.CallToolResult(content=[image])
+
+
+@server.tool(description="locate", structured_output=False)
+def locate(
+    region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})],
+    shard: Annotated[int, Field(json_schema_extra={"x-mcp-header": "Shard"})],
+) -> str:
+    return f"in {region}, shard {shard}"
+
+
 @server.tool(description="fail", structured_output=False)
 def fail() -> types.CallToolResult:
     return types.CallToolResult(content=[types.TextContent(type="text", text="deliberate")], is_error=True)
@@ -70,6 +84,20 @@ def fail() -> types.CallToolResult:
 @server.tool(description="ask", structured_output=False)
 def ask(answer: Annotated[ElicitationResult[Name], Resolve(ask_name)]) -> str:
     return f"hello {answer.data.name}" if isinstance(answer, AcceptedElicitation) else "declined"
+
+
+@server.tool(description="visit", structured_output=False)
+async def visit(ctx: Context) -> types.CallToolResult | types.InputRequiredResult:
+    message, url = "Please sign", "https://example.com/sign"
+    if ctx.protocol_version != MODERN:
+        action = (await ctx.elicit_url(message, url, "sign-1")).action
+    elif ctx.input_responses is None:
+        question = types.ElicitRequest(params=types.ElicitRequestURLParams(message=message, url=url))
+        return types.InputRequiredResult(input_requests={"it": question})
+    else:
+        action = ctx.input_responses["it"].action
+    said = "visited" if action == "accept" else "declined"
+    return types.CallToolResult(content=[types.TextContent(type="text", text=said)])
 
 
 @server.tool(description="think", structured_output=False)

@@ -45,6 +45,8 @@ function story() {
     outputSchema: { sum: z.number() },
   });
   tool("greet", { name: z.string() }, ({ name }) => text(`Grüße, ${name}!`));
+  tool("picture", {}, () => ({ content: [{ type: "image", mimeType: "image/png", data: "AAECA/8=" }] }));
+  tool("locate", { region: z.string(), shard: z.int() }, ({ region, shard }) => text(`in ${region}, shard ${shard}`));
   tool("fail", {}, () => ({ ...text("deliberate"), isError: true }));
   tool("ask", {}, async (_, { requestId }) => {
     const { action, content } = await server.server.elicitInput(
@@ -55,6 +57,13 @@ function story() {
       { relatedRequestId: requestId },
     );
     return text(action === "accept" ? `hello ${content.name}` : "declined");
+  });
+  tool("visit", {}, async (_, { requestId }) => {
+    const { action } = await server.server.elicitInput(
+      { mode: "url", message: "Please sign", url: "https://example.com/sign", elicitationId: randomUUID() },
+      { relatedRequestId: requestId },
+    );
+    return text(action === "accept" ? "visited" : "declined");
   });
   tool("think", {}, async (_, { requestId }) => {
     const { content } = await server.server.createMessage(

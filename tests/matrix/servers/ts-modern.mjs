@@ -42,6 +42,12 @@ function story() {
     outputSchema: z.object({ sum: z.number() }),
   });
   tool("greet", { name: z.string() }, ({ name }) => text(`Grüße, ${name}!`));
+  tool("picture", {}, () => ({ content: [{ type: "image", mimeType: "image/png", data: "AAECA/8=" }] }));
+  tool(
+    "locate",
+    { region: z.string().meta({ "x-mcp-header": "Region" }), shard: z.int().meta({ "x-mcp-header": "Shard" }) },
+    ({ region, shard }) => text(`in ${region}, shard ${shard}`),
+  );
   tool("fail", {}, () => ({ ...text("deliberate"), isError: true }));
   tool("ask", {}, (_, ctx) => {
     const question = inputRequired.elicit({
@@ -50,6 +56,10 @@ function story() {
     });
     const { view, ask } = answered(ctx, "elicit", question);
     return ask ?? text(view.action === "accept" ? `hello ${view.content.name}` : "declined");
+  });
+  tool("visit", {}, (_, ctx) => {
+    const { view, ask } = answered(ctx, "elicit", inputRequired.elicitUrl({ message: "Please sign", url: "https://example.com/sign" }));
+    return ask ?? text(view.action === "accept" ? "visited" : "declined");
   });
   tool("think", {}, (_, ctx) => {
     const question = inputRequired.createMessage({
