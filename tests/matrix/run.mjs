@@ -44,6 +44,8 @@ const HOSTS = ["legacy", "modern"].flatMap((era) => [
 ]);
 const SERVERS = [
   { name: "TypeScript 1 legacy", eras: ["legacy"], command: ts("servers/ts-legacy.mjs") },
+  // HTTP+SSE: the bridge has to find that out, the hosts' own clients are not asked to.
+  { name: "TypeScript 1 SSE", eras: [], command: [...ts("servers/ts-legacy.mjs"), "--transport", "sse"] },
   { name: "Python 2 legacy", eras: ["legacy"], command: [...py("servers/python.py"), "--era", "legacy"] },
   { name: "TypeScript 2 modern", eras: ["modern"], command: ts("servers/ts-modern.mjs") },
   { name: "Python 2 modern", eras: ["modern"], command: [...py("servers/python.py"), "--era", "modern"] },

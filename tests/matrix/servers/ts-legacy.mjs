@@ -1,10 +1,11 @@
-// The story's server on the official TypeScript SDK 1.x: 2025-11-25, with a session per host.
-// Prints its address on stdout once it listens.
+// The story's server on the official TypeScript SDK 1.x: 2025-11-25, with a session per host; with `--transport sse` over
+// the HTTP+SSE of 2024-11-05, which some servers still have. Prints its address on stdout once it listens.
 
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { completable } from "@modelcontextprotocol/sdk/server/completable.js";
 import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { SubscribeRequestSchema, UnsubscribeRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { z } from "zod";
@@ -116,7 +117,8 @@ function story() {
 }
 
 const sessions = new Map();
-const server = createServer(async (request, response) => {
+
+async function streamable(request, response) {
   const id = request.headers["mcp-session-id"];
   let transport = sessions.get(id);
   if (id !== undefined && !transport) return response.writeHead(404).end();
@@ -129,6 +131,21 @@ const server = createServer(async (request, response) => {
     await story().connect(transport);
   }
   await transport.handleRequest(request, response);
-}).listen(0, "127.0.0.1", () => {
+}
+
+async function sse(request, response) {
+  const { pathname, searchParams } = new URL(request.url, "http://localhost");
+  if (request.method === "GET" && pathname === "/mcp") {
+    const transport = new SSEServerTransport("/messages", response);
+    sessions.set(transport.sessionId, transport);
+    response.on("close", () => sessions.delete(transport.sessionId));
+    return story().connect(transport);
+  }
+  const transport = pathname === "/messages" && sessions.get(searchParams.get("sessionId"));
+  if (request.method !== "POST" || !transport) return response.writeHead(pathname === "/mcp" ? 405 : 404).end();
+  return transport.handlePostMessage(request, response);
+}
+
+const server = createServer(process.argv.at(-1) === "sse" ? sse : streamable).listen(0, "127.0.0.1", () => {
   console.log(`http://127.0.0.1:${server.address().port}/mcp`);
 });
