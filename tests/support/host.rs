@@ -118,6 +118,16 @@ impl Process {
         stdin.flush().await.unwrap();
     }
 
+    /// Says one line to a process that may be gone.
+    pub(crate) async fn try_send(&mut self, line: &str) {
+        let _ = self
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(line.as_bytes())
+            .await;
+    }
+
     /// The next line of stdout.
     pub(crate) async fn next(&mut self) -> String {
         let line = self.stdout.as_mut().unwrap().next_line();
