@@ -5,7 +5,8 @@
 // The story is story.json: tools, prompts, resources, elicitation, sampling, roots, progress, log, subscribe, cancel.
 // A cell passes when every step's outcome is the one written there, whoever the parties are, and the bridge left by
 // itself. `--direct` leaves the bridge out, which only works where host and server are of one era: that is how we know
-// that the parties are right. Python's SDK is kept in a venv below MCPIPE_MATRIX_CACHE.
+// that the parties are right. MCPIPE_MATRIX_PYTHON is a Python with requirements.txt installed; without it one is made
+// below MCPIPE_MATRIX_CACHE.
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -71,6 +72,7 @@ report();
 
 /** The Python that has the SDK, made when it is not there or not as the requirements say. */
 function pythonWithSdk() {
+  if (process.env.MCPIPE_MATRIX_PYTHON) return process.env.MCPIPE_MATRIX_PYTHON;
   const cache = process.env.MCPIPE_MATRIX_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "mcpipe-matrix");
   const found = join(cache, "venv/bin/python");
   const must = (command, args) => {
