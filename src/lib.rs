@@ -5,6 +5,7 @@ pub mod bridge;
 pub mod cli;
 pub mod commands;
 pub mod era;
+pub mod facts;
 pub mod frame;
 pub mod ledger;
 pub mod logging;

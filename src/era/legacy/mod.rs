@@ -291,9 +291,17 @@ impl Legacy {
         let Some(id) = notice.frame.cancels() else {
             return;
         };
-        // One that was never sent is simply dropped (C-08).
-        self.waiting
-            .retain(|said| !(said.frame.is_request() && said.frame.id() == Some(&id)));
+        let is_it = |said: &Waiting| {
+            said.frame.is_request()
+                && said.frame.id() == Some(&id)
+                && said.frame.method() != Some("initialize") // C-06
+        };
+        if let Some(at) = self.waiting.iter().position(is_it) {
+            // The remote knows nothing of it, or has lost it with the session (C-08).
+            self.waiting.remove(at);
+            actions.push(Action::Forget(id));
+            return;
+        }
         let Some((exchange, pending)) = self
             .pending
             .iter_mut()
@@ -370,7 +378,9 @@ impl Legacy {
         };
         // A standing stream refused at its first opening is not offered: the session is too young to be lost.
         let is_young = self.gate == Gate::Listening(exchange);
-        if pending.session.is_some() && !is_young && session::is_loss(refusal) {
+        // Words that only sound like a loss are believed once per request (N-08).
+        let is_believed = matches!(refusal.status, 404 | 410) || !pending.is_repeated;
+        if pending.session.is_some() && !is_young && is_believed && session::is_loss(refusal) {
             return self.refused_for_loss(exchange, refusal, actions);
         }
         if self.gate == Gate::Initialize(exchange) && self.falls_back(refusal) {
