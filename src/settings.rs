@@ -19,6 +19,7 @@ use crate::auth::scope::Scopes;
 use crate::auth::{self, Announce, Browser, Clock};
 use crate::bridge;
 use crate::cli::{NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs, VaultArgs};
+use crate::facts::Facts;
 use crate::remote::{https, tls};
 use crate::report::Failure;
 use crate::secret::Secret;
@@ -76,8 +77,8 @@ pub enum Error {
     /// Plain http to somewhere else.
     #[error("plain http to {0} would show everything to the network")]
     PlainHttp(String),
-    /// A header that is none.
-    #[error("the header `{0}` is not of the form 'Name: value'")]
+    /// A header that is none. Says only where it stands: all of it may be a secret.
+    #[error("{0} is not of the form 'Name: value'")]
     NotHeader(String),
     /// A variable that a header names is not set.
     #[error("the header {header} names the environment variable {variable}, which is not set")]
@@ -350,8 +351,16 @@ fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>,
         .collect()
 }
 
+/// How long a request waits for a person: hosts give up after a minute (pains.md 11).
+const SIGN_IN_PATIENCE: Duration = Duration::from_secs(45);
+
 /// The bridge's limits and tastes.
-pub fn speaking(args: &SpeakingArgs) -> bridge::Settings {
+pub fn speaking(
+    args: &SpeakingArgs,
+    target: &Target,
+    account: &str,
+    around: &Surroundings,
+) -> bridge::Settings {
     let positive = |seconds: f64| (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
     let default_ping = args.keep_alive.then_some(30.0);
     bridge::Settings {
@@ -359,6 +368,13 @@ pub fn speaking(args: &SpeakingArgs) -> bridge::Settings {
         grace: Duration::from_secs_f64(args.grace),
         max_in_flight: args.max_in_flight as usize,
         call_timeout: positive(args.call_timeout),
+        sign_in_patience: (!args.wait_for_login).then_some(SIGN_IN_PATIENCE),
+        server: target.https.url.host_str().unwrap_or_default().to_owned(),
+        facts: Facts::about(
+            around.get("MCPIPE_HOME").map(Path::new),
+            target.https.url.as_str(),
+            account,
+        ),
         ping_interval: args.ping_interval.or(default_ping).and_then(positive),
         now,
     }
@@ -396,40 +412,34 @@ fn is_loopback(host: &Host<&str>) -> bool {
 }
 
 fn headers(args: &NetworkArgs, around: &Surroundings) -> Result<(HeaderMap, bool), Error> {
-    let mut lines: Vec<(String, bool)> = args
-        .headers
-        .iter()
-        .map(|line| (line.clone(), true))
-        .collect();
+    // Where it stands, the line, and whether it was typed.
+    let mut lines: Vec<(String, String, bool)> = Vec::new();
+    for (at, line) in args.headers.iter().enumerate() {
+        lines.push((format!("--header number {}", at + 1), line.clone(), true));
+    }
     for path in &args.header_files {
         let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
             path: path.clone(),
             source,
         })?;
-        let kept = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
-        lines.extend(kept.map(|line| (line.to_owned(), false)));
+        for (at, line) in text.lines().map(str::trim).enumerate() {
+            if !line.is_empty() && !line.starts_with('#') {
+                let place = format!("line {} of {}", at + 1, path.display());
+                lines.push((place, line.to_owned(), false));
+            }
+        }
     }
     let mut headers = HeaderMap::new();
     let mut is_secret_typed = false;
-    for (line, is_typed) in lines {
+    for (place, line, is_typed) in lines {
         let parts = line
             .split_once(':')
             .map(|(name, value)| (name.trim(), value.trim()));
-        // A mistyped header may hold a secret where the name should be; only what cannot be one is shown.
-        let shown = || {
-            line.chars()
-                .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
-                .take(40)
-                .collect::<String>()
-        };
         let Some((name, value)) = parts else {
-            return Err(Error::NotHeader(shown()));
+            return Err(Error::NotHeader(place));
         };
         let Ok(name) = HeaderName::try_from(name) else {
-            return Err(Error::NotHeader(shown()));
+            return Err(Error::NotHeader(place));
         };
         let expanded = expand(name.as_str(), value, around)?;
         is_secret_typed |= is_typed && expanded == value && name == AUTHORIZATION;
@@ -520,6 +530,7 @@ mod tests {
     #[test]
     fn a_header_that_cannot_be_right_is_refused_without_showing_its_value() {
         for line in [
+            "s3cret",
             "no colon s3cret",
             "Bad Name: s3cret",
             "X: ${UNSET}s3cret",

@@ -84,6 +84,8 @@ pub struct Knobs {
     pub gated: bool,
     /// What a token answer says of the scope instead of nothing.
     pub granted: Option<String>,
+    /// A page to show before the code is given, with a link that gives it; none unless set.
+    pub page: Option<fn(link: &str) -> String>,
 }
 
 impl Default for Knobs {
@@ -102,6 +104,7 @@ impl Default for Knobs {
             authorize_errors: VecDeque::new(),
             gated: false,
             granted: None,
+            page: None,
         }
     }
 }
@@ -382,6 +385,14 @@ impl Authority {
             .is_some_and(|client| client.redirect_uris.contains(&redirect_uri));
         if !is_known {
             return text_reply(400, "text/plain", "unknown client or redirect URI");
+        }
+        if let Some(page) = state.knobs.page.filter(|_| seen.field("allowed").is_none()) {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            query
+                .extend_pairs(&seen.fields)
+                .append_pair("allowed", "yes");
+            let link = format!("{}?{}", seen.path, query.finish());
+            return text_reply(200, "text/html; charset=utf-8", &page(&link));
         }
         let mut back = url::Url::parse(&redirect_uri).unwrap();
         back.query_pairs_mut().append_pair("state", &field("state"));

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 
 use mcpipe::auth::Authorizer;
 use mcpipe::bridge::{self, Ended, Parts, Settings, Stop};
-use mcpipe::era::Transport;
 use mcpipe::frame::Parsed;
 use mcpipe::remote::Remote;
 use mcpipe::stdio::{Host, Line, QUEUE, Written};
@@ -118,6 +117,16 @@ impl Process {
         stdin.flush().await.unwrap();
     }
 
+    /// Says one line to a process that may be gone.
+    pub(crate) async fn try_send(&mut self, line: &str) {
+        let _ = self
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(line.as_bytes())
+            .await;
+    }
+
     /// The next line of stdout.
     pub(crate) async fn next(&mut self) -> String {
         let line = self.stdout.as_mut().unwrap().next_line();
@@ -212,14 +221,7 @@ pub(crate) struct Near {
 
 /// The settings of a bridge in process, as the binary has them without flags.
 pub(crate) fn settings() -> Settings {
-    Settings {
-        transport: Transport::HttpFirst,
-        grace: Duration::from_secs(30),
-        max_in_flight: 512,
-        call_timeout: None,
-        ping_interval: None,
-        now: || SystemTime::UNIX_EPOCH,
-    }
+    Settings::new(|| SystemTime::UNIX_EPOCH)
 }
 
 impl Near {

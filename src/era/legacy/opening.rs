@@ -17,6 +17,9 @@ impl Legacy {
         self.is_host_ready = false;
         self.is_reopening = false;
         if self.sse.is_chosen() && !self.sse.is_open() {
+            if self.gate == Gate::Endpoint {
+                return self.waiting.push_back(said); // the stream is on its way
+            }
             self.waiting.push_front(said);
             return self.open_sse(actions);
         }
@@ -170,6 +173,11 @@ impl Legacy {
     pub(super) fn session_lost(&mut self, session: Option<u64>, actions: &mut Vec<Action>) {
         if session.is_some() && session == self.session.named() {
             self.session.lose();
+            // Its standing stream would outlive it, and the next session would get none.
+            if let Some(exchange) = self.listening.take() {
+                self.pending.remove(&exchange);
+                actions.push(Action::Close(exchange));
+            }
             if matches!(
                 self.gate,
                 Gate::Initialized(_) | Gate::Listening(_) | Gate::Restoring(_)
@@ -181,13 +189,11 @@ impl Legacy {
                     actions,
                 );
             }
-            if let Some(exchange) = self.listening.take() {
-                self.pending.remove(&exchange);
-                actions.push(Action::Close(exchange));
-            }
             self.reopen(actions);
         } else if self.gate == Gate::Open {
             self.open_gate(actions); // opened again meanwhile: what was waiting goes now
+        } else if self.gate == Gate::Broken && !self.waiting.is_empty() {
+            self.reopen(actions); // could not be opened meanwhile: nobody else would try for this one
         }
     }
 
