@@ -140,6 +140,9 @@ pub struct SpeakingArgs {
     /// Requests at the server at once; more wait their turn
     #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u32).range(1..=4096), env = "MCPIPE_MAX_IN_FLIGHT")]
     pub max_in_flight: u32,
+    /// Lets everything wait for a sign-in, even `initialize`, instead of answering the host meanwhile
+    #[arg(long, env = "MCPIPE_WAIT_FOR_LOGIN")]
+    pub wait_for_login: bool,
     /// Pings the server now and then
     #[arg(long, env = "MCPIPE_KEEP_ALIVE")]
     pub keep_alive: bool,

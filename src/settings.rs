@@ -19,6 +19,7 @@ use crate::auth::scope::Scopes;
 use crate::auth::{self, Announce, Browser, Clock};
 use crate::bridge;
 use crate::cli::{NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs, VaultArgs};
+use crate::facts::Facts;
 use crate::remote::{https, tls};
 use crate::report::Failure;
 use crate::secret::Secret;
@@ -319,16 +320,9 @@ pub fn sign_in(
 }
 
 /// The HTTP client of the sign-in, which goes only where `url` may send it.
-///
-/// # Errors
-/// reqwest refused the settings.
-pub fn sign_in_http(
-    tls: rustls::ClientConfig,
-    settings: &auth::Settings,
-) -> Result<auth::http::Http, Failure> {
+pub fn sign_in_http(tls: rustls::ClientConfig, settings: &auth::Settings) -> auth::http::Http {
     let guard = Guard::new(&settings.url, settings.allow_http, settings.allow_private);
     auth::http::Http::new(tls, guard)
-        .map_err(|error| Failure::new(crate::report::Kind::Failed, error))
 }
 
 /// Parameters that are the sign-in's own.
@@ -357,8 +351,16 @@ fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>,
         .collect()
 }
 
+/// How long a request waits for a person: hosts give up after a minute (pains.md 11).
+const SIGN_IN_PATIENCE: Duration = Duration::from_secs(45);
+
 /// The bridge's limits and tastes.
-pub fn speaking(args: &SpeakingArgs) -> bridge::Settings {
+pub fn speaking(
+    args: &SpeakingArgs,
+    target: &Target,
+    account: &str,
+    around: &Surroundings,
+) -> bridge::Settings {
     let positive = |seconds: f64| (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
     let default_ping = args.keep_alive.then_some(30.0);
     bridge::Settings {
@@ -366,6 +368,13 @@ pub fn speaking(args: &SpeakingArgs) -> bridge::Settings {
         grace: Duration::from_secs_f64(args.grace),
         max_in_flight: args.max_in_flight as usize,
         call_timeout: positive(args.call_timeout),
+        sign_in_patience: (!args.wait_for_login).then_some(SIGN_IN_PATIENCE),
+        server: target.https.url.host_str().unwrap_or_default().to_owned(),
+        facts: Facts::about(
+            around.get("MCPIPE_HOME").map(Path::new),
+            target.https.url.as_str(),
+            account,
+        ),
         ping_interval: args.ping_interval.or(default_ping).and_then(positive),
         now,
     }

@@ -5,6 +5,8 @@ use url::Url;
 /// How one authorization server differs from the standards.
 #[derive(Clone, Copy, Debug)]
 pub struct Quirks {
+    /// What people call it.
+    pub name: Option<&'static str>,
     /// It takes the `resource` parameter (RFC 8707).
     pub takes_resource: bool,
     /// It knows PKCE S256 though its metadata does not list it.
@@ -17,15 +19,19 @@ pub struct Quirks {
     pub authorize: &'static [(&'static str, &'static str)],
     /// The loopback host its registrations can hold.
     pub callback_host: Option<&'static str>,
+    /// What to tell somebody who has to register a client there by hand.
+    pub advice: Option<&'static str>,
 }
 
 const STANDARD: Quirks = Quirks {
+    name: None,
     takes_resource: true,
     knows_pkce: false,
     tenant_issuer: false,
     scope_on_refresh: false,
     authorize: &[],
     callback_host: None,
+    advice: None,
 };
 
 const ENTRA: Quirks = Quirks {
