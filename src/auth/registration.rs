@@ -269,7 +269,10 @@ pub async fn register(
 ) -> Result<Registered, Error> {
     let Some(endpoint) = server.registration_endpoint() else {
         return Err(Error::NotOffered {
-            host: server.host(),
+            host: match quirks(server.issuer()).name {
+                Some(name) => format!("{name} ({})", server.host()),
+                None => server.host(),
+            },
             redirect_uri: by_hand(settings, redirect_uri),
             advice: quirks(server.issuer()).advice,
         });
