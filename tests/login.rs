@@ -85,7 +85,7 @@ impl World {
         settings.announce = Announce::new(move |notice| {
             if let Notice::Visit { url, .. } = notice {
                 windows.fetch_add(1, Ordering::SeqCst);
-                let url = (*url).clone();
+                let url = Url::parse(url).unwrap();
                 people.spawn(async move { browser::follow(&url).await });
             }
         });
@@ -100,7 +100,7 @@ impl World {
         settings.announce = Announce::new(move |notice| {
             if let Notice::Visit { url, .. } = notice {
                 windows.fetch_add(1, Ordering::SeqCst);
-                let _ = show.send((*url).clone());
+                let _ = show.send(Url::parse(url).unwrap());
             }
         });
         settings
