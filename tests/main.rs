@@ -10,6 +10,7 @@
 
 mod support; // the worlds that tests live in: remotes, hosts, an authorization server, a browser
 
+mod chaos; // random schedules: one outcome each, whatever happens
 mod door; // help, version, bad input, exit codes
 mod eras; // plays every transcript in fixtures/
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
