@@ -257,7 +257,7 @@ impl Model {
                 self.moody(ask, &mood, result)
                     .with("Mcp-Session-Id", &session)
             }
-            _ if !is_old && !(is_inside && self.is_known) => Reply::status(404),
+            _ if !(is_old || is_inside && self.is_known) => Reply::status(404),
             ("GET", _) => self.standing(ask),
             ("POST", Ok(frame)) if frame.is_request() => {
                 let turn = self.turn("request");
