@@ -21,4 +21,6 @@ mod passthrough; // what goes through unchanged, byte for byte, and what travels
 mod patience; // what is tried again and when, what is given up, what is kept within bounds
 mod sessions; // opened in order, opened again when lost
 mod streams; // cut answers resumed, standing streams reopened
+mod tls; // certificates, roots, and a whole sign-in over TLS
 mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers
+mod waiting; // a host received while a person signs in

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
@@ -27,6 +27,8 @@ const MAX_CHALLENGES: u32 = 4;
 const MAX_SENDS: u32 = 4;
 /// Tries to resume one cut response without a new event in between.
 const MAX_RESUMES: u32 = 8;
+/// How long a request that comes while a person is being asked waits at least.
+const LATECOMER: Duration = Duration::from_secs(2);
 /// How long a response may stay open behind its answer before its connection is given up.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
@@ -37,6 +39,8 @@ pub(super) struct Road<R> {
     pub(super) settings: Settings,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) requests: Semaphore,
+    /// Since when a person is being asked to sign in.
+    pub(super) person_since: watch::Sender<Option<Instant>>,
     /// The host has left: no more patience with a remote that cannot be reached.
     pub(super) leaving: CancellationToken,
     /// Whether the last attempt found the remote there.
@@ -203,8 +207,7 @@ impl<R: Remote> Road<R> {
                     );
                     credential = Some(
                         self.renew(exchange, credential.as_ref(), &challenge)
-                            .await
-                            .map_err(refused)?,
+                            .await?,
                     );
                 }
                 Ok(answer) => return Ok(answer),
@@ -218,11 +221,61 @@ impl<R: Remote> Road<R> {
         exchange: ExchangeId,
         stale: Option<&Credential>,
         challenge: &Challenge,
-    ) -> Result<Credential, crate::auth::Error> {
+    ) -> Result<Credential, Stopped> {
         let _ = self.events.send(Event::Waiting(exchange, true)).await;
-        let renewed = self.authorizer.renew(stale, challenge).await;
+        let renewed = tokio::select! {
+            renewed = self.authorizer.renew(stale, challenge) => renewed.map_err(|error| Stopped(error.trouble())),
+            () = self.patience_with_a_person() => Err(Stopped(self.sign_in_going_on())),
+        };
         let _ = self.events.send(Event::Waiting(exchange, false)).await;
         renewed
+    }
+
+    /// What a request is told that a person keeps waiting: where to go, for the person reads it in the chat window.
+    fn sign_in_going_on(&self) -> Trouble {
+        let pending = self.authorizer.pending();
+        let pending = pending.borrow();
+        let trouble =
+            Trouble::new("sign_in_needed", "A sign-in is needed, and is going on.").retryable();
+        match &*pending {
+            Some(pending) => {
+                let code = pending.user_code.as_ref();
+                let code = code
+                    .map(|code| format!(" with the code {code}"))
+                    .unwrap_or_default();
+                let hint = format!("Finish it{code} and try again: {}", pending.url_to_show);
+                Trouble {
+                    url: Some(pending.url_to_show.clone()),
+                    ..trouble.hint(hint)
+                }
+            }
+            None => trouble.hint("Finish it in the browser and try again."),
+        }
+    }
+
+    /// Returns when a person has been asked to sign in for so long that the host should hear of it. A refresh, which
+    /// nobody is asked for, may take its time.
+    async fn patience_with_a_person(&self) {
+        let Some(patience) = self.settings.sign_in_patience else {
+            return std::future::pending().await;
+        };
+        let begun = Instant::now();
+        let mut since = self.person_since.subscribe();
+        loop {
+            let asked = *since.borrow_and_update();
+            let enough = async {
+                match asked {
+                    Some(asked) => {
+                        time::sleep_until((asked + patience).max(begun + LATECOMER)).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = enough => return,
+                changed = since.changed() => if changed.is_err() { return std::future::pending().await },
+            }
+        }
     }
 
     /// Reads a response stream, and resumes it, until the answer has come or is lost.

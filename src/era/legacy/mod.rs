@@ -1,8 +1,8 @@
 //! Host and remote both legacy: a transparent relay with sessions (protocol.md 2.3).
 //!
 //! Frames pass untouched. What is added is transport: the session's headers, the order that servers depend on, a
-//! session opened again unseen when the remote has lost it ([`opening`]), and HTTP+SSE (2024-11-05) for remotes that
-//! have nothing else ([`sse`]).
+//! session opened again unseen when the remote has lost it (`opening`), and HTTP+SSE (2024-11-05) for remotes that
+//! have nothing else (`sse`).
 
 mod opening;
 mod pending;
