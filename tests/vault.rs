@@ -53,6 +53,7 @@ impl Home {
             passphrase,
             kdf: Kdf::LOW,
             loose: false,
+            root: None,
         };
         Vault::on_disk(Place::new(Some(self.path())).unwrap(), unlock)
     }

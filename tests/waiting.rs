@@ -48,7 +48,7 @@ async fn protected() -> (Authority, Server) {
 }
 
 /// A browser that only notes where it was sent.
-fn noting(folder: &Path) -> String {
+pub(crate) fn noting(folder: &Path) -> String {
     let script = folder.join("browser");
     let note = folder.join("address");
     let text = format!(
@@ -60,7 +60,7 @@ fn noting(folder: &Path) -> String {
     script.display().to_string()
 }
 
-async fn noted(folder: &Path) -> Url {
+pub(crate) async fn noted(folder: &Path) -> Url {
     loop {
         if let Ok(address) = std::fs::read_to_string(folder.join("address")) {
             return Url::parse(&address).unwrap();

@@ -22,17 +22,22 @@ pub mod code;
 pub mod discovery;
 pub mod entry;
 pub mod guard;
+pub mod helper;
 pub mod http;
 pub mod kept;
 mod ladder;
+pub mod learned;
 pub mod loopback;
 mod names;
+mod progress;
 pub mod providers;
 pub mod registration;
+mod renewal;
 pub mod scope;
 mod settings;
 mod signin;
 pub mod tokens;
+mod turn;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -40,7 +45,8 @@ use std::time::SystemTime;
 use ::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::{Origin, Url};
 
-pub use authorizer::Authorizer;
+pub use authorizer::{Authorizer, PendingSignIn};
+pub use helper::Helper;
 pub use settings::{Announce, Browser, Clock, Notice, Settings};
 
 use crate::frame::Trouble;
@@ -141,6 +147,22 @@ pub enum Cause {
     /// An earlier sign-in was refused or abandoned, and windows do not reopen by themselves.
     #[error("{0} (no new window is opened by itself)")]
     Abandoned(Arc<Self>),
+    /// The sign-in that another process did for us came to nothing.
+    #[error("{text}")]
+    Elsewhere {
+        /// What it says.
+        text: String,
+        /// What a person can do about it.
+        hint: Option<String>,
+        /// As [`Cause::is_passing`].
+        is_passing: bool,
+    },
+    /// Another process does the sign-in now.
+    #[error("another mcpipe has taken this sign-in over")]
+    Superseded,
+    /// The process that was to do the sign-in does not start.
+    #[error("the process that does the sign-in does not start")]
+    Helper(#[source] std::io::Error),
     /// The server turns down tokens that were issued for it a moment ago.
     #[error("the server rejects the token that {host} issued for it a moment ago")]
     Rejected {
@@ -187,22 +209,7 @@ impl Error {
 
     /// What a person can do about it.
     pub fn hint(&self) -> Option<String> {
-        let resource = &self.resource;
-        Some(match &*self.why {
-            Cause::HeaderRefused { .. } => {
-                "check the --header that sets Authorization, or leave it out to sign in with OAuth"
-                    .to_owned()
-            }
-            Cause::Vault(_) | Cause::Leaving => return None,
-            why if why.is_passing() => return None,
-            Cause::Registration(error) => error.hint(resource),
-            Cause::Rejected { .. } => {
-                "check the audience and the scopes: --resource, --scope, --authorize-param"
-                    .to_owned()
-            }
-            Cause::Listener { .. } => "--callback-port chooses another port".to_owned(),
-            _ => format!("run `mcpipe login {resource}`"),
-        })
+        self.why.hint(&self.resource)
     }
 
     /// The error that answers a request that waited for the sign-in.
@@ -228,6 +235,19 @@ impl Error {
 }
 
 impl Cause {
+    /// A refusal by the authorization server, in its words, at the page or at the token endpoint.
+    pub(super) fn refusal(&self) -> Option<(&str, Option<&str>)> {
+        match self {
+            Self::Denied {
+                code, description, ..
+            }
+            | Self::Tokens(tokens::Error::Refused {
+                code, description, ..
+            }) => Some((code, description.as_deref())),
+            _ => None,
+        }
+    }
+
     fn fault(&self) -> Option<&http::Fault> {
         match self {
             Self::Network(fault)
@@ -239,7 +259,32 @@ impl Cause {
     }
 
     pub(crate) fn is_passing(&self) -> bool {
-        self.fault().is_some_and(http::Fault::is_passing)
+        match self {
+            Self::Elsewhere { is_passing, .. } => *is_passing,
+            _ => self.fault().is_some_and(http::Fault::is_passing),
+        }
+    }
+
+    pub(crate) fn hint(&self, resource: &str) -> Option<String> {
+        Some(match self {
+            Self::HeaderRefused { .. } => {
+                "check the --header that sets Authorization, or leave it out to sign in with OAuth"
+                    .to_owned()
+            }
+            Self::Vault(_) | Self::Leaving => return None,
+            why if why.is_passing() => return None,
+            Self::Elsewhere {
+                hint: Some(hint), ..
+            } => hint.clone(),
+            Self::Abandoned(why) => return why.hint(resource),
+            Self::Registration(error) => error.hint(resource),
+            Self::Rejected { .. } => {
+                "check the audience and the scopes: --resource, --scope, --authorize-param"
+                    .to_owned()
+            }
+            Self::Listener { .. } => "--callback-port chooses another port".to_owned(),
+            _ => format!("run `mcpipe login {resource}`"),
+        })
     }
 }
 

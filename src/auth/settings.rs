@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::helper::Helper;
+use super::registration::Method;
 use super::scope::Scopes;
 use crate::secret::Secret;
 
@@ -28,6 +30,10 @@ pub struct Settings {
     pub client_id: Option<String>,
     /// Its secret.
     pub client_secret: Option<Secret>,
+    /// How it shows the secret; `None` leaves that to the server's metadata.
+    pub client_method: Option<Method>,
+    /// What a registration endpoint wants to see of us (the initial access token of RFC 7591 section 3).
+    pub registration_token: Option<Secret>,
     /// The address of our client metadata document, which is then our client id where the server takes such.
     pub client_metadata_url: Option<String>,
     /// Members put over the ones we register with.
@@ -42,8 +48,10 @@ pub struct Settings {
     pub send_resource: Option<bool>,
     /// Added to the authorization request.
     pub authorize_params: Vec<(String, String)>,
-    /// Added to token requests.
+    /// Added to the request that spends a code.
     pub token_params: Vec<(String, String)>,
+    /// Added to the requests that renew tokens.
+    pub refresh_params: Vec<(String, String)>,
     /// The issuer to use, whatever the server says.
     pub authorization_server: Option<String>,
     /// Believe that the authorization server knows PKCE although it does not say so.
@@ -64,6 +72,8 @@ pub struct Settings {
     pub attended: bool,
     /// How long a person may take.
     pub auth_timeout: Duration,
+    /// Who does the sign-in so that it outlives this process; `None` does it here.
+    pub helper: Option<Helper>,
     /// Where news for the person goes.
     pub announce: Announce,
     /// The wall clock.
@@ -87,6 +97,8 @@ impl Settings {
             allow_private: false,
             client_id: None,
             client_secret: None,
+            client_method: None,
+            registration_token: None,
             client_metadata_url: None,
             client_metadata: Map::new(),
             client_name: "mcpipe".to_owned(),
@@ -95,6 +107,7 @@ impl Settings {
             send_resource: None,
             authorize_params: Vec::new(),
             token_params: Vec::new(),
+            refresh_params: Vec::new(),
             authorization_server: None,
             assume_pkce: false,
             use_id_token: false,
@@ -105,6 +118,7 @@ impl Settings {
             browser: Browser::System,
             attended: true,
             auth_timeout: Duration::from_secs(600),
+            helper: None,
             announce: Announce::nowhere(),
             now,
         })
@@ -150,8 +164,10 @@ impl Browser {
 pub enum Notice<'a> {
     /// A page is waiting. It is a secret of a kind: it names the one sign-in it belongs to.
     Visit {
-        /// The authorization request.
-        url: &'a Url,
+        /// The authorization request, or where to type the code.
+        url: &'a str,
+        /// What to type there (RFC 8628).
+        user_code: Option<&'a str>,
         /// Whether a browser was started on it.
         opened: bool,
     },
@@ -166,8 +182,21 @@ impl Notice<'_> {
     /// The words for a terminal. Tools look for these two lines as mcp-remote prints them.
     pub fn text(&self) -> String {
         match self {
-            Self::Visit { url, .. } => {
+            Self::Visit {
+                url,
+                user_code: None,
+                ..
+            } => {
                 format!("Please authorize this client by visiting:\n{url}\n")
+            }
+            Self::Visit {
+                url,
+                user_code: Some(code),
+                ..
+            } => {
+                format!(
+                    "Please authorize this client by visiting:\n{url}\nand enter the code {code}\n"
+                )
             }
             Self::SignedIn { host } => format!("Signed in at {host}.\n"),
         }

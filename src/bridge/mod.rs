@@ -9,6 +9,7 @@
 
 mod exchange;
 mod inflight;
+mod pace;
 mod reception;
 mod standing;
 
@@ -35,7 +36,8 @@ use reception::Reception;
 
 /// Arrivals that wait for the loop. When full, exchanges stop reading, and the remote feels it.
 const QUEUE: usize = 64;
-/// Exchanges that may exist at once, sending, waiting or standing. Above it, stdin is not read.
+/// Exchanges that may exist at once, sending, waiting or standing, together with the frames that wait to become one.
+/// Above it, stdin is not read.
 const MAX_EXCHANGES: usize = 4096;
 /// How long frames the host is owed nothing for may still take after it has left.
 const UNOWED_GRACE: Duration = Duration::from_secs(1);
@@ -225,7 +227,7 @@ impl<R: Remote> Bridge<R> {
         let stop = self.stop.clone();
         let out = self.out.clone();
         loop {
-            let may_read = self.running.len() < MAX_EXCHANGES;
+            let may_read = self.running.len() + self.translator.waiting() < MAX_EXCHANGES;
             let done = tokio::select! {
                 () = stop.soon.cancelled() => return Ended::Told,
                 () = stop.now.cancelled() => return Ended::Told,
@@ -431,6 +433,7 @@ impl<R: Remote> Bridge<R> {
             // A host that has closed stdin may have stopped reading too.
             let settled = time::timeout_at(latest, self.settle(ended, inputs)).await;
             self.is_deaf |= settled.is_err() && self.out.capacity() == 0;
+            self.take_what_was_said(&mut inputs.lines).await;
             self.pay_debts().await;
         }
         self.say_goodbye().await;
@@ -493,6 +496,22 @@ impl<R: Remote> Bridge<R> {
                 .running
                 .values()
                 .all(|running| running.is_standing || running.is_waiting)
+    }
+
+    /// Lines that had come before the word to leave are owed an answer too, though only that we are leaving.
+    async fn take_what_was_said(&mut self, lines: &mut mpsc::Receiver<Line>) {
+        while let Ok(line) = lines.try_recv() {
+            let written = match line {
+                Ok(Parsed::One(frame)) => self.inflight.enter(&frame).err().map(Written::One),
+                Ok(Parsed::Batch(members)) => self.inflight.enter_batch(members).1,
+                Err(malformed) => Some(Written::One(malformed.reply())),
+            };
+            if let Some(written) = written
+                && self.write(written).await.is_err()
+            {
+                return;
+            }
+        }
     }
 
     async fn pay_debts(&mut self) {

@@ -91,7 +91,7 @@ fn authorizer(
         on_stderr(),
     )?;
     let vault = settings::vault(&target_args.vault, around, false)?;
-    let http = settings::sign_in_http(target.tls.clone(), &settings)?;
+    let http = settings::sign_in_http(target.tls.clone(), &settings);
     Ok(Authorizer::new(settings, Arc::new(vault), http))
 }
 

@@ -25,6 +25,9 @@ const PASSPHRASE: &str = "passphrase";
 /// How long a writer waits for the others. Each takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// In bytes.
+const LONGEST_NOTE: usize = 64 << 10;
+
 /// How often a person may mistype.
 const TRIES: usize = 3;
 
@@ -37,6 +40,8 @@ pub struct Unlock {
     pub kdf: Kdf,
     /// Accept files that others can use: `MCPIPE_ALLOW_LOOSE_PERMISSIONS`, for file systems without modes.
     pub loose: bool,
+    /// The root key, from another process of ours that has opened the vault. Tried before anybody is asked.
+    pub root: Option<Key>,
 }
 
 impl Default for Unlock {
@@ -45,6 +50,7 @@ impl Default for Unlock {
             passphrase: Sources::default(),
             kdf: Kdf::DEFAULT,
             loose: false,
+            root: None,
         }
     }
 }
@@ -62,6 +68,8 @@ pub(super) struct Disk {
 #[derive(Debug)]
 struct State {
     sources: Sources,
+    /// The root key somebody handed us.
+    handed: Option<Key>,
     /// There was a passphrase in the environment, and it has done its work.
     forgotten: bool,
     opened: Option<Opened>,
@@ -85,6 +93,7 @@ impl Disk {
             loose: unlock.loose,
             state: Mutex::new(State {
                 sources: unlock.passphrase,
+                handed: unlock.root,
                 forgotten: false,
                 opened: None,
                 seen: None,
@@ -171,6 +180,27 @@ impl Disk {
             return Ok(false);
         }
         self.change(|contents, _| Ok(contents.remove(name)))
+    }
+
+    /// The root key, for another process of ours. Makes the vault if there is none.
+    pub(super) fn root(&self) -> Result<Key, Error> {
+        if let Some(opened) = self.look(&mut self.state())? {
+            return Ok(opened.keys.root().clone());
+        }
+        self.change(|_, keys| Ok(keys.root().clone()))
+    }
+
+    pub(super) fn note(&self, name: &str) -> Result<Option<String>, Error> {
+        let Some(mut file) = Private::open(&self.place.note(name), self.loose)? else {
+            return Ok(None);
+        };
+        // One that cannot be read says nothing.
+        Ok(String::from_utf8(file.read(LONGEST_NOTE)?).ok())
+    }
+
+    pub(super) fn leave_note(&self, name: &str, text: &str) -> Result<(), Error> {
+        self.place.prepare(self.loose)?;
+        Ok(file::replace_note(&self.place.note(name), text.as_bytes())?)
     }
 
     fn revision(&self, name: &str) -> Result<Option<u64>, Error> {
@@ -304,6 +334,13 @@ impl Disk {
         let vault = || self.place.vault();
         let is_raw = |slot: &Slot| slot.kind() == SlotKind::Raw;
         let asks_passphrase = !sealed.slots().iter().all(is_raw);
+        if let Some(root) = &state.handed
+            && sealed
+                .open(&Keys::new(root.clone(), sealed.vault_id()))
+                .is_ok()
+        {
+            return Ok(root.clone());
+        }
 
         if asks_passphrase && let Some(passphrase) = state.sources.read()? {
             let opener = Opener::Passphrase(passphrase.expose());

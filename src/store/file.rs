@@ -70,11 +70,14 @@ impl Place {
 
     /// Held while one entry is renewed: seconds. Taken before the vault's, never after.
     pub fn entry_lock(&self, name: &str) -> PathBuf {
-        let hash: String = digest(name.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        self.directory.join(format!("cred-{hash}.lock"))
+        self.directory
+            .join(format!("cred-{}.lock", hex_digest(name)))
+    }
+
+    /// A note that processes leave for each other: small, and no place for tokens.
+    pub fn note(&self, name: &str) -> PathBuf {
+        self.directory
+            .join(format!("note-{}.json", hex_digest(name)))
     }
 
     /// Makes the vault's directory, or sees that it is private.
@@ -270,16 +273,34 @@ impl Private {
 
 const UNFINISHED: (&str, &str) = (".vault-", ".tmp");
 
-/// Puts `bytes` in the place of whatever is at `path`, in one step, and returns once it would survive a power cut.
+fn hex_digest(name: &str) -> String {
+    let bytes = digest(name.as_bytes());
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Puts `bytes` in the place of whatever is at `path`, in one step, and returns once it would survive a power cut. For
+/// holders of the vault's lock, because of [`sweep`].
 ///
 /// # Errors
 /// The system's; then what was there is there still.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, Error> {
+    replace_by(path, bytes, UNFINISHED.0)
+}
+
+/// As [`replace`], for anybody.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_note(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    replace_by(path, bytes, ".note-").map(|_| ())
+}
+
+fn replace_by(path: &Path, bytes: &[u8], prefix: &str) -> Result<Stamp, Error> {
     let failed = |doing| Error::io(doing, path);
     let directory = path.parent().unwrap_or_else(|| Path::new("."));
     // Created with mode 0600 and O_EXCL, under a random name.
     let mut unfinished = tempfile::Builder::new()
-        .prefix(UNFINISHED.0)
+        .prefix(prefix)
         .suffix(UNFINISHED.1)
         .tempfile_in(directory)
         .map_err(Error::io("create a file in", directory))?;

@@ -216,7 +216,7 @@ pub(crate) struct Near {
     lines: Option<mpsc::Sender<Line>>,
     pub(crate) out: mpsc::Receiver<Written>,
     pub(crate) stop: Stop,
-    run: JoinHandle<Ended>,
+    pub(crate) run: JoinHandle<Ended>,
 }
 
 /// The settings of a bridge in process, as the binary has them without flags.
