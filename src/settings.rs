@@ -457,7 +457,7 @@ fn headers(args: &NetworkArgs, around: &Surroundings) -> Result<(HeaderMap, bool
 }
 
 /// Replaces `${NAME}` from the environment; what is put in is not looked at again.
-pub fn expand(header: &str, value: &str, around: &Surroundings) -> Result<String, Error> {
+fn expand(header: &str, value: &str, around: &Surroundings) -> Result<String, Error> {
     let mut expanded = String::new();
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("${") {

@@ -15,12 +15,14 @@ use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource}
 use super::entry::{Entry, Registration, State, is_for, subject};
 use super::http::Http;
 use super::ladder::jitter;
+use super::learned::Learned;
 use super::names::same_issuer;
 use super::providers::quirks;
 use super::registration::{self, Client, Method, Source};
 use super::scope::Scopes;
 use super::settings::Settings;
-use super::tokens::{self, Endpoint, TokenSet};
+use super::tokens::TokenSet;
+use super::{Cause, renewal};
 use crate::secret::Secret;
 use crate::store::{self, Expected, Kind, Vault};
 
@@ -121,7 +123,7 @@ pub enum Error {
         issuer: String,
         /// What it said.
         #[source]
-        why: tokens::Error,
+        why: Cause,
     },
     /// The vault.
     #[error(transparent)]
@@ -159,7 +161,10 @@ pub async fn adopt(
         });
     }
     let now = settings.now.seconds();
-    let registered = foreign.client.map(|client| registration(client, &server));
+    let known_at = foreign.tokens.as_ref().map_or(0, |tokens| tokens.issued);
+    let registered = foreign
+        .client
+        .map(|client| registration(client, known_at, &server));
     if let Some(ends) = registered.as_ref().and_then(|client| client.expires_at)
         && ends <= now
     {
@@ -188,17 +193,7 @@ pub async fn adopt(
     }
     let mut renewed = false;
     if !is_proven && let Some(token) = entry.refresh.clone() {
-        let endpoint = Endpoint {
-            http,
-            url: &entry.token_endpoint,
-            client: &entry.client,
-            resource: entry.resource_sent.as_deref(),
-            extra: &settings.token_params,
-            use_id_token: settings.use_id_token,
-        };
-        let repeats_scope = quirks(&issuer).scope_on_refresh;
-        let scope = entry.scope_requested.as_ref().filter(|_| repeats_scope);
-        let fresh = endpoint.refresh(&token, scope).await;
+        let fresh = renewal::refresh(http, settings, &mut entry, &token).await;
         let fresh = fresh.map_err(|why| Error::Unproven {
             issuer: super::plain(&issuer, 200),
             why,
@@ -241,22 +236,30 @@ async fn is_signed_in(settings: &Settings, vault: &Vault) -> Result<bool, store:
     Ok(false)
 }
 
-fn registration(client: ForeignClient, server: &AuthorizationServer) -> Registration {
+fn registration(
+    client: ForeignClient,
+    known_at: u64,
+    server: &AuthorizationServer,
+) -> Registration {
     let method = registration::method(
         client.method.as_deref(),
         client.secret.is_some(),
         server.auth_methods(),
     );
-    Registration {
+    let mut registered = Registration {
         client: Client {
             id: client.id,
             secret: client.secret,
             method,
+            other: None,
             source: Source::Registered,
         },
         redirect_uri: client.redirect_uri.unwrap_or_default(),
         expires_at: client.expires_at,
-    }
+        known_at,
+    };
+    registered.client.other = registration::other(&registered.client, server.auth_methods());
+    registered
 }
 
 /// A registration of our own that is there already serves as well.
@@ -291,6 +294,7 @@ fn entry(
         id: String::new(),
         secret: None,
         method: Method::None,
+        other: None,
         source: Source::Given,
     };
     let mut entry = Entry {
@@ -311,12 +315,15 @@ fn entry(
         state: State::Ok,
         strikes: 0,
         last_error: None,
+        scope_wanted: None,
+        learned: Learned::default(),
     };
     let kept = TokenSet {
         access: tokens.access,
         refresh,
         lifetime: tokens.lifetime,
         scope: tokens.granted,
+        method: entry.client.method,
     };
     entry.renew(kept, tokens.issued, jitter());
     entry.scope_granted = entry

@@ -452,7 +452,7 @@ pub(super) fn method(
 }
 
 /// The other way this server takes a secret, if it lists one, or lists none at all.
-fn other(client: &Client, listed: Option<&[String]>) -> Option<Method> {
+pub(super) fn other(client: &Client, listed: Option<&[String]>) -> Option<Method> {
     client.secret.as_ref()?;
     [Method::Basic, Method::Post].into_iter().find(|method| {
         *method != client.method

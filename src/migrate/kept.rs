@@ -94,13 +94,6 @@ pub fn lease(bytes: &[u8]) -> Option<u64> {
 /// How long a lease holds, in milliseconds.
 pub const LEASE: u64 = 30_000;
 
-/// Who is meant by `--static-oauth-client-info`: id and secret.
-pub fn static_client(text: &str) -> Option<(String, Option<Secret>)> {
-    let file: StaticClient = serde_json::from_str(text).ok()?;
-    let secret = file.client_secret.filter(|secret| !secret.is_empty());
-    (!file.client_id.is_empty()).then(|| (file.client_id, secret.map(Secret::new)))
-}
-
 #[derive(Deserialize)]
 struct TokensFile {
     #[serde(default)]
@@ -128,12 +121,6 @@ struct ClientFile {
 #[derive(Deserialize)]
 struct LeaseFile {
     at: Value,
-}
-
-#[derive(Deserialize)]
-struct StaticClient {
-    client_id: String,
-    client_secret: Option<String>,
 }
 
 /// A number that may have come as text. Named for most of its uses.

@@ -13,32 +13,34 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 
 import { commandLines, leaks } from "./protected/leaks.mjs";
 import { startProtected } from "./protected/server.mjs";
-import { connect, Place, run, text } from "./support/host.mjs";
+import { connect, Place, run } from "./support/host.mjs";
+import { text } from "./support/messages.mjs";
 import { freePort, pause } from "./support/process.mjs";
 
 const bounded = (name, body) => test(name, { timeout: 120_000 }, body);
 const script = fileURLToPath(new URL("protected/browser.mjs", import.meta.url));
-const remote = fileURLToPath(new URL("node_modules/mcp-remote/dist/proxy.js", import.meta.url));
+const program = (name) => fileURLToPath(new URL(`node_modules/${name}/dist/proxy.js`, import.meta.url));
+const remote = program("mcp-remote");
 
 /// Everything mcp-remote may try for a browser, first in PATH and in BROWSER; the browser itself goes to loopback only.
-function openers(place) {
+function openers(place, delay) {
   const bin = place.folder(`bin-${fs.readdirSync(place.root).length}`);
   const log = path.join(bin, "log");
   for (const name of ["xdg-open", "gio", "x-www-browser", "sensible-browser", "opener"]) {
-    const lines = ["#!/bin/sh", '[ "$1" = open ] && shift', `exec "${process.execPath}" "${script}" --log "${log}" "$1"`, ""];
+    const lines = ["#!/bin/sh", '[ "$1" = open ] && shift', `exec "${process.execPath}" "${script}" --log "${log}" --delay ${delay} "$1"`, ""];
     fs.writeFileSync(path.join(bin, name), lines.join("\n"), { mode: 0o755 });
   }
   return { PATH: `${bin}:${process.env.PATH}`, BROWSER: path.join(bin, "opener"), log };
 }
 
 /// Runs the real mcp-remote once as a host would, signs in, calls a tool, and leaves.
-async function signInWithMcpRemote(t, place, url, { flags = [], env = {}, stay = false } = {}) {
-  const { log, ...opener } = openers(place);
+async function signInWithMcpRemote(t, place, url, { flags = [], env = {}, stay = false, version = remote, delay = 0 } = {}) {
+  const { log, ...opener } = openers(place, delay);
   // Its own default port is in the range of ports that others are given at random.
   const port = String(await freePort());
   const stdio = new StdioClientTransport({
     command: process.execPath,
-    args: [remote, url, port, ...flags],
+    args: [version, url, port, ...flags],
     env: { ...place.env(), ...opener, ...env },
     cwd: place.root,
     stderr: "pipe",
@@ -47,7 +49,7 @@ async function signInWithMcpRemote(t, place, url, { flags = [], env = {}, stay =
   stdio.stderr.on("data", (chunk) => (said += chunk));
   const client = new Client({ name: "outside-host", version: "1.0.0" });
   t.after(() => client.close());
-  await client.connect(stdio, { timeout: 60_000 }).catch((error) => assert.fail(`mcp-remote: ${error.message}\n${said}`));
+  await client.connect(stdio, { timeout: 60_000 }).catch((error) => assert.fail(`mcp-remote: ${error.message}\n${said}\nbrowser: ${fs.existsSync(log) && fs.readFileSync(log, "utf8")}`));
   assert.equal(text(await client.callTool({ name: "add", arguments: { a: 19, b: 23 } })), "42");
   assert.match(fs.readFileSync(log, "utf8"), /"done"/, "mcp-remote opened no browser");
   if (!stay) await client.close();
@@ -57,11 +59,14 @@ async function signInWithMcpRemote(t, place, url, { flags = [], env = {}, stay =
 /// What mcp-remote calls the files of a plain address.
 const key = (url) => createHash("md5").update(url).digest("hex");
 
-const stash = (place, base = path.join(place.user, ".mcp-auth")) => ({
-  files: () => fs.readdirSync(path.join(base, "mcp-remote-v1")).filter((name) => /_(tokens|client_info)\.json/.test(name)).sort(),
-  read: (name) => JSON.parse(fs.readFileSync(path.join(base, "mcp-remote-v1", name), "utf8")),
-  path: (name) => path.join(base, "mcp-remote-v1", name),
-});
+function stash(place, base = path.join(place.user, ".mcp-auth"), layout = "mcp-remote-v1") {
+  const at = (name) => path.join(base, layout, name);
+  return {
+    files: () => fs.readdirSync(at("")).filter((name) => /_(tokens|client_info)\.json/.test(name)).sort(),
+    read: (name) => JSON.parse(fs.readFileSync(at(name), "utf8")),
+    path: at,
+  };
+}
 
 /// Writes a client's configuration that starts mcp-remote so.
 function configure(place, file, value) {
@@ -83,7 +88,7 @@ async function worksSilently(t, place, url, authority, flags = []) {
   );
 }
 
-const imported = (place, url) => [`${key(url)}_client_info.json.imported`, `${key(url)}_tokens.json.imported`];
+const imported = (url) => [`${key(url)}_client_info.json.imported`, `${key(url)}_tokens.json.imported`];
 
 bounded("a live sign-in of mcp-remote goes on in mcpipe, found through a client's configuration", async (t) => {
   const { url, authority } = await startProtected(t, { tokenFormat: "opaque" });
@@ -105,7 +110,7 @@ bounded("a live sign-in of mcp-remote goes on in mcpipe, found through a client'
   const done = await run(t, ["import", "mcp-remote"], { place });
   assert.equal(done.code, 0, done.stdout + done.stderr);
   assert.match(done.stdout, /signed in$/m);
-  assert.deepEqual(stash(place).files(), imported(place, url));
+  assert.deepEqual(stash(place).files(), imported(url));
   const said = [dry, done].map(({ stdout, stderr }) => ["output", Buffer.from(stdout + stderr)]);
   assert.deepEqual(leaks(secrets, said), []);
 
@@ -134,31 +139,55 @@ bounded("an access token that has ended is renewed with the client that mcp-remo
   assert.equal(entry.client_id, client_id);
 });
 
-bounded("--keep leaves the files, and a store without an issuer is proven by one renewal", async (t) => {
+bounded("--keep leaves the files", async (t) => {
   const { url, authority } = await startProtected(t, { tokenFormat: "opaque" });
   const place = new Place(t);
   await signInWithMcpRemote(t, place, url);
   const files = stash(place).files();
-  const kept = await run(t, ["import", "mcp-remote", "--keep", "--url", url], { place });
-  assert.equal(kept.code, 0, kept.stdout + kept.stderr);
+  const done = await run(t, ["import", "mcp-remote", "--keep", "--url", url], { place });
+  assert.equal(done.code, 0, done.stdout + done.stderr);
   assert.deepEqual(stash(place).files(), files);
   await worksSilently(t, place, url, authority);
   assert.equal(authority.counters.refreshes, 0);
-
-  // As 0.1.43 wrote it: a directory per version, and nothing said of issuer, scope asked for, or absolute expiry.
-  const { issuer: _, expires_at: __, requested_scope: ___, ...tokens } = stash(place).read(`${key(url)}_tokens.json`);
-  const { issuer: ____, ...client } = stash(place).read(`${key(url)}_client_info.json`);
-  const old = path.join(place.root, "old", "mcp-remote-0.1.43");
-  fs.mkdirSync(old, { recursive: true });
-  fs.writeFileSync(path.join(old, `${key(url)}_tokens.json`), JSON.stringify(tokens));
-  fs.writeFileSync(path.join(old, `${key(url)}_client_info.json`), JSON.stringify(client));
-  const other = new Place(t);
-  const done = await run(t, ["import", "mcp-remote", "--from", path.dirname(old), "--url", url], { place: other });
-  assert.equal(done.code, 0, done.stdout + done.stderr);
-  assert.match(done.stdout, /renewed once/);
-  assert.equal(authority.counters.refreshes, 1);
-  await worksSilently(t, other, url, authority);
 });
+
+bounded("where only the client is left, the next sign-in is with it, at its redirect URI", async (t) => {
+  const { url, authority } = await startProtected(t, { tokenFormat: "opaque" });
+  const place = new Place(t);
+  await signInWithMcpRemote(t, place, url);
+  fs.rmSync(stash(place).path(`${key(url)}_tokens.json`));
+  const { redirect_uris } = stash(place).read(`${key(url)}_client_info.json`);
+  const done = await run(t, ["import", "mcp-remote", "--url", url], { place });
+  assert.equal(done.code, 0, done.stdout + done.stderr);
+  assert.match(done.stdout, /only a client/);
+  const { log, ...opener } = openers(place, 0);
+  const login = await run(t, ["login", url], { place, env: opener });
+  assert.equal(login.code, 0, login.stderr);
+  assert.equal(authority.counters.registrations, 1, "there was a second registration");
+  assert.ok(fs.readFileSync(log, "utf8").includes(`"done":"${redirect_uris[0]}"`));
+  await worksSilently(t, place, url, authority);
+});
+
+// The directory is named for the version as the program knew it, and 0.1.38 was mistaken about its own.
+for (const [version, layout] of [["0.1.29", "0.1.29"], ["0.1.38", "0.1.37"], ["0.1.43", "0.1.43"]]) {
+  bounded(`a store of mcp-remote ${version} says no issuer: it is proven by one renewal`, async (t) => {
+    const { url, authority } = await startProtected(t, { tokenFormat: "opaque" });
+    const place = new Place(t);
+    // 0.1.29 shows the page before it listens, and asks for no scope unless it is told to.
+    const flags = ["--static-oauth-client-metadata", JSON.stringify({ scope: "mcp:read" })];
+    await signInWithMcpRemote(t, place, url, { version: program(`mcp-remote-${version}`), flags, delay: 2000 });
+    const store = stash(place, undefined, `mcp-remote-${layout}`);
+    assert.equal(store.read(`${key(url)}_tokens.json`).issuer, undefined);
+    const done = await run(t, ["import", "mcp-remote", "--url", url], { place });
+    assert.equal(done.code, 0, done.stdout + done.stderr);
+    assert.match(done.stdout, /renewed once/);
+    assert.deepEqual(store.files(), imported(url));
+    assert.equal(authority.counters.refreshes, 1);
+    await worksSilently(t, place, url, authority);
+    assert.equal(authority.counters.refreshes, 1);
+    assert.equal(authority.counters.reuses, 0);
+  });
+}
 
 bounded("headers, resource and a directory of its own come from the configuration's entry", async (t) => {
   const { url, authority } = await startProtected(t, { tokenFormat: "opaque" });

@@ -150,8 +150,7 @@ impl Import<'_> {
 
     async fn take_over(&self) -> Result<Adopted, Error> {
         let (target, settings) = self.settings()?;
-        let http =
-            settings::sign_in_http(target.tls.clone(), &settings).map_err(Error::Settings)?;
+        let http = settings::sign_in_http(target.tls.clone(), &settings);
         let remote = Https::new(target.https, target.tls)
             .map_err(|error| Error::Settings(Failure::new(Kind::Failed, error)))?;
         // Without an answer the well-known places are left, and discovery says better what is wrong.
@@ -182,34 +181,14 @@ impl Import<'_> {
     /// The settings of a bridge started with the same words, so that it finds the entry.
     fn settings(&self) -> Result<(Target, auth::Settings), Error> {
         let Candidate {
-            asked,
             target: args,
             around,
             ..
         } = self.candidate;
         let target = settings::target(args, around).map_err(Error::Settings)?;
         let nowhere = Announce::nowhere();
-        let mut settings =
-            settings::sign_in(&target, &args.network, &args.sign_in, around, nowhere)
-                .map_err(Error::Settings)?;
-        if settings.client_id.is_none()
-            && let Some(written) = &asked.static_client
-        {
-            let refused = |why: &dyn std::error::Error| {
-                let error = format!("--static-oauth-client-info: {why}");
-                Error::Settings(Failure::usage(error))
-            };
-            let text = match written.strip_prefix('@') {
-                Some(path) => std::fs::read_to_string(path).map_err(|why| refused(&why))?,
-                None => written.clone(),
-            };
-            let text = settings::expand("--static-oauth-client-info", &text, around)
-                .map_err(|why| refused(&why))?;
-            if let Some((id, secret)) = kept::static_client(&text) {
-                settings.client_id = Some(id);
-                settings.client_secret = secret;
-            }
-        }
+        let settings = settings::sign_in(&target, &args.network, &args.sign_in, around, nowhere)
+            .map_err(Error::Settings)?;
         Ok((target, settings))
     }
 
@@ -318,7 +297,7 @@ impl Report {
                     format!("{tense} {}", httpdate::fmt_http_date(end))
                 });
                 let renewal = match (&read.tokens.refresh, client, &candidate.asked) {
-                    (Some(_), _, asked) if asked.static_client.is_some() => "can be renewed",
+                    (Some(_), _, asked) if asked.has_static_client => "can be renewed",
                     (Some(_), Some(_), _) => "can be renewed",
                     _ => "cannot be renewed",
                 };
