@@ -83,7 +83,7 @@ pub enum Error {
     #[error("{0} is not of the form 'Name: value'")]
     NotHeader(String),
     /// A variable that a header or a flag names is not set.
-    #[error("{header} names the environment variable {variable}, which is not set")]
+    #[error("`{header}` names the environment variable {variable}, which is not set")]
     Unset {
         /// The header or the flag.
         header: String,

@@ -10,6 +10,7 @@
 
 mod support; // the worlds that tests live in: remotes, hosts, an authorization server, a browser
 
+mod chaos; // random schedules: one outcome each, whatever happens
 mod door; // help, version, bad input, exit codes
 mod eras; // plays every transcript in fixtures/
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
@@ -21,5 +22,6 @@ mod passthrough; // what goes through unchanged, byte for byte, and what travels
 mod patience; // what is tried again and when, what is given up, what is kept within bounds
 mod sessions; // opened in order, opened again when lost
 mod streams; // cut answers resumed, standing streams reopened
+mod tls; // certificates, roots, and a whole sign-in over TLS
 mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers
 mod waiting; // a host received while a person signs in

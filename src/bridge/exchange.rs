@@ -222,10 +222,32 @@ impl<R: Remote> Road<R> {
         let _ = self.events.send(Event::Waiting(exchange, true)).await;
         let renewed = tokio::select! {
             renewed = self.authorizer.renew(stale, challenge) => renewed.map_err(|error| Stopped(error.trouble())),
-            () = self.patience_with_a_person() => Err(Stopped(sign_in_going_on())),
+            () = self.patience_with_a_person() => Err(Stopped(self.sign_in_going_on())),
         };
         let _ = self.events.send(Event::Waiting(exchange, false)).await;
         renewed
+    }
+
+    /// What a request is told that a person keeps waiting: where to go, for the person reads it in the chat window.
+    fn sign_in_going_on(&self) -> Trouble {
+        let pending = self.authorizer.pending();
+        let pending = pending.borrow();
+        let trouble =
+            Trouble::new("sign_in_needed", "A sign-in is needed, and is going on.").retryable();
+        match &*pending {
+            Some(pending) => {
+                let code = pending.user_code.as_ref();
+                let code = code
+                    .map(|code| format!(" with the code {code}"))
+                    .unwrap_or_default();
+                let hint = format!("Finish it{code} and try again: {}", pending.url_to_show);
+                Trouble {
+                    url: Some(pending.url_to_show.clone()),
+                    ..trouble.hint(hint)
+                }
+            }
+            None => trouble.hint("Finish it in the browser and try again."),
+        }
     }
 
     /// Returns when a person has been asked to sign in for so long that the host should hear of it. A refresh, which
@@ -419,12 +441,6 @@ enum Resumed {
     Frames(Parsed),
     Gone(Refusal),
     Impossible(Trouble),
-}
-
-fn sign_in_going_on() -> Trouble {
-    Trouble::new("sign_in_needed", "A sign-in is needed, and is going on.")
-        .hint("Finish it in the browser window; its address is in mcpipe's log (stderr). Then try again.")
-        .retryable()
 }
 
 fn still_challenged(challenge: &Challenge) -> Trouble {

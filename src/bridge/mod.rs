@@ -433,6 +433,7 @@ impl<R: Remote> Bridge<R> {
             // A host that has closed stdin may have stopped reading too.
             let settled = time::timeout_at(latest, self.settle(ended, inputs)).await;
             self.is_deaf |= settled.is_err() && self.out.capacity() == 0;
+            self.take_what_was_said(&mut inputs.lines).await;
             self.pay_debts().await;
         }
         self.say_goodbye().await;
@@ -495,6 +496,22 @@ impl<R: Remote> Bridge<R> {
                 .running
                 .values()
                 .all(|running| running.is_standing || running.is_waiting)
+    }
+
+    /// Lines that had come before the word to leave are owed an answer too, though only that we are leaving.
+    async fn take_what_was_said(&mut self, lines: &mut mpsc::Receiver<Line>) {
+        while let Ok(line) = lines.try_recv() {
+            let written = match line {
+                Ok(Parsed::One(frame)) => self.inflight.enter(&frame).err().map(Written::One),
+                Ok(Parsed::Batch(members)) => self.inflight.enter_batch(members).1,
+                Err(malformed) => Some(Written::One(malformed.reply())),
+            };
+            if let Some(written) = written
+                && self.write(written).await.is_err()
+            {
+                return;
+            }
+        }
     }
 
     async fn pay_debts(&mut self) {

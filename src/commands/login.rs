@@ -35,9 +35,10 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
     let resource = settings.canonical_resource();
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
-    let challenge = challenge(&remote)
-        .await
-        .map_err(|fault| Failure::new(Kind::Network, fault))?;
+    let challenge = challenge(&remote).await.map_err(|fault| {
+        let hint = fault.trouble().hint.unwrap_or_default();
+        Failure::new(Kind::Network, fault).hint(hint)
+    })?;
     let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
     let credential = authorizer
         .login(&challenge.clone().unwrap_or_default())

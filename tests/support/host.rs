@@ -216,7 +216,7 @@ pub(crate) struct Near {
     lines: Option<mpsc::Sender<Line>>,
     pub(crate) out: mpsc::Receiver<Written>,
     pub(crate) stop: Stop,
-    run: JoinHandle<Ended>,
+    pub(crate) run: JoinHandle<Ended>,
 }
 
 /// The settings of a bridge in process, as the binary has them without flags.
@@ -226,6 +226,15 @@ pub(crate) fn settings() -> Settings {
 
 impl Near {
     pub(crate) fn bridged_to(remote: impl Remote, settings: Settings) -> Self {
+        Self::signed_in_by(Authorizer::off(), remote, settings)
+    }
+
+    /// Bridged, with somebody to lend out a credential.
+    pub(crate) fn signed_in_by(
+        authorizer: Authorizer,
+        remote: impl Remote,
+        settings: Settings,
+    ) -> Self {
         let (lines, lines_out) = mpsc::channel(QUEUE);
         let (out_in, out) = mpsc::channel(QUEUE);
         // Whatever is sent counts as flushed.
@@ -238,7 +247,7 @@ impl Near {
                 flushed,
             },
             remote,
-            authorizer: Arc::new(Authorizer::off()),
+            authorizer: Arc::new(authorizer),
             settings,
             stop: stop.clone(),
         };
