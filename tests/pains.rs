@@ -86,7 +86,7 @@ impl Protected {
         let people = TaskTracker::new();
         settings.announce = Announce::new(move |notice| {
             if let Notice::Visit { url, .. } = notice {
-                let url = url::Url::parse(&url.to_string()).unwrap();
+                let url = url::Url::parse(url).unwrap();
                 people.spawn(async move { browser::follow(&url).await });
             }
         });
