@@ -10,6 +10,7 @@
 
 mod support; // the worlds that tests live in: remotes, hosts, an authorization server, a browser
 
+mod coordination; // many processes, one vault: one browser, one refresh, whoever dies in the middle
 mod door; // help, version, bad input, exit codes
 mod eras; // plays every transcript in fixtures/
 mod floors; // imports point down
