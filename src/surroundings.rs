@@ -76,30 +76,22 @@ impl Surroundings {
         has_display && ELSEWHERE.iter().all(|name| self.get(name).is_none())
     }
 
-    /// How to start a helper that comes to the settings we came to. `secret` is a variable that holds a secret of the
-    /// sign-in: it goes into the letter, and not into the helper's environment.
-    pub fn helper(&self, secret: Option<&str>) -> Option<Helper> {
-        let environment: Vec<(String, String)> = self
-            .variables
-            .iter()
-            .filter(|(name, _)| is_for_helpers(name) && Some(name.as_str()) != secret)
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let mut variables: HashMap<String, String> = environment.iter().cloned().collect();
-        if let Some(name) = secret
-            && let Some(value) = self.variables.get(name)
-        {
-            variables.insert(name.to_owned(), value.clone());
-        }
+    /// How to start a helper that comes to the settings we came to. Its letter holds our variables, because settings may
+    /// name any of them; its own environment, which others may read, only what it cannot do without.
+    pub fn helper(&self) -> Option<Helper> {
+        let of = |wanted: fn(&str) -> bool| {
+            let wanted = self.variables.iter().filter(move |(name, _)| wanted(name));
+            wanted.map(|(name, value)| (name.clone(), value.clone()))
+        };
         let door = Door {
             arguments: self.arguments.clone()?,
-            variables,
+            variables: of(|name| !opens_the_vault(name)).collect(),
         };
         let door = Zeroizing::new(serde_json::to_string(&door).ok()?);
         Some(Helper {
             program: self.program.clone()?,
             arguments: vec![HELPER.to_owned()],
-            environment,
+            environment: of(is_for_helpers).collect(),
             door: Secret::new(door.as_str()),
         })
     }
@@ -122,8 +114,12 @@ struct Door {
     variables: HashMap<String, String>,
 }
 
-/// What a browser needs to start, a TLS client to reach the world, and we to find our things. Never what opens the
-/// vault: the letter has the key.
+/// The letter has the key.
+fn opens_the_vault(name: &str) -> bool {
+    name.to_ascii_uppercase().starts_with("MCPIPE_PASSPHRASE")
+}
+
+/// What a browser needs to start, a TLS client to reach the world, and we to find our things.
 fn is_for_helpers(name: &str) -> bool {
     const NAMES: [&str; 43] = [
         "BROWSER",
@@ -173,7 +169,7 @@ fn is_for_helpers(name: &str) -> bool {
         "WINDIR",
     ];
     let name = name.to_ascii_uppercase();
-    let is_ours = name.starts_with("MCPIPE_") && !name.starts_with("MCPIPE_PASSPHRASE");
+    let is_ours = name.starts_with("MCPIPE_") && !opens_the_vault(&name);
     is_ours || name.starts_with("XDG_") || name.starts_with("LC_") || NAMES.contains(&name.as_str())
 }
 
@@ -199,10 +195,9 @@ mod tests {
             ("https_proxy", "http://proxy.example"),
             ("MCPIPE_HOME", "/home"),
             ("MCPIPE_PASSPHRASE", "canary"),
-            ("API_KEY", "canary"),
             ("MY_SECRET", "letter-canary"),
         ]);
-        let helper = here.helper(Some("MY_SECRET")).unwrap();
+        let helper = here.helper().unwrap();
         let mut names: Vec<_> = helper
             .environment
             .iter()

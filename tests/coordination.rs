@@ -90,6 +90,8 @@ impl Machine {
         // Whatever a test leaves behind ends soon.
         let patience = ["--auth-timeout", "40"];
         let mut all = arguments.to_vec();
+        // A busy machine may take longer than a host is patient, and then answers before the server does.
+        all.push("--wait-for-login");
         if !arguments.contains(&patience[0]) {
             all.extend(patience);
         }

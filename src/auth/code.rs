@@ -114,6 +114,13 @@ pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<
         extra.retain(|(name, _)| name != "prompt");
         extra.push(("prompt".to_owned(), "consent".to_owned()));
     }
+    // An OpenID provider ties its ID token to the request by it (A5). We drop that token, or show it as it is; some
+    // providers refuse a request without.
+    let is_openid = asking.scope.is_some_and(|scopes| scopes.contains("openid"));
+    if is_openid && !is_set("nonce", &settings.authorize_params) {
+        let nonce = CsrfToken::new_random_len(16).into_secret();
+        extra.push(("nonce".to_owned(), nonce));
+    }
     for (name, value) in extra.into_iter().chain(settings.authorize_params.clone()) {
         request = request.add_extra_param(name, value);
     }

@@ -20,6 +20,7 @@ use super::ladder::{is_enough, is_other_than, is_young};
 use super::progress::{Ended, Phase, Record, Shown};
 use super::scope::Scopes;
 use super::settings::Notice;
+use super::signin::Past;
 use super::{Cause, Credential};
 use crate::store::{Error as StoreError, Lock};
 
@@ -308,6 +309,12 @@ impl House {
             held: before.as_ref().map(|entry| entry.issuer.as_str()),
         };
         let server = discovery::authorization_server(http, &resource, preference).await?;
+        if let Some(entry) = &before
+            && entry.issuer != server.issuer()
+        {
+            let (was, now) = (&entry.issuer, server.issuer());
+            tracing::warn!(%was, %now, "the server now names another sign-in service");
+        }
         // What was asked of another issuer is none of this one's business (SEP-2352).
         let before = before.filter(|entry| entry.issuer == server.issuer());
         let scope = self.scope(challenge, &resource, &server, before.as_ref());
@@ -318,7 +325,10 @@ impl House {
         let now = self.settings.now.seconds();
         self.update(attempt, |record| record.window_opens(now))
             .await;
-        self.ask_a_person(attempt, &resource, &server, scope).await
+        let challenged = challenge.scope.as_deref().map(Scopes::parse);
+        let past = Past::new(before.as_ref(), challenged.as_ref().or(resource.scopes()));
+        self.ask_a_person(attempt, &resource, &server, scope, past)
+            .await
     }
 
     /// Brakes: no window for a server that turns down what it was just given, none for a scope that was asked for

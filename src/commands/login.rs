@@ -31,13 +31,14 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
         return Err(Failure::usage(error).hint("leave out --vault none"));
     }
     let account = settings.account.clone();
-    let http = settings::sign_in_http(target.tls.clone(), &settings)?;
+    let http = settings::sign_in_http(target.tls.clone(), &settings);
     let resource = settings.canonical_resource();
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
-    let challenge = challenge(&remote)
-        .await
-        .map_err(|fault| Failure::new(Kind::Network, fault))?;
+    let challenge = challenge(&remote).await.map_err(|fault| {
+        let hint = fault.trouble().hint.unwrap_or_default();
+        Failure::new(Kind::Network, fault).hint(hint)
+    })?;
     let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
     let credential = authorizer
         .login(&challenge.clone().unwrap_or_default())

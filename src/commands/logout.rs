@@ -21,16 +21,7 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
             settings::address(url, args.network.allow_http)?;
             vec![(url.clone(), args.account.clone())]
         }
-        None => {
-            let kept = kept::status(&vault).await?;
-            let mut places: Vec<_> = kept
-                .into_iter()
-                .map(|kept| (kept.resource, kept.account))
-                .collect();
-            places.sort();
-            places.dedup();
-            places
-        }
+        None => kept::places(&vault).await?,
     };
     let mut text = String::new();
     for (resource, account) in places {
@@ -45,7 +36,7 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
         };
         let tls = remote::tls::config(settings::roots(&args.network, around)?, true)
             .map_err(|error| Failure::new(report::Kind::Failed, error))?;
-        let http = settings::sign_in_http(tls, &settings)?;
+        let http = settings::sign_in_http(tls, &settings);
         let out = kept::logout(&settings, &vault, &http).await?;
         if out.is_empty() {
             let _ = writeln!(text, "{resource}: nothing is stored");

@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 
 use mcpipe::auth::Authorizer;
 use mcpipe::bridge::{self, Ended, Parts, Settings, Stop};
-use mcpipe::era::Transport;
 use mcpipe::frame::Parsed;
 use mcpipe::remote::Remote;
 use mcpipe::stdio::{Host, Line, QUEUE, Written};
@@ -240,23 +239,25 @@ pub(crate) struct Near {
     lines: Option<mpsc::Sender<Line>>,
     pub(crate) out: mpsc::Receiver<Written>,
     pub(crate) stop: Stop,
-    run: JoinHandle<Ended>,
+    pub(crate) run: JoinHandle<Ended>,
 }
 
 /// The settings of a bridge in process, as the binary has them without flags.
 pub(crate) fn settings() -> Settings {
-    Settings {
-        transport: Transport::HttpFirst,
-        grace: Duration::from_secs(30),
-        max_in_flight: 512,
-        call_timeout: None,
-        ping_interval: None,
-        now: || SystemTime::UNIX_EPOCH,
-    }
+    Settings::new(|| SystemTime::UNIX_EPOCH)
 }
 
 impl Near {
     pub(crate) fn bridged_to(remote: impl Remote, settings: Settings) -> Self {
+        Self::signed_in_by(Authorizer::off(), remote, settings)
+    }
+
+    /// Bridged, with somebody to lend out a credential.
+    pub(crate) fn signed_in_by(
+        authorizer: Authorizer,
+        remote: impl Remote,
+        settings: Settings,
+    ) -> Self {
         let (lines, lines_out) = mpsc::channel(QUEUE);
         let (out_in, out) = mpsc::channel(QUEUE);
         // Whatever is sent counts as flushed.
@@ -269,7 +270,7 @@ impl Near {
                 flushed,
             },
             remote,
-            authorizer: Arc::new(Authorizer::off()),
+            authorizer: Arc::new(authorizer),
             settings,
             stop: stop.clone(),
         };
