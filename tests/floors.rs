@@ -30,7 +30,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "door",
         &[
-            "cli", "settings", "commands", "report", "logging", "doctor", "main", "lib",
+            "cli",
+            "settings",
+            "surroundings",
+            "commands",
+            "report",
+            "logging",
+            "doctor",
+            "main",
+            "lib",
         ],
     ),
 ];

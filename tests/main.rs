@@ -11,6 +11,7 @@
 mod support; // the worlds that tests live in: remotes, hosts, an authorization server, a browser
 
 mod chaos; // random schedules: one outcome each, whatever happens
+mod coordination; // many processes, one vault: one browser, one refresh, whoever dies in the middle
 mod door; // help, version, bad input, exit codes
 mod eras; // plays every transcript in fixtures/
 mod fallback; // HTTP+SSE (2024-11-05), found or forced

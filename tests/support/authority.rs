@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -34,7 +34,24 @@ pub struct Authority {
     state: Arc<Mutex<State>>,
     arrived: Arc<Notify>,
     gate: Arc<Notify>,
+    at_the_gate: watch::Sender<usize>,
     tasks: TaskTracker,
+}
+
+/// Counts a token request while it waits; one whose client is gone waits no more.
+struct AtTheGate(watch::Sender<usize>);
+
+impl AtTheGate {
+    fn new(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for AtTheGate {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 /// One request, as it came.
@@ -170,6 +187,7 @@ impl Authority {
             state: Arc::default(),
             arrived: Arc::default(),
             gate: Arc::default(),
+            at_the_gate: watch::Sender::new(0),
             tasks: TaskTracker::new(),
         };
         authority.serve_metadata_at("/.well-known/oauth-authorization-server");
@@ -295,6 +313,12 @@ impl Authority {
         }
     }
 
+    /// Waits until so many token requests wait at the gate.
+    pub async fn waits_at_the_gate(&self, wanted: usize) {
+        let mut count = self.at_the_gate.subscribe();
+        count.wait_for(|count| *count == wanted).await.unwrap();
+    }
+
     pub fn open_gate(&self) {
         self.turn(|knobs| knobs.gated = false);
         self.gate.notify_waiters();
@@ -330,6 +354,7 @@ impl Authority {
                     if !self.state().knobs.gated {
                         break;
                     }
+                    let _waiting = AtTheGate::new(&self.at_the_gate);
                     opened.await;
                 }
                 self.token(&seen)
