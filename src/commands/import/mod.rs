@@ -99,12 +99,18 @@ enum Error {
     #[error("{}", one_line(.0))]
     Settings(Failure),
     #[error(transparent)]
-    Adopt(#[from] adopt::Error),
+    Adopt(Box<adopt::Error>),
     #[error("taken over, but {} cannot be renamed: {source}", path.display())]
     Stays {
         path: PathBuf,
         source: std::io::Error,
     },
+}
+
+impl From<adopt::Error> for Error {
+    fn from(error: adopt::Error) -> Self {
+        Self::Adopt(Box::new(error))
+    }
 }
 
 fn one_line(failure: &Failure) -> String {
