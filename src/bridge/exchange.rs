@@ -78,6 +78,9 @@ impl<R: Remote> Road<R> {
         let ceiling = self
             .settings
             .call_timeout
+            .into_iter()
+            .chain(post.patience)
+            .min()
             .filter(|_| post.frame.is_request());
         let is_answered_elsewhere = post.endpoint.is_some();
         let run = self.post_to_its_end(post);
@@ -94,7 +97,7 @@ impl<R: Remote> Road<R> {
                 };
                 time::timeout(ceiling, run).await.unwrap_or_else(|_| {
                     let seconds = ceiling.as_secs_f64();
-                    let late = format!("No answer came within {seconds} s (--call-timeout).");
+                    let late = format!("No answer came within {seconds} s.");
                     Arrival::GivenUp(Trouble::new("timed_out", late).retryable())
                 })
             }

@@ -6,6 +6,8 @@
 pub mod legacy;
 mod session;
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderValue};
 
 use crate::frame::{Frame, Id, Trouble};
@@ -48,6 +50,8 @@ pub struct Post {
     pub endpoint: Option<String>,
     /// Whether a broken response stream may be resumed by its last event id (legacy, S-06).
     pub is_resumable: bool,
+    /// How long its answer may take, beside `--call-timeout`: requests of our own do not wait for ever (H-15).
+    pub patience: Option<Duration>,
 }
 
 /// A stream on which the remote speaks unasked.
