@@ -246,7 +246,7 @@ async fn a_lost_stream_answers_what_was_owed_and_is_opened_again_for_what_follow
         assert_eq!(answer["id"], id);
         if id % 3 == 0 {
             assert_eq!(answer["error"]["data"]["kind"], "cut", "{answer}");
-            assert_eq!(answer["error"]["data"]["retryable"], true);
+            assert_eq!(answer["error"]["data"]["retryable"], false);
         } else {
             assert_eq!(answer["result"], json("{}"), "{answer}");
         }

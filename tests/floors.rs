@@ -18,19 +18,31 @@ const FLOORS: &[(&str, &[&str])] = &[
             "auth/challenge",
             "auth/scope",
             "store/envelope",
+            "migrate/command",
+            "migrate/key",
+            "migrate/launch",
+            "migrate/clients",
         ],
     ),
     (
         "edges",
         &[
-            "stdio", "remote", "auth", "store", "ledger", "recorder", "facts",
+            "stdio", "remote", "auth", "store", "ledger", "recorder", "facts", "migrate",
         ],
     ),
     ("bridge", &["bridge"]),
     (
         "door",
         &[
-            "cli", "settings", "commands", "report", "logging", "doctor", "main", "lib",
+            "cli",
+            "settings",
+            "surroundings",
+            "commands",
+            "report",
+            "logging",
+            "doctor",
+            "main",
+            "lib",
         ],
     ),
 ];

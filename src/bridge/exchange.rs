@@ -14,7 +14,7 @@ use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
-use super::pace::{Bookmark, backoff, is_without_side_effects, pause_after};
+use super::pace::{Bookmark, backoff, pause_after};
 use crate::auth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
 use crate::era::{Arrival, ExchangeId, Post};
@@ -134,7 +134,7 @@ impl<R: Remote> Road<R> {
     /// Posts until something other than a challenge or a passing trouble comes back.
     async fn send(&self, exchange: ExchangeId, post: &Post) -> Result<Answer, Stopped> {
         let is_harmless =
-            post.frame.method().is_some_and(is_without_side_effects) || !post.frame.is_request();
+            post.frame.method().is_some_and(crate::era::is_harmless) || !post.frame.is_request();
         let mut sends = 0;
         loop {
             sends += 1;

@@ -105,6 +105,24 @@ impl Arrival {
     }
 }
 
+/// Whether doing it twice is doing it once. Tools are not: what they say of themselves is a hint nobody vouches for (S-14).
+pub(crate) fn is_harmless(method: &str) -> bool {
+    method.ends_with("/list")
+        || matches!(
+            method,
+            "initialize"
+                | "ping"
+                | "resources/read"
+                | "prompts/get"
+                | "completion/complete"
+                | "server/discover"
+                | "resources/templates/list"
+                | "resources/subscribe"
+                | "resources/unsubscribe"
+                | "logging/setLevel"
+        )
+}
+
 /// Which revision a legacy session speaks, as a header value.
 pub(crate) fn header(text: &str) -> Option<HeaderValue> {
     // Only what the remote sent goes in here; anything but visible ASCII is dropped (T24).
