@@ -13,6 +13,7 @@
 //!
 //! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
+pub mod adopt;
 mod answers;
 pub mod authorizer;
 pub mod browser;

@@ -71,7 +71,7 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
 }
 
 /// What the server says to a request without a credential, if it minds.
-async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
+pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
     let params = r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"mcpipe","version":"0"}}"#;
     let initialize = Frame::request(&Id::ours(1), "initialize", Some(params));
     let headers = HeaderMap::new();
