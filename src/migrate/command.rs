@@ -73,7 +73,7 @@ pub fn read(
         return Err(Error::Help);
     }
     let (headers, rest) = without_headers(words, file)?;
-    let has = |flag: &str| rest.iter().any(|word| *word == flag);
+    let has = |flag: &str| rest.contains(&flag);
     let value = |flag: &str| {
         let at = rest.iter().position(|word| *word == flag)?;
         rest.get(at + 1).copied()

@@ -99,7 +99,7 @@ enum Error {
     #[error("{}", one_line(.0))]
     Settings(Failure),
     #[error(transparent)]
-    Adopt(#[from] adopt::Error),
+    Adopt(Box<adopt::Error>),
     #[error("taken over, but {} cannot be renamed: {source}", path.display())]
     Stays {
         path: PathBuf,
@@ -168,7 +168,9 @@ impl Import<'_> {
         }
         foreign.issuer = issuers.into_iter().flatten().next();
         let challenge = challenge.as_ref();
-        let adopted = adopt::adopt(foreign, challenge, &settings, self.vault, &http).await?;
+        let adopted = adopt::adopt(foreign, challenge, &settings, self.vault, &http)
+            .await
+            .map_err(|why| Error::Adopt(Box::new(why)))?;
         if !self.keep && !matches!(adopted, Adopted::AlreadySignedIn) {
             for name in [stash::TOKENS, stash::CLIENT] {
                 let path = self.file(name);
