@@ -58,4 +58,5 @@ pub mod settings;
 pub mod sse;
 pub mod stdio;
 pub mod store;
+pub mod surroundings;
 pub mod transcript;

@@ -1,13 +1,9 @@
 //! What was asked, the environment and the files it names, made into settings.
 //!
-//! The only reader of the environment (clap's `MCPIPE_<FLAG>` aside), and the last place that can say "wrong usage":
-//! after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
+//! The last place that can say "wrong usage": after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
 
 mod client;
 
-use std::collections::HashMap;
-use std::ffi::OsString;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -26,43 +22,9 @@ use crate::remote::{https, tls};
 use crate::report::Failure;
 use crate::secret::Secret;
 use crate::store::passphrase::{self, Prompt, Sources};
+use crate::store::primitives::Key;
 use crate::store::{Place, Unlock, Vault};
-
-/// What surrounds the process, read once.
-#[derive(Clone, Debug, Default)]
-pub struct Surroundings {
-    /// Environment variables that are valid Unicode.
-    pub variables: HashMap<String, String>,
-    /// Whether a person may be reading stderr.
-    pub is_terminal: bool,
-}
-
-impl Surroundings {
-    /// Those of this process.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the environment"
-    )]
-    pub fn of_this_process() -> Self {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value): (OsString, OsString)| {
-                Some((name.into_string().ok()?, value.into_string().ok()?))
-            })
-            .collect();
-        Self {
-            variables,
-            is_terminal: std::io::stderr().is_terminal(),
-        }
-    }
-
-    /// A variable that is set to something.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
-    }
-}
+pub use crate::surroundings::Surroundings;
 
 /// A mistake in what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -232,10 +194,7 @@ pub fn vault(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Result<V
     if args.vault.is_some() {
         return Ok(Vault::in_memory());
     }
-    let home = around.get("MCPIPE_HOME").map(Path::new);
-    let place = Place::new(home).map_err(|error| {
-        Failure::usage(error).hint("set MCPIPE_HOME to a directory of yours, or use --vault none")
-    })?;
+    let place = place(around)?;
     let descriptor = match args.passphrase_fd.map(u32::try_from) {
         Some(Ok(descriptor)) => Some(descriptor),
         Some(Err(error)) => {
@@ -251,15 +210,40 @@ pub fn vault(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Result<V
         command: args.passphrase_command.clone(),
         terminal: may_ask.then_some(passphrase::terminal as Prompt),
     };
-    let loose = around.get("MCPIPE_ALLOW_LOOSE_PERMISSIONS").is_some();
     Ok(Vault::on_disk(
         place,
         Unlock {
             passphrase: sources,
-            loose,
+            loose: is_loose(around),
             ..Unlock::default()
         },
     ))
+}
+
+/// The vault, with the key that another process of ours has opened it with.
+///
+/// # Errors
+/// There is nowhere to keep anything.
+pub fn opened_vault(around: &Surroundings, root: Key) -> Result<Vault, Failure> {
+    Ok(Vault::on_disk(
+        place(around)?,
+        Unlock {
+            loose: is_loose(around),
+            root: Some(root),
+            ..Unlock::default()
+        },
+    ))
+}
+
+fn place(around: &Surroundings) -> Result<Place, Failure> {
+    let home = around.get("MCPIPE_HOME").map(Path::new);
+    Place::new(home).map_err(|error| {
+        Failure::usage(error).hint("set MCPIPE_HOME to a directory of yours, or use --vault none")
+    })
+}
+
+fn is_loose(around: &Surroundings) -> bool {
+    around.get("MCPIPE_ALLOW_LOOSE_PERMISSIONS").is_some()
 }
 
 /// The sign-in's settings. `announce` hears where to sign in.
@@ -281,7 +265,8 @@ pub fn sign_in(
     let browser = match around.get("BROWSER") {
         _ if args.no_browser => Browser::None,
         Some(command) => Browser::from_variable(command),
-        None => Browser::System,
+        None if around.can_show_a_page() => Browser::System,
+        None => Browser::Nowhere,
     };
     Ok(auth::Settings {
         account: args.account.clone(),
@@ -491,6 +476,7 @@ mod tests {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             is_terminal: false,
+            ..Surroundings::default()
         }
     }
 

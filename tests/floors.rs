@@ -18,10 +18,10 @@ const FLOORS: &[(&str, &[&str])] = &[
             "auth/challenge",
             "auth/scope",
             "store/envelope",
-            "migrate/clients",
             "migrate/command",
             "migrate/key",
             "migrate/launch",
+            "migrate/clients",
         ],
     ),
     (
@@ -34,7 +34,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "door",
         &[
-            "cli", "settings", "commands", "report", "logging", "doctor", "main", "lib",
+            "cli",
+            "settings",
+            "surroundings",
+            "commands",
+            "report",
+            "logging",
+            "doctor",
+            "main",
+            "lib",
         ],
     ),
 ];

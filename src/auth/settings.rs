@@ -141,8 +141,10 @@ pub enum Browser {
     /// As the system does.
     #[default]
     System,
-    /// Not at all: the address is announced, and the listener waits.
+    /// Not at all, as the user wishes: the address is announced, and the listener waits.
     None,
+    /// There is nobody who would see it: likewise, unless the server has another way (RFC 8628).
+    Nowhere,
     /// A command of the user's: program and arguments, the address put where `%s` stands, else last. Never a shell.
     Command(Vec<String>),
 }

@@ -51,6 +51,7 @@ impl House {
         let mut helper: Option<Sent> = None;
         let mut may_send = self.settings.helper.is_some() && self.vault.location().is_some();
         let mut shown = None;
+        let mut newcomer = Newcomer::default();
         let patience = self.settings.auth_timeout + POST_PATIENCE * 2;
         let end = tokio::time::sleep(patience);
         tokio::pin!(end);
@@ -64,7 +65,7 @@ impl House {
             self.pass_on(&record, &mut shown);
             match turn {
                 None => {}
-                Some(turn) if helper.is_some() => drop(turn),
+                Some(turn) if helper.is_some() || newcomer.is_awaited(&record) => drop(turn),
                 Some(turn) if may_send => {
                     drop(turn);
                     match self.send_helper(why, challenge, &old).await {
@@ -414,6 +415,25 @@ impl House {
                 return;
             }
         }
+    }
+}
+
+/// Somebody who has said that the turn is theirs, and does not have it yet.
+#[derive(Default)]
+struct Newcomer {
+    attempt: String,
+    glances: u32,
+}
+
+impl Newcomer {
+    /// For two seconds; then they are taken for dead.
+    fn is_awaited(&mut self, record: &Record) -> bool {
+        if self.attempt != record.attempt {
+            self.attempt.clone_from(&record.attempt);
+            self.glances = 0;
+        }
+        self.glances += 1;
+        record.phase == Phase::Begun && self.glances <= 8
     }
 }
 

@@ -83,13 +83,15 @@ fn authorizer(
         return Ok(Authorizer::off());
     }
     let target_args = &args.target;
-    let settings = settings::sign_in(
+    let mut settings = settings::sign_in(
         target,
         &target_args.network,
         &target_args.sign_in,
         around,
         on_stderr(),
     )?;
+    // The host may leave before the person has signed in.
+    settings.helper = around.helper();
     let vault = settings::vault(&target_args.vault, around, false)?;
     let http = settings::sign_in_http(target.tls.clone(), &settings);
     Ok(Authorizer::new(settings, Arc::new(vault), http))

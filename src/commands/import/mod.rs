@@ -107,6 +107,12 @@ enum Error {
     },
 }
 
+impl From<adopt::Error> for Error {
+    fn from(error: adopt::Error) -> Self {
+        Self::Adopt(Box::new(error))
+    }
+}
+
 fn one_line(failure: &Failure) -> String {
     failure
         .text()
