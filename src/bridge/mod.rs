@@ -389,6 +389,7 @@ impl<R: Remote> Bridge<R> {
                         running.token.cancel();
                     }
                 }
+                Action::Wake { .. } => {} // wired with the Translator
                 Action::EndSession(headers) => self.farewell = Some(headers),
             }
         }

@@ -3,7 +3,11 @@
 //! A translator turns what the host says into what the remote understands, and back. It does no I/O and reads no
 //! clock: it is given frames and arrivals and pushes actions. One file per pair of eras; [`legacy`] is the first.
 
+mod edit;
 pub mod legacy;
+pub mod legacy_host;
+pub mod modern;
+pub mod modern_host;
 mod session;
 
 use std::time::Duration;
@@ -14,6 +18,9 @@ use crate::frame::{Frame, Id, Trouble};
 use crate::remote::{Head, Refusal};
 
 pub use legacy::{Legacy, Transport};
+pub use legacy_host::LegacyHost;
+pub use modern::Modern;
+pub use modern_host::ModernHost;
 pub(crate) use session::is_loss as is_session_loss;
 
 /// Names one exchange: one HTTP request and everything that comes back on it. Minted in order, never reused.
@@ -33,6 +40,14 @@ pub enum Action {
     Listen(Listen),
     /// Drop an exchange: its stream is closed and nothing more is heard of it.
     Close(ExchangeId),
+    /// Call [`woke`](Modern::woke) with this token after this time. A token may be asked for again before it is due; each
+    /// asking is answered.
+    Wake {
+        /// From now.
+        after: Duration,
+        /// Chosen by who asks.
+        token: u64,
+    },
     /// Leave the session these headers name (H-10).
     EndSession(HeaderMap),
 }
@@ -133,7 +148,7 @@ pub(crate) fn header(text: &str) -> Option<HeaderValue> {
 
 /// Mints exchange ids and the numbers in request ids of ours.
 #[derive(Debug, Default)]
-pub(crate) struct Mint(u64);
+pub struct Mint(u64);
 
 impl Mint {
     pub(crate) fn exchange(&mut self) -> ExchangeId {

@@ -76,9 +76,14 @@ enum Gate {
 impl Legacy {
     /// A relay that has seen nothing yet.
     pub fn new(transport: Transport) -> Self {
+        Self::minting(transport, Mint::default())
+    }
+
+    /// The same, going on where another translator's exchange ids ended.
+    pub fn minting(transport: Transport, mint: Mint) -> Self {
         Self {
             session: Session::default(),
-            mint: Mint::default(),
+            mint,
             gate: Gate::Open,
             waiting: VecDeque::new(),
             pending: HashMap::new(),
