@@ -3,12 +3,14 @@
 //! A translator turns what the host says into what the remote understands, and back. It does no I/O and reads no
 //! clock: it is given frames and arrivals and pushes actions. One file per pair of eras; [`legacy`] is the first.
 
+pub(crate) mod detect;
 mod edit;
 pub mod legacy;
 pub mod legacy_host;
 pub mod modern;
 pub mod modern_host;
 mod session;
+mod translator;
 
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ pub use legacy_host::LegacyHost;
 pub use modern::Modern;
 pub use modern_host::ModernHost;
 pub(crate) use session::is_loss as is_session_loss;
+pub use translator::{Beginning, Protocol, Translator, Verdict};
 
 /// Names one exchange: one HTTP request and everything that comes back on it. Minted in order, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -151,6 +154,11 @@ pub(crate) fn header(text: &str) -> Option<HeaderValue> {
 pub struct Mint(u64);
 
 impl Mint {
+    /// One that begins after this number.
+    pub(crate) fn beyond(number: u64) -> Self {
+        Self(number)
+    }
+
     pub(crate) fn exchange(&mut self) -> ExchangeId {
         ExchangeId(self.number())
     }

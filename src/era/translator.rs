@@ -1,0 +1,488 @@
+//! The four pairs behind one door: which one a host and a remote make, and the way there.
+//!
+//! The host's era is told by its first words (protocol.md 2.1), the remote's by asking ([`detect`](super::detect)). What the
+//! host says meanwhile is held, in order. A host that only asked `server/discover` may still begin the legacy way (V-11).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::detect::{self, Finding};
+use super::{
+    Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Post, Transport,
+};
+use crate::frame::{Frame, Id, Trouble};
+
+/// Which era to speak with the remote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// Whichever it speaks.
+    #[default]
+    Auto,
+    /// The handshake of 2025-11-25 and before.
+    Legacy,
+    /// 2026-07-28.
+    Modern,
+}
+
+/// What a remote turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It answers `server/discover`.
+    Modern,
+    /// It does not.
+    Legacy,
+}
+
+/// How to begin.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// `--protocol`.
+    pub protocol: Protocol,
+    /// `--transport`.
+    pub transport: Transport,
+    /// The verdict of an earlier start, if it is young enough to be believed.
+    pub remembered: Option<Verdict>,
+    /// For unguessable handles.
+    pub seed: [u8; 32],
+}
+
+/// Turns what the host says into what the remote understands, and back. No I/O, no clock.
+#[derive(Debug)]
+pub struct Translator {
+    beginning: Beginning,
+    state: State,
+    verdict: Option<Verdict>,
+    /// Translators made so far; each mints exchange ids of its own.
+    made: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The host has said nothing yet.
+    Fresh,
+    /// The remote is being asked.
+    Asking(Asking),
+    Legacy(Box<Legacy>),
+    Modern(Box<Modern>),
+    LegacyHost(Box<LegacyHost>),
+    ModernHost(Box<ModernHost>),
+}
+
+#[derive(Debug)]
+struct Asking {
+    exchange: ExchangeId,
+    is_host_modern: bool,
+    was_asked_again: bool,
+    held: VecDeque<Frame>,
+}
+
+/// A server that takes this long over the question is taken for one that does not know it.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What a host may say before the remote has answered; more is refused.
+const MAX_HELD: usize = 4096;
+
+macro_rules! each {
+    ($state:expr, $one:ident => $call:expr) => {
+        match $state {
+            State::Fresh | State::Asking(_) => {}
+            State::Legacy($one) => $call,
+            State::Modern($one) => $call,
+            State::LegacyHost($one) => $call,
+            State::ModernHost($one) => $call,
+        }
+    };
+}
+
+impl Translator {
+    /// Nothing said, nothing known.
+    pub fn new(beginning: Beginning) -> Self {
+        Self {
+            beginning,
+            state: State::Fresh,
+            verdict: None,
+            made: 0,
+        }
+    }
+
+    /// What the remote was found to be in this run.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.verdict
+    }
+
+    /// Takes a frame from the host.
+    pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        match &mut self.state {
+            State::Fresh => self.first_words(frame, actions),
+            State::Asking(asking) => asking.hold(frame, actions),
+            State::Legacy(relay) => relay.from_host(frame, actions),
+            State::LegacyHost(relay) => relay.from_host(frame, actions),
+            State::Modern(_) | State::ModernHost(_) if begins_legacy(&frame) => {
+                // It has looked around in the modern way and begins in the legacy one.
+                self.state = State::Fresh;
+                self.first_words(frame, actions);
+            }
+            State::Modern(relay) => relay.from_host(frame, actions),
+            State::ModernHost(relay) => relay.from_host(frame, actions),
+        }
+    }
+
+    /// Takes what an exchange brought.
+    pub fn from_remote(
+        &mut self,
+        exchange: ExchangeId,
+        arrival: Arrival,
+        actions: &mut Vec<Action>,
+    ) {
+        if let State::Asking(asking) = &self.state {
+            if asking.exchange == exchange {
+                self.remote_answers(&arrival, actions);
+            }
+            return;
+        }
+        each!(&mut self.state, relay => relay.from_remote(exchange, arrival, actions));
+    }
+
+    /// A time asked for with [`Action::Wake`] is over.
+    pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+        match &mut self.state {
+            State::Fresh | State::Asking(_) | State::Legacy(_) => {}
+            State::Modern(relay) => relay.woke(token, actions),
+            State::LegacyHost(relay) => relay.woke(token, actions),
+            State::ModernHost(relay) => relay.woke(token, actions),
+        }
+    }
+
+    /// Asks the remote whether it is there, where the era has a way to.
+    pub fn ping(&mut self, actions: &mut Vec<Action>) {
+        each!(&mut self.state, relay => relay.ping(actions));
+    }
+
+    /// The host has closed stdin: it can answer nothing any more.
+    pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
+        each!(&mut self.state, relay => relay.host_gone(actions));
+    }
+
+    /// The last thing.
+    pub fn leave(&mut self, actions: &mut Vec<Action>) {
+        each!(&mut self.state, relay => relay.leave(actions));
+    }
+
+    /// Frames of the host that wait for the remote.
+    pub fn waiting(&self) -> usize {
+        match &self.state {
+            State::Asking(asking) => asking.held.len(),
+            State::Legacy(relay) => relay.waiting(),
+            _ => 0,
+        }
+    }
+
+    fn first_words(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        let is_host_modern = detect::is_modern(&frame);
+        let has_old_transport = matches!(
+            self.beginning.transport,
+            Transport::SseFirst | Transport::SseOnly
+        );
+        let is_legacy = match self.beginning.protocol {
+            Protocol::Legacy => true,
+            Protocol::Modern => false,
+            Protocol::Auto => {
+                has_old_transport || self.beginning.remembered == Some(Verdict::Legacy)
+            }
+        };
+        if is_legacy {
+            return self.begin(Finding::Legacy, is_host_modern, [frame].into(), actions);
+        }
+        if !frame.is_request() {
+            // Nothing to ask about yet, and nobody to tell.
+            tracing::debug!(?frame, "before the first request");
+            return;
+        }
+        let mint = &mut self.mint();
+        self.state = State::Asking(Asking {
+            exchange: ask(mint, actions),
+            is_host_modern,
+            was_asked_again: false,
+            held: [frame].into(),
+        });
+    }
+
+    fn remote_answers(&mut self, arrival: &Arrival, actions: &mut Vec<Action>) {
+        let State::Asking(asking) = &self.state else {
+            return;
+        };
+        let mut finding = detect::judge(arrival, asking.was_asked_again);
+        if let (Protocol::Modern, Finding::Legacy) = (self.beginning.protocol, &finding) {
+            let words = "The server does not speak the protocol that --protocol modern asks for.";
+            finding = Finding::Unknown(
+                Trouble::new("unsupported_version", words).hint("Leave out --protocol."),
+            );
+        }
+        match finding {
+            Finding::Nothing => {}
+            Finding::Again => {
+                let mint = &mut self.mint();
+                let exchange = ask(mint, actions);
+                if let State::Asking(asking) = &mut self.state {
+                    asking.exchange = exchange;
+                    asking.was_asked_again = true;
+                }
+            }
+            Finding::Unknown(trouble) => {
+                let held = self.held();
+                // The next request asks again: nothing is known.
+                self.state = State::Fresh;
+                actions.extend(
+                    held.iter()
+                        .filter(|frame| frame.is_request())
+                        .filter_map(|frame| Some(Action::Reply(trouble.reply(frame.id()?)))),
+                );
+            }
+            found => {
+                let is_host_modern = asking.is_host_modern;
+                let held = self.held();
+                // A server that never answered is not remembered for it.
+                let is_evidence = !matches!(arrival, Arrival::GivenUp(_));
+                let verdict = if matches!(found, Finding::Modern(_)) {
+                    Verdict::Modern
+                } else {
+                    Verdict::Legacy
+                };
+                self.verdict = is_evidence.then_some(verdict);
+                tracing::debug!(?verdict, is_host_modern, "the eras are known");
+                self.begin(found, is_host_modern, held, actions);
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        found: Finding,
+        is_host_modern: bool,
+        mut held: VecDeque<Frame>,
+        actions: &mut Vec<Action>,
+    ) {
+        let mint = self.mint();
+        let transport = self.beginning.transport;
+        self.state = match (found, is_host_modern) {
+            (Finding::Modern(_), true) => State::Modern(Box::new(Modern::new(mint))),
+            (Finding::Modern(discover), false) => {
+                let initialize = match held.front() {
+                    Some(frame) if frame.method() == Some("initialize") => held.pop_front(),
+                    _ => None,
+                };
+                // A host that skips the handshake is introduced; the answer to that is nobody's and goes nowhere.
+                let initialize = initialize.unwrap_or_else(introduction);
+                State::LegacyHost(Box::new(LegacyHost::new(
+                    mint, &discover, initialize, actions,
+                )))
+            }
+            (_, true) => State::ModernHost(Box::new(ModernHost::new(
+                mint,
+                transport,
+                self.beginning.seed,
+            ))),
+            (_, false) => State::Legacy(Box::new(Legacy::minting(transport, mint))),
+        };
+        for frame in held {
+            self.from_host(frame, actions);
+        }
+    }
+
+    fn held(&mut self) -> VecDeque<Frame> {
+        match &mut self.state {
+            State::Asking(asking) => std::mem::take(&mut asking.held),
+            _ => VecDeque::new(),
+        }
+    }
+
+    /// A mint whose numbers meet nobody else's.
+    fn mint(&mut self) -> Mint {
+        self.made += 1;
+        Mint::beyond(self.made << 32)
+    }
+}
+
+impl Asking {
+    fn hold(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        if let Some(id) = frame.cancels() {
+            let held = self.held.len();
+            let is_it = |held: &Frame| {
+                held.is_request() && held.id() == Some(&id) && held.method() != Some("initialize")
+            };
+            self.held.retain(|held| !is_it(held));
+            if self.held.len() < held {
+                actions.push(Action::Forget(id));
+            }
+            return;
+        }
+        match frame.id().filter(|_| frame.is_request()) {
+            Some(id) if frame.method() == Some("ping") => {
+                actions.push(Action::Reply(Frame::result(id, "{}")))
+            }
+            Some(id) if self.held.len() >= MAX_HELD => {
+                let full = Trouble::new("overloaded", "Too much waits for the server already.")
+                    .retryable();
+                actions.push(Action::Reply(full.reply(id)));
+            }
+            _ if self.held.len() >= MAX_HELD => {}
+            _ => self.held.push_back(frame),
+        }
+    }
+}
+
+fn begins_legacy(frame: &Frame) -> bool {
+    frame.is_request() && frame.method() == Some("initialize") && !detect::is_modern(frame)
+}
+
+fn ask(mint: &mut Mint, actions: &mut Vec<Action>) -> ExchangeId {
+    let exchange = mint.exchange();
+    actions.push(Action::Post(Post {
+        exchange,
+        frame: detect::question(&Id::ours(mint.number())),
+        headers: detect::headers(),
+        endpoint: None,
+        is_resumable: false,
+        patience: Some(PATIENCE),
+    }));
+    exchange
+}
+
+fn introduction() -> Frame {
+    let params = format!(
+        r#"{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":"mcpipe","version":"{}"}}}}"#,
+        detect::LEGACY[0],
+        env!("CARGO_PKG_VERSION")
+    );
+    Frame::request(&Id::ours(0), "initialize", Some(&params))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remote::{Head, Refusal};
+
+    fn translator(protocol: Protocol, remembered: Option<Verdict>) -> Translator {
+        Translator::new(Beginning {
+            protocol,
+            transport: Transport::HttpFirst,
+            remembered,
+            seed: [0; 32],
+        })
+    }
+
+    fn initialize() -> Frame {
+        Frame::parse(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#).unwrap()
+    }
+
+    fn posts(actions: &[Action]) -> Vec<(ExchangeId, String)> {
+        let post = |action: &Action| match action {
+            Action::Post(post) => Some((
+                post.exchange,
+                post.frame.method().unwrap_or("answer").to_owned(),
+            )),
+            _ => None,
+        };
+        actions.iter().filter_map(post).collect()
+    }
+
+    #[test]
+    fn an_unknown_remote_is_asked_before_anything_else_is_said() {
+        let mut actions = Vec::new();
+        let mut translator = translator(Protocol::Auto, None);
+        translator.from_host(initialize(), &mut actions);
+        let asked = posts(&actions);
+        assert_eq!(
+            asked
+                .iter()
+                .map(|(_, method)| method.as_str())
+                .collect::<Vec<_>>(),
+            ["server/discover"]
+        );
+
+        actions.clear();
+        let refused = Arrival::Refused(Refusal {
+            status: 404,
+            ..Refusal::default()
+        });
+        translator.from_remote(asked[0].0, refused, &mut actions);
+        assert_eq!(posts(&actions)[0].1, "initialize");
+        assert_ne!(posts(&actions)[0].0, asked[0].0);
+        assert_eq!(translator.verdict(), Some(Verdict::Legacy));
+    }
+
+    #[test]
+    fn a_remembered_legacy_remote_is_asked_nothing() {
+        for mut translator in [
+            translator(Protocol::Auto, Some(Verdict::Legacy)),
+            translator(Protocol::Legacy, None),
+        ] {
+            let mut actions = Vec::new();
+            translator.from_host(initialize(), &mut actions);
+            assert_eq!(posts(&actions)[0].1, "initialize");
+            assert_eq!(translator.verdict(), None);
+        }
+    }
+
+    #[test]
+    fn a_remote_in_trouble_is_told_to_the_host_and_asked_again_by_the_next_request() {
+        let mut actions = Vec::new();
+        let mut translator = translator(Protocol::Auto, None);
+        translator.from_host(initialize(), &mut actions);
+        let exchange = posts(&actions)[0].0;
+        actions.clear();
+        let down = Trouble::new("unreachable", "x");
+        translator.from_remote(exchange, Arrival::Failed(down), &mut actions);
+        assert!(
+            matches!(actions.as_slice(), [Action::Reply(frame)] if frame.id() == initialize().id())
+        );
+        actions.clear();
+        translator.from_host(initialize(), &mut actions);
+        assert_eq!(posts(&actions)[0].1, "server/discover");
+    }
+
+    #[test]
+    fn a_version_refused_is_asked_for_once_more() {
+        let mut actions = Vec::new();
+        let mut translator = translator(Protocol::Auto, None);
+        translator.from_host(initialize(), &mut actions);
+        let exchange = posts(&actions)[0].0;
+        let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
+        let refusal = || {
+            Arrival::Refused(Refusal {
+                status: 400,
+                frame: Frame::parse(body).ok(),
+                ..Refusal::default()
+            })
+        };
+        actions.clear();
+        translator.from_remote(exchange, refusal(), &mut actions);
+        let again = posts(&actions)[0].0;
+        assert_ne!(again, exchange);
+        actions.clear();
+        translator.from_remote(again, Arrival::Opened(Head::default()), &mut actions);
+        assert!(actions.is_empty());
+        translator.from_remote(again, refusal(), &mut actions);
+        assert!(matches!(actions.as_slice(), [Action::Reply(_)]));
+    }
+
+    #[test]
+    fn what_is_said_meanwhile_is_held_and_what_is_cancelled_is_forgotten() {
+        let mut actions = Vec::new();
+        let mut translator = translator(Protocol::Auto, None);
+        translator.from_host(initialize(), &mut actions);
+        let list = Frame::request(&Id::ours(7), "tools/list", None);
+        translator.from_host(list, &mut actions);
+        let cancel = Frame::notification(
+            "notifications/cancelled",
+            Some(r#"{"requestId":"bridge:7"}"#),
+        );
+        translator.from_host(cancel, &mut actions);
+        assert!(matches!(actions.last(), Some(Action::Forget(id)) if *id == Id::ours(7)));
+        let ping = Frame::request(&Id::ours(8), "ping", None);
+        translator.from_host(ping, &mut actions);
+        assert!(
+            matches!(actions.last(), Some(Action::Reply(frame)) if frame.id() == Some(&Id::ours(8)))
+        );
+        assert_eq!(translator.waiting(), 1);
+    }
+}
