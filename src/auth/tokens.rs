@@ -287,6 +287,20 @@ pub async fn revoke(
     token: &Secret,
     hint: &'static str,
 ) -> Result<(), Error> {
+    let (headers, body) = revocation(client, token, hint);
+    let answer = http.post(at, headers, body).await?;
+    match answer.status {
+        200..=299 => Ok(()),
+        status if is_unwell(status) => Err(unwell(&answer, at).into()),
+        status => Err(Error::Refused {
+            host: host_of(at),
+            code: format!("http_{status}"),
+            description: None,
+        }),
+    }
+}
+
+fn revocation(client: &Client, token: &Secret, hint: &str) -> (HeaderMap, Vec<u8>) {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", token.expose());
     form.append_pair("token_type_hint", hint);
@@ -313,16 +327,7 @@ pub async fn revoke(
             form.append_pair("client_id", &client.id);
         }
     }
-    let answer = http.post(at, headers, form.finish().into_bytes()).await?;
-    match answer.status {
-        200..=299 => Ok(()),
-        status if is_unwell(status) => Err(unwell(&answer, at).into()),
-        status => Err(Error::Refused {
-            host: host_of(at),
-            code: format!("http_{status}"),
-            description: None,
-        }),
-    }
+    (headers, form.finish().into_bytes())
 }
 
 /// The second answer, unless it is no better: then the first says why.
