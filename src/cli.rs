@@ -3,6 +3,8 @@
 //! Flags keep mcp-remote's names where it has them (interface.md). Each may also come from `MCPIPE_<FLAG>`, which clap
 //! reads; everything else in the environment is for settings.rs.
 
+pub mod import;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -44,6 +46,8 @@ pub enum Command {
     Logout(Box<LogoutArgs>),
     /// Shows what is stored, for whom, and until when; never a secret
     Status(StatusArgs),
+    /// Takes over the sign-ins of another program, so that nobody has to sign in again
+    Import(Box<import::ImportArgs>),
     /// Does a sign-in for another mcpipe; not for people
     #[command(name = HELPER, hide = true)]
     Helper,
@@ -64,6 +68,9 @@ pub struct BridgeArgs {
     /// How to speak.
     #[command(flatten)]
     pub speaking: SpeakingArgs,
+    /// mcp-remote's.
+    #[command(flatten)]
+    pub compat: import::CompatArgs,
 }
 
 impl BridgeArgs {
@@ -96,7 +103,7 @@ pub struct TargetArgs {
 }
 
 /// Headers, TLS, timeouts.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
     /// Adds a header to every request; ${NAME} is replaced from the environment, and an Authorization of yours switches sign-in off
@@ -406,6 +413,7 @@ impl Asked {
             Some(Command::Login(args)) => &args.log,
             Some(Command::Logout(args)) => &args.log,
             Some(Command::Status(args)) => &args.log,
+            Some(Command::Import(args)) => &args.log,
             Some(Command::Helper) => return None,
         })
     }

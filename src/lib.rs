@@ -49,6 +49,7 @@ pub mod facts;
 pub mod frame;
 pub mod ledger;
 pub mod logging;
+pub mod migrate;
 pub mod recorder;
 pub mod remote;
 pub mod report;

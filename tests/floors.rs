@@ -18,12 +18,16 @@ const FLOORS: &[(&str, &[&str])] = &[
             "auth/challenge",
             "auth/scope",
             "store/envelope",
+            "migrate/command",
+            "migrate/key",
+            "migrate/launch",
+            "migrate/clients",
         ],
     ),
     (
         "edges",
         &[
-            "stdio", "remote", "auth", "store", "ledger", "recorder", "facts",
+            "stdio", "remote", "auth", "store", "ledger", "recorder", "facts", "migrate",
         ],
     ),
     ("bridge", &["bridge"]),

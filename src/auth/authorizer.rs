@@ -130,8 +130,7 @@ impl Authorizer {
         why: &Challenge,
     ) -> Result<Credential, Error> {
         let Some(house) = &self.house else {
-            let status = why.status;
-            return Err(Error::new(&"".into(), Cause::HeaderRefused { status }));
+            return Err(Error::new(&"".into(), Cause::header_refused(why)));
         };
         let seen = stale.map_or(0, Credential::generation);
         loop {
@@ -159,10 +158,7 @@ impl Authorizer {
     /// As [`Authorizer::renew`].
     pub async fn login(&self, why: &Challenge) -> Result<Credential, Error> {
         let Some(house) = &self.house else {
-            return Err(Error::new(
-                &"".into(),
-                Cause::HeaderRefused { status: why.status },
-            ));
+            return Err(Error::new(&"".into(), Cause::header_refused(why)));
         };
         loop {
             let climb = house.climb(Why::Told(why.clone()));

@@ -236,6 +236,69 @@ mod tests {
         }
     }
 
+    /// What is asked of a provider that can only be asked from this machine in a test's imagination.
+    fn asked(issuer: &str, host: &str, scope: &str) -> Vec<(String, String)> {
+        let metadata = serde_json::json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("https://{host}/o/oauth2/v2/auth?hl=en"),
+            "token_endpoint": format!("https://{host}/token"),
+        });
+        let now = super::super::Clock::new(|| std::time::SystemTime::UNIX_EPOCH);
+        let settings = Settings::new("https://mcp.example.com/mcp", now).unwrap();
+        let guard = super::super::guard::Guard::new(&settings.url, false, false);
+        let http = super::super::http::Http::new(
+            crate::remote::tls::config(Vec::new(), false).unwrap(),
+            guard,
+        );
+        let server = AuthorizationServer::of_document(&http, &metadata);
+        let client = Client {
+            id: "desktop".to_owned(),
+            secret: None,
+            method: super::super::registration::Method::None,
+            other: None,
+            source: super::super::registration::Source::Given,
+        };
+        let scope = Scopes::parse(scope);
+        let asking = Asking {
+            server: &server,
+            client: &client,
+            redirect_uri: "http://127.0.0.1:1/oauth/callback",
+            resource: None,
+            scope: Some(&scope),
+        };
+        let pending = begin(&asking, &settings, Secret::new("state")).unwrap();
+        pending.url().query_pairs().into_owned().collect()
+    }
+
+    #[test]
+    fn pain_26_google_is_asked_for_offline_access_without_any_flag() {
+        let asked = asked("https://accounts.google.com", "accounts.google.com", "a");
+        for (name, value) in [
+            ("access_type", "offline"),
+            ("prompt", "consent"),
+            ("scope", "a"),
+            ("hl", "en"),
+            ("code_challenge_method", "S256"),
+        ] {
+            let pair = (name.to_owned(), value.to_owned());
+            assert_eq!(
+                asked.iter().filter(|one| **one == pair).count(),
+                1,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn openid_comes_with_a_nonce_and_only_then() {
+        let issuer = "https://login.microsoftonline.com/common/v2.0";
+        for (scope, wanted) in [("openid api://x/y", 1), ("api://x/y", 0)] {
+            let asked = asked(issuer, "login.microsoftonline.com", scope);
+            let nonces = asked.iter().filter(|(name, _)| name == "nonce");
+            assert_eq!(nonces.count(), wanted, "{scope}");
+        }
+    }
+
     #[test]
     fn state_comes_before_iss_and_iss_before_all_else() {
         let iss = "iss=https%3A%2F%2Fas.example.com";

@@ -13,6 +13,7 @@
 //!
 //! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
+pub mod adopt;
 mod answers;
 pub mod authorizer;
 pub mod browser;
@@ -93,10 +94,12 @@ pub struct Error {
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// The user brings the `Authorization` header, and the server does not take it.
-    #[error("the server refuses the Authorization header it is given (HTTP {status})")]
+    #[error("the server refuses the Authorization header it is given (HTTP {status}){}", said(.words.as_deref()))]
     HeaderRefused {
         /// 401 or 403.
         status: u16,
+        /// The challenge's own words, cleaned.
+        words: Option<String>,
     },
     /// What is kept cannot be read or written.
     #[error("the vault: {0}")]
@@ -223,7 +226,7 @@ impl Error {
         trouble.url = (!self.resource.is_empty()).then(|| self.resource.to_string());
         trouble.hint = self.hint();
         trouble.retryable = self.is_passing();
-        if let Cause::HeaderRefused { status } = *self.why {
+        if let Cause::HeaderRefused { status, .. } = *self.why {
             trouble.status = Some(status);
         }
         if let Some(http::Fault::Unwell { retry_after, .. }) = self.why.fault() {
@@ -234,6 +237,19 @@ impl Error {
 }
 
 impl Cause {
+    /// The user's own header was turned down.
+    fn header_refused(challenge: &challenge::Challenge) -> Self {
+        let (code, text) = (&challenge.error, &challenge.description);
+        let words = match (code, text) {
+            (Some(code), Some(text)) => Some(format!("{code}: {text}")),
+            (one, other) => one.as_ref().or(other.as_ref()).cloned(),
+        };
+        Self::HeaderRefused {
+            status: challenge.status,
+            words: words.map(|words| plain(&words, 300)),
+        }
+    }
+
     /// A refusal by the authorization server, in its words, at the page or at the token endpoint.
     pub(super) fn refusal(&self) -> Option<(&str, Option<&str>)> {
         match self {

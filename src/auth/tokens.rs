@@ -279,7 +279,7 @@ impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
 /// tokens it never knew.
 ///
 /// # Errors
-/// [`Error::Failed`], or [`Error::Refused`] with the status.
+/// [`Error::Failed`], or [`Error::Refused`] with the server's code, `http_NNN` where it gave none.
 pub async fn revoke(
     http: &Http,
     at: &Url,
@@ -292,11 +292,20 @@ pub async fn revoke(
     match answer.status {
         200..=299 => Ok(()),
         status if is_unwell(status) => Err(unwell(&answer, at).into()),
-        status => Err(Error::Refused {
-            host: host_of(at),
-            code: format!("http_{status}"),
-            description: None,
-        }),
+        status => {
+            let object: serde_json::Value =
+                serde_json::from_slice(&answer.body).unwrap_or_default();
+            let code = object.get("error").and_then(serde_json::Value::as_str);
+            let secrets = || [token].into_iter().chain(client.secret.as_ref());
+            Err(Error::Refused {
+                host: host_of(at),
+                code: code.map_or_else(
+                    || format!("http_{status}"),
+                    |code| super::plain(&without(code, secrets()), 100),
+                ),
+                description: None,
+            })
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
-use super::pace::{Bookmark, backoff, is_without_side_effects, pause_after};
+use super::pace::{Bookmark, backoff, pause_after};
 use crate::auth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
 use crate::era::{Arrival, ExchangeId, Post};
@@ -78,6 +78,9 @@ impl<R: Remote> Road<R> {
         let ceiling = self
             .settings
             .call_timeout
+            .into_iter()
+            .chain(post.patience)
+            .min()
             .filter(|_| post.frame.is_request());
         let is_answered_elsewhere = post.endpoint.is_some();
         let run = self.post_to_its_end(post);
@@ -94,7 +97,7 @@ impl<R: Remote> Road<R> {
                 };
                 time::timeout(ceiling, run).await.unwrap_or_else(|_| {
                     let seconds = ceiling.as_secs_f64();
-                    let late = format!("No answer came within {seconds} s (--call-timeout).");
+                    let late = format!("No answer came within {seconds} s.");
                     Arrival::GivenUp(Trouble::new("timed_out", late).retryable())
                 })
             }
@@ -131,7 +134,7 @@ impl<R: Remote> Road<R> {
     /// Posts until something other than a challenge or a passing trouble comes back.
     async fn send(&self, exchange: ExchangeId, post: &Post) -> Result<Answer, Stopped> {
         let is_harmless =
-            post.frame.method().is_some_and(is_without_side_effects) || !post.frame.is_request();
+            post.frame.method().is_some_and(crate::era::is_harmless) || !post.frame.is_request();
         let mut sends = 0;
         loop {
             sends += 1;

@@ -50,6 +50,8 @@ const TOLD_GRACE: Duration = Duration::from_millis(300);
 const RECEIVE_AFTER: Duration = Duration::from_millis(1500);
 /// The name under which the server's own words are remembered.
 const IDENTITY: &str = "identity";
+/// How long the last lines may take to be written when there is no patience left otherwise.
+const LAST_FLUSH: Duration = Duration::from_millis(150);
 /// How long the end of the session, and then the last flush, may take.
 const FAREWELL: Duration = Duration::from_millis(400);
 
@@ -442,11 +444,16 @@ impl<R: Remote> Bridge<R> {
         }
         drop(self.out);
         if !self.is_deaf {
-            let latest = latest.max(Instant::now() + FAREWELL);
+            let now = Instant::now();
+            let enough = async {
+                patience_over(&self.stop).await;
+                // What is in the pipe's own thread by now is written in no time, unless nobody reads.
+                time::sleep_until(now + LAST_FLUSH).await;
+            };
             tokio::select! {
                 _ = &mut inputs.flushed => {}
-                () = time::sleep_until(latest) => {}
-                () = patience_over(&self.stop) => {}
+                () = time::sleep_until(latest.max(now + FAREWELL)) => {}
+                () = enough => {}
             }
         }
     }

@@ -39,6 +39,9 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
             "a secret in the arguments can be read by everyone on this machine; use ${{NAME}} or --header-file"
         );
     }
+    if let Some(warning) = args.compat.warning() {
+        tracing::warn!("{warning}");
+    }
     let authorizer = Arc::new(authorizer(&args, &target, around)?);
     let recorder = args.speaking.record.as_deref().map(recorder).transpose()?;
     let speaking = settings::speaking(

@@ -2,6 +2,7 @@
 
 pub mod bridge;
 pub mod helper;
+pub mod import;
 pub mod login;
 pub mod logout;
 pub mod status;

@@ -101,6 +101,14 @@ pub struct Knobs {
     pub gated: bool,
     /// What a token answer says of the scope instead of nothing.
     pub granted: Option<String>,
+    /// With what code and explanation a `resource` is refused, on every leg.
+    pub refuses_resource: Option<(&'static str, &'static str)>,
+    /// What revocations are answered with instead of 200.
+    pub revocation: Option<u16>,
+    /// The one way it takes a client's secret, whatever was registered.
+    pub takes: Option<&'static str>,
+    /// A scope it does not know.
+    pub unknown_scope: Option<&'static str>,
     /// A page to show before the code is given, with a link that gives it; none unless set.
     pub page: Option<fn(link: &str) -> String>,
 }
@@ -121,6 +129,10 @@ impl Default for Knobs {
             authorize_errors: VecDeque::new(),
             gated: false,
             granted: None,
+            refuses_resource: None,
+            revocation: None,
+            takes: None,
+            unknown_scope: None,
             page: None,
         }
     }
@@ -238,6 +250,21 @@ impl Authority {
         self.state().clients.insert(id.to_owned(), client);
     }
 
+    /// A public client that may be sent back to any address on this machine.
+    pub fn welcome_anywhere(&self, id: &str) {
+        let client = Registered {
+            redirect_uris: Vec::new(),
+            secret: None,
+            method: "none".to_owned(),
+        };
+        self.add_client(id, client);
+    }
+
+    /// Revocations are answered with this status from now on.
+    pub fn refuse_revocations(&self, status: u16) {
+        self.turn(|knobs| knobs.revocation = Some(status));
+    }
+
     pub fn forget_clients(&self) {
         self.state().clients.clear();
     }
@@ -332,7 +359,10 @@ impl Authority {
                 }
                 self.token(&seen)
             }
-            (&Method::POST, "/revoke") => json_reply(200, &json!({})),
+            (&Method::POST, "/revoke") => {
+                let status = self.state().knobs.revocation.unwrap_or(200);
+                json_reply(status, &json!({}))
+            }
             _ => self.document(&seen),
         }
     }
@@ -404,10 +434,9 @@ impl Authority {
         let mut state = self.state();
         let field = |name: &str| seen.field(name).unwrap_or_default().to_owned();
         let (id, redirect_uri) = (field("client_id"), field("redirect_uri"));
-        let is_known = state
-            .clients
-            .get(&id)
-            .is_some_and(|client| client.redirect_uris.contains(&redirect_uri));
+        let is_known = state.clients.get(&id).is_some_and(|client| {
+            client.redirect_uris.is_empty() || client.redirect_uris.contains(&redirect_uri)
+        });
         if !is_known {
             return text_reply(400, "text/plain", "unknown client or redirect URI");
         }
@@ -432,10 +461,22 @@ impl Authority {
                 || wanted.is_some_and(|wanted| seen.field("resource") != Some(wanted));
             is_wrong.then(|| "invalid_request".to_owned())
         });
+        let mut why = format!("because of {issuer}");
+        let mut error = error;
+        if let (Some((code, text)), Some(_)) =
+            (state.knobs.refuses_resource, seen.field("resource"))
+        {
+            (error, why) = (Some(code.to_owned()), text.to_owned());
+        }
+        let scope = seen.field("scope").unwrap_or_default();
+        let unknown = state.knobs.unknown_scope;
+        if unknown.is_some_and(|unknown| scope.split(' ').any(|one| one == unknown)) {
+            error = Some("invalid_scope".to_owned());
+        }
         if let Some(error) = error {
             back.query_pairs_mut()
                 .append_pair("error", &error)
-                .append_pair("error_description", &format!("because of {issuer}"));
+                .append_pair("error_description", &why);
             return redirect(back.as_str());
         }
         state.counter += 1;
@@ -462,6 +503,11 @@ impl Authority {
         let Some(client) = authenticated(&state, seen) else {
             return refuse("invalid_client", "who are you");
         };
+        if let (Some((code, text)), Some(_)) =
+            (state.knobs.refuses_resource, seen.field("resource"))
+        {
+            return refuse(code, text);
+        }
         let wanted = state.knobs.resource.clone();
         if wanted.is_some() && seen.field("resource") != wanted.as_deref() {
             return refuse("invalid_target", "another resource");
@@ -549,7 +595,8 @@ fn authenticated(state: &State, seen: &Seen) -> Option<String> {
         None => ("none", seen.field("client_id")?.to_owned(), None),
     };
     let client = state.clients.get(&id)?;
-    (client.method == method && client.secret == secret).then_some(id)
+    let wanted = state.knobs.takes.unwrap_or(&client.method);
+    (wanted == method && client.secret == secret).then_some(id)
 }
 
 fn overlay(under: &mut Value, over: &Value) {
