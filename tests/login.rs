@@ -9,6 +9,7 @@ mod discovery;
 mod identity;
 mod outside;
 mod renewal;
+mod strikes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

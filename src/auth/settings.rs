@@ -173,6 +173,13 @@ pub enum Notice<'a> {
         /// Whether a browser was started on it.
         opened: bool,
     },
+    /// The server renews the sign-in no more; what is held works until it ends.
+    SignedOut {
+        /// Who had issued the tokens.
+        issuer: &'a str,
+        /// The MCP server.
+        resource: &'a str,
+    },
     /// The sign-in is done.
     SignedIn {
         /// Host of the authorization server.
@@ -200,6 +207,9 @@ impl Notice<'_> {
                     "Please authorize this client by visiting:\n{url}\nand enter the code {code}\n"
                 )
             }
+            Self::SignedOut { issuer, resource } => format!(
+                "{issuer} does not renew the sign-in for {resource} any more: run `mcpipe login {resource}`\n"
+            ),
             Self::SignedIn { host } => format!("Signed in at {host}.\n"),
         }
     }

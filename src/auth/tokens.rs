@@ -287,6 +287,29 @@ pub async fn revoke(
     token: &Secret,
     hint: &'static str,
 ) -> Result<(), Error> {
+    let (headers, body) = revocation(client, token, hint);
+    let answer = http.post(at, headers, body).await?;
+    match answer.status {
+        200..=299 => Ok(()),
+        status if is_unwell(status) => Err(unwell(&answer, at).into()),
+        status => {
+            let object: serde_json::Value =
+                serde_json::from_slice(&answer.body).unwrap_or_default();
+            let code = object.get("error").and_then(serde_json::Value::as_str);
+            let secrets = || [token].into_iter().chain(client.secret.as_ref());
+            Err(Error::Refused {
+                host: host_of(at),
+                code: code.map_or_else(
+                    || format!("http_{status}"),
+                    |code| super::plain(&without(code, secrets()), 100),
+                ),
+                description: None,
+            })
+        }
+    }
+}
+
+fn revocation(client: &Client, token: &Secret, hint: &str) -> (HeaderMap, Vec<u8>) {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", token.expose());
     form.append_pair("token_type_hint", hint);
@@ -313,25 +336,7 @@ pub async fn revoke(
             form.append_pair("client_id", &client.id);
         }
     }
-    let answer = http.post(at, headers, form.finish().into_bytes()).await?;
-    match answer.status {
-        200..=299 => Ok(()),
-        status if is_unwell(status) => Err(unwell(&answer, at).into()),
-        status => {
-            let object: serde_json::Value =
-                serde_json::from_slice(&answer.body).unwrap_or_default();
-            let code = object.get("error").and_then(serde_json::Value::as_str);
-            let secrets = || [token].into_iter().chain(client.secret.as_ref());
-            Err(Error::Refused {
-                host: host_of(at),
-                code: code.map_or_else(
-                    || format!("http_{status}"),
-                    |code| super::plain(&without(code, secrets()), 100),
-                ),
-                description: None,
-            })
-        }
-    }
+    (headers, form.finish().into_bytes())
 }
 
 /// The second answer, unless it is no better: then the first says why.
