@@ -103,7 +103,7 @@ pub struct TargetArgs {
 }
 
 /// Headers, TLS, timeouts.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
     /// Adds a header to every request; ${NAME} is replaced from the environment, and an Authorization of yours switches sign-in off

@@ -158,7 +158,7 @@ pub enum Cause {
         text: String,
         /// What a person can do about it.
         hint: Option<String>,
-        /// As [`Cause::is_passing`].
+        /// Whether it may succeed later without anybody doing anything.
         is_passing: bool,
     },
     /// Another process does the sign-in now.
