@@ -16,6 +16,7 @@ pub mod file;
 mod memory;
 pub mod passphrase;
 pub mod primitives;
+pub mod program;
 pub mod slot;
 mod status;
 mod system;
