@@ -52,7 +52,7 @@ impl Home {
         let unlock = Unlock {
             passphrase,
             kdf: Kdf::LOW,
-            loose: false,
+            ..Unlock::default()
         };
         Vault::on_disk(Place::new(Some(self.path())).unwrap(), unlock)
     }

@@ -120,6 +120,12 @@ impl Contents {
         next.ok_or(Error::Damaged("generation number"))
     }
 
+    /// Is a new root key due at the next write (security.md 2.2)? NIST SP 800-38D allows 2^32 random nonces under one key.
+    pub fn is_rekey_due(&self) -> bool {
+        const OFTEN: u64 = 1 << 30;
+        self.generation.wrapping_add(1).is_multiple_of(OFTEN)
+    }
+
     /// Name, kind and revision of every entry, by name.
     pub fn list(&self) -> impl Iterator<Item = (&str, &str, u64)> {
         let entries = self.entries.iter();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{envelope, file, passphrase};
+use super::{agent, envelope, file, key_command, passphrase};
 
 /// Why the vault did not do as asked. The file is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,72 @@ pub enum Error {
         /// Where the key file should be.
         key: PathBuf,
     },
+    /// A program gives a key that opens nothing.
+    #[error("the key that {label} gives does not open the vault at {}", vault.display())]
+    ForeignKey {
+        /// The slot.
+        label: &'static str,
+        /// The vault.
+        vault: PathBuf,
+    },
+    /// There is nothing to work on.
+    #[error("there is no vault at {}", vault.display())]
+    NoVault {
+        /// Where it would be.
+        vault: PathBuf,
+    },
+    /// There is one already.
+    #[error("there is a vault at {} already", vault.display())]
+    AlreadyThere {
+        /// Which.
+        vault: PathBuf,
+    },
+    /// No slot, or more than one, is called so.
+    #[error("no single slot is called {which:?}; there are: {}", there.join(", "))]
+    NoSuchSlot {
+        /// What was asked for.
+        which: String,
+        /// The labels there are.
+        there: Vec<String>,
+    },
+    /// A slot of this name is there.
+    #[error("there is a slot {label:?} already")]
+    SlotTaken {
+        /// Its label.
+        label: String,
+    },
+    /// Without it nothing would open the vault.
+    #[error("{label:?} is the vault's last slot")]
+    LastSlot {
+        /// Its label.
+        label: String,
+    },
+    /// What would be left does not open now.
+    #[error(
+        "without {label:?} the vault would not open: no other slot's key is where it should be"
+    )]
+    LockOut {
+        /// Its label.
+        label: String,
+    },
+    /// Its key or passphrase is needed, and not there.
+    #[error("nothing here opens the slot {label:?}")]
+    SlotClosed {
+        /// Its label.
+        label: String,
+    },
+    /// The service manager has handed in no key.
+    #[error("there is no credential `mcpipe-vault-key`")]
+    NoCredential,
+    /// A vault in memory has none of this.
+    #[error("a vault in memory has no slots")]
+    InMemory,
+    /// Another program did not give or keep a key.
+    #[error(transparent)]
+    KeyCommand(#[from] key_command::Error),
+    /// The unlock agent.
+    #[error(transparent)]
+    Agent(#[from] agent::Error),
     /// No passphrase came from where it should.
     #[error(transparent)]
     Passphrase(#[from] passphrase::Error),
@@ -81,7 +147,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Locked { .. } => {
-                "give the passphrase in MCPIPE_PASSPHRASE_FILE or with --passphrase-command"
+                "run `mcpipe vault unlock`, or give the passphrase in MCPIPE_PASSPHRASE_FILE or with --passphrase-command"
             }
             Self::WrongPassphrase { .. } => {
                 "see that MCPIPE_PASSPHRASE and its relatives hold the passphrase this vault was made with"
@@ -106,8 +172,29 @@ impl Error {
                 "if the older copy was restored on purpose, start mcpipe again"
             }
             Self::Busy { .. } => "end the mcpipe that hangs",
+            Self::ForeignKey { .. } => "restore the key there, or open the vault by another slot",
+            Self::NoVault { .. } => "`mcpipe vault init` makes one; so does the first sign-in",
+            Self::AlreadyThere { .. } => "`mcpipe vault status` says what opens it",
+            Self::NoSuchSlot { .. } => {
+                "`mcpipe vault slot list` shows them; an id is always single"
+            }
+            Self::SlotTaken { .. } => "`mcpipe vault slot rotate` replaces its key",
+            Self::LastSlot { .. } | Self::LockOut { .. } => {
+                "add another first: `mcpipe vault slot add passphrase`"
+            }
+            Self::SlotClosed { .. } => {
+                "give its passphrase or key, or take it away first: `mcpipe vault slot remove`"
+            }
+            Self::NoCredential => "run mcpipe in a unit with LoadCredential=mcpipe-vault-key:…",
+            Self::KeyCommand(key_command::Error::Unconfigured) => {
+                "in mcpipe.toml write: [vault] key_command = [\"program\", \"argument\"]"
+            }
+            Self::KeyCommand(_) => "run the program by hand to see what it says",
+            Self::Agent(error) => return error.hint(),
             Self::File(error) => return error.hint(),
-            Self::Stale | Self::Passphrase(_) | Self::Random(_) | Self::CutOff => return None,
+            Self::InMemory | Self::Stale | Self::Passphrase(_) | Self::Random(_) | Self::CutOff => {
+                return None;
+            }
         };
         Some(hint.to_owned())
     }

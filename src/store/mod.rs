@@ -8,17 +8,22 @@
 //!
 //! Knows nothing of what an entry's text means.
 
+pub mod agent;
+mod anchor;
 pub mod contents;
 mod disk;
 pub mod dump;
 pub mod envelope;
 mod error;
 pub mod file;
+pub mod key_command;
 mod memory;
 pub mod passphrase;
+mod place;
 pub mod primitives;
 pub mod program;
 pub mod slot;
+mod slots;
 mod status;
 mod system;
 
@@ -26,9 +31,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use disk::Unlock;
+pub use disk::{Moved, NewKey, Unlock, Verified};
 pub use error::Error;
-pub use file::Place;
+pub use place::Place;
 pub use status::{Level, SlotStatus, Status};
 
 use disk::Disk;

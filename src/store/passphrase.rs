@@ -73,6 +73,7 @@ pub enum Error {
 }
 
 /// A passphrase, as bytes, without the newline it may have ended with. Wiped when dropped.
+#[derive(Clone)]
 pub struct Passphrase(Zeroizing<Vec<u8>>);
 
 impl Passphrase {

@@ -169,6 +169,13 @@ impl Words {
     }
 }
 
+#[cfg(test)]
+impl Words {
+    pub(super) fn shown(&self) -> String {
+        self.0.join(" ")
+    }
+}
+
 impl fmt::Debug for Words {
     // The first word: somebody may have put a secret into the others.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -50,6 +50,18 @@ pub struct Status {
     pub slots: Vec<SlotStatus>,
     /// What protects it; `None` if there is no file.
     pub level: Option<Level>,
+    /// The generation that this machine wrote last, if the file is an older copy.
+    pub behind: Option<u64>,
+}
+
+impl SlotStatus {
+    pub(super) fn of(slot: &Slot) -> Self {
+        Self {
+            id: slot.id().to_owned(),
+            label: slot.label().to_owned(),
+            kind: slot.kind(),
+        }
+    }
 }
 
 impl Status {
@@ -64,13 +76,8 @@ impl Status {
             path,
             generation: sealed.map(envelope::Sealed::generation),
             level: slots.clone().map(level).min(),
-            slots: slots
-                .map(|slot| SlotStatus {
-                    id: slot.id().to_owned(),
-                    label: slot.label().to_owned(),
-                    kind: slot.kind(),
-                })
-                .collect(),
+            slots: slots.map(SlotStatus::of).collect(),
+            behind: None,
         }
     }
 }
