@@ -3,6 +3,8 @@
 //! The only reader of the environment (clap's `MCPIPE_<FLAG>` aside), and the last place that can say "wrong usage":
 //! after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
 
+mod client;
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -19,6 +21,7 @@ use crate::auth::scope::Scopes;
 use crate::auth::{self, Announce, Browser, Clock};
 use crate::bridge;
 use crate::cli::{NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs, VaultArgs};
+use crate::facts::Facts;
 use crate::remote::{https, tls};
 use crate::report::Failure;
 use crate::secret::Secret;
@@ -79,16 +82,16 @@ pub enum Error {
     /// A header that is none. Says only where it stands: all of it may be a secret.
     #[error("{0} is not of the form 'Name: value'")]
     NotHeader(String),
-    /// A variable that a header names is not set.
-    #[error("the header {header} names the environment variable {variable}, which is not set")]
+    /// A variable that a header or a flag names is not set.
+    #[error("{header} names the environment variable {variable}, which is not set")]
     Unset {
-        /// The header.
+        /// The header or the flag.
         header: String,
         /// The variable.
         variable: String,
     },
     /// A `${` without its `}`.
-    #[error("the header {0} holds `${{` without `}}`")]
+    #[error("{0} holds `${{` without `}}`")]
     Unclosed(String),
     /// A value with control characters in it.
     #[error("the value of the header {0} cannot be sent")]
@@ -96,6 +99,9 @@ pub enum Error {
     /// Not `key=value`, or a key that is ours.
     #[error("{0} takes key=value")]
     NotParameter(&'static str),
+    /// Not a JSON object, or not the one that is wanted.
+    #[error("{0} takes a JSON object")]
+    NotObject(&'static str),
     /// A file that was named cannot be read.
     #[error("cannot read {path}")]
     Unreadable {
@@ -122,6 +128,9 @@ impl From<Error> for Failure {
             }
             Error::Unclosed(_) => "write ${NAME}",
             Error::NotParameter(_) => "write key=value",
+            Error::NotObject(_) => {
+                "write JSON, or @FILE with JSON in the file; a client's has a client_id"
+            }
             Error::Unsendable(_) => "header values are printable ASCII without line breaks",
             Error::Unreadable { .. } => "check the path and its permissions",
         };
@@ -266,23 +275,9 @@ pub fn sign_in(
 ) -> Result<auth::Settings, Failure> {
     let defaults = auth::Settings::new(target.typed.clone(), Clock::new(now))
         .map_err(|error| Error::NotUrl(crate::frame::printable(&target.typed, 200), Some(error)))?;
-    let client_secret = match (&args.client_secret_file, &args.client_secret_env) {
-        (Some(path), _) => {
-            let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
-                path: path.clone(),
-                source,
-            })?;
-            Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
-        }
-        (None, Some(variable)) => {
-            let unset = || Error::Unset {
-                header: "--client-secret-env".into(),
-                variable: variable.clone(),
-            };
-            Some(Secret::new(around.get(variable).ok_or_else(unset)?))
-        }
-        (None, None) => None,
-    };
+    let identity = client::identity(args, around)?;
+    let redirect = identity.redirect.as_ref();
+    let host = redirect.and_then(Url::host_str);
     let browser = match around.get("BROWSER") {
         _ if args.no_browser => Browser::None,
         Some(command) => Browser::from_variable(command),
@@ -292,11 +287,14 @@ pub fn sign_in(
         account: args.account.clone(),
         allow_http: network.allow_http,
         allow_private: network.allow_private,
-        client_id: args.client_id.clone(),
-        client_secret,
+        client_id: identity.id,
+        client_secret: identity.secret,
+        client_method: identity.method,
+        client_metadata: identity.metadata,
+        registration_token: identity.registration_token,
         client_metadata_url: args.client_metadata_url.clone(),
         client_name: args.client_name.clone(),
-        scope: args.scope.as_deref().map(Scopes::parse),
+        scope: args.scope.as_deref().map(Scopes::parse).or(identity.scope),
         resource_parameter: args
             .resource
             .clone()
@@ -305,11 +303,19 @@ pub fn sign_in(
             .then_some(false),
         authorize_params: params(&args.authorize_params, "--authorize-param")?,
         token_params: params(&args.token_params, "--token-param")?,
+        refresh_params: params(&args.refresh_params, "--refresh-param")?,
+        use_id_token: args.use_id_token,
         authorization_server: args.authorization_server.clone(),
         assume_pkce: args.assume_pkce,
-        callback_port: args.callback_port,
-        callback_host: args.callback_host.clone(),
-        callback_path: args.callback_path.clone(),
+        callback_port: args.callback_port.or(redirect.and_then(Url::port)),
+        callback_host: args
+            .callback_host
+            .clone()
+            .or(host.map(|host| host.trim_matches(['[', ']']).to_owned())),
+        callback_path: args
+            .callback_path
+            .clone()
+            .or(redirect.map(|uri| uri.path().to_owned())),
         redirect_uri: args.redirect_uri.clone(),
         browser,
         auth_timeout: Duration::from_secs_f64(args.auth_timeout),
@@ -319,16 +325,9 @@ pub fn sign_in(
 }
 
 /// The HTTP client of the sign-in, which goes only where `url` may send it.
-///
-/// # Errors
-/// reqwest refused the settings.
-pub fn sign_in_http(
-    tls: rustls::ClientConfig,
-    settings: &auth::Settings,
-) -> Result<auth::http::Http, Failure> {
+pub fn sign_in_http(tls: rustls::ClientConfig, settings: &auth::Settings) -> auth::http::Http {
     let guard = Guard::new(&settings.url, settings.allow_http, settings.allow_private);
     auth::http::Http::new(tls, guard)
-        .map_err(|error| Failure::new(crate::report::Kind::Failed, error))
 }
 
 /// Parameters that are the sign-in's own.
@@ -357,8 +356,16 @@ fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>,
         .collect()
 }
 
+/// How long a request waits for a person: hosts give up after a minute (pains.md 11).
+const SIGN_IN_PATIENCE: Duration = Duration::from_secs(45);
+
 /// The bridge's limits and tastes.
-pub fn speaking(args: &SpeakingArgs) -> bridge::Settings {
+pub fn speaking(
+    args: &SpeakingArgs,
+    target: &Target,
+    account: &str,
+    around: &Surroundings,
+) -> bridge::Settings {
     let positive = |seconds: f64| (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
     let default_ping = args.keep_alive.then_some(30.0);
     bridge::Settings {
@@ -366,6 +373,13 @@ pub fn speaking(args: &SpeakingArgs) -> bridge::Settings {
         grace: Duration::from_secs_f64(args.grace),
         max_in_flight: args.max_in_flight as usize,
         call_timeout: positive(args.call_timeout),
+        sign_in_patience: (!args.wait_for_login).then_some(SIGN_IN_PATIENCE),
+        server: target.https.url.host_str().unwrap_or_default().to_owned(),
+        facts: Facts::about(
+            around.get("MCPIPE_HOME").map(Path::new),
+            target.https.url.as_str(),
+            account,
+        ),
         ping_interval: args.ping_interval.or(default_ping).and_then(positive),
         now,
     }

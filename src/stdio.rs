@@ -20,7 +20,7 @@ pub const QUEUE: usize = 64;
 /// The pause between a progress notification and a response right behind it. Hosts built on the TypeScript SDK handle
 /// a response at once and a notification a turn later, so a response read in one go with the last progress makes them
 /// forget whom the progress was for, and drop it.
-const PROGRESS_FIRST: Duration = Duration::from_millis(1);
+const PROGRESS_FIRST: Duration = Duration::from_millis(5);
 
 /// The two ends of the host's pipes, as the loop sees them.
 #[derive(Debug)]

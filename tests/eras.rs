@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 
 use mcpipe::auth::Authorizer;
 use mcpipe::bridge::{self, Parts, Settings, Stop};
-use mcpipe::era::Transport;
 use mcpipe::frame::Parsed;
 use mcpipe::ledger::Ledger;
 use mcpipe::recorder::Recorder;
@@ -167,14 +166,7 @@ async fn perform(
         host,
         remote,
         authorizer: Arc::new(Authorizer::off()),
-        settings: Settings {
-            transport: Transport::HttpFirst,
-            grace: Duration::from_secs(30),
-            max_in_flight: 64,
-            call_timeout: None,
-            ping_interval: None,
-            now: || SystemTime::UNIX_EPOCH,
-        },
+        settings: Settings::new(|| SystemTime::UNIX_EPOCH),
         stop: Stop::default(),
     };
     let speaking = async move {

@@ -22,7 +22,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     (
         "edges",
-        &["stdio", "remote", "auth", "store", "ledger", "recorder"],
+        &[
+            "stdio", "remote", "auth", "store", "ledger", "recorder", "facts",
+        ],
     ),
     ("bridge", &["bridge"]),
     (

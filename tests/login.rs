@@ -108,7 +108,7 @@ impl World {
 
     fn authorizer_with(&self, settings: Settings) -> Authorizer {
         let guard = Guard::new(&settings.url, settings.allow_http, settings.allow_private);
-        let http = Http::new(tls(), guard).unwrap();
+        let http = Http::new(tls(), guard);
         Authorizer::new(settings, Arc::clone(&self.vault), http)
     }
 
@@ -357,7 +357,7 @@ async fn signing_out_revokes_and_forgets() {
     assert!(!format!("{status:?}").contains("canary"));
 
     let settings = world.settings();
-    let http = Http::new(tls(), Guard::new(&settings.url, false, false)).unwrap();
+    let http = Http::new(tls(), Guard::new(&settings.url, false, false));
     let out = mcpipe::auth::kept::logout(&settings, &world.vault, &http)
         .await
         .unwrap();

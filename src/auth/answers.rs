@@ -5,8 +5,11 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
+use zeroize::Zeroizing;
 
 use super::http::{Answer, Fault, host_of, is_unwell};
 
@@ -79,6 +82,11 @@ fn success(object: &Map<String, Value>, use_id_token: bool) -> Value {
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     });
+    // An ID token ends when it says so, whatever the access token does.
+    let lifetime = match id_token {
+        Some(token) => lifetime_of(token).or(lifetime),
+        None => lifetime,
+    };
     let lifetime = lifetime.filter(|seconds| seconds.is_finite());
     let scope = match object.get("scope") {
         Some(Value::String(text)) => Some(text.replace(',', " ")),
@@ -97,6 +105,16 @@ fn success(object: &Map<String, Value>, use_id_token: bool) -> Value {
         }),
         "scope": scope.filter(|scope| !scope.trim().is_empty()),
     })
+}
+
+/// `exp` less `iat` of an ID token (OpenID Connect Core section 2): its lifetime by its issuer's own clock. Nothing else is
+/// read from it, and nothing is verified: to us it is a bearer token like any other.
+fn lifetime_of(token: &str) -> Option<f64> {
+    let payload = token.split('.').nth(1)?;
+    let payload = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?);
+    let claims: Value = serde_json::from_slice(&payload).ok()?;
+    let at = |name: &str| claims.get(name).and_then(Value::as_f64);
+    Some(at("exp")? - at("iat")?)
 }
 
 /// A year, in seconds.
@@ -172,6 +190,25 @@ mod tests {
         );
         let (_, value) = regular(&form, &url, false).unwrap();
         assert_eq!(value["scope"], "repo gist");
+    }
+
+    #[test]
+    fn an_id_token_ends_when_it_says_so() {
+        let url = Url::parse("https://as.example.com/token").unwrap();
+        let id_token = format!(
+            "e30.{}.sig",
+            BASE64_URL_SAFE_NO_PAD.encode(r#"{"iat":1000,"exp":1600,"sub":"x"}"#)
+        );
+        let body = format!(r#"{{"access_token":"a","expires_in":60,"id_token":"{id_token}"}}"#);
+        let answer = answer(200, "application/json", &body);
+        let (_, value) = regular(&answer, &url, true).unwrap();
+        assert_eq!(value["access_token"], id_token);
+        assert_eq!(value["expires_in"], 600);
+        let (_, value) = regular(&answer, &url, false).unwrap();
+        assert_eq!(
+            (&value["access_token"], &value["expires_in"]),
+            (&json!("a"), &json!(60))
+        );
     }
 
     #[test]

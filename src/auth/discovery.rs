@@ -240,7 +240,12 @@ pub async fn protected_resource(
         let Document::Found(document) = http.document(&place).await? else {
             continue;
         };
-        let name = text(&document, "resource").unwrap_or_default();
+        // A string (RFC 9728 section 2); GitLab has sent a list of one.
+        let name = match document.get("resource") {
+            Some(Value::Array(names)) if names.len() == 1 => names.first(),
+            name => name,
+        };
+        let name = name.and_then(Value::as_str).unwrap_or_default();
         if !covers(name, url) {
             return Err(Error::OtherResource {
                 wanted: super::plain(url.as_str(), 200),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::learned::Learned;
 use super::registration::{Client, Method, Source};
 use super::scope::Scopes;
 use super::settings::Settings;
@@ -52,6 +53,10 @@ pub struct Entry {
     pub strikes: u32,
     /// The code of the last one.
     pub last_error: Option<String>,
+    /// All scopes the server has ever named to us, in challenges or metadata.
+    pub scope_wanted: Option<Scopes>,
+    /// What its authorization server has taught us.
+    pub learned: Learned,
 }
 
 /// What is thought of a refresh token.
@@ -70,6 +75,8 @@ impl Entry {
     /// Puts newer tokens in place of the old. A refresh token that is not replaced stays (O-05). `sent_at` is when the
     /// request left; `jitter` is between 0 and 1.
     pub fn renew(&mut self, tokens: TokenSet, sent_at: u64, jitter: f64) {
+        self.learned.note_method(self.client.method, tokens.method);
+        self.learned.correct(&mut self.client);
         self.access = tokens.access;
         if tokens.refresh.is_some() {
             self.refresh = tokens.refresh;
@@ -135,6 +142,8 @@ impl Entry {
             state: self.state,
             strikes: self.strikes,
             last_error: self.last_error.clone(),
+            scope_wanted: self.scope_wanted.as_ref().map(Scopes::to_string),
+            learned: self.learned.clone(),
         };
         written(&stored)
     }
@@ -166,6 +175,8 @@ impl Entry {
             state: stored.state,
             strikes: stored.strikes,
             last_error: stored.last_error,
+            scope_wanted: scopes(stored.scope_wanted),
+            learned: stored.learned,
         })
     }
 }
@@ -179,6 +190,8 @@ pub struct Registration {
     pub redirect_uri: String,
     /// When its secret ends.
     pub expires_at: Option<u64>,
+    /// When the server last knew it.
+    pub known_at: u64,
 }
 
 impl Registration {
@@ -206,6 +219,7 @@ impl Registration {
             client: StoredClient::of(&self.client),
             redirect_uri: self.redirect_uri.clone(),
             expires_at: self.expires_at,
+            known_at: self.known_at,
         })
     }
 
@@ -216,6 +230,7 @@ impl Registration {
             client: stored.client.read(),
             redirect_uri: stored.redirect_uri,
             expires_at: stored.expires_at,
+            known_at: stored.known_at,
         })
     }
 }
@@ -301,6 +316,10 @@ struct Stored {
     state: State,
     strikes: u32,
     last_error: Option<String>,
+    #[serde(default)]
+    scope_wanted: Option<String>,
+    #[serde(default)]
+    learned: Learned,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -310,6 +329,8 @@ struct StoredRegistration {
     client: StoredClient,
     redirect_uri: String,
     expires_at: Option<u64>,
+    #[serde(default)]
+    known_at: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -317,6 +338,8 @@ struct StoredClient {
     client_id: String,
     client_secret: Option<String>,
     auth_method: String,
+    #[serde(default)]
+    other_method: Option<String>,
     client_source: String,
 }
 
@@ -326,6 +349,7 @@ impl StoredClient {
             client_id: client.id.clone(),
             client_secret: client.secret.as_ref().map(|it| it.expose().to_owned()),
             auth_method: client.method.name().to_owned(),
+            other_method: client.other.map(|other| other.name().to_owned()),
             client_source: client.source.name().to_owned(),
         }
     }
@@ -335,6 +359,7 @@ impl StoredClient {
             id: self.client_id,
             secret: self.client_secret.map(Secret::new),
             method: Method::named(&self.auth_method).unwrap_or(Method::None),
+            other: self.other_method.as_deref().and_then(Method::named),
             source: Source::named(&self.client_source),
         }
     }

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -23,15 +23,18 @@ use zeroize::Zeroizing;
 
 use super::guard::{Class, Guard, Refusal, class_of, classify};
 
-/// Visits what a sign-in has to visit.
+/// Visits what a sign-in has to visit. Costs nothing until it visits something: most starts sign in to nothing.
 #[derive(Clone)]
-pub struct Http {
+pub struct Http(Arc<Parts>);
+
+struct Parts {
     guard: Arc<Guard>,
+    tls: rustls::ClientConfig,
+    resolver: Arc<Guarded>,
     /// Follows the system's proxy settings.
-    far: reqwest::Client,
+    far: OnceLock<Result<reqwest::Client, Fault>>,
     /// Never through a proxy: this machine.
-    near: reqwest::Client,
-    guarded: Arc<Mutex<HashSet<String>>>,
+    near: OnceLock<Result<reqwest::Client, Fault>>,
 }
 
 /// An answer to a POST, whatever its status.
@@ -122,52 +125,28 @@ pub type Lookup =
 
 impl Http {
     /// Over this TLS configuration (roots and provider chosen by the caller).
-    ///
-    /// # Errors
-    /// [`Fault::Unbuildable`].
-    pub fn new(tls: rustls::ClientConfig, guard: Guard) -> Result<Self, Fault> {
+    pub fn new(tls: rustls::ClientConfig, guard: Guard) -> Self {
         Self::with_lookup(tls, guard, Arc::new(|name| Box::pin(system_lookup(name))))
     }
 
     /// As [`Http::new`], with names resolved by `lookup`.
-    ///
-    /// # Errors
-    /// [`Fault::Unbuildable`].
-    pub fn with_lookup(
-        mut tls: rustls::ClientConfig,
-        guard: Guard,
-        lookup: Lookup,
-    ) -> Result<Self, Fault> {
+    pub fn with_lookup(mut tls: rustls::ClientConfig, guard: Guard, lookup: Lookup) -> Self {
         // A handful of small requests: HTTP/1.1 is enough, and one protocol less to be wrong in.
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let guard = Arc::new(guard);
-        let guarded = Arc::new(Mutex::new(HashSet::new()));
         let resolver = Arc::new(Guarded {
             guard: Arc::clone(&guard),
-            guarded: Arc::clone(&guarded),
+            guarded: Mutex::default(),
             home: OnceCell::new(),
             lookup,
         });
-        let builder = || {
-            reqwest::Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .http1_only()
-                .redirect(reqwest::redirect::Policy::none())
-                .referer(false)
-                .connect_timeout(CONNECT_PATIENCE)
-                .pool_idle_timeout(Duration::from_secs(5))
-                .user_agent(concat!("mcpipe/", env!("CARGO_PKG_VERSION")))
-                .dns_resolver(Resolver(Arc::clone(&resolver)))
-        };
-        let unbuildable = |error: reqwest::Error| Fault::Unbuildable {
-            why: innermost(&error),
-        };
-        Ok(Self {
+        Self(Arc::new(Parts {
             guard,
-            far: builder().build().map_err(unbuildable)?,
-            near: builder().no_proxy().build().map_err(unbuildable)?,
-            guarded,
-        })
+            tls,
+            resolver,
+            far: OnceLock::new(),
+            near: OnceLock::new(),
+        }))
     }
 
     /// Judges a URL without visiting it.
@@ -175,7 +154,7 @@ impl Http {
     /// # Errors
     /// [`Fault::Refused`].
     pub fn check(&self, url: &Url) -> Result<(), Fault> {
-        self.guard.check(url).map_err(|why| Fault::Refused {
+        self.0.guard.check(url).map_err(|why| Fault::Refused {
             host: host_of(url),
             why,
         })
@@ -225,12 +204,32 @@ impl Http {
         within(DOCUMENT_PATIENCE, url, work).await
     }
 
+    /// What a browser would meet at a page: the status, and where it would be sent. Nothing is followed or read.
+    ///
+    /// # Errors
+    /// As [`Http::document`], except that every status is an answer.
+    pub async fn look(&self, url: &Url) -> Result<(u16, Option<Url>), Fault> {
+        let work = async {
+            let request = self.client_for(url)?.get(url.clone());
+            let request = request.header(ACCEPT, "text/html");
+            let response = request.send().await.map_err(|error| fault(url, &error))?;
+            let to = response.headers().get(LOCATION);
+            let to = to.and_then(|to| url.join(to.to_str().ok()?).ok());
+            Ok((response.status().as_u16(), to))
+        };
+        within(CONNECT_PATIENCE, url, work).await
+    }
+
     /// Posts JSON (registration). Redirects are answers, not followed.
     ///
     /// # Errors
     /// As [`Http::document`], except that every status is an answer.
-    pub async fn post_json(&self, url: &Url, value: &Value) -> Result<Answer, Fault> {
-        let mut headers = HeaderMap::new();
+    pub async fn post_json(
+        &self,
+        url: &Url,
+        value: &Value,
+        mut headers: HeaderMap,
+    ) -> Result<Answer, Fault> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.post(url, headers, value.to_string().into_bytes())
             .await
@@ -266,20 +265,45 @@ impl Http {
 
     fn client_for(&self, url: &Url) -> Result<&reqwest::Client, Fault> {
         self.check(url)?;
+        let parts = &self.0;
         if let Some(name) = url.domain() {
-            let mut guarded = self.guarded.lock().unwrap_or_else(PoisonError::into_inner);
+            let guarded = &parts.resolver.guarded;
+            let mut guarded = guarded.lock().unwrap_or_else(PoisonError::into_inner);
             guarded.insert(name.trim_end_matches('.').to_owned());
         }
-        Ok(match class_of(url) {
-            Some(Class::Loopback) => &self.near,
-            _ => &self.far,
+        let client = match class_of(url) {
+            Some(Class::Loopback) => parts
+                .near
+                .get_or_init(|| parts.build(reqwest::ClientBuilder::no_proxy)),
+            _ => parts.far.get_or_init(|| parts.build(|it| it)),
+        };
+        client.as_ref().map_err(Clone::clone)
+    }
+}
+
+impl Parts {
+    fn build(
+        &self,
+        with: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<reqwest::Client, Fault> {
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(CONNECT_PATIENCE)
+            .pool_idle_timeout(Duration::from_secs(5))
+            .user_agent(concat!("mcpipe/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Resolver(Arc::clone(&self.resolver)));
+        with(builder).build().map_err(|error| Fault::Unbuildable {
+            why: innermost(&error),
         })
     }
 }
 
 impl fmt::Debug for Http {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Http({:?})", self.guard)
+        write!(out, "Http({:?})", self.0.guard)
     }
 }
 
@@ -403,7 +427,7 @@ fn innermost(error: &reqwest::Error) -> String {
 struct Guarded {
     guard: Arc<Guard>,
     /// Names we were sent to. Any other name asked for is the system's proxy, which the user chose.
-    guarded: Arc<Mutex<HashSet<String>>>,
+    guarded: Mutex<HashSet<String>>,
     home: OnceCell<Option<Class>>,
     lookup: Lookup,
 }

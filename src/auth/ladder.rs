@@ -13,11 +13,10 @@ use super::challenge::Challenge;
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use super::entry::{Entry, Registration, State, is_for, subject};
 use super::http::POST_PATIENCE;
-use super::providers::quirks;
 use super::registration::{Client, Source};
+use super::renewal;
 use super::scope::{Scopes, Wishes, choose};
-use super::signin::Waiting;
-use super::tokens::Endpoint;
+use super::signin::{Past, Waiting};
 use crate::store::{Error as StoreError, Expected, Kind, Lock};
 
 /// An entry, where it was found, and at which revision.
@@ -138,7 +137,8 @@ impl House {
             Ok(entry) => Ok(Rung::Reached(entry, Origin::Refreshed)),
             // Failed is not refused: nobody is sent to a browser because a server was down.
             Err(why) if why.is_passing() => Err(why),
-            Err(why @ (Cause::Vault(_) | Cause::Network(_))) => Err(why),
+            // A client of the user's own that is not taken would not be taken after a sign-in either.
+            Err(why @ (Cause::Vault(_) | Cause::Network(_) | Cause::Registration(_))) => Err(why),
             Err(why) => {
                 tracing::info!(%why, "the refresh token is of no use");
                 Ok(Rung::Missed(Some(before)))
@@ -156,26 +156,16 @@ impl House {
         let Some(token) = entry.refresh.clone() else {
             return Err(Cause::NobodyThere);
         };
-        let endpoint = Endpoint {
-            http: &self.http,
-            url: &entry.token_endpoint,
-            client: &entry.client,
-            resource: entry.resource_sent.as_deref(),
-            extra: &self.settings.token_params,
-            use_id_token: self.settings.use_id_token,
-        };
-        let repeats_scope = quirks(&entry.issuer).scope_on_refresh;
-        let scope = entry.scope_requested.as_ref().filter(|_| repeats_scope);
         let sent_at = self.settings.now.seconds();
-        tracing::debug!(issuer = %entry.issuer, "refreshing");
-        let answer = endpoint.refresh(&token, scope).await;
+        let answer = renewal::refresh(&self.http, &self.settings, &mut entry, &token).await;
         let error = match answer {
             Ok(tokens) => {
                 entry.renew(tokens, sent_at, jitter());
                 self.save(&name, &entry, revision(rev)).await;
                 return Ok(entry);
             }
-            Err(error) => error,
+            Err(Cause::Tokens(error)) => error,
+            Err(why) => return Err(why),
         };
         if error.is("invalid_grant") {
             entry.strikes += 1;
@@ -209,6 +199,12 @@ impl House {
             held: before.as_ref().map(|entry| entry.issuer.as_str()),
         };
         let server = discovery::authorization_server(http, &resource, preference).await?;
+        if let Some(entry) = &before
+            && entry.issuer != server.issuer()
+        {
+            let (was, now) = (&entry.issuer, server.issuer());
+            tracing::warn!(%was, %now, "the server now names another sign-in service");
+        }
         // What was asked of another issuer is none of this one's business (SEP-2352).
         let before = before.filter(|entry| entry.issuer == server.issuer());
         let scope = self.scope(challenge, &resource, &server, before.as_ref());
@@ -231,7 +227,9 @@ impl House {
             }
         }
         self.desk().windows.push(self.settings.now.seconds());
-        let entry = self.ask_a_person(&resource, &server, scope).await?;
+        let challenged = challenge.scope.as_deref().map(Scopes::parse);
+        let past = Past::new(before.as_ref(), challenged.as_ref().or(resource.scopes()));
+        let entry = self.ask_a_person(&resource, &server, scope, past).await?;
         Ok((entry, Origin::SignedIn))
     }
 

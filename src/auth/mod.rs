@@ -24,10 +24,12 @@ pub mod guard;
 pub mod http;
 pub mod kept;
 mod ladder;
+pub mod learned;
 pub mod loopback;
 mod names;
 pub mod providers;
 pub mod registration;
+mod renewal;
 pub mod scope;
 mod settings;
 mod signin;
@@ -227,6 +229,19 @@ impl Error {
 }
 
 impl Cause {
+    /// A refusal by the authorization server, in its words, at the page or at the token endpoint.
+    pub(super) fn refusal(&self) -> Option<(&str, Option<&str>)> {
+        match self {
+            Self::Denied {
+                code, description, ..
+            }
+            | Self::Tokens(tokens::Error::Refused {
+                code, description, ..
+            }) => Some((code, description.as_deref())),
+            _ => None,
+        }
+    }
+
     fn fault(&self) -> Option<&http::Fault> {
         match self {
             Self::Network(fault)

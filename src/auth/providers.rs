@@ -5,6 +5,8 @@ use url::Url;
 /// How one authorization server differs from the standards.
 #[derive(Clone, Copy, Debug)]
 pub struct Quirks {
+    /// What people call it.
+    pub name: Option<&'static str>,
     /// It takes the `resource` parameter (RFC 8707).
     pub takes_resource: bool,
     /// It knows PKCE S256 though its metadata does not list it.
@@ -17,50 +19,166 @@ pub struct Quirks {
     pub authorize: &'static [(&'static str, &'static str)],
     /// The loopback host its registrations can hold.
     pub callback_host: Option<&'static str>,
+    /// What to tell somebody who has to register a client there by hand.
+    pub advice: Option<&'static str>,
 }
 
 const STANDARD: Quirks = Quirks {
+    name: None,
     takes_resource: true,
     knows_pkce: false,
     tenant_issuer: false,
     scope_on_refresh: false,
     authorize: &[],
     callback_host: None,
+    advice: None,
 };
 
 const ENTRA: Quirks = Quirks {
+    name: Some("Microsoft Entra ID"),
     takes_resource: false,
     knows_pkce: true,
     tenant_issuer: true,
     scope_on_refresh: true,
     callback_host: Some("localhost"),
+    advice: Some(
+        "register it as a mobile and desktop application, and ask for the server's own scope: --scope api://…/.default",
+    ),
     ..STANDARD
 };
 
 /// A refresh token only with `access_type=offline`, and again only after consent.
 const GOOGLE: Quirks = Quirks {
+    name: Some("Google"),
     knows_pkce: true,
     authorize: &[("access_type", "offline"), ("prompt", "consent")],
+    advice: Some("a client of the type \"Desktop app\" has a secret too, and it is needed"),
     ..STANDARD
 };
 
 const COGNITO: Quirks = Quirks {
+    name: Some("Amazon Cognito"),
     knows_pkce: true,
+    advice: Some("some servers behind it want the ID token: --use-id-token with --scope openid"),
     ..STANDARD
 };
 
-/// The whole host, or a suffix that begins with a dot and, before the star, a prefix.
+const OKTA: Quirks = Quirks {
+    name: Some("Okta"),
+    advice: Some(
+        "its registration endpoint wants an administrator's token (--dcr-token-env); a custom \
+         authorization server may want --authorize-param audience=…",
+    ),
+    ..STANDARD
+};
+
+const AUTH0: Quirks = Quirks {
+    name: Some("Auth0"),
+    advice: Some("if the server turns its tokens down, try --authorize-param audience=…"),
+    ..STANDARD
+};
+
+const GITHUB: Quirks = Quirks {
+    name: Some("GitHub"),
+    advice: Some(
+        "or bring a personal access token: --header 'Authorization: Bearer ${GITHUB_TOKEN}'",
+    ),
+    ..STANDARD
+};
+
+const SLACK: Quirks = Quirks {
+    name: Some("Slack"),
+    advice: Some("the redirect URI has to be listed in the app's settings, port and all"),
+    ..STANDARD
+};
+
+const FIGMA: Quirks = Quirks {
+    name: Some("Figma"),
+    advice: Some("it registers only clients whose name it knows: --client-name"),
+    ..STANDARD
+};
+
+const ATLASSIAN: Quirks = Quirks {
+    name: Some("Atlassian"),
+    advice: Some("or bring an API token: --header 'Authorization: Basic ${ATLASSIAN_TOKEN}'"),
+    ..STANDARD
+};
+
+const STRIPE: Quirks = Quirks {
+    name: Some("Stripe"),
+    advice: Some("or bring a restricted API key: --header 'Authorization: Bearer ${STRIPE_KEY}'"),
+    ..STANDARD
+};
+
+const fn called(name: &'static str) -> Quirks {
+    Quirks {
+        name: Some(name),
+        ..STANDARD
+    }
+}
+
+/// A host, or one with a star for a single label. Facts and where they were seen: providers.md.
 const TABLE: &[(&str, Quirks)] = &[
     ("login.microsoftonline.com", ENTRA),
     ("login.microsoftonline.us", ENTRA),
+    ("login.partner.microsoftonline.cn", ENTRA),
     ("accounts.google.com", GOOGLE),
     ("cognito-idp.*.amazonaws.com", COGNITO),
+    ("*.okta.com", OKTA),
+    ("*.oktapreview.com", OKTA),
+    ("*.auth0.com", AUTH0),
+    ("*.us.auth0.com", AUTH0),
+    ("*.eu.auth0.com", AUTH0),
+    ("*.au.auth0.com", AUTH0),
+    ("*.jp.auth0.com", AUTH0),
+    ("github.com", GITHUB),
+    ("slack.com", SLACK),
+    ("mcp.slack.com", SLACK),
+    ("api.figma.com", FIGMA),
+    ("mcp.figma.com", FIGMA),
+    ("auth.atlassian.com", ATLASSIAN),
+    ("cf.mcp.atlassian.com", ATLASSIAN),
+    ("mcp.atlassian.com", ATLASSIAN),
+    ("access.stripe.com", STRIPE),
+    ("gitlab.com", called("GitLab")),
+    ("mcp.linear.app", called("Linear")),
+    ("mcp.notion.com", called("Notion")),
+    ("mcp.sentry.dev", called("Sentry")),
+    ("api.supabase.com", called("Supabase")),
+    ("app.asana.com", called("Asana")),
+    ("mcp.hubspot.com", called("HubSpot")),
+    ("login.salesforce.com", called("Salesforce")),
+    ("test.salesforce.com", called("Salesforce (sandbox)")),
 ];
 
-/// What is known about this issuer.
+impl Quirks {
+    /// What is known, in words, for a person.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if !self.takes_resource {
+            words.push("the resource parameter is left out".to_owned());
+        }
+        if self.knows_pkce {
+            words.push("PKCE is believed, whatever the metadata says".to_owned());
+        }
+        if self.scope_on_refresh {
+            words.push("the scope is repeated when tokens are renewed".to_owned());
+        }
+        for (name, value) in self.authorize {
+            words.push(format!("{name}={value} is added"));
+        }
+        if let Some(host) = self.callback_host {
+            words.push(format!("the redirect goes to {host}"));
+        }
+        words
+    }
+}
+
+/// What is known about this issuer. Only what is served over https is who its name says.
 pub fn quirks(issuer: &str) -> Quirks {
     let parsed = Url::parse(issuer).ok();
-    let Some(host) = parsed.as_ref().and_then(Url::host_str) else {
+    let parsed = parsed.as_ref().filter(|url| url.scheme() == "https");
+    let Some(host) = parsed.and_then(Url::host_str) else {
         return STANDARD;
     };
     let fits = |pattern: &str| match pattern.split_once('*') {
@@ -81,9 +199,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn google_is_asked_for_a_refresh_token() {
+        let wanted = [("access_type", "offline"), ("prompt", "consent")];
+        assert_eq!(quirks("https://accounts.google.com").authorize, wanted);
+        assert_eq!(quirks("https://accounts.google.com/").authorize, wanted);
+    }
+
+    #[test]
     fn issuers_are_known_by_their_whole_host() {
         assert!(!quirks("https://login.microsoftonline.com/common/v2.0").takes_resource);
         assert!(quirks("https://login.microsoftonline.com.evil.example/").takes_resource);
+        assert!(quirks("http://login.microsoftonline.com/common/v2.0").takes_resource);
+        assert_eq!(
+            quirks("https://acme.okta.com/oauth2/default").name,
+            Some("Okta")
+        );
+        assert_eq!(quirks("https://okta.com").name, None);
         assert!(quirks("https://cognito-idp.eu-west-1.amazonaws.com/p").knows_pkce);
         assert!(!quirks("https://cognito-idp.a.b.amazonaws.com/p").knows_pkce);
         assert!(!quirks("https://as.example.com").knows_pkce);

@@ -5,11 +5,13 @@
 //!
 //! RFC 7591, OAuth Client ID Metadata Document (draft), RFC 8252 section 7.3; protocol.md G-01 to G-08.
 
+use ::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::discovery::AuthorizationServer;
 use super::http::{Fault, Http, host_of, is_unwell};
+use super::providers::quirks;
 use super::settings::Settings;
 use crate::secret::Secret;
 
@@ -22,8 +24,23 @@ pub struct Client {
     pub secret: Option<Secret>,
     /// How the secret is shown.
     pub method: Method,
+    /// Another way the server takes secrets, for when it does not take this one.
+    pub other: Option<Method>,
     /// How we came by it.
     pub source: Source,
+}
+
+impl Client {
+    /// The same client, its secret shown in the other way.
+    pub fn otherwise(&self) -> Option<Self> {
+        self.secret.as_ref()?;
+        let method = self.other.filter(|other| *other != self.method)?;
+        Some(Self {
+            method,
+            other: Some(self.method),
+            ..self.clone()
+        })
+    }
 }
 
 /// How a client authenticates at the token endpoint.
@@ -98,12 +115,14 @@ pub enum Error {
         host: String,
         /// What that client's redirect URI has to be.
         redirect_uri: String,
+        /// What is known of getting one there.
+        advice: Option<&'static str>,
     },
     /// It said no.
-    #[error("{host} refuses to register this client (HTTP {status}){}", super::said(Some(.words)))]
+    #[error("{endpoint} refuses to register this client (HTTP {status}){}", super::said(Some(.words)))]
     Refused {
-        /// The registration endpoint's host.
-        host: String,
+        /// The registration endpoint, without its query.
+        endpoint: String,
         /// The HTTP status.
         status: u16,
         /// `error` of RFC 7591 section 3.2.2, if there was one.
@@ -112,6 +131,34 @@ pub enum Error {
         words: String,
         /// What a client registered by hand has to have.
         redirect_uri: String,
+        /// What is known of getting one there.
+        advice: Option<&'static str>,
+    },
+    /// The client the user brought, or our document, is not accepted there.
+    #[error("{host} does not accept the client {client}: {code}{}", super::said(.description.as_deref()))]
+    NotTaken {
+        /// The authorization server.
+        host: String,
+        /// The client id, cleaned.
+        client: String,
+        /// Its word for it.
+        code: String,
+        /// Its explanation, cleaned.
+        description: Option<String>,
+        /// How we came by the client.
+        by: Source,
+    },
+    /// The client the user brought belongs to another authorization server than the one the server names now (G-02).
+    #[error(
+        "the server now names another sign-in service, {now}: the client {client} belongs to {was}"
+    )]
+    Elsewhere {
+        /// The client id, cleaned.
+        client: String,
+        /// The issuer it was used with.
+        was: String,
+        /// The issuer named now.
+        now: String,
     },
     /// It said yes without a client id.
     #[error("{host} registered this client without giving it an id")]
@@ -127,11 +174,34 @@ pub enum Error {
 impl Error {
     pub(super) fn hint(&self, resource: &str) -> String {
         match self {
-            Self::NotOffered { redirect_uri, .. } | Self::Refused { redirect_uri, .. } => format!(
-                "register a client with the redirect URI {redirect_uri} there, then run \
-                 `mcpipe login {resource} --client-id ID` (and --client-secret-env VAR if it got a secret)"
-            ),
+            Self::NotOffered {
+                redirect_uri,
+                advice,
+                ..
+            }
+            | Self::Refused {
+                redirect_uri,
+                advice,
+                ..
+            } => {
+                let port = Url::parse(redirect_uri).ok().and_then(|uri| uri.port());
+                let port = port.map_or_else(String::new, |port| format!(" --callback-port {port}"));
+                let advice = advice.map_or_else(String::new, |advice| format!("; {advice}"));
+                format!(
+                    "register a client with the redirect URI {redirect_uri} there, then run \
+                     `mcpipe login {resource} --client-id ID{port}` (and --client-secret-env VAR if it got a secret){advice}"
+                )
+            }
             Self::BadDocument(_) => "correct --client-metadata-url".to_owned(),
+            Self::NotTaken { by, .. } => match by {
+                Source::Document => "correct --client-metadata-url, or leave it out".to_owned(),
+                _ => "check --client-id and its secret (--client-secret-env, --client-secret-file), and that \
+                      this client is still registered there"
+                    .to_owned(),
+            },
+            Self::Elsewhere { now, .. } => format!(
+                "if it really moved, say so with --authorization-server {now} and a client of that one"
+            ),
             _ => format!("run `mcpipe login {resource}`"),
         }
     }
@@ -143,16 +213,21 @@ impl Error {
 /// [`Error::BadDocument`].
 pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option<Client>, Error> {
     if let Some(id) = &settings.client_id {
-        return Ok(Some(Client {
+        let mut client = Client {
             id: id.clone(),
             secret: settings.client_secret.clone(),
-            method: method(
-                None,
-                settings.client_secret.is_some(),
-                server.auth_methods(),
-            ),
+            method: settings
+                .client_method
+                .filter(|method| (*method == Method::None) != settings.client_secret.is_some())
+                .unwrap_or_else(|| {
+                    let has_secret = settings.client_secret.is_some();
+                    method(None, has_secret, server.auth_methods())
+                }),
+            other: None,
             source: Source::Given,
-        }));
+        };
+        client.other = other(&client, server.auth_methods());
+        return Ok(Some(client));
     }
     let Some(url) = settings
         .client_metadata_url
@@ -168,6 +243,7 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
         id: url.clone(),
         secret: None,
         method: Method::None,
+        other: None,
         source: Source::Document,
     }))
 }
@@ -193,13 +269,24 @@ pub async fn register(
 ) -> Result<Registered, Error> {
     let Some(endpoint) = server.registration_endpoint() else {
         return Err(Error::NotOffered {
-            host: server.host(),
-            redirect_uri: redirect_uri.to_owned(),
+            host: match quirks(server.issuer()).name {
+                Some(name) => format!("{name} ({})", server.host()),
+                None => server.host(),
+            },
+            redirect_uri: by_hand(settings, redirect_uri),
+            advice: quirks(server.issuer()).advice,
         });
     };
     let wish = wished_method(server.auth_methods());
     let body = request(settings, redirect_uri, wish);
-    let answer = http.post_json(endpoint, &body).await?;
+    let mut headers = HeaderMap::new();
+    let token = settings.registration_token.as_ref();
+    let token = token.map(|token| HeaderValue::try_from(format!("Bearer {}", token.expose())));
+    if let Some(Ok(mut token)) = token {
+        token.set_sensitive(true);
+        headers.insert(AUTHORIZATION, token);
+    }
+    let answer = http.post_json(endpoint, &body, headers).await?;
     let host = host_of(endpoint);
     if is_unwell(answer.status) {
         return Err(Error::Http(Fault::Unwell {
@@ -211,16 +298,21 @@ pub async fn register(
     let object: Map<String, Value> = serde_json::from_slice(&answer.body).unwrap_or_default();
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     if !(200..=299).contains(&answer.status) {
-        let words = text("error_description")
-            .or(text("message"))
-            .or(text("error"));
-        let raw = String::from_utf8_lossy(&answer.body);
+        let explanation = text("error_description").or(text("message"));
+        let words = match (text("error"), explanation) {
+            (Some(code), Some(explanation)) => format!("{code}: {explanation}"),
+            (Some(word), None) | (None, Some(word)) => word.to_owned(),
+            (None, None) => String::from_utf8_lossy(&answer.body).into_owned(),
+        };
+        let mut place = endpoint.clone();
+        place.set_query(None);
         return Err(Error::Refused {
-            host,
+            endpoint: super::plain(place.as_str(), 200),
             status: answer.status,
             code: text("error").map(|code| super::plain(code, 100)),
-            words: super::plain(words.unwrap_or(&raw), 500),
-            redirect_uri: redirect_uri.to_owned(),
+            words: super::plain(&without(&words, settings), 500),
+            redirect_uri: by_hand(settings, redirect_uri),
+            advice: quirks(server.issuer()).advice,
         });
     }
     let id = text("client_id").filter(|id| !id.is_empty());
@@ -230,15 +322,80 @@ pub async fn register(
     let expires_at = object
         .get("client_secret_expires_at")
         .and_then(Value::as_u64);
+    let mut client = Client {
+        id,
+        method: method(returned, secret.is_some(), server.auth_methods()),
+        other: None,
+        secret: secret.map(Secret::new),
+        source: Source::Registered,
+    };
+    client.other = other(&client, server.auth_methods());
     Ok(Registered {
-        client: Client {
-            id,
-            method: method(returned, secret.is_some(), server.auth_methods()),
-            secret: secret.map(Secret::new),
-            source: Source::Registered,
-        },
+        client,
         expires_at: expires_at.filter(|at| *at > 0 && secret.is_some()),
     })
+}
+
+/// Whether the page for this client's sign-in is an error page: the server has lost the registration (pain 7). A page
+/// that cannot be looked at says nothing.
+pub async fn is_forgotten(http: &Http, page: &Url, redirect_uri: &str) -> bool {
+    let (status, to) = match http.look(page).await {
+        Ok(seen) => seen,
+        Err(why) => {
+            tracing::debug!(%why, "the sign-in page cannot be looked at beforehand");
+            return false;
+        }
+    };
+    if let Some(to) = to.filter(|to| to.as_str().starts_with(redirect_uri)) {
+        return to.query_pairs().any(|(name, value)| {
+            name == "error" && matches!(&*value, "invalid_client" | "unauthorized_client")
+        });
+    }
+    (400..500).contains(&status) && !is_unwell(status)
+}
+
+/// The refusal of a client that is not ours to replace; `None` for anything else.
+pub fn not_taken(client: &Client, refusal: &super::tokens::Error) -> Option<Error> {
+    let super::tokens::Error::Refused {
+        host,
+        code,
+        description,
+    } = refusal
+    else {
+        return None;
+    };
+    (refusal.is_about_client() && client.source != Source::Registered).then(|| Error::NotTaken {
+        host: host.clone(),
+        client: super::plain(&client.id, 200),
+        code: code.clone(),
+        description: description.clone(),
+        by: client.source,
+    })
+}
+
+/// The redirect URI a client registered by hand has to have: no part of it is made up anew each time.
+fn by_hand(settings: &Settings, redirect_uri: &str) -> String {
+    if settings.redirect_uri.is_some() || settings.callback_path.is_some() {
+        return redirect_uri.to_owned();
+    }
+    Url::parse(redirect_uri).map_or_else(
+        |_| redirect_uri.to_owned(),
+        |mut uri| {
+            uri.set_path(FIXED_PATH);
+            uri.into()
+        },
+    )
+}
+
+/// The path of the redirect URI where it has to be known beforehand.
+pub const FIXED_PATH: &str = "/oauth/callback";
+
+/// A server that repeats what it was shown.
+fn without(words: &str, settings: &Settings) -> String {
+    match &settings.registration_token {
+        Some(token) if token.expose().len() >= 4 => words.replace(token.expose(), "(redacted)"),
+        _ => words.to_owned(),
+    }
 }
 
 /// As little as servers accept: some refuse members they do not know, and scopes they have not listed.
@@ -256,6 +413,8 @@ fn request(settings: &Settings, redirect_uri: &str, wish: Method) -> Value {
     let mut members = body.as_object().cloned().unwrap_or_default();
     members.extend(scope);
     members.extend(settings.client_metadata.clone());
+    // What is listened on decides, whatever the user's metadata says.
+    members.insert("redirect_uris".to_owned(), json!([redirect_uri]));
     members.into()
 }
 
@@ -286,6 +445,15 @@ fn method(returned: Option<&str>, has_secret: bool, listed: Option<&[String]>) -
         (_, true) if lists(Method::Basic) => Method::Basic,
         (_, true) => Method::Post,
     }
+}
+
+/// The other way this server takes a secret, if it lists one, or lists none at all.
+fn other(client: &Client, listed: Option<&[String]>) -> Option<Method> {
+    client.secret.as_ref()?;
+    [Method::Basic, Method::Post].into_iter().find(|method| {
+        *method != client.method
+            && listed.is_none_or(|listed| listed.iter().any(|name| name == method.name()))
+    })
 }
 
 fn is_document_address(text: &str) -> bool {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::registration::Method;
 use super::scope::Scopes;
 use crate::secret::Secret;
 
@@ -28,6 +29,10 @@ pub struct Settings {
     pub client_id: Option<String>,
     /// Its secret.
     pub client_secret: Option<Secret>,
+    /// How it shows the secret; `None` leaves that to the server's metadata.
+    pub client_method: Option<Method>,
+    /// What a registration endpoint wants to see of us (the initial access token of RFC 7591 section 3).
+    pub registration_token: Option<Secret>,
     /// The address of our client metadata document, which is then our client id where the server takes such.
     pub client_metadata_url: Option<String>,
     /// Members put over the ones we register with.
@@ -42,8 +47,10 @@ pub struct Settings {
     pub send_resource: Option<bool>,
     /// Added to the authorization request.
     pub authorize_params: Vec<(String, String)>,
-    /// Added to token requests.
+    /// Added to the request that spends a code.
     pub token_params: Vec<(String, String)>,
+    /// Added to the requests that renew tokens.
+    pub refresh_params: Vec<(String, String)>,
     /// The issuer to use, whatever the server says.
     pub authorization_server: Option<String>,
     /// Believe that the authorization server knows PKCE although it does not say so.
@@ -87,6 +94,8 @@ impl Settings {
             allow_private: false,
             client_id: None,
             client_secret: None,
+            client_method: None,
+            registration_token: None,
             client_metadata_url: None,
             client_metadata: Map::new(),
             client_name: "mcpipe".to_owned(),
@@ -95,6 +104,7 @@ impl Settings {
             send_resource: None,
             authorize_params: Vec::new(),
             token_params: Vec::new(),
+            refresh_params: Vec::new(),
             authorization_server: None,
             assume_pkce: false,
             use_id_token: false,

@@ -11,11 +11,12 @@ use super::authorizer::House;
 use super::browser;
 use super::code::{self, Asking, Pending, Redirected, Verdict};
 use super::discovery::{AuthorizationServer, ProtectedResource};
-use super::entry::{Entry, Registration, State};
+use super::entry::{Entry, Registration, State, subject};
 use super::ladder::jitter;
+use super::learned::{Learned, Lesson};
 use super::loopback::{Loopback, Page, Place, Visit};
 use super::providers::quirks;
-use super::registration::{self, Client, Source};
+use super::registration::{self, Client, FIXED_PATH, Source};
 use super::scope::Scopes;
 use super::settings::{Notice, Settings};
 use super::tokens::{Endpoint, TokenSet};
@@ -28,61 +29,100 @@ struct Identity {
     listener: Loopback,
 }
 
+/// What is known from before, and goes on into the entry.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Past {
+    learned: Learned,
+    wanted: Option<Scopes>,
+}
+
+impl Past {
+    /// From the entry of before, if it is this issuer's, and what the server names now.
+    pub(super) fn new(before: Option<&Entry>, named: Option<&Scopes>) -> Self {
+        let before_wanted = before.and_then(|entry| entry.scope_wanted.as_ref());
+        Self {
+            learned: before
+                .map(|entry| entry.learned.clone())
+                .unwrap_or_default(),
+            wanted: match (before_wanted, named) {
+                (Some(before), Some(named)) => Some(before.and(named)),
+                (one, other) => one.or(other).cloned(),
+            },
+        }
+    }
+}
+
 impl House {
-    /// Has a person sign in, and keeps what comes of it. A registration the server has forgotten is made anew, once;
-    /// a scope it does not know is left out, once.
+    /// Has a person sign in, and keeps what comes of it. What a refusal teaches is put right and asked again, each
+    /// once: a registration the server has forgotten is made anew, a scope it does not know is left out, and so is the
+    /// `resource` it does not want (pains 7, 21, 23).
     pub(super) async fn ask_a_person(
         &self,
         resource: &ProtectedResource,
         server: &AuthorizationServer,
         scope: Option<Scopes>,
+        mut past: Past,
     ) -> Result<Entry, Cause> {
         let mut scope = scope;
-        let mut tries = 0;
+        let mut is_registered_anew = false;
         loop {
-            tries += 1;
-            let identity = self.identity(server).await?;
+            let sent = self.resource_parameter(resource, server, &past.learned);
+            let identity = self
+                .identity(server, sent.as_deref(), scope.as_ref(), &past.learned)
+                .await?;
             let client = identity.client.clone();
             let ended = self
-                .one_request(resource, server, identity, scope.as_ref())
+                .one_request(server, identity, sent.as_deref(), scope.as_ref(), &past)
                 .await;
-            match ended {
-                Err(Cause::Tokens(error)) if error.is_about_client() && tries < 2 => {
-                    if client.source != Source::Registered {
-                        return Err(error.into());
-                    }
-                    self.forget_registration(server.issuer(), &client).await;
-                }
-                Err(Cause::Denied { code, .. })
-                    if code == "invalid_scope"
-                        && tries < 2
-                        && scope.is_some()
-                        && self.settings.scope.is_none() =>
+            let Err(why) = &ended else {
+                return ended;
+            };
+            let Some((code, description)) = why.refusal() else {
+                return ended;
+            };
+            if matches!(code, "invalid_client" | "unauthorized_client") {
+                if let Cause::Tokens(error) = why
+                    && let Some(error) = registration::not_taken(&client, error)
                 {
-                    scope = None;
+                    return Err(error.into());
                 }
-                ended => return ended,
+                if client.source != Source::Registered || is_registered_anew {
+                    return ended;
+                }
+                is_registered_anew = true;
+                self.forget_registration(server.issuer(), &client).await;
+            } else if code == "invalid_scope" && scope.is_some() && self.settings.scope.is_none() {
+                scope = None;
+            } else if Lesson::of(code, description) == Some(Lesson::NoResource)
+                && sent.is_some()
+                && self.settings.resource_parameter.is_none()
+                && self.settings.send_resource.is_none()
+            {
+                past.learned.refuses_resource = true;
+            } else {
+                return ended;
             }
+            tracing::info!(%why, "asking once more, otherwise");
         }
     }
 
     async fn one_request(
         &self,
-        resource: &ProtectedResource,
         server: &AuthorizationServer,
         identity: Identity,
+        sent: Option<&str>,
         scope: Option<&Scopes>,
+        past: &Past,
     ) -> Result<Entry, Cause> {
         let Identity {
             client,
             mut listener,
         } = identity;
-        let sent = self.resource_parameter(resource, server);
         let asking = Asking {
             server,
             client: &client,
             redirect_uri: listener.uri(),
-            resource: sent.as_deref(),
+            resource: sent,
             scope,
         };
         let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
@@ -100,15 +140,24 @@ impl House {
             http: &self.http,
             url: server.token_endpoint(),
             client: &client,
-            resource: sent.as_deref(),
+            resource: sent,
             extra: &self.settings.token_params,
             use_id_token: self.settings.use_id_token,
         };
         let sent_at = self.settings.now.seconds();
         match redirected.redeem(&endpoint).await {
             Ok(tokens) => {
-                let entry = self.entry(server, client, sent, scope, tokens, sent_at);
+                let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
+                entry.resource_sent = sent.map(str::to_owned);
                 self.keep(&entry).await;
+                self.confirm_registration(&entry, listener.uri()).await;
+                if entry.refresh.is_none() && entry.expires_at.is_some() {
+                    let host = server.host();
+                    tracing::warn!(
+                        host,
+                        "no refresh token was given: when this token ends, a person has to sign in again"
+                    );
+                }
                 visit.answer(Page::SignedIn);
                 let host = server.host();
                 tracing::info!(host, "signed in");
@@ -153,9 +202,17 @@ impl House {
         }
     }
 
-    async fn identity(&self, server: &AuthorizationServer) -> Result<Identity, Cause> {
-        if let Some(client) = registration::known(server, &self.settings)? {
-            let place = self.place(server, Some("/oauth/callback"), None);
+    async fn identity(
+        &self,
+        server: &AuthorizationServer,
+        resource: Option<&str>,
+        scope: Option<&Scopes>,
+        learned: &Learned,
+    ) -> Result<Identity, Cause> {
+        if let Some(mut client) = registration::known(server, &self.settings)? {
+            self.belongs_there(&client, server).await?;
+            learned.correct(&mut client);
+            let place = self.place(server, Some(FIXED_PATH), None);
             let listener = self.listen(&place).await?;
             return Ok(Identity { client, listener });
         }
@@ -165,8 +222,18 @@ impl House {
             if let Ok(listener) = Loopback::open(&place, &self.tasks).await
                 && listener.uri() == kept.redirect_uri
             {
-                let client = kept.client;
-                return Ok(Identity { client, listener });
+                let asking = Asking {
+                    server,
+                    client: &kept.client,
+                    redirect_uri: listener.uri(),
+                    resource,
+                    scope,
+                };
+                if !self.is_forgotten(&asking, kept.known_at).await? {
+                    let client = kept.client;
+                    return Ok(Identity { client, listener });
+                }
+                tracing::info!(host = server.host(), "the registration is lost there");
             }
         }
         let place = self.place(server, None, None);
@@ -195,19 +262,85 @@ impl House {
             client: registered.client.clone(),
             redirect_uri: listener.uri().to_owned(),
             expires_at: registered.expires_at,
+            known_at: self.settings.now.seconds(),
         };
-        let content = kept.write();
-        let kind = Kind::ClientRegistration;
-        if let Err(why) = self
-            .vault
-            .put(&name, kind, &content, Expected::Anything)
-            .await
-        {
-            tracing::warn!(%why, "the registration cannot be kept");
-        }
+        self.keep_registration(&name, &kept).await;
         Ok(Identity {
             client: registered.client,
             listener,
+        })
+    }
+
+    async fn keep_registration(&self, name: &str, kept: &Registration) {
+        let (kind, content) = (Kind::ClientRegistration, kept.write());
+        let put = self.vault.put(name, kind, &content, Expected::Anything);
+        if let Err(why) = put.await {
+            tracing::warn!(%why, "the registration cannot be kept");
+        }
+    }
+
+    /// Whether the server has lost a registration of ours. One it has just honoured is not asked after.
+    async fn is_forgotten(&self, asking: &Asking<'_>, known_at: u64) -> Result<bool, Cause> {
+        let now = self.settings.now.seconds();
+        if (known_at..known_at.saturating_add(TRUSTED)).contains(&now) {
+            return Ok(false);
+        }
+        // What is looked at is not the page that will be shown: its state and verifier are thrown away.
+        let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
+        let page = code::begin(asking, &self.settings, state)?;
+        self.http.check(page.url())?;
+        Ok(registration::is_forgotten(&self.http, page.url(), asking.redirect_uri).await)
+    }
+
+    /// Notes that a registration was honoured, and how its secret was taken.
+    async fn confirm_registration(&self, entry: &Entry, redirect_uri: &str) {
+        let name = Registration::name(&entry.issuer, &self.settings);
+        if entry.client.source != Source::Registered {
+            return;
+        }
+        if let Ok(Some(kept)) = self.registration(&name).await
+            && kept.client.id == entry.client.id
+            && kept.redirect_uri == redirect_uri
+        {
+            let kept = Registration {
+                client: entry.client.clone(),
+                known_at: entry.obtained_at,
+                ..kept
+            };
+            self.keep_registration(&name, &kept).await;
+        }
+    }
+
+    /// A client the user brought was registered with somebody. Where the server once named that one and now another,
+    /// the client's secret is none of the other's business (G-02, T8), unless the user says so.
+    async fn belongs_there(
+        &self,
+        client: &Client,
+        server: &AuthorizationServer,
+    ) -> Result<(), Cause> {
+        if client.source != Source::Given || self.settings.authorization_server.is_some() {
+            return Ok(());
+        }
+        let ours = subject(&self.settings);
+        let mut was = None;
+        for (name, kind) in self.vault.list().await? {
+            let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
+            if kind != Kind::Oauth || !parts.starts_with(&ours) || parts.get(4) != Some(&client.id)
+            {
+                continue;
+            }
+            match parts.get(3) {
+                Some(issuer) if issuer == server.issuer() => return Ok(()),
+                issuer => was = issuer.cloned(),
+            }
+        }
+        was.map_or(Ok(()), |was| {
+            Err(registration::Error::Elsewhere {
+                client: super::plain(&client.id, 200),
+                was: super::plain(&was, 200),
+                now: super::plain(server.issuer(), 200),
+            }
+            .into())
         })
     }
 
@@ -270,13 +403,15 @@ impl House {
         &self,
         resource: &ProtectedResource,
         server: &AuthorizationServer,
+        learned: &Learned,
     ) -> Option<String> {
         let Settings {
             resource_parameter,
             send_resource,
             ..
         } = &self.settings;
-        let takes_it = quirks(server.issuer()).takes_resource || resource_parameter.is_some();
+        let takes_it = quirks(server.issuer()).takes_resource && !learned.refuses_resource
+            || resource_parameter.is_some();
         send_resource.unwrap_or(takes_it).then(|| {
             resource_parameter
                 .clone()
@@ -289,10 +424,10 @@ impl House {
         &self,
         server: &AuthorizationServer,
         client: Client,
-        resource_sent: Option<String>,
         scope: Option<&Scopes>,
         tokens: TokenSet,
         sent_at: u64,
+        past: &Past,
     ) -> Entry {
         let mut entry = Entry {
             resource: self.settings.canonical_resource(),
@@ -306,13 +441,15 @@ impl House {
             obtained_at: sent_at,
             expires_at: None,
             refresh_at: None,
-            resource_sent,
+            resource_sent: None,
             scope_requested: scope.cloned(),
             // What is not said was granted as asked (RFC 6749 section 5.1).
             scope_granted: scope.cloned(),
             state: State::Ok,
             strikes: 0,
             last_error: None,
+            scope_wanted: past.wanted.clone(),
+            learned: past.learned.clone(),
         };
         entry.renew(tokens, sent_at, jitter());
         entry
@@ -331,6 +468,9 @@ impl House {
         }
     }
 }
+
+/// Seconds in which a registration the server has honoured is not asked after.
+const TRUSTED: u64 = 600;
 
 fn unguessable_path() -> String {
     format!("/cb/{}", CsrfToken::new_random_len(16).into_secret())

@@ -37,6 +37,8 @@ pub struct TokenSet {
     pub lifetime: Option<Duration>,
     /// What was granted, where it differs from what was asked.
     pub scope: Option<Scopes>,
+    /// How the client proved itself.
+    pub method: Method,
 }
 
 /// Why it gave none.
@@ -95,11 +97,48 @@ pub struct Endpoint<'a> {
 }
 
 impl Endpoint<'_> {
-    /// Spends an authorization code.
+    /// Spends an authorization code. A client that is not recognised proves itself in the other way the server has,
+    /// once: that spends nothing (pain 20).
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn redeem(
+        &self,
+        code: &Secret,
+        verifier: &Secret,
+        redirect_uri: &str,
+    ) -> Result<TokenSet, Error> {
+        let first = self.redeem_once(code, verifier, redirect_uri).await;
+        match (&first, self.client.otherwise()) {
+            (Err(error), Some(other)) if error.is("invalid_client") => {
+                let again = self.shown_as(&other);
+                let second = again.redeem_once(code, verifier, redirect_uri).await;
+                either(first, second)
+            }
+            _ => first,
+        }
+    }
+
+    /// Spends a refresh token; otherwise as [`Endpoint::redeem`]. `scope` only for servers that want it repeated (O-05).
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn refresh(&self, token: &Secret, scope: Option<&Scopes>) -> Result<TokenSet, Error> {
+        let first = self.refresh_once(token, scope).await;
+        match (&first, self.client.otherwise()) {
+            (Err(error), Some(other)) if error.is("invalid_client") => {
+                let second = self.shown_as(&other).refresh_once(token, scope).await;
+                either(first, second)
+            }
+            _ => first,
+        }
+    }
+
+    fn shown_as<'b>(&'b self, client: &'b Client) -> Endpoint<'b> {
+        Endpoint { client, ..*self }
+    }
+
+    async fn redeem_once(
         &self,
         code: &Secret,
         verifier: &Secret,
@@ -119,11 +158,11 @@ impl Endpoint<'_> {
         self.read(answer, &[code, verifier])
     }
 
-    /// Spends a refresh token. `scope` only for servers that want it repeated (O-05).
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn refresh(&self, token: &Secret, scope: Option<&Scopes>) -> Result<TokenSet, Error> {
+    async fn refresh_once(
+        &self,
+        token: &Secret,
+        scope: Option<&Scopes>,
+    ) -> Result<TokenSet, Error> {
         let client = self.wire();
         let token_type = RefreshToken::new(token.expose().to_owned());
         let mut request = client.exchange_refresh_token(&token_type);
@@ -198,6 +237,7 @@ impl Endpoint<'_> {
         }
         Ok(TokenSet {
             access,
+            method: self.client.method,
             refresh: tokens
                 .refresh_token()
                 .map(|token| Secret::new(token.secret().as_str())),
@@ -282,6 +322,17 @@ pub async fn revoke(
             code: format!("http_{status}"),
             description: None,
         }),
+    }
+}
+
+/// The second answer, unless it is no better: then the first says why.
+fn either(
+    first: Result<TokenSet, Error>,
+    second: Result<TokenSet, Error>,
+) -> Result<TokenSet, Error> {
+    match &second {
+        Err(error) if error.is_about_client() => first,
+        _ => second,
     }
 }
 

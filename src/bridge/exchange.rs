@@ -8,20 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time;
+use http::HeaderMap;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
+use super::pace::{Bookmark, backoff, is_without_side_effects, pause_after};
 use crate::auth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
 use crate::era::{Arrival, ExchangeId, Post};
 use crate::frame::{Id, Parsed, Trouble};
 use crate::remote::{Answer, Events, Fault, Outgoing, Refusal, Remote, Verb};
-use crate::sse;
-
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Challenges to one exchange before it gives up: an expired token, a rejected new one, and one step up.
 const MAX_CHALLENGES: u32 = 4;
@@ -29,8 +27,8 @@ const MAX_CHALLENGES: u32 = 4;
 const MAX_SENDS: u32 = 4;
 /// Tries to resume one cut response without a new event in between.
 const MAX_RESUMES: u32 = 8;
-/// A remote that asks for more patience than this gets its refusal passed on instead.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// How long a request that comes while a person is being asked waits at least.
+const LATECOMER: Duration = Duration::from_secs(2);
 /// How long a response may stay open behind its answer before its connection is given up.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
@@ -41,6 +39,8 @@ pub(super) struct Road<R> {
     pub(super) settings: Settings,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) requests: Semaphore,
+    /// Since when a person is being asked to sign in.
+    pub(super) person_since: watch::Sender<Option<Instant>>,
     /// The host has left: no more patience with a remote that cannot be reached.
     pub(super) leaving: CancellationToken,
     /// Whether the last attempt found the remote there.
@@ -79,13 +79,25 @@ impl<R: Remote> Road<R> {
             .settings
             .call_timeout
             .filter(|_| post.frame.is_request());
+        let is_answered_elsewhere = post.endpoint.is_some();
         let run = self.post_to_its_end(post);
         let last = match ceiling {
-            Some(ceiling) => time::timeout(ceiling, run).await.unwrap_or_else(|_| {
-                let seconds = ceiling.as_secs_f64();
-                let late = format!("No answer came within {seconds} s (--call-timeout).");
-                Arrival::Failed(Trouble::new("timed_out", late).retryable())
-            }),
+            Some(ceiling) => {
+                let run = async {
+                    match run.await {
+                        // HTTP+SSE: the clock runs until the answer has come on the stream, and this is closed.
+                        Arrival::Accepted(_) if is_answered_elsewhere => {
+                            std::future::pending().await
+                        }
+                        last => last,
+                    }
+                };
+                time::timeout(ceiling, run).await.unwrap_or_else(|_| {
+                    let seconds = ceiling.as_secs_f64();
+                    let late = format!("No answer came within {seconds} s (--call-timeout).");
+                    Arrival::GivenUp(Trouble::new("timed_out", late).retryable())
+                })
+            }
             None => run.await,
         };
         self.tell(exchange, last).await;
@@ -99,6 +111,7 @@ impl<R: Remote> Road<R> {
         };
         let exchange = post.exchange;
         match self.send(exchange, &post).await {
+            Err(Stopped(trouble)) if trouble.kind == "timed_out" => Arrival::GivenUp(trouble),
             Err(Stopped(trouble)) => Arrival::Failed(trouble),
             Ok(Answer::Json(head, parsed)) => {
                 self.tell(exchange, Arrival::Opened(head)).await;
@@ -133,6 +146,14 @@ impl<R: Remote> Road<R> {
             let pause = match &sent {
                 Ok(Answer::Refused(refusal)) => pause_after(refusal, is_harmless, sends),
                 Err(Stopped(trouble)) if trouble.kind == "unreachable" => Some(backoff(sends)),
+                // An `initialize` that was read has made a session; a second one would leave it behind.
+                Err(Stopped(trouble))
+                    if trouble.kind == "cut"
+                        && is_harmless
+                        && post.frame.method() != Some("initialize") =>
+                {
+                    Some(backoff(sends))
+                }
                 _ => None,
             };
             let Some(pause) = pause.filter(|_| sends < MAX_SENDS) else {
@@ -183,8 +204,7 @@ impl<R: Remote> Road<R> {
                     );
                     credential = Some(
                         self.renew(exchange, credential.as_ref(), &challenge)
-                            .await
-                            .map_err(refused)?,
+                            .await?,
                     );
                 }
                 Ok(answer) => return Ok(answer),
@@ -198,11 +218,39 @@ impl<R: Remote> Road<R> {
         exchange: ExchangeId,
         stale: Option<&Credential>,
         challenge: &Challenge,
-    ) -> Result<Credential, crate::auth::Error> {
+    ) -> Result<Credential, Stopped> {
         let _ = self.events.send(Event::Waiting(exchange, true)).await;
-        let renewed = self.authorizer.renew(stale, challenge).await;
+        let renewed = tokio::select! {
+            renewed = self.authorizer.renew(stale, challenge) => renewed.map_err(|error| Stopped(error.trouble())),
+            () = self.patience_with_a_person() => Err(Stopped(sign_in_going_on())),
+        };
         let _ = self.events.send(Event::Waiting(exchange, false)).await;
         renewed
+    }
+
+    /// Returns when a person has been asked to sign in for so long that the host should hear of it. A refresh, which
+    /// nobody is asked for, may take its time.
+    async fn patience_with_a_person(&self) {
+        let Some(patience) = self.settings.sign_in_patience else {
+            return std::future::pending().await;
+        };
+        let begun = Instant::now();
+        let mut since = self.person_since.subscribe();
+        loop {
+            let asked = *since.borrow_and_update();
+            let enough = async {
+                match asked {
+                    Some(asked) => {
+                        time::sleep_until((asked + patience).max(begun + LATECOMER)).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = enough => return,
+                changed = since.changed() => if changed.is_err() { return std::future::pending().await },
+            }
+        }
     }
 
     /// Reads a response stream, and resumes it, until the answer has come or is lost.
@@ -320,9 +368,6 @@ impl<R: Remote> Road<R> {
             bookmark.mark(&event);
             if event.data.is_empty() || event.kind.as_deref().is_some_and(|kind| kind != "message")
             {
-                if event.kind.as_deref() == Some("endpoint") {
-                    self.tell(exchange, Arrival::Endpoint(event.data)).await;
-                }
                 continue;
             }
             match Parsed::read(&event.data) {
@@ -346,8 +391,9 @@ impl<R: Remote> Road<R> {
         for member in members {
             match member {
                 Ok(frame) => {
-                    is_answered |=
-                        frame.is_response() && (frame.id() == owed || frame.id().is_none());
+                    is_answered |= owed.is_some()
+                        && frame.is_response()
+                        && (frame.id() == owed || frame.id().is_none());
                     self.tell(exchange, Arrival::Frame(frame)).await;
                 }
                 Err(malformed) => tracing::warn!(
@@ -375,88 +421,10 @@ enum Resumed {
     Impossible(Trouble),
 }
 
-/// Where in a stream we are, so that it can be resumed there (S-05, S-07).
-#[derive(Debug, Default)]
-pub(super) struct Bookmark {
-    id: Option<String>,
-    retry: Option<Duration>,
-}
-
-impl Bookmark {
-    fn mark(&mut self, event: &sse::Event) {
-        match event.id.as_deref() {
-            Some("") => self.id = None,
-            Some(id) => self.id = Some(id.to_owned()),
-            None => {}
-        }
-        self.retry = event.retry.or(self.retry);
-    }
-
-    /// The pause before the `attempt`th reconnection in a row: what the server asked for, at first to the letter.
-    pub(super) fn pause(&self, attempt: u32) -> Duration {
-        match self.retry {
-            Some(retry) if attempt <= 1 => retry.min(MAX_PAUSE),
-            Some(retry) => retry.min(MAX_PAUSE).max(backoff(attempt)),
-            None => backoff(attempt),
-        }
-    }
-
-    pub(super) fn headers(&self, headers: &HeaderMap) -> HeaderMap {
-        let mut headers = headers.clone();
-        // An id that cannot be a header value cannot be sent back; the stream then starts where the server likes.
-        if let Some(id) = self
-            .id
-            .as_deref()
-            .and_then(|id| HeaderValue::from_str(id).ok())
-        {
-            headers.insert(LAST_EVENT_ID, id);
-        }
-        headers
-    }
-}
-
-/// The longest pause between reconnections.
-pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);
-
-/// Doubling from a quarter of a second to [`MAX_PAUSE`], less up to a quarter so that many bridges do not return at once.
-pub(super) fn backoff(attempt: u32) -> Duration {
-    let full = Duration::from_millis(250)
-        .saturating_mul(1 << attempt.saturating_sub(1).min(8))
-        .min(MAX_PAUSE);
-    let jitter = getrandom::u32().map_or(0.0, |random| f64::from(random) / f64::from(u32::MAX));
-    full.mul_f64(1.0 - jitter / 4.0)
-}
-
-/// Whether, and after what pause, a refused request may be sent again (E-10): 429 was not processed; 503 says the same
-/// when it names a time; anything else only if doing it twice is harmless.
-fn pause_after(refusal: &Refusal, is_harmless: bool, sends: u32) -> Option<Duration> {
-    let may = match refusal.status {
-        429 => true,
-        503 => is_harmless || refusal.retry_after.is_some(),
-        408 | 502 | 504 => is_harmless,
-        _ => false,
-    };
-    // A lost session answers 503 too, in words; that is the era's to judge.
-    let is_about_the_session = refusal.status == 503 && crate::era::is_session_loss(refusal);
-    let pause = refusal.retry_after.unwrap_or_else(|| backoff(sends));
-    (may && !is_about_the_session && pause <= MAX_RETRY_AFTER).then_some(pause)
-}
-
-fn is_without_side_effects(method: &str) -> bool {
-    method.ends_with("/list")
-        || matches!(
-            method,
-            "initialize"
-                | "ping"
-                | "resources/read"
-                | "prompts/get"
-                | "completion/complete"
-                | "server/discover"
-                | "resources/templates/list"
-                | "resources/subscribe"
-                | "resources/unsubscribe"
-                | "logging/setLevel"
-        )
+fn sign_in_going_on() -> Trouble {
+    Trouble::new("sign_in_needed", "A sign-in is needed, and is going on.")
+        .hint("Finish it in the browser window; its address is in mcpipe's log (stderr). Then try again.")
+        .retryable()
 }
 
 fn still_challenged(challenge: &Challenge) -> Trouble {
@@ -466,54 +434,5 @@ fn still_challenged(challenge: &Challenge) -> Trouble {
             "sign_in_needed",
             "The server keeps refusing the credentials it asked for.",
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn backoff_doubles_to_its_ceiling_and_never_past_it() {
-        for attempt in 1..40 {
-            let full = 250u64.saturating_mul(1 << (attempt - 1).min(8)).min(60_000);
-            let pause = backoff(attempt);
-            assert!(
-                pause <= Duration::from_millis(full)
-                    && pause >= Duration::from_millis(full * 3 / 4)
-            );
-        }
-    }
-
-    #[test]
-    fn a_bookmark_keeps_the_last_id_and_the_servers_pause() {
-        let mut bookmark = Bookmark::default();
-        let event = |id: Option<&str>, retry| sse::Event {
-            id: id.map(str::to_owned),
-            retry,
-            ..sse::Event::default()
-        };
-        bookmark.mark(&event(Some("7"), Some(Duration::from_millis(500))));
-        bookmark.mark(&event(None, None));
-        assert_eq!(bookmark.headers(&HeaderMap::new())["last-event-id"], "7");
-        assert_eq!(bookmark.pause(1), Duration::from_millis(500));
-        bookmark.mark(&event(Some(""), None));
-        assert!(bookmark.headers(&HeaderMap::new()).is_empty());
-    }
-
-    #[test]
-    fn only_what_was_not_done_or_does_no_harm_is_sent_again() {
-        let refusal = |status, after: Option<u64>| Refusal {
-            status,
-            retry_after: after.map(Duration::from_secs),
-            ..Refusal::default()
-        };
-        assert!(pause_after(&refusal(429, None), false, 1).is_some());
-        assert!(pause_after(&refusal(503, None), false, 1).is_none());
-        assert!(pause_after(&refusal(503, Some(2)), false, 1).is_some());
-        assert!(pause_after(&refusal(503, Some(3600)), true, 1).is_none());
-        assert!(pause_after(&refusal(502, None), true, 1).is_some());
-        assert!(pause_after(&refusal(502, None), false, 1).is_none());
-        assert!(pause_after(&refusal(500, None), true, 1).is_none());
     }
 }

@@ -9,6 +9,8 @@
 
 mod exchange;
 mod inflight;
+mod pace;
+mod reception;
 mod standing;
 
 use std::collections::HashMap;
@@ -24,15 +26,18 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Authorizer;
 use crate::era::{Action, ExchangeId, Legacy, Transport};
+use crate::facts::Facts;
 use crate::frame::{Frame, Parsed, Trouble};
 use crate::remote::{Outgoing, Remote, Verb};
 use crate::stdio::{Host, Line, Written};
 use exchange::{Event, Road};
 use inflight::Inflight;
+use reception::Reception;
 
 /// Arrivals that wait for the loop. When full, exchanges stop reading, and the remote feels it.
 const QUEUE: usize = 64;
-/// Exchanges that may exist at once, sending, waiting or standing. Above it, stdin is not read.
+/// Exchanges that may exist at once, sending, waiting or standing, together with the frames that wait to become one.
+/// Above it, stdin is not read.
 const MAX_EXCHANGES: usize = 4096;
 /// How long frames the host is owed nothing for may still take after it has left.
 const UNOWED_GRACE: Duration = Duration::from_secs(1);
@@ -40,6 +45,11 @@ const UNOWED_GRACE: Duration = Duration::from_secs(1);
 const UNREACHED_GRACE: Duration = Duration::from_millis(1500);
 /// How long answers may still come after a signal.
 const TOLD_GRACE: Duration = Duration::from_millis(300);
+/// How long `initialize` waits for a sign-in before the host is received without it; hosts look for an answer within
+/// seconds.
+const RECEIVE_AFTER: Duration = Duration::from_millis(1500);
+/// The name under which the server's own words are remembered.
+const IDENTITY: &str = "identity";
 /// How long the end of the session, and then the last flush, may take.
 const FAREWELL: Duration = Duration::from_millis(400);
 
@@ -70,8 +80,32 @@ pub struct Settings {
     pub call_timeout: Option<Duration>,
     /// How often to ping the remote (`--ping-interval`); never if absent.
     pub ping_interval: Option<Duration>,
+    /// How long a request may wait for a person to sign in before it is answered that one is needed. `None` waits as long
+    /// as the sign-in does, `initialize` included (`--wait-for-login`).
+    pub sign_in_patience: Option<Duration>,
+    /// What the server is called, for a host that must be received before the server can be asked.
+    pub server: String,
+    /// What was learned about the server, and where to keep more of it.
+    pub facts: Facts,
     /// The wall clock.
     pub now: fn() -> SystemTime,
+}
+
+impl Settings {
+    /// The defaults of the command line, remembering nothing.
+    pub fn new(now: fn() -> SystemTime) -> Self {
+        Self {
+            transport: Transport::default(),
+            grace: Duration::from_secs(30),
+            max_in_flight: 512,
+            call_timeout: None,
+            ping_interval: None,
+            sign_in_patience: Some(Duration::from_secs(45)),
+            server: String::new(),
+            facts: Facts::nowhere(),
+            now,
+        }
+    }
 }
 
 /// Tells the bridge to leave.
@@ -104,6 +138,7 @@ struct Bridge<R> {
     road: Arc<Road<R>>,
     translator: Legacy,
     inflight: Inflight,
+    reception: Reception,
     running: HashMap<ExchangeId, Running>,
     tracker: TaskTracker,
     out: mpsc::Sender<Written>,
@@ -127,6 +162,8 @@ struct Inputs {
     person: watch::Receiver<bool>,
     flushed: tokio::sync::oneshot::Receiver<()>,
     ping: Option<time::Interval>,
+    /// When the host is received although a person is in the way.
+    receive_at: Option<Instant>,
 }
 
 /// Nobody reads stdout.
@@ -147,6 +184,7 @@ impl<R: Remote> Bridge<R> {
             events,
             person: authorizer.waits_for_a_person(),
             flushed: host.flushed,
+            receive_at: None,
             ping: settings.ping_interval.map(|period| {
                 let mut ping = time::interval_at(Instant::now() + period, period);
                 ping.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
@@ -156,6 +194,7 @@ impl<R: Remote> Bridge<R> {
         let bridge = Self {
             translator: Legacy::new(settings.transport),
             inflight: Inflight::default(),
+            reception: Reception::new(settings.server.clone(), settings.facts.recall(IDENTITY)),
             running: HashMap::new(),
             tracker: TaskTracker::new(),
             out: host.out,
@@ -168,6 +207,7 @@ impl<R: Remote> Bridge<R> {
                 authorizer,
                 requests: Semaphore::new(settings.max_in_flight),
                 settings,
+                person_since: watch::Sender::new(None),
                 events: events_in,
                 leaving: CancellationToken::new(),
                 is_reached: AtomicBool::new(true),
@@ -187,7 +227,7 @@ impl<R: Remote> Bridge<R> {
         let stop = self.stop.clone();
         let out = self.out.clone();
         loop {
-            let may_read = self.running.len() < MAX_EXCHANGES;
+            let may_read = self.running.len() + self.translator.waiting() < MAX_EXCHANGES;
             let done = tokio::select! {
                 () = stop.soon.cancelled() => return Ended::Told,
                 () = stop.now.cancelled() => return Ended::Told,
@@ -197,6 +237,11 @@ impl<R: Remote> Bridge<R> {
                     None => return Ended::HostGone,
                 },
                 Some(event) = inputs.events.recv() => self.exchange_told(event).await,
+                Ok(()) = inputs.person.changed() => self.person_asked(inputs).await,
+                () = until(inputs.receive_at) => {
+                    inputs.receive_at = None;
+                    self.receive().await
+                }
                 () = tick(&mut inputs.ping) => {
                     let mut actions = Vec::new();
                     self.translator.ping(&mut actions);
@@ -238,9 +283,46 @@ impl<R: Remote> Bridge<R> {
 
     async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
         tracing::debug!(?frame, "from the host");
+        let first = self.reception.host_says(&frame);
+        self.say(first.into_iter().chain([frame])).await
+    }
+
+    async fn say(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), WriterGone> {
         let mut actions = Vec::new();
-        self.translator.from_host(frame, &mut actions);
+        for frame in frames {
+            self.translator.from_host(frame, &mut actions);
+        }
         self.act(actions).await
+    }
+
+    /// A person is asked to sign in, or is not any more.
+    async fn person_asked(&mut self, inputs: &mut Inputs) -> Result<(), WriterGone> {
+        let is_asked = *inputs.person.borrow_and_update();
+        self.road
+            .person_since
+            .send_replace(is_asked.then(Instant::now));
+        let is_patient = self.road.settings.sign_in_patience.is_none();
+        inputs.receive_at = (is_asked && !is_patient && self.reception.is_waiting())
+            .then(|| Instant::now() + RECEIVE_AFTER);
+        // What a sign-in was in the way of goes on by itself when it is done.
+        let first = if is_asked {
+            Vec::new()
+        } else {
+            self.reception.open()
+        };
+        self.say(first).await
+    }
+
+    async fn receive(&mut self) -> Result<(), WriterGone> {
+        let Some(written) = self
+            .reception
+            .receive()
+            .and_then(|answer| self.inflight.leave(answer))
+        else {
+            return Ok(());
+        };
+        tracing::info!("a sign-in is in the way; the host is answered meanwhile");
+        self.write(written).await
     }
 
     async fn exchange_told(&mut self, event: Event) -> Result<(), WriterGone> {
@@ -271,8 +353,16 @@ impl<R: Remote> Bridge<R> {
         for action in actions {
             match action {
                 Action::Reply(frame) => {
-                    if let Some(written) = self.inflight.leave(frame) {
-                        self.write(written).await?;
+                    if let Some(identity) = self.reception.identity(&frame) {
+                        let facts = self.road.settings.facts.clone();
+                        self.tracker
+                            .spawn_blocking(move || facts.learn(IDENTITY, identity));
+                    }
+                    let news = self.reception.remote_answers(&frame);
+                    for frame in std::iter::once(frame).chain(news) {
+                        if let Some(written) = self.inflight.leave(frame) {
+                            self.write(written).await?;
+                        }
                     }
                 }
                 Action::Forget(id) => {
@@ -461,6 +551,13 @@ async fn patience_over(stop: &Stop) {
     tokio::select! {
         () = told => {}
         () = stop.now.cancelled() => {}
+    }
+}
+
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => time::sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{self, Instant};
 
-use super::exchange::{Bookmark, Read, Road, backoff};
+use super::exchange::{Read, Road};
+use super::pace::{Bookmark, backoff};
 use crate::era::{Arrival, ExchangeId, Listen, Standing};
 use crate::frame::Trouble;
 use crate::remote::{Answer, Events, Fault, Head, Remote, Verb};
@@ -16,6 +17,8 @@ use crate::remote::{Answer, Events, Fault, Head, Remote, Verb};
 /// How long the host's next frames wait for the standing stream to open: servers send what they have to say at once,
 /// and drop it when no stream is there; but some send not even a head before the first event.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long HTTP+SSE's stream may take to name its endpoint, which is its first event (H-16).
+const ENDPOINT_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the two clocks are compared.
 const LOOK: Duration = Duration::from_secs(15);
 /// A gap between the wall clock and the monotonic one that only sleep explains.
@@ -44,29 +47,26 @@ impl<R: Remote> Road<R> {
             let opened = match time::timeout(PATIENCE, opening.as_mut()).await {
                 Ok(opened) => opened,
                 Err(_) => {
-                    if !std::mem::replace(&mut is_announced, true) {
-                        self.tell(exchange, Arrival::Opened(Head::default())).await;
-                    }
+                    self.announce(exchange, &mut is_announced).await;
                     opening.await
                 }
             };
             match opened {
-                Ok(Answer::Stream(head, mut events)) => {
-                    if !std::mem::replace(&mut is_announced, true) {
-                        self.tell(exchange, Arrival::Opened(head)).await;
-                    }
+                Ok(Answer::Stream(_, mut events)) => {
+                    self.announce(exchange, &mut is_announced).await;
                     self.read_awake(exchange, &mut events, &mut bookmark, &mut losses)
                         .await;
                 }
                 // The connection the server still holds is the one that died (S-11), or it is busy: later.
                 Ok(Answer::Refused(refusal))
-                    if matches!(refusal.status, 409 | 425 | 429 | 500..=599) =>
+                    if matches!(refusal.status, 409 | 425 | 429 | 500 | 502..=599) =>
                 {
+                    self.announce(exchange, &mut is_announced).await;
                     if let Some(after) = refusal.retry_after {
                         time::sleep(after).await;
                     }
                 }
-                // 405 above all: not offered, and that is that for this session (H-07, pains.md 32).
+                // 405 above all, and 501: not offered, and that is that for this session (H-07, pains.md 32).
                 Ok(Answer::Refused(refusal)) => return Arrival::Refused(refusal),
                 Ok(Answer::Challenged(_) | Answer::Accepted(_) | Answer::Json(..)) => {
                     return Arrival::Ended;
@@ -78,12 +78,20 @@ impl<R: Remote> Road<R> {
                             why = trouble.message,
                             "no standing stream"
                         );
+                        self.announce(exchange, &mut is_announced).await;
                     }
                     trouble => return Arrival::Failed(trouble),
                 },
             }
             losses += 1;
             time::sleep(bookmark.pause(losses)).await;
+        }
+    }
+
+    /// Lets the host's next frames go: the stream is open, or will not be for a while.
+    async fn announce(&self, exchange: ExchangeId, is_announced: &mut bool) {
+        if !std::mem::replace(is_announced, true) {
+            self.tell(exchange, Arrival::Opened(Head::default())).await;
         }
     }
 
@@ -101,6 +109,16 @@ impl<R: Remote> Road<R> {
             {
                 Ok(Answer::Stream(head, mut events)) => {
                     self.tell(exchange, Arrival::Opened(head)).await;
+                    match time::timeout(ENDPOINT_PATIENCE, endpoint(&mut events)).await {
+                        Ok(Ok(Some(endpoint))) => {
+                            self.tell(exchange, Arrival::Endpoint(endpoint)).await;
+                        }
+                        Ok(Err(fault)) => return Arrival::Failed(fault.trouble()),
+                        Ok(Ok(None)) | Err(_) => {
+                            let unnamed = "The server's event stream names no endpoint.";
+                            return Arrival::Failed(Trouble::new("bad_answer", unnamed));
+                        }
+                    }
                     self.read_awake(exchange, &mut events, &mut Bookmark::default(), &mut 0)
                         .await;
                     return Arrival::Ended;
@@ -149,6 +167,16 @@ impl<R: Remote> Road<R> {
             () = asleep => tracing::info!(exchange = exchange.0, "the machine slept; reopening the stream"),
         }
     }
+}
+
+/// Reads to HTTP+SSE's `endpoint` event; whatever else comes before it has no place to belong to.
+async fn endpoint(events: &mut Events) -> Result<Option<String>, Fault> {
+    while let Some(event) = events.next().await? {
+        if event.kind.as_deref() == Some("endpoint") && !event.data.is_empty() {
+            return Ok(Some(event.data));
+        }
+    }
+    Ok(None)
 }
 
 fn has_slept(then: SystemTime, now: SystemTime, ticked: Duration) -> bool {

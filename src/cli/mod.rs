@@ -140,6 +140,9 @@ pub struct SpeakingArgs {
     /// Requests at the server at once; more wait their turn
     #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u32).range(1..=4096), env = "MCPIPE_MAX_IN_FLIGHT")]
     pub max_in_flight: u32,
+    /// Lets everything wait for a sign-in, even `initialize`, instead of answering the host meanwhile
+    #[arg(long, env = "MCPIPE_WAIT_FOR_LOGIN")]
+    pub wait_for_login: bool,
     /// Pings the server now and then
     #[arg(long, env = "MCPIPE_KEEP_ALIVE")]
     pub keep_alive: bool,
@@ -201,6 +204,28 @@ pub struct SignInArgs {
         conflicts_with = "client_secret_file"
     )]
     pub client_secret_env: Option<String>,
+    /// Uses a client registered beforehand, as JSON or @FILE: client_id, client_secret and the like; ${NAME} is replaced from the environment
+    #[arg(
+        long,
+        value_name = "JSON",
+        env = "MCPIPE_STATIC_OAUTH_CLIENT_INFO",
+        conflicts_with_all = ["client_id", "client_secret_file", "client_secret_env"]
+    )]
+    pub static_oauth_client_info: Option<String>,
+    /// Registers with these members besides or instead, as JSON or @FILE; a scope among them is the one asked for
+    #[arg(long, value_name = "JSON", env = "MCPIPE_STATIC_OAUTH_CLIENT_METADATA")]
+    pub static_oauth_client_metadata: Option<String>,
+    /// Reads from a file the token a registration endpoint wants to see
+    #[arg(long, value_name = "FILE", env = "MCPIPE_DCR_TOKEN_FILE")]
+    pub dcr_token_file: Option<PathBuf>,
+    /// Reads it from an environment variable
+    #[arg(
+        long,
+        value_name = "VAR",
+        env = "MCPIPE_DCR_TOKEN_ENV",
+        conflicts_with = "dcr_token_file"
+    )]
+    pub dcr_token_env: Option<String>,
     /// Names us when registering
     #[arg(
         long,
@@ -224,9 +249,15 @@ pub struct SignInArgs {
     /// Adds a parameter to the authorization request
     #[arg(long = "authorize-param", value_name = "KEY=VALUE")]
     pub authorize_params: Vec<String>,
-    /// Adds a parameter to token requests
+    /// Adds a parameter to the request that brings the first tokens
     #[arg(long = "token-param", value_name = "KEY=VALUE")]
     pub token_params: Vec<String>,
+    /// Adds a parameter to the requests that renew them
+    #[arg(long = "refresh-param", value_name = "KEY=VALUE")]
+    pub refresh_params: Vec<String>,
+    /// Shows the server the ID token instead of the access token
+    #[arg(long, env = "MCPIPE_USE_ID_TOKEN")]
+    pub use_id_token: bool,
     /// Uses this authorization server, whatever the server names
     #[arg(long, value_name = "URL", env = "MCPIPE_AUTHORIZATION_SERVER")]
     pub authorization_server: Option<String>,

@@ -41,6 +41,12 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
     }
     let authorizer = Arc::new(authorizer(&args, &target, around)?);
     let recorder = args.speaking.record.as_deref().map(recorder).transpose()?;
+    let speaking = settings::speaking(
+        &args.speaking,
+        &target,
+        &args.target.sign_in.account,
+        around,
+    );
     let max_message = target.https.max_message;
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
@@ -49,7 +55,7 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
         host: Host::of_this_process(max_message),
         remote,
         authorizer: Arc::clone(&authorizer),
-        settings: settings::speaking(&args.speaking),
+        settings: speaking,
         stop: stop.clone(),
     };
     let carried = async {
@@ -82,7 +88,7 @@ fn authorizer(
         on_stderr(),
     )?;
     let vault = settings::vault(&target_args.vault, around, false)?;
-    let http = settings::sign_in_http(target.tls.clone(), &settings)?;
+    let http = settings::sign_in_http(target.tls.clone(), &settings);
     Ok(Authorizer::new(settings, Arc::new(vault), http))
 }
 

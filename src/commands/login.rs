@@ -31,7 +31,7 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
         return Err(Failure::usage(error).hint("leave out --vault none"));
     }
     let account = settings.account.clone();
-    let http = settings::sign_in_http(target.tls.clone(), &settings)?;
+    let http = settings::sign_in_http(target.tls.clone(), &settings);
     let resource = settings.canonical_resource();
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;

@@ -45,7 +45,7 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
         };
         let tls = remote::tls::config(settings::roots(&args.network, around)?, true)
             .map_err(|error| Failure::new(report::Kind::Failed, error))?;
-        let http = settings::sign_in_http(tls, &settings)?;
+        let http = settings::sign_in_http(tls, &settings);
         let out = kept::logout(&settings, &vault, &http).await?;
         if out.is_empty() {
             let _ = writeln!(text, "{resource}: nothing is stored");

@@ -71,7 +71,7 @@ pub enum Standing {
     Sse(u32),
 }
 
-/// What an exchange brought. Exactly one of the last five ends it.
+/// What an exchange brought. Exactly one of the last six ends it.
 #[derive(Debug)]
 pub enum Arrival {
     /// The head of a 2xx response; for a standing stream also when none came in good time.
@@ -90,6 +90,8 @@ pub enum Arrival {
     LostWithSession(Refusal),
     /// No answer will come.
     Failed(Trouble),
+    /// No answer has come in good time; the remote may still be at work, and can be told to stop (H-15).
+    GivenUp(Trouble),
 }
 
 impl Arrival {

@@ -173,12 +173,9 @@ impl Https {
         let answered = match patience {
             Some(patience) => time::timeout(patience, sent)
                 .await
-                .map_err(|_| Fault::Cut {
+                .map_err(|_| Fault::Silent {
                     host: self.host.clone(),
-                    why: format!(
-                        "no response within {} s (--headers-timeout)",
-                        patience.as_secs_f64()
-                    ),
+                    patience,
                 })?,
             None => sent.await,
         };

@@ -103,6 +103,14 @@ pub enum Fault {
         /// The innermost causes, without the address.
         why: String,
     },
+    /// No response began in good time; the request may have been read.
+    #[error("no response from {host} within {} s (--headers-timeout)", patience.as_secs_f64())]
+    Silent {
+        /// Host and port.
+        host: String,
+        /// How long it was waited for.
+        patience: Duration,
+    },
     /// A response that is not MCP: HTML, an unreadable body, a message that is none.
     #[error("{host} answered with something that is not MCP: {why}")]
     NotMcp {
@@ -134,6 +142,7 @@ impl Fault {
             Self::Cut { .. } => {
                 Trouble::new("cut", format!("{self}; the answer is lost.")).retryable()
             }
+            Self::Silent { .. } => Trouble::new("timed_out", format!("{self}.")).retryable(),
             Self::NotMcp { .. } => Trouble::new("bad_answer", format!("{self}."))
                 .hint("Check the address: `mcpipe doctor URL` says what is there."),
             Self::TooLarge { .. } => Trouble::new("too_large", format!("{self}."))

@@ -205,7 +205,7 @@ fn spelt(challenge: &Challenge) -> String {
 fn why(fault: &Fault) -> Why {
     match fault {
         Fault::Unreachable { .. } => Why::Unreachable,
-        Fault::Cut { .. } => Why::Cut,
+        Fault::Cut { .. } | Fault::Silent { .. } => Why::Cut,
         Fault::NotMcp { .. } => Why::NotMcp,
         Fault::TooLarge { .. } => Why::TooLarge,
     }

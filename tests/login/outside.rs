@@ -26,7 +26,7 @@ fn http(home: &str, allow_private: bool, addresses: &[&[&str]]) -> (Http, Arc<At
         Box::pin(async move { Ok(found) })
     });
     let guard = Guard::new(&Url::parse(home).unwrap(), false, allow_private);
-    (Http::with_lookup(tls(), guard, lookup).unwrap(), asked)
+    (Http::with_lookup(tls(), guard, lookup), asked)
 }
 
 fn is_inside(fault: &Fault) -> bool {

@@ -387,7 +387,9 @@ async fn no_error_holds_a_secret() {
     world.later(4000);
     world.authority.turn(|knobs| {
         knobs.token_answers.push_back((400, refusal));
-        knobs.authorize_errors.push_back("access_denied".to_owned());
+        // Once for the look at the page beforehand, and once for the person.
+        let denied = || "access_denied".to_owned();
+        knobs.authorize_errors.extend([denied(), denied()]);
     });
     let error = authorizer
         .renew(Some(&credential), &unauthorized())

@@ -12,7 +12,8 @@ import {
 } from "@modelcontextprotocol/sdk/types.js";
 
 import { startEverything } from "./parties/everything.mjs";
-import { connect, direct, run, text } from "./support/host.mjs";
+import { connect, direct, run } from "./support/host.mjs";
+import { progressBeforeAnswer, text } from "./support/messages.mjs";
 import { eventually, pause } from "./support/process.mjs";
 
 let everything;
@@ -47,15 +48,16 @@ bounded("forty calls at once come back each to its own", async (t) => {
 });
 
 bounded("progress arrives while the call is open, each step once and in order", async (t) => {
-  const { client } = await connect(t, everything.url);
-  const steps = [];
+  const { client, received } = await connect(t, everything.url);
+  const seen = [];
   const result = await client.callTool(
     { name: "trigger-long-running-operation", arguments: { duration: 1, steps: 4 } },
     undefined,
-    { onprogress: ({ progress, total }) => steps.push([progress, total]) },
+    { onprogress: ({ progress }) => seen.push(progress) },
   );
   assert.match(text(result), /completed/);
-  assert.deepEqual(steps, [[1, 4], [2, 4], [3, 4], [4, 4]]);
+  assert.deepEqual(progressBeforeAnswer(received), [[1, 4], [2, 4], [3, 4], [4, 4]]);
+  assert.deepEqual(seen.slice(0, 3), [1, 2, 3]);
 });
 
 bounded("a sampling request of the server is answered by the host while the call that caused it waits", async (t) => {

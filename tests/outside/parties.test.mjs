@@ -13,6 +13,7 @@ import { startEverything } from "./parties/everything.mjs";
 import { startProxy } from "./parties/proxy.mjs";
 import { python, startPythonServer } from "./parties/python.mjs";
 import { startToolsServer } from "./parties/tools-server.mjs";
+import { progressBeforeAnswer, tap } from "./support/messages.mjs";
 import { eventually } from "./support/process.mjs";
 
 const bounded = (name, body) => test(name, { timeout: 60_000 }, body);
@@ -26,25 +27,25 @@ async function straight(t, url, Transport = StreamableHTTPClientTransport) {
   const transport = new Transport(new URL(url));
   await client.connect(transport);
   t.after(() => client.close());
+  const received = tap(transport);
   const call = async (name, args, options) =>
     (await client.callTool({ name, arguments: args }, undefined, options)).content[0].text;
-  return { client, transport, call };
+  return { client, transport, received, call };
 }
 
 /// What every server with our tools does.
-async function isAToolsServer({ call }) {
+async function isAToolsServer({ call, received }) {
   assert.equal(await call("add", { a: 19, b: 23 }), "42");
   assert.equal(await call("wait", { ms: 10 }), "waited 10");
-  const steps = [];
-  assert.equal(await call("report", { steps: 3 }, { onprogress: ({ progress }) => steps.push(progress) }), "reported 3");
-  assert.deepEqual(steps, [1, 2, 3]);
+  assert.equal(await call("report", { steps: 3 }, { onprogress: () => {} }), "reported 3");
+  assert.deepEqual(progressBeforeAnswer(received), [[1, 3], [2, 3], [3, 3]]);
   assert.equal(await call("ask", { question: "why" }), "accept: answer to why");
 }
 
 bounded("the TypeScript server has its tools and counts", async (t) => {
   const server = await startToolsServer(t);
-  const { call, client, transport } = await straight(t, server.url);
-  await isAToolsServer({ call });
+  const { call, client, transport, received } = await straight(t, server.url);
+  await isAToolsServer({ call, received });
   assert.equal(await call("count", { key: "k" }), "1");
   assert.equal(await call("count", { key: "k" }), "2");
   await transport.terminateSession();

@@ -9,7 +9,8 @@ import { fileURLToPath } from "node:url";
 
 import { commandLines, filesUnder, leaks } from "./protected/leaks.mjs";
 import { startProtected } from "./protected/server.mjs";
-import { connect, Place, run, text } from "./support/host.mjs";
+import { connect, Place, run } from "./support/host.mjs";
+import { text } from "./support/messages.mjs";
 import { pause } from "./support/process.mjs";
 
 const script = fileURLToPath(new URL("protected/browser.mjs", import.meta.url));

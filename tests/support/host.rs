@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 
 use mcpipe::auth::Authorizer;
 use mcpipe::bridge::{self, Ended, Parts, Settings, Stop};
-use mcpipe::era::Transport;
 use mcpipe::frame::Parsed;
 use mcpipe::remote::Remote;
 use mcpipe::stdio::{Host, Line, QUEUE, Written};
@@ -222,14 +221,7 @@ pub(crate) struct Near {
 
 /// The settings of a bridge in process, as the binary has them without flags.
 pub(crate) fn settings() -> Settings {
-    Settings {
-        transport: Transport::HttpFirst,
-        grace: Duration::from_secs(30),
-        max_in_flight: 512,
-        call_timeout: None,
-        ping_interval: None,
-        now: || SystemTime::UNIX_EPOCH,
-    }
+    Settings::new(|| SystemTime::UNIX_EPOCH)
 }
 
 impl Near {

@@ -1,20 +1,25 @@
 //! Host and remote both legacy: a transparent relay with sessions (protocol.md 2.3).
 //!
 //! Frames pass untouched. What is added is transport: the session's headers, the order that servers depend on, a
-//! session opened again unseen when the remote has lost it ([`opening`]), and HTTP+SSE (2024-11-05) for remotes that
-//! have nothing else ([`sse`]).
+//! session opened again unseen when the remote has lost it (`opening`), and HTTP+SSE (2024-11-05) for remotes that
+//! have nothing else (`sse`).
 
 mod opening;
+mod pending;
 mod sse;
 
 use std::collections::{HashMap, VecDeque};
 
 use super::session::{self, Session};
 use super::{Action, Arrival, ExchangeId, Mint, Post};
-use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Outline, Trouble};
+use crate::frame::{Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Outline, Trouble};
 use crate::remote::{Head, Refusal};
 
+use pending::{Pending, Role, lost_with_session, refusal_trouble};
 pub use sse::Transport;
+
+/// Requests of the remote that may wait for a host that is not ready.
+const MAX_EARLY: usize = 256;
 
 /// The relay.
 #[derive(Debug)]
@@ -43,35 +48,6 @@ struct Waiting {
     frame: Frame,
     /// It has been sent once, into a session that was gone; it is not sent a third time.
     is_repeated: bool,
-}
-
-#[derive(Debug)]
-struct Pending {
-    /// What was posted; nothing for a standing stream.
-    frame: Option<Frame>,
-    role: Role,
-    head: Head,
-    /// Whether an answer is still to come.
-    is_owed: bool,
-    /// The opening of the session it was sent in, if that could be lost.
-    session: Option<u64>,
-    is_repeated: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    /// Something the host said.
-    Host,
-    /// The host's cancellation of the request in that exchange.
-    Cancel(ExchangeId),
-    /// Ours, to open the session again.
-    Reopen,
-    /// Ours, to bring a reopened session to where it was.
-    Restore,
-    /// Ours, to see whether the remote is there; nobody waits for the answer.
-    Ping,
-    /// A standing stream.
-    Listen,
 }
 
 /// What the host's frames wait for.
@@ -153,6 +129,11 @@ impl Legacy {
         }
     }
 
+    /// How many frames of the host's wait for the session.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Takes what an exchange brought.
     pub fn from_remote(
         &mut self,
@@ -187,6 +168,7 @@ impl Legacy {
                 self.over(exchange, &Trouble::new("cut", lost).retryable(), actions);
             }
             Arrival::Failed(trouble) => self.over(exchange, &trouble, actions),
+            Arrival::GivenUp(trouble) => self.given_up(exchange, &trouble, actions),
             Arrival::Refused(refusal) => self.refused(exchange, &refusal, actions),
             Arrival::LostWithSession(refusal) => {
                 let session = self
@@ -201,7 +183,11 @@ impl Legacy {
 
     /// Asks the remote whether it is there, to keep the connection and the session warm (`--ping-interval`).
     pub fn ping(&mut self, actions: &mut Vec<Action>) {
-        if self.gate == Gate::Open && self.session.has_begun() {
+        let is_one_out = |pending: &Pending| pending.role == Role::Ping;
+        if self.gate == Gate::Open
+            && self.session.has_begun()
+            && !self.pending.values().any(is_one_out)
+        {
             let ping = Frame::request(&Id::ours(self.mint.number()), "ping", None);
             self.post_ours(ping, Role::Ping, actions);
         }
@@ -309,7 +295,7 @@ impl Legacy {
         else {
             return;
         };
-        if pending.frame.as_ref().and_then(Frame::method) == Some("initialize") {
+        if pending.is_initialize() {
             return; // C-06
         }
         pending.is_owed = false;
@@ -325,8 +311,13 @@ impl Legacy {
                 let refusal = Frame::error(Some(id), METHOD_NOT_FOUND, "The host has left.", None);
                 self.post_ours(refusal, Role::Host, actions);
             }
-            Outline::Request { method, .. } if !self.is_host_ready && &**method != "ping" => {
-                self.early.push(frame);
+            Outline::Request { id, method } if !self.is_host_ready && &**method != "ping" => {
+                if self.early.len() < MAX_EARLY {
+                    return self.early.push(frame);
+                }
+                let refusal =
+                    Frame::error(Some(id), INTERNAL_ERROR, "Too many requests at once.", None);
+                self.post_ours(refusal, Role::Host, actions);
             }
             Outline::Request { .. } | Outline::Notification { .. } => {
                 actions.push(Action::Reply(frame));
@@ -361,7 +352,8 @@ impl Legacy {
         pending.is_owed = false;
         let (head, role) = (pending.head.clone(), pending.role);
         if self.sse.is_open() {
-            self.pending.remove(&owner); // its own exchange has ended, or will end unnoticed
+            self.pending.remove(&owner); // its own exchange has ended, or only waits for the answer now
+            actions.push(Action::Close(owner));
         }
         if self.gate == Gate::Initialize(owner) {
             self.initialize_answered(role, &head, frame, actions);
@@ -394,6 +386,23 @@ impl Legacy {
             self.answer_came(exchange, error.clone(), actions);
         }
         self.over(exchange, &refusal_trouble(refusal), actions);
+    }
+
+    /// We wait no longer. Closing the connection does not stop a legacy remote (C-01), a word does.
+    fn given_up(&mut self, exchange: ExchangeId, trouble: &Trouble, actions: &mut Vec<Action>) {
+        let id = self
+            .pending
+            .get(&exchange)
+            .filter(|pending| pending.is_owed && pending.role == Role::Host)
+            .filter(|pending| !pending.is_initialize())
+            .and_then(Pending::id)
+            .cloned();
+        self.over(exchange, trouble, actions);
+        if let Some(id) = id {
+            let params = format!(r#"{{"requestId":{id},"reason":"timed out"}}"#);
+            let notice = Frame::notification("notifications/cancelled", Some(&params));
+            self.post_ours(notice, Role::Cancel(exchange), actions);
+        }
     }
 
     /// An exchange brings nothing more. If it still owes an answer, `trouble` is it.
@@ -431,63 +440,3 @@ impl Legacy {
         }
     }
 }
-
-impl Pending {
-    fn listening(session: Option<u64>) -> Self {
-        Self {
-            frame: None,
-            role: Role::Listen,
-            head: Head::default(),
-            is_owed: false,
-            session,
-            is_repeated: false,
-        }
-    }
-
-    fn id(&self) -> Option<&Id> {
-        self.frame.as_ref().and_then(Frame::id)
-    }
-
-    fn awaits(&self, id: &Id) -> bool {
-        self.is_owed && self.id() == Some(id)
-    }
-
-    fn reply(&self, trouble: &Trouble, actions: &mut Vec<Action>) {
-        if let (Role::Host, Some(id)) = (self.role, self.id()) {
-            actions.push(Action::Reply(trouble.reply(id)));
-        }
-    }
-}
-
-fn refusal_trouble(refusal: &Refusal) -> Trouble {
-    let hint = match refusal.status {
-        404 => "Check the address.",
-        403 => "The server does not allow this.",
-        429 | 503 => "Try again later.",
-        _ => "",
-    };
-    Trouble {
-        status: Some(refusal.status),
-        retryable: matches!(refusal.status, 408 | 425 | 429 | 500..=599),
-        retry_after: refusal.retry_after,
-        hint: (!hint.is_empty()).then(|| hint.to_owned()),
-        ..Trouble::new(
-            "refused",
-            format!("The server answered HTTP {}.", refusal.status),
-        )
-    }
-}
-
-fn lost_with_session(refusal: &Refusal) -> Trouble {
-    Trouble {
-        status: Some(refusal.status),
-        ..Trouble::new(
-            "session_lost",
-            "The server lost the session, and with it the answer.",
-        )
-        .retryable()
-    }
-}
-
-#[cfg(test)]
-mod tests;

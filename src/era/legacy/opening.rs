@@ -17,6 +17,9 @@ impl Legacy {
         self.is_host_ready = false;
         self.is_reopening = false;
         if self.sse.is_chosen() && !self.sse.is_open() {
+            if self.gate == Gate::Endpoint {
+                return self.waiting.push_back(said); // the stream is on its way
+            }
             self.waiting.push_front(said);
             return self.open_sse(actions);
         }

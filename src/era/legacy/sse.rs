@@ -177,14 +177,13 @@ impl Legacy {
         )
         .retryable();
         let is_initializing = matches!(self.gate, Gate::Initialize(_));
-        let mut owed: Vec<_> = self
-            .pending
-            .drain()
-            .filter(|(_, pending)| pending.is_owed)
-            .collect();
-        owed.sort_by_key(|(exchange, _)| *exchange);
-        for (_, pending) in owed {
-            pending.reply(&cut, actions);
+        let mut lost: Vec<_> = self.pending.drain().collect();
+        lost.sort_by_key(|(exchange, _)| *exchange);
+        for (exchange, pending) in lost {
+            actions.push(Action::Close(exchange));
+            if pending.is_owed {
+                pending.reply(&cut, actions);
+            }
         }
         self.session.lose();
         if is_initializing || !self.session.has_begun() {
@@ -208,7 +207,7 @@ impl Legacy {
             };
             self.sse.is_chosen = self.transport == Transport::SseOnly;
         } else if self.transport == Transport::SseFirst
-            && trouble.status.is_some()
+            && (trouble.status.is_some() || trouble.kind == "bad_answer")
             && !self.is_reopening
         {
             tracing::info!(

@@ -14,6 +14,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 
+import { tap } from "./messages.mjs";
 import { endProcess } from "./process.mjs";
 
 const tree = fileURLToPath(new URL("../../../", import.meta.url));
@@ -73,7 +74,8 @@ export class Place {
 const capabilities = { sampling: {}, elicitation: { form: {} }, roots: { listChanged: true } };
 
 /// Connects an SDK client to `url`. `prepare(client)` may set request handlers before it connects.
-/// The answer is a host: the client, what the bridge said on stderr, the notifications and errors seen, and `leave`.
+/// The answer is a host: the client, every message received since, the notifications and errors seen by the client, what
+/// the bridge said on stderr, and `leave`.
 export async function connect(t, url, { place = new Place(t), flags = [], env = {}, prepare, transport, timeoutMs = 60_000 } = {}) {
   const client = new Client({ name: "outside-host", version: "1.0.0" }, { capabilities });
   const host = { client, place, errors: [], notifications: [], stderr: () => "", exit: undefined };
@@ -84,6 +86,7 @@ export async function connect(t, url, { place = new Place(t), flags = [], env = 
   if (direct) {
     const straight = transport ?? new StreamableHTTPClientTransport(new URL(url));
     await client.connect(straight);
+    host.received = tap(straight);
     host.leave = async () => {
       await straight.terminateSession?.();
       await client.close();
@@ -106,6 +109,7 @@ export async function connect(t, url, { place = new Place(t), flags = [], env = 
       await client.close();
       throw new Error(`no connection through mcpipe: ${error.message}\nstderr:\n${stderr}`, { cause: error });
     }
+    host.received = tap(stdio);
     // The transport keeps its child to itself; its exit status is part of what is tested.
     const child = stdio._process;
     host.pid = child.pid;
@@ -136,6 +140,3 @@ export async function run(t, args, { place = new Place(t), input = "", env = {},
   clearTimeout(late);
   return { code, signal, stdout, stderr, lines: stdout.split("\n").filter(Boolean) };
 }
-
-/// The text of a tool's result.
-export const text = (result) => result.content.map((part) => part.text ?? "").join("");

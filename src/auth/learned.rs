@@ -1,0 +1,134 @@
+//! What one authorization server has taught us that its metadata does not say.
+//!
+//! Kept with the entry, so that a mistake is made once; shown by `status`, so that a person can see why a request looks
+//! as it does. What is known beforehand is [`super::providers`]'; what the user says goes before both.
+
+use serde::{Deserialize, Serialize};
+
+use super::registration::{Client, Method};
+
+/// What it taught.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Learned {
+    /// It turns a request down for its `resource` parameter (RFC 8707).
+    pub refuses_resource: bool,
+    /// It turns a refresh down that does not repeat the scope.
+    pub wants_scope_on_refresh: bool,
+    /// It takes our secret in this way, whatever it said; the name as in metadata.
+    pub auth_method: Option<String>,
+}
+
+/// What a refusal teaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lesson {
+    /// Leave `resource` out.
+    NoResource,
+    /// Repeat the scope when refreshing.
+    RepeatScope,
+}
+
+/// Words in a code or its explanation, and what they mean. Entra answers `invalid_request` and the like to everything;
+/// only its number tells (providers.md).
+const TABLE: &[(&str, Lesson)] = &[
+    ("invalid_target", Lesson::NoResource),
+    ("AADSTS9010010", Lesson::NoResource),
+    ("AADSTS901002", Lesson::NoResource),
+    ("AADSTS90009", Lesson::RepeatScope),
+    ("AADSTS650053", Lesson::RepeatScope),
+];
+
+impl Lesson {
+    /// What these words of a refusal teach, if anything.
+    pub fn of(code: &str, description: Option<&str>) -> Option<Self> {
+        let says = |number: &str| {
+            let mut rest = description.unwrap_or_default();
+            while let Some(at) = rest.find(number) {
+                rest = rest.get(at + number.len()..).unwrap_or_default();
+                // 901002 is not 9010021.
+                if !rest.starts_with(|next: char| next.is_ascii_digit()) {
+                    return true;
+                }
+            }
+            false
+        };
+        TABLE
+            .iter()
+            .find(|(words, _)| code == *words || says(words))
+            .map(|(_, lesson)| *lesson)
+    }
+}
+
+impl Learned {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Remembers how a secret was taken, where that is not how we would have shown it.
+    pub fn note_method(&mut self, expected: Method, taken: Method) {
+        if expected != taken {
+            self.auth_method = Some(taken.name().to_owned());
+        }
+    }
+
+    /// The client as this server takes it.
+    pub fn correct(&self, client: &mut Client) {
+        let taken = self.auth_method.as_deref().and_then(Method::named);
+        if let Some(taken) = taken.filter(|taken| client.other == Some(*taken)) {
+            client.other = Some(client.method);
+            client.method = taken;
+        }
+    }
+
+    /// In words, for a person.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if self.refuses_resource {
+            words.push("refuses the resource parameter, which is left out".to_owned());
+        }
+        if self.wants_scope_on_refresh {
+            words.push("wants the scope repeated when tokens are renewed".to_owned());
+        }
+        if let Some(method) = &self.auth_method {
+            words.push(format!("takes the client secret as {method} only"));
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_teaches_by_its_code_or_its_number() {
+        for (code, description, wanted) in [
+            ("invalid_target", None, Some(Lesson::NoResource)),
+            (
+                "invalid_request",
+                Some("AADSTS9010010: The resource parameter doesn't match"),
+                Some(Lesson::NoResource),
+            ),
+            (
+                "invalid_request",
+                Some("x AADSTS901002: not supported"),
+                Some(Lesson::NoResource),
+            ),
+            ("invalid_request", Some("AADSTS9010021: other"), None),
+            (
+                "invalid_request",
+                Some("AADSTS90009: requesting a token for itself"),
+                Some(Lesson::RepeatScope),
+            ),
+            ("invalid_grant", Some("expired"), None),
+            ("invalid_grant", None, None),
+        ] {
+            assert_eq!(
+                Lesson::of(code, description),
+                wanted,
+                "{code} {description:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! One refresh: the request as the entry and what its server has taught us say, and what its refusal teaches.
+//!
+//! Locks, strikes and saving are the ladder's.
+
+use super::Cause;
+use super::entry::Entry;
+use super::http::Http;
+use super::learned::Lesson;
+use super::providers::quirks;
+use super::registration::{self, Client, Source};
+use super::settings::Settings;
+use super::tokens::{Endpoint, Error, TokenSet};
+use crate::secret::Secret;
+
+/// Spends the entry's refresh token at the endpoint it came from (T8). A request that is refused for how it is put is
+/// put otherwise, once, and the entry remembers; the caller saves it.
+///
+/// # Errors
+/// As [`Endpoint::refresh`]; and a client of the user's own that is not taken is their mistake to mend.
+pub(super) async fn refresh(
+    http: &Http,
+    settings: &Settings,
+    entry: &mut Entry,
+    token: &Secret,
+) -> Result<TokenSet, Cause> {
+    entry.client = current(&entry.client, settings);
+    let first = once(http, settings, entry, token).await;
+    let error = match first {
+        Err(error) if unlearned(entry, &error) => match once(http, settings, entry, token).await {
+            Err(error) => error,
+            Ok(tokens) => return Ok(tokens),
+        },
+        Err(error) => error,
+        Ok(tokens) => return Ok(tokens),
+    };
+    Err(match registration::not_taken(&entry.client, &error) {
+        Some(error) => error.into(),
+        None => error.into(),
+    })
+}
+
+async fn once(
+    http: &Http,
+    settings: &Settings,
+    entry: &Entry,
+    token: &Secret,
+) -> Result<TokenSet, Error> {
+    let endpoint = Endpoint {
+        http,
+        url: &entry.token_endpoint,
+        client: &entry.client,
+        resource: entry.resource_sent.as_deref(),
+        extra: &settings.refresh_params,
+        use_id_token: settings.use_id_token,
+    };
+    let repeats = quirks(&entry.issuer).scope_on_refresh || entry.learned.wants_scope_on_refresh;
+    let scope = entry.scope_requested.as_ref().filter(|_| repeats);
+    tracing::debug!(issuer = %entry.issuer, "refreshing");
+    endpoint.refresh(token, scope).await
+}
+
+/// Takes the lesson of a refusal, if there is one the entry has not had.
+fn unlearned(entry: &mut Entry, error: &Error) -> bool {
+    let Error::Refused {
+        code, description, ..
+    } = error
+    else {
+        return false;
+    };
+    match Lesson::of(code, description.as_deref()) {
+        Some(Lesson::NoResource) if entry.resource_sent.is_some() => {
+            entry.resource_sent = None;
+            entry.learned.refuses_resource = true;
+        }
+        Some(Lesson::RepeatScope)
+            if !entry.learned.wants_scope_on_refresh && entry.scope_requested.is_some() =>
+        {
+            entry.learned.wants_scope_on_refresh = true;
+        }
+        _ => return false,
+    }
+    tracing::info!(learned = ?entry.learned.words(), "the authorization server differs");
+    true
+}
+
+/// A secret the user changed meanwhile is the one to show.
+fn current(client: &Client, settings: &Settings) -> Client {
+    let mut client = client.clone();
+    let is_theirs =
+        client.source == Source::Given && settings.client_id.as_deref() == Some(&client.id);
+    if is_theirs && client.secret.is_some() && settings.client_secret.is_some() {
+        client.secret.clone_from(&settings.client_secret);
+    }
+    client
+}

@@ -1,0 +1,147 @@
+//! When to try again, and from where: bookmarks in streams, backoff, and what may be sent twice.
+//!
+//! Decides; the exchanges do. E-10 and S-05 to S-07 in protocol.md.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::remote::Refusal;
+use crate::sse;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// A remote that asks for more patience than this gets its refusal passed on instead.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// Where in a stream we are, so that it can be resumed there (S-05, S-07).
+#[derive(Debug, Default)]
+pub(super) struct Bookmark {
+    pub(super) id: Option<String>,
+    retry: Option<Duration>,
+}
+
+impl Bookmark {
+    pub(super) fn mark(&mut self, event: &sse::Event) {
+        match event.id.as_deref() {
+            Some("") => self.id = None,
+            Some(id) => self.id = Some(id.to_owned()),
+            None => {}
+        }
+        self.retry = event.retry.or(self.retry);
+    }
+
+    /// The pause before the `attempt`th reconnection in a row: what the server asked for, at first to the letter.
+    pub(super) fn pause(&self, attempt: u32) -> Duration {
+        match self.retry {
+            Some(retry) if attempt <= 1 => retry.min(MAX_PAUSE),
+            Some(retry) => retry.min(MAX_PAUSE).max(backoff(attempt)),
+            None => backoff(attempt),
+        }
+    }
+
+    pub(super) fn headers(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut headers = headers.clone();
+        // An id that cannot be a header value cannot be sent back; the stream then starts where the server likes.
+        if let Some(id) = self
+            .id
+            .as_deref()
+            .and_then(|id| HeaderValue::from_str(id).ok())
+        {
+            headers.insert(LAST_EVENT_ID, id);
+        }
+        headers
+    }
+}
+
+/// The longest pause between reconnections.
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);
+
+/// Doubling from a quarter of a second to [`MAX_PAUSE`], less up to a quarter so that many bridges do not return at once.
+pub(super) fn backoff(attempt: u32) -> Duration {
+    let full = Duration::from_millis(250)
+        .saturating_mul(1 << attempt.saturating_sub(1).min(8))
+        .min(MAX_PAUSE);
+    let jitter = getrandom::u32().map_or(0.0, |random| f64::from(random) / f64::from(u32::MAX));
+    full.mul_f64(1.0 - jitter / 4.0)
+}
+
+/// Whether, and after what pause, a refused request may be sent again (E-10): 429 was not processed; 503 says the same
+/// when it names a time; anything else only if doing it twice is harmless.
+pub(super) fn pause_after(refusal: &Refusal, is_harmless: bool, sends: u32) -> Option<Duration> {
+    let may = match refusal.status {
+        429 => true,
+        503 => is_harmless || refusal.retry_after.is_some(),
+        408 | 502 | 504 => is_harmless,
+        _ => false,
+    };
+    // A lost session answers 503 too, in words; that is the era's to judge.
+    let is_about_the_session = refusal.status == 503 && crate::era::is_session_loss(refusal);
+    let pause = refusal.retry_after.unwrap_or_else(|| backoff(sends));
+    (may && !is_about_the_session && pause <= MAX_RETRY_AFTER).then_some(pause)
+}
+
+pub(super) fn is_without_side_effects(method: &str) -> bool {
+    method.ends_with("/list")
+        || matches!(
+            method,
+            "initialize"
+                | "ping"
+                | "resources/read"
+                | "prompts/get"
+                | "completion/complete"
+                | "server/discover"
+                | "resources/templates/list"
+                | "resources/subscribe"
+                | "resources/unsubscribe"
+                | "logging/setLevel"
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_doubles_to_its_ceiling_and_never_past_it() {
+        for attempt in 1..40 {
+            let full = 250u64.saturating_mul(1 << (attempt - 1).min(8)).min(60_000);
+            let pause = backoff(attempt);
+            assert!(
+                pause <= Duration::from_millis(full)
+                    && pause >= Duration::from_millis(full * 3 / 4)
+            );
+        }
+    }
+
+    #[test]
+    fn a_bookmark_keeps_the_last_id_and_the_servers_pause() {
+        let mut bookmark = Bookmark::default();
+        let event = |id: Option<&str>, retry| sse::Event {
+            id: id.map(str::to_owned),
+            retry,
+            ..sse::Event::default()
+        };
+        bookmark.mark(&event(Some("7"), Some(Duration::from_millis(500))));
+        bookmark.mark(&event(None, None));
+        assert_eq!(bookmark.headers(&HeaderMap::new())["last-event-id"], "7");
+        assert_eq!(bookmark.pause(1), Duration::from_millis(500));
+        bookmark.mark(&event(Some(""), None));
+        assert!(bookmark.headers(&HeaderMap::new()).is_empty());
+    }
+
+    #[test]
+    fn only_what_was_not_done_or_does_no_harm_is_sent_again() {
+        let refusal = |status, after: Option<u64>| Refusal {
+            status,
+            retry_after: after.map(Duration::from_secs),
+            ..Refusal::default()
+        };
+        assert!(pause_after(&refusal(429, None), false, 1).is_some());
+        assert!(pause_after(&refusal(503, None), false, 1).is_none());
+        assert!(pause_after(&refusal(503, Some(2)), false, 1).is_some());
+        assert!(pause_after(&refusal(503, Some(3600)), true, 1).is_none());
+        assert!(pause_after(&refusal(502, None), true, 1).is_some());
+        assert!(pause_after(&refusal(502, None), false, 1).is_none());
+        assert!(pause_after(&refusal(500, None), true, 1).is_none());
+    }
+}

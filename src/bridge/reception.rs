@@ -1,0 +1,226 @@
+//! Receives a host whose `initialize` must wait for a person to sign in.
+//!
+//! Hosts give up on `initialize` after half a minute to a minute, and a person looking for a password takes longer
+//! (pains.md 11). So the host is answered with what the server said of itself the last time, or with as little as a
+//! handshake needs; the real `initialize` goes on waiting with the host's own parameters, and when it is answered the
+//! lists are announced as changed. If it fails, it is said again, unseen, before the next thing the host wants.
+//!
+//! Decides; sends nothing and reads no clock.
+
+use serde_json::{Value, json};
+
+use crate::frame::{Frame, Id, Outline, member_of};
+
+/// One host's handshake.
+#[derive(Debug, Default)]
+pub(super) struct Reception {
+    initialize: Option<Frame>,
+    /// What the server said of itself an earlier time.
+    remembered: Option<Value>,
+    /// The server's host name, for a server never heard of.
+    server: String,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Nothing to do with us: not asked yet, or answered by the remote itself.
+    #[default]
+    Ordinary,
+    /// The host waits for the answer.
+    Asked,
+    /// The host has our answer, the remote's is still to come.
+    Received,
+    /// The host has our answer, and the remote has refused.
+    Unopened,
+}
+
+impl Reception {
+    pub(super) fn new(server: String, remembered: Option<Value>) -> Self {
+        Self {
+            server,
+            remembered,
+            ..Self::default()
+        }
+    }
+
+    /// Looks at a frame from the host. Returns what must be said to the remote before it: the handshake again, if the
+    /// remote refused it behind the host's back.
+    pub(super) fn host_says(&mut self, frame: &Frame) -> Vec<Frame> {
+        match frame.outline() {
+            Outline::Request { method, .. } if &**method == "initialize" => {
+                self.initialize = Some(frame.clone());
+                self.state = State::Asked;
+                Vec::new()
+            }
+            Outline::Request { .. } => self.open(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The handshake for a session that could not be opened before; nothing in every other state.
+    pub(super) fn open(&mut self) -> Vec<Frame> {
+        match (&self.initialize, self.state) {
+            (Some(initialize), State::Unopened) => {
+                self.state = State::Received;
+                let initialized = Frame::notification("notifications/initialized", None);
+                vec![initialize.clone(), initialized]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the host waits for an answer that a person is in the way of.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.state == State::Asked
+    }
+
+    /// The answer that need not wait, in the host's own revision.
+    pub(super) fn receive(&mut self) -> Option<Frame> {
+        let initialize = self
+            .initialize
+            .as_ref()
+            .filter(|_| self.state == State::Asked)?;
+        let id = initialize.id()?;
+        let asked: Option<String> = initialize
+            .param("protocolVersion")
+            .and_then(|text| serde_json::from_str(text).ok())
+            .filter(|version| LEGACY.contains(&String::as_str(version)));
+        let list = json!({ "listChanged": true });
+        let mut result = self.remembered.clone().filter(Value::is_object).unwrap_or_else(|| {
+            json!({
+                "capabilities": { "tools": list, "prompts": list, "resources": list },
+                "serverInfo": { "name": self.server, "version": "0" },
+                "instructions": "A sign-in is going on; what this server offers is known when it is done.",
+            })
+        });
+        if let Some(members) = result.as_object_mut() {
+            let version = asked.as_deref().unwrap_or(NEWEST);
+            members.insert("protocolVersion".into(), version.into());
+        }
+        self.state = State::Received;
+        Some(Frame::result(id, &result.to_string()))
+    }
+
+    /// Looks at an answer on its way to the host. Returns what the host hears instead of a handshake it already has:
+    /// that the lists have changed.
+    pub(super) fn remote_answers(&mut self, frame: &Frame) -> Vec<Frame> {
+        if !self.is_handshake(frame) {
+            return Vec::new();
+        }
+        let result = frame.member("result");
+        match (self.state, result) {
+            (State::Received, Some(result)) => {
+                self.state = State::Ordinary;
+                let capabilities = member_of(result, "capabilities").unwrap_or("{}");
+                ["tools", "prompts", "resources"]
+                    .into_iter()
+                    .filter(|name| member_of(capabilities, name).is_some())
+                    .map(|name| {
+                        Frame::notification(&format!("notifications/{name}/list_changed"), None)
+                    })
+                    .collect()
+            }
+            (State::Received, None) => {
+                self.state = State::Unopened;
+                Vec::new()
+            }
+            (State::Asked, _) => {
+                self.state = State::Ordinary;
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The server's word of itself, if this answer is it: worth remembering for the next time.
+    pub(super) fn identity(&self, frame: &Frame) -> Option<Value> {
+        let result = frame
+            .member("result")
+            .filter(|_| self.is_handshake(frame))?;
+        serde_json::from_str(result).ok()
+    }
+
+    fn is_handshake(&self, frame: &Frame) -> bool {
+        let id = self.initialize.as_ref().and_then(Frame::id);
+        frame.is_response() && id.is_some() && frame.id().map(Id::text) == id.map(Id::text)
+    }
+}
+
+const NEWEST: &str = "2025-11-25";
+const LEGACY: [&str; 4] = [NEWEST, "2025-06-18", "2025-03-26", "2024-11-05"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn initialize() -> Frame {
+        let params = r#"{"protocolVersion":"2025-06-18","capabilities":{}}"#;
+        Frame::request(&Id::parse("0").unwrap(), "initialize", Some(params))
+    }
+
+    fn answer(result: &str) -> Frame {
+        Frame::result(&Id::parse("0").unwrap(), result)
+    }
+
+    #[test]
+    fn a_host_is_received_in_its_own_revision_with_what_is_remembered() {
+        let remembered = json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "x", "version": "3"}});
+        let mut reception = Reception::new("mcp.example.com".into(), Some(remembered));
+        assert!(reception.host_says(&initialize()).is_empty());
+        assert!(reception.is_waiting());
+        let received: Value = serde_json::from_str(reception.receive().unwrap().text()).unwrap();
+        assert_eq!(received["id"], 0);
+        assert_eq!(received["result"]["protocolVersion"], "2025-06-18");
+        assert_eq!(received["result"]["serverInfo"]["name"], "x");
+        assert!(reception.receive().is_none());
+    }
+
+    #[test]
+    fn the_late_answer_becomes_an_announcement_of_what_there_is() {
+        let mut reception = Reception::default();
+        reception.host_says(&initialize());
+        reception.receive().unwrap();
+        let told =
+            reception.remote_answers(&answer(r#"{"capabilities":{"tools":{},"prompts":{}}}"#));
+        let methods: Vec<_> = told.iter().filter_map(Frame::method).collect();
+        assert_eq!(
+            methods,
+            [
+                "notifications/tools/list_changed",
+                "notifications/prompts/list_changed"
+            ]
+        );
+        assert!(
+            reception
+                .host_says(&Frame::request(&Id::ours(1), "tools/list", None))
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_handshake_that_failed_is_said_again_before_the_next_request() {
+        let mut reception = Reception::default();
+        reception.host_says(&initialize());
+        reception.receive().unwrap();
+        let refused = Frame::error(Some(&Id::parse("0").unwrap()), -32603, "no", None);
+        assert!(reception.remote_answers(&refused).is_empty());
+        let first = reception.host_says(&Frame::request(&Id::ours(1), "tools/list", None));
+        let methods: Vec<_> = first.iter().filter_map(Frame::method).collect();
+        assert_eq!(methods, ["initialize", "notifications/initialized"]);
+        assert!(reception.open().is_empty());
+    }
+
+    #[test]
+    fn an_answer_in_good_time_is_nobodys_business() {
+        let mut reception = Reception::default();
+        reception.host_says(&initialize());
+        assert!(
+            reception
+                .remote_answers(&answer(r#"{"capabilities":{"tools":{}}}"#))
+                .is_empty()
+        );
+        assert!(!reception.is_waiting());
+        assert!(reception.receive().is_none());
+    }
+}

@@ -1,0 +1,98 @@
+//! Exchanges that have not ended, and the words in which their failures reach the host.
+
+use crate::era::{Action, ExchangeId};
+use crate::frame::{Frame, Id, Trouble};
+use crate::remote::{Head, Refusal};
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// What was posted; nothing for a standing stream.
+    pub(super) frame: Option<Frame>,
+    pub(super) role: Role,
+    pub(super) head: Head,
+    /// Whether an answer is still to come.
+    pub(super) is_owed: bool,
+    /// The opening of the session it was sent in, if that could be lost.
+    pub(super) session: Option<u64>,
+    /// It has been sent once before, into a session that was gone.
+    pub(super) is_repeated: bool,
+}
+
+/// Whose it is, which decides what becomes of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Something the host said.
+    Host,
+    /// The host's cancellation of the request in that exchange.
+    Cancel(ExchangeId),
+    /// Ours, to open the session again.
+    Reopen,
+    /// Ours, to bring a reopened session to where it was.
+    Restore,
+    /// Ours, to see whether the remote is there; nobody waits for the answer.
+    Ping,
+    /// A standing stream.
+    Listen,
+}
+
+impl Pending {
+    pub(super) fn listening(session: Option<u64>) -> Self {
+        Self {
+            frame: None,
+            role: Role::Listen,
+            head: Head::default(),
+            is_owed: false,
+            session,
+            is_repeated: false,
+        }
+    }
+
+    pub(super) fn id(&self) -> Option<&Id> {
+        self.frame.as_ref().and_then(Frame::id)
+    }
+
+    pub(super) fn is_initialize(&self) -> bool {
+        self.frame.as_ref().and_then(Frame::method) == Some("initialize")
+    }
+
+    pub(super) fn awaits(&self, id: &Id) -> bool {
+        self.is_owed && self.id() == Some(id)
+    }
+
+    pub(super) fn reply(&self, trouble: &Trouble, actions: &mut Vec<Action>) {
+        if let (Role::Host, Some(id)) = (self.role, self.id()) {
+            actions.push(Action::Reply(trouble.reply(id)));
+        }
+    }
+}
+
+pub(super) fn refusal_trouble(refusal: &Refusal) -> Trouble {
+    let hint = match refusal.status {
+        404 => "Check the address.",
+        403 => "The server does not allow this.",
+        429 | 503 => "Try again later.",
+        _ => "",
+    };
+    Trouble {
+        status: Some(refusal.status),
+        retryable: matches!(refusal.status, 408 | 425 | 429 | 500..=599),
+        retry_after: refusal.retry_after,
+        hint: (!hint.is_empty()).then(|| hint.to_owned()),
+        ..Trouble::new(
+            "refused",
+            format!("The server answered HTTP {}.", refusal.status),
+        )
+    }
+}
+
+pub(super) fn lost_with_session(refusal: &Refusal) -> Trouble {
+    Trouble {
+        status: Some(refusal.status),
+        ..Trouble::new(
+            "session_lost",
+            "The server lost the session, and with it the answer.",
+        )
+        .retryable()
+    }
+}

@@ -1,0 +1,123 @@
+//! What was learned about servers: nothing secret, nothing that is needed.
+//!
+//! One small JSON file per server in the cache directory, replaced whole. It may be deleted at any time, and no failure
+//! to read or write it ever troubles the bridge: the next start learns again. Members this version does not know are
+//! kept.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
+
+/// Where the facts about one server are.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    path: Option<PathBuf>,
+}
+
+impl Facts {
+    /// About this server (its address, and the account used there), under `home` if given, else in the system's cache
+    /// directory.
+    pub fn about(home: Option<&Path>, url: &str, account: &str) -> Self {
+        let folder = match home {
+            Some(home) => Some(home.join("cache")),
+            None => dirs::cache_dir().map(|cache| cache.join("mcpipe")),
+        };
+        // The name tells nobody which servers are used.
+        let digest = Sha256::digest(format!("{account}\n{url}").as_bytes());
+        let name: String = digest
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Self {
+            path: folder.map(|folder| folder.join("servers").join(format!("{name}.json"))),
+        }
+    }
+
+    /// Remembers nothing.
+    pub fn nowhere() -> Self {
+        Self { path: None }
+    }
+
+    /// What is remembered under `name`. Blocks for one small read.
+    pub fn recall(&self, name: &str) -> Option<Value> {
+        self.read().remove(name)
+    }
+
+    /// Remembers it, or forgets it where `value` is null. Blocks for one small write, and not at all when nothing is new.
+    pub fn learn(&self, name: &str, value: Value) {
+        let Some(path) = &self.path else { return };
+        let mut known = self.read();
+        if known.get(name).unwrap_or(&Value::Null) == &value {
+            return;
+        }
+        known.insert(name.to_owned(), value);
+        known.retain(|_, value| !value.is_null());
+        if let Err(error) = write(path, &Value::Object(known)) {
+            tracing::debug!(%error, "a fact is not remembered");
+        }
+    }
+
+    fn read(&self) -> Map<String, Value> {
+        let text = self.path.as_ref().and_then(|path| std::fs::read(path).ok());
+        text.and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default()
+    }
+}
+
+fn write(path: &Path, value: &Value) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
+    std::fs::create_dir_all(folder)?;
+    // Private from the start, as tempfile makes them: server names are nobody else's business.
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(value.to_string().as_bytes())?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_learned_is_recalled_by_server_and_account() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = Facts::about(Some(home.path()), "https://a.example/mcp", "default");
+        assert_eq!(facts.recall("identity"), None);
+        facts.learn("identity", json!({"name": "x"}));
+        facts.learn("era", json!("modern"));
+        let again = Facts::about(Some(home.path()), "https://a.example/mcp", "default");
+        assert_eq!(again.recall("identity"), Some(json!({"name": "x"})));
+        let other = Facts::about(Some(home.path()), "https://a.example/mcp", "work");
+        assert_eq!(other.recall("identity"), None);
+        facts.learn("era", Value::Null);
+        assert_eq!(again.recall("era"), None);
+    }
+
+    #[test]
+    fn a_damaged_file_is_nothing_known_and_is_mended() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = Facts::about(Some(home.path()), "https://a.example/mcp", "default");
+        facts.learn("era", json!("legacy"));
+        std::fs::write(facts.path.as_ref().unwrap(), "{").unwrap();
+        assert_eq!(facts.recall("era"), None);
+        facts.learn("era", json!("modern"));
+        assert_eq!(facts.recall("era"), Some(json!("modern")));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_troubles_nobody() {
+        Facts::nowhere().learn("era", json!(1));
+        let facts = Facts::about(
+            Some(Path::new("/proc/nowhere")),
+            "https://a.example",
+            "default",
+        );
+        facts.learn("era", json!(1));
+        assert_eq!(facts.recall("era"), None);
+    }
+}

@@ -1,0 +1,199 @@
+//! Who we are to an authorization server, as the user says it: flags, files, variables, and mcp-remote's two JSON flags.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::{Error, Surroundings, expand, is_loopback};
+use crate::auth::registration::Method;
+use crate::auth::scope::Scopes;
+use crate::cli::SignInArgs;
+use crate::secret::Secret;
+
+/// What the user says.
+#[derive(Debug, Default)]
+pub(super) struct Identity {
+    pub(super) id: Option<String>,
+    pub(super) secret: Option<Secret>,
+    pub(super) method: Option<Method>,
+    /// Where that client is registered to be sent back to, if that is on this machine.
+    pub(super) redirect: Option<Url>,
+    /// Members for a registration.
+    pub(super) metadata: Map<String, Value>,
+    /// A scope among them.
+    pub(super) scope: Option<Scopes>,
+    pub(super) registration_token: Option<Secret>,
+}
+
+/// Reads it all.
+///
+/// # Errors
+/// A file that cannot be read, a variable that is not set, JSON that is none.
+pub(super) fn identity(args: &SignInArgs, around: &Surroundings) -> Result<Identity, Error> {
+    let (file, variable) = (&args.client_secret_file, &args.client_secret_env);
+    let mut identity = Identity {
+        id: args.client_id.clone(),
+        secret: secret(file, variable, "--client-secret-env", around)?,
+        registration_token: secret(
+            &args.dcr_token_file,
+            &args.dcr_token_env,
+            "--dcr-token-env",
+            around,
+        )?,
+        ..Identity::default()
+    };
+    if let Some(given) = &args.static_oauth_client_info {
+        identity.take_info(&object(given, INFO)?, around, !given.starts_with('@'))?;
+    }
+    if let Some(given) = &args.static_oauth_client_metadata {
+        let mut metadata = object(given, METADATA)?;
+        let scope = metadata.remove("scope");
+        identity.scope = scope.as_ref().and_then(Value::as_str).map(Scopes::parse);
+        identity.metadata = metadata;
+    }
+    Ok(identity)
+}
+
+const INFO: &str = "--static-oauth-client-info";
+const METADATA: &str = "--static-oauth-client-metadata";
+
+impl Identity {
+    fn take_info(
+        &mut self,
+        info: &Map<String, Value>,
+        around: &Surroundings,
+        is_typed: bool,
+    ) -> Result<(), Error> {
+        let text = |name: &str| -> Result<Option<String>, Error> {
+            match info.get(name).and_then(Value::as_str) {
+                Some(text) => expand(INFO, text, around).map(Some),
+                None => Ok(None),
+            }
+        };
+        let id = text("client_id")?.filter(|id| !id.is_empty());
+        self.id = Some(id.ok_or(Error::NotObject(INFO))?);
+        let secret = text("client_secret")?.filter(|secret| !secret.is_empty());
+        let written = info.get("client_secret").and_then(Value::as_str);
+        if is_typed && secret.is_some() && secret.as_deref() == written {
+            tracing::warn!(
+                "a client secret on the command line is seen by every program on this machine: \
+                 write ${{NAME}} for it, or @FILE for the whole"
+            );
+        }
+        self.secret = secret.map(Secret::new);
+        self.method = text("token_endpoint_auth_method")?.and_then(|name| Method::named(&name));
+        let uris = info.get("redirect_uris").and_then(Value::as_array);
+        let uris = uris.into_iter().flatten().filter_map(Value::as_str);
+        self.redirect = uris.filter_map(|uri| Url::parse(uri).ok()).find(|uri| {
+            uri.scheme() == "http" && uri.host().is_some_and(|host| is_loopback(&host))
+        });
+        Ok(())
+    }
+}
+
+fn secret(
+    file: &Option<PathBuf>,
+    variable: &Option<String>,
+    flag: &str,
+    around: &Surroundings,
+) -> Result<Option<Secret>, Error> {
+    if let Some(path) = file {
+        let text = read(path.clone())?;
+        return Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))));
+    }
+    let Some(variable) = variable else {
+        return Ok(None);
+    };
+    let unset = || Error::Unset {
+        header: flag.to_owned(),
+        variable: variable.clone(),
+    };
+    Ok(Some(Secret::new(around.get(variable).ok_or_else(unset)?)))
+}
+
+/// JSON, or `@` and the file it is in.
+fn object(given: &str, flag: &'static str) -> Result<Map<String, Value>, Error> {
+    let text = match given.strip_prefix('@') {
+        Some(path) => read(PathBuf::from(path))?,
+        None => given.to_owned(),
+    };
+    // What it could not read may be a secret, and so may be what it says about it.
+    serde_json::from_str(&text).map_err(|_| Error::NotObject(flag))
+}
+
+fn read(path: PathBuf) -> Result<String, Error> {
+    std::fs::read_to_string(&path).map_err(|source| Error::Unreadable { path, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Failure;
+
+    fn around() -> Surroundings {
+        let variables = [("ID", "abc"), ("SECRET", "s3\"cret"), ("EMPTY", "")];
+        Surroundings {
+            variables: variables
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            ..Surroundings::default()
+        }
+    }
+
+    fn info(text: &str) -> Result<Identity, Error> {
+        let args = SignInArgs {
+            static_oauth_client_info: Some(text.to_owned()),
+            ..SignInArgs::default()
+        };
+        identity(&args, &around())
+    }
+
+    #[test]
+    fn client_info_is_read_as_mcp_remote_reads_it() {
+        let read = info(
+            r#"{"client_id":"${ID}","client_secret":"${SECRET}","token_endpoint_auth_method":"client_secret_post",
+                "redirect_uris":["https://x.example/cb","http://localhost:3334/oauth/callback"]}"#,
+        )
+        .unwrap();
+        assert_eq!(read.id.as_deref(), Some("abc"));
+        assert_eq!(read.secret.unwrap().expose(), "s3\"cret");
+        assert_eq!(read.method, Some(Method::Post));
+        assert_eq!(read.redirect.unwrap().port(), Some(3334));
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), r#"{"client_id":"from a file"}"#).unwrap();
+        let read = info(&format!("@{}", file.path().display())).unwrap();
+        assert_eq!(read.id.as_deref(), Some("from a file"));
+        assert!(read.secret.is_none());
+    }
+
+    #[test]
+    fn client_info_that_cannot_be_right_is_refused_without_showing_it() {
+        for text in [
+            "s3cret",
+            r#"["s3cret"]"#,
+            r#"{"client_secret":"s3cret"}"#,
+            r#"{"client_id":"","client_secret":"s3cret"}"#,
+            r#"{"client_id":"${UNSET}","client_secret":"s3cret"}"#,
+            "@/nowhere/at/all",
+        ] {
+            let error = info(text).unwrap_err();
+            assert!(!Failure::from(error).text().contains("s3cret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn client_metadata_pins_the_scope_and_is_not_expanded() {
+        let args = SignInArgs {
+            static_oauth_client_metadata: Some(
+                r#"{"scope":"a b","client_name":"${ID}","software_id":"x"}"#.to_owned(),
+            ),
+            ..SignInArgs::default()
+        };
+        let read = identity(&args, &around()).unwrap();
+        assert_eq!(read.scope, Some(Scopes::parse("a b")));
+        assert_eq!(read.metadata["client_name"], "${ID}");
+        assert!(!read.metadata.contains_key("scope"));
+    }
+}
