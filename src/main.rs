@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn run(asked: Asked, around: &Surroundings) -> Result<(), Failure> {
-    if around.get("MCPIPE_DEBUGGABLE").is_none() {
+    if !around.is_on("MCPIPE_DEBUGGABLE") {
         store::dump::forbid();
     }
     logging::install(asked.log(), around.get("MCPIPE_LOG"), around.is_terminal)?;
@@ -44,6 +44,7 @@ fn run(asked: Asked, around: &Surroundings) -> Result<(), Failure> {
             Some(Command::Login(args)) => commands::login::run(&args, around).await,
             Some(Command::Logout(args)) => commands::logout::run(&args, around).await,
             Some(Command::Status(args)) => commands::status::run(&args, around).await,
+            Some(Command::Vault(command)) => commands::vault::run(*command, around).await,
         }
     });
     runtime.shutdown_background(); // a read of stdin cannot be interrupted, only abandoned

@@ -3,7 +3,9 @@
 pub mod bridge;
 pub mod login;
 pub mod logout;
+mod secrets;
 pub mod status;
+pub mod vault;
 
 use std::io::{self, Write as _};
 

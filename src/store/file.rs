@@ -195,6 +195,31 @@ impl Private {
     }
 }
 
+/// The text of a configuration file that decides what is run: not believed if somebody else can write it, unless `loose`.
+/// `None` if there is none.
+///
+/// # Errors
+/// As [`Private::open`]; symbolic links are followed, because people keep such files elsewhere.
+pub fn read_trusted(path: &Path, loose: bool) -> Result<Option<String>, Error> {
+    const LONGEST: u64 = 1 << 20;
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("open", path)(error)),
+    };
+    let metadata = file.metadata().map_err(Error::io("look at", path))?;
+    if !metadata.is_file() {
+        return Err(Error::NotRegular(path.into()));
+    }
+    if !loose {
+        system::check_trusted(path, &metadata)?;
+    }
+    let mut text = String::new();
+    let read = file.take(LONGEST).read_to_string(&mut text);
+    read.map_err(Error::io("read", path))?;
+    Ok(Some(text))
+}
+
 const UNFINISHED: (&str, &str) = (".vault-", ".tmp");
 
 /// Puts `bytes` in the place of whatever is at `path`, in one step, and returns once it would survive a power cut.

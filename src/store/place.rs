@@ -48,6 +48,33 @@ impl Place {
         })
     }
 
+    /// Everything about it on one line, for a process that has no environment to work it out from.
+    pub fn to_line(&self) -> String {
+        let paths = [
+            &self.directory,
+            &self.key_directory,
+            &self.runtime_directory,
+        ];
+        serde_json::json!({ "paths": paths, "chosen": self.chosen }).to_string()
+    }
+
+    /// The reverse of [`Place::to_line`].
+    pub fn from_line(line: &str) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        struct Line {
+            paths: [PathBuf; 3],
+            chosen: bool,
+        }
+        let Line { paths, chosen } = serde_json::from_str(line).ok()?;
+        let [directory, key_directory, runtime_directory] = paths;
+        Some(Self {
+            directory,
+            key_directory,
+            runtime_directory,
+            chosen,
+        })
+    }
+
     /// The vault.
     pub fn vault(&self) -> PathBuf {
         self.directory.join("vault.bin")

@@ -197,12 +197,12 @@ pub(super) fn digest(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// Base64url without padding.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The reverse of [`encode`], for exactly `N` bytes.
-pub(super) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).ok()?);
     let taken = bytes.as_slice().try_into().ok();
     zeroize::Zeroize::zeroize(&mut *bytes);

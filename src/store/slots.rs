@@ -19,6 +19,14 @@ impl Vault {
         aside(self.disk()?, Disk::init).await
     }
 
+    /// Makes the vault, opened by a key file.
+    ///
+    /// # Errors
+    /// As [`Vault::init`].
+    pub async fn init_with_key_file(&self) -> Result<(), Error> {
+        aside(self.disk()?, Disk::init_with_key_file).await
+    }
+
     /// Where everything is.
     ///
     /// # Errors

@@ -65,6 +65,21 @@ mod on {
         Ok(())
     }
 
+    /// Ours or root's, and nobody else writes to it.
+    pub(in crate::store) fn check_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+        let owner = metadata.uid();
+        if owner != rustix::process::geteuid().as_raw() && owner != 0 {
+            return Err(Error::Owner(path.into()));
+        }
+        if metadata.mode() & OTHERS_WRITE != 0 {
+            return Err(Error::Mode {
+                path: path.into(),
+                mode: metadata.mode() & 0o777,
+            });
+        }
+        Ok(())
+    }
+
     pub(in crate::store) fn create_directory(path: &Path) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)
     }
@@ -158,6 +173,10 @@ mod on {
     }
 
     pub(in crate::store) fn check(_: &Path, _: &Metadata) -> Result<(), Error> {
+        Ok(())
+    }
+
+    pub(in crate::store) fn check_trusted(_: &Path, _: &Metadata) -> Result<(), Error> {
         Ok(())
     }
 

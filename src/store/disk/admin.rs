@@ -52,6 +52,12 @@ impl Disk {
         self.change(|_, _| Ok(()))
     }
 
+    /// Makes the vault with the key file, whatever passphrase there may be.
+    pub(in crate::store) fn init_with_key_file(&self) -> Result<(), Error> {
+        self.state().sources = Sources::default();
+        self.init()
+    }
+
     /// The vault's id and root key, for the agent.
     pub(in crate::store) fn root_key(&self) -> Result<(String, Key), Error> {
         let mut state = self.state();

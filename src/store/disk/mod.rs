@@ -15,8 +15,8 @@ use std::time::Duration;
 
 pub use admin::{NewKey, Verified};
 pub use moving::Moved;
-pub(super) use unlock::KEY_FILE;
 pub use unlock::Unlock;
+pub(super) use unlock::{KEY_FILE, KEY_FILES};
 
 use crate::secret::Secret;
 use crate::store::anchor;

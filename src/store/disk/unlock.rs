@@ -23,6 +23,8 @@ use crate::store::{Error, random, system};
 pub(in crate::store) const KEY_FILE: &str = "keyfile";
 /// The same where the system seals it for this user.
 const DPAPI: &str = "dpapi";
+/// Both.
+pub(in crate::store) const KEY_FILES: [&str; 2] = [KEY_FILE, DPAPI];
 /// The label of a passphrase's slot.
 pub(super) const PASSPHRASE: &str = "passphrase";
 /// The label of a slot whose key a service manager hands in.
@@ -66,7 +68,7 @@ impl Default for Unlock {
 
 /// Is this the slot of the key file?
 pub(super) fn is_machine_key(slot: &Slot) -> bool {
-    slot.kind() == SlotKind::Raw && [KEY_FILE, DPAPI].contains(&slot.label())
+    slot.kind() == SlotKind::Raw && KEY_FILES.contains(&slot.label())
 }
 
 impl Disk {
