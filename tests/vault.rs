@@ -1,7 +1,11 @@
 //! What is kept is kept, and shown to nobody else: the vault as its users see it, on real files.
 
+mod agent;
+mod commands;
+mod crashes;
 mod files;
 mod processes;
+mod slots;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -112,11 +112,19 @@ fn ask(place: &Place, line: &str) -> Result<Option<Zeroizing<String>>, Error> {
         let mut answer = Zeroizing::new(String::with_capacity(LONGEST));
         let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX);
         stream.take(limit).read_to_string(&mut answer)?;
-        Ok(Zeroizing::new(answer.trim_end().to_owned()))
+        Ok::<_, io::Error>(Zeroizing::new(answer.trim_end().to_owned()))
     };
     match talk() {
         // It went between our question and its answer.
         Ok(answer) if answer.is_empty() => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+            ) =>
+        {
+            Ok(None)
+        }
         Ok(answer) => Ok(Some(answer)),
         Err(error) => Err(broken(error)),
     }
@@ -190,6 +198,8 @@ pub async fn serve(
     let mut talks = JoinSet::new();
     loop {
         let Some(left) = left_of(&held, now()) else {
+            // Whoever asked hears that there is nothing.
+            while talks.join_next().await.is_some() {}
             return Ok(());
         };
         tokio::select! {

@@ -113,6 +113,11 @@ impl Contents {
         self.generation
     }
 
+    /// Says how often it has been written, for contents that are made rather than read.
+    pub fn set_generation(&mut self, generation: u64) {
+        self.generation = generation;
+    }
+
     pub(super) fn next_generation(&self) -> Result<u64, Error> {
         // 2^30 is where a new root key is due (security.md 2.2); a vault that claims to be at the end is a forgery by
         // somebody who holds the key.

@@ -92,9 +92,10 @@ impl Disk {
         let old = replacing.map(|which| self.find(&contents.slots, which));
         let old = old.transpose()?.cloned();
         let label = match new {
-            NewKey::Passphrase(_) => label
-                .or(old.as_ref().map(Slot::label))
-                .unwrap_or(PASSPHRASE),
+            NewKey::Passphrase(_) => {
+                let theirs = old.as_ref().filter(|old| old.kind() != SlotKind::Raw);
+                label.or(theirs.map(Slot::label)).unwrap_or(PASSPHRASE)
+            }
             NewKey::KeyFile => self.machine_label(),
             NewKey::Command(with) => with.label(),
             NewKey::Credential => CREDENTIAL,
