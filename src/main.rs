@@ -32,7 +32,9 @@ fn run(asked: Asked, around: &Surroundings) -> Result<(), Failure> {
     if !around.is_on("MCPIPE_DEBUGGABLE") {
         store::dump::forbid();
     }
-    logging::install(asked.log(), around.get("MCPIPE_LOG"), around.is_terminal)?;
+    if let Some(log) = asked.log() {
+        logging::install(log, around.get("MCPIPE_LOG"), around.is_terminal)?;
+    }
     // One thread: this is a program that waits (architecture.md section 9).
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -45,6 +47,8 @@ fn run(asked: Asked, around: &Surroundings) -> Result<(), Failure> {
             Some(Command::Logout(args)) => commands::logout::run(&args, around).await,
             Some(Command::Status(args)) => commands::status::run(&args, around).await,
             Some(Command::Vault(command)) => commands::vault::run(*command, around).await,
+            Some(Command::Import(args)) => commands::import::run(*args, around).await,
+            Some(Command::Helper) => commands::helper::run(around).await,
         }
     });
     runtime.shutdown_background(); // a read of stdin cannot be interrupted, only abandoned

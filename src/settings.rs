@@ -1,16 +1,12 @@
 //! What was asked, the environment and the files it names, made into settings.
 //!
-//! The only reader of the environment (clap's `MCPIPE_<FLAG>` aside), and the last place that can say "wrong usage":
-//! after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
+//! The last place that can say "wrong usage": after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
 
 mod client;
 
 mod headers;
 mod vault;
 
-use std::collections::HashMap;
-use std::ffi::OsString;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -27,51 +23,10 @@ use crate::facts::Facts;
 use crate::remote::{https, tls};
 use crate::report::Failure;
 use crate::static_secret::Template;
-
-pub use vault::{export_passphrase, new_passphrase, passphrases, vault, vault_at_cost};
-
-/// What surrounds the process, read once.
-#[derive(Clone, Debug, Default)]
-pub struct Surroundings {
-    /// Environment variables that are valid Unicode.
-    pub variables: HashMap<String, String>,
-    /// Whether a person may be reading stderr.
-    pub is_terminal: bool,
-}
-
-impl Surroundings {
-    /// Those of this process.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the environment"
-    )]
-    pub fn of_this_process() -> Self {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value): (OsString, OsString)| {
-                Some((name.into_string().ok()?, value.into_string().ok()?))
-            })
-            .collect();
-        Self {
-            variables,
-            is_terminal: std::io::stderr().is_terminal(),
-        }
-    }
-
-    /// A variable that is set to something.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
-    }
-
-    /// A variable that switches something on. `0`, `false`, `no` and `off` do not.
-    pub fn is_on(&self, name: &str) -> bool {
-        let off = ["0", "false", "no", "off"];
-        self.get(name)
-            .is_some_and(|value| !off.contains(&value.to_ascii_lowercase().as_str()))
-    }
-}
+pub use crate::surroundings::Surroundings;
+pub use vault::{
+    export_passphrase, new_passphrase, opened_vault, passphrases, vault, vault_at_cost,
+};
 
 /// A mistake in what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +47,7 @@ pub enum Error {
     #[error("{0} is not of the form 'Name: value'")]
     NotHeader(String),
     /// A variable that a header or a flag names is not set.
-    #[error("{header} names the environment variable {variable}, which is not set")]
+    #[error("`{header}` names the environment variable {variable}, which is not set")]
     Unset {
         /// The header or the flag.
         header: String,
@@ -261,7 +216,8 @@ pub fn sign_in(
     let browser = match around.get("BROWSER") {
         _ if args.no_browser => Browser::None,
         Some(command) => Browser::from_variable(command),
-        None => Browser::System,
+        None if around.can_show_a_page() => Browser::System,
+        None => Browser::Nowhere,
     };
     Ok(auth::Settings {
         account: args.account.clone(),

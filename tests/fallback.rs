@@ -246,7 +246,7 @@ async fn a_lost_stream_answers_what_was_owed_and_is_opened_again_for_what_follow
         assert_eq!(answer["id"], id);
         if id % 3 == 0 {
             assert_eq!(answer["error"]["data"]["kind"], "cut", "{answer}");
-            assert_eq!(answer["error"]["data"]["retryable"], true);
+            assert_eq!(answer["error"]["data"]["retryable"], false);
         } else {
             assert_eq!(answer["result"], json("{}"), "{answer}");
         }
@@ -275,4 +275,43 @@ async fn a_host_that_says_initialize_twice_gets_both_answers_and_one_stream() {
     ids.sort_unstable();
     assert_eq!(ids, [Some(0), Some(1)]);
     assert_eq!(remote.count("GET"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_lost_whenever_it_is_opened_again_is_given_up() {
+    let mut server = old_server("/m".into(), 1);
+    let mut levels = 0;
+    let remote = Memory::that(move |ask| match ask.label().as_str() {
+        // What brings a new session to where the old one was is what breaks it.
+        "POST logging/setLevel" => {
+            levels += 1;
+            if levels > 1 {
+                server(&Ask {
+                    body: call(0),
+                    ..ask.clone()
+                });
+                return Reply::accepted();
+            }
+            server(ask)
+        }
+        _ => server(ask),
+    });
+    let mut host = Near::opened(remote.remote(), over(Transport::SseOnly)).await;
+    host.send(r#"{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"info"}}"#)
+        .await;
+    host.next().await;
+    for id in [2, 3] {
+        host.send(call(id)).await;
+        let answer = host.next_json().await;
+        assert_eq!(
+            (
+                answer["id"].as_u64(),
+                answer["error"]["data"]["retryable"].as_bool()
+            ),
+            (Some(id), Some(true))
+        );
+    }
+    let asked = remote.labels().len();
+    host.hears_nothing_for(Duration::from_secs(3600)).await;
+    assert!(remote.labels().len() < asked + 20, "{:?}", remote.labels());
 }

@@ -12,8 +12,8 @@ use crate::support::host::{INITIALIZE, INITIALIZED, Left, Process, call, cancell
 use crate::support::remote::{Body, Reply, Server, Step, ordinary, result_of};
 
 /// What a promise of two seconds may measure on a busy machine; and one of one second.
-const TWO_SECONDS: Duration = Duration::from_millis(2800);
-const ONE_SECOND: Duration = Duration::from_millis(1800);
+const TWO_SECONDS: Duration = Duration::from_millis(5000);
+const ONE_SECOND: Duration = Duration::from_millis(4000);
 
 /// An ordinary server whose tool calls are never answered.
 fn silent_calls(ask: &crate::support::remote::Ask) -> Reply {

@@ -28,21 +28,21 @@ use crate::support::authority::Authority;
 use crate::support::browser;
 
 /// Where one test happens.
-struct World {
+pub(crate) struct World {
     /// Stands for the MCP server: only its metadata.
-    mcp: Authority,
-    authority: Authority,
-    vault: Arc<Vault>,
-    clock: Arc<AtomicU64>,
+    pub(crate) mcp: Authority,
+    pub(crate) authority: Authority,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) clock: Arc<AtomicU64>,
     /// Pages a person was shown, while the test plays the person.
-    shown: mpsc::UnboundedReceiver<Url>,
-    show: mpsc::UnboundedSender<Url>,
-    windows: Arc<AtomicUsize>,
-    people: TaskTracker,
+    pub(crate) shown: mpsc::UnboundedReceiver<Url>,
+    pub(crate) show: mpsc::UnboundedSender<Url>,
+    pub(crate) windows: Arc<AtomicUsize>,
+    pub(crate) people: TaskTracker,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let (show, shown) = mpsc::unbounded_channel();
         let world = Self {
             mcp: Authority::start().await,
@@ -64,11 +64,11 @@ impl World {
         world
     }
 
-    fn resource(&self) -> String {
+    pub(crate) fn resource(&self) -> String {
         format!("{}/mcp", self.mcp.origin)
     }
 
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         let clock = Arc::clone(&self.clock);
         let now =
             move || SystemTime::UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::SeqCst));
@@ -78,14 +78,14 @@ impl World {
     }
 
     /// Somebody is there, and signs in at once.
-    fn attended(&self) -> Settings {
+    pub(crate) fn attended(&self) -> Settings {
         let mut settings = self.settings();
         let windows = Arc::clone(&self.windows);
         let people = self.people.clone();
         settings.announce = Announce::new(move |notice| {
             if let Notice::Visit { url, .. } = notice {
                 windows.fetch_add(1, Ordering::SeqCst);
-                let url = (*url).clone();
+                let url = Url::parse(url).unwrap();
                 people.spawn(async move { browser::follow(&url).await });
             }
         });
@@ -93,43 +93,43 @@ impl World {
     }
 
     /// The test is the person, and finds the pages in `shown`.
-    fn watched(&self) -> Settings {
+    pub(crate) fn watched(&self) -> Settings {
         let mut settings = self.settings();
         let show = self.show.clone();
         let windows = Arc::clone(&self.windows);
         settings.announce = Announce::new(move |notice| {
             if let Notice::Visit { url, .. } = notice {
                 windows.fetch_add(1, Ordering::SeqCst);
-                let _ = show.send((*url).clone());
+                let _ = show.send(Url::parse(url).unwrap());
             }
         });
         settings
     }
 
-    fn authorizer_with(&self, settings: Settings) -> Authorizer {
+    pub(crate) fn authorizer_with(&self, settings: Settings) -> Authorizer {
         let guard = Guard::new(&settings.url, settings.allow_http, settings.allow_private);
         let http = Http::new(tls(), guard);
         Authorizer::new(settings, Arc::clone(&self.vault), http)
     }
 
-    fn authorizer(&self) -> Authorizer {
+    pub(crate) fn authorizer(&self) -> Authorizer {
         self.authorizer_with(self.attended())
     }
 
-    fn windows(&self) -> usize {
+    pub(crate) fn windows(&self) -> usize {
         self.windows.load(Ordering::SeqCst)
     }
 
-    fn later(&self, seconds: u64) {
+    pub(crate) fn later(&self, seconds: u64) {
         self.clock.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// Signs in, and gives the token.
-    async fn signed_in(&self, authorizer: &Authorizer) -> Credential {
+    pub(crate) async fn signed_in(&self, authorizer: &Authorizer) -> Credential {
         authorizer.renew(None, &unauthorized()).await.unwrap()
     }
 
-    fn shows(&self, credential: &Credential) -> String {
+    pub(crate) fn shows(&self, credential: &Credential) -> String {
         let mut headers = HeaderMap::new();
         let url = Url::parse(&self.resource()).unwrap();
         credential.apply(&mut headers, "POST", &url, SystemTime::UNIX_EPOCH);
@@ -139,7 +139,7 @@ impl World {
 }
 
 /// All that is kept, revisions included, with its secrets.
-async fn kept_text(world: &World) -> Vec<(String, u64, String)> {
+pub(crate) async fn kept_text(world: &World) -> Vec<(String, u64, String)> {
     let mut kept = Vec::new();
     for (name, _) in world.vault.list().await.unwrap() {
         let entry = world.vault.read(&name).await.unwrap().unwrap();
@@ -148,24 +148,24 @@ async fn kept_text(world: &World) -> Vec<(String, u64, String)> {
     kept
 }
 
-const PRM: &str = "/.well-known/oauth-protected-resource/mcp";
-const ROOT_PRM: &str = "/.well-known/oauth-protected-resource";
+pub(crate) const PRM: &str = "/.well-known/oauth-protected-resource/mcp";
+pub(crate) const ROOT_PRM: &str = "/.well-known/oauth-protected-resource";
 
-fn unauthorized() -> Challenge {
+pub(crate) fn unauthorized() -> Challenge {
     Challenge {
         status: 401,
         ..Challenge::default()
     }
 }
 
-fn asking_for(scope: &str) -> Challenge {
+pub(crate) fn asking_for(scope: &str) -> Challenge {
     Challenge {
         scope: Some(scope.to_owned()),
         ..unauthorized()
     }
 }
 
-fn insufficient(scope: &str) -> Challenge {
+pub(crate) fn insufficient(scope: &str) -> Challenge {
     Challenge {
         status: 403,
         error: Some("insufficient_scope".to_owned()),
@@ -173,7 +173,7 @@ fn insufficient(scope: &str) -> Challenge {
     }
 }
 
-fn tls() -> rustls::ClientConfig {
+pub(crate) fn tls() -> rustls::ClientConfig {
     let ring = Arc::new(rustls::crypto::ring::default_provider());
     rustls::ClientConfig::builder_with_provider(ring)
         .with_safe_default_protocol_versions()

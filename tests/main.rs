@@ -10,15 +10,19 @@
 
 mod support; // the worlds that tests live in: remotes, hosts, an authorization server, a browser
 
+mod chaos; // random schedules: one outcome each, whatever happens
+mod coordination; // many processes, one vault: one browser, one refresh, whoever dies in the middle
 mod door; // help, version, bad input, exit codes
 mod eras; // plays every transcript in fixtures/
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
 mod floors; // imports point down
 mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
 mod login; // from 401 to a credential, and everything that can go wrong on the way
+mod pains; // what users of other bridges suffered, by number
 mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
 mod patience; // what is tried again and when, what is given up, what is kept within bounds
 mod sessions; // opened in order, opened again when lost
 mod streams; // cut answers resumed, standing streams reopened
+mod tls; // certificates, roots, and a whole sign-in over TLS
 mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers
 mod waiting; // a host received while a person signs in

@@ -124,7 +124,7 @@ async fn an_answer_cut_off_without_an_event_id_is_said_to_be_lost() {
         let answer = host.next_json().await;
         assert_eq!(answer["id"], 1);
         assert_eq!(answer["error"]["data"]["kind"], "cut", "{answer}");
-        assert_eq!(answer["error"]["data"]["retryable"], true);
+        assert_eq!(answer["error"]["data"]["retryable"], false);
         assert_eq!(
             remote.count("POST tools/call"),
             1,
@@ -204,7 +204,7 @@ async fn a_resumption_that_is_refused_is_tried_again_or_said_to_be_lost() {
             Ok(()) => assert_eq!(answer["result"], "whole", "{name}"),
             Err(kind) => {
                 assert_eq!(answer["error"]["data"]["kind"], kind, "{name}");
-                assert_eq!(answer["error"]["data"]["retryable"], true, "{name}");
+                assert_eq!(answer["error"]["data"]["retryable"], false, "{name}");
             }
         }
         assert_eq!(resumptions(&remote.all()).len(), gets, "{name}");

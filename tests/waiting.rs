@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::support::authority::Authority;
 use crate::support::browser;
-use crate::support::host::{Process, request};
+use crate::support::host::{Near, Process, request, settings};
 use crate::support::remote::{Reply, Server, ordinary};
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"h","version":"1"}}}"#;
@@ -48,7 +48,7 @@ async fn protected() -> (Authority, Server) {
 }
 
 /// A browser that only notes where it was sent.
-fn noting(folder: &Path) -> String {
+pub(crate) fn noting(folder: &Path) -> String {
     let script = folder.join("browser");
     let note = folder.join("address");
     let text = format!(
@@ -60,7 +60,7 @@ fn noting(folder: &Path) -> String {
     script.display().to_string()
 }
 
-async fn noted(folder: &Path) -> Url {
+pub(crate) async fn noted(folder: &Path) -> Url {
     loop {
         if let Ok(address) = std::fs::read_to_string(folder.join("address")) {
             return Url::parse(&address).unwrap();
@@ -165,4 +165,48 @@ async fn a_second_start_is_received_with_what_the_server_said_the_first_time() {
         "remote"
     );
     assert!(host.closed().await.status.success());
+}
+
+#[tokio::test]
+async fn a_request_that_a_person_keeps_waiting_is_told_where_to_go() {
+    let (_authority, server) = protected().await;
+    let url = format!("{}/mcp", server.origin());
+    let now = || std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let tls = || mcpipe::remote::tls::config(Vec::new(), false).unwrap();
+    let sign_in = mcpipe::auth::Settings {
+        browser: mcpipe::auth::Browser::None,
+        ..mcpipe::auth::Settings::new(url.as_str(), mcpipe::auth::Clock::new(now)).unwrap()
+    };
+    let guard = mcpipe::auth::guard::Guard::new(&sign_in.url, false, false);
+    let http = mcpipe::auth::http::Http::new(tls(), guard);
+    let vault = std::sync::Arc::new(mcpipe::store::Vault::in_memory());
+    let https = mcpipe::remote::https::Settings {
+        url: Url::parse(&url).unwrap(),
+        headers: http::HeaderMap::new(),
+        late: None,
+        max_message: 1 << 20,
+        connect_timeout: Duration::from_secs(5),
+        headers_timeout: None,
+        body_timeout: None,
+        keeps_cookies: false,
+        ipv4_only: false,
+        user_agent: "test".into(),
+        now,
+    };
+    let impatient = mcpipe::bridge::Settings {
+        sign_in_patience: Some(Duration::from_millis(200)),
+        ..settings()
+    };
+    let authorizer = mcpipe::auth::Authorizer::new(sign_in, vault, http);
+    let remote = mcpipe::remote::https::Https::new(https, tls()).unwrap();
+    let mut host = Near::signed_in_by(authorizer, remote, impatient);
+    host.send(request(1, "tools/list")).await;
+    let error = &host.next_json().await["error"];
+    assert_eq!(error["data"]["kind"], "sign_in_needed");
+    assert_eq!(error["data"]["retryable"], true);
+    let page = error["data"]["url"].as_str().unwrap();
+    assert!(
+        page.contains("/authorize?") && error["message"].as_str().unwrap().contains(page),
+        "{error}"
+    );
 }

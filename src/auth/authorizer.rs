@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::challenge::Challenge;
 use super::entry::Entry;
+use super::helper::Errand;
 use super::http::Http;
 use super::settings::Settings;
 use super::{Cause, Credential, Error};
@@ -25,12 +26,25 @@ use crate::store::Vault;
 pub struct Authorizer {
     house: Option<Arc<House>>,
     person: watch::Sender<bool>,
+    pending: watch::Sender<Option<PendingSignIn>>,
+}
+
+/// A page that waits for a person, here or in another process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingSignIn {
+    /// Where to go.
+    pub url_to_show: String,
+    /// The authorization server there.
+    pub host: String,
+    /// What to type there, where the page does not know it (RFC 8628).
+    pub user_code: Option<String>,
 }
 
 impl Authorizer {
     /// For a remote that is signed in to with OAuth, when it asks for it.
     pub fn new(settings: Settings, vault: Arc<Vault>, http: Http) -> Self {
         let person = watch::Sender::new(false);
+        let pending = watch::Sender::new(None);
         let house = House {
             resource: settings.canonical_resource().into(),
             settings,
@@ -39,11 +53,13 @@ impl Authorizer {
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
             person: person.clone(),
+            pending: pending.clone(),
             desk: Mutex::new(Desk::default()),
         };
         Self {
             house: Some(Arc::new(house)),
             person,
+            pending,
         }
     }
 
@@ -52,6 +68,7 @@ impl Authorizer {
         Self {
             house: None,
             person: watch::Sender::new(false),
+            pending: watch::Sender::new(None),
         }
     }
 
@@ -113,8 +130,7 @@ impl Authorizer {
         why: &Challenge,
     ) -> Result<Credential, Error> {
         let Some(house) = &self.house else {
-            let status = why.status;
-            return Err(Error::new(&"".into(), Cause::HeaderRefused { status }));
+            return Err(Error::new(&"".into(), Cause::header_refused(why)));
         };
         let seen = stale.map_or(0, Credential::generation);
         loop {
@@ -142,10 +158,7 @@ impl Authorizer {
     /// As [`Authorizer::renew`].
     pub async fn login(&self, why: &Challenge) -> Result<Credential, Error> {
         let Some(house) = &self.house else {
-            return Err(Error::new(
-                &"".into(),
-                Cause::HeaderRefused { status: why.status },
-            ));
+            return Err(Error::new(&"".into(), Cause::header_refused(why)));
         };
         loop {
             let climb = house.climb(Why::Told(why.clone()));
@@ -161,7 +174,25 @@ impl Authorizer {
         self.person.subscribe()
     }
 
-    /// Waits until a refresh that is under way is stored, at most `grace`; for leaving (T21). Ends a sign-in.
+    /// The page that waits for a person now, if there is one.
+    pub fn pending(&self) -> watch::Receiver<Option<PendingSignIn>> {
+        self.pending.subscribe()
+    }
+
+    /// Does the sign-in that others wait for, unless somebody is at it or was: what a helper does.
+    ///
+    /// # Errors
+    /// As [`Authorizer::renew`]; those who wait have been told.
+    pub async fn sign_in_for_others(&self, errand: Errand) -> Result<(), Error> {
+        let Some(house) = &self.house else {
+            return Ok(());
+        };
+        let done = house.sign_in_for_others(errand).await;
+        done.map_err(|why| Error::new(&house.resource, why))
+    }
+
+    /// Waits until a refresh that is under way is stored, at most `grace`; for leaving (T21). Ends a sign-in that is done
+    /// here; one that a helper does goes on.
     pub async fn settle(&self, grace: Duration) {
         if let Some(house) = &self.house {
             house.leaving.cancel();
@@ -183,6 +214,7 @@ pub(super) struct House {
     pub(super) tasks: TaskTracker,
     pub(super) leaving: CancellationToken,
     pub(super) person: watch::Sender<bool>,
+    pub(super) pending: watch::Sender<Option<PendingSignIn>>,
     resource: Arc<str>,
     desk: Mutex<Desk>,
 }
@@ -198,12 +230,8 @@ pub(super) struct Desk {
     failures: u32,
     last_fault: Option<Arc<Cause>>,
     retry_at: u64,
-    /// How the last sign-in ended if it did not end well, and when.
-    pub(super) abandoned: Option<(u64, Arc<Cause>)>,
     /// What the vault would not take: the only place where a spent refresh token's successor is.
     pub(super) unsaved: Option<(String, Entry)>,
-    /// When windows were opened.
-    pub(super) windows: Vec<u64>,
 }
 
 /// A credential, and what is known of it.

@@ -10,7 +10,7 @@ use super::settings::Browser;
 /// False if none was started; that is no reason to stop waiting for the person.
 pub async fn show(browser: &Browser, url: &Url) -> bool {
     match browser {
-        Browser::None => false,
+        Browser::None | Browser::Nowhere => false,
         Browser::System => {
             let address = url.as_str().to_owned();
             let opened = tokio::task::spawn_blocking(move || open::that_detached(address)).await;

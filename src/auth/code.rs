@@ -114,6 +114,13 @@ pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<
         extra.retain(|(name, _)| name != "prompt");
         extra.push(("prompt".to_owned(), "consent".to_owned()));
     }
+    // An OpenID provider ties its ID token to the request by it (A5). We drop that token, or show it as it is; some
+    // providers refuse a request without.
+    let is_openid = asking.scope.is_some_and(|scopes| scopes.contains("openid"));
+    if is_openid && !is_set("nonce", &settings.authorize_params) {
+        let nonce = CsrfToken::new_random_len(16).into_secret();
+        extra.push(("nonce".to_owned(), nonce));
+    }
     for (name, value) in extra.into_iter().chain(settings.authorize_params.clone()) {
         request = request.add_extra_param(name, value);
     }
@@ -226,6 +233,69 @@ mod tests {
             Verdict::Ended(Cause::ForeignAnswer { .. }) => "foreign",
             Verdict::Ended(Cause::Denied { .. }) => "denied",
             Verdict::Ended(_) => "other",
+        }
+    }
+
+    /// What is asked of a provider that can only be asked from this machine in a test's imagination.
+    fn asked(issuer: &str, host: &str, scope: &str) -> Vec<(String, String)> {
+        let metadata = serde_json::json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("https://{host}/o/oauth2/v2/auth?hl=en"),
+            "token_endpoint": format!("https://{host}/token"),
+        });
+        let now = super::super::Clock::new(|| std::time::SystemTime::UNIX_EPOCH);
+        let settings = Settings::new("https://mcp.example.com/mcp", now).unwrap();
+        let guard = super::super::guard::Guard::new(&settings.url, false, false);
+        let http = super::super::http::Http::new(
+            crate::remote::tls::config(Vec::new(), false).unwrap(),
+            guard,
+        );
+        let server = AuthorizationServer::of_document(&http, &metadata);
+        let client = Client {
+            id: "desktop".to_owned(),
+            secret: None,
+            method: super::super::registration::Method::None,
+            other: None,
+            source: super::super::registration::Source::Given,
+        };
+        let scope = Scopes::parse(scope);
+        let asking = Asking {
+            server: &server,
+            client: &client,
+            redirect_uri: "http://127.0.0.1:1/oauth/callback",
+            resource: None,
+            scope: Some(&scope),
+        };
+        let pending = begin(&asking, &settings, Secret::new("state")).unwrap();
+        pending.url().query_pairs().into_owned().collect()
+    }
+
+    #[test]
+    fn pain_26_google_is_asked_for_offline_access_without_any_flag() {
+        let asked = asked("https://accounts.google.com", "accounts.google.com", "a");
+        for (name, value) in [
+            ("access_type", "offline"),
+            ("prompt", "consent"),
+            ("scope", "a"),
+            ("hl", "en"),
+            ("code_challenge_method", "S256"),
+        ] {
+            let pair = (name.to_owned(), value.to_owned());
+            assert_eq!(
+                asked.iter().filter(|one| **one == pair).count(),
+                1,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn openid_comes_with_a_nonce_and_only_then() {
+        let issuer = "https://login.microsoftonline.com/common/v2.0";
+        for (scope, wanted) in [("openid api://x/y", 1), ("api://x/y", 0)] {
+            let asked = asked(issuer, "login.microsoftonline.com", scope);
+            let nonces = asked.iter().filter(|(name, _)| name == "nonce");
+            assert_eq!(nonces.count(), wanted, "{scope}");
         }
     }
 

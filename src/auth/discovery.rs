@@ -119,6 +119,13 @@ impl AuthorizationServer {
         })
     }
 
+    /// One for a test, from its metadata; nothing is visited.
+    #[cfg(test)]
+    pub(super) fn of_document(http: &Http, document: &Value) -> Self {
+        let issuer = text(document, "issuer").unwrap();
+        Self::checked(http, issuer, document).unwrap()
+    }
+
     /// The issuer, byte for byte as its metadata has it.
     pub fn issuer(&self) -> &str {
         &self.issuer

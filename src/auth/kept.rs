@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::entry::{Entry, State, subject};
 use super::http::{Fault, Http};
-use super::scope::Scopes;
+use super::providers::quirks;
+use super::scope::{OFFLINE, Scopes};
 use super::settings::Settings;
 use super::tokens::{self, revoke};
 use crate::secret::Secret;
@@ -35,6 +36,31 @@ pub struct Status {
     pub state: State,
     /// Why, as a code.
     pub last_error: Option<String>,
+    /// All scopes the server has ever named.
+    pub scope_wanted: Option<Scopes>,
+    /// What people call the issuer, and what is done otherwise there because it is known to differ.
+    pub provider: Option<&'static str>,
+    /// The same in words.
+    pub quirks: Vec<String>,
+    /// What the issuer has taught us besides.
+    pub learned: Vec<String>,
+}
+
+impl Status {
+    /// Scopes that are held though the server never asked for them (Z-11): nothing where it named none at all, and never
+    /// the one that is asked for so that the sign-in lasts.
+    pub fn surplus(&self) -> Option<Scopes> {
+        let wanted = self.scope_wanted.as_ref()?;
+        let held = self
+            .scope_granted
+            .as_ref()
+            .or(self.scope_requested.as_ref())?;
+        let surplus: Scopes = held
+            .iter()
+            .filter(|scope| *scope != OFFLINE && !wanted.contains(scope))
+            .collect();
+        (!surplus.is_empty()).then_some(surplus)
+    }
 }
 
 /// All kept sign-ins, in no order.
@@ -54,6 +80,10 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
             continue;
         };
         found.push(Status {
+            provider: quirks(&entry.issuer).name,
+            quirks: quirks(&entry.issuer).words(),
+            learned: entry.learned.words(),
+            scope_wanted: entry.scope_wanted,
             is_renewable: entry.refresh.is_some() && entry.state != State::NeedsLogin,
             resource: entry.resource,
             account: entry.account,
@@ -68,6 +98,25 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
         });
     }
     Ok(found)
+}
+
+/// Every server and account something is kept for, readable or not, each once.
+///
+/// # Errors
+/// The vault cannot be read.
+pub async fn places(vault: &Vault) -> Result<Vec<(String, String)>, store::Error> {
+    let names = vault.list().await?.into_iter();
+    let names = names.filter(|(_, kind)| *kind == Kind::Oauth);
+    let mut places: Vec<(String, String)> = names
+        .filter_map(|(name, _)| {
+            let parts: Vec<String> = serde_json::from_str(&name).ok()?;
+            let (account, resource) = (parts.get(1)?, parts.get(2)?);
+            Some((resource.clone(), account.clone()))
+        })
+        .collect();
+    places.sort();
+    places.dedup();
+    Ok(places)
 }
 
 /// One sign-out.
@@ -107,6 +156,7 @@ pub async fn logout(
     let lock_name = format!("credential {}", ours.join(" "));
     let _lock = vault.lock(&lock_name, Duration::from_secs(60)).await?;
     let mut out = Vec::new();
+    let mut issuers = Vec::new();
     for (name, kind) in vault.list().await? {
         let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
         if kind != Kind::Oauth || !parts.starts_with(&ours) {
@@ -122,9 +172,38 @@ pub async fn logout(
                 access,
             });
         }
+        issuers.extend(parts.get(3).cloned());
         vault.remove(&name).await?;
     }
+    for issuer in issuers {
+        forget_registrations(vault, &issuer).await?;
+    }
     Ok(out)
+}
+
+/// Forgets who we are at an issuer of which nothing else is kept.
+async fn forget_registrations(vault: &Vault, issuer: &str) -> Result<(), store::Error> {
+    let named: Vec<(String, Kind, Vec<String>)> = vault
+        .list()
+        .await?
+        .into_iter()
+        .map(|(name, kind)| {
+            let parts = serde_json::from_str(&name).unwrap_or_default();
+            (name, kind, parts)
+        })
+        .collect();
+    let is_used = |(_, kind, parts): &(String, Kind, Vec<String>)| {
+        *kind == Kind::Oauth && parts.get(3).is_some_and(|used| used == issuer)
+    };
+    if named.iter().any(is_used) {
+        return Ok(());
+    }
+    for (name, kind, parts) in named {
+        if kind == Kind::ClientRegistration && parts.get(1).is_some_and(|of| of == issuer) {
+            vault.remove(&name).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn revoked(

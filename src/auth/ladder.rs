@@ -3,20 +3,20 @@
 //! The lock named for the credential is held from the second look into the vault until what a refresh brought is
 //! written, so that of many processes one spends a rotating refresh token and the others find its result (security.md
 //! 3.7). Nothing is deleted on failure: a refused token is marked, and only if it is still the one that is kept.
-//! A sign-in has a lock of its own, because a person may take minutes and a refresh must not wait for one.
+//! A sign-in has a lock of its own, because a person may take minutes and a refresh must not wait for one: see
+//! [`super::turn`].
 
 use std::sync::Arc;
 
 use super::Cause;
 use super::authorizer::{Held, House, Origin, Why};
 use super::challenge::Challenge;
-use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
+use super::discovery::{AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, Registration, State, is_for, subject};
 use super::http::POST_PATIENCE;
 use super::registration::{Client, Source};
 use super::renewal;
 use super::scope::{Scopes, Wishes, choose};
-use super::signin::{Past, Waiting};
 use crate::store::{Error as StoreError, Expected, Kind, Lock};
 
 /// An entry, where it was found, and at which revision.
@@ -49,34 +49,10 @@ impl House {
                 Rung::Missed(entry) => entry,
             }
         };
-        if is_told {
-            self.desk().windows.clear();
-        } else {
-            self.may_ask_a_person()?;
+        if !is_told {
+            self.may_ask_a_person().await?;
         }
-        let entry = self.sign_in(why, challenge, before).await;
-        let mut desk = self.desk();
-        match &entry {
-            Ok(_) => desk.abandoned = None,
-            // A person said no, or nobody was there. A window that was closed does not come back by itself (L5).
-            Err(Cause::Denied { host, code, .. }) => {
-                let ended = Cause::Denied {
-                    host: host.clone(),
-                    code: code.clone(),
-                    description: None,
-                };
-                desk.abandoned = Some((self.settings.now.seconds(), Arc::new(ended)));
-            }
-            Err(Cause::TooLate { host, seconds }) => {
-                let ended = Cause::TooLate {
-                    host: host.clone(),
-                    seconds: *seconds,
-                };
-                desk.abandoned = Some((self.settings.now.seconds(), Arc::new(ended)));
-            }
-            Err(_) => {}
-        }
-        entry
+        self.ask_in_turn(why, challenge, before).await
     }
 
     async fn renewed_in_time(&self) -> Result<(Entry, Origin), Cause> {
@@ -105,24 +81,10 @@ impl House {
             return Ok(Rung::Missed(None));
         };
         let now = self.settings.now.seconds();
-        let is_other = match why {
-            Why::Challenged {
-                stale: Some(stale), ..
-            } => !kept.entry.access.same_as(stale.token.expose()),
-            _ => true,
-        };
-        let wanted = challenge
-            .scope
-            .as_deref()
-            .map(Scopes::parse)
-            .unwrap_or_default();
-        let is_enough = !challenge.wants_more_scope()
-            || [&kept.entry.scope_granted, &kept.entry.scope_requested]
-                .into_iter()
-                .flatten()
-                .next()
-                .is_some_and(|scopes| scopes.covers(&wanted));
-        if is_other && is_enough && !kept.entry.has_expired(now) {
+        if is_other_than(why, &kept.entry)
+            && is_enough(challenge, &kept.entry)
+            && !kept.entry.has_expired(now)
+        {
             return Ok(Rung::Reached(kept.entry, Origin::Stored));
         }
         let is_refreshable = kept.entry.refresh.is_some()
@@ -184,67 +146,7 @@ impl House {
         Err(error.into())
     }
 
-    /// Rung c: discovery afresh (the authorization server may have moved, D-11), then a person.
-    async fn sign_in(
-        &self,
-        why: &Why,
-        challenge: &Challenge,
-        before: Option<Entry>,
-    ) -> Result<(Entry, Origin), Cause> {
-        let http = &self.http;
-        let named = challenge.resource_metadata.as_deref();
-        let resource = discovery::protected_resource(http, &self.settings.url, named).await?;
-        let preference = Preference {
-            fixed: self.settings.authorization_server.as_deref(),
-            held: before.as_ref().map(|entry| entry.issuer.as_str()),
-        };
-        let server = discovery::authorization_server(http, &resource, preference).await?;
-        if let Some(entry) = &before
-            && entry.issuer != server.issuer()
-        {
-            let (was, now) = (&entry.issuer, server.issuer());
-            tracing::warn!(%was, %now, "the server now names another sign-in service");
-        }
-        // What was asked of another issuer is none of this one's business (SEP-2352).
-        let before = before.filter(|entry| entry.issuer == server.issuer());
-        let scope = self.scope(challenge, &resource, &server, before.as_ref());
-        if !matches!(why, Why::Told(_)) {
-            self.is_worth_it(challenge, &server, before.as_ref(), scope.as_ref())?;
-        }
-        let _turn = self.turn().await?;
-        // Whoever had the turn before us may have brought what we came for.
-        if let Why::Challenged { stale, .. } = why
-            && let Some(kept) = self.stored().await?
-        {
-            let is_other = stale
-                .as_ref()
-                .is_none_or(|stale| !kept.entry.access.same_as(stale.token.expose()));
-            let is_newer = before
-                .as_ref()
-                .is_none_or(|before| !kept.entry.access.same_as(before.access.expose()));
-            if is_other && is_newer && !kept.entry.has_expired(self.settings.now.seconds()) {
-                return Ok((kept.entry, Origin::Stored));
-            }
-        }
-        self.desk().windows.push(self.settings.now.seconds());
-        let challenged = challenge.scope.as_deref().map(Scopes::parse);
-        let past = Past::new(before.as_ref(), challenged.as_ref().or(resource.scopes()));
-        let entry = self.ask_a_person(&resource, &server, scope, past).await?;
-        Ok((entry, Origin::SignedIn))
-    }
-
-    /// Waits until no other process has a window open for the same credential.
-    async fn turn(&self) -> Result<Lock, Cause> {
-        let _waiting = Waiting::begin(self);
-        let name = self.lock_name("sign-in");
-        let patience = self.settings.auth_timeout + POST_PATIENCE;
-        tokio::select! {
-            turn = self.vault.lock(&name, patience) => Ok(turn?),
-            () = self.leaving.cancelled() => Err(Cause::Leaving),
-        }
-    }
-
-    fn scope(
+    pub(super) fn scope(
         &self,
         challenge: &Challenge,
         resource: &ProtectedResource,
@@ -262,56 +164,18 @@ impl House {
         })
     }
 
-    fn may_ask_a_person(&self) -> Result<(), Cause> {
+    async fn may_ask_a_person(&self) -> Result<(), Cause> {
         if self.leaving.is_cancelled() {
             return Err(Cause::Leaving);
         }
         if !self.settings.attended {
             return Err(Cause::NobodyThere);
         }
-        let now = self.settings.now.seconds();
-        match &self.desk().abandoned {
-            Some((at, why)) if now < at + QUIET => Err(Cause::Abandoned(Arc::clone(why))),
-            _ => Ok(()),
+        let record = self.record().await;
+        match record.abandoned(self.settings.now.seconds()) {
+            Some(ended) => Err(Cause::Abandoned(Arc::new(ended.cause()))),
+            None => Ok(()),
         }
-    }
-
-    /// Brakes: no window for a server that turns down what it was just given, none for a scope that was asked for
-    /// already, and never many in a row (pains 8, 9, 22).
-    fn is_worth_it(
-        &self,
-        challenge: &Challenge,
-        server: &AuthorizationServer,
-        before: Option<&Entry>,
-        scope: Option<&Scopes>,
-    ) -> Result<(), Cause> {
-        let now = self.settings.now.seconds();
-        let mut desk = self.desk();
-        desk.windows.retain(|at| now < at + QUIET);
-        let is_stormy = desk.windows.len() >= WINDOWS;
-        if challenge.wants_more_scope() {
-            let asked = before.and_then(|entry| entry.scope_requested.as_ref());
-            let nothing_new =
-                asked.is_some_and(|asked| scope.is_none_or(|scope| asked.covers(scope)));
-            if nothing_new || is_stormy {
-                let scope = challenge.scope.as_deref();
-                return Err(Cause::ScopeRefused {
-                    scope: scope.map(|text| super::plain(text, 200)),
-                });
-            }
-            return Ok(());
-        }
-        let is_fresh = desk.held.as_ref().is_some_and(|held| {
-            held.origin == Origin::SignedIn
-                && held.entry.issuer == server.issuer()
-                && is_just_issued(&held.entry, None, now)
-        });
-        if is_fresh || is_stormy {
-            return Err(Cause::Rejected {
-                host: server.host(),
-            });
-        }
-        Ok(())
     }
 
     /// What is kept for us: the newest that is not known to be dead. What the vault would not take counts too.
@@ -412,17 +276,13 @@ impl House {
             .await?)
     }
 
-    fn lock_name(&self, what: &str) -> String {
+    pub(super) fn lock_name(&self, what: &str) -> String {
         format!("{what} {}", subject(&self.settings).join(" "))
     }
 }
 
 /// Seconds in which a token that is turned down was turned down at once.
 const FRESH: u64 = 30;
-/// Seconds in which a window that was closed stays closed, and in which windows are counted.
-const QUIET: u64 = 600;
-/// Windows opened by themselves in that time.
-const WINDOWS: usize = 3;
 /// Refusals of one refresh token, while its access token works, until it counts as dead.
 const STRIKES: u32 = 3;
 
@@ -448,7 +308,34 @@ fn is_just_issued(entry: &Entry, held: Option<&Held>, now: u64) -> bool {
     let is_ours = held.is_none_or(|held| {
         held.origin != Origin::Stored && entry.access.same_as(held.entry.access.expose())
     });
-    is_ours && now < entry.obtained_at + FRESH && !entry.has_expired(now)
+    is_ours && is_young(entry, now)
+}
+
+/// Whether this token was issued a moment ago and is good for longer.
+pub(super) fn is_young(entry: &Entry, now: u64) -> bool {
+    now < entry.obtained_at + FRESH && !entry.has_expired(now)
+}
+
+/// Whether this is not the token that was turned down.
+pub(super) fn is_other_than(why: &Why, entry: &Entry) -> bool {
+    match why {
+        Why::Challenged {
+            stale: Some(stale), ..
+        } => !entry.access.same_as(stale.token.expose()),
+        _ => true,
+    }
+}
+
+/// Whether this entry's scopes are what the challenge wants, as far as that can be told.
+pub(super) fn is_enough(challenge: &Challenge, entry: &Entry) -> bool {
+    let wanted = challenge.scope.as_deref().map(Scopes::parse);
+    let wanted = wanted.unwrap_or_default();
+    !challenge.wants_more_scope()
+        || [&entry.scope_granted, &entry.scope_requested]
+            .into_iter()
+            .flatten()
+            .next()
+            .is_some_and(|scopes| scopes.covers(&wanted))
 }
 
 /// Between 0 and 1, so that processes do not renew in step.

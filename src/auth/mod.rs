@@ -13,6 +13,7 @@
 //!
 //! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
+pub mod adopt;
 mod answers;
 pub mod authorizer;
 pub mod browser;
@@ -21,12 +22,14 @@ pub mod code;
 pub mod discovery;
 pub mod entry;
 pub mod guard;
+pub mod helper;
 pub mod http;
 pub mod kept;
 mod ladder;
 pub mod learned;
 pub mod loopback;
 mod names;
+mod progress;
 pub mod providers;
 pub mod registration;
 mod renewal;
@@ -34,6 +37,7 @@ pub mod scope;
 mod settings;
 mod signin;
 pub mod tokens;
+mod turn;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -41,7 +45,8 @@ use std::time::SystemTime;
 use ::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::{Origin, Url};
 
-pub use authorizer::Authorizer;
+pub use authorizer::{Authorizer, PendingSignIn};
+pub use helper::Helper;
 pub use settings::{Announce, Browser, Clock, Notice, Settings};
 
 use crate::frame::Trouble;
@@ -89,10 +94,12 @@ pub struct Error {
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// The user brings the `Authorization` header, and the server does not take it.
-    #[error("the server refuses the Authorization header it is given (HTTP {status})")]
+    #[error("the server refuses the Authorization header it is given (HTTP {status}){}", said(.words.as_deref()))]
     HeaderRefused {
         /// 401 or 403.
         status: u16,
+        /// The challenge's own words, cleaned.
+        words: Option<String>,
     },
     /// What is kept cannot be read or written.
     #[error("the vault: {0}")]
@@ -142,6 +149,22 @@ pub enum Cause {
     /// An earlier sign-in was refused or abandoned, and windows do not reopen by themselves.
     #[error("{0} (no new window is opened by itself)")]
     Abandoned(Arc<Self>),
+    /// The sign-in that another process did for us came to nothing.
+    #[error("{text}")]
+    Elsewhere {
+        /// What it says.
+        text: String,
+        /// What a person can do about it.
+        hint: Option<String>,
+        /// As [`Cause::is_passing`].
+        is_passing: bool,
+    },
+    /// Another process does the sign-in now.
+    #[error("another mcpipe has taken this sign-in over")]
+    Superseded,
+    /// The process that was to do the sign-in does not start.
+    #[error("the process that does the sign-in does not start")]
+    Helper(#[source] std::io::Error),
     /// The server turns down tokens that were issued for it a moment ago.
     #[error("the server rejects the token that {host} issued for it a moment ago")]
     Rejected {
@@ -188,22 +211,7 @@ impl Error {
 
     /// What a person can do about it.
     pub fn hint(&self) -> Option<String> {
-        let resource = &self.resource;
-        Some(match &*self.why {
-            Cause::HeaderRefused { .. } => {
-                "check the --header that sets Authorization, or leave it out to sign in with OAuth"
-                    .to_owned()
-            }
-            Cause::Vault(_) | Cause::Leaving => return None,
-            why if why.is_passing() => return None,
-            Cause::Registration(error) => error.hint(resource),
-            Cause::Rejected { .. } => {
-                "check the audience and the scopes: --resource, --scope, --authorize-param"
-                    .to_owned()
-            }
-            Cause::Listener { .. } => "--callback-port chooses another port".to_owned(),
-            _ => format!("run `mcpipe login {resource}`"),
-        })
+        self.why.hint(&self.resource)
     }
 
     /// The error that answers a request that waited for the sign-in.
@@ -218,7 +226,7 @@ impl Error {
         trouble.url = (!self.resource.is_empty()).then(|| self.resource.to_string());
         trouble.hint = self.hint();
         trouble.retryable = self.is_passing();
-        if let Cause::HeaderRefused { status } = *self.why {
+        if let Cause::HeaderRefused { status, .. } = *self.why {
             trouble.status = Some(status);
         }
         if let Some(http::Fault::Unwell { retry_after, .. }) = self.why.fault() {
@@ -229,6 +237,19 @@ impl Error {
 }
 
 impl Cause {
+    /// The user's own header was turned down.
+    fn header_refused(challenge: &challenge::Challenge) -> Self {
+        let (code, text) = (&challenge.error, &challenge.description);
+        let words = match (code, text) {
+            (Some(code), Some(text)) => Some(format!("{code}: {text}")),
+            (one, other) => one.as_ref().or(other.as_ref()).cloned(),
+        };
+        Self::HeaderRefused {
+            status: challenge.status,
+            words: words.map(|words| plain(&words, 300)),
+        }
+    }
+
     /// A refusal by the authorization server, in its words, at the page or at the token endpoint.
     pub(super) fn refusal(&self) -> Option<(&str, Option<&str>)> {
         match self {
@@ -253,7 +274,32 @@ impl Cause {
     }
 
     pub(crate) fn is_passing(&self) -> bool {
-        self.fault().is_some_and(http::Fault::is_passing)
+        match self {
+            Self::Elsewhere { is_passing, .. } => *is_passing,
+            _ => self.fault().is_some_and(http::Fault::is_passing),
+        }
+    }
+
+    pub(crate) fn hint(&self, resource: &str) -> Option<String> {
+        Some(match self {
+            Self::HeaderRefused { .. } => {
+                "check the --header that sets Authorization, or leave it out to sign in with OAuth"
+                    .to_owned()
+            }
+            Self::Vault(_) | Self::Leaving => return None,
+            why if why.is_passing() => return None,
+            Self::Elsewhere {
+                hint: Some(hint), ..
+            } => hint.clone(),
+            Self::Abandoned(why) => return why.hint(resource),
+            Self::Registration(error) => error.hint(resource),
+            Self::Rejected { .. } => {
+                "check the audience and the scopes: --resource, --scope, --authorize-param"
+                    .to_owned()
+            }
+            Self::Listener { .. } => "--callback-port chooses another port".to_owned(),
+            _ => format!("run `mcpipe login {resource}`"),
+        })
     }
 }
 

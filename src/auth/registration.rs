@@ -432,7 +432,11 @@ fn wished_method(listed: Option<&[String]>) -> Method {
 
 /// What the registration says, if the server lists it; else what the secret allows and the server lists (O-02). A
 /// secret that came although none was asked for is meant to be used.
-fn method(returned: Option<&str>, has_secret: bool, listed: Option<&[String]>) -> Method {
+pub(super) fn method(
+    returned: Option<&str>,
+    has_secret: bool,
+    listed: Option<&[String]>,
+) -> Method {
     let lists = |method: Method| {
         listed.is_none_or(|listed| listed.iter().any(|name| name == method.name()))
     };
@@ -448,7 +452,7 @@ fn method(returned: Option<&str>, has_secret: bool, listed: Option<&[String]>) -
 }
 
 /// The other way this server takes a secret, if it lists one, or lists none at all.
-fn other(client: &Client, listed: Option<&[String]>) -> Option<Method> {
+pub(super) fn other(client: &Client, listed: Option<&[String]>) -> Option<Method> {
     client.secret.as_ref()?;
     [Method::Basic, Method::Post].into_iter().find(|method| {
         *method != client.method

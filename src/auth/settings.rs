@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::helper::Helper;
 use super::registration::Method;
 use super::scope::Scopes;
 use crate::secret::Secret;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub attended: bool,
     /// How long a person may take.
     pub auth_timeout: Duration,
+    /// Who does the sign-in so that it outlives this process; `None` does it here.
+    pub helper: Option<Helper>,
     /// Where news for the person goes.
     pub announce: Announce,
     /// The wall clock.
@@ -115,6 +118,7 @@ impl Settings {
             browser: Browser::System,
             attended: true,
             auth_timeout: Duration::from_secs(600),
+            helper: None,
             announce: Announce::nowhere(),
             now,
         })
@@ -137,8 +141,10 @@ pub enum Browser {
     /// As the system does.
     #[default]
     System,
-    /// Not at all: the address is announced, and the listener waits.
+    /// Not at all, as the user wishes: the address is announced, and the listener waits.
     None,
+    /// There is nobody who would see it: likewise, unless the server has another way (RFC 8628).
+    Nowhere,
     /// A command of the user's: program and arguments, the address put where `%s` stands, else last. Never a shell.
     Command(Vec<String>),
 }
@@ -160,8 +166,10 @@ impl Browser {
 pub enum Notice<'a> {
     /// A page is waiting. It is a secret of a kind: it names the one sign-in it belongs to.
     Visit {
-        /// The authorization request.
-        url: &'a Url,
+        /// The authorization request, or where to type the code.
+        url: &'a str,
+        /// What to type there (RFC 8628).
+        user_code: Option<&'a str>,
         /// Whether a browser was started on it.
         opened: bool,
     },
@@ -176,8 +184,21 @@ impl Notice<'_> {
     /// The words for a terminal. Tools look for these two lines as mcp-remote prints them.
     pub fn text(&self) -> String {
         match self {
-            Self::Visit { url, .. } => {
+            Self::Visit {
+                url,
+                user_code: None,
+                ..
+            } => {
                 format!("Please authorize this client by visiting:\n{url}\n")
+            }
+            Self::Visit {
+                url,
+                user_code: Some(code),
+                ..
+            } => {
+                format!(
+                    "Please authorize this client by visiting:\n{url}\nand enter the code {code}\n"
+                )
             }
             Self::SignedIn { host } => format!("Signed in at {host}.\n"),
         }

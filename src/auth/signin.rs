@@ -15,6 +15,7 @@ use super::entry::{Entry, Registration, State, subject};
 use super::ladder::jitter;
 use super::learned::{Learned, Lesson};
 use super::loopback::{Loopback, Page, Place, Visit};
+use super::progress::Shown;
 use super::providers::quirks;
 use super::registration::{self, Client, FIXED_PATH, Source};
 use super::scope::Scopes;
@@ -58,6 +59,7 @@ impl House {
     /// `resource` it does not want (pains 7, 21, 23).
     pub(super) async fn ask_a_person(
         &self,
+        attempt: &str,
         resource: &ProtectedResource,
         server: &AuthorizationServer,
         scope: Option<Scopes>,
@@ -72,7 +74,14 @@ impl House {
                 .await?;
             let client = identity.client.clone();
             let ended = self
-                .one_request(server, identity, sent.as_deref(), scope.as_ref(), &past)
+                .one_request(
+                    attempt,
+                    server,
+                    identity,
+                    sent.as_deref(),
+                    scope.as_ref(),
+                    &past,
+                )
                 .await;
             let Err(why) = &ended else {
                 return ended;
@@ -108,6 +117,7 @@ impl House {
 
     async fn one_request(
         &self,
+        attempt: &str,
         server: &AuthorizationServer,
         identity: Identity,
         sent: Option<&str>,
@@ -129,13 +139,16 @@ impl House {
         let pending = code::begin(&asking, &self.settings, state)?;
         self.http.check(pending.url())?;
         tracing::info!(host = server.host(), "waiting for a sign-in");
-        let (redirected, visit) = {
-            let _waiting = Waiting::begin(self);
-            let opened = browser::show(&self.settings.browser, pending.url()).await;
-            let url = pending.url();
-            self.settings.announce.tell(&Notice::Visit { url, opened });
-            self.answer(&mut listener, &pending, server).await?
+        let opened = browser::show(&self.settings.browser, pending.url()).await;
+        let shown = Shown {
+            url: pending.url().to_string(),
+            host: server.host(),
+            user_code: None,
+            opened,
         };
+        self.show(attempt, shown).await;
+        let answer = self.answer(attempt, &mut listener, &pending, server);
+        let (redirected, visit) = answer.await?;
         let endpoint = Endpoint {
             http: &self.http,
             url: server.token_endpoint(),
@@ -176,17 +189,20 @@ impl House {
     /// Waits for the answer; everybody else who calls is turned away and forgotten (C5).
     async fn answer(
         &self,
+        attempt: &str,
         listener: &mut Loopback,
         pending: &Pending,
         server: &AuthorizationServer,
     ) -> Result<(Redirected, Visit), Cause> {
         let patience = self.settings.auth_timeout;
         let end = tokio::time::sleep(patience);
-        tokio::pin!(end);
+        let superseded = self.superseded(attempt);
+        tokio::pin!(end, superseded);
         loop {
             let visit = tokio::select! {
                 visit = listener.visit() => visit,
                 () = self.leaving.cancelled() => return Err(Cause::Leaving),
+                () = &mut superseded => return Err(Cause::Superseded),
                 () = &mut end => {
                     return Err(Cause::TooLate { host: server.host(), seconds: patience.as_secs() });
                 }
@@ -474,20 +490,4 @@ const TRUSTED: u64 = 600;
 
 fn unguessable_path() -> String {
     format!("/cb/{}", CsrfToken::new_random_len(16).into_secret())
-}
-
-/// True on the watch while a person is waited for, however that ends.
-pub(super) struct Waiting<'a>(&'a House);
-
-impl<'a> Waiting<'a> {
-    pub(super) fn begin(house: &'a House) -> Self {
-        house.person.send_replace(true);
-        Self(house)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.person.send_replace(false);
-    }
 }

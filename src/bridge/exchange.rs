@@ -14,7 +14,7 @@ use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
-use super::pace::{Bookmark, backoff, is_without_side_effects, pause_after};
+use super::pace::{Bookmark, backoff, pause_after};
 use crate::auth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
 use crate::era::{Arrival, ExchangeId, Post};
@@ -78,6 +78,9 @@ impl<R: Remote> Road<R> {
         let ceiling = self
             .settings
             .call_timeout
+            .into_iter()
+            .chain(post.patience)
+            .min()
             .filter(|_| post.frame.is_request());
         let is_answered_elsewhere = post.endpoint.is_some();
         let run = self.post_to_its_end(post);
@@ -94,7 +97,7 @@ impl<R: Remote> Road<R> {
                 };
                 time::timeout(ceiling, run).await.unwrap_or_else(|_| {
                     let seconds = ceiling.as_secs_f64();
-                    let late = format!("No answer came within {seconds} s (--call-timeout).");
+                    let late = format!("No answer came within {seconds} s.");
                     Arrival::GivenUp(Trouble::new("timed_out", late).retryable())
                 })
             }
@@ -131,7 +134,7 @@ impl<R: Remote> Road<R> {
     /// Posts until something other than a challenge or a passing trouble comes back.
     async fn send(&self, exchange: ExchangeId, post: &Post) -> Result<Answer, Stopped> {
         let is_harmless =
-            post.frame.method().is_some_and(is_without_side_effects) || !post.frame.is_request();
+            post.frame.method().is_some_and(crate::era::is_harmless) || !post.frame.is_request();
         let mut sends = 0;
         loop {
             sends += 1;
@@ -222,10 +225,32 @@ impl<R: Remote> Road<R> {
         let _ = self.events.send(Event::Waiting(exchange, true)).await;
         let renewed = tokio::select! {
             renewed = self.authorizer.renew(stale, challenge) => renewed.map_err(|error| Stopped(error.trouble())),
-            () = self.patience_with_a_person() => Err(Stopped(sign_in_going_on())),
+            () = self.patience_with_a_person() => Err(Stopped(self.sign_in_going_on())),
         };
         let _ = self.events.send(Event::Waiting(exchange, false)).await;
         renewed
+    }
+
+    /// What a request is told that a person keeps waiting: where to go, for the person reads it in the chat window.
+    fn sign_in_going_on(&self) -> Trouble {
+        let pending = self.authorizer.pending();
+        let pending = pending.borrow();
+        let trouble =
+            Trouble::new("sign_in_needed", "A sign-in is needed, and is going on.").retryable();
+        match &*pending {
+            Some(pending) => {
+                let code = pending.user_code.as_ref();
+                let code = code
+                    .map(|code| format!(" with the code {code}"))
+                    .unwrap_or_default();
+                let hint = format!("Finish it{code} and try again: {}", pending.url_to_show);
+                Trouble {
+                    url: Some(pending.url_to_show.clone()),
+                    ..trouble.hint(hint)
+                }
+            }
+            None => trouble.hint("Finish it in the browser and try again."),
+        }
     }
 
     /// Returns when a person has been asked to sign in for so long that the host should hear of it. A refresh, which
@@ -419,12 +444,6 @@ enum Resumed {
     Frames(Parsed),
     Gone(Refusal),
     Impossible(Trouble),
-}
-
-fn sign_in_going_on() -> Trouble {
-    Trouble::new("sign_in_needed", "A sign-in is needed, and is going on.")
-        .hint("Finish it in the browser window; its address is in mcpipe's log (stderr). Then try again.")
-        .retryable()
 }
 
 fn still_challenged(challenge: &Challenge) -> Trouble {

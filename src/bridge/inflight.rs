@@ -48,7 +48,10 @@ impl Inflight {
                     Ok(()) => passed.push(frame),
                     Err(reply) => mistakes.push(reply),
                 },
-                Ok(frame) => passed.push(frame),
+                Ok(frame) => {
+                    let _ = self.enter_in(&frame, None);
+                    passed.push(frame);
+                }
                 Err(malformed) => mistakes.push(malformed.reply()),
             }
         }
@@ -60,6 +63,12 @@ impl Inflight {
 
     fn enter_in(&mut self, frame: &Frame, batch: Option<BatchId>) -> Result<(), Frame> {
         let Some(id) = frame.id().filter(|_| frame.is_request()) else {
+            // What was cancelled may have been answered already, and wait for the rest of its batch.
+            if let Some(id) = frame.cancels() {
+                for open in self.batches.values_mut() {
+                    open.answers.retain(|answer| answer.id() != Some(&id));
+                }
+            }
             return Ok(());
         };
         if self.owed.contains_key(id) {
@@ -173,6 +182,19 @@ mod tests {
         assert!(inflight.leave(answer("2")).is_none());
         match inflight.cancel(&Id::parse("1").unwrap()) {
             Some(Written::Batch(answers)) => assert_eq!(answers.len(), 2),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_answer_that_waits_for_the_rest_of_its_batch_can_still_be_cancelled() {
+        let mut inflight = Inflight::default();
+        inflight.enter_batch(vec![Ok(request("1")), Ok(request("2"))]);
+        assert!(inflight.leave(answer("1")).is_none());
+        let notice = Frame::notification("notifications/cancelled", Some(r#"{"requestId":1}"#));
+        inflight.enter(&notice).unwrap();
+        match inflight.leave(answer("2")) {
+            Some(Written::Batch(answers)) => assert_eq!(answers.len(), 1),
             other => panic!("{other:?}"),
         }
     }

@@ -50,6 +50,8 @@ const TOLD_GRACE: Duration = Duration::from_millis(300);
 const RECEIVE_AFTER: Duration = Duration::from_millis(1500);
 /// The name under which the server's own words are remembered.
 const IDENTITY: &str = "identity";
+/// How long the last lines may take to be written when there is no patience left otherwise.
+const LAST_FLUSH: Duration = Duration::from_millis(150);
 /// How long the end of the session, and then the last flush, may take.
 const FAREWELL: Duration = Duration::from_millis(400);
 
@@ -433,6 +435,7 @@ impl<R: Remote> Bridge<R> {
             // A host that has closed stdin may have stopped reading too.
             let settled = time::timeout_at(latest, self.settle(ended, inputs)).await;
             self.is_deaf |= settled.is_err() && self.out.capacity() == 0;
+            self.take_what_was_said(&mut inputs.lines).await;
             self.pay_debts().await;
         }
         self.say_goodbye().await;
@@ -441,11 +444,16 @@ impl<R: Remote> Bridge<R> {
         }
         drop(self.out);
         if !self.is_deaf {
-            let latest = latest.max(Instant::now() + FAREWELL);
+            let now = Instant::now();
+            let enough = async {
+                patience_over(&self.stop).await;
+                // What is in the pipe's own thread by now is written in no time, unless nobody reads.
+                time::sleep_until(now + LAST_FLUSH).await;
+            };
             tokio::select! {
                 _ = &mut inputs.flushed => {}
-                () = time::sleep_until(latest) => {}
-                () = patience_over(&self.stop) => {}
+                () = time::sleep_until(latest.max(now + FAREWELL)) => {}
+                () = enough => {}
             }
         }
     }
@@ -495,6 +503,22 @@ impl<R: Remote> Bridge<R> {
                 .running
                 .values()
                 .all(|running| running.is_standing || running.is_waiting)
+    }
+
+    /// Lines that had come before the word to leave are owed an answer too, though only that we are leaving.
+    async fn take_what_was_said(&mut self, lines: &mut mpsc::Receiver<Line>) {
+        while let Ok(line) = lines.try_recv() {
+            let written = match line {
+                Ok(Parsed::One(frame)) => self.inflight.enter(&frame).err().map(Written::One),
+                Ok(Parsed::Batch(members)) => self.inflight.enter_batch(members).1,
+                Err(malformed) => Some(Written::One(malformed.reply())),
+            };
+            if let Some(written) = written
+                && self.write(written).await.is_err()
+            {
+                return;
+            }
+        }
     }
 
     async fn pay_debts(&mut self) {

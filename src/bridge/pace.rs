@@ -80,23 +80,6 @@ pub(super) fn pause_after(refusal: &Refusal, is_harmless: bool, sends: u32) -> O
     (may && !is_about_the_session && pause <= MAX_RETRY_AFTER).then_some(pause)
 }
 
-pub(super) fn is_without_side_effects(method: &str) -> bool {
-    method.ends_with("/list")
-        || matches!(
-            method,
-            "initialize"
-                | "ping"
-                | "resources/read"
-                | "prompts/get"
-                | "completion/complete"
-                | "server/discover"
-                | "resources/templates/list"
-                | "resources/subscribe"
-                | "resources/unsubscribe"
-                | "logging/setLevel"
-        )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

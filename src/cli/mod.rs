@@ -3,6 +3,7 @@
 //! Flags keep mcp-remote's names where it has them (interface.md). Each may also come from `MCPIPE_<FLAG>`, which clap
 //! reads; everything else in the environment is for settings.rs.
 
+pub mod import;
 mod vault;
 
 use std::ffi::OsString;
@@ -55,7 +56,15 @@ pub enum Command {
     /// Makes, opens, protects and checks the vault, and keeps secrets in it
     #[command(subcommand)]
     Vault(Box<VaultCommand>),
+    /// Takes over the sign-ins of another program, so that nobody has to sign in again
+    Import(Box<import::ImportArgs>),
+    /// Does a sign-in for another mcpipe; not for people
+    #[command(name = HELPER, hide = true)]
+    Helper,
 }
+
+/// The command that makes a process a helper.
+pub const HELPER: &str = "sign-in-helper";
 
 /// The bridge's own arguments.
 #[derive(Debug, Args)]
@@ -69,6 +78,18 @@ pub struct BridgeArgs {
     /// How to speak.
     #[command(flatten)]
     pub speaking: SpeakingArgs,
+    /// mcp-remote's.
+    #[command(flatten)]
+    pub compat: import::CompatArgs,
+}
+
+impl BridgeArgs {
+    /// The target, with the port that mcp-remote takes as its second word.
+    pub fn into_target(mut self) -> TargetArgs {
+        let port = self.target.sign_in.callback_port.or(self.port);
+        self.target.sign_in.callback_port = port;
+        self.target
+    }
 }
 
 /// A server, and how to reach and convince it.
@@ -399,15 +420,17 @@ pub struct StatusArgs {
 }
 
 impl Asked {
-    /// The log flags of whatever was asked.
-    pub fn log(&self) -> &LogArgs {
-        match &self.command {
+    /// The log flags of whatever was asked; a helper's are in its letter.
+    pub fn log(&self) -> Option<&LogArgs> {
+        Some(match &self.command {
             None => &self.bridge.target.log,
             Some(Command::Login(args)) => &args.log,
             Some(Command::Logout(args)) => &args.log,
             Some(Command::Status(args)) => &args.log,
             Some(Command::Vault(command)) => &command.common().log,
-        }
+            Some(Command::Import(args)) => &args.log,
+            Some(Command::Helper) => return None,
+        })
     }
 }
 

@@ -41,6 +41,9 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
             "a secret in the arguments can be read by everyone on this machine; use ${{NAME}} or --header-file"
         );
     }
+    if let Some(warning) = args.compat.warning() {
+        tracing::warn!("{warning}");
+    }
     let vault = if target.brings_authorization && target.templates.is_empty() {
         Vault::in_memory()
     } else {
@@ -93,13 +96,15 @@ fn authorizer(
         return Ok(Authorizer::off());
     }
     let target_args = &args.target;
-    let settings = settings::sign_in(
+    let mut settings = settings::sign_in(
         target,
         &target_args.network,
         &target_args.sign_in,
         around,
         on_stderr(),
     )?;
+    // The host may leave before the person has signed in.
+    settings.helper = around.helper();
     let http = settings::sign_in_http(target.tls.clone(), &settings);
     Ok(Authorizer::new(settings, vault, http))
 }

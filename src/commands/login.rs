@@ -42,9 +42,10 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
     let resource = settings.canonical_resource();
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
-    let challenge = challenge(&remote)
-        .await
-        .map_err(|fault| Failure::new(Kind::Network, fault))?;
+    let challenge = challenge(&remote).await.map_err(|fault| {
+        let hint = fault.trouble().hint.unwrap_or_default();
+        Failure::new(Kind::Network, fault).hint(hint)
+    })?;
     let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
     let credential = authorizer
         .login(&challenge.clone().unwrap_or_default())
@@ -53,17 +54,23 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
     match (credential, challenge) {
         (Ok(_), _) => {
             let kept = kept::status(&vault).await?;
-            if !kept
-                .iter()
-                .any(|kept| kept.resource == resource && kept.account == account)
-            {
+            let kept = kept
+                .into_iter()
+                .filter(|kept| kept.resource == resource && kept.account == account)
+                .max_by_key(|kept| kept.obtained_at);
+            let Some(kept) = kept else {
                 return Err(Failure::new(
                     Kind::Failed,
                     "signed in, but the tokens could not be kept",
                 )
                 .hint("the log says why; mend that and sign in again"));
-            }
-            print(&format!("Signed in to {resource}.\n"))
+            };
+            let lasting = if kept.is_renewable || kept.expires_at.is_none() {
+                ""
+            } else {
+                "No refresh token was given: when this token ends, you have to sign in again.\n"
+            };
+            print(&format!("Signed in to {resource}.\n{lasting}"))
         }
         (Err(error), None) => Err(unasked(error)),
         (Err(error), Some(_)) => Err(error.into()),
@@ -71,7 +78,7 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
 }
 
 /// What the server says to a request without a credential, if it minds.
-async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
+pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
     let params = r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"mcpipe","version":"0"}}"#;
     let initialize = Frame::request(&Id::ours(1), "initialize", Some(params));
     let headers = HeaderMap::new();

@@ -21,16 +21,7 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
             settings::address(url, args.network.allow_http)?;
             vec![(url.clone(), args.account.clone())]
         }
-        None => {
-            let kept = kept::status(&vault).await?;
-            let mut places: Vec<_> = kept
-                .into_iter()
-                .map(|kept| (kept.resource, kept.account))
-                .collect();
-            places.sort();
-            places.dedup();
-            places
-        }
+        None => kept::places(&vault).await?,
     };
     let mut text = String::new();
     for (resource, account) in places {

@@ -1,6 +1,8 @@
 //! One file per command: what it wires together and what it prints.
 
 pub mod bridge;
+pub mod helper;
+pub mod import;
 pub mod login;
 pub mod logout;
 mod secrets;

@@ -65,7 +65,10 @@ fn entry_text(kept: &Status, now: SystemTime) -> String {
         let _ = writeln!(text, "  {name:<9} {}", crate::frame::printable(&value, 500));
     };
     line("account", kept.account.clone());
-    line("issuer", kept.issuer.clone());
+    match kept.provider {
+        Some(name) => line("issuer", format!("{} ({name})", kept.issuer)),
+        None => line("issuer", kept.issuer.clone()),
+    }
     line("client", kept.client_id.clone());
     let granted = kept
         .scope_granted
@@ -79,11 +82,26 @@ fn entry_text(kept: &Status, now: SystemTime) -> String {
         None => line("scopes", "(the server's choice)".to_owned()),
     }
     if let (Some(asked), Some(granted)) = (&kept.scope_requested, &kept.scope_granted) {
-        if !granted.covers(asked) {
-            line("asked", format!("{asked} (more than was granted)"));
-        } else if !asked.covers(granted) {
-            line("asked", format!("{asked} (less than was granted)"));
-        }
+        let differs = match (granted.covers(asked), asked.covers(granted)) {
+            (true, true) => "",
+            (false, _) => " (more than was granted)",
+            (true, false) => " (less than was granted)",
+        };
+        line("asked", format!("{asked}{differs}"));
+    }
+    if let Some(surplus) = kept.surplus() {
+        line(
+            "surplus",
+            format!(
+                "{surplus} (held, though the server never asked for it: --scope asks for less)"
+            ),
+        );
+    }
+    for words in &kept.quirks {
+        line("known", words.clone());
+    }
+    for words in &kept.learned {
+        line("learned", words.clone());
     }
     line("token", until(kept, now));
     line("state", state(kept));
@@ -126,6 +144,11 @@ fn entry_json(kept: &Status) -> Value {
         "issuer": kept.issuer,
         "client_id": kept.client_id,
         "scope_requested": kept.scope_requested.as_ref().map(ToString::to_string),
+        "scope_wanted": kept.scope_wanted.as_ref().map(ToString::to_string),
+        "scope_surplus": kept.surplus().map(|surplus| surplus.to_string()),
+        "provider": kept.provider,
+        "known": kept.quirks,
+        "learned": kept.learned,
         "scope_granted": kept.scope_granted.as_ref().map(ToString::to_string),
         "obtained_at": kept.obtained_at,
         "expires_at": kept.expires_at,

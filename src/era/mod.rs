@@ -6,6 +6,8 @@
 pub mod legacy;
 mod session;
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderValue};
 
 use crate::frame::{Frame, Id, Trouble};
@@ -48,6 +50,8 @@ pub struct Post {
     pub endpoint: Option<String>,
     /// Whether a broken response stream may be resumed by its last event id (legacy, S-06).
     pub is_resumable: bool,
+    /// How long its answer may take, beside `--call-timeout`: requests of our own do not wait for ever (H-15).
+    pub patience: Option<Duration>,
 }
 
 /// A stream on which the remote speaks unasked.
@@ -99,6 +103,24 @@ impl Arrival {
     pub fn is_last(&self) -> bool {
         !matches!(self, Self::Opened(_) | Self::Endpoint(_) | Self::Frame(_))
     }
+}
+
+/// Whether doing it twice is doing it once. Tools are not: what they say of themselves is a hint nobody vouches for (S-14).
+pub(crate) fn is_harmless(method: &str) -> bool {
+    method.ends_with("/list")
+        || matches!(
+            method,
+            "initialize"
+                | "ping"
+                | "resources/read"
+                | "prompts/get"
+                | "completion/complete"
+                | "server/discover"
+                | "resources/templates/list"
+                | "resources/subscribe"
+                | "resources/unsubscribe"
+                | "logging/setLevel"
+        )
 }
 
 /// Which revision a legacy session speaks, as a header value.

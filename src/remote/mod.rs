@@ -147,7 +147,15 @@ impl Fault {
     /// The error that answers a request it befell.
     pub fn trouble(&self) -> Trouble {
         match self {
-            Self::Unreachable { .. } => Trouble::new("unreachable", format!("{self}.")).retryable(),
+            Self::Unreachable { why, .. } => {
+                let trouble = Trouble::new("unreachable", format!("{self}.")).retryable();
+                // rustls names every reason for not trusting a server in these words.
+                if why.contains("certificate") {
+                    trouble.hint("--ca FILE trusts a certificate authority of your own.")
+                } else {
+                    trouble.hint("Check the address and the network.")
+                }
+            }
             Self::Cut { .. } => {
                 Trouble::new("cut", format!("{self}; the answer is lost.")).retryable()
             }

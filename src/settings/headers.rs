@@ -147,7 +147,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            is_terminal: false,
+            ..Surroundings::default()
         }
     }
 

@@ -8,6 +8,7 @@ use crate::config;
 use crate::report::Failure;
 use crate::secret::Secret;
 use crate::store::passphrase::{self, Prompt, Sources};
+use crate::store::primitives::Key;
 use crate::store::slot::Kdf;
 use crate::store::{Place, Unlock, Vault};
 
@@ -33,12 +34,8 @@ pub fn vault_at_cost(
     if args.vault.is_some() {
         return Ok(Vault::in_memory());
     }
-    let home = around.get("MCPIPE_HOME").map(Path::new);
-    let place = Place::new(home).map_err(|error| {
-        Failure::usage(error).hint("set MCPIPE_HOME to a directory of yours, or use --vault none")
-    })?;
-    let loose = around.is_on("MCPIPE_ALLOW_LOOSE_PERMISSIONS");
-    let commands = match config::path(home) {
+    let loose = is_loose(around);
+    let commands = match config::path(around.get("MCPIPE_HOME").map(Path::new)) {
         Ok(path) => config::key_commands(&path, loose)?,
         Err(_) => None,
     };
@@ -54,9 +51,33 @@ pub fn vault_at_cost(
             Cost::Default => Kdf::DEFAULT,
             Cost::Low => Kdf::LOW,
         },
-        agent: true,
+        ..Unlock::default()
     };
-    Ok(Vault::on_disk(place, unlock))
+    Ok(Vault::on_disk(place(around)?, unlock))
+}
+
+/// The vault, with the key that another process of ours has opened it with.
+///
+/// # Errors
+/// There is nowhere to keep anything.
+pub fn opened_vault(around: &Surroundings, root: Key) -> Result<Vault, Failure> {
+    let unlock = Unlock {
+        loose: is_loose(around),
+        root: Some(root),
+        ..Unlock::default()
+    };
+    Ok(Vault::on_disk(place(around)?, unlock))
+}
+
+fn place(around: &Surroundings) -> Result<Place, Failure> {
+    let home = around.get("MCPIPE_HOME").map(Path::new);
+    Place::new(home).map_err(|error| {
+        Failure::usage(error).hint("set MCPIPE_HOME to a directory of yours, or use --vault none")
+    })
+}
+
+fn is_loose(around: &Surroundings) -> bool {
+    around.is_on("MCPIPE_ALLOW_LOOSE_PERMISSIONS")
 }
 
 /// Whatever a flag says counts before anything in the environment.
@@ -134,7 +155,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            is_terminal: false,
+            ..Surroundings::default()
         }
     }
 

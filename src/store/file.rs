@@ -222,13 +222,14 @@ pub fn read_trusted(path: &Path, loose: bool) -> Result<Option<String>, Error> {
 
 const UNFINISHED: (&str, &str) = (".vault-", ".tmp");
 
-/// Puts `bytes` in the place of whatever is at `path`, in one step, and returns once it would survive a power cut.
+/// Puts `bytes` in the place of whatever is at `path`, in one step, and returns once it would survive a power cut. For
+/// holders of the vault's lock, because of [`sweep`].
 ///
 /// # Errors
 /// The system's; then what was there is there still.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, Error> {
     let directory = directory_of(path);
-    let (unfinished, stamp) = write_beside(path, bytes, true)?;
+    let (unfinished, stamp) = write_beside(path, bytes, UNFINISHED.0, true)?;
     put_in_place(&unfinished, path)?;
     system::sync(directory).map_err(Error::io("write", directory))?;
     Ok(stamp)
@@ -239,8 +240,19 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, Error> {
 /// # Errors
 /// As [`replace`].
 pub fn replace_soon(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let (unfinished, _) = write_beside(path, bytes, false)?;
+    let (unfinished, _) = write_beside(path, bytes, UNFINISHED.0, false)?;
     put_in_place(&unfinished, path)
+}
+
+/// As [`replace`], for anybody.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_note(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let directory = directory_of(path);
+    let (unfinished, _) = write_beside(path, bytes, ".note-", true)?;
+    put_in_place(&unfinished, path)?;
+    system::sync(directory).map_err(Error::io("write", directory))
 }
 
 /// As [`replace`], where nothing is yet.
@@ -248,7 +260,7 @@ pub fn replace_soon(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// # Errors
 /// As [`replace`], and if something is there.
 pub fn create(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let (unfinished, _) = write_beside(path, bytes, true)?;
+    let (unfinished, _) = write_beside(path, bytes, ".export-", true)?;
     // A second name can only be given where there is none; renaming would replace.
     let linked = fs::hard_link(&unfinished, path);
     let _ = fs::remove_file(&unfinished);
@@ -264,12 +276,17 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-fn write_beside(path: &Path, bytes: &[u8], is_synced: bool) -> Result<(PathBuf, Stamp), Error> {
+fn write_beside(
+    path: &Path,
+    bytes: &[u8],
+    prefix: &str,
+    is_synced: bool,
+) -> Result<(PathBuf, Stamp), Error> {
     let failed = |doing| Error::io(doing, path);
     let directory = directory_of(path);
     // Created with mode 0600 and O_EXCL, under a random name; removed when dropped.
     let mut unfinished = tempfile::Builder::new()
-        .prefix(UNFINISHED.0)
+        .prefix(prefix)
         .suffix(UNFINISHED.1)
         .tempfile_in(directory)
         .map_err(Error::io("create a file in", directory))?;

@@ -15,6 +15,7 @@ struct Kept {
     generation: u64,
     entries: BTreeMap<String, Entry>,
     locks: BTreeMap<String, Arc<tokio::sync::Mutex<()>>>,
+    notes: BTreeMap<String, String>,
 }
 
 impl Memory {
@@ -53,6 +54,14 @@ impl Memory {
 
     pub(super) fn remove(&self, name: &str) -> bool {
         self.kept().entries.remove(name).is_some()
+    }
+
+    pub(super) fn note(&self, name: &str) -> Option<String> {
+        self.kept().notes.get(name).cloned()
+    }
+
+    pub(super) fn leave_note(&self, name: &str, text: &str) {
+        self.kept().notes.insert(name.to_owned(), text.to_owned());
     }
 
     pub(super) async fn lock(&self, name: &str, patience: Duration) -> Result<Lock, Error> {

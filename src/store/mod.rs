@@ -230,6 +230,49 @@ impl Vault {
         }
     }
 
+    /// The root key, to be handed to another process of ours over a pipe; `None` in memory. Makes the vault if there is
+    /// none.
+    ///
+    /// # Errors
+    /// As [`Vault::put`].
+    pub async fn root(&self) -> Result<Option<primitives::Key>, Error> {
+        match &self.0 {
+            Keeping::Memory(_) => Ok(None),
+            Keeping::Disk(disk) => aside(disk, Disk::root).await.map(Some),
+        }
+    }
+
+    /// What processes have told each other under this name. Not encrypted: a note holds no token.
+    ///
+    /// # Errors
+    /// The file cannot be read or trusted.
+    pub async fn note(&self, name: &str) -> Result<Option<String>, Error> {
+        match &self.0 {
+            Keeping::Memory(memory) => Ok(memory.note(name)),
+            Keeping::Disk(disk) => {
+                let name = name.to_owned();
+                aside(disk, move |disk| disk.note(&name)).await
+            }
+        }
+    }
+
+    /// Puts a note in the place of the one before, whoever wrote that.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub async fn leave_note(&self, name: &str, text: &str) -> Result<(), Error> {
+        match &self.0 {
+            Keeping::Memory(memory) => {
+                memory.leave_note(name, text);
+                Ok(())
+            }
+            Keeping::Disk(disk) => {
+                let (name, text) = (name.to_owned(), text.to_owned());
+                aside(disk, move |disk| disk.leave_note(&name, &text)).await
+            }
+        }
+    }
+
     /// Takes the lock that stands for `name` (held across a refresh), waiting at most `patience`. Within one process too.
     /// Tries once even with no patience.
     ///

@@ -123,11 +123,14 @@ impl Place {
 
     /// Held while one entry is renewed: seconds. Taken before the vault's, never after.
     pub fn entry_lock(&self, name: &str) -> PathBuf {
-        let hash: String = digest(name.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        self.directory.join(format!("cred-{hash}.lock"))
+        self.directory
+            .join(format!("cred-{}.lock", hex_digest(name)))
+    }
+
+    /// A note that processes leave for each other: small, and no place for tokens.
+    pub fn note(&self, name: &str) -> PathBuf {
+        self.directory
+            .join(format!("note-{}.json", hex_digest(name)))
     }
 
     /// Makes the vault's directory, or sees that it is private.
@@ -161,4 +164,9 @@ fn prepare(directory: &Path, chosen: bool, loose: bool) -> Result<(), Error> {
         return Ok(());
     }
     system::check_directory(directory, chosen)
+}
+
+fn hex_digest(name: &str) -> String {
+    let bytes = digest(name.as_bytes());
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -34,7 +34,24 @@ pub struct Authority {
     state: Arc<Mutex<State>>,
     arrived: Arc<Notify>,
     gate: Arc<Notify>,
+    at_the_gate: watch::Sender<usize>,
     tasks: TaskTracker,
+}
+
+/// Counts a token request while it waits; one whose client is gone waits no more.
+struct AtTheGate(watch::Sender<usize>);
+
+impl AtTheGate {
+    fn new(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for AtTheGate {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 /// One request, as it came.
@@ -84,6 +101,14 @@ pub struct Knobs {
     pub gated: bool,
     /// What a token answer says of the scope instead of nothing.
     pub granted: Option<String>,
+    /// With what code and explanation a `resource` is refused, on every leg.
+    pub refuses_resource: Option<(&'static str, &'static str)>,
+    /// What revocations are answered with instead of 200.
+    pub revocation: Option<u16>,
+    /// The one way it takes a client's secret, whatever was registered.
+    pub takes: Option<&'static str>,
+    /// A scope it does not know.
+    pub unknown_scope: Option<&'static str>,
     /// A page to show before the code is given, with a link that gives it; none unless set.
     pub page: Option<fn(link: &str) -> String>,
 }
@@ -104,6 +129,10 @@ impl Default for Knobs {
             authorize_errors: VecDeque::new(),
             gated: false,
             granted: None,
+            refuses_resource: None,
+            revocation: None,
+            takes: None,
+            unknown_scope: None,
             page: None,
         }
     }
@@ -158,6 +187,7 @@ impl Authority {
             state: Arc::default(),
             arrived: Arc::default(),
             gate: Arc::default(),
+            at_the_gate: watch::Sender::new(0),
             tasks: TaskTracker::new(),
         };
         authority.serve_metadata_at("/.well-known/oauth-authorization-server");
@@ -220,6 +250,21 @@ impl Authority {
         self.state().clients.insert(id.to_owned(), client);
     }
 
+    /// A public client that may be sent back to any address on this machine.
+    pub fn welcome_anywhere(&self, id: &str) {
+        let client = Registered {
+            redirect_uris: Vec::new(),
+            secret: None,
+            method: "none".to_owned(),
+        };
+        self.add_client(id, client);
+    }
+
+    /// Revocations are answered with this status from now on.
+    pub fn refuse_revocations(&self, status: u16) {
+        self.turn(|knobs| knobs.revocation = Some(status));
+    }
+
     pub fn forget_clients(&self) {
         self.state().clients.clear();
     }
@@ -268,6 +313,12 @@ impl Authority {
         }
     }
 
+    /// Waits until so many token requests wait at the gate.
+    pub async fn waits_at_the_gate(&self, wanted: usize) {
+        let mut count = self.at_the_gate.subscribe();
+        count.wait_for(|count| *count == wanted).await.unwrap();
+    }
+
     pub fn open_gate(&self) {
         self.turn(|knobs| knobs.gated = false);
         self.gate.notify_waiters();
@@ -303,11 +354,15 @@ impl Authority {
                     if !self.state().knobs.gated {
                         break;
                     }
+                    let _waiting = AtTheGate::new(&self.at_the_gate);
                     opened.await;
                 }
                 self.token(&seen)
             }
-            (&Method::POST, "/revoke") => json_reply(200, &json!({})),
+            (&Method::POST, "/revoke") => {
+                let status = self.state().knobs.revocation.unwrap_or(200);
+                json_reply(status, &json!({}))
+            }
             _ => self.document(&seen),
         }
     }
@@ -379,10 +434,9 @@ impl Authority {
         let mut state = self.state();
         let field = |name: &str| seen.field(name).unwrap_or_default().to_owned();
         let (id, redirect_uri) = (field("client_id"), field("redirect_uri"));
-        let is_known = state
-            .clients
-            .get(&id)
-            .is_some_and(|client| client.redirect_uris.contains(&redirect_uri));
+        let is_known = state.clients.get(&id).is_some_and(|client| {
+            client.redirect_uris.is_empty() || client.redirect_uris.contains(&redirect_uri)
+        });
         if !is_known {
             return text_reply(400, "text/plain", "unknown client or redirect URI");
         }
@@ -407,10 +461,22 @@ impl Authority {
                 || wanted.is_some_and(|wanted| seen.field("resource") != Some(wanted));
             is_wrong.then(|| "invalid_request".to_owned())
         });
+        let mut why = format!("because of {issuer}");
+        let mut error = error;
+        if let (Some((code, text)), Some(_)) =
+            (state.knobs.refuses_resource, seen.field("resource"))
+        {
+            (error, why) = (Some(code.to_owned()), text.to_owned());
+        }
+        let scope = seen.field("scope").unwrap_or_default();
+        let unknown = state.knobs.unknown_scope;
+        if unknown.is_some_and(|unknown| scope.split(' ').any(|one| one == unknown)) {
+            error = Some("invalid_scope".to_owned());
+        }
         if let Some(error) = error {
             back.query_pairs_mut()
                 .append_pair("error", &error)
-                .append_pair("error_description", &format!("because of {issuer}"));
+                .append_pair("error_description", &why);
             return redirect(back.as_str());
         }
         state.counter += 1;
@@ -437,6 +503,11 @@ impl Authority {
         let Some(client) = authenticated(&state, seen) else {
             return refuse("invalid_client", "who are you");
         };
+        if let (Some((code, text)), Some(_)) =
+            (state.knobs.refuses_resource, seen.field("resource"))
+        {
+            return refuse(code, text);
+        }
         let wanted = state.knobs.resource.clone();
         if wanted.is_some() && seen.field("resource") != wanted.as_deref() {
             return refuse("invalid_target", "another resource");
@@ -524,7 +595,8 @@ fn authenticated(state: &State, seen: &Seen) -> Option<String> {
         None => ("none", seen.field("client_id")?.to_owned(), None),
     };
     let client = state.clients.get(&id)?;
-    (client.method == method && client.secret == secret).then_some(id)
+    let wanted = state.knobs.takes.unwrap_or(&client.method);
+    (wanted == method && client.secret == secret).then_some(id)
 }
 
 fn overlay(under: &mut Value, over: &Value) {

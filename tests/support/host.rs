@@ -1,6 +1,7 @@
 //! The MCP host, in two forms: [`Process`] starts the real binary in an environment of its own, [`Near`] holds the
 //! other ends of the bridge's channels in process, where time may be paused.
 
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,9 +13,9 @@ use mcpipe::remote::Remote;
 use mcpipe::stdio::{Host, Line, QUEUE, Written};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{self, Instant};
 use tokio_util::task::TaskTracker;
@@ -49,8 +50,9 @@ pub(crate) struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: Option<Lines<BufReader<ChildStdout>>>,
-    stderr: JoinHandle<String>,
-    _home: TempDir,
+    stderr: JoinHandle<()>,
+    said: watch::Sender<String>,
+    _home: Option<TempDir>,
 }
 
 /// How a process left.
@@ -72,10 +74,17 @@ impl Process {
     /// Starts it with these variables besides.
     pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
+        let mut host = Self::start_in(home.path(), arguments, variables);
+        host._home = Some(home);
+        host
+    }
+
+    /// Starts it with this `MCPIPE_HOME`.
+    pub(crate) fn start_in(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mcpipe"))
             .args(arguments)
             .env_clear()
-            .env("MCPIPE_HOME", home.path())
+            .env("MCPIPE_HOME", home)
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -83,18 +92,23 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut errors = child.stderr.take().unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let said = watch::Sender::new(String::new());
+        let heard = said.clone();
         let stderr = TaskTracker::new().spawn(async move {
-            let mut said = Vec::new();
-            let _ = errors.read_to_end(&mut said).await;
-            String::from_utf8_lossy(&said).into_owned()
+            let mut line = Vec::new();
+            while errors.read_until(b'\n', &mut line).await.unwrap_or(0) > 0 {
+                heard.send_modify(|said| said.push_str(&String::from_utf8_lossy(&line)));
+                line.clear();
+            }
         });
         Self {
             stdin: child.stdin.take(),
             stdout: child.stdout.take().map(|out| BufReader::new(out).lines()),
             stderr,
+            said,
             child,
-            _home: home,
+            _home: None,
         }
     }
 
@@ -140,6 +154,14 @@ impl Process {
         json(&self.next().await)
     }
 
+    /// Waits until it has said this on stderr.
+    pub(crate) async fn has_said(&self, wanted: &str) {
+        let mut said = self.said.subscribe();
+        let found = said.wait_for(|said| said.contains(wanted));
+        let found = time::timeout(TOO_LONG, found).await;
+        found.expect("it says so in good time").unwrap();
+    }
+
     /// Closes stdin.
     pub(crate) fn close(&mut self) {
         self.stdin = None;
@@ -171,7 +193,8 @@ impl Process {
         });
         let status = status.await.expect("an end in good time");
         let took = begun.elapsed();
-        let stderr = self.stderr.await.unwrap();
+        self.stderr.await.unwrap();
+        let stderr = self.said.borrow().clone();
         Left {
             status,
             lines,
@@ -216,7 +239,7 @@ pub(crate) struct Near {
     lines: Option<mpsc::Sender<Line>>,
     pub(crate) out: mpsc::Receiver<Written>,
     pub(crate) stop: Stop,
-    run: JoinHandle<Ended>,
+    pub(crate) run: JoinHandle<Ended>,
 }
 
 /// The settings of a bridge in process, as the binary has them without flags.
@@ -226,6 +249,15 @@ pub(crate) fn settings() -> Settings {
 
 impl Near {
     pub(crate) fn bridged_to(remote: impl Remote, settings: Settings) -> Self {
+        Self::signed_in_by(Authorizer::off(), remote, settings)
+    }
+
+    /// Bridged, with somebody to lend out a credential.
+    pub(crate) fn signed_in_by(
+        authorizer: Authorizer,
+        remote: impl Remote,
+        settings: Settings,
+    ) -> Self {
         let (lines, lines_out) = mpsc::channel(QUEUE);
         let (out_in, out) = mpsc::channel(QUEUE);
         // Whatever is sent counts as flushed.
@@ -238,7 +270,7 @@ impl Near {
                 flushed,
             },
             remote,
-            authorizer: Arc::new(Authorizer::off()),
+            authorizer: Arc::new(authorizer),
             settings,
             stop: stop.clone(),
         };

@@ -9,6 +9,7 @@ mod pending;
 mod sse;
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use super::session::{self, Session};
 use super::{Action, Arrival, ExchangeId, Mint, Post};
@@ -20,6 +21,9 @@ pub use sse::Transport;
 
 /// Requests of the remote that may wait for a host that is not ready.
 const MAX_EARLY: usize = 256;
+
+/// How long requests of our own may take.
+const OUR_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The relay.
 #[derive(Debug)]
@@ -258,6 +262,7 @@ impl Legacy {
             headers,
             endpoint: self.sse.endpoint(),
             is_resumable: !self.sse.is_chosen(),
+            patience: (role != Role::Host).then_some(OUR_PATIENCE),
         }));
         exchange
     }

@@ -61,9 +61,18 @@ impl Pending {
     }
 
     pub(super) fn reply(&self, trouble: &Trouble, actions: &mut Vec<Action>) {
-        if let (Role::Host, Some(id)) = (self.role, self.id()) {
-            actions.push(Action::Reply(trouble.reply(id)));
-        }
+        let (Role::Host, Some(frame)) = (self.role, &self.frame) else {
+            return;
+        };
+        let Some(id) = frame.id() else { return };
+        // A lost answer is not a lost deed: only what does no harm twice is worth trying again (S-10, S-14).
+        let may_be_done = matches!(trouble.kind, "cut" | "timed_out" | "session_lost");
+        let is_harmless = frame.method().is_some_and(crate::era::is_harmless);
+        let trouble = Trouble {
+            retryable: trouble.retryable && (is_harmless || !may_be_done),
+            ..trouble.clone()
+        };
+        actions.push(Action::Reply(trouble.reply(id)));
     }
 }
 

@@ -176,7 +176,9 @@ impl Legacy {
             "The server's event stream broke; the answer is lost.",
         )
         .retryable();
-        let is_initializing = matches!(self.gate, Gate::Initialize(_));
+        // Lost again before it was usable: once is repaired, twice is reported.
+        let is_hopeless = matches!(self.gate, Gate::Initialize(_))
+            || self.is_reopening && self.gate != Gate::Open;
         let mut lost: Vec<_> = self.pending.drain().collect();
         lost.sort_by_key(|(exchange, _)| *exchange);
         for (exchange, pending) in lost {
@@ -186,7 +188,7 @@ impl Legacy {
             }
         }
         self.session.lose();
-        if is_initializing || !self.session.has_begun() {
+        if is_hopeless || !self.session.has_begun() {
             self.give_up(&cut, actions);
         } else if !self.is_host_gone {
             self.reopen(actions);

@@ -30,6 +30,9 @@ use crate::store::{Entry, Error, Expected, Kind, Place, Status, random};
 /// How long a writer waits for the others. Each takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// In bytes.
+const LONGEST_NOTE: usize = 64 << 10;
+
 /// A vault in a file.
 #[derive(Debug)]
 pub(super) struct Disk {
@@ -42,6 +45,8 @@ pub(super) struct Disk {
 #[derive(Debug)]
 struct State {
     sources: Sources,
+    /// The root key somebody handed us.
+    handed: Option<Key>,
     /// There was a passphrase in the environment, and it has done its work.
     forgotten: bool,
     opened: Option<Opened>,
@@ -60,11 +65,13 @@ struct Opened {
 impl Disk {
     pub(super) fn new(place: Place, mut unlock: Unlock) -> Self {
         let sources = std::mem::take(&mut unlock.passphrase);
+        let handed = unlock.root.take();
         Self {
             place,
             unlock,
             state: Mutex::new(State {
                 sources,
+                handed,
                 forgotten: false,
                 opened: None,
                 seen: None,
@@ -145,6 +152,27 @@ impl Disk {
             return Ok(false);
         }
         self.change(|contents, _| Ok(contents.remove(name)))
+    }
+
+    /// The root key, for another process of ours. Makes the vault if there is none.
+    pub(super) fn root(&self) -> Result<Key, Error> {
+        if let Some(opened) = self.look(&mut self.state())? {
+            return Ok(opened.keys.root().clone());
+        }
+        self.change(|_, keys| Ok(keys.root().clone()))
+    }
+
+    pub(super) fn note(&self, name: &str) -> Result<Option<String>, Error> {
+        let Some(mut file) = Private::open(&self.place.note(name), self.loose())? else {
+            return Ok(None);
+        };
+        // One that cannot be read says nothing.
+        Ok(String::from_utf8(file.read(LONGEST_NOTE)?).ok())
+    }
+
+    pub(super) fn leave_note(&self, name: &str, text: &str) -> Result<(), Error> {
+        self.place.prepare(self.loose())?;
+        Ok(file::replace_note(&self.place.note(name), text.as_bytes())?)
     }
 
     fn revision(&self, name: &str) -> Result<Option<u64>, Error> {

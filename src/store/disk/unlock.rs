@@ -1,6 +1,6 @@
 //! How a vault is opened, cheapest way first, and what a new one opens with.
 //!
-//! The agent, which holds the opened key; the key file; a service's credential; the passphrase that was given; a key
+//! A key that another process of ours has handed over; the agent, which holds the opened key; the key file; a service's credential; the passphrase that was given; a key
 //! command, which may ask a person; the terminal. So Argon2 is run only where a person's passphrase is all there is. An
 //! agent's key is believed if the whole file authenticates under it.
 
@@ -49,6 +49,8 @@ pub struct Unlock {
     pub commands: Option<Configured>,
     /// A file with a raw key that the service manager hands in (`$CREDENTIALS_DIRECTORY/mcpipe-vault-key`).
     pub credential: Option<PathBuf>,
+    /// The root key, from another process of ours that has opened the vault. Tried before anybody is asked.
+    pub root: Option<Key>,
     /// Whether to ask the agent. Not where it is the passphrase itself that is wanted.
     pub agent: bool,
 }
@@ -61,6 +63,7 @@ impl Default for Unlock {
             loose: false,
             commands: None,
             credential: None,
+            root: None,
             agent: true,
         }
     }
@@ -91,13 +94,18 @@ impl Disk {
     }
 
     fn unlock(&self, state: &mut State, sealed: &Sealed) -> Result<(Contents, Keys), Error> {
+        if let Some(root) = state.handed.clone()
+            && let Ok(opened) = self.opened_by(root, sealed)
+        {
+            return Ok(opened);
+        }
         if let Some(root) = self.agents_key(sealed) {
             match self.opened_by(root, sealed) {
                 Ok(opened) => return Ok(opened),
                 Err(error) => tracing::debug!(%error, "the agent's key is not this vault's"),
             }
         }
-        let root = self.root(state, sealed)?;
+        let root = self.root_of(state, sealed)?;
         self.opened_by(root, sealed)
     }
 
@@ -119,7 +127,7 @@ impl Disk {
     }
 
     /// The root key, from the first slot that fits what there is to open it with.
-    fn root(&self, state: &mut State, sealed: &Sealed) -> Result<Key, Error> {
+    fn root_of(&self, state: &mut State, sealed: &Sealed) -> Result<Key, Error> {
         let is_raw = |slot: &Slot| slot.kind() == SlotKind::Raw;
         let takes_passphrase = !sealed.slots().iter().all(is_raw);
         // Why a way that should have been open was not; said if no other is.

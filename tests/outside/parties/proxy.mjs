@@ -3,6 +3,8 @@
 import { once } from "node:events";
 import net from "node:net";
 
+import { eventually } from "../support/process.mjs";
+
 /// Starts a proxy before `port` and returns its controls.
 ///
 /// - `url(path)`: where to reach the server through it
@@ -11,10 +13,11 @@ import net from "node:net";
 /// - `end()`: ends every connection properly, as a server that closes early does
 /// - `refuse(yes)`: resets new connections at once
 /// - `stall(yes)`: keeps connections open and carries nothing
+/// - `quiet(ms)`: waits until nothing came from the server for so long, so that a cut finds everything sent delivered
 /// - `opened`, `open`: connections so far, and now
 export async function startProxy(t, port) {
   const pairs = new Set();
-  const state = { refusing: false, stalled: false, cutAfter: undefined, opened: 0 };
+  const state = { refusing: false, stalled: false, cutAfter: undefined, opened: 0, carried: 0 };
 
   const reset = ({ near, far }) => {
     // A socket whose end is already under way cannot be reset: Node 20 would wait for it for ever when it exits.
@@ -43,6 +46,7 @@ export async function startProxy(t, port) {
     near.on("data", (chunk) => void (state.stalled || far.write(chunk)));
     far.on("data", (chunk) => {
       if (state.stalled) return;
+      state.carried = Date.now();
       if (left === undefined) return void near.write(chunk);
       near.write(chunk.subarray(0, left));
       left -= chunk.length;
@@ -70,6 +74,7 @@ export async function startProxy(t, port) {
     cutAfter: (bytes) => void (state.cutAfter = bytes),
     end: () => pairs.forEach(({ near }) => near.end()),
     refuse: (yes) => void (state.refusing = yes),
+    quiet: (ms) => eventually(() => Date.now() - state.carried > ms, "quiet"),
     stall: (yes) => void (state.stalled = yes),
     get opened() {
       return state.opened;

@@ -1,0 +1,351 @@
+//! Taking over a sign-in that another program made, so that nobody has to sign in again.
+//!
+//! What came from elsewhere is believed as little as possible: the server is asked who its authorization server is, as in
+//! any sign-in, and only if that is the one the tokens are said to come from are they kept. Where it is not said, a renewal
+//! there has to succeed first. Tokens this vault already has are never replaced by older ones.
+//!
+//! security.md R1, T8; migration.md section 5.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::challenge::Challenge;
+use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
+use super::entry::{Entry, Registration, State, is_for, subject};
+use super::http::Http;
+use super::ladder::jitter;
+use super::learned::Learned;
+use super::names::same_issuer;
+use super::providers::quirks;
+use super::registration::{self, Client, Method, Source};
+use super::scope::Scopes;
+use super::settings::Settings;
+use super::tokens::TokenSet;
+use super::{Cause, renewal};
+use crate::secret::Secret;
+use crate::store::{self, Expected, Kind, Vault};
+
+/// What another program holds for one server.
+#[derive(Debug, Default)]
+pub struct Foreign {
+    /// Who issued it, if that is known.
+    pub issuer: Option<String>,
+    /// The tokens.
+    pub tokens: Option<ForeignTokens>,
+    /// Whom they were issued to.
+    pub client: Option<ForeignClient>,
+}
+
+/// Tokens from elsewhere.
+#[derive(Debug)]
+pub struct ForeignTokens {
+    /// What is shown to the server.
+    pub access: Secret,
+    /// What brings the next.
+    pub refresh: Option<Secret>,
+    /// When they were issued, in seconds since 1970.
+    pub issued: u64,
+    /// How long the access token was good from then on.
+    pub lifetime: Option<Duration>,
+    /// What was granted.
+    pub granted: Option<Scopes>,
+    /// What was asked for.
+    pub requested: Option<Scopes>,
+}
+
+/// A registration from elsewhere.
+#[derive(Debug)]
+pub struct ForeignClient {
+    /// `client_id`.
+    pub id: String,
+    /// `client_secret`.
+    pub secret: Option<Secret>,
+    /// When the secret ends, in seconds since 1970.
+    pub expires_at: Option<u64>,
+    /// `token_endpoint_auth_method`, as registered.
+    pub method: Option<String>,
+    /// The redirect URI it was registered with.
+    pub redirect_uri: Option<String>,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Adopted {
+    /// The next start needs no person.
+    Tokens {
+        /// Who issued them.
+        issuer: String,
+        /// Whether they were renewed on the way: whoever else has the old ones has nothing now.
+        renewed: bool,
+        /// Whether they can be renewed later.
+        is_renewable: bool,
+    },
+    /// There were no tokens; the next sign-in need not register.
+    Client {
+        /// Where it is registered.
+        issuer: String,
+    },
+    /// The vault holds tokens for this server already, and they stay.
+    AlreadySignedIn,
+}
+
+/// Why it was not taken over. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Where to sign in cannot be found out now.
+    #[error(transparent)]
+    Discovery(#[from] discovery::Error),
+    /// The metadata document named as client is none.
+    #[error(transparent)]
+    Registration(#[from] registration::Error),
+    /// The server has moved to another authorization server since.
+    #[error("it was issued by {held}, and the server now signs in at {found}")]
+    OtherIssuer {
+        /// Who issued it.
+        held: String,
+        /// Whom the server names.
+        found: String,
+    },
+    /// The client's secret has ended.
+    #[error("its client's secret has ended")]
+    ClientExpired,
+    /// The access token has ended, and nothing can bring another.
+    #[error("its access token has ended and cannot be renewed")]
+    Ended,
+    /// There is nothing to take over.
+    #[error("it holds neither tokens nor a client")]
+    Nothing,
+    /// The renewal that was to show that the tokens belong there did not succeed.
+    #[error("renewing it at {issuer} to see whether it belongs there: {why}")]
+    Unproven {
+        /// Whom the server names.
+        issuer: String,
+        /// What it said.
+        #[source]
+        why: Cause,
+    },
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] store::Error),
+}
+
+/// Takes over `foreign` for the server and account of `settings`. `challenge` is what the server said to a request without
+/// a credential.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn adopt(
+    foreign: Foreign,
+    challenge: Option<&Challenge>,
+    settings: &Settings,
+    vault: &Vault,
+    http: &Http,
+) -> Result<Adopted, Error> {
+    if is_signed_in(settings, vault).await? {
+        return Ok(Adopted::AlreadySignedIn);
+    }
+    let named = challenge.and_then(|challenge| challenge.resource_metadata.as_deref());
+    let resource = discovery::protected_resource(http, &settings.url, named).await?;
+    let preference = Preference {
+        fixed: settings.authorization_server.as_deref(),
+        held: foreign.issuer.as_deref(),
+    };
+    let server = discovery::authorization_server(http, &resource, preference).await?;
+    if let Some(held) = &foreign.issuer
+        && !same_issuer(server.issuer(), held)
+    {
+        return Err(Error::OtherIssuer {
+            held: super::plain(held, 200),
+            found: super::plain(server.issuer(), 200),
+        });
+    }
+    let now = settings.now.seconds();
+    let known_at = foreign.tokens.as_ref().map_or(0, |tokens| tokens.issued);
+    let registered = foreign
+        .client
+        .map(|client| registration(client, known_at, &server));
+    if let Some(ends) = registered.as_ref().and_then(|client| client.expires_at)
+        && ends <= now
+    {
+        return Err(Error::ClientExpired);
+    }
+    let client = registration::known(&server, settings)?
+        .or_else(|| registered.as_ref().map(|it| it.client.clone()));
+    let _lock = lock(settings, vault).await?;
+    if is_signed_in(settings, vault).await? {
+        return Ok(Adopted::AlreadySignedIn);
+    }
+    let issuer = server.issuer().to_owned();
+    let Some(tokens) = foreign.tokens else {
+        let registered = registered.ok_or(Error::Nothing)?;
+        keep_client(&registered, &issuer, settings, vault).await?;
+        return Ok(Adopted::Client { issuer });
+    };
+    let is_proven = foreign.issuer.is_some();
+    let mut entry = entry(tokens, client, &resource, &server, settings);
+    if entry.refresh.is_none() && (entry.has_expired(now) || entry.access.expose().is_empty()) {
+        return Err(Error::Ended);
+    }
+    // Before a refresh token is spent: a vault that cannot be written would lose what comes back.
+    if let Some(registered) = &registered {
+        keep_client(registered, &issuer, settings, vault).await?;
+    }
+    let mut renewed = false;
+    if !is_proven && let Some(token) = entry.refresh.clone() {
+        let fresh = renewal::refresh(http, settings, &mut entry, &token).await;
+        let fresh = fresh.map_err(|why| Error::Unproven {
+            issuer: super::plain(&issuer, 200),
+            why,
+        })?;
+        entry.renew(fresh, now, jitter());
+        renewed = true;
+    }
+    let name = entry.name(settings);
+    vault
+        .put(&name, Kind::Oauth, &entry.write(), Expected::Anything)
+        .await?;
+    Ok(Adopted::Tokens {
+        issuer,
+        renewed,
+        is_renewable: entry.refresh.is_some(),
+    })
+}
+
+async fn lock(settings: &Settings, vault: &Vault) -> Result<store::Lock, store::Error> {
+    let name = format!("credential {}", subject(settings).join(" "));
+    vault.lock(&name, Duration::from_secs(60)).await
+}
+
+/// Whether a start would find something to use here.
+async fn is_signed_in(settings: &Settings, vault: &Vault) -> Result<bool, store::Error> {
+    let now = settings.now.seconds();
+    for (name, kind) in vault.list().await? {
+        if kind != Kind::Oauth || !is_for(&name, settings) {
+            continue;
+        }
+        let found = vault.read(&name).await?;
+        let entry = found.and_then(|found| Entry::read(&found.content));
+        if entry.is_some_and(|entry| {
+            let is_alive = entry.refresh.is_some() || !entry.has_expired(now);
+            entry.state != State::NeedsLogin && is_alive
+        }) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn registration(
+    client: ForeignClient,
+    known_at: u64,
+    server: &AuthorizationServer,
+) -> Registration {
+    let method = registration::method(
+        client.method.as_deref(),
+        client.secret.is_some(),
+        server.auth_methods(),
+    );
+    let mut registered = Registration {
+        client: Client {
+            id: client.id,
+            secret: client.secret,
+            method,
+            other: None,
+            source: Source::Registered,
+        },
+        redirect_uri: client.redirect_uri.unwrap_or_default(),
+        expires_at: client.expires_at,
+        known_at,
+    };
+    registered.client.other = registration::other(&registered.client, server.auth_methods());
+    registered
+}
+
+/// A registration of our own that is there already serves as well.
+async fn keep_client(
+    registered: &Registration,
+    issuer: &str,
+    settings: &Settings,
+    vault: &Vault,
+) -> Result<(), store::Error> {
+    if registered.redirect_uri.is_empty() {
+        return Ok(());
+    }
+    let name = Registration::name(issuer, settings);
+    let kind = Kind::ClientRegistration;
+    let content = registered.write();
+    match vault.put(&name, kind, &content, Expected::Absent).await {
+        Ok(_) | Err(store::Error::Stale) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn entry(
+    tokens: ForeignTokens,
+    client: Option<Client>,
+    resource: &ProtectedResource,
+    server: &AuthorizationServer,
+    settings: &Settings,
+) -> Entry {
+    // A refresh token is good for the client it was issued to, and for nobody else.
+    let refresh = tokens.refresh.filter(|_| client.is_some());
+    let nobody = || Client {
+        id: String::new(),
+        secret: None,
+        method: Method::None,
+        other: None,
+        source: Source::Given,
+    };
+    let mut entry = Entry {
+        resource: settings.canonical_resource(),
+        account: settings.account.clone(),
+        issuer: server.issuer().to_owned(),
+        token_endpoint: server.token_endpoint().clone(),
+        revocation_endpoint: server.revocation_endpoint().cloned(),
+        client: client.unwrap_or_else(nobody),
+        access: tokens.access.clone(),
+        refresh: None,
+        obtained_at: tokens.issued,
+        expires_at: None,
+        refresh_at: None,
+        resource_sent: resource_sent(resource, server, settings),
+        scope_requested: tokens.requested.or_else(|| tokens.granted.clone()),
+        scope_granted: None,
+        state: State::Ok,
+        strikes: 0,
+        last_error: None,
+        scope_wanted: None,
+        learned: Learned::default(),
+    };
+    let kept = TokenSet {
+        access: tokens.access,
+        refresh,
+        lifetime: tokens.lifetime,
+        scope: tokens.granted,
+        method: entry.client.method,
+    };
+    entry.renew(kept, tokens.issued, jitter());
+    entry.scope_granted = entry
+        .scope_granted
+        .or_else(|| entry.scope_requested.clone());
+    entry
+}
+
+/// What the official SDK sends: the resource as its metadata names it, as a URL prints, and nothing where there is no
+/// metadata. A renewal has to say what the sign-in said.
+fn resource_sent(
+    resource: &ProtectedResource,
+    server: &AuthorizationServer,
+    settings: &Settings,
+) -> Option<String> {
+    if settings.send_resource == Some(false) {
+        return None;
+    }
+    let found = || {
+        let takes_it = quirks(server.issuer()).takes_resource;
+        resource.name().filter(|_| takes_it)
+    };
+    let sent = settings.resource_parameter.as_deref().or_else(found)?;
+    Some(Url::parse(sent).map_or_else(|_| sent.to_owned(), String::from))
+}

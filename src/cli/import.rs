@@ -1,0 +1,170 @@
+//! `mcpipe import`, and what mcpipe makes of a command line of mcp-remote.
+
+use clap::{Args, CommandFactory as _, ValueEnum};
+
+use super::{Asked, BridgeArgs, LogArgs, NetworkArgs, SignInArgs, VaultArgs};
+
+/// `mcpipe import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Whose sign-ins to take over
+    #[arg(value_enum, value_name = "PROGRAM")]
+    pub program: Program,
+    /// Only shows what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Leaves the files where they are; otherwise they are renamed to *.imported
+    #[arg(long)]
+    pub keep: bool,
+    /// Looks in this directory (otherwise MCP_REMOTE_CONFIG_DIR, otherwise ~/.mcp-auth)
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<std::path::PathBuf>,
+    /// Takes over this server only, typed as for mcp-remote; --header, --resource and the like as well
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Takes over what this command line used, as it stands in a client's configuration
+    #[arg(last = true, value_name = "npx mcp-remote …", conflicts_with = "url")]
+    pub command: Vec<String>,
+    /// How to reach it.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// How to sign in.
+    #[command(flatten)]
+    pub sign_in: SignInArgs,
+    /// How the vault opens.
+    #[command(flatten)]
+    pub vault: VaultArgs,
+    /// What is said on stderr.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Whose sign-ins can be taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Program {
+    /// mcp-remote, all versions
+    McpRemote,
+}
+
+/// Flags that only mcp-remote needs. They are taken so that its command lines work as they are.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Taken for mcp-remote's sake")]
+pub struct CompatArgs {
+    /// Changes nothing: the proxy variables are always honoured
+    #[arg(long)]
+    pub enable_proxy: bool,
+    /// Does nothing but say so: `mcpipe logout` forgets a sign-in
+    #[arg(long)]
+    pub clean: bool,
+}
+
+impl CompatArgs {
+    /// What the person should know about those that were given.
+    pub fn warning(&self) -> Option<&'static str> {
+        self.clean
+            .then_some("--clean does nothing here; `mcpipe logout URL` forgets a sign-in")
+    }
+}
+
+/// What the bridge would be asked by the words of an mcp-remote command line. As in mcp-remote, words it does not know are
+/// passed over, and a value flag at the end counts for nothing.
+///
+/// # Errors
+/// clap's: a value it cannot take.
+pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, clap::Error> {
+    let command = Asked::command();
+    let known = |name: &str| {
+        let argument = command.get_arguments().find(|argument| {
+            argument.get_long() == Some(name)
+                || argument
+                    .get_all_aliases()
+                    .is_some_and(|aliases| aliases.contains(&name))
+        })?;
+        Some(argument.get_action().takes_values())
+    };
+    let mut kept = vec!["mcpipe".to_owned()];
+    let mut places = 0;
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let Some(name) = word.strip_prefix("--") else {
+            // The address, then perhaps a port.
+            let is_wanted = places == 0 || (places == 1 && word.parse::<u16>().is_ok());
+            if is_wanted && !word.starts_with('-') {
+                kept.push(word.clone());
+            }
+            places += 1;
+            continue;
+        };
+        match known(name) {
+            Some(true) => {
+                let value = words.next();
+                kept.extend(value.map(|value| format!("--{name}={value}")));
+            }
+            Some(false) => kept.push(word.clone()),
+            None if WITH_VALUES.contains(&name) => _ = words.next(),
+            None => {}
+        }
+    }
+    let asked = super::parse(kept.into_iter().map(Into::into))?;
+    Ok(asked.bridge)
+}
+
+/// mcp-remote's flags with a value, for those this bridge does not take (yet).
+const WITH_VALUES: [&str; 20] = [
+    "header",
+    "header-file",
+    "ignore-tool",
+    "auth-timeout",
+    "connect-timeout",
+    "headers-timeout",
+    "body-timeout",
+    "ping-interval",
+    "transport",
+    "protocol",
+    "host",
+    "callback-path",
+    "auth-success-url",
+    "static-oauth-client-metadata",
+    "static-oauth-client-info",
+    "client-metadata-url",
+    "token-endpoint",
+    "resource",
+    "authorize-param",
+    "scope",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bridge(line: &str) -> BridgeArgs {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        as_bridge(&words).unwrap()
+    }
+
+    #[test]
+    fn a_command_line_of_mcp_remote_is_one_of_ours() {
+        let read = bridge(
+            "https://a.example/mcp 3334 --host 127.0.0.1 --resource https://r.example/ --header A:--b \
+             --authorize-param a=b --enable-proxy --clean --allow-http --debug --transport sse-first --auth-timeout 60 \
+             --callback-path /cb --client-metadata-url https://c.example/c.json --disable-cookies --ipv4 --keep-alive \
+             --connect-timeout 5 --headers-timeout 6 --body-timeout 7 --ping-interval 8 --nonsense --header",
+        );
+        let sign_in = &read.target.sign_in;
+        assert_eq!(read.target.url.as_deref(), Some("https://a.example/mcp"));
+        assert_eq!(read.port, Some(3334));
+        assert_eq!(sign_in.callback_host.as_deref(), Some("127.0.0.1"));
+        assert_eq!(sign_in.callback_path.as_deref(), Some("/cb"));
+        assert_eq!(sign_in.resource.as_deref(), Some("https://r.example/"));
+        assert_eq!(sign_in.authorize_params, ["a=b"]);
+        assert_eq!(read.target.network.headers, ["A:--b"]);
+        assert!(read.compat.enable_proxy && read.compat.warning().is_some());
+    }
+
+    #[test]
+    fn what_it_does_not_know_is_passed_over() {
+        let read = bridge("https://a.example/mcp --foo bar --baz 17 x y");
+        assert_eq!(read.target.url.as_deref(), Some("https://a.example/mcp"));
+        assert_eq!(read.port, None);
+    }
+}

@@ -1,0 +1,63 @@
+//! The helper: does a sign-in for others and outlives them ([`crate::auth::helper`]). Not for people.
+
+use std::ffi::OsString;
+use std::io::{self, Read as _};
+use std::time::Duration;
+
+use crate::auth::helper::{self, LONGEST_LETTER};
+use crate::auth::{Announce, Authorizer};
+use crate::cli::{self, Command, TargetArgs};
+use crate::logging;
+use crate::report::{Failure, Kind};
+use crate::settings;
+use crate::surroundings::Surroundings;
+
+/// How long the last page may take to be shown when everything is stored.
+const LAST_PAGE: Duration = Duration::from_secs(10);
+
+/// Leaves the sender's session, reads the letter on stdin, and does what it says. Whoever waits is told through the
+/// vault.
+///
+/// # Errors
+/// A letter that is none of ours, or a sign-in that did not end well.
+pub async fn run(around: &Surroundings) -> Result<(), Failure> {
+    // Whoever ends the sender's session or process group does not mean us.
+    #[cfg(unix)]
+    let _ = rustix::process::setsid();
+    let mut text = zeroize::Zeroizing::new(String::new());
+    io::stdin()
+        .take(LONGEST_LETTER)
+        .read_to_string(&mut text)
+        .map_err(Failure::usage)?;
+    let letter = helper::read(&text).ok_or_else(stranger)?;
+    let around = around.of_the_sender(&letter.door).ok_or_else(stranger)?;
+    let args = target(&around)?;
+    logging::install(&args.log, around.get("MCPIPE_LOG"), false)?;
+    let target = settings::target(&args, &around)?;
+    let announce = Announce::nowhere();
+    let settings = settings::sign_in(&target, &args.network, &args.sign_in, &around, announce)?;
+    let vault = settings::opened_vault(&around, letter.root)?;
+    let http = settings::sign_in_http(target.tls, &settings);
+    let authorizer = Authorizer::new(settings, vault.into(), http);
+    let done = authorizer.sign_in_for_others(letter.errand).await;
+    authorizer.settle(LAST_PAGE).await;
+    done.map_err(Failure::from)
+}
+
+/// The sender's arguments, as far as they matter here: its headers are for the remote only.
+fn target(around: &Surroundings) -> Result<TargetArgs, Failure> {
+    let arguments = around.arguments.iter().flatten().map(OsString::from);
+    let asked = cli::parse(arguments).map_err(|error| Failure::new(Kind::Usage, error))?;
+    let mut args = match asked.command {
+        None => asked.bridge.into_target(),
+        Some(Command::Login(args)) => *args,
+        Some(_) => return Err(stranger()),
+    };
+    args.network.headers.clear();
+    args.network.header_files.clear();
+    Ok(args)
+}
+
+fn stranger() -> Failure {
+    Failure::usage("this command is started by mcpipe itself").hint("see `mcpipe --help`")
+}

@@ -1,0 +1,251 @@
+//! What surrounds the process: its environment and arguments, read once, and what of it a helper gets.
+//!
+//! The only reader of the environment, clap's `MCPIPE_<FLAG>` aside.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::auth::Helper;
+use crate::cli::HELPER;
+use crate::secret::Secret;
+
+/// What surrounds the process, read once.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Environment variables that are valid Unicode.
+    pub variables: HashMap<String, String>,
+    /// Whether a person may be reading stderr.
+    pub is_terminal: bool,
+    /// Whether a person may be typing into stdin.
+    pub is_typed_into: bool,
+    /// This binary, if the system tells.
+    pub program: Option<PathBuf>,
+    /// What was typed, if it is Unicode; the program's name first.
+    pub arguments: Option<Vec<String>>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    pub fn of_this_process() -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value): (OsString, OsString)| {
+                Some((name.into_string().ok()?, value.into_string().ok()?))
+            })
+            .collect();
+        let arguments = std::env::args_os().map(OsString::into_string);
+        Self {
+            variables,
+            is_terminal: std::io::stderr().is_terminal(),
+            is_typed_into: std::io::stdin().is_terminal(),
+            program: std::env::current_exe().ok(),
+            arguments: arguments.collect::<Result<_, _>>().ok(),
+        }
+    }
+
+    /// A variable that is set to something.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// A variable that switches something on. `0`, `false`, `no` and `off` do not.
+    pub fn is_on(&self, name: &str) -> bool {
+        let off = ["0", "false", "no", "off"];
+        self.get(name)
+            .is_some_and(|value| !off.contains(&value.to_ascii_lowercase().as_str()))
+    }
+
+    /// Whether a browser started here would be seen by whoever started us: not over SSH, not inside WSL, not without a
+    /// display, not in a build (L4).
+    pub fn can_show_a_page(&self) -> bool {
+        const ELSEWHERE: [&str; 5] = [
+            "SSH_CONNECTION",
+            "SSH_CLIENT",
+            "SSH_TTY",
+            "WSL_DISTRO_NAME",
+            "CI",
+        ];
+        let has_display = cfg!(any(windows, target_os = "macos"))
+            || ["DISPLAY", "WAYLAND_DISPLAY"]
+                .iter()
+                .any(|name| self.get(name).is_some());
+        has_display && ELSEWHERE.iter().all(|name| self.get(name).is_none())
+    }
+
+    /// How to start a helper that comes to the settings we came to. Its letter holds our variables, because settings may
+    /// name any of them; its own environment, which others may read, only what it cannot do without.
+    pub fn helper(&self) -> Option<Helper> {
+        let of = |wanted: fn(&str) -> bool| {
+            let wanted = self.variables.iter().filter(move |(name, _)| wanted(name));
+            wanted.map(|(name, value)| (name.clone(), value.clone()))
+        };
+        let door = Door {
+            arguments: self.arguments.clone()?,
+            variables: of(|name| !opens_the_vault(name)).collect(),
+        };
+        let door = Zeroizing::new(serde_json::to_string(&door).ok()?);
+        Some(Helper {
+            program: self.program.clone()?,
+            arguments: vec![HELPER.to_owned()],
+            environment: of(is_for_helpers).collect(),
+            door: Secret::new(door.as_str()),
+        })
+    }
+
+    /// In a helper: those of whoever sent it.
+    pub fn of_the_sender(&self, door: &Secret) -> Option<Self> {
+        let door: Door = serde_json::from_str(door.expose()).ok()?;
+        Some(Self {
+            variables: door.variables,
+            arguments: Some(door.arguments),
+            ..Self::default()
+        })
+    }
+}
+
+/// The door's part of a helper's letter.
+#[derive(Serialize, Deserialize)]
+struct Door {
+    arguments: Vec<String>,
+    variables: HashMap<String, String>,
+}
+
+/// The letter has the key.
+fn opens_the_vault(name: &str) -> bool {
+    name.to_ascii_uppercase().starts_with("MCPIPE_PASSPHRASE")
+}
+
+/// What a browser needs to start, a TLS client to reach the world, and we to find our things.
+fn is_for_helpers(name: &str) -> bool {
+    const NAMES: [&str; 43] = [
+        "BROWSER",
+        "CI",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "DESKTOP_SESSION",
+        "DISPLAY",
+        "GNOME_DESKTOP_SESSION_ID",
+        "HOME",
+        "KDE_FULL_SESSION",
+        "KDE_SESSION_VERSION",
+        "LANG",
+        "LANGUAGE",
+        "LOGNAME",
+        "MATE_DESKTOP_SESSION_ID",
+        "NODE_EXTRA_CA_CERTS",
+        "PATH",
+        "SSH_CLIENT",
+        "SSH_CONNECTION",
+        "SSH_TTY",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+        "TMPDIR",
+        "USER",
+        "WAYLAND_DISPLAY",
+        "WSL_DISTRO_NAME",
+        "WSL_INTEROP",
+        "XAUTHORITY",
+        "__CF_USER_TEXT_ENCODING",
+        // A proxy's password may be in these; the browser and our client need them as they are.
+        "ALL_PROXY",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "NO_PROXY",
+        // Windows cannot do without.
+        "APPDATA",
+        "COMSPEC",
+        "LOCALAPPDATA",
+        "PATHEXT",
+        "PROGRAMDATA",
+        "PROGRAMFILES",
+        "SYSTEMDRIVE",
+        "SYSTEMROOT",
+        "TEMP",
+        "TMP",
+        "USERPROFILE",
+        "WINDIR",
+    ];
+    let name = name.to_ascii_uppercase();
+    let is_ours = name.starts_with("MCPIPE_") && !opens_the_vault(&name);
+    is_ours || name.starts_with("XDG_") || name.starts_with("LC_") || NAMES.contains(&name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn around(variables: &[(&str, &str)]) -> Surroundings {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Surroundings {
+            variables: variables.iter().map(own).collect(),
+            program: Some("mcpipe".into()),
+            arguments: Some(vec!["mcpipe".to_owned(), "https://a.example".to_owned()]),
+            ..Surroundings::default()
+        }
+    }
+
+    #[test]
+    fn a_helper_gets_what_a_browser_needs_and_no_secret() {
+        let here = around(&[
+            ("DISPLAY", ":0"),
+            ("XDG_RUNTIME_DIR", "/run"),
+            ("https_proxy", "http://proxy.example"),
+            ("MCPIPE_HOME", "/home"),
+            ("MCPIPE_PASSPHRASE", "canary"),
+            ("MY_SECRET", "letter-canary"),
+        ]);
+        let helper = here.helper().unwrap();
+        let mut names: Vec<_> = helper
+            .environment
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            ["DISPLAY", "MCPIPE_HOME", "XDG_RUNTIME_DIR", "https_proxy"]
+        );
+        assert!(!format!("{:?}", helper.environment).contains("canary"));
+
+        let there = here.of_the_sender(&helper.door).unwrap();
+        assert_eq!(there.arguments, here.arguments);
+        assert_eq!(there.get("MY_SECRET"), Some("letter-canary"));
+        assert_eq!(there.get("MCPIPE_PASSPHRASE"), None);
+    }
+
+    #[cfg(all(unix, not(target_os = "macos")))]
+    #[test]
+    fn a_page_is_shown_only_where_somebody_sees_it() {
+        for (variables, wanted) in [
+            (vec![("DISPLAY", ":0")], true),
+            (vec![("WAYLAND_DISPLAY", "wayland-0")], true),
+            (vec![], false),
+            (vec![("DISPLAY", "")], false),
+            (
+                vec![("DISPLAY", ":10"), ("SSH_CONNECTION", "a b c d")],
+                false,
+            ),
+            (
+                vec![("DISPLAY", ":0"), ("WSL_DISTRO_NAME", "Debian")],
+                false,
+            ),
+            (vec![("DISPLAY", ":0"), ("CI", "true")], false),
+        ] {
+            assert_eq!(
+                around(&variables).can_show_a_page(),
+                wanted,
+                "{variables:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Many real processes, one vault: one browser, one refresh, one registration, whoever dies in the middle.
+//!
+//! Each test is a machine: a home, a remote that wants a token, a strict authorization server (refresh tokens rotate,
+//! one that comes twice ends its family), and a browser that only writes down where it was sent; the test is the person.
+
+mod forged;
+mod helper;
+mod renewal;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mcpipe::auth::entry::Entry;
+use mcpipe::store::{Expected, Kind, Place, Unlock, Vault};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time;
+use url::Url;
+
+use crate::support::authority::Authority;
+use crate::support::browser;
+use crate::support::host::{INITIALIZE, INITIALIZED, Process, TOO_LONG, call};
+use crate::support::remote::{Ask, Reply, Server, ordinary};
+
+struct Machine {
+    home: TempDir,
+    authority: Authority,
+    remote: Server,
+    /// Tokens issued before this one, in order of issue, are turned down.
+    good_from: Arc<AtomicUsize>,
+}
+
+impl Machine {
+    async fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let authority = Authority::start().await;
+        let good_from = Arc::new(AtomicUsize::new(0));
+        let (issuer, from) = (authority.clone(), Arc::clone(&good_from));
+        let remote = Server::that(move |ask| guarded(ask, &issuer, &from)).await;
+        let resource = remote.url();
+        authority.turn(|knobs| knobs.resource = Some(resource));
+        let machine = Self {
+            home,
+            authority,
+            remote,
+            good_from,
+        };
+        machine.write_browser();
+        machine
+    }
+
+    fn browser(&self) -> PathBuf {
+        self.home.path().join("browser")
+    }
+
+    fn write_browser(&self) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let script = format!(
+            "#!/bin/sh\nprintf '%s\\n' \"$1\" >> '{}'\n",
+            self.log().display()
+        );
+        std::fs::write(self.browser(), script).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(self.browser(), mode).unwrap();
+    }
+
+    fn log(&self) -> PathBuf {
+        self.home.path().join("shown")
+    }
+
+    /// Every address the browser was sent to.
+    fn shown(&self) -> Vec<Url> {
+        let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+        text.lines().map(|line| Url::parse(line).unwrap()).collect()
+    }
+
+    /// The next address, counted from 1.
+    async fn page(&self, nth: usize) -> Url {
+        eventually(|| self.shown().get(nth - 1).cloned()).await
+    }
+
+    fn start(&self) -> Process {
+        self.start_with(&[])
+    }
+
+    fn start_with(&self, arguments: &[&str]) -> Process {
+        let url = self.remote.url();
+        // Whatever a test leaves behind ends soon.
+        let patience = ["--auth-timeout", "40"];
+        let mut all = arguments.to_vec();
+        // A busy machine may take longer than a host is patient, and then answers before the server does.
+        all.push("--wait-for-login");
+        if !arguments.contains(&patience[0]) {
+            all.extend(patience);
+        }
+        all.push(&url);
+        let browser = self.browser().display().to_string();
+        Process::start_in(self.home.path(), &all, &[("BROWSER", &browser)])
+    }
+
+    /// Signs in once and leaves.
+    async fn signed_in(&self) {
+        let mut host = self.start();
+        let person = async { browser::follow(&self.page(1).await).await };
+        let (answer, page) = tokio::join!(session(&mut host), person);
+        assert!(answer["result"].is_object(), "{answer}");
+        assert!(page.body.contains("You are signed in"), "{}", page.body);
+        assert!(host.closed().await.status.success());
+    }
+
+    fn vault(&self) -> Vault {
+        Vault::on_disk(
+            Place::new(Some(self.home.path())).unwrap(),
+            Unlock::default(),
+        )
+    }
+
+    /// The one sign-in that is kept.
+    async fn entry(&self) -> (String, u64, Entry) {
+        let vault = self.vault();
+        let mut found = Vec::new();
+        for (name, kind) in vault.list().await.unwrap() {
+            if kind == Kind::Oauth {
+                let kept = vault.read(&name).await.unwrap().unwrap();
+                found.push((name, kept.rev, Entry::read(&kept.content).unwrap()));
+            }
+        }
+        assert_eq!(found.len(), 1);
+        found.pop().unwrap()
+    }
+
+    /// The access token that is kept ends, as far as everybody here knows.
+    async fn ends(&self) {
+        let (name, rev, mut entry) = self.entry().await;
+        entry.obtained_at = 1_000_000_000;
+        entry.refresh_at = Some(1_000_000_001);
+        entry.expires_at = Some(1_000_000_002);
+        let content = entry.write();
+        let expected = Expected::Revision(rev);
+        let vault = self.vault();
+        vault
+            .put(&name, Kind::Oauth, &content, expected)
+            .await
+            .unwrap();
+        self.good_from
+            .store(self.authority.access_tokens().len(), Ordering::SeqCst);
+    }
+}
+
+/// A remote that takes the authority's tokens and no others.
+fn guarded(ask: &Ask, issuer: &Authority, good_from: &AtomicUsize) -> Reply {
+    let origin = format!("http://{}", ask.header("host").unwrap());
+    if ask
+        .path
+        .starts_with("/.well-known/oauth-protected-resource")
+    {
+        let document = serde_json::json!({
+            "resource": format!("{origin}/mcp"),
+            "authorization_servers": [issuer.origin],
+        });
+        return Reply::json(document.to_string());
+    }
+    let shown = ask.header("authorization").unwrap_or_default();
+    let good = issuer.access_tokens();
+    let mut good = good.iter().skip(good_from.load(Ordering::SeqCst));
+    if good.any(|token| shown == format!("Bearer {token}")) {
+        return ordinary(ask);
+    }
+    let metadata = format!("{origin}/.well-known/oauth-protected-resource/mcp");
+    Reply::status(401).with(
+        "WWW-Authenticate",
+        &format!("Bearer resource_metadata=\"{metadata}\""),
+    )
+}
+
+/// Opens a session and makes one call; its answer.
+async fn session(host: &mut Process) -> Value {
+    host.send(INITIALIZE).await;
+    answer(host, 0).await;
+    host.send(INITIALIZED).await;
+    host.send(call(1)).await;
+    answer(host, 1).await
+}
+
+/// What comes back for that id.
+async fn answer(host: &mut Process, id: i64) -> Value {
+    loop {
+        let line = host.next_json().await;
+        if line["id"] == id && line.get("method").is_none() {
+            return line;
+        }
+    }
+}
+
+/// Looks until there is something.
+async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    time::timeout(TOO_LONG, found)
+        .await
+        .expect("it comes in good time")
+}

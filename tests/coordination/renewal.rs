@@ -1,0 +1,75 @@
+//! One refresh on the whole machine, whoever dies.
+
+use futures_util::future::join_all;
+use rustix::process::Signal;
+
+use super::{Machine, session};
+use crate::support::host::INITIALIZE;
+
+#[tokio::test]
+async fn twenty_processes_with_one_expired_entry_make_one_refresh() {
+    let machine = Machine::new().await;
+    machine.signed_in().await;
+    machine.ends().await;
+    machine.authority.turn(|knobs| knobs.gated = true);
+
+    let mut hosts: Vec<_> = (0..20).map(|_| machine.start()).collect();
+    let sessions = join_all(hosts.iter_mut().map(session));
+    let server = async {
+        machine.authority.waits_at_the_gate(1).await;
+        // Slow enough for the others to come, and find the lock taken.
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        machine.authority.open_gate();
+    };
+    let (answers, ()) = tokio::join!(sessions, server);
+
+    for answer in answers {
+        assert!(answer["result"].is_object(), "{answer}");
+    }
+    assert_eq!(machine.authority.grants("refresh_token").len(), 1);
+    assert_eq!(machine.shown().len(), 1, "only the first sign-in");
+}
+
+#[tokio::test]
+async fn the_holder_killed_in_the_middle_thirty_times_logs_nobody_out() {
+    let machine = Machine::new().await;
+    machine.signed_in().await;
+    for round in 0..30 {
+        machine.ends().await;
+        machine.authority.turn(|knobs| knobs.gated = true);
+        let issued = machine.authority.access_tokens().len();
+        let mut holder = machine.start();
+        holder.send(INITIALIZE).await;
+        machine.authority.waits_at_the_gate(1).await;
+        let mut followers = [machine.start(), machine.start()];
+        for follower in &mut followers {
+            follower.send(INITIALIZE).await;
+        }
+
+        holder.signal(Signal::KILL);
+        holder.left().await;
+        // The server sees that the dead one is gone, and then the next one.
+        machine.authority.waits_at_the_gate(0).await;
+        let next = async {
+            machine.authority.waits_at_the_gate(1).await;
+            machine.authority.open_gate();
+        };
+        let [first, second] = &mut followers;
+        let (first, second, ()) = tokio::join!(called(first), called(second), next);
+
+        for answer in [first, second] {
+            assert!(answer["result"].is_object(), "{round}: {answer}");
+        }
+        assert_eq!(machine.authority.access_tokens().len(), issued + 1);
+        machine.entry().await;
+    }
+    assert_eq!(machine.shown().len(), 1, "only the first sign-in");
+}
+
+/// The rest of a session that has been begun.
+async fn called(host: &mut crate::support::host::Process) -> serde_json::Value {
+    super::answer(host, 0).await;
+    host.send(crate::support::host::INITIALIZED).await;
+    host.send(crate::support::host::call(1)).await;
+    super::answer(host, 1).await
+}
