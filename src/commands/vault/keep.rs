@@ -71,10 +71,10 @@ pub(super) async fn list(args: &ShowArgs, around: &Surroundings) -> Result<(), F
 pub(super) async fn remove(args: &NameArgs, around: &Surroundings) -> Result<(), Failure> {
     let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
     if !static_secret::remove(&vault, &args.name).await? {
-        return Err(Failure::new(
-            Kind::Failed,
-            Error::Unknown(args.name.clone()),
-        ));
+        let error = Error::Unknown(args.name.clone());
+        return Err(
+            Failure::new(Kind::Failed, error).hint("`mcpipe vault list` shows what there is")
+        );
     }
     print("Forgotten here. If others may know it, revoke it where it was issued.\n")
 }

@@ -9,6 +9,11 @@ use crate::settings::{self, Surroundings};
 const FLAG: &str = "--export-passphrase-file";
 
 pub(super) async fn export(args: &ExportArgs, around: &Surroundings) -> Result<(), Failure> {
+    // Said before anybody is asked for a passphrase; the file is made only where none is, all the same.
+    if args.file.symlink_metadata().is_ok() {
+        let error = format!("{} is there already", args.file.display());
+        return Err(Failure::new(Kind::Failed, error).hint("choose another name"));
+    }
     let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
     vault.root_key().await?;
     let sources = settings::export_passphrase(&args.passphrase, around.is_terminal);
