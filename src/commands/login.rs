@@ -13,13 +13,14 @@ use crate::remote::https::Https;
 use crate::remote::{Answer, Fault, Outgoing, Remote as _, Verb};
 use crate::report::{Failure, Kind};
 use crate::settings::{self, Surroundings};
+use crate::static_secret;
 
 /// Asks the server what it wants, and signs in accordingly.
 ///
 /// # Errors
 /// Wrong settings, nobody reachable, or a sign-in that did not end well.
 pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure> {
-    let target = settings::target(args, around)?;
+    let mut target = settings::target(args, around)?;
     if target.brings_authorization {
         let error = "the --header that sets Authorization replaces signing in";
         return Err(Failure::usage(error).hint("leave that header out to sign in"));
@@ -29,6 +30,12 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
     if vault.location().is_none() {
         let error = "a sign-in that is kept in memory only ends with this command";
         return Err(Failure::usage(error).hint("leave out --vault none"));
+    }
+    if !target.templates.is_empty() {
+        let origin = settings::origin(&target.https.url);
+        let now = settings::now();
+        let headers = static_secret::headers(&vault, &target.templates, &origin, now).await?;
+        target.https.headers.extend(headers);
     }
     let account = settings.account.clone();
     let http = settings::sign_in_http(target.tls.clone(), &settings);
