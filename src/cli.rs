@@ -289,6 +289,9 @@ pub struct SignInArgs {
     /// Opens no browser; the address to visit is said on stderr
     #[arg(long, env = "MCPIPE_NO_BROWSER")]
     pub no_browser: bool,
+    /// Signs in with a short code typed in on another device, where the server has that
+    #[arg(long, env = "MCPIPE_DEVICE_CODE")]
+    pub device_code: bool,
     /// Listens for the redirect on this port
     #[arg(long, value_name = "PORT", env = "MCPIPE_CALLBACK_PORT")]
     pub callback_port: Option<u16>,

@@ -303,6 +303,7 @@ pub fn sign_in(
             .or(redirect.map(|uri| uri.path().to_owned())),
         redirect_uri: args.redirect_uri.clone(),
         browser,
+        device_code: args.device_code,
         auth_timeout: Duration::from_secs_f64(args.auth_timeout),
         announce,
         ..defaults

@@ -19,6 +19,7 @@ pub mod authorizer;
 pub mod browser;
 pub mod challenge;
 pub mod code;
+mod device;
 pub mod discovery;
 pub mod entry;
 pub mod guard;

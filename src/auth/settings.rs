@@ -68,6 +68,8 @@ pub struct Settings {
     pub redirect_uri: Option<String>,
     /// How to show a page to the person.
     pub browser: Browser,
+    /// Sign in with a code on another device, whatever else there is.
+    pub device_code: bool,
     /// Whether somebody may be there to sign in at all.
     pub attended: bool,
     /// How long a person may take.
@@ -116,6 +118,7 @@ impl Settings {
             callback_path: None,
             redirect_uri: None,
             browser: Browser::System,
+            device_code: false,
             attended: true,
             auth_timeout: Duration::from_secs(600),
             helper: None,

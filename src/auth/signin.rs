@@ -53,6 +53,13 @@ impl Past {
     }
 }
 
+impl Past {
+    /// What the server has taught us.
+    pub(super) fn learned(&self) -> &Learned {
+        &self.learned
+    }
+}
+
 impl House {
     /// Has a person sign in, and keeps what comes of it. What a refusal teaches is put right and asked again, each
     /// once: a registration the server has forgotten is made anew, a scope it does not know is left out, and so is the
@@ -172,11 +179,7 @@ impl House {
                     );
                 }
                 visit.answer(Page::SignedIn);
-                let host = server.host();
-                tracing::info!(host, "signed in");
-                self.settings
-                    .announce
-                    .tell(&Notice::SignedIn { host: &host });
+                self.signed_in(&server.host());
                 Ok(entry)
             }
             Err(error) => {
@@ -184,6 +187,11 @@ impl House {
                 Err(error.into())
             }
         }
+    }
+
+    pub(super) fn signed_in(&self, host: &str) {
+        tracing::info!(host, "signed in");
+        self.settings.announce.tell(&Notice::SignedIn { host });
     }
 
     /// Waits for the answer; everybody else who calls is turned away and forgotten (C5).
@@ -329,7 +337,7 @@ impl House {
 
     /// A client the user brought was registered with somebody. Where the server once named that one and now another,
     /// the client's secret is none of the other's business (G-02, T8), unless the user says so.
-    async fn belongs_there(
+    pub(super) async fn belongs_there(
         &self,
         client: &Client,
         server: &AuthorizationServer,
@@ -360,7 +368,7 @@ impl House {
         })
     }
 
-    async fn registration(&self, name: &str) -> Result<Option<Registration>, Cause> {
+    pub(super) async fn registration(&self, name: &str) -> Result<Option<Registration>, Cause> {
         let found = self.vault.read(name).await?;
         let now = self.settings.now.seconds();
         Ok(found
@@ -415,7 +423,7 @@ impl House {
 
     /// The user's word, else the resource's own name byte for byte, else the canonical URI; nothing where the
     /// server is known not to take it.
-    fn resource_parameter(
+    pub(super) fn resource_parameter(
         &self,
         resource: &ProtectedResource,
         server: &AuthorizationServer,
@@ -436,7 +444,7 @@ impl House {
         })
     }
 
-    fn entry(
+    pub(super) fn entry(
         &self,
         server: &AuthorizationServer,
         client: Client,
@@ -471,7 +479,7 @@ impl House {
         entry
     }
 
-    async fn keep(&self, entry: &Entry) {
+    pub(super) async fn keep(&self, entry: &Entry) {
         match self.lock().await {
             Ok(_lock) => {
                 let name = entry.name(&self.settings);
