@@ -203,11 +203,16 @@ impl House {
             .or_insert_with(|| json!(["authorization_code", "refresh_token", DEVICE_CODE]));
         let name = Registration::name(server.issuer(), &settings);
         if let Some(client) = registration::known(server, &self.settings)? {
-            self.belongs_there(&client, server).await?;
+            if client.source == Source::Given {
+                self.belongs_there(Some(&client.id), server).await?;
+            }
             return Ok((name, client));
         }
         if let Some(kept) = self.registration(&name).await? {
             return Ok((name, kept.client));
+        }
+        if self.settings.registration_token.is_some() {
+            self.belongs_there(None, server).await?;
         }
         let client = self
             .registered_for_devices(server, &settings, &name)
