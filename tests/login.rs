@@ -5,6 +5,7 @@
 
 mod adopted;
 mod callback;
+mod device;
 mod discovery;
 mod identity;
 mod outside;
