@@ -8,6 +8,7 @@ use tokio::time;
 use tokio_util::task::TaskTracker;
 
 use super::on_stderr;
+use super::secrets::Secrets;
 use crate::auth::Authorizer;
 use crate::bridge::{self, Parts, Stop};
 use crate::cli::BridgeArgs;
@@ -19,6 +20,7 @@ use crate::remote::recorded::Recorded;
 use crate::report::{Failure, Kind};
 use crate::settings::{self, Surroundings, Target};
 use crate::stdio::Host;
+use crate::store::Vault;
 use crate::transcript::redact::Redactor;
 
 /// How long a token request that is under way may take to be stored when everything else is done: a rotated refresh
@@ -33,7 +35,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// Wrong settings. What happens later is told to the host, not returned.
 pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Failure> {
     args.target.sign_in.callback_port = args.target.sign_in.callback_port.or(args.port);
-    let target = settings::target(&args.target, around)?;
+    let mut target = settings::target(&args.target, around)?;
     if target.is_secret_typed {
         tracing::warn!(
             "a secret in the arguments can be read by everyone on this machine; use ${{NAME}} or --header-file"
@@ -42,7 +44,15 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
     if let Some(warning) = args.compat.warning() {
         tracing::warn!("{warning}");
     }
-    let authorizer = Arc::new(authorizer(&args, &target, around)?);
+    let vault = if target.brings_authorization && target.templates.is_empty() {
+        Vault::in_memory()
+    } else {
+        settings::vault(&args.target.vault, around, false)?
+    };
+    let vault = Arc::new(vault);
+    let authorizer = Arc::new(authorizer(&args, &target, Arc::clone(&vault), around)?);
+    let secrets = Secrets::default();
+    target.https.late = secrets.fetch(&vault, &target);
     let recorder = args.speaking.record.as_deref().map(recorder).transpose()?;
     let speaking = settings::speaking(
         &args.speaking,
@@ -67,9 +77,11 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
             Some(recorder) => recorded(parts, recorder).await,
         }
         authorizer.settle(LAST_TOKEN).await;
+        secrets.settle().await;
     };
     tokio::select! {
         () = carried => Ok(()),
+        failure = secrets.mistake() => Err(failure),
         never = signals(stop) => match never {},
     }
 }
@@ -77,6 +89,7 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
 fn authorizer(
     args: &BridgeArgs,
     target: &Target,
+    vault: Arc<Vault>,
     around: &Surroundings,
 ) -> Result<Authorizer, Failure> {
     if target.brings_authorization {
@@ -92,9 +105,8 @@ fn authorizer(
     )?;
     // The host may leave before the person has signed in.
     settings.helper = around.helper();
-    let vault = settings::vault(&target_args.vault, around, false)?;
     let http = settings::sign_in_http(target.tls.clone(), &settings);
-    Ok(Authorizer::new(settings, Arc::new(vault), http))
+    Ok(Authorizer::new(settings, vault, http))
 }
 
 fn recorder(path: &Path) -> Result<Recorder, Failure> {
