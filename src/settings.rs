@@ -312,6 +312,7 @@ pub fn speaking(
     let default_ping = args.keep_alive.then_some(30.0);
     bridge::Settings {
         transport: args.transport.into(),
+        protocol: args.protocol.into(),
         grace: Duration::from_secs_f64(args.grace),
         max_in_flight: args.max_in_flight as usize,
         call_timeout: positive(args.call_timeout),

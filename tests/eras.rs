@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use mcpipe::auth::Authorizer;
 use mcpipe::bridge::{self, Parts, Settings, Stop};
+use mcpipe::era::Protocol;
 use mcpipe::frame::Parsed;
 use mcpipe::ledger::Ledger;
 use mcpipe::recorder::Recorder;
@@ -166,7 +167,10 @@ async fn perform(
         host,
         remote,
         authorizer: Arc::new(Authorizer::off()),
-        settings: Settings::new(|| SystemTime::UNIX_EPOCH),
+        settings: Settings {
+            protocol: Protocol::Legacy,
+            ..Settings::new(|| SystemTime::UNIX_EPOCH)
+        },
         stop: Stop::default(),
     };
     let speaking = async move {

@@ -52,6 +52,8 @@ pub(super) struct Road<R> {
 pub(super) enum Event {
     /// Something came.
     Arrival(ExchangeId, Arrival),
+    /// A time that the translator asked for is over.
+    Woke(u64),
     /// It waits for a credential, or no longer does.
     Waiting(ExchangeId, bool),
 }

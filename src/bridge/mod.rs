@@ -19,13 +19,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
+use serde_json::json;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authorizer;
-use crate::era::{Action, ExchangeId, Legacy, Transport};
+use crate::era::{Action, Beginning, ExchangeId, Protocol, Translator, Transport, Verdict};
 use crate::facts::Facts;
 use crate::frame::{Frame, Parsed, Trouble};
 use crate::remote::{Outgoing, Remote, Verb};
@@ -48,6 +49,9 @@ const TOLD_GRACE: Duration = Duration::from_millis(300);
 /// How long `initialize` waits for a sign-in before the host is received without it; hosts look for an answer within
 /// seconds.
 const RECEIVE_AFTER: Duration = Duration::from_millis(1500);
+/// The name under which the remote's era is remembered, and for how long it is believed, in seconds.
+const ERA: &str = "era";
+const BELIEVED: u64 = 7 * 24 * 3600;
 /// The name under which the server's own words are remembered.
 const IDENTITY: &str = "identity";
 /// How long the last lines may take to be written when there is no patience left otherwise.
@@ -74,6 +78,8 @@ pub struct Parts<R> {
 pub struct Settings {
     /// Which legacy transport to try first.
     pub transport: Transport,
+    /// Which era to speak with the remote (`--protocol`).
+    pub protocol: Protocol,
     /// How long to wait for answers once the host has left (`--grace`).
     pub grace: Duration,
     /// Requests at the remote at once (`--max-in-flight`); more wait their turn.
@@ -98,6 +104,7 @@ impl Settings {
     pub fn new(now: fn() -> SystemTime) -> Self {
         Self {
             transport: Transport::default(),
+            protocol: Protocol::default(),
             grace: Duration::from_secs(30),
             max_in_flight: 512,
             call_timeout: None,
@@ -138,7 +145,9 @@ pub async fn run<R: Remote>(parts: Parts<R>) -> Ended {
 
 struct Bridge<R> {
     road: Arc<Road<R>>,
-    translator: Legacy,
+    translator: Translator,
+    /// The verdict that has been remembered.
+    verdict: Option<Verdict>,
     inflight: Inflight,
     reception: Reception,
     running: HashMap<ExchangeId, Running>,
@@ -194,7 +203,8 @@ impl<R: Remote> Bridge<R> {
             }),
         };
         let bridge = Self {
-            translator: Legacy::new(settings.transport),
+            translator: Translator::new(beginning(&settings)),
+            verdict: None,
             inflight: Inflight::default(),
             reception: Reception::new(settings.server.clone(), settings.facts.recall(IDENTITY)),
             running: HashMap::new(),
@@ -315,6 +325,21 @@ impl<R: Remote> Bridge<R> {
         self.say(first).await
     }
 
+    /// What the remote was found to be is remembered with its date, so that later starts need not ask.
+    fn remember_verdict(&mut self) {
+        let verdict = self.translator.verdict();
+        if verdict == self.verdict {
+            return;
+        }
+        self.verdict = verdict;
+        let era = verdict.map_or("unknown", Verdict::word);
+        let settings = &self.road.settings;
+        let at = seconds((settings.now)());
+        let facts = settings.facts.clone();
+        self.tracker
+            .spawn_blocking(move || facts.learn(ERA, json!({ "era": era, "at": at })));
+    }
+
     async fn receive(&mut self) -> Result<(), WriterGone> {
         let Some(written) = self
             .reception
@@ -335,6 +360,11 @@ impl<R: Remote> Bridge<R> {
                 }
                 Ok(())
             }
+            Event::Woke(token) => {
+                let mut actions = Vec::new();
+                self.translator.woke(token, &mut actions);
+                self.act(actions).await
+            }
             Event::Arrival(exchange, arrival) => {
                 // One that was closed is not heard any more, whatever it had in the queue.
                 if !self.running.contains_key(&exchange) {
@@ -346,6 +376,7 @@ impl<R: Remote> Bridge<R> {
                 tracing::debug!(exchange = exchange.0, ?arrival, "from the remote");
                 let mut actions = Vec::new();
                 self.translator.from_remote(exchange, arrival, &mut actions);
+                self.remember_verdict();
                 self.act(actions).await
             }
         }
@@ -389,7 +420,15 @@ impl<R: Remote> Bridge<R> {
                         running.token.cancel();
                     }
                 }
-                Action::Wake { .. } => {} // wired with the Translator
+                Action::Wake { after, token } => {
+                    let events = self.road.events.clone();
+                    let stop = self.road.leaving.clone();
+                    self.tracker.spawn(async move {
+                        if stop.run_until_cancelled(time::sleep(after)).await.is_some() {
+                            let _ = events.send(Event::Woke(token)).await;
+                        }
+                    });
+                }
                 Action::EndSession(headers) => self.farewell = Some(headers),
             }
         }
@@ -577,6 +616,31 @@ async fn patience_over(stop: &Stop) {
         () = told => {}
         () = stop.now.cancelled() => {}
     }
+}
+
+/// How the translator begins: what the command line says, and what an earlier start has found.
+fn beginning(settings: &Settings) -> Beginning {
+    let known = settings.facts.recall(ERA);
+    let known = known.and_then(|known| {
+        let age = seconds((settings.now)()).checked_sub(known["at"].as_u64()?)?;
+        // A stale legacy verdict never fails by itself, so it is not believed for ever (protocol.md 2.2).
+        (age < BELIEVED).then(|| Verdict::from_word(known["era"].as_str()?))?
+    });
+    let mut seed = [0; 32];
+    if getrandom::fill(&mut seed).is_err() {
+        tracing::warn!("the system gives no random numbers: parked calls can be guessed");
+    }
+    Beginning {
+        protocol: settings.protocol,
+        transport: settings.transport,
+        remembered: known,
+        seed,
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 async fn until(instant: Option<Instant>) {

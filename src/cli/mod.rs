@@ -17,7 +17,7 @@ pub use vault::{
     SlotCommand, SlotRotateArgs, UnlockArgs, VaultCommand,
 };
 
-use crate::era::Transport;
+use crate::era::{Protocol, Transport};
 
 /// A stdio-to-HTTP MCP bridge.
 #[derive(Debug, Parser)]
@@ -166,6 +166,9 @@ pub struct SpeakingArgs {
         env = "MCPIPE_TRANSPORT"
     )]
     pub transport: TransportArg,
+    /// Which protocol era to speak with the server: 'legacy' begins with initialize (2025-11-25 and before), 'modern' is 2026-07-28
+    #[arg(long, value_enum, default_value = "auto", env = "MCPIPE_PROTOCOL")]
+    pub protocol: ProtocolArg,
     /// How long to wait for answers when stdin has ended
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "MCPIPE_GRACE")]
     pub grace: f64,
@@ -187,6 +190,27 @@ pub struct SpeakingArgs {
     /// Writes everything said to a file, as a transcript without secrets
     #[arg(long, value_name = "FILE", env = "MCPIPE_RECORD")]
     pub record: Option<PathBuf>,
+}
+
+/// Which era to speak.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ProtocolArg {
+    /// Whichever the server speaks
+    Auto,
+    /// The handshake of 2025-11-25 and before
+    Legacy,
+    /// 2026-07-28
+    Modern,
+}
+
+impl From<ProtocolArg> for Protocol {
+    fn from(arg: ProtocolArg) -> Self {
+        match arg {
+            ProtocolArg::Auto => Self::Auto,
+            ProtocolArg::Legacy => Self::Legacy,
+            ProtocolArg::Modern => Self::Modern,
+        }
+    }
 }
 
 /// mcp-remote's words for the order of transports.

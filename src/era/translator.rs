@@ -33,6 +33,23 @@ pub enum Verdict {
     Legacy,
 }
 
+impl Verdict {
+    /// As it is remembered.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Modern => "modern",
+            Self::Legacy => "legacy",
+        }
+    }
+
+    /// The counterpart of [`Verdict::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Modern, Self::Legacy]
+            .into_iter()
+            .find(|verdict| verdict.word() == word)
+    }
+}
+
 /// How to begin.
 #[derive(Clone, Debug)]
 pub struct Beginning {
