@@ -454,7 +454,10 @@ fn a_directory_that_cannot_be_written_to_says_so_and_loses_nothing() {
     let before = std::fs::read(person.home.file()).unwrap();
     // Where anybody may run it.
     let program = person.home.path().join("mcpipe");
-    std::fs::copy(env!("CARGO_BIN_EXE_mcpipe"), &program).unwrap();
+    let ours = env!("CARGO_BIN_EXE_mcpipe");
+    std::fs::hard_link(ours, &program)
+        .or_else(|_| std::fs::copy(ours, &program).map(|_| ()))
+        .unwrap();
     let set_mode = |mode| {
         let mode = std::fs::Permissions::from_mode(mode);
         std::fs::set_permissions(person.home.path(), mode).unwrap();
