@@ -254,6 +254,12 @@ pub fn sign_in(
             .or(redirect.map(|uri| uri.path().to_owned())),
         redirect_uri: args.redirect_uri.clone(),
         browser,
+        device_code: args.device_code,
+        success_url: args
+            .auth_success_url
+            .as_deref()
+            .map(|url| address(url, true))
+            .transpose()?,
         auth_timeout: Duration::from_secs_f64(args.auth_timeout),
         announce,
         ..defaults

@@ -11,6 +11,7 @@ async fn help_explains_every_flag_and_goes_to_stdout() {
         &["login", "--help"],
         &["logout", "--help"],
         &["status", "--help"],
+        &["import", "--help"],
     ] {
         let left = Process::start(command).closed().await;
         assert!(left.status.success(), "{command:?}");
@@ -125,6 +126,10 @@ async fn bad_input_is_refused_before_anything_is_sent() {
         (&["login"], "<URL>"),
         (&["logout"], "<URL>"),
         (&["status", "--nonsense"], "--nonsense"),
+        (&["import"], "<PROGRAM>"),
+        (&["import", "mcp-proxy"], "mcp-remote"),
+        (&["import", "mcp-remote", "--url", "nowhere"], "not a URL"),
+        (&["import", "mcp-remote", "--vault", "none"], "--vault none"),
     ];
     for (arguments, said) in rows {
         let mut host = Process::start(arguments);

@@ -3,11 +3,14 @@
 //! Each test has a world of its own: a protected server's metadata on one origin, an authorization server on another,
 //! a vault in memory, a clock that stands still, and a person who signs in at once or is played by the test.
 
+mod adopted;
 mod callback;
+mod device;
 mod discovery;
 mod identity;
 mod outside;
 mod renewal;
+mod strikes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -16,6 +16,7 @@ mod door; // help, version, bad input, exit codes
 mod eras; // plays every transcript in fixtures/
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
 mod floors; // imports point down
+mod import; // what mcp-remote kept, found and taken over
 mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
 mod login; // from 401 to a credential, and everything that can go wrong on the way
 mod pains; // what users of other bridges suffered, by number

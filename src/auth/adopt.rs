@@ -117,7 +117,10 @@ pub enum Error {
     #[error("it holds neither tokens nor a client")]
     Nothing,
     /// The renewal that was to show that the tokens belong there did not succeed.
-    #[error("renewing it at {issuer} to see whether it belongs there: {why}")]
+    #[error(
+        "renewing it at {} to see whether it belongs there: {why}",
+        super::plain(issuer, 200)
+    )]
     Unproven {
         /// Whom the server names.
         issuer: String,
@@ -188,16 +191,23 @@ pub async fn adopt(
         return Err(Error::Ended);
     }
     // Before a refresh token is spent: a vault that cannot be written would lose what comes back.
-    if let Some(registered) = &registered {
-        keep_client(registered, &issuer, settings, vault).await?;
-    }
+    let is_new = match &registered {
+        Some(registered) => keep_client(registered, &issuer, settings, vault).await?,
+        None => false,
+    };
     let mut renewed = false;
     if !is_proven && let Some(token) = entry.refresh.clone() {
         let fresh = renewal::refresh(http, settings, &mut entry, &token).await;
-        let fresh = fresh.map_err(|why| Error::Unproven {
-            issuer: super::plain(&issuer, 200),
-            why,
-        })?;
+        let fresh = match fresh {
+            Ok(fresh) => fresh,
+            Err(why) => {
+                if is_new {
+                    let name = Registration::name(&issuer, settings);
+                    vault.remove(&name).await?;
+                }
+                return Err(Error::Unproven { issuer, why });
+            }
+        };
         entry.renew(fresh, now, jitter());
         renewed = true;
     }
@@ -262,21 +272,22 @@ fn registration(
     registered
 }
 
-/// A registration of our own that is there already serves as well.
+/// Keeps the client for later sign-ins; false if there is one already, which serves as well.
 async fn keep_client(
     registered: &Registration,
     issuer: &str,
     settings: &Settings,
     vault: &Vault,
-) -> Result<(), store::Error> {
+) -> Result<bool, store::Error> {
     if registered.redirect_uri.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let name = Registration::name(issuer, settings);
     let kind = Kind::ClientRegistration;
     let content = registered.write();
     match vault.put(&name, kind, &content, Expected::Absent).await {
-        Ok(_) | Err(store::Error::Stale) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(store::Error::Stale) => Ok(false),
         Err(error) => Err(error),
     }
 }

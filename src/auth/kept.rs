@@ -137,7 +137,7 @@ pub enum Revocation {
     Done,
     /// There was none.
     Nothing,
-    /// The server has no way to revoke: it stays good until it ends.
+    /// The server has no way to revoke such a token: it stays good until it ends.
     NotOffered,
     /// It could not be done: the token stays good until it ends.
     Failed(tokens::Error),
@@ -226,6 +226,8 @@ async fn revoked(
         match done {
             Ok(Ok(())) => return Revocation::Done,
             Ok(Err(tokens::Error::Failed(fault))) if fault.is_passing() && tries < 2 => {}
+            // RFC 7009 section 2.2.1: a token that nobody is asked about when it is shown, a JWT for one.
+            Ok(Err(error)) if error.is("unsupported_token_type") => return Revocation::NotOffered,
             Ok(Err(error)) => return Revocation::Failed(error),
             Err(_) => {
                 return Revocation::Failed(tokens::Error::Failed(Fault::Unreachable {

@@ -113,7 +113,7 @@ pub struct TargetArgs {
 }
 
 /// Headers, TLS, timeouts.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
     /// Adds a header to every request; ${NAME} is replaced from the environment, ${vault:NAME} from the vault, and an Authorization of yours switches sign-in off
@@ -302,6 +302,9 @@ pub struct SignInArgs {
     /// Opens no browser; the address to visit is said on stderr
     #[arg(long, env = "MCPIPE_NO_BROWSER")]
     pub no_browser: bool,
+    /// Signs in with a short code typed in on another device, where the server has that
+    #[arg(long, env = "MCPIPE_DEVICE_CODE")]
+    pub device_code: bool,
     /// Listens for the redirect on this port
     #[arg(long, value_name = "PORT", env = "MCPIPE_CALLBACK_PORT")]
     pub callback_port: Option<u16>,
@@ -319,6 +322,9 @@ pub struct SignInArgs {
     /// Uses this redirect address, which something forwards to us
     #[arg(long, value_name = "URI", env = "MCPIPE_REDIRECT_URI")]
     pub redirect_uri: Option<String>,
+    /// Sends the browser on to this page when the sign-in is done
+    #[arg(long, value_name = "URL", env = "MCPIPE_AUTH_SUCCESS_URL")]
+    pub auth_success_url: Option<String>,
     /// How long a person may take to sign in
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds, env = "MCPIPE_AUTH_TIMEOUT")]
     pub auth_timeout: f64,

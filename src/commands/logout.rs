@@ -38,11 +38,15 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
             .map_err(|error| Failure::new(report::Kind::Failed, error))?;
         let http = settings::sign_in_http(tls, &settings);
         let out = kept::logout(&settings, &vault, &http).await?;
+        let whose = match settings.account.as_str() {
+            "default" => resource,
+            account => format!("{resource} ({account})"),
+        };
         if out.is_empty() {
-            let _ = writeln!(text, "{resource}: nothing is stored");
+            let _ = writeln!(text, "{whose}: nothing is stored");
         }
         for out in out {
-            let _ = writeln!(text, "{resource}: forgotten{}", said(&out));
+            let _ = writeln!(text, "{whose}: forgotten{}", said(&out));
         }
     }
     print(if text.is_empty() {

@@ -5,30 +5,15 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 
 import { commandLines, filesUnder, leaks } from "./protected/leaks.mjs";
 import { startProtected } from "./protected/server.mjs";
+import { browserIn } from "./support/browsers.mjs";
 import { connect, Place, run } from "./support/host.mjs";
 import { text } from "./support/messages.mjs";
-import { pause } from "./support/process.mjs";
-
-const script = fileURLToPath(new URL("protected/browser.mjs", import.meta.url));
+import { eventually, pause } from "./support/process.mjs";
 
 const bounded = (name, body) => test(name, { timeout: 120_000 }, body);
-
-/// A browser for one place, as the BROWSER that mcpipe is told to use, and what it has seen.
-function browserIn(place, ...flags) {
-  const log = place.file(`browser-${randomBytes(4).toString("hex")}.log`);
-  const entries = () =>
-    fs.existsSync(log) ? fs.readFileSync(log, "utf8").trim().split("\n").map((line) => JSON.parse(line)) : [];
-  return {
-    env: { BROWSER: [process.execPath, script, "--log", log, ...flags].join(" ") },
-    opened: () => entries().filter((entry) => "opened" in entry).length,
-    landed: () => entries().filter((entry) => "done" in entry),
-    entries,
-  };
-}
 
 const sum = async ({ client }) => text(await client.callTool({ name: "add", arguments: { a: 19, b: 23 } }));
 
@@ -48,6 +33,7 @@ for (const options of [
     assert.equal(await sum(first), "42", first.stderr());
     assert.deepEqual(signIns(authority.counters), one);
     assert.equal(browser.opened(), 1, JSON.stringify(browser.entries()));
+    await eventually(() => browser.landed().length > 0, "the browser's note of where it ended");
     const [landed] = browser.landed();
     assert.equal(landed?.status, 200, JSON.stringify(browser.entries()));
     assert.ok(landed.text.trim().length > 0, "the browser ended on an empty page");

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -199,6 +199,8 @@ type Handler = Box<dyn FnMut(&Ask) -> Reply + Send>;
 pub(crate) struct Record {
     asks: watch::Sender<Vec<Ask>>,
     handler: Mutex<Handler>,
+    /// Whether asks are kept; a soak would drown in them.
+    pub(crate) is_keeping: AtomicBool,
     /// Pieces of bodies that were taken off the server's hands.
     pub(crate) pulled: AtomicUsize,
 }
@@ -208,13 +210,16 @@ impl Record {
         Arc::new(Self {
             asks: watch::Sender::new(Vec::new()),
             handler: Mutex::new(Box::new(handler)),
+            is_keeping: AtomicBool::new(true),
             pulled: AtomicUsize::new(0),
         })
     }
 
     pub(crate) fn answer(&self, ask: Ask) -> Reply {
         let reply = (self.handler.lock().unwrap())(&ask);
-        self.asks.send_modify(|asks| asks.push(ask));
+        if self.is_keeping.load(Ordering::SeqCst) {
+            self.asks.send_modify(|asks| asks.push(ask));
+        }
         reply
     }
 

@@ -123,6 +123,11 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
     counters,
     issued,
     protect: (resource) => void resources.add(resource),
+    /// From now on nobody is there.
+    close: () => {
+      listener.closeAllConnections();
+      listener.close();
+    },
     description: async () => (await fetch(`${issuer}/.well-known/${metadata === "oauth" ? "oauth-authorization-server" : "openid-configuration"}`)).json(),
   };
 }

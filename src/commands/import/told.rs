@@ -1,0 +1,265 @@
+//! What a person reads when it is done: each server, what became of it, and what is left to do. Never a secret.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::candidates::Candidate;
+use super::{Error, Found, Import};
+use crate::auth::adopt::Adopted;
+use crate::commands::print;
+use crate::frame::printable;
+use crate::migrate::{kept, stash};
+use crate::report::{Failure, Kind};
+use crate::settings;
+
+/// What a person reads at the end.
+#[derive(Default)]
+pub(super) struct Report {
+    text: String,
+    taken: u32,
+    failed: u32,
+    renewed: bool,
+    plain: Vec<PathBuf>,
+    running: Vec<String>,
+}
+
+impl Report {
+    fn title(&mut self, candidate: &Candidate) {
+        let _ = write!(self.text, "{}", printable(&candidate.asked.url, 300));
+        if !candidate.said_by.is_empty() {
+            let _ = write!(self.text, "  ({})", candidate.said_by.join(", "));
+        }
+        self.text.push('\n');
+    }
+
+    fn line(&mut self, name: &str, value: &str) {
+        let _ = writeln!(self.text, "  {name:<8} {}", printable(value, 500));
+    }
+
+    pub(super) fn nothing(&mut self, candidate: &Candidate) {
+        self.title(candidate);
+        let base = candidate.base.display().to_string();
+        self.line("nothing", &format!("is kept for it under {base}"));
+    }
+
+    pub(super) fn told(
+        &mut self,
+        candidate: &Candidate,
+        found: Result<Found, Error>,
+        outcome: &str,
+    ) {
+        self.title(candidate);
+        let found = match found {
+            Ok(found) => found,
+            Err(why) => {
+                self.failed += 1;
+                return self.line("skipped", &why.to_string());
+            }
+        };
+        self.taken += 1;
+        let client = found.client.as_ref();
+        let tokens = found.tokens.as_ref();
+        let issuer = tokens
+            .and_then(|it| it.issuer.as_deref())
+            .or_else(|| client?.issuer.as_deref());
+        self.line(
+            "issuer",
+            issuer.unwrap_or("(not written down: the server is asked)"),
+        );
+        match tokens {
+            Some(read) => {
+                let end = read.tokens.lifetime.map(|lifetime| {
+                    SystemTime::UNIX_EPOCH + Duration::from_secs(read.tokens.issued) + lifetime
+                });
+                let end = end.map_or("no known end".to_owned(), |end| {
+                    let tense = if end > settings::now() {
+                        "until"
+                    } else {
+                        "ended"
+                    };
+                    format!("{tense} {}", httpdate::fmt_http_date(end))
+                });
+                let renewal = match (&read.tokens.refresh, client, &candidate.asked) {
+                    (Some(_), _, asked) if asked.has_static_client => "can be renewed",
+                    (Some(_), Some(_), _) => "can be renewed",
+                    _ => "cannot be renewed",
+                };
+                self.line("token", &format!("{end}, {renewal}"));
+            }
+            None => self.line("token", "none"),
+        }
+        if let Some(client) = client {
+            let redirect = client.client.redirect_uri.as_deref().unwrap_or("nowhere");
+            let id = &client.client.id;
+            self.line("client", &format!("{id}, redirected to {redirect}"));
+        }
+        self.line("outcome", outcome);
+    }
+
+    pub(super) fn done(
+        &mut self,
+        candidate: &Candidate,
+        import: &Import<'_>,
+        outcome: Result<Adopted, Error>,
+        is_running: bool,
+    ) {
+        self.title(candidate);
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(why) => {
+                self.failed += 1;
+                return self.line("failed", &with_causes(&why));
+            }
+        };
+        let said = match outcome {
+            Adopted::AlreadySignedIn => {
+                return self.line("left", "mcpipe is signed in there already");
+            }
+            Adopted::Client { issuer } => {
+                self.line("issuer", &issuer);
+                "only a client was kept: the next sign-in uses it"
+            }
+            Adopted::Tokens {
+                issuer,
+                renewed,
+                is_renewable,
+            } => {
+                self.line("issuer", &issuer);
+                self.renewed |= renewed;
+                match (renewed, is_renewable) {
+                    (true, _) => "signed in; renewed once, to see that the tokens belong there",
+                    (false, true) => "signed in",
+                    (false, false) => "signed in until the token ends: nothing can renew it",
+                }
+            }
+        };
+        self.line("taken", said);
+        self.taken += 1;
+        let log = import.file(stash::DEBUG_LOG);
+        self.plain.extend(log.exists().then_some(log));
+        if !import.keep {
+            for name in [stash::TOKENS, stash::CLIENT] {
+                let moved = import.file(&format!("{name}{}", stash::MOVED));
+                self.plain.extend(moved.exists().then_some(moved));
+            }
+        }
+        if is_running {
+            self.running.push(candidate.asked.url.clone());
+        }
+    }
+
+    pub(super) fn not_understood(&mut self, lines: &[String]) {
+        for line in lines {
+            let _ = writeln!(self.text, "not understood  {line}");
+        }
+    }
+
+    /// Files that nobody claims.
+    pub(super) fn orphans<'a>(
+        &mut self,
+        bases: impl Iterator<Item = &'a PathBuf>,
+        taken: &[(PathBuf, String)],
+    ) {
+        let mut bases: Vec<&PathBuf> = bases.collect();
+        bases.sort();
+        bases.dedup();
+        let mut lines = String::new();
+        for directory in bases.into_iter().flat_map(|base| stash::directories(base)) {
+            for key in directory.keys() {
+                let is_taken = taken
+                    .iter()
+                    .any(|(path, taken)| *path == directory.path && *taken == key);
+                if !is_taken {
+                    let at = directory.path.join(&key);
+                    let _ = writeln!(lines, "  {}_*  {}", at.display(), orphan(&directory, &key));
+                }
+            }
+        }
+        if !lines.is_empty() {
+            let _ = write!(
+                self.text,
+                "\nNo client's configuration leads to these. If you know the server, name it with --url:\n{lines}"
+            );
+        }
+    }
+
+    pub(super) fn conclude(self, dry_run: bool, keep: bool) -> Result<(), Failure> {
+        let mut text = self.text;
+        if text.is_empty() {
+            text.push_str("Nothing of mcp-remote's was found.\n");
+        }
+        if dry_run && self.taken > 0 {
+            text.push_str("\nNothing was changed: this was a dry run.\n");
+        }
+        for url in self.running {
+            let _ = writeln!(
+                text,
+                "\nmcp-remote is running for {}: let its host start mcpipe instead, or it will ask for a sign-in.",
+                printable(&url, 300)
+            );
+        }
+        if keep && self.taken > 0 && !dry_run {
+            text.push_str(
+                "\nmcp-remote's files were left. Use one of the two from now on: the first that renews takes the tokens from the other.\n",
+            );
+        }
+        if keep && self.renewed {
+            text.push_str("What was renewed is dead in mcp-remote's files already.\n");
+        }
+        if !self.plain.is_empty() {
+            text.push_str("\nThese hold secrets that anybody can read who can read your files; delete them when all works:\n");
+            for path in &self.plain {
+                let _ = writeln!(text, "  {}", path.display());
+            }
+        }
+        print(&text)?;
+        match self.failed {
+            0 => Ok(()),
+            failed => Err(Failure::new(
+                Kind::Failed,
+                format!(
+                    "{failed} of {} could not be taken over",
+                    failed + self.taken
+                ),
+            )
+            .hint("`mcpipe login URL` signs in anew")),
+        }
+    }
+}
+
+/// What can be said of files nobody claims, without a secret.
+fn orphan(directory: &stash::Directory, key: &str) -> String {
+    let path = |name| directory.file(key, name);
+    let read = |path: &Path| stash::read(path).ok().flatten();
+    let tokens = read(&path(stash::TOKENS));
+    let tokens =
+        tokens.and_then(|kept| kept::tokens(&kept.bytes, kept.written, kept.written, false));
+    let client = read(&path(stash::CLIENT)).and_then(|kept| kept::client(&kept.bytes));
+    let issuer = tokens
+        .as_ref()
+        .and_then(|it| it.issuer.clone())
+        .or_else(|| client.as_ref()?.issuer.clone());
+    let scope = tokens.as_ref().and_then(|it| it.tokens.granted.clone());
+    let mut words = vec![match (&tokens, &client) {
+        (Some(_), _) => "tokens".to_owned(),
+        (None, Some(_)) => "a client".to_owned(),
+        (None, None) => "cannot be read".to_owned(),
+    }];
+    words.extend(issuer.map(|issuer| format!("of {issuer}")));
+    words.extend(scope.map(|scope| format!("for {scope}")));
+    printable(&words.join(" "), 300)
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            let _ = write!(text, ": {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
