@@ -246,7 +246,7 @@ impl Disk {
             match self.try_slots(sealed, Opener::Passphrase(passphrase.expose()))? {
                 Some(root) => return Ok(Some(root)),
                 None if tried < TRIES => {
-                    "That does not open it. Once more: ".clone_into(&mut question)
+                    "That does not open it. Once more: ".clone_into(&mut question);
                 }
                 None => return Err(Error::WrongPassphrase { vault }),
             }
