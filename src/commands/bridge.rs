@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
@@ -28,6 +29,13 @@ use crate::transcript::redact::Redactor;
 const LAST_TOKEN: Duration = Duration::from_secs(5);
 /// How long the last lines of a recording may take to reach the disk.
 const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// What is remembered of a server: whether it wants a credential. So a start that needs none does not open the vault, and
+/// one that does opens it while the host is still speaking (security.md 2.10). A server that changes its mind costs one
+/// challenge.
+const AUTH: &str = "auth";
+const OAUTH: &str = "oauth";
+const NONE: &str = "none";
 
 /// Runs until the host leaves, a signal comes, or stdout is closed.
 ///
@@ -60,6 +68,12 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
         &args.target.sign_in.account,
         around,
     );
+    let facts = speaking.facts.clone();
+    match facts.recall(AUTH).as_ref().and_then(Value::as_str) {
+        Some(OAUTH) => authorizer.begin(),
+        Some(NONE) => authorizer.wait_to_be_asked(),
+        _ => {}
+    }
     let max_message = target.https.max_message;
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
@@ -78,6 +92,9 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
         }
         authorizer.settle(LAST_TOKEN).await;
         secrets.settle().await;
+        if let Some(is_wanted) = authorizer.wants_credential() {
+            facts.learn(AUTH, if is_wanted { OAUTH } else { NONE }.into());
+        }
     };
     tokio::select! {
         () = carried => Ok(()),

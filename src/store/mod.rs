@@ -2,9 +2,23 @@
 //!
 //! The facade. Entries have names, kinds and revisions, and are written by compare-and-swap; two processes that share a
 //! vault lose nothing of each other's. [`Vault::lock`] is for what must happen once on the whole machine, such as
-//! spending a refresh token. Below it: `envelope`, `contents`, `slot` and `primitives` are the format, pure; `file` is
-//! paths, modes and locks; `passphrase` is where passphrases come from; `disk` joins them, `memory` does without; `dump` keeps this
+//! spending a refresh token. What a person does to a vault as a whole is in `slots`.
+//!
+//! Below it: `envelope`, `contents`, `slot` and `primitives` are the format, pure. `place` makes up the names of files,
+//! `file` opens, replaces and locks them, `anchor` remembers the newest generation. `passphrase`, `key_command` (through
+//! `program`) and `agent` are where keys come from. `disk` joins them, `memory` does without; `dump` keeps this
 //! process's memory to itself.
+//!
+//! # When the format changes
+//!
+//! The file says its format in its first eight bytes, and its suite, slot types and kinds of entries by name. A version
+//! that meets a format, suite or slot type it does not know says so and touches nothing; entries of a kind it does not
+//! know it keeps as they are. So a new kind of entry or slot label needs no new format. For one that does: `envelope`
+//! keeps reading every format there was, each parser ending in the same [`contents`]; `seal` writes the newest, so the
+//! first write after an upgrade is the upgrade, in one step like every write, and the old file is there until it is
+//! done; whatever rights an old format gave its reader end there (security floors are those of the reader, not of the
+//! file). The first write to a file of an older format copies it to `vault.bin.formatN` first, because older programs
+//! may still run. Files of every format stay in `fixtures/vault` and open. Paths never hold a version.
 //!
 //! Knows nothing of what an entry's text means.
 

@@ -357,6 +357,24 @@ async fn a_secret_that_nobody_was_named_for_belongs_to_the_first() {
     assert!(second.all().is_empty());
 }
 
+#[tokio::test]
+async fn a_server_that_needs_no_secret_leaves_the_vault_closed_from_the_second_start_on() {
+    let person = Person::with_passphrase_file();
+    person.succeeds("vault init --kdf low");
+    // Who cannot open it says so; who does not try says nothing.
+    let host = Person {
+        variables: Vec::new(),
+        ..person
+    };
+    let server = Server::that(ordinary).await;
+    for is_tried in [true, false, false] {
+        let mut bridge = host.bridge(&[&server.url()]);
+        works(&mut bridge).await;
+        let left = bridge.closed().await;
+        assert_eq!(left.stderr.contains("vault"), is_tried, "{}", left.stderr);
+    }
+}
+
 #[test]
 fn a_secret_is_never_an_argument_and_never_shown() {
     let person = Person::new();

@@ -127,6 +127,69 @@ async fn a_new_key_file_takes_the_place_of_the_old() {
     assert!(!home.path().join("state/vault.key.next").exists());
 }
 
+/// The moments between the writes of a rotation, which no limit on what is written can hit.
+#[tokio::test]
+async fn a_rotation_that_died_between_its_writes_left_a_vault_that_opens_and_heals() {
+    use mcpipe::store::contents::Keys;
+    use mcpipe::store::envelope::{self, Sealed};
+
+    let home = Home::new();
+    let vault = home.vault(no_passphrase());
+    put(&vault, "a", "kept").await;
+    let parsed = || Sealed::parse(std::fs::read(home.file()).unwrap()).unwrap();
+    let (old_key, old) = (std::fs::read(home.key()).unwrap(), parsed());
+    let rotate = |vault: Vault, which: String| async move {
+        vault.put_slot(NewKey::KeyFile, None, Some(&which)).await
+    };
+    rotate(home.vault(no_passphrase()), "keyfile".into())
+        .await
+        .unwrap();
+    let new_key = std::fs::read(home.key()).unwrap();
+    let (id, root) = vault.root_key().await.unwrap();
+    let keys = Keys::new(root, &id);
+    let mut both = parsed().open(&keys).unwrap();
+    both.slots.extend_from_slice(old.slots());
+    let both = envelope::seal(&mut both, &keys, &[9; 12]).unwrap();
+    let next = home.path().join("state/vault.key.next");
+
+    for (key, pending) in [
+        (&old_key, Some(&new_key)),
+        (&old_key, None),
+        (&new_key, None),
+    ] {
+        std::fs::write(home.file(), &both).unwrap();
+        std::fs::write(home.key(), key).unwrap();
+        match pending {
+            Some(pending) => {
+                std::fs::write(&next, pending).unwrap();
+                make_private(&next);
+            }
+            None => _ = std::fs::remove_file(&next),
+        }
+        assert!(opens(&home, no_passphrase()).await);
+        let there = home.vault(no_passphrase()).status().await.unwrap().slots;
+        assert_eq!(there.len(), 2);
+        let single = rotate(home.vault(no_passphrase()), "keyfile".into()).await;
+        assert!(matches!(single, Err(Error::NoSuchSlot { .. })));
+        for slot in &there {
+            std::fs::write(home.file(), &both).unwrap();
+            std::fs::write(home.key(), key).unwrap();
+            // Taking either away leaves the key that the other needs, or is refused.
+            let removed = home.vault(no_passphrase()).remove_slot(&slot.id).await;
+            assert!(matches!(removed, Ok(_) | Err(Error::LockOut { .. })));
+            assert!(opens(&home, no_passphrase()).await);
+
+            std::fs::write(home.file(), &both).unwrap();
+            std::fs::write(home.key(), key).unwrap();
+            rotate(home.vault(no_passphrase()), slot.id.clone())
+                .await
+                .unwrap();
+            assert_eq!(labels(&home.vault(no_passphrase())).await, ["keyfile"]);
+            assert!(opens(&home, no_passphrase()).await);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_new_root_key_seals_everything_anew_for_every_slot() {
     let home = Home::new();

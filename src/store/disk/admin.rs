@@ -100,8 +100,11 @@ impl Disk {
             NewKey::Command(with) => with.label(),
             NewKey::Credential => CREDENTIAL,
         };
+        let key_file = matches!(new, NewKey::KeyFile);
+        let moves_key_file = key_file && old.as_ref().is_some_and(is_machine_key);
         let is_taken = |slot: &&Slot| {
-            slot.label() == label && old.as_ref().is_none_or(|old| old.id() != slot.id())
+            let stays = old.as_ref().is_none_or(|old| old.id() != slot.id()) && !moves_key_file;
+            slot.label() == label && stays
         };
         if contents.slots.iter().any(|slot| is_taken(&slot)) {
             return Err(Error::SlotTaken {
@@ -110,8 +113,6 @@ impl Disk {
         }
 
         let id: [u8; 8] = random()?;
-        let key_file = matches!(new, NewKey::KeyFile);
-        let moves_key_file = key_file && old.as_ref().is_some_and(is_machine_key);
         // A configured command keeps one key under one name: what it held is needed if the vault cannot be written.
         let mut before = None;
         let key = match new {
@@ -173,7 +174,12 @@ impl Disk {
                 let (next, key) = (self.place.next_key(), self.place.key());
                 let moved = system::rename(&next, &key);
                 moved.map_err(file::Error::io("replace", &key))?;
-                self.change(|contents, _| self.take_out(contents, &old))?;
+                // With the old one goes what a rotation that died may have left.
+                let is_new = |slot: &Slot| !is_machine_key(slot) || slot.id() == added.id;
+                self.change(|contents, _| {
+                    contents.slots.retain(is_new);
+                    Ok(())
+                })?;
             } else if is_machine_key(&old) {
                 self.remove_key_file()?;
             }
@@ -247,7 +253,12 @@ impl Disk {
         Ok(key)
     }
 
+    /// Unless a slot still needs it: a rotation that died may have left two.
     fn remove_key_file(&self) -> Result<(), Error> {
+        let (contents, _) = self.existing(&mut self.state())?;
+        if contents.slots.iter().any(is_machine_key) {
+            return Ok(());
+        }
         let path = self.place.key();
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
