@@ -208,7 +208,7 @@ impl Pending {
             return self.judge(&read(text.trim_start_matches('?')));
         }
         let is_code =
-            (4..=4096).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+            (8..=4096).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         if !is_code || self.sends_issuer {
             return Verdict::NotOurs;
         }
