@@ -5,6 +5,7 @@
 
 pub(crate) mod detect;
 mod edit;
+mod headers;
 pub mod legacy;
 pub mod legacy_host;
 pub mod modern;
