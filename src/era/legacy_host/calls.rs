@@ -1,0 +1,401 @@
+//! The host's requests on their way to the remote and back: new ids, signed `_meta`, results taken down to legacy.
+
+use std::time::Duration;
+
+use super::asking::Round;
+use super::opening::{Host, Remote, string};
+use super::shape::{self, Kind};
+use super::tasks::Task;
+use super::{Between, Due, Role};
+use crate::era::edit::Object;
+use crate::frame::{Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Outline, Trouble};
+
+const INVALID_PARAMS: i64 = -32602;
+/// How often one request may be answered with `input_required` (M-07).
+const MAX_ROUNDS: u32 = 10;
+/// Before a round that asks nothing is sent again (M-03).
+const PAUSE: Duration = Duration::from_millis(250);
+const LEVELS: [&str; 8] = [
+    "debug",
+    "info",
+    "notice",
+    "warning",
+    "error",
+    "critical",
+    "alert",
+    "emergency",
+];
+
+/// A request of the host's that is owed an answer.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// As the host wrote it: every round is made from it.
+    pub(super) frame: Frame,
+    pub(super) id: Id,
+    pub(super) method: Box<str>,
+    token: Option<Id>,
+    /// The last progress told (K-09).
+    progress: Option<f64>,
+    pub(super) rounds: u32,
+    pub(super) state: State,
+    /// URL elicitations the host agreed to, which are over when the call is.
+    pub(super) elicited: Vec<Id>,
+    pub(super) task: Option<Task>,
+}
+
+/// What a call waits for.
+#[derive(Debug)]
+pub(super) enum State {
+    /// The remote's answer to the request of that id.
+    Sent(Id),
+    /// The host's answers.
+    Asking(Round),
+    /// A wake.
+    Pausing,
+}
+
+impl Between {
+    /// Takes a frame from the host.
+    pub(super) fn host_says(&mut self, frame: &Frame) {
+        match frame.outline() {
+            Outline::Response { .. } => self.answered(frame),
+            Outline::Notification { method } => match &**method {
+                "notifications/initialized" => self.ready(),
+                "notifications/cancelled" => {
+                    if let Some(id) = frame.cancels() {
+                        self.cancel(&id);
+                    }
+                }
+                // Nothing in the modern era corresponds to them.
+                "notifications/roots/list_changed" | "notifications/progress" => {}
+                _ => {
+                    let signed = self.signed(frame, None, false, |_| {});
+                    self.up(signed);
+                }
+            },
+            Outline::Request { id, method } => self.asked(frame, id, method),
+        }
+    }
+
+    fn asked(&mut self, frame: &Frame, id: &Id, method: &str) {
+        match method {
+            "initialize" => {
+                self.host = Host::read(frame);
+                let result = self.remote.initialize_result(&self.host.version);
+                self.down(Frame::result(id, &result));
+            }
+            "ping" => self.down(Frame::result(id, "{}")),
+            "logging/setLevel" => self.set_level(frame, id),
+            "resources/subscribe" => self.subscribe(frame, id),
+            "resources/unsubscribe" => self.unsubscribe(frame, id),
+            "server/discover" | "subscriptions/listen" => self.unknown(id, method),
+            _ if method.starts_with("tasks/") => self.unknown(id, method),
+            _ => self.forward(frame, id, method),
+        }
+    }
+
+    pub(super) fn unknown(&mut self, id: &Id, method: &str) {
+        let message = format!("Method not found: {method}");
+        self.down(Frame::error(Some(id), METHOD_NOT_FOUND, &message, None));
+    }
+
+    pub(super) fn invalid(&mut self, id: &Id, message: &str) {
+        self.down(Frame::error(Some(id), INVALID_PARAMS, message, None));
+    }
+
+    fn set_level(&mut self, frame: &Frame, id: &Id) {
+        if !self.remote.has("logging") {
+            return self.unknown(id, "logging/setLevel");
+        }
+        let level = frame.param("level");
+        match level.and_then(string) {
+            Some(name) if LEVELS.contains(&name.as_str()) => {
+                self.level = level.map(str::to_owned);
+                self.down(Frame::result(id, "{}"));
+            }
+            _ => self.invalid(id, "No such log level."),
+        }
+    }
+
+    fn forward(&mut self, frame: &Frame, id: &Id, method: &str) {
+        if !matches!(frame.member("params"), None | Some("null"))
+            && frame.member("params").and_then(Object::read).is_none()
+        {
+            return self.invalid(id, "The parameters must be an object.");
+        }
+        let meta = frame.param("_meta").and_then(Object::read);
+        let number = self.number();
+        let call = Call {
+            frame: frame.clone(),
+            id: id.clone(),
+            method: method.into(),
+            token: meta.and_then(|meta| Id::parse(meta.get("progressToken")?)),
+            progress: None,
+            rounds: 0,
+            state: State::Pausing,
+            elicited: Vec::new(),
+            task: None,
+        };
+        self.calls.insert(number, call);
+        self.send(number, None, None);
+    }
+
+    /// Posts a call's next round: under a new id, with the answers of this round and no other (M-04, M-05).
+    pub(super) fn send(&mut self, number: u64, answers: Option<&str>, state: Option<&str>) {
+        let upstream = self.id();
+        let Some(call) = self.calls.get_mut(&number) else {
+            return;
+        };
+        call.state = State::Sent(upstream.clone());
+        let frame = call.frame.clone();
+        let drives_tasks = &*call.method == "tools/call" && self.remote.has_tasks();
+        let signed = self.signed(&frame, Some(&upstream), drives_tasks, |params| {
+            if frame.method() == Some("tools/call") {
+                params.remove("task");
+            }
+            if let Some(answers) = answers {
+                params.set("inputResponses", answers);
+            }
+            if let Some(state) = state {
+                params.set("requestState", state);
+            }
+        });
+        self.roles.insert(upstream, Role::Call(number));
+        self.up(signed);
+    }
+
+    /// A frame with the three reserved keys, under that id.
+    pub(super) fn signed(
+        &self,
+        frame: &Frame,
+        id: Option<&Id>,
+        drives_tasks: bool,
+        edit: impl FnOnce(&mut Object),
+    ) -> Frame {
+        let mut top = Object::read(frame.text()).unwrap_or_default();
+        if let Some(id) = id {
+            top.set("id", id.text());
+        }
+        let params = top.get("params").and_then(Object::read);
+        let mut params = params.unwrap_or_default();
+        edit(&mut params);
+        let meta = params.get("_meta").and_then(Object::read);
+        let mut meta = meta.unwrap_or_default();
+        self.host
+            .sign(&mut meta, self.level.as_deref(), drives_tasks);
+        params.set("_meta", meta.text());
+        top.set("params", params.text());
+        rebuilt(frame, &top)
+    }
+
+    /// The host has changed its mind (C-02, C-04).
+    fn cancel(&mut self, id: &Id) {
+        if self.forget_subscriber(id) {
+            return self.forget(id);
+        }
+        let found = self.calls.iter().find(|(_, call)| call.id == *id);
+        let Some(number) = found.map(|(number, _)| *number) else {
+            return; // C-05
+        };
+        if let Some(call) = self.calls.remove(&number) {
+            self.stop(call, "The request has been cancelled.");
+        }
+        self.forget(id);
+    }
+
+    /// Takes back whatever is under way for a call.
+    pub(super) fn stop(&mut self, call: Call, why: &str) {
+        match call.state {
+            State::Sent(id) => {
+                self.roles.remove(&id);
+                self.stop_upstream(&id);
+            }
+            State::Asking(round) => self.withdraw(round, why),
+            State::Pausing => {}
+        }
+        if let Some(task) = call.task {
+            self.cancel_task(&task);
+        }
+    }
+
+    pub(super) fn stop_upstream(&mut self, id: &Id) {
+        let params = format!(r#"{{"requestId":{id}}}"#);
+        self.up(Frame::notification(
+            "notifications/cancelled",
+            Some(&params),
+        ));
+    }
+
+    /// The remote's answer to one round of a call.
+    pub(super) fn call_answered(&mut self, number: u64, frame: &Frame) {
+        let Some(call) = self.calls.get(&number) else {
+            return;
+        };
+        if call.task.is_some() {
+            return self.task_told(number, frame);
+        }
+        let result = frame.member("result").and_then(Object::read);
+        let Some(result) = result.filter(|_| frame.member("error").is_none()) else {
+            if frame.member("error").is_some() {
+                let answer = frame.with_id(&call.id);
+                return self.finish(number, answer);
+            }
+            return self.bad(number, "The server's result is not an object.");
+        };
+        let may_ask = matches!(
+            &*call.method,
+            "tools/call" | "prompts/get" | "resources/read"
+        );
+        match shape::kind(&result) {
+            Kind::Complete => self.complete(number, frame, result),
+            Kind::InputRequired if may_ask => self.input_required(number, &result),
+            Kind::InputRequired => self.bad(
+                number,
+                "The server asked for input where the protocol has none.",
+            ),
+            Kind::Task if &*call.method == "tools/call" && self.remote.has_tasks() => {
+                self.task_begun(number, &result);
+            }
+            Kind::Task => self.bad(number, "The server made a task of what cannot be one."),
+            Kind::Unknown(kind) => {
+                let shown: String = kind.chars().filter(|c| !c.is_control()).take(40).collect();
+                self.bad(
+                    number,
+                    &format!("The server's answer is of a kind nobody here knows: {shown}"),
+                );
+            }
+        }
+    }
+
+    pub(super) fn complete(&mut self, number: u64, frame: &Frame, mut result: Object) {
+        let Some(call) = self.calls.get(&number) else {
+            return;
+        };
+        shape::downgrade(&call.method, &mut result);
+        let mut top = Object::read(frame.text()).unwrap_or_default();
+        top.set("id", call.id.text());
+        top.set("result", result.text());
+        let answer = rebuilt(&Frame::result(&call.id, &result.text()), &top);
+        self.finish(number, answer);
+    }
+
+    fn input_required(&mut self, number: u64, result: &Object) {
+        let rounds = self.calls.get_mut(&number).map_or(0, |call| {
+            call.rounds += 1;
+            call.rounds
+        });
+        if rounds > MAX_ROUNDS {
+            return self.fail(
+                number,
+                &Trouble::new("too_many_rounds", "The server keeps asking for more input."),
+            );
+        }
+        let state = shape::present(result, "requestState").map(str::to_owned);
+        if state.as_ref().is_some_and(|state| !state.starts_with('"')) {
+            return self.bad(number, "The server's request state is not a string.");
+        }
+        let asked = match shape::present(result, "inputRequests").map(Object::read) {
+            Some(None) => return self.bad(number, "The server's input requests are no object."),
+            Some(Some(asked)) => asked,
+            None => Object::default(),
+        };
+        match state {
+            None if asked.is_empty() => {
+                self.bad(number, "The server asked for input and named none."); // M-02
+            }
+            Some(state) if asked.is_empty() => {
+                if let Some(call) = self.calls.get_mut(&number) {
+                    call.state = State::Pausing;
+                }
+                self.wake(PAUSE, Due::Resume(number, state));
+            }
+            state => self.ask(number, &asked, state),
+        }
+    }
+
+    /// A call's one answer.
+    pub(super) fn finish(&mut self, number: u64, answer: Frame) {
+        let Some(call) = self.calls.remove(&number) else {
+            return;
+        };
+        for id in call.elicited {
+            let params = format!(r#"{{"elicitationId":{id}}}"#);
+            let notice = Frame::notification("notifications/elicitation/complete", Some(&params));
+            self.down(notice);
+        }
+        self.down(answer);
+    }
+
+    pub(super) fn fail(&mut self, number: u64, trouble: &Trouble) {
+        let Some(mut call) = self.calls.remove(&number) else {
+            return;
+        };
+        let (id, elicited) = (call.id.clone(), std::mem::take(&mut call.elicited));
+        self.stop(call, "The request has failed.");
+        drop(elicited); // nobody knows whether they were seen through
+        self.down(trouble.reply(&id));
+    }
+
+    pub(super) fn bad(&mut self, number: u64, message: &str) {
+        self.fail(number, &Trouble::new("bad_answer", message));
+    }
+
+    /// A failure that a tool's caller can read as the tool's.
+    pub(super) fn fail_readably(&mut self, number: u64, message: &str) {
+        let Some(call) = self.calls.remove(&number) else {
+            return;
+        };
+        let (id, method) = (call.id.clone(), call.method.clone());
+        self.stop(call, message);
+        let answer = if &*method == "tools/call" {
+            let text = serde_json::Value::from(message);
+            let result =
+                format!(r#"{{"content":[{{"type":"text","text":{text}}}],"isError":true}}"#);
+            Frame::result(&id, &result)
+        } else {
+            Frame::error(Some(&id), INTERNAL_ERROR, message, None)
+        };
+        self.down(answer);
+    }
+
+    /// Progress goes on, if it is somebody's and if it is progress (K-09).
+    pub(super) fn progressed(&mut self, frame: &Frame) {
+        let token = frame.param("progressToken").and_then(Id::parse);
+        let call = self
+            .calls
+            .values_mut()
+            .find(|call| token.is_some() && call.token == token);
+        let progress = frame
+            .param("progress")
+            .and_then(|text| text.parse::<f64>().ok());
+        let (Some(call), Some(progress)) = (call, progress) else {
+            tracing::debug!("progress of nothing under way is dropped");
+            return;
+        };
+        if call.progress.is_none_or(|last| progress > last) {
+            call.progress = Some(progress);
+            let frame = super::listen::untagged(frame);
+            self.down(frame);
+        }
+    }
+}
+
+/// The object as a frame; the original where it is none, which cannot be.
+pub(super) fn rebuilt(original: &Frame, top: &Object) -> Frame {
+    Frame::parse(&top.text()).unwrap_or_else(|_| original.clone())
+}
+
+impl Remote {
+    /// Which changes it tells of, as the filter names them.
+    pub(super) fn told_changes(&self) -> Vec<&'static str> {
+        [
+            ("tools/listChanged", "toolsListChanged"),
+            ("prompts/listChanged", "promptsListChanged"),
+            ("resources/listChanged", "resourcesListChanged"),
+        ]
+        .into_iter()
+        .filter(|(capability, _)| self.has(capability))
+        .map(|(_, name)| name)
+        .collect()
+    }
+}

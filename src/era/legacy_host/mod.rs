@@ -1,0 +1,300 @@
+//! A legacy host with a modern remote: a local handshake and translation (protocol.md 2.5).
+//!
+//! Two halves. [`Between`] turns what a legacy host says into what a modern one would, and back; it knows nothing of
+//! exchanges. [`Modern`] carries that modern conversation over HTTP, as it does for hosts that are modern themselves.
+
+mod asking;
+mod calls;
+mod listen;
+mod opening;
+mod shape;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::{Action, Arrival, ExchangeId, Mint, Modern};
+use crate::frame::{Frame, Id, Outline, Trouble};
+use calls::Call;
+use listen::Listening;
+use opening::{Host, Remote};
+
+/// The translator.
+#[derive(Debug)]
+pub struct LegacyHost {
+    between: Between,
+    inner: Modern,
+}
+
+impl LegacyHost {
+    /// `discover` is the remote's `DiscoverResult` as JSON text, `initialize` the host's request, which it answers at once.
+    pub fn new(mint: Mint, discover: &str, initialize: Frame, actions: &mut Vec<Action>) -> Self {
+        let mut new = Self {
+            between: Between::new(discover),
+            inner: Modern::new(mint),
+        };
+        new.from_host(initialize, actions);
+        new
+    }
+
+    /// Takes a frame from the host.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every pair of eras is spoken to in the same words"
+    )]
+    pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        self.between.host_says(&frame);
+        self.settle(Vec::new(), actions);
+    }
+
+    /// Takes what an exchange brought.
+    pub fn from_remote(
+        &mut self,
+        exchange: ExchangeId,
+        arrival: Arrival,
+        actions: &mut Vec<Action>,
+    ) {
+        let mut done = Vec::new();
+        self.inner.from_remote(exchange, arrival, &mut done);
+        self.settle(done, actions);
+    }
+
+    /// A time asked for with [`Action::Wake`] is over.
+    pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+        let mut done = Vec::new();
+        // Odd ones are ours, even ones the relay's.
+        if token & 1 == 1 {
+            self.between.woke(token >> 1);
+        } else {
+            self.inner.woke(token >> 1, &mut done);
+        }
+        self.settle(done, actions);
+    }
+
+    /// Asks the remote whether it is there, where the era has a way to.
+    pub fn ping(&mut self, actions: &mut Vec<Action>) {
+        let mut done = Vec::new();
+        self.inner.ping(&mut done);
+        self.settle(done, actions);
+    }
+
+    /// The host has closed stdin: it can answer nothing any more.
+    pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
+        self.between.host_gone();
+        self.settle(Vec::new(), actions);
+        let mut done = Vec::new();
+        self.inner.host_gone(&mut done);
+        self.settle(done, actions);
+    }
+
+    /// The last thing.
+    pub fn leave(&mut self, actions: &mut Vec<Action>) {
+        self.between.leave();
+        self.settle(Vec::new(), actions);
+        let mut done = Vec::new();
+        self.inner.leave(&mut done);
+        self.settle(done, actions);
+    }
+
+    /// Carries words between the halves until both are silent.
+    fn settle(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
+        loop {
+            for action in done.drain(..) {
+                match action {
+                    Action::Reply(frame) => self.between.remote_says(&frame),
+                    // It forgets requests of ours, which no host has ever heard of.
+                    Action::Forget(_) => {}
+                    Action::Wake { after, token } => actions.push(Action::Wake {
+                        after,
+                        token: token << 1,
+                    }),
+                    other => actions.push(other),
+                }
+            }
+            let said = std::mem::take(&mut self.between.said);
+            if said.is_empty() {
+                return;
+            }
+            for said in said {
+                match said {
+                    Said::Up(frame) => self.inner.from_host(frame, &mut done),
+                    Said::Down(frame) => actions.push(Action::Reply(frame)),
+                    Said::Forget(id) => actions.push(Action::Forget(id)),
+                    Said::Wake(after, token) => actions.push(Action::Wake {
+                        after,
+                        token: (token << 1) | 1,
+                    }),
+                }
+            }
+        }
+    }
+}
+
+/// The half that translates: a modern host towards the relay, a legacy remote towards the host.
+#[derive(Debug)]
+struct Between {
+    host: Host,
+    remote: Remote,
+    /// As JSON text, once the host has set one.
+    level: Option<String>,
+    /// By a number of ours: a host may use an id again. In order, so that what is done to all is done alike each time.
+    calls: BTreeMap<u64, Call>,
+    /// Requests of ours to the remote.
+    roles: HashMap<Id, Role>,
+    /// Requests of ours to the host, and the call each belongs to.
+    questions: HashMap<Id, u64>,
+    /// Questions for a host that is not ready for them (T-09).
+    early: Vec<Frame>,
+    listening: Listening,
+    due: HashMap<u64, Due>,
+    is_ready: bool,
+    is_host_gone: bool,
+    count: u64,
+    /// What is to be done, in order.
+    said: Vec<Said>,
+}
+
+/// What a request of ours to the remote is for.
+#[derive(Debug)]
+enum Role {
+    /// That call.
+    Call(u64),
+    /// Being told of changes.
+    Listen,
+    /// Nothing that anybody waits for.
+    Unheard,
+}
+
+/// Something to be carried.
+#[derive(Debug)]
+enum Said {
+    /// To the remote.
+    Up(Frame),
+    /// To the host.
+    Down(Frame),
+    /// The host's request of that id is owed nothing.
+    Forget(Id),
+    Wake(Duration, u64),
+}
+
+/// What is to be done when a time is over.
+#[derive(Debug)]
+enum Due {
+    /// Send a call's next round, with the state of this one.
+    Resume(u64, String),
+    /// See whether that round of that call has been answered.
+    Unanswered(u64, u64),
+    /// Ask how a call's task is doing.
+    Poll(u64),
+    /// Listen again.
+    Relisten,
+    /// See whether that listen has been acknowledged.
+    Unacknowledged(Id),
+}
+
+impl Between {
+    fn new(discover: &str) -> Self {
+        Self {
+            host: Host::default(),
+            remote: Remote::read(discover),
+            level: None,
+            calls: BTreeMap::new(),
+            roles: HashMap::new(),
+            questions: HashMap::new(),
+            early: Vec::new(),
+            listening: Listening::default(),
+            due: HashMap::new(),
+            is_ready: false,
+            is_host_gone: false,
+            count: 0,
+            said: Vec::new(),
+        }
+    }
+
+    /// Takes what the relay would tell a modern host.
+    fn remote_says(&mut self, frame: &Frame) {
+        match frame.outline() {
+            Outline::Response { id, failed } => {
+                let role = id.as_ref().and_then(|id| self.roles.remove(id));
+                match (role, id) {
+                    (Some(Role::Call(number)), _) => self.call_answered(number, frame),
+                    (Some(Role::Listen), Some(id)) => {
+                        self.listen_over(id, failed.then_some(frame));
+                    }
+                    _ => tracing::debug!(?frame, "an answer nobody waits for"),
+                }
+            }
+            Outline::Notification { method } => self.notified(frame, method),
+            // A modern remote has nothing to ask outside of results.
+            Outline::Request { .. } => tracing::debug!(?frame, "a request of the remote's"),
+        }
+    }
+
+    fn woke(&mut self, token: u64) {
+        match self.due.remove(&token) {
+            Some(Due::Resume(call, state)) => self.send(call, None, Some(&state)),
+            Some(Due::Unanswered(call, round)) => self.unanswered(call, round),
+            Some(Due::Poll(call)) => self.poll(call),
+            Some(Due::Relisten) => self.relisten(),
+            Some(Due::Unacknowledged(listen)) => self.unacknowledged(&listen),
+            None => {}
+        }
+    }
+
+    fn host_gone(&mut self) {
+        self.is_host_gone = true;
+        let gone = Trouble::new("host_gone", "The server asks for input; the host has left.");
+        let asking = |call: &Call| matches!(call.state, calls::State::Asking(_));
+        let asking: Vec<u64> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| asking(call))
+            .map(|(number, _)| *number)
+            .collect();
+        for number in asking {
+            self.fail(number, &gone);
+        }
+        self.stop_listening();
+    }
+
+    /// Whatever is under way is closed, which is how a modern remote learns of it. The loop answers for the rest.
+    fn leave(&mut self) {
+        self.is_host_gone = true;
+        for call in std::mem::take(&mut self.calls).into_values() {
+            self.stop(call, "The bridge is leaving.");
+        }
+        self.stop_listening();
+    }
+
+    /// A number never given before.
+    fn number(&mut self) -> u64 {
+        self.count += 1;
+        self.count
+    }
+
+    /// An id of ours, apart from those the relay gives to requests of its own.
+    fn id(&mut self) -> Id {
+        let number = self.number();
+        Id::parse(&format!("\"bridge:h{number}\"")).unwrap_or_else(|| Id::ours(number))
+    }
+
+    fn up(&mut self, frame: Frame) {
+        self.said.push(Said::Up(frame));
+    }
+
+    fn down(&mut self, frame: Frame) {
+        self.said.push(Said::Down(frame));
+    }
+
+    fn forget(&mut self, id: &Id) {
+        self.said.push(Said::Forget(id.clone()));
+    }
+
+    fn wake(&mut self, after: Duration, due: Due) {
+        let token = self.number();
+        self.due.insert(token, due);
+        self.said.push(Said::Wake(after, token));
+    }
+}

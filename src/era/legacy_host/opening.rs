@@ -1,0 +1,260 @@
+//! The handshake a modern remote does not have: what the host is told of the remote, and the remote of the host.
+
+use crate::era::edit::Object;
+use crate::frame::Frame;
+
+pub(super) const MODERN: &str = "\"2026-07-28\"";
+pub(super) const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
+pub(super) const META_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+pub(super) const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
+const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+pub(super) const TASKS: &str = "io.modelcontextprotocol/tasks";
+
+/// The revisions that begin with `initialize`. Their order is that of their texts.
+const LEGACY: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
+/// The last of them, the first with URL elicitation.
+pub(super) const V11: &str = "2025-11-25";
+
+/// What the host said of itself.
+#[derive(Debug, Default)]
+pub(super) struct Host {
+    /// The revision agreed on.
+    pub(super) version: String,
+    info: String,
+    capabilities: Object,
+}
+
+/// What the remote said of itself.
+#[derive(Debug, Default)]
+pub(super) struct Remote {
+    discovered: Object,
+    capabilities: Object,
+}
+
+impl Host {
+    pub(super) fn read(initialize: &Frame) -> Self {
+        let asked = initialize.param("protocolVersion").and_then(string);
+        let version = asked
+            .filter(|version| LEGACY.contains(&version.as_str()))
+            .unwrap_or_else(|| V11.to_owned());
+        let mut capabilities = Object::default();
+        let said = initialize.param("capabilities").and_then(Object::read);
+        for (name, value) in said.as_ref().into_iter().flat_map(Object::iter) {
+            match name {
+                "roots" => capabilities.set("roots", "{}"),
+                "sampling" | "experimental" | "extensions" => capabilities.set(name, value),
+                "elicitation" => {
+                    let mut modes = Object::read(value).unwrap_or_default();
+                    if version != V11 {
+                        modes.remove("url");
+                    }
+                    capabilities.set("elicitation", modes.text());
+                }
+                _ => {}
+            }
+        }
+        Self {
+            info: initialize
+                .param("clientInfo")
+                .filter(|info| info.starts_with('{'))
+                .unwrap_or(r#"{"name":"unknown","version":"0"}"#)
+                .to_owned(),
+            version,
+            capabilities,
+        }
+    }
+
+    /// Whether it said that it can do that: `sampling`, `sampling/tools`, `elicitation/url`.
+    pub(super) fn can(&self, what: &str) -> bool {
+        let (name, part) = what.split_once('/').unwrap_or((what, ""));
+        let Some(capability) = self.capabilities.get(name) else {
+            return false;
+        };
+        let Some(parts) = Object::read(capability).filter(|_| !part.is_empty()) else {
+            return part.is_empty();
+        };
+        // An empty elicitation capability means forms.
+        parts.get(part).is_some() || (what == "elicitation/form" && parts.get("url").is_none())
+    }
+
+    /// Writes the reserved keys of a request's `_meta` (R-01, R-10), and leaves every other where it is (R-12).
+    pub(super) fn sign(&self, meta: &mut Object, level: Option<&str>, drives_tasks: bool) {
+        meta.remove(META_SUBSCRIPTION);
+        meta.remove(META_LEVEL);
+        let mut capabilities = self.capabilities.clone();
+        // The host cannot drive the remote's kind of task; where mcpipe does, it says so itself.
+        capabilities.edit("extensions", |extensions| {
+            extensions.remove(TASKS);
+            if drives_tasks {
+                extensions.set(TASKS, "{}");
+            }
+        });
+        for (name, value) in [
+            (META_VERSION, MODERN.to_owned()),
+            (META_CLIENT, self.info.clone()),
+            (META_CAPABILITIES, capabilities.text()),
+        ] {
+            meta.remove(name);
+            meta.set(name, value);
+        }
+        if let Some(level) = level {
+            meta.set(META_LEVEL, level);
+        }
+    }
+}
+
+impl Remote {
+    pub(super) fn read(discover: &str) -> Self {
+        let discovered = Object::read(discover).unwrap_or_default();
+        let capabilities = discovered.get("capabilities").and_then(Object::read);
+        Self {
+            capabilities: capabilities.unwrap_or_default(),
+            discovered,
+        }
+    }
+
+    /// Whether it advertises that: `logging` by its presence, `tools/listChanged` by being true.
+    pub(super) fn has(&self, what: &str) -> bool {
+        match what.split_once('/') {
+            None => self.capabilities.get(what).is_some(),
+            Some((name, part)) => {
+                let inner = self.capabilities.get(name).and_then(Object::read);
+                inner.is_some_and(|inner| inner.get(part) == Some("true"))
+            }
+        }
+    }
+
+    pub(super) fn has_tasks(&self) -> bool {
+        let extensions = self.capabilities.get("extensions").and_then(Object::read);
+        extensions.is_some_and(|extensions| extensions.get(TASKS).is_some())
+    }
+
+    /// The `InitializeResult` made from the `DiscoverResult`.
+    pub(super) fn initialize_result(&self, version: &str) -> String {
+        let mut capabilities = Object::default();
+        for (name, value) in self.capabilities.iter() {
+            if matches!(
+                name,
+                "tools"
+                    | "prompts"
+                    | "resources"
+                    | "completions"
+                    | "logging"
+                    | "experimental"
+                    | "extensions"
+            ) {
+                capabilities.set(name, value);
+            }
+        }
+        if self.has_tasks() {
+            capabilities.edit("extensions", |extensions| {
+                extensions.remove(TASKS);
+            });
+        }
+        let meta = self.discovered.get("_meta").and_then(Object::read);
+        let server = meta.as_ref().and_then(|meta| meta.get(META_SERVER));
+        let server = server.or_else(|| self.discovered.get("serverInfo"));
+        let mut result = Object::default();
+        result.set("protocolVersion", format!("\"{version}\""));
+        result.set("capabilities", capabilities.text());
+        result.set(
+            "serverInfo",
+            server
+                .filter(|server| server.starts_with('{'))
+                .unwrap_or(r#"{"name":"remote","version":"0"}"#),
+        );
+        if let Some(instructions) = self.discovered.get("instructions") {
+            result.set("instructions", instructions);
+        }
+        result.text()
+    }
+}
+
+/// The string a JSON text is.
+pub(super) fn string(text: &str) -> Option<String> {
+    serde_json::from_str(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(version: &str, capabilities: &str) -> Host {
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{{"name":"h","version":"1","x":1e400}}}}}}"#
+        );
+        Host::read(&Frame::parse(&text).unwrap())
+    }
+
+    #[test]
+    fn the_discover_result_becomes_an_initialize_result() {
+        let remote = Remote::read(
+            r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"tasks":{},"logging":{},"extensions":{"io.modelcontextprotocol/tasks":{},"com.x/y":{"n":1e400}}},"instructions":"Be kind.","ttlMs":5,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"3"}}}"#,
+        );
+        assert_eq!(
+            remote.initialize_result("2025-06-18"),
+            r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"logging":{},"extensions":{"com.x/y":{"n":1e400}}},"serverInfo":{"name":"s","version":"3"},"instructions":"Be kind."}"#
+        );
+        assert!(remote.has("tools/listChanged") && !remote.has("prompts/listChanged"));
+        assert!(remote.has("logging") && remote.has_tasks());
+    }
+
+    #[test]
+    fn a_remote_that_gives_no_name_still_has_one() {
+        let older = Remote::read(r#"{"capabilities":{},"serverInfo":{"name":"old"}}"#);
+        assert!(older.initialize_result(V11).contains(r#"{"name":"old"}"#));
+        let nameless = Remote::read("{}").initialize_result(V11);
+        assert!(nameless.contains(r#""serverInfo":{"name":"remote","version":"0"}"#));
+    }
+
+    #[test]
+    fn an_unknown_revision_is_answered_with_the_last_legacy_one() {
+        assert_eq!(host("2099-01-01", "{}").version, V11);
+        assert_eq!(host("2024-11-05", "{}").version, "2024-11-05");
+    }
+
+    // R-01, R-10, R-12
+    #[test]
+    fn the_remote_is_told_what_the_host_can_do_and_no_more() {
+        let host = host(
+            "2025-06-18",
+            r#"{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"url":{}},"tasks":{},"unknown":{}}"#,
+        );
+        let mut meta = Object::read(
+            r#"{"progressToken":7,"io.modelcontextprotocol/clientInfo":{"forged":1},"io.modelcontextprotocol/logLevel":"debug","com.x/k":1.0}"#,
+        )
+        .unwrap();
+        host.sign(&mut meta, None, false);
+        assert_eq!(
+            meta.text(),
+            r#"{"progressToken":7,"com.x/k":1.0,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"h","version":"1","x":1e400},"io.modelcontextprotocol/clientCapabilities":{"roots":{},"sampling":{"tools":{}},"elicitation":{}}}"#
+        );
+        host.sign(&mut meta, Some("\"info\""), true);
+        let text = meta.text();
+        assert!(text.contains(r#""io.modelcontextprotocol/logLevel":"info""#));
+        assert!(text.contains(r#""extensions":{"io.modelcontextprotocol/tasks":{}}"#));
+    }
+
+    // M-08
+    #[test]
+    fn elicitation_means_forms_unless_only_urls_are_named() {
+        let can = |version, capabilities, what: &str| host(version, capabilities).can(what);
+        assert!(can(V11, r#"{"elicitation":{}}"#, "elicitation/form"));
+        assert!(!can(
+            V11,
+            r#"{"elicitation":{"url":{}}}"#,
+            "elicitation/form"
+        ));
+        assert!(can(V11, r#"{"elicitation":{"url":{}}}"#, "elicitation/url"));
+        assert!(!can(V11, r#"{"elicitation":{}}"#, "elicitation/url"));
+        assert!(!can(
+            "2025-06-18",
+            r#"{"elicitation":{"url":{}}}"#,
+            "elicitation/url"
+        ));
+        assert!(!can(V11, "{}", "elicitation/form") && !can(V11, "{}", "roots"));
+        assert!(!can(V11, r#"{"sampling":{}}"#, "sampling/tools"));
+    }
+}
