@@ -85,6 +85,8 @@ impl Process {
             .args(arguments)
             .env_clear()
             .env("MCPIPE_HOME", home)
+            // The era of the remote is not what most tests are about.
+            .env("MCPIPE_PROTOCOL", "legacy")
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
