@@ -5,6 +5,7 @@ mod commands;
 mod crashes;
 mod files;
 mod processes;
+mod secrets;
 mod slots;
 
 use std::path::{Path, PathBuf};

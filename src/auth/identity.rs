@@ -71,7 +71,7 @@ impl House {
         let registered =
             registration::register(&self.http, server, &self.settings, listener.uri()).await;
         let is_free = self.settings.callback_host.is_none() && self.settings.redirect_uri.is_none();
-        let (registered, listener) = match registered {
+        let (mut registered, listener) = match registered {
             // Some know this machine only by its name, whatever RFC 8252 says (G-07).
             Err(registration::Error::Refused {
                 code: Some(code), ..
@@ -88,6 +88,7 @@ impl House {
             }
             registered => (registered?, listener),
         };
+        learned.correct(&mut registered.client);
         let kept = Registration {
             client: registered.client.clone(),
             redirect_uri: listener.uri().to_owned(),

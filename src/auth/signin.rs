@@ -105,6 +105,7 @@ impl House {
                 scope = None;
             } else if Lesson::of(code, description) == Some(Lesson::NoResource)
                 && sent.is_some()
+                && !past.learned.refuses_resource
                 && self.settings.resource_parameter.is_none()
                 && self.settings.send_resource.is_none()
             {

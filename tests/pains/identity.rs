@@ -13,6 +13,16 @@ use crate::support::host::json;
 /// What the error says to do is done, and works.
 #[tokio::test]
 async fn pain_18_where_nobody_may_register_the_words_lead_to_a_sign_in() {
+    // Between the words and the deed another test may take the port they name.
+    for _ in 0..5 {
+        if leads_to_a_sign_in().await {
+            return;
+        }
+    }
+    panic!("the port that was named was taken five times");
+}
+
+async fn leads_to_a_sign_in() -> bool {
     let world = World::new().await;
     world
         .authority
@@ -55,7 +65,13 @@ async fn pain_18_where_nobody_may_register_the_words_lead_to_a_sign_in() {
         settings.client_secret = Some(Secret::new("hush"));
         settings.callback_port = Some(port.parse().unwrap());
     });
-    world.signed_in(&authorizer).await;
+    match authorizer.renew(None, &unauthorized()).await {
+        Ok(_) => true,
+        Err(error) => {
+            assert!(error.to_string().contains("cannot listen"), "{error}");
+            false
+        }
+    }
 }
 
 /// The same from the command, with a refusal that is no JSON.

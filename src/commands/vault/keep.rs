@@ -27,6 +27,10 @@ pub(super) async fn put(args: &PutArgs, around: &Surroundings) -> Result<(), Fai
         None => None,
     };
     let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
+    // A wrong passphrase is better said before the secret was typed.
+    if vault.status().await?.generation.is_some() {
+        vault.root_key().await?;
+    }
     let name = &args.name;
     let secret = typed_or_piped(name)?;
     let origin = static_secret::put(&vault, name, &secret, origin, settings::now()).await?;

@@ -238,14 +238,16 @@ impl Disk {
     /// Asks the person at the terminal, if there is one.
     fn ask(&self, state: &State, sealed: &Sealed) -> Result<Option<Key>, Error> {
         let vault = self.place.vault();
-        let question = format!("Passphrase for {}: ", vault.display());
+        let mut question = format!("Passphrase for {}: ", vault.display());
         for tried in 1.. {
             let Some(passphrase) = state.sources.ask(&question)? else {
                 break;
             };
             match self.try_slots(sealed, Opener::Passphrase(passphrase.expose()))? {
                 Some(root) => return Ok(Some(root)),
-                None if tried < TRIES => {}
+                None if tried < TRIES => {
+                    "That does not open it. Once more: ".clone_into(&mut question);
+                }
                 None => return Err(Error::WrongPassphrase { vault }),
             }
         }
