@@ -145,7 +145,7 @@ impl House {
     /// What the user brought belongs to somebody. Where the server once named that one and now another, a secret is none
     /// of the other's business (G-02, T8), unless the user says so. `id` is that of a client; without one, what was
     /// brought is a token for registering.
-    async fn belongs_there(
+    pub(super) async fn belongs_there(
         &self,
         id: Option<&str>,
         server: &AuthorizationServer,
@@ -179,7 +179,7 @@ impl House {
         })
     }
 
-    async fn registration(&self, name: &str) -> Result<Option<Registration>, Cause> {
+    pub(super) async fn registration(&self, name: &str) -> Result<Option<Registration>, Cause> {
         let found = self.vault.read(name).await?;
         let now = self.settings.now.seconds();
         Ok(found
@@ -229,6 +229,7 @@ impl House {
             port: port.unwrap_or(0),
             path,
             announced: announced.map(str::to_owned),
+            onward: settings.success_url.clone(),
         }
     }
 }

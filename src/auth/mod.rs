@@ -20,6 +20,7 @@ pub mod browser;
 pub mod challenge;
 pub mod client;
 pub mod code;
+mod device;
 pub mod discovery;
 pub mod entry;
 pub mod guard;
@@ -49,7 +50,7 @@ use url::{Origin, Url};
 
 pub use authorizer::{Authorizer, PendingSignIn};
 pub use helper::Helper;
-pub use settings::{Announce, Browser, Clock, Notice, Settings};
+pub use settings::{Announce, Browser, Clock, Notice, Pasted, Settings};
 
 use crate::frame::Trouble;
 use crate::secret::Secret;

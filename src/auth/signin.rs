@@ -19,7 +19,7 @@ use super::progress::Shown;
 use super::providers::quirks;
 use super::registration::{self, Client, Source};
 use super::scope::Scopes;
-use super::settings::{Notice, Settings};
+use super::settings::{Notice, Pasted, Settings};
 use super::tokens::{Endpoint, TokenSet};
 use crate::secret::Secret;
 use crate::store::Expected;
@@ -44,6 +44,13 @@ impl Past {
                 (one, other) => one.or(other).cloned(),
             },
         }
+    }
+}
+
+impl Past {
+    /// What the server has taught us.
+    pub(super) fn learned(&self) -> &Learned {
+        &self.learned
     }
 }
 
@@ -142,8 +149,8 @@ impl House {
             opened,
         };
         self.show(attempt, shown).await;
-        let answer = self.answer(attempt, &mut listener, &pending, server);
-        let (redirected, visit) = answer.await?;
+        let redirected = self.answer(attempt, &mut listener, &pending, server);
+        let (redirected, visit) = redirected.await?;
         let endpoint = Endpoint {
             http: &self.http,
             url: server.token_endpoint(),
@@ -166,19 +173,20 @@ impl House {
                         "no refresh token was given: when this token ends, a person has to sign in again"
                     );
                 }
-                visit.answer(Page::SignedIn);
-                let host = server.host();
-                tracing::info!(host, "signed in");
-                self.settings
-                    .announce
-                    .tell(&Notice::SignedIn { host: &host });
+                answer(visit, Page::SignedIn);
+                self.signed_in(&server.host());
                 Ok(entry)
             }
             Err(error) => {
-                visit.answer(Page::Failed);
+                answer(visit, Page::Failed);
                 Err(error.into())
             }
         }
+    }
+
+    pub(super) fn signed_in(&self, host: &str) {
+        tracing::info!(host, "signed in");
+        self.settings.announce.tell(&Notice::SignedIn { host });
     }
 
     /// Waits for the answer; everybody else who calls is turned away and forgotten (C5).
@@ -188,25 +196,30 @@ impl House {
         listener: &mut Loopback,
         pending: &Pending,
         server: &AuthorizationServer,
-    ) -> Result<(Redirected, Visit), Cause> {
+    ) -> Result<(Redirected, Option<Visit>), Cause> {
         let patience = self.settings.auth_timeout;
         let end = tokio::time::sleep(patience);
         let superseded = self.superseded(attempt);
         tokio::pin!(end, superseded);
+        let pasted = self.settings.pasted.as_ref();
         loop {
-            let visit = tokio::select! {
-                visit = listener.visit() => visit,
+            let (verdict, visit) = tokio::select! {
+                visit = listener.visit() => (pending.judge(&visit.parameters), Some(visit)),
+                line = Pasted::next(pasted) => (pending.judge_pasted(&line), None),
                 () = self.leaving.cancelled() => return Err(Cause::Leaving),
                 () = &mut superseded => return Err(Cause::Superseded),
                 () = &mut end => {
                     return Err(Cause::TooLate { host: server.host(), seconds: patience.as_secs() });
                 }
             };
-            match pending.judge(&visit.parameters) {
-                Verdict::NotOurs => visit.answer(Page::NotOurs),
+            match verdict {
+                Verdict::NotOurs if visit.is_none() => {
+                    self.settings.announce.tell(&Notice::NotOurs);
+                }
+                Verdict::NotOurs => answer(visit, Page::NotOurs),
                 Verdict::Code(redirected) => return Ok((redirected, visit)),
                 Verdict::Ended(why) => {
-                    visit.answer(Page::Failed);
+                    answer(visit, Page::Failed);
                     return Err(why);
                 }
             }
@@ -215,7 +228,7 @@ impl House {
 
     /// The user's word, else the resource's own name byte for byte, else the canonical URI; nothing where the
     /// server is known not to take it.
-    fn resource_parameter(
+    pub(super) fn resource_parameter(
         &self,
         resource: &ProtectedResource,
         server: &AuthorizationServer,
@@ -236,7 +249,7 @@ impl House {
         })
     }
 
-    fn entry(
+    pub(super) fn entry(
         &self,
         server: &AuthorizationServer,
         client: Client,
@@ -271,7 +284,7 @@ impl House {
         entry
     }
 
-    async fn keep(&self, entry: &Entry) {
+    pub(super) async fn keep(&self, entry: &Entry) {
         match self.lock().await {
             Ok(_lock) => {
                 let name = entry.name(&self.settings);
@@ -282,5 +295,12 @@ impl House {
                 tracing::error!(%why, "the tokens cannot be kept: the next start has to sign in");
             }
         }
+    }
+}
+
+/// Who pasted sees no page.
+fn answer(visit: Option<Visit>, page: Page) {
+    if let Some(visit) = visit {
+        visit.answer(page);
     }
 }
