@@ -184,7 +184,8 @@ fn guarded(ask: &Ask, issuer: &Authority, good_from: &AtomicUsize) -> Reply {
 /// Opens a session and makes one call; its answer.
 async fn session(host: &mut Process) -> Value {
     host.send(INITIALIZE).await;
-    answer(host, 0).await;
+    let opened = answer(host, 0).await;
+    assert!(opened["result"].is_object(), "{opened}");
     host.send(INITIALIZED).await;
     host.send(call(1)).await;
     answer(host, 1).await

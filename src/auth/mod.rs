@@ -11,6 +11,9 @@
 //! 4. [`code`]: the browser goes out, [`loopback`] hears it come back, `state` and `iss` are checked;
 //! 5. [`tokens`]: the code becomes tokens; [`entry`] is how they are kept.
 //!
+//! Where several processes need the same sign-in, `turn` decides which asks a person; it is done by a [`helper`], a
+//! process that outlives the host. `device` is the way where no browser can come back (RFC 8628).
+//!
 //! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
 pub mod adopt;

@@ -237,8 +237,19 @@ impl House {
             return Ok(turn);
         }
         let name = self.lock_name("sign-in");
+        let ours = record.attempt.clone();
+        let insisting = async {
+            loop {
+                tokio::time::sleep(OVER_THE_SHOULDER).await;
+                // What they were writing when we wrote may have gone over ours.
+                if self.record().await.attempt != ours {
+                    self.leave(&record).await;
+                }
+            }
+        };
         tokio::select! {
             turn = self.vault.lock(&name, TAKEOVER) => Ok(turn?),
+            () = insisting => Err(Cause::Superseded),
             () = self.leaving.cancelled() => Err(Cause::Leaving),
         }
     }

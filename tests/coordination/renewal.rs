@@ -38,6 +38,7 @@ async fn the_holder_killed_in_the_middle_thirty_times_logs_nobody_out() {
         machine.ends().await;
         machine.authority.turn(|knobs| knobs.gated = true);
         let issued = machine.authority.access_tokens().len();
+        let asked = machine.authority.at("/token").len();
         let mut holder = machine.start();
         holder.send(INITIALIZE).await;
         machine.authority.waits_at_the_gate(1).await;
@@ -48,9 +49,9 @@ async fn the_holder_killed_in_the_middle_thirty_times_logs_nobody_out() {
 
         holder.signal(Signal::KILL);
         holder.left().await;
-        // The server sees that the dead one is gone, and then the next one.
-        machine.authority.waits_at_the_gate(0).await;
+        // The next one has come, and the server has seen that the dead one is gone.
         let next = async {
+            machine.authority.was_asked("/token", asked + 2).await;
             machine.authority.waits_at_the_gate(1).await;
             machine.authority.open_gate();
         };
@@ -68,7 +69,8 @@ async fn the_holder_killed_in_the_middle_thirty_times_logs_nobody_out() {
 
 /// The rest of a session that has been begun.
 async fn called(host: &mut crate::support::host::Process) -> serde_json::Value {
-    super::answer(host, 0).await;
+    let opened = super::answer(host, 0).await;
+    assert!(opened["result"].is_object(), "{opened}");
     host.send(crate::support::host::INITIALIZED).await;
     host.send(crate::support::host::call(1)).await;
     super::answer(host, 1).await

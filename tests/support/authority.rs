@@ -316,6 +316,17 @@ impl Authority {
         }
     }
 
+    /// Waits until it has been asked so often at `path`.
+    pub async fn was_asked(&self, path: &str, times: usize) {
+        loop {
+            let arrived = self.arrived.notified();
+            if self.at(path).len() >= times {
+                return;
+            }
+            arrived.await;
+        }
+    }
+
     /// Waits until so many token requests wait at the gate.
     pub async fn waits_at_the_gate(&self, wanted: usize) {
         let mut count = self.at_the_gate.subscribe();
