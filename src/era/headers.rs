@@ -4,6 +4,9 @@
 //! Knows which arguments of which tool the remote wants repeated, and how a value is written in a header. Decides
 //! nothing about when a list is fetched or a call sent again.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use base64::Engine as _;
@@ -82,11 +85,10 @@ pub(crate) fn add_version(headers: &mut HeaderMap, version: &str) {
 /// A text as the value of a header: as it is, or, where HTTP would change or refuse it, in base64 between the marks
 /// that say so (2.6).
 fn value(text: &str) -> Option<HeaderValue> {
-    let is_plain = text.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
-        && !text.starts_with(' ')
-        && !text.ends_with(' ')
-        && !(text.starts_with("=?base64?") && text.ends_with("?="));
-    if is_plain {
+    let is_visible = text.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
+    let is_padded = text.starts_with(' ') || text.ends_with(' ');
+    let looks_marked = text.starts_with("=?base64?") && text.ends_with("?=");
+    if is_visible && !is_padded && !looks_marked {
         HeaderValue::from_str(text).ok()
     } else {
         HeaderValue::from_str(&format!("=?base64?{}?=", STANDARD.encode(text))).ok()
@@ -129,8 +131,8 @@ fn integer(text: &str) -> Option<i64> {
         Ok(integer) => integer,
         Err(_) => {
             let float: f64 = text.parse().ok()?;
-            // Every whole float in this range is exactly an i64, and prints as one.
-            (float.fract() == 0.0 && float.abs() < 9e15)
+            // A whole float of this size prints as an i64; the range is checked below.
+            (float.fract() == 0.0 && float.abs() < 1e16)
                 .then(|| format!("{float:.0}").parse().ok())??
         }
     };

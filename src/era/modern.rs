@@ -6,6 +6,8 @@
 
 mod listen;
 #[cfg(test)]
+mod listen_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
@@ -167,10 +169,7 @@ impl Modern {
     pub fn leave(&mut self, _actions: &mut Vec<Action>) {}
 
     /// Where exchange ids, request ids and wake tokens come from, for who builds on this relay.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the translator of legacy hosts")
-    )]
+    #[expect(dead_code, reason = "for the translator of legacy hosts")]
     pub(crate) fn mint(&mut self) -> &mut Mint {
         &mut self.mint
     }
