@@ -5,10 +5,12 @@
 
 mod adopted;
 mod callback;
+mod device;
 mod discovery;
 mod identity;
 mod outside;
 mod renewal;
+mod strikes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -18,12 +18,15 @@ mod answers;
 pub mod authorizer;
 pub mod browser;
 pub mod challenge;
+pub mod client;
 pub mod code;
+mod device;
 pub mod discovery;
 pub mod entry;
 pub mod guard;
 pub mod helper;
 pub mod http;
+mod identity;
 pub mod kept;
 mod ladder;
 pub mod learned;
@@ -47,7 +50,7 @@ use url::{Origin, Url};
 
 pub use authorizer::{Authorizer, PendingSignIn};
 pub use helper::Helper;
-pub use settings::{Announce, Browser, Clock, Notice, Settings};
+pub use settings::{Announce, Browser, Clock, Notice, Pasted, Settings};
 
 use crate::frame::Trouble;
 use crate::secret::Secret;

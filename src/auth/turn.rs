@@ -322,11 +322,19 @@ impl House {
             self.is_worth_it(challenge, &server, before.as_ref(), scope.as_ref())
                 .await?;
         }
+        let is_by_device = self.is_by_device(&server)?;
         let now = self.settings.now.seconds();
         self.update(attempt, |record| record.window_opens(now))
             .await;
         let challenged = challenge.scope.as_deref().map(Scopes::parse);
         let past = Past::new(before.as_ref(), challenged.as_ref().or(resource.scopes()));
+        if is_by_device
+            && let Some(entry) = self
+                .ask_by_device(attempt, &resource, &server, scope.as_ref(), &past)
+                .await?
+        {
+            return Ok(entry);
+        }
         self.ask_a_person(attempt, &resource, &server, scope, past)
             .await
     }

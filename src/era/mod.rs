@@ -4,6 +4,7 @@
 //! clock: it is given frames and arrivals and pushes actions. One file per pair of eras; [`legacy`] is the first.
 
 mod edit;
+mod headers;
 pub mod legacy;
 pub mod legacy_host;
 pub mod modern;

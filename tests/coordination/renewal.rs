@@ -73,3 +73,51 @@ async fn called(host: &mut crate::support::host::Process) -> serde_json::Value {
     host.send(crate::support::host::call(1)).await;
     super::answer(host, 1).await
 }
+
+#[tokio::test]
+async fn a_refresh_under_way_is_stored_although_the_host_says_leave() {
+    let machine = Machine::new().await;
+    machine.signed_in().await;
+    machine.ends().await;
+    machine.authority.turn(|knobs| knobs.gated = true);
+    let mut host = machine.start();
+    host.send(INITIALIZE).await;
+    machine.authority.waits_at_the_gate(1).await;
+
+    host.signal(Signal::TERM);
+    // It has begun to leave: its debts are paid while the refresh is still out.
+    let owed = super::answer(&mut host, 0).await;
+    assert_eq!(owed["error"]["data"]["kind"], "leaving", "{owed}");
+    machine.authority.open_gate();
+    host.left().await;
+
+    let (_, _, entry) = machine.entry().await;
+    let newest = machine.authority.access_tokens().pop().unwrap();
+    assert!(entry.access.same_as(&newest), "the rotated token is kept");
+    let mut next = machine.start();
+    assert!(session(&mut next).await["result"].is_object());
+    assert_eq!(machine.authority.grants("refresh_token").len(), 1);
+    assert_eq!(machine.shown().len(), 1);
+}
+
+#[tokio::test]
+async fn tokens_of_a_few_seconds_are_renewed_once_in_their_life() {
+    let machine = Machine::new().await;
+    machine.authority.turn(|knobs| knobs.lifetime = Some(4));
+    machine.signed_in().await;
+    let mut host = machine.start();
+    assert!(session(&mut host).await["result"].is_object());
+    let begun = tokio::time::Instant::now();
+    let mut id = 1;
+    while begun.elapsed() < std::time::Duration::from_secs(9) {
+        id += 1;
+        host.send(crate::support::host::call(id)).await;
+        let answer = super::answer(&mut host, id).await;
+        assert!(answer["result"].is_object(), "{answer}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    // Due at half their life, so one every two seconds at most, and at least one every four.
+    let refreshes = machine.authority.grants("refresh_token").len();
+    assert!((2..=6).contains(&refreshes), "{refreshes}");
+    assert_eq!(machine.shown().len(), 1);
+}

@@ -16,7 +16,8 @@ use super::{Action, Arrival, ExchangeId, Mint, Post};
 use crate::frame::{Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Outline, Trouble};
 use crate::remote::{Head, Refusal};
 
-use pending::{Pending, Role, lost_with_session, refusal_trouble};
+use pending::{Pending, Role, lost_with_session};
+pub(in crate::era) use pending::{refusal_trouble, told};
 pub use sse::Transport;
 
 /// Requests of the remote that may wait for a host that is not ready.

@@ -61,22 +61,26 @@ impl Pending {
     }
 
     pub(super) fn reply(&self, trouble: &Trouble, actions: &mut Vec<Action>) {
-        let (Role::Host, Some(frame)) = (self.role, &self.frame) else {
-            return;
-        };
-        let Some(id) = frame.id() else { return };
-        // A lost answer is not a lost deed: only what does no harm twice is worth trying again (S-10, S-14).
-        let may_be_done = matches!(trouble.kind, "cut" | "timed_out" | "session_lost");
-        let is_harmless = frame.method().is_some_and(crate::era::is_harmless);
-        let trouble = Trouble {
-            retryable: trouble.retryable && (is_harmless || !may_be_done),
-            ..trouble.clone()
-        };
-        actions.push(Action::Reply(trouble.reply(id)));
+        if let (Role::Host, Some(frame)) = (self.role, &self.frame) {
+            actions.extend(told(frame, trouble).map(Action::Reply));
+        }
     }
 }
 
-pub(super) fn refusal_trouble(refusal: &Refusal) -> Trouble {
+/// The answer to a request that met this trouble.
+pub(in crate::era) fn told(request: &Frame, trouble: &Trouble) -> Option<Frame> {
+    // A lost answer is not a lost deed: only what does no harm twice is worth trying again (S-10, S-14).
+    let may_be_done = matches!(trouble.kind, "cut" | "timed_out" | "session_lost");
+    let is_harmless = request.method().is_some_and(crate::era::is_harmless);
+    let trouble = Trouble {
+        retryable: trouble.retryable && (is_harmless || !may_be_done),
+        ..trouble.clone()
+    };
+    let id = request.id().filter(|_| request.is_request())?;
+    Some(trouble.reply(id))
+}
+
+pub(in crate::era) fn refusal_trouble(refusal: &Refusal) -> Trouble {
     let hint = match refusal.status {
         404 => "Check the address.",
         403 => "The server does not allow this.",

@@ -1,0 +1,374 @@
+//! Subscriptions (protocol.md 1.9): `subscriptions/listen`, kept alive when its stream is not.
+//!
+//! To the host a subscription is one request with one id. Upstream it is as many as streams were lost, each under an id
+//! of ours (L-07); what was missed in between is made up for by saying that everything subscribed may have changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Modern, Open, code, completed, edited, in_supported_version, with_result};
+use crate::era::edit::Object;
+use crate::era::legacy::told;
+use crate::era::{Action, ExchangeId};
+use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble};
+
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+
+const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+
+const MISSING_CAPABILITY: i64 = -32021;
+
+const UNSUPPORTED_VERSION: i64 = super::UNSUPPORTED_VERSION;
+
+/// A stream that has stood this long was no passing luck: its losses are forgotten.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// Listens by key; a key is also the token of the wake that mends one.
+#[derive(Debug, Default)]
+pub(super) struct Listens(BTreeMap<u64, Listening>);
+
+impl Listens {
+    /// The id under which the remote knows it now.
+    pub(super) fn id(&self, key: u64) -> Option<&Id> {
+        self.0.get(&key).map(|listening| &listening.id)
+    }
+}
+
+#[derive(Debug)]
+struct Listening {
+    /// As the host said it.
+    request: Frame,
+    /// The host's id.
+    own: Id,
+    /// The id under which the remote knows it now.
+    id: Id,
+    /// Its stream, unless that is lost and the next one waited for.
+    exchange: Option<ExchangeId>,
+    /// What the remote honoured at first; none before its first acknowledgement.
+    honoured: Option<BTreeSet<String>>,
+    /// The acknowledgement of the present stream has come.
+    is_acknowledged: bool,
+    /// Losses in a row.
+    losses: u32,
+    /// The token of the wake that ends the row, while the stream stands.
+    steady: Option<u64>,
+    /// Its revision was refused once, and it was sent again (V-06).
+    is_reversed: bool,
+}
+
+impl Modern {
+    pub(super) fn listen(&mut self, request: Frame, actions: &mut Vec<Action>) {
+        let Some(own) = request.id().cloned() else {
+            return;
+        };
+        let key = self.mint.number();
+        let id = own.clone();
+        self.listens.0.insert(
+            key,
+            Listening {
+                request,
+                own,
+                id,
+                exchange: None,
+                honoured: None,
+                is_acknowledged: false,
+                losses: 0,
+                steady: None,
+                is_reversed: false,
+            },
+        );
+        self.open_listen(key, actions);
+    }
+
+    /// Posts it, the first time under the host's id.
+    fn open_listen(&mut self, key: u64, actions: &mut Vec<Action>) {
+        let Some(listening) = self.listens.0.get_mut(&key) else {
+            return;
+        };
+        let request = if listening.honoured.is_some() {
+            listening.id = Id::ours(self.mint.number());
+            listening.request.with_id(&listening.id)
+        } else {
+            listening.request.clone()
+        };
+        let exchange = self.post(request, None, actions);
+        self.open.insert(exchange, Open::Listen(key));
+        if let Some(listening) = self.listens.0.get_mut(&key) {
+            listening.exchange = Some(exchange);
+            listening.is_acknowledged = false;
+        }
+    }
+
+    pub(super) fn listen_woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+        let is_steady = |listening: &&mut Listening| listening.steady == Some(token);
+        if let Some(listening) = self.listens.0.values_mut().find(is_steady) {
+            listening.losses = 0;
+            listening.steady = None;
+            return;
+        }
+        let listening = self.listens.0.get(&token);
+        if listening.is_some_and(|listening| listening.exchange.is_none()) {
+            self.open_listen(token, actions);
+        }
+    }
+
+    /// Takes it off the books, and its stream with it.
+    fn drop_listen(&mut self, key: u64, actions: &mut Vec<Action>) -> Option<Listening> {
+        let listening = self.listens.0.remove(&key)?;
+        if let Some(exchange) = listening.exchange
+            && self.open.remove(&exchange).is_some()
+        {
+            actions.push(Action::Close(exchange));
+        }
+        Some(listening)
+    }
+
+    /// The host has cancelled the request with this id; `false` if that is no subscription.
+    pub(super) fn forget_listen(&mut self, id: &Id, actions: &mut Vec<Action>) -> bool {
+        let found = self.listens.0.iter().find(|(_, it)| it.own == *id);
+        let Some(key) = found.map(|(key, _)| *key) else {
+            return false;
+        };
+        actions.push(Action::Forget(id.clone()));
+        self.drop_listen(key, actions);
+        true
+    }
+
+    /// All of them end, and nothing is owed for them.
+    pub(super) fn end_listens(&mut self, actions: &mut Vec<Action>) {
+        let keys: Vec<u64> = self.listens.0.keys().copied().collect();
+        for key in keys {
+            if let Some(listening) = self.drop_listen(key, actions) {
+                actions.push(Action::Forget(listening.own));
+            }
+        }
+    }
+
+    /// Ends it towards the host as stdio does (L-05).
+    fn end_listen(&mut self, key: u64, reason: &str, actions: &mut Vec<Action>) {
+        if let Some(Listening { own, .. }) = self.drop_listen(key, actions) {
+            tracing::info!(id = %own, reason, "a subscription ended");
+            let params = format!(r#"{{"requestId":{own},"reason":{}}}"#, Value::from(reason));
+            let notice = Frame::notification("notifications/cancelled", Some(&params));
+            actions.push(Action::Reply(notice));
+            actions.push(Action::Forget(own));
+        }
+    }
+
+    /// A notification on its stream.
+    pub(super) fn heard(&mut self, key: u64, frame: Frame, actions: &mut Vec<Action>) {
+        let Some(listening) = self.listens.0.get_mut(&key) else {
+            return;
+        };
+        match frame.method() {
+            Some("notifications/cancelled") => self.cancelled(key, &frame, actions),
+            Some(ACKNOWLEDGED) if !listening.is_acknowledged => {
+                self.acknowledged(key, &frame, actions);
+            }
+            // Nothing of a subscription, and so without its mark (L-06).
+            Some("notifications/progress" | "notifications/message") => {
+                actions.push(Action::Reply(frame));
+            }
+            method => {
+                if !listening.is_acknowledged {
+                    tracing::debug!(?method, "before the acknowledgement (L-02)");
+                }
+                let frame = listening.marked(&frame, "params");
+                actions.push(Action::Reply(frame));
+            }
+        }
+    }
+
+    /// The remote ends a subscription, perhaps this one (C-07).
+    fn cancelled(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
+        let named = frame.cancels();
+        if named.is_some() && named.as_ref() != self.listens.id(key) {
+            tracing::debug!(?named, "the server cancels what it was not asked here");
+            return;
+        }
+        let Some(listening) = self.drop_listen(key, actions) else {
+            return;
+        };
+        let frame = edited(frame, |message| {
+            message.edit("params", |params| {
+                params.set("requestId", listening.own.text());
+            });
+        });
+        actions.push(Action::Reply(frame));
+        actions.push(Action::Forget(listening.own));
+    }
+
+    fn acknowledged(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
+        let Some(listening) = self.listens.0.get_mut(&key) else {
+            return;
+        };
+        listening.is_acknowledged = true;
+        // A remote that does not say what it honours is taken to honour all of it.
+        let filter = frame.param("notifications");
+        let now = wanted(filter.or(listening.request.param("notifications")));
+        let Some(before) = &listening.honoured else {
+            listening.honoured = Some(now);
+            let frame = listening.marked(frame, "params");
+            actions.push(Action::Reply(frame));
+            return;
+        };
+        if !before.is_subset(&now) {
+            let shrank = "The server, connected to again, does not offer all of it any more.";
+            return self.end_listen(key, shrank, actions);
+        }
+        let notices = listening.synthetic();
+        let token = self.mint.number();
+        listening.steady = Some(token);
+        actions.push(Action::Wake {
+            after: STEADY,
+            token,
+        });
+        self.tools.list_changed();
+        actions.extend(notices.into_iter().map(Action::Reply));
+    }
+
+    /// The remote ends it in good order.
+    pub(super) fn listen_answered(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
+        let Some(listening) = self.drop_listen(key, actions) else {
+            return;
+        };
+        let answer = match completed(frame) {
+            Some(result) => listening.marked(&with_result(frame, result), "result"),
+            None => {
+                let unknown = "The server's answer is of a kind that is not known.";
+                Trouble::new("bad_answer", unknown).reply(&listening.own)
+            }
+        };
+        actions.push(Action::Reply(answer.with_id(&listening.own)));
+    }
+
+    /// The remote answers with an error: that is the answer, unless it is not the first stream; then the subscription
+    /// ends.
+    pub(super) fn listen_refused(&mut self, key: u64, error: &Frame, actions: &mut Vec<Action>) {
+        let Some(listening) = self.listens.0.get_mut(&key) else {
+            return;
+        };
+        listening.exchange = None;
+        if code(error) == Some(UNSUPPORTED_VERSION)
+            && !listening.is_reversed
+            && let Some(request) = in_supported_version(&listening.request, error)
+        {
+            listening.is_reversed = true;
+            listening.request = request;
+            return self.open_listen(key, actions);
+        }
+        if listening.honoured.is_none() {
+            actions.push(Action::Reply(error.with_id(&listening.own)));
+            self.listens.0.remove(&key);
+            return;
+        }
+        let reason = match code(error) {
+            Some(METHOD_NOT_FOUND) => "The server offers subscriptions no more.",
+            Some(MISSING_CAPABILITY) => "The server asks for more than the host can do.",
+            _ => "The server refuses to open it again.",
+        };
+        self.end_listen(key, reason, actions);
+    }
+
+    /// Its stream is gone without a word: another one is opened, unless the first has never stood, or it is of no use.
+    pub(super) fn listen_lost(&mut self, key: u64, trouble: &Trouble, actions: &mut Vec<Action>) {
+        let Some(listening) = self.listens.0.get_mut(&key) else {
+            return;
+        };
+        listening.exchange = None;
+        listening.steady = None;
+        if listening.honoured.is_none() {
+            actions.extend(told(&listening.request, trouble).map(Action::Reply));
+            self.listens.0.remove(&key);
+            return;
+        }
+        // Not what needs a person: a stream that nobody watches opens no browser.
+        let may_return = match trouble.kind {
+            "refused" => trouble.retryable,
+            kind => matches!(kind, "cut" | "timed_out" | "unreachable"),
+        };
+        if !may_return {
+            return self.end_listen(key, &trouble.message, actions);
+        }
+        listening.losses += 1;
+        let after = backoff(listening.losses).max(trouble.retry_after.unwrap_or_default());
+        tracing::debug!(
+            ?after,
+            why = trouble.message,
+            "a subscription lost its stream"
+        );
+        actions.push(Action::Wake { after, token: key });
+    }
+}
+
+impl Listening {
+    /// The frame with the host's mark of the subscription in the `_meta` of its `params` or `result`: in place of the
+    /// present one, or of none. The mark of another subscription stays, and so does a frame that needs no edit.
+    fn marked(&self, frame: &Frame, within: &str) -> Frame {
+        let meta = frame.member(within).and_then(Object::read);
+        let meta = meta.and_then(|it| Object::read(it.get("_meta")?));
+        let mark = meta.as_ref().and_then(|meta| meta.get(SUBSCRIPTION));
+        if mark.is_some_and(|mark| {
+            mark == self.own.text() || Id::parse(mark).as_ref() != Some(&self.id)
+        }) {
+            return frame.clone();
+        }
+        edited(frame, |message| {
+            message.edit(within, |inner| {
+                inner.edit("_meta", |meta| meta.set(SUBSCRIPTION, self.own.text()));
+            });
+        })
+    }
+
+    /// What may have been missed: one notification for each thing subscribed.
+    fn synthetic(&self) -> Vec<Frame> {
+        let own = &self.own;
+        let meta = format!(r#""_meta":{{"{SUBSCRIPTION}":{own}}}"#);
+        let honoured = self.honoured.iter().flatten();
+        honoured
+            .filter_map(|what| {
+                let (method, uri) = match what.split_once(' ') {
+                    None => match what.as_str() {
+                        "toolsListChanged" => ("notifications/tools/list_changed", ""),
+                        "promptsListChanged" => ("notifications/prompts/list_changed", ""),
+                        "resourcesListChanged" => ("notifications/resources/list_changed", ""),
+                        _ => return None,
+                    },
+                    Some(("resourceSubscriptions", uri)) => {
+                        ("notifications/resources/updated", uri)
+                    }
+                    Some(_) => return None,
+                };
+                let params = match uri {
+                    "" => format!("{{{meta}}}"),
+                    uri => format!(r#"{{"uri":{uri},{meta}}}"#),
+                };
+                Some(Frame::notification(method, Some(&params)))
+            })
+            .collect()
+    }
+}
+
+/// A filter as a set: the switches that are on, and `kind "item"` for each item of a list.
+fn wanted(filter: Option<&str>) -> BTreeSet<String> {
+    let mut wanted = BTreeSet::new();
+    let filter = filter.and_then(Object::read).unwrap_or_default();
+    for (kind, value) in filter.iter() {
+        match serde_json::from_str(value) {
+            Ok(Value::Bool(true)) => {
+                wanted.insert(kind.to_owned());
+            }
+            Ok(Value::Array(items)) => {
+                wanted.extend(items.iter().map(|item| format!("{kind} {item}")));
+            }
+            _ => {}
+        }
+    }
+    wanted
+}
+
+fn backoff(losses: u32) -> Duration {
+    Duration::from_secs(1 << losses.saturating_sub(1).min(5)).min(Duration::from_secs(30))
+}
