@@ -228,9 +228,10 @@ impl Between {
 
     /// The remote's answer to one round of a call.
     pub(super) fn call_answered(&mut self, number: u64, frame: &Frame) {
-        let Some(call) = self.calls.get(&number) else {
+        let Some(call) = self.calls.get_mut(&number) else {
             return;
         };
+        call.state = State::Pausing; // its exchange is over: nothing is left to cancel
         if call.task.is_some() {
             return self.task_told(number, frame);
         }
@@ -327,12 +328,11 @@ impl Between {
     }
 
     pub(super) fn fail(&mut self, number: u64, trouble: &Trouble) {
-        let Some(mut call) = self.calls.remove(&number) else {
+        let Some(call) = self.calls.remove(&number) else {
             return;
         };
-        let (id, elicited) = (call.id.clone(), std::mem::take(&mut call.elicited));
+        let id = call.id.clone();
         self.stop(call, "The request has failed.");
-        drop(elicited); // nobody knows whether they were seen through
         self.down(trouble.reply(&id));
     }
 

@@ -6,6 +6,8 @@
 mod asking;
 mod calls;
 mod listen;
+#[cfg(test)]
+mod listen_tests;
 mod opening;
 mod shape;
 mod tasks;
