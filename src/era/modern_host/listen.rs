@@ -1,0 +1,323 @@
+//! `subscriptions/listen`, made of what a legacy session offers: its standing stream and `resources/subscribe`
+//! (protocol.md 1.9 and 2.8).
+//!
+//! One legacy session serves any number of subscriptions: a resource is subscribed to once for all of them, and what
+//! the remote tells is copied to each that asked for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::shape::{self, INVALID_PARAMS, Server};
+use super::{Errand, ModernHost};
+use crate::era::edit::Object;
+use crate::era::{Action, Arrival, ExchangeId};
+use crate::frame::{Frame, Id, Outline};
+
+/// The lists whose changes can be listened for: the filter's member, and the remote's capability.
+const LISTS: [(&str, &str); 3] = [
+    ("toolsListChanged", "tools"),
+    ("promptsListChanged", "prompts"),
+    ("resourcesListChanged", "resources"),
+];
+
+/// Every open subscription, and what the session has been asked for on their behalf.
+#[derive(Default)]
+pub(super) struct Subscriptions {
+    listens: Vec<Listening>,
+    /// Resources asked for, by their URI as JSON text.
+    watches: BTreeMap<String, Watch>,
+    stream: Stream,
+}
+
+/// One `subscriptions/listen`.
+struct Listening {
+    id: Id,
+    /// Of [`LISTS`].
+    lists: Vec<(&'static str, &'static str)>,
+    /// URIs as JSON text; those the remote refused are taken out. `None` where none were asked for.
+    uris: Option<BTreeSet<String>>,
+    /// The host knows what it will hear; until then it hears nothing.
+    is_acknowledged: bool,
+}
+
+/// What the remote knows of a URI.
+#[derive(Default)]
+struct Watch {
+    /// It has agreed to tell.
+    is_on: bool,
+    /// It is being told, one way or the other. Two such requests at once could overtake each other.
+    is_changing: bool,
+}
+
+/// The standing stream, on which the remote speaks unasked.
+#[derive(Default)]
+struct Stream {
+    exchange: Option<ExchangeId>,
+    /// Whether there is one; not known until it has opened or been refused.
+    is_there: Option<bool>,
+    /// HTTP+SSE: it carries everything.
+    is_for_all: bool,
+}
+
+impl Subscriptions {
+    pub(super) fn stream_asked(&mut self, exchange: ExchangeId, is_for_all: bool) {
+        self.stream.exchange = Some(exchange);
+        self.stream.is_for_all = is_for_all;
+    }
+
+    pub(super) fn stream_changed(&mut self, exchange: ExchangeId, arrival: &Arrival) {
+        if self.stream.exchange != Some(exchange) {
+            return;
+        }
+        if matches!(arrival, Arrival::Opened(_) | Arrival::Endpoint(_)) {
+            self.stream.is_there = Some(true);
+        } else if arrival.is_last() {
+            self.stream.is_there = Some(false);
+            self.stream.exchange = None;
+        }
+    }
+
+    /// Whether what was heard there may concern any request.
+    pub(super) fn is_one_stream_for_all(&self, exchange: Option<ExchangeId>) -> bool {
+        self.stream.is_for_all && self.stream.exchange.is_some() && self.stream.exchange == exchange
+    }
+
+    #[cfg(test)]
+    pub(super) fn stream_exchange(&self) -> Option<ExchangeId> {
+        self.stream.exchange
+    }
+
+    fn is_wanted(&self, uri: &str) -> bool {
+        self.listens
+            .iter()
+            .any(|listen| listen.watches().any(|watched| watched == uri))
+    }
+}
+
+impl Listening {
+    /// Reads a filter and keeps what the remote can do of it; `None` for what is no filter.
+    fn read(frame: &Frame, id: &Id, server: &Server) -> Option<Self> {
+        let filter = Object::read(frame.param("notifications")?)?;
+        let lists = LISTS
+            .into_iter()
+            .filter(|(name, list)| filter.get(name) == Some("true") && server.announces(list));
+        let uris: Option<Vec<&RawValue>> = match filter.get("resourceSubscriptions") {
+            Some(uris) => Some(serde_json::from_str(uris).ok()?),
+            None => None,
+        };
+        let uris: Option<Option<BTreeSet<_>>> =
+            uris.map(|uris| uris.into_iter().map(|uri| spelled(uri.get())).collect());
+        let uris = match uris {
+            Some(None) => return None,
+            Some(Some(uris)) => Some(uris).filter(|_| server.takes_subscriptions()),
+            None => None,
+        };
+        Some(Self {
+            id: id.clone(),
+            lists: lists.collect(),
+            uris,
+            is_acknowledged: false,
+        })
+    }
+
+    fn watches(&self) -> impl Iterator<Item = &String> {
+        self.uris.iter().flatten()
+    }
+
+    /// What was granted (L-02).
+    fn acknowledgement(&self) -> Option<Frame> {
+        let mut granted = Object::default();
+        for (name, _) in &self.lists {
+            granted.set(name, "true");
+        }
+        if let Some(uris) = &self.uris {
+            let uris: Vec<_> = uris.iter().map(String::as_str).collect();
+            granted.set("resourceSubscriptions", format!("[{}]", uris.join(",")));
+        }
+        let params = format!(r#"{{"notifications":{}}}"#, granted.text());
+        let method = "notifications/subscriptions/acknowledged";
+        shape::for_subscription(&Frame::notification(method, Some(&params)), &self.id)
+    }
+
+    fn wants(&self, frame: &Frame) -> bool {
+        let is_list = |list: &str| {
+            frame
+                .method()
+                .and_then(|method| method.strip_prefix("notifications/"))
+                .and_then(|method| method.strip_suffix("/list_changed"))
+                == Some(list)
+        };
+        if self.lists.iter().any(|(_, list)| is_list(list)) {
+            return true;
+        }
+        frame.method() == Some("notifications/resources/updated")
+            && frame
+                .param("uri")
+                .and_then(spelled)
+                .is_some_and(|uri| self.watches().any(|watched| is_within(&uri, watched)))
+    }
+}
+
+impl ModernHost {
+    pub(super) fn listen(&mut self, frame: &Frame, id: &Id, actions: &mut Vec<Action>) {
+        let Some(listening) = Listening::read(frame, id, &self.server) else {
+            let words = "params.notifications is no filter.";
+            let refusal = Frame::error(Some(id), INVALID_PARAMS, words, None);
+            return actions.push(Action::Reply(refusal));
+        };
+        if self.is_host_gone {
+            let over = self.server.listen_over(id);
+            return actions.push(Action::Reply(Frame::result(id, &over)));
+        }
+        for uri in listening.watches() {
+            self.subscriptions.watches.entry(uri.clone()).or_default();
+        }
+        self.subscriptions.listens.push(listening);
+        self.settle_watches(actions);
+        self.acknowledge(actions);
+    }
+
+    /// Ends the host's subscription of that id without a word; whether there was one.
+    pub(super) fn unlisten(&mut self, id: &Id) -> bool {
+        let listens = &mut self.subscriptions.listens;
+        let Some(at) = listens.iter().position(|listen| listen.id == *id) else {
+            return false;
+        };
+        listens.remove(at);
+        true
+    }
+
+    /// Ends them all, and says so.
+    pub(super) fn end_subscriptions(&mut self, actions: &mut Vec<Action>) {
+        for listen in std::mem::take(&mut self.subscriptions.listens) {
+            let over = self.server.listen_over(&listen.id);
+            actions.push(Action::Reply(Frame::result(&listen.id, &over)));
+        }
+    }
+
+    /// Subscribes to what somebody wants and unsubscribes from what nobody wants any more.
+    pub(super) fn settle_watches(&mut self, actions: &mut Vec<Action>) {
+        let subscriptions = &mut self.subscriptions;
+        let mut changes = Vec::new();
+        for (uri, watch) in &subscriptions.watches {
+            let is_wanted = subscriptions.is_wanted(uri);
+            if !watch.is_changing && is_wanted != watch.is_on {
+                changes.push((uri.clone(), is_wanted));
+            }
+        }
+        for (uri, is_wanted) in changes {
+            if let Some(watch) = self.subscriptions.watches.get_mut(&uri) {
+                watch.is_changing = true;
+            }
+            let method = if is_wanted {
+                "resources/subscribe"
+            } else {
+                "resources/unsubscribe"
+            };
+            let params = format!(r#"{{"uri":{uri}}}"#);
+            let number = self.number();
+            self.run(number, Errand::Watch(uri), method, &params, actions);
+        }
+        let subscriptions = &mut self.subscriptions;
+        let idle = |watch: &Watch| !watch.is_on && !watch.is_changing;
+        let forgotten: Vec<_> = subscriptions
+            .watches
+            .iter()
+            .filter(|(uri, watch)| idle(watch) && !subscriptions.is_wanted(uri))
+            .map(|(uri, _)| uri.clone())
+            .collect();
+        for uri in forgotten {
+            subscriptions.watches.remove(&uri);
+        }
+    }
+
+    /// The remote has answered a request to subscribe or to unsubscribe.
+    pub(super) fn watched(&mut self, uri: &str, answer: &Frame, actions: &mut Vec<Action>) {
+        let has_failed = matches!(answer.outline(), Outline::Response { failed: true, .. });
+        let subscriptions = &mut self.subscriptions;
+        let Some(watch) = subscriptions.watches.get_mut(uri) else {
+            return;
+        };
+        watch.is_changing = false;
+        let was_on = watch.is_on;
+        // An unsubscription that failed is not tried again: what still comes is asked for by nobody.
+        watch.is_on = !was_on && !has_failed;
+        if has_failed && !was_on {
+            for listen in &mut subscriptions.listens {
+                if let Some(uris) = &mut listen.uris {
+                    uris.remove(uri);
+                }
+            }
+        }
+        self.settle_watches(actions);
+        self.acknowledge(actions);
+    }
+
+    /// Tells hosts what they will hear, as soon as that is known.
+    pub(super) fn acknowledge(&mut self, actions: &mut Vec<Action>) {
+        let subscriptions = &mut self.subscriptions;
+        let (is_there, watches) = (subscriptions.stream.is_there, &subscriptions.watches);
+        for listen in &mut subscriptions.listens {
+            let is_on = |uri: &String| watches.get(uri).is_some_and(|watch| watch.is_on);
+            let is_settled =
+                (is_there.is_some() || listen.lists.is_empty()) && listen.watches().all(is_on);
+            if listen.is_acknowledged || !is_settled {
+                continue;
+            }
+            if is_there == Some(false) {
+                listen.lists.clear(); // nothing could bring them
+            }
+            listen.is_acknowledged = true;
+            actions.extend(listen.acknowledgement().map(Action::Reply));
+        }
+    }
+
+    /// Copies a notification to every subscription that asked for it.
+    pub(super) fn publish(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
+        for listen in &self.subscriptions.listens {
+            if listen.is_acknowledged && listen.wants(frame) {
+                let copy = shape::for_subscription(frame, &listen.id);
+                actions.extend(copy.map(Action::Reply));
+            }
+        }
+    }
+}
+
+/// One spelling for each string, so that `"a"` and `"\u0061"` are one resource. `None` for what is no string.
+fn spelled(uri: &str) -> Option<String> {
+    match serde_json::from_str::<String>(uri) {
+        Ok(uri) => Some(Value::from(uri).to_string()),
+        Err(_) => uri.starts_with('"').then(|| uri.to_owned()),
+    }
+}
+
+/// Whether a URI is the watched one or lies below it: the remote may tell of parts of what is watched.
+fn is_within(uri: &str, watched: &str) -> bool {
+    let (Some(uri), Some(watched)) = (uri.strip_suffix('"'), watched.strip_suffix('"')) else {
+        return false;
+    };
+    uri.strip_prefix(watched)
+        .is_some_and(|rest| rest.is_empty() || watched.ends_with('/') || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_what_is_watched_is_watched() {
+        for (uri, watched, is_in) in [
+            (r#""f:/a""#, r#""f:/a""#, true),
+            (r#""f:/a/b""#, r#""f:/a""#, true),
+            (r#""f:/ab""#, r#""f:/a""#, false),
+            (r#""f:/a""#, r#""f:/a/b""#, false),
+            (r#""f:/a/b""#, r#""f:/a/""#, true),
+        ] {
+            assert_eq!(is_within(uri, watched), is_in, "{uri} {watched}");
+        }
+        assert_eq!(spelled(r#""\u0061""#), spelled(r#""a""#));
+        assert_eq!(spelled("1"), None);
+    }
+}

@@ -1,0 +1,473 @@
+//! The shapes that differ between the eras, as functions from text to text: what a modern request loses on its way to a
+//! legacy remote and what a legacy answer gains on its way to a modern host (protocol.md 2.8 and 2.9).
+//!
+//! Knows nothing of calls, sessions or streams.
+
+use serde_json::Value;
+use serde_json::json;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use crate::era::edit::Object;
+use crate::frame::{Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Trouble, member_of};
+
+/// The revision served to the host.
+pub(super) const VERSION: &str = "2026-07-28";
+/// The revision offered to the remote.
+const LEGACY_VERSION: &str = "2025-11-25";
+
+pub(super) const INVALID_PARAMS: i64 = -32602;
+const MISSING_CAPABILITY: i64 = -32021;
+const UNSUPPORTED_VERSION: i64 = -32022;
+
+const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
+const META_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
+const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+const TASKS: &str = "io.modelcontextprotocol/tasks";
+
+/// Log levels, the most talkative first.
+const LEVELS: [&str; 8] = [
+    "debug",
+    "info",
+    "notice",
+    "warning",
+    "error",
+    "critical",
+    "alert",
+    "emergency",
+];
+
+/// What the remote said of itself in its `InitializeResult`, each as JSON text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Server {
+    info: Option<String>,
+    capabilities: String,
+    instructions: Option<String>,
+}
+
+impl Server {
+    pub(super) fn read(result: &str) -> Self {
+        let text = |name| member_of(result, name).map(str::to_owned);
+        let mut capabilities =
+            Object::read(&text("capabilities").unwrap_or_default()).unwrap_or_default();
+        capabilities.remove("tasks");
+        capabilities.edit("extensions", |extensions| {
+            extensions.remove(TASKS);
+        });
+        Self {
+            info: text("serverInfo"),
+            capabilities: capabilities.text(),
+            instructions: text("instructions"),
+        }
+    }
+
+    pub(super) fn logs(&self) -> bool {
+        member_of(&self.capabilities, "logging").is_some()
+    }
+
+    /// Whether it announces changes of that list (`tools`, `prompts`, `resources`).
+    pub(super) fn announces(&self, list: &str) -> bool {
+        self.has(list, "listChanged")
+    }
+
+    pub(super) fn takes_subscriptions(&self) -> bool {
+        self.has("resources", "subscribe")
+    }
+
+    fn has(&self, of: &str, what: &str) -> bool {
+        member_of(&self.capabilities, of).and_then(|of| member_of(of, what)) == Some("true")
+    }
+
+    /// Its name on a result, beside whatever `_meta` holds already.
+    fn sign(&self, result: &mut Object) {
+        if let Some(info) = &self.info {
+            result.edit("_meta", |meta| {
+                if meta.get(META_SERVER).is_none() {
+                    meta.set(META_SERVER, info.as_str());
+                }
+            });
+        }
+    }
+
+    /// The `DiscoverResult` that says the same.
+    pub(super) fn discover(&self) -> String {
+        let mut result = Object::default();
+        result.set("resultType", r#""complete""#);
+        result.set("supportedVersions", json!([VERSION]).to_string());
+        result.set("capabilities", self.capabilities.as_str());
+        if let Some(instructions) = &self.instructions {
+            result.set("instructions", instructions.as_str());
+        }
+        hint_cache(&mut result);
+        self.sign(&mut result);
+        result.text()
+    }
+
+    /// A result that asks the host for something before the call can go on (M-02).
+    pub(super) fn input_required(&self, requests: &[(String, String)], state: &str) -> String {
+        let mut asked = Object::default();
+        for (key, request) in requests {
+            asked.set(key, request.as_str());
+        }
+        let mut result = Object::default();
+        result.set("resultType", r#""input_required""#);
+        result.set("inputRequests", asked.text());
+        result.set("requestState", Value::from(state).to_string());
+        self.sign(&mut result);
+        result.text()
+    }
+
+    /// The result that ends a subscription (L-05).
+    pub(super) fn listen_over(&self, subscription: &Id) -> String {
+        let mut result = Object::default();
+        result.set("resultType", r#""complete""#);
+        self.sign(&mut result);
+        result.edit("_meta", |meta| {
+            meta.set(META_SUBSCRIPTION, subscription.text());
+        });
+        result.text()
+    }
+}
+
+/// Reads what a modern request says about itself, or the error that answers it (2.1, V-06).
+pub(super) fn check(frame: &Frame, id: &Id, method: &str) -> Result<(), Frame> {
+    if is_refused(method) {
+        let words = format!("{method} is not part of revision {VERSION}.");
+        return Err(Frame::error(Some(id), METHOD_NOT_FOUND, &words, None));
+    }
+    let invalid = |words: &str| Err(Frame::error(Some(id), INVALID_PARAMS, words, None));
+    let Some(version) = meta(frame, META_VERSION) else {
+        return invalid(&format!("_meta lacks {META_VERSION}."));
+    };
+    let Ok(version) = serde_json::from_str::<String>(version) else {
+        return invalid(&format!("{META_VERSION} is no string."));
+    };
+    if version != VERSION {
+        let data = json!({"supported": [VERSION], "requested": version});
+        let words = "Unsupported protocol version";
+        return Err(Frame::error(
+            Some(id),
+            UNSUPPORTED_VERSION,
+            words,
+            Some(&data),
+        ));
+    }
+    if meta(frame, META_CAPABILITIES)
+        .and_then(Object::read)
+        .is_none()
+    {
+        return invalid(&format!("_meta lacks the object {META_CAPABILITIES}."));
+    }
+    Ok(())
+}
+
+/// Methods that revision 2026-07-28 has done away with, and those of an extension that is not advertised.
+fn is_refused(method: &str) -> bool {
+    matches!(
+        method,
+        "initialize"
+            | "ping"
+            | "logging/setLevel"
+            | "resources/subscribe"
+            | "resources/unsubscribe"
+            | "tasks/get"
+            | "tasks/result"
+            | "tasks/list"
+            | "tasks/cancel"
+            | "tasks/update"
+    )
+}
+
+/// Whether the result of a method may be `input_required` (M-01).
+pub(super) fn may_ask(method: &str) -> bool {
+    matches!(method, "tools/call" | "prompts/get" | "resources/read")
+}
+
+fn meta<'a>(frame: &'a Frame, name: &str) -> Option<&'a str> {
+    member_of(frame.param("_meta")?, name)
+}
+
+pub(super) fn capabilities(frame: &Frame) -> &str {
+    meta(frame, META_CAPABILITIES).unwrap_or("{}")
+}
+
+pub(super) fn progress_token(frame: &Frame) -> Option<&str> {
+    meta(frame, "progressToken")
+}
+
+/// How talkative the remote is to be for this request; lower is more.
+pub(super) fn level(frame: &Frame) -> Option<usize> {
+    rank(meta(frame, META_LEVEL)?)
+}
+
+pub(super) fn rank(level: &str) -> Option<usize> {
+    let level: String = serde_json::from_str(level).ok()?;
+    LEVELS.iter().position(|known| *known == level)
+}
+
+pub(super) fn level_params(rank: usize) -> Option<String> {
+    Some(json!({"level": LEVELS.get(rank)?}).to_string())
+}
+
+/// The parameters of the `initialize` that says to a legacy remote what a modern request says of its host.
+pub(super) fn initialize(frame: &Frame) -> String {
+    let mut capabilities = Object::read(capabilities(frame)).unwrap_or_default();
+    capabilities.remove("tasks");
+    if capabilities.get("roots").is_some() {
+        capabilities.set("roots", "{}"); // nobody announces a change of roots any more
+    }
+    capabilities.edit("extensions", |extensions| {
+        extensions.remove(TASKS);
+    });
+    let unnamed = json!({"name": "mcpipe", "version": env!("CARGO_PKG_VERSION")}).to_string();
+    let info = meta(frame, META_CLIENT).filter(|info| Object::read(info).is_some());
+    let mut params = Object::default();
+    params.set("protocolVersion", Value::from(LEGACY_VERSION).to_string());
+    params.set("capabilities", capabilities.text());
+    params.set("clientInfo", info.unwrap_or(&unnamed));
+    params.text()
+}
+
+/// A host's request or notification as a legacy remote knows it. A progress token becomes `token`: the host may use
+/// its own again, for the retry of a parked call or while one is parked.
+pub(super) fn downgrade(frame: &Frame, token: Option<&Id>) -> Option<Frame> {
+    let is_retried = frame.method().is_some_and(may_ask);
+    let mut object = Object::read(frame.text())?;
+    object.edit("params", |params| {
+        params.edit("_meta", |meta| {
+            for name in [META_VERSION, META_CAPABILITIES, META_CLIENT, META_LEVEL] {
+                meta.remove(name);
+            }
+            if let Some(token) = token.filter(|_| meta.get("progressToken").is_some()) {
+                meta.set("progressToken", token.text());
+            }
+        });
+        if is_retried {
+            params.remove("inputResponses");
+            params.remove("requestState");
+        }
+    });
+    let frame = Frame::parse(&object.text()).ok()?;
+    Some(match token {
+        Some(id) => frame.with_id(id),
+        None => frame,
+    })
+}
+
+/// What must be the same in a retry: the method and its parameters without what a retry changes (M-04).
+pub(super) fn digest(frame: &Frame) -> [u8; 32] {
+    let mut params = frame
+        .member("params")
+        .and_then(Object::read)
+        .unwrap_or_default();
+    for name in ["_meta", "inputResponses", "requestState"] {
+        params.remove(name);
+    }
+    // The order of members says nothing; numbers that JSON values cannot hold are compared as they are written.
+    let text = params.text();
+    let text = serde_json::from_str::<Value>(&text).map_or(text, |value| value.to_string());
+    let mut hash = Sha256::new();
+    hash.update(frame.method().unwrap_or_default());
+    hash.update([0]);
+    hash.update(text);
+    hash.finalize().into()
+}
+
+/// A legacy answer as a modern host knows it.
+pub(super) enum Answer {
+    /// To be written as it is.
+    Plain(Frame),
+    /// URLs must be visited first (-32042): one request each, its name and its text.
+    VisitFirst(Vec<(String, String)>),
+}
+
+/// `capabilities` are those the request declared.
+pub(super) fn upgrade(
+    frame: &Frame,
+    id: &Id,
+    method: &str,
+    capabilities: &str,
+    server: &Server,
+) -> Answer {
+    if let Some(error) = frame.member("error") {
+        return upgrade_error(frame, error, id, method, capabilities);
+    }
+    let bad = || Trouble::new("bad_answer", "The server's result is no object.").reply(id);
+    Answer::Plain(upgrade_result(frame, id, method, server).unwrap_or_else(bad))
+}
+
+fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &Server) -> Option<Frame> {
+    let mut result = Object::read(frame.member("result")?)?;
+    result.set("resultType", r#""complete""#);
+    if method == "tools/list"
+        && let Some(tools) = result.get("tools").and_then(without_tasks)
+    {
+        result.set("tools", tools);
+    }
+    if is_cacheable(method) {
+        hint_cache(&mut result);
+    }
+    server.sign(&mut result);
+    let mut object = Object::read(frame.text())?;
+    object.set("result", result.text());
+    Some(Frame::parse(&object.text()).ok()?.with_id(id))
+}
+
+fn is_cacheable(method: &str) -> bool {
+    matches!(
+        method,
+        "server/discover"
+            | "tools/list"
+            | "prompts/list"
+            | "resources/list"
+            | "resources/templates/list"
+            | "resources/read"
+    )
+}
+
+fn hint_cache(result: &mut Object) {
+    result.set("ttlMs", "0");
+    result.set("cacheScope", r#""private""#);
+}
+
+/// The tools without those that can only be called as tasks, and without what the others say about tasks. `None` where
+/// nothing needs to change.
+fn without_tasks(tools: &str) -> Option<String> {
+    let tools: Vec<&RawValue> = serde_json::from_str(tools).ok()?;
+    if !tools
+        .iter()
+        .any(|tool| member_of(tool.get(), "execution").is_some())
+    {
+        return None;
+    }
+    let kept = tools.into_iter().filter_map(|tool| {
+        let Some(execution) = member_of(tool.get(), "execution") else {
+            return Some(tool.get().to_owned());
+        };
+        if member_of(execution, "taskSupport") == Some(r#""required""#) {
+            tracing::debug!("a tool that can only be called as a task is hidden");
+            return None;
+        }
+        let mut tool = Object::read(tool.get())?;
+        tool.remove("execution");
+        Some(tool.text())
+    });
+    Some(format!("[{}]", kept.collect::<Vec<_>>().join(",")))
+}
+
+fn upgrade_error(frame: &Frame, error: &str, id: &Id, method: &str, capabilities: &str) -> Answer {
+    match member_of(error, "code") {
+        Some("-32002") => Answer::Plain(with_code(frame, INVALID_PARAMS).with_id(id)), // E-14
+        Some("-32042") => {
+            let visits = visits(error);
+            if visits.is_empty() || !may_ask(method) {
+                Answer::Plain(with_code(frame, INTERNAL_ERROR).with_id(id))
+            } else if declares(capabilities, "elicitation", Some("url")) {
+                Answer::VisitFirst(visits)
+            } else {
+                let data = json!({"requiredCapabilities": {"elicitation": {"url": {}}}});
+                let words = "The server asks for a visit to a web page first.";
+                Answer::Plain(Frame::error(
+                    Some(id),
+                    MISSING_CAPABILITY,
+                    words,
+                    Some(&data),
+                ))
+            }
+        }
+        _ => Answer::Plain(frame.with_id(id)),
+    }
+}
+
+fn with_code(frame: &Frame, code: i64) -> Frame {
+    let edited = || {
+        let mut object = Object::read(frame.text())?;
+        object.edit("error", |error| error.set("code", code.to_string()));
+        Frame::parse(&object.text()).ok()
+    };
+    edited().unwrap_or_else(|| frame.clone())
+}
+
+fn visits(error: &str) -> Vec<(String, String)> {
+    let listed = member_of(error, "data").and_then(|data| member_of(data, "elicitations"));
+    let listed: Vec<&RawValue> = listed
+        .and_then(|listed| serde_json::from_str(listed).ok())
+        .unwrap_or_default();
+    let visits = listed.iter().filter_map(|visit| {
+        let mut params = Object::default();
+        params.set("mode", r#""url""#);
+        params.set(
+            "message",
+            member_of(visit.get(), "message").unwrap_or("\"\""),
+        );
+        params.set("url", member_of(visit.get(), "url")?);
+        Some(input_request("elicitation/create", Some(&params.text())))
+    });
+    (1..)
+        .map(|number: u64| number.to_string())
+        .zip(visits)
+        .collect()
+}
+
+/// A server's request as an entry of `inputRequests`.
+pub(super) fn input_request(method: &str, params: Option<&str>) -> String {
+    let mut request = Object::default();
+    request.set("method", Value::from(method).to_string());
+    if let Some(mut params) = params.and_then(Object::read) {
+        for name in ["_meta", "task", "elicitationId"] {
+            params.remove(name);
+        }
+        if !params.is_empty() {
+            request.set("params", params.text());
+        }
+    }
+    request.text()
+}
+
+/// What a server's request needs of its host: a capability, and a part of it. `None` for requests that no host of this
+/// revision can be asked.
+pub(super) fn needs(frame: &Frame) -> Option<(&'static str, Option<&'static str>)> {
+    match frame.method()? {
+        "elicitation/create" => Some((
+            "elicitation",
+            Some(match frame.param("mode") {
+                Some(r#""url""#) => "url",
+                _ => "form",
+            }),
+        )),
+        "sampling/createMessage" => Some(("sampling", frame.param("tools").map(|_| "tools"))),
+        "roots/list" => Some(("roots", None)),
+        _ => None,
+    }
+}
+
+/// Whether `capabilities` name it. Elicitation without parts means forms.
+pub(super) fn declares(capabilities: &str, name: &str, part: Option<&str>) -> bool {
+    let Some(found) = member_of(capabilities, name).and_then(Object::read) else {
+        return false;
+    };
+    part.is_none_or(|part| {
+        found.get(part).is_some() || (name, part) == ("elicitation", "form") && found.is_empty()
+    })
+}
+
+/// A notification as part of a subscription (L-03).
+pub(super) fn for_subscription(frame: &Frame, subscription: &Id) -> Option<Frame> {
+    let mut object = Object::read(frame.text())?;
+    object.edit("params", |params| {
+        params.edit("_meta", |meta| {
+            meta.set(META_SUBSCRIPTION, subscription.text());
+        });
+    });
+    Frame::parse(&object.text()).ok()
+}
+
+/// A progress notification under the host's own token (K-09).
+pub(super) fn with_progress_token(frame: &Frame, token: &str) -> Option<Frame> {
+    let mut object = Object::read(frame.text())?;
+    object.edit("params", |params| params.set("progressToken", token));
+    Frame::parse(&object.text()).ok()
+}

@@ -1,0 +1,3 @@
+//! The remote's requests as questions in results (protocol.md 1.10).
+
+use super::*;
