@@ -622,9 +622,9 @@ async fn patience_over(stop: &Stop) {
 fn beginning(settings: &Settings) -> Beginning {
     let known = settings.facts.recall(ERA);
     let known = known.and_then(|known| {
-        let age = seconds((settings.now)()).checked_sub(known["at"].as_u64()?)?;
+        let age = seconds((settings.now)()).checked_sub(known.get("at")?.as_u64()?)?;
         // A stale legacy verdict never fails by itself, so it is not believed for ever (protocol.md 2.2).
-        (age < BELIEVED).then(|| Verdict::from_word(known["era"].as_str()?))?
+        (age < BELIEVED).then(|| Verdict::from_word(known.get("era")?.as_str()?))?
     });
     let mut seed = [0; 32];
     if getrandom::fill(&mut seed).is_err() {

@@ -127,9 +127,15 @@ fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> Finding {
 /// What an error says of the era: only codes that the specification reserves do (V-14).
 fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<Finding> {
     let error: Value = serde_json::from_str(frame.member("error")?).ok()?;
-    let code = error["code"].as_i64()?;
+    let code = error.get("code")?.as_i64()?;
     if MODERN_CODES.contains(&code) {
-        let words = crate::frame::printable(error["message"].as_str().unwrap_or_default(), 300);
+        let words = crate::frame::printable(
+            error
+                .get("message")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+            300,
+        );
         let trouble =
             format!("The server refuses the way it is asked what it is ({code}): {words}");
         return Some(Finding::Unknown(Trouble::new("bad_answer", trouble)));
@@ -137,7 +143,8 @@ fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<Finding> {
     if code != UNSUPPORTED_VERSION {
         return None;
     }
-    let versions: Vec<String> = serde_json::from_value(error["data"]["supported"].clone()).ok()?;
+    let versions: Vec<String> =
+        serde_json::from_value(error.pointer("/data/supported")?.clone()).ok()?;
     let speaks = |known: &[&str]| {
         versions
             .iter()

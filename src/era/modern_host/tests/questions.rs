@@ -1,3 +1,1 @@
 //! The remote's requests as questions in results (protocol.md 1.10).
-
-use super::*;
