@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{auth, store};
+use crate::{auth, static_secret, store};
 
 /// What kind of failure it is; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,22 @@ impl From<store::Error> for Failure {
         let hint = error.hint();
         Self {
             kind: Kind::Failed,
+            error: error.into(),
+            hint,
+        }
+    }
+}
+
+impl From<static_secret::Error> for Failure {
+    fn from(error: static_secret::Error) -> Self {
+        let hint = error.hint();
+        let kind = if error.is_usage() {
+            Kind::Usage
+        } else {
+            Kind::Failed
+        };
+        Self {
+            kind,
             error: error.into(),
             hint,
         }

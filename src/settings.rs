@@ -4,11 +4,13 @@
 
 mod client;
 
+mod headers;
+mod vault;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use url::{Host, Url};
 
@@ -16,15 +18,15 @@ use crate::auth::guard::Guard;
 use crate::auth::scope::Scopes;
 use crate::auth::{self, Announce, Browser, Clock};
 use crate::bridge;
-use crate::cli::{NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs, VaultArgs};
+use crate::cli::{NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs};
 use crate::facts::Facts;
 use crate::remote::{https, tls};
 use crate::report::Failure;
-use crate::secret::Secret;
-use crate::store::passphrase::{self, Prompt, Sources};
-use crate::store::primitives::Key;
-use crate::store::{Place, Unlock, Vault};
+use crate::static_secret::Template;
 pub use crate::surroundings::Surroundings;
+pub use vault::{
+    export_passphrase, new_passphrase, opened_vault, passphrases, vault, vault_at_cost,
+};
 
 /// A mistake in what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +57,9 @@ pub enum Error {
     /// A `${` without its `}`.
     #[error("{0} holds `${{` without `}}`")]
     Unclosed(String),
+    /// A name that no secret has.
+    #[error("the header {0} names a secret of the vault by what is no name")]
+    NoSecretName(String),
     /// A value with control characters in it.
     #[error("the value of the header {0} cannot be sent")]
     Unsendable(String),
@@ -89,6 +94,9 @@ impl From<Error> for Failure {
                 "set it where the host starts mcpipe, its `env` block for instance"
             }
             Error::Unclosed(_) => "write ${NAME}",
+            Error::NoSecretName(_) => {
+                "`mcpipe vault put NAME` keeps a secret; it is then ${vault:NAME}, or --bearer NAME"
+            }
             Error::NotParameter(_) => "write key=value",
             Error::NotObject(_) => {
                 "write JSON, or @FILE with JSON in the file; a client's has a client_id"
@@ -111,6 +119,8 @@ pub struct Target {
     pub tls: rustls::ClientConfig,
     /// The user's own Authorization header switches signing in off.
     pub brings_authorization: bool,
+    /// Headers with secrets from the vault in them.
+    pub templates: Vec<Template>,
     /// Whether a header's value stood in the open in the arguments.
     pub is_secret_typed: bool,
 }
@@ -159,19 +169,21 @@ pub fn roots(
 pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failure> {
     let typed = args.url.clone().unwrap_or_default();
     let url = address(&typed, args.network.allow_http)?;
-    let (headers, is_secret_typed) = headers(&args.network, around)?;
+    let headers = headers::read(&args.network, around)?;
     let roots = roots(&args.network, around)?;
     let tls = tls::config(roots, url.scheme() == "https")
         .map_err(|error| Failure::new(crate::report::Kind::Failed, error))?;
     let positive = |seconds: f64| (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
     Ok(Target {
         typed,
-        brings_authorization: headers.contains_key(AUTHORIZATION),
-        is_secret_typed,
+        brings_authorization: headers.have(&AUTHORIZATION),
+        is_secret_typed: headers.is_secret_typed,
+        templates: headers.templates,
         tls,
         https: https::Settings {
             url,
-            headers,
+            headers: headers.plain,
+            late: None,
             max_message: size(args.network.max_message_size),
             connect_timeout: positive(args.network.connect_timeout)
                 .unwrap_or(Duration::from_secs(10)),
@@ -183,67 +195,6 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
             now,
         },
     })
-}
-
-/// The vault: where it is and how it opens. Nothing is looked at yet. `may_ask` is for commands at a terminal; the bridge
-/// never asks, because the host may be using the terminal.
-///
-/// # Errors
-/// There is nowhere to keep anything.
-pub fn vault(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Result<Vault, Failure> {
-    if args.vault.is_some() {
-        return Ok(Vault::in_memory());
-    }
-    let place = place(around)?;
-    let descriptor = match args.passphrase_fd.map(u32::try_from) {
-        Some(Ok(descriptor)) => Some(descriptor),
-        Some(Err(error)) => {
-            return Err(Failure::usage(error).hint("--passphrase-fd takes 3 or above"));
-        }
-        None => None,
-    };
-    let sources = Sources {
-        file: args.passphrase_file.clone(),
-        descriptor,
-        environment: around.get("MCPIPE_PASSPHRASE").map(Secret::new),
-        environment_file: None, // clap has read it as --passphrase-file's variable
-        command: args.passphrase_command.clone(),
-        terminal: may_ask.then_some(passphrase::terminal as Prompt),
-    };
-    Ok(Vault::on_disk(
-        place,
-        Unlock {
-            passphrase: sources,
-            loose: is_loose(around),
-            ..Unlock::default()
-        },
-    ))
-}
-
-/// The vault, with the key that another process of ours has opened it with.
-///
-/// # Errors
-/// There is nowhere to keep anything.
-pub fn opened_vault(around: &Surroundings, root: Key) -> Result<Vault, Failure> {
-    Ok(Vault::on_disk(
-        place(around)?,
-        Unlock {
-            loose: is_loose(around),
-            root: Some(root),
-            ..Unlock::default()
-        },
-    ))
-}
-
-fn place(around: &Surroundings) -> Result<Place, Failure> {
-    let home = around.get("MCPIPE_HOME").map(Path::new);
-    Place::new(home).map_err(|error| {
-        Failure::usage(error).hint("set MCPIPE_HOME to a directory of yours, or use --vault none")
-    })
-}
-
-fn is_loose(around: &Surroundings) -> bool {
-    around.get("MCPIPE_ALLOW_LOOSE_PERMISSIONS").is_some()
 }
 
 /// The sign-in's settings. `announce` hears where to sign in.
@@ -303,6 +254,12 @@ pub fn sign_in(
             .or(redirect.map(|uri| uri.path().to_owned())),
         redirect_uri: args.redirect_uri.clone(),
         browser,
+        device_code: args.device_code,
+        success_url: args
+            .auth_success_url
+            .as_deref()
+            .map(|url| address(url, true))
+            .transpose()?,
         auth_timeout: Duration::from_secs_f64(args.auth_timeout),
         announce,
         ..defaults
@@ -393,72 +350,17 @@ pub fn address(typed: &str, allow_http: bool) -> Result<Url, Error> {
     Ok(url)
 }
 
+/// The origin of an address, as text (RFC 6454): what a secret belongs to.
+pub fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
 fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
     }
-}
-
-fn headers(args: &NetworkArgs, around: &Surroundings) -> Result<(HeaderMap, bool), Error> {
-    // Where it stands, the line, and whether it was typed.
-    let mut lines: Vec<(String, String, bool)> = Vec::new();
-    for (at, line) in args.headers.iter().enumerate() {
-        lines.push((format!("--header number {}", at + 1), line.clone(), true));
-    }
-    for path in &args.header_files {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
-            path: path.clone(),
-            source,
-        })?;
-        for (at, line) in text.lines().map(str::trim).enumerate() {
-            if !line.is_empty() && !line.starts_with('#') {
-                let place = format!("line {} of {}", at + 1, path.display());
-                lines.push((place, line.to_owned(), false));
-            }
-        }
-    }
-    let mut headers = HeaderMap::new();
-    let mut is_secret_typed = false;
-    for (place, line, is_typed) in lines {
-        let parts = line
-            .split_once(':')
-            .map(|(name, value)| (name.trim(), value.trim()));
-        let Some((name, value)) = parts else {
-            return Err(Error::NotHeader(place));
-        };
-        let Ok(name) = HeaderName::try_from(name) else {
-            return Err(Error::NotHeader(place));
-        };
-        let expanded = expand(name.as_str(), value, around)?;
-        is_secret_typed |= is_typed && expanded == value && name == AUTHORIZATION;
-        let mut value =
-            HeaderValue::try_from(expanded).map_err(|_| Error::Unsendable(name.to_string()))?;
-        value.set_sensitive(true);
-        headers.insert(name, value); // of two with one name the later wins
-    }
-    Ok((headers, is_secret_typed))
-}
-
-/// Replaces `${NAME}` from the environment; what is put in is not looked at again.
-fn expand(header: &str, value: &str, around: &Surroundings) -> Result<String, Error> {
-    let mut expanded = String::new();
-    let mut rest = value;
-    while let Some((before, after)) = rest.split_once("${") {
-        let (name, after) = after
-            .split_once('}')
-            .ok_or_else(|| Error::Unclosed(header.to_owned()))?;
-        let unset = || Error::Unset {
-            header: header.to_owned(),
-            variable: crate::frame::printable(name, 100),
-        };
-        expanded.push_str(before);
-        expanded.push_str(around.variables.get(name).ok_or_else(unset)?);
-        rest = after;
-    }
-    expanded.push_str(rest);
-    Ok(expanded)
 }
 
 fn size(bytes: u64) -> usize {
@@ -468,17 +370,6 @@ fn size(bytes: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn around(pairs: &[(&str, &str)]) -> Surroundings {
-        Surroundings {
-            variables: pairs
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            is_terminal: false,
-            ..Surroundings::default()
-        }
-    }
 
     #[test]
     fn only_addresses_that_keep_secrets_are_taken() {
@@ -504,36 +395,5 @@ mod tests {
             assert!(address(bad, false).is_err(), "{bad}");
         }
         assert!(address("http://a.example/", true).is_ok());
-    }
-
-    #[test]
-    fn headers_are_expanded_once_and_the_later_wins() {
-        let args = NetworkArgs {
-            headers: vec!["X-A:${ONE}-${TWO}".into(), "x-b: 1".into(), "X-B:2".into()],
-            ..NetworkArgs::default()
-        };
-        let (headers, _) = headers(&args, &around(&[("ONE", "${TWO}"), ("TWO", "2")])).unwrap();
-        assert_eq!(headers["x-a"], "${TWO}-2");
-        assert_eq!(headers["x-b"], "2");
-        assert!(headers["x-a"].is_sensitive());
-    }
-
-    #[test]
-    fn a_header_that_cannot_be_right_is_refused_without_showing_its_value() {
-        for line in [
-            "s3cret",
-            "no colon s3cret",
-            "Bad Name: s3cret",
-            "X: ${UNSET}s3cret",
-            "X: ${s3cret",
-            "X: a\nb s3cret",
-        ] {
-            let args = NetworkArgs {
-                headers: vec![line.into()],
-                ..NetworkArgs::default()
-            };
-            let error = headers(&args, &around(&[])).unwrap_err();
-            assert!(!Failure::from(error).text().contains("s3cret"), "{line}");
-        }
     }
 }

@@ -59,6 +59,13 @@ impl Surroundings {
             .filter(|value| !value.is_empty())
     }
 
+    /// A variable that switches something on. `0`, `false`, `no` and `off` do not.
+    pub fn is_on(&self, name: &str) -> bool {
+        let off = ["0", "false", "no", "off"];
+        self.get(name)
+            .is_some_and(|value| !off.contains(&value.to_ascii_lowercase().as_str()))
+    }
+
     /// Whether a browser started here would be seen by whoever started us: not over SSH, not inside WSL, not without a
     /// display, not in a build (L4).
     pub fn can_show_a_page(&self) -> bool {

@@ -3,9 +3,12 @@
 //! Each test is a machine: a home, a remote that wants a token, a strict authorization server (refresh tokens rotate,
 //! one that comes twice ends its family), and a browser that only writes down where it was sent; the test is the person.
 
+#![cfg(unix)]
+
 mod forged;
 mod helper;
 mod renewal;
+mod terminal;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,7 +100,7 @@ impl Machine {
         }
         all.push(&url);
         let browser = self.browser().display().to_string();
-        Process::start_in(self.home.path(), &all, &[("BROWSER", &browser)])
+        Process::start_in(self.home.path(), &all, &[("BROWSER", &browser), DEBUGGABLE])
     }
 
     /// Signs in once and leaves.
@@ -149,6 +152,9 @@ impl Machine {
     }
 }
 
+/// Lets a test look at a helper's arguments and environment without being root.
+const DEBUGGABLE: (&str, &str) = ("MCPIPE_DEBUGGABLE", "1");
+
 /// A remote that takes the authority's tokens and no others.
 fn guarded(ask: &Ask, issuer: &Authority, good_from: &AtomicUsize) -> Reply {
     let origin = format!("http://{}", ask.header("host").unwrap());
@@ -178,7 +184,8 @@ fn guarded(ask: &Ask, issuer: &Authority, good_from: &AtomicUsize) -> Reply {
 /// Opens a session and makes one call; its answer.
 async fn session(host: &mut Process) -> Value {
     host.send(INITIALIZE).await;
-    answer(host, 0).await;
+    let opened = answer(host, 0).await;
+    assert!(opened["result"].is_object(), "{opened}");
     host.send(INITIALIZED).await;
     host.send(call(1)).await;
     answer(host, 1).await

@@ -27,7 +27,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "edges",
         &[
-            "stdio", "remote", "auth", "store", "ledger", "recorder", "facts", "migrate",
+            "stdio",
+            "remote",
+            "auth",
+            "store",
+            "static_secret",
+            "ledger",
+            "recorder",
+            "facts",
+            "migrate",
         ],
     ),
     ("bridge", &["bridge"]),
@@ -36,6 +44,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         &[
             "cli",
             "settings",
+            "config",
             "surroundings",
             "commands",
             "report",

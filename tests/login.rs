@@ -5,10 +5,12 @@
 
 mod adopted;
 mod callback;
+mod device;
 mod discovery;
 mod identity;
 mod outside;
 mod renewal;
+mod strikes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -75,6 +77,8 @@ impl World {
             move || SystemTime::UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::SeqCst));
         let mut settings = Settings::new(self.resource(), Clock::new(now)).unwrap();
         settings.browser = Browser::None;
+        // A test in which nobody ever comes back has failed; it need not take ten minutes to say so.
+        settings.auth_timeout = Duration::from_secs(30);
         settings
     }
 

@@ -14,6 +14,7 @@
 //! - 26, Google: its address cannot be visited by a test, so `auth::code` shows in its own tests what it would be asked;
 //!   what happens where no refresh token comes is here.
 
+mod identity;
 mod layouts;
 mod signing_in;
 mod staying;

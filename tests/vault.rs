@@ -1,7 +1,12 @@
 //! What is kept is kept, and shown to nobody else: the vault as its users see it, on real files.
 
+mod agent;
+mod commands;
+mod crashes;
 mod files;
 mod processes;
+mod secrets;
+mod slots;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,8 +57,7 @@ impl Home {
         let unlock = Unlock {
             passphrase,
             kdf: Kdf::LOW,
-            loose: false,
-            root: None,
+            ..Unlock::default()
         };
         Vault::on_disk(Place::new(Some(self.path())).unwrap(), unlock)
     }

@@ -89,6 +89,7 @@ impl Authorizer {
             (desk.held.clone(), now >= desk.retry_at)
         };
         let Some(held) = held else {
+            house.desk().has_lent_nothing = true;
             return Ok(None);
         };
         if !held.entry.is_due(now) {
@@ -133,6 +134,7 @@ impl Authorizer {
             return Err(Error::new(&"".into(), Cause::header_refused(why)));
         };
         let seen = stale.map_or(0, Credential::generation);
+        house.desk().is_challenged = true;
         loop {
             if let Some(held) = &house.desk().held
                 && held.credential.generation > seen
@@ -191,6 +193,30 @@ impl Authorizer {
         done.map_err(|why| Error::new(&house.resource, why))
     }
 
+    /// Begins to open the vault, beside whatever else a start has to do: this remote is known to want a credential.
+    pub fn begin(&self) {
+        if let Some(house) = self.house.clone() {
+            let tasks = house.tasks.clone();
+            tasks.spawn(async move { house.look().await });
+        }
+    }
+
+    /// Leaves the vault closed until the remote asks for a credential: it is known to want none.
+    pub fn wait_to_be_asked(&self) {
+        if let Some(house) = &self.house {
+            house.desk().has_looked = true;
+        }
+    }
+
+    /// Whether the remote wants a credential, as far as this process has seen.
+    pub fn wants_credential(&self) -> Option<bool> {
+        let desk = self.house.as_ref()?.desk();
+        match &desk.held {
+            Some(_) => Some(true),
+            None => (desk.has_lent_nothing && !desk.is_challenged).then_some(false),
+        }
+    }
+
     /// Waits until a refresh that is under way is stored, at most `grace`; for leaving (T21). Ends a sign-in that is done
     /// here; one that a helper does goes on.
     pub async fn settle(&self, grace: Duration) {
@@ -223,6 +249,10 @@ pub(super) struct House {
 #[derive(Default)]
 pub(super) struct Desk {
     has_looked: bool,
+    /// A request went out without a credential.
+    has_lent_nothing: bool,
+    /// The remote has asked for one.
+    is_challenged: bool,
     generation: u64,
     pub(super) held: Option<Held>,
     climb: Option<Climb>,

@@ -186,6 +186,40 @@ impl Pending {
     }
 }
 
+impl Pending {
+    /// Judges what a person pasted: the address the browser ended at, its query, or the code alone. The last says
+    /// nothing of who sent it, so it counts only for servers that do not promise to say (RFC 9207).
+    pub fn judge_pasted(&self, text: &str) -> Verdict {
+        let text = text.trim().trim_matches(['"', '\'', '<', '>']);
+        let read = |query: &str| -> Vec<(String, String)> {
+            url::form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect()
+        };
+        if let Ok(url) = Url::parse(text) {
+            let is_here = Url::parse(&self.redirect_uri)
+                .is_ok_and(|here| here.origin() == url.origin() && here.path() == url.path());
+            return match url.query() {
+                Some(query) if is_here => self.judge(&read(query)),
+                _ => Verdict::NotOurs,
+            };
+        }
+        if text.contains('=') {
+            return self.judge(&read(text.trim_start_matches('?')));
+        }
+        let is_code =
+            (8..=4096).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if !is_code || self.sends_issuer {
+            return Verdict::NotOurs;
+        }
+        Verdict::Code(Redirected {
+            code: Secret::new(text),
+            verifier: self.verifier.clone(),
+            redirect_uri: self.redirect_uri.clone(),
+        })
+    }
+}
+
 impl fmt::Debug for Pending {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The URL holds the state.
@@ -227,7 +261,11 @@ mod tests {
         let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
             .into_owned()
             .collect();
-        match pending(sends_issuer).judge(&pairs) {
+        word(&pending(sends_issuer).judge(&pairs))
+    }
+
+    fn word(verdict: &Verdict) -> &'static str {
+        match verdict {
             Verdict::NotOurs => "not ours",
             Verdict::Code(_) => "code",
             Verdict::Ended(Cause::ForeignAnswer { .. }) => "foreign",
@@ -296,6 +334,44 @@ mod tests {
             let asked = asked(issuer, "login.microsoftonline.com", scope);
             let nonces = asked.iter().filter(|(name, _)| name == "nonce");
             assert_eq!(nonces.count(), wanted, "{scope}");
+        }
+    }
+
+    #[test]
+    fn what_is_pasted_is_judged_as_what_comes_by_itself() {
+        let here = "http://127.0.0.1:1/cb";
+        for (advertised, text, wanted) in [
+            (false, format!("{here}?code=c&state=s3cret"), "code"),
+            (false, format!("  '{here}?code=c&state=s3cret'\n"), "code"),
+            (false, "code=c&state=s3cret".to_owned(), "code"),
+            (false, "?code=c&state=s3cret".to_owned(), "code"),
+            (false, "0.AXoA-code".to_owned(), "code"),
+            (true, "0.AXoA-code".to_owned(), "not ours"),
+            (true, format!("{here}?code=c&state=s3cret"), "foreign"),
+            (
+                true,
+                format!("{here}?code=c&state=s3cret&iss=https://as.example.com"),
+                "code",
+            ),
+            (false, format!("{here}?code=c&state=other"), "not ours"),
+            (false, format!("{here}?code=c"), "not ours"),
+            (false, "code=c".to_owned(), "not ours"),
+            (false, format!("{here}2?code=c&state=s3cret"), "not ours"),
+            (
+                false,
+                "http://127.0.0.1:2/cb?code=c&state=s3cret".to_owned(),
+                "not ours",
+            ),
+            (
+                false,
+                "https://as.example.com/authorize?state=s3cret".to_owned(),
+                "not ours",
+            ),
+            (false, String::new(), "not ours"),
+            (false, "two words".to_owned(), "not ours"),
+        ] {
+            let verdict = pending(advertised).judge_pasted(&text);
+            assert_eq!(word(&verdict), wanted, "{advertised} {text}");
         }
     }
 

@@ -48,6 +48,7 @@ pub struct AuthorizationServer {
     token: Url,
     registration: Option<Url>,
     revocation: Option<Url>,
+    device: Option<Url>,
     scopes: Option<Scopes>,
     auth_methods: Option<Vec<String>>,
     knows_pkce: bool,
@@ -110,6 +111,7 @@ impl AuthorizationServer {
             // Not needed by every sign-in: a bad one is as good as none.
             registration: endpoint("registration_endpoint").unwrap_or_default(),
             revocation: endpoint("revocation_endpoint").unwrap_or_default(),
+            device: endpoint("device_authorization_endpoint").unwrap_or_default(),
             is_openid: document.get("subject_types_supported").is_some(),
             scopes: scopes.map(|all| all.iter().map(String::as_str).collect()),
             auth_methods: list("token_endpoint_auth_methods_supported"),
@@ -154,6 +156,11 @@ impl AuthorizationServer {
     /// Where tokens are revoked (RFC 7009).
     pub fn revocation_endpoint(&self) -> Option<&Url> {
         self.revocation.as_ref()
+    }
+
+    /// Where device codes are given (RFC 8628).
+    pub fn device_endpoint(&self) -> Option<&Url> {
+        self.device.as_ref()
     }
 
     /// `scopes_supported`.

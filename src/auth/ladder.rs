@@ -7,6 +7,7 @@
 //! [`super::turn`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Cause;
 use super::authorizer::{Held, House, Origin, Why};
@@ -17,6 +18,8 @@ use super::http::POST_PATIENCE;
 use super::registration::{Client, Source};
 use super::renewal;
 use super::scope::{Scopes, Wishes, choose};
+use super::settings::Notice;
+use super::tokens::revoke;
 use crate::store::{Error as StoreError, Expected, Kind, Lock};
 
 /// An entry, where it was found, and at which revision.
@@ -139,11 +142,37 @@ impl House {
             };
             entry.last_error = Some("invalid_grant".to_owned());
             self.save(&name, &entry, revision(rev)).await;
+            if is_out {
+                self.give_up(&entry, is_dead);
+            }
         }
         if error.is_about_client() {
             self.forget_registration(&entry.issuer, &entry.client).await;
         }
         Err(error.into())
+    }
+
+    /// What is left of a sign-in that cannot be renewed is revoked, as far as that can be done (F5). As long as the
+    /// access token works nobody would notice, so the user is told here; later the remote's challenge says it.
+    fn give_up(&self, entry: &Entry, is_dead: bool) {
+        if !is_dead {
+            self.settings.announce.tell(&Notice::SignedOut {
+                issuer: &entry.issuer,
+                resource: &entry.resource,
+            });
+        }
+        let (Some(url), Some(token)) = (entry.revocation_endpoint.clone(), entry.refresh.clone())
+        else {
+            return;
+        };
+        let (http, client) = (self.http.clone(), entry.client.clone());
+        self.tasks.spawn(async move {
+            let work = revoke(&http, &url, &client, &token, "refresh_token");
+            match tokio::time::timeout(LAST_WORD, work).await {
+                Ok(Ok(())) => {}
+                ended => tracing::debug!(?ended, "the refused token could not be revoked"),
+            }
+        });
     }
 
     pub(super) fn scope(
@@ -283,6 +312,8 @@ impl House {
 
 /// Seconds in which a token that is turned down was turned down at once.
 const FRESH: u64 = 30;
+/// How long revoking what is left may take.
+const LAST_WORD: Duration = Duration::from_secs(5);
 /// Refusals of one refresh token, while its access token works, until it counts as dead.
 const STRIKES: u32 = 3;
 

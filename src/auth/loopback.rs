@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use ::http::{Method, Request, Response, StatusCode};
@@ -41,6 +41,8 @@ pub struct Place {
     pub path: String,
     /// The redirect URI to announce instead of the one these make.
     pub announced: Option<String>,
+    /// Where to send a visitor on to when all is well, instead of showing a page.
+    pub onward: Option<Url>,
 }
 
 /// A listener that is accepting. Dropping it closes it; a page already promised is still served.
@@ -109,6 +111,7 @@ impl Loopback {
         let porter = Arc::new(Porter {
             hosts,
             path: place.path.clone(),
+            onward: place.onward.clone(),
             visits: sender,
             room: Arc::new(Semaphore::new(MOST_VISITORS)),
             tasks: tasks.clone(),
@@ -196,6 +199,7 @@ fn is_no_such_family(error: &io::Error) -> bool {
 struct Porter {
     hosts: Vec<String>,
     path: String,
+    onward: Option<Url>,
     visits: mpsc::Sender<Visit>,
     room: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -267,7 +271,10 @@ impl Porter {
             return turned_away(StatusCode::GONE);
         }
         match shown.await {
-            Ok(Page::SignedIn) => page_of(StatusCode::OK, SIGNED_IN),
+            Ok(Page::SignedIn) => match &self.onward {
+                Some(url) => sent_on(url),
+                None => page_of(StatusCode::OK, SIGNED_IN),
+            },
             Ok(Page::Failed) => page_of(StatusCode::OK, FAILED),
             Ok(Page::NotOurs) => turned_away(StatusCode::BAD_REQUEST),
             Err(_) => turned_away(StatusCode::GONE),
@@ -294,6 +301,15 @@ const TURNED_AWAY: Words = Words(
 
 fn turned_away(status: StatusCode) -> Response<Full<Bytes>> {
     page_of(status, TURNED_AWAY)
+}
+
+/// To a page of the user's choice, which learns nothing of how the visitor came.
+fn sent_on(to: &Url) -> Response<Full<Bytes>> {
+    let mut response = page_of(StatusCode::SEE_OTHER, SIGNED_IN);
+    if let Ok(to) = ::http::HeaderValue::from_str(to.as_str()) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
 }
 
 fn page_of(status: StatusCode, Words(heading, advice): Words) -> Response<Full<Bytes>> {

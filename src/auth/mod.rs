@@ -11,6 +11,9 @@
 //! 4. [`code`]: the browser goes out, [`loopback`] hears it come back, `state` and `iss` are checked;
 //! 5. [`tokens`]: the code becomes tokens; [`entry`] is how they are kept.
 //!
+//! Where several processes need the same sign-in, `turn` decides which asks a person; it is done by a [`helper`], a
+//! process that outlives the host. `device` is the way where no browser can come back (RFC 8628).
+//!
 //! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
 pub mod adopt;
@@ -18,12 +21,15 @@ mod answers;
 pub mod authorizer;
 pub mod browser;
 pub mod challenge;
+pub mod client;
 pub mod code;
+mod device;
 pub mod discovery;
 pub mod entry;
 pub mod guard;
 pub mod helper;
 pub mod http;
+mod identity;
 pub mod kept;
 mod ladder;
 pub mod learned;
@@ -47,7 +53,7 @@ use url::{Origin, Url};
 
 pub use authorizer::{Authorizer, PendingSignIn};
 pub use helper::Helper;
-pub use settings::{Announce, Browser, Clock, Notice, Settings};
+pub use settings::{Announce, Browser, Clock, Notice, Pasted, Settings};
 
 use crate::frame::Trouble;
 use crate::secret::Secret;

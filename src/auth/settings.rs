@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
+use tokio::sync::{Mutex, mpsc};
 use url::Url;
 
 use super::helper::Helper;
@@ -68,12 +69,18 @@ pub struct Settings {
     pub redirect_uri: Option<String>,
     /// How to show a page to the person.
     pub browser: Browser,
+    /// Sign in with a code on another device, whatever else there is.
+    pub device_code: bool,
     /// Whether somebody may be there to sign in at all.
     pub attended: bool,
     /// How long a person may take.
     pub auth_timeout: Duration,
     /// Who does the sign-in so that it outlives this process; `None` does it here.
     pub helper: Option<Helper>,
+    /// Where the browser goes on to when all is well, instead of a page of ours.
+    pub success_url: Option<Url>,
+    /// What a person types who cannot have a browser come back.
+    pub pasted: Option<Pasted>,
     /// Where news for the person goes.
     pub announce: Announce,
     /// The wall clock.
@@ -116,9 +123,12 @@ impl Settings {
             callback_path: None,
             redirect_uri: None,
             browser: Browser::System,
+            device_code: false,
             attended: true,
             auth_timeout: Duration::from_secs(600),
             helper: None,
+            success_url: None,
+            pasted: None,
             announce: Announce::nowhere(),
             now,
         })
@@ -173,6 +183,15 @@ pub enum Notice<'a> {
         /// Whether a browser was started on it.
         opened: bool,
     },
+    /// What was pasted is not the answer that is waited for.
+    NotOurs,
+    /// The server renews the sign-in no more; what is held works until it ends.
+    SignedOut {
+        /// Who had issued the tokens.
+        issuer: &'a str,
+        /// The MCP server.
+        resource: &'a str,
+    },
     /// The sign-in is done.
     SignedIn {
         /// Host of the authorization server.
@@ -200,6 +219,13 @@ impl Notice<'_> {
                     "Please authorize this client by visiting:\n{url}\nand enter the code {code}\n"
                 )
             }
+            Self::NotOurs => {
+                "That is not where this sign-in ends: paste the whole address the browser shows at the end.\n"
+                    .to_owned()
+            }
+            Self::SignedOut { issuer, resource } => format!(
+                "{issuer} does not renew the sign-in for {resource} any more: run `mcpipe login {resource}`\n"
+            ),
             Self::SignedIn { host } => format!("Signed in at {host}.\n"),
         }
     }
@@ -228,6 +254,33 @@ impl Announce {
 impl fmt::Debug for Announce {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Announce")
+    }
+}
+
+/// Lines that a person types while a sign-in waits.
+#[derive(Clone)]
+pub struct Pasted(Arc<Mutex<mpsc::Receiver<String>>>);
+
+impl Pasted {
+    /// Takes them from there.
+    pub fn new(lines: mpsc::Receiver<String>) -> Self {
+        Self(Arc::new(Mutex::new(lines)))
+    }
+
+    /// The next one; waits for ever when there will be none. Safe to cancel.
+    pub(super) async fn next(pasted: Option<&Self>) -> String {
+        if let Some(Self(lines)) = pasted
+            && let Some(line) = lines.lock().await.recv().await
+        {
+            return line;
+        }
+        std::future::pending().await
+    }
+}
+
+impl fmt::Debug for Pasted {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Pasted")
     }
 }
 

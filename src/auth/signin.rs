@@ -1,34 +1,28 @@
 //! The sign-in by a person: listener, registration, request, browser, answer, tokens.
 //!
-//! The listener is open before anything is registered or shown, because its address is in both. A registration is
-//! reused as long as its redirect URI can be listened on again; otherwise there is a new one.
+//! The listener is open before anything is registered or shown, because its address is in both (see
+//! [`super::identity`]).
 
 use oauth2::CsrfToken;
-use url::Url;
 
 use super::Cause;
 use super::authorizer::House;
 use super::browser;
 use super::code::{self, Asking, Pending, Redirected, Verdict};
 use super::discovery::{AuthorizationServer, ProtectedResource};
-use super::entry::{Entry, Registration, State, subject};
+use super::entry::{Entry, State};
+use super::identity::Identity;
 use super::ladder::jitter;
 use super::learned::{Learned, Lesson};
-use super::loopback::{Loopback, Page, Place, Visit};
+use super::loopback::{Loopback, Page, Visit};
 use super::progress::Shown;
 use super::providers::quirks;
-use super::registration::{self, Client, FIXED_PATH, Source};
+use super::registration::{self, Client, Source};
 use super::scope::Scopes;
-use super::settings::{Notice, Settings};
+use super::settings::{Notice, Pasted, Settings};
 use super::tokens::{Endpoint, TokenSet};
 use crate::secret::Secret;
-use crate::store::{Expected, Kind};
-
-/// Who we are, and where we listen under that name.
-struct Identity {
-    client: Client,
-    listener: Loopback,
-}
+use crate::store::Expected;
 
 /// What is known from before, and goes on into the entry.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +44,13 @@ impl Past {
                 (one, other) => one.or(other).cloned(),
             },
         }
+    }
+}
+
+impl Past {
+    /// What the server has taught us.
+    pub(super) fn learned(&self) -> &Learned {
+        &self.learned
     }
 }
 
@@ -104,6 +105,7 @@ impl House {
                 scope = None;
             } else if Lesson::of(code, description) == Some(Lesson::NoResource)
                 && sent.is_some()
+                && !past.learned.refuses_resource
                 && self.settings.resource_parameter.is_none()
                 && self.settings.send_resource.is_none()
             {
@@ -147,8 +149,8 @@ impl House {
             opened,
         };
         self.show(attempt, shown).await;
-        let answer = self.answer(attempt, &mut listener, &pending, server);
-        let (redirected, visit) = answer.await?;
+        let redirected = self.answer(attempt, &mut listener, &pending, server);
+        let (redirected, visit) = redirected.await?;
         let endpoint = Endpoint {
             http: &self.http,
             url: server.token_endpoint(),
@@ -171,19 +173,20 @@ impl House {
                         "no refresh token was given: when this token ends, a person has to sign in again"
                     );
                 }
-                visit.answer(Page::SignedIn);
-                let host = server.host();
-                tracing::info!(host, "signed in");
-                self.settings
-                    .announce
-                    .tell(&Notice::SignedIn { host: &host });
+                answer(visit, Page::SignedIn);
+                self.signed_in(&server.host());
                 Ok(entry)
             }
             Err(error) => {
-                visit.answer(Page::Failed);
+                answer(visit, Page::Failed);
                 Err(error.into())
             }
         }
+    }
+
+    pub(super) fn signed_in(&self, host: &str) {
+        tracing::info!(host, "signed in");
+        self.settings.announce.tell(&Notice::SignedIn { host });
     }
 
     /// Waits for the answer; everybody else who calls is turned away and forgotten (C5).
@@ -193,229 +196,39 @@ impl House {
         listener: &mut Loopback,
         pending: &Pending,
         server: &AuthorizationServer,
-    ) -> Result<(Redirected, Visit), Cause> {
+    ) -> Result<(Redirected, Option<Visit>), Cause> {
         let patience = self.settings.auth_timeout;
         let end = tokio::time::sleep(patience);
         let superseded = self.superseded(attempt);
         tokio::pin!(end, superseded);
+        let pasted = self.settings.pasted.as_ref();
         loop {
-            let visit = tokio::select! {
-                visit = listener.visit() => visit,
+            let (verdict, visit) = tokio::select! {
+                visit = listener.visit() => (pending.judge(&visit.parameters), Some(visit)),
+                line = Pasted::next(pasted) => (pending.judge_pasted(&line), None),
                 () = self.leaving.cancelled() => return Err(Cause::Leaving),
                 () = &mut superseded => return Err(Cause::Superseded),
                 () = &mut end => {
                     return Err(Cause::TooLate { host: server.host(), seconds: patience.as_secs() });
                 }
             };
-            match pending.judge(&visit.parameters) {
-                Verdict::NotOurs => visit.answer(Page::NotOurs),
+            match verdict {
+                Verdict::NotOurs if visit.is_none() => {
+                    self.settings.announce.tell(&Notice::NotOurs);
+                }
+                Verdict::NotOurs => answer(visit, Page::NotOurs),
                 Verdict::Code(redirected) => return Ok((redirected, visit)),
                 Verdict::Ended(why) => {
-                    visit.answer(Page::Failed);
+                    answer(visit, Page::Failed);
                     return Err(why);
                 }
             }
         }
     }
 
-    async fn identity(
-        &self,
-        server: &AuthorizationServer,
-        resource: Option<&str>,
-        scope: Option<&Scopes>,
-        learned: &Learned,
-    ) -> Result<Identity, Cause> {
-        if let Some(mut client) = registration::known(server, &self.settings)? {
-            self.belongs_there(&client, server).await?;
-            learned.correct(&mut client);
-            let place = self.place(server, Some(FIXED_PATH), None);
-            let listener = self.listen(&place).await?;
-            return Ok(Identity { client, listener });
-        }
-        let name = Registration::name(server.issuer(), &self.settings);
-        if let Some(kept) = self.registration(&name).await? {
-            let place = self.place(server, None, Url::parse(&kept.redirect_uri).ok().as_ref());
-            if let Ok(listener) = Loopback::open(&place, &self.tasks).await
-                && listener.uri() == kept.redirect_uri
-            {
-                let asking = Asking {
-                    server,
-                    client: &kept.client,
-                    redirect_uri: listener.uri(),
-                    resource,
-                    scope,
-                };
-                if !self.is_forgotten(&asking, kept.known_at).await? {
-                    let client = kept.client;
-                    return Ok(Identity { client, listener });
-                }
-                tracing::info!(host = server.host(), "the registration is lost there");
-            }
-        }
-        let place = self.place(server, None, None);
-        let listener = self.listen(&place).await?;
-        let registered =
-            registration::register(&self.http, server, &self.settings, listener.uri()).await;
-        let is_free = self.settings.callback_host.is_none() && self.settings.redirect_uri.is_none();
-        let (registered, listener) = match registered {
-            // Some know this machine only by its name, whatever RFC 8252 says (G-07).
-            Err(registration::Error::Refused {
-                code: Some(code), ..
-            }) if code == "invalid_redirect_uri" && is_free && place.host != "localhost" => {
-                drop(listener);
-                let place = Place {
-                    host: "localhost".to_owned(),
-                    ..place
-                };
-                let listener = self.listen(&place).await?;
-                let uri = listener.uri();
-                let again = registration::register(&self.http, server, &self.settings, uri).await;
-                (again?, listener)
-            }
-            registered => (registered?, listener),
-        };
-        let kept = Registration {
-            client: registered.client.clone(),
-            redirect_uri: listener.uri().to_owned(),
-            expires_at: registered.expires_at,
-            known_at: self.settings.now.seconds(),
-        };
-        self.keep_registration(&name, &kept).await;
-        Ok(Identity {
-            client: registered.client,
-            listener,
-        })
-    }
-
-    async fn keep_registration(&self, name: &str, kept: &Registration) {
-        let (kind, content) = (Kind::ClientRegistration, kept.write());
-        let put = self.vault.put(name, kind, &content, Expected::Anything);
-        if let Err(why) = put.await {
-            tracing::warn!(%why, "the registration cannot be kept");
-        }
-    }
-
-    /// Whether the server has lost a registration of ours. One it has just honoured is not asked after.
-    async fn is_forgotten(&self, asking: &Asking<'_>, known_at: u64) -> Result<bool, Cause> {
-        let now = self.settings.now.seconds();
-        if (known_at..known_at.saturating_add(TRUSTED)).contains(&now) {
-            return Ok(false);
-        }
-        // What is looked at is not the page that will be shown: its state and verifier are thrown away.
-        let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
-        let page = code::begin(asking, &self.settings, state)?;
-        self.http.check(page.url())?;
-        Ok(registration::is_forgotten(&self.http, page.url(), asking.redirect_uri).await)
-    }
-
-    /// Notes that a registration was honoured, and how its secret was taken.
-    async fn confirm_registration(&self, entry: &Entry, redirect_uri: &str) {
-        let name = Registration::name(&entry.issuer, &self.settings);
-        if entry.client.source != Source::Registered {
-            return;
-        }
-        if let Ok(Some(kept)) = self.registration(&name).await
-            && kept.client.id == entry.client.id
-            && kept.redirect_uri == redirect_uri
-        {
-            let kept = Registration {
-                client: entry.client.clone(),
-                known_at: entry.obtained_at,
-                ..kept
-            };
-            self.keep_registration(&name, &kept).await;
-        }
-    }
-
-    /// A client the user brought was registered with somebody. Where the server once named that one and now another,
-    /// the client's secret is none of the other's business (G-02, T8), unless the user says so.
-    async fn belongs_there(
-        &self,
-        client: &Client,
-        server: &AuthorizationServer,
-    ) -> Result<(), Cause> {
-        if client.source != Source::Given || self.settings.authorization_server.is_some() {
-            return Ok(());
-        }
-        let ours = subject(&self.settings);
-        let mut was = None;
-        for (name, kind) in self.vault.list().await? {
-            let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
-            if kind != Kind::Oauth || !parts.starts_with(&ours) || parts.get(4) != Some(&client.id)
-            {
-                continue;
-            }
-            match parts.get(3) {
-                Some(issuer) if issuer == server.issuer() => return Ok(()),
-                issuer => was = issuer.cloned(),
-            }
-        }
-        was.map_or(Ok(()), |was| {
-            Err(registration::Error::Elsewhere {
-                client: super::plain(&client.id, 200),
-                was: super::plain(&was, 200),
-                now: super::plain(server.issuer(), 200),
-            }
-            .into())
-        })
-    }
-
-    async fn registration(&self, name: &str) -> Result<Option<Registration>, Cause> {
-        let found = self.vault.read(name).await?;
-        let now = self.settings.now.seconds();
-        Ok(found
-            .and_then(|found| Registration::read(&found.content))
-            .filter(|kept| kept.expires_at.is_none_or(|at| now < at)))
-    }
-
-    async fn listen(&self, place: &Place) -> Result<Loopback, Cause> {
-        Loopback::open(place, &self.tasks)
-            .await
-            .map_err(|error| Cause::Listener {
-                place: format!("{}:{}", place.host, place.port),
-                error,
-            })
-    }
-
-    /// Where to listen: what the user says, else where the kept registration says, else anywhere, under a path nobody
-    /// can guess unless `fixed` has to be it.
-    fn place(
-        &self,
-        server: &AuthorizationServer,
-        fixed: Option<&str>,
-        kept: Option<&Url>,
-    ) -> Place {
-        let settings = &self.settings;
-        let announced = settings.redirect_uri.as_deref();
-        let parsed = announced.and_then(|uri| Url::parse(uri).ok());
-        let pattern = parsed.as_ref().or(kept);
-        let host = settings
-            .callback_host
-            .clone()
-            .or_else(|| quirks(server.issuer()).callback_host.map(str::to_owned))
-            .or_else(|| {
-                kept?
-                    .host_str()
-                    .map(|host| host.trim_matches(['[', ']']).to_owned())
-            });
-        let path = settings
-            .callback_path
-            .as_deref()
-            .or(pattern.map(Url::path))
-            .or(fixed)
-            .map_or_else(unguessable_path, str::to_owned);
-        let port = settings.callback_port.or(pattern.and_then(Url::port));
-        Place {
-            host: host.unwrap_or_else(|| "127.0.0.1".to_owned()),
-            port: port.unwrap_or(0),
-            path,
-            announced: announced.map(str::to_owned),
-        }
-    }
-
     /// The user's word, else the resource's own name byte for byte, else the canonical URI; nothing where the
     /// server is known not to take it.
-    fn resource_parameter(
+    pub(super) fn resource_parameter(
         &self,
         resource: &ProtectedResource,
         server: &AuthorizationServer,
@@ -436,7 +249,7 @@ impl House {
         })
     }
 
-    fn entry(
+    pub(super) fn entry(
         &self,
         server: &AuthorizationServer,
         client: Client,
@@ -471,7 +284,7 @@ impl House {
         entry
     }
 
-    async fn keep(&self, entry: &Entry) {
+    pub(super) async fn keep(&self, entry: &Entry) {
         match self.lock().await {
             Ok(_lock) => {
                 let name = entry.name(&self.settings);
@@ -485,9 +298,9 @@ impl House {
     }
 }
 
-/// Seconds in which a registration the server has honoured is not asked after.
-const TRUSTED: u64 = 600;
-
-fn unguessable_path() -> String {
-    format!("/cb/{}", CsrfToken::new_random_len(16).into_secret())
+/// Who pasted sees no page.
+fn answer(visit: Option<Visit>, page: Page) {
+    if let Some(visit) = visit {
+        visit.answer(page);
+    }
 }

@@ -21,7 +21,7 @@ use oauth2::{
 use url::{Url, form_urlencoded};
 
 use super::answers::{regular, unwell};
-use super::http::{Fault, Http, host_of, is_unwell};
+use super::http::{Answer, Fault, Http, host_of, is_unwell};
 use super::registration::{Client, Method};
 use super::scope::Scopes;
 use crate::secret::Secret;
@@ -199,7 +199,7 @@ impl Endpoint<'_> {
         client
     }
 
-    fn parameters(&self) -> impl Iterator<Item = (String, String)> {
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (String, String)> {
         let resource = self
             .resource
             .map(|uri| ("resource".to_owned(), uri.to_owned()));
@@ -228,6 +228,11 @@ impl Endpoint<'_> {
                 return Err(self.unusable("the answer"));
             }
         };
+        self.take(&tokens)
+    }
+
+    /// Takes tokens out of an answer, into our hands.
+    pub(super) fn take(&self, tokens: &BasicTokenResponse) -> Result<TokenSet, Error> {
         let access = Secret::new(tokens.access_token().secret().as_str());
         if access.expose().is_empty() || !access.expose().bytes().all(|b| b.is_ascii_graphic()) {
             return Err(self.unusable("access_token"));
@@ -248,7 +253,17 @@ impl Endpoint<'_> {
         })
     }
 
-    fn unusable(&self, why: &'static str) -> Error {
+    /// An answer in the words `oauth2` knows.
+    pub(super) fn regular(&self, answer: &Answer) -> Result<HttpResponse, Fault> {
+        let (status, value) = regular(answer, self.url, self.use_id_token)?;
+        let mut response = HttpResponse::new(value.to_string().into_bytes());
+        *response.status_mut() = status;
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        Ok(response)
+    }
+
+    pub(super) fn unusable(&self, why: &'static str) -> Error {
         Error::Unusable {
             host: host_of(self.url),
             why,
@@ -265,12 +280,7 @@ impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let answer = self.http.post(self.url, head.headers, body).await?;
-            let (status, value) = regular(&answer, self.url, self.use_id_token)?;
-            let mut response = HttpResponse::new(value.to_string().into_bytes());
-            *response.status_mut() = status;
-            let json = HeaderValue::from_static("application/json");
-            response.headers_mut().insert(CONTENT_TYPE, json);
-            Ok(response)
+            self.regular(&answer)
         })
     }
 }
@@ -287,6 +297,29 @@ pub async fn revoke(
     token: &Secret,
     hint: &'static str,
 ) -> Result<(), Error> {
+    let (headers, body) = revocation(client, token, hint);
+    let answer = http.post(at, headers, body).await?;
+    match answer.status {
+        200..=299 => Ok(()),
+        status if is_unwell(status) => Err(unwell(&answer, at).into()),
+        status => {
+            let object: serde_json::Value =
+                serde_json::from_slice(&answer.body).unwrap_or_default();
+            let code = object.get("error").and_then(serde_json::Value::as_str);
+            let secrets = || [token].into_iter().chain(client.secret.as_ref());
+            Err(Error::Refused {
+                host: host_of(at),
+                code: code.map_or_else(
+                    || format!("http_{status}"),
+                    |code| super::plain(&without(code, secrets()), 100),
+                ),
+                description: None,
+            })
+        }
+    }
+}
+
+fn revocation(client: &Client, token: &Secret, hint: &str) -> (HeaderMap, Vec<u8>) {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", token.expose());
     form.append_pair("token_type_hint", hint);
@@ -313,25 +346,7 @@ pub async fn revoke(
             form.append_pair("client_id", &client.id);
         }
     }
-    let answer = http.post(at, headers, form.finish().into_bytes()).await?;
-    match answer.status {
-        200..=299 => Ok(()),
-        status if is_unwell(status) => Err(unwell(&answer, at).into()),
-        status => {
-            let object: serde_json::Value =
-                serde_json::from_slice(&answer.body).unwrap_or_default();
-            let code = object.get("error").and_then(serde_json::Value::as_str);
-            let secrets = || [token].into_iter().chain(client.secret.as_ref());
-            Err(Error::Refused {
-                host: host_of(at),
-                code: code.map_or_else(
-                    || format!("http_{status}"),
-                    |code| super::plain(&without(code, secrets()), 100),
-                ),
-                description: None,
-            })
-        }
-    }
+    (headers, form.finish().into_bytes())
 }
 
 /// The second answer, unless it is no better: then the first says why.

@@ -237,8 +237,19 @@ impl House {
             return Ok(turn);
         }
         let name = self.lock_name("sign-in");
+        let ours = record.attempt.clone();
+        let insisting = async {
+            loop {
+                tokio::time::sleep(OVER_THE_SHOULDER).await;
+                // What they were writing when we wrote may have gone over ours.
+                if self.record().await.attempt != ours {
+                    self.leave(&record).await;
+                }
+            }
+        };
         tokio::select! {
             turn = self.vault.lock(&name, TAKEOVER) => Ok(turn?),
+            () = insisting => Err(Cause::Superseded),
             () = self.leaving.cancelled() => Err(Cause::Leaving),
         }
     }
@@ -322,11 +333,19 @@ impl House {
             self.is_worth_it(challenge, &server, before.as_ref(), scope.as_ref())
                 .await?;
         }
+        let is_by_device = self.is_by_device(&server)?;
         let now = self.settings.now.seconds();
         self.update(attempt, |record| record.window_opens(now))
             .await;
         let challenged = challenge.scope.as_deref().map(Scopes::parse);
         let past = Past::new(before.as_ref(), challenged.as_ref().or(resource.scopes()));
+        if is_by_device
+            && let Some(entry) = self
+                .ask_by_device(attempt, &resource, &server, scope.as_ref(), &past)
+                .await?
+        {
+            return Ok(entry);
+        }
         self.ask_a_person(attempt, &resource, &server, scope, past)
             .await
     }

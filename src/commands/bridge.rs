@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
 use super::on_stderr;
+use super::secrets::Secrets;
 use crate::auth::Authorizer;
 use crate::bridge::{self, Parts, Stop};
 use crate::cli::BridgeArgs;
@@ -19,6 +21,7 @@ use crate::remote::recorded::Recorded;
 use crate::report::{Failure, Kind};
 use crate::settings::{self, Surroundings, Target};
 use crate::stdio::Host;
+use crate::store::Vault;
 use crate::transcript::redact::Redactor;
 
 /// How long a token request that is under way may take to be stored when everything else is done: a rotated refresh
@@ -27,13 +30,20 @@ const LAST_TOKEN: Duration = Duration::from_secs(5);
 /// How long the last lines of a recording may take to reach the disk.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
+/// What is remembered of a server: whether it wants a credential. So a start that needs none does not open the vault, and
+/// one that does opens it while the host is still speaking (security.md 2.10). A server that changes its mind costs one
+/// challenge.
+const AUTH: &str = "auth";
+const OAUTH: &str = "oauth";
+const NONE: &str = "none";
+
 /// Runs until the host leaves, a signal comes, or stdout is closed.
 ///
 /// # Errors
 /// Wrong settings. What happens later is told to the host, not returned.
 pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Failure> {
     args.target.sign_in.callback_port = args.target.sign_in.callback_port.or(args.port);
-    let target = settings::target(&args.target, around)?;
+    let mut target = settings::target(&args.target, around)?;
     if target.is_secret_typed {
         tracing::warn!(
             "a secret in the arguments can be read by everyone on this machine; use ${{NAME}} or --header-file"
@@ -42,7 +52,15 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
     if let Some(warning) = args.compat.warning() {
         tracing::warn!("{warning}");
     }
-    let authorizer = Arc::new(authorizer(&args, &target, around)?);
+    let vault = if target.brings_authorization && target.templates.is_empty() {
+        Vault::in_memory()
+    } else {
+        settings::vault(&args.target.vault, around, false)?
+    };
+    let vault = Arc::new(vault);
+    let authorizer = Arc::new(authorizer(&args, &target, Arc::clone(&vault), around)?);
+    let secrets = Secrets::default();
+    target.https.late = secrets.fetch(&vault, &target);
     let recorder = args.speaking.record.as_deref().map(recorder).transpose()?;
     let speaking = settings::speaking(
         &args.speaking,
@@ -50,6 +68,12 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
         &args.target.sign_in.account,
         around,
     );
+    let facts = speaking.facts.clone();
+    match facts.recall(AUTH).as_ref().and_then(Value::as_str) {
+        Some(OAUTH) => authorizer.begin(),
+        Some(NONE) => authorizer.wait_to_be_asked(),
+        _ => {}
+    }
     let max_message = target.https.max_message;
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
@@ -67,9 +91,14 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
             Some(recorder) => recorded(parts, recorder).await,
         }
         authorizer.settle(LAST_TOKEN).await;
+        secrets.settle().await;
+        if let Some(is_wanted) = authorizer.wants_credential() {
+            facts.learn(AUTH, if is_wanted { OAUTH } else { NONE }.into());
+        }
     };
     tokio::select! {
         () = carried => Ok(()),
+        failure = secrets.mistake() => Err(failure),
         never = signals(stop) => match never {},
     }
 }
@@ -77,6 +106,7 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
 fn authorizer(
     args: &BridgeArgs,
     target: &Target,
+    vault: Arc<Vault>,
     around: &Surroundings,
 ) -> Result<Authorizer, Failure> {
     if target.brings_authorization {
@@ -92,9 +122,8 @@ fn authorizer(
     )?;
     // The host may leave before the person has signed in.
     settings.helper = around.helper();
-    let vault = settings::vault(&target_args.vault, around, false)?;
     let http = settings::sign_in_http(target.tls.clone(), &settings);
-    Ok(Authorizer::new(settings, Arc::new(vault), http))
+    Ok(Authorizer::new(settings, vault, http))
 }
 
 fn recorder(path: &Path) -> Result<Recorder, Failure> {

@@ -1,34 +1,50 @@
 //! `mcpipe login`: signs in now, whatever is held, and stores what comes of it.
 
-use std::sync::Arc;
+use std::io::{self, BufRead as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use http::HeaderMap;
+use tokio::sync::mpsc;
 
 use super::{on_stderr, print};
 use crate::auth::challenge::Challenge;
-use crate::auth::{Authorizer, Error, kept};
+use crate::auth::{self, Announce, Authorizer, Error, Notice, Pasted, kept};
 use crate::cli::TargetArgs;
 use crate::frame::{Frame, Id};
 use crate::remote::https::Https;
 use crate::remote::{Answer, Fault, Outgoing, Remote as _, Verb};
 use crate::report::{Failure, Kind};
 use crate::settings::{self, Surroundings};
+use crate::static_secret;
 
 /// Asks the server what it wants, and signs in accordingly.
 ///
 /// # Errors
 /// Wrong settings, nobody reachable, or a sign-in that did not end well.
 pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure> {
-    let target = settings::target(args, around)?;
+    let mut target = settings::target(args, around)?;
     if target.brings_authorization {
         let error = "the --header that sets Authorization replaces signing in";
         return Err(Failure::usage(error).hint("leave that header out to sign in"));
     }
-    let settings = settings::sign_in(&target, &args.network, &args.sign_in, around, on_stderr())?;
+    let mut settings =
+        settings::sign_in(&target, &args.network, &args.sign_in, around, on_stderr())?;
+    if around.is_typed_into && around.is_terminal {
+        take_pasted(&mut settings);
+    }
     let vault = Arc::new(settings::vault(&args.vault, around, around.is_terminal)?);
     if vault.location().is_none() {
         let error = "a sign-in that is kept in memory only ends with this command";
         return Err(Failure::usage(error).hint("leave out --vault none"));
+    }
+    // Whatever opens the vault is asked for before a person is sent anywhere.
+    vault.root().await?;
+    if !target.templates.is_empty() {
+        let origin = settings::origin(&target.https.url);
+        let now = settings::now();
+        let headers = static_secret::headers(&vault, &target.templates, &origin, now).await?;
+        target.https.headers.extend(headers);
     }
     let account = settings.account.clone();
     let http = settings::sign_in_http(target.tls.clone(), &settings);
@@ -67,6 +83,42 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
         }
         (Err(error), None) => Err(unasked(error)),
         (Err(error), Some(_)) => Err(error.into()),
+    }
+}
+
+/// Lets the person paste where the browser ended, which may be on another machine. Reads the terminal from when there
+/// is something to paste, so that a passphrase asked for before is not taken for it.
+fn take_pasted(settings: &mut auth::Settings) {
+    let (typed, lines) = mpsc::channel(1);
+    let typed = Mutex::new(Some(typed));
+    settings.pasted = Some(Pasted::new(lines));
+    settings.announce = Announce::new(move |notice| {
+        say(&notice.text());
+        let Notice::Visit {
+            user_code: None, ..
+        } = notice
+        else {
+            return;
+        };
+        let typed = typed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(typed) = typed {
+            say("If the browser cannot come back here, paste the address it ends at:\n");
+            thread::spawn(move || read_lines(&typed));
+        }
+    });
+}
+
+fn say(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Ends with the input, or when nobody wants more; a read that is under way is abandoned with the process.
+fn read_lines(typed: &mpsc::Sender<String>) {
+    for line in io::stdin().lock().lines() {
+        let Ok(line) = line else { return };
+        if !line.trim().is_empty() && typed.blocking_send(line).is_err() {
+            return;
+        }
     }
 }
 

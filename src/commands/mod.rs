@@ -5,7 +5,9 @@ pub mod helper;
 pub mod import;
 pub mod login;
 pub mod logout;
+mod secrets;
 pub mod status;
+pub mod vault;
 
 use std::io::{self, Write as _};
 

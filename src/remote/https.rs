@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time;
 use url::Url;
 
+use super::late::Late;
 use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
 use crate::auth::challenge::Challenge;
 use crate::frame::{Frame, Parsed};
@@ -45,6 +46,8 @@ pub struct Settings {
     /// The user's own headers, values expanded. May hold secrets; marked sensitive. Those that are the protocol's or
     /// the connection's business are passed over.
     pub headers: HeaderMap,
+    /// More of them, which are waited for before anything is sent.
+    pub late: Option<Late>,
     /// The largest body or event accepted, in bytes (`--max-message-size`).
     pub max_message: usize,
     /// TCP and TLS together (`--connect-timeout`).
@@ -153,6 +156,9 @@ impl Https {
         };
         // The user's first, so that what the protocol needs wins.
         let mut headers = self.settings.headers.clone();
+        if let Some(late) = &self.settings.late {
+            headers.extend(passed_on(late.headers().await?));
+        }
         headers.insert(ACCEPT, accept);
         for (name, value) in outgoing.headers {
             headers.insert(name, value.clone());

@@ -5,6 +5,7 @@
 //! credential from the authorizer, and what came back is said in the words of [`Answer`].
 
 pub mod https;
+pub mod late;
 pub mod recorded;
 pub mod replay;
 pub mod tls;
@@ -119,6 +120,14 @@ pub enum Fault {
         /// What it was.
         why: String,
     },
+    /// A secret that was to go with it is not to be had, so nothing was sent.
+    #[error("a header's secret: {why}")]
+    Withheld {
+        /// What is in the way.
+        why: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// A body or an event over `--max-message-size`.
     #[error("{host} sent a message of more than {limit} bytes")]
     TooLarge {
@@ -153,6 +162,11 @@ impl Fault {
             Self::Silent { .. } => Trouble::new("timed_out", format!("{self}.")).retryable(),
             Self::NotMcp { .. } => Trouble::new("bad_answer", format!("{self}."))
                 .hint("Check the address: `mcpipe doctor URL` says what is there."),
+            Self::Withheld { hint, .. } => {
+                let mut trouble = Trouble::new("vault", format!("{self}."));
+                trouble.hint.clone_from(hint);
+                trouble
+            }
             Self::TooLarge { .. } => Trouble::new("too_large", format!("{self}."))
                 .hint("--max-message-size raises the limit."),
         }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{Error, Surroundings, expand, is_loopback};
+use super::headers::expand_here;
+use super::{Error, Surroundings, is_loopback};
 use crate::auth::registration::Method;
 use crate::auth::scope::Scopes;
 use crate::cli::SignInArgs;
@@ -67,7 +68,7 @@ impl Identity {
     ) -> Result<(), Error> {
         let text = |name: &str| -> Result<Option<String>, Error> {
             match info.get(name).and_then(Value::as_str) {
-                Some(text) => expand(INFO, text, around).map(Some),
+                Some(text) => expand_here(INFO, text, around).map(Some),
                 None => Ok(None),
             }
         };

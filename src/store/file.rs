@@ -1,4 +1,4 @@
-//! Files that only their owner may read: where they are, how they are opened, replaced and locked.
+//! Files that only their owner may read: how they are opened, replaced and locked.
 //!
 //! A file is looked at through the descriptor it was opened with, so nothing can be swapped between the look and the
 //! read. A file is replaced in one step: whoever reads sees all of the old or all of the new one, whenever the power
@@ -11,91 +11,15 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::primitives::{Key, decode, digest, encode};
+use super::key_command;
+use super::primitives::{Key, encode};
 use super::system;
-
-/// Where the vault, its key and its locks are.
-#[derive(Clone, Debug)]
-pub struct Place {
-    directory: PathBuf,
-    key_directory: PathBuf,
-    /// Somebody chose the directory (`MCPIPE_HOME`), so its mode is theirs to decide.
-    chosen: bool,
-}
-
-impl Place {
-    /// Everything under `home` if given, else where the system keeps an application's data. Nothing is looked at or
-    /// created.
-    ///
-    /// # Errors
-    /// [`Error::NoPlace`] if there is neither.
-    pub fn new(home: Option<&Path>) -> Result<Self, Error> {
-        if let Some(home) = home {
-            let directory = absolute(home).map_err(|_| Error::NoPlace)?;
-            return Ok(Self {
-                key_directory: directory.join("state"),
-                directory,
-                chosen: true,
-            });
-        }
-        // The local one: on Windows the other travels between machines. Elsewhere they are the same.
-        let data = dirs::data_local_dir().ok_or(Error::NoPlace)?;
-        let state = dirs::state_dir().map(|state| state.join("mcpipe"));
-        Ok(Self {
-            directory: data.join("mcpipe"),
-            // Another directory than the vault's, so that a copy of one is not a copy of both.
-            key_directory: state.unwrap_or_else(|| data.join("mcpipe-state")),
-            chosen: false,
-        })
-    }
-
-    /// The vault.
-    pub fn vault(&self) -> PathBuf {
-        self.directory.join("vault.bin")
-    }
-
-    /// The machine key, for the slot that asks nobody.
-    pub fn key(&self) -> PathBuf {
-        self.key_directory.join("vault.key")
-    }
-
-    /// Held while the vault is read, changed and written: milliseconds.
-    pub fn vault_lock(&self) -> PathBuf {
-        self.directory.join("vault.lock")
-    }
-
-    /// Held while one entry is renewed: seconds. Taken before the vault's, never after.
-    pub fn entry_lock(&self, name: &str) -> PathBuf {
-        self.directory
-            .join(format!("cred-{}.lock", hex_digest(name)))
-    }
-
-    /// A note that processes leave for each other: small, and no place for tokens.
-    pub fn note(&self, name: &str) -> PathBuf {
-        self.directory
-            .join(format!("note-{}.json", hex_digest(name)))
-    }
-
-    /// Makes the vault's directory, or sees that it is private.
-    ///
-    /// # Errors
-    /// [`Error::Owner`], [`Error::WritableDirectory`], or the system's.
-    pub fn prepare(&self, loose: bool) -> Result<(), Error> {
-        prepare(&self.directory, self.chosen, loose)
-    }
-
-    /// As [`Place::prepare`], for the machine key's.
-    ///
-    /// # Errors
-    /// As [`Place::prepare`].
-    pub fn prepare_key(&self, loose: bool) -> Result<(), Error> {
-        prepare(&self.key_directory, false, loose)
-    }
-}
 
 /// Why a file was not used.
 #[derive(Debug, thiserror::Error)]
@@ -271,12 +195,32 @@ impl Private {
     }
 }
 
-const UNFINISHED: (&str, &str) = (".vault-", ".tmp");
-
-fn hex_digest(name: &str) -> String {
-    let bytes = digest(name.as_bytes());
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The text of a configuration file that decides what is run: not believed if somebody else can write it, unless `loose`.
+/// `None` if there is none.
+///
+/// # Errors
+/// As [`Private::open`]; symbolic links are followed, because people keep such files elsewhere.
+pub fn read_trusted(path: &Path, loose: bool) -> Result<Option<String>, Error> {
+    const LONGEST: u64 = 1 << 20;
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("open", path)(error)),
+    };
+    let metadata = file.metadata().map_err(Error::io("look at", path))?;
+    if !metadata.is_file() {
+        return Err(Error::NotRegular(path.into()));
+    }
+    if !loose {
+        system::check_trusted(path, &metadata)?;
+    }
+    let mut text = String::new();
+    let read = file.take(LONGEST).read_to_string(&mut text);
+    read.map_err(Error::io("read", path))?;
+    Ok(Some(text))
 }
+
+const UNFINISHED: (&str, &str) = (".vault-", ".tmp");
 
 /// Puts `bytes` in the place of whatever is at `path`, in one step, and returns once it would survive a power cut. For
 /// holders of the vault's lock, because of [`sweep`].
@@ -284,7 +228,20 @@ fn hex_digest(name: &str) -> String {
 /// # Errors
 /// The system's; then what was there is there still.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, Error> {
-    replace_by(path, bytes, UNFINISHED.0)
+    let directory = directory_of(path);
+    let (unfinished, stamp) = write_beside(path, bytes, UNFINISHED.0, true)?;
+    put_in_place(&unfinished, path)?;
+    system::sync(directory).map_err(Error::io("write", directory))?;
+    Ok(stamp)
+}
+
+/// As [`replace`], without waiting for the disk: after a power cut it may be the old one, or none.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_soon(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let (unfinished, _) = write_beside(path, bytes, UNFINISHED.0, false)?;
+    put_in_place(&unfinished, path)
 }
 
 /// As [`replace`], for anybody.
@@ -292,13 +249,42 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, Error> {
 /// # Errors
 /// As [`replace`].
 pub fn replace_note(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    replace_by(path, bytes, ".note-").map(|_| ())
+    let directory = directory_of(path);
+    let (unfinished, _) = write_beside(path, bytes, ".note-", true)?;
+    put_in_place(&unfinished, path)?;
+    system::sync(directory).map_err(Error::io("write", directory))
 }
 
-fn replace_by(path: &Path, bytes: &[u8], prefix: &str) -> Result<Stamp, Error> {
+/// As [`replace`], where nothing is yet.
+///
+/// # Errors
+/// As [`replace`], and if something is there.
+pub fn create(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let (unfinished, _) = write_beside(path, bytes, ".export-", true)?;
+    // A second name can only be given where there is none; renaming would replace.
+    let linked = fs::hard_link(&unfinished, path);
+    let _ = fs::remove_file(&unfinished);
+    linked.map_err(Error::io("create", path))?;
+    let directory = directory_of(path);
+    system::sync(directory).map_err(Error::io("write", directory))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn write_beside(
+    path: &Path,
+    bytes: &[u8],
+    prefix: &str,
+    is_synced: bool,
+) -> Result<(PathBuf, Stamp), Error> {
     let failed = |doing| Error::io(doing, path);
-    let directory = path.parent().unwrap_or_else(|| Path::new("."));
-    // Created with mode 0600 and O_EXCL, under a random name.
+    let directory = directory_of(path);
+    // Created with mode 0600 and O_EXCL, under a random name; removed when dropped.
     let mut unfinished = tempfile::Builder::new()
         .prefix(prefix)
         .suffix(UNFINISHED.1)
@@ -306,19 +292,24 @@ fn replace_by(path: &Path, bytes: &[u8], prefix: &str) -> Result<Stamp, Error> {
         .map_err(Error::io("create a file in", directory))?;
     unfinished.write_all(bytes).map_err(failed("write"))?;
     let file = unfinished.as_file();
-    file.sync_all().map_err(failed("write"))?;
+    if is_synced {
+        file.sync_all().map_err(failed("write"))?;
+    }
     let stamp = system::stamp(&file.metadata().map_err(failed("look at"))?);
     let (file, unfinished) = unfinished
         .keep()
         .map_err(|error| failed("write")(error.error))?;
     drop(file);
-    if let Err(error) = system::rename(&unfinished, path) {
+    Ok((unfinished, stamp))
+}
+
+fn put_in_place(unfinished: &Path, path: &Path) -> Result<(), Error> {
+    let renamed = system::rename(unfinished, path);
+    renamed.map_err(|error| {
         // Should this fail too, the next writer sweeps.
-        let _ = fs::remove_file(&unfinished);
-        return Err(failed("replace")(error));
-    }
-    system::sync(directory).map_err(Error::io("write", directory))?;
-    Ok(stamp)
+        let _ = fs::remove_file(unfinished);
+        Error::io("replace", path)(error)
+    })
 }
 
 /// Removes what writers that died left beside `path`. Every writer works under the vault's lock, so for whoever holds
@@ -369,7 +360,10 @@ impl Lock {
     }
 }
 
-/// The key in a key file: 32 bytes, base64url, on the first line. What follows is left for an anchor against old copies.
+/// What a key file that the system has sealed begins with.
+const SEALED: &[u8] = b"dpapi:";
+
+/// The key in a key file: 32 bytes, base64url, on the first line; on Windows sealed by the system for this user.
 ///
 /// # Errors
 /// As [`Private::open`], and [`Error::NoKey`].
@@ -379,27 +373,26 @@ pub fn read_key(path: &Path, loose: bool) -> Result<Option<Key>, Error> {
         return Ok(None);
     };
     let bytes = Zeroizing::new(file.read(LONGEST)?);
-    let line = bytes.split(|byte| *byte == b'\n').next();
-    let key = line
-        .and_then(|line| std::str::from_utf8(line).ok())
-        .and_then(|line| decode(line.trim_end()));
-    key.map(|key| Some(Key::new(key)))
-        .ok_or_else(|| Error::NoKey(path.into()))
+    let key = match bytes.strip_prefix(SEALED) {
+        Some(sealed) => {
+            let sealed = STANDARD.decode(sealed.trim_ascii());
+            let sealed = sealed.map_err(|_| Error::NoKey(path.into()))?;
+            let key = system::unseal(&sealed).map_err(Error::io("unseal", path))?;
+            key.as_slice().try_into().ok().map(Key::new)
+        }
+        None => key_command::read_key(&bytes),
+    };
+    key.map(Some).ok_or_else(|| Error::NoKey(path.into()))
 }
 
 /// Writes a key file.
 ///
 /// # Errors
-/// As [`replace`].
+/// As [`replace`]; or the system does not seal.
 pub fn write_key(path: &Path, key: &Key) -> Result<(), Error> {
-    let line = Zeroizing::new(encode(key.expose()) + "\n");
-    replace(path, line.as_bytes()).map(|_| ())
-}
-
-fn prepare(directory: &Path, chosen: bool, loose: bool) -> Result<(), Error> {
-    system::create_directory(directory).map_err(Error::io("create", directory))?;
-    if loose {
-        return Ok(());
-    }
-    system::check_directory(directory, chosen)
+    let line = match system::seal(key.expose()).map_err(Error::io("seal", path))? {
+        Some(sealed) => [SEALED, STANDARD.encode(sealed).as_bytes(), b"\n"].concat(),
+        None => (encode(key.expose()) + "\n").into_bytes(),
+    };
+    replace(path, &Zeroizing::new(line)).map(|_| ())
 }

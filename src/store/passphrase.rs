@@ -8,20 +8,14 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
+use super::program::{self, Words};
 use crate::secret::Secret;
 
 /// Longest passphrase, in bytes.
 pub const MAX_LENGTH: usize = 1024;
-
-/// How long a command may take: long enough for a person to find the prompt it shows.
-pub const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A question to a terminal, and its answer: [`terminal`], or a test's.
 pub type Prompt = fn(&str) -> io::Result<String>;
@@ -64,31 +58,9 @@ pub enum Error {
     /// More than [`MAX_LENGTH`].
     #[error("the passphrase is longer than {MAX_LENGTH} bytes")]
     TooLong,
-    /// A quote was opened and not closed, or there is no program.
-    #[error("the passphrase command cannot be split into words: {0}")]
-    Words(&'static str),
-    /// The command did not start, or broke.
-    #[error("cannot run the passphrase command {program:?}")]
-    Command {
-        /// Its first word.
-        program: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The command said no.
-    #[error("the passphrase command {program:?} failed ({status})")]
-    Failed {
-        /// Its first word.
-        program: String,
-        /// How it ended.
-        status: ExitStatus,
-    },
-    /// The command took longer than [`COMMAND_PATIENCE`] and was ended.
-    #[error("the passphrase command {program:?} took longer than {} seconds", COMMAND_PATIENCE.as_secs())]
-    Slow {
-        /// Its first word.
-        program: String,
-    },
+    /// The command gave none.
+    #[error("the passphrase command gave no passphrase")]
+    Command(#[from] program::Error),
     /// The two answers to a question asked twice.
     #[error("the two passphrases are different")]
     Different,
@@ -101,6 +73,7 @@ pub enum Error {
 }
 
 /// A passphrase, as bytes, without the newline it may have ended with. Wiped when dropped.
+#[derive(Clone)]
 pub struct Passphrase(Zeroizing<Vec<u8>>);
 
 impl Passphrase {
@@ -160,7 +133,8 @@ impl Sources {
         } else if let Some(path) = &self.environment_file {
             read_file(path)?
         } else if let Some(command) = &self.command {
-            run(&words(command)?, COMMAND_PATIENCE)?
+            let said = Words::split(command)?.run(None, program::PATIENCE)?;
+            Passphrase::new(said.as_slice())?
         } else {
             return Ok(None);
         };
@@ -228,110 +202,6 @@ fn read_bounded(source: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Splits at blanks; `'…'` is literal, in `"…"` a backslash escapes `"` and `\`, elsewhere it escapes anything. No
-/// variables, no patterns.
-fn words(line: &str) -> Result<Vec<String>, Error> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut rest = line.chars().peekable();
-    while let Some(char) = rest.next() {
-        match char {
-            blank if blank.is_whitespace() => words.extend(word.take()),
-            '\'' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match rest.next().ok_or(Error::Words("a ' is not closed"))? {
-                        '\'' => break,
-                        char => word.push(char),
-                    }
-                }
-            }
-            '"' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match rest.next().ok_or(Error::Words("a \" is not closed"))? {
-                        '"' => break,
-                        '\\' if matches!(rest.peek(), Some('"' | '\\')) => {
-                            word.extend(rest.next());
-                        }
-                        char => word.push(char),
-                    }
-                }
-            }
-            '\\' => {
-                let escaped = rest.next().ok_or(Error::Words("it ends in a \\"))?;
-                word.get_or_insert_default().push(escaped);
-            }
-            char => word.get_or_insert_default().push(char),
-        }
-    }
-    words.extend(word);
-    if words.is_empty() {
-        return Err(Error::Words("it is empty"));
-    }
-    Ok(words)
-}
-
-fn run(words: &[String], patience: Duration) -> Result<Passphrase, Error> {
-    let [program, arguments @ ..] = words else {
-        return Err(Error::Words("it is empty"));
-    };
-    let broken = |source| Error::Command {
-        program: program.clone(),
-        source,
-    };
-    let slow = || Error::Slow {
-        program: program.clone(),
-    };
-    // Its standard error stays ours: a program that cannot find a key says so there.
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env_remove("MCPIPE_PASSPHRASE")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(broken)?;
-    let Some(output) = child.stdout.take() else {
-        return Err(broken(io::ErrorKind::BrokenPipe.into()));
-    };
-    // A thread of its own, because a grandchild may hold the pipe after the child has been ended; then it is left behind.
-    let (sender, receiver) = mpsc::sync_channel(1);
-    thread::spawn(move || sender.send(read_bounded(output)));
-    let Ok(output) = receiver.recv_timeout(patience) else {
-        end(&mut child);
-        return Err(slow());
-    };
-    let mut output = output.map_err(broken)?;
-    let Some(status) = wait(&mut child).map_err(broken)? else {
-        end(&mut child);
-        output.zeroize();
-        return Err(slow());
-    };
-    if !status.success() {
-        output.zeroize();
-        let program = program.clone();
-        return Err(Error::Failed { program, status });
-    }
-    Passphrase::new(output)
-}
-
-/// Waits for a child that has closed its output, five seconds at most.
-fn wait(child: &mut Child) -> io::Result<Option<ExitStatus>> {
-    for _ in 0..500 {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    Ok(None)
-}
-
-fn end(child: &mut Child) {
-    // Either fails only if it has ended already.
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,26 +226,6 @@ mod tests {
         let long = |length| Passphrase::new("x".repeat(length));
         assert!(long(MAX_LENGTH).is_ok());
         assert!(matches!(long(MAX_LENGTH + 1), Err(Error::TooLong)));
-    }
-
-    #[test]
-    fn a_command_is_split_as_a_shell_would() {
-        for (line, expected) in [
-            ("pass show mcpipe", vec!["pass", "show", "mcpipe"]),
-            ("  a\t b  ", vec!["a", "b"]),
-            (r#"a 'b c' "d e""#, vec!["a", "b c", "d e"]),
-            (r#"a b' c'd "" ''"#, vec!["a", "b cd", "", ""]),
-            (
-                r#""\"x\\ \n" '\n' \n \ y"#,
-                vec![r#""x\ \n"#, r"\n", "n", " y"],
-            ),
-            ("echo $HOME * ;", vec!["echo", "$HOME", "*", ";"]),
-        ] {
-            assert_eq!(words(line).unwrap(), expected, "{line}");
-        }
-        for line in ["", "  ", "a 'b", "a \"b", "a \\"] {
-            assert!(matches!(words(line), Err(Error::Words(_))), "{line}");
-        }
     }
 
     #[test]
@@ -446,33 +296,6 @@ mod tests {
             ..Sources::default()
         };
         assert!(matches!(sources.read(), Err(Error::StandardInput)));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_command_that_fails_or_hangs_is_told_apart() {
-        let run = |line: &str, patience| run(&words(line).unwrap(), patience);
-        let long = Duration::from_secs(20);
-        assert_eq!(text(&run("printf '%s' 'a b'", long).unwrap()), "a b");
-        assert!(matches!(
-            run("/nonexistent/program", long),
-            Err(Error::Command { .. })
-        ));
-        assert!(matches!(
-            run("sh -c 'echo x; exit 3'", long),
-            Err(Error::Failed { .. })
-        ));
-        assert!(matches!(run("true", long), Err(Error::Empty)));
-        // Nothing to read on standard input, or this would wait for it.
-        assert!(matches!(run("cat", long), Err(Error::Empty)));
-        assert!(matches!(
-            run("sleep 600", Duration::from_millis(50)),
-            Err(Error::Slow { .. })
-        ));
-        assert!(matches!(
-            run("yes", long),
-            Err(Error::Failed { .. } | Error::TooLong)
-        ));
     }
 
     #[test]

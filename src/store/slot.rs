@@ -133,6 +133,14 @@ impl Kdf {
         self.p
     }
 
+    /// Does the work of one opening, and throws the result away: for whoever wants to know what it costs here.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`].
+    pub fn try_out(self) -> Result<(), Error> {
+        self.stretch(b"a passphrase", &[0; 16]).map(|_| ())
+    }
+
     /// Argon2id. Takes a tenth of a second to seconds of one core, and the memory it says, which is wiped after use.
     fn stretch(self, passphrase: &[u8], salt: &[u8; 16]) -> Result<Key, Error> {
         let refused = |_| Error::NoMemory { kib: self.m_kib };
@@ -207,6 +215,27 @@ impl Slot {
         slot.commitment = *commitment.expose();
         slot.wrapped = wrapping.wrap(&slot.nonce, &slot.aad(vault_id), root);
         Ok(slot)
+    }
+
+    /// Random numbers for the same slot again: its name stays.
+    pub(super) fn again(&self, salt: [u8; 16], nonce: [u8; NONCE]) -> Fresh {
+        let id = decode(&self.id).unwrap_or_default();
+        Fresh { id, salt, nonce }
+    }
+
+    /// The same slot around another root key: label, name and cost stay.
+    pub(super) fn rewrap(
+        &self,
+        vault_id: &str,
+        opener: Opener<'_>,
+        root: &Key,
+        fresh: Fresh,
+    ) -> Result<Self, Error> {
+        let kdf = match self.kind {
+            SlotKind::Argon2id(kdf) => kdf,
+            SlotKind::Raw => Kdf::DEFAULT,
+        };
+        Self::wrap(vault_id, &self.label, opener, kdf, root, fresh)
     }
 
     /// The root key.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::disk::KEY_FILE;
+use super::disk::{KEY_FILE, KEY_FILES};
 use super::envelope;
 use super::slot::{Slot, SlotKind};
 
@@ -16,6 +16,24 @@ pub enum Level {
     Login,
     /// A passphrase.
     Passphrase,
+}
+
+impl Level {
+    /// What it withstands, and what not (security.md 2.9).
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::FilePermissions => {
+                "other users are kept out; who copies the whole disk, or runs as you, is not"
+            }
+            Self::Login => {
+                "other users and a stolen disk are kept out, as well as your login is; who runs as you is not"
+            }
+            Self::Passphrase => {
+                "other users and a stolen disk are kept out, as well as the passphrase is chosen; who runs as you \
+                 while it is open is not"
+            }
+        }
+    }
 }
 
 impl fmt::Display for Level {
@@ -50,6 +68,23 @@ pub struct Status {
     pub slots: Vec<SlotStatus>,
     /// What protects it; `None` if there is no file.
     pub level: Option<Level>,
+    /// The generation that this machine wrote last, if the file is an older copy.
+    pub behind: Option<u64>,
+}
+
+impl SlotStatus {
+    /// Is it opened by the machine's key file?
+    pub fn is_key_file(&self) -> bool {
+        self.kind == SlotKind::Raw && KEY_FILES.contains(&self.label.as_str())
+    }
+
+    pub(super) fn of(slot: &Slot) -> Self {
+        Self {
+            id: slot.id().to_owned(),
+            label: slot.label().to_owned(),
+            kind: slot.kind(),
+        }
+    }
 }
 
 impl Status {
@@ -64,13 +99,8 @@ impl Status {
             path,
             generation: sealed.map(envelope::Sealed::generation),
             level: slots.clone().map(level).min(),
-            slots: slots
-                .map(|slot| SlotStatus {
-                    id: slot.id().to_owned(),
-                    label: slot.label().to_owned(),
-                    kind: slot.kind(),
-                })
-                .collect(),
+            slots: slots.map(SlotStatus::of).collect(),
+            behind: None,
         }
     }
 }

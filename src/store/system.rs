@@ -11,6 +11,7 @@ mod on {
 
     use rustix::fs::OFlags;
     use rustix::io::Errno;
+    use zeroize::Zeroizing;
 
     use crate::store::file::{Error, Stamp};
 
@@ -64,6 +65,21 @@ mod on {
         Ok(())
     }
 
+    /// Ours or root's, and nobody else writes to it.
+    pub(in crate::store) fn check_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+        let owner = metadata.uid();
+        if owner != rustix::process::geteuid().as_raw() && owner != 0 {
+            return Err(Error::Owner(path.into()));
+        }
+        if metadata.mode() & OTHERS_WRITE != 0 {
+            return Err(Error::Mode {
+                path: path.into(),
+                mode: metadata.mode() & 0o777,
+            });
+        }
+        Ok(())
+    }
+
     pub(in crate::store) fn create_directory(path: &Path) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)
     }
@@ -104,6 +120,19 @@ mod on {
     pub(in crate::store) fn sync(directory: &Path) -> io::Result<()> {
         File::open(directory)?.sync_all()
     }
+
+    pub(in crate::store) fn is_root() -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
+    /// Nothing here seals for a user: the file's mode has to do.
+    pub(in crate::store) fn seal(_: &[u8; 32]) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    pub(in crate::store) fn unseal(_: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 #[cfg(not(unix))]
@@ -112,6 +141,8 @@ mod on {
     use std::io;
     use std::path::Path;
     use std::time::Duration;
+
+    use zeroize::Zeroizing;
 
     use crate::store::file::{Error, Stamp};
 
@@ -145,6 +176,10 @@ mod on {
         Ok(())
     }
 
+    pub(in crate::store) fn check_trusted(_: &Path, _: &Metadata) -> Result<(), Error> {
+        Ok(())
+    }
+
     pub(in crate::store) fn create_directory(path: &Path) -> io::Result<()> {
         std::fs::create_dir_all(path)
     }
@@ -168,5 +203,36 @@ mod on {
 
     pub(in crate::store) fn sync(_: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    pub(in crate::store) fn is_root() -> bool {
+        false
+    }
+
+    /// DPAPI: only this user, on this machine, opens it again.
+    #[cfg(windows)]
+    pub(in crate::store) fn seal(key: &[u8; 32]) -> io::Result<Option<Vec<u8>>> {
+        let sealed = windows_dpapi::encrypt_data(key, windows_dpapi::Scope::User, Some(ENTROPY));
+        sealed.map(Some).map_err(io::Error::other)
+    }
+
+    #[cfg(windows)]
+    pub(in crate::store) fn unseal(sealed: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+        let key = windows_dpapi::decrypt_data(sealed, windows_dpapi::Scope::User, Some(ENTROPY));
+        key.map(Zeroizing::new).map_err(io::Error::other)
+    }
+
+    /// Keeps other programs' calls from opening it by accident.
+    #[cfg(windows)]
+    const ENTROPY: &[u8] = b"mcpipe/1/dpapi";
+
+    #[cfg(not(windows))]
+    pub(in crate::store) fn seal(_: &[u8; 32]) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    #[cfg(not(windows))]
+    pub(in crate::store) fn unseal(_: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }

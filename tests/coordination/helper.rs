@@ -3,7 +3,9 @@
 use futures_util::future::join_all;
 use rustix::process::Signal;
 
-use super::{Machine, answer, eventually, session};
+#[cfg(target_os = "linux")]
+use super::{DEBUGGABLE, eventually};
+use super::{Machine, answer, session};
 use crate::support::browser;
 use crate::support::host::INITIALIZE;
 
@@ -129,6 +131,7 @@ async fn a_window_nobody_came_to_does_not_reopen() {
     assert_eq!(machine.shown().len(), 1);
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn neither_arguments_nor_environment_of_the_helper_hold_a_secret() {
     let machine = Machine::new().await;
@@ -139,6 +142,7 @@ async fn neither_arguments_nor_environment_of_the_helper_hold_a_secret() {
         &["--header", "X-Key: header-canary", &url],
         &[
             ("BROWSER", &browser),
+            DEBUGGABLE,
             ("MCPIPE_PASSPHRASE", "passphrase-canary"),
             ("ANYTHING", "environment-canary"),
         ],
@@ -157,6 +161,7 @@ async fn neither_arguments_nor_environment_of_the_helper_hold_a_secret() {
     assert!(locked.to_string().contains("locked"), "{locked}");
 }
 
+#[cfg(target_os = "linux")]
 /// Arguments and environment of the helpers that live in that home.
 fn helpers_of(home: &std::path::Path) -> Vec<String> {
     let mut found = Vec::new();
@@ -171,6 +176,7 @@ fn helpers_of(home: &std::path::Path) -> Vec<String> {
     found
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_helper_leaves_nothing_running_behind() {
     let machine = Machine::new().await;

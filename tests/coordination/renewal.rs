@@ -38,6 +38,7 @@ async fn the_holder_killed_in_the_middle_thirty_times_logs_nobody_out() {
         machine.ends().await;
         machine.authority.turn(|knobs| knobs.gated = true);
         let issued = machine.authority.access_tokens().len();
+        let asked = machine.authority.at("/token").len();
         let mut holder = machine.start();
         holder.send(INITIALIZE).await;
         machine.authority.waits_at_the_gate(1).await;
@@ -48,9 +49,9 @@ async fn the_holder_killed_in_the_middle_thirty_times_logs_nobody_out() {
 
         holder.signal(Signal::KILL);
         holder.left().await;
-        // The server sees that the dead one is gone, and then the next one.
-        machine.authority.waits_at_the_gate(0).await;
+        // The next one has come, and the server has seen that the dead one is gone.
         let next = async {
+            machine.authority.was_asked("/token", asked + 2).await;
             machine.authority.waits_at_the_gate(1).await;
             machine.authority.open_gate();
         };
@@ -68,8 +69,57 @@ async fn the_holder_killed_in_the_middle_thirty_times_logs_nobody_out() {
 
 /// The rest of a session that has been begun.
 async fn called(host: &mut crate::support::host::Process) -> serde_json::Value {
-    super::answer(host, 0).await;
+    let opened = super::answer(host, 0).await;
+    assert!(opened["result"].is_object(), "{opened}");
     host.send(crate::support::host::INITIALIZED).await;
     host.send(crate::support::host::call(1)).await;
     super::answer(host, 1).await
+}
+
+#[tokio::test]
+async fn a_refresh_under_way_is_stored_although_the_host_says_leave() {
+    let machine = Machine::new().await;
+    machine.signed_in().await;
+    machine.ends().await;
+    machine.authority.turn(|knobs| knobs.gated = true);
+    let mut host = machine.start();
+    host.send(INITIALIZE).await;
+    machine.authority.waits_at_the_gate(1).await;
+
+    host.signal(Signal::TERM);
+    // It has begun to leave: its debts are paid while the refresh is still out.
+    let owed = super::answer(&mut host, 0).await;
+    assert_eq!(owed["error"]["data"]["kind"], "leaving", "{owed}");
+    machine.authority.open_gate();
+    host.left().await;
+
+    let (_, _, entry) = machine.entry().await;
+    let newest = machine.authority.access_tokens().pop().unwrap();
+    assert!(entry.access.same_as(&newest), "the rotated token is kept");
+    let mut next = machine.start();
+    assert!(session(&mut next).await["result"].is_object());
+    assert_eq!(machine.authority.grants("refresh_token").len(), 1);
+    assert_eq!(machine.shown().len(), 1);
+}
+
+#[tokio::test]
+async fn tokens_of_a_few_seconds_are_renewed_once_in_their_life() {
+    let machine = Machine::new().await;
+    machine.authority.turn(|knobs| knobs.lifetime = Some(4));
+    machine.signed_in().await;
+    let mut host = machine.start();
+    assert!(session(&mut host).await["result"].is_object());
+    let begun = tokio::time::Instant::now();
+    let mut id = 1;
+    while begun.elapsed() < std::time::Duration::from_secs(9) {
+        id += 1;
+        host.send(crate::support::host::call(id)).await;
+        let answer = super::answer(&mut host, id).await;
+        assert!(answer["result"].is_object(), "{answer}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    // Due at half their life, so one every two seconds at most, and at least one every four.
+    let refreshes = machine.authority.grants("refresh_token").len();
+    assert!((2..=6).contains(&refreshes), "{refreshes}");
+    assert_eq!(machine.shown().len(), 1);
 }

@@ -15,7 +15,7 @@ import { commandLines, leaks } from "./protected/leaks.mjs";
 import { startProtected } from "./protected/server.mjs";
 import { connect, Place, run } from "./support/host.mjs";
 import { text } from "./support/messages.mjs";
-import { freePort, pause } from "./support/process.mjs";
+import { eventually, freePort, pause } from "./support/process.mjs";
 
 const bounded = (name, body) => test(name, { timeout: 120_000 }, body);
 const script = fileURLToPath(new URL("protected/browser.mjs", import.meta.url));
@@ -164,7 +164,9 @@ bounded("where only the client is left, the next sign-in is with it, at its redi
   const login = await run(t, ["login", url], { place, env: opener });
   assert.equal(login.code, 0, login.stderr);
   assert.equal(authority.counters.registrations, 1, "there was a second registration");
-  assert.ok(fs.readFileSync(log, "utf8").includes(`"done":"${redirect_uris[0]}"`));
+  // The browser notes where it ended after login has ended.
+  const landed = () => fs.readFileSync(log, "utf8").includes(`"done":"${redirect_uris[0]}"`);
+  await eventually(landed, "the browser's landing at the registered redirect URI");
   await worksSilently(t, place, url, authority);
 });
 

@@ -11,7 +11,7 @@ import { startProtected } from "./protected/server.mjs";
 import { browserIn } from "./support/browsers.mjs";
 import { connect, Place, run } from "./support/host.mjs";
 import { text } from "./support/messages.mjs";
-import { pause } from "./support/process.mjs";
+import { eventually, pause } from "./support/process.mjs";
 
 const bounded = (name, body) => test(name, { timeout: 120_000 }, body);
 
@@ -33,6 +33,7 @@ for (const options of [
     assert.equal(await sum(first), "42", first.stderr());
     assert.deepEqual(signIns(authority.counters), one);
     assert.equal(browser.opened(), 1, JSON.stringify(browser.entries()));
+    await eventually(() => browser.landed().length > 0, "the browser's note of where it ended");
     const [landed] = browser.landed();
     assert.equal(landed?.status, 200, JSON.stringify(browser.entries()));
     assert.ok(landed.text.trim().length > 0, "the browser ended on an empty page");

@@ -99,6 +99,8 @@ pub struct Knobs {
     pub authorize_errors: VecDeque<String>,
     /// Token requests wait for [`Authority::open_gate`].
     pub gated: bool,
+    /// What those who ask about a device code are told before the tokens.
+    pub device_answers: VecDeque<&'static str>,
     /// What a token answer says of the scope instead of nothing.
     pub granted: Option<String>,
     /// With what code and explanation a `resource` is refused, on every leg.
@@ -128,6 +130,7 @@ impl Default for Knobs {
             registration: json!({}),
             authorize_errors: VecDeque::new(),
             gated: false,
+            device_answers: VecDeque::new(),
             granted: None,
             refuses_resource: None,
             revocation: None,
@@ -313,6 +316,17 @@ impl Authority {
         }
     }
 
+    /// Waits until it has been asked so often at `path`.
+    pub async fn was_asked(&self, path: &str, times: usize) {
+        loop {
+            let arrived = self.arrived.notified();
+            if self.at(path).len() >= times {
+                return;
+            }
+            arrived.await;
+        }
+    }
+
     /// Waits until so many token requests wait at the gate.
     pub async fn waits_at_the_gate(&self, wanted: usize) {
         let mut count = self.at_the_gate.subscribe();
@@ -359,6 +373,7 @@ impl Authority {
                 }
                 self.token(&seen)
             }
+            (&Method::POST, "/device") => self.device(&seen),
             (&Method::POST, "/revoke") => {
                 let status = self.state().knobs.revocation.unwrap_or(200);
                 json_reply(status, &json!({}))
@@ -491,6 +506,23 @@ impl Authority {
         redirect(back.as_str())
     }
 
+    fn device(&self, seen: &Seen) -> Response<Body> {
+        let state = self.state();
+        if authenticated(&state, seen).is_none() {
+            return json_reply(401, &json!({ "error": "invalid_client" }));
+        }
+        let origin = &self.origin;
+        let answer = json!({
+            "device_code": "device-canary",
+            "user_code": "WDJB-MJHT",
+            "verification_uri": format!("{origin}/activate"),
+            "verification_uri_complete": "https://elsewhere.example/activate?code=WDJB-MJHT",
+            "expires_in": 600,
+            "interval": 0,
+        });
+        json_reply(200, &answer)
+    }
+
     fn token(&self, seen: &Seen) -> Response<Body> {
         let mut state = self.state();
         if let Some((status, body)) = state.knobs.token_answers.pop_front() {
@@ -548,6 +580,13 @@ impl Authority {
                 }
                 family
             }
+            Some("urn:ietf:params:oauth:grant-type:device_code") => {
+                assert_eq!(seen.field("device_code"), Some("device-canary"));
+                if let Some(error) = state.knobs.device_answers.pop_front() {
+                    return refuse(error, "as told");
+                }
+                state.counter
+            }
             other => panic!("a grant of type {other:?}"),
         };
         state.counter += 1;
@@ -560,7 +599,7 @@ impl Authority {
         if let Some(granted) = &state.knobs.granted {
             answer["scope"] = granted.clone().into();
         }
-        let is_first = seen.field("grant_type") == Some("authorization_code");
+        let is_first = seen.field("grant_type") != Some("refresh_token");
         if state.knobs.gives_refresh && (is_first || state.knobs.rotates) {
             let refresh = format!("refresh-canary-{}", state.counter);
             state.refreshes.insert(refresh.clone(), (family, false));

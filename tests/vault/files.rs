@@ -50,14 +50,15 @@ async fn damaged_files_are_refused_and_left_alone() {
 async fn a_file_cut_or_changed_anywhere_is_refused() {
     let home = Home::holding(&fixtures("both.vault"));
     let whole = std::fs::read(home.file()).unwrap();
-    let mut broken: Vec<Vec<u8>> = (0..whole.len())
-        .step_by(7)
-        .map(|at| whole[..at].to_vec())
-        .collect();
+    let mut broken: Vec<Vec<u8>> = (0..whole.len()).map(|at| whole[..at].to_vec()).collect();
     for at in 0..whole.len() {
         let mut changed = whole.clone();
-        changed[at] ^= 0x20;
+        // Every byte in one of its bits, and every bit in some bytes.
+        changed[at] ^= 1 << (at % 8);
         broken.push(changed);
+    }
+    for byte in [0, b' ', b'\n', 0xff] {
+        broken.push([whole.as_slice(), &[byte]].concat());
     }
     for bytes in broken {
         std::fs::write(home.file(), &bytes).unwrap();

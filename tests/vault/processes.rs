@@ -67,10 +67,10 @@ async fn a_process_holds_a_lock() {
 }
 
 #[tokio::test]
-async fn eight_processes_lose_nothing() {
+async fn twenty_processes_with_twenty_entries_each_lose_nothing() {
     let home = Home::new();
     let start = || process("a_process_writes_one_entry_after_another", &home).spawn();
-    let writers: Vec<Child> = (0..8).map(|_| start().unwrap()).collect();
+    let writers: Vec<Child> = (0..20).map(|_| start().unwrap()).collect();
     for writer in writers {
         let ended = writer.wait_with_output().unwrap();
         assert!(
@@ -80,8 +80,8 @@ async fn eight_processes_lose_nothing() {
         );
     }
     let vault = home.vault(no_passphrase());
-    assert_eq!(vault.list().await.unwrap().len(), 8 * 20);
-    assert_eq!(vault.status().await.unwrap().generation, Some(8 * 20));
+    assert_eq!(vault.list().await.unwrap().len(), 20 * 20);
+    assert_eq!(vault.status().await.unwrap().generation, Some(20 * 20));
 }
 
 #[tokio::test]

@@ -3,12 +3,21 @@
 //! Flags keep mcp-remote's names where it has them (interface.md). Each may also come from `MCPIPE_<FLAG>`, which clap
 //! reads; everything else in the environment is for settings.rs.
 
+mod common;
 pub mod import;
+mod vault;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+pub use common::{LogArgs, LogFormat, VaultArgs};
+pub use vault::{
+    Common, Cost, ExportArgs, ExportPassphraseArgs, ImportArgs, InitArgs, NameArgs,
+    NewPassphraseArgs, Opens, PasswdArgs, ProtectArgs, PutArgs, ShowArgs, SlotAddArgs, SlotArgs,
+    SlotCommand, SlotRotateArgs, UnlockArgs, VaultCommand,
+};
 
 use crate::era::Transport;
 
@@ -46,6 +55,9 @@ pub enum Command {
     Logout(Box<LogoutArgs>),
     /// Shows what is stored, for whom, and until when; never a secret
     Status(StatusArgs),
+    /// Makes, opens, protects and checks the vault, and keeps secrets in it
+    #[command(subcommand)]
+    Vault(Box<VaultCommand>),
     /// Takes over the sign-ins of another program, so that nobody has to sign in again
     Import(Box<import::ImportArgs>),
     /// Does a sign-in for another mcpipe; not for people
@@ -106,12 +118,15 @@ pub struct TargetArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
-    /// Adds a header to every request; ${NAME} is replaced from the environment, and an Authorization of yours switches sign-in off
+    /// Adds a header to every request; ${NAME} is replaced from the environment, ${vault:NAME} from the vault, and an Authorization of yours switches sign-in off
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
     /// Reads headers from a file, one 'Name: value' per line, # starts a comment
     #[arg(long = "header-file", value_name = "FILE")]
     pub header_files: Vec<PathBuf>,
+    /// Sends 'Authorization: Bearer' with the secret that `mcpipe vault put NAME` keeps
+    #[arg(long, value_name = "NAME", env = "MCPIPE_BEARER")]
+    pub bearer: Option<String>,
     /// Allows plain http to hosts other than this machine
     #[arg(long, env = "MCPIPE_ALLOW_HTTP")]
     pub allow_http: bool,
@@ -289,6 +304,9 @@ pub struct SignInArgs {
     /// Opens no browser; the address to visit is said on stderr
     #[arg(long, env = "MCPIPE_NO_BROWSER")]
     pub no_browser: bool,
+    /// Signs in with a short code typed in on another device, where the server has that
+    #[arg(long, env = "MCPIPE_DEVICE_CODE")]
+    pub device_code: bool,
     /// Listens for the redirect on this port
     #[arg(long, value_name = "PORT", env = "MCPIPE_CALLBACK_PORT")]
     pub callback_port: Option<u16>,
@@ -306,58 +324,12 @@ pub struct SignInArgs {
     /// Uses this redirect address, which something forwards to us
     #[arg(long, value_name = "URI", env = "MCPIPE_REDIRECT_URI")]
     pub redirect_uri: Option<String>,
+    /// Sends the browser on to this page when the sign-in is done
+    #[arg(long, value_name = "URL", env = "MCPIPE_AUTH_SUCCESS_URL")]
+    pub auth_success_url: Option<String>,
     /// How long a person may take to sign in
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds, env = "MCPIPE_AUTH_TIMEOUT")]
     pub auth_timeout: f64,
-}
-
-/// How the vault opens.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Vault")]
-pub struct VaultArgs {
-    /// Reads the vault's passphrase from a file
-    #[arg(long, value_name = "FILE", env = "MCPIPE_PASSPHRASE_FILE")]
-    pub passphrase_file: Option<PathBuf>,
-    /// Reads it from an inherited file descriptor
-    #[arg(long, value_name = "N")]
-    pub passphrase_fd: Option<i32>,
-    /// Reads it from a command's output (no shell)
-    #[arg(long, value_name = "COMMAND", env = "MCPIPE_PASSPHRASE_COMMAND")]
-    pub passphrase_command: Option<String>,
-    /// 'none' keeps everything in memory only
-    #[arg(long, value_name = "none", value_parser = ["none"], env = "MCPIPE_VAULT")]
-    pub vault: Option<String>,
-}
-
-/// What is said on stderr.
-#[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Log")]
-pub struct LogArgs {
-    /// Says more on stderr
-    #[arg(short, long, env = "MCPIPE_VERBOSE", conflicts_with = "silent")]
-    pub verbose: bool,
-    /// Says nothing on stderr but how to sign in
-    #[arg(long, env = "MCPIPE_SILENT")]
-    pub silent: bool,
-    /// Says a great deal more, secrets still left out
-    #[arg(long, env = "MCPIPE_DEBUG")]
-    pub debug: bool,
-    /// Logs to a file instead of stderr
-    #[arg(long, value_name = "FILE", env = "MCPIPE_LOG_FILE")]
-    pub log_file: Option<PathBuf>,
-    /// How log lines look
-    #[arg(long, value_enum, default_value = "text", env = "MCPIPE_LOG_FORMAT")]
-    pub log_format: LogFormat,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON object a line
-    Json,
 }
 
 /// `mcpipe logout`.
@@ -413,6 +385,7 @@ impl Asked {
             Some(Command::Login(args)) => &args.log,
             Some(Command::Logout(args)) => &args.log,
             Some(Command::Status(args)) => &args.log,
+            Some(Command::Vault(command)) => &command.common().log,
             Some(Command::Import(args)) => &args.log,
             Some(Command::Helper) => return None,
         })
@@ -425,11 +398,15 @@ impl Asked {
 /// # Errors
 /// As said.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
-    // What --help says once at its end need not stand at every flag.
-    let command = Asked::command().mut_args(|argument| argument.hide_env(true));
-    let command =
-        command.mut_subcommands(|command| command.mut_args(|argument| argument.hide_env(true)));
+    let command = without_variables(Asked::command());
     Asked::from_arg_matches(&command.try_get_matches_from(args)?)
+}
+
+/// What --help says once at its end need not stand at every flag.
+fn without_variables(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|argument| argument.hide_env(true))
+        .mut_subcommands(without_variables)
 }
 
 /// Up to ten years: anything longer is a typing mistake, and `Duration` cannot hold everything `f64` can.
@@ -456,13 +433,15 @@ mod tests {
     fn every_flag_explains_itself() {
         let mut command = Asked::command();
         command.build();
-        let commands = std::iter::once(&command).chain(command.get_subcommands());
-        for argument in commands.flat_map(clap::Command::get_arguments) {
-            assert!(
-                argument.get_help().is_some(),
-                "{} has no help",
-                argument.get_id()
-            );
+        let mut commands = vec![&command];
+        while let Some(command) = commands.pop() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            commands.extend(command.get_subcommands());
+            for argument in command.get_arguments() {
+                let (command, argument, help) =
+                    (command.get_name(), argument.get_id(), argument.get_help());
+                assert!(help.is_some(), "{command}: {argument} has no help");
+            }
         }
     }
 

@@ -5,22 +5,27 @@
 //! and asks for nothing until something is to be kept; then it is made, with the key that the first source given opens,
 //! or else a key file beside it. Blocks; the facade calls it on threads that may.
 
+mod admin;
+mod moving;
+mod unlock;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::contents::{self, Contents, Keys};
-use super::envelope::{self, MAX_FILE, Sealed};
-use super::file::{self, Lock, Place, Private, Stamp};
-use super::passphrase::Sources;
-use super::primitives::Key;
-use super::slot::{self, Kdf, Opener, Slot, SlotKind};
-use super::{Entry, Error, Expected, Kind, Status, random};
-use crate::secret::Secret;
+pub use admin::{NewKey, Verified};
+pub use moving::Moved;
+pub use unlock::Unlock;
+pub(super) use unlock::{KEY_FILE, KEY_FILES};
 
-/// The label of the slot that the machine key opens.
-pub(super) const KEY_FILE: &str = "keyfile";
-const PASSPHRASE: &str = "passphrase";
+use crate::secret::Secret;
+use crate::store::anchor;
+use crate::store::contents::{self, Contents, Keys};
+use crate::store::envelope::{self, MAX_FILE, Sealed};
+use crate::store::file::{self, Lock, Private, Stamp};
+use crate::store::passphrase::Sources;
+use crate::store::primitives::Key;
+use crate::store::{Entry, Error, Expected, Kind, Place, Status, random};
 
 /// How long a writer waits for the others. Each takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,39 +33,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// In bytes.
 const LONGEST_NOTE: usize = 64 << 10;
 
-/// How often a person may mistype.
-const TRIES: usize = 3;
-
-/// How a vault is opened, and made.
-#[derive(Clone, Debug)]
-pub struct Unlock {
-    /// Where a passphrase may come from. With none, a new vault is opened by a key file.
-    pub passphrase: Sources,
-    /// What a new vault's passphrase costs.
-    pub kdf: Kdf,
-    /// Accept files that others can use: `MCPIPE_ALLOW_LOOSE_PERMISSIONS`, for file systems without modes.
-    pub loose: bool,
-    /// The root key, from another process of ours that has opened the vault. Tried before anybody is asked.
-    pub root: Option<Key>,
-}
-
-impl Default for Unlock {
-    fn default() -> Self {
-        Self {
-            passphrase: Sources::default(),
-            kdf: Kdf::DEFAULT,
-            loose: false,
-            root: None,
-        }
-    }
-}
-
 /// A vault in a file.
 #[derive(Debug)]
 pub(super) struct Disk {
     place: Place,
-    kdf: Kdf,
-    loose: bool,
+    unlock: Unlock,
     // Held while blocking, on threads that may block: two tasks that both need the vault ask for one passphrase.
     state: Mutex<State>,
 }
@@ -86,14 +63,15 @@ struct Opened {
 }
 
 impl Disk {
-    pub(super) fn new(place: Place, unlock: Unlock) -> Self {
+    pub(super) fn new(place: Place, mut unlock: Unlock) -> Self {
+        let sources = std::mem::take(&mut unlock.passphrase);
+        let handed = unlock.root.take();
         Self {
             place,
-            kdf: unlock.kdf,
-            loose: unlock.loose,
+            unlock,
             state: Mutex::new(State {
-                sources: unlock.passphrase,
-                handed: unlock.root,
+                sources,
+                handed,
                 forgotten: false,
                 opened: None,
                 seen: None,
@@ -106,7 +84,7 @@ impl Disk {
     }
 
     pub(super) fn loose(&self) -> bool {
-        self.loose
+        self.unlock.loose
     }
 
     pub(super) fn read(&self, name: &str) -> Result<Option<Entry>, Error> {
@@ -162,14 +140,8 @@ impl Disk {
             if !expected.is_so(contents.revision(name)) {
                 return Err(Error::Stale);
             }
-            let fresh = contents::Fresh {
-                id: random()?,
-                data_key: Key::new(random()?),
-                dek_nonce: random()?,
-                nonce: random()?,
-            };
             let content = content.expose().as_bytes();
-            let put = contents.put(keys, name, kind.word(), content, &fresh);
+            let put = contents.put(keys, name, kind.word(), content, &fresh()?);
             put.map_err(|error| self.broken(error))
         })
     }
@@ -191,7 +163,7 @@ impl Disk {
     }
 
     pub(super) fn note(&self, name: &str) -> Result<Option<String>, Error> {
-        let Some(mut file) = Private::open(&self.place.note(name), self.loose)? else {
+        let Some(mut file) = Private::open(&self.place.note(name), self.loose())? else {
             return Ok(None);
         };
         // One that cannot be read says nothing.
@@ -199,7 +171,7 @@ impl Disk {
     }
 
     pub(super) fn leave_note(&self, name: &str, text: &str) -> Result<(), Error> {
-        self.place.prepare(self.loose)?;
+        self.place.prepare(self.loose())?;
         Ok(file::replace_note(&self.place.note(name), text.as_bytes())?)
     }
 
@@ -212,17 +184,49 @@ impl Disk {
     /// Looks without opening: asks for no passphrase.
     pub(super) fn status(&self) -> Result<Status, Error> {
         let path = self.place.vault();
-        let sealed = match Private::open(&path, self.loose)? {
+        let sealed = match Private::open(&path, self.loose())? {
             Some(mut file) => Some(self.parse(&mut file)?),
             None => None,
         };
-        Ok(Status::of(Some(path), sealed.as_ref()))
+        let behind = sealed.as_ref().and_then(|sealed| self.behind(sealed));
+        Ok(Status {
+            behind,
+            ..Status::of(Some(path), sealed.as_ref())
+        })
+    }
+
+    /// The generation this machine wrote last, if the file is older.
+    fn behind(&self, sealed: &Sealed) -> Option<u64> {
+        let anchor = anchor::read(&self.place.anchor(), self.loose());
+        anchor.and_then(|anchor| anchor.is_ahead_of(sealed.vault_id(), sealed.generation()))
+    }
+
+    /// Restoring a backup is legitimate, so an old file is said and used (security.md 2.6). The next write ends it.
+    fn compare_with_anchor(&self, sealed: &Sealed) {
+        if let Some(newest) = self.behind(sealed) {
+            tracing::warn!(
+                vault = %self.place.vault().display(),
+                found = sealed.generation(),
+                newest,
+                "the vault is an older copy of itself; tokens in it may have been replaced since"
+            );
+        }
+    }
+
+    fn raise_anchor(&self, contents: &Contents) {
+        let raised = self.place.prepare_key(self.loose()).and_then(|()| {
+            let anchor = anchor::Anchor::new(contents.vault_id(), contents.generation());
+            anchor.write(&self.place.anchor())
+        });
+        if let Err(error) = raised {
+            tracing::debug!(%error, "no anchor: an older copy of the vault would not be noticed");
+        }
     }
 
     /// Edits the contents and writes them, under the lock. Makes the vault if there is none.
     fn change<T>(
         &self,
-        edit: impl FnOnce(&mut Contents, &Keys) -> Result<T, Error>,
+        edit: impl FnOnce(&mut Contents, &mut Keys) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut state = self.state();
         // Whatever takes long or asks somebody happens before the lock is taken.
@@ -230,19 +234,22 @@ impl Disk {
             Some(_) => None,
             None => Some(self.conceive(&state)?),
         };
-        self.place.prepare(self.loose)?;
+        self.place.prepare(self.loose())?;
         let _lock = self.lock()?;
         file::sweep(&self.place.vault());
 
         let found = self.look(&mut state)?;
         let found = found.map(|opened| (opened.contents.clone(), opened.keys.clone()));
         let is_new = found.is_none();
-        let (mut contents, keys) = match (found, unborn) {
+        let (mut contents, mut keys) = match (found, unborn) {
             (Some(found), _) => found,
             (None, Some(unborn)) => unborn,
             (None, None) => self.conceive(&state)?,
         };
-        let edited = edit(&mut contents, &keys)?;
+        let edited = edit(&mut contents, &mut keys)?;
+        if contents.is_rekey_due() {
+            self.rekey_unasked(&mut contents, &mut keys)?;
+        }
         let asks_nobody = contents.slots.is_empty();
         if asks_nobody {
             self.add_key_file(&mut contents, &keys)?;
@@ -250,6 +257,7 @@ impl Disk {
         let file = envelope::seal(&mut contents, &keys, &random()?);
         let file = file.map_err(|error| self.broken(error))?;
         let stamp = file::replace(&self.place.vault(), &file)?;
+        self.raise_anchor(&contents);
 
         state.seen = Some((contents.vault_id().to_owned(), contents.generation()));
         state.opened = Some(Opened {
@@ -272,7 +280,7 @@ impl Disk {
 
     /// What is in the file now; `None` if there is no file. Reads and opens only what it has not opened before.
     fn look<'a>(&self, state: &'a mut State) -> Result<Option<&'a Opened>, Error> {
-        let Some(mut file) = Private::open(&self.place.vault(), self.loose)? else {
+        let Some(mut file) = Private::open(&self.place.vault(), self.loose())? else {
             state.opened = None;
             return Ok(None);
         };
@@ -292,6 +300,9 @@ impl Disk {
                     found: sealed.generation(),
                 });
             }
+            if state.seen.is_none() {
+                self.compare_with_anchor(&sealed);
+            }
             let (contents, keys) = self.open(state, &sealed)?;
             state.seen = Some((contents.vault_id().to_owned(), contents.generation()));
             state.opened = Some(Opened {
@@ -302,154 +313,6 @@ impl Disk {
             });
         }
         Ok(state.opened.as_ref())
-    }
-
-    fn open(&self, state: &mut State, sealed: &Sealed) -> Result<(Contents, Keys), Error> {
-        let held = state.opened.as_ref().map(|opened| &opened.keys);
-        let held = held
-            .filter(|keys| keys.belong_to(sealed.vault_id()))
-            .cloned();
-        let Some(keys) = held else {
-            let keys = Keys::new(self.unlock(state, sealed)?, sealed.vault_id());
-            let contents = sealed.open(&keys).map_err(|error| self.broken(error))?;
-            return Ok((contents, keys));
-        };
-        match sealed.open(&keys) {
-            Ok(contents) => Ok((contents, keys)),
-            // Damaged, or given a new root key by somebody else: the slots know.
-            Err(error @ envelope::Error::Damaged(_)) => match self.unlock(state, sealed) {
-                Ok(root) if !root.same_as(keys.root().expose()) => {
-                    let keys = Keys::new(root, sealed.vault_id());
-                    let contents = sealed.open(&keys).map_err(|error| self.broken(error))?;
-                    Ok((contents, keys))
-                }
-                _ => Err(self.broken(error)),
-            },
-            Err(error) => Err(self.broken(error)),
-        }
-    }
-
-    /// The root key, from the first slot that fits what there is to open it with.
-    fn unlock(&self, state: &mut State, sealed: &Sealed) -> Result<Key, Error> {
-        let vault = || self.place.vault();
-        let is_raw = |slot: &Slot| slot.kind() == SlotKind::Raw;
-        let asks_passphrase = !sealed.slots().iter().all(is_raw);
-        if let Some(root) = &state.handed
-            && sealed
-                .open(&Keys::new(root.clone(), sealed.vault_id()))
-                .is_ok()
-        {
-            return Ok(root.clone());
-        }
-
-        if asks_passphrase && let Some(passphrase) = state.sources.read()? {
-            let opener = Opener::Passphrase(passphrase.expose());
-            let root = self.try_slots(sealed, opener)?;
-            let root = root.ok_or_else(|| Error::WrongPassphrase { vault: vault() })?;
-            state.forget();
-            return Ok(root);
-        }
-        let mut key_does_not_fit = false;
-        if sealed.slots().iter().any(is_raw)
-            && let Some(key) = file::read_key(&self.place.key(), self.loose)?
-        {
-            if let Some(root) = self.try_slots(sealed, Opener::Raw(&key))? {
-                return Ok(root);
-            }
-            key_does_not_fit = true;
-        }
-        if asks_passphrase {
-            let question = format!("Passphrase for {}: ", vault().display());
-            for tried in 1.. {
-                let Some(passphrase) = state.sources.ask(&question)? else {
-                    break;
-                };
-                let opener = Opener::Passphrase(passphrase.expose());
-                match self.try_slots(sealed, opener)? {
-                    Some(root) => return Ok(root),
-                    None if tried < TRIES => {}
-                    None => return Err(Error::WrongPassphrase { vault: vault() }),
-                }
-            }
-        }
-        let (vault, key) = (vault(), self.place.key());
-        Err(if key_does_not_fit {
-            Error::WrongKey { vault, key }
-        } else if asks_passphrase {
-            Error::Locked { vault }
-        } else {
-            Error::KeyMissing { vault, key }
-        })
-    }
-
-    fn try_slots(&self, sealed: &Sealed, opener: Opener<'_>) -> Result<Option<Key>, Error> {
-        let mut damaged = None;
-        for slot in sealed.slots() {
-            match slot.open(sealed.vault_id(), opener) {
-                Ok(root) => return Ok(Some(root)),
-                Err(envelope::Error::WrongKey) => {}
-                Err(error) => damaged = Some(error),
-            }
-        }
-        damaged.map_or(Ok(None), |error| Err(self.broken(error)))
-    }
-
-    /// A vault that is not yet in a file. With a passphrase it has its slot; without, it has none, and gets the key
-    /// file's under the lock.
-    fn conceive(&self, state: &State) -> Result<(Contents, Keys), Error> {
-        let passphrase = match state.sources.read()? {
-            Some(given) => Some(given),
-            None if state.forgotten => {
-                let vault = self.place.vault();
-                return Err(Error::Locked { vault });
-            }
-            None => state.sources.ask_new(
-                "A new vault is made. Its passphrase (none: a key file, which asks nobody): ",
-            )?,
-        };
-        let mut contents = Contents::new(&random()?);
-        let keys = Keys::new(Key::new(random()?), contents.vault_id());
-        if let Some(passphrase) = passphrase {
-            let opener = Opener::Passphrase(passphrase.expose());
-            self.add_slot(&mut contents, &keys, PASSPHRASE, opener)?;
-        }
-        Ok((contents, keys))
-    }
-
-    fn add_key_file(&self, contents: &mut Contents, keys: &Keys) -> Result<(), Error> {
-        let path = self.place.key();
-        self.place.prepare_key(self.loose)?;
-        // One that is there may open an export or a backup, and is kept.
-        let key = match file::read_key(&path, self.loose)? {
-            Some(key) => key,
-            None => {
-                file::sweep(&path);
-                let key = Key::new(random()?);
-                file::write_key(&path, &key)?;
-                key
-            }
-        };
-        self.add_slot(contents, keys, KEY_FILE, Opener::Raw(&key))
-    }
-
-    fn add_slot(
-        &self,
-        contents: &mut Contents,
-        keys: &Keys,
-        label: &str,
-        opener: Opener<'_>,
-    ) -> Result<(), Error> {
-        let fresh = slot::Fresh {
-            id: random()?,
-            salt: random()?,
-            nonce: random()?,
-        };
-        let id = contents.vault_id();
-        let slot = Slot::wrap(id, label, opener, self.kdf, keys.root(), fresh);
-        contents
-            .slots
-            .push(slot.map_err(|error| self.broken(error))?);
-        Ok(())
     }
 
     fn lock(&self) -> Result<Lock, Error> {
@@ -495,4 +358,14 @@ impl State {
     fn forget(&mut self) {
         self.forgotten |= self.sources.environment.take().is_some();
     }
+}
+
+/// The random numbers of one write of one entry.
+fn fresh() -> Result<contents::Fresh, Error> {
+    Ok(contents::Fresh {
+        id: random()?,
+        data_key: Key::new(random()?),
+        dek_nonce: random()?,
+        nonce: random()?,
+    })
 }

@@ -1,0 +1,90 @@
+//! A client, as an authorization server knows one: its id, its secret, and how that is shown.
+
+use crate::secret::Secret;
+
+/// A client id, and how it is proved.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// `client_id`.
+    pub id: String,
+    /// `client_secret`.
+    pub secret: Option<Secret>,
+    /// How the secret is shown.
+    pub method: Method,
+    /// Another way the server takes secrets, for when it does not take this one.
+    pub other: Option<Method>,
+    /// How we came by it.
+    pub source: Source,
+}
+
+impl Client {
+    /// The same client, its secret shown in the other way.
+    pub fn otherwise(&self) -> Option<Self> {
+        self.secret.as_ref()?;
+        let method = self.other.filter(|other| *other != self.method)?;
+        Some(Self {
+            method,
+            other: Some(self.method),
+            ..self.clone()
+        })
+    }
+}
+
+/// How a client authenticates at the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// It only says its id.
+    None,
+    /// `client_secret_basic`.
+    Basic,
+    /// `client_secret_post`.
+    Post,
+}
+
+impl Method {
+    /// Its name in metadata.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
+        }
+    }
+
+    /// The method of this name, if it is one of ours.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::None, Self::Basic, Self::Post]
+            .into_iter()
+            .find(|method| method.name() == name)
+    }
+}
+
+/// How we came by a client id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The user brought it.
+    Given,
+    /// It is the address of our metadata document.
+    Document,
+    /// We registered it, and may do so again.
+    Registered,
+}
+
+impl Source {
+    /// Its name in the vault.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Document => "document",
+            Self::Registered => "registered",
+        }
+    }
+
+    /// The source of this name; anything unknown is taken for the user's.
+    pub fn named(name: &str) -> Self {
+        [Self::Document, Self::Registered]
+            .into_iter()
+            .find(|source| source.name() == name)
+            .unwrap_or(Self::Given)
+    }
+}

@@ -1,0 +1,327 @@
+//! The sign-in on another device: a short code, typed into a page that is open anywhere else (RFC 8628).
+//!
+//! For where no page can be shown and no browser can come back. `oauth2` makes the requests and keeps to the server's
+//! pace; they go through our client, and a code is asked for only under the sign-in's lock, so that one process polls.
+
+use std::time::Duration;
+
+use ::http::header::CONTENT_TYPE;
+use ::http::{HeaderValue, StatusCode};
+use futures_util::future::BoxFuture;
+use oauth2::basic::BasicClient;
+use oauth2::{
+    AsyncHttpClient, AuthType, ClientId, ClientSecret, DeviceAuthorizationUrl,
+    DeviceCodeErrorResponseType, HttpRequest, HttpResponse, RequestTokenError, Scope,
+    StandardDeviceAuthorizationResponse, TokenUrl,
+};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::Cause;
+use super::answers::unwell;
+use super::authorizer::House;
+use super::discovery::{self, AuthorizationServer, ProtectedResource};
+use super::entry::{Entry, Registration};
+use super::http::{Fault, Http, host_of, is_unwell};
+use super::progress::Shown;
+use super::registration::{self, Client, Method, Source};
+use super::scope::Scopes;
+use super::settings::{Browser, Settings};
+use super::signin::Past;
+use super::tokens::{self, Endpoint};
+use crate::store::{Expected, Kind};
+
+/// The longest pause between two polls that errors lead to.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+impl House {
+    /// Whether the sign-in at this server is by device code: the user says so, or no page can be shown and the server
+    /// has it.
+    ///
+    /// # Errors
+    /// The user wants it and the server has none.
+    pub(super) fn is_by_device(&self, server: &AuthorizationServer) -> Result<bool, Cause> {
+        let is_offered = server.device_endpoint().is_some();
+        if self.settings.device_code && !is_offered {
+            return Err(discovery::Error::BadEndpoint {
+                issuer: super::plain(server.issuer(), 200),
+                name: "device_authorization_endpoint",
+            }
+            .into());
+        }
+        Ok(self.settings.device_code || is_offered && self.settings.browser == Browser::Nowhere)
+    }
+
+    /// Has a person type a code somewhere, and keeps what comes of it. `None` if the server gives no code to us.
+    pub(super) async fn ask_by_device(
+        &self,
+        attempt: &str,
+        resource: &ProtectedResource,
+        server: &AuthorizationServer,
+        scope: Option<&Scopes>,
+        past: &Past,
+    ) -> Result<Option<Entry>, Cause> {
+        let Some(at) = server.device_endpoint() else {
+            return Ok(None);
+        };
+        let sent = self.resource_parameter(resource, server, past.learned());
+        let mut is_registered_anew = false;
+        let (client, details) = loop {
+            let (name, client) = self.device_client(server).await?;
+            match self.code(at, &client, sent.as_deref(), scope).await {
+                Ok(details) => break (client, details),
+                Err(error)
+                    if error.is_about_client()
+                        && client.source == Source::Registered
+                        && !is_registered_anew =>
+                {
+                    is_registered_anew = true;
+                    self.vault.remove(&name).await?;
+                }
+                Err(error @ tokens::Error::Refused { .. }) if !self.settings.device_code => {
+                    tracing::info!(%error, "no device code; asking with a page");
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let page = shown_page(&details);
+        self.http.check(&page)?;
+        let shown = Shown {
+            url: page.to_string(),
+            host: server.host(),
+            user_code: Some(super::plain(details.user_code().secret(), 40)),
+            opened: false,
+        };
+        self.show(attempt, shown).await;
+        let sent_at = self.settings.now.seconds();
+        let endpoint = Endpoint {
+            http: &self.http,
+            url: server.token_endpoint(),
+            client: &client,
+            resource: sent.as_deref(),
+            extra: &self.settings.token_params,
+            use_id_token: self.settings.use_id_token,
+        };
+        let tokens = tokio::select! {
+            tokens = self.poll(&endpoint, &details, server) => tokens?,
+            () = self.leaving.cancelled() => return Err(Cause::Leaving),
+            () = self.superseded(attempt) => return Err(Cause::Superseded),
+        };
+        let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
+        entry.resource_sent = sent;
+        self.keep(&entry).await;
+        self.signed_in(&server.host());
+        Ok(Some(entry))
+    }
+
+    async fn poll(
+        &self,
+        endpoint: &Endpoint<'_>,
+        details: &StandardDeviceAuthorizationResponse,
+        server: &AuthorizationServer,
+    ) -> Result<tokens::TokenSet, Cause> {
+        let wire = wire(endpoint.client).set_token_uri(TokenUrl::from_url(endpoint.url.clone()));
+        let pause = details.interval().max(LONGEST_PAUSE);
+        let mut request = wire
+            .exchange_device_access_token(details)
+            .set_max_backoff_interval(pause);
+        for (name, value) in endpoint.parameters() {
+            request = request.add_extra_param(name, value);
+        }
+        let patience = details.expires_in().min(self.settings.auth_timeout);
+        let polls = Polls(endpoint);
+        let answer = request
+            .request_async(&polls, tokio::time::sleep, Some(patience))
+            .await;
+        let host = server.host();
+        let too_late = || Cause::TooLate {
+            host: server.host(),
+            seconds: patience.as_secs(),
+        };
+        match answer {
+            Ok(tokens) => Ok(endpoint.take(&tokens)?),
+            Err(RequestTokenError::ServerResponse(refusal)) => Err(match refusal.error() {
+                DeviceCodeErrorResponseType::ExpiredToken => too_late(),
+                code => Cause::Denied {
+                    host,
+                    code: super::plain(code.as_ref(), 100),
+                    description: refusal
+                        .error_description()
+                        .map(|text| super::plain(text, 300)),
+                },
+            }),
+            Err(RequestTokenError::Request(fault)) => Err(fault.into()),
+            Err(_) => Err(endpoint.unusable("the answer").into()),
+        }
+    }
+
+    async fn code(
+        &self,
+        at: &Url,
+        client: &Client,
+        resource: Option<&str>,
+        scope: Option<&Scopes>,
+    ) -> Result<StandardDeviceAuthorizationResponse, tokens::Error> {
+        let wire =
+            wire(client).set_device_authorization_url(DeviceAuthorizationUrl::from_url(at.clone()));
+        let mut request = wire.exchange_device_code();
+        if let Some(resource) = resource {
+            request = request.add_extra_param("resource", resource.to_owned());
+        }
+        for scope in scope.iter().flat_map(|scopes| scopes.iter()) {
+            request = request.add_scope(Scope::new(scope.to_owned()));
+        }
+        let plain = Plain {
+            http: &self.http,
+            url: at,
+        };
+        let host = host_of(at);
+        match request.request_async(&plain).await {
+            Ok(details) => Ok(details),
+            Err(RequestTokenError::Request(fault)) => Err(fault.into()),
+            Err(RequestTokenError::ServerResponse(refusal)) => Err(tokens::Error::Refused {
+                host,
+                code: super::plain(refusal.error().as_ref(), 100),
+                description: refusal
+                    .error_description()
+                    .map(|text| super::plain(text, 300)),
+            }),
+            Err(_) => Err(tokens::Error::Unusable {
+                host,
+                why: "the device code",
+            }),
+        }
+    }
+
+    /// Who we are there, and the name of the registration if it is one: not the browser's, which may not do this.
+    async fn device_client(&self, server: &AuthorizationServer) -> Result<(String, Client), Cause> {
+        let mut settings = self.settings.clone();
+        settings
+            .client_metadata
+            .entry("grant_types")
+            .or_insert_with(|| json!(["authorization_code", "refresh_token", DEVICE_CODE]));
+        let name = Registration::name(server.issuer(), &settings);
+        if let Some(client) = registration::known(server, &self.settings)? {
+            if client.source == Source::Given {
+                self.belongs_there(Some(&client.id), server).await?;
+            }
+            return Ok((name, client));
+        }
+        if let Some(kept) = self.registration(&name).await? {
+            return Ok((name, kept.client));
+        }
+        if self.settings.registration_token.is_some() {
+            self.belongs_there(None, server).await?;
+        }
+        let client = self
+            .registered_for_devices(server, &settings, &name)
+            .await?;
+        Ok((name, client))
+    }
+
+    async fn registered_for_devices(
+        &self,
+        server: &AuthorizationServer,
+        settings: &Settings,
+        name: &str,
+    ) -> Result<Client, Cause> {
+        // Never visited, but a registration without one is refused.
+        let redirect_uri = "http://127.0.0.1/oauth/callback";
+        let registered = registration::register(&self.http, server, settings, redirect_uri).await?;
+        let kept = Registration {
+            client: registered.client,
+            redirect_uri: redirect_uri.to_owned(),
+            expires_at: registered.expires_at,
+            known_at: self.settings.now.seconds(),
+        };
+        let (kind, content) = (Kind::ClientRegistration, kept.write());
+        if let Err(why) = self
+            .vault
+            .put(name, kind, &content, Expected::Anything)
+            .await
+        {
+            tracing::warn!(%why, "the registration cannot be kept");
+        }
+        Ok(kept.client)
+    }
+}
+
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// The page that knows the code already, if it is on the same origin as the one to type it into.
+fn shown_page(details: &StandardDeviceAuthorizationResponse) -> Url {
+    let page = details.verification_uri().url();
+    let complete = details
+        .verification_uri_complete()
+        .and_then(|complete| Url::parse(complete.secret()).ok());
+    match complete {
+        Some(complete) if complete.origin() == page.origin() => complete,
+        _ => page.clone(),
+    }
+}
+
+fn wire(client: &Client) -> BasicClient {
+    let wire =
+        BasicClient::new(ClientId::new(client.id.clone())).set_auth_type(match client.method {
+            Method::Basic => AuthType::BasicAuth,
+            Method::None | Method::Post => AuthType::RequestBody,
+        });
+    match (&client.secret, client.method) {
+        (Some(secret), Method::Basic | Method::Post) => {
+            wire.set_client_secret(ClientSecret::new(secret.expose().to_owned()))
+        }
+        _ => wire,
+    }
+}
+
+/// Answers as they come.
+struct Plain<'a> {
+    http: &'a Http,
+    url: &'a Url,
+}
+
+impl<'c> AsyncHttpClient<'c> for Plain<'_> {
+    type Error = Fault;
+    type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let answer = self.http.post(self.url, head.headers, body).await?;
+            if is_unwell(answer.status) {
+                return Err(unwell(&answer, self.url));
+            }
+            Ok(response(answer.status, answer.body.to_vec()))
+        })
+    }
+}
+
+/// Token answers made regular, except for the one word that only polling knows.
+struct Polls<'a>(&'a Endpoint<'a>);
+
+impl<'c> AsyncHttpClient<'c> for Polls<'_> {
+    type Error = Fault;
+    type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let endpoint = self.0;
+            let answer = endpoint.http.post(endpoint.url, head.headers, body).await?;
+            let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            if said.get("error").and_then(Value::as_str) == Some("slow_down") {
+                return Ok(response(400, br#"{"error":"slow_down"}"#.to_vec()));
+            }
+            endpoint.regular(&answer)
+        })
+    }
+}
+
+fn response(status: u16, body: Vec<u8>) -> HttpResponse {
+    let mut response = HttpResponse::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}

@@ -1,0 +1,242 @@
+//! Which client we are at a server, and where we listen under its name.
+//!
+//! A registration is reused as long as its redirect URI can be listened on again and the server still knows it; otherwise
+//! there is a new one. What the user brought for one issuer does not go to another.
+
+use oauth2::CsrfToken;
+use url::Url;
+
+use super::Cause;
+use super::authorizer::House;
+use super::code::{self, Asking};
+use super::discovery::AuthorizationServer;
+use super::entry::{Entry, Registration, subject};
+use super::learned::Learned;
+use super::loopback::{Loopback, Place};
+use super::providers::quirks;
+use super::registration::{self, Client, FIXED_PATH, Source};
+use super::scope::Scopes;
+use crate::secret::Secret;
+use crate::store::{Expected, Kind};
+
+/// Who we are, and where we listen under that name.
+pub(super) struct Identity {
+    pub(super) client: Client,
+    pub(super) listener: Loopback,
+}
+
+impl House {
+    /// Who we are to this server, and a listener that may be named to it.
+    pub(super) async fn identity(
+        &self,
+        server: &AuthorizationServer,
+        resource: Option<&str>,
+        scope: Option<&Scopes>,
+        learned: &Learned,
+    ) -> Result<Identity, Cause> {
+        if let Some(mut client) = registration::known(server, &self.settings)? {
+            if client.source == Source::Given {
+                self.belongs_there(Some(&client.id), server).await?;
+            }
+            learned.correct(&mut client);
+            let place = self.place(server, Some(FIXED_PATH), None);
+            let listener = self.listen(&place).await?;
+            return Ok(Identity { client, listener });
+        }
+        let name = Registration::name(server.issuer(), &self.settings);
+        if let Some(kept) = self.registration(&name).await? {
+            let place = self.place(server, None, Url::parse(&kept.redirect_uri).ok().as_ref());
+            if let Ok(listener) = Loopback::open(&place, &self.tasks).await
+                && listener.uri() == kept.redirect_uri
+            {
+                let asking = Asking {
+                    server,
+                    client: &kept.client,
+                    redirect_uri: listener.uri(),
+                    resource,
+                    scope,
+                };
+                if !self.is_forgotten(&asking, kept.known_at).await? {
+                    let client = kept.client;
+                    return Ok(Identity { client, listener });
+                }
+                tracing::info!(host = server.host(), "the registration is lost there");
+            }
+        }
+        if self.settings.registration_token.is_some() {
+            self.belongs_there(None, server).await?;
+        }
+        let place = self.place(server, None, None);
+        let listener = self.listen(&place).await?;
+        let registered =
+            registration::register(&self.http, server, &self.settings, listener.uri()).await;
+        let is_free = self.settings.callback_host.is_none() && self.settings.redirect_uri.is_none();
+        let (mut registered, listener) = match registered {
+            // Some know this machine only by its name, whatever RFC 8252 says (G-07).
+            Err(registration::Error::Refused {
+                code: Some(code), ..
+            }) if code == "invalid_redirect_uri" && is_free && place.host != "localhost" => {
+                drop(listener);
+                let place = Place {
+                    host: "localhost".to_owned(),
+                    ..place
+                };
+                let listener = self.listen(&place).await?;
+                let uri = listener.uri();
+                let again = registration::register(&self.http, server, &self.settings, uri).await;
+                (again?, listener)
+            }
+            registered => (registered?, listener),
+        };
+        learned.correct(&mut registered.client);
+        let kept = Registration {
+            client: registered.client.clone(),
+            redirect_uri: listener.uri().to_owned(),
+            expires_at: registered.expires_at,
+            known_at: self.settings.now.seconds(),
+        };
+        self.keep_registration(&name, &kept).await;
+        Ok(Identity {
+            client: registered.client,
+            listener,
+        })
+    }
+
+    async fn keep_registration(&self, name: &str, kept: &Registration) {
+        let (kind, content) = (Kind::ClientRegistration, kept.write());
+        let put = self.vault.put(name, kind, &content, Expected::Anything);
+        if let Err(why) = put.await {
+            tracing::warn!(%why, "the registration cannot be kept");
+        }
+    }
+
+    /// Whether the server has lost a registration of ours. One it has just honoured is not asked after.
+    async fn is_forgotten(&self, asking: &Asking<'_>, known_at: u64) -> Result<bool, Cause> {
+        let now = self.settings.now.seconds();
+        if (known_at..known_at.saturating_add(TRUSTED)).contains(&now) {
+            return Ok(false);
+        }
+        // What is looked at is not the page that will be shown: its state and verifier are thrown away.
+        let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
+        let page = code::begin(asking, &self.settings, state)?;
+        self.http.check(page.url())?;
+        Ok(registration::is_forgotten(&self.http, page.url(), asking.redirect_uri).await)
+    }
+
+    /// Notes that a registration was honoured, and how its secret was taken.
+    pub(super) async fn confirm_registration(&self, entry: &Entry, redirect_uri: &str) {
+        let name = Registration::name(&entry.issuer, &self.settings);
+        if entry.client.source != Source::Registered {
+            return;
+        }
+        if let Ok(Some(kept)) = self.registration(&name).await
+            && kept.client.id == entry.client.id
+            && kept.redirect_uri == redirect_uri
+        {
+            let kept = Registration {
+                client: entry.client.clone(),
+                known_at: entry.obtained_at,
+                ..kept
+            };
+            self.keep_registration(&name, &kept).await;
+        }
+    }
+
+    /// What the user brought belongs to somebody. Where the server once named that one and now another, a secret is none
+    /// of the other's business (G-02, T8), unless the user says so. `id` is that of a client; without one, what was
+    /// brought is a token for registering.
+    pub(super) async fn belongs_there(
+        &self,
+        id: Option<&str>,
+        server: &AuthorizationServer,
+    ) -> Result<(), Cause> {
+        if self.settings.authorization_server.is_some() {
+            return Ok(());
+        }
+        let ours = subject(&self.settings);
+        let mut was = None;
+        for (name, kind) in self.vault.list().await? {
+            let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
+            let is_theirs = id.is_none_or(|id| parts.get(4).is_some_and(|kept| kept == id));
+            if kind != Kind::Oauth || !parts.starts_with(&ours) || !is_theirs {
+                continue;
+            }
+            match parts.get(3) {
+                Some(issuer) if issuer == server.issuer() => return Ok(()),
+                issuer => was = issuer.cloned(),
+            }
+        }
+        was.map_or(Ok(()), |was| {
+            Err(registration::Error::Elsewhere {
+                what: match id {
+                    Some(id) => format!("the client {}", super::plain(id, 200)),
+                    None => "the token for registering".to_owned(),
+                },
+                was: super::plain(&was, 200),
+                now: super::plain(server.issuer(), 200),
+            }
+            .into())
+        })
+    }
+
+    pub(super) async fn registration(&self, name: &str) -> Result<Option<Registration>, Cause> {
+        let found = self.vault.read(name).await?;
+        let now = self.settings.now.seconds();
+        Ok(found
+            .and_then(|found| Registration::read(&found.content))
+            .filter(|kept| kept.expires_at.is_none_or(|at| now < at)))
+    }
+
+    async fn listen(&self, place: &Place) -> Result<Loopback, Cause> {
+        Loopback::open(place, &self.tasks)
+            .await
+            .map_err(|error| Cause::Listener {
+                place: format!("{}:{}", place.host, place.port),
+                error,
+            })
+    }
+
+    /// Where to listen: what the user says, else where the kept registration says, else anywhere, under a path nobody
+    /// can guess unless `fixed` has to be it.
+    fn place(
+        &self,
+        server: &AuthorizationServer,
+        fixed: Option<&str>,
+        kept: Option<&Url>,
+    ) -> Place {
+        let settings = &self.settings;
+        let announced = settings.redirect_uri.as_deref();
+        let parsed = announced.and_then(|uri| Url::parse(uri).ok());
+        let pattern = parsed.as_ref().or(kept);
+        let host = settings
+            .callback_host
+            .clone()
+            .or_else(|| quirks(server.issuer()).callback_host.map(str::to_owned))
+            .or_else(|| {
+                kept?
+                    .host_str()
+                    .map(|host| host.trim_matches(['[', ']']).to_owned())
+            });
+        let path = settings
+            .callback_path
+            .as_deref()
+            .or(pattern.map(Url::path))
+            .or(fixed)
+            .map_or_else(unguessable_path, str::to_owned);
+        let port = settings.callback_port.or(pattern.and_then(Url::port));
+        Place {
+            host: host.unwrap_or_else(|| "127.0.0.1".to_owned()),
+            port: port.unwrap_or(0),
+            path,
+            announced: announced.map(str::to_owned),
+            onward: settings.success_url.clone(),
+        }
+    }
+}
+
+/// Seconds in which a registration the server has honoured is not asked after.
+const TRUSTED: u64 = 600;
+
+fn unguessable_path() -> String {
+    format!("/cb/{}", CsrfToken::new_random_len(16).into_secret())
+}

@@ -1,0 +1,95 @@
+//! The vault's part in a bridge's headers: fetched beside everything else, from the moment the bridge starts.
+
+use std::future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time;
+use tokio_util::task::TaskTracker;
+
+use crate::remote::late::{self, Late, Withheld};
+use crate::report::Failure;
+use crate::settings::{self, Target};
+use crate::static_secret;
+use crate::store::Vault;
+
+/// How long the note of a secret's use may take when everything else is done.
+const LAST_NOTE: Duration = Duration::from_secs(1);
+
+/// The fetching of secrets, and what may go wrong with it.
+#[derive(Debug)]
+pub(super) struct Secrets {
+    tasks: TaskTracker,
+    mistake: Arc<Mutex<Option<Failure>>>,
+    is_made: watch::Sender<bool>,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self {
+            tasks: TaskTracker::new(),
+            mistake: Arc::default(),
+            is_made: watch::Sender::new(false),
+        }
+    }
+}
+
+impl Secrets {
+    /// Begins to fetch what the target's headers need. Nothing, and the vault is not touched, if they need nothing.
+    pub(super) fn fetch(&self, vault: &Arc<Vault>, target: &Target) -> Option<Late> {
+        if target.templates.is_empty() {
+            return None;
+        }
+        let (promise, late) = late::promise();
+        let (vault, templates) = (Arc::clone(vault), target.templates.clone());
+        let origin = settings::origin(&target.https.url);
+        let (mistake, is_made) = (Arc::clone(&self.mistake), self.is_made.clone());
+        self.tasks.spawn(async move {
+            let now = settings::now();
+            match static_secret::headers(&vault, &templates, &origin, now).await {
+                Ok(headers) => {
+                    promise.settle(Ok(headers));
+                    static_secret::note_use(&vault, &templates, now).await;
+                }
+                // Who configured it must be told; a host would show an answer to the model.
+                Err(error) if error.is_usage() => {
+                    *mistake.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
+                    is_made.send_replace(true);
+                    // Nobody is answered: the process ends.
+                    future::pending::<()>().await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no secret for the headers");
+                    promise.settle(Err(Withheld {
+                        hint: error.hint(),
+                        why: error.to_string(),
+                    }));
+                }
+            }
+        });
+        Some(late)
+    }
+
+    /// Waits for a mistake in what was asked: a secret of another server's, or none of that name.
+    pub(super) async fn mistake(&self) -> Failure {
+        let mut is_made = self.is_made.subscribe();
+        // We hold the sender.
+        let _ = is_made.wait_for(|is_made| *is_made).await;
+        let mistake = self
+            .mistake
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match mistake {
+            Some(failure) => failure,
+            None => future::pending().await,
+        }
+    }
+
+    /// Waits until the use of the secrets is written down.
+    pub(super) async fn settle(&self) {
+        self.tasks.close();
+        let _ = time::timeout(LAST_NOTE, self.tasks.wait()).await;
+    }
+}

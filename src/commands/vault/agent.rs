@@ -1,0 +1,174 @@
+//! Holding the vault open: starting the agent, being it, ending it.
+//!
+//! The key goes to the agent through its standard input, with everything else it needs; it gets no arguments and no
+//! environment. It is a session of its own, so that it outlives the terminal that started it.
+
+use crate::cli::{Common, UnlockArgs};
+use crate::commands::print;
+use crate::report::Failure;
+use crate::settings::{self, Surroundings};
+use crate::store::{Error, agent};
+
+use super::show::lasting;
+
+pub(super) async fn unlock(args: &UnlockArgs, around: &Surroundings) -> Result<(), Failure> {
+    if !cfg!(unix) {
+        return Err(Error::from(agent::Error::Unsupported).into());
+    }
+    let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
+    let slots = vault.status().await?.slots;
+    if !slots.is_empty() && slots.iter().all(crate::store::SlotStatus::is_key_file) {
+        return print("The vault opens by its key file; there is nothing to unlock.\n");
+    }
+    let (id, key) = vault.root_key().await?;
+    let place = vault.place()?;
+    if !agent::keep(&place, &id, &key, args.long).map_err(Error::from)? {
+        #[cfg(unix)]
+        detached::start(&place, &id, &key, args.long).await?;
+    }
+    print(&format!(
+        "The vault is held open for {}. `mcpipe vault lock` ends it.\n",
+        lasting(args.long)
+    ))
+}
+
+pub(super) async fn lock(common: &Common, around: &Surroundings) -> Result<(), Failure> {
+    let vault = settings::vault(&common.vault, around, false)?;
+    let was_held = agent::lock(&vault.place()?).map_err(Error::from)?;
+    let mut text = String::from(if was_held {
+        "The agent has forgotten the key.\n"
+    } else {
+        "No agent was running.\n"
+    });
+    let slots = vault.status().await?.slots;
+    if slots.iter().any(crate::store::SlotStatus::is_key_file) {
+        text.push_str("The key file opens the vault still; `mcpipe vault protect` changes that.\n");
+    }
+    print(&text)
+}
+
+#[cfg(unix)]
+pub(super) use detached::serve;
+
+#[cfg(not(unix))]
+pub(super) async fn serve() -> Result<(), Failure> {
+    Err(Error::from(agent::Error::Unsupported).into())
+}
+
+#[cfg(unix)]
+mod detached {
+    use std::io::{self, Read as _, Write as _};
+    use std::process::Stdio;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::process::Command;
+    use tokio::time;
+    use zeroize::Zeroizing;
+
+    use super::{Error, Failure, agent, settings};
+    use crate::report::Kind;
+    use crate::store::Place;
+    use crate::store::primitives::{Key, decode, encode};
+
+    /// What the agent says once it can be asked.
+    const READY: &str = "ready\n";
+    /// How long it may take to say so.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    /// Longest order that the agent reads, in bytes.
+    const LONGEST: u64 = 64 * 1024;
+
+    pub(super) async fn start(
+        place: &Place,
+        vault_id: &str,
+        key: &Key,
+        long: Duration,
+    ) -> Result<(), Failure> {
+        let failed = |error: io::Error| {
+            Failure::new(Kind::Failed, error).hint("the unlock agent could not be started")
+        };
+        let program = std::env::current_exe().map_err(failed)?;
+        let mut child = Command::new(program)
+            .args(["vault", "agent"])
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let key = Zeroizing::new(encode(key.expose()));
+        let order = Zeroizing::new(format!(
+            "{vault_id}\n{}\n{}\n{}",
+            *key,
+            long.as_secs(),
+            place.to_line()
+        ));
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(order.as_bytes()).await.map_err(failed)?;
+        }
+        let mut said = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            let mut first = stdout.take(4096);
+            let talk = async {
+                let mut bytes = vec![0; 4096];
+                // Until it is ready, or has said why it is not and ended.
+                loop {
+                    match first.read(&mut bytes).await {
+                        Ok(0) | Err(_) => return,
+                        Ok(length) => {
+                            let part = bytes.get(..length).unwrap_or_default();
+                            said.push_str(&String::from_utf8_lossy(part));
+                            if said == READY {
+                                return;
+                            }
+                        }
+                    }
+                }
+            };
+            let _ = time::timeout(PATIENCE, talk).await;
+        }
+        if said == READY {
+            return Ok(());
+        }
+        let error = match said.trim() {
+            "" => "the unlock agent did not start".to_owned(),
+            why => format!("the unlock agent did not start: {why}"),
+        };
+        Err(Failure::new(Kind::Failed, error))
+    }
+
+    pub(in super::super) async fn serve() -> Result<(), Failure> {
+        // Out of the terminal's session: its end is not ours. Fails only for a group's leader, which a shell's
+        // background job is; then the terminal's hangup ends us.
+        let _ = rustix::process::setsid();
+        let mut order = Zeroizing::new(String::new());
+        io::stdin()
+            .take(LONGEST)
+            .read_to_string(&mut order)
+            .map_err(|error| Failure::new(Kind::Failed, error))?;
+        let mut lines = order.lines();
+        let (id, key, long) = (lines.next(), lines.next(), lines.next());
+        let place = lines.next().and_then(Place::from_line);
+        let (Some(id), Some(Some(key)), Some(Ok(long)), Some(place)) =
+            (id, key.map(decode), long.map(str::parse), place)
+        else {
+            return Err(Failure::usage(
+                "the agent is started by `mcpipe vault unlock`",
+            ));
+        };
+        let (id, key, long) = (id.to_owned(), Key::new(key), Duration::from_secs(long));
+        drop(order);
+        let say = |text: &str| {
+            let mut stdout = io::stdout();
+            let _ = stdout
+                .write_all(text.as_bytes())
+                .and_then(|()| stdout.flush());
+        };
+        let served = agent::serve(&place, id, key, long, settings::now, || say(READY)).await;
+        if let Err(error) = &served {
+            say(&error.to_string());
+        }
+        served.map_err(|error| Error::from(error).into())
+    }
+}

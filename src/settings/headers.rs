@@ -1,0 +1,222 @@
+//! `--header`, `--header-file` and `--bearer`, made into headers.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Error, Surroundings};
+use crate::cli::NetworkArgs;
+use crate::static_secret::{self, Part, Template};
+
+/// The headers that the user wants on every request.
+#[derive(Debug, Default)]
+pub(super) struct Headers {
+    /// Those that are known. Marked sensitive.
+    pub(super) plain: HeaderMap,
+    /// Those that the vault has a part in.
+    pub(super) templates: Vec<Template>,
+    /// Whether an Authorization stood in the open in the arguments.
+    pub(super) is_secret_typed: bool,
+}
+
+impl Headers {
+    pub(super) fn have(&self, name: &HeaderName) -> bool {
+        self.plain.contains_key(name) || self.templates.iter().any(|header| header.name == name)
+    }
+
+    /// Of two with one name the later wins.
+    fn insert(&mut self, name: HeaderName, parts: Vec<Part>) -> Result<(), Error> {
+        self.plain.remove(&name);
+        self.templates.retain(|header| header.name != name);
+        if parts.iter().any(|part| matches!(part, Part::Secret(_))) {
+            self.templates.push(Template { name, parts });
+            return Ok(());
+        }
+        let texts = parts.iter().map(|part| match part {
+            Part::Text(text) | Part::Secret(text) => text.as_str(),
+        });
+        let mut value = HeaderValue::try_from(texts.collect::<String>())
+            .map_err(|_| Error::Unsendable(name.to_string()))?;
+        value.set_sensitive(true);
+        self.plain.insert(name, value);
+        Ok(())
+    }
+}
+
+/// Reads the flags and files that name headers.
+///
+/// # Errors
+/// A header that is none; a variable that is not set.
+pub(super) fn read(args: &NetworkArgs, around: &Surroundings) -> Result<Headers, Error> {
+    // Where it stands, the line, and whether it was typed.
+    let mut lines: Vec<(String, String, bool)> = Vec::new();
+    for (at, line) in args.headers.iter().enumerate() {
+        lines.push((format!("--header number {}", at + 1), line.clone(), true));
+    }
+    for path in &args.header_files {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
+            path: path.clone(),
+            source,
+        })?;
+        for (at, line) in text.lines().map(str::trim).enumerate() {
+            if !line.is_empty() && !line.starts_with('#') {
+                let place = format!("line {} of {}", at + 1, path.display());
+                lines.push((place, line.to_owned(), false));
+            }
+        }
+    }
+    let mut headers = Headers::default();
+    for (place, line, is_typed) in lines {
+        let parts = line
+            .split_once(':')
+            .map(|(name, value)| (name.trim(), value.trim()));
+        let Some((name, value)) = parts else {
+            return Err(Error::NotHeader(place));
+        };
+        let Ok(name) = HeaderName::try_from(name) else {
+            return Err(Error::NotHeader(place));
+        };
+        let parts = expand(name.as_str(), value, around)?;
+        let is_verbatim = matches!(parts.as_slice(), [Part::Text(text)] if text == value);
+        headers.is_secret_typed |= is_typed && is_verbatim && name == AUTHORIZATION;
+        headers.insert(name, parts)?;
+    }
+    if let Some(secret) = &args.bearer {
+        let value = format!("Bearer ${{vault:{secret}}}");
+        headers.insert(AUTHORIZATION, expand("--bearer", &value, around)?)?;
+    }
+    Ok(headers)
+}
+
+/// Replaces `${NAME}` from the environment, and keeps `${vault:NAME}` for later; what is put in is not looked at again.
+fn expand(header: &str, value: &str, around: &Surroundings) -> Result<Vec<Part>, Error> {
+    let mut parts = Vec::new();
+    let mut text = String::new();
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, after) = after
+            .split_once('}')
+            .ok_or_else(|| Error::Unclosed(header.to_owned()))?;
+        text.push_str(before);
+        rest = after;
+        if let Some(secret) = name.strip_prefix("vault:") {
+            static_secret::check_name(secret)
+                .map_err(|_| Error::NoSecretName(header.to_owned()))?;
+            parts.push(Part::Text(std::mem::take(&mut text)));
+            parts.push(Part::Secret(secret.to_owned()));
+            continue;
+        }
+        let unset = || Error::Unset {
+            header: header.to_owned(),
+            variable: crate::frame::printable(name, 100),
+        };
+        text.push_str(around.variables.get(name).ok_or_else(unset)?);
+    }
+    text.push_str(rest);
+    parts.push(Part::Text(text));
+    Ok(parts)
+}
+
+/// As [`expand`], where the vault has no part.
+///
+/// # Errors
+/// As [`read`]; a reference to the vault is to a variable that is not set.
+pub(super) fn expand_here(
+    header: &str,
+    value: &str,
+    around: &Surroundings,
+) -> Result<String, Error> {
+    let parts = expand(header, value, around)?;
+    let texts = parts.into_iter().map(|part| match part {
+        Part::Text(text) => Ok(text),
+        Part::Secret(name) => Err(Error::Unset {
+            header: header.to_owned(),
+            variable: format!("vault:{name}"),
+        }),
+    });
+    texts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Failure;
+
+    fn around(pairs: &[(&str, &str)]) -> Surroundings {
+        Surroundings {
+            variables: pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Surroundings::default()
+        }
+    }
+
+    #[test]
+    fn headers_are_expanded_once_and_the_later_wins() {
+        let args = NetworkArgs {
+            headers: vec!["X-A:${ONE}-${TWO}".into(), "x-b: 1".into(), "X-B:2".into()],
+            ..NetworkArgs::default()
+        };
+        let headers = read(&args, &around(&[("ONE", "${TWO}"), ("TWO", "2")])).unwrap();
+        let headers = headers.plain;
+        assert_eq!(headers["x-a"], "${TWO}-2");
+        assert_eq!(headers["x-b"], "2");
+        assert!(headers["x-a"].is_sensitive());
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_right_is_refused_without_showing_its_value() {
+        for line in [
+            "s3cret",
+            "no colon s3cret",
+            "Bad Name: s3cret",
+            "X: ${UNSET}s3cret",
+            "X: ${s3cret",
+            "X: ${vault:s3cret s3cret}",
+            "X: ${vault:}s3cret",
+            "X: a\nb s3cret",
+        ] {
+            let args = NetworkArgs {
+                headers: vec![line.into()],
+                ..NetworkArgs::default()
+            };
+            let error = read(&args, &around(&[])).unwrap_err();
+            assert!(!Failure::from(error).text().contains("s3cret"), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_the_vault_has_a_part_in_waits_for_it() {
+        let args = NetworkArgs {
+            headers: vec![
+                "Authorization: in the open".into(),
+                "X-Key: ${ONE}-${vault:a.key}!".into(),
+                "X-Plain: ${vault:b}".into(),
+                "X-Plain: 1".into(),
+            ],
+            bearer: Some("name".into()),
+            ..NetworkArgs::default()
+        };
+        let headers = read(&args, &around(&[("ONE", "${vault:c}")])).unwrap();
+        assert_eq!(headers.plain.len(), 1);
+        assert_eq!(headers.plain["x-plain"], "1");
+        assert!(headers.have(&AUTHORIZATION) && headers.is_secret_typed);
+        let parts: Vec<_> = headers
+            .templates
+            .iter()
+            .map(|header| (header.name.as_str(), header.parts.as_slice()))
+            .collect();
+        let [("x-key", key), ("authorization", bearer)] = parts.as_slice() else {
+            panic!("{parts:?}");
+        };
+        // What came from the environment is not looked at again.
+        assert!(
+            matches!(key, [Part::Text(a), Part::Secret(b), Part::Text(c)]
+            if a == "${vault:c}-" && b == "a.key" && c == "!")
+        );
+        assert!(
+            matches!(bearer, [Part::Text(a), Part::Secret(b), Part::Text(c)]
+            if a == "Bearer " && b == "name" && c.is_empty())
+        );
+    }
+}

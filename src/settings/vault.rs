@@ -1,0 +1,203 @@
+//! How the vault opens: flags first, then the environment, then the user's configuration file.
+
+use std::path::{Path, PathBuf};
+
+use super::Surroundings;
+use crate::cli::{Cost, ExportPassphraseArgs, NewPassphraseArgs, VaultArgs};
+use crate::config;
+use crate::report::Failure;
+use crate::secret::Secret;
+use crate::store::passphrase::{self, Prompt, Sources};
+use crate::store::primitives::Key;
+use crate::store::slot::Kdf;
+use crate::store::{Place, Unlock, Vault};
+
+/// The vault: where it is and how it opens. Of the vault nothing is looked at yet. `may_ask` is for commands at a
+/// terminal; the bridge never asks, because the host may be using the terminal.
+///
+/// # Errors
+/// There is nowhere to keep anything; `mcpipe.toml` is not right.
+pub fn vault(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Result<Vault, Failure> {
+    vault_at_cost(args, around, may_ask, Cost::Default)
+}
+
+/// As [`vault`], where a passphrase may be set, at this cost.
+///
+/// # Errors
+/// As [`vault`].
+pub fn vault_at_cost(
+    args: &VaultArgs,
+    around: &Surroundings,
+    may_ask: bool,
+    cost: Cost,
+) -> Result<Vault, Failure> {
+    if args.vault.is_some() {
+        return Ok(Vault::in_memory());
+    }
+    let loose = is_loose(around);
+    let commands = match config::path(around.get("MCPIPE_HOME").map(Path::new)) {
+        Ok(path) => config::key_commands(&path, loose)?,
+        Err(_) => None,
+    };
+    let credential = around
+        .get("CREDENTIALS_DIRECTORY")
+        .map(|directory| Path::new(directory).join("mcpipe-vault-key"));
+    let unlock = Unlock {
+        passphrase: sources(args, around, may_ask)?,
+        loose,
+        commands,
+        credential,
+        kdf: match cost {
+            Cost::Default => Kdf::DEFAULT,
+            Cost::Low => Kdf::LOW,
+        },
+        ..Unlock::default()
+    };
+    Ok(Vault::on_disk(place(around)?, unlock))
+}
+
+/// The vault, with the key that another process of ours has opened it with.
+///
+/// # Errors
+/// There is nowhere to keep anything.
+pub fn opened_vault(around: &Surroundings, root: Key) -> Result<Vault, Failure> {
+    let unlock = Unlock {
+        loose: is_loose(around),
+        root: Some(root),
+        ..Unlock::default()
+    };
+    Ok(Vault::on_disk(place(around)?, unlock))
+}
+
+fn place(around: &Surroundings) -> Result<Place, Failure> {
+    let home = around.get("MCPIPE_HOME").map(Path::new);
+    Place::new(home).map_err(|error| {
+        Failure::usage(error).hint("set MCPIPE_HOME to a directory of yours, or use --vault none")
+    })
+}
+
+fn is_loose(around: &Surroundings) -> bool {
+    around.is_on("MCPIPE_ALLOW_LOOSE_PERMISSIONS")
+}
+
+/// Whatever a flag says counts before anything in the environment.
+fn sources(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Result<Sources, Failure> {
+    let descriptor = match args.passphrase_fd.map(u32::try_from) {
+        Some(Ok(descriptor)) => Some(descriptor),
+        Some(Err(error)) => {
+            return Err(Failure::usage(error).hint("--passphrase-fd takes 3 or above"));
+        }
+        None => None,
+    };
+    let flags = Sources {
+        file: args.passphrase_file.clone(),
+        descriptor,
+        command: args.passphrase_command.clone(),
+        terminal: terminal(may_ask),
+        ..Sources::default()
+    };
+    if flags.is_given() {
+        return Ok(flags);
+    }
+    Ok(Sources {
+        environment: around.get("MCPIPE_PASSPHRASE").map(Secret::new),
+        environment_file: around.get("MCPIPE_PASSPHRASE_FILE").map(PathBuf::from),
+        command: around.get("MCPIPE_PASSPHRASE_COMMAND").map(str::to_owned),
+        ..flags
+    })
+}
+
+/// Where the present passphrase comes from, for what needs it even if something else opens the vault.
+///
+/// # Errors
+/// A descriptor that is none.
+pub fn passphrases(
+    args: &VaultArgs,
+    around: &Surroundings,
+    may_ask: bool,
+) -> Result<Sources, Failure> {
+    sources(args, around, may_ask)
+}
+
+/// Where a new passphrase comes from. The environment has none: it holds the present one.
+pub fn new_passphrase(args: &NewPassphraseArgs, may_ask: bool) -> Sources {
+    Sources {
+        file: args.new_passphrase_file.clone(),
+        descriptor: args.new_passphrase_fd,
+        command: args.new_passphrase_command.clone(),
+        terminal: terminal(may_ask),
+        ..Sources::default()
+    }
+}
+
+/// Where the passphrase of an export comes from.
+pub fn export_passphrase(args: &ExportPassphraseArgs, may_ask: bool) -> Sources {
+    Sources {
+        file: args.export_passphrase_file.clone(),
+        descriptor: args.export_passphrase_fd,
+        command: args.export_passphrase_command.clone(),
+        terminal: terminal(may_ask),
+        ..Sources::default()
+    }
+}
+
+fn terminal(may_ask: bool) -> Option<Prompt> {
+    may_ask.then_some(passphrase::terminal as Prompt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn around(pairs: &[(&str, &str)]) -> Surroundings {
+        Surroundings {
+            variables: pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Surroundings::default()
+        }
+    }
+
+    #[test]
+    fn a_flag_counts_before_the_environment_and_the_passphrase_before_its_file() {
+        let around = around(&[
+            ("MCPIPE_PASSPHRASE", "in the open"),
+            ("MCPIPE_PASSPHRASE_FILE", "/file"),
+            ("MCPIPE_PASSPHRASE_COMMAND", "command"),
+        ]);
+        let bare = sources(&VaultArgs::default(), &around, false).unwrap();
+        assert!(bare.environment.is_some() && bare.environment_file.is_some());
+        assert!(bare.file.is_none() && bare.command.is_some());
+        for flag in [
+            VaultArgs {
+                passphrase_file: Some("/flag".into()),
+                ..VaultArgs::default()
+            },
+            VaultArgs {
+                passphrase_command: Some("flag".into()),
+                ..VaultArgs::default()
+            },
+        ] {
+            let flagged = sources(&flag, &around, false).unwrap();
+            assert!(flagged.environment.is_none() && flagged.environment_file.is_none());
+            assert_ne!(flagged.command.as_deref(), Some("command"));
+        }
+    }
+
+    #[test]
+    fn nought_does_not_mean_yes() {
+        for (value, is_on) in [
+            ("1", true),
+            ("yes", true),
+            ("0", false),
+            ("False", false),
+            ("no", false),
+            ("off", false),
+            ("", false),
+        ] {
+            assert_eq!(around(&[("X", value)]).is_on("X"), is_on, "{value}");
+        }
+        assert!(!around(&[]).is_on("X"));
+    }
+}

@@ -1,0 +1,439 @@
+//! Secrets that a person put into the vault, for headers: `${vault:NAME}`.
+//!
+//! Each belongs to one origin, named when it was put or else the first that used it, and is lent to no other: a host's
+//! configuration that names another server with the same secret gets an error, not the secret. Opening the vault for
+//! them begins when the bridge does and is waited for by the first request, so that it overlaps with everything else; a
+//! start without such a reference never comes here. The last use is written down at most once an hour, after the fact.
+//!
+//! Knows nothing of how the vault is kept, nor of what a header means.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+use crate::store::{self, Expected, Kind, Vault};
+
+/// Longest name, in bytes.
+///
+/// Shorter than tokens are: one that was typed in a name's place is not taken for a name, and not shown.
+pub const MAX_NAME: usize = 32;
+
+/// How old a note of the last use has to be before it is worth another write.
+const OFTEN: Duration = Duration::from_secs(3600);
+
+/// Tries at a write that others keep overtaking.
+const TRIES: usize = 5;
+
+/// A secret, without itself. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// What it is called.
+    pub name: String,
+    /// The only origin it is sent to; none yet if nobody has said.
+    pub origin: Option<String>,
+    /// When it was put.
+    pub put_at: u64,
+    /// When it was last used, to the hour.
+    pub used_at: Option<u64>,
+}
+
+/// Why a secret is not lent, or not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not a name.
+    #[error("that is not a name for a secret")]
+    Name,
+    /// Nothing is called so.
+    #[error("the vault has no secret {0:?}")]
+    Unknown(String),
+    /// It belongs to another server.
+    #[error("the secret {name:?} belongs to {bound} and is not sent to {wanted}")]
+    Elsewhere {
+        /// The secret.
+        name: String,
+        /// Where it may go.
+        bound: String,
+        /// Where it was to go.
+        wanted: String,
+    },
+    /// Something else is kept under that name, or it is from another version.
+    #[error("the secret {0:?} was written by another version")]
+    Foreign(String),
+    /// It holds what no header can carry.
+    #[error("the secret {0:?} cannot be sent in a header")]
+    Unsendable(String),
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] store::Error),
+}
+
+impl Error {
+    /// Whether what was asked is a mistake, rather than the vault in the way.
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, Self::Vault(_) | Self::Foreign(_))
+    }
+
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Name => Some(format!(
+                "letters, digits, '.', '_' and '-', at most {MAX_NAME} of them"
+            )),
+            Self::Unknown(name) => {
+                Some(format!("`mcpipe vault put {name} --for URL` puts it there"))
+            }
+            Self::Elsewhere { .. } => Some(
+                "put a secret of its own for this server: `mcpipe vault put NAME --for URL`"
+                    .to_owned(),
+            ),
+            Self::Unsendable(name) => Some(format!(
+                "header values are printable ASCII on one line; `mcpipe vault put {name}` replaces it"
+            )),
+            Self::Foreign(_) => Some("use the newest mcpipe".to_owned()),
+            Self::Vault(error) => error.hint(),
+        }
+    }
+}
+
+/// A header whose value has secrets in it.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// The header.
+    pub name: HeaderName,
+    /// Its value, in order.
+    pub parts: Vec<Part>,
+}
+
+/// A piece of a header's value.
+#[derive(Clone)]
+pub enum Part {
+    /// As it is. May come from the environment.
+    Text(String),
+    /// The secret of this name.
+    Secret(String),
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(_) => out.write_str("(redacted)"),
+            Self::Secret(name) => write!(out, "${{vault:{name}}}"),
+        }
+    }
+}
+
+/// Is this a name that a secret may have?
+///
+/// # Errors
+/// [`Error::Name`].
+pub fn check_name(name: &str) -> Result<(), Error> {
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(is_fine) {
+        return Err(Error::Name);
+    }
+    Ok(())
+}
+
+/// Keeps a secret, for this origin if one is named. One of the same name is replaced; its origin stays unless another is
+/// named. Returns the origin it belongs to.
+///
+/// # Errors
+/// [`Error::Name`], [`Error::Vault`].
+pub async fn put(
+    vault: &Vault,
+    name: &str,
+    secret: &Secret,
+    origin: Option<String>,
+    now: SystemTime,
+) -> Result<Option<String>, Error> {
+    check_name(name)?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let (expected, before) = match read(vault, name).await {
+            Ok(Some((stored, rev))) => (Expected::Revision(rev), stored.origin.clone()),
+            Ok(None) => (Expected::Absent, None),
+            Err(Error::Foreign(_)) => (Expected::Anything, None),
+            Err(error) => return Err(error),
+        };
+        let origin = origin.clone().or(before);
+        let stored = Stored {
+            schema: SCHEMA,
+            value: Zeroizing::new(secret.expose().to_owned()),
+            origin: origin.clone(),
+            put_at: seconds(now),
+            used_at: None,
+        };
+        match write(vault, name, &stored, expected).await {
+            Ok(()) => return Ok(origin),
+            Err(Error::Vault(store::Error::Stale)) if tries < TRIES => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// All secrets, by name.
+///
+/// # Errors
+/// [`Error::Vault`].
+pub async fn list(vault: &Vault) -> Result<Vec<About>, Error> {
+    let mut found = Vec::new();
+    for (entry, kind) in vault.list().await? {
+        let Some(name) = entry.strip_prefix(PREFIX).filter(|_| kind == Kind::ApiKey) else {
+            continue;
+        };
+        if let Some((stored, _)) = read(vault, name).await? {
+            found.push(About {
+                name: name.to_owned(),
+                origin: stored.origin.clone(),
+                put_at: stored.put_at,
+                used_at: stored.used_at,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Forgets one; false if there was none.
+///
+/// # Errors
+/// [`Error::Vault`].
+pub async fn remove(vault: &Vault, name: &str) -> Result<bool, Error> {
+    check_name(name)?;
+    Ok(vault.remove(&entry(name)).await?)
+}
+
+/// The headers of these templates, for this origin. A secret that belongs to nobody yet belongs to it from now on.
+///
+/// # Errors
+/// Any, before anything is bound or sent.
+pub async fn headers(
+    vault: &Vault,
+    templates: &[Template],
+    origin: &str,
+    now: SystemTime,
+) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    for template in templates {
+        let mut value = Zeroizing::new(String::new());
+        let mut last = String::new();
+        for part in &template.parts {
+            match part {
+                Part::Text(text) => value.push_str(text),
+                Part::Secret(name) => {
+                    value.push_str(lend(vault, name, origin, now).await?.expose());
+                    last.clone_from(name);
+                }
+            }
+        }
+        let mut value =
+            HeaderValue::try_from(value.as_str()).map_err(|_| Error::Unsendable(last))?;
+        value.set_sensitive(true);
+        headers.insert(template.name.clone(), value);
+    }
+    Ok(headers)
+}
+
+/// Writes down that the secrets of these templates were used, unless that is known well enough.
+pub async fn note_use(vault: &Arc<Vault>, templates: &[Template], now: SystemTime) {
+    let names = templates.iter().flat_map(|template| &template.parts);
+    for part in names {
+        let Part::Secret(name) = part else { continue };
+        let Ok(Some((mut stored, rev))) = read(vault, name).await else {
+            continue;
+        };
+        let now = seconds(now);
+        if stored
+            .used_at
+            .is_some_and(|used| used <= now && now - used < OFTEN.as_secs())
+        {
+            continue;
+        }
+        stored.used_at = Some(now);
+        // Somebody who was faster has written it down.
+        if let Err(error) = write(vault, name, &stored, Expected::Revision(rev)).await {
+            tracing::debug!(%error, name, "the use of a secret is not written down");
+        }
+    }
+}
+
+async fn lend(vault: &Vault, name: &str, origin: &str, now: SystemTime) -> Result<Secret, Error> {
+    check_name(name)?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let (mut stored, rev) = read(vault, name)
+            .await?
+            .ok_or_else(|| Error::Unknown(name.to_owned()))?;
+        match &stored.origin {
+            Some(bound) if bound == origin => return Ok(Secret::new(stored.value.as_str())),
+            Some(bound) => {
+                return Err(Error::Elsewhere {
+                    name: name.to_owned(),
+                    bound: bound.clone(),
+                    wanted: origin.to_owned(),
+                });
+            }
+            None => {}
+        }
+        stored.origin = Some(origin.to_owned());
+        stored.used_at = Some(seconds(now));
+        match write(vault, name, &stored, Expected::Revision(rev)).await {
+            Ok(()) => {
+                tracing::warn!(
+                    name,
+                    origin,
+                    "this secret belongs to this server from now on"
+                );
+                return Ok(Secret::new(stored.value.as_str()));
+            }
+            // Perhaps another server's bridge; the next look tells.
+            Err(Error::Vault(store::Error::Stale)) if tries < TRIES => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+const PREFIX: &str = "secret:";
+const SCHEMA: u32 = 1;
+
+fn entry(name: &str) -> String {
+    format!("{PREFIX}{name}")
+}
+
+#[derive(Deserialize, Serialize)]
+struct Stored {
+    schema: u32,
+    value: Zeroizing<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
+    put_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    used_at: Option<u64>,
+}
+
+async fn read(vault: &Vault, name: &str) -> Result<Option<(Stored, u64)>, Error> {
+    let Some(found) = vault.read(&entry(name)).await? else {
+        return Ok(None);
+    };
+    let stored: Option<Stored> = serde_json::from_str(found.content.expose()).ok();
+    match stored.filter(|stored| found.kind == Kind::ApiKey && stored.schema == SCHEMA) {
+        Some(stored) => Ok(Some((stored, found.rev))),
+        None => Err(Error::Foreign(name.to_owned())),
+    }
+}
+
+async fn write(
+    vault: &Vault,
+    name: &str,
+    stored: &Stored,
+    expected: Expected,
+) -> Result<(), Error> {
+    let text = serde_json::to_string(stored).map_err(|_| Error::Foreign(name.to_owned()))?;
+    let (name, text) = (entry(name), Secret::new(text));
+    vault.put(&name, Kind::ApiKey, &text, expected).await?;
+    Ok(())
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: &str = "https://mcp.example.com";
+    const THERE: &str = "https://other.example.com";
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn bearer(name: &str) -> Vec<Template> {
+        vec![Template {
+            name: http::header::AUTHORIZATION,
+            parts: vec![Part::Text("Bearer ".into()), Part::Secret(name.into())],
+        }]
+    }
+
+    async fn kept(vault: &Vault, name: &str, secret: &str, origin: Option<&str>) {
+        let origin = origin.map(str::to_owned);
+        put(vault, name, &Secret::new(secret), origin, at(5))
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_secret_goes_only_to_the_server_it_was_put_for() {
+        let vault = Vault::in_memory();
+        kept(&vault, "key", "s3cret", Some(HERE)).await;
+        let found = headers(&vault, &bearer("key"), HERE, at(9)).await.unwrap();
+        assert_eq!(found["authorization"], "Bearer s3cret");
+        assert!(found["authorization"].is_sensitive());
+
+        let elsewhere = headers(&vault, &bearer("key"), THERE, at(9))
+            .await
+            .unwrap_err();
+        assert!(elsewhere.is_usage());
+        let said = elsewhere.to_string();
+        assert!(said.contains(HERE) && said.contains(THERE) && !said.contains("s3cret"));
+        let unknown = headers(&vault, &bearer("other"), HERE, at(9)).await;
+        assert!(matches!(unknown, Err(Error::Unknown(name)) if name == "other"));
+    }
+
+    #[tokio::test]
+    async fn the_first_server_that_uses_an_unbound_secret_keeps_it() {
+        let vault = Vault::in_memory();
+        kept(&vault, "key", "s3cret", None).await;
+        headers(&vault, &bearer("key"), HERE, at(9)).await.unwrap();
+        let other = headers(&vault, &bearer("key"), THERE, at(9)).await;
+        assert!(matches!(other, Err(Error::Elsewhere { .. })));
+
+        // A new value under the same name does not loosen it; a new origin moves it.
+        kept(&vault, "key", "another", None).await;
+        let other = headers(&vault, &bearer("key"), THERE, at(9)).await;
+        assert!(matches!(other, Err(Error::Elsewhere { .. })));
+        kept(&vault, "key", "another", Some(THERE)).await;
+        let moved = headers(&vault, &bearer("key"), THERE, at(9)).await.unwrap();
+        assert_eq!(moved["authorization"], "Bearer another");
+    }
+
+    #[tokio::test]
+    async fn the_last_use_is_written_down_at_most_once_an_hour() {
+        let vault = Arc::new(Vault::in_memory());
+        kept(&vault, "key", "s3cret", Some(HERE)).await;
+        let mut seen = Vec::new();
+        for now in [1000, 1000 + 3599, 1000 + 3600, 500] {
+            note_use(&vault, &bearer("key"), at(now)).await;
+            seen.push(list(&vault).await.unwrap()[0].used_at.unwrap());
+        }
+        // The last one: the clock was set back.
+        assert_eq!(seen, [1000, 1000, 4600, 500]);
+        assert_eq!(list(&vault).await.unwrap()[0].put_at, 5);
+    }
+
+    #[tokio::test]
+    async fn names_are_plain_and_values_that_no_header_takes_are_said() {
+        let vault = Vault::in_memory();
+        for name in ["", "a b", "a}", "ä", &"x".repeat(33), "a/b"] {
+            let put = put(&vault, name, &Secret::new("1"), None, at(0)).await;
+            assert!(matches!(put, Err(Error::Name)), "{name}");
+        }
+        kept(&vault, "two.lines-1_", "a\nb", Some(HERE)).await;
+        let sent = headers(&vault, &bearer("two.lines-1_"), HERE, at(9))
+            .await
+            .unwrap_err();
+        assert!(matches!(sent, Error::Unsendable(_)));
+        assert!(!format!("{sent} {sent:?}").contains("a\\nb"));
+        assert!(remove(&vault, "two.lines-1_").await.unwrap());
+        assert!(!remove(&vault, "two.lines-1_").await.unwrap());
+    }
+}

@@ -1,0 +1,47 @@
+//! The anchor: which generation of the vault this machine wrote last, kept beside the key that opens it.
+//!
+//! An older copy of the vault is a valid vault; only somebody's memory tells it from the newest. Processes that live
+//! remember by themselves; the anchor is for those that start. Whoever can put back both files is not noticed. It is
+//! written after the vault and without waiting for the disk, so it never claims more than there is. It holds nothing
+//! secret and is not authenticated: who can forge it can also remove it, and what it leads to is a warning.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::file::{self, Private};
+
+/// A vault and one of its generations.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Anchor {
+    vault_id: String,
+    gen_no: u64,
+}
+
+/// Longest anchor, in bytes.
+const MAX: usize = 1024;
+
+/// What is anchored there; nothing if that cannot be read.
+pub(super) fn read(path: &Path, loose: bool) -> Option<Anchor> {
+    let bytes = Private::open(path, loose).ok()??.read(MAX).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+impl Anchor {
+    pub(super) fn new(vault_id: &str, gen_no: u64) -> Self {
+        Self {
+            vault_id: vault_id.to_owned(),
+            gen_no,
+        }
+    }
+
+    /// The generation anchored, if it is of this vault and newer.
+    pub(super) fn is_ahead_of(&self, vault_id: &str, generation: u64) -> Option<u64> {
+        (self.vault_id == vault_id && self.gen_no > generation).then_some(self.gen_no)
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<(), file::Error> {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        file::replace_soon(path, &text)
+    }
+}

@@ -1,0 +1,337 @@
+//! How a vault is opened, cheapest way first, and what a new one opens with.
+//!
+//! A key that another process of ours has handed over; the agent, which holds the opened key; the key file; a service's credential; the passphrase that was given; a key
+//! command, which may ask a person; the terminal. So Argon2 is run only where a person's passphrase is all there is. An
+//! agent's key is believed if the whole file authenticates under it.
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use super::{Disk, State};
+use crate::store::agent;
+use crate::store::contents::{Contents, Keys};
+use crate::store::envelope::{self, Sealed};
+use crate::store::file::{self, Lock};
+use crate::store::key_command::{Configured, KeyCommand, With};
+use crate::store::passphrase::Sources;
+use crate::store::primitives::Key;
+use crate::store::slot::{self, Kdf, Opener, Slot, SlotKind};
+use crate::store::{Error, random, system};
+
+/// The label of the slot that the machine key opens, where the file's mode protects it.
+pub(in crate::store) const KEY_FILE: &str = "keyfile";
+/// The same where the system seals it for this user.
+const DPAPI: &str = "dpapi";
+/// Both.
+pub(in crate::store) const KEY_FILES: [&str; 2] = [KEY_FILE, DPAPI];
+/// The label of a passphrase's slot.
+pub(super) const PASSPHRASE: &str = "passphrase";
+/// The label of a slot whose key a service manager hands in.
+pub(super) const CREDENTIAL: &str = "credential";
+
+/// How often a person may mistype.
+pub(super) const TRIES: usize = 3;
+
+/// How long to wait for another process that asks a program for a key, before asking it too.
+const TURN: Duration = Duration::from_secs(60);
+
+/// How a vault is opened, and made.
+#[derive(Clone, Debug)]
+pub struct Unlock {
+    /// Where a passphrase may come from. With none, a new vault is opened by a key file.
+    pub passphrase: Sources,
+    /// What a new vault's passphrase costs.
+    pub kdf: Kdf,
+    /// Accept files that others can use: `MCPIPE_ALLOW_LOOSE_PERMISSIONS`, for file systems without modes.
+    pub loose: bool,
+    /// The key commands of `mcpipe.toml`.
+    pub commands: Option<Configured>,
+    /// A file with a raw key that the service manager hands in (`$CREDENTIALS_DIRECTORY/mcpipe-vault-key`).
+    pub credential: Option<PathBuf>,
+    /// The root key, from another process of ours that has opened the vault. Tried before anybody is asked.
+    pub root: Option<Key>,
+    /// Whether to ask the agent. Not where it is the passphrase itself that is wanted.
+    pub agent: bool,
+}
+
+impl Default for Unlock {
+    fn default() -> Self {
+        Self {
+            passphrase: Sources::default(),
+            kdf: Kdf::DEFAULT,
+            loose: false,
+            commands: None,
+            credential: None,
+            root: None,
+            agent: true,
+        }
+    }
+}
+
+/// Is this the slot of the key file?
+pub(super) fn is_machine_key(slot: &Slot) -> bool {
+    slot.kind() == SlotKind::Raw && KEY_FILES.contains(&slot.label())
+}
+
+impl Disk {
+    pub(super) fn open(
+        &self,
+        state: &mut State,
+        sealed: &Sealed,
+    ) -> Result<(Contents, Keys), Error> {
+        let held = state.opened.as_ref().map(|opened| &opened.keys);
+        let held = held.filter(|keys| keys.belong_to(sealed.vault_id()));
+        match held.map(|keys| (sealed.open(keys), keys.clone())) {
+            Some((Ok(contents), keys)) => Ok((contents, keys)),
+            // Damaged, or given a new root key by somebody else: the slots know.
+            Some((Err(error @ envelope::Error::Damaged(_)), _)) => {
+                self.unlock(state, sealed).map_err(|_| self.broken(error))
+            }
+            Some((Err(error), _)) => Err(self.broken(error)),
+            None => self.unlock(state, sealed),
+        }
+    }
+
+    fn unlock(&self, state: &mut State, sealed: &Sealed) -> Result<(Contents, Keys), Error> {
+        if let Some(root) = state.handed.clone()
+            && let Ok(opened) = self.opened_by(root, sealed)
+        {
+            return Ok(opened);
+        }
+        if let Some(root) = self.agents_key(sealed) {
+            match self.opened_by(root, sealed) {
+                Ok(opened) => return Ok(opened),
+                Err(error) => tracing::debug!(%error, "the agent's key is not this vault's"),
+            }
+        }
+        let root = self.root_of(state, sealed)?;
+        self.opened_by(root, sealed)
+    }
+
+    fn opened_by(&self, root: Key, sealed: &Sealed) -> Result<(Contents, Keys), Error> {
+        let keys = Keys::new(root, sealed.vault_id());
+        let contents = sealed.open(&keys).map_err(|error| self.broken(error))?;
+        Ok((contents, keys))
+    }
+
+    fn agents_key(&self, sealed: &Sealed) -> Option<Key> {
+        let asked = self
+            .unlock
+            .agent
+            .then(|| agent::key(&self.place, sealed.vault_id()));
+        asked?.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the unlock agent is not asked");
+            None
+        })
+    }
+
+    /// The root key, from the first slot that fits what there is to open it with.
+    fn root_of(&self, state: &mut State, sealed: &Sealed) -> Result<Key, Error> {
+        let is_raw = |slot: &Slot| slot.kind() == SlotKind::Raw;
+        let takes_passphrase = !sealed.slots().iter().all(is_raw);
+        // Why a way that should have been open was not; said if no other is.
+        let mut obstacle = None;
+
+        if sealed.slots().iter().any(is_raw) {
+            for path in [Some(&self.place.key()), self.unlock.credential.as_ref()] {
+                let Some(path) = path else { continue };
+                match file::read_key(path, self.loose()) {
+                    Ok(None) => {}
+                    Ok(Some(key)) => match self.try_slots(sealed, Opener::Raw(&key))? {
+                        Some(root) => return Ok(root),
+                        None => {
+                            obstacle.get_or_insert(Error::WrongKey {
+                                vault: self.place.vault(),
+                                key: path.clone(),
+                            });
+                        }
+                    },
+                    Err(error) => obstacle = Some(error.into()),
+                }
+            }
+        }
+        if takes_passphrase && let Some(passphrase) = state.sources.read()? {
+            let root = self.try_slots(sealed, Opener::Passphrase(passphrase.expose()))?;
+            let vault = self.place.vault();
+            let root = root.ok_or(Error::WrongPassphrase { vault })?;
+            state.forget();
+            return Ok(root);
+        }
+        for slot in sealed.slots().iter().filter(|slot| is_raw(slot)) {
+            let Some(with) = With::of(slot.label()) else {
+                continue;
+            };
+            match self.fetch(with, sealed, slot) {
+                Ok(root) => return Ok(root),
+                Err(error) => obstacle = Some(error),
+            }
+        }
+        if takes_passphrase && let Some(root) = self.ask(state, sealed)? {
+            return Ok(root);
+        }
+        let vault = self.place.vault();
+        Err(match obstacle {
+            Some(obstacle) if !matches!(obstacle, Error::WrongKey { .. }) || !takes_passphrase => {
+                obstacle
+            }
+            _ if takes_passphrase => Error::Locked { vault },
+            _ => Error::KeyMissing {
+                vault,
+                key: self.place.key(),
+            },
+        })
+    }
+
+    /// One process at a time: each of them may show a person a prompt, and the first answer may spare the others theirs.
+    fn fetch(&self, with: With, sealed: &Sealed, slot: &Slot) -> Result<Key, Error> {
+        let _turn = self.turn();
+        if let Some(root) = self.agents_key(sealed)
+            && sealed
+                .open(&Keys::new(root.clone(), sealed.vault_id()))
+                .is_ok()
+        {
+            return Ok(root);
+        }
+        let command = self.key_command(with, sealed.vault_id(), slot.id())?;
+        let key = command.fetch()?;
+        let root = slot.open(sealed.vault_id(), Opener::Raw(&key));
+        root.map_err(|error| match error {
+            envelope::Error::WrongKey => Error::ForeignKey {
+                label: with.label(),
+                vault: self.place.vault(),
+            },
+            error => self.broken(error),
+        })
+    }
+
+    /// Best effort: without the lock there are two prompts instead of one.
+    fn turn(&self) -> Option<Lock> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match Lock::try_take(&self.place.unlock_lock()) {
+                Ok(Some(lock)) => return Some(lock),
+                Ok(None) if waited < TURN => {}
+                _ => return None,
+            }
+            let [jitter] = random().unwrap_or_default();
+            let pause = Duration::from_millis(50 + u64::from(jitter) / 5);
+            thread::sleep(pause);
+            waited += pause;
+        }
+    }
+
+    pub(super) fn key_command(
+        &self,
+        with: With,
+        vault_id: &str,
+        slot_id: &str,
+    ) -> Result<KeyCommand, Error> {
+        let sealed = self.place.sealed_key(slot_id);
+        let commands = self.unlock.commands.as_ref();
+        let is_root = system::is_root();
+        Ok(KeyCommand::new(
+            with, vault_id, slot_id, &sealed, is_root, commands,
+        )?)
+    }
+
+    /// Asks the person at the terminal, if there is one.
+    fn ask(&self, state: &State, sealed: &Sealed) -> Result<Option<Key>, Error> {
+        let vault = self.place.vault();
+        let mut question = format!("Passphrase for {}: ", vault.display());
+        for tried in 1.. {
+            let Some(passphrase) = state.sources.ask(&question)? else {
+                break;
+            };
+            match self.try_slots(sealed, Opener::Passphrase(passphrase.expose()))? {
+                Some(root) => return Ok(Some(root)),
+                None if tried < TRIES => {
+                    "That does not open it. Once more: ".clone_into(&mut question);
+                }
+                None => return Err(Error::WrongPassphrase { vault }),
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn try_slots(
+        &self,
+        sealed: &Sealed,
+        opener: Opener<'_>,
+    ) -> Result<Option<Key>, Error> {
+        let mut damaged = None;
+        for slot in sealed.slots() {
+            match slot.open(sealed.vault_id(), opener) {
+                Ok(root) => return Ok(Some(root)),
+                Err(envelope::Error::WrongKey) => {}
+                Err(error) => damaged = Some(error),
+            }
+        }
+        damaged.map_or(Ok(None), |error| Err(self.broken(error)))
+    }
+
+    /// A vault that is not yet in a file. With a passphrase it has its slot; without, it has none, and gets the key
+    /// file's under the lock.
+    pub(super) fn conceive(&self, state: &State) -> Result<(Contents, Keys), Error> {
+        let passphrase = match state.sources.read()? {
+            Some(given) => Some(given),
+            None if state.forgotten => {
+                let vault = self.place.vault();
+                return Err(Error::Locked { vault });
+            }
+            None => state.sources.ask_new(
+                "A new vault is made. Its passphrase (none: a key file, which asks nobody): ",
+            )?,
+        };
+        let mut contents = Contents::new(&random()?);
+        let keys = Keys::new(Key::new(random()?), contents.vault_id());
+        if let Some(passphrase) = passphrase {
+            let opener = Opener::Passphrase(passphrase.expose());
+            let slot = self.wrapped(&contents, &keys, PASSPHRASE, opener, random()?)?;
+            contents.slots.push(slot);
+        }
+        Ok((contents, keys))
+    }
+
+    pub(super) fn add_key_file(&self, contents: &mut Contents, keys: &Keys) -> Result<(), Error> {
+        let path = self.place.key();
+        self.place.prepare_key(self.loose())?;
+        // One that is there may open an export or a backup, and is kept.
+        let key = match file::read_key(&path, self.loose())? {
+            Some(key) => key,
+            None => {
+                file::sweep(&path);
+                let key = Key::new(random()?);
+                file::write_key(&path, &key)?;
+                key
+            }
+        };
+        let label = self.machine_label();
+        let slot = self.wrapped(contents, keys, label, Opener::Raw(&key), random()?)?;
+        contents.slots.push(slot);
+        Ok(())
+    }
+
+    pub(super) fn machine_label(&self) -> &'static str {
+        if cfg!(windows) { DPAPI } else { KEY_FILE }
+    }
+
+    /// The root key, wrapped for one more way of opening.
+    pub(super) fn wrapped(
+        &self,
+        contents: &Contents,
+        keys: &Keys,
+        label: &str,
+        opener: Opener<'_>,
+        id: [u8; 8],
+    ) -> Result<Slot, Error> {
+        let fresh = slot::Fresh {
+            id,
+            salt: random()?,
+            nonce: random()?,
+        };
+        let vault_id = contents.vault_id();
+        let slot = Slot::wrap(vault_id, label, opener, self.unlock.kdf, keys.root(), fresh);
+        slot.map_err(|error| self.broken(error))
+    }
+}

@@ -1,0 +1,201 @@
+//! Why the vault did not do as asked, and what the person can do about it.
+
+use std::path::PathBuf;
+
+use super::{agent, envelope, file, key_command, passphrase};
+
+/// Why the vault did not do as asked. The file is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody wrote in between.
+    #[error("the entry has changed meanwhile")]
+    Stale,
+    /// It takes a passphrase, and there is nowhere to get one.
+    #[error("the vault at {} is locked: no passphrase was given", vault.display())]
+    Locked {
+        /// The vault.
+        vault: PathBuf,
+    },
+    /// The passphrase opens no slot.
+    #[error("the passphrase does not open the vault at {}", vault.display())]
+    WrongPassphrase {
+        /// The vault.
+        vault: PathBuf,
+    },
+    /// The key file opens no slot.
+    #[error("the key at {} does not open the vault at {}", key.display(), vault.display())]
+    WrongKey {
+        /// The vault.
+        vault: PathBuf,
+        /// The key file.
+        key: PathBuf,
+    },
+    /// Only the key file opens it, and there is none.
+    #[error("the vault at {} needs the key that was at {}", vault.display(), key.display())]
+    KeyMissing {
+        /// The vault.
+        vault: PathBuf,
+        /// Where the key file should be.
+        key: PathBuf,
+    },
+    /// A program gives a key that opens nothing.
+    #[error("the key that {label} gives does not open the vault at {}", vault.display())]
+    ForeignKey {
+        /// The slot.
+        label: &'static str,
+        /// The vault.
+        vault: PathBuf,
+    },
+    /// There is nothing to work on.
+    #[error("there is no vault at {}", vault.display())]
+    NoVault {
+        /// Where it would be.
+        vault: PathBuf,
+    },
+    /// There is one already.
+    #[error("there is a vault at {} already", vault.display())]
+    AlreadyThere {
+        /// Which.
+        vault: PathBuf,
+    },
+    /// No slot, or more than one, is called so.
+    #[error("no single slot is called {which:?}; there are: {}", there.join(", "))]
+    NoSuchSlot {
+        /// What was asked for.
+        which: String,
+        /// The labels there are.
+        there: Vec<String>,
+    },
+    /// A slot of this name is there.
+    #[error("there is a slot {label:?} already")]
+    SlotTaken {
+        /// Its label.
+        label: String,
+    },
+    /// Without it nothing would open the vault.
+    #[error("{label:?} is the vault's last slot")]
+    LastSlot {
+        /// Its label.
+        label: String,
+    },
+    /// What would be left does not open now.
+    #[error(
+        "without {label:?} the vault would not open: no other slot's key is where it should be"
+    )]
+    LockOut {
+        /// Its label.
+        label: String,
+    },
+    /// Its key or passphrase is needed, and not there.
+    #[error("nothing here opens the slot {label:?}")]
+    SlotClosed {
+        /// Its label.
+        label: String,
+    },
+    /// The service manager has handed in no key.
+    #[error("there is no credential `mcpipe-vault-key`")]
+    NoCredential,
+    /// A vault in memory has none of this.
+    #[error("a vault in memory has no slots")]
+    InMemory,
+    /// Another program did not give or keep a key.
+    #[error(transparent)]
+    KeyCommand(#[from] key_command::Error),
+    /// The unlock agent.
+    #[error(transparent)]
+    Agent(#[from] agent::Error),
+    /// No passphrase came from where it should.
+    #[error(transparent)]
+    Passphrase(#[from] passphrase::Error),
+    /// The file is no vault, damaged, from a newer version, or asks too much.
+    #[error("the vault at {} cannot be used", vault.display())]
+    Envelope {
+        /// The vault.
+        vault: PathBuf,
+        /// Which of these.
+        source: envelope::Error,
+    },
+    /// An older copy is in the place of a newer one that this process has seen.
+    #[error("the vault at {} went back from generation {seen} to {found}", vault.display())]
+    RolledBack {
+        /// The vault.
+        vault: PathBuf,
+        /// The newest generation seen.
+        seen: u64,
+        /// The generation there now.
+        found: u64,
+    },
+    /// The lock stayed taken.
+    #[error("another mcpipe holds {} for too long", lock.display())]
+    Busy {
+        /// The lock file, or in memory the name.
+        lock: PathBuf,
+    },
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] file::Error),
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers")]
+    Random(#[from] getrandom::Error),
+    /// The work was cut off: a panic, or the process is leaving.
+    #[error("the vault's work was cut off")]
+    CutOff,
+}
+
+impl Error {
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Locked { .. } => {
+                "run `mcpipe vault unlock`, or give the passphrase in MCPIPE_PASSPHRASE_FILE or with --passphrase-command"
+            }
+            Self::WrongPassphrase { .. } => {
+                "see that MCPIPE_PASSPHRASE and its relatives hold the passphrase this vault was made with"
+            }
+            Self::WrongKey { .. } | Self::KeyMissing { .. } => {
+                "put the key file back; without it, move the vault away and sign in again"
+            }
+            Self::Envelope { source, .. } => match source {
+                envelope::Error::NewerFormat(_) | envelope::Error::Unknown { .. } => {
+                    "use the newest mcpipe"
+                }
+                envelope::Error::NoMemory { .. } => "give mcpipe more memory",
+                envelope::Error::OverCeiling { .. }
+                | envelope::Error::BelowFloor { .. }
+                | envelope::Error::NotAVault
+                | envelope::Error::WrongKey
+                | envelope::Error::Damaged(_) => {
+                    "restore the vault from a backup, or move it away and sign in again"
+                }
+            },
+            Self::RolledBack { .. } => {
+                "if the older copy was restored on purpose, start mcpipe again"
+            }
+            Self::Busy { .. } => "end the mcpipe that hangs",
+            Self::ForeignKey { .. } => "restore the key there, or open the vault by another slot",
+            Self::NoVault { .. } => "`mcpipe vault init` makes one; so does the first sign-in",
+            Self::AlreadyThere { .. } => "`mcpipe vault status` says what opens it",
+            Self::NoSuchSlot { .. } => {
+                "`mcpipe vault slot list` shows them; an id is always single"
+            }
+            Self::SlotTaken { .. } => "`mcpipe vault slot rotate` replaces its key",
+            Self::LastSlot { .. } | Self::LockOut { .. } => {
+                "add another first: `mcpipe vault slot add passphrase`"
+            }
+            Self::SlotClosed { .. } => {
+                "give its passphrase or key, or take it away first: `mcpipe vault slot remove`"
+            }
+            Self::NoCredential => "run mcpipe in a unit with LoadCredential=mcpipe-vault-key:…",
+            Self::KeyCommand(key_command::Error::Unconfigured) => {
+                "in mcpipe.toml write: [vault] key_command = [\"program\", \"argument\"]"
+            }
+            Self::KeyCommand(_) => "run the program by hand to see what it says",
+            Self::Agent(error) => return error.hint(),
+            Self::File(error) => return error.hint(),
+            Self::InMemory | Self::Stale | Self::Passphrase(_) | Self::Random(_) | Self::CutOff => {
+                return None;
+            }
+        };
+        Some(hint.to_owned())
+    }
+}

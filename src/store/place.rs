@@ -1,0 +1,172 @@
+//! Where everything of the vault's is: the only file that makes up names of files.
+//!
+//! Looks at nothing; what is prepared is looked at by `file` and `system`.
+
+use std::path::{Path, PathBuf, absolute};
+
+use super::file::Error;
+use super::primitives::digest;
+use super::system;
+
+/// Where the vault, its key and its locks are.
+#[derive(Clone, Debug)]
+pub struct Place {
+    directory: PathBuf,
+    key_directory: PathBuf,
+    runtime_directory: PathBuf,
+    /// Somebody chose the directory (`MCPIPE_HOME`), so its mode is theirs to decide.
+    chosen: bool,
+}
+
+impl Place {
+    /// Everything under `home` if given, else where the system keeps an application's data. Nothing is looked at or
+    /// created.
+    ///
+    /// # Errors
+    /// [`Error::NoPlace`] if there is neither.
+    pub fn new(home: Option<&Path>) -> Result<Self, Error> {
+        if let Some(home) = home {
+            let directory = absolute(home).map_err(|_| Error::NoPlace)?;
+            return Ok(Self {
+                key_directory: directory.join("state"),
+                runtime_directory: directory.join("state"),
+                directory,
+                chosen: true,
+            });
+        }
+        // The local one: on Windows the other travels between machines. Elsewhere they are the same.
+        let data = dirs::data_local_dir().ok_or(Error::NoPlace)?;
+        let state = dirs::state_dir().map(|state| state.join("mcpipe"));
+        // Another directory than the vault's, so that a copy of one is not a copy of both.
+        let state = state.unwrap_or_else(|| data.join("mcpipe-state"));
+        let runtime = dirs::runtime_dir().map(|runtime| runtime.join("mcpipe"));
+        Ok(Self {
+            directory: data.join("mcpipe"),
+            runtime_directory: runtime.unwrap_or_else(|| state.clone()),
+            key_directory: state,
+            chosen: false,
+        })
+    }
+
+    /// Everything about it on one line, for a process that has no environment to work it out from.
+    pub fn to_line(&self) -> String {
+        let paths = [
+            &self.directory,
+            &self.key_directory,
+            &self.runtime_directory,
+        ];
+        serde_json::json!({ "paths": paths, "chosen": self.chosen }).to_string()
+    }
+
+    /// The reverse of [`Place::to_line`].
+    pub fn from_line(line: &str) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        struct Line {
+            paths: [PathBuf; 3],
+            chosen: bool,
+        }
+        let Line { paths, chosen } = serde_json::from_str(line).ok()?;
+        let [directory, key_directory, runtime_directory] = paths;
+        Some(Self {
+            directory,
+            key_directory,
+            runtime_directory,
+            chosen,
+        })
+    }
+
+    /// The vault.
+    pub fn vault(&self) -> PathBuf {
+        self.directory.join("vault.bin")
+    }
+
+    /// The machine key, for the slot that asks nobody.
+    pub fn key(&self) -> PathBuf {
+        self.key_directory.join("vault.key")
+    }
+
+    /// The machine key that is about to take the place of the other.
+    pub fn next_key(&self) -> PathBuf {
+        self.key_directory.join("vault.key.next")
+    }
+
+    /// The newest generation written on this machine. Beside the key, so that a copy of the vault's directory is not a
+    /// copy of both.
+    pub fn anchor(&self) -> PathBuf {
+        self.key_directory.join("vault.anchor")
+    }
+
+    /// The key of one slot, sealed by `systemd-creds`.
+    pub fn sealed_key(&self, slot_id: &str) -> PathBuf {
+        self.key_directory.join(format!("slot-{slot_id}.cred"))
+    }
+
+    /// The agent's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.runtime_directory.join("agent.sock")
+    }
+
+    /// Held by the agent as long as it lives.
+    pub fn agent_lock(&self) -> PathBuf {
+        self.runtime_directory.join("agent.lock")
+    }
+
+    /// Held while a program is asked for a key that it may ask a person for.
+    pub fn unlock_lock(&self) -> PathBuf {
+        self.directory.join("unlock.lock")
+    }
+
+    /// Held while the vault is read, changed and written: milliseconds.
+    pub fn vault_lock(&self) -> PathBuf {
+        self.directory.join("vault.lock")
+    }
+
+    /// Held while one entry is renewed: seconds. Taken before the vault's, never after.
+    pub fn entry_lock(&self, name: &str) -> PathBuf {
+        self.directory
+            .join(format!("cred-{}.lock", hex_digest(name)))
+    }
+
+    /// A note that processes leave for each other: small, and no place for tokens.
+    pub fn note(&self, name: &str) -> PathBuf {
+        self.directory
+            .join(format!("note-{}.json", hex_digest(name)))
+    }
+
+    /// Makes the vault's directory, or sees that it is private.
+    ///
+    /// # Errors
+    /// [`Error::Owner`], [`Error::WritableDirectory`], or the system's.
+    pub fn prepare(&self, loose: bool) -> Result<(), Error> {
+        prepare(&self.directory, self.chosen, loose)
+    }
+
+    /// As [`Place::prepare`], for the machine key's.
+    ///
+    /// # Errors
+    /// As [`Place::prepare`].
+    pub fn prepare_key(&self, loose: bool) -> Result<(), Error> {
+        prepare(&self.key_directory, false, loose)
+    }
+
+    /// As [`Place::prepare`], for the agent's socket.
+    ///
+    /// # Errors
+    /// As [`Place::prepare`].
+    pub fn prepare_runtime(&self) -> Result<(), Error> {
+        prepare(&self.runtime_directory, false, false)
+    }
+}
+
+fn prepare(directory: &Path, chosen: bool, loose: bool) -> Result<(), Error> {
+    system::create_directory(directory).map_err(Error::io("create", directory))?;
+    if loose {
+        return Ok(());
+    }
+    system::check_directory(directory, chosen)
+}
+
+fn hex_digest(name: &str) -> String {
+    let bytes = digest(name.as_bytes());
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,277 @@
+//! Programs that are asked for a secret, or given one to keep: run without a shell, bounded in time and in what they may
+//! say.
+//!
+//! A program gets no standard input unless it is given something to keep, and never the passphrase's variable. Its
+//! standard error stays ours: a program that cannot find a key says so there. Knows nothing of what the secret is for.
+//! Blocks; the callers are on threads that may.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use zeroize::{Zeroize, Zeroizing};
+
+/// How long a program may take: long enough for a person to find the prompt it shows.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longest output that is read, in bytes.
+pub const MAX_OUTPUT: usize = 4096;
+
+/// Why a program gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A quote was opened and not closed, or there is no program.
+    #[error("the command cannot be split into words: {0}")]
+    Words(&'static str),
+    /// It did not start, or broke.
+    #[error("cannot run {program:?}")]
+    Broken {
+        /// Its first word.
+        program: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It said no.
+    #[error("{program:?} failed ({status})")]
+    Failed {
+        /// Its first word.
+        program: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// It took too long and was ended.
+    #[error("{program:?} took longer than {seconds} seconds")]
+    Slow {
+        /// Its first word.
+        program: String,
+        /// The patience it had.
+        seconds: u64,
+    },
+}
+
+/// A program and its arguments.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Words(Vec<String>);
+
+impl Words {
+    /// Takes an argument vector as it is.
+    ///
+    /// # Errors
+    /// [`Error::Words`] if there is no program.
+    pub fn new(words: Vec<String>) -> Result<Self, Error> {
+        match words.first() {
+            Some(program) if !program.is_empty() => Ok(Self(words)),
+            _ => Err(Error::Words("it is empty")),
+        }
+    }
+
+    /// Splits at blanks; `'…'` is literal, in `"…"` a backslash escapes `"` and `\`, elsewhere it escapes anything. No
+    /// variables, no patterns.
+    ///
+    /// # Errors
+    /// [`Error::Words`].
+    pub fn split(line: &str) -> Result<Self, Error> {
+        let mut words = Vec::new();
+        let mut word: Option<String> = None;
+        let mut rest = line.chars().peekable();
+        while let Some(char) = rest.next() {
+            match char {
+                blank if blank.is_whitespace() => words.extend(word.take()),
+                '\'' => {
+                    let word = word.get_or_insert_default();
+                    loop {
+                        match rest.next().ok_or(Error::Words("a ' is not closed"))? {
+                            '\'' => break,
+                            char => word.push(char),
+                        }
+                    }
+                }
+                '"' => {
+                    let word = word.get_or_insert_default();
+                    loop {
+                        match rest.next().ok_or(Error::Words("a \" is not closed"))? {
+                            '"' => break,
+                            '\\' if matches!(rest.peek(), Some('"' | '\\')) => {
+                                word.extend(rest.next());
+                            }
+                            char => word.push(char),
+                        }
+                    }
+                }
+                '\\' => {
+                    let escaped = rest.next().ok_or(Error::Words("it ends in a \\"))?;
+                    word.get_or_insert_default().push(escaped);
+                }
+                char => word.get_or_insert_default().push(char),
+            }
+        }
+        words.extend(word);
+        Self::new(words)
+    }
+
+    /// Runs it and returns what it printed, at most [`MAX_OUTPUT`] bytes. With `input` that is its standard input, else
+    /// there is none.
+    ///
+    /// # Errors
+    /// Any; what it printed before failing is wiped.
+    pub fn run(
+        &self,
+        input: Option<&[u8]>,
+        patience: Duration,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let [program, arguments @ ..] = self.0.as_slice() else {
+            return Err(Error::Words("it is empty"));
+        };
+        let broken = |source| Error::Broken {
+            program: program.clone(),
+            source,
+        };
+        let slow = || Error::Slow {
+            program: program.clone(),
+            seconds: patience.as_secs(),
+        };
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env_remove("MCPIPE_PASSPHRASE")
+            .stdin(input.map_or_else(Stdio::null, |_| Stdio::piped()))
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(broken)?;
+        if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+            let input = Zeroizing::new(input.to_vec());
+            // A thread of its own: a program that does not read must not hold us. What it makes of half its input shows
+            // in how it ends.
+            thread::spawn(move || stdin.write_all(&input));
+        }
+        let Some(output) = child.stdout.take() else {
+            return Err(broken(io::ErrorKind::BrokenPipe.into()));
+        };
+        // A thread too, because a grandchild may hold the pipe after the child has been ended; then it is left behind.
+        let (sender, receiver) = mpsc::sync_channel(1);
+        thread::spawn(move || sender.send(read_bounded(output)));
+        let Ok(output) = receiver.recv_timeout(patience) else {
+            end(&mut child);
+            return Err(slow());
+        };
+        let output = output.map_err(broken)?;
+        let Some(status) = wait(&mut child).map_err(broken)? else {
+            end(&mut child);
+            return Err(slow());
+        };
+        if !status.success() {
+            let program = program.clone();
+            return Err(Error::Failed { program, status });
+        }
+        Ok(output)
+    }
+}
+
+#[cfg(test)]
+impl Words {
+    pub(super) fn shown(&self) -> String {
+        self.0.join(" ")
+    }
+}
+
+impl fmt::Debug for Words {
+    // The first word: somebody may have put a secret into the others.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?} …", self.0.first())
+    }
+}
+
+/// Everything, or enough of it to be too much for anybody.
+fn read_bounded(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Vec::with_capacity(MAX_OUTPUT);
+    let limit = u64::try_from(MAX_OUTPUT).unwrap_or(u64::MAX);
+    let read = source.take(limit).read_to_end(&mut bytes);
+    if read.is_err() {
+        bytes.zeroize();
+    }
+    read.map(|_| Zeroizing::new(bytes))
+}
+
+/// Waits for a child that has closed its output, five seconds at most.
+fn wait(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+    for _ in 0..500 {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(None)
+}
+
+fn end(child: &mut Child) {
+    // Either fails only if it has ended already.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_split_as_a_shell_would() {
+        for (line, expected) in [
+            ("pass show mcpipe", vec!["pass", "show", "mcpipe"]),
+            ("  a\t b  ", vec!["a", "b"]),
+            (r#"a 'b c' "d e""#, vec!["a", "b c", "d e"]),
+            (r#"a b' c'd "" ''"#, vec!["a", "b cd", "", ""]),
+            (
+                r#""\"x\\ \n" '\n' \n \ y"#,
+                vec![r#""x\ \n"#, r"\n", "n", " y"],
+            ),
+            ("echo $HOME * ;", vec!["echo", "$HOME", "*", ";"]),
+        ] {
+            assert_eq!(Words::split(line).unwrap().0, expected, "{line}");
+        }
+        for line in ["", "  ", "a 'b", "a \"b", "a \\", "''"] {
+            assert!(matches!(Words::split(line), Err(Error::Words(_))), "{line}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_fails_or_hangs_is_told_apart() {
+        let long = Duration::from_secs(20);
+        let run = |line: &str, patience| Words::split(line).unwrap().run(None, patience);
+        assert_eq!(*run("printf '%s' 'a b'", long).unwrap(), b"a b");
+        assert!(matches!(
+            run("/nonexistent/program", long),
+            Err(Error::Broken { .. })
+        ));
+        assert!(matches!(
+            run("sh -c 'echo x; exit 3'", long),
+            Err(Error::Failed { .. })
+        ));
+        // Nothing to read on standard input, or this would wait for it.
+        assert!(run("cat", long).unwrap().is_empty());
+        assert!(matches!(
+            run("sleep 600", Duration::from_millis(50)),
+            Err(Error::Slow { .. })
+        ));
+        let endless = run("yes", long);
+        assert!(endless.map_or(true, |said| said.len() == MAX_OUTPUT));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_to_be_kept_is_given_on_standard_input() {
+        let cat = Words::split("cat").unwrap();
+        let said = cat.run(Some(b"a secret"), Duration::from_secs(20)).unwrap();
+        assert_eq!(*said, b"a secret");
+        let deaf = Words::split("true").unwrap();
+        assert!(deaf.run(Some(&[7; 1 << 20]), PATIENCE).unwrap().is_empty());
+    }
+
+    #[test]
+    fn arguments_are_not_shown() {
+        let words = Words::split("program s3cret").unwrap();
+        assert!(!format!("{words:?}").contains("s3cret"));
+    }
+}

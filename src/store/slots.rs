@@ -1,0 +1,119 @@
+//! What a person does to a vault: making it, its slots, its root key, checking it, taking it elsewhere.
+//!
+//! The other half of the facade; all of it is work on a file, and a vault in memory has none of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::disk::{Disk, Moved, NewKey, Verified};
+use super::passphrase::{Passphrase, Sources};
+use super::primitives::Key;
+use super::{Error, Keeping, Place, SlotStatus, Vault, aside};
+
+impl Vault {
+    /// Makes the vault, opened by what it was told to be opened by.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyThere`]; as [`Vault::put`].
+    pub async fn init(&self) -> Result<(), Error> {
+        aside(self.disk()?, Disk::init).await
+    }
+
+    /// Makes the vault, opened by a key file.
+    ///
+    /// # Errors
+    /// As [`Vault::init`].
+    pub async fn init_with_key_file(&self) -> Result<(), Error> {
+        aside(self.disk()?, Disk::init_with_key_file).await
+    }
+
+    /// Where everything is.
+    ///
+    /// # Errors
+    /// [`Error::InMemory`].
+    pub fn place(&self) -> Result<Place, Error> {
+        Ok(self.disk()?.place().clone())
+    }
+
+    /// Opens the vault and returns its id and root key, for the unlock agent to hold.
+    ///
+    /// # Errors
+    /// As [`Vault::read`], and [`Error::NoVault`].
+    pub async fn root_key(&self) -> Result<(String, Key), Error> {
+        aside(self.disk()?, Disk::root_key).await
+    }
+
+    /// Reads every entry.
+    ///
+    /// # Errors
+    /// As [`Vault::read`], and [`Error::NoVault`]. An entry that does not authenticate is no error.
+    pub async fn verify(&self) -> Result<Verified, Error> {
+        aside(self.disk()?, Disk::verify).await
+    }
+
+    /// Adds a way to open the vault, or puts it in the place of another (`replacing`: an id or a label). Touches no
+    /// entry. The label is for passphrases; keys have theirs.
+    ///
+    /// # Errors
+    /// [`Error::SlotTaken`], [`Error::NoSuchSlot`], [`Error::KeyCommand`]; as [`Vault::put`]. What opened the vault
+    /// opens it still.
+    pub async fn put_slot(
+        &self,
+        new: NewKey,
+        label: Option<&str>,
+        replacing: Option<&str>,
+    ) -> Result<SlotStatus, Error> {
+        let (label, replacing) = (label.map(str::to_owned), replacing.map(str::to_owned));
+        let work = move |disk: &Disk| disk.put_slot(&new, label.as_deref(), replacing.as_deref());
+        aside(self.disk()?, work).await
+    }
+
+    /// Takes a way to open the vault away; the key file goes with its slot.
+    ///
+    /// # Errors
+    /// [`Error::LastSlot`], [`Error::LockOut`], [`Error::NoSuchSlot`]; as [`Vault::put`].
+    pub async fn remove_slot(&self, which: &str) -> Result<SlotStatus, Error> {
+        let which = which.to_owned();
+        aside(self.disk()?, move |disk| disk.remove_slot(&which)).await
+    }
+
+    /// Gives the vault a new root key and seals every entry again; returns how many. Copies made before stay readable
+    /// with the old slots' keys, and what is written from now on is not. Takes every slot's key or passphrase.
+    ///
+    /// # Errors
+    /// [`Error::SlotClosed`]; as [`Vault::put`].
+    pub async fn rekey(&self, passphrases: Sources) -> Result<usize, Error> {
+        aside(self.disk()?, move |disk| disk.rekey(&passphrases)).await
+    }
+
+    /// Writes everything into a new file that this passphrase opens; returns how many entries.
+    ///
+    /// # Errors
+    /// The file exists or cannot be written; as [`Vault::read`].
+    pub async fn export(&self, to: &Path, passphrase: Passphrase) -> Result<usize, Error> {
+        let to = to.to_owned();
+        aside(self.disk()?, move |disk| disk.export(&to, &passphrase)).await
+    }
+
+    /// Takes the entries of such a file; those that are here already stay as they are, unless `replace`.
+    ///
+    /// # Errors
+    /// The file is none, or its passphrase another; as [`Vault::put`].
+    pub async fn import(
+        &self,
+        from: &Path,
+        passphrase: Passphrase,
+        replace: bool,
+    ) -> Result<Moved, Error> {
+        let from = from.to_owned();
+        let work = move |disk: &Disk| disk.import(&from, &passphrase, replace);
+        aside(self.disk()?, work).await
+    }
+
+    fn disk(&self) -> Result<&Arc<Disk>, Error> {
+        match &self.0 {
+            Keeping::Disk(disk) => Ok(disk),
+            Keeping::Memory(_) => Err(Error::InMemory),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Signing in with a code on another device (RFC 8628).
+
+use std::sync::{Arc, Mutex};
+
+use mcpipe::auth::{Announce, Browser, Settings};
+use serde_json::json;
+
+use super::{World, asking_for, unauthorized};
+
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// A server that gives device codes, and what the person is told.
+async fn offering() -> (World, Settings, Arc<Mutex<Vec<String>>>) {
+    let world = World::new().await;
+    world.authority.turn(|knobs| {
+        let at = format!("{}/device", world.authority.origin);
+        knobs.metadata = json!({ "device_authorization_endpoint": at });
+    });
+    let mut settings = world.settings();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let ear = Arc::clone(&told);
+    settings.announce = Announce::new(move |notice| ear.lock().unwrap().push(notice.text()));
+    (world, settings, told)
+}
+
+#[tokio::test]
+async fn where_no_page_can_be_shown_a_code_is_and_the_tokens_come() {
+    let (world, mut settings, told) = offering().await;
+    settings.browser = Browser::Nowhere;
+    world.authority.turn(|knobs| {
+        knobs.device_answers = ["authorization_pending", "authorization_pending"].into();
+    });
+    let authorizer = world.authorizer_with(settings);
+
+    let credential = authorizer.renew(None, &asking_for("a b")).await.unwrap();
+
+    assert_eq!(world.shows(&credential), world.authority.access_tokens()[0]);
+    let told = told.lock().unwrap().join("");
+    let page = format!("{}/activate\n", world.authority.origin);
+    assert!(told.contains(&page), "not another origin's page: {told}");
+    assert!(told.contains("WDJB-MJHT"), "{told}");
+    assert!(!told.contains("device-canary"), "{told}");
+    let asked = &world.authority.at("/device")[0];
+    assert_eq!(asked.field("scope"), Some("a b"));
+    assert_eq!(asked.field("resource"), Some(world.resource().as_str()));
+    assert_eq!(world.authority.grants(GRANT).len(), 3);
+    let registration: serde_json::Value =
+        serde_json::from_str(&world.authority.at("/register")[0].body).unwrap();
+    let grants = registration["grant_types"].as_array().unwrap();
+    assert!(grants.contains(&GRANT.into()), "{grants:?}");
+
+    // It is a sign-in like any other: the next start is silent, and it is renewed.
+    world.later(4000);
+    let next = world.authorizer_with(world.settings());
+    next.current().await.unwrap().unwrap();
+    assert_eq!(world.authority.grants("refresh_token").len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_it_slower_gets_it_slower() {
+    let (world, mut settings, _) = offering().await;
+    settings.device_code = true;
+    world
+        .authority
+        .turn(|knobs| knobs.device_answers = ["slow_down"].into());
+    let begun = tokio::time::Instant::now();
+    let authorizer = world.authorizer_with(settings);
+    authorizer.renew(None, &unauthorized()).await.unwrap();
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_person_who_says_no_on_the_other_device_ends_it() {
+    for (answer, wanted) in [
+        ("access_denied", "access_denied"),
+        ("expired_token", "nobody finished"),
+    ] {
+        let (world, mut settings, _) = offering().await;
+        settings.device_code = true;
+        world
+            .authority
+            .turn(|knobs| knobs.device_answers = [answer].into());
+        let authorizer = world.authorizer_with(settings);
+        let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
+        assert!(error.to_string().contains(wanted), "{error}");
+        let again = authorizer.renew(None, &unauthorized()).await.unwrap_err();
+        assert!(again.to_string().contains("no new window"), "{again}");
+        assert_eq!(world.authority.at("/device").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_is_asked_for_and_not_offered_is_an_error() {
+    let world = World::new().await;
+    let mut settings = world.attended();
+    settings.device_code = true;
+    let authorizer = world.authorizer_with(settings);
+    let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("device_authorization_endpoint"), "{text}");
+    assert_eq!(world.windows(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_gives_us_no_code_is_asked_with_a_page() {
+    let (world, _, _) = offering().await;
+    world.authority.turn(|knobs| {
+        knobs.metadata = json!({
+            "device_authorization_endpoint": format!("{}/token", world.authority.origin),
+        });
+        let refusal = r#"{"error":"unauthorized_client"}"#.to_owned();
+        knobs.token_answers = [(400, refusal.clone()), (400, refusal)].into();
+    });
+    let mut settings = world.attended();
+    settings.browser = Browser::Nowhere;
+    let authorizer = world.authorizer_with(settings);
+    authorizer.renew(None, &unauthorized()).await.unwrap();
+    assert_eq!(world.windows(), 1);
+}

@@ -1,0 +1,88 @@
+//! When a refresh token is refused: what is thought of it, who is told, what is left at the server.
+
+use std::sync::{Arc, Mutex};
+
+use mcpipe::auth::entry::State;
+use mcpipe::auth::{Announce, kept};
+
+use super::World;
+
+/// A token whose access half works while its refresh half is refused.
+async fn refused(world: &World, times: usize) -> mcpipe::auth::Authorizer {
+    let authorizer = world.authorizer();
+    world.signed_in(&authorizer).await;
+    world.later(3000);
+    world.authority.turn(|knobs| {
+        for _ in 0..times {
+            knobs
+                .token_answers
+                .push_back((400, r#"{"error":"invalid_grant"}"#.to_owned()));
+        }
+    });
+    authorizer
+}
+
+async fn state(world: &World) -> State {
+    kept::status(&world.vault).await.unwrap()[0].state
+}
+
+/// Lends, and waits until the renewal this began is over.
+async fn renewed_in_the_background(world: &World, authorizer: &mcpipe::auth::Authorizer) {
+    let before = world.authority.grants("refresh_token").len();
+    assert!(authorizer.current().await.unwrap().is_some());
+    while world.authority.grants("refresh_token").len() == before {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn three_refusals_mark_the_token_revoke_it_and_are_told_once() {
+    let world = World::new().await;
+    drop(refused(&world, 9).await);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let ear = Arc::clone(&told);
+    let mut settings = world.settings();
+    settings.announce = Announce::new(move |notice| ear.lock().unwrap().push(notice.text()));
+    let authorizer = world.authorizer_with(settings);
+
+    for wanted in [State::Suspect, State::Suspect, State::NeedsLogin] {
+        assert!(told.lock().unwrap().is_empty());
+        renewed_in_the_background(&world, &authorizer).await;
+        while state(&world).await != wanted {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        world.later(61);
+    }
+    for _ in 0..5 {
+        assert!(authorizer.current().await.unwrap().is_some(), "it works");
+        world.later(61);
+    }
+    authorizer.settle(std::time::Duration::from_secs(5)).await;
+
+    assert_eq!(world.authority.grants("refresh_token").len(), 3);
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains(&format!("mcpipe login {}", world.resource())));
+    let revoked = world.authority.at("/revoke");
+    assert_eq!(revoked.len(), 1);
+    let token = &world.authority.refresh_tokens()[0];
+    assert_eq!(revoked[0].field("token"), Some(token.as_str()));
+}
+
+#[tokio::test]
+async fn a_refusal_or_two_are_forgotten_with_the_next_success() {
+    let world = World::new().await;
+    let authorizer = refused(&world, 2).await;
+    for _ in 0..2 {
+        renewed_in_the_background(&world, &authorizer).await;
+        while state(&world).await != State::Suspect {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        world.later(61);
+    }
+    renewed_in_the_background(&world, &authorizer).await;
+    while state(&world).await != State::Ok {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(world.authority.at("/revoke").is_empty());
+}
