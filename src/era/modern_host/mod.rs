@@ -350,7 +350,7 @@ impl ModernHost {
 
     fn answered(&mut self, number: u64, frame: Frame, actions: &mut Vec<Action>) {
         match self.errands.remove(&number) {
-            Some(Errand::Initialize) => return self.initialized(frame, actions),
+            Some(Errand::Initialize) => return self.initialized(&frame, actions),
             Some(Errand::Level) => {
                 // Refused or not, it is not asked again: a call matters more than what is said about it.
                 self.level = self.levelling.take().or(self.level);
@@ -378,7 +378,7 @@ impl ModernHost {
         }
     }
 
-    fn initialized(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    fn initialized(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
         let held = std::mem::take(&mut self.held);
         let Some(result) = frame
             .member("result")

@@ -145,11 +145,11 @@ impl Rig {
     }
 
     fn stream(&mut self) -> ExchangeId {
-        let listens = self.actions.iter().filter_map(|action| match action {
+        let mut listens = self.actions.iter().filter_map(|action| match action {
             Action::Listen(listen) => Some(listen.exchange),
             _ => None,
         });
-        listens.last().expect("no standing stream")
+        listens.next_back().expect("no standing stream")
     }
 
     /// Lets every time asked for pass that is no longer than this.
