@@ -223,7 +223,7 @@ impl Between {
                 self.down(Frame::result(&subscriber.id, "{}"));
             } else {
                 self.turn_away(
-                    subscriber,
+                    &subscriber,
                     &Trouble::new("refused", "The server does not tell of that resource."),
                 );
             }
@@ -249,7 +249,7 @@ impl Between {
         }
     }
 
-    fn turn_away(&mut self, subscriber: Subscriber, why: &Trouble) {
+    fn turn_away(&mut self, subscriber: &Subscriber, why: &Trouble) {
         self.listening.uris.retain(|uri| *uri != subscriber.uri);
         self.down(why.reply(&subscriber.id));
     }
@@ -313,7 +313,7 @@ impl Between {
         self.listening.waiting = waiting;
         for subscriber in late {
             let late = "The server has not said whether it tells of that resource.";
-            self.turn_away(subscriber, &Trouble::new("timed_out", late).retryable());
+            self.turn_away(&subscriber, &Trouble::new("timed_out", late).retryable());
         }
     }
 }

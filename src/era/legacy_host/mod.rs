@@ -13,6 +13,8 @@ mod shape;
 mod tasks;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whole_tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
