@@ -278,6 +278,7 @@ impl Between {
         top.set("result", result.text());
         let answer = rebuilt(&Frame::result(&call.id, &result.text()), &top);
         self.finish(number, answer);
+        self.remote_is_there();
     }
 
     fn input_required(&mut self, number: u64, result: &Object) {

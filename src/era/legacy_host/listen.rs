@@ -32,6 +32,8 @@ pub(super) struct Listening {
     /// The remote does not know the method (L-08).
     is_refused: bool,
     is_pausing: bool,
+    /// What stands in the way does not pass by itself: the next call that is answered shows that it is gone.
+    is_idle: bool,
 }
 
 #[derive(Debug)]
@@ -223,7 +225,7 @@ impl Between {
                 self.down(Frame::result(&subscriber.id, "{}"));
             } else {
                 self.turn_away(
-                    subscriber,
+                    &subscriber,
                     &Trouble::new("refused", "The server does not tell of that resource."),
                 );
             }
@@ -249,7 +251,7 @@ impl Between {
         }
     }
 
-    fn turn_away(&mut self, subscriber: Subscriber, why: &Trouble) {
+    fn turn_away(&mut self, subscriber: &Subscriber, why: &Trouble) {
         self.listening.uris.retain(|uri| *uri != subscriber.uri);
         self.down(why.reply(&subscriber.id));
     }
@@ -276,7 +278,6 @@ impl Between {
             .into_iter()
             .partition(|it: &Subscriber| it.listen == *id);
         self.listening.waiting = waiting;
-        let was_asked = !asked.is_empty();
         for subscriber in asked {
             self.listening.uris.retain(|uri| *uri != subscriber.uri);
             let trouble = Trouble::new("cut", "The server stopped listening at once.").retryable();
@@ -289,8 +290,11 @@ impl Between {
         // Another may still be open: what only failed to replace it is no loss.
         let is_loss = self.listening.open.is_empty();
         if is_loss && !self.listening.is_refused && !self.listening.is_pausing {
-            if was_asked && !listen.is_acknowledged {
-                tracing::debug!("a subscription ended the only listen");
+            // Listening again and again would ask a person again and again to sign in.
+            let is = |name, value| data.as_ref().is_some_and(|it| it.get(name) == Some(value));
+            if is("source", "\"mcpipe\"") && is("retryable", "false") {
+                self.listening.is_idle = true;
+                return;
             }
             let doubled = 1_u32 << self.listening.losses.min(6);
             self.listening.losses += 1;
@@ -306,6 +310,13 @@ impl Between {
         }
     }
 
+    /// A call has been answered: the remote is there.
+    pub(super) fn remote_is_there(&mut self) {
+        if std::mem::take(&mut self.listening.is_idle) {
+            self.relisten();
+        }
+    }
+
     pub(super) fn unacknowledged(&mut self, id: &Id) {
         let (late, waiting) = std::mem::take(&mut self.listening.waiting)
             .into_iter()
@@ -313,7 +324,7 @@ impl Between {
         self.listening.waiting = waiting;
         for subscriber in late {
             let late = "The server has not said whether it tells of that resource.";
-            self.turn_away(subscriber, &Trouble::new("timed_out", late).retryable());
+            self.turn_away(&subscriber, &Trouble::new("timed_out", late).retryable());
         }
     }
 }

@@ -133,6 +133,19 @@ fn a_remote_that_cannot_be_listened_to_is_not_asked_again() {
     assert!(talk.host(&subscribe(1, "subscribe", "a"))[0].contains("-32601"));
 }
 
+// L-08
+#[test]
+fn a_listen_that_needs_a_person_waits_for_a_call_to_be_answered() {
+    let (mut talk, listen) = listening();
+    let refused = format!(
+        r#"{{"id":{listen},"error":{{"code":-32603,"message":"","data":{{"source":"mcpipe","kind":"sign_in_needed","retryable":false}}}}}}"#
+    );
+    assert!(talk.remote(&refused).is_empty());
+    let said = talk.host(r#"{"id":1,"method":"tools/list"}"#);
+    let said = talk.remote(&format!(r#"{{"id":{},"result":{{}}}}"#, id(&said[0])));
+    assert!(said[1].contains("subscriptions/listen"), "{said:?}");
+}
+
 #[test]
 fn leaving_closes_what_is_open() {
     let (mut talk, _) = listening();

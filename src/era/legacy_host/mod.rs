@@ -1,6 +1,6 @@
 //! A legacy host with a modern remote: a local handshake and translation (protocol.md 2.5).
 //!
-//! Two halves. [`Between`] turns what a legacy host says into what a modern one would, and back; it knows nothing of
+//! Two halves. `Between` turns what a legacy host says into what a modern one would, and back; it knows nothing of
 //! exchanges. [`Modern`] carries that modern conversation over HTTP, as it does for hosts that are modern themselves.
 
 mod asking;
@@ -13,6 +13,8 @@ mod shape;
 mod tasks;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whole_tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
