@@ -334,7 +334,7 @@ impl Asking {
         }
         match frame.id().filter(|_| frame.is_request()) {
             Some(id) if frame.method() == Some("ping") => {
-                actions.push(Action::Reply(Frame::result(id, "{}")))
+                actions.push(Action::Reply(Frame::result(id, "{}")));
             }
             Some(id) if self.held.len() >= MAX_HELD => {
                 let full = Trouble::new("overloaded", "Too much waits for the server already.")

@@ -57,14 +57,11 @@ struct Stream {
     exchange: Option<ExchangeId>,
     /// Whether there is one; not known until it has opened or been refused.
     is_there: Option<bool>,
-    /// HTTP+SSE: it carries everything.
-    is_for_all: bool,
 }
 
 impl Subscriptions {
-    pub(super) fn stream_asked(&mut self, exchange: ExchangeId, is_for_all: bool) {
+    pub(super) fn stream_asked(&mut self, exchange: ExchangeId) {
         self.stream.exchange = Some(exchange);
-        self.stream.is_for_all = is_for_all;
     }
 
     pub(super) fn stream_changed(&mut self, exchange: ExchangeId, arrival: &Arrival) {
@@ -79,9 +76,9 @@ impl Subscriptions {
         }
     }
 
-    /// Whether what was heard there may concern any request.
-    pub(super) fn is_one_stream_for_all(&self, exchange: Option<ExchangeId>) -> bool {
-        self.stream.is_for_all && self.stream.exchange.is_some() && self.stream.exchange == exchange
+    /// Whether the remote has a stream that belongs to no request.
+    pub(super) fn has_stream(&self) -> bool {
+        self.stream.exchange.is_some()
     }
 
     #[cfg(test)]

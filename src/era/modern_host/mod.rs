@@ -7,6 +7,7 @@
 //! session offers (`listen`).
 
 mod listen;
+mod log;
 mod park;
 mod shape;
 #[cfg(test)]
@@ -159,6 +160,7 @@ impl ModernHost {
         match self.due.remove(&token) {
             Some(Due::Ask(number)) => self.ask(number, actions),
             Some(Due::Expire(handle)) => self.expire(&handle, actions),
+            Some(Due::Late(number)) => self.logs_are_in(number, actions),
             None => {}
         }
     }
@@ -328,8 +330,8 @@ impl ModernHost {
                     actions.push(Action::Post(post));
                 }
                 Action::Listen(listen) => {
-                    let is_all = matches!(listen.kind, Standing::Sse(_));
-                    self.subscriptions.stream_asked(listen.exchange, is_all);
+                    let _is_all = matches!(listen.kind, Standing::Sse(_));
+                    self.subscriptions.stream_asked(listen.exchange);
                     actions.push(Action::Listen(listen));
                 }
                 other => actions.push(other),
@@ -364,6 +366,8 @@ impl ModernHost {
         {
             call.asked.clear();
             call.answer = Some(frame);
+        } else if self.may_have_logs_behind_it(number) {
+            self.wait_for_logs(number, frame, actions);
         } else if let Some(call) = self.calls.remove(&number) {
             self.finish(&call, &frame, actions);
         }
@@ -433,17 +437,6 @@ impl ModernHost {
             | "notifications/resources/updated" => self.publish(&frame, actions),
             _ => actions.push(Action::Reply(frame)),
         }
-    }
-
-    /// A log message is for the request on whose stream it came. Where one stream carries everything, it may be for any.
-    fn wants_message(&self, frame: &Frame) -> bool {
-        let rank = frame.param("level").and_then(shape::rank);
-        let is_shared = self.subscriptions.is_one_stream_for_all(self.hearing);
-        self.calls.values().any(|call| {
-            (is_shared || call.exchange.is_some() && call.exchange == self.hearing)
-                && call.host.is_some()
-                && call.level.is_some_and(|wanted| rank >= Some(wanted))
-        })
     }
 
     fn cancel(&mut self, id: &Id, reason: Option<&str>, actions: &mut Vec<Action>) {

@@ -76,6 +76,8 @@ pub(super) enum Due {
     Ask(u64),
     /// Give up on a parked call.
     Expire(String),
+    /// Hand over an answer that waited for what was said before it.
+    Late(u64),
 }
 
 impl ModernHost {
@@ -207,7 +209,7 @@ impl ModernHost {
         self.wake(LIFETIME, Due::Expire(handle), actions);
     }
 
-    fn wake(&mut self, after: Duration, due: Due, actions: &mut Vec<Action>) {
+    pub(super) fn wake(&mut self, after: Duration, due: Due, actions: &mut Vec<Action>) {
         let token = self.number();
         self.due.insert(token, due);
         actions.push(Action::Wake { after, token });
