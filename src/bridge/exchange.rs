@@ -83,7 +83,7 @@ impl<R: Remote> Road<R> {
             .into_iter()
             .chain(post.patience)
             .min()
-            .filter(|_| post.frame.is_request());
+            .filter(|_| post.frame.is_request() && !stands(&post));
         let is_answered_elsewhere = post.endpoint.is_some();
         let run = self.post_to_its_end(post);
         let last = match ceiling {
@@ -109,8 +109,8 @@ impl<R: Remote> Road<R> {
     }
 
     async fn post_to_its_end(&self, post: Post) -> Arrival {
-        // Answers and notifications pass: a request may be waiting for them (H-20).
-        let _permit = match post.frame.is_request() {
+        // Answers and notifications pass: a request may be waiting for them (H-20). So does a subscription, which stands.
+        let _permit = match post.frame.is_request() && !stands(&post) {
             true => self.requests.acquire().await.ok(),
             false => None,
         };
@@ -446,6 +446,11 @@ enum Resumed {
     Frames(Parsed),
     Gone(Refusal),
     Impossible(Trouble),
+}
+
+/// Whether its response is a stream that stands, rather than an answer: it takes no turn and has no time limit (L-08).
+fn stands(post: &Post) -> bool {
+    post.frame.method() == Some("subscriptions/listen")
 }
 
 fn still_challenged(challenge: &Challenge) -> Trouble {
