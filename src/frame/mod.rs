@@ -6,16 +6,23 @@
 //!
 //! JSON-RPC 2.0; MCP `basic/messages` for the rules on ids.
 
+mod id;
+mod members;
+mod trouble;
+
 use std::borrow::Cow;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+pub use id::Id;
+pub use members::member_of;
+pub use trouble::Trouble;
+
+use members::Members;
 
 /// One JSON-RPC message on one line.
 #[derive(Clone)]
@@ -47,15 +54,6 @@ pub enum Outline {
         /// Whether it carries `error` rather than `result`.
         failed: bool,
     },
-}
-
-/// A request id as its JSON text, so that `1`, `1.0` and `"1"` stay three ids and go back exactly as they came.
-/// Two spellings of one string (`"a"`, `"\u0061"`) are one id.
-#[derive(Clone)]
-pub struct Id {
-    text: Box<str>,
-    /// The decoded string, only where escapes make it differ from the text.
-    decoded: Option<Box<str>>,
 }
 
 /// Why a line is not a message: what to answer, and to which id if it could be read.
@@ -298,312 +296,6 @@ impl Malformed {
         };
         Frame::error(self.id.as_ref(), self.code, &message, None)
     }
-}
-
-impl Id {
-    /// An id of ours. They begin `bridge:`, so they cannot meet the host's (T-07).
-    pub fn ours(number: u64) -> Self {
-        Self {
-            text: format!("\"bridge:{number}\"").into(),
-            decoded: None,
-        }
-    }
-
-    /// Reads the JSON text of an id; anything but a string or a number is none (T-06).
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
-        let decoded = match text.as_bytes().first()? {
-            b'"' if text.contains('\\') => Some(serde_json::from_str::<String>(text).ok()?.into()),
-            b'"' | b'-' | b'0'..=b'9' => None,
-            _ => return None,
-        };
-        serde_json::from_str::<IgnoredAny>(text).ok()?;
-        Some(Self {
-            text: text.into(),
-            decoded,
-        })
-    }
-
-    /// The id as JSON.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    fn key(&self) -> (bool, &str) {
-        match (&self.decoded, self.text.strip_prefix('"')) {
-            (Some(decoded), _) => (true, decoded),
-            (None, Some(rest)) => (true, rest.strip_suffix('"').unwrap_or(rest)),
-            (None, None) => (false, &self.text),
-        }
-    }
-}
-
-impl PartialEq for Id {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Id {}
-
-impl Hash for Id {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for Id {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.text)
-    }
-}
-
-/// Something that went wrong on the bridge's side of a request, in words for a person reading it in a chat window and
-/// in data for a program (E-13: the code is never one of a peer's).
-#[derive(Clone, Debug)]
-pub struct Trouble {
-    /// A stable word for programs: `unreachable`, `sign_in_needed`, `leaving`, `bad_answer`, …
-    pub kind: &'static str,
-    /// A sentence for people. No secrets, no bodies from the remote.
-    pub message: String,
-    /// What to do about it, if anything.
-    pub hint: Option<String>,
-    /// The address it is about, without query.
-    pub url: Option<String>,
-    /// The HTTP status that caused it.
-    pub status: Option<u16>,
-    /// Whether the same request may succeed if sent again.
-    pub retryable: bool,
-    /// How long to wait before that.
-    pub retry_after: Option<Duration>,
-}
-
-impl Trouble {
-    /// A trouble with only its kind and sentence set.
-    pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            hint: None,
-            url: None,
-            status: None,
-            retryable: false,
-            retry_after: None,
-        }
-    }
-
-    /// Says that sending the same request again may work.
-    #[must_use]
-    pub fn retryable(mut self) -> Self {
-        self.retryable = true;
-        self
-    }
-
-    /// Adds what to do about it.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// The JSON-RPC error that answers `id` with it.
-    pub fn reply(&self, id: &Id) -> Frame {
-        let mut data = serde_json::Map::new();
-        data.insert("source".into(), "mcpipe".into());
-        data.insert("kind".into(), self.kind.into());
-        if let Some(hint) = &self.hint {
-            data.insert("hint".into(), hint.as_str().into());
-        }
-        if let Some(url) = &self.url {
-            data.insert("url".into(), url.as_str().into());
-        }
-        if let Some(status) = self.status {
-            data.insert("status".into(), status.into());
-        }
-        data.insert("retryable".into(), self.retryable.into());
-        if let Some(after) = self.retry_after {
-            let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-            data.insert("retryAfterMs".into(), millis.into());
-        }
-        let message = match &self.hint {
-            Some(hint) => format!("{} {hint}", self.message),
-            None => self.message.clone(),
-        };
-        Frame::error(
-            Some(id),
-            INTERNAL_ERROR,
-            &message,
-            Some(&Value::Object(data)),
-        )
-    }
-}
-
-/// The top level of a message, borrowed from its text. The last of two members with one name counts, as in JavaScript.
-#[derive(Default)]
-struct Members<'a> {
-    version: Option<Cow<'a, str>>,
-    id: Option<&'a RawValue>,
-    method: Option<&'a RawValue>,
-    result: bool,
-    error: bool,
-}
-
-impl Members<'_> {
-    fn outline(self) -> Result<Outline, Malformed> {
-        let id = self.id.and_then(|raw| Id::parse(raw.get()));
-        let invalid = |id: Option<Id>, reason: &str| Malformed {
-            id,
-            code: INVALID_REQUEST,
-            reason: reason.into(),
-        };
-        if self.version.as_deref() != Some("2.0") {
-            return Err(invalid(id, r#"its "jsonrpc" is not "2.0""#));
-        }
-        match (self.method, self.id, self.result, self.error) {
-            (Some(method), raw, false, false) => {
-                let Ok(method) = serde_json::from_str::<String>(method.get()) else {
-                    return Err(invalid(id, "its method is not a string"));
-                };
-                match (raw, id) {
-                    (None, _) => Ok(Outline::Notification {
-                        method: method.into(),
-                    }),
-                    (Some(_), Some(id)) => Ok(Outline::Request {
-                        id,
-                        method: method.into(),
-                    }),
-                    (Some(_), None) => {
-                        Err(invalid(None, "its id is neither a string nor a number"))
-                    }
-                }
-            }
-            (None, Some(_), true, false) => Ok(Outline::Response { id, failed: false }),
-            (None, _, false, true) => Ok(Outline::Response { id, failed: true }),
-            (Some(_), ..) => Err(invalid(id, "both a method and an answer")),
-            (None, _, true, true) => Err(invalid(id, "both a result and an error")),
-            (None, ..) => Err(invalid(id, "no method, result or error")),
-        }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Top;
-        impl<'de> Visitor<'de> for Top {
-            type Value = Members<'de>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a JSON-RPC message")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut found = Members::default();
-                while let Some(Name(name)) = map.next_key()? {
-                    match name.as_ref() {
-                        "jsonrpc" => {
-                            let raw: &RawValue = map.next_value()?;
-                            found.version = serde_json::from_str::<String>(raw.get())
-                                .ok()
-                                .map(Cow::Owned);
-                        }
-                        "id" => found.id = Some(map.next_value()?),
-                        "method" => found.method = Some(map.next_value()?),
-                        "result" => {
-                            found.result = true;
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                        "error" => {
-                            found.error = true;
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                    }
-                }
-                Ok(found)
-            }
-        }
-        deserializer.deserialize_map(Top)
-    }
-}
-
-/// A key that borrows where it can. A key with a lone surrogate is nobody's name but must not spoil its message.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Key;
-        impl<'de> Visitor<'de> for Key {
-            type Value = Name<'de>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a name")
-            }
-
-            fn visit_borrowed_bytes<E: serde::de::Error>(
-                self,
-                bytes: &'de [u8],
-            ) -> Result<Self::Value, E> {
-                Ok(Name(String::from_utf8_lossy(bytes)))
-            }
-
-            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Owned(
-                    String::from_utf8_lossy(bytes).into_owned(),
-                )))
-            }
-
-            fn visit_borrowed_str<E: serde::de::Error>(
-                self,
-                text: &'de str,
-            ) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer
-            .deserialize_bytes(Key)
-            .map_err(D::Error::custom)
-    }
-}
-
-/// Finds one member of a JSON object given as text.
-pub fn member_of<'a>(object: &'a str, name: &str) -> Option<&'a str> {
-    struct Find<'n>(&'n str);
-    impl<'de> Visitor<'de> for Find<'_> {
-        type Value = Option<&'de RawValue>;
-
-        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-            out.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = None;
-            while let Some(Name(key)) = map.next_key()? {
-                if key == self.0 {
-                    found = Some(map.next_value()?);
-                } else {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-            Ok(found)
-        }
-    }
-    let mut reader = serde_json::Deserializer::from_str(object);
-    Deserializer::deserialize_map(&mut reader, Find(name))
-        .ok()
-        .flatten()
-        .map(RawValue::get)
 }
 
 /// A stranger's words made fit for a terminal or a chat window: control, escape and direction characters out, at most

@@ -1,0 +1,79 @@
+//! Request ids, which keep their type, their value and their spelling (T-06).
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use serde::de::IgnoredAny;
+
+/// A request id as its JSON text, so that `1`, `1.0` and `"1"` stay three ids and go back exactly as they came.
+/// Two spellings of one string (`"a"`, `"\u0061"`) are one id.
+#[derive(Clone)]
+pub struct Id {
+    text: Box<str>,
+    /// The decoded string, only where escapes make it differ from the text.
+    decoded: Option<Box<str>>,
+}
+
+impl Id {
+    /// An id of ours. They begin `bridge:`, so they cannot meet the host's (T-07).
+    pub fn ours(number: u64) -> Self {
+        Self {
+            text: format!("\"bridge:{number}\"").into(),
+            decoded: None,
+        }
+    }
+
+    /// Reads the JSON text of an id; anything but a string or a number is none (T-06).
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+        let decoded = match text.as_bytes().first()? {
+            b'"' if text.contains('\\') => Some(serde_json::from_str::<String>(text).ok()?.into()),
+            b'"' | b'-' | b'0'..=b'9' => None,
+            _ => return None,
+        };
+        serde_json::from_str::<IgnoredAny>(text).ok()?;
+        Some(Self {
+            text: text.into(),
+            decoded,
+        })
+    }
+
+    /// The id as JSON.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn key(&self) -> (bool, &str) {
+        match (&self.decoded, self.text.strip_prefix('"')) {
+            (Some(decoded), _) => (true, decoded),
+            (None, Some(rest)) => (true, rest.strip_suffix('"').unwrap_or(rest)),
+            (None, None) => (false, &self.text),
+        }
+    }
+}
+
+impl PartialEq for Id {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Id {}
+
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
