@@ -97,15 +97,41 @@ impl<R: Remote> Road<R> {
                         last => last,
                     }
                 };
-                time::timeout(ceiling, run).await.unwrap_or_else(|_| {
-                    let seconds = ceiling.as_secs_f64();
-                    let late = format!("No answer came within {seconds} s.");
-                    Arrival::GivenUp(Trouble::new("timed_out", late).retryable())
-                })
+                tokio::select! {
+                    last = run => last,
+                    () = self.ticked(ceiling) => {
+                        let seconds = ceiling.as_secs_f64();
+                        let late = format!("No answer came within {seconds} s.");
+                        Arrival::GivenUp(Trouble::new("timed_out", late).retryable())
+                    }
+                }
             }
             None => run.await,
         };
         self.tell(exchange, last).await;
+    }
+
+    /// Returns when this time has passed, not counting any in which a person is asked to sign in: that is no sign of a
+    /// remote that does not answer, nor of its era (V-10).
+    async fn ticked(&self, mut left: Duration) {
+        let mut since = self.person_since.subscribe();
+        loop {
+            let is_asked = since.borrow_and_update().is_some();
+            let begun = Instant::now();
+            let over = async {
+                match is_asked {
+                    true => std::future::pending().await,
+                    false => time::sleep(left).await,
+                }
+            };
+            tokio::select! {
+                () = over => return,
+                changed = since.changed() => if changed.is_err() { return std::future::pending().await },
+            }
+            if !is_asked {
+                left = left.saturating_sub(begun.elapsed());
+            }
+        }
     }
 
     async fn post_to_its_end(&self, post: Post) -> Arrival {

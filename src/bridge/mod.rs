@@ -414,11 +414,9 @@ impl<R: Remote> Bridge<R> {
                 }
                 Action::Wake { after, token } => {
                     let events = self.road.events.clone();
-                    let stop = self.road.leaving.clone();
                     self.tracker.spawn(async move {
-                        if stop.run_until_cancelled(time::sleep(after)).await.is_some() {
-                            let _ = events.send(Event::Woke(token)).await;
-                        }
+                        time::sleep(after).await;
+                        let _ = events.send(Event::Woke(token)).await;
                     });
                 }
                 Action::EndSession(headers) => self.farewell = Some(headers),

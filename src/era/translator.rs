@@ -71,6 +71,11 @@ pub struct Translator {
     verdict: Option<Verdict>,
     /// Translators made so far; each mints exchange ids of its own.
     made: u64,
+    /// A modern host's looks around, and whether that is all it has done.
+    looks: Vec<Id>,
+    is_pinned: bool,
+    /// The first words to a remote that is only remembered to be legacy, in case it is not.
+    first: Option<Frame>,
 }
 
 #[derive(Debug)]
@@ -118,6 +123,9 @@ impl Translator {
             state: State::Fresh,
             verdict: None,
             made: 0,
+            looks: Vec::new(),
+            is_pinned: false,
+            first: None,
         }
     }
 
@@ -128,15 +136,18 @@ impl Translator {
 
     /// Takes a frame from the host.
     pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        match frame.method() {
+            Some("server/discover") => self.looks.extend(frame.id().cloned()),
+            Some(_) if detect::is_modern(&frame) => self.is_pinned = true,
+            _ => {}
+        }
         match &mut self.state {
             State::Fresh => self.first_words(frame, actions),
             State::Asking(asking) => asking.hold(frame, actions),
             State::Legacy(relay) => relay.from_host(frame, actions),
             State::LegacyHost(relay) => relay.from_host(frame, actions),
             State::Modern(_) | State::ModernHost(_) if begins_legacy(&frame) => {
-                // It has looked around in the modern way and begins in the legacy one.
-                self.state = State::Fresh;
-                self.first_words(frame, actions);
+                self.begin_again(frame, actions);
             }
             State::Modern(relay) => relay.from_host(frame, actions),
             State::ModernHost(relay) => relay.from_host(frame, actions),
@@ -155,6 +166,12 @@ impl Translator {
                 self.remote_answers(&arrival, actions);
             }
             return;
+        }
+        if self.was_mistaken(&arrival, actions) {
+            return;
+        }
+        if matches!(arrival, Arrival::Frame(_)) {
+            self.first = None;
         }
         each!(&mut self.state, relay => relay.from_remote(exchange, arrival, actions));
     }
@@ -189,8 +206,52 @@ impl Translator {
         match &self.state {
             State::Asking(asking) => asking.held.len(),
             State::Legacy(relay) => relay.waiting(),
+            State::ModernHost(relay) => relay.waiting(),
             _ => 0,
         }
+    }
+
+    /// A host that has looked around in the modern way begins in the legacy one (V-11). One that has done more than look
+    /// is modern, and stays so (V-12).
+    fn begin_again(&mut self, initialize: Frame, actions: &mut Vec<Action>) {
+        if self.is_pinned {
+            let data = serde_json::json!({ "supported": [detect::MODERN] });
+            let words = "This process serves a modern host: it takes no initialize.";
+            actions.extend(
+                initialize
+                    .id()
+                    .map(|id| Action::Reply(Frame::error(Some(id), -32022, words, Some(&data)))),
+            );
+            return;
+        }
+        // What it still waits for, nobody brings any more. Those that were answered are owed nothing, and hear nothing.
+        let left = Trouble::new("superseded", "The host has begun with initialize instead.");
+        actions.extend(
+            self.looks
+                .drain(..)
+                .map(|id| Action::Reply(left.reply(&id))),
+        );
+        self.state = State::Fresh;
+        self.first_words(initialize, actions);
+    }
+
+    /// A remote that was remembered to be legacy says that it is modern: it is asked after all (V-06).
+    fn was_mistaken(&mut self, arrival: &Arrival, actions: &mut Vec<Action>) -> bool {
+        let State::Legacy(relay) = &self.state else {
+            return false;
+        };
+        let is_modern = matches!(arrival, Arrival::Refused(_))
+            && matches!(detect::judge(arrival, false), Finding::Again);
+        if !is_modern || relay.waiting() > 0 {
+            return false;
+        }
+        let Some(first) = self.first.take() else {
+            return false;
+        };
+        self.beginning.remembered = None;
+        self.state = State::Fresh;
+        self.first_words(first, actions);
+        true
     }
 
     fn first_words(&mut self, frame: Frame, actions: &mut Vec<Action>) {
@@ -207,6 +268,8 @@ impl Translator {
             }
         };
         if is_legacy {
+            let is_remembered = self.beginning.protocol == Protocol::Auto && !has_old_transport;
+            self.first = is_remembered.then(|| frame.clone());
             return self.begin(Finding::Legacy, is_host_modern, [frame].into(), actions);
         }
         if !frame.is_request() {
@@ -501,5 +564,68 @@ mod tests {
             matches!(actions.last(), Some(Action::Reply(frame)) if frame.id() == Some(&Id::ours(8)))
         );
         assert_eq!(translator.waiting(), 1);
+    }
+
+    fn modern(id: u64, method: &str) -> Frame {
+        let params = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}"#;
+        Frame::request(&Id::ours(id), method, Some(params))
+    }
+
+    const DISCOVERED: &str = r#"{"supportedVersions":["2026-07-28"],"capabilities":{}}"#;
+
+    fn found_modern(translator: &mut Translator, first: Frame) -> Vec<Action> {
+        let mut actions = Vec::new();
+        translator.from_host(first, &mut actions);
+        let exchange = posts(&actions)[0].0;
+        let Action::Post(post) = &actions[0] else {
+            panic!("{actions:?}")
+        };
+        let answer = Frame::result(post.frame.id().unwrap(), DISCOVERED);
+        let mut actions = Vec::new();
+        translator.from_remote(exchange, Arrival::Frame(answer), &mut actions);
+        actions
+    }
+
+    #[test]
+    fn a_host_that_only_looked_around_may_begin_the_legacy_way() {
+        let mut translator = translator(Protocol::Auto, None);
+        found_modern(&mut translator, modern(1, "server/discover"));
+        let mut actions = Vec::new();
+        translator.from_host(initialize(), &mut actions);
+        assert!(
+            matches!(&actions[0], Action::Reply(frame) if frame.id() == Some(&Id::ours(1))),
+            "{actions:?}"
+        );
+        assert_eq!(posts(&actions)[0].1, "server/discover");
+    }
+
+    #[test]
+    fn a_host_that_has_called_the_modern_way_keeps_its_calls() {
+        let mut translator = translator(Protocol::Auto, None);
+        found_modern(&mut translator, modern(1, "tools/list"));
+        let mut actions = Vec::new();
+        translator.from_host(initialize(), &mut actions);
+        assert!(posts(&actions).is_empty());
+        assert!(
+            matches!(&actions[..], [Action::Reply(frame)] if frame.text().contains("2026-07-28")),
+            "{actions:?}"
+        );
+    }
+
+    #[test]
+    fn a_remote_remembered_wrongly_is_asked_after_all() {
+        let mut translator = translator(Protocol::Auto, Some(Verdict::Legacy));
+        let mut actions = Vec::new();
+        translator.from_host(initialize(), &mut actions);
+        let exchange = posts(&actions)[0].0;
+        let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
+        let refusal = Refusal {
+            status: 400,
+            frame: Frame::parse(body).ok(),
+            ..Refusal::default()
+        };
+        actions.clear();
+        translator.from_remote(exchange, Arrival::Refused(refusal), &mut actions);
+        assert_eq!(posts(&actions)[0].1, "server/discover");
     }
 }

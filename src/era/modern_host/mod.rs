@@ -165,6 +165,11 @@ impl ModernHost {
         }
     }
 
+    /// Frames of the host that wait for the session.
+    pub fn waiting(&self) -> usize {
+        self.held.len() + self.inner.waiting()
+    }
+
     /// Asks the remote whether it is there, where the era has a way to.
     pub fn ping(&mut self, actions: &mut Vec<Action>) {
         let mut heard = Vec::new();
