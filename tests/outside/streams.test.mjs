@@ -16,7 +16,8 @@ import { endProcess, eventually, pause } from "./support/process.mjs";
 const bounded = (name, body) => direct || test(name, { timeout: 60_000 }, body);
 
 async function open(t, url, flags = []) {
-  const host = await connect(t, url, { flags });
+  // These are about the legacy transports; which era a server speaks is the matrix's business.
+  const host = await connect(t, url, { flags: ["--protocol", "legacy", ...flags] });
   host.call = async (name, args) => text(await host.client.callTool({ name, arguments: args }));
   host.left = async () => assert.equal((await host.leave()).code, 0, host.stderr());
   return host;
