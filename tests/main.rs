@@ -15,6 +15,7 @@ mod coordination; // many processes, one vault: one browser, one refresh, whoeve
 mod door; // help, version, bad input, exit codes
 mod eras; // plays every transcript in fixtures/
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
+mod fidelity; // between the eras, what no rule names arrives as it left, to the letter
 mod floors; // imports point down
 mod import; // what mcp-remote kept, found and taken over
 mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
