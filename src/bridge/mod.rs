@@ -35,6 +35,7 @@ use crate::stdio::{Host, Line, Written};
 use exchange::{Event, Road};
 use inflight::Inflight;
 use leaving::patience_over;
+use pace::{tick, until};
 use reception::Reception;
 
 /// Arrivals that wait for the loop. When full, exchanges stop reading, and the remote feels it.
@@ -149,8 +150,8 @@ struct Bridge<R> {
     grace: Duration,
     /// The host has stopped reading, or has closed its end: nothing can be told to it any more.
     is_deaf: bool,
-    /// Set by the translator's last action.
-    farewell: Option<HeaderMap>,
+    /// Sessions to be ended last of all; none before that time has come.
+    farewells: Option<Vec<HeaderMap>>,
 }
 
 struct Running {
@@ -205,7 +206,7 @@ impl<R: Remote> Bridge<R> {
             stop,
             grace: settings.grace,
             is_deaf: false,
-            farewell: None,
+            farewells: None,
             road: Arc::new(Road {
                 remote,
                 authorizer,
@@ -419,7 +420,13 @@ impl<R: Remote> Bridge<R> {
                         let _ = events.send(Event::Woke(token)).await;
                     });
                 }
-                Action::EndSession(headers) => self.farewell = Some(headers),
+                Action::EndSession(headers) => match &mut self.farewells {
+                    Some(farewells) => farewells.push(headers),
+                    None => {
+                        let road = Arc::clone(&self.road);
+                        self.tracker.spawn(async move { road.end(headers).await });
+                    }
+                },
             }
         }
         Ok(())
@@ -480,20 +487,4 @@ fn beginning(settings: &Settings) -> Beginning {
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
-}
-
-async fn until(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => time::sleep_until(instant).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn tick(ping: &mut Option<time::Interval>) {
-    match ping {
-        Some(ping) => {
-            ping.tick().await;
-        }
-        None => std::future::pending().await,
-    }
 }

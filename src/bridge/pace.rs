@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::{self, Instant};
 
 use crate::remote::Refusal;
 use crate::sse;
@@ -78,6 +79,24 @@ pub(super) fn pause_after(refusal: &Refusal, is_harmless: bool, sends: u32) -> O
     let is_about_the_session = refusal.status == 503 && crate::era::is_session_loss(refusal);
     let pause = refusal.retry_after.unwrap_or_else(|| backoff(sends));
     (may && !is_about_the_session && pause <= MAX_RETRY_AFTER).then_some(pause)
+}
+
+/// A time that may never come.
+pub(super) async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A clock that there may not be.
+pub(super) async fn tick(ping: &mut Option<time::Interval>) {
+    match ping {
+        Some(ping) => {
+            ping.tick().await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]

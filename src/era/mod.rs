@@ -52,7 +52,7 @@ pub enum Action {
         /// Chosen by who asks.
         token: u64,
     },
-    /// Leave the session these headers name (H-10).
+    /// Leave the session these headers name (H-10), at once: what is still to be said in it has been said.
     EndSession(HeaderMap),
 }
 

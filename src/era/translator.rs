@@ -378,7 +378,7 @@ impl Translator {
     /// A mint whose numbers meet nobody else's.
     fn mint(&mut self) -> Mint {
         self.made += 1;
-        Mint::beyond(self.made << 32)
+        Mint::beyond(self.made << 40)
     }
 }
 

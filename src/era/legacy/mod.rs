@@ -224,6 +224,20 @@ impl Legacy {
         }
     }
 
+    /// The last thing, where the loop goes on: the session is left at once and nothing more is heard of it.
+    pub(in crate::era) fn abandon(&mut self, actions: &mut Vec<Action>) {
+        let mut open: Vec<_> = self.pending.drain().map(|(exchange, _)| exchange).collect();
+        open.sort_unstable();
+        actions.extend(open.into_iter().map(Action::Close));
+        self.leave(actions);
+    }
+
+    /// Whether nothing is being said but what nobody waits for.
+    pub(in crate::era) fn is_quiet(&self) -> bool {
+        let is_no_matter = |pending: &Pending| matches!(pending.role, Role::Listen | Role::Ping);
+        self.waiting.is_empty() && self.pending.values().all(is_no_matter)
+    }
+
     fn forward(&mut self, said: Waiting, actions: &mut Vec<Action>) {
         if self.sse.is_chosen() && !self.sse.is_open() {
             // A host that skipped the handshake still gets its stream.

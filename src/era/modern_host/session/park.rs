@@ -9,10 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::shape::{self, INVALID_PARAMS};
-use super::{Call, ModernHost, internal};
+use super::{Call, Session};
 use crate::era::Action;
 use crate::era::edit::Object;
+use crate::era::modern_host::capabilities::declares;
+use crate::era::modern_host::internal;
+use crate::era::modern_host::shape::{self, INVALID_PARAMS};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, member_of};
 
 /// How long more questions are waited for before the first is put.
@@ -80,7 +82,7 @@ pub(super) enum Due {
     Late(u64),
 }
 
-impl ModernHost {
+impl Session {
     /// The remote asks something.
     pub(super) fn asked(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
         let (Some(id), Some(method)) = (frame.id(), frame.method()) else {
@@ -103,7 +105,7 @@ impl ModernHost {
         let fits = |number: &&u64| {
             self.calls
                 .get(number)
-                .is_some_and(|call| shape::declares(&call.capabilities, capability, part))
+                .is_some_and(|call| declares(&call.capabilities, capability, part))
         };
         let Some(&number) = carriers.iter().find(fits) else {
             let words = format!("The host has not declared {capability} for this.");
@@ -213,6 +215,11 @@ impl ModernHost {
         let token = self.number();
         self.due.insert(token, due);
         actions.push(Action::Wake { after, token });
+    }
+
+    /// Whether a call waits here under this handle.
+    pub(in crate::era::modern_host) fn has_parked(&self, handle: &str) -> bool {
+        self.parked.contains_key(handle)
     }
 
     /// The host calls again.

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::shape::{self, INVALID_PARAMS, Server};
-use super::{Errand, ModernHost};
+use super::{Errand, Session};
 use crate::era::edit::Object;
+use crate::era::modern_host::shape::{self, INVALID_PARAMS, Server};
 use crate::era::{Action, Arrival, ExchangeId};
 use crate::frame::{Frame, Id, Outline};
 
@@ -21,6 +21,9 @@ const LISTS: [(&str, &str); 3] = [
     ("promptsListChanged", "prompts"),
     ("resourcesListChanged", "resources"),
 ];
+
+/// Why a subscription ends that was acknowledged for more.
+const SHRUNK: &str = "The server, connected to anew, does not offer all of it any more.";
 
 /// Every open subscription, and what the session has been asked for on their behalf.
 #[derive(Default)]
@@ -40,6 +43,8 @@ struct Listening {
     uris: Option<BTreeSet<String>>,
     /// The host knows what it will hear; until then it hears nothing.
     is_acknowledged: bool,
+    /// It comes from another session, and what happened in between has not been made up for.
+    is_moved: bool,
 }
 
 /// What the remote knows of a URI.
@@ -81,9 +86,15 @@ impl Subscriptions {
         self.stream.exchange.is_some()
     }
 
-    #[cfg(test)]
-    pub(super) fn stream_exchange(&self) -> Option<ExchangeId> {
-        self.stream.exchange
+    fn add(&mut self, listening: Listening) {
+        for uri in listening.watches() {
+            self.watches.entry(uri.clone()).or_default();
+        }
+        self.listens.push(listening);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.listens.is_empty()
     }
 
     fn is_wanted(&self, uri: &str) -> bool {
@@ -116,6 +127,7 @@ impl Listening {
             lists: lists.collect(),
             uris,
             is_acknowledged: false,
+            is_moved: false,
         })
     }
 
@@ -138,6 +150,34 @@ impl Listening {
         shape::for_subscription(&Frame::notification(method, Some(&params)), &self.id)
     }
 
+    /// What is said where something may have been missed (L-07): look again.
+    fn synthetic(&self) -> Vec<Frame> {
+        let lists = self.lists.iter().map(|(_, list)| {
+            Frame::notification(&format!("notifications/{list}/list_changed"), None)
+        });
+        let updates = self.watches().map(|uri| {
+            let params = format!(r#"{{"uri":{uri}}}"#);
+            Frame::notification("notifications/resources/updated", Some(&params))
+        });
+        lists
+            .chain(updates)
+            .filter_map(|frame| shape::for_subscription(&frame, &self.id))
+            .collect()
+    }
+
+    /// Ends it towards the host as stdio does where the end is nobody's wish (L-05).
+    fn cut(self, reason: &str, actions: &mut Vec<Action>) {
+        tracing::info!(id = %self.id, reason, "a subscription ended");
+        let params = format!(
+            r#"{{"requestId":{},"reason":{}}}"#,
+            self.id,
+            Value::from(reason)
+        );
+        let notice = Frame::notification("notifications/cancelled", Some(&params));
+        actions.push(Action::Reply(notice));
+        actions.push(Action::Forget(self.id));
+    }
+
     fn wants(&self, frame: &Frame) -> bool {
         let is_list = |list: &str| {
             frame
@@ -157,7 +197,7 @@ impl Listening {
     }
 }
 
-impl ModernHost {
+impl Session {
     pub(super) fn listen(&mut self, frame: &Frame, id: &Id, actions: &mut Vec<Action>) {
         let Some(listening) = Listening::read(frame, id, &self.server) else {
             let words = "params.notifications is no filter.";
@@ -168,10 +208,22 @@ impl ModernHost {
             let over = self.server.listen_over(id);
             return actions.push(Action::Reply(Frame::result(id, &over)));
         }
-        for uri in listening.watches() {
-            self.subscriptions.watches.entry(uri.clone()).or_default();
+        self.subscriptions.add(listening);
+        self.settle_watches(actions);
+        self.acknowledge(actions);
+    }
+
+    #[cfg(test)]
+    pub(in crate::era::modern_host) fn stream_exchange(&self) -> Option<ExchangeId> {
+        self.subscriptions.stream.exchange
+    }
+
+    /// Goes on with the subscriptions of another session.
+    pub(super) fn adopt(&mut self, others: &mut Subscriptions, actions: &mut Vec<Action>) {
+        for mut listening in std::mem::take(&mut others.listens) {
+            listening.is_moved = true;
+            self.subscriptions.add(listening);
         }
-        self.subscriptions.listens.push(listening);
         self.settle_watches(actions);
         self.acknowledge(actions);
     }
@@ -242,9 +294,12 @@ impl ModernHost {
         // An unsubscription that failed is not tried again: what still comes is asked for by nobody.
         watch.is_on = !was_on && !has_failed;
         if has_failed && !was_on {
-            for listen in &mut subscriptions.listens {
-                if let Some(uris) = &mut listen.uris {
-                    uris.remove(uri);
+            for mut listen in std::mem::take(&mut subscriptions.listens) {
+                let had = listen.uris.as_mut().is_some_and(|uris| uris.remove(uri));
+                if had && listen.is_acknowledged {
+                    listen.cut(SHRUNK, actions);
+                } else {
+                    subscriptions.listens.push(listen);
                 }
             }
         }
@@ -256,18 +311,26 @@ impl ModernHost {
     pub(super) fn acknowledge(&mut self, actions: &mut Vec<Action>) {
         let subscriptions = &mut self.subscriptions;
         let (is_there, watches) = (subscriptions.stream.is_there, &subscriptions.watches);
-        for listen in &mut subscriptions.listens {
+        for mut listen in std::mem::take(&mut subscriptions.listens) {
             let is_on = |uri: &String| watches.get(uri).is_some_and(|watch| watch.is_on);
             let is_settled =
                 (is_there.is_some() || listen.lists.is_empty()) && listen.watches().all(is_on);
-            if listen.is_acknowledged || !is_settled {
-                continue;
+            let is_unheard = is_there == Some(false) && !listen.lists.is_empty();
+            if is_settled && !listen.is_acknowledged {
+                if is_unheard {
+                    listen.lists.clear(); // nothing could bring them
+                }
+                listen.is_acknowledged = true;
+                actions.extend(listen.acknowledgement().map(Action::Reply));
+            } else if is_settled && listen.is_moved {
+                if is_unheard {
+                    listen.cut(SHRUNK, actions);
+                    continue;
+                }
+                actions.extend(listen.synthetic().into_iter().map(Action::Reply));
             }
-            if is_there == Some(false) {
-                listen.lists.clear(); // nothing could bring them
-            }
-            listen.is_acknowledged = true;
-            actions.extend(listen.acknowledgement().map(Action::Reply));
+            listen.is_moved &= !is_settled;
+            subscriptions.listens.push(listen);
         }
     }
 
