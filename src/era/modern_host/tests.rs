@@ -1,6 +1,7 @@
 //! The rules of protocol.md 2.8, one by one: what the host and the remote each see.
 
 mod growth;
+mod losses;
 mod questions;
 mod subscriptions;
 
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::frame::Trouble;
 use crate::remote::{Head, Refusal};
+use crate::secret::Secret;
 
 const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"h","version":"1"},"io.modelcontextprotocol/clientCapabilities":{"roots":{},"elicitation":{},"tasks":{}}"#;
 const SERVER: &str = r#"{"protocolVersion":"2025-11-25","serverInfo":{"name":"s","version":"2"},"instructions":"i","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"logging":{},"tasks":{}}}"#;
@@ -181,6 +183,14 @@ impl Rig {
             _ => None,
         });
         forgets.collect()
+    }
+}
+
+/// The head of an answer that begins this session.
+fn named(name: &str) -> Head {
+    Head {
+        session: Some(Secret::new(name)),
+        ..Head::default()
     }
 }
 

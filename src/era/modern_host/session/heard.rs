@@ -30,6 +30,10 @@ impl Session {
                     self.subscriptions.stream_asked(listen.exchange);
                     actions.push(Action::Listen(listen));
                 }
+                Action::Close(exchange) => {
+                    self.subscriptions.stream_over(exchange);
+                    actions.push(Action::Close(exchange));
+                }
                 other => actions.push(other),
             }
         }
@@ -47,6 +51,9 @@ impl Session {
     }
 
     fn answered(&mut self, number: u64, frame: Frame, actions: &mut Vec<Action>) {
+        if matches!(frame.outline(), Outline::Response { failed: false, .. }) {
+            self.failures = 0;
+        }
         match self.errands.remove(&number) {
             Some(Errand::Initialize) => return self.initialized(&frame, actions),
             Some(Errand::Level) => {

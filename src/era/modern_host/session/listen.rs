@@ -5,14 +5,15 @@
 //! the remote tells is copied to each that asked for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Errand, Session};
+use super::{Due, Errand, Session};
 use crate::era::edit::Object;
 use crate::era::modern_host::shape::{self, INVALID_PARAMS, Server};
-use crate::era::{Action, Arrival, ExchangeId};
+use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id, Outline};
 
 /// The lists whose changes can be listened for: the filter's member, and the remote's capability.
@@ -31,7 +32,12 @@ pub(super) struct Subscriptions {
     listens: Vec<Listening>,
     /// Resources asked for, by their URI as JSON text.
     watches: BTreeMap<String, Watch>,
-    stream: Stream,
+    /// The standing stream, on which the remote speaks unasked.
+    stream: Option<ExchangeId>,
+    /// The session is lost, and the time to try again has been asked for.
+    is_mending: bool,
+    /// The session was lost, and its watches are to be looked through when it is open again.
+    is_unsettled: bool,
 }
 
 /// One `subscriptions/listen`.
@@ -56,34 +62,18 @@ struct Watch {
     is_changing: bool,
 }
 
-/// The standing stream, on which the remote speaks unasked.
-#[derive(Default)]
-struct Stream {
-    exchange: Option<ExchangeId>,
-    /// Whether there is one; not known until it has opened or been refused.
-    is_there: Option<bool>,
-}
-
 impl Subscriptions {
     pub(super) fn stream_asked(&mut self, exchange: ExchangeId) {
-        self.stream.exchange = Some(exchange);
+        self.stream = Some(exchange);
     }
 
-    pub(super) fn stream_changed(&mut self, exchange: ExchangeId, arrival: &Arrival) {
-        if self.stream.exchange != Some(exchange) {
-            return;
-        }
-        if matches!(arrival, Arrival::Opened(_) | Arrival::Endpoint(_)) {
-            self.stream.is_there = Some(true);
-        } else if arrival.is_last() {
-            self.stream.is_there = Some(false);
-            self.stream.exchange = None;
-        }
+    pub(super) fn stream_over(&mut self, exchange: ExchangeId) {
+        self.stream = self.stream.filter(|stream| *stream != exchange);
     }
 
     /// Whether the remote has a stream that belongs to no request.
     pub(super) fn has_stream(&self) -> bool {
-        self.stream.exchange.is_some()
+        self.stream.is_some()
     }
 
     fn add(&mut self, listening: Listening) {
@@ -209,13 +199,17 @@ impl Session {
             return actions.push(Action::Reply(Frame::result(id, &over)));
         }
         self.subscriptions.add(listening);
+        // Its lists alone would not make the relay try; and what it may promise is known when that has gone either way.
+        let mut heard = Vec::new();
+        self.inner.mend(&mut heard);
+        self.translate(heard, actions);
         self.settle_watches(actions);
         self.acknowledge(actions);
     }
 
     #[cfg(test)]
     pub(in crate::era::modern_host) fn stream_exchange(&self) -> Option<ExchangeId> {
-        self.subscriptions.stream.exchange
+        self.subscriptions.stream
     }
 
     /// Goes on with the subscriptions of another session.
@@ -293,6 +287,9 @@ impl Session {
         let was_on = watch.is_on;
         // An unsubscription that failed is not tried again: what still comes is asked for by nobody.
         watch.is_on = !was_on && !has_failed;
+        if self.inner.broken().is_some() {
+            return; // it is the session that was refused, and not the resource
+        }
         if has_failed && !was_on {
             for mut listen in std::mem::take(&mut subscriptions.listens) {
                 let had = listen.uris.as_mut().is_some_and(|uris| uris.remove(uri));
@@ -307,15 +304,20 @@ impl Session {
         self.acknowledge(actions);
     }
 
-    /// Tells hosts what they will hear, as soon as that is known.
+    /// Tells hosts what they will hear, as soon as that is known, and who will not hear it after all.
     pub(super) fn acknowledge(&mut self, actions: &mut Vec<Action>) {
         let subscriptions = &mut self.subscriptions;
-        let (is_there, watches) = (subscriptions.stream.is_there, &subscriptions.watches);
+        let is_there = self.inner.is_open().then(|| subscriptions.has_stream());
+        let watches = &subscriptions.watches;
         for mut listen in std::mem::take(&mut subscriptions.listens) {
             let is_on = |uri: &String| watches.get(uri).is_some_and(|watch| watch.is_on);
             let is_settled =
                 (is_there.is_some() || listen.lists.is_empty()) && listen.watches().all(is_on);
             let is_unheard = is_there == Some(false) && !listen.lists.is_empty();
+            if listen.is_acknowledged && is_unheard {
+                listen.cut(SHRUNK, actions);
+                continue;
+            }
             if is_settled && !listen.is_acknowledged {
                 if is_unheard {
                     listen.lists.clear(); // nothing could bring them
@@ -323,14 +325,53 @@ impl Session {
                 listen.is_acknowledged = true;
                 actions.extend(listen.acknowledgement().map(Action::Reply));
             } else if is_settled && listen.is_moved {
-                if is_unheard {
-                    listen.cut(SHRUNK, actions);
-                    continue;
-                }
                 actions.extend(listen.synthetic().into_iter().map(Action::Reply));
             }
             listen.is_moved &= !is_settled;
             subscriptions.listens.push(listen);
+        }
+    }
+
+    /// Brings subscriptions to where they were in a session that is open again, and tells those who listen to one that
+    /// cannot be opened. Who has been promised nothing is told why, and who
+    /// has is kept waiting for a while longer, unless it is of no use.
+    pub(super) fn look_after_losses(&mut self, actions: &mut Vec<Action>) {
+        if self.inner.is_open() && std::mem::take(&mut self.subscriptions.is_unsettled) {
+            return self.settle_watches(actions);
+        }
+        let Some(why) = self.inner.broken() else {
+            return;
+        };
+        // Not what needs a person: a stream that nobody watches opens no browser.
+        let may_return = match why.kind {
+            "refused" => why.retryable,
+            kind => matches!(kind, "cut" | "timed_out" | "unreachable"),
+        };
+        let subscriptions = &mut self.subscriptions;
+        subscriptions.is_unsettled = true;
+        for listen in std::mem::take(&mut subscriptions.listens) {
+            if !listen.is_acknowledged {
+                actions.push(Action::Reply(why.reply(&listen.id)));
+            } else if may_return {
+                subscriptions.listens.push(listen);
+            } else {
+                listen.cut(&why.message, actions);
+            }
+        }
+        if !subscriptions.is_empty() && !std::mem::replace(&mut subscriptions.is_mending, true) {
+            let after = backoff(self.failures).max(why.retry_after.unwrap_or_default());
+            self.failures = self.failures.saturating_add(1);
+            self.wake(after, Due::Mend, actions);
+        }
+    }
+
+    /// It is time to open the session again for those who listen.
+    pub(super) fn mend(&mut self, actions: &mut Vec<Action>) {
+        self.subscriptions.is_mending = false;
+        if !self.subscriptions.is_empty() {
+            let mut heard = Vec::new();
+            self.inner.mend(&mut heard);
+            self.translate(heard, actions);
         }
     }
 
@@ -343,6 +384,11 @@ impl Session {
             }
         }
     }
+}
+
+/// The pause before the next try: a second, doubling to half a minute.
+fn backoff(failures: u32) -> Duration {
+    Duration::from_secs(1 << failures.min(5)).min(Duration::from_secs(30))
 }
 
 /// One spelling for each string, so that `"a"` and `"\u0061"` are one resource. `None` for what is no string.

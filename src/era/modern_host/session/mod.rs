@@ -57,6 +57,8 @@ pub(super) struct Session {
     /// What to do when a time is over.
     due: HashMap<u64, Due>,
     subscriptions: Subscriptions,
+    /// Openings in a row that failed and were nobody's request.
+    failures: u32,
     /// The exchange that is being heard.
     hearing: Option<ExchangeId>,
     is_host_gone: bool,
@@ -137,6 +139,7 @@ impl Session {
             parked: HashMap::new(),
             due: HashMap::new(),
             subscriptions: Subscriptions::default(),
+            failures: 0,
             hearing: None,
             is_host_gone: false,
         }
@@ -238,13 +241,16 @@ impl Session {
         arrival: Arrival,
         actions: &mut Vec<Action>,
     ) {
-        self.subscriptions.stream_changed(exchange, &arrival);
+        if arrival.is_last() {
+            self.subscriptions.stream_over(exchange);
+        }
         self.hearing = Some(exchange);
         let mut heard = Vec::new();
         self.inner.from_remote(exchange, arrival, &mut heard);
         self.translate(heard, actions);
         self.hearing = None;
         self.acknowledge(actions);
+        self.look_after_losses(actions);
     }
 
     /// A time asked for with [`Action::Wake`] is over.
@@ -253,6 +259,7 @@ impl Session {
             Some(Due::Ask(number)) => self.ask(number, actions),
             Some(Due::Expire(handle)) => self.expire(&handle, actions),
             Some(Due::Late(number)) => self.logs_are_in(number, actions),
+            Some(Due::Mend) => self.mend(actions),
             None => {}
         }
     }

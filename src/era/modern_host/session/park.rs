@@ -80,6 +80,8 @@ pub(super) enum Due {
     Expire(String),
     /// Hand over an answer that waited for what was said before it.
     Late(u64),
+    /// Open the session again for the sake of who listens.
+    Mend,
 }
 
 impl Session {

@@ -1,7 +1,6 @@
 //! Requests that declare more than the session knows (R-10, M-08).
 
 use super::*;
-use crate::secret::Secret;
 
 const SAMPLE: &str =
     r#"{"jsonrpc":"2.0","id":"s","method":"sampling/createMessage","params":{"messages":[]}}"#;
@@ -13,14 +12,6 @@ fn declaring(capabilities: &str) -> String {
     format!(
         r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{capabilities}"#
     )
-}
-
-/// The head of an answer that begins this session.
-fn named(name: &str) -> Head {
-    Head {
-        session: Some(Secret::new(name)),
-        ..Head::default()
-    }
 }
 
 /// With a session open that allows to ask for roots only.
