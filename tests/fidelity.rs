@@ -264,6 +264,7 @@ impl Between {
             protocol: Protocol::Auto,
             transport: Transport::HttpOnly,
             remembered: None,
+            server: "x".to_owned(),
             seed: [7; 32],
         });
         Self {

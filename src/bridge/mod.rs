@@ -480,6 +480,7 @@ fn beginning(settings: &Settings) -> Beginning {
         protocol: settings.protocol,
         transport: settings.transport,
         remembered: known,
+        server: settings.server.clone(),
         seed,
     }
 }

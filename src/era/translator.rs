@@ -59,6 +59,8 @@ pub struct Beginning {
     pub transport: Transport,
     /// The verdict of an earlier start, if it is young enough to be believed.
     pub remembered: Option<Verdict>,
+    /// What to call a server that does not give its name.
+    pub server: String,
     /// For unguessable handles.
     pub seed: [u8; 32],
 }
@@ -353,7 +355,11 @@ impl Translator {
                 // A host that skips the handshake is introduced; the answer to that is nobody's and goes nowhere.
                 let initialize = initialize.unwrap_or_else(introduction);
                 State::LegacyHost(Box::new(LegacyHost::new(
-                    mint, &discover, initialize, actions,
+                    mint,
+                    &discover,
+                    &self.beginning.server,
+                    initialize,
+                    actions,
                 )))
             }
             (_, true) => State::ModernHost(Box::new(ModernHost::new(
@@ -446,6 +452,7 @@ mod tests {
             protocol,
             transport: Transport::HttpFirst,
             remembered,
+            server: "x".to_owned(),
             seed: [0; 32],
         })
     }

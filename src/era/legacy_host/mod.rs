@@ -33,10 +33,17 @@ pub struct LegacyHost {
 }
 
 impl LegacyHost {
-    /// `discover` is the remote's `DiscoverResult` as JSON text, `initialize` the host's request, which it answers at once.
-    pub fn new(mint: Mint, discover: &str, initialize: Frame, actions: &mut Vec<Action>) -> Self {
+    /// `discover` is the remote's `DiscoverResult` as JSON text, `called` what to call a remote that does not give its name,
+    /// `initialize` the host's request, which it answers at once.
+    pub fn new(
+        mint: Mint,
+        discover: &str,
+        called: &str,
+        initialize: Frame,
+        actions: &mut Vec<Action>,
+    ) -> Self {
         let mut new = Self {
-            between: Between::new(discover),
+            between: Between::new(discover, called),
             inner: Modern::new(mint),
         };
         new.from_host(initialize, actions);
@@ -199,10 +206,10 @@ enum Due {
 }
 
 impl Between {
-    fn new(discover: &str) -> Self {
+    fn new(discover: &str, called: &str) -> Self {
         Self {
             host: Host::default(),
-            remote: Remote::read(discover),
+            remote: Remote::read(discover, called),
             level: None,
             calls: BTreeMap::new(),
             roles: HashMap::new(),
