@@ -325,6 +325,7 @@ pub fn speaking(
         ),
         ping_interval: args.ping_interval.or(default_ping).and_then(positive),
         now,
+        chance: bridge::chance,
     }
 }
 

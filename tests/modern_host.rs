@@ -1,5 +1,10 @@
 //! A modern host with a legacy server: sessions that the host knows nothing of, kept and left behind.
 
+use std::time::Duration;
+
+use mcpipe::bridge::Settings;
+use tokio::time::Instant;
+
 use crate::support::host::{Near, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Reply, Step, opening, ordinary};
@@ -40,4 +45,43 @@ async fn a_session_that_its_host_has_outgrown_is_left_while_the_next_goes_on() {
     host.ended().await;
     let left = remote.asked("DELETE", 2).await;
     assert_eq!(left.header("mcp-session-id"), Some("session-2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_again_is_not_tried_in_step_with_other_bridges() {
+    for (chance, expected) in [
+        ((|| 0.0) as fn() -> f64, 1000),
+        (|| 0.4, 1100),
+        (|| 1.0, 1250),
+    ] {
+        let mut opened = 0;
+        let remote = Memory::that(move |ask| match ask.label().as_str() {
+            "POST initialize" => {
+                opened += 1;
+                match opened {
+                    1 => opening(ask, "session"),
+                    _ => Reply::cut(),
+                }
+            }
+            "GET" => Reply::events([Step::forever()]),
+            "POST tools/list" => Reply::status(404),
+            _ => ordinary(ask),
+        });
+        let settings = Settings {
+            chance,
+            ..settings()
+        };
+        let mut host = Near::bridged_to(remote.remote(), settings);
+        let listen = declaring(1, "{}").replace("tools/list", "subscriptions/listen");
+        let filter = r#""params":{"notifications":{},"#;
+        host.send(listen.replace(r#""params":{"#, filter)).await;
+        let told = host.next_json().await;
+        assert_eq!(told["method"], "notifications/subscriptions/acknowledged");
+        host.send(declaring(2, "{}")).await;
+        let lost = host.next_json().await;
+        assert_eq!(lost["error"]["data"]["kind"], "cut", "{lost}");
+        let begun = Instant::now();
+        remote.asked("POST initialize", 3).await;
+        assert_eq!(begun.elapsed(), Duration::from_millis(expected));
+    }
 }

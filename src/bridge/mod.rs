@@ -35,6 +35,7 @@ use crate::stdio::{Host, Line, Written};
 use exchange::{Event, Road};
 use inflight::Inflight;
 use leaving::patience_over;
+pub use pace::chance;
 use pace::{tick, until};
 use reception::Reception;
 
@@ -90,10 +91,13 @@ pub struct Settings {
     pub facts: Facts,
     /// The wall clock.
     pub now: fn() -> SystemTime,
+    /// A number from 0 to 1 that nobody can tell beforehand ([`chance`]): how much later than need be what is tried again
+    /// is tried.
+    pub chance: fn() -> f64,
 }
 
 impl Settings {
-    /// The defaults of the command line, remembering nothing.
+    /// The defaults of the command line, remembering nothing and leaving nothing to chance.
     pub fn new(now: fn() -> SystemTime) -> Self {
         Self {
             transport: Transport::default(),
@@ -106,6 +110,7 @@ impl Settings {
             server: String::new(),
             facts: Facts::nowhere(),
             now,
+            chance: || 0.0,
         }
     }
 }
@@ -413,12 +418,14 @@ impl<R: Remote> Bridge<R> {
                         running.token.cancel();
                     }
                 }
-                Action::Wake { after, token } => {
-                    let events = self.road.events.clone();
-                    self.tracker.spawn(async move {
-                        time::sleep(after).await;
-                        let _ = events.send(Event::Woke(token)).await;
-                    });
+                Action::Wake {
+                    after,
+                    token,
+                    is_retry,
+                } => {
+                    let road = Arc::clone(&self.road);
+                    let wake = async move { road.wake(after, token, is_retry).await };
+                    self.tracker.spawn(wake);
                 }
                 Action::EndSession(headers) => match &mut self.farewells {
                     Some(farewells) => farewells.push(headers),

@@ -51,6 +51,8 @@ pub enum Action {
         after: Duration,
         /// Chosen by who asks.
         token: u64,
+        /// It is to try again, or to ask again: somewhat later will do, and many bridges should not do it in step.
+        is_retry: bool,
     },
     /// Leave the session these headers name (H-10), at once: what is still to be said in it has been said.
     EndSession(HeaderMap),

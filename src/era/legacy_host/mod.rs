@@ -117,9 +117,14 @@ impl LegacyHost {
                     Action::Reply(frame) => self.between.remote_says(&frame),
                     // It forgets requests of ours, which no host has ever heard of.
                     Action::Forget(_) => {}
-                    Action::Wake { after, token } => actions.push(Action::Wake {
+                    Action::Wake {
+                        after,
+                        token,
+                        is_retry,
+                    } => actions.push(Action::Wake {
                         after,
                         token: token << 1,
+                        is_retry,
                     }),
                     other => actions.push(other),
                 }
@@ -133,9 +138,10 @@ impl LegacyHost {
                     Said::Up(frame) => self.inner.from_host(frame, &mut done),
                     Said::Down(frame) => actions.push(Action::Reply(frame)),
                     Said::Forget(id) => actions.push(Action::Forget(id)),
-                    Said::Wake(after, token) => actions.push(Action::Wake {
+                    Said::Wake(after, token, is_retry) => actions.push(Action::Wake {
                         after,
                         token: (token << 1) | 1,
+                        is_retry,
                     }),
                 }
             }
@@ -187,7 +193,8 @@ enum Said {
     Down(Frame),
     /// The host's request of that id is owed nothing.
     Forget(Id),
-    Wake(Duration, u64),
+    /// When, whose, and whether it is to try again.
+    Wake(Duration, u64, bool),
 }
 
 /// What is to be done when a time is over.
@@ -305,7 +312,8 @@ impl Between {
 
     fn wake(&mut self, after: Duration, due: Due) {
         let token = self.number();
+        let is_retry = matches!(due, Due::Resume(..) | Due::Poll(_) | Due::Relisten);
         self.due.insert(token, due);
-        self.said.push(Said::Wake(after, token));
+        self.said.push(Said::Wake(after, token, is_retry));
     }
 }

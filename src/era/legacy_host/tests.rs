@@ -69,7 +69,7 @@ impl Talk {
                 }
                 Said::Down(frame) => format!("down {}", shown(frame.text())),
                 Said::Forget(id) => format!("forget {id}"),
-                Said::Wake(after, token) => format!("wake {} {token}", after.as_millis()),
+                Said::Wake(after, token, _) => format!("wake {} {token}", after.as_millis()),
             })
             .collect()
     }

@@ -165,7 +165,7 @@ impl Rig {
     fn waits(&mut self, at_most: Duration) {
         let mut tokens = Vec::new();
         self.actions.retain(|action| match action {
-            Action::Wake { after, token } if *after <= at_most => {
+            Action::Wake { after, token, .. } if *after <= at_most => {
                 tokens.push(*token);
                 false
             }

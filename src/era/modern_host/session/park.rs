@@ -215,8 +215,13 @@ impl Session {
 
     pub(super) fn wake(&mut self, after: Duration, due: Due, actions: &mut Vec<Action>) {
         let token = self.number();
+        let is_retry = matches!(due, Due::Mend);
         self.due.insert(token, due);
-        actions.push(Action::Wake { after, token });
+        actions.push(Action::Wake {
+            after,
+            token,
+            is_retry,
+        });
     }
 
     /// Whether a call waits here under this handle.
