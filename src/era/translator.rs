@@ -3,7 +3,7 @@
 //! The host's era is told by its first words (protocol.md 2.1), the remote's by asking ([`detect`](super::detect)). What the
 //! host says meanwhile is held, in order. A host that only asked `server/discover` may still begin the legacy way (V-11).
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::detect::{self, Finding};
@@ -71,8 +71,12 @@ pub struct Translator {
     beginning: Beginning,
     state: State,
     verdict: Option<Verdict>,
-    /// Translators made so far; each mints exchange ids of its own.
+    /// Relays made so far, questions of our own among them; each mints exchange ids in a range of its own.
     made: u64,
+    /// Times asked for: which relay did, and its own token. Tokens are the relays' own affair and may be alike.
+    wakes: HashMap<u64, (u64, u64)>,
+    /// Counts them.
+    woken: u64,
     /// A modern host's looks around, and whether that is all it has done.
     looks: Vec<Id>,
     is_pinned: bool,
@@ -100,6 +104,8 @@ struct Asking {
     held: VecDeque<Frame>,
 }
 
+/// Exchange ids of each relay, as a power of two.
+const RANGE: u32 = 40;
 /// A server that takes this long over the question is taken for one that does not know it.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What a host may say before the remote has answered; more is refused.
@@ -125,6 +131,8 @@ impl Translator {
             state: State::Fresh,
             verdict: None,
             made: 0,
+            wakes: HashMap::new(),
+            woken: 0,
             looks: Vec::new(),
             is_pinned: false,
             first: None,
@@ -138,8 +146,19 @@ impl Translator {
 
     /// Takes a frame from the host.
     pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        let from = actions.len();
+        self.host_says(frame, actions);
+        self.note_wakes(from, actions);
+    }
+
+    fn host_says(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         match frame.method() {
-            Some("server/discover") => self.looks.extend(frame.id().cloned()),
+            Some("server/discover") if !self.is_pinned => {
+                let is_new = |id: &&Id| !self.looks.contains(id);
+                let look = frame.id().filter(is_new).cloned();
+                self.looks.extend(look);
+            }
+            Some("server/discover") => {}
             Some(_) if detect::is_modern(&frame) => self.is_pinned = true,
             _ => {}
         }
@@ -163,6 +182,16 @@ impl Translator {
         arrival: Arrival,
         actions: &mut Vec<Action>,
     ) {
+        if exchange.0 >> RANGE != self.made {
+            tracing::debug!(exchange = exchange.0, ?arrival, "for a relay that is gone");
+            return;
+        }
+        let from = actions.len();
+        self.remote_says(exchange, arrival, actions);
+        self.note_wakes(from, actions);
+    }
+
+    fn remote_says(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         if let State::Asking(asking) = &self.state {
             if asking.exchange == exchange {
                 self.remote_answers(&arrival, actions);
@@ -180,27 +209,53 @@ impl Translator {
 
     /// A time asked for with [`Action::Wake`] is over.
     pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+        let Some((_, token)) = self
+            .wakes
+            .remove(&token)
+            .filter(|(made, _)| *made == self.made)
+        else {
+            return; // asked for by a relay that is gone
+        };
+        let from = actions.len();
         match &mut self.state {
             State::Fresh | State::Asking(_) | State::Legacy(_) => {}
             State::Modern(relay) => relay.woke(token, actions),
             State::LegacyHost(relay) => relay.woke(token, actions),
             State::ModernHost(relay) => relay.woke(token, actions),
         }
+        self.note_wakes(from, actions);
+    }
+
+    /// Notes whose the times are that have been asked for from that action on.
+    fn note_wakes(&mut self, from: usize, actions: &mut [Action]) {
+        for action in actions.iter_mut().skip(from) {
+            if let Action::Wake { token, .. } = action {
+                self.woken += 1;
+                self.wakes.insert(self.woken, (self.made, *token));
+                *token = self.woken;
+            }
+        }
     }
 
     /// Asks the remote whether it is there, where the era has a way to.
     pub fn ping(&mut self, actions: &mut Vec<Action>) {
+        let from = actions.len();
         each!(&mut self.state, relay => relay.ping(actions));
+        self.note_wakes(from, actions);
     }
 
     /// The host has closed stdin: it can answer nothing any more.
     pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
+        let from = actions.len();
         each!(&mut self.state, relay => relay.host_gone(actions));
+        self.note_wakes(from, actions);
     }
 
     /// The last thing.
     pub fn leave(&mut self, actions: &mut Vec<Action>) {
+        let from = actions.len();
         each!(&mut self.state, relay => relay.leave(actions));
+        self.note_wakes(from, actions);
     }
 
     /// Frames of the host that wait for the remote.
@@ -228,11 +283,20 @@ impl Translator {
         }
         // What it still waits for, nobody brings any more. Those that were answered are owed nothing, and hear nothing.
         let left = Trouble::new("superseded", "The host has begun with initialize instead.");
-        actions.extend(
-            self.looks
-                .drain(..)
-                .map(|id| Action::Reply(left.reply(&id))),
-        );
+        let looks = std::mem::take(&mut self.looks);
+        actions.extend(looks.iter().map(|id| Action::Reply(left.reply(id))));
+        // And what was begun with the remote is ended: it would be heard as part of what begins now.
+        match &mut self.state {
+            State::ModernHost(relay) => relay.end(actions),
+            State::Modern(relay) => {
+                for id in looks {
+                    let params = format!(r#"{{"requestId":{id}}}"#);
+                    let cancelled = Frame::notification("notifications/cancelled", Some(&params));
+                    relay.from_host(cancelled, actions);
+                }
+            }
+            _ => {}
+        }
         self.state = State::Fresh;
         self.first_words(initialize, actions);
     }
@@ -370,7 +434,7 @@ impl Translator {
             (_, false) => State::Legacy(Box::new(Legacy::minting(transport, mint))),
         };
         for frame in held {
-            self.from_host(frame, actions);
+            self.host_says(frame, actions);
         }
     }
 
@@ -384,7 +448,7 @@ impl Translator {
     /// A mint whose numbers meet nobody else's.
     fn mint(&mut self) -> Mint {
         self.made += 1;
-        Mint::beyond(self.made << 40)
+        Mint::beyond(self.made << RANGE)
     }
 }
 
@@ -443,11 +507,13 @@ fn introduction() -> Frame {
 }
 
 #[cfg(test)]
+mod replaced_tests;
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::remote::{Head, Refusal};
 
-    fn translator(protocol: Protocol, remembered: Option<Verdict>) -> Translator {
+    pub(super) fn translator(protocol: Protocol, remembered: Option<Verdict>) -> Translator {
         Translator::new(Beginning {
             protocol,
             transport: Transport::HttpFirst,
@@ -457,11 +523,11 @@ mod tests {
         })
     }
 
-    fn initialize() -> Frame {
+    pub(super) fn initialize() -> Frame {
         Frame::parse(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#).unwrap()
     }
 
-    fn posts(actions: &[Action]) -> Vec<(ExchangeId, String)> {
+    pub(super) fn posts(actions: &[Action]) -> Vec<(ExchangeId, String)> {
         let post = |action: &Action| match action {
             Action::Post(post) => Some((
                 post.exchange,
@@ -573,7 +639,7 @@ mod tests {
         assert_eq!(translator.waiting(), 1);
     }
 
-    fn modern(id: u64, method: &str) -> Frame {
+    pub(super) fn modern(id: u64, method: &str) -> Frame {
         let params = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}"#;
         Frame::request(&Id::ours(id), method, Some(params))
     }

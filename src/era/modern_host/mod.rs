@@ -135,6 +135,13 @@ impl ModernHost {
         }
     }
 
+    /// The last thing, where the loop goes on with another relay: nothing of this one may be heard any more.
+    pub(in crate::era) fn end(&mut self, actions: &mut Vec<Action>) {
+        for session in self.sessions() {
+            session.end(actions);
+        }
+    }
+
     fn sessions(&mut self) -> impl Iterator<Item = &mut Session> {
         let others = self.next.iter_mut().chain(&mut self.outgrown);
         std::iter::once(&mut self.current).chain(others)
