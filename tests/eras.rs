@@ -86,12 +86,13 @@ fn transcripts() -> Vec<PathBuf> {
     found
 }
 
-/// Which protocol the bridge is told to speak, by the folder: one for each pair of eras, named for what is translated.
+/// Which protocol the bridge is told to speak, by the folder: one for how the eras are found out, and one for each pair
+/// of them, named for what is translated.
 fn protocol(path: &Path) -> Protocol {
     let folder = path.parent().and_then(Path::file_name).unwrap();
     match folder.to_str().unwrap() {
         "same-era" => Protocol::Legacy,
-        "legacy-host" | "modern-host" | "modern" => Protocol::Auto,
+        "detection" | "legacy-host" | "modern-host" | "modern" => Protocol::Auto,
         other => panic!("no protocol is known for the folder {other}"),
     }
 }
