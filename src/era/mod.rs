@@ -69,6 +69,9 @@ pub struct Post {
     pub endpoint: Option<String>,
     /// Whether a broken response stream may be resumed by its last event id (legacy, S-06).
     pub is_resumable: bool,
+    /// Whether the exchange itself may send it again where nobody knows if it was seen, and that does no harm. Where it may
+    /// not, the era does: a modern request goes out again under a new id only (S-13).
+    pub may_repeat: bool,
     /// How long its answer may take, beside `--call-timeout`: requests of our own do not wait for ever (H-15).
     pub patience: Option<Duration>,
 }
@@ -132,6 +135,7 @@ pub(crate) fn is_harmless(method: &str) -> bool {
             "initialize"
                 | "ping"
                 | "resources/read"
+                | "tasks/get"
                 | "prompts/get"
                 | "completion/complete"
                 | "server/discover"

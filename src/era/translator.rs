@@ -206,8 +206,10 @@ impl Translator {
         match &self.state {
             State::Asking(asking) => asking.held.len(),
             State::Legacy(relay) => relay.waiting(),
+            State::Modern(relay) => relay.waiting(),
+            State::LegacyHost(relay) => relay.waiting(),
             State::ModernHost(relay) => relay.waiting(),
-            _ => 0,
+            State::Fresh => 0,
         }
     }
 
@@ -422,6 +424,7 @@ fn ask(mint: &mut Mint, actions: &mut Vec<Action>) -> ExchangeId {
         headers: detect::headers(),
         endpoint: None,
         is_resumable: false,
+        may_repeat: true,
         patience: Some(PATIENCE),
     }));
     exchange

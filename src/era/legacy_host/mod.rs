@@ -77,6 +77,11 @@ impl LegacyHost {
         self.settle(done, actions);
     }
 
+    /// Requests that are with nobody at the moment.
+    pub fn waiting(&self) -> usize {
+        self.inner.waiting()
+    }
+
     /// Asks the remote whether it is there, where the era has a way to.
     pub fn ping(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
