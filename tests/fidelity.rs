@@ -263,8 +263,8 @@ impl Between {
         let translator = Translator::new(Beginning {
             protocol: Protocol::Auto,
             transport: Transport::HttpOnly,
-            remembered: None,
             seed: [7; 32],
+            ..Beginning::default()
         });
         Self {
             translator,

@@ -10,6 +10,7 @@
 mod exchange;
 mod inflight;
 mod leaving;
+mod memory;
 mod pace;
 mod reception;
 mod standing;
@@ -20,14 +21,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use serde_json::json;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authorizer;
-use crate::era::{Action, Beginning, ExchangeId, Protocol, Translator, Transport, Verdict};
+use crate::era::{Action, ExchangeId, Protocol, Translator, Transport, Verdict};
 use crate::facts::Facts;
 use crate::frame::{Frame, Parsed};
 use crate::remote::Remote;
@@ -45,9 +45,6 @@ const MAX_EXCHANGES: usize = 4096;
 /// How long `initialize` waits for a sign-in before the host is received without it; hosts look for an answer within
 /// seconds.
 const RECEIVE_AFTER: Duration = Duration::from_millis(1500);
-/// The name under which the remote's era is remembered, and for how long it is believed, in seconds.
-const ERA: &str = "era";
-const BELIEVED: u64 = 7 * 24 * 3600;
 /// The name under which the server's own words are remembered.
 const IDENTITY: &str = "identity";
 
@@ -195,7 +192,7 @@ impl<R: Remote> Bridge<R> {
             }),
         };
         let bridge = Self {
-            translator: Translator::new(beginning(&settings)),
+            translator: Translator::new(memory::beginning(&settings)),
             verdict: None,
             inflight: Inflight::default(),
             reception: Reception::new(settings.server.clone(), settings.facts.recall(IDENTITY)),
@@ -318,18 +315,26 @@ impl<R: Remote> Bridge<R> {
     }
 
     /// What the remote was found to be is remembered with its date, so that later starts need not ask.
-    fn remember_verdict(&mut self) {
+    fn remember(&mut self) {
         let verdict = self.translator.verdict();
-        if verdict == self.verdict {
+        let is_new = verdict != self.verdict;
+        let known = self.translator.take_discovered();
+        if !is_new && known.is_none() {
             return;
         }
         self.verdict = verdict;
-        let era = verdict.map_or("unknown", Verdict::word);
         let settings = &self.road.settings;
-        let at = seconds((settings.now)());
+        let now = (settings.now)();
         let facts = settings.facts.clone();
-        self.tracker
-            .spawn_blocking(move || facts.learn(ERA, json!({ "era": era, "at": at })));
+        // One after the other, for each writes the whole file.
+        self.tracker.spawn_blocking(move || {
+            if is_new {
+                memory::learn_verdict(&facts, verdict, now);
+            }
+            if let Some(known) = known {
+                memory::learn_known(&facts, known, now);
+            }
+        });
     }
 
     async fn receive(&mut self) -> Result<(), WriterGone> {
@@ -368,7 +373,7 @@ impl<R: Remote> Bridge<R> {
                 tracing::debug!(exchange = exchange.0, ?arrival, "from the remote");
                 let mut actions = Vec::new();
                 self.translator.from_remote(exchange, arrival, &mut actions);
-                self.remember_verdict();
+                self.remember();
                 self.act(actions).await
             }
         }
@@ -455,31 +460,6 @@ impl<R: Remote> Bridge<R> {
         self.is_deaf |= !sent;
         sent.then_some(()).ok_or(WriterGone)
     }
-}
-
-/// How the translator begins: what the command line says, and what an earlier start has found.
-fn beginning(settings: &Settings) -> Beginning {
-    let known = settings.facts.recall(ERA);
-    let known = known.and_then(|known| {
-        let age = seconds((settings.now)()).checked_sub(known.get("at")?.as_u64()?)?;
-        // A stale legacy verdict never fails by itself, so it is not believed for ever (protocol.md 2.2).
-        (age < BELIEVED).then(|| Verdict::from_word(known.get("era")?.as_str()?))?
-    });
-    let mut seed = [0; 32];
-    if getrandom::fill(&mut seed).is_err() {
-        tracing::warn!("the system gives no random numbers: parked calls can be guessed");
-    }
-    Beginning {
-        protocol: settings.protocol,
-        transport: settings.transport,
-        remembered: known,
-        seed,
-    }
-}
-
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 async fn until(instant: Option<Instant>) {

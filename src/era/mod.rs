@@ -20,12 +20,13 @@ use http::{HeaderMap, HeaderValue};
 use crate::frame::{Frame, Id, Trouble};
 use crate::remote::{Head, Refusal};
 
+pub(crate) use detect::lasts;
 pub use legacy::{Legacy, Transport};
 pub use legacy_host::LegacyHost;
 pub use modern::Modern;
 pub use modern_host::ModernHost;
 pub(crate) use session::is_loss as is_session_loss;
-pub use translator::{Beginning, Protocol, Translator, Verdict};
+pub use translator::{Beginning, Known, Protocol, Translator, Verdict};
 
 /// Names one exchange: one HTTP request and everything that comes back on it. Minted in order, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -191,6 +191,25 @@ impl Modern {
     /// The last thing: there is no session to leave.
     pub fn leave(&mut self, _actions: &mut Vec<Action>) {}
 
+    /// Whether that exchange is one of its own that is owed something.
+    pub(super) fn has(&self, exchange: ExchangeId) -> bool {
+        self.open.contains_key(&exchange)
+    }
+
+    /// Closes everything that is open, for a remote that has turned out to be another.
+    pub(super) fn abandon(&mut self, actions: &mut Vec<Action>) {
+        let mut open: Vec<ExchangeId> = self.open.drain().map(|(exchange, _)| exchange).collect();
+        open.sort_unstable();
+        actions.extend(open.into_iter().map(Action::Close));
+        self.waiting.clear();
+        self.listens = Listens::default();
+    }
+
+    /// An id that nobody has used.
+    pub(super) fn fresh_id(&mut self) -> Id {
+        Id::ours(self.mint.number())
+    }
+
     fn post(
         &mut self,
         frame: Frame,
@@ -227,7 +246,7 @@ impl Modern {
 
     /// Posts it as a new request, which is what anything sent again is in this era.
     fn call_anew(&mut self, mut call: Call, actions: &mut Vec<Action>) {
-        call.id = Id::ours(self.mint.number());
+        call.id = self.fresh_id();
         self.call(call, actions);
     }
 

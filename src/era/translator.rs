@@ -1,16 +1,20 @@
 //! The four pairs behind one door: which one a host and a remote make, and the way there.
 //!
-//! The host's era is told by its first words (protocol.md 2.1), the remote's by asking ([`detect`](super::detect)). What the
-//! host says meanwhile is held, in order. A host that only asked `server/discover` may still begin the legacy way (V-11).
+//! The host's era is told by its first words (protocol.md 2.1), the remote's by asking (`probing`) or by what an earlier
+//! start has found. A host that only asked `server/discover` may still begin the legacy way (V-11).
+
+mod probing;
+#[cfg(test)]
+mod probing_tests;
+mod trial;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::detect::{self, Finding};
-use super::{
-    Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Post, Transport,
-};
+use super::{Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Transport};
 use crate::frame::{Frame, Id, Trouble};
+use probing::Probe;
+use trial::Trial;
 
 /// Which era to speak with the remote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,8 +54,17 @@ impl Verdict {
     }
 }
 
+/// A remote's word of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What the host declared that it was given to, as JSON text.
+    pub capabilities: String,
+    /// The `DiscoverResult`, as JSON text.
+    pub discover: String,
+}
+
 /// How to begin.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Beginning {
     /// `--protocol`.
     pub protocol: Protocol,
@@ -59,6 +72,8 @@ pub struct Beginning {
     pub transport: Transport,
     /// The verdict of an earlier start, if it is young enough to be believed.
     pub remembered: Option<Verdict>,
+    /// What a modern remote said of itself then, as far as that may still be repeated (K-01).
+    pub known: Vec<Known>,
     /// For unguessable handles.
     pub seed: [u8; 32],
 }
@@ -76,6 +91,12 @@ pub struct Translator {
     is_pinned: bool,
     /// The first words to a remote that is only remembered to be legacy, in case it is not.
     first: Option<Frame>,
+    /// The question that is out.
+    probe: Option<Box<Probe>>,
+    /// A remote that is only remembered to be modern has not shown it yet.
+    trial: Option<Trial>,
+    /// What the remote has said of itself since that was last asked for.
+    discovered: Option<Known>,
 }
 
 #[derive(Debug)]
@@ -90,18 +111,12 @@ enum State {
     ModernHost(Box<ModernHost>),
 }
 
+/// What a host says before the remote has answered.
 #[derive(Debug)]
 struct Asking {
-    exchange: ExchangeId,
     is_host_modern: bool,
-    was_asked_again: bool,
     held: VecDeque<Frame>,
 }
-
-/// A server that takes this long over the question is taken for one that does not know it.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// What a host may say before the remote has answered; more is refused.
-const MAX_HELD: usize = 4096;
 
 macro_rules! each {
     ($state:expr, $one:ident => $call:expr) => {
@@ -126,12 +141,20 @@ impl Translator {
             looks: Vec::new(),
             is_pinned: false,
             first: None,
+            probe: None,
+            trial: None,
+            discovered: None,
         }
     }
 
     /// What the remote was found to be in this run.
     pub fn verdict(&self) -> Option<Verdict> {
         self.verdict
+    }
+
+    /// What the remote has said of itself, once, if it is worth remembering.
+    pub fn take_discovered(&mut self) -> Option<Known> {
+        self.discovered.take()
     }
 
     /// Takes a frame from the host.
@@ -143,14 +166,13 @@ impl Translator {
         }
         match &mut self.state {
             State::Fresh => self.first_words(frame, actions),
-            State::Asking(asking) => asking.hold(frame, actions),
+            State::Asking(_) => self.hold(frame, actions),
             State::Legacy(relay) => relay.from_host(frame, actions),
-            State::LegacyHost(relay) => relay.from_host(frame, actions),
             State::Modern(_) | State::ModernHost(_) if begins_legacy(&frame) => {
                 self.begin_again(frame, actions);
             }
-            State::Modern(relay) => relay.from_host(frame, actions),
             State::ModernHost(relay) => relay.from_host(frame, actions),
+            State::Modern(_) | State::LegacyHost(_) => self.pass(frame, actions),
         }
     }
 
@@ -161,11 +183,15 @@ impl Translator {
         arrival: Arrival,
         actions: &mut Vec<Action>,
     ) {
-        if let State::Asking(asking) = &self.state {
-            if asking.exchange == exchange {
-                self.remote_answers(&arrival, actions);
-            }
-            return;
+        if self
+            .probe
+            .as_ref()
+            .is_some_and(|probe| probe.asked(exchange))
+        {
+            return self.probed(exchange, arrival, actions);
+        }
+        if self.trial.is_some() {
+            return self.on_trial(exchange, arrival, actions);
         }
         if self.was_mistaken(&arrival, actions) {
             return;
@@ -178,12 +204,18 @@ impl Translator {
 
     /// A time asked for with [`Action::Wake`] is over.
     pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+        // One that is not its own does nothing to either.
+        if let Some(probe) = &mut self.probe {
+            probe.woke(token, actions);
+        }
+        let mut done = Vec::new();
         match &mut self.state {
             State::Fresh | State::Asking(_) | State::Legacy(_) => {}
-            State::Modern(relay) => relay.woke(token, actions),
-            State::LegacyHost(relay) => relay.woke(token, actions),
-            State::ModernHost(relay) => relay.woke(token, actions),
+            State::Modern(relay) => relay.woke(token, &mut done),
+            State::LegacyHost(relay) => relay.woke(token, &mut done),
+            State::ModernHost(relay) => relay.woke(token, &mut done),
         }
+        self.tell(done, actions);
     }
 
     /// Asks the remote whether it is there, where the era has a way to.
@@ -233,6 +265,8 @@ impl Translator {
                 .drain(..)
                 .map(|id| Action::Reply(left.reply(&id))),
         );
+        self.trial = None;
+        self.probe = None;
         self.state = State::Fresh;
         self.first_words(initialize, actions);
     }
@@ -279,60 +313,10 @@ impl Translator {
             tracing::debug!(?frame, "before the first request");
             return;
         }
-        let mint = &mut self.mint();
-        self.state = State::Asking(Asking {
-            exchange: ask(mint, actions),
-            is_host_modern,
-            was_asked_again: false,
-            held: [frame].into(),
-        });
-    }
-
-    fn remote_answers(&mut self, arrival: &Arrival, actions: &mut Vec<Action>) {
-        let State::Asking(asking) = &self.state else {
-            return;
-        };
-        let mut finding = detect::judge(arrival, asking.was_asked_again);
-        if let (Protocol::Modern, Finding::Legacy) = (self.beginning.protocol, &finding) {
-            let words = "The server does not speak the protocol that --protocol modern asks for.";
-            finding = Finding::Unknown(
-                Trouble::new("unsupported_version", words).hint("Leave out --protocol."),
-            );
-        }
-        match finding {
-            Finding::Nothing => {}
-            Finding::Again => {
-                let mint = &mut self.mint();
-                let exchange = ask(mint, actions);
-                if let State::Asking(asking) = &mut self.state {
-                    asking.exchange = exchange;
-                    asking.was_asked_again = true;
-                }
-            }
-            Finding::Unknown(trouble) => {
-                let held = self.held();
-                // The next request asks again: nothing is known.
-                self.state = State::Fresh;
-                actions.extend(
-                    held.iter()
-                        .filter(|frame| frame.is_request())
-                        .filter_map(|frame| Some(Action::Reply(trouble.reply(frame.id()?)))),
-                );
-            }
-            found => {
-                let is_host_modern = asking.is_host_modern;
-                let held = self.held();
-                // A server that never answered is not remembered for it.
-                let is_evidence = !matches!(arrival, Arrival::GivenUp(_));
-                let verdict = if matches!(found, Finding::Modern(_)) {
-                    Verdict::Modern
-                } else {
-                    Verdict::Legacy
-                };
-                self.verdict = is_evidence.then_some(verdict);
-                tracing::debug!(?verdict, is_host_modern, "the eras are known");
-                self.begin(found, is_host_modern, held, actions);
-            }
+        let is_remembered = self.beginning.protocol == Protocol::Auto
+            && self.beginning.remembered == Some(Verdict::Modern);
+        if !is_remembered || !self.begin_trial(&frame, is_host_modern, actions) {
+            self.ask(frame, is_host_modern, actions);
         }
     }
 
@@ -370,13 +354,6 @@ impl Translator {
         }
     }
 
-    fn held(&mut self) -> VecDeque<Frame> {
-        match &mut self.state {
-            State::Asking(asking) => std::mem::take(&mut asking.held),
-            _ => VecDeque::new(),
-        }
-    }
-
     /// A mint whose numbers meet nobody else's.
     fn mint(&mut self) -> Mint {
         self.made += 1;
@@ -384,50 +361,8 @@ impl Translator {
     }
 }
 
-impl Asking {
-    fn hold(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        if let Some(id) = frame.cancels() {
-            let held = self.held.len();
-            let is_it = |held: &Frame| {
-                held.is_request() && held.id() == Some(&id) && held.method() != Some("initialize")
-            };
-            self.held.retain(|held| !is_it(held));
-            if self.held.len() < held {
-                actions.push(Action::Forget(id));
-            }
-            return;
-        }
-        match frame.id().filter(|_| frame.is_request()) {
-            Some(id) if frame.method() == Some("ping") => {
-                actions.push(Action::Reply(Frame::result(id, "{}")));
-            }
-            Some(id) if self.held.len() >= MAX_HELD => {
-                let full = Trouble::new("overloaded", "Too much waits for the server already.")
-                    .retryable();
-                actions.push(Action::Reply(full.reply(id)));
-            }
-            _ if self.held.len() >= MAX_HELD => {}
-            _ => self.held.push_back(frame),
-        }
-    }
-}
-
 fn begins_legacy(frame: &Frame) -> bool {
     frame.is_request() && frame.method() == Some("initialize") && !detect::is_modern(frame)
-}
-
-fn ask(mint: &mut Mint, actions: &mut Vec<Action>) -> ExchangeId {
-    let exchange = mint.exchange();
-    actions.push(Action::Post(Post {
-        exchange,
-        frame: detect::question(&Id::ours(mint.number())),
-        headers: detect::headers(),
-        endpoint: None,
-        is_resumable: false,
-        may_repeat: true,
-        patience: Some(PATIENCE),
-    }));
-    exchange
 }
 
 fn introduction() -> Frame {
@@ -449,7 +384,7 @@ mod tests {
             protocol,
             transport: Transport::HttpFirst,
             remembered,
-            seed: [0; 32],
+            ..Beginning::default()
         })
     }
 

@@ -44,7 +44,7 @@ impl Relist {
 
 impl Modern {
     pub(super) fn relist(&mut self, mut relist: Relist, actions: &mut Vec<Action>) {
-        relist.id = Id::ours(self.mint.number());
+        relist.id = self.fresh_id();
         let mut params = Object::default();
         if let Some(cursor) = &relist.cursor {
             params.set("cursor", cursor);
