@@ -42,6 +42,7 @@ mod renewal;
 pub mod scope;
 mod settings;
 mod signin;
+pub mod signing;
 pub mod tokens;
 mod turn;
 
