@@ -156,8 +156,6 @@ impl Translator {
             }
             Finding::Legacy => {
                 self.verdict = verdict.filter(|_| is_evidence);
-                // For a host that has only looked around, and begins anew.
-                self.beginning.remembered = self.verdict;
                 let held = probe.own.into_iter().chain(self.held()).collect();
                 self.begin(finding, is_host_modern, held, actions);
             }

@@ -173,8 +173,6 @@ impl Translator {
             _ => {}
         }
         self.verdict = Some(Verdict::Legacy);
-        self.beginning.remembered = self.verdict;
-        self.beginning.known.clear();
         let mut again = VecDeque::new();
         for frame in &trial.said {
             let may_be_done = frame.is_request()
