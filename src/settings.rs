@@ -141,7 +141,7 @@ pub const USER_AGENT: &str = concat!("mcpipe/", env!("CARGO_PKG_VERSION"));
 ///
 /// # Errors
 /// A `--ca` file that is none.
-pub fn roots(
+fn roots(
     network: &NetworkArgs,
     around: &Surroundings,
 ) -> Result<Vec<CertificateDer<'static>>, Failure> {
@@ -162,6 +162,47 @@ pub fn roots(
     Ok(roots)
 }
 
+/// The TLS of this command, with the user's roots and certificate. With `is_wanted_soon` the system's roots begin to load.
+///
+/// # Errors
+/// A file that is not what it should be.
+pub fn tls(
+    network: &NetworkArgs,
+    around: &Surroundings,
+    is_wanted_soon: bool,
+) -> Result<rustls::ClientConfig, Failure> {
+    let wrong = |error: tls::Error| {
+        let hint = error.hint();
+        Failure::usage(error).hint(hint)
+    };
+    let mut config = tls::config(roots(network, around)?, is_wanted_soon)
+        .map_err(|error| Failure::new(crate::report::Kind::Failed, error))?;
+    if let Some(certificate) = &network.client_cert {
+        let key = network.client_cert_key.as_deref();
+        tls::Identity::read(certificate, key)
+            .map_err(wrong)?
+            .show_in(&mut config);
+        let path = key.unwrap_or(certificate);
+        if !around.is_on("MCPIPE_ALLOW_LOOSE_PERMISSIONS") && others_can_read(path) {
+            let path = path.display();
+            tracing::warn!(%path, "others can read this private key: `chmod 600` it");
+        }
+    }
+    Ok(config)
+}
+
+#[cfg(unix)]
+fn others_can_read(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o044 != 0)
+}
+
+/// Windows' files inherit what the user's directories allow.
+#[cfg(not(unix))]
+fn others_can_read(_: &Path) -> bool {
+    false
+}
+
 /// Makes a target of what was typed.
 ///
 /// # Errors
@@ -170,9 +211,7 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
     let typed = args.url.clone().unwrap_or_default();
     let url = address(&typed, args.network.allow_http)?;
     let headers = headers::read(&args.network, around)?;
-    let roots = roots(&args.network, around)?;
-    let tls = tls::config(roots, url.scheme() == "https")
-        .map_err(|error| Failure::new(crate::report::Kind::Failed, error))?;
+    let tls = tls(&args.network, around, url.scheme() == "https")?;
     let positive = |seconds: f64| (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
     Ok(Target {
         typed,

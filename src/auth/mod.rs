@@ -294,6 +294,9 @@ impl Cause {
                     .to_owned()
             }
             Self::Vault(_) | Self::Leaving => return None,
+            why if matches!(why.fault(), Some(http::Fault::Unwelcome { .. })) => {
+                crate::remote::tls::Unwelcome::HINT.to_owned()
+            }
             why if why.is_passing() => return None,
             Self::Elsewhere {
                 hint: Some(hint), ..

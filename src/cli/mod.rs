@@ -136,6 +136,17 @@ pub struct NetworkArgs {
     /// Trusts the certificates in a PEM file, beside the system's
     #[arg(long = "ca", value_name = "FILE", env = "MCPIPE_CA")]
     pub ca: Vec<PathBuf>,
+    /// Shows this certificate to servers that ask for one: a PEM file, the certificate first, then those that vouch for it
+    #[arg(long, value_name = "FILE", env = "MCPIPE_CLIENT_CERT")]
+    pub client_cert: Option<PathBuf>,
+    /// Reads that certificate's private key from a PEM file, not encrypted; otherwise it is looked for beside the certificate
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "client_cert",
+        env = "MCPIPE_CLIENT_CERT_KEY"
+    )]
+    pub client_cert_key: Option<PathBuf>,
     /// Uses IPv4 addresses only
     #[arg(long, env = "MCPIPE_IPV4")]
     pub ipv4: bool,

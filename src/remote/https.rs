@@ -16,6 +16,7 @@ use tokio::time;
 use url::Url;
 
 use super::late::Late;
+use super::tls::Unwelcome;
 use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
 use crate::auth::challenge::Challenge;
 use crate::frame::{Frame, Parsed};
@@ -290,6 +291,10 @@ impl Https {
 
     fn fault(&self, error: reqwest::Error) -> Fault {
         let host = self.host.clone();
+        // In TLS 1.3 the handshake has ended for us when the server looks at our certificate.
+        if let Some(why) = Unwelcome::among(&error) {
+            return Fault::Unwelcome { host, why };
+        }
         let is_before_sending = error.is_connect() || error.is_builder();
         let why = innermost(error);
         if is_before_sending {

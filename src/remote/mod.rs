@@ -120,6 +120,14 @@ pub enum Fault {
         /// What it was.
         why: String,
     },
+    /// The server broke the handshake off because of our TLS certificate, or for want of one; nothing was processed.
+    #[error("{host} {why}")]
+    Unwelcome {
+        /// Host and port.
+        host: String,
+        /// What it says.
+        why: tls::Unwelcome,
+    },
     /// A secret that was to go with it is not to be had, so nothing was sent.
     #[error("a header's secret: {why}")]
     Withheld {
@@ -141,7 +149,7 @@ pub enum Fault {
 impl Fault {
     /// Whether the request certainly never reached the remote.
     pub fn is_before_sending(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Unwelcome { .. })
     }
 
     /// The error that answers a request it befell.
@@ -162,6 +170,9 @@ impl Fault {
             Self::Silent { .. } => Trouble::new("timed_out", format!("{self}.")).retryable(),
             Self::NotMcp { .. } => Trouble::new("bad_answer", format!("{self}."))
                 .hint("Check the address: `mcpipe doctor URL` says what is there."),
+            Self::Unwelcome { .. } => {
+                Trouble::new("client_certificate", format!("{self}.")).hint(tls::Unwelcome::HINT)
+            }
             Self::Withheld { hint, .. } => {
                 let mut trouble = Trouble::new("vault", format!("{self}."));
                 trouble.hint.clone_from(hint);

@@ -204,7 +204,9 @@ fn spelt(challenge: &Challenge) -> String {
 
 fn why(fault: &Fault) -> Why {
     match fault {
-        Fault::Unreachable { .. } | Fault::Withheld { .. } => Why::Unreachable,
+        Fault::Unreachable { .. } | Fault::Unwelcome { .. } | Fault::Withheld { .. } => {
+            Why::Unreachable
+        }
         Fault::Cut { .. } | Fault::Silent { .. } => Why::Cut,
         Fault::NotMcp { .. } => Why::NotMcp,
         Fault::TooLarge { .. } => Why::TooLarge,
