@@ -24,7 +24,7 @@ use crate::store::Vault;
 /// Lends out the credential for one remote.
 #[derive(Debug)]
 pub struct Authorizer {
-    house: Option<Arc<House>>,
+    pub(super) house: Option<Arc<House>>,
     person: watch::Sender<bool>,
     pending: watch::Sender<Option<PendingSignIn>>,
 }
@@ -299,14 +299,14 @@ pub(super) enum Why {
 
 /// A climb somebody may watch.
 #[derive(Clone)]
-struct Climb {
+pub(super) struct Climb {
     is_whole: bool,
     outcome: watch::Receiver<Option<Result<Credential, Error>>>,
     resource: Arc<str>,
 }
 
 impl Climb {
-    async fn outcome(&self) -> Result<Credential, Error> {
+    pub(super) async fn outcome(&self) -> Result<Credential, Error> {
         let mut watched = self.outcome.clone();
         let outcome = watched.wait_for(Option::is_some).await;
         match outcome.ok().and_then(|outcome| outcome.clone()) {
@@ -322,7 +322,7 @@ impl House {
     }
 
     /// Reads the vault, once. Nothing there is remembered too: what a sibling brings later is found by a challenge.
-    async fn look(&self) {
+    pub(super) async fn look(&self) {
         if self.desk().has_looked {
             return;
         }
@@ -343,7 +343,7 @@ impl House {
     }
 
     /// Joins the climb that is going, or begins one.
-    fn climb(self: &Arc<Self>, why: Why) -> Climb {
+    pub(super) fn climb(self: &Arc<Self>, why: Why) -> Climb {
         let mut desk = self.desk();
         // One whose task is gone without an outcome is over.
         if let Some(climb) = &desk.climb

@@ -33,6 +33,7 @@ mod identity;
 pub mod kept;
 mod ladder;
 pub mod learned;
+pub mod lent;
 pub mod loopback;
 mod names;
 mod progress;

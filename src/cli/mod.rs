@@ -55,6 +55,8 @@ pub enum Command {
     Logout(Box<LogoutArgs>),
     /// Shows what is stored, for whom, and until when; never a secret
     Status(StatusArgs),
+    /// Prints a token that is valid now, for curl and scripts
+    Token(Box<TokenArgs>),
     /// Makes, opens, protects and checks the vault, and keeps secrets in it
     #[command(subcommand)]
     Vault(Box<VaultCommand>),
@@ -412,6 +414,17 @@ pub struct StatusArgs {
     pub log: LogArgs,
 }
 
+/// `mcpipe token`.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// Whose token.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// As JSON: access_token, token_type, expires_at (seconds since 1970, or null), resource
+    #[arg(long)]
+    pub json: bool,
+}
+
 impl Asked {
     /// The log flags of whatever was asked; a helper's are in its letter.
     pub fn log(&self) -> Option<&LogArgs> {
@@ -420,6 +433,7 @@ impl Asked {
             Some(Command::Login(args)) => &args.log,
             Some(Command::Logout(args)) => &args.log,
             Some(Command::Status(args)) => &args.log,
+            Some(Command::Token(args)) => &args.target.log,
             Some(Command::Vault(command)) => &command.common().log,
             Some(Command::Import(args)) => &args.log,
             Some(Command::Helper) => return None,
@@ -502,6 +516,10 @@ mod tests {
         assert!(matches!(
             asked("logout --all").unwrap().command,
             Some(Command::Logout(_))
+        ));
+        assert!(matches!(
+            asked("token --json https://a.example").unwrap().command,
+            Some(Command::Token(_))
         ));
         assert!(matches!(
             asked("login https://a.example").unwrap().command,
