@@ -20,9 +20,11 @@ use crate::auth::{self, Announce, Browser, Clock};
 use crate::bridge;
 use crate::cli::{NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs};
 use crate::facts::Facts;
+use crate::remote::header_command::HeaderCommand;
 use crate::remote::{https, tls};
 use crate::report::Failure;
 use crate::static_secret::Template;
+use crate::store::program::Words;
 pub use crate::surroundings::Surroundings;
 pub use vault::{
     export_passphrase, new_passphrase, opened_vault, passphrases, vault, vault_at_cost,
@@ -211,6 +213,15 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
     let typed = args.url.clone().unwrap_or_default();
     let url = address(&typed, args.network.allow_http)?;
     let headers = headers::read(&args.network, around)?;
+    let command = args.network.header_command.as_deref();
+    let command = command
+        .map(Words::split)
+        .transpose()
+        .map_err(|error| {
+            Failure::usage(error)
+                .hint("--header-command takes a program and its arguments; no shell reads it")
+        })?
+        .map(|words| HeaderCommand::new(words, url.as_str()));
     let tls = tls(&args.network, around, url.scheme() == "https")?;
     let positive = |seconds: f64| (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
     Ok(Target {
@@ -223,6 +234,7 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
             url,
             headers: headers.plain,
             late: None,
+            command,
             max_message: size(args.network.max_message_size),
             connect_timeout: positive(args.network.connect_timeout)
                 .unwrap_or(Duration::from_secs(10)),

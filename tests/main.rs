@@ -17,6 +17,7 @@ mod eras; // plays every transcript in fixtures/
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
 mod fidelity; // between the eras, what no rule names arrives as it left, to the letter
 mod floors; // imports point down
+mod header_command; // headers from a program: when it is run, again, and never
 mod import; // what mcp-remote kept, found and taken over
 mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
 mod login; // from 401 to a credential, and everything that can go wrong on the way

@@ -246,7 +246,7 @@ impl Error {
 
 impl Cause {
     /// The user's own header was turned down.
-    fn header_refused(challenge: &challenge::Challenge) -> Self {
+    pub(crate) fn header_refused(challenge: &challenge::Challenge) -> Self {
         let (code, text) = (&challenge.error, &challenge.description);
         let words = match (code, text) {
             (Some(code), Some(text)) => Some(format!("{code}: {text}")),

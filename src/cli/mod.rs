@@ -126,6 +126,9 @@ pub struct NetworkArgs {
     /// Reads headers from a file, one 'Name: value' per line, # starts a comment
     #[arg(long = "header-file", value_name = "FILE")]
     pub header_files: Vec<PathBuf>,
+    /// Adds the headers a program prints, as 'Name: value' lines or a JSON object; run (no shell) for the first request and again on a 401, with the server in MCPIPE_URL
+    #[arg(long, value_name = "COMMAND", env = "MCPIPE_HEADER_COMMAND")]
+    pub header_command: Option<String>,
     /// Sends 'Authorization: Bearer' with the secret that `mcpipe vault put NAME` keeps
     #[arg(long, value_name = "NAME", env = "MCPIPE_BEARER")]
     pub bearer: Option<String>,
