@@ -176,11 +176,7 @@ impl Https {
         for (name, value) in outgoing.headers {
             headers.insert(name, value.clone());
         }
-        // Whoever brings an Authorization signs in with that one.
-        let credential = outgoing
-            .credential
-            .filter(|_| !given.is_some_and(Given::has_authorization));
-        if let Some(credential) = credential {
+        if let Some(credential) = outgoing.credential {
             credential.apply(&mut headers, method.as_str(), url, (self.settings.now)());
         }
         let mut request = self.client.request(method, url.clone());
@@ -356,8 +352,15 @@ impl Https {
         outgoing: &Outgoing<'_>,
         command: &HeaderCommand,
     ) -> Result<Answer, Fault> {
+        // Whoever brings an Authorization signs in with that one.
+        let with = |given: &Given| Outgoing {
+            credential: outgoing.credential.filter(|_| !given.has_authorization()),
+            to: outgoing.to,
+            verb: outgoing.verb,
+            headers: outgoing.headers,
+        };
         let mut given = command.headers().await.map_err(Fault::NoHeaders)?;
-        let mut answer = self.sent(outgoing, Some(&given)).await?;
+        let mut answer = self.sent(&with(&given), Some(&given)).await?;
         let is_about_given = given.has_authorization() || outgoing.credential.is_none();
         if let Answer::Challenged(challenge) = &answer
             && challenge.status == StatusCode::UNAUTHORIZED
@@ -366,7 +369,7 @@ impl Https {
             let newer = command.again(&given).await.map_err(Fault::NoHeaders)?;
             let is_hopeless = !newer.has_authorization() && newer.headers() == given.headers();
             if !is_hopeless {
-                answer = self.sent(outgoing, Some(&newer)).await?;
+                answer = self.sent(&with(&newer), Some(&newer)).await?;
                 given = newer;
             }
         }
