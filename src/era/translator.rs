@@ -268,6 +268,7 @@ impl Translator {
             return false;
         };
         self.beginning.remembered = None;
+        self.verdict = None;
         self.state = State::Fresh;
         self.first_words(first, actions);
         true
@@ -283,7 +284,8 @@ impl Translator {
             Protocol::Legacy => true,
             Protocol::Modern => false,
             Protocol::Auto => {
-                has_old_transport || self.beginning.remembered == Some(Verdict::Legacy)
+                let known = self.verdict.or(self.beginning.remembered);
+                has_old_transport || known == Some(Verdict::Legacy)
             }
         };
         if is_legacy {
