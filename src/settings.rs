@@ -375,6 +375,7 @@ pub fn speaking(
             account,
         ),
         ping_interval: args.ping_interval.or(default_ping).and_then(positive),
+        cache_ttl: args.cache_ttl.filter(|ttl| !ttl.is_zero()),
         now,
     }
 }

@@ -10,6 +10,7 @@
 
 mod support; // the worlds that tests live in: remotes, hosts, an authorization server, a browser
 
+mod caching; // what is answered without asking again, for whom, and until when
 mod chaos; // random schedules: one outcome each, whatever happens
 mod coordination; // many processes, one vault: one browser, one refresh, whoever dies in the middle
 mod door; // help, version, bad input, exit codes

@@ -5,10 +5,12 @@
 
 mod common;
 pub mod import;
+mod units;
 mod vault;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
@@ -20,6 +22,7 @@ pub use vault::{
 };
 
 use crate::era::{Protocol, Transport};
+use units::{duration, seconds};
 
 /// A stdio-to-HTTP MCP bridge.
 #[derive(Debug, Parser)]
@@ -205,6 +208,9 @@ pub struct SpeakingArgs {
     /// How often (implies --keep-alive; default 30)
     #[arg(long, value_name = "SECONDS", value_parser = seconds, env = "MCPIPE_PING_INTERVAL")]
     pub ping_interval: Option<f64>,
+    /// Gives a server's lists again for this long (500ms, 30s, 2m) if it does not say itself how long they are good; by default they are asked for each time
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "MCPIPE_CACHE_TTL")]
+    pub cache_ttl: Option<Duration>,
     /// Writes everything said to a file, as a transcript without secrets
     #[arg(long, value_name = "FILE", env = "MCPIPE_RECORD")]
     pub record: Option<PathBuf>,
@@ -461,14 +467,6 @@ fn without_variables(command: clap::Command) -> clap::Command {
         .mut_subcommands(without_variables)
 }
 
-/// Up to ten years: anything longer is a typing mistake, and `Duration` cannot hold everything `f64` can.
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=315_360_000.0).contains(&seconds) => Ok(seconds),
-        _ => Err("not a number of seconds".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -539,6 +537,7 @@ mod tests {
             "logout",
             "login",
             "--max-in-flight 0 https://a",
+            "--cache-ttl 5 https://a",
         ] {
             assert!(asked(words).is_err(), "{words}");
         }
