@@ -33,6 +33,7 @@ mod identity;
 pub mod kept;
 mod ladder;
 pub mod learned;
+pub mod lent;
 pub mod loopback;
 mod names;
 mod progress;
@@ -245,7 +246,7 @@ impl Error {
 
 impl Cause {
     /// The user's own header was turned down.
-    fn header_refused(challenge: &challenge::Challenge) -> Self {
+    pub(crate) fn header_refused(challenge: &challenge::Challenge) -> Self {
         let (code, text) = (&challenge.error, &challenge.description);
         let words = match (code, text) {
             (Some(code), Some(text)) => Some(format!("{code}: {text}")),
@@ -294,6 +295,9 @@ impl Cause {
                     .to_owned()
             }
             Self::Vault(_) | Self::Leaving => return None,
+            why if matches!(why.fault(), Some(http::Fault::Unwelcome { .. })) => {
+                crate::remote::tls::Unwelcome::HINT.to_owned()
+            }
             why if why.is_passing() => return None,
             Self::Elsewhere {
                 hint: Some(hint), ..

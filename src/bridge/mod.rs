@@ -7,10 +7,11 @@
 //! Leaving, on end of file and on a signal alike: stop reading, keep applying what comes until nothing is owed or the
 //! grace is over, answer what is still owed with an error, end the session, flush (T-11, T-13).
 
+mod clock;
 mod exchange;
 mod inflight;
+mod known;
 mod leaving;
-mod memory;
 mod pace;
 mod reception;
 mod standing;
@@ -32,8 +33,10 @@ use crate::facts::Facts;
 use crate::frame::{Frame, Parsed};
 use crate::remote::Remote;
 use crate::stdio::{Host, Line, Written};
+use clock::Passed;
 use exchange::{Event, Road};
 use inflight::Inflight;
+use known::beginning;
 use leaving::patience_over;
 use reception::Reception;
 
@@ -77,6 +80,8 @@ pub struct Settings {
     pub call_timeout: Option<Duration>,
     /// How often to ping the remote (`--ping-interval`); never if absent.
     pub ping_interval: Option<Duration>,
+    /// How long lists of a server that does not say may be given again (`--cache-ttl`); never if absent.
+    pub cache_ttl: Option<Duration>,
     /// How long a request may wait for a person to sign in before it is answered that one is needed. `None` waits as long
     /// as the sign-in does, `initialize` included (`--wait-for-login`).
     pub sign_in_patience: Option<Duration>,
@@ -98,6 +103,7 @@ impl Settings {
             max_in_flight: 512,
             call_timeout: None,
             ping_interval: None,
+            cache_ttl: None,
             sign_in_patience: Some(Duration::from_secs(45)),
             server: String::new(),
             facts: Facts::nowhere(),
@@ -135,6 +141,7 @@ pub async fn run<R: Remote>(parts: Parts<R>) -> Ended {
 struct Bridge<R> {
     road: Arc<Road<R>>,
     translator: Translator,
+    passed: Passed,
     /// The verdict that has been remembered.
     verdict: Option<Verdict>,
     inflight: Inflight,
@@ -192,7 +199,8 @@ impl<R: Remote> Bridge<R> {
             }),
         };
         let bridge = Self {
-            translator: Translator::new(memory::beginning(&settings)),
+            translator: Translator::new(beginning(&settings)),
+            passed: Passed::since((settings.now)()),
             verdict: None,
             inflight: Inflight::default(),
             reception: Reception::new(settings.server.clone(), settings.facts.recall(IDENTITY)),
@@ -290,10 +298,18 @@ impl<R: Remote> Bridge<R> {
 
     async fn say(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), WriterGone> {
         let mut actions = Vec::new();
+        self.tell_the_time();
         for frame in frames {
             self.translator.from_host(frame, &mut actions);
         }
         self.act(actions).await
+    }
+
+    /// And in whose name requests are made now.
+    fn tell_the_time(&mut self) {
+        let now = self.passed.until((self.road.settings.now)());
+        self.translator
+            .meanwhile(now, self.road.authorizer.identity());
     }
 
     /// A person is asked to sign in, or is not any more.
@@ -312,29 +328,6 @@ impl<R: Remote> Bridge<R> {
             self.reception.open()
         };
         self.say(first).await
-    }
-
-    /// What the remote was found to be is remembered with its date, so that later starts need not ask.
-    fn remember(&mut self) {
-        let verdict = self.translator.verdict();
-        let is_new = verdict != self.verdict;
-        let known = self.translator.take_discovered();
-        if !is_new && known.is_none() {
-            return;
-        }
-        self.verdict = verdict;
-        let settings = &self.road.settings;
-        let now = (settings.now)();
-        let facts = settings.facts.clone();
-        // One after the other, for each writes the whole file.
-        self.tracker.spawn_blocking(move || {
-            if is_new {
-                memory::learn_verdict(&facts, verdict, now);
-            }
-            if let Some(known) = known {
-                memory::learn_known(&facts, known, now);
-            }
-        });
     }
 
     async fn receive(&mut self) -> Result<(), WriterGone> {
@@ -359,6 +352,7 @@ impl<R: Remote> Bridge<R> {
             }
             Event::Woke(token) => {
                 let mut actions = Vec::new();
+                self.tell_the_time();
                 self.translator.woke(token, &mut actions);
                 self.act(actions).await
             }
@@ -372,6 +366,7 @@ impl<R: Remote> Bridge<R> {
                 }
                 tracing::debug!(exchange = exchange.0, ?arrival, "from the remote");
                 let mut actions = Vec::new();
+                self.tell_the_time();
                 self.translator.from_remote(exchange, arrival, &mut actions);
                 self.remember();
                 self.act(actions).await

@@ -9,7 +9,9 @@ mod probing_tests;
 mod trial;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
+use super::cache::Cache;
 use super::detect::{self, Finding};
 use super::{Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Transport};
 use crate::frame::{Frame, Id, Trouble};
@@ -76,6 +78,8 @@ pub struct Beginning {
     pub known: Vec<Known>,
     /// For unguessable handles.
     pub seed: [u8; 32],
+    /// How long lists may be given again whose server does not say (`--cache-ttl`); without it they are not.
+    pub cache_ttl: Option<Duration>,
 }
 
 /// Turns what the host says into what the remote understands, and back. No I/O, no clock.
@@ -97,6 +101,7 @@ pub struct Translator {
     trial: Option<Trial>,
     /// What the remote has said of itself since that was last asked for.
     discovered: Option<Known>,
+    cache: Cache,
 }
 
 #[derive(Debug)]
@@ -134,6 +139,7 @@ impl Translator {
     /// Nothing said, nothing known.
     pub fn new(beginning: Beginning) -> Self {
         Self {
+            cache: Cache::new(beginning.cache_ttl),
             beginning,
             state: State::Fresh,
             verdict: None,
@@ -157,6 +163,12 @@ impl Translator {
         self.discovered.take()
     }
 
+    /// To be said before anything else that happens. `now` counts from any beginning and never backwards; `identity` changes
+    /// whenever requests are made in another name, so that nobody is told what was kept for somebody else (K-04).
+    pub fn meanwhile(&mut self, now: Duration, identity: u64) {
+        self.cache.meanwhile(now, identity);
+    }
+
     /// Takes a frame from the host.
     pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         match frame.method() {
@@ -165,15 +177,22 @@ impl Translator {
             _ => {}
         }
         match &mut self.state {
-            State::Fresh => self.first_words(frame, actions),
-            State::Asking(_) => self.hold(frame, actions),
-            State::Legacy(relay) => relay.from_host(frame, actions),
+            State::Fresh => return self.first_words(frame, actions),
+            State::Asking(_) => return self.hold(frame, actions),
             State::Modern(_) | State::ModernHost(_) if begins_legacy(&frame) => {
-                self.begin_again(frame, actions);
+                return self.begin_again(frame, actions);
             }
-            State::ModernHost(relay) => relay.from_host(frame, actions),
-            State::Modern(_) | State::LegacyHost(_) => self.pass(frame, actions),
+            _ => {}
         }
+        self.serve(frame, actions);
+    }
+
+    /// Answers from what is kept, or passes it on.
+    fn serve(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        if let Some(answer) = self.cache.host_says(&frame) {
+            return actions.push(Action::Reply(answer));
+        }
+        self.pass(frame, actions);
     }
 
     /// Takes what an exchange brought.
@@ -191,6 +210,7 @@ impl Translator {
             return self.probed(exchange, arrival, actions);
         }
         if self.trial.is_some() {
+            self.cache.remote_says(exchange, &arrival);
             return self.on_trial(exchange, arrival, actions);
         }
         if self.was_mistaken(&arrival, actions) {
@@ -199,7 +219,10 @@ impl Translator {
         if matches!(arrival, Arrival::Frame(_)) {
             self.first = None;
         }
-        each!(&mut self.state, relay => relay.from_remote(exchange, arrival, actions));
+        self.cache.remote_says(exchange, &arrival);
+        let mut done = Vec::new();
+        each!(&mut self.state, relay => relay.from_remote(exchange, arrival, &mut done));
+        self.tell(done, actions);
     }
 
     /// A time asked for with [`Action::Wake`] is over.
@@ -331,6 +354,7 @@ impl Translator {
     ) {
         let mint = self.mint();
         let transport = self.beginning.transport;
+        self.cache.clear();
         self.state = match (found, is_host_modern) {
             (Finding::Modern(_), true) => State::Modern(Box::new(Modern::new(mint))),
             (Finding::Modern(discover), false) => {

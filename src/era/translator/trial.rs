@@ -46,9 +46,10 @@ impl Translator {
         actions: &mut Vec<Action>,
     ) -> bool {
         if is_host_modern {
+            self.cache.clear();
             self.state = State::Modern(Box::new(Modern::new(self.mint())));
             self.trial = Some(Trial::default());
-            self.pass(first.clone(), actions);
+            self.serve(first.clone(), actions);
             return true;
         }
         let asked = capabilities(&declared(first));
@@ -58,6 +59,7 @@ impl Translator {
             return false;
         };
         tracing::debug!("the handshake is answered from memory");
+        self.cache.clear();
         let relay = LegacyHost::new(self.mint(), &known.discover, first.clone(), actions);
         self.state = State::LegacyHost(Box::new(relay));
         self.trial = Some(Trial {
@@ -83,14 +85,16 @@ impl Translator {
         }
         let mut done = Vec::new();
         match &mut self.state {
+            State::Fresh | State::Asking(_) => {}
+            State::Legacy(relay) => relay.from_host(frame, &mut done),
             State::Modern(relay) => relay.from_host(frame, &mut done),
             State::LegacyHost(relay) => relay.from_host(frame, &mut done),
-            _ => {}
+            State::ModernHost(relay) => relay.from_host(frame, &mut done),
         }
         self.tell(done, actions);
     }
 
-    /// Passes on what was done; what has been answered need not be said again.
+    /// Passes on what a relay has done, past the cache; what has been answered need not be said again.
     pub(super) fn tell(&mut self, done: Vec<Action>, actions: &mut Vec<Action>) {
         if let Some(trial) = &mut self.trial {
             for action in &done {
@@ -101,6 +105,7 @@ impl Translator {
                 }
             }
         }
+        self.cache.saw(&done);
         actions.extend(done);
     }
 
@@ -122,20 +127,23 @@ impl Translator {
             Evidence::Nothing => self.tell(done, actions),
             Evidence::Modern => {
                 self.trial_decided(Some(Verdict::Modern), actions);
-                actions.extend(done);
+                self.tell(done, actions);
             }
             Evidence::Doubt => self.doubt(done, actions),
         }
     }
 
     fn doubt(&mut self, done: Vec<Action>, actions: &mut Vec<Action>) {
+        let is_answer =
+            |action: &Action| matches!(action, Action::Reply(frame) if frame.is_response());
+        let (answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_answer);
+        self.tell(done, actions);
         let Some(trial) = &mut self.trial else {
-            return actions.extend(done);
+            return;
         };
-        for action in done {
-            match action {
-                Action::Reply(frame) if frame.is_response() => trial.doubtful.push(frame),
-                action => actions.push(action),
+        for action in answers {
+            if let Action::Reply(frame) = action {
+                trial.doubtful.push(frame);
             }
         }
         // Where nobody waits for an answer there is nothing to be said again, and no hurry to know.

@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::Settings;
+use super::{Bridge, Settings};
 use crate::era::{self, Beginning, Known, Verdict};
 use crate::facts::Facts;
+use crate::remote::Remote;
 
 const ERA: &str = "era";
 const DISCOVER: &str = "discover";
@@ -20,6 +21,31 @@ const BELIEVED: Duration = Duration::from_secs(7 * 24 * 3600);
 const MAX_KNOWN: usize = 4;
 /// What they may come to together, in bytes.
 const MAX_SIZE: usize = 64 * 1024;
+
+impl<R: Remote> Bridge<R> {
+    /// What the remote was found to be is remembered with its date, so that later starts need not ask.
+    pub(super) fn remember(&mut self) {
+        let verdict = self.translator.verdict();
+        let is_new = verdict != self.verdict;
+        let known = self.translator.take_discovered();
+        if !is_new && known.is_none() {
+            return;
+        }
+        self.verdict = verdict;
+        let settings = &self.road.settings;
+        let now = (settings.now)();
+        let facts = settings.facts.clone();
+        // One after the other, for each writes the whole file.
+        self.tracker.spawn_blocking(move || {
+            if is_new {
+                learn_verdict(&facts, verdict, now);
+            }
+            if let Some(known) = known {
+                learn_known(&facts, known, now);
+            }
+        });
+    }
+}
 
 /// How the translator begins: what the command line says, and what an earlier start has found.
 pub(super) fn beginning(settings: &Settings) -> Beginning {
@@ -39,11 +65,12 @@ pub(super) fn beginning(settings: &Settings) -> Beginning {
         remembered,
         known: known.into_iter().map(|(known, ..)| known).collect(),
         seed,
+        cache_ttl: settings.cache_ttl,
     }
 }
 
 /// Remembers which era the server speaks, or that nobody can tell. Blocks for one small write.
-pub(super) fn learn_verdict(facts: &Facts, verdict: Option<Verdict>, now: SystemTime) {
+fn learn_verdict(facts: &Facts, verdict: Option<Verdict>, now: SystemTime) {
     if verdict != Some(Verdict::Modern) {
         facts.learn(DISCOVER, Value::Null);
     }
@@ -52,7 +79,7 @@ pub(super) fn learn_verdict(facts: &Facts, verdict: Option<Verdict>, now: System
 }
 
 /// Remembers what a modern server has said of itself, if it may be repeated. Blocks for one small write.
-pub(super) fn learn_known(facts: &Facts, new: Known, now: SystemTime) {
+fn learn_known(facts: &Facts, new: Known, now: SystemTime) {
     let now = seconds(now);
     let mut all = known(facts, now);
     all.retain(|(known, ..)| known.capabilities != new.capabilities);
