@@ -82,6 +82,8 @@ pub const PARSE_ERROR: i64 = -32700;
 pub const INVALID_REQUEST: i64 = -32600;
 /// JSON-RPC's code for a method nobody here knows.
 pub const METHOD_NOT_FOUND: i64 = -32601;
+/// JSON-RPC 2.0 section 5.1.
+pub const INVALID_PARAMS: i64 = -32602;
 /// JSON-RPC's code for everything that went wrong on our side of the wire (E-13).
 pub const INTERNAL_ERROR: i64 = -32603;
 
