@@ -17,7 +17,9 @@ use url::Url;
 
 use super::late::Late;
 use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
+use crate::auth::Credential;
 use crate::auth::challenge::Challenge;
+use crate::auth::dpop::Mended;
 use crate::frame::{Frame, Parsed};
 use crate::secret::Secret;
 
@@ -185,7 +187,11 @@ impl Https {
                 })?,
             None => sent.await,
         };
-        answered.map_err(|error| self.fault(error))
+        let response = answered.map_err(|error| self.fault(error))?;
+        if let Some(credential) = outgoing.credential {
+            credential.learn(url, response.headers(), (self.settings.now)());
+        }
+        Ok(response)
     }
 
     /// HTTP+SSE's endpoint: relative or absolute, but never elsewhere (H-17).
@@ -309,23 +315,35 @@ impl Https {
 
 impl Remote for Https {
     async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, Fault> {
-        let response = self.request(&outgoing).await?;
-        let status = response.status();
-        if status.is_success() {
-            return self.answer(&outgoing, response).await;
-        }
-        let challenge = Challenge::read(status.as_u16(), response.headers());
-        let asks_for_more = challenge.error.as_deref() == Some("insufficient_scope");
-        if status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && asks_for_more)
-        {
-            tracing::debug!(
-                has_challenge = response.headers().contains_key(WWW_AUTHENTICATE),
-                "challenged"
-            );
+        let mut mended = Mended::default();
+        loop {
+            let before = outgoing.credential.map(Credential::heard);
+            let response = self.request(&outgoing).await?;
+            let status = response.status();
+            if status.is_success() {
+                return self.answer(&outgoing, response).await;
+            }
+            let challenge = Challenge::read(status.as_u16(), response.headers());
+            let is_unauthorized = status == StatusCode::UNAUTHORIZED;
+            let asks_for_more = challenge.error.as_deref() == Some("insufficient_scope");
+            let is_short = status == StatusCode::FORBIDDEN && asks_for_more;
+            if !is_unauthorized && !is_short {
+                return Ok(Answer::Refused(self.refusal(response).await));
+            }
+            let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
+            tracing::debug!(has_challenge, "challenged");
             let _ = time::timeout(Duration::from_secs(1), self.body(response, MAX_REFUSAL)).await;
-            return Ok(Answer::Challenged(challenge));
+            // The token is as good as it was: another proof, and nobody else need know (RFC 9449 section 9).
+            let is_mended = outgoing
+                .credential
+                .zip(before)
+                .is_some_and(|(credential, before)| {
+                    is_unauthorized && credential.proves_again(&mut mended, &challenge, &before)
+                });
+            if !is_mended {
+                return Ok(Answer::Challenged(challenge));
+            }
         }
-        Ok(Answer::Refused(self.refusal(response).await))
     }
 }
 
