@@ -4,6 +4,7 @@
 //! once, a vault in memory and a clock that stands still.
 
 mod changes;
+mod traces;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -408,6 +409,7 @@ async fn a_nonce_that_is_never_right_is_an_answer_in_the_end() {
     );
     let sends = guarded.server.labels().len() - before;
     assert!(sends <= 2 * 5, "{sends} requests");
+    assert_eq!(guarded.windows(), 1, "nobody is sent to a browser for it");
 }
 
 #[tokio::test]
