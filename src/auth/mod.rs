@@ -1,6 +1,6 @@
 //! Signing in: who lends out a credential, and how one is got.
 //!
-//! A request meets a 401; [`Challenge`](challenge::Challenge) reads what it said; the exchange asks the
+//! A request meets a 401; [`Challenge`] reads what it said; the exchange asks the
 //! [`Authorizer`] for something newer. The authorizer climbs a ladder, cheapest rung first: what another process has
 //! already put into the vault, a refresh, a sign-in by a person. A sign-in is a chain of evidence, each link a value
 //! that only the step before can make:
