@@ -104,6 +104,7 @@ impl Guarded {
             url: Url::parse(&self.server.url()).unwrap(),
             headers: HeaderMap::new(),
             late: None,
+            command: None,
             max_message: 1 << 20,
             connect_timeout: Duration::from_secs(5),
             headers_timeout: None,

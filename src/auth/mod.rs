@@ -37,6 +37,7 @@ mod identity;
 pub mod kept;
 mod ladder;
 pub mod learned;
+pub mod lent;
 pub mod loopback;
 mod names;
 mod progress;
@@ -295,7 +296,7 @@ impl Error {
 
 impl Cause {
     /// The user's own header was turned down.
-    fn header_refused(challenge: &Challenge) -> Self {
+    pub(crate) fn header_refused(challenge: &Challenge) -> Self {
         let (code, text) = (&challenge.error, &challenge.description);
         let words = match (code, text) {
             (Some(code), Some(text)) => Some(format!("{code}: {text}")),
@@ -344,6 +345,9 @@ impl Cause {
                     .to_owned()
             }
             Self::Vault(_) | Self::Leaving => return None,
+            why if matches!(why.fault(), Some(http::Fault::Unwelcome { .. })) => {
+                crate::remote::tls::Unwelcome::HINT.to_owned()
+            }
             why if why.is_passing() => return None,
             Self::Elsewhere {
                 hint: Some(hint), ..
