@@ -80,6 +80,31 @@ async fn a_key_never_leaves_the_vault() {
     assert_eq!(guarded.windows(), 1);
 }
 
+/// What is printed would be of no use to anybody.
+#[tokio::test]
+async fn a_bound_token_is_not_printed_for_scripts() {
+    let home = tempfile::tempdir().unwrap();
+    let mut guarded = Guarded::new().await;
+    let place = Place::new(Some(home.path())).unwrap();
+    guarded.vault = Arc::new(Vault::on_disk(place, Unlock::default()));
+    guarded.signed_in(Dpop::Auto).await;
+    let url = guarded.server.url();
+    for arguments in [&["token", &url][..], &["token", &url, "--json"]] {
+        let left = Process::start_in(home.path(), arguments, &[])
+            .closed()
+            .await;
+        assert_eq!(left.status.code(), Some(1), "{}", left.stderr);
+        assert_eq!(left.lines, [""; 0]);
+        assert!(left.stderr.contains("--dpop off"), "{}", left.stderr);
+    }
+    let left = Process::start_in(home.path(), &["token", &url, "--dpop", "off"], &[]);
+    assert_eq!(
+        left.closed().await.status.code(),
+        Some(3),
+        "nobody is signed in so"
+    );
+}
+
 fn files(folder: &Path, into: &mut Vec<(String, Vec<u8>)>) {
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
