@@ -37,7 +37,8 @@ impl House {
         let is_taken = resource.takes_dpop() || challenge.takes_dpop || is_unsaid;
         let binds = match self.settings.dpop {
             Dpop::Off => false,
-            Dpop::Auto => is_offered && is_taken,
+            // What is shown in place of an access token is bound to nothing.
+            Dpop::Auto => is_offered && is_taken && !self.settings.use_id_token,
             Dpop::Require if is_offered => true,
             Dpop::Require => {
                 return Err(Cause::NotBound {

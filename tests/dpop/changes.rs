@@ -42,6 +42,37 @@ async fn auto_binds_where_both_servers_know_it_and_the_resource_may_say_so_in_ei
     }
 }
 
+/// `mcpipe login` at a server that asks for nothing at first: what it took before is all that is known.
+#[tokio::test]
+async fn a_server_that_says_nothing_is_taken_by_what_it_took_before() {
+    let guarded = Guarded::new().await;
+    let silent = mcpipe::auth::challenge::Challenge {
+        status: 0,
+        takes_dpop: false,
+        ..guarded.challenge()
+    };
+    let authorizer = guarded.authorizer(Dpop::Auto);
+    authorizer.login(&silent).await.unwrap();
+    assert!(!guarded.entry().await.is_bound());
+    authorizer.login(&guarded.challenge()).await.unwrap();
+    assert!(guarded.entry().await.is_bound());
+    authorizer.login(&silent).await.unwrap();
+    assert!(guarded.entry().await.is_bound());
+}
+
+#[tokio::test]
+async fn an_id_token_is_bound_to_nothing_and_nothing_is_asked_for_with_it() {
+    let guarded = Guarded::new().await;
+    let mut settings = guarded.settings(Dpop::Auto);
+    settings.use_id_token = true;
+    let authorizer = guarded.authorizer_with(settings);
+    let challenge = guarded.challenge();
+    authorizer.renew(None, &challenge).await.unwrap();
+    let asked = &guarded.authority.at("/authorize")[0];
+    assert_eq!(asked.field("dpop_jkt"), None);
+    assert!(!guarded.entry().await.is_bound());
+}
+
 #[tokio::test]
 async fn require_needs_no_word_of_the_resource_and_off_listens_to_nobody() {
     let guarded = Guarded::new().await;
