@@ -263,9 +263,8 @@ impl Between {
         let translator = Translator::new(Beginning {
             protocol: Protocol::Auto,
             transport: Transport::HttpOnly,
-            remembered: None,
-            server: "x".to_owned(),
             seed: [7; 32],
+            ..Beginning::default()
         });
         Self {
             translator,

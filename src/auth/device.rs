@@ -95,6 +95,7 @@ impl House {
         };
         self.show(attempt, shown).await;
         let sent_at = self.settings.now.seconds();
+        let prover = self.new_prover(past.binds())?;
         let endpoint = Endpoint {
             http: &self.http,
             url: server.token_endpoint(),
@@ -102,13 +103,16 @@ impl House {
             resource: sent.as_deref(),
             extra: &self.settings.token_params,
             use_id_token: self.settings.use_id_token,
+            proof: self.proving(prover.as_ref()),
         };
         let tokens = tokio::select! {
             tokens = self.poll(&endpoint, &details, server) => tokens?,
             () = self.leaving.cancelled() => return Err(Cause::Leaving),
             () = self.superseded(attempt) => return Err(Cause::Superseded),
         };
+        let key = tokens.bound_by(prover.as_ref());
         let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
+        entry.dpop_key = key;
         entry.resource_sent = sent;
         self.keep(&entry).await;
         self.signed_in(&server.host());
@@ -308,7 +312,7 @@ impl<'c> AsyncHttpClient<'c> for Polls<'_> {
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let endpoint = self.0;
-            let answer = endpoint.http.post(endpoint.url, head.headers, body).await?;
+            let answer = endpoint.post(head.headers, body).await?;
             let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
             if said.get("error").and_then(Value::as_str) == Some("slow_down") {
                 return Ok(response(400, br#"{"error":"slow_down"}"#.to_vec()));

@@ -13,6 +13,7 @@ use super::learned::Learned;
 use super::registration::{Client, Method, Source};
 use super::scope::Scopes;
 use super::settings::Settings;
+use super::signing::Key;
 use super::tokens::TokenSet;
 use crate::secret::Secret;
 
@@ -57,6 +58,8 @@ pub struct Entry {
     pub scope_wanted: Option<Scopes>,
     /// What its authorization server has taught us.
     pub learned: Learned,
+    /// The key that its tokens are bound to (RFC 9449): without it they are worth nothing.
+    pub dpop_key: Option<Key>,
 }
 
 /// What is thought of a refresh token.
@@ -92,6 +95,11 @@ impl Entry {
         self.state = State::Ok;
         self.strikes = 0;
         self.last_error = None;
+    }
+
+    /// Whether its tokens are good only with a key, which is in here too.
+    pub fn is_bound(&self) -> bool {
+        self.dpop_key.is_some()
     }
 
     /// Whether the access token has ended.
@@ -132,7 +140,7 @@ impl Entry {
             client: StoredClient::of(&self.client),
             at: self.access.expose().to_owned(),
             rt: self.refresh.as_ref().map(|token| token.expose().to_owned()),
-            token_type: "Bearer".to_owned(),
+            token_type: if self.is_bound() { "DPoP" } else { "Bearer" }.to_owned(),
             obtained_at: self.obtained_at,
             expires_at: self.expires_at,
             refresh_at: self.refresh_at,
@@ -144,6 +152,10 @@ impl Entry {
             last_error: self.last_error.clone(),
             scope_wanted: self.scope_wanted.as_ref().map(Scopes::to_string),
             learned: self.learned.clone(),
+            dpop_key: self
+                .dpop_key
+                .as_ref()
+                .map(|key| key.text().expose().to_owned()),
         };
         written(&stored)
     }
@@ -155,7 +167,9 @@ impl Entry {
             return None;
         }
         let scopes = |text: Option<String>| text.map(|text| Scopes::parse(&text));
+        let dpop_key = stored.dpop_key.map(|text| Key::read(&Secret::new(text)));
         Some(Self {
+            dpop_key: dpop_key.transpose().ok()?,
             resource: stored.resource,
             account: stored.account,
             issuer: stored.issuer,
@@ -320,6 +334,8 @@ struct Stored {
     scope_wanted: Option<String>,
     #[serde(default)]
     learned: Learned,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dpop_key: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -22,6 +22,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::guard::{Class, Guard, Refusal, class_of, classify};
+use crate::remote::tls::Unwelcome;
 
 /// Visits what a sign-in has to visit. Costs nothing until it visits something: most starts sign in to nothing.
 #[derive(Clone)]
@@ -47,6 +48,8 @@ pub struct Answer {
     pub body: Zeroizing<Vec<u8>>,
     /// `Retry-After`, where it was a number of seconds.
     pub retry_after: Option<Duration>,
+    /// All of them.
+    pub headers: HeaderMap,
 }
 
 impl fmt::Debug for Answer {
@@ -104,6 +107,14 @@ pub enum Fault {
         /// In bytes.
         limit: usize,
     },
+    /// It broke the handshake off because of our TLS certificate, or for want of one.
+    #[error("{host} {why}")]
+    Unwelcome {
+        /// Host and port.
+        host: String,
+        /// What it says.
+        why: Unwelcome,
+    },
     /// TLS could not be set up at all.
     #[error("the HTTP client cannot be built: {why}")]
     Unbuildable {
@@ -115,7 +126,11 @@ pub enum Fault {
 impl Fault {
     /// Whether trying again later may work without anybody changing anything.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Unwell { .. })
+        // A gateway that wants another certificate has not refused anybody's tokens.
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Unwell { .. } | Self::Unwelcome { .. }
+        )
     }
 }
 
@@ -257,6 +272,7 @@ impl Http {
                 status: response.status().as_u16(),
                 media: media_of(response.headers()),
                 retry_after: retry_after(response.headers()),
+                headers: response.headers().clone(),
                 body: capped(response, url, LARGEST_ANSWER).await?,
             })
         };
@@ -406,8 +422,12 @@ fn fault(url: &Url, error: &reqwest::Error) -> Fault {
         }
         cause = inner.source();
     }
+    let host = host_of(url);
+    if let Some(why) = Unwelcome::among(error) {
+        return Fault::Unwelcome { host, why };
+    }
     Fault::Unreachable {
-        host: host_of(url),
+        host,
         why: innermost(error),
     }
 }

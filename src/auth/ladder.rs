@@ -19,7 +19,7 @@ use super::registration::{Client, Source};
 use super::renewal;
 use super::scope::{Scopes, Wishes, choose};
 use super::settings::Notice;
-use super::tokens::revoke;
+use super::tokens::{Error, revoke};
 use crate::store::{Error as StoreError, Expected, Kind, Lock};
 
 /// An entry, where it was found, and at which revision.
@@ -72,8 +72,9 @@ impl House {
             return Err(Cause::NobodyThere);
         }
         let is_dead = kept.entry.has_expired(now);
+        let origin = renewed_from(&kept.entry, held.as_ref());
         let entry = self.refreshed(kept, is_dead).await?;
-        Ok((entry, Origin::Refreshed))
+        Ok((entry, origin))
     }
 
     /// Rungs a and b, under the credential's lock.
@@ -98,8 +99,9 @@ impl House {
             return Ok(Rung::Missed(Some(kept.entry)));
         }
         let before = kept.entry.clone();
+        let origin = renewed_from(&before, held.as_ref());
         match self.refreshed(kept, true).await {
-            Ok(entry) => Ok(Rung::Reached(entry, Origin::Refreshed)),
+            Ok(entry) => Ok(Rung::Reached(entry, origin)),
             // Failed is not refused: nobody is sent to a browser because a server was down.
             Err(why) if why.is_passing() => Err(why),
             // A client of the user's own that is not taken would not be taken after a sign-in either.
@@ -122,7 +124,15 @@ impl House {
             return Err(Cause::NobodyThere);
         };
         let sent_at = self.settings.now.seconds();
-        let answer = renewal::refresh(&self.http, &self.settings, &mut entry, &token).await;
+        let prover = self.prover_of(&entry);
+        let answer = renewal::refresh(
+            &self.http,
+            &self.settings,
+            prover.as_ref(),
+            &mut entry,
+            &token,
+        )
+        .await;
         let error = match answer {
             Ok(tokens) => {
                 entry.renew(tokens, sent_at, jitter());
@@ -145,6 +155,14 @@ impl House {
             if is_out {
                 self.give_up(&entry, is_dead);
             }
+        }
+        // What came in its place is not taken, and it may be spent: only a sign-in says what the server wants now.
+        if matches!(error, Error::Unbound { .. }) {
+            tracing::warn!(issuer = %entry.issuer, "DPoP is no longer kept to; a sign-in is needed");
+            entry.state = State::NeedsLogin;
+            entry.last_error = Some("unbound_token".to_owned());
+            self.save(&name, &entry, revision(rev)).await;
+            self.give_up(&entry, is_dead);
         }
         if error.is_about_client() {
             self.forget_registration(&entry.issuer, &entry.client).await;
@@ -207,7 +225,8 @@ impl House {
         }
     }
 
-    /// What is kept for us: the newest that is not known to be dead. What the vault would not take counts too.
+    /// What is kept for us: the newest that is not known to be dead, of those that the user lets us use (`--dpop`). What the
+    /// vault would not take counts too.
     pub(super) async fn stored(&self) -> Result<Option<Kept>, Cause> {
         let unsaved = self.desk().unsaved.clone();
         let mut best = match self.in_vault().await {
@@ -237,9 +256,10 @@ impl House {
                 continue;
             };
             let entry = Entry::read(&found.content).ok_or(Cause::ForeignEntry)?;
-            if best
-                .as_ref()
-                .is_none_or(|kept| rank(&entry) > rank(&kept.entry))
+            if self.settings.dpop.allows(entry.is_bound())
+                && best
+                    .as_ref()
+                    .is_none_or(|kept| rank(&entry) > rank(&kept.entry))
             {
                 let rev = found.rev;
                 best = Some(Kept { name, rev, entry });
@@ -331,6 +351,15 @@ fn rank(entry: &Entry) -> (bool, u64) {
 
 fn is_other(entry: &Entry, held: Option<&Held>) -> bool {
     held.is_none_or(|held| !entry.access.same_as(held.entry.access.expose()))
+}
+
+/// What a renewal of this entry is. Whose sign-in it came from is known only if it is the one we held.
+fn renewed_from(kept: &Entry, held: Option<&Held>) -> Origin {
+    if is_other(kept, held) {
+        Origin::TakenOver
+    } else {
+        Origin::Refreshed
+    }
 }
 
 /// Whether this token was issued a moment ago and ought to be good. One we only read from the vault counts by its

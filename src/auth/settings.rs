@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc};
 use url::Url;
 
+use super::dpop::Dpop;
 use super::helper::Helper;
 use super::registration::Method;
 use super::scope::Scopes;
@@ -59,6 +60,8 @@ pub struct Settings {
     pub assume_pkce: bool,
     /// Show the server the ID token instead of the access token.
     pub use_id_token: bool,
+    /// Whether tokens are bound to a key.
+    pub dpop: Dpop,
     /// The port to listen on; `None` lets the system choose.
     pub callback_port: Option<u16>,
     /// The host in the redirect URI: `127.0.0.1`, `localhost`, `::1`, or a name that leads here.
@@ -118,6 +121,7 @@ impl Settings {
             authorization_server: None,
             assume_pkce: false,
             use_id_token: false,
+            dpop: Dpop::Auto,
             callback_port: None,
             callback_host: None,
             callback_path: None,

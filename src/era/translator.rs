@@ -1,16 +1,28 @@
 //! The four pairs behind one door: which one a host and a remote make, and the way there.
 //!
-//! The host's era is told by its first words (protocol.md 2.1), the remote's by asking ([`detect`](super::detect)). What the
-//! host says meanwhile is held, in order. A host that only asked `server/discover` may still begin the legacy way (V-11).
+//! The host's era is told by its first words (protocol.md 2.1), the remote's by asking (`probing`) or by what an earlier
+//! start has found. A host that only asked `server/discover` may still begin the legacy way (V-11).
 
-use std::collections::{HashMap, VecDeque};
+mod probing;
+#[cfg(test)]
+mod probing_tests;
+#[cfg(test)]
+mod replaced_tests;
+#[cfg(test)]
+mod tests;
+mod trial;
+mod wakes;
+
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::cache::Cache;
 use super::detect::{self, Finding};
-use super::{
-    Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Post, Transport,
-};
+use super::{Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Transport};
 use crate::frame::{Frame, Id, Trouble};
+use probing::Probe;
+use trial::Trial;
+use wakes::Wakes;
 
 /// Which era to speak with the remote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,8 +62,17 @@ impl Verdict {
     }
 }
 
+/// A remote's word of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What the host declared that it was given to, as JSON text.
+    pub capabilities: String,
+    /// The `DiscoverResult`, as JSON text.
+    pub discover: String,
+}
+
 /// How to begin.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Beginning {
     /// `--protocol`.
     pub protocol: Protocol,
@@ -59,10 +80,14 @@ pub struct Beginning {
     pub transport: Transport,
     /// The verdict of an earlier start, if it is young enough to be believed.
     pub remembered: Option<Verdict>,
+    /// What a modern remote said of itself then, as far as that may still be repeated (K-01).
+    pub known: Vec<Known>,
     /// What to call a server that does not give its name.
     pub server: String,
     /// For unguessable handles.
     pub seed: [u8; 32],
+    /// How long lists may be given again whose server does not say (`--cache-ttl`); without it they are not.
+    pub cache_ttl: Option<Duration>,
 }
 
 /// Turns what the host says into what the remote understands, and back. No I/O, no clock.
@@ -71,17 +96,23 @@ pub struct Translator {
     beginning: Beginning,
     state: State,
     verdict: Option<Verdict>,
-    /// Relays made so far, questions of our own among them; each mints exchange ids in a range of its own.
+    /// Relays made so far; each mints exchange ids from a range of its own.
     made: u64,
-    /// Times asked for: which relay did, and its own token. Tokens are the relays' own affair and may be alike.
-    wakes: HashMap<u64, (u64, u64)>,
-    /// Counts them.
-    woken: u64,
+    /// Which of them serves the host.
+    serving: u64,
+    wakes: Wakes,
     /// A modern host's looks around, and whether that is all it has done.
     looks: Vec<Id>,
     is_pinned: bool,
     /// The first words to a remote that is only remembered to be legacy, in case it is not.
     first: Option<Frame>,
+    /// The question that is out.
+    probe: Option<Box<Probe>>,
+    /// A remote that is only remembered to be modern has not shown it yet.
+    trial: Option<Trial>,
+    /// What the remote has said of itself since that was last asked for.
+    discovered: Option<Known>,
+    cache: Cache,
 }
 
 #[derive(Debug)]
@@ -96,20 +127,15 @@ enum State {
     ModernHost(Box<ModernHost>),
 }
 
+/// What a host says before the remote has answered.
 #[derive(Debug)]
 struct Asking {
-    exchange: ExchangeId,
     is_host_modern: bool,
-    was_asked_again: bool,
     held: VecDeque<Frame>,
 }
 
-/// Exchange ids of each relay, as a power of two.
+/// How many exchange ids each relay has, as a power of two.
 const RANGE: u32 = 40;
-/// A server that takes this long over the question is taken for one that does not know it.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// What a host may say before the remote has answered; more is refused.
-const MAX_HELD: usize = 4096;
 
 macro_rules! each {
     ($state:expr, $one:ident => $call:expr) => {
@@ -127,15 +153,19 @@ impl Translator {
     /// Nothing said, nothing known.
     pub fn new(beginning: Beginning) -> Self {
         Self {
+            cache: Cache::new(beginning.cache_ttl),
             beginning,
             state: State::Fresh,
             verdict: None,
             made: 0,
-            wakes: HashMap::new(),
-            woken: 0,
+            serving: 0,
+            wakes: Wakes::default(),
             looks: Vec::new(),
             is_pinned: false,
             first: None,
+            probe: None,
+            trial: None,
+            discovered: None,
         }
     }
 
@@ -144,35 +174,46 @@ impl Translator {
         self.verdict
     }
 
-    /// Takes a frame from the host.
-    pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        let from = actions.len();
-        self.host_says(frame, actions);
-        self.note_wakes(from, actions);
+    /// What the remote has said of itself, once, if it is worth remembering.
+    pub fn take_discovered(&mut self) -> Option<Known> {
+        self.discovered.take()
     }
 
-    fn host_says(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    /// To be said before anything else that happens. `now` counts from any beginning and never backwards; `identity` changes
+    /// whenever requests are made in another name, so that nobody is told what was kept for somebody else (K-04).
+    pub fn meanwhile(&mut self, now: Duration, identity: u64) {
+        self.cache.meanwhile(now, identity);
+    }
+
+    /// Takes a frame from the host.
+    pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         match frame.method() {
-            Some("server/discover") if !self.is_pinned => {
+            Some("server/discover") if self.is_pinned => {}
+            Some("server/discover") => {
                 let is_new = |id: &&Id| !self.looks.contains(id);
                 let look = frame.id().filter(is_new).cloned();
                 self.looks.extend(look);
             }
-            Some("server/discover") => {}
             Some(_) if detect::is_modern(&frame) => self.is_pinned = true,
             _ => {}
         }
         match &mut self.state {
-            State::Fresh => self.first_words(frame, actions),
-            State::Asking(asking) => asking.hold(frame, actions),
-            State::Legacy(relay) => relay.from_host(frame, actions),
-            State::LegacyHost(relay) => relay.from_host(frame, actions),
+            State::Fresh => return self.first_words(frame, actions),
+            State::Asking(_) => return self.hold(frame, actions),
             State::Modern(_) | State::ModernHost(_) if begins_legacy(&frame) => {
-                self.begin_again(frame, actions);
+                return self.begin_again(frame, actions);
             }
-            State::Modern(relay) => relay.from_host(frame, actions),
-            State::ModernHost(relay) => relay.from_host(frame, actions),
+            _ => {}
         }
+        self.serve(frame, actions);
+    }
+
+    /// Answers from what is kept, or passes it on.
+    fn serve(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        if let Some(answer) = self.cache.host_says(&frame) {
+            return actions.push(Action::Reply(answer));
+        }
+        self.pass(frame, actions);
     }
 
     /// Takes what an exchange brought.
@@ -182,21 +223,20 @@ impl Translator {
         arrival: Arrival,
         actions: &mut Vec<Action>,
     ) {
-        if exchange.0 >> RANGE != self.made {
+        if self
+            .probe
+            .as_ref()
+            .is_some_and(|probe| probe.asked(exchange))
+        {
+            return self.probed(exchange, arrival, actions);
+        }
+        if exchange.0 >> RANGE != self.serving {
             tracing::debug!(exchange = exchange.0, ?arrival, "for a relay that is gone");
             return;
         }
-        let from = actions.len();
-        self.remote_says(exchange, arrival, actions);
-        self.note_wakes(from, actions);
-    }
-
-    fn remote_says(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
-        if let State::Asking(asking) = &self.state {
-            if asking.exchange == exchange {
-                self.remote_answers(&arrival, actions);
-            }
-            return;
+        if self.trial.is_some() {
+            self.cache.remote_says(exchange, &arrival);
+            return self.on_trial(exchange, arrival, actions);
         }
         if self.was_mistaken(&arrival, actions) {
             return;
@@ -204,58 +244,54 @@ impl Translator {
         if matches!(arrival, Arrival::Frame(_)) {
             self.first = None;
         }
-        each!(&mut self.state, relay => relay.from_remote(exchange, arrival, actions));
+        self.cache.remote_says(exchange, &arrival);
+        let mut done = Vec::new();
+        each!(&mut self.state, relay => relay.from_remote(exchange, arrival, &mut done));
+        self.tell(done, actions);
     }
 
     /// A time asked for with [`Action::Wake`] is over.
     pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
-        let Some((_, token)) = self
-            .wakes
-            .remove(&token)
-            .filter(|(made, _)| *made == self.made)
-        else {
-            return; // asked for by a relay that is gone
+        let Some((relay, token)) = self.wakes.take(token) else {
+            return;
         };
-        let from = actions.len();
+        let mut done = Vec::new();
+        if let Some(probe) = self.probe.as_mut().filter(|probe| probe.made == relay) {
+            probe.woke(token, &mut done);
+            self.wakes.note(relay, &mut done);
+            return actions.extend(done);
+        }
+        if relay != self.serving {
+            return; // asked for by one that is gone
+        }
         match &mut self.state {
             State::Fresh | State::Asking(_) | State::Legacy(_) => {}
-            State::Modern(relay) => relay.woke(token, actions),
-            State::LegacyHost(relay) => relay.woke(token, actions),
-            State::ModernHost(relay) => relay.woke(token, actions),
+            State::Modern(relay) => relay.woke(token, &mut done),
+            State::LegacyHost(relay) => relay.woke(token, &mut done),
+            State::ModernHost(relay) => relay.woke(token, &mut done),
         }
-        self.note_wakes(from, actions);
-    }
-
-    /// Notes whose the times are that have been asked for from that action on.
-    fn note_wakes(&mut self, from: usize, actions: &mut [Action]) {
-        for action in actions.iter_mut().skip(from) {
-            if let Action::Wake { token, .. } = action {
-                self.woken += 1;
-                self.wakes.insert(self.woken, (self.made, *token));
-                *token = self.woken;
-            }
-        }
+        self.tell(done, actions);
     }
 
     /// Asks the remote whether it is there, where the era has a way to.
     pub fn ping(&mut self, actions: &mut Vec<Action>) {
-        let from = actions.len();
-        each!(&mut self.state, relay => relay.ping(actions));
-        self.note_wakes(from, actions);
+        let mut done = Vec::new();
+        each!(&mut self.state, relay => relay.ping(&mut done));
+        self.tell(done, actions);
     }
 
     /// The host has closed stdin: it can answer nothing any more.
     pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
-        let from = actions.len();
-        each!(&mut self.state, relay => relay.host_gone(actions));
-        self.note_wakes(from, actions);
+        let mut done = Vec::new();
+        each!(&mut self.state, relay => relay.host_gone(&mut done));
+        self.tell(done, actions);
     }
 
     /// The last thing.
     pub fn leave(&mut self, actions: &mut Vec<Action>) {
-        let from = actions.len();
-        each!(&mut self.state, relay => relay.leave(actions));
-        self.note_wakes(from, actions);
+        let mut done = Vec::new();
+        each!(&mut self.state, relay => relay.leave(&mut done));
+        self.tell(done, actions);
     }
 
     /// Frames of the host that wait for the remote.
@@ -263,8 +299,10 @@ impl Translator {
         match &self.state {
             State::Asking(asking) => asking.held.len(),
             State::Legacy(relay) => relay.waiting(),
+            State::Modern(relay) => relay.waiting(),
+            State::LegacyHost(relay) => relay.waiting(),
             State::ModernHost(relay) => relay.waiting(),
-            _ => 0,
+            State::Fresh => 0,
         }
     }
 
@@ -283,18 +321,19 @@ impl Translator {
         }
         // What it still waits for, nobody brings any more. Those that were answered are owed nothing, and hear nothing.
         let left = Trouble::new("superseded", "The host has begun with initialize instead.");
-        let looks = std::mem::take(&mut self.looks);
-        actions.extend(looks.iter().map(|id| Action::Reply(left.reply(id))));
+        actions.extend(
+            self.looks
+                .drain(..)
+                .map(|id| Action::Reply(left.reply(&id))),
+        );
         // And what was begun with the remote is ended: it would be heard as part of what begins now.
+        self.trial = None;
+        if let Some(mut probe) = self.probe.take() {
+            probe.abandon(actions);
+        }
         match &mut self.state {
+            State::Modern(relay) => relay.abandon(actions),
             State::ModernHost(relay) => relay.end(actions),
-            State::Modern(relay) => {
-                for id in looks {
-                    let params = format!(r#"{{"requestId":{id}}}"#);
-                    let cancelled = Frame::notification("notifications/cancelled", Some(&params));
-                    relay.from_host(cancelled, actions);
-                }
-            }
             _ => {}
         }
         self.state = State::Fresh;
@@ -345,60 +384,10 @@ impl Translator {
             tracing::debug!(?frame, "before the first request");
             return;
         }
-        let mint = &mut self.mint();
-        self.state = State::Asking(Asking {
-            exchange: ask(mint, actions),
-            is_host_modern,
-            was_asked_again: false,
-            held: [frame].into(),
-        });
-    }
-
-    fn remote_answers(&mut self, arrival: &Arrival, actions: &mut Vec<Action>) {
-        let State::Asking(asking) = &self.state else {
-            return;
-        };
-        let mut finding = detect::judge(arrival, asking.was_asked_again);
-        if let (Protocol::Modern, Finding::Legacy) = (self.beginning.protocol, &finding) {
-            let words = "The server does not speak the protocol that --protocol modern asks for.";
-            finding = Finding::Unknown(
-                Trouble::new("unsupported_version", words).hint("Leave out --protocol."),
-            );
-        }
-        match finding {
-            Finding::Nothing => {}
-            Finding::Again => {
-                let mint = &mut self.mint();
-                let exchange = ask(mint, actions);
-                if let State::Asking(asking) = &mut self.state {
-                    asking.exchange = exchange;
-                    asking.was_asked_again = true;
-                }
-            }
-            Finding::Unknown(trouble) => {
-                let held = self.held();
-                // The next request asks again: nothing is known.
-                self.state = State::Fresh;
-                actions.extend(
-                    held.iter()
-                        .filter(|frame| frame.is_request())
-                        .filter_map(|frame| Some(Action::Reply(trouble.reply(frame.id()?)))),
-                );
-            }
-            found => {
-                let is_host_modern = asking.is_host_modern;
-                let held = self.held();
-                // A server that never answered is not remembered for it.
-                let is_evidence = !matches!(arrival, Arrival::GivenUp(_));
-                let verdict = if matches!(found, Finding::Modern(_)) {
-                    Verdict::Modern
-                } else {
-                    Verdict::Legacy
-                };
-                self.verdict = is_evidence.then_some(verdict);
-                tracing::debug!(?verdict, is_host_modern, "the eras are known");
-                self.begin(found, is_host_modern, held, actions);
-            }
+        let is_remembered = self.beginning.protocol == Protocol::Auto
+            && self.beginning.remembered == Some(Verdict::Modern);
+        if !is_remembered || !self.begin_trial(&frame, is_host_modern, actions) {
+            self.ask(frame, is_host_modern, actions);
         }
     }
 
@@ -410,7 +399,10 @@ impl Translator {
         actions: &mut Vec<Action>,
     ) {
         let mint = self.mint();
+        self.serving = self.made;
         let transport = self.beginning.transport;
+        let mut done = Vec::new();
+        self.cache.clear();
         self.state = match (found, is_host_modern) {
             (Finding::Modern(_), true) => State::Modern(Box::new(Modern::new(mint))),
             (Finding::Modern(discover), false) => {
@@ -425,7 +417,7 @@ impl Translator {
                     &discover,
                     &self.beginning.server,
                     initialize,
-                    actions,
+                    &mut done,
                 )))
             }
             (_, true) => State::ModernHost(Box::new(ModernHost::new(
@@ -435,15 +427,10 @@ impl Translator {
             ))),
             (_, false) => State::Legacy(Box::new(Legacy::minting(transport, mint))),
         };
+        self.wakes.note(self.serving, &mut done);
+        actions.extend(done);
         for frame in held {
-            self.host_says(frame, actions);
-        }
-    }
-
-    fn held(&mut self) -> VecDeque<Frame> {
-        match &mut self.state {
-            State::Asking(asking) => std::mem::take(&mut asking.held),
-            _ => VecDeque::new(),
+            self.from_host(frame, actions);
         }
     }
 
@@ -454,49 +441,8 @@ impl Translator {
     }
 }
 
-impl Asking {
-    fn hold(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        if let Some(id) = frame.cancels() {
-            let held = self.held.len();
-            let is_it = |held: &Frame| {
-                held.is_request() && held.id() == Some(&id) && held.method() != Some("initialize")
-            };
-            self.held.retain(|held| !is_it(held));
-            if self.held.len() < held {
-                actions.push(Action::Forget(id));
-            }
-            return;
-        }
-        match frame.id().filter(|_| frame.is_request()) {
-            Some(id) if frame.method() == Some("ping") => {
-                actions.push(Action::Reply(Frame::result(id, "{}")));
-            }
-            Some(id) if self.held.len() >= MAX_HELD => {
-                let full = Trouble::new("overloaded", "Too much waits for the server already.")
-                    .retryable();
-                actions.push(Action::Reply(full.reply(id)));
-            }
-            _ if self.held.len() >= MAX_HELD => {}
-            _ => self.held.push_back(frame),
-        }
-    }
-}
-
 fn begins_legacy(frame: &Frame) -> bool {
     frame.is_request() && frame.method() == Some("initialize") && !detect::is_modern(frame)
-}
-
-fn ask(mint: &mut Mint, actions: &mut Vec<Action>) -> ExchangeId {
-    let exchange = mint.exchange();
-    actions.push(Action::Post(Post {
-        exchange,
-        frame: detect::question(&Id::ours(mint.number())),
-        headers: detect::headers(),
-        endpoint: None,
-        is_resumable: false,
-        patience: Some(PATIENCE),
-    }));
-    exchange
 }
 
 fn introduction() -> Frame {
@@ -506,201 +452,4 @@ fn introduction() -> Frame {
         env!("CARGO_PKG_VERSION")
     );
     Frame::request(&Id::ours(0), "initialize", Some(&params))
-}
-
-#[cfg(test)]
-mod replaced_tests;
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::remote::{Head, Refusal};
-
-    pub(super) fn translator(protocol: Protocol, remembered: Option<Verdict>) -> Translator {
-        Translator::new(Beginning {
-            protocol,
-            transport: Transport::HttpFirst,
-            remembered,
-            server: "x".to_owned(),
-            seed: [0; 32],
-        })
-    }
-
-    pub(super) fn initialize() -> Frame {
-        Frame::parse(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#).unwrap()
-    }
-
-    pub(super) fn posts(actions: &[Action]) -> Vec<(ExchangeId, String)> {
-        let post = |action: &Action| match action {
-            Action::Post(post) => Some((
-                post.exchange,
-                post.frame.method().unwrap_or("answer").to_owned(),
-            )),
-            _ => None,
-        };
-        actions.iter().filter_map(post).collect()
-    }
-
-    #[test]
-    fn an_unknown_remote_is_asked_before_anything_else_is_said() {
-        let mut actions = Vec::new();
-        let mut translator = translator(Protocol::Auto, None);
-        translator.from_host(initialize(), &mut actions);
-        let asked = posts(&actions);
-        assert_eq!(
-            asked
-                .iter()
-                .map(|(_, method)| method.as_str())
-                .collect::<Vec<_>>(),
-            ["server/discover"]
-        );
-
-        actions.clear();
-        let refused = Arrival::Refused(Refusal {
-            status: 404,
-            ..Refusal::default()
-        });
-        translator.from_remote(asked[0].0, refused, &mut actions);
-        assert_eq!(posts(&actions)[0].1, "initialize");
-        assert_ne!(posts(&actions)[0].0, asked[0].0);
-        assert_eq!(translator.verdict(), Some(Verdict::Legacy));
-    }
-
-    #[test]
-    fn a_remembered_legacy_remote_is_asked_nothing() {
-        for mut translator in [
-            translator(Protocol::Auto, Some(Verdict::Legacy)),
-            translator(Protocol::Legacy, None),
-        ] {
-            let mut actions = Vec::new();
-            translator.from_host(initialize(), &mut actions);
-            assert_eq!(posts(&actions)[0].1, "initialize");
-            assert_eq!(translator.verdict(), None);
-        }
-    }
-
-    #[test]
-    fn a_remote_in_trouble_is_told_to_the_host_and_asked_again_by_the_next_request() {
-        let mut actions = Vec::new();
-        let mut translator = translator(Protocol::Auto, None);
-        translator.from_host(initialize(), &mut actions);
-        let exchange = posts(&actions)[0].0;
-        actions.clear();
-        let down = Trouble::new("unreachable", "x");
-        translator.from_remote(exchange, Arrival::Failed(down), &mut actions);
-        assert!(
-            matches!(actions.as_slice(), [Action::Reply(frame)] if frame.id() == initialize().id())
-        );
-        actions.clear();
-        translator.from_host(initialize(), &mut actions);
-        assert_eq!(posts(&actions)[0].1, "server/discover");
-    }
-
-    #[test]
-    fn a_version_refused_is_asked_for_once_more() {
-        let mut actions = Vec::new();
-        let mut translator = translator(Protocol::Auto, None);
-        translator.from_host(initialize(), &mut actions);
-        let exchange = posts(&actions)[0].0;
-        let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
-        let refusal = || {
-            Arrival::Refused(Refusal {
-                status: 400,
-                frame: Frame::parse(body).ok(),
-                ..Refusal::default()
-            })
-        };
-        actions.clear();
-        translator.from_remote(exchange, refusal(), &mut actions);
-        let again = posts(&actions)[0].0;
-        assert_ne!(again, exchange);
-        actions.clear();
-        translator.from_remote(again, Arrival::Opened(Head::default()), &mut actions);
-        assert!(actions.is_empty());
-        translator.from_remote(again, refusal(), &mut actions);
-        assert!(matches!(actions.as_slice(), [Action::Reply(_)]));
-    }
-
-    #[test]
-    fn what_is_said_meanwhile_is_held_and_what_is_cancelled_is_forgotten() {
-        let mut actions = Vec::new();
-        let mut translator = translator(Protocol::Auto, None);
-        translator.from_host(initialize(), &mut actions);
-        let list = Frame::request(&Id::ours(7), "tools/list", None);
-        translator.from_host(list, &mut actions);
-        let cancel = Frame::notification(
-            "notifications/cancelled",
-            Some(r#"{"requestId":"bridge:7"}"#),
-        );
-        translator.from_host(cancel, &mut actions);
-        assert!(matches!(actions.last(), Some(Action::Forget(id)) if *id == Id::ours(7)));
-        let ping = Frame::request(&Id::ours(8), "ping", None);
-        translator.from_host(ping, &mut actions);
-        assert!(
-            matches!(actions.last(), Some(Action::Reply(frame)) if frame.id() == Some(&Id::ours(8)))
-        );
-        assert_eq!(translator.waiting(), 1);
-    }
-
-    pub(super) fn modern(id: u64, method: &str) -> Frame {
-        let params = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}"#;
-        Frame::request(&Id::ours(id), method, Some(params))
-    }
-
-    const DISCOVERED: &str = r#"{"supportedVersions":["2026-07-28"],"capabilities":{}}"#;
-
-    fn found_modern(translator: &mut Translator, first: Frame) -> Vec<Action> {
-        let mut actions = Vec::new();
-        translator.from_host(first, &mut actions);
-        let exchange = posts(&actions)[0].0;
-        let Action::Post(post) = &actions[0] else {
-            panic!("{actions:?}")
-        };
-        let answer = Frame::result(post.frame.id().unwrap(), DISCOVERED);
-        let mut actions = Vec::new();
-        translator.from_remote(exchange, Arrival::Frame(answer), &mut actions);
-        actions
-    }
-
-    #[test]
-    fn a_host_that_only_looked_around_may_begin_the_legacy_way() {
-        let mut translator = translator(Protocol::Auto, None);
-        found_modern(&mut translator, modern(1, "server/discover"));
-        let mut actions = Vec::new();
-        translator.from_host(initialize(), &mut actions);
-        assert!(
-            matches!(&actions[0], Action::Reply(frame) if frame.id() == Some(&Id::ours(1))),
-            "{actions:?}"
-        );
-        assert_eq!(posts(&actions)[0].1, "server/discover");
-    }
-
-    #[test]
-    fn a_host_that_has_called_the_modern_way_keeps_its_calls() {
-        let mut translator = translator(Protocol::Auto, None);
-        found_modern(&mut translator, modern(1, "tools/list"));
-        let mut actions = Vec::new();
-        translator.from_host(initialize(), &mut actions);
-        assert!(posts(&actions).is_empty());
-        assert!(
-            matches!(&actions[..], [Action::Reply(frame)] if frame.text().contains("2026-07-28")),
-            "{actions:?}"
-        );
-    }
-
-    #[test]
-    fn a_remote_remembered_wrongly_is_asked_after_all() {
-        let mut translator = translator(Protocol::Auto, Some(Verdict::Legacy));
-        let mut actions = Vec::new();
-        translator.from_host(initialize(), &mut actions);
-        let exchange = posts(&actions)[0].0;
-        let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
-        let refusal = Refusal {
-            status: 400,
-            frame: Frame::parse(body).ok(),
-            ..Refusal::default()
-        };
-        actions.clear();
-        translator.from_remote(exchange, Arrival::Refused(refusal), &mut actions);
-        assert_eq!(posts(&actions)[0].1, "server/discover");
-    }
 }

@@ -10,18 +10,22 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use tokio::sync::watch;
 use tokio::time;
 use url::Url;
 
+use super::fields::{head, media_type, retry_after};
+use super::header_command::{Given, HeaderCommand};
 use super::late::Late;
-use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
+use super::tls::Unwelcome;
+use super::{Answer, Events, Fault, Outgoing, Refusal, Remote, Verb};
+use crate::auth::Credential;
 use crate::auth::challenge::Challenge;
+use crate::auth::dpop::Mended;
 use crate::frame::{Frame, Parsed};
-use crate::secret::Secret;
 
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -48,6 +52,8 @@ pub struct Settings {
     pub headers: HeaderMap,
     /// More of them, which are waited for before anything is sent.
     pub late: Option<Late>,
+    /// Who gives still more, which win over all others.
+    pub command: Option<HeaderCommand>,
     /// The largest body or event accepted, in bytes (`--max-message-size`).
     pub max_message: usize,
     /// TCP and TLS together (`--connect-timeout`).
@@ -116,13 +122,17 @@ impl Https {
         })
     }
 
-    async fn request(&self, outgoing: &Outgoing<'_>) -> Result<reqwest::Response, Fault> {
+    async fn request(
+        &self,
+        outgoing: &Outgoing<'_>,
+        given: Option<&Given>,
+    ) -> Result<reqwest::Response, Fault> {
         let mut url = match outgoing.to {
             None => self.settings.url.clone(),
             Some(endpoint) => self.on_our_origin(endpoint)?,
         };
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.request_once(outgoing, &url).await?;
+            let response = self.request_once(outgoing, given, &url).await?;
             let status = response.status();
             if !matches!(
                 status,
@@ -147,6 +157,7 @@ impl Https {
     async fn request_once(
         &self,
         outgoing: &Outgoing<'_>,
+        given: Option<&Given>,
         url: &Url,
     ) -> Result<reqwest::Response, Fault> {
         let (method, accept) = match outgoing.verb {
@@ -158,6 +169,9 @@ impl Https {
         let mut headers = self.settings.headers.clone();
         if let Some(late) = &self.settings.late {
             headers.extend(passed_on(late.headers().await?));
+        }
+        if let Some(given) = given {
+            headers.extend(given.headers().clone());
         }
         headers.insert(ACCEPT, accept);
         for (name, value) in outgoing.headers {
@@ -185,7 +199,11 @@ impl Https {
                 })?,
             None => sent.await,
         };
-        answered.map_err(|error| self.fault(error))
+        let response = answered.map_err(|error| self.fault(error))?;
+        if let Some(credential) = outgoing.credential {
+            credential.learn(url, response.headers(), (self.settings.now)());
+        }
+        Ok(response)
     }
 
     /// HTTP+SSE's endpoint: relative or absolute, but never elsewhere (H-17).
@@ -290,6 +308,10 @@ impl Https {
 
     fn fault(&self, error: reqwest::Error) -> Fault {
         let host = self.host.clone();
+        // In TLS 1.3 the handshake has ended for us when the server looks at our certificate.
+        if let Some(why) = Unwelcome::among(&error) {
+            return Fault::Unwelcome { host, why };
+        }
         let is_before_sending = error.is_connect() || error.is_builder();
         let why = innermost(error);
         if is_before_sending {
@@ -307,30 +329,92 @@ impl Https {
     }
 }
 
+impl Https {
+    async fn sent(&self, outgoing: &Outgoing<'_>, given: Option<&Given>) -> Result<Answer, Fault> {
+        let mut mended = Mended::default();
+        loop {
+            let before = outgoing.credential.map(Credential::heard);
+            let response = self.request(outgoing, given).await?;
+            let status = response.status();
+            if status.is_success() {
+                return self.answer(outgoing, response).await;
+            }
+            let challenge = Challenge::read(status.as_u16(), response.headers());
+            let is_unauthorized = status == StatusCode::UNAUTHORIZED;
+            let asks_for_more = challenge.error.as_deref() == Some("insufficient_scope");
+            let is_short = status == StatusCode::FORBIDDEN && asks_for_more;
+            if !is_unauthorized && !is_short {
+                return Ok(Answer::Refused(self.refusal(response).await));
+            }
+            let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
+            tracing::debug!(has_challenge, "challenged");
+            let _ = time::timeout(Duration::from_secs(1), self.body(response, MAX_REFUSAL)).await;
+            // The token is as good as it was: another proof, and nobody else need know (RFC 9449 section 9).
+            let is_mended = outgoing
+                .credential
+                .zip(before)
+                .is_some_and(|(credential, before)| {
+                    is_unauthorized && credential.proves_again(&mut mended, &challenge, &before)
+                });
+            if !is_mended {
+                return Ok(Answer::Challenged(challenge));
+            }
+        }
+    }
+
+    /// Sends with what the program gives; a challenge runs it again, once. Whether a challenge is then OAuth's business
+    /// depends on what it gave.
+    async fn sent_with(
+        &self,
+        outgoing: &Outgoing<'_>,
+        command: &HeaderCommand,
+    ) -> Result<Answer, Fault> {
+        // Whoever brings an Authorization signs in with that one.
+        let with = |given: &Given| Outgoing {
+            credential: outgoing.credential.filter(|_| !given.has_authorization()),
+            to: outgoing.to,
+            verb: outgoing.verb,
+            headers: outgoing.headers,
+        };
+        let mut given = command.headers().await.map_err(Fault::NoHeaders)?;
+        let mut answer = self.sent(&with(&given), Some(&given)).await?;
+        let is_about_given = given.has_authorization() || outgoing.credential.is_none();
+        if let Answer::Challenged(challenge) = &answer
+            && challenge.status == StatusCode::UNAUTHORIZED
+            && is_about_given
+        {
+            let newer = command.again(&given).await.map_err(Fault::NoHeaders)?;
+            let is_hopeless = !newer.has_authorization() && newer.headers() == given.headers();
+            if !is_hopeless {
+                answer = self.sent(&with(&newer), Some(&newer)).await?;
+                given = newer;
+            }
+        }
+        match answer {
+            Answer::Challenged(challenge) if given.has_authorization() => {
+                Err(Fault::HeaderRefused(challenge))
+            }
+            answer => Ok(answer),
+        }
+    }
+}
+
 impl Remote for Https {
     async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, Fault> {
-        let response = self.request(&outgoing).await?;
-        let status = response.status();
-        if status.is_success() {
-            return self.answer(&outgoing, response).await;
+        match &self.settings.command {
+            None => self.sent(&outgoing, None).await,
+            Some(command) => self.sent_with(&outgoing, command).await,
         }
-        let challenge = Challenge::read(status.as_u16(), response.headers());
-        let asks_for_more = challenge.error.as_deref() == Some("insufficient_scope");
-        if status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && asks_for_more)
-        {
-            tracing::debug!(
-                has_challenge = response.headers().contains_key(WWW_AUTHENTICATE),
-                "challenged"
-            );
-            let _ = time::timeout(Duration::from_secs(1), self.body(response, MAX_REFUSAL)).await;
-            return Ok(Answer::Challenged(challenge));
-        }
-        Ok(Answer::Refused(self.refusal(response).await))
+    }
+
+    fn is_held_up(&self) -> Option<watch::Receiver<bool>> {
+        let command = self.settings.command.as_ref()?;
+        Some(command.is_running())
     }
 }
 
 /// The user's headers without those that would contradict what is said or how it is framed.
-fn passed_on(mut headers: HeaderMap) -> HeaderMap {
+pub(super) fn passed_on(mut headers: HeaderMap) -> HeaderMap {
     let names: Vec<_> = headers.keys().cloned().collect();
     for name in names.iter().filter(|name| is_ours(name)) {
         tracing::warn!(%name, "a header of the user's that mcpipe sets itself is passed over");
@@ -358,49 +442,6 @@ fn is_ours(name: &HeaderName) -> bool {
         )
 }
 
-fn head(response: &reqwest::Response) -> Head {
-    let session = response.headers().get(SESSION).filter(|value| {
-        (1..=1024).contains(&value.len())
-            && value
-                .as_bytes()
-                .iter()
-                .all(|byte| (0x21..=0x7e).contains(byte))
-    });
-    Head {
-        status: response.status().as_u16(),
-        session: session
-            .and_then(|value| value.to_str().ok())
-            .map(Secret::new),
-    }
-}
-
-fn media_type(headers: &HeaderMap) -> String {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    value
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .to_ascii_lowercase()
-}
-
-/// `Retry-After`, as seconds or as a date (RFC 9110 section 10.2.3).
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => Some(
-            httpdate::parse_http_date(value)
-                .ok()?
-                .duration_since(now)
-                .unwrap_or_default(),
-        ),
-    }
-}
-
 /// What went wrong at the bottom, without the address: a query may hold a secret, and the host is named anyway.
 fn innermost(error: reqwest::Error) -> String {
     let error = error.without_url();
@@ -411,37 +452,4 @@ fn innermost(error: reqwest::Error) -> String {
         source = cause.source();
     }
     causes.pop().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_read_as_seconds_or_date_and_never_as_the_past() {
-        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        for (text, expected) in [
-            ("120", Some(120)),
-            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
-            assert_eq!(
-                retry_after(&headers, now),
-                expected.map(Duration::from_secs),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn only_the_media_type_is_compared() {
-        let headers = HeaderMap::from_iter([(
-            CONTENT_TYPE,
-            HeaderValue::from_static("Application/JSON; charset=utf-8"),
-        )]);
-        assert_eq!(media_type(&headers), "application/json");
-    }
 }
