@@ -3,7 +3,7 @@
 //! The last place that can say "wrong usage": after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
 
 mod client;
-
+mod grants;
 mod headers;
 mod vault;
 
@@ -14,11 +14,12 @@ use http::header::AUTHORIZATION;
 use rustls::pki_types::CertificateDer;
 use url::{Host, Url};
 
+use crate::auth::assertion::ClientKey;
 use crate::auth::guard::Guard;
 use crate::auth::scope::Scopes;
 use crate::auth::{self, Announce, Browser, Clock};
 use crate::bridge;
-use crate::cli::{NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs};
+use crate::cli::{KeyArgs, NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs};
 use crate::facts::Facts;
 use crate::remote::{https, tls};
 use crate::report::Failure;
@@ -211,6 +212,9 @@ pub fn sign_in(
     let defaults = auth::Settings::new(target.typed.clone(), Clock::new(now))
         .map_err(|error| Error::NotUrl(crate::frame::printable(&target.typed, 200), Some(error)))?;
     let identity = client::identity(args, around)?;
+    let client_key = grants::key(&args.grant.key)?;
+    let is_proved = identity.secret.is_some() || client_key.is_some();
+    let (grant, token_endpoint) = grants::grant(args, (identity.id.is_some(), is_proved), around)?;
     let redirect = identity.redirect.as_ref();
     let host = redirect.and_then(Url::host_str);
     let browser = match around.get("BROWSER") {
@@ -225,6 +229,9 @@ pub fn sign_in(
         allow_private: network.allow_private,
         client_id: identity.id,
         client_secret: identity.secret,
+        client_key,
+        grant,
+        token_endpoint,
         client_method: identity.method,
         client_metadata: identity.metadata,
         registration_token: identity.registration_token,
@@ -264,6 +271,14 @@ pub fn sign_in(
         announce,
         ..defaults
     })
+}
+
+/// The key that proves a client at sign-out too.
+///
+/// # Errors
+/// It cannot be read, or is no key.
+pub fn client_key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
+    grants::key(args)
 }
 
 /// The HTTP client of the sign-in, which goes only where `url` may send it.

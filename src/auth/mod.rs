@@ -12,12 +12,14 @@
 //! 5. [`tokens`]: the code becomes tokens; [`entry`] is how they are kept.
 //!
 //! Where several processes need the same sign-in, `turn` decides which asks a person; it is done by a [`helper`], a
-//! process that outlives the host. `device` is the way where no browser can come back (RFC 8628).
+//! process that outlives the host. `device` is the way where no browser can come back (RFC 8628). Where nobody signs in at all,
+//! [`machine`] asks for a token with what a program has to show.
 //!
 //! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
 pub mod adopt;
 mod answers;
+pub mod assertion;
 pub mod authorizer;
 pub mod browser;
 pub mod challenge;
@@ -25,6 +27,7 @@ pub mod client;
 pub mod code;
 mod device;
 pub mod discovery;
+pub mod enterprise;
 pub mod entry;
 pub mod guard;
 pub mod helper;
@@ -34,6 +37,7 @@ pub mod kept;
 mod ladder;
 pub mod learned;
 pub mod loopback;
+pub mod machine;
 mod names;
 mod progress;
 pub mod providers;
@@ -45,6 +49,7 @@ mod signin;
 pub mod signing;
 pub mod tokens;
 mod turn;
+pub mod workload;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -178,6 +183,12 @@ pub enum Cause {
         /// The authorization server.
         host: String,
     },
+    /// The key the client is proved by is not to be had.
+    #[error("the client's key: {0}")]
+    Key(#[from] assertion::Error),
+    /// There is no token without a person, in the way the user wants it.
+    #[error("{0}")]
+    Machine(#[from] machine::Error),
     /// More scope is wanted than another sign-in would bring.
     #[error("the server wants more than the sign-in allows{}", said(.scope.as_deref()))]
     ScopeRefused {
@@ -276,6 +287,7 @@ impl Cause {
             | Self::Discovery(discovery::Error::Http(fault))
             | Self::Registration(registration::Error::Http(fault))
             | Self::Tokens(tokens::Error::Failed(fault)) => Some(fault),
+            Self::Machine(error) => error.fault(),
             _ => None,
         }
     }
@@ -300,6 +312,11 @@ impl Cause {
             } => hint.clone(),
             Self::Abandoned(why) => return why.hint(resource),
             Self::Registration(error) => error.hint(resource),
+            Self::Tokens(tokens::Error::NoKey(_)) => {
+                "give the key again with --client-key".to_owned()
+            }
+            Self::Key(error) => return error.hint(),
+            Self::Machine(error) => return error.hint(),
             Self::Rejected { .. } => {
                 "check the audience and the scopes: --resource, --scope, --authorize-param"
                     .to_owned()
