@@ -5,7 +5,8 @@
 // Every client scenario of both requirement sets is run at its wire, with a host of either era in front of the bridge.
 // A cell passes when the suite saw no failure and no warning, saw something, and the host had nothing to complain of.
 // A scenario in which the bridge has to refuse counts only if its control, in which it must not, passed as well.
-// NAMEs are parts of scenario names. `--extras` adds what no revision requires: extensions, back-compatibility, skills.
+// NAMEs are parts of scenario names. What no revision requires and the bridge keeps to all the same is played too (KEPT);
+// `--extras` adds the rest: other extensions, back-compatibility, skills.
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -32,6 +33,14 @@ const CONTROLS = {
   "auth/iss-normalized": "auth/iss-supported",
   "auth/metadata-issuer-mismatch": "auth/metadata-default",
 };
+
+/** Extensions that have to pass like anything required. */
+const KEPT = [
+  "auth/client-credentials-basic",
+  "auth/client-credentials-jwt",
+  "auth/enterprise-managed-authorization",
+  "auth/wif-jwt-bearer",
+];
 
 const { values: asked, positionals: names } = parseArgs({
   allowPositionals: true,
@@ -93,9 +102,11 @@ function wanted() {
     // Came after the release, and asks for what a bridge promises anyway.
     for (const scenario of reported) {
       if (scenario.startsWith("json-schema")) add(scenario, wire, "reported");
-      else if (asked.extras) add(scenario, wire, "extension");
+      else if (asked.extras || KEPT.includes(scenario)) add(scenario, wire, "extension");
     }
   }
+  const missing = KEPT.filter((name) => !all.some(({ scenario }) => scenario === name));
+  if (missing.length > 0) throw new Error(`the suite has no ${missing.join(", ")}`);
   if (asked.extras) {
     const skills = ["no-prefetch", "verify-digest", "verify-size", "verify-frontmatter"];
     for (const wire of WIRES) for (const name of skills) add(`sep-2640-client-${name}`, wire, "extension");
