@@ -212,9 +212,9 @@ pub fn sign_in(
     let defaults = auth::Settings::new(target.typed.clone(), Clock::new(now))
         .map_err(|error| Error::NotUrl(crate::frame::printable(&target.typed, 200), Some(error)))?;
     let identity = client::identity(args, around)?;
-    let client_key = grants::key(&args.grant.key)?;
-    let is_proved = identity.secret.is_some() || client_key.is_some();
+    let is_proved = identity.secret.is_some() || args.grant.key.client_key.is_some();
     let (grant, token_endpoint) = grants::grant(args, (identity.id.is_some(), is_proved), around)?;
+    let client_key = grants::key(&args.grant.key)?;
     let redirect = identity.redirect.as_ref();
     let host = redirect.and_then(Url::host_str);
     let browser = match around.get("BROWSER") {
