@@ -16,12 +16,14 @@ export const scopes = ["mcp:read", "mcp:write"];
 ///
 /// - `accessTokenTtl`: seconds an access token lives
 /// - `tokenFormat`: `jwt` or `opaque`
+/// - `clients`: clients registered beforehand, in RFC 7591's words
 /// - `metadata`: where it is described: `openid` (the provider's own place), `oauth` (RFC 8414 only), or `both`
 ///
 /// `counters` say what was asked of it, `issued` every secret that it gave out or was shown, by kind.
-export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "jwt", metadata = "openid" } = {}) {
+export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "jwt", metadata = "openid", clients = [] } = {}) {
   const counters = {
     registrations: 0, authorizations: 0, codeExchanges: 0, refreshes: 0, reuses: 0, refusals: 0, revocations: 0, deviceCodes: 0,
+    clientCredentials: 0,
   };
   const issued = [];
   const keep = (kind, value) => void (value && issued.push({ kind, value }));
@@ -40,6 +42,8 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
     jwks: { keys: [{ ...privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256", kid: "outside" }] },
     cookies: { keys: [randomBytes(32).toString("hex")] },
     findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
+    clients,
+    enabledJWA: { clientAuthSigningAlgValues: ["RS256", "PS256", "ES256", "EdDSA"] },
     scopes: ["openid", "offline_access", ...scopes],
     pkce: { required: () => true },
     clientDefaults: { token_endpoint_auth_method: "none" },
@@ -49,6 +53,7 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
     ttl: {
       AccessToken: accessTokenTtl,
       AuthorizationCode: 60,
+      ClientCredentials: accessTokenTtl,
       DeviceCode: 600,
       Grant: 86_400,
       IdToken: 3600,
@@ -60,6 +65,7 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
       devInteractions: { enabled: true },
       registration: { enabled: true },
       revocation: { enabled: true, allowedPolicy: (_, client, token) => token.clientId === client.clientId },
+      clientCredentials: { enabled: true },
       deviceFlow: { enabled: true },
       resourceIndicators: {
         enabled: true,
@@ -104,6 +110,8 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
     const { grant_type, code_verifier } = ctx.oidc.params;
     if (grant_type === "authorization_code") counters.codeExchanges += 1;
     if (grant_type === "refresh_token") counters.refreshes += 1;
+    if (grant_type === "client_credentials") counters.clientCredentials += 1;
+    keep("client assertion", ctx.oidc.params.client_assertion);
     keep("code verifier", code_verifier);
     keep("access token", ctx.body.access_token);
     keep("refresh token", ctx.body.refresh_token);
