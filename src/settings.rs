@@ -213,7 +213,8 @@ pub fn sign_in(
         .map_err(|error| Error::NotUrl(crate::frame::printable(&target.typed, 200), Some(error)))?;
     let identity = client::identity(args, around)?;
     let is_proved = identity.secret.is_some() || args.grant.key.client_key.is_some();
-    let (grant, token_endpoint) = grants::grant(args, (identity.id.is_some(), is_proved), around)?;
+    let has = (identity.id.is_some(), is_proved);
+    let (grant, token_endpoint) = grants::grant(args, has, network.allow_http, around)?;
     let client_key = grants::key(&args.grant.key)?;
     let redirect = identity.redirect.as_ref();
     let host = redirect.and_then(Url::host_str);

@@ -101,13 +101,13 @@ impl Error {
         }
     }
 
-    pub(super) fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self, resource: &str) -> Option<String> {
         let hint = match self {
             Self::IdToken(workload::Error::NotAToken(_)) => {
                 "--idp-id-token takes a file with an ID token and nothing else"
             }
             Self::IdToken(error) => return Some(error.hint()),
-            Self::SignIn { why, .. } => return why.hint(),
+            Self::SignIn { why, .. } => return why.cause().hint(resource),
             Self::NotForUs { .. } => {
                 "--idp-client-id has to be the client the ID token was issued to"
             }

@@ -100,11 +100,11 @@ impl Error {
         }
     }
 
-    pub(super) fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self, resource: &str) -> Option<String> {
         let Self::Refused { by, error } = self else {
             return match self {
                 Self::Assertion(error) => Some(error.hint()),
-                Self::Provider(error) => error.hint(),
+                Self::Provider(error) => error.hint(resource),
                 _ => Some(
                     "say so with --client-id, and --client-key or --client-secret-env".to_owned(),
                 ),

@@ -316,7 +316,7 @@ impl Cause {
                 "give the key again with --client-key".to_owned()
             }
             Self::Key(error) => return error.hint(),
-            Self::Machine(error) => return error.hint(),
+            Self::Machine(error) => return error.hint(resource),
             Self::Rejected { .. } => {
                 "check the audience and the scopes: --resource, --scope, --authorize-param"
                     .to_owned()

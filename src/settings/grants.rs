@@ -101,13 +101,14 @@ pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
 }
 
 /// The grant, and where tokens are asked for if that is not looked up. `has` says what is known of the client: whether it
-/// has an id, and whether it is proved by anything.
+/// has an id, and whether it is proved by anything. `allow_http` is the user's, for addresses of theirs.
 ///
 /// # Errors
 /// Flags that contradict each other, or lack each other.
 pub(super) fn grant(
     args: &SignInArgs,
     has: (bool, bool),
+    allow_http: bool,
     around: &Surroundings,
 ) -> Result<(Grant, Option<Url>), Failure> {
     let given = &args.grant;
@@ -157,7 +158,7 @@ pub(super) fn grant(
                 Mistake::Needs("--idp-issuer", "--client-id, the client at the server").into(),
             );
         }
-        Grant::Enterprise(provider(issuer, given, around)?.into())
+        Grant::Enterprise(provider(issuer, given, allow_http, around)?.into())
     } else {
         Grant::Person
     };
@@ -186,22 +187,27 @@ pub(super) fn grant(
         }
         endpoint => endpoint
             .as_deref()
-            .map(|url| address(url, true))
+            .map(|url| address(url, allow_http))
             .transpose()?,
     };
     Ok((grant, endpoint))
 }
 
-fn provider(issuer: &str, given: &GrantArgs, around: &Surroundings) -> Result<Provider, Failure> {
+fn provider(
+    issuer: &str,
+    given: &GrantArgs,
+    allow_http: bool,
+    around: &Surroundings,
+) -> Result<Provider, Failure> {
     let Some(client_id) = given.idp_client_id.clone() else {
         return Err(Mistake::Needs("--idp-issuer", "--idp-client-id").into());
     };
     let endpoint = given.idp_token_endpoint.as_deref();
     let (file, variable) = (&given.idp_client_secret_file, &given.idp_client_secret_env);
     Ok(Provider {
-        issuer: address(issuer, true)?,
+        issuer: address(issuer, allow_http)?,
         name: issuer.to_owned(),
-        token_endpoint: endpoint.map(|url| address(url, true)).transpose()?,
+        token_endpoint: endpoint.map(|url| address(url, allow_http)).transpose()?,
         client_id,
         client_secret: secret(file, variable, "--idp-client-secret-env", around)?,
         id_token: given.idp_id_token.clone(),

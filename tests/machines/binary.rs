@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::authority::Authority;
 use crate::support::authority::grants::token;
-use crate::support::host::{INITIALIZE, INITIALIZED, Process, call};
+use crate::support::host::{INITIALIZE, INITIALIZED, Process, TOO_LONG, call};
 use crate::support::remote::{Ask, Reply, Server, ordinary};
 
 use super::SECRET;
@@ -110,6 +110,63 @@ async fn no_key_secret_or_assertion_is_logged_or_recorded() {
         }
         assert!(authority.at("/authorize").is_empty() && authority.at("/register").is_empty());
     }
+}
+
+/// The page is waited for by a helper, which comes to the provider from the same flags.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_person_signs_in_at_the_provider_and_another_server_asks_nobody() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let home = tempfile::tempdir().unwrap();
+    let provider = Authority::start().await;
+    provider.welcome_anywhere("desk");
+    provider.turn_grants(|grants| grants.gives_id_tokens = true);
+    let (browser, log) = (home.path().join("browser"), home.path().join("shown"));
+    let script = format!("#!/bin/sh\nprintf '%s\\n' \"$1\" >> '{}'\n", log.display());
+    std::fs::write(&browser, script).unwrap();
+    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let (browser, shown) = (browser.display().to_string(), || {
+        std::fs::read_to_string(&log).unwrap_or_default()
+    });
+    let variables = [
+        ("ROBOT", SECRET),
+        ("BROWSER", &browser),
+        ("PATH", "/usr/bin:/bin"),
+    ];
+    for round in 0..2 {
+        let authority = Authority::start().await;
+        authority.add_secret_client("robot", SECRET, "client_secret_basic");
+        let vouching = provider.clone();
+        authority.turn_grants(|grants| grants.provider = Some(vouching));
+        let remote = protected_by(&authority).await;
+        let url = remote.url();
+        let arguments = [
+            ["--client-id", "robot", "--client-secret-env", "ROBOT"],
+            ["--idp-issuer", &provider.origin, "--idp-client-id", "desk"],
+            ["--auth-timeout", "40", "--wait-for-login", &url],
+        ]
+        .concat();
+        let host = Process::start_in(home.path(), &arguments, &variables);
+        let person = async {
+            if round == 0 {
+                let looking = async {
+                    while !shown().ends_with('\n') {
+                        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    }
+                };
+                tokio::time::timeout(TOO_LONG, looking).await.unwrap();
+                let page = shown().trim().parse().unwrap();
+                crate::support::browser::follow(&page).await;
+            }
+        };
+        let (said, ()) = tokio::join!(played(host), person);
+        assert_eq!(authority.access_tokens().len(), 1, "{said}");
+        assert!(authority.at("/authorize").is_empty());
+    }
+    assert_eq!(shown().lines().count(), 1, "{}", shown());
+    assert!(shown().starts_with(&provider.origin));
+    assert_eq!(provider.grants("authorization_code").len(), 1);
 }
 
 #[tokio::test]
