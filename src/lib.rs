@@ -29,7 +29,7 @@
 //!
 //! A line is read by a thread ([`stdio`]), outlined ([`frame::Frame`] keeps its text), and enters the loop
 //! ([`bridge::run`]). The loop notes that its id is owed an answer and hands it to the translator ([`era`]), which pushes
-//! actions: post it with these headers, reply that. Each post is an exchange, a task of its own, which borrows the
+//! actions: post it with these headers, reply that; what is known to be still good it answers itself. Each post is an exchange, a task of its own, which borrows the
 //! credential, sends through a [`remote::Remote`], follows and resumes the response stream, and tells the loop what came.
 //! The translator turns that into replies; the debt is crossed off; a thread writes one line.
 //!

@@ -46,6 +46,7 @@ fn run(asked: Asked, around: &Surroundings) -> Result<(), Failure> {
             Some(Command::Login(args)) => commands::login::run(&args, around).await,
             Some(Command::Logout(args)) => commands::logout::run(&args, around).await,
             Some(Command::Status(args)) => commands::status::run(&args, around).await,
+            Some(Command::Token(args)) => commands::token::run(&args, around).await,
             Some(Command::Vault(command)) => commands::vault::run(*command, around).await,
             Some(Command::Import(args)) => commands::import::run(*args, around).await,
             Some(Command::Helper) => commands::helper::run(around).await,

@@ -58,9 +58,17 @@ impl Recorder {
 
     /// Keeps a secret out of everything written from now on.
     pub fn learn(&self, secret: Secret) {
-        let redactor = &self.shared.redactor;
-        let mut redactor = redactor.lock().unwrap_or_else(PoisonError::into_inner);
-        redactor.learn(secret);
+        self.learner()(secret);
+    }
+
+    /// What [`Recorder::learn`] does, for somebody who may outlive the recording.
+    pub fn learner(&self) -> impl Fn(Secret) + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        move |secret| {
+            let redactor = &shared.redactor;
+            let mut redactor = redactor.lock().unwrap_or_else(PoisonError::into_inner);
+            redactor.learn(secret);
+        }
     }
 
     /// A new exchange's name.

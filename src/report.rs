@@ -113,8 +113,13 @@ impl From<static_secret::Error> for Failure {
 impl From<auth::Error> for Failure {
     fn from(error: auth::Error) -> Self {
         let hint = error.trouble().hint;
+        let kind = match error.cause() {
+            _ if error.is_passing() => Kind::Network,
+            auth::Cause::Vault(_) => Kind::Failed,
+            _ => Kind::SignIn,
+        };
         Self {
-            kind: Kind::SignIn,
+            kind,
             error: error.into(),
             hint,
         }

@@ -21,9 +21,11 @@ use crate::auth::{self, Announce, Browser, Clock};
 use crate::bridge;
 use crate::cli::{KeyArgs, NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs};
 use crate::facts::Facts;
+use crate::remote::header_command::HeaderCommand;
 use crate::remote::{https, tls};
 use crate::report::Failure;
 use crate::static_secret::Template;
+use crate::store::program::Words;
 pub use crate::surroundings::Surroundings;
 pub use vault::{
     export_passphrase, new_passphrase, opened_vault, passphrases, vault, vault_at_cost,
@@ -142,7 +144,7 @@ pub const USER_AGENT: &str = concat!("mcpipe/", env!("CARGO_PKG_VERSION"));
 ///
 /// # Errors
 /// A `--ca` file that is none.
-pub fn roots(
+fn roots(
     network: &NetworkArgs,
     around: &Surroundings,
 ) -> Result<Vec<CertificateDer<'static>>, Failure> {
@@ -163,6 +165,47 @@ pub fn roots(
     Ok(roots)
 }
 
+/// The TLS of this command, with the user's roots and certificate. With `is_wanted_soon` the system's roots begin to load.
+///
+/// # Errors
+/// A file that is not what it should be.
+pub fn tls(
+    network: &NetworkArgs,
+    around: &Surroundings,
+    is_wanted_soon: bool,
+) -> Result<rustls::ClientConfig, Failure> {
+    let wrong = |error: tls::Error| {
+        let hint = error.hint();
+        Failure::usage(error).hint(hint)
+    };
+    let mut config = tls::config(roots(network, around)?, is_wanted_soon)
+        .map_err(|error| Failure::new(crate::report::Kind::Failed, error))?;
+    if let Some(certificate) = &network.client_cert {
+        let key = network.client_cert_key.as_deref();
+        tls::Identity::read(certificate, key)
+            .map_err(wrong)?
+            .show_in(&mut config);
+        let path = key.unwrap_or(certificate);
+        if !around.is_on("MCPIPE_ALLOW_LOOSE_PERMISSIONS") && others_can_read(path) {
+            let path = path.display();
+            tracing::warn!(%path, "others can read this private key: `chmod 600` it");
+        }
+    }
+    Ok(config)
+}
+
+#[cfg(unix)]
+fn others_can_read(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o044 != 0)
+}
+
+/// Windows' files inherit what the user's directories allow.
+#[cfg(not(unix))]
+fn others_can_read(_: &Path) -> bool {
+    false
+}
+
 /// Makes a target of what was typed.
 ///
 /// # Errors
@@ -171,9 +214,16 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
     let typed = args.url.clone().unwrap_or_default();
     let url = address(&typed, args.network.allow_http)?;
     let headers = headers::read(&args.network, around)?;
-    let roots = roots(&args.network, around)?;
-    let tls = tls::config(roots, url.scheme() == "https")
-        .map_err(|error| Failure::new(crate::report::Kind::Failed, error))?;
+    let command = args.network.header_command.as_deref();
+    let command = command
+        .map(Words::split)
+        .transpose()
+        .map_err(|error| {
+            Failure::usage(error)
+                .hint("--header-command takes a program and its arguments; no shell reads it")
+        })?
+        .map(|words| HeaderCommand::new(words, url.as_str()));
+    let tls = tls(&args.network, around, url.scheme() == "https")?;
     let positive = |seconds: f64| (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
     Ok(Target {
         typed,
@@ -185,6 +235,7 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
             url,
             headers: headers.plain,
             late: None,
+            command,
             max_message: size(args.network.max_message_size),
             connect_timeout: positive(args.network.connect_timeout)
                 .unwrap_or(Duration::from_secs(10)),
@@ -289,7 +340,7 @@ pub fn sign_in_http(tls: rustls::ClientConfig, settings: &auth::Settings) -> aut
 }
 
 /// Parameters that are the sign-in's own.
-const OURS: [&str; 9] = [
+const OURS: [&str; 12] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -298,6 +349,9 @@ const OURS: [&str; 9] = [
     "code_challenge_method",
     "code",
     "grant_type",
+    "assertion",
+    "client_assertion",
+    "client_assertion_type",
     "code_verifier",
 ];
 
@@ -340,6 +394,7 @@ pub fn speaking(
             account,
         ),
         ping_interval: args.ping_interval.or(default_ping).and_then(positive),
+        cache_ttl: args.cache_ttl.filter(|ttl| !ttl.is_zero()),
         now,
     }
 }

@@ -9,6 +9,7 @@ mod forged;
 mod helper;
 mod renewal;
 mod terminal;
+mod token;
 
 use std::path::PathBuf;
 use std::sync::Arc;

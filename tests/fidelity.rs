@@ -265,6 +265,7 @@ impl Between {
             transport: Transport::HttpOnly,
             remembered: None,
             seed: [7; 32],
+            cache_ttl: None,
         });
         Self {
             translator,

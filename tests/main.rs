@@ -10,6 +10,7 @@
 
 mod support; // the worlds that tests live in: remotes, hosts, an authorization server, a browser
 
+mod caching; // what is answered without asking again, for whom, and until when
 mod chaos; // random schedules: one outcome each, whatever happens
 mod coordination; // many processes, one vault: one browser, one refresh, whoever dies in the middle
 mod door; // help, version, bad input, exit codes
@@ -17,6 +18,7 @@ mod eras; // plays every transcript in fixtures/
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
 mod fidelity; // between the eras, what no rule names arrives as it left, to the letter
 mod floors; // imports point down
+mod header_command; // headers from a program: when it is run, again, and never
 mod import; // what mcp-remote kept, found and taken over
 mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
 mod login; // from 401 to a credential, and everything that can go wrong on the way

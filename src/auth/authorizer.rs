@@ -25,7 +25,7 @@ use crate::store::Vault;
 /// Lends out the credential for one remote.
 #[derive(Debug)]
 pub struct Authorizer {
-    house: Option<Arc<House>>,
+    pub(super) house: Option<Arc<House>>,
     person: watch::Sender<bool>,
     pending: watch::Sender<Option<PendingSignIn>>,
 }
@@ -135,7 +135,8 @@ impl Authorizer {
             Err(_) => {
                 let mut desk = house.desk();
                 let dead = held.credential.generation;
-                desk.held.take_if(|held| held.credential.generation == dead);
+                let taken = desk.held.take_if(|held| held.credential.generation == dead);
+                desk.identity += u64::from(taken.is_some());
                 Ok(None)
             }
         }
@@ -249,6 +250,12 @@ impl Authorizer {
         }
     }
 
+    /// A number that changes whenever requests are made in another name than before, as far as that can be told: after a
+    /// sign-in, and with every credential that is not a renewal of the one that was held. Nothing is told of it else.
+    pub fn identity(&self) -> u64 {
+        self.house.as_ref().map_or(0, |house| house.desk().identity)
+    }
+
     /// Waits until a refresh that is under way is stored, at most `grace`; for leaving (T21). Ends a sign-in that is done
     /// here; one that a helper does goes on.
     pub async fn settle(&self, grace: Duration) {
@@ -291,6 +298,8 @@ pub(super) struct Desk {
     /// The remote has asked for one.
     is_challenged: bool,
     generation: u64,
+    /// Counts changes of who we are there.
+    identity: u64,
     pub(super) held: Option<Held>,
     climb: Option<Climb>,
     /// Failed renewals in a row, the last of them, and when to try again (seconds since 1970).
@@ -316,6 +325,8 @@ pub(super) enum Origin {
     Stored,
     /// We renewed it.
     Refreshed,
+    /// We renewed what somebody else had put into the vault.
+    TakenOver,
     /// Somebody signed in.
     SignedIn,
 }
@@ -336,14 +347,14 @@ pub(super) enum Why {
 
 /// A climb somebody may watch.
 #[derive(Clone)]
-struct Climb {
+pub(super) struct Climb {
     is_whole: bool,
     outcome: watch::Receiver<Option<Result<Credential, Error>>>,
     resource: Arc<str>,
 }
 
 impl Climb {
-    async fn outcome(&self) -> Result<Credential, Error> {
+    pub(super) async fn outcome(&self) -> Result<Credential, Error> {
         let mut watched = self.outcome.clone();
         let outcome = watched.wait_for(Option::is_some).await;
         match outcome.ok().and_then(|outcome| outcome.clone()) {
@@ -359,7 +370,7 @@ impl House {
     }
 
     /// Reads the vault, once. Nothing there is remembered too: what a sibling brings later is found by a challenge.
-    async fn look(&self) {
+    pub(super) async fn look(&self) {
         if self.desk().has_looked {
             return;
         }
@@ -380,7 +391,7 @@ impl House {
     }
 
     /// Joins the climb that is going, or begins one.
-    fn climb(self: &Arc<Self>, why: Why) -> Climb {
+    pub(super) fn climb(self: &Arc<Self>, why: Why) -> Climb {
         let mut desk = self.desk();
         // One whose task is gone without an outcome is over.
         if let Some(climb) = &desk.climb
@@ -429,6 +440,15 @@ impl House {
     }
 
     fn hold_on(&self, desk: &mut Desk, entry: Entry, origin: Origin) -> Credential {
+        let is_the_same = |held: &Held| {
+            let (old, new) = (&held.entry, &entry);
+            origin == Origin::Refreshed
+                && (&old.issuer, &old.client.id, &old.account)
+                    == (&new.issuer, &new.client.id, &new.account)
+        };
+        if !desk.held.as_ref().is_some_and(is_the_same) {
+            desk.identity += 1;
+        }
         desk.generation += 1;
         let credential = Credential {
             generation: desk.generation,

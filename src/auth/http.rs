@@ -22,6 +22,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::guard::{Class, Guard, Refusal, class_of, classify};
+use crate::remote::tls::Unwelcome;
 
 /// Visits what a sign-in has to visit. Costs nothing until it visits something: most starts sign in to nothing.
 #[derive(Clone)]
@@ -104,6 +105,14 @@ pub enum Fault {
         /// In bytes.
         limit: usize,
     },
+    /// It broke the handshake off because of our TLS certificate, or for want of one.
+    #[error("{host} {why}")]
+    Unwelcome {
+        /// Host and port.
+        host: String,
+        /// What it says.
+        why: Unwelcome,
+    },
     /// TLS could not be set up at all.
     #[error("the HTTP client cannot be built: {why}")]
     Unbuildable {
@@ -115,7 +124,11 @@ pub enum Fault {
 impl Fault {
     /// Whether trying again later may work without anybody changing anything.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Unwell { .. })
+        // A gateway that wants another certificate has not refused anybody's tokens.
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Unwell { .. } | Self::Unwelcome { .. }
+        )
     }
 }
 
@@ -413,8 +426,12 @@ fn fault(url: &Url, error: &reqwest::Error) -> Fault {
         }
         cause = inner.source();
     }
+    let host = host_of(url);
+    if let Some(why) = Unwelcome::among(error) {
+        return Fault::Unwelcome { host, why };
+    }
     Fault::Unreachable {
-        host: host_of(url),
+        host,
         why: innermost(error),
     }
 }

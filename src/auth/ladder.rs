@@ -80,8 +80,9 @@ impl House {
             return Err(Cause::NobodyThere);
         }
         let is_dead = kept.entry.has_expired(now);
+        let origin = renewed_from(&kept.entry, held.as_ref());
         let entry = self.refreshed(kept, is_dead).await?;
-        Ok((entry, Origin::Refreshed))
+        Ok((entry, origin))
     }
 
     /// Rungs a and b, under the credential's lock.
@@ -106,8 +107,9 @@ impl House {
             return Ok(Rung::Missed(Some(kept.entry)));
         }
         let before = kept.entry.clone();
+        let origin = renewed_from(&before, held.as_ref());
         match self.refreshed(kept, true).await {
-            Ok(entry) => Ok(Rung::Reached(entry, Origin::Refreshed)),
+            Ok(entry) => Ok(Rung::Reached(entry, origin)),
             // Failed is not refused: nobody is sent to a browser because a server was down.
             Err(why) if why.is_passing() => Err(why),
             // A client of the user's own that is not taken would not be taken after a sign-in either.
@@ -345,6 +347,15 @@ fn rank(entry: &Entry) -> (bool, u64) {
 /// Whether this is not the token that is held.
 pub(super) fn is_other(entry: &Entry, held: Option<&Held>) -> bool {
     held.is_none_or(|held| !entry.access.same_as(held.entry.access.expose()))
+}
+
+/// What a renewal of this entry is. Whose sign-in it came from is known only if it is the one we held.
+fn renewed_from(kept: &Entry, held: Option<&Held>) -> Origin {
+    if is_other(kept, held) {
+        Origin::TakenOver
+    } else {
+        Origin::Refreshed
+    }
 }
 
 /// Whether this token was issued a moment ago and ought to be good. One we only read from the vault counts by its

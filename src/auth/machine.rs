@@ -170,7 +170,12 @@ impl House {
         self.supersede(&name, &entry.issuer).await;
         drop(lock);
         tracing::info!(issuer = %entry.issuer, by = entry.grant.name(), "a token was granted");
-        Ok((entry, Origin::SignedIn))
+        // Who is behind an assertion cannot be told; a client is the same client.
+        let origin = match self.settings.grant {
+            Grant::ClientCredentials if held.is_some() => Origin::Refreshed,
+            _ => Origin::SignedIn,
+        };
+        Ok((entry, origin))
     }
 
     /// What another process has come to.

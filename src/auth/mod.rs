@@ -36,6 +36,7 @@ mod identity;
 pub mod kept;
 mod ladder;
 pub mod learned;
+pub mod lent;
 pub mod loopback;
 pub mod machine;
 mod names;
@@ -256,7 +257,7 @@ impl Error {
 
 impl Cause {
     /// The user's own header was turned down.
-    fn header_refused(challenge: &challenge::Challenge) -> Self {
+    pub(crate) fn header_refused(challenge: &challenge::Challenge) -> Self {
         let (code, text) = (&challenge.error, &challenge.description);
         let words = match (code, text) {
             (Some(code), Some(text)) => Some(format!("{code}: {text}")),
@@ -306,6 +307,9 @@ impl Cause {
                     .to_owned()
             }
             Self::Vault(_) | Self::Leaving => return None,
+            why if matches!(why.fault(), Some(http::Fault::Unwelcome { .. })) => {
+                crate::remote::tls::Unwelcome::HINT.to_owned()
+            }
             why if why.is_passing() => return None,
             Self::Elsewhere {
                 hint: Some(hint), ..

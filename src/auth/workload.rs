@@ -138,7 +138,7 @@ impl fmt::Display for Assertions {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(out, "{}", path.display()),
-            Self::Command(words) => write!(out, "{words:?}"),
+            Self::Command(words) => write!(out, "`{}`", words.program()),
         }
     }
 }

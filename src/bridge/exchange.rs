@@ -111,15 +111,19 @@ impl<R: Remote> Road<R> {
         self.tell(exchange, last).await;
     }
 
-    /// Returns when this time has passed, not counting any in which a person is asked to sign in: that is no sign of a
-    /// remote that does not answer, nor of its era (V-10).
+    /// Returns when this time has passed, not counting any in which a person is asked to sign in or a program of the
+    /// user's for headers: that is no sign of a remote that does not answer, nor of its era (V-10).
     async fn ticked(&self, mut left: Duration) {
         let mut since = self.person_since.subscribe();
+        let mut held_up = self.remote.is_held_up();
         loop {
-            let is_asked = since.borrow_and_update().is_some();
+            let is_held_up = held_up
+                .as_mut()
+                .is_some_and(|held_up| *held_up.borrow_and_update());
+            let is_standing = since.borrow_and_update().is_some() || is_held_up;
             let begun = Instant::now();
             let over = async {
-                match is_asked {
+                match is_standing {
                     true => std::future::pending().await,
                     false => time::sleep(left).await,
                 }
@@ -127,8 +131,9 @@ impl<R: Remote> Road<R> {
             tokio::select! {
                 () = over => return,
                 changed = since.changed() => if changed.is_err() { return std::future::pending().await },
+                () = changed(&mut held_up) => {}
             }
-            if !is_asked {
+            if !is_standing {
                 left = left.saturating_sub(begun.elapsed());
             }
         }
@@ -458,6 +463,16 @@ impl<R: Remote> Road<R> {
         }
         is_answered
     }
+}
+
+/// Returns when that has changed, if there is such a thing and it can.
+async fn changed(watched: &mut Option<watch::Receiver<bool>>) {
+    if let Some(watched) = watched
+        && watched.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// How reading one stream ended.

@@ -7,8 +7,10 @@
 //! Leaving, on end of file and on a signal alike: stop reading, keep applying what comes until nothing is owed or the
 //! grace is over, answer what is still owed with an error, end the session, flush (T-11, T-13).
 
+mod clock;
 mod exchange;
 mod inflight;
+mod known;
 mod leaving;
 mod pace;
 mod reception;
@@ -20,20 +22,21 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use serde_json::json;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authorizer;
-use crate::era::{Action, Beginning, ExchangeId, Protocol, Translator, Transport, Verdict};
+use crate::era::{Action, ExchangeId, Protocol, Translator, Transport, Verdict};
 use crate::facts::Facts;
 use crate::frame::{Frame, Parsed};
 use crate::remote::Remote;
 use crate::stdio::{Host, Line, Written};
+use clock::Passed;
 use exchange::{Event, Road};
 use inflight::Inflight;
+use known::beginning;
 use leaving::patience_over;
 use reception::Reception;
 
@@ -45,9 +48,6 @@ const MAX_EXCHANGES: usize = 4096;
 /// How long `initialize` waits for a sign-in before the host is received without it; hosts look for an answer within
 /// seconds.
 const RECEIVE_AFTER: Duration = Duration::from_millis(1500);
-/// The name under which the remote's era is remembered, and for how long it is believed, in seconds.
-const ERA: &str = "era";
-const BELIEVED: u64 = 7 * 24 * 3600;
 /// The name under which the server's own words are remembered.
 const IDENTITY: &str = "identity";
 
@@ -80,6 +80,8 @@ pub struct Settings {
     pub call_timeout: Option<Duration>,
     /// How often to ping the remote (`--ping-interval`); never if absent.
     pub ping_interval: Option<Duration>,
+    /// How long lists of a server that does not say may be given again (`--cache-ttl`); never if absent.
+    pub cache_ttl: Option<Duration>,
     /// How long a request may wait for a person to sign in before it is answered that one is needed. `None` waits as long
     /// as the sign-in does, `initialize` included (`--wait-for-login`).
     pub sign_in_patience: Option<Duration>,
@@ -101,6 +103,7 @@ impl Settings {
             max_in_flight: 512,
             call_timeout: None,
             ping_interval: None,
+            cache_ttl: None,
             sign_in_patience: Some(Duration::from_secs(45)),
             server: String::new(),
             facts: Facts::nowhere(),
@@ -138,6 +141,7 @@ pub async fn run<R: Remote>(parts: Parts<R>) -> Ended {
 struct Bridge<R> {
     road: Arc<Road<R>>,
     translator: Translator,
+    passed: Passed,
     /// The verdict that has been remembered.
     verdict: Option<Verdict>,
     inflight: Inflight,
@@ -196,6 +200,7 @@ impl<R: Remote> Bridge<R> {
         };
         let bridge = Self {
             translator: Translator::new(beginning(&settings)),
+            passed: Passed::since((settings.now)()),
             verdict: None,
             inflight: Inflight::default(),
             reception: Reception::new(settings.server.clone(), settings.facts.recall(IDENTITY)),
@@ -293,10 +298,18 @@ impl<R: Remote> Bridge<R> {
 
     async fn say(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), WriterGone> {
         let mut actions = Vec::new();
+        self.tell_the_time();
         for frame in frames {
             self.translator.from_host(frame, &mut actions);
         }
         self.act(actions).await
+    }
+
+    /// And in whose name requests are made now.
+    fn tell_the_time(&mut self) {
+        let now = self.passed.until((self.road.settings.now)());
+        self.translator
+            .meanwhile(now, self.road.authorizer.identity());
     }
 
     /// A person is asked to sign in, or is not any more.
@@ -315,21 +328,6 @@ impl<R: Remote> Bridge<R> {
             self.reception.open()
         };
         self.say(first).await
-    }
-
-    /// What the remote was found to be is remembered with its date, so that later starts need not ask.
-    fn remember_verdict(&mut self) {
-        let verdict = self.translator.verdict();
-        if verdict == self.verdict {
-            return;
-        }
-        self.verdict = verdict;
-        let era = verdict.map_or("unknown", Verdict::word);
-        let settings = &self.road.settings;
-        let at = seconds((settings.now)());
-        let facts = settings.facts.clone();
-        self.tracker
-            .spawn_blocking(move || facts.learn(ERA, json!({ "era": era, "at": at })));
     }
 
     async fn receive(&mut self) -> Result<(), WriterGone> {
@@ -354,6 +352,7 @@ impl<R: Remote> Bridge<R> {
             }
             Event::Woke(token) => {
                 let mut actions = Vec::new();
+                self.tell_the_time();
                 self.translator.woke(token, &mut actions);
                 self.act(actions).await
             }
@@ -367,6 +366,7 @@ impl<R: Remote> Bridge<R> {
                 }
                 tracing::debug!(exchange = exchange.0, ?arrival, "from the remote");
                 let mut actions = Vec::new();
+                self.tell_the_time();
                 self.translator.from_remote(exchange, arrival, &mut actions);
                 self.remember_verdict();
                 self.act(actions).await
@@ -455,31 +455,6 @@ impl<R: Remote> Bridge<R> {
         self.is_deaf |= !sent;
         sent.then_some(()).ok_or(WriterGone)
     }
-}
-
-/// How the translator begins: what the command line says, and what an earlier start has found.
-fn beginning(settings: &Settings) -> Beginning {
-    let known = settings.facts.recall(ERA);
-    let known = known.and_then(|known| {
-        let age = seconds((settings.now)()).checked_sub(known.get("at")?.as_u64()?)?;
-        // A stale legacy verdict never fails by itself, so it is not believed for ever (protocol.md 2.2).
-        (age < BELIEVED).then(|| Verdict::from_word(known.get("era")?.as_str()?))?
-    });
-    let mut seed = [0; 32];
-    if getrandom::fill(&mut seed).is_err() {
-        tracing::warn!("the system gives no random numbers: parked calls can be guessed");
-    }
-    Beginning {
-        protocol: settings.protocol,
-        transport: settings.transport,
-        remembered: known,
-        seed,
-    }
-}
-
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 async fn until(instant: Option<Instant>) {

@@ -6,10 +6,12 @@
 mod common;
 mod grants;
 pub mod import;
+mod units;
 mod vault;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
@@ -22,6 +24,7 @@ pub use vault::{
 };
 
 use crate::era::{Protocol, Transport};
+use units::{duration, seconds};
 
 /// A stdio-to-HTTP MCP bridge.
 #[derive(Debug, Parser)]
@@ -57,6 +60,8 @@ pub enum Command {
     Logout(Box<LogoutArgs>),
     /// Shows what is stored, for whom, and until when; never a secret
     Status(StatusArgs),
+    /// Prints a token that is valid now, for curl and scripts
+    Token(Box<TokenArgs>),
     /// Makes, opens, protects and checks the vault, and keeps secrets in it
     #[command(subcommand)]
     Vault(Box<VaultCommand>),
@@ -126,6 +131,9 @@ pub struct NetworkArgs {
     /// Reads headers from a file, one 'Name: value' per line, # starts a comment
     #[arg(long = "header-file", value_name = "FILE")]
     pub header_files: Vec<PathBuf>,
+    /// Adds the headers a program prints, as 'Name: value' lines or a JSON object; run (no shell) for the first request and again on a 401, with the server in MCPIPE_URL
+    #[arg(long, value_name = "COMMAND", env = "MCPIPE_HEADER_COMMAND")]
+    pub header_command: Option<String>,
     /// Sends 'Authorization: Bearer' with the secret that `mcpipe vault put NAME` keeps
     #[arg(long, value_name = "NAME", env = "MCPIPE_BEARER")]
     pub bearer: Option<String>,
@@ -138,6 +146,17 @@ pub struct NetworkArgs {
     /// Trusts the certificates in a PEM file, beside the system's
     #[arg(long = "ca", value_name = "FILE", env = "MCPIPE_CA")]
     pub ca: Vec<PathBuf>,
+    /// Shows this certificate to servers that ask for one: a PEM file, the certificate first, then those that vouch for it
+    #[arg(long, value_name = "FILE", env = "MCPIPE_CLIENT_CERT")]
+    pub client_cert: Option<PathBuf>,
+    /// Reads that certificate's private key from a PEM file, not encrypted; otherwise it is looked for beside the certificate
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "client_cert",
+        env = "MCPIPE_CLIENT_CERT_KEY"
+    )]
+    pub client_cert_key: Option<PathBuf>,
     /// Uses IPv4 addresses only
     #[arg(long, env = "MCPIPE_IPV4")]
     pub ipv4: bool,
@@ -191,6 +210,9 @@ pub struct SpeakingArgs {
     /// How often (implies --keep-alive; default 30)
     #[arg(long, value_name = "SECONDS", value_parser = seconds, env = "MCPIPE_PING_INTERVAL")]
     pub ping_interval: Option<f64>,
+    /// Gives a server's lists again for this long (500ms, 30s, 2m) if it does not say itself how long they are good; by default they are asked for each time
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "MCPIPE_CACHE_TTL")]
+    pub cache_ttl: Option<Duration>,
     /// Writes everything said to a file, as a transcript without secrets
     #[arg(long, value_name = "FILE", env = "MCPIPE_RECORD")]
     pub record: Option<PathBuf>,
@@ -409,6 +431,17 @@ pub struct StatusArgs {
     pub log: LogArgs,
 }
 
+/// `mcpipe token`.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// Whose token.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// As JSON: access_token, token_type, expires_at (seconds since 1970, or null), resource
+    #[arg(long)]
+    pub json: bool,
+}
+
 impl Asked {
     /// The log flags of whatever was asked; a helper's are in its letter.
     pub fn log(&self) -> Option<&LogArgs> {
@@ -417,6 +450,7 @@ impl Asked {
             Some(Command::Login(args)) => &args.log,
             Some(Command::Logout(args)) => &args.log,
             Some(Command::Status(args)) => &args.log,
+            Some(Command::Token(args)) => &args.target.log,
             Some(Command::Vault(command)) => &command.common().log,
             Some(Command::Import(args)) => &args.log,
             Some(Command::Helper) => return None,
@@ -439,14 +473,6 @@ fn without_variables(command: clap::Command) -> clap::Command {
     command
         .mut_args(|argument| argument.hide_env(true))
         .mut_subcommands(without_variables)
-}
-
-/// Up to ten years: anything longer is a typing mistake, and `Duration` cannot hold everything `f64` can.
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=315_360_000.0).contains(&seconds) => Ok(seconds),
-        _ => Err("not a number of seconds".into()),
-    }
 }
 
 #[cfg(test)]
@@ -501,6 +527,10 @@ mod tests {
             Some(Command::Logout(_))
         ));
         assert!(matches!(
+            asked("token --json https://a.example").unwrap().command,
+            Some(Command::Token(_))
+        ));
+        assert!(matches!(
             asked("login https://a.example").unwrap().command,
             Some(Command::Login(_))
         ));
@@ -515,6 +545,7 @@ mod tests {
             "logout",
             "login",
             "--max-in-flight 0 https://a",
+            "--cache-ttl 5 https://a",
         ] {
             assert!(asked(words).is_err(), "{words}");
         }

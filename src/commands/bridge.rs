@@ -62,6 +62,9 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
     let secrets = Secrets::default();
     target.https.late = secrets.fetch(&vault, &target);
     let recorder = args.speaking.record.as_deref().map(recorder).transpose()?;
+    if let (Some(recorder), Some(command)) = (&recorder, &target.https.command) {
+        command.tell(recorder.learner());
+    }
     let speaking = settings::speaking(
         &args.speaking,
         &target,

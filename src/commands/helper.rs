@@ -55,6 +55,7 @@ fn target(around: &Surroundings) -> Result<TargetArgs, Failure> {
     };
     args.network.headers.clear();
     args.network.header_files.clear();
+    args.network.header_command = None;
     Ok(args)
 }
 

@@ -48,13 +48,23 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
         target.https.headers.extend(headers);
     }
     let account = settings.account.clone();
+    let command = target.https.command.clone();
     let http = settings::sign_in_http(target.tls.clone(), &settings);
     let resource = settings.canonical_resource();
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
-    let challenge = challenge(&remote).await.map_err(|fault| {
+    let challenge = challenge(&remote).await;
+    if command.is_some_and(|command| command.has_authorization()) {
+        let error = "the Authorization that --header-command brings replaces signing in";
+        return Err(Failure::usage(error).hint("leave that command out to sign in"));
+    }
+    let challenge = challenge.map_err(|fault| {
         let hint = fault.trouble().hint.unwrap_or_default();
-        Failure::new(Kind::Network, fault).hint(hint)
+        let kind = match fault {
+            Fault::NoHeaders(_) => Kind::Failed,
+            _ => Kind::Network,
+        };
+        Failure::new(kind, fault).hint(hint)
     })?;
     let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
     let credential = authorizer

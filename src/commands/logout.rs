@@ -8,7 +8,6 @@ use crate::auth::{self, Clock};
 use crate::cli::LogoutArgs;
 use crate::report::Failure;
 use crate::settings::{self, Surroundings};
-use crate::{remote, report};
 
 /// Signs out of one server, or of all.
 ///
@@ -36,8 +35,7 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
             announce: on_stderr(),
             ..defaults
         };
-        let tls = remote::tls::config(settings::roots(&args.network, around)?, true)
-            .map_err(|error| Failure::new(report::Kind::Failed, error))?;
+        let tls = settings::tls(&args.network, around, true)?;
         let http = settings::sign_in_http(tls, &settings);
         let out = kept::logout(&settings, &vault, &http).await?;
         let whose = match settings.account.as_str() {

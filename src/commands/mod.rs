@@ -7,6 +7,7 @@ pub mod login;
 pub mod logout;
 mod secrets;
 pub mod status;
+pub mod token;
 pub mod vault;
 
 use std::io::{self, Write as _};

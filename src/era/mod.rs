@@ -3,6 +3,7 @@
 //! A translator turns what the host says into what the remote understands, and back. It does no I/O and reads no
 //! clock: it is given frames and arrivals and pushes actions. One file per pair of eras; [`legacy`] is the first.
 
+mod cache;
 pub(crate) mod detect;
 mod edit;
 mod headers;

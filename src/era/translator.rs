@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::cache::Cache;
 use super::detect::{self, Finding};
 use super::{
     Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Post, Transport,
@@ -61,6 +62,8 @@ pub struct Beginning {
     pub remembered: Option<Verdict>,
     /// For unguessable handles.
     pub seed: [u8; 32],
+    /// How long lists may be given again whose server does not say (`--cache-ttl`); without it they are not.
+    pub cache_ttl: Option<Duration>,
 }
 
 /// Turns what the host says into what the remote understands, and back. No I/O, no clock.
@@ -76,6 +79,7 @@ pub struct Translator {
     is_pinned: bool,
     /// The first words to a remote that is only remembered to be legacy, in case it is not.
     first: Option<Frame>,
+    cache: Cache,
 }
 
 #[derive(Debug)]
@@ -119,6 +123,7 @@ impl Translator {
     /// Nothing said, nothing known.
     pub fn new(beginning: Beginning) -> Self {
         Self {
+            cache: Cache::new(beginning.cache_ttl),
             beginning,
             state: State::Fresh,
             verdict: None,
@@ -134,6 +139,12 @@ impl Translator {
         self.verdict
     }
 
+    /// To be said before anything else that happens. `now` counts from any beginning and never backwards; `identity` changes
+    /// whenever requests are made in another name, so that nobody is told what was kept for somebody else (K-04).
+    pub fn meanwhile(&mut self, now: Duration, identity: u64) {
+        self.cache.meanwhile(now, identity);
+    }
+
     /// Takes a frame from the host.
     pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         match frame.method() {
@@ -142,16 +153,19 @@ impl Translator {
             _ => {}
         }
         match &mut self.state {
-            State::Fresh => self.first_words(frame, actions),
-            State::Asking(asking) => asking.hold(frame, actions),
-            State::Legacy(relay) => relay.from_host(frame, actions),
-            State::LegacyHost(relay) => relay.from_host(frame, actions),
+            State::Fresh => return self.first_words(frame, actions),
+            State::Asking(asking) => return asking.hold(frame, actions),
             State::Modern(_) | State::ModernHost(_) if begins_legacy(&frame) => {
-                self.begin_again(frame, actions);
+                return self.begin_again(frame, actions);
             }
-            State::Modern(relay) => relay.from_host(frame, actions),
-            State::ModernHost(relay) => relay.from_host(frame, actions),
+            _ => {}
         }
+        if let Some(answer) = self.cache.host_says(&frame) {
+            return actions.push(Action::Reply(answer));
+        }
+        let before = actions.len();
+        each!(&mut self.state, relay => relay.from_host(frame, actions));
+        self.cache.saw(actions.iter().skip(before));
     }
 
     /// Takes what an exchange brought.
@@ -173,17 +187,22 @@ impl Translator {
         if matches!(arrival, Arrival::Frame(_)) {
             self.first = None;
         }
+        self.cache.remote_says(exchange, &arrival);
+        let before = actions.len();
         each!(&mut self.state, relay => relay.from_remote(exchange, arrival, actions));
+        self.cache.saw(actions.iter().skip(before));
     }
 
     /// A time asked for with [`Action::Wake`] is over.
     pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+        let before = actions.len();
         match &mut self.state {
             State::Fresh | State::Asking(_) | State::Legacy(_) => {}
             State::Modern(relay) => relay.woke(token, actions),
             State::LegacyHost(relay) => relay.woke(token, actions),
             State::ModernHost(relay) => relay.woke(token, actions),
         }
+        self.cache.saw(actions.iter().skip(before));
     }
 
     /// Asks the remote whether it is there, where the era has a way to.
@@ -249,6 +268,7 @@ impl Translator {
             return false;
         };
         self.beginning.remembered = None;
+        self.verdict = None;
         self.state = State::Fresh;
         self.first_words(first, actions);
         true
@@ -264,7 +284,8 @@ impl Translator {
             Protocol::Legacy => true,
             Protocol::Modern => false,
             Protocol::Auto => {
-                has_old_transport || self.beginning.remembered == Some(Verdict::Legacy)
+                let known = self.verdict.or(self.beginning.remembered);
+                has_old_transport || known == Some(Verdict::Legacy)
             }
         };
         if is_legacy {
@@ -343,6 +364,7 @@ impl Translator {
     ) {
         let mint = self.mint();
         let transport = self.beginning.transport;
+        self.cache.clear();
         self.state = match (found, is_host_modern) {
             (Finding::Modern(_), true) => State::Modern(Box::new(Modern::new(mint))),
             (Finding::Modern(discover), false) => {
@@ -447,6 +469,7 @@ mod tests {
             transport: Transport::HttpFirst,
             remembered,
             seed: [0; 32],
+            cache_ttl: None,
         })
     }
 

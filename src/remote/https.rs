@@ -12,10 +12,13 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use tokio::sync::watch;
 use tokio::time;
 use url::Url;
 
+use super::header_command::{Given, HeaderCommand};
 use super::late::Late;
+use super::tls::Unwelcome;
 use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
 use crate::auth::challenge::Challenge;
 use crate::frame::{Frame, Parsed};
@@ -48,6 +51,8 @@ pub struct Settings {
     pub headers: HeaderMap,
     /// More of them, which are waited for before anything is sent.
     pub late: Option<Late>,
+    /// Who gives still more, which win over all others.
+    pub command: Option<HeaderCommand>,
     /// The largest body or event accepted, in bytes (`--max-message-size`).
     pub max_message: usize,
     /// TCP and TLS together (`--connect-timeout`).
@@ -116,13 +121,17 @@ impl Https {
         })
     }
 
-    async fn request(&self, outgoing: &Outgoing<'_>) -> Result<reqwest::Response, Fault> {
+    async fn request(
+        &self,
+        outgoing: &Outgoing<'_>,
+        given: Option<&Given>,
+    ) -> Result<reqwest::Response, Fault> {
         let mut url = match outgoing.to {
             None => self.settings.url.clone(),
             Some(endpoint) => self.on_our_origin(endpoint)?,
         };
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.request_once(outgoing, &url).await?;
+            let response = self.request_once(outgoing, given, &url).await?;
             let status = response.status();
             if !matches!(
                 status,
@@ -147,6 +156,7 @@ impl Https {
     async fn request_once(
         &self,
         outgoing: &Outgoing<'_>,
+        given: Option<&Given>,
         url: &Url,
     ) -> Result<reqwest::Response, Fault> {
         let (method, accept) = match outgoing.verb {
@@ -158,6 +168,9 @@ impl Https {
         let mut headers = self.settings.headers.clone();
         if let Some(late) = &self.settings.late {
             headers.extend(passed_on(late.headers().await?));
+        }
+        if let Some(given) = given {
+            headers.extend(given.headers().clone());
         }
         headers.insert(ACCEPT, accept);
         for (name, value) in outgoing.headers {
@@ -290,6 +303,10 @@ impl Https {
 
     fn fault(&self, error: reqwest::Error) -> Fault {
         let host = self.host.clone();
+        // In TLS 1.3 the handshake has ended for us when the server looks at our certificate.
+        if let Some(why) = Unwelcome::among(&error) {
+            return Fault::Unwelcome { host, why };
+        }
         let is_before_sending = error.is_connect() || error.is_builder();
         let why = innermost(error);
         if is_before_sending {
@@ -307,12 +324,12 @@ impl Https {
     }
 }
 
-impl Remote for Https {
-    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, Fault> {
-        let response = self.request(&outgoing).await?;
+impl Https {
+    async fn sent(&self, outgoing: &Outgoing<'_>, given: Option<&Given>) -> Result<Answer, Fault> {
+        let response = self.request(outgoing, given).await?;
         let status = response.status();
         if status.is_success() {
-            return self.answer(&outgoing, response).await;
+            return self.answer(outgoing, response).await;
         }
         let challenge = Challenge::read(status.as_u16(), response.headers());
         let asks_for_more = challenge.error.as_deref() == Some("insufficient_scope");
@@ -327,10 +344,60 @@ impl Remote for Https {
         }
         Ok(Answer::Refused(self.refusal(response).await))
     }
+
+    /// Sends with what the program gives; a challenge runs it again, once. Whether a challenge is then OAuth's business
+    /// depends on what it gave.
+    async fn sent_with(
+        &self,
+        outgoing: &Outgoing<'_>,
+        command: &HeaderCommand,
+    ) -> Result<Answer, Fault> {
+        // Whoever brings an Authorization signs in with that one.
+        let with = |given: &Given| Outgoing {
+            credential: outgoing.credential.filter(|_| !given.has_authorization()),
+            to: outgoing.to,
+            verb: outgoing.verb,
+            headers: outgoing.headers,
+        };
+        let mut given = command.headers().await.map_err(Fault::NoHeaders)?;
+        let mut answer = self.sent(&with(&given), Some(&given)).await?;
+        let is_about_given = given.has_authorization() || outgoing.credential.is_none();
+        if let Answer::Challenged(challenge) = &answer
+            && challenge.status == StatusCode::UNAUTHORIZED
+            && is_about_given
+        {
+            let newer = command.again(&given).await.map_err(Fault::NoHeaders)?;
+            let is_hopeless = !newer.has_authorization() && newer.headers() == given.headers();
+            if !is_hopeless {
+                answer = self.sent(&with(&newer), Some(&newer)).await?;
+                given = newer;
+            }
+        }
+        match answer {
+            Answer::Challenged(challenge) if given.has_authorization() => {
+                Err(Fault::HeaderRefused(challenge))
+            }
+            answer => Ok(answer),
+        }
+    }
+}
+
+impl Remote for Https {
+    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, Fault> {
+        match &self.settings.command {
+            None => self.sent(&outgoing, None).await,
+            Some(command) => self.sent_with(&outgoing, command).await,
+        }
+    }
+
+    fn is_held_up(&self) -> Option<watch::Receiver<bool>> {
+        let command = self.settings.command.as_ref()?;
+        Some(command.is_running())
+    }
 }
 
 /// The user's headers without those that would contradict what is said or how it is framed.
-fn passed_on(mut headers: HeaderMap) -> HeaderMap {
+pub(super) fn passed_on(mut headers: HeaderMap) -> HeaderMap {
     let names: Vec<_> = headers.keys().cloned().collect();
     for name in names.iter().filter(|name| is_ours(name)) {
         tracing::warn!(%name, "a header of the user's that mcpipe sets itself is passed over");

@@ -4,8 +4,10 @@
 //! exchange at a time and knows nothing of sessions, eras or signing in: headers come from the era's rules, the
 //! credential from the authorizer, and what came back is said in the words of [`Answer`].
 
+pub mod header_command;
 pub mod https;
 pub mod late;
+pub mod printed;
 pub mod recorded;
 pub mod replay;
 pub mod tls;
@@ -17,8 +19,10 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use http::HeaderMap;
 
-use crate::auth::Credential;
+use tokio::sync::watch;
+
 use crate::auth::challenge::Challenge;
+use crate::auth::{Cause, Credential, Error as AuthError};
 use crate::frame::{Frame, Parsed, Trouble};
 use crate::sse;
 
@@ -120,6 +124,14 @@ pub enum Fault {
         /// What it was.
         why: String,
     },
+    /// The server broke the handshake off because of our TLS certificate, or for want of one; nothing was processed.
+    #[error("{host} {why}")]
+    Unwelcome {
+        /// Host and port.
+        host: String,
+        /// What it says.
+        why: tls::Unwelcome,
+    },
     /// A secret that was to go with it is not to be had, so nothing was sent.
     #[error("a header's secret: {why}")]
     Withheld {
@@ -128,6 +140,12 @@ pub enum Fault {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// The program that gives headers gave none, so nothing was sent.
+    #[error("the header command: {0}")]
+    NoHeaders(header_command::Error),
+    /// The `Authorization` of that program's is turned down, and so was the next one.
+    #[error("the server refuses the Authorization header it is given (HTTP {})", .0.status)]
+    HeaderRefused(Challenge),
     /// A body or an event over `--max-message-size`.
     #[error("{host} sent a message of more than {limit} bytes")]
     TooLarge {
@@ -141,7 +159,13 @@ pub enum Fault {
 impl Fault {
     /// Whether the request certainly never reached the remote.
     pub fn is_before_sending(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Unwelcome { .. }
+                | Self::Withheld { .. }
+                | Self::NoHeaders(_)
+        )
     }
 
     /// The error that answers a request it befell.
@@ -162,10 +186,23 @@ impl Fault {
             Self::Silent { .. } => Trouble::new("timed_out", format!("{self}.")).retryable(),
             Self::NotMcp { .. } => Trouble::new("bad_answer", format!("{self}."))
                 .hint("Check the address: `mcpipe doctor URL` says what is there."),
+            Self::Unwelcome { .. } => {
+                Trouble::new("client_certificate", format!("{self}.")).hint(tls::Unwelcome::HINT)
+            }
             Self::Withheld { hint, .. } => {
                 let mut trouble = Trouble::new("vault", format!("{self}."));
                 trouble.hint.clone_from(hint);
                 trouble
+            }
+            // Not to be tried again by itself: it may have asked a person.
+            Self::NoHeaders(_) => Trouble::new("header_command", format!("{self}."))
+                .hint("Run the command of --header-command yourself, with MCPIPE_URL set."),
+            Self::HeaderRefused(challenge) => {
+                let refused = Cause::header_refused(challenge);
+                let trouble = AuthError::new(&"".into(), refused).trouble();
+                trouble.hint(
+                    "check what the program of --header-command prints for Authorization; without one in it, mcpipe signs in with OAuth",
+                )
             }
             Self::TooLarge { .. } => Trouble::new("too_large", format!("{self}."))
                 .hint("--max-message-size raises the limit."),
@@ -180,6 +217,11 @@ pub trait Remote: Send + Sync + 'static {
     /// # Errors
     /// See [`Fault`]. HTTP refusals are answers.
     fn send(&self, outgoing: Outgoing<'_>) -> impl Future<Output = Result<Answer, Fault>> + Send;
+
+    /// Whether it waits for something on this machine before it sends: no sign of a remote that does not answer.
+    fn is_held_up(&self) -> Option<watch::Receiver<bool>> {
+        None
+    }
 }
 
 /// A stream of events, read as it comes. Dropping it closes the connection.

@@ -6,6 +6,7 @@
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use http::HeaderMap;
+use tokio::sync::watch;
 
 use super::replay::bytes_of;
 use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
@@ -61,12 +62,21 @@ impl<R: Remote> Remote for Recorded<R> {
                 self.recorder.write(said(x, &answer)).await;
                 Ok(answer)
             }
+            Err(Fault::HeaderRefused(challenge)) => {
+                let answer = Answer::Challenged(challenge.clone());
+                self.recorder.write(said(x, &answer)).await;
+                Err(Fault::HeaderRefused(challenge))
+            }
             Err(fault) => {
                 let why = why(&fault);
                 self.recorder.write(Entry::Fault { x, why }).await;
                 Err(fault)
             }
         }
+    }
+
+    fn is_held_up(&self) -> Option<watch::Receiver<bool>> {
+        self.remote.is_held_up()
     }
 }
 
@@ -204,7 +214,11 @@ fn spelt(challenge: &Challenge) -> String {
 
 fn why(fault: &Fault) -> Why {
     match fault {
-        Fault::Unreachable { .. } | Fault::Withheld { .. } => Why::Unreachable,
+        Fault::Unreachable { .. }
+        | Fault::Unwelcome { .. }
+        | Fault::Withheld { .. }
+        | Fault::NoHeaders(_)
+        | Fault::HeaderRefused(_) => Why::Unreachable,
         Fault::Cut { .. } | Fault::Silent { .. } => Why::Cut,
         Fault::NotMcp { .. } => Why::NotMcp,
         Fault::TooLarge { .. } => Why::TooLarge,

@@ -46,6 +46,9 @@ impl Replay {
         let mut changes = self.script.subscribe();
         loop {
             let next = self.take(Script::next_of_host);
+            if let Some(Entry::Host(text)) = next {
+                return Some(Entry::Host(self.script.borrow().filled_in(&text)));
+            }
             if next.is_some() || self.script.borrow().is_host_done() {
                 return next;
             }

@@ -3,8 +3,12 @@
 //! Loading the roots takes longer than everything else at the start, so it happens on a thread of its own while stdin
 //! is read and the connection is made; the verifier waits for it only if it is not done. Plain http never loads them.
 //!
+//! A server may ask who we are as well (`--client-cert`): [`Identity`] is what it is shown.
+//!
 //! RFC 8446, RFC 5246; T27 in security.md.
 
+use std::error::Error as StdError;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,9 +18,13 @@ use std::thread;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    AlertDescription, ClientConfig, DigitallySignedStruct, InconsistentKeys, SignatureScheme,
+};
 use rustls_platform_verifier::Verifier;
+use zeroize::Zeroizing;
 
 /// Why no TLS configuration could be made.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +43,201 @@ pub enum Error {
         /// Which one.
         path: PathBuf,
     },
+    /// A file of the client's certificate cannot be read.
+    #[error("cannot read {path}")]
+    UnreadableIdentity {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file that should hold the client's certificate does not.
+    #[error("{path} holds no PEM certificate")]
+    NoClientCertificate {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// The file that should hold the key does not.
+    #[error("{path} holds no PEM private key")]
+    NoKey {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// There is nobody to ask for the key's passphrase.
+    #[error("the private key in {path} is encrypted")]
+    Encrypted {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The key is not the certificate's.
+    #[error("the private key in {key} is not the one of the certificate in {certificate}")]
+    Mismatch {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+    /// A certificate or a key of a kind that cannot be used.
+    #[error("the certificate in {certificate} with the key in {key} cannot be used")]
+    Unusable {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+        /// What rustls says.
+        source: rustls::Error,
+    },
     /// rustls refused its own defaults.
     #[error("TLS cannot be set up")]
     Setup(#[from] rustls::Error),
+}
+
+impl Error {
+    /// What the person can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } | Self::NoCertificate { .. } => "--ca takes a PEM file",
+            Self::UnreadableIdentity { .. } => "check the path and its permissions",
+            Self::NoClientCertificate { .. } => {
+                "--client-cert takes a PEM file: the certificate first, then those that vouch for it"
+            }
+            Self::NoKey { .. } => {
+                "--client-cert-key takes a PEM file; without it the key is looked for beside the certificate"
+            }
+            Self::Encrypted { .. } => {
+                "`openssl pkey -in FILE -out NEW` writes it without a passphrase; `chmod 600` the new file"
+            }
+            Self::Mismatch { .. } | Self::Unusable { .. } => {
+                "check --client-cert and --client-cert-key: its own certificate stands first in the file"
+            }
+            Self::Setup(_) => "use a newer mcpipe",
+        }
+    }
+}
+
+/// Who we are to a server that asks in the handshake: a certificate, those that vouch for it, and the key.
+#[derive(Clone)]
+pub struct Identity(Arc<SingleCertAndKey>);
+
+impl Identity {
+    /// Reads the chain from a PEM file, and its key (PKCS #8, PKCS #1 or SEC 1) from another or from the same.
+    ///
+    /// # Errors
+    /// A file that cannot be read or does not hold what it should; a key of another certificate.
+    pub fn read(certificate: &Path, key: Option<&Path>) -> Result<Self, Error> {
+        let key = key.unwrap_or(certificate);
+        let pem = identity_file(certificate)?;
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+            .filter_map(Result::ok)
+            .collect();
+        if chain.is_empty() {
+            return Err(Error::NoClientCertificate {
+                path: certificate.into(),
+            });
+        }
+        let pem = identity_file(key)?;
+        // RFC 7468 section 11, and RFC 1421's header, which OpenSSL still writes into the older formats.
+        let is_encrypted = ["ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED"]
+            .iter()
+            .any(|mark| memchr::memmem::find(&pem, mark.as_bytes()).is_some());
+        if is_encrypted {
+            return Err(Error::Encrypted { path: key.into() });
+        }
+        let secret =
+            PrivateKeyDer::from_pem_slice(&pem).map_err(|_| Error::NoKey { path: key.into() })?;
+        let certified = CertifiedKey::from_der(chain, secret, &ring::default_provider());
+        let certified = certified.map_err(|source| match source {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => Error::Mismatch {
+                certificate: certificate.into(),
+                key: key.into(),
+            },
+            source => Error::Unusable {
+                certificate: certificate.into(),
+                key: key.into(),
+                source,
+            },
+        })?;
+        Ok(Self(Arc::new(SingleCertAndKey::from(certified))))
+    }
+
+    /// Shows it to every server that this configuration is used with and that asks.
+    pub fn show_in(&self, config: &mut ClientConfig) {
+        config.client_auth_cert_resolver = Arc::clone(&self.0) as _;
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Identity")
+    }
+}
+
+fn identity_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let pem = fs::read(path).map_err(|source| Error::UnreadableIdentity {
+        path: path.into(),
+        source,
+    })?;
+    Ok(Zeroizing::new(pem))
+}
+
+/// What a server that broke the handshake off says of the client's certificate (RFC 8446 section 6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwelcome {
+    /// It was shown none.
+    Missing,
+    /// It does not take the one that it was shown.
+    Refused(AlertDescription),
+}
+
+impl Unwelcome {
+    /// What a person can do about it.
+    pub const HINT: &str = "Check --client-cert FILE and --client-cert-key FILE: the server wants a certificate of an authority it trusts.";
+
+    /// Looks for it among the causes of an error.
+    pub fn among(error: &(dyn StdError + 'static)) -> Option<Self> {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if let Some(rustls::Error::AlertReceived(alert)) = error.downcast_ref() {
+                return Self::of(*alert);
+            }
+            // An io::Error gives as its source what is below the one it was made of.
+            let wrapped = error
+                .downcast_ref::<io::Error>()
+                .and_then(io::Error::get_ref);
+            cause = match wrapped {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
+        }
+        None
+    }
+
+    fn of(alert: AlertDescription) -> Option<Self> {
+        match alert {
+            AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
+                Some(Self::Missing)
+            }
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied => Some(Self::Refused(alert)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Unwelcome {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => out.write_str("wants a TLS client certificate"),
+            Self::Refused(alert) => {
+                write!(out, "does not take our TLS client certificate ({alert:?})")
+            }
+        }
+    }
 }
 
 /// Reads the certificates of a PEM file.
@@ -153,5 +353,92 @@ impl ServerCertVerifier for Patient {
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixture(name: &str) -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures/tls")
+            .join(name)
+    }
+
+    fn read(certificate: &str, key: Option<&str>) -> Result<Identity, Error> {
+        Identity::read(&fixture(certificate), key.map(fixture).as_deref())
+    }
+
+    #[test]
+    fn a_key_may_be_pkcs8_sec1_or_pkcs1_and_stand_beside_its_certificate() {
+        for (certificate, key) in [
+            ("client.pem", Some("client.key")),
+            ("client.pem", Some("client-sec1.key")),
+            ("client-rsa.pem", None),
+            ("client-rsa.pem", Some("client-rsa.pem")),
+        ] {
+            assert!(read(certificate, key).is_ok(), "{certificate} {key:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_told_apart_and_names_its_file() {
+        type Check = fn(&Error) -> bool;
+        let cases: [(&str, Option<&str>, Check, &str); 6] = [
+            (
+                "client.pem",
+                Some("server.key"),
+                |e| matches!(e, Error::Mismatch { .. }),
+                "server.key",
+            ),
+            (
+                "client.pem",
+                Some("client-encrypted.key"),
+                |e| matches!(e, Error::Encrypted { .. }),
+                "client-encrypted.key",
+            ),
+            (
+                "client.pem",
+                Some("client-encrypted-sec1.key"),
+                |e| matches!(e, Error::Encrypted { .. }),
+                "client-encrypted-sec1.key",
+            ),
+            (
+                "client.pem",
+                None,
+                |e| matches!(e, Error::NoKey { .. }),
+                "client.pem",
+            ),
+            (
+                "client.key",
+                None,
+                |e| matches!(e, Error::NoClientCertificate { .. }),
+                "client.key",
+            ),
+            (
+                "nowhere.pem",
+                None,
+                |e| matches!(e, Error::UnreadableIdentity { .. }),
+                "nowhere.pem",
+            ),
+        ];
+        for (certificate, key, is_it, named) in cases {
+            let error = read(certificate, key).unwrap_err();
+            assert!(is_it(&error), "{error:?}");
+            assert!(error.to_string().contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_found_however_deep_it_lies() {
+        let alert = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
+        let wrapped = io::Error::other(io::Error::other(alert.clone()));
+        let found = Some(Unwelcome::Refused(AlertDescription::UnknownCA));
+        assert_eq!(Unwelcome::among(&alert), found);
+        assert_eq!(Unwelcome::among(&io::Error::other(alert)), found);
+        assert_eq!(Unwelcome::among(&wrapped), found);
+        let other = rustls::Error::AlertReceived(AlertDescription::DecodeError);
+        assert_eq!(Unwelcome::among(&io::Error::other(other)), None);
     }
 }

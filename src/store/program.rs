@@ -117,6 +117,20 @@ impl Words {
         self.0.iter().map(String::as_str)
     }
 
+    /// Its first word, for messages: somebody may have put a secret into the others.
+    pub fn program(&self) -> &str {
+        self.0.first().map_or("", String::as_str)
+    }
+
+    /// For somebody else to run; without the passphrase's variable.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(self.program());
+        command
+            .args(self.0.iter().skip(1))
+            .env_remove("MCPIPE_PASSPHRASE");
+        command
+    }
+
     /// Runs it and returns what it printed, at most [`MAX_OUTPUT`] bytes. With `input` that is its standard input, else
     /// there is none.
     ///
@@ -140,20 +154,17 @@ impl Words {
         patience: Duration,
         most: usize,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let [program, arguments @ ..] = self.0.as_slice() else {
-            return Err(Error::Words("it is empty"));
-        };
+        let program = self.program();
         let broken = |source| Error::Broken {
-            program: program.clone(),
+            program: program.to_owned(),
             source,
         };
         let slow = || Error::Slow {
-            program: program.clone(),
+            program: program.to_owned(),
             seconds: patience.as_secs(),
         };
-        let mut child = Command::new(program)
-            .args(arguments)
-            .env_remove("MCPIPE_PASSPHRASE")
+        let mut child = self
+            .command()
             .stdin(input.map_or_else(Stdio::null, |_| Stdio::piped()))
             .stdout(Stdio::piped())
             .spawn()
@@ -180,7 +191,7 @@ impl Words {
             return Err(slow());
         };
         if !status.success() {
-            let program = program.clone();
+            let program = program.to_owned();
             return Err(Error::Failed { program, status });
         }
         Ok(output)

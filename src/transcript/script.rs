@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use http::HeaderMap;
 
+use super::matching::{Bound, filled_in};
 use super::{Difference, Entry, Exchange, Headers, Line, Transcript, Verb, compare};
 use crate::frame::{Frame, Id, member_of};
 
@@ -20,6 +21,8 @@ pub struct Script {
     front: usize,
     /// What was posted, for ids left out of answers.
     posted: BTreeMap<Exchange, Asked>,
+    /// What the bridge alone could name.
+    bound: Bound,
     surprises: Vec<String>,
 }
 
@@ -44,6 +47,7 @@ impl Script {
             lines: transcript.lines,
             front: 0,
             posted: BTreeMap::new(),
+            bound: Bound::new(),
             surprises: Vec::new(),
         };
         script.advance();
@@ -137,27 +141,33 @@ impl Script {
         }
     }
 
-    /// A message fed on an exchange: a response without an id, or with the id the transcript's request has, gets the
+    /// What is fed, with what the bridge named in the places the transcript has for it.
+    pub fn filled_in(&self, text: &str) -> String {
+        filled_in(text, &self.bound)
+    }
+
+    /// A message fed on an exchange: filled in, and a response without an id, or with the id the transcript's request has, gets the
     /// id that was really posted.
     pub fn fed(&self, x: Exchange, text: &str) -> String {
+        let text = self.filled_in(text);
         let Some(Asked {
             expected,
             found: Some(found),
         }) = self.posted.get(&x)
         else {
-            return text.to_owned();
+            return text;
         };
-        let id = member_of(text, "id");
-        if member_of(text, "method").is_some() {
-            return text.to_owned();
+        let id = member_of(&text, "id");
+        if member_of(&text, "method").is_some() {
+            return text;
         }
         match (id, text.strip_suffix('}')) {
             (None, Some(open)) if text.starts_with('{') => format!(r#"{open},"id":{found}}}"#),
-            (Some(id), _) if Id::parse(id) == *expected => Frame::parse(text).map_or_else(
-                |_| text.to_owned(),
-                |frame| frame.with_id(found).text().to_owned(),
-            ),
-            _ => text.to_owned(),
+            (Some(id), _) if Id::parse(id) == *expected => match Frame::parse(&text) {
+                Ok(frame) => frame.with_id(found).text().to_owned(),
+                Err(_) => text,
+            },
+            _ => text,
         }
     }
 
@@ -219,14 +229,23 @@ impl Script {
             .undone()
             .filter(|(_, line)| !matches!(line.entry, Entry::Note(_)))
             .take_while(|(_, line)| line.entry.is_expected());
+        let mut met = None;
         for (at, line) in awaited {
-            match came.meets(&line.entry) {
-                Some(Ok(())) => return Some(at),
+            let mut bound = self.bound.clone();
+            match came.meets(&line.entry, &mut bound) {
+                Some(Ok(())) => {
+                    met = Some((at, bound));
+                    break;
+                }
                 Some(Err(difference)) => {
                     let _ = write!(complaint, "\n  is not line {}: {difference}", line.number);
                 }
                 None => {}
             }
+        }
+        if let Some((at, bound)) = met {
+            self.bound = bound;
+            return Some(at);
         }
         // What is refused is often tried again.
         if self.surprises.last() != Some(&complaint) {
@@ -238,9 +257,9 @@ impl Script {
 
 impl Came<'_> {
     /// Whether it is what the entry expects, if it is of that kind at all.
-    fn meets(&self, entry: &Entry) -> Option<Result<(), Difference>> {
+    fn meets(&self, entry: &Entry, bound: &mut Bound) -> Option<Result<(), Difference>> {
         match (self, entry) {
-            (Self::Said(found), Entry::Bridge(expected)) => Some(compare(expected, found)),
+            (Self::Said(found), Entry::Bridge(expected)) => Some(compare(expected, found, bound)),
             (
                 Self::Asked(found, place, fields),
                 Entry::Request {
@@ -248,7 +267,7 @@ impl Came<'_> {
                 },
             ) => {
                 let body = match (verb, found) {
-                    (Verb::Post(expected), Verb::Post(found)) => compare(expected, found),
+                    (Verb::Post(expected), Verb::Post(found)) => compare(expected, found, bound),
                     (Verb::Get, Verb::Get) | (Verb::Delete, Verb::Delete) => Ok(()),
                     _ => return None,
                 };
@@ -412,5 +431,29 @@ mod tests {
         ] {
             assert_eq!(script.fed(x, text), expected);
         }
+    }
+
+    #[test]
+    fn what_only_the_bridge_can_name_is_named_back_to_it() {
+        let mut script = script(
+            r#"{"post":{"id":"$call","method":"a"},"x":1}
+            {"bridge":{"id":"$question","method":"b"}}
+            {"host":{"id":"$question","result":{}}}
+            {"bridge":{"id":"$question"}}"#,
+        );
+        let call = post(r#"{"id":"bridge:1","method":"a"}"#);
+        script.asked(&call, None, &HeaderMap::new());
+        script.said(r#"{"id":"bridge:2","method":"b"}"#);
+        let fed = r#"{"jsonrpc":"2.0","id":"$question","result":{}}"#;
+        let filled = r#"{"jsonrpc":"2.0","id":"bridge:2","result":{}}"#;
+        assert_eq!(script.filled_in(fed), filled);
+        let answer = r#"{"id":"$call","result":{}}"#;
+        assert_eq!(script.fed(1, answer), r#"{"id":"bridge:1","result":{}}"#);
+        let (at, _) = script.next_of_host().unwrap();
+        script.play(at);
+        script.said(r#"{"id":"bridge:3"}"#);
+        let complaint = script.complaint().unwrap();
+        let part = "is not line 4: at id: expected \"bridge:2\", found \"bridge:3\"";
+        assert!(complaint.contains(part), "{complaint}");
     }
 }

@@ -203,6 +203,33 @@ async fn login_gets_a_token_now_and_status_says_how() {
 }
 
 #[tokio::test]
+async fn a_script_gets_a_machines_token_though_none_was_there() {
+    let home = tempfile::tempdir().unwrap();
+    let authority = Authority::start().await;
+    authority.add_secret_client("robot", SECRET, "client_secret_basic");
+    let remote = protected_by(&authority).await;
+    let url = remote.url();
+    let robot = ["--client-credentials", "--client-id", "robot"];
+    let asked = [
+        &["token", &url][..],
+        &robot,
+        &["--client-secret-env", "ROBOT"],
+    ]
+    .concat();
+    for _ in 0..2 {
+        let token = Process::start_in(home.path(), &asked, &[("ROBOT", SECRET)]);
+        let left = token.left().await;
+        assert_eq!(left.lines, authority.access_tokens(), "{}", left.stderr);
+    }
+    assert_eq!(authority.grants("client_credentials").len(), 1);
+    let wrong = Process::start_with(&asked, &[("ROBOT", "wrong")])
+        .left()
+        .await;
+    assert_eq!(wrong.status.code(), Some(3));
+    assert!(wrong.stderr.contains("invalid_client"), "{}", wrong.stderr);
+}
+
+#[tokio::test]
 async fn grants_that_contradict_or_lack_something_are_mistakes() {
     let key = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let made = tempfile::NamedTempFile::new().unwrap();

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::copy_bidirectional;
+use rustls::server::{WantsServerCert, WebPkiClientVerifier};
+use rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
+use tokio::io::{AsyncWriteExt as _, copy, copy_bidirectional, sink};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
@@ -19,6 +21,13 @@ pub(crate) struct Front {
     greeted: Arc<AtomicUsize>,
 }
 
+fn builder() -> ConfigBuilder<ServerConfig, WantsVerifier> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+}
+
 /// A file of fixtures/tls.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -28,14 +37,26 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 
 impl Front {
     pub(crate) async fn before(origin: &str) -> Self {
+        let config = builder().with_no_client_auth();
+        Self::with(origin, config).await
+    }
+
+    /// One that serves only those who show a certificate of the test's client CA.
+    pub(crate) async fn for_the_known(origin: &str) -> Self {
+        let mut roots = rustls::RootCertStore::empty();
+        let ca = CertificateDer::from_pem_file(fixture("client-ca.pem")).unwrap();
+        roots.add(ca).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+        let config = builder().with_client_cert_verifier(verifier.build().unwrap());
+        Self::with(origin, config).await
+    }
+
+    async fn with(origin: &str, config: ConfigBuilder<ServerConfig, WantsServerCert>) -> Self {
         let behind = Url::parse(origin).unwrap().port().unwrap();
         let chain = CertificateDer::pem_file_iter(fixture("server.pem")).unwrap();
         let key = PrivateKeyDer::from_pem_file(fixture("server.key")).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
+        let config = config
             .with_single_cert(chain.map(Result::unwrap).collect(), key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -51,8 +72,14 @@ impl Front {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, count) = (acceptor.clone(), Arc::clone(&count));
                 tasks.spawn(async move {
-                    let Ok(mut near) = acceptor.accept(stream).await else {
-                        return;
+                    let mut near = match acceptor.accept(stream).into_fallible().await {
+                        Ok(near) => near,
+                        // Closed with something unread, a socket resets, and may take the alert with it.
+                        Err((_, mut refused)) => {
+                            let _ = refused.shutdown().await;
+                            let _ = copy(&mut refused, &mut sink()).await;
+                            return;
+                        }
                     };
                     count.fetch_add(1, Ordering::Relaxed);
                     let mut far = TcpStream::connect(("127.0.0.1", behind)).await.unwrap();

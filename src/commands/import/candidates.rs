@@ -194,6 +194,13 @@ fn understood(words: &[String], network: &NetworkArgs) -> Result<(Invocation, Ta
         bridge.target.sign_in,
     );
     target.network.ca.extend(network.ca.iter().cloned());
+    if network.client_cert.is_some() {
+        target.network.client_cert.clone_from(&network.client_cert);
+        target
+            .network
+            .client_cert_key
+            .clone_from(&network.client_cert_key);
+    }
     target.network.allow_private |= network.allow_private;
     target.network.allow_http |= network.allow_http;
     Ok((asked, target))

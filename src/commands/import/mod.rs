@@ -247,6 +247,7 @@ fn without_headers(args: &TargetArgs) -> TargetArgs {
         network: NetworkArgs {
             headers: Vec::new(),
             header_files: Vec::new(),
+            header_command: None,
             ..args.network.clone()
         },
         sign_in: SignInArgs::default(),

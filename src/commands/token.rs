@@ -1,0 +1,66 @@
+//! `mcpipe token`: a token that is valid now, on stdout and nothing else there, for curl and scripts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::{on_stderr, print};
+use crate::auth::{self, Authorizer};
+use crate::cli::TokenArgs;
+use crate::report::{Failure, Kind};
+use crate::settings::{self, Surroundings};
+
+/// How long a renewal may take to be stored when its token is printed already.
+const LAST_TOKEN: Duration = Duration::from_secs(5);
+
+/// Prints it, renewed first if need be. Nobody is asked to sign in: a script is no place for that.
+///
+/// # Errors
+/// Wrong settings, a vault that does not open, nobody signed in, or a renewal that failed.
+pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure> {
+    let asked = &args.target;
+    let target = settings::target(asked, around)?;
+    if target.brings_authorization {
+        let error = "the --header that sets Authorization replaces the token";
+        return Err(Failure::usage(error).hint("leave that header out"));
+    }
+    let settings = settings::sign_in(&target, &asked.network, &asked.sign_in, around, on_stderr())?;
+    let settings = auth::Settings {
+        attended: false,
+        ..settings
+    };
+    let resource = settings.canonical_resource();
+    let account = settings.account.clone();
+    let vault = Arc::new(settings::vault(&asked.vault, around, around.is_terminal)?);
+    // A vault that does not open is not one that holds nothing.
+    vault.list().await?;
+    let http = settings::sign_in_http(target.tls, &settings);
+    let authorizer = Authorizer::new(settings, vault, http);
+    let lent = authorizer.lent().await;
+    authorizer.settle(LAST_TOKEN).await;
+    let Some(lent) = lent? else {
+        let (whose, flag) = match account.as_str() {
+            "default" => (String::new(), String::new()),
+            account => (format!(" as {account}"), format!(" --account {account}")),
+        };
+        let error = format!("nobody is signed in to {resource}{whose}");
+        let hint = format!("run `mcpipe login {resource}{flag}`");
+        return Err(Failure::new(Kind::SignIn, error).hint(hint));
+    };
+    let token = lent.token.expose();
+    let text = Zeroizing::new(match args.json {
+        false => format!("{token}\n"),
+        true => {
+            let told = json!({
+                "access_token": token,
+                "token_type": "Bearer",
+                "expires_at": lent.expires_at,
+                "resource": lent.resource,
+            });
+            format!("{told}\n")
+        }
+    });
+    print(&text)
+}

@@ -1,0 +1,148 @@
+//! What makes two questions one, and how long an answer is good.
+//!
+//! Where in doubt two questions differ: then something is fetched that was there, and never the wrong thing told.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::era::edit::Object;
+use crate::frame::{Frame, member_of};
+
+/// The methods whose results may be kept (K-01).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Discover,
+    Tools,
+    Prompts,
+    Resources,
+    Templates,
+    Read,
+}
+
+impl Kind {
+    fn of(method: &str) -> Option<Self> {
+        Some(match method {
+            "server/discover" => Self::Discover,
+            "tools/list" => Self::Tools,
+            "prompts/list" => Self::Prompts,
+            "resources/list" => Self::Resources,
+            "resources/templates/list" => Self::Templates,
+            "resources/read" => Self::Read,
+            _ => return None,
+        })
+    }
+
+    fn is_list(self) -> bool {
+        !matches!(self, Self::Discover | Self::Read)
+    }
+}
+
+/// What is asked, without who asks: the method, and the parameters but `_meta`, in order of their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) kind: Kind,
+    params: String,
+    /// It asks for a page that is not the first.
+    pub(super) has_cursor: bool,
+    /// What is read, decoded.
+    pub(super) uri: Option<String>,
+}
+
+/// Members of `_meta` that belong to one request and change no result.
+const PER_REQUEST: [&str; 5] = [
+    "progressToken",
+    "io.modelcontextprotocol/logLevel",
+    "traceparent",
+    "tracestate",
+    "baggage",
+];
+
+impl Question {
+    /// Reads a request; `None` if its result may not be kept: another method, a round of an exchange with questions in it
+    /// (M-10), parameters that are no object.
+    pub(super) fn of(frame: &Frame) -> Option<Self> {
+        let kind = Kind::of(frame.method().filter(|_| frame.is_request())?)?;
+        let mut params = Object::read(frame.member("params").unwrap_or("{}"))?;
+        if ["inputResponses", "requestState"]
+            .iter()
+            .any(|name| params.get(name).is_some())
+        {
+            return None;
+        }
+        params.remove("_meta");
+        Some(Self {
+            kind,
+            has_cursor: params.get("cursor").is_some_and(|cursor| cursor != "null"),
+            uri: params.get("uri").and_then(decoded),
+            params: ordered(&params),
+        })
+    }
+
+    /// What an answer to this request is kept under: the question, and what the host says of itself (K-02).
+    pub(super) fn key(&self, frame: &Frame) -> String {
+        let meta = frame.param("_meta").unwrap_or("{}");
+        let meta = match Object::read(meta) {
+            Some(mut meta) => {
+                for name in PER_REQUEST {
+                    meta.remove(name);
+                }
+                ordered(&meta)
+            }
+            None => meta.to_owned(),
+        };
+        format!("{:?} {} {meta}", self.kind, self.params)
+    }
+}
+
+/// An object with its members in order of their names. Of two with one name both count: peers differ in which they read.
+fn ordered(object: &Object) -> String {
+    let mut members: Vec<(&str, &str)> = object.iter().collect();
+    members.sort_by_key(|(name, _)| *name);
+    let members: Vec<String> = members
+        .into_iter()
+        .map(|(name, value)| format!("{}:{value}", Value::from(name)))
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// How long a result is good, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Life {
+    pub(super) ttl: Duration,
+    pub(super) is_private: bool,
+}
+
+impl Life {
+    /// What the remote's result, as JSON text, says of itself; `None` if it is not to be kept. A life that cannot be read
+    /// is none, and one that is not `public` is private. `default` is for lists that say nothing.
+    pub(super) fn of(result: &str, kind: Kind, default: Option<Duration>) -> Option<Self> {
+        if !is_complete(result) {
+            return None;
+        }
+        let (ttl, is_private) = match member_of(result, "ttlMs").filter(|text| *text != "null") {
+            Some(text) => {
+                let scope = member_of(result, "cacheScope").and_then(decoded);
+                let millis = text.parse().ok()?;
+                (
+                    Duration::from_millis(millis),
+                    scope.as_deref() != Some("public"),
+                )
+            }
+            None => (default.filter(|_| kind.is_list())?, true),
+        };
+        (!ttl.is_zero()).then_some(Self { ttl, is_private })
+    }
+}
+
+/// Whether a result is the whole answer: it says so, or, as in the legacy era, says nothing (E-15).
+pub(super) fn is_complete(result: &str) -> bool {
+    result.trim_start().starts_with('{')
+        && member_of(result, "resultType")
+            .is_none_or(|kind| decoded(kind).as_deref() == Some("complete"))
+}
+
+/// A JSON string's text.
+pub(super) fn decoded(text: &str) -> Option<String> {
+    serde_json::from_str(text).ok()
+}

@@ -1,0 +1,156 @@
+use std::time::Duration;
+
+use super::question::{Kind, Life, Question};
+use super::shelf::{MAX_BYTES, MAX_ENTRIES, Shelf};
+use super::*;
+
+fn request(method: &str, params: &str) -> Frame {
+    Frame::request(&Id::ours(1), method, Some(params))
+}
+
+fn key(method: &str, params: &str) -> Option<String> {
+    let frame = request(method, params);
+    Some(Question::of(&frame)?.key(&frame))
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const LIFE: Life = Life {
+    ttl: SECOND,
+    is_private: true,
+};
+
+// K-02
+#[test]
+fn what_may_change_a_result_makes_another_question() {
+    let same = [
+        r#"{"cursor":"a","_meta":{"x":1,"y":2}}"#,
+        r#"{"_meta":{"y":2,"x":1}, "cursor" : "a"}"#,
+        r#"{"cursor":"a","_meta":{"x":1,"progressToken":7,"y":2,"traceparent":"00"}}"#,
+    ]
+    .map(|params| key("tools/list", params).unwrap());
+    assert!(same.iter().all(|one| *one == same[0]), "{same:?}");
+    for other in [
+        "{}",
+        r#"{"cursor":"b","_meta":{"x":1,"y":2}}"#,
+        r#"{"cursor":"a"}"#,
+        r#"{"cursor":"a","_meta":{"x":2,"y":2}}"#,
+        r#"{"cursor":"a","_meta":{"x":1,"y":2},"filter":1}"#,
+        r#"{"cursor":"a","cursor":"b","_meta":{"x":1,"y":2}}"#,
+    ] {
+        assert_ne!(key("tools/list", other).unwrap(), same[0], "{other}");
+    }
+    assert_ne!(key("prompts/list", "{}"), key("tools/list", "{}"));
+    assert_eq!(
+        key("tools/list", "{}"),
+        Question::of(&Frame::request(&Id::ours(2), "tools/list", None))
+            .map(|question| question.key(&Frame::request(&Id::ours(2), "tools/list", None)))
+    );
+}
+
+// K-01, M-10
+#[test]
+fn only_six_methods_and_no_round_of_questions_may_be_kept() {
+    for (method, params) in [
+        ("tools/call", "{}"),
+        ("prompts/get", "{}"),
+        ("completion/complete", "{}"),
+        ("subscriptions/listen", "{}"),
+        ("resources/read", r#"{"uri":"a:","inputResponses":{}}"#),
+        ("resources/read", r#"{"uri":"a:","requestState":"s"}"#),
+        ("tools/list", "[]"),
+    ] {
+        assert_eq!(key(method, params), None, "{method} {params}");
+    }
+    let note = Frame::notification("tools/list", None);
+    assert_eq!(Question::of(&note), None);
+}
+
+// K-01, K-03, E-15
+#[test]
+fn a_life_is_what_the_remote_says_it_is() {
+    let default = Some(Duration::from_secs(9));
+    let of = |result: &str, kind| {
+        Life::of(result, kind, default).map(|life| (life.ttl.as_millis(), life.is_private))
+    };
+    for (result, wanted) in [
+        (r#"{"ttlMs":5,"cacheScope":"public"}"#, Some((5, false))),
+        (r#"{"ttlMs":5,"cacheScope":"private"}"#, Some((5, true))),
+        (r#"{"ttlMs":5,"cacheScope":"shared"}"#, Some((5, true))),
+        (r#"{"ttlMs":5}"#, Some((5, true))),
+        (r#"{"resultType":"complete","ttlMs":5}"#, Some((5, true))),
+        (r#"{"resultType":"input_required","ttlMs":5}"#, None),
+        (r#"{"resultType":"input_required"}"#, None),
+        (r#"{"ttlMs":0}"#, None),
+        (r#"{"ttlMs":-1}"#, None),
+        (r#"{"ttlMs":"5"}"#, None),
+        (r#"{"ttlMs":5.5}"#, None),
+        (r#"{"ttlMs":1e400}"#, None),
+        (r#"{"ttlMs":null}"#, Some((9000, true))),
+        (r#"{"cacheScope":"public"}"#, Some((9000, true))),
+        ("7", None),
+    ] {
+        assert_eq!(of(result, Kind::Tools), wanted, "{result}");
+    }
+    assert_eq!(of("{}", Kind::Read), None);
+    assert_eq!(of("{}", Kind::Discover), None);
+    assert_eq!(of(r#"{"ttlMs":5}"#, Kind::Read), Some((5, true)));
+}
+
+fn put(shelf: &mut Shelf, key: &str, result: &str) {
+    let question = Question::of(&request("tools/list", "{}")).unwrap();
+    let answer = Frame::result(&Id::ours(1), result);
+    shelf.put(key.to_owned(), question, answer, LIFE, Duration::ZERO);
+}
+
+#[test]
+fn few_are_kept_and_the_oldest_goes_first() {
+    let mut shelf = Shelf::default();
+    for number in 0..=MAX_ENTRIES {
+        put(&mut shelf, &number.to_string(), "{}");
+    }
+    assert!(shelf.serve("0", Duration::ZERO).is_none());
+    assert!(shelf.serve("1", Duration::ZERO).is_some());
+    // One in the place of another makes nobody leave.
+    put(&mut shelf, "1", "{}");
+    assert!(shelf.serve("2", Duration::ZERO).is_some());
+}
+
+#[test]
+fn they_are_kept_within_bytes_too() {
+    let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(MAX_BYTES / 3));
+    let mut shelf = Shelf::default();
+    for key in ["a", "b", "c"] {
+        put(&mut shelf, key, &large);
+    }
+    let kept = ["a", "b", "c"].map(|key| shelf.serve(key, Duration::ZERO).is_some());
+    assert_eq!(kept, [false, true, true]);
+    // What is too large for all of it takes nobody's place.
+    put(&mut shelf, "d", &large.repeat(3).replace("}{", ","));
+    let kept = ["b", "c", "d"].map(|key| shelf.serve(key, Duration::ZERO).is_some());
+    assert_eq!(kept, [true, true, false]);
+}
+
+// K-03, K-07
+#[test]
+fn an_answer_ages_and_is_otherwise_what_it_was() {
+    let mut shelf = Shelf::default();
+    let told = r#"{ "b":1e400, "ttlMs" : 1000 ,"tools":[],"a":"\u0061"}"#;
+    put(&mut shelf, "k", told);
+    let mut at = |millis| {
+        let answer = shelf.serve("k", Duration::from_millis(millis))?;
+        Some(answer.member("result").unwrap().to_owned())
+    };
+    assert_eq!(at(0).as_deref(), Some(told));
+    assert_eq!(at(400), Some(told.replace("1000", "600")));
+    assert_eq!(at(999), Some(told.replace("1000", "1")));
+    assert_eq!(at(1000), None);
+    assert_eq!(at(0), None, "what was stale is gone");
+}
+
+#[test]
+fn a_life_told_shorter_than_it_is_stays_as_it_was_told() {
+    let mut shelf = Shelf::default();
+    put(&mut shelf, "k", r#"{"ttlMs":0}"#);
+    let answer = shelf.serve("k", Duration::from_millis(1)).unwrap();
+    assert_eq!(answer.member("result"), Some(r#"{"ttlMs":0}"#));
+}

@@ -1,0 +1,420 @@
+//! Headers that a program of the user's prints (`--header-command`).
+//!
+//! It is run when the first request needs them and again when the remote turns them down, once for all exchanges that
+//! were turned down together; whoever gives up waiting does not end it. What it prints is secret, except where it fails:
+//! then what it said last on standard error is the reason. Without a shell; bounded in time and in what it may say.
+
+use std::fmt;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::process::Command;
+use tokio::sync::watch;
+use tokio::time;
+use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
+
+use super::printed::{self, Malformed};
+use crate::secret::Secret;
+use crate::store::program::{PATIENCE, Words};
+
+/// The most that it may print, in bytes, on either stream.
+pub const MAX_OUTPUT: usize = 64 * 1024;
+/// Where the program finds the server's address.
+const URL: &str = "MCPIPE_URL";
+/// Not for the program: a passphrase, and what would have it run itself.
+const OURS: [&str; 2] = ["MCPIPE_PASSPHRASE", "MCPIPE_HEADER_COMMAND"];
+/// The longest line of its standard error that is passed on, in characters.
+const LONGEST_LINE: usize = 300;
+/// How long its standard error is still read when it has ended: somebody it left behind may hold it open.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Why a program gave no headers. Holds nothing of what it printed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// It did not start, or broke.
+    #[error("cannot run {program:?}: {why}")]
+    Broken {
+        /// Its first word.
+        program: String,
+        /// What the system says.
+        why: String,
+    },
+    /// It said no.
+    #[error("{program:?} failed ({status}){}", so(.said.as_deref()))]
+    Failed {
+        /// Its first word.
+        program: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last line of its standard error, cleaned.
+        said: Option<String>,
+    },
+    /// It took too long and was ended.
+    #[error("{program:?} took longer than {seconds} seconds{}", so(.said.as_deref()))]
+    Slow {
+        /// Its first word.
+        program: String,
+        /// The patience it had.
+        seconds: u64,
+        /// The last line of its standard error, cleaned.
+        said: Option<String>,
+    },
+    /// Nothing sensible is that long.
+    #[error("{program:?} printed more than {MAX_OUTPUT} bytes")]
+    TooLong {
+        /// Its first word.
+        program: String,
+    },
+    /// What it printed is not what was asked for.
+    #[error("{program:?} printed no headers: {why}")]
+    Malformed {
+        /// Its first word.
+        program: String,
+        /// What is wrong.
+        why: Malformed,
+    },
+}
+
+/// What the program gave.
+#[derive(Clone, Debug)]
+pub struct Given {
+    generation: u64,
+    headers: HeaderMap,
+}
+
+impl Given {
+    /// Marked sensitive; nothing among them that the protocol or the connection sets.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Whether they say who we are, so that nobody has to sign in.
+    pub fn has_authorization(&self) -> bool {
+        self.headers.contains_key(AUTHORIZATION)
+    }
+}
+
+/// The program. Clones share what it gave.
+#[derive(Clone)]
+pub struct HeaderCommand(Arc<Parts>);
+
+struct Parts {
+    words: Words,
+    url: String,
+    tasks: TaskTracker,
+    state: Mutex<State>,
+    is_running: watch::Sender<bool>,
+}
+
+/// Never locked across a wait.
+#[derive(Default)]
+struct State {
+    generation: u64,
+    given: Option<Given>,
+    run: Option<watch::Receiver<Option<Outcome>>>,
+    heard: Option<Listener>,
+}
+
+type Outcome = Result<Given, Error>;
+type Listener = Box<dyn Fn(Secret) + Send>;
+
+impl HeaderCommand {
+    /// To be asked for the headers of `url`; not run yet.
+    pub fn new(words: Words, url: impl Into<String>) -> Self {
+        Self(Arc::new(Parts {
+            words,
+            url: url.into(),
+            tasks: TaskTracker::new(),
+            state: Mutex::default(),
+            is_running: watch::Sender::new(false),
+        }))
+    }
+
+    /// Hands every value it gives to `learn`, before it is sent anywhere.
+    pub fn tell(&self, learn: impl Fn(Secret) + Send + 'static) {
+        self.0.state().heard = Some(Box::new(learn));
+    }
+
+    /// Whether it runs now.
+    pub fn is_running(&self) -> watch::Receiver<bool> {
+        self.0.is_running.subscribe()
+    }
+
+    /// Whether what it gave last has an `Authorization`.
+    pub fn has_authorization(&self) -> bool {
+        let state = self.0.state();
+        state.given.as_ref().is_some_and(Given::has_authorization)
+    }
+
+    /// What it gave last; it is run now if it never was.
+    ///
+    /// # Errors
+    /// See [`Error`]. The next call runs it again.
+    pub async fn headers(&self) -> Result<Given, Error> {
+        self.newer_than(0).await
+    }
+
+    /// What it gives when it is run again, unless somebody has run it since it gave `used`.
+    ///
+    /// # Errors
+    /// As [`HeaderCommand::headers`].
+    pub async fn again(&self, used: &Given) -> Result<Given, Error> {
+        self.newer_than(used.generation).await
+    }
+
+    async fn newer_than(&self, generation: u64) -> Result<Given, Error> {
+        let mut run = {
+            let mut state = self.0.state();
+            if let Some(given) = &state.given
+                && given.generation > generation
+            {
+                return Ok(given.clone());
+            }
+            match &state.run {
+                Some(run) => run.clone(),
+                None => self.begin(&mut state),
+            }
+        };
+        let outcome = run.wait_for(Option::is_some).await;
+        match outcome.ok().and_then(|outcome| outcome.clone()) {
+            Some(outcome) => outcome,
+            // Its task is gone: the process is leaving.
+            None => Err(Error::Broken {
+                program: self.0.words.program().to_owned(),
+                why: "mcpipe is leaving".to_owned(),
+            }),
+        }
+    }
+
+    fn begin(&self, state: &mut State) -> watch::Receiver<Option<Outcome>> {
+        let (tell, run) = watch::channel(None);
+        state.run = Some(run.clone());
+        let parts = Arc::clone(&self.0);
+        parts.is_running.send_replace(true);
+        self.0.tasks.spawn(async move {
+            let found = run_once(&parts.words, &parts.url, PATIENCE).await;
+            let mut state = parts.state();
+            let outcome = found.map(|headers| {
+                if let Some(learn) = &state.heard {
+                    secrets(&headers).for_each(learn);
+                }
+                state.generation += 1;
+                let given = Given {
+                    generation: state.generation,
+                    headers,
+                };
+                state.given = Some(given.clone());
+                given
+            });
+            if let Err(error) = &outcome {
+                tracing::warn!(%error, "no headers");
+            }
+            state.run = None;
+            parts.is_running.send_replace(false);
+            tell.send_replace(Some(outcome));
+        });
+        run
+    }
+}
+
+impl Parts {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for HeaderCommand {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "HeaderCommand({:?})", self.0.words)
+    }
+}
+
+/// The values, and what follows the scheme in one that has one.
+fn secrets(headers: &HeaderMap) -> impl Iterator<Item = Secret> {
+    let texts = headers.values().filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| {
+        let bare = text.split_once(' ').map(|(_, bare)| bare);
+        std::iter::once(text).chain(bare).map(Secret::new)
+    })
+}
+
+async fn run_once(words: &Words, url: &str, patience: Duration) -> Result<HeaderMap, Error> {
+    let program = words.program().to_owned();
+    let broken = |error: std::io::Error| Error::Broken {
+        program: program.clone(),
+        why: error.to_string(),
+    };
+    let mut command = Command::from(words.command());
+    for name in OURS {
+        command.env_remove(name);
+    }
+    let mut child = command
+        .env(URL, url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(broken)?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(broken(std::io::ErrorKind::BrokenPipe.into()));
+    };
+    let mut last = None;
+    let ended = {
+        let listening = passed_on(stderr, &program, &mut last);
+        tokio::pin!(listening);
+        let mut is_silent = false;
+        let work = async {
+            let output = bounded(stdout).await?;
+            match output {
+                Some(output) => Ok(Some((child.wait().await?, output))),
+                None => Ok(None),
+            }
+        };
+        let work = time::timeout(patience, work);
+        tokio::pin!(work);
+        let ended = loop {
+            tokio::select! {
+                ended = &mut work => break ended,
+                () = &mut listening, if !is_silent => is_silent = true,
+            }
+        };
+        if !is_silent {
+            let _ = time::timeout(LAST_WORDS, listening).await;
+        }
+        ended
+    };
+    let (status, output) = match ended {
+        Err(_) => {
+            let seconds = patience.as_secs();
+            return Err(Error::Slow {
+                program,
+                seconds,
+                said: last,
+            });
+        }
+        Ok(Err(error)) => return Err(broken(error)),
+        Ok(Ok(None)) => return Err(Error::TooLong { program }),
+        Ok(Ok(Some(ended))) => ended,
+    };
+    if !status.success() {
+        return Err(Error::Failed {
+            program,
+            status,
+            said: last,
+        });
+    }
+    let headers = printed::headers(&output).map_err(|why| Error::Malformed { program, why })?;
+    Ok(super::https::passed_on(headers))
+}
+
+/// All of it, or `None` if that is too much.
+async fn bounded(source: impl AsyncRead + Unpin) -> std::io::Result<Option<Zeroizing<Vec<u8>>>> {
+    // With room for all: growing would leave pieces of it behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT + 1));
+    let limit = u64::try_from(MAX_OUTPUT).unwrap_or(u64::MAX);
+    source.take(limit + 1).read_to_end(&mut bytes).await?;
+    Ok((bytes.len() <= MAX_OUTPUT).then_some(bytes))
+}
+
+/// Passes each line on to the log, and keeps the last. A prompt that a person should see comes this way, too.
+async fn passed_on(source: impl AsyncRead + Unpin, program: &str, last: &mut Option<String>) {
+    let limit = u64::try_from(MAX_OUTPUT).unwrap_or(u64::MAX);
+    let mut source = BufReader::new(source);
+    let mut lines = (&mut source).take(limit);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).await.unwrap_or(0) > 0 {
+        let said = crate::auth::plain(&String::from_utf8_lossy(&line), LONGEST_LINE);
+        line.clear();
+        if !said.is_empty() {
+            tracing::warn!(program, said, "the header command");
+            *last = Some(said);
+        }
+    }
+    // More than that is not passed on, but must not make it wait for us.
+    let _ = tokio::io::copy(&mut source, &mut tokio::io::sink()).await;
+}
+
+fn so(said: Option<&str>) -> String {
+    said.map(|said| format!(": {said}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_learnt_with_and_without_its_scheme() {
+        let headers = printed::headers(b"Authorization: Bearer abc\nX-Key: def").unwrap();
+        let learnt: Vec<_> = secrets(&headers).map(|it| it.expose().to_owned()).collect();
+        assert_eq!(learnt, ["Bearer abc", "abc", "def"]);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_program_that_fails_hangs_or_floods_is_told_apart() {
+        let long = Duration::from_secs(40);
+        let run = async |line: &str, patience| {
+            let words = Words::split(line).unwrap();
+            run_once(&words, "https://a.example/mcp", patience).await
+        };
+        let headers = run(r"sh -c 'cat; echo X-Url: $MCPIPE_URL'", long).await;
+        assert_eq!(headers.unwrap()["x-url"], "https://a.example/mcp");
+        let failed = run(
+            r"sh -c 'echo s3cret; echo a >&2; printf \\033[1mb\\n >&2; exit 3'",
+            long,
+        )
+        .await;
+        let failed = failed.unwrap_err();
+        assert!(
+            matches!(&failed, Error::Failed { said: Some(said), .. } if said == "[1mb"),
+            "{failed}"
+        );
+        assert_eq!(failed.to_string(), r#""sh" failed (exit status: 3): [1mb"#);
+        let slow = run(
+            r"sh -c 'echo wait >&2; exec sleep 600'",
+            Duration::from_secs(1),
+        )
+        .await;
+        assert!(matches!(slow, Err(Error::Slow { seconds: 1, .. })));
+        assert!(matches!(run("yes", long).await, Err(Error::TooLong { .. })));
+        assert!(matches!(
+            run("/nonexistent/x", long).await,
+            Err(Error::Broken { .. })
+        ));
+        let noisy = run(r"sh -c 'yes | head -c 1000000 >&2; echo X: 1'", long).await;
+        assert_eq!(noisy.unwrap()["x"], "1");
+        // What the protocol sets is not the program's.
+        let ours = run("echo Mcp-Session-Id: x", long).await;
+        assert!(ours.unwrap().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn those_who_wait_together_share_one_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let note = folder.path().join("runs");
+        let line = format!(
+            "sh -c 'echo run >> {0}; echo X: $(wc -l < {0})'",
+            note.display()
+        );
+        let command = HeaderCommand::new(Words::split(&line).unwrap(), "https://a.example");
+        assert!(!command.has_authorization());
+        let many = futures_util::future::join_all((0..5).map(|_| command.headers())).await;
+        let first = many.into_iter().map(Result::unwrap).next_back().unwrap();
+        assert_eq!(first.headers()["x"], "1");
+        let many = futures_util::future::join_all((0..5).map(|_| command.again(&first))).await;
+        for given in many {
+            assert_eq!(given.unwrap().headers()["x"], "2");
+        }
+        // Whoever was late has it already.
+        assert_eq!(command.again(&first).await.unwrap().headers()["x"], "2");
+        assert_eq!(command.headers().await.unwrap().headers()["x"], "2");
+        assert!(!*command.is_running().borrow());
+    }
+}

@@ -1,0 +1,539 @@
+//! What is answered without asking again: for how long, for whom, and what puts an end to it (protocol.md 1.11).
+
+mod binary;
+mod identity;
+
+use std::time::Duration;
+
+use mcpipe::era::{Action, Arrival, Beginning, ExchangeId, Post, Protocol, Translator, Transport};
+use mcpipe::frame::{Frame, Id, Trouble};
+use mcpipe::remote::{Head, Refusal};
+use mcpipe::secret::Secret;
+
+/// The era of the host and that of the remote.
+type Pair = (Era, Era);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Era {
+    Legacy,
+    Modern,
+}
+
+const PAIRS: [Pair; 4] = [
+    (Era::Legacy, Era::Legacy),
+    (Era::Legacy, Era::Modern),
+    (Era::Modern, Era::Legacy),
+    (Era::Modern, Era::Modern),
+];
+
+const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{},"resources":{}},"ttlMs":0,"cacheScope":"private"}"#;
+const INITIALIZED: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"resources":{}},"serverInfo":{"name":"s","version":"1"}}"#;
+const LISTS: [&str; 4] = [
+    "tools/list",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+];
+const PUBLIC: &str = r#"{"x":[1e400],"ttlMs":10000,"cacheScope":"public"}"#;
+const PRIVATE: &str = r#"{"x":[1e400],"ttlMs":10000,"cacheScope":"private"}"#;
+const SILENT: &str = r#"{"x":[1e400]}"#;
+
+/// A translator in the middle, and a remote that answers at once with what it is told to.
+struct Between {
+    translator: Translator,
+    pair: Pair,
+    /// The next answer's `result`; without one nothing is answered.
+    result: Option<String>,
+    told: Vec<Frame>,
+    asked: Vec<Post>,
+    now: Duration,
+    ids: u64,
+}
+
+impl Between {
+    fn new(pair: Pair, cache_ttl: Option<Duration>) -> Self {
+        let mut between = Self {
+            translator: Translator::new(Beginning {
+                protocol: Protocol::Auto,
+                transport: Transport::HttpOnly,
+                remembered: None,
+                seed: [7; 32],
+                cache_ttl,
+            }),
+            pair,
+            result: Some(PUBLIC.to_owned()),
+            told: Vec::new(),
+            asked: Vec::new(),
+            now: Duration::ZERO,
+            ids: 0,
+        };
+        between.open();
+        between
+    }
+
+    /// Says what comes before everything else.
+    fn open(&mut self) {
+        match self.pair.0 {
+            Era::Legacy => {
+                let initialize =
+                    r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{}}"#;
+                self.says(Frame::request(&Id::ours(0), "initialize", Some(initialize)));
+                self.says(Frame::notification("notifications/initialized", None));
+            }
+            // Whatever is asked first also finds out what the remote is.
+            Era::Modern => _ = self.asks("tools/call", r#"{"name":"x"}"#),
+        }
+        self.told.clear();
+        self.asked.clear();
+    }
+
+    fn says(&mut self, frame: Frame) {
+        let mut actions = Vec::new();
+        self.translator.from_host(frame, &mut actions);
+        self.settle(actions);
+    }
+
+    fn brings(&mut self, exchange: ExchangeId, arrival: Arrival) {
+        let mut actions = Vec::new();
+        self.translator.from_remote(exchange, arrival, &mut actions);
+        self.settle(actions);
+    }
+
+    /// Asks what a host of this era would, and returns the answer, if there is one, and whether the remote was asked.
+    fn asks(&mut self, method: &str, params: &str) -> (Option<Frame>, bool) {
+        self.ids += 1;
+        let id = Id::parse(&format!("\"host {}\"", self.ids)).unwrap();
+        let params = match self.pair.0 {
+            Era::Legacy => params.to_owned(),
+            Era::Modern => in_envelope(params),
+        };
+        let asked = self.asked.len();
+        self.says(Frame::request(&id, method, Some(&params)));
+        let answer = self.told.iter().find(|frame| frame.id() == Some(&id));
+        (answer.cloned(), self.asked.len() > asked)
+    }
+
+    /// Whether the remote had to be asked for an answer.
+    fn is_asked(&mut self, method: &str, params: &str) -> bool {
+        let (answer, is_asked) = self.asks(method, params);
+        assert!(answer.is_some(), "{:?} {method} {params}", self.pair);
+        is_asked
+    }
+
+    fn answers(&mut self, post: &Post, result: &str) {
+        let answer = Frame::result(post.frame.id().unwrap(), result);
+        let head = Head {
+            status: 200,
+            session: Some(Secret::new("session")),
+        };
+        self.brings(post.exchange, Arrival::Opened(head));
+        self.brings(post.exchange, Arrival::Frame(answer));
+        self.brings(post.exchange, Arrival::Ended);
+    }
+
+    fn refuses(&mut self, post: &Post, status: u16, code: i64) {
+        let error = Frame::error(post.frame.id(), code, "no", None);
+        let refusal = Refusal {
+            status,
+            frame: Some(error),
+            ..Refusal::default()
+        };
+        self.brings(post.exchange, Arrival::Refused(refusal));
+    }
+
+    /// The remote says something on whichever stream there is.
+    fn notes(&mut self, method: &str, params: Option<&str>) {
+        let note = Frame::notification(method, params);
+        self.brings(ExchangeId(u64::MAX), Arrival::Frame(note));
+    }
+
+    fn later(&mut self, millis: u64) {
+        self.now += Duration::from_millis(millis);
+        self.translator.meanwhile(self.now, 0);
+    }
+
+    fn settle(&mut self, actions: Vec<Action>) {
+        let gone = |status| {
+            Arrival::Refused(Refusal {
+                status,
+                ..Refusal::default()
+            })
+        };
+        for action in actions {
+            match action {
+                Action::Reply(frame) => self.told.push(frame),
+                Action::Listen(listen) => self.brings(listen.exchange, gone(405)),
+                Action::Post(post) => match (post.frame.method(), self.pair.1) {
+                    (Some("server/discover"), Era::Legacy) => self.brings(post.exchange, gone(404)),
+                    (Some("server/discover"), Era::Modern) if is_ours(&post) => {
+                        self.answers(&post, DISCOVERED);
+                    }
+                    (Some("initialize"), _) => self.answers(&post, INITIALIZED),
+                    _ if !post.frame.is_request() => {
+                        self.brings(post.exchange, Arrival::Accepted(Head::default()));
+                    }
+                    _ => {
+                        self.asked.push(post.clone());
+                        if let Some(result) = self.result.clone() {
+                            self.answers(&post, &result);
+                        }
+                    }
+                },
+                _ => {}
+            }
+        }
+    }
+}
+
+fn is_ours(post: &Post) -> bool {
+    post.frame.id().unwrap().text().starts_with("\"bridge:")
+}
+
+fn in_envelope(params: &str) -> String {
+    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}"#;
+    match params.strip_prefix('{') {
+        Some("}") => format!("{{{meta}}}"),
+        Some(rest) => format!("{{{meta},{rest}"),
+        None => panic!("{params}"),
+    }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn what_the_remote_gave_a_life_is_told_again_while_it_lasts() {
+    let read = ("resources/read", r#"{"uri":"a:b"}"#);
+    for pair in PAIRS {
+        for (method, params) in LISTS.map(|list| (list, "{}")).into_iter().chain([read]) {
+            let mut between = Between::new(pair, None);
+            let (first, _) = between.asks(method, params);
+            between.later(4000);
+            let (second, is_asked) = between.asks(method, params);
+            let (first, second) = (first.unwrap(), second.unwrap());
+            assert!(!is_asked, "{pair:?} {method}");
+            let expected = first.with_id(second.id().unwrap());
+            let expected = expected
+                .text()
+                .replace(r#""ttlMs":10000"#, r#""ttlMs":6000"#);
+            assert_eq!(second.text(), expected);
+            between.later(6000);
+            assert!(between.is_asked(method, params), "{pair:?} {method}");
+        }
+    }
+}
+
+#[test]
+fn only_a_host_that_knows_the_hints_sees_them() {
+    for pair in PAIRS {
+        let mut between = Between::new(pair, None);
+        between.is_asked("tools/list", "{}");
+        between.later(1);
+        let (answer, _) = between.asks("tools/list", "{}");
+        let seen = match pair {
+            (Era::Legacy, Era::Modern) => None,
+            // What a session says is stale at once, as far as the host is concerned.
+            (Era::Modern, Era::Legacy) => Some(r#""ttlMs":0"#),
+            _ => Some(r#""ttlMs":9999"#),
+        };
+        let answer = answer.unwrap();
+        assert_eq!(answer.text().contains("ttlMs"), seen.is_some(), "{pair:?}");
+        assert!(
+            answer.text().contains(seen.unwrap_or_default()),
+            "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn a_modern_remotes_word_of_itself_is_kept_too() {
+    let mut between = Between::new((Era::Modern, Era::Modern), None);
+    assert!(between.is_asked("server/discover", "{}"));
+    assert!(!between.is_asked("server/discover", "{}"));
+}
+
+#[test]
+fn calls_are_never_answered_from_here() {
+    for pair in PAIRS {
+        let mut between = Between::new(pair, Some(seconds(60)));
+        for (method, params) in [
+            ("tools/call", r#"{"name":"x"}"#),
+            ("prompts/get", r#"{"name":"x"}"#),
+            ("completion/complete", "{}"),
+        ] {
+            assert!(between.is_asked(method, params), "{pair:?} {method}");
+            assert!(between.is_asked(method, params), "{pair:?} {method}");
+        }
+    }
+}
+
+#[test]
+fn without_a_word_from_the_remote_nothing_is_kept_unless_the_user_says_so() {
+    for pair in PAIRS {
+        for (cache_ttl, is_kept) in [(None, false), (Some(seconds(60)), true)] {
+            let mut between = Between::new(pair, cache_ttl);
+            between.result = Some(SILENT.to_owned());
+            for list in LISTS {
+                assert!(between.is_asked(list, "{}"));
+                assert_eq!(between.is_asked(list, "{}"), !is_kept, "{pair:?} {list}");
+            }
+            let read = r#"{"uri":"a:b"}"#;
+            assert!(between.is_asked("resources/read", read));
+            assert!(between.is_asked("resources/read", read), "{pair:?}");
+            between.later(60_000);
+            assert!(between.is_asked("tools/list", "{}"), "{pair:?}");
+        }
+    }
+}
+
+#[test]
+fn a_remote_that_says_that_nothing_lasts_is_believed() {
+    for pair in PAIRS {
+        for result in [
+            r#"{"ttlMs":0,"cacheScope":"public"}"#,
+            r#"{"ttlMs":-5,"cacheScope":"public"}"#,
+        ] {
+            let mut between = Between::new(pair, Some(seconds(60)));
+            between.result = Some(result.to_owned());
+            assert!(between.is_asked("tools/list", "{}"));
+            assert!(between.is_asked("tools/list", "{}"), "{pair:?} {result}");
+        }
+    }
+}
+
+// K-02, K-06
+#[test]
+fn each_page_is_kept_by_itself_and_progress_makes_no_difference() {
+    for pair in PAIRS {
+        let mut between = Between::new(pair, None);
+        for page in ["{}", r#"{"cursor":""}"#, r#"{"cursor":"b"}"#] {
+            assert!(between.is_asked("tools/list", page), "{pair:?} {page}");
+        }
+        for page in ["{}", r#"{"cursor":""}"#, r#"{ "cursor" : "b" }"#] {
+            assert!(!between.is_asked("tools/list", page), "{pair:?} {page}");
+        }
+        if pair.0 == Era::Legacy {
+            let page = r#"{"_meta":{"progressToken":"p"},"cursor":"b"}"#;
+            assert!(!between.is_asked("tools/list", page), "{pair:?}");
+            let other = r#"{"_meta":{"example.com/tenant":"p"},"cursor":"b"}"#;
+            assert!(between.is_asked("tools/list", other), "{pair:?}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_cursor_makes_all_pages_of_its_list_doubtful() {
+    for pair in PAIRS {
+        let mut between = Between::new(pair, None);
+        between.is_asked("tools/list", "{}");
+        between.is_asked("prompts/list", "{}");
+        between.result = None;
+        for (params, is_kept) in [(r#"{"filter":1}"#, true), (r#"{"cursor":"c"}"#, false)] {
+            between.asks("tools/list", params);
+            let post = between.asked.last().unwrap().clone();
+            between.refuses(&post, 400, -32602);
+            assert_eq!(
+                !between.asks("tools/list", "{}").1,
+                is_kept,
+                "{pair:?} {params}"
+            );
+        }
+        assert!(!between.asks("prompts/list", "{}").1, "{pair:?}");
+    }
+}
+
+// K-05
+#[test]
+fn a_change_that_is_announced_is_seen_at_once() {
+    let kept = [
+        ("tools/list", "{}"),
+        ("prompts/list", "{}"),
+        ("resources/list", "{}"),
+        ("resources/templates/list", r#"{"cursor":"2"}"#),
+        ("resources/read", r#"{"uri":"a:b"}"#),
+        ("resources/read", r#"{"uri":"a:c"}"#),
+    ];
+    for pair in PAIRS {
+        for (note, params, gone) in [
+            ("tools/list_changed", None, &[0][..]),
+            ("prompts/list_changed", None, &[1]),
+            ("resources/list_changed", None, &[2, 3]),
+            ("resources/updated", Some(r#"{"uri":"a:\u0062"}"#), &[4]),
+            ("resources/updated", None, &[4, 5]),
+            ("message", None, &[]),
+        ] {
+            let mut between = Between::new(pair, None);
+            for (method, params) in kept {
+                assert!(between.is_asked(method, params));
+            }
+            between.notes(&format!("notifications/{note}"), params);
+            for (place, (method, params)) in kept.into_iter().enumerate() {
+                let is_asked = between.is_asked(method, params);
+                assert_eq!(is_asked, gone.contains(&place), "{pair:?} {note} {method}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_a_change_has_overtaken_is_not_kept() {
+    for pair in PAIRS {
+        let mut between = Between::new(pair, None);
+        between.result = None;
+        between.asks("tools/list", "{}");
+        between.notes("notifications/tools/list_changed", None);
+        let post = between.asked[0].clone();
+        between.answers(&post, PUBLIC);
+        between.result = Some(PUBLIC.to_owned());
+        assert!(between.is_asked("tools/list", "{}"), "{pair:?}");
+        assert!(!between.is_asked("tools/list", "{}"), "{pair:?}");
+    }
+}
+
+// K-04
+#[test]
+fn what_is_private_dies_with_the_sign_in_and_what_is_public_does_not() {
+    for pair in PAIRS {
+        let mut between = Between::new(pair, None);
+        between.is_asked("tools/list", "{}");
+        between.result = Some(PRIVATE.to_owned());
+        between.is_asked("prompts/list", "{}");
+        between.translator.meanwhile(between.now, 1);
+        assert!(!between.is_asked("tools/list", "{}"), "{pair:?}");
+        assert!(between.is_asked("prompts/list", "{}"), "{pair:?}");
+        assert!(!between.is_asked("prompts/list", "{}"), "{pair:?}");
+
+        // One that comes to somebody who is not any more whoever asked.
+        between.result = None;
+        between.asks("resources/list", "{}");
+        between.translator.meanwhile(between.now, 2);
+        let post = between.asked.last().unwrap().clone();
+        between.answers(&post, PRIVATE);
+        assert!(between.asks("resources/list", "{}").1, "{pair:?}");
+    }
+}
+
+#[test]
+fn who_is_refused_is_told_nothing_from_before() {
+    let refused = || {
+        let forbidden = Refusal {
+            status: 403,
+            ..Refusal::default()
+        };
+        let trouble = Trouble::new("sign_in_needed", "no");
+        [Arrival::Failed(trouble), Arrival::Refused(forbidden)]
+    };
+    for pair in PAIRS {
+        for arrival in refused() {
+            let mut between = Between::new(pair, None);
+            between.result = Some(PRIVATE.to_owned());
+            between.is_asked("tools/list", "{}");
+            between.result = None;
+            between.asks("tools/call", r#"{"name":"x"}"#);
+            let post = between.asked.last().unwrap().clone();
+            let shown = format!("{pair:?} {arrival:?}");
+            between.brings(post.exchange, arrival);
+            assert!(between.asks("tools/list", "{}").1, "{shown}");
+        }
+    }
+}
+
+// M-10
+#[test]
+fn what_came_of_questions_is_not_kept() {
+    let asks = r#"{"resultType":"input_required","ttlMs":10000,"cacheScope":"public","inputRequests":{"q":{"method":"elicitation/create","params":{"mode":"form","message":"?","requestedSchema":{"type":"object","properties":{}}}}},"requestState":"s"}"#;
+    let read = r#"{"uri":"a:b"}"#;
+    for host in [Era::Legacy, Era::Modern] {
+        let mut between = Between::new((host, Era::Modern), None);
+        if host == Era::Legacy {
+            let able = r#"{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{}}"#;
+            between.says(Frame::request(&Id::ours(9), "initialize", Some(able)));
+            between.says(Frame::notification("notifications/initialized", None));
+        }
+        between.result = Some(asks.to_owned());
+        between.asks("resources/read", read);
+        between.result = Some(PUBLIC.to_owned());
+        if host == Era::Legacy {
+            let question = between.told.last().unwrap().clone();
+            assert_eq!(question.method(), Some("elicitation/create"));
+            let answer = Frame::result(
+                question.id().unwrap(),
+                r#"{"action":"accept","content":{}}"#,
+            );
+            between.says(answer);
+            assert!(between.told.last().unwrap().text().contains("1e400"));
+        } else {
+            let retry = r#"{"uri":"a:b","requestState":"s","inputResponses":{"q":{"action":"accept","content":{}}}}"#;
+            assert!(between.is_asked("resources/read", retry));
+            assert!(between.is_asked("resources/read", retry));
+        }
+        assert!(between.is_asked("resources/read", read), "{host:?}");
+        assert!(!between.is_asked("resources/read", read), "{host:?}");
+    }
+}
+
+#[test]
+fn a_host_that_begins_anew_is_told_nothing_from_before() {
+    for remote in [Era::Legacy, Era::Modern] {
+        let mut between = Between::new((Era::Legacy, remote), None);
+        between.is_asked("tools/list", "{}");
+        between.open();
+        assert!(between.is_asked("tools/list", "{}"), "{remote:?}");
+    }
+}
+
+#[test]
+fn a_session_that_was_lost_takes_its_answers_with_it() {
+    let words = Frame::error(None, -32000, "Session not found", None);
+    for host in [Era::Legacy, Era::Modern] {
+        for (status, frame) in [(404, None), (400, Some(words.clone()))] {
+            let mut between = Between::new((host, Era::Legacy), None);
+            between.is_asked("tools/list", "{}");
+            between.result = None;
+            between.asks("tools/call", r#"{"name":"x"}"#);
+            let post = between.asked.last().unwrap().clone();
+            between.result = Some(PUBLIC.to_owned());
+            let refusal = Refusal {
+                status,
+                frame,
+                ..Refusal::default()
+            };
+            between.brings(post.exchange, Arrival::Refused(refusal));
+            assert!(between.is_asked("tools/list", "{}"), "{host:?} {status}");
+        }
+    }
+}
+
+// R-09
+#[test]
+fn a_tool_whose_headers_are_refused_is_listed_anew() {
+    for host in [Era::Legacy, Era::Modern] {
+        let mut between = Between::new((host, Era::Modern), None);
+        between.is_asked("tools/list", "{}");
+        between.result = None;
+        between.asks("tools/call", r#"{"name":"x"}"#);
+        let post = between.asked.last().unwrap().clone();
+        between.result = Some(PUBLIC.to_owned());
+        between.refuses(&post, 400, -32020);
+        assert!(between.is_asked("tools/list", "{}"), "{host:?}");
+    }
+}
+
+#[test]
+fn a_cancelled_question_leaves_nothing_behind() {
+    for pair in PAIRS {
+        let mut between = Between::new(pair, None);
+        between.result = None;
+        between.asks("tools/list", "{}");
+        let cancel = format!(r#"{{"requestId":"host {}"}}"#, between.ids);
+        between.says(Frame::notification(
+            "notifications/cancelled",
+            Some(&cancel),
+        ));
+        let post = between.asked[0].clone();
+        between.answers(&post, PUBLIC);
+        between.result = Some(PUBLIC.to_owned());
+        assert!(between.is_asked("tools/list", "{}"), "{pair:?}");
+    }
+}
