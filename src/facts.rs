@@ -6,6 +6,7 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -15,6 +16,8 @@ use tempfile::NamedTempFile;
 #[derive(Clone, Debug)]
 pub struct Facts {
     path: Option<PathBuf>,
+    /// Held while one is learned: the file is read and written whole, and two may be learned at once.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Facts {
@@ -34,12 +37,16 @@ impl Facts {
             .collect();
         Self {
             path: folder.map(|folder| folder.join("servers").join(format!("{name}.json"))),
+            turn: Arc::default(),
         }
     }
 
     /// Remembers nothing.
     pub fn nowhere() -> Self {
-        Self { path: None }
+        Self {
+            path: None,
+            turn: Arc::default(),
+        }
     }
 
     /// What is remembered under `name`. Blocks for one small read.
@@ -50,6 +57,7 @@ impl Facts {
     /// Remembers it, or forgets it where `value` is null. Blocks for one small write, and not at all when nothing is new.
     pub fn learn(&self, name: &str, value: Value) {
         let Some(path) = &self.path else { return };
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut known = self.read();
         if known.get(name).unwrap_or(&Value::Null) == &value {
             return;
@@ -96,6 +104,21 @@ mod tests {
         assert_eq!(other.recall("identity"), None);
         facts.learn("era", Value::Null);
         assert_eq!(again.recall("era"), None);
+    }
+
+    #[test]
+    fn facts_learned_at_once_are_all_remembered() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = Facts::about(Some(home.path()), "https://a.example/mcp", "default");
+        std::thread::scope(|scope| {
+            for number in 0..16 {
+                let facts = facts.clone();
+                scope.spawn(move || facts.learn(&number.to_string(), json!(number)));
+            }
+        });
+        for number in 0..16 {
+            assert_eq!(facts.recall(&number.to_string()), Some(json!(number)));
+        }
     }
 
     #[test]

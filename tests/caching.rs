@@ -56,9 +56,9 @@ impl Between {
             translator: Translator::new(Beginning {
                 protocol: Protocol::Auto,
                 transport: Transport::HttpOnly,
-                remembered: None,
                 seed: [7; 32],
                 cache_ttl,
+                ..Beginning::default()
             }),
             pair,
             result: Some(PUBLIC.to_owned()),

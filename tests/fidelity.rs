@@ -263,9 +263,8 @@ impl Between {
         let translator = Translator::new(Beginning {
             protocol: Protocol::Auto,
             transport: Transport::HttpOnly,
-            remembered: None,
             seed: [7; 32],
-            cache_ttl: None,
+            ..Beginning::default()
         });
         Self {
             translator,

@@ -23,6 +23,7 @@ mod import; // what mcp-remote kept, found and taken over
 mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
 mod login; // from 401 to a credential, and everything that can go wrong on the way
 mod machines; // tokens without a person: client credentials, workloads, an enterprise's provider
+mod modern; // modern servers: asked again as new requests, remembered, mistaken for what they were
 mod pains; // what users of other bridges suffered, by number
 mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
 mod patience; // what is tried again and when, what is given up, what is kept within bounds

@@ -166,8 +166,9 @@ impl<R: Remote> Road<R> {
 
     /// Posts until something other than a challenge or a passing trouble comes back.
     async fn send(&self, exchange: ExchangeId, post: &Post) -> Result<Answer, Stopped> {
-        let is_harmless =
-            post.frame.method().is_some_and(crate::era::is_harmless) || !post.frame.is_request();
+        let is_harmless = post.may_repeat
+            && (!post.frame.is_request()
+                || post.frame.method().is_some_and(crate::era::is_harmless));
         let mut sends = 0;
         loop {
             sends += 1;

@@ -1,56 +1,215 @@
-//! What an earlier start has found out about the server's era, and what this one does.
+//! What one start tells the next about a server: which era it speaks, and its word of itself.
+//!
+//! Both are dated. An era is believed for a week; a word for as long as the server has said that it may be repeated, and
+//! only if it may be to anyone, for the next start may come with other credentials. It may have been given to what a
+//! host declared that it can do, so it is kept by that.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Bridge, Settings};
-use crate::era::{Beginning, Verdict};
+use crate::era::{self, Beginning, Known, Verdict};
+use crate::facts::Facts;
 use crate::remote::Remote;
 
-/// The name under which the remote's era is remembered, and for how long it is believed, in seconds.
 const ERA: &str = "era";
-const BELIEVED: u64 = 7 * 24 * 3600;
+const DISCOVER: &str = "discover";
+/// How long anything is believed at most.
+const BELIEVED: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Words of one server, the newest first: hosts that declare different things take turns with it.
+const MAX_KNOWN: usize = 4;
+/// What they may come to together, in bytes.
+const MAX_SIZE: usize = 64 * 1024;
 
 impl<R: Remote> Bridge<R> {
     /// What the remote was found to be is remembered with its date, so that later starts need not ask.
-    pub(super) fn remember_verdict(&mut self) {
+    pub(super) fn remember(&mut self) {
         let verdict = self.translator.verdict();
-        if verdict == self.verdict {
+        let is_new = verdict != self.verdict;
+        let known = self.translator.take_discovered();
+        if !is_new && known.is_none() {
             return;
         }
         self.verdict = verdict;
-        let era = verdict.map_or("unknown", Verdict::word);
         let settings = &self.road.settings;
-        let at = seconds((settings.now)());
+        let now = (settings.now)();
         let facts = settings.facts.clone();
-        self.tracker
-            .spawn_blocking(move || facts.learn(ERA, json!({ "era": era, "at": at })));
+        // One after the other, for each writes the whole file.
+        self.tracker.spawn_blocking(move || {
+            if is_new {
+                learn_verdict(&facts, verdict, now);
+            }
+            if let Some(known) = known {
+                learn_known(&facts, known, now);
+            }
+        });
     }
 }
 
 /// How the translator begins: what the command line says, and what an earlier start has found.
 pub(super) fn beginning(settings: &Settings) -> Beginning {
-    let known = settings.facts.recall(ERA);
-    let known = known.and_then(|known| {
-        let age = seconds((settings.now)()).checked_sub(known.get("at")?.as_u64()?)?;
-        // A stale legacy verdict never fails by itself, so it is not believed for ever (protocol.md 2.2).
-        (age < BELIEVED).then(|| Verdict::from_word(known.get("era")?.as_str()?))?
-    });
+    let now = seconds((settings.now)());
     let mut seed = [0; 32];
     if getrandom::fill(&mut seed).is_err() {
         tracing::warn!("the system gives no random numbers: parked calls can be guessed");
     }
+    let remembered = verdict(&settings.facts, now);
+    let known = match remembered {
+        Some(Verdict::Modern) => known(&settings.facts, now),
+        _ => Vec::new(),
+    };
     Beginning {
         protocol: settings.protocol,
         transport: settings.transport,
-        remembered: known,
+        remembered,
+        known: known.into_iter().map(|(known, ..)| known).collect(),
         seed,
         cache_ttl: settings.cache_ttl,
     }
 }
 
+/// Remembers which era the server speaks, or that nobody can tell. Blocks for one small write.
+fn learn_verdict(facts: &Facts, verdict: Option<Verdict>, now: SystemTime) {
+    if verdict != Some(Verdict::Modern) {
+        facts.learn(DISCOVER, Value::Null);
+    }
+    let era = verdict.map_or("unknown", Verdict::word);
+    facts.learn(ERA, json!({ "era": era, "at": seconds(now) }));
+}
+
+/// Remembers what a modern server has said of itself, if it may be repeated. Blocks for one small write.
+fn learn_known(facts: &Facts, new: Known, now: SystemTime) {
+    let now = seconds(now);
+    let mut all = known(facts, now);
+    all.retain(|(known, ..)| known.capabilities != new.capabilities);
+    if let Some(lasts) = era::lasts(&new.discover) {
+        let until = now.saturating_add(lasts.min(BELIEVED).as_secs());
+        all.insert(0, (new, now, until));
+    }
+    all.truncate(MAX_KNOWN);
+    let mut left = MAX_SIZE;
+    all.retain(|(known, ..)| {
+        let size = known.capabilities.len() + known.discover.len();
+        let fits = size <= left;
+        left -= if fits { size } else { 0 };
+        fits
+    });
+    let all: Vec<Value> = all
+        .into_iter()
+        .map(|(known, at, until)| {
+            json!({ "for": known.capabilities, "result": known.discover, "at": at, "until": until })
+        })
+        .collect();
+    let all = Some(Value::from(all)).filter(|all| all != &json!([]));
+    facts.learn(DISCOVER, all.unwrap_or(Value::Null));
+}
+
+fn verdict(facts: &Facts, now: u64) -> Option<Verdict> {
+    let known = facts.recall(ERA)?;
+    let age = now.checked_sub(known.get("at")?.as_u64()?)?;
+    // A stale legacy verdict never fails by itself, so it is not believed for ever (protocol.md 2.2).
+    (age < BELIEVED.as_secs()).then(|| Verdict::from_word(known.get("era")?.as_str()?))?
+}
+
+/// What is known and not too old, with when it was said and until when it may be repeated.
+fn known(facts: &Facts, now: u64) -> Vec<(Known, u64, u64)> {
+    let read = |kept: &Value| {
+        let text = |name| kept.get(name)?.as_str().map(str::to_owned);
+        let number = |name| kept.get(name)?.as_u64();
+        let known = Known {
+            capabilities: text("for")?,
+            discover: text("result")?,
+        };
+        Some((known, number("at")?, number("until")?))
+    };
+    let kept = facts.recall(DISCOVER);
+    let kept = kept.as_ref().and_then(Value::as_array);
+    kept.into_iter()
+        .flatten()
+        .filter_map(read)
+        // A clock that was set back tells nothing of age.
+        .filter(|(_, at, until)| *at <= now && now < *until)
+        .collect()
+}
+
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(home: &tempfile::TempDir) -> Facts {
+        Facts::about(Some(home.path()), "https://a.example/mcp", "default")
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn word(capabilities: &str, discover: &str) -> Known {
+        Known {
+            capabilities: capabilities.into(),
+            discover: discover.into(),
+        }
+    }
+
+    const PUBLIC: &str = r#"{"capabilities":{},"ttlMs":60000,"cacheScope":"public"}"#;
+
+    fn recalled(facts: &Facts, now: u64) -> Vec<Known> {
+        let known = known(facts, now).into_iter();
+        known.map(|(known, ..)| known).collect()
+    }
+
+    #[test]
+    fn a_word_is_repeated_while_its_server_says_so_and_no_longer() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = facts(&home);
+        learn_known(&facts, word("{}", PUBLIC), at(1000));
+        assert_eq!(recalled(&facts, 1059), [word("{}", PUBLIC)]);
+        assert!(recalled(&facts, 1060).is_empty());
+        assert!(recalled(&facts, 999).is_empty());
+        // A newer word that may not be repeated takes the older with it.
+        let private = PUBLIC.replace("public", "private");
+        learn_known(&facts, word("{}", &private), at(1001));
+        assert!(recalled(&facts, 1002).is_empty());
+    }
+
+    #[test]
+    fn words_are_kept_by_what_a_host_can_do_a_few_and_not_too_long() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = facts(&home);
+        for number in 0..6 {
+            learn_known(
+                &facts,
+                word(&format!("{{\"{number}\":{{}}}}"), PUBLIC),
+                at(1000),
+            );
+        }
+        let kept = recalled(&facts, 1000);
+        assert_eq!(kept.len(), MAX_KNOWN);
+        assert_eq!(kept[0].capabilities, r#"{"5":{}}"#);
+        let long = PUBLIC.replace("{}", &format!("\"{}\"", "x".repeat(MAX_SIZE)));
+        learn_known(&facts, word("{}", &long), at(1000));
+        assert_eq!(recalled(&facts, 1000).len(), MAX_KNOWN - 1);
+    }
+
+    #[test]
+    fn an_era_is_believed_for_a_week_and_takes_the_word_of_the_other_with_it() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = facts(&home);
+        learn_verdict(&facts, Some(Verdict::Modern), at(1000));
+        learn_known(&facts, word("{}", PUBLIC), at(1000));
+        assert_eq!(verdict(&facts, 1000), Some(Verdict::Modern));
+        assert_eq!(verdict(&facts, 1000 + 7 * 24 * 3600), None);
+        assert_eq!(verdict(&facts, 999), None);
+        learn_verdict(&facts, Some(Verdict::Legacy), at(1000));
+        assert_eq!(verdict(&facts, 1000), Some(Verdict::Legacy));
+        assert!(recalled(&facts, 1000).is_empty());
+        learn_verdict(&facts, None, at(1000));
+        assert_eq!(verdict(&facts, 1000), None);
+    }
 }

@@ -368,7 +368,7 @@ impl<R: Remote> Bridge<R> {
                 let mut actions = Vec::new();
                 self.tell_the_time();
                 self.translator.from_remote(exchange, arrival, &mut actions);
-                self.remember_verdict();
+                self.remember();
                 self.act(actions).await
             }
         }

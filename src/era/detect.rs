@@ -4,11 +4,13 @@
 //! do more on their modern path, and a stray `initialize` is a failure to the conformance suite (architecture.md 14.3).
 //! Signing in, unreachable hosts and servers in trouble say nothing about an era (V-10).
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::Arrival;
-use crate::frame::{Frame, Id, Trouble, member_of};
+use super::edit::Object;
+use crate::frame::{Frame, Id, Trouble, member_of, printable};
 use crate::remote::Refusal;
 
 /// The modern revision we speak.
@@ -23,8 +25,11 @@ pub(crate) const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabil
 pub(crate) const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
 
 const UNSUPPORTED_VERSION: i64 = -32022;
-/// Header mismatch and missing capability: only a modern server has these codes (V-14).
-const MODERN_CODES: [i64; 2] = [-32020, -32021];
+const HEADER_MISMATCH: i64 = -32020;
+const MISSING_CAPABILITY: i64 = -32021;
+const METHOD_NOT_FOUND: i64 = -32601;
+/// What a server that knows nothing of a request says of it, before it does anything.
+const NOT_DONE: [i64; 3] = [-32600, METHOD_NOT_FOUND, -32602];
 
 /// What an answer to the question says.
 #[derive(Debug)]
@@ -37,34 +42,78 @@ pub(crate) enum Finding {
     Legacy,
     /// A modern remote that wants the question again.
     Again,
+    /// A modern remote, by a code that only such have (V-14), that does not answer; this is why.
+    Refuses(Trouble),
     /// Neither; this is why.
     Unknown(Trouble),
 }
 
-/// The question.
-pub(crate) fn question(id: &Id) -> Frame {
-    let params = json!({
-        "_meta": {
-            VERSION_KEY: MODERN,
-            CAPABILITIES_KEY: {},
-            CLIENT_KEY: { "name": "mcpipe", "version": env!("CARGO_PKG_VERSION") },
-        }
-    });
-    Frame::request(id, "server/discover", Some(&params.to_string()))
+/// The question, with what the host that it is asked for declares in its `_meta`.
+pub(crate) fn question(id: &Id, meta: &Object) -> Frame {
+    let params = format!(r#"{{"_meta":{}}}"#, meta.text());
+    Frame::request(id, "server/discover", Some(&params))
 }
 
-/// Its headers (R-02, R-03).
-pub(crate) fn headers() -> HeaderMap {
-    HeaderMap::from_iter([
-        (
-            HeaderName::from_static("mcp-protocol-version"),
-            HeaderValue::from_static(MODERN),
-        ),
-        (
-            HeaderName::from_static("mcp-method"),
-            HeaderValue::from_static("server/discover"),
-        ),
-    ])
+/// What a host declares in its modern `_meta`: its own three keys, in the revision we speak.
+pub(crate) fn declared(frame: &Frame) -> Object {
+    let said = frame.param("_meta").and_then(Object::read);
+    let said = |key: &str| said.as_ref()?.get(key).filter(|it| it.starts_with('{'));
+    let ours = json!({ "name": "mcpipe", "version": env!("CARGO_PKG_VERSION") }).to_string();
+    let mut meta = Object::default();
+    meta.set(VERSION_KEY, format!("\"{MODERN}\""));
+    meta.set(CAPABILITIES_KEY, said(CAPABILITIES_KEY).unwrap_or("{}"));
+    meta.set(CLIENT_KEY, said(CLIENT_KEY).unwrap_or(&ours));
+    meta
+}
+
+/// How long a `DiscoverResult` may be repeated, and to anyone: what the server itself says of it (K-01). Nothing, where it
+/// is private, for we do not know whose words it was under when the next start asks.
+pub(crate) fn lasts(discover: &str) -> Option<Duration> {
+    let scope: String = serde_json::from_str(member_of(discover, "cacheScope")?).ok()?;
+    let millis: u64 = serde_json::from_str(member_of(discover, "ttlMs")?).ok()?;
+    (scope == "public" && millis > 0).then(|| Duration::from_millis(millis))
+}
+
+/// What an answer to any other request says of the era of a remote that is only remembered to be modern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// Nothing.
+    Nothing,
+    /// It is modern.
+    Modern,
+    /// A legacy remote would say the same, and has then done nothing.
+    Doubt,
+}
+
+/// Looks for evidence in what came of a modern request that is no question.
+pub(crate) fn evidence(arrival: &Arrival) -> Evidence {
+    match arrival {
+        Arrival::Frame(frame) if frame.is_response() => match frame.member("result") {
+            Some(result) if member_of(result, "resultType").is_some() => Evidence::Modern,
+            Some(_) => Evidence::Nothing,
+            None => match evidence_of(frame) {
+                None if code(frame).is_some_and(|code| NOT_DONE.contains(&code)) => Evidence::Doubt,
+                found => found.unwrap_or(Evidence::Nothing),
+            },
+        },
+        Arrival::Refused(refusal) => {
+            let frame = refusal.frame.as_ref();
+            match (frame.and_then(evidence_of), frame.and_then(code)) {
+                (Some(found), _) => found,
+                (None, Some(METHOD_NOT_FOUND)) if refusal.status == 404 => Evidence::Modern,
+                _ if is_legacy(refusal.status) => Evidence::Doubt,
+                _ => Evidence::Nothing,
+            }
+        }
+        _ => Evidence::Nothing,
+    }
+}
+
+fn evidence_of(error: &Frame) -> Option<Evidence> {
+    judge_error(error, false).map(|finding| match finding {
+        Finding::Legacy => Evidence::Doubt,
+        _ => Evidence::Modern,
+    })
 }
 
 /// Judges what came of it.
@@ -114,7 +163,7 @@ fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> Finding {
         .and_then(|frame| judge_error(frame, was_asked_again));
     match (found, refusal.status) {
         (Some(found), _) => found,
-        (None, 400 | 404 | 405 | 406 | 415 | 422) => Finding::Legacy,
+        (None, status) if is_legacy(status) => Finding::Legacy,
         (None, status) => Finding::Unknown(Trouble {
             status: Some(status),
             retryable: status >= 500 || status == 429,
@@ -124,21 +173,21 @@ fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> Finding {
     }
 }
 
+/// Whether legacy servers refuse what they do not know with this (V-08).
+fn is_legacy(status: u16) -> bool {
+    matches!(status, 400 | 404 | 405 | 406 | 415 | 422)
+}
+
+fn code(error: &Frame) -> Option<i64> {
+    serde_json::from_str(member_of(error.member("error")?, "code")?).ok()
+}
+
 /// What an error says of the era: only codes that the specification reserves do (V-14).
 fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<Finding> {
     let error: Value = serde_json::from_str(frame.member("error")?).ok()?;
     let code = error.get("code")?.as_i64()?;
-    if MODERN_CODES.contains(&code) {
-        let words = crate::frame::printable(
-            error
-                .get("message")
-                .and_then(Value::as_str)
-                .unwrap_or_default(),
-            300,
-        );
-        let trouble =
-            format!("The server refuses the way it is asked what it is ({code}): {words}");
-        return Some(Finding::Unknown(Trouble::new("bad_answer", trouble)));
+    if let HEADER_MISMATCH | MISSING_CAPABILITY = code {
+        return Some(Finding::Refuses(refused(code, &error)));
     }
     if code != UNSUPPORTED_VERSION {
         return None;
@@ -159,10 +208,28 @@ fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<Finding> {
     })
 }
 
+/// What is told where the error itself cannot be passed on.
+fn refused(code: i64, error: &Value) -> Trouble {
+    let required = error.pointer("/data/requiredCapabilities");
+    let required = required.and_then(Value::as_object);
+    if let Some(required) = required.filter(|_| code == MISSING_CAPABILITY) {
+        let names: Vec<String> = required.keys().map(|name| printable(name, 40)).collect();
+        let words = format!(
+            "The server serves only hosts that can do what this one does not say it can: {}.",
+            names.join(", ")
+        );
+        return Trouble::new("missing_capability", words);
+    }
+    let words = error.get("message").and_then(Value::as_str);
+    let words = printable(words.unwrap_or_default(), 300);
+    let words = format!("The server refuses the way it is asked what it is ({code}): {words}");
+    Trouble::new("bad_answer", words)
+}
+
 fn unsupported(versions: &[String]) -> Trouble {
     let versions: Vec<String> = versions
         .iter()
-        .map(|version| crate::frame::printable(version, 40))
+        .map(|version| printable(version, 40))
         .collect();
     let words = format!(
         "The server speaks no revision that mcpipe does: it names {}.",
@@ -205,6 +272,7 @@ mod tests {
             Finding::Modern(_) => "modern",
             Finding::Legacy => "legacy",
             Finding::Again => "again",
+            Finding::Refuses(_) => "refuses",
             Finding::Unknown(_) => "unknown",
         }
     }
@@ -248,7 +316,8 @@ mod tests {
                 refused(400, &error(-32022, r#"{"supported":["2025-11-25"]}"#)),
                 "legacy",
             ),
-            (refused(400, &error(-32020, "null")), "unknown"),
+            (refused(400, &error(-32020, "null")), "refuses"),
+            (refused(400, &error(-32021, "null")), "refuses"),
             (refused(400, &error(-32000, "null")), "legacy"),
             (refused(404, &error(-32001, "null")), "legacy"),
             (refused(404, "not found"), "legacy"),
@@ -263,6 +332,60 @@ mod tests {
         // Asked again once, and refused again: that is final (V-06).
         let again = refused(400, &error(-32022, r#"{"supported":["2026-07-28"]}"#));
         assert_eq!(word(&judge(&again, true)), "unknown");
+    }
+
+    #[test]
+    fn what_any_other_answer_says_of_a_remote_that_is_remembered_to_be_modern() {
+        use Evidence::{Doubt, Modern, Nothing};
+        let error = |code: i64, data: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"no","data":{data}}}}}"#
+            )
+        };
+        for (arrival, expected) in [
+            (answer(r#""result":{"resultType":"complete"}"#), Modern),
+            (answer(r#""result":{"tools":[]}"#), Nothing),
+            (answer(r#""error":{"code":-32601,"message":"no"}"#), Doubt),
+            (answer(r#""error":{"code":-32603,"message":"no"}"#), Nothing),
+            (answer(r#""error":{"code":-32021,"message":"no"}"#), Modern),
+            (refused(400, &error(-32020, "1")), Modern),
+            (
+                refused(400, &error(-32022, r#"{"supported":["2026-07-28"]}"#)),
+                Modern,
+            ),
+            (
+                refused(400, &error(-32022, r#"{"supported":["2025-11-25"]}"#)),
+                Doubt,
+            ),
+            (refused(404, &error(-32601, "1")), Modern),
+            (refused(404, &error(-32001, "1")), Doubt),
+            (refused(400, &error(-32000, "1")), Doubt),
+            (refused(400, ""), Doubt),
+            (refused(403, ""), Nothing),
+            (refused(500, &error(-32603, "1")), Nothing),
+            (Arrival::Failed(Trouble::new("cut", "x")), Nothing),
+            (Arrival::Accepted(crate::remote::Head::default()), Nothing),
+        ] {
+            assert_eq!(evidence(&arrival), expected, "{arrival:?}");
+        }
+    }
+
+    #[test]
+    fn a_discovery_is_repeated_only_as_long_and_as_widely_as_it_says() {
+        let millis = |text: &str| lasts(text).map(|it| it.as_millis());
+        assert_eq!(
+            millis(r#"{"ttlMs":5000,"cacheScope":"public"}"#),
+            Some(5000)
+        );
+        for never in [
+            r#"{"ttlMs":5000,"cacheScope":"private"}"#,
+            r#"{"ttlMs":0,"cacheScope":"public"}"#,
+            r#"{"ttlMs":-1,"cacheScope":"public"}"#,
+            r#"{"ttlMs":5000}"#,
+            "{}",
+        ] {
+            assert_eq!(millis(never), None, "{never}");
+        }
     }
 
     #[test]

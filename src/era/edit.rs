@@ -42,22 +42,27 @@ impl Object {
             .map(|member| member.value.as_str())
     }
 
-    /// Puts a member in the place of the one it replaces, or at the end. `value` is JSON text.
+    /// Puts a member in the place of the one it replaces, or at the end; others of that name go, for a reader may well
+    /// take the first of them. `value` is JSON text.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
         let value = value.into();
-        match self
-            .members
-            .iter_mut()
-            .rev()
-            .find(|member| member.name == name)
-        {
-            Some(member) => member.value = value,
-            None => self.members.push(Member {
+        let is_it = |member: &Member| member.name == name;
+        let Some(last) = self.members.iter().rposition(is_it) else {
+            return self.members.push(Member {
                 spelling: Value::from(name).to_string(),
                 name: name.to_owned(),
                 value,
-            }),
-        }
+            });
+        };
+        let mut place = 0;
+        self.members.retain_mut(|member| {
+            let is_last = place == last;
+            place += 1;
+            if is_last {
+                member.value.clone_from(&value);
+            }
+            is_last || member.name != name
+        });
     }
 
     /// Takes a member out, all of that name.
@@ -149,6 +154,17 @@ mod tests {
         );
         assert_eq!(object.remove("b").as_deref(), Some("1e400"));
         assert_eq!(object.get("c"), Some(r#""\ud800""#));
+    }
+
+    #[test]
+    fn of_several_with_one_name_one_is_left_once_a_rule_has_set_it() {
+        let mut object =
+            Object::read(r#"{"a":1,"b":1,"\u0061":2,"b":2,"a":{"x":1,"x":2}}"#).unwrap();
+        assert_eq!(object.get("a"), Some(r#"{"x":1,"x":2}"#));
+        object.edit("a", |inner| inner.set("y", "3"));
+        assert_eq!(object.text(), r#"{"b":1,"b":2,"a":{"x":1,"x":2,"y":3}}"#);
+        object.set("b", "3");
+        assert_eq!(object.text(), r#"{"b":3,"a":{"x":1,"x":2,"y":3}}"#);
     }
 
     #[test]

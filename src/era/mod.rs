@@ -21,12 +21,13 @@ use http::{HeaderMap, HeaderValue};
 use crate::frame::{Frame, Id, Trouble};
 use crate::remote::{Head, Refusal};
 
+pub(crate) use detect::lasts;
 pub use legacy::{Legacy, Transport};
 pub use legacy_host::LegacyHost;
 pub use modern::Modern;
 pub use modern_host::ModernHost;
 pub(crate) use session::is_loss as is_session_loss;
-pub use translator::{Beginning, Protocol, Translator, Verdict};
+pub use translator::{Beginning, Known, Protocol, Translator, Verdict};
 
 /// Names one exchange: one HTTP request and everything that comes back on it. Minted in order, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,6 +71,9 @@ pub struct Post {
     pub endpoint: Option<String>,
     /// Whether a broken response stream may be resumed by its last event id (legacy, S-06).
     pub is_resumable: bool,
+    /// Whether the exchange itself may send it again where nobody knows if it was seen, and that does no harm. Where it may
+    /// not, the era does: a modern request goes out again under a new id only (S-13).
+    pub may_repeat: bool,
     /// How long its answer may take, beside `--call-timeout`: requests of our own do not wait for ever (H-15).
     pub patience: Option<Duration>,
 }
@@ -133,6 +137,7 @@ pub(crate) fn is_harmless(method: &str) -> bool {
             "initialize"
                 | "ping"
                 | "resources/read"
+                | "tasks/get"
                 | "prompts/get"
                 | "completion/complete"
                 | "server/discover"

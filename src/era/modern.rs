@@ -1,12 +1,17 @@
 //! Host and remote both modern: a relay with a header layer (protocol.md 2.4).
 //!
 //! Bodies pass as they are, each request on an exchange of its own. What is added: the headers, from the body; a call
-//! sent again when its headers or its revision were refused; subscriptions that outlive their stream (`listen`); and
-//! an answer for every request, exactly one. Keeps no session, for there is none.
+//! sent again, under an id of ours, when its headers or its revision were refused or when it was lost and does no harm
+//! (`again`); subscriptions that outlive their stream (`listen`); and an answer for every request, exactly one. Keeps
+//! no session, for there is none.
 
+mod again;
+#[cfg(test)]
+mod again_tests;
 mod listen;
 #[cfg(test)]
 mod listen_tests;
+mod relist;
 #[cfg(test)]
 mod tests;
 
@@ -20,19 +25,15 @@ use super::headers::{self, Tools};
 use super::legacy::{refusal_trouble, told};
 use super::{Action, Arrival, ExchangeId, Mint, Post};
 use crate::frame::{Frame, Id, Outline, Trouble};
+use again::Waiting;
 use listen::Listens;
+use relist::Relist;
 
 /// The revisions we know how to be modern in, newest first.
 const VERSIONS: &[&str] = &["2026-07-28"];
 
 const HEADER_MISMATCH: i64 = -32020;
 const UNSUPPORTED_VERSION: i64 = -32022;
-
-/// How long requests of our own may take.
-const OUR_PATIENCE: Duration = Duration::from_secs(30);
-
-/// How many pages a tool is looked for on.
-const MAX_PAGES: usize = 1000;
 
 /// The relay.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub struct Modern {
     version: Option<String>,
     /// Every exchange that is owed something, and those of open subscriptions.
     open: HashMap<ExchangeId, Open>,
+    /// What was lost and is about to be asked again, by the token of its wake.
+    waiting: HashMap<u64, Waiting>,
     listens: Listens,
 }
 
@@ -61,19 +64,17 @@ enum Open {
 struct Call {
     /// As it is answered: with the host's id.
     frame: Frame,
+    /// The id under which the remote knows it now: the host's at first, then ours, for none is used twice (T-06, S-13).
+    id: Id,
+    patience: Option<Duration>,
+    /// How often it was lost.
+    losses: u32,
+    /// The last progress told of it.
+    progress: Option<f64>,
     /// Its headers were refused once, and made again.
     is_reheaded: bool,
     /// Its revision was refused once, and it was sent again (V-06).
     is_reversed: bool,
-}
-
-#[derive(Debug)]
-struct Relist {
-    call: Call,
-    /// What the host hears if the list brings nothing.
-    error: Frame,
-    id: Id,
-    pages: usize,
 }
 
 impl Modern {
@@ -84,6 +85,7 @@ impl Modern {
             tools: Tools::default(),
             version: None,
             open: HashMap::new(),
+            waiting: HashMap::new(),
             listens: Listens::default(),
         }
     }
@@ -107,16 +109,31 @@ impl Modern {
                 if &**method == "subscriptions/listen" {
                     return self.listen(frame, actions);
                 }
-                self.call(
-                    Call {
-                        frame,
-                        is_reheaded: false,
-                        is_reversed: false,
-                    },
-                    actions,
-                );
+                self.ask(frame, None, actions);
             }
         }
+    }
+
+    /// Takes a request that may take this long to be answered, each time it is sent.
+    pub(crate) fn ask(
+        &mut self,
+        frame: Frame,
+        patience: Option<Duration>,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(id) = frame.id().cloned() else {
+            return;
+        };
+        let call = Call {
+            frame,
+            id,
+            patience,
+            losses: 0,
+            progress: None,
+            is_reheaded: false,
+            is_reversed: false,
+        };
+        self.call(call, actions);
     }
 
     /// Takes what an exchange brought.
@@ -154,7 +171,13 @@ impl Modern {
 
     /// A time asked for with [`Action::Wake`] is over.
     pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+        self.ask_again(token, actions);
         self.listen_woke(token, actions);
+    }
+
+    /// Requests of the host that are with nobody at the moment.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Asks the remote whether it is there, where the era has a way to: this one has none, and no session to keep warm.
@@ -168,10 +191,23 @@ impl Modern {
     /// The last thing: there is no session to leave.
     pub fn leave(&mut self, _actions: &mut Vec<Action>) {}
 
-    /// Where exchange ids, request ids and wake tokens come from, for who builds on this relay.
-    #[expect(dead_code, reason = "for the translator of legacy hosts")]
-    pub(crate) fn mint(&mut self) -> &mut Mint {
-        &mut self.mint
+    /// Whether that exchange is one of its own that is owed something.
+    pub(super) fn has(&self, exchange: ExchangeId) -> bool {
+        self.open.contains_key(&exchange)
+    }
+
+    /// Closes everything that is open, for a remote that has turned out to be another.
+    pub(super) fn abandon(&mut self, actions: &mut Vec<Action>) {
+        let mut open: Vec<ExchangeId> = self.open.drain().map(|(exchange, _)| exchange).collect();
+        open.sort_unstable();
+        actions.extend(open.into_iter().map(Action::Close));
+        self.waiting.clear();
+        self.listens = Listens::default();
+    }
+
+    /// An id that nobody has used.
+    pub(super) fn fresh_id(&mut self) -> Id {
+        Id::ours(self.mint.number())
     }
 
     fn post(
@@ -181,8 +217,9 @@ impl Modern {
         actions: &mut Vec<Action>,
     ) -> ExchangeId {
         let exchange = self.mint.exchange();
+        let is_request = frame.is_request();
         let mut headers: HeaderMap = headers::of(&frame, &self.tools);
-        if let Some(version) = self.version.as_deref().filter(|_| !frame.is_request()) {
+        if let Some(version) = self.version.as_deref().filter(|_| !is_request) {
             headers::add_version(&mut headers, version);
         }
         actions.push(Action::Post(Post {
@@ -191,14 +228,26 @@ impl Modern {
             headers,
             endpoint: None,
             is_resumable: false,
+            may_repeat: !is_request,
             patience,
         }));
         exchange
     }
 
+    /// Posts it under its present id.
     fn call(&mut self, call: Call, actions: &mut Vec<Action>) {
-        let exchange = self.post(call.frame.clone(), None, actions);
+        let frame = match call.frame.id() == Some(&call.id) {
+            true => call.frame.clone(),
+            false => call.frame.with_id(&call.id),
+        };
+        let exchange = self.post(frame, call.patience, actions);
         self.open.insert(exchange, Open::Call(call));
+    }
+
+    /// Posts it as a new request, which is what anything sent again is in this era.
+    fn call_anew(&mut self, mut call: Call, actions: &mut Vec<Action>) {
+        call.id = self.fresh_id();
+        self.call(call, actions);
     }
 
     /// Closing the stream is the cancellation (C-02). One of nothing known is ignored (C-05).
@@ -210,6 +259,9 @@ impl Modern {
             Open::Call(call) | Open::Relist(Relist { call, .. }) => call.frame.id() == Some(id),
             Open::Listen(_) => false,
         };
+        if self.forget_waiting(id) {
+            return actions.push(Action::Forget(id.clone()));
+        }
         let found = self.open.iter().find(|(_, open)| is_it(open));
         if let Some(exchange) = found.map(|(exchange, _)| *exchange) {
             self.open.remove(&exchange);
@@ -227,9 +279,16 @@ impl Modern {
                 if &**method == "notifications/tools/list_changed" {
                     self.tools.list_changed();
                 }
-                match self.open.get(&exchange) {
-                    Some(Open::Call(_)) => actions.push(Action::Reply(frame)),
-                    Some(Open::Listen(key)) => self.heard(*key, frame, actions),
+                match self.open.get_mut(&exchange) {
+                    Some(Open::Call(call)) => {
+                        if !call.goes_back(&frame) {
+                            actions.push(Action::Reply(frame));
+                        }
+                    }
+                    Some(Open::Listen(key)) => {
+                        let key = *key;
+                        self.heard(key, frame, actions);
+                    }
                     Some(Open::Relist(_)) | None => {
                         tracing::debug!(?frame, "a notice nobody waits for");
                     }
@@ -237,7 +296,7 @@ impl Modern {
             }
             Outline::Response { id, .. } => {
                 let own = match self.open.get(&exchange) {
-                    Some(Open::Call(call)) => call.frame.id(),
+                    Some(Open::Call(call)) => Some(&call.id),
                     Some(Open::Relist(relist)) => Some(&relist.id),
                     Some(Open::Listen(key)) => self.listens.id(*key),
                     None => None,
@@ -281,6 +340,11 @@ impl Modern {
                         told(&call.frame, &Trouble::new("bad_answer", unknown)) // E-15
                     }
                 };
+                let own = call.frame.id().filter(|own| **own != call.id);
+                let answer = match own {
+                    Some(own) => answer.map(|answer| answer.with_id(own)),
+                    None => answer,
+                };
                 actions.extend(answer.map(Action::Reply));
             }
             Some(Open::Relist(relist)) => self.relisted(relist, frame, actions),
@@ -315,7 +379,7 @@ impl Modern {
                 if let Some(frame) = in_supported_version(&call.frame, &error) {
                     call.is_reversed = true;
                     call.frame = frame;
-                    return self.call(call, actions);
+                    return self.call_anew(call, actions);
                 }
             }
             Some(HEADER_MISMATCH)
@@ -323,65 +387,19 @@ impl Modern {
             {
                 call.is_reheaded = true;
                 self.tools.list_changed();
-                return self.relist(call, error, None, 0, actions);
+                return self.relist(Relist::new(call, error), actions);
             }
             _ => {}
         }
         actions.push(Action::Reply(error));
     }
 
-    fn relist(
-        &mut self,
-        call: Call,
-        error: Frame,
-        cursor: Option<&str>,
-        pages: usize,
-        actions: &mut Vec<Action>,
-    ) {
-        let id = Id::ours(self.mint.number());
-        let mut params = Object::default();
-        if let Some(cursor) = cursor {
-            params.set("cursor", cursor);
-        }
-        // The list is asked for as the host itself would ask; its progress and logs would belong to nobody.
-        if let Some(mut meta) = call.frame.param("_meta").and_then(Object::read) {
-            meta.remove("progressToken");
-            meta.remove("io.modelcontextprotocol/logLevel");
-            params.set("_meta", meta.text());
-        }
-        let list = Frame::request(&id, "tools/list", Some(&params.text()));
-        let exchange = self.post(list, Some(OUR_PATIENCE), actions);
-        let relist = Relist {
-            call,
-            error,
-            id,
-            pages: pages + 1,
-        };
-        self.open.insert(exchange, Open::Relist(relist));
-    }
-
-    /// A page has come: the next one, until the tool is found; then the call once more, under headers made anew.
-    fn relisted(&mut self, relist: Relist, frame: &Frame, actions: &mut Vec<Action>) {
-        let page = self
-            .tools
-            .page(frame.member("result").unwrap_or("{}"), relist.pages == 1);
-        let name = relist.call.frame.param("name");
-        let name: Option<String> = name.and_then(|name| serde_json::from_str(name).ok());
-        let is_found = name.is_some_and(|name| page.names.contains(&name));
-        match page.next_cursor {
-            Some(cursor) if !is_found && relist.pages < MAX_PAGES => {
-                let Relist {
-                    call, error, pages, ..
-                } = relist;
-                self.relist(call, error, Some(&cursor), pages, actions);
-            }
-            _ => self.call(relist.call, actions),
-        }
-    }
-
     /// An exchange brings nothing more. If it still owes an answer, `trouble` is it.
     fn over(&mut self, exchange: ExchangeId, trouble: &Trouble, actions: &mut Vec<Action>) {
-        match self.open.remove(&exchange) {
+        let Some(open) = self.open.remove(&exchange) else {
+            return;
+        };
+        match self.wait_to_ask_again(open, trouble, actions) {
             Some(Open::Call(call)) => {
                 actions.extend(told(&call.frame, trouble).map(Action::Reply));
             }

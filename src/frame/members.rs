@@ -14,6 +14,8 @@ use super::{INVALID_REQUEST, Id, Malformed, Outline};
 pub(super) struct Members<'a> {
     pub(super) version: Option<Cow<'a, str>>,
     pub(super) id: Option<&'a RawValue>,
+    /// Those that do not count, in order.
+    pub(super) earlier_ids: Vec<&'a RawValue>,
     method: Option<&'a RawValue>,
     result: bool,
     error: bool,
@@ -77,7 +79,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                                 .ok()
                                 .map(Cow::Owned);
                         }
-                        "id" => found.id = Some(map.next_value()?),
+                        "id" => found
+                            .earlier_ids
+                            .extend(found.id.replace(map.next_value()?)),
                         "method" => found.method = Some(map.next_value()?),
                         "result" => {
                             found.result = true;

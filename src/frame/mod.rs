@@ -261,20 +261,31 @@ impl Frame {
         }
     }
 
-    /// The same message under another id. Everything but the id keeps its text.
+    /// The same request or response under another id, even if it had none. Everything but the id keeps its text.
     pub fn with_id(&self, id: &Id) -> Self {
         let mut frame = self.clone();
-        if let Ok(Members { id: Some(old), .. }) = serde_json::from_str(&self.text) {
-            // RawValue borrows from the text, so its place is the place to cut.
-            let start = old.get().as_ptr() as usize - self.text.as_ptr() as usize;
-            let (before, rest) = self.text.split_at(start);
-            let (_, after) = rest.split_at(old.get().len());
-            frame.text = format!("{before}{id}{after}").into();
-        }
         match &mut frame.outline {
             Outline::Request { id: place, .. } => *place = id.clone(),
             Outline::Response { id: place, .. } => *place = Some(id.clone()),
-            Outline::Notification { .. } => {}
+            Outline::Notification { .. } => return frame,
+        }
+        if let Ok(members) = serde_json::from_str::<Members<'_>>(&self.text) {
+            let mut text = String::with_capacity(self.text.len());
+            let mut rest = &*self.text;
+            if members.id.is_none() {
+                text = format!("{{\"id\":{id},");
+                rest = rest.trim_start().strip_prefix('{').unwrap_or_default();
+            }
+            for old in members.earlier_ids.into_iter().chain(members.id) {
+                // RawValue borrows from the text, so its place is the place to cut.
+                let start = old.get().as_ptr() as usize - rest.as_ptr() as usize;
+                let (before, after) = rest.split_at(start);
+                text.push_str(before);
+                text.push_str(id.text());
+                rest = after.split_at(old.get().len()).1;
+            }
+            text.push_str(rest);
+            frame.text = text.into();
         }
         frame
     }
@@ -461,6 +472,20 @@ mod tests {
             r#"{"a":{"id":1}, "id" : "bridge:7" ,"jsonrpc":"2.0","method":"m","z":1e400}"#
         );
         assert_eq!(after.id(), Some(&Id::ours(7)));
+        for (before, after) in [
+            // A reader may take the first of two.
+            (
+                r#"{"id":1,"jsonrpc":"2.0","method":"m","id":2}"#,
+                r#"{"id":7,"jsonrpc":"2.0","method":"m","id":7}"#,
+            ),
+            (
+                r#"{"jsonrpc":"2.0","error":{"code":1}}"#,
+                r#"{"id":7,"jsonrpc":"2.0","error":{"code":1}}"#,
+            ),
+        ] {
+            let id = Id::parse("7").unwrap();
+            assert_eq!(frame(before).with_id(&id).text(), after);
+        }
     }
 
     #[test]

@@ -268,6 +268,7 @@ impl Legacy {
             headers,
             endpoint: self.sse.endpoint(),
             is_resumable: !self.sse.is_chosen(),
+            may_repeat: true,
             patience: (role != Role::Host).then_some(OUR_PATIENCE),
         }));
         exchange

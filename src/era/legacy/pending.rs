@@ -70,10 +70,18 @@ impl Pending {
 /// The answer to a request that met this trouble.
 pub(in crate::era) fn told(request: &Frame, trouble: &Trouble) -> Option<Frame> {
     // A lost answer is not a lost deed: only what does no harm twice is worth trying again (S-10, S-14).
-    let may_be_done = matches!(trouble.kind, "cut" | "timed_out" | "session_lost");
+    // Nor is a failure of the server's, or of a gateway's: only 429 and 503 say that nothing was begun.
+    let may_be_done = matches!(trouble.kind, "cut" | "timed_out" | "session_lost")
+        || matches!(trouble.status, Some(408 | 500..=502 | 504..=599));
     let is_harmless = request.method().is_some_and(crate::era::is_harmless);
+    let doubt = "It may have been done all the same: look before doing it again.";
+    let is_doubtful = may_be_done && !is_harmless;
     let trouble = Trouble {
-        retryable: trouble.retryable && (is_harmless || !may_be_done),
+        retryable: trouble.retryable && !is_doubtful,
+        hint: trouble
+            .hint
+            .clone()
+            .or_else(|| is_doubtful.then(|| doubt.to_owned())),
         ..trouble.clone()
     };
     let id = request.id().filter(|_| request.is_request())?;

@@ -23,6 +23,7 @@ use super::{Action, Arrival, ExchangeId, Mint, Modern};
 use crate::frame::{Frame, Id, Outline, Trouble};
 use calls::Call;
 use listen::Listening;
+pub(super) use opening::declared;
 use opening::{Host, Remote};
 
 /// The translator.
@@ -77,6 +78,11 @@ impl LegacyHost {
         self.settle(done, actions);
     }
 
+    /// Requests that are with nobody at the moment.
+    pub fn waiting(&self) -> usize {
+        self.inner.waiting()
+    }
+
     /// Asks the remote whether it is there, where the era has a way to.
     pub fn ping(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
@@ -100,6 +106,11 @@ impl LegacyHost {
         let mut done = Vec::new();
         self.inner.leave(&mut done);
         self.settle(done, actions);
+    }
+
+    /// Closes everything that is open, for a remote that has turned out to be another.
+    pub(super) fn abandon(&mut self, actions: &mut Vec<Action>) {
+        self.inner.abandon(actions);
     }
 
     /// Carries words between the halves until both are silent.

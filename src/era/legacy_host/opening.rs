@@ -26,6 +26,14 @@ pub(super) struct Host {
     capabilities: Object,
 }
 
+/// The `_meta` under which the remote is asked what it is on behalf of this host, which declares as much there as on any
+/// other request.
+pub(in crate::era) fn declared(initialize: &Frame) -> Object {
+    let mut meta = Object::default();
+    Host::read(initialize).sign(&mut meta, None, false);
+    meta
+}
+
 /// What the remote said of itself.
 #[derive(Debug, Default)]
 pub(super) struct Remote {

@@ -132,11 +132,33 @@ fn an_answer_that_never_comes_is_one_error() {
     let mut host = begin();
     let actions = said(
         &mut host,
-        r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}"#,
     );
     let call = posts(&actions)[0].clone();
     let mut actions = Vec::new();
     host.from_remote(call.exchange, Arrival::Ended, &mut actions);
     assert_eq!(replies(&actions).len(), 1, "{actions:?}");
     assert!(replies(&actions)[0].starts_with(r#"{"jsonrpc":"2.0","id":1,"error""#));
+}
+
+#[test]
+fn a_list_that_was_lost_is_asked_for_again_unseen() {
+    // S-13, S-14
+    let mut host = begin();
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let first = posts(&said(&mut host, list))[0].clone();
+    let mut actions = Vec::new();
+    host.from_remote(first.exchange, Arrival::Ended, &mut actions);
+    let [Action::Wake { token, .. }] = actions[..] else {
+        panic!("{actions:?}")
+    };
+    actions.clear();
+    host.woke(token, &mut actions);
+    let again = posts(&actions)[0].clone();
+    assert_ne!(again.frame.id(), first.frame.id());
+    let actions = came(&mut host, &again, r#""result":{"tools":[]}"#);
+    assert_eq!(
+        replies(&actions),
+        [r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#]
+    );
 }

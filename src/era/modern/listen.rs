@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::again::{MAX_LOSSES, was_lost};
 use super::{Modern, Open, code, completed, edited, in_supported_version, with_result};
 use crate::era::edit::Object;
 use crate::era::legacy::told;
@@ -50,6 +51,8 @@ struct Listening {
     honoured: Option<BTreeSet<String>>,
     /// The acknowledgement of the present stream has come.
     is_acknowledged: bool,
+    /// How often it was posted.
+    posts: u32,
     /// Losses in a row.
     losses: u32,
     /// The token of the wake that ends the row, while the stream stands.
@@ -74,6 +77,7 @@ impl Modern {
                 exchange: None,
                 honoured: None,
                 is_acknowledged: false,
+                posts: 0,
                 losses: 0,
                 steady: None,
                 is_reversed: false,
@@ -82,12 +86,13 @@ impl Modern {
         self.open_listen(key, actions);
     }
 
-    /// Posts it, the first time under the host's id.
+    /// Posts it, the first time under the host's id (L-07, S-13).
     fn open_listen(&mut self, key: u64, actions: &mut Vec<Action>) {
         let Some(listening) = self.listens.0.get_mut(&key) else {
             return;
         };
-        let request = if listening.honoured.is_some() {
+        listening.posts += 1;
+        let request = if listening.posts > 1 {
             listening.id = Id::ours(self.mint.number());
             listening.request.with_id(&listening.id)
         } else {
@@ -272,14 +277,16 @@ impl Modern {
         self.end_listen(key, reason, actions);
     }
 
-    /// Its stream is gone without a word: another one is opened, unless the first has never stood, or it is of no use.
+    /// Its stream is gone without a word: another one is opened, unless it is of no use, or the first has never stood and
+    /// that not for want of tries.
     pub(super) fn listen_lost(&mut self, key: u64, trouble: &Trouble, actions: &mut Vec<Action>) {
         let Some(listening) = self.listens.0.get_mut(&key) else {
             return;
         };
         listening.exchange = None;
         listening.steady = None;
-        if listening.honoured.is_none() {
+        let may_yet_stand = was_lost(trouble) && listening.losses < MAX_LOSSES;
+        if listening.honoured.is_none() && !may_yet_stand {
             actions.extend(told(&listening.request, trouble).map(Action::Reply));
             self.listens.0.remove(&key);
             return;

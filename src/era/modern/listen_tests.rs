@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::tests::{ACK, Play, error, listen, result};
+use super::tests::{ACK, Play, error, frame, listen, result};
 use super::*;
 use crate::remote::Refusal;
 
@@ -133,12 +133,17 @@ fn a_subscription_that_cannot_be_had_again_ends_as_stdio_ends_it() {
 
 #[test]
 fn a_subscription_that_never_stood_is_answered() {
-    // E-02: exactly one answer, and no second try.
+    // E-02: exactly one answer; and no second try, unless it may come to stand (S-14).
     let mut play = Play::new();
     let exchange = play.host(&listen()).posted().exchange;
     play.refuses(exchange, 404, &error("null", -32601, "1"));
     assert_eq!(play.did(), [error(r#""l""#, -32601, "1")]);
-    let exchange = play.host(&listen()).posted().exchange;
+    let mut exchange = play.host(&listen()).posted().exchange;
+    for _ in 0..3 {
+        let again = play.listens_again(exchange);
+        assert_ne!(again.frame.id().unwrap().text(), r#""l""#);
+        exchange = again.exchange;
+    }
     let did = play.brings(exchange, Arrival::Ended).did();
     assert!(
         did.len() == 1 && did[0].contains(r#""kind":"cut""#),
@@ -148,7 +153,9 @@ fn a_subscription_that_never_stood_is_answered() {
     let refusal = error(r#""l""#, -32022, r#"{"supported":["2026-07-28"]}"#);
     let exchange = play.host(&listen()).posted().exchange;
     let again = play.refuses(exchange, 400, &refusal).posted();
-    assert_eq!(again.frame.text(), listen());
+    let id = again.frame.id().unwrap();
+    assert_ne!(id.text(), r#""l""#);
+    assert_eq!(again.frame.text(), frame(&listen()).with_id(id).text());
     assert_eq!(play.refuses(again.exchange, 400, &refusal).did(), [refusal]);
 }
 

@@ -64,6 +64,7 @@ impl Play {
         let post = posts.next().expect("a post");
         assert!(posts.next().is_none(), "{:?}", self.actions);
         assert!(!post.is_resumable && post.endpoint.is_none());
+        assert_ne!(post.may_repeat, post.frame.is_request());
         post
     }
 
@@ -142,6 +143,21 @@ pub(super) fn error(id: &str, code: i64, data: &str) -> String {
     format!(
         r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"m","data":{data}}}}}"#
     )
+}
+
+/// The ways to lose an answer.
+pub(super) const LOST: [fn() -> Arrival; 4] = [
+    || Arrival::Ended,
+    || Arrival::Failed(Trouble::new("cut", "x").retryable()),
+    || refused_with(502),
+    || refused_with(503),
+];
+
+pub(super) fn refused_with(status: u16) -> Arrival {
+    Arrival::Refused(Refusal {
+        status,
+        ..Refusal::default()
+    })
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -284,15 +300,19 @@ fn a_refusal_with_an_error_in_it_is_the_answer() {
 fn a_lost_answer_is_worth_trying_again_only_where_that_does_no_harm() {
     // 2.4.6, S-14
     for (method, retryable) in [("tools/list", true), ("tools/call", false)] {
-        for arrival in [
-            || Arrival::Ended,
-            || Arrival::Failed(Trouble::new("cut", "x").retryable()),
-            || Arrival::GivenUp(Trouble::new("timed_out", "x").retryable()),
-        ] {
-            let mut play = Play::new();
-            let exchange = play.calls(method, r#""name":"t""#);
-            let trouble = play.brings(exchange, arrival()).trouble();
-            assert_eq!(trouble["retryable"], retryable, "{method}: {trouble}");
+        let mut play = Play::new();
+        let exchange = play.calls(method, r#""name":"t""#);
+        let late = Arrival::GivenUp(Trouble::new("timed_out", "x").retryable());
+        let trouble = play.brings(exchange, late).trouble();
+        assert_eq!(trouble["retryable"], retryable, "{method}: {trouble}");
+    }
+    for lost in LOST {
+        let mut play = Play::new();
+        let exchange = play.calls("tools/call", r#""name":"t""#);
+        let trouble = play.brings(exchange, lost()).trouble();
+        if trouble["kind"] == "cut" {
+            assert_eq!(trouble["retryable"], false);
+            assert!(trouble["hint"].as_str().unwrap().contains("may have been"));
         }
     }
     let mut play = Play::new();
@@ -331,9 +351,13 @@ fn a_refused_revision_is_tried_exactly_once_more() {
             continue;
         };
         let again = play.posted();
-        assert_eq!(again.frame.text(), text.replace(asked, sent));
+        let upstream = again.frame.id().unwrap().clone();
+        assert_ne!(upstream.text(), "1");
+        let expected = frame(&text.replace(asked, sent)).with_id(&upstream);
+        assert_eq!(again.frame.text(), expected.text());
         assert_eq!(header(&again.headers, "mcp-protocol-version"), Some(sent));
-        play.refuses(again.exchange, 400, &refusal);
+        let refused = refusal.replace(r#""id":1"#, &format!(r#""id":{upstream}"#));
+        play.refuses(again.exchange, 400, &refused);
         assert_eq!(play.did(), [refusal]);
     }
 }
@@ -362,9 +386,12 @@ fn refused_headers_are_made_anew_from_the_list_once() {
     let found = r#"{"tools":[{"name":"t","inputSchema":{"properties":{"p":{"type":"string","x-mcp-header":"P"}}}}],"nextCursor":"more"}"#;
     let found = result(page.frame.id().unwrap().text(), found);
     let again = play.says(page.exchange, &found).posted();
-    assert_eq!(again.frame.text(), text);
+    let upstream = again.frame.id().unwrap().clone();
+    assert!(upstream.text() != "1" && Some(&upstream) != page.frame.id());
+    assert_eq!(again.frame.text(), frame(&text).with_id(&upstream).text());
     assert_eq!(header(&again.headers, "mcp-param-p"), Some("v"));
-    play.refuses(again.exchange, 400, &refusal);
+    let refused = refusal.replace(r#""id":1"#, &format!(r#""id":{upstream}"#));
+    play.refuses(again.exchange, 400, &refused);
     assert_eq!(play.did(), [refusal]);
 }
 
@@ -373,7 +400,7 @@ fn a_list_that_does_not_come_leaves_the_refusal_standing() {
     // R-09; and a call being mended can still be cancelled.
     let refusal = error("1", -32020, "{}");
     for arrival in [
-        || Arrival::Ended,
+        || refused_with(403),
         || Arrival::GivenUp(Trouble::new("timed_out", "x")),
         || Arrival::Frame(frame(&error("null", -32603, "1"))),
     ] {

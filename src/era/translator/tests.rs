@@ -1,0 +1,192 @@
+//! Which pair a host and a remote make.
+
+use super::*;
+use crate::remote::{Head, Refusal};
+
+fn translator(protocol: Protocol, remembered: Option<Verdict>) -> Translator {
+    Translator::new(Beginning {
+        protocol,
+        transport: Transport::HttpFirst,
+        remembered,
+        ..Beginning::default()
+    })
+}
+
+fn initialize() -> Frame {
+    Frame::parse(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#).unwrap()
+}
+
+fn posts(actions: &[Action]) -> Vec<(ExchangeId, String)> {
+    let post = |action: &Action| match action {
+        Action::Post(post) => Some((
+            post.exchange,
+            post.frame.method().unwrap_or("answer").to_owned(),
+        )),
+        _ => None,
+    };
+    actions.iter().filter_map(post).collect()
+}
+
+#[test]
+fn an_unknown_remote_is_asked_before_anything_else_is_said() {
+    let mut actions = Vec::new();
+    let mut translator = translator(Protocol::Auto, None);
+    translator.from_host(initialize(), &mut actions);
+    let asked = posts(&actions);
+    assert_eq!(
+        asked
+            .iter()
+            .map(|(_, method)| method.as_str())
+            .collect::<Vec<_>>(),
+        ["server/discover"]
+    );
+
+    actions.clear();
+    let refused = Arrival::Refused(Refusal {
+        status: 404,
+        ..Refusal::default()
+    });
+    translator.from_remote(asked[0].0, refused, &mut actions);
+    assert_eq!(posts(&actions)[0].1, "initialize");
+    assert_ne!(posts(&actions)[0].0, asked[0].0);
+    assert_eq!(translator.verdict(), Some(Verdict::Legacy));
+}
+
+#[test]
+fn a_remembered_legacy_remote_is_asked_nothing() {
+    for mut translator in [
+        translator(Protocol::Auto, Some(Verdict::Legacy)),
+        translator(Protocol::Legacy, None),
+    ] {
+        let mut actions = Vec::new();
+        translator.from_host(initialize(), &mut actions);
+        assert_eq!(posts(&actions)[0].1, "initialize");
+        assert_eq!(translator.verdict(), None);
+    }
+}
+
+#[test]
+fn a_remote_in_trouble_is_told_to_the_host_and_asked_again_by_the_next_request() {
+    let mut actions = Vec::new();
+    let mut translator = translator(Protocol::Auto, None);
+    translator.from_host(initialize(), &mut actions);
+    let exchange = posts(&actions)[0].0;
+    actions.clear();
+    let down = Trouble::new("unreachable", "x");
+    translator.from_remote(exchange, Arrival::Failed(down), &mut actions);
+    assert!(
+        matches!(actions.as_slice(), [Action::Reply(frame)] if frame.id() == initialize().id())
+    );
+    actions.clear();
+    translator.from_host(initialize(), &mut actions);
+    assert_eq!(posts(&actions)[0].1, "server/discover");
+}
+
+#[test]
+fn a_version_refused_is_asked_for_once_more() {
+    let mut actions = Vec::new();
+    let mut translator = translator(Protocol::Auto, None);
+    translator.from_host(initialize(), &mut actions);
+    let exchange = posts(&actions)[0].0;
+    let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
+    let refusal = || {
+        Arrival::Refused(Refusal {
+            status: 400,
+            frame: Frame::parse(body).ok(),
+            ..Refusal::default()
+        })
+    };
+    actions.clear();
+    translator.from_remote(exchange, refusal(), &mut actions);
+    let again = posts(&actions)[0].0;
+    assert_ne!(again, exchange);
+    actions.clear();
+    translator.from_remote(again, Arrival::Opened(Head::default()), &mut actions);
+    assert!(actions.is_empty());
+    translator.from_remote(again, refusal(), &mut actions);
+    assert!(matches!(actions.as_slice(), [Action::Reply(_)]));
+}
+
+#[test]
+fn what_is_said_meanwhile_is_held_and_what_is_cancelled_is_forgotten() {
+    let mut actions = Vec::new();
+    let mut translator = translator(Protocol::Auto, None);
+    translator.from_host(initialize(), &mut actions);
+    let list = Frame::request(&Id::ours(7), "tools/list", None);
+    translator.from_host(list, &mut actions);
+    let cancel = Frame::notification(
+        "notifications/cancelled",
+        Some(r#"{"requestId":"bridge:7"}"#),
+    );
+    translator.from_host(cancel, &mut actions);
+    assert!(matches!(actions.last(), Some(Action::Forget(id)) if *id == Id::ours(7)));
+    let ping = Frame::request(&Id::ours(8), "ping", None);
+    translator.from_host(ping, &mut actions);
+    assert!(
+        matches!(actions.last(), Some(Action::Reply(frame)) if frame.id() == Some(&Id::ours(8)))
+    );
+    assert_eq!(translator.waiting(), 1);
+}
+
+fn modern(id: u64, method: &str) -> Frame {
+    let params = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}"#;
+    Frame::request(&Id::ours(id), method, Some(params))
+}
+
+const DISCOVERED: &str = r#"{"supportedVersions":["2026-07-28"],"capabilities":{}}"#;
+
+fn found_modern(translator: &mut Translator, first: Frame) -> Vec<Action> {
+    let mut actions = Vec::new();
+    translator.from_host(first, &mut actions);
+    let exchange = posts(&actions)[0].0;
+    let Action::Post(post) = &actions[0] else {
+        panic!("{actions:?}")
+    };
+    let answer = Frame::result(post.frame.id().unwrap(), DISCOVERED);
+    let mut actions = Vec::new();
+    translator.from_remote(exchange, Arrival::Frame(answer), &mut actions);
+    actions
+}
+
+#[test]
+fn a_host_that_only_looked_around_may_begin_the_legacy_way() {
+    let mut translator = translator(Protocol::Auto, None);
+    found_modern(&mut translator, modern(1, "server/discover"));
+    let mut actions = Vec::new();
+    translator.from_host(initialize(), &mut actions);
+    assert!(
+        matches!(&actions[0], Action::Reply(frame) if frame.id() == Some(&Id::ours(1))),
+        "{actions:?}"
+    );
+    assert_eq!(posts(&actions)[0].1, "server/discover");
+}
+
+#[test]
+fn a_host_that_has_called_the_modern_way_keeps_its_calls() {
+    let mut translator = translator(Protocol::Auto, None);
+    found_modern(&mut translator, modern(1, "tools/list"));
+    let mut actions = Vec::new();
+    translator.from_host(initialize(), &mut actions);
+    assert!(posts(&actions).is_empty());
+    assert!(
+        matches!(&actions[..], [Action::Reply(frame)] if frame.text().contains("2026-07-28")),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn a_remote_remembered_wrongly_is_asked_after_all() {
+    let mut translator = translator(Protocol::Auto, Some(Verdict::Legacy));
+    let mut actions = Vec::new();
+    translator.from_host(initialize(), &mut actions);
+    let exchange = posts(&actions)[0].0;
+    let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
+    let refusal = Refusal {
+        status: 400,
+        frame: Frame::parse(body).ok(),
+        ..Refusal::default()
+    };
+    actions.clear();
+    translator.from_remote(exchange, Arrival::Refused(refusal), &mut actions);
+    assert_eq!(posts(&actions)[0].1, "server/discover");
+}
