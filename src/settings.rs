@@ -300,6 +300,7 @@ pub fn sign_in(
         token_params: params(&args.token_params, "--token-param")?,
         refresh_params: params(&args.refresh_params, "--refresh-param")?,
         use_id_token: args.use_id_token,
+        dpop: args.dpop.into(),
         authorization_server: args.authorization_server.clone(),
         assume_pkce: args.assume_pkce,
         callback_port: args.callback_port.or(redirect.and_then(Url::port)),
@@ -340,7 +341,7 @@ pub fn sign_in_http(tls: rustls::ClientConfig, settings: &auth::Settings) -> aut
 }
 
 /// Parameters that are the sign-in's own.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -353,6 +354,7 @@ const OURS: [&str; 12] = [
     "client_assertion",
     "client_assertion_type",
     "code_verifier",
+    "dpop_jkt",
 ];
 
 fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>, Failure> {

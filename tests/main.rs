@@ -14,6 +14,7 @@ mod caching; // what is answered without asking again, for whom, and until when
 mod chaos; // random schedules: one outcome each, whatever happens
 mod coordination; // many processes, one vault: one browser, one refresh, whoever dies in the middle
 mod door; // help, version, bad input, exit codes
+mod dpop; // tokens bound to a key: proofs, nonces, clocks, and servers that change their minds
 mod eras; // plays every transcript in fixtures/
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
 mod fidelity; // between the eras, what no rule names arrives as it left, to the letter

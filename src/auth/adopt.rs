@@ -113,6 +113,9 @@ pub enum Error {
     /// The access token has ended, and nothing can bring another.
     #[error("its access token has ended and cannot be renewed")]
     Ended,
+    /// It is good for whoever has it, and the user takes no such tokens (`--dpop require`).
+    #[error("its tokens are not bound to a key, and --dpop require takes no others")]
+    Unbound,
     /// There is nothing to take over.
     #[error("it holds neither tokens nor a client")]
     Nothing,
@@ -147,6 +150,9 @@ pub async fn adopt(
 ) -> Result<Adopted, Error> {
     if is_signed_in(settings, vault).await? {
         return Ok(Adopted::AlreadySignedIn);
+    }
+    if foreign.tokens.is_some() && !settings.dpop.allows(false) {
+        return Err(Error::Unbound);
     }
     let named = challenge.and_then(|challenge| challenge.resource_metadata.as_deref());
     let resource = discovery::protected_resource(http, &settings.url, named).await?;
@@ -197,7 +203,7 @@ pub async fn adopt(
     };
     let mut renewed = false;
     if !is_proven && let Some(token) = entry.refresh.clone() {
-        let fresh = renewal::refresh(http, settings, &mut entry, &token).await;
+        let fresh = renewal::refresh(http, settings, None, &mut entry, &token).await;
         let fresh = match fresh {
             Ok(fresh) => fresh,
             Err(why) => {
@@ -238,7 +244,7 @@ async fn is_signed_in(settings: &Settings, vault: &Vault) -> Result<bool, store:
         let entry = found.and_then(|found| Entry::read(&found.content));
         if entry.is_some_and(|entry| {
             let is_alive = entry.refresh.is_some() || !entry.has_expired(now);
-            entry.state != State::NeedsLogin && is_alive
+            entry.state != State::NeedsLogin && is_alive && settings.dpop.allows(entry.is_bound())
         }) {
             return Ok(true);
         }
@@ -323,6 +329,7 @@ fn entry(
         scope_wanted: None,
         learned: Learned::default(),
         grant: Granted::Person,
+        dpop_key: None,
     };
     let kept = TokenSet {
         access: tokens.access,
@@ -330,6 +337,7 @@ fn entry(
         lifetime: tokens.lifetime,
         scope: tokens.granted,
         method: entry.client.method,
+        is_bound: false,
     };
     entry.renew(kept, tokens.issued, jitter());
     entry.scope_granted = entry

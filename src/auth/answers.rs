@@ -139,6 +139,7 @@ mod tests {
             media: media.to_owned(),
             body: body.as_bytes().to_vec().into(),
             retry_after: None,
+            headers: ::http::HeaderMap::new(),
         }
     }
 

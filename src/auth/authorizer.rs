@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::challenge::Challenge;
+use super::dpop::Servers;
 use super::entry::Entry;
 use super::helper::Errand;
 use super::http::{Http, host_of};
@@ -71,6 +72,7 @@ impl Authorizer {
             settings,
             vault,
             http,
+            servers: Servers::default(),
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
             person: person.clone(),
@@ -279,6 +281,8 @@ pub(super) struct House {
     pub(super) settings: Settings,
     pub(super) vault: Arc<Vault>,
     pub(super) http: Http,
+    /// What is known of proofs; outlives the keys that come and go.
+    pub(super) servers: Servers,
     pub(super) tasks: TaskTracker,
     pub(super) leaving: CancellationToken,
     pub(super) person: watch::Sender<bool>,
@@ -454,6 +458,7 @@ impl House {
             generation: desk.generation,
             token: entry.access.clone(),
             home: self.settings.url.origin(),
+            prover: self.prover_of(&entry),
         };
         desk.held = Some(Held {
             credential: credential.clone(),

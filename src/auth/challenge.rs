@@ -24,6 +24,8 @@ pub struct Challenge {
     pub error: Option<String>,
     /// `error_description`.
     pub description: Option<String>,
+    /// Whether a token that is bound to a key was among what was asked for (RFC 9449 section 7.1).
+    pub takes_dpop: bool,
 }
 
 impl Challenge {
@@ -39,21 +41,32 @@ impl Challenge {
                 offers(&text)
             })
             .collect();
-        // Bearer is what we can answer today; a DPoP challenge carries the same parameters.
+        let of = |scheme: &'static str| {
+            offers
+                .iter()
+                .filter(move |offer| offer.scheme.eq_ignore_ascii_case(scheme))
+        };
+        // Both carry the same parameters. What only a proof can be refused for was said of a proof.
         let asked = |name: &str| {
-            ["bearer", "dpop"].iter().find_map(|scheme| {
-                offers
-                    .iter()
-                    .filter(|offer| offer.scheme.eq_ignore_ascii_case(scheme))
-                    .find_map(|offer| offer.parameter(name))
-            })
+            of("bearer")
+                .chain(of("dpop"))
+                .find_map(|it| it.parameter(name))
+        };
+        let refused = of("dpop").find(|offer| {
+            let error = offer.parameter("error");
+            error.is_some_and(|error| PROOF_ERRORS.contains(&error.as_str()))
+        });
+        let told = |name: &str| match refused {
+            Some(offer) => offer.parameter(name),
+            None => asked(name),
         };
         Self {
             status,
             resource_metadata: asked("resource_metadata"),
             scope: asked("scope"),
-            error: asked("error"),
-            description: asked("error_description"),
+            error: told("error"),
+            description: told("error_description"),
+            takes_dpop: of("dpop").next().is_some(),
         }
     }
 
@@ -63,6 +76,8 @@ impl Challenge {
     }
 }
 
+/// RFC 9449 section 12.2.
+const PROOF_ERRORS: [&str; 2] = ["use_dpop_nonce", "invalid_dpop_proof"];
 const MOST_FIELDS: usize = 16;
 const LONGEST_FIELD: usize = 16 * 1024;
 
@@ -205,6 +220,7 @@ mod tests {
                     "scope" => wanted.scope = Some(value),
                     "error" => wanted.error = Some(value),
                     "error_description" => wanted.description = Some(value),
+                    "takes_dpop" => wanted.takes_dpop = value == "yes",
                     other => panic!("{other} in {}", path.display()),
                 }
             }

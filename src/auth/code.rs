@@ -63,6 +63,8 @@ pub struct Asking<'a> {
     pub resource: Option<&'a str>,
     /// The scope, if one is sent.
     pub scope: Option<&'a Scopes>,
+    /// The thumbprint of the key that the code is to be good with only (RFC 9449 section 10).
+    pub key: Option<&'a str>,
 }
 
 /// Makes an authorization request. `state` is unguessable, of the caller's making.
@@ -92,6 +94,9 @@ pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<
         .set_pkce_challenge(challenge);
     if let Some(resource) = asking.resource {
         request = request.add_extra_param("resource", resource.to_owned());
+    }
+    if let Some(key) = asking.key {
+        request = request.add_extra_param("dpop_jkt", key.to_owned());
     }
     for scope in asking.scope.iter().flat_map(|scopes| scopes.iter()) {
         request = request.add_scope(Scope::new(scope.to_owned()));
@@ -304,6 +309,7 @@ mod tests {
             redirect_uri: "http://127.0.0.1:1/oauth/callback",
             resource: None,
             scope: Some(&scope),
+            key: None,
         };
         let pending = begin(&asking, &settings, Secret::new("state")).unwrap();
         pending.url().query_pairs().into_owned().collect()

@@ -96,6 +96,7 @@ impl House {
         };
         self.show(attempt, shown).await;
         let sent_at = self.settings.now.seconds();
+        let prover = self.new_prover(past.binds())?;
         let endpoint = Endpoint {
             http: &self.http,
             url: server.token_endpoint(),
@@ -103,13 +104,16 @@ impl House {
             resource: sent.as_deref(),
             extra: &self.settings.token_params,
             use_id_token: self.settings.use_id_token,
+            proof: self.proving(prover.as_ref()),
         };
         let tokens = tokio::select! {
             tokens = self.poll(&endpoint, &details, server) => tokens?,
             () = self.leaving.cancelled() => return Err(Cause::Leaving),
             () = self.superseded(attempt) => return Err(Cause::Superseded),
         };
+        let key = tokens.bound_by(prover.as_ref());
         let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
+        entry.dpop_key = key;
         entry.resource_sent = sent;
         self.keep(&entry).await;
         self.signed_in(&server.host());

@@ -20,6 +20,7 @@ pub struct ProtectedResource {
     name: Option<String>,
     servers: Vec<String>,
     scopes: Option<Scopes>,
+    takes_dpop: bool,
     origin: String,
 }
 
@@ -30,6 +31,7 @@ impl ProtectedResource {
             name: None,
             servers: Vec::new(),
             scopes: None,
+            takes_dpop: false,
             origin: url.origin().ascii_serialization(),
         }
     }
@@ -44,11 +46,21 @@ impl ProtectedResource {
         self.scopes.as_ref()
     }
 
+    /// Whether it says that it takes tokens bound to a key like ours (RFC 9728 section 2).
+    pub fn takes_dpop(&self) -> bool {
+        self.takes_dpop
+    }
+
     /// Whether this issuer may still be used for it (D-11).
     pub fn trusts(&self, issuer: &str) -> bool {
         self.servers.is_empty() || self.servers.iter().any(|named| same_issuer(named, issuer))
     }
 }
+
+/// In the metadata of both.
+const DPOP_ALGORITHMS: &str = "dpop_signing_alg_values_supported";
+/// What our keys sign with.
+const ES256: &str = "ES256";
 
 /// An authorization server whose metadata named itself as it was asked for.
 #[derive(Clone, Debug)]
@@ -66,6 +78,7 @@ pub struct AuthorizationServer {
     takes_documents: bool,
     sends_issuer: bool,
     is_openid: bool,
+    offers_dpop: bool,
 }
 
 impl AuthorizationServer {
@@ -124,6 +137,8 @@ impl AuthorizationServer {
             revocation: endpoint("revocation_endpoint").unwrap_or_default(),
             device: endpoint("device_authorization_endpoint").unwrap_or_default(),
             is_openid: document.get("subject_types_supported").is_some(),
+            offers_dpop: list(DPOP_ALGORITHMS)
+                .is_some_and(|them| them.iter().any(|it| it == ES256)),
             scopes: scopes.map(|all| all.iter().map(String::as_str).collect()),
             auth_methods: list("token_endpoint_auth_methods_supported"),
             auth_algorithms: list("token_endpoint_auth_signing_alg_values_supported"),
@@ -188,6 +203,11 @@ impl AuthorizationServer {
     /// `token_endpoint_auth_signing_alg_values_supported`, if it says.
     pub fn auth_algorithms(&self) -> Option<&[String]> {
         self.auth_algorithms.as_deref()
+    }
+
+    /// Whether it says that it binds tokens to a key like ours (RFC 9449 section 5.1).
+    pub fn offers_dpop(&self) -> bool {
+        self.offers_dpop
     }
 
     /// Whether it says that it knows PKCE with S256, or is known to (D-09).
@@ -295,6 +315,8 @@ pub async fn protected_resource(
                 .map(str::to_owned)
                 .collect(),
             scopes: strings("scopes_supported").map(|all| all.into_iter().collect()),
+            takes_dpop: strings(DPOP_ALGORITHMS).is_some_and(|them| them.contains(&ES256))
+                || document.get("dpop_bound_access_tokens_required") == Some(&Value::Bool(true)),
             origin: url.origin().ascii_serialization(),
         });
     }

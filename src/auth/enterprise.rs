@@ -277,6 +277,7 @@ impl House {
             resource: asking.endpoint.resource.or(Some(&resource)),
             extra: &[],
             use_id_token: false,
+            proof: None,
         };
         let said = [
             ("requested_token_type", ID_JAG),

@@ -14,7 +14,7 @@ use super::learned::Learned;
 use super::registration::{Client, Method, Source};
 use super::scope::Scopes;
 use super::settings::Settings;
-use super::signing::Algorithm;
+use super::signing::{Algorithm, Key};
 use super::tokens::TokenSet;
 use crate::secret::Secret;
 
@@ -61,6 +61,8 @@ pub struct Entry {
     pub learned: Learned,
     /// How they were come by.
     pub grant: Granted,
+    /// The key that its tokens are bound to (RFC 9449): without it they are worth nothing.
+    pub dpop_key: Option<Key>,
 }
 
 /// How tokens were come by.
@@ -130,6 +132,11 @@ impl Entry {
         self.last_error = None;
     }
 
+    /// Whether its tokens are good only with a key, which is in here too.
+    pub fn is_bound(&self) -> bool {
+        self.dpop_key.is_some()
+    }
+
     /// Whether the access token has ended.
     pub fn has_expired(&self, now: u64) -> bool {
         self.expires_at.is_some_and(|at| now >= at) || self.is_from_the_future(now)
@@ -168,7 +175,7 @@ impl Entry {
             client: StoredClient::of(&self.client),
             at: self.access.expose().to_owned(),
             rt: self.refresh.as_ref().map(|token| token.expose().to_owned()),
-            token_type: "Bearer".to_owned(),
+            token_type: if self.is_bound() { "DPoP" } else { "Bearer" }.to_owned(),
             obtained_at: self.obtained_at,
             expires_at: self.expires_at,
             refresh_at: self.refresh_at,
@@ -181,6 +188,10 @@ impl Entry {
             scope_wanted: self.scope_wanted.as_ref().map(Scopes::to_string),
             learned: self.learned.clone(),
             grant: self.grant,
+            dpop_key: self
+                .dpop_key
+                .as_ref()
+                .map(|key| key.text().expose().to_owned()),
         };
         written(&stored)
     }
@@ -192,7 +203,9 @@ impl Entry {
             return None;
         }
         let scopes = |text: Option<String>| text.map(|text| Scopes::parse(&text));
+        let dpop_key = stored.dpop_key.map(|text| Key::read(&Secret::new(text)));
         Some(Self {
+            dpop_key: dpop_key.transpose().ok()?,
             resource: stored.resource,
             account: stored.account,
             issuer: stored.issuer,
@@ -365,6 +378,8 @@ struct Stored {
     learned: Learned,
     #[serde(default)]
     grant: Granted,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dpop_key: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]

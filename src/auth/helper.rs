@@ -71,6 +71,7 @@ struct Letter {
     resource_metadata: Option<String>,
     scope: Option<String>,
     error: Option<String>,
+    takes_dpop: bool,
     stale: Option<String>,
     old: Option<String>,
     root: String,
@@ -110,6 +111,7 @@ fn write(helper: &Helper, errand: &Errand, root: &Key) -> io::Result<Zeroizing<S
         resource_metadata: errand.challenge.resource_metadata.clone(),
         scope: errand.challenge.scope.clone(),
         error: errand.challenge.error.clone(),
+        takes_dpop: errand.challenge.takes_dpop,
         stale: errand.stale.as_ref().map(|token| token.expose().to_owned()),
         old: errand.old.clone(),
         root: encode(root.expose()),
@@ -130,6 +132,7 @@ pub fn read(text: &str) -> Option<Opened> {
                 scope: letter.scope,
                 error: letter.error,
                 description: None,
+                takes_dpop: letter.takes_dpop,
             },
             stale: letter.stale.map(Secret::new),
             old: letter.old,
@@ -156,6 +159,7 @@ mod tests {
             challenge: Challenge {
                 status: 403,
                 scope: Some("a b".to_owned()),
+                takes_dpop: true,
                 ..Challenge::default()
             },
             stale: Some(Secret::new("canary")),

@@ -48,6 +48,8 @@ pub struct Answer {
     pub body: Zeroizing<Vec<u8>>,
     /// `Retry-After`, where it was a number of seconds.
     pub retry_after: Option<Duration>,
+    /// All of them.
+    pub headers: HeaderMap,
 }
 
 impl fmt::Debug for Answer {
@@ -277,6 +279,7 @@ impl Http {
                 status: response.status().as_u16(),
                 media: media_of(response.headers()),
                 retry_after: retry_after(response.headers()),
+                headers: response.headers().clone(),
                 body: capped(response, url, LARGEST_ANSWER).await?,
             })
         };

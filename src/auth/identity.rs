@@ -55,6 +55,7 @@ impl House {
                     redirect_uri: listener.uri(),
                     resource,
                     scope,
+                    key: None,
                 };
                 if !self.is_forgotten(&asking, kept.known_at).await? {
                     let client = kept.client;

@@ -48,6 +48,8 @@ pub struct Status {
     pub quirks: Vec<String>,
     /// What the issuer has taught us besides.
     pub learned: Vec<String>,
+    /// Whether the tokens are good only with a key that is kept beside them.
+    pub is_bound: bool,
 }
 
 impl Status {
@@ -87,6 +89,7 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
             provider: quirks(&entry.issuer).name,
             quirks: quirks(&entry.issuer).words(),
             learned: entry.learned.words(),
+            is_bound: entry.is_bound(),
             scope_wanted: entry.scope_wanted,
             is_renewable: (entry.refresh.is_some() || entry.grant.is_repeatable())
                 && entry.state != State::NeedsLogin,

@@ -137,7 +137,15 @@ impl House {
             return Err(Cause::NobodyThere);
         };
         let sent_at = self.settings.now.seconds();
-        let answer = renewal::refresh(&self.http, &self.settings, &mut entry, &token).await;
+        let prover = self.prover_of(&entry);
+        let answer = renewal::refresh(
+            &self.http,
+            &self.settings,
+            prover.as_ref(),
+            &mut entry,
+            &token,
+        )
+        .await;
         let error = match answer {
             Ok(tokens) => {
                 entry.renew(tokens, sent_at, jitter());
@@ -160,6 +168,14 @@ impl House {
             if is_out {
                 self.give_up(&entry, is_dead);
             }
+        }
+        // What came in its place is not taken, and it may be spent: only a sign-in says what the server wants now.
+        if matches!(error, tokens::Error::Unbound { .. }) {
+            tracing::warn!(issuer = %entry.issuer, "DPoP is no longer kept to; a sign-in is needed");
+            entry.state = State::NeedsLogin;
+            entry.last_error = Some("unbound_token".to_owned());
+            self.save(&name, &entry, revision(rev)).await;
+            self.give_up(&entry, is_dead);
         }
         if error.is_about_client() {
             self.forget_registration(&entry.issuer, &entry.client).await;
@@ -222,7 +238,8 @@ impl House {
         }
     }
 
-    /// What is kept for us: the newest that is not known to be dead. What the vault would not take counts too.
+    /// What is kept for us: the newest that is not known to be dead, of those that the user lets us use (`--dpop`). What the
+    /// vault would not take counts too.
     pub(super) async fn stored(&self) -> Result<Option<Kept>, Cause> {
         let unsaved = self.desk().unsaved.clone();
         let mut best = match self.in_vault().await {
@@ -252,9 +269,10 @@ impl House {
                 continue;
             };
             let entry = Entry::read(&found.content).ok_or(Cause::ForeignEntry)?;
-            if best
-                .as_ref()
-                .is_none_or(|kept| rank(&entry) > rank(&kept.entry))
+            if self.settings.dpop.allows(entry.is_bound())
+                && best
+                    .as_ref()
+                    .is_none_or(|kept| rank(&entry) > rank(&kept.entry))
             {
                 let rev = found.rev;
                 best = Some(Kept { name, rev, entry });

@@ -16,7 +16,7 @@ const ENOUGH: u64 = 60;
 /// A token this close to its end (seconds) is not worth handing out, whatever else fails.
 const LEEWAY: u64 = 5;
 
-/// A token to be shown as `Authorization: Bearer`.
+/// A token to be shown as `Authorization: Bearer`, unless it is bound.
 #[derive(Clone)]
 pub struct Lent {
     /// The token.
@@ -25,6 +25,8 @@ pub struct Lent {
     pub expires_at: Option<u64>,
     /// The server it is for.
     pub resource: String,
+    /// Whether it is worth nothing without a key, which is not lent (RFC 9449).
+    pub is_bound: bool,
 }
 
 impl fmt::Debug for Lent {
@@ -91,6 +93,7 @@ impl Lent {
             token: entry.access.clone(),
             expires_at: entry.expires_at,
             resource: entry.resource.clone(),
+            is_bound: entry.is_bound(),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::authorizer::{Held, House, Origin, Why};
 use super::challenge::Challenge;
 use super::client::{Client, Source};
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
+use super::dpop::Proving;
 use super::enterprise::{self, Provider};
 use super::entry::{Entry, Granted};
 use super::http::Fault;
@@ -215,6 +216,7 @@ impl House {
         vouched: Option<&Secret>,
     ) -> Result<Entry, Cause> {
         entry.client = renewal::current(&entry, &self.settings);
+        let prover = self.prover_of(&entry);
         let endpoint = Endpoint {
             http: &self.http,
             url: &entry.token_endpoint,
@@ -222,6 +224,11 @@ impl House {
             resource: entry.resource_sent.as_deref(),
             extra: &self.settings.token_params,
             use_id_token: self.settings.use_id_token,
+            // What was bound stays bound.
+            proof: self.proving(prover.as_ref()).map(|proof| Proving {
+                insists: true,
+                ..proof
+            }),
         };
         let asking = Asking {
             endpoint,
@@ -261,7 +268,10 @@ impl House {
             server: None,
         });
         self.is_news(why, challenge, &server, before.as_ref(), scope.as_ref())?;
-        let mut past = Past::new(before.as_ref(), challenged.as_ref().or(resource.scopes()));
+        let binds = self.binds(challenge, &resource, &server, before.as_ref())?;
+        let prover = self.new_prover(binds)?;
+        let named = challenged.as_ref().or(resource.scopes());
+        let mut past = Past::new(before.as_ref(), named, binds);
         loop {
             let sent = self.resource_parameter(&resource, &server, past.learned());
             let endpoint = Endpoint {
@@ -271,6 +281,7 @@ impl House {
                 resource: sent.as_deref(),
                 extra: &settings.token_params,
                 use_id_token: settings.use_id_token,
+                proof: self.proving(prover.as_ref()),
             };
             let asking = Asking {
                 endpoint,
@@ -283,7 +294,9 @@ impl House {
             let error = match self.tokens(&asking).await {
                 Ok(tokens) => {
                     let scope = scope.as_ref();
+                    let key = tokens.bound_by(prover.as_ref());
                     let mut entry = self.entry(&server, client, scope, tokens, sent_at, &past);
+                    entry.dpop_key = key;
                     entry.resource_sent = sent;
                     entry.refresh = None;
                     return Ok(entry);

@@ -1,6 +1,6 @@
 //! Signing in: who lends out a credential, and how one is got.
 //!
-//! A request meets a 401; [`Challenge`](challenge::Challenge) reads what it said; the exchange asks the
+//! A request meets a 401; [`Challenge`] reads what it said; the exchange asks the
 //! [`Authorizer`] for something newer. The authorizer climbs a ladder, cheapest rung first: what another process has
 //! already put into the vault, a refresh, a sign-in by a person. A sign-in is a chain of evidence, each link a value
 //! that only the step before can make:
@@ -10,6 +10,8 @@
 //! 3. [`scope`]: what to ask for;
 //! 4. [`code`]: the browser goes out, [`loopback`] hears it come back, `state` and `iss` are checked;
 //! 5. [`tokens`]: the code becomes tokens; [`entry`] is how they are kept.
+//!
+//! Where both servers know DPoP the tokens are bound to a key of ours (`binding`), and [`dpop`] proves it with each request.
 //!
 //! Where several processes need the same sign-in, `turn` decides which asks a person; it is done by a [`helper`], a
 //! process that outlives the host. `device` is the way where no browser can come back (RFC 8628). Where nobody signs in at all,
@@ -21,12 +23,14 @@ pub mod adopt;
 mod answers;
 pub mod assertion;
 pub mod authorizer;
+mod binding;
 pub mod browser;
 pub mod challenge;
 pub mod client;
 pub mod code;
 mod device;
 pub mod discovery;
+pub mod dpop;
 pub mod enterprise;
 pub mod entry;
 pub mod guard;
@@ -59,12 +63,15 @@ use ::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::{Origin, Url};
 
 pub use authorizer::{Authorizer, PendingSignIn};
+pub use dpop::Dpop;
 pub use helper::Helper;
 pub use settings::{Announce, Browser, Clock, Notice, Pasted, Settings};
 
 use crate::frame::Trouble;
 use crate::secret::Secret;
 use crate::store;
+use challenge::Challenge;
+use dpop::{Heard, Mended, Prover, Side};
 
 /// What is shown to the remote with each request.
 #[derive(Clone, Debug)]
@@ -72,20 +79,54 @@ pub struct Credential {
     generation: u64,
     token: Secret,
     home: Origin,
+    /// Of a token that is bound to a key.
+    prover: Option<Prover>,
 }
 
 impl Credential {
-    /// Adds `Authorization` to a request's headers (U-01, U-03). The only place that does, and only for the origin the
-    /// token was got for (U-02).
-    pub fn apply(&self, to: &mut HeaderMap, _method: &str, url: &Url, _now: SystemTime) {
+    /// Adds `Authorization` to a request's headers (U-01, U-03), and a fresh proof where the token is bound. The only place
+    /// that does, and only for the origin the token was got for (U-02).
+    pub fn apply(&self, to: &mut HeaderMap, method: &str, url: &Url, now: SystemTime) {
         if url.origin() != self.home {
             return;
         }
-        let bearer = format!("Bearer {}", self.token.expose());
-        if let Ok(mut value) = HeaderValue::try_from(bearer) {
+        let scheme = match &self.prover {
+            Some(prover) => {
+                prover.apply(to, Side::Resource, method, url, Some(&self.token), now);
+                "DPoP"
+            }
+            None => "Bearer",
+        };
+        let shown = format!("{scheme} {}", self.token.expose());
+        if let Ok(mut value) = HeaderValue::try_from(shown) {
             value.set_sensitive(true);
             to.insert(AUTHORIZATION, value);
         }
+    }
+
+    /// What the server has said about proofs up to now; nothing where none are made.
+    pub fn heard(&self) -> Heard {
+        let prover = self.prover.as_ref();
+        prover.map_or_else(Heard::default, |prover| {
+            prover.servers().heard(Side::Resource, &self.home)
+        })
+    }
+
+    /// Takes what an answer from `url` says about proofs.
+    pub fn learn(&self, url: &Url, headers: &HeaderMap, now: SystemTime) {
+        if let Some(prover) = &self.prover
+            && url.origin() == self.home
+        {
+            prover
+                .servers()
+                .learn(Side::Resource, &self.home, headers, now);
+        }
+    }
+
+    /// Whether a request that met this challenge may be sent again with the same token and another proof (RFC 9449
+    /// section 9). `before` is what was heard when it was sent.
+    pub fn proves_again(&self, mended: &mut Mended, why: &Challenge, before: &Heard) -> bool {
+        self.prover.is_some() && mended.again(why.error.as_deref(), before, &self.heard())
     }
 
     /// Counts up with each credential this process has held; a larger one is newer.
@@ -175,6 +216,15 @@ pub enum Cause {
     /// Another process does the sign-in now.
     #[error("another mcpipe has taken this sign-in over")]
     Superseded,
+    /// The user wants tokens that are bound to a key, and they are not to be had.
+    #[error("{host} does not offer DPoP with ES256, and --dpop require takes nothing else")]
+    NotBound {
+        /// The authorization server.
+        host: String,
+    },
+    /// There is no key to be had.
+    #[error("a key for this sign-in: {0}")]
+    Key(#[from] signing::Error),
     /// The process that was to do the sign-in does not start.
     #[error("the process that does the sign-in does not start")]
     Helper(#[source] std::io::Error),
@@ -186,7 +236,7 @@ pub enum Cause {
     },
     /// The key the client is proved by is not to be had.
     #[error("the client's key: {0}")]
-    Key(#[from] assertion::Error),
+    ClientKey(#[from] assertion::Error),
     /// There is no token without a person, in the way the user wants it.
     #[error("{0}")]
     Machine(#[from] machine::Error),
@@ -257,7 +307,7 @@ impl Error {
 
 impl Cause {
     /// The user's own header was turned down.
-    pub(crate) fn header_refused(challenge: &challenge::Challenge) -> Self {
+    pub(crate) fn header_refused(challenge: &Challenge) -> Self {
         let (code, text) = (&challenge.error, &challenge.description);
         let words = match (code, text) {
             (Some(code), Some(text)) => Some(format!("{code}: {text}")),
@@ -319,13 +369,20 @@ impl Cause {
             Self::Tokens(tokens::Error::NoKey(_)) => {
                 "give the key again with --client-key".to_owned()
             }
-            Self::Key(error) => return error.hint(),
+            Self::ClientKey(error) => return error.hint(),
             Self::Machine(error) => return error.hint(resource),
             Self::Rejected { .. } => {
                 "check the audience and the scopes: --resource, --scope, --authorize-param"
                     .to_owned()
             }
             Self::Listener { .. } => "--callback-port chooses another port".to_owned(),
+            Self::NotBound { .. } | Self::Tokens(tokens::Error::Unbound { .. }) => {
+                "leave out --dpop require to take bearer tokens, or have DPoP switched on there"
+                    .to_owned()
+            }
+            Self::Tokens(error) if error.is("invalid_dpop_proof") => {
+                "check this machine's clock; --dpop off signs in without proofs".to_owned()
+            }
             _ => format!("run `mcpipe login {resource}`"),
         })
     }
@@ -369,6 +426,7 @@ mod tests {
             generation: 1,
             token: Secret::new("canary"),
             home: home.origin(),
+            prover: None,
         };
         for (there, goes) in [
             ("https://mcp.example.com/messages?x=1", true),

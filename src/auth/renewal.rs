@@ -3,6 +3,7 @@
 //! Locks, strikes and saving are the ladder's.
 
 use super::Cause;
+use super::dpop::{Prover, Proving};
 use super::entry::Entry;
 use super::http::Http;
 use super::learned::Lesson;
@@ -13,23 +14,27 @@ use super::tokens::{Endpoint, Error, TokenSet};
 use crate::secret::Secret;
 
 /// Spends the entry's refresh token at the endpoint it came from (T8). A request that is refused for how it is put is
-/// put otherwise, once, and the entry remembers; the caller saves it.
+/// put otherwise, once, and the entry remembers; the caller saves it. `prover` is the entry's, if its tokens are bound: what
+/// comes back then has to be bound too.
 ///
 /// # Errors
 /// As [`Endpoint::refresh`]; and a client of the user's own that is not taken is their mistake to mend.
 pub(super) async fn refresh(
     http: &Http,
     settings: &Settings,
+    prover: Option<&Prover>,
     entry: &mut Entry,
     token: &Secret,
 ) -> Result<TokenSet, Cause> {
     entry.client = current(entry, settings);
-    let first = once(http, settings, entry, token).await;
+    let first = once(http, settings, prover, entry, token).await;
     let error = match first {
-        Err(error) if unlearned(entry, &error) => match once(http, settings, entry, token).await {
-            Err(error) => error,
-            Ok(tokens) => return Ok(tokens),
-        },
+        Err(error) if unlearned(entry, &error) => {
+            match once(http, settings, prover, entry, token).await {
+                Err(error) => error,
+                Ok(tokens) => return Ok(tokens),
+            }
+        }
         Err(error) => error,
         Ok(tokens) => return Ok(tokens),
     };
@@ -42,6 +47,7 @@ pub(super) async fn refresh(
 async fn once(
     http: &Http,
     settings: &Settings,
+    prover: Option<&Prover>,
     entry: &Entry,
     token: &Secret,
 ) -> Result<TokenSet, Error> {
@@ -52,6 +58,11 @@ async fn once(
         resource: entry.resource_sent.as_deref(),
         extra: &settings.refresh_params,
         use_id_token: settings.use_id_token,
+        proof: prover.map(|prover| Proving {
+            prover,
+            clock: &settings.now,
+            insists: true,
+        }),
     };
     let repeats = quirks(&entry.issuer).scope_on_refresh || entry.learned.wants_scope_on_refresh;
     let scope = entry.scope_requested.as_ref().filter(|_| repeats);

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 use url::Url;
 
 use super::assertion::ClientKey;
+use super::dpop::Dpop;
 use super::helper::Helper;
 use super::machine::Grant;
 use super::registration::Method;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub assume_pkce: bool,
     /// Show the server the ID token instead of the access token.
     pub use_id_token: bool,
+    /// Whether tokens are bound to a key.
+    pub dpop: Dpop,
     /// The port to listen on; `None` lets the system choose.
     pub callback_port: Option<u16>,
     /// The host in the redirect URI: `127.0.0.1`, `localhost`, `::1`, or a name that leads here.
@@ -129,6 +132,7 @@ impl Settings {
             token_endpoint: None,
             assume_pkce: false,
             use_id_token: false,
+            dpop: Dpop::Auto,
             callback_port: None,
             callback_host: None,
             callback_path: None,

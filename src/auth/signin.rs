@@ -29,13 +29,16 @@ use crate::store::Expected;
 pub(super) struct Past {
     learned: Learned,
     wanted: Option<Scopes>,
+    /// Whether the tokens to come are bound to a key.
+    binds: bool,
 }
 
 impl Past {
     /// From the entry of before, if it is this issuer's, and what the server names now.
-    pub(super) fn new(before: Option<&Entry>, named: Option<&Scopes>) -> Self {
+    pub(super) fn new(before: Option<&Entry>, named: Option<&Scopes>, binds: bool) -> Self {
         let before_wanted = before.and_then(|entry| entry.scope_wanted.as_ref());
         Self {
+            binds,
             learned: before
                 .map(|entry| entry.learned.clone())
                 .unwrap_or_default(),
@@ -56,6 +59,11 @@ impl Past {
     /// What the server has taught us.
     pub(super) fn learned(&self) -> &Learned {
         &self.learned
+    }
+
+    /// Whether the tokens to come are bound to a key.
+    pub(super) fn binds(&self) -> bool {
+        self.binds
     }
 }
 
@@ -135,12 +143,15 @@ impl House {
             client,
             mut listener,
         } = identity;
+        let prover = self.new_prover(past.binds)?;
+        let key = prover.as_ref().map(|prover| prover.key().thumbprint());
         let asking = Asking {
             server,
             client: &client,
             redirect_uri: listener.uri(),
             resource: sent,
             scope,
+            key: key.as_deref(),
         };
         let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
         let pending = code::begin(&asking, &self.settings, state)?;
@@ -163,11 +174,14 @@ impl House {
             resource: sent,
             extra: &self.settings.token_params,
             use_id_token: self.settings.use_id_token,
+            proof: self.proving(prover.as_ref()),
         };
         let sent_at = self.settings.now.seconds();
         match redirected.redeem(&endpoint).await {
             Ok(tokens) => {
+                let key = tokens.bound_by(prover.as_ref());
                 let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
+                entry.dpop_key = key;
                 entry.resource_sent = sent.map(str::to_owned);
                 self.keep(&entry).await;
                 self.confirm_registration(&entry, listener.uri()).await;
@@ -285,6 +299,7 @@ impl House {
             scope_wanted: past.wanted.clone(),
             learned: past.learned.clone(),
             grant: self.settings.grant.kind(),
+            dpop_key: None,
         };
         entry.renew(tokens, sent_at, jitter());
         entry

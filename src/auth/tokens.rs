@@ -4,7 +4,7 @@
 //! number that came as a string, scopes that came as a list, an error that came with 200), so that what differs in the
 //! field differs only here, and so that it never has to complain about a body that holds tokens.
 //!
-//! RFC 6749 sections 2.3, 5 and 6, RFC 7636, RFC 7009, RFC 8707; security.md K1 to K5; protocol.md O-01 to O-13.
+//! RFC 6749 sections 2.3, 5 and 6, RFC 7636, RFC 7009, RFC 8707, RFC 9449 section 5; security.md K1 to K5; protocol.md O-01 to O-13.
 
 use std::time::Duration;
 
@@ -21,9 +21,11 @@ use url::{Url, form_urlencoded};
 
 use super::answers::{regular, unwell};
 use super::assertion::{introduced, proved};
+use super::dpop::{Mended, Prover, Proving, Side};
 use super::http::{Answer, Fault, Http, host_of, is_unwell};
 use super::registration::{Client, Method};
 use super::scope::Scopes;
+use super::signing::Key;
 use crate::secret::Secret;
 
 /// What a token endpoint gave.
@@ -39,6 +41,21 @@ pub struct TokenSet {
     pub scope: Option<Scopes>,
     /// How the client proved itself.
     pub method: Method,
+    /// Whether the access token is good only with the key it was asked for with (`token_type` DPoP).
+    pub is_bound: bool,
+}
+
+impl TokenSet {
+    /// The key it is bound to, of the prover that asked for it. A token that is bound to nothing although it was asked for
+    /// with a proof is good for whoever has it, which somebody should know.
+    pub(super) fn bound_by(&self, prover: Option<&Prover>) -> Option<Key> {
+        let prover = prover?;
+        if !self.is_bound {
+            tracing::warn!("a token was asked for with a proof, and is not bound to its key");
+            return None;
+        }
+        Some(prover.key().clone())
+    }
 }
 
 /// Why it gave none.
@@ -60,6 +77,12 @@ pub enum Error {
     /// The client is proved by a key, and the user has not brought it this time.
     #[error("the client {0} is proved by a key, and none is given")]
     NoKey(String),
+    /// A bearer token came where one bound to our key was asked for, and nothing else is taken.
+    #[error("{host} sent a bearer token in place of one that is bound to our key (DPoP)")]
+    Unbound {
+        /// The token endpoint's host.
+        host: String,
+    },
     /// A success that holds no token we can use.
     #[error("{host} sent tokens that cannot be used: {why}")]
     Unusable {
@@ -100,6 +123,8 @@ pub struct Endpoint<'a> {
     pub extra: &'a [(String, String)],
     /// Take the ID token for the access token.
     pub use_id_token: bool,
+    /// Binds the tokens to a key.
+    pub proof: Option<Proving<'a>>,
 }
 
 impl Endpoint<'_> {
@@ -254,12 +279,6 @@ impl Endpoint<'_> {
         Ok(())
     }
 
-    /// The one place from which a form leaves for a token endpoint.
-    pub(super) async fn post(&self, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, Fault> {
-        let body = proved(self.client, body)?;
-        self.http.post(self.url, headers, body).await
-    }
-
     fn shown_as<'b>(&'b self, client: &'b Client) -> Endpoint<'b> {
         Endpoint { client, ..*self }
     }
@@ -365,11 +384,18 @@ impl Endpoint<'_> {
         if access.expose().is_empty() || !access.expose().bytes().all(|b| b.is_ascii_graphic()) {
             return Err(self.unusable("access_token"));
         }
-        if !tokens.token_type().as_ref().eq_ignore_ascii_case("bearer") {
+        let kind = tokens.token_type().as_ref();
+        let is_bound = self.proof.is_some() && kind.eq_ignore_ascii_case("dpop");
+        if !is_bound && !kind.eq_ignore_ascii_case("bearer") {
             return Err(self.unusable("token_type"));
+        }
+        if !is_bound && self.proof.is_some_and(|proof| proof.insists) {
+            let host = host_of(self.url);
+            return Err(Error::Unbound { host });
         }
         Ok(TokenSet {
             access,
+            is_bound,
             method: self.client.method,
             refresh: tokens
                 .refresh_token()
@@ -379,6 +405,34 @@ impl Endpoint<'_> {
                 .scopes()
                 .map(|scopes| scopes.iter().map(|scope| scope.as_str()).collect()),
         })
+    }
+
+    /// The one place that sends, each time with a proof of its own where tokens are to be bound. A proof that is refused for
+    /// what the answer teaches is made again: that spends nothing (RFC 9449 section 8).
+    pub(super) async fn post(&self, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, Fault> {
+        let Some(proof) = self.proof else {
+            let body = proved(self.client, body)?;
+            return self.http.post(self.url, headers, body).await;
+        };
+        let (prover, at) = (proof.prover, self.url.origin());
+        let servers = prover.servers();
+        let mut mended = Mended::default();
+        loop {
+            let before = servers.heard(Side::Issuer, &at);
+            let mut headers = headers.clone();
+            let now = proof.clock.now();
+            prover.apply(&mut headers, Side::Issuer, "POST", self.url, None, now);
+            // An assertion is good for one time too.
+            let body = proved(self.client, body.clone())?;
+            let answer = self.http.post(self.url, headers, body).await?;
+            servers.learn(Side::Issuer, &at, &answer.headers, proof.clock.now());
+            let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            let code = said.get("error").and_then(Value::as_str);
+            if !mended.again(code, &before, &servers.heard(Side::Issuer, &at)) {
+                return Ok(answer);
+            }
+            tracing::debug!(host = host_of(self.url), code, "proving once more");
+        }
     }
 
     /// An answer in the words `oauth2` knows.

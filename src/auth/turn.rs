@@ -109,6 +109,8 @@ impl House {
                 generation: 0,
                 token,
                 home: self.settings.url.origin(),
+                // It is only compared.
+                prover: None,
             }),
             challenge: errand.challenge.clone(),
         };
@@ -344,12 +346,14 @@ impl House {
             self.is_worth_it(challenge, &server, before.as_ref(), scope.as_ref())
                 .await?;
         }
+        let binds = self.binds(challenge, &resource, &server, before.as_ref())?;
         let is_by_device = self.is_by_device(&server)?;
         let now = self.settings.now.seconds();
         self.update(attempt, |record| record.window_opens(now))
             .await;
         let challenged = challenge.scope.as_deref().map(Scopes::parse);
-        let past = Past::new(before.as_ref(), challenged.as_ref().or(resource.scopes()));
+        let named = challenged.as_ref().or(resource.scopes());
+        let past = Past::new(before.as_ref(), named, binds);
         if is_by_device
             && let Some(entry) = self
                 .ask_by_device(attempt, &resource, &server, scope.as_ref(), &past)

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-pub use common::{LogArgs, LogFormat, VaultArgs};
+pub use common::{DpopArg, LogArgs, LogFormat, VaultArgs};
 pub use grants::{GrantArgs, KeyArgs};
 pub use vault::{
     Common, Cost, ExportArgs, ExportPassphraseArgs, ImportArgs, InitArgs, NameArgs,
@@ -349,6 +349,9 @@ pub struct SignInArgs {
     /// Believes that the authorization server knows PKCE although it does not say so
     #[arg(long, env = "MCPIPE_ASSUME_PKCE")]
     pub assume_pkce: bool,
+    /// Binds tokens to a key, so that who steals one cannot use it (DPoP); 'require' takes no others, 'auto' binds where both servers know it
+    #[arg(long, value_enum, default_value = "auto", env = "MCPIPE_DPOP")]
+    pub dpop: DpopArg,
     /// Opens no browser; the address to visit is said on stderr
     #[arg(long, env = "MCPIPE_NO_BROWSER")]
     pub no_browser: bool,

@@ -108,6 +108,9 @@ fn entry_text(kept: &Status, now: SystemTime) -> String {
     for words in &kept.learned {
         line("learned", words.clone());
     }
+    if kept.is_bound {
+        line("bound", "sender-constrained (DPoP)".to_owned());
+    }
     line("token", until(kept, now));
     line("state", state(kept));
     text
@@ -155,6 +158,7 @@ fn entry_json(kept: &Status) -> Value {
         "provider": kept.provider,
         "known": kept.quirks,
         "learned": kept.learned,
+        "sender_constrained": kept.is_bound,
         "scope_granted": kept.scope_granted.as_ref().map(ToString::to_string),
         "obtained_at": kept.obtained_at,
         "expires_at": kept.expires_at,

@@ -49,6 +49,13 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
         let hint = format!("run `mcpipe login {resource}{flag}`");
         return Err(Failure::new(Kind::SignIn, error).hint(hint));
     };
+    if lent.is_bound {
+        let error = "this sign-in is bound to a key (DPoP), which never leaves the vault";
+        let hint = format!(
+            "bridges use it; for scripts sign in beside it: mcpipe login {resource} --account scripts --dpop off"
+        );
+        return Err(Failure::new(Kind::Failed, error).hint(hint));
+    }
     let token = lent.token.expose();
     let text = Zeroizing::new(match args.json {
         false => format!("{token}\n"),

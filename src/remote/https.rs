@@ -10,21 +10,22 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::watch;
 use tokio::time;
 use url::Url;
 
+use super::fields::{head, media_type, retry_after};
 use super::header_command::{Given, HeaderCommand};
 use super::late::Late;
 use super::tls::Unwelcome;
-use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
+use super::{Answer, Events, Fault, Outgoing, Refusal, Remote, Verb};
+use crate::auth::Credential;
 use crate::auth::challenge::Challenge;
+use crate::auth::dpop::Mended;
 use crate::frame::{Frame, Parsed};
-use crate::secret::Secret;
 
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -198,7 +199,11 @@ impl Https {
                 })?,
             None => sent.await,
         };
-        answered.map_err(|error| self.fault(error))
+        let response = answered.map_err(|error| self.fault(error))?;
+        if let Some(credential) = outgoing.credential {
+            credential.learn(url, response.headers(), (self.settings.now)());
+        }
+        Ok(response)
     }
 
     /// HTTP+SSE's endpoint: relative or absolute, but never elsewhere (H-17).
@@ -326,23 +331,35 @@ impl Https {
 
 impl Https {
     async fn sent(&self, outgoing: &Outgoing<'_>, given: Option<&Given>) -> Result<Answer, Fault> {
-        let response = self.request(outgoing, given).await?;
-        let status = response.status();
-        if status.is_success() {
-            return self.answer(outgoing, response).await;
-        }
-        let challenge = Challenge::read(status.as_u16(), response.headers());
-        let asks_for_more = challenge.error.as_deref() == Some("insufficient_scope");
-        if status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && asks_for_more)
-        {
-            tracing::debug!(
-                has_challenge = response.headers().contains_key(WWW_AUTHENTICATE),
-                "challenged"
-            );
+        let mut mended = Mended::default();
+        loop {
+            let before = outgoing.credential.map(Credential::heard);
+            let response = self.request(outgoing, given).await?;
+            let status = response.status();
+            if status.is_success() {
+                return self.answer(outgoing, response).await;
+            }
+            let challenge = Challenge::read(status.as_u16(), response.headers());
+            let is_unauthorized = status == StatusCode::UNAUTHORIZED;
+            let asks_for_more = challenge.error.as_deref() == Some("insufficient_scope");
+            let is_short = status == StatusCode::FORBIDDEN && asks_for_more;
+            if !is_unauthorized && !is_short {
+                return Ok(Answer::Refused(self.refusal(response).await));
+            }
+            let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
+            tracing::debug!(has_challenge, "challenged");
             let _ = time::timeout(Duration::from_secs(1), self.body(response, MAX_REFUSAL)).await;
-            return Ok(Answer::Challenged(challenge));
+            // The token is as good as it was: another proof, and nobody else need know (RFC 9449 section 9).
+            let is_mended = outgoing
+                .credential
+                .zip(before)
+                .is_some_and(|(credential, before)| {
+                    is_unauthorized && credential.proves_again(&mut mended, &challenge, &before)
+                });
+            if !is_mended {
+                return Ok(Answer::Challenged(challenge));
+            }
         }
-        Ok(Answer::Refused(self.refusal(response).await))
     }
 
     /// Sends with what the program gives; a challenge runs it again, once. Whether a challenge is then OAuth's business
@@ -425,49 +442,6 @@ fn is_ours(name: &HeaderName) -> bool {
         )
 }
 
-fn head(response: &reqwest::Response) -> Head {
-    let session = response.headers().get(SESSION).filter(|value| {
-        (1..=1024).contains(&value.len())
-            && value
-                .as_bytes()
-                .iter()
-                .all(|byte| (0x21..=0x7e).contains(byte))
-    });
-    Head {
-        status: response.status().as_u16(),
-        session: session
-            .and_then(|value| value.to_str().ok())
-            .map(Secret::new),
-    }
-}
-
-fn media_type(headers: &HeaderMap) -> String {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    value
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .to_ascii_lowercase()
-}
-
-/// `Retry-After`, as seconds or as a date (RFC 9110 section 10.2.3).
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => Some(
-            httpdate::parse_http_date(value)
-                .ok()?
-                .duration_since(now)
-                .unwrap_or_default(),
-        ),
-    }
-}
-
 /// What went wrong at the bottom, without the address: a query may hold a secret, and the host is named anyway.
 fn innermost(error: reqwest::Error) -> String {
     let error = error.without_url();
@@ -478,37 +452,4 @@ fn innermost(error: reqwest::Error) -> String {
         source = cause.source();
     }
     causes.pop().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_read_as_seconds_or_date_and_never_as_the_past() {
-        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        for (text, expected) in [
-            ("120", Some(120)),
-            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
-            assert_eq!(
-                retry_after(&headers, now),
-                expected.map(Duration::from_secs),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn only_the_media_type_is_compared() {
-        let headers = HeaderMap::from_iter([(
-            CONTENT_TYPE,
-            HeaderValue::from_static("Application/JSON; charset=utf-8"),
-        )]);
-        assert_eq!(media_type(&headers), "application/json");
-    }
 }

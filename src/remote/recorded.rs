@@ -207,7 +207,12 @@ fn spelt(challenge: &Challenge) -> String {
         Some(format!(r#"{name}="{value}""#))
     })
     .collect();
-    format!("Bearer {}", parameters.join(", "))
+    let scheme = if challenge.takes_dpop {
+        "DPoP"
+    } else {
+        "Bearer"
+    };
+    format!("{scheme} {}", parameters.join(", "))
         .trim_end()
         .into()
 }

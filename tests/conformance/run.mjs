@@ -40,6 +40,8 @@ const KEPT = [
   "auth/client-credentials-jwt",
   "auth/enterprise-managed-authorization",
   "auth/wif-jwt-bearer",
+  "auth/dpop",
+  "auth/dpop-nonce",
 ];
 
 const { values: asked, positionals: names } = parseArgs({

@@ -1,10 +1,10 @@
 //! Clients that are proved by a key (RFC 7523).
 
 use mcpipe::auth::assertion::{Audience, ClientKey};
-use mcpipe::auth::kept::{Revocation, logout};
+use mcpipe::auth::kept::{Revocation, logout, status};
 use mcpipe::auth::machine::Grant;
 use mcpipe::auth::signing::Key;
-use mcpipe::auth::{Cause, Settings};
+use mcpipe::auth::{Cause, Dpop, Settings};
 use mcpipe::static_secret;
 use serde_json::{Value, json};
 
@@ -137,7 +137,7 @@ async fn a_key_in_the_vault_signs_for_its_server_only() {
     let elsewhere = World::new().await;
     let authorizer = elsewhere.authorizer_over(settings(&elsewhere), world.vault.clone());
     let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
-    assert!(matches!(error.cause(), Cause::Key(_)), "{error}");
+    assert!(matches!(error.cause(), Cause::ClientKey(_)), "{error}");
     assert!(elsewhere.authority.at("/token").is_empty());
 }
 
@@ -153,4 +153,32 @@ async fn a_server_that_takes_no_signature_of_ours_is_told_apart() {
     let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
     assert!(error.to_string().contains("RS256"), "{error}");
     assert!(world.authority.at("/token").is_empty());
+}
+
+/// A proof that is made again goes with an assertion that is made again: both are good for one time.
+#[tokio::test]
+async fn a_machines_tokens_are_bound_where_that_is_wanted() {
+    let (world, key) = world().await;
+    world.authority.turn(|knobs| {
+        knobs.offers_dpop = true;
+        knobs.gives_refresh = false;
+    });
+    world.authority.verifier(|it| it.wants_nonce = true);
+    let mut settings = with(&key, world.settings());
+    settings.grant = Grant::ClientCredentials;
+    settings.dpop = Dpop::Require;
+    let authorizer = world.authorizer_with(settings);
+    authorizer.renew(None, &unauthorized()).await.unwrap();
+    let forms = world.authority.grants("client_credentials");
+    assert_eq!(forms.len(), 2, "once without a nonce");
+    assert_ne!(claims(&forms[0])["jti"], claims(&forms[1])["jti"]);
+
+    world.later(4000);
+    authorizer.current().await.unwrap().unwrap();
+    let proofs = world.authority.verifier(|it| it.proofs.clone());
+    assert_eq!(proofs.len(), 2);
+    assert_eq!(proofs[0].key, proofs[1].key);
+    assert_eq!(world.authority.access_tokens().len(), 2);
+    let kept = status(&world.vault).await.unwrap();
+    assert_eq!(kept.len(), 1);
 }

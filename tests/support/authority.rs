@@ -7,6 +7,9 @@
 
 #[path = "authority/grants.rs"] // The demonstration brings this file in from elsewhere.
 pub(crate) mod grants; // without a person, and clients that have a key
+// The demonstration has this file without its folder.
+#[path = "authority/dpop.rs"]
+pub mod dpop;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::convert::Infallible;
@@ -29,6 +32,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use dpop::Verifier;
 
 /// A running server; it ends with the test's runtime.
 #[derive(Clone)]
@@ -114,6 +119,9 @@ pub struct Knobs {
     pub takes: Option<&'static str>,
     /// A scope it does not know.
     pub unknown_scope: Option<&'static str>,
+    /// Whether it offers to bind tokens to keys, and does.
+    pub offers_dpop: bool,
+    pub binds: bool,
     /// A page to show before the code is given, with a link that gives it; none unless set.
     pub page: Option<fn(link: &str) -> String>,
 }
@@ -139,6 +147,8 @@ impl Default for Knobs {
             revocation: None,
             takes: None,
             unknown_scope: None,
+            offers_dpop: false,
+            binds: true,
             page: None,
         }
     }
@@ -157,6 +167,9 @@ struct State {
     access: Vec<String>,
     counter: usize,
     grants: grants::Grants,
+    verifier: Verifier,
+    /// The thumbprints of the keys that tokens are bound to.
+    bound: HashMap<String, String>,
 }
 
 /// A client that may come.
@@ -171,6 +184,8 @@ struct Code {
     client: String,
     redirect_uri: String,
     challenge: String,
+    /// The thumbprint of the key it is good with only.
+    key: Option<String>,
 }
 
 /// A fixed answer.
@@ -300,6 +315,16 @@ impl Authority {
             .collect()
     }
 
+    /// Who looks at the proofs of token requests.
+    pub fn verifier<T>(&self, with: impl FnOnce(&mut Verifier) -> T) -> T {
+        with(&mut self.state().verifier)
+    }
+
+    /// The thumbprint of the key that a token is bound to.
+    pub fn key_of(&self, token: &str) -> Option<String> {
+        self.state().bound.get(token).cloned()
+    }
+
     /// Every access token ever given, oldest first.
     pub fn access_tokens(&self) -> Vec<String> {
         self.state().access.clone()
@@ -375,7 +400,11 @@ impl Authority {
                     let _waiting = AtTheGate::new(&self.at_the_gate);
                     opened.await;
                 }
-                self.token(&seen)
+                let mut response = self.token(&seen);
+                for (name, value) in self.state().verifier.headers() {
+                    response.headers_mut().insert(name, value.parse().unwrap());
+                }
+                response
             }
             (&Method::POST, "/device") => self.device(&seen),
             (&Method::POST, "/revoke") => {
@@ -424,7 +453,11 @@ impl Authority {
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
         });
-        overlay(&mut metadata, &self.state().knobs.metadata);
+        let state = self.state();
+        if state.knobs.offers_dpop {
+            metadata["dpop_signing_alg_values_supported"] = json!(["ES256"]);
+        }
+        overlay(&mut metadata, &state.knobs.metadata);
         metadata
     }
 
@@ -510,6 +543,7 @@ impl Authority {
             client: id,
             redirect_uri,
             challenge: field("code_challenge"),
+            key: seen.field("dpop_jkt").map(str::to_owned),
         };
         state.codes.insert(code, code_of);
         redirect(back.as_str())
@@ -548,6 +582,16 @@ impl Authority {
         let Some(client) = client else {
             return refuse("invalid_client", "who are you");
         };
+        let proof = if state.knobs.offers_dpop {
+            let at = format!("{}/token", self.origin);
+            match state.verifier.judge("POST", &at, &seen.headers, None) {
+                Ok(proof) => proof,
+                Err(code) => return refuse(code, "of the proof"),
+            }
+        } else {
+            None
+        };
+        let key = proof.filter(|_| state.knobs.binds).map(|proof| proof.key);
         if let (Some((code, text)), Some(_)) =
             (state.knobs.refuses_resource, seen.field("resource"))
         {
@@ -568,7 +612,8 @@ impl Authority {
                 let fits = held.client == client
                     && held.challenge == hash
                     && (43..=128).contains(&verifier.len())
-                    && seen.field("redirect_uri") == Some(&held.redirect_uri);
+                    && seen.field("redirect_uri") == Some(&held.redirect_uri)
+                    && (held.key.is_none() || key.is_none() || held.key == key);
                 if !fits {
                     return refuse(
                         "invalid_grant",
@@ -582,6 +627,10 @@ impl Authority {
                 let Some(&(family, is_spent)) = state.refreshes.get(token) else {
                     return refuse("invalid_grant", &format!("{token} is unknown"));
                 };
+                let wanted = state.bound.get(token).filter(|_| state.knobs.offers_dpop);
+                if state.knobs.binds && wanted.is_some_and(|wanted| key.as_ref() != Some(wanted)) {
+                    return refuse("invalid_grant", "another key");
+                }
                 if is_spent {
                     state.dead_families.push(family);
                 }
@@ -618,7 +667,11 @@ impl Authority {
         state.counter += 1;
         let access = format!("access-canary-{}", state.counter);
         state.access.push(access.clone());
-        let mut answer = json!({ "access_token": access, "token_type": "Bearer" });
+        let kind = if key.is_some() { "DPoP" } else { "Bearer" };
+        let mut answer = json!({ "access_token": access, "token_type": kind });
+        if let Some(key) = &key {
+            state.bound.insert(access, key.clone());
+        }
         if let Some(lifetime) = state.knobs.lifetime {
             answer["expires_in"] = lifetime.into();
         }
@@ -632,6 +685,9 @@ impl Authority {
         if state.knobs.gives_refresh && (is_first || state.knobs.rotates) {
             let refresh = format!("refresh-canary-{}", state.counter);
             state.refreshes.insert(refresh.clone(), (family, false));
+            if let Some(key) = key {
+                state.bound.insert(refresh.clone(), key);
+            }
             answer["refresh_token"] = refresh.into();
         }
         json_reply(200, &answer)

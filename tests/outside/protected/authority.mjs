@@ -17,10 +17,11 @@ export const scopes = ["mcp:read", "mcp:write"];
 /// - `accessTokenTtl`: seconds an access token lives
 /// - `tokenFormat`: `jwt` or `opaque`
 /// - `clients`: clients registered beforehand, in RFC 7591's words
+/// - `dpopNonces`: whether proofs of possession need a nonce of its own (RFC 9449); it offers to bind tokens in any case
 /// - `metadata`: where it is described: `openid` (the provider's own place), `oauth` (RFC 8414 only), or `both`
 ///
 /// `counters` say what was asked of it, `issued` every secret that it gave out or was shown, by kind.
-export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "jwt", metadata = "openid", clients = [] } = {}) {
+export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "jwt", metadata = "openid", dpopNonces = false, clients = [] } = {}) {
   const counters = {
     registrations: 0, authorizations: 0, codeExchanges: 0, refreshes: 0, reuses: 0, refusals: 0, revocations: 0, deviceCodes: 0,
     clientCredentials: 0,
@@ -67,6 +68,7 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
       revocation: { enabled: true, allowedPolicy: (_, client, token) => token.clientId === client.clientId },
       clientCredentials: { enabled: true },
       deviceFlow: { enabled: true },
+      dPoP: { enabled: true, ...(dpopNonces && { nonceSecret: randomBytes(32), requireNonce: () => true }) },
       resourceIndicators: {
         enabled: true,
         useGrantedResource: () => true,

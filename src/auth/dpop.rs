@@ -1,0 +1,469 @@
+//! Proofs that a token is shown by whom it was issued to (DPoP): a key per sign-in, a signed proof per request.
+//!
+//! [`Prover`] makes the proofs and remembers what the servers said about them: the nonce each wants to see, and how far its
+//! clock is from ours. Nonces of authorization servers and of resources are kept apart, and each is shown only to the
+//! origin it came from. Whether to use all this is `binding`'s to say; keeping the key is [`super::entry`]'s, with the
+//! tokens that are bound to it. It helps against tokens that leak, not against a vault that is stolen.
+//!
+//! RFC 9449; protocol.md X-03; security.md 3.10.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::mem::replace;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use ::http::header::{DATE, HeaderMap, HeaderName, HeaderValue};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use url::{Origin, Url};
+
+use super::settings::Clock;
+use super::signing::{Algorithm, Error, Head, Key};
+use crate::secret::Secret;
+
+/// Whether tokens are bound to a key (`--dpop`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dpop {
+    /// Where both servers know it.
+    #[default]
+    Auto,
+    /// Always: a token that is not bound is not taken.
+    Require,
+    /// Never.
+    Off,
+}
+
+impl Dpop {
+    /// Whether kept tokens may be used that are bound, or are not.
+    pub fn allows(self, is_bound: bool) -> bool {
+        match self {
+            Self::Auto => true,
+            Self::Require => is_bound,
+            Self::Off => !is_bound,
+        }
+    }
+}
+
+/// Whom a proof is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The authorization server.
+    Issuer,
+    /// The MCP server.
+    Resource,
+}
+
+/// What servers have said about proofs; shared by whoever talks to them, and by all keys.
+#[derive(Clone, Default)]
+pub struct Servers(Arc<Mutex<HashMap<(Side, Origin), Heard>>>);
+
+/// What one server has said.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// What it wants to see in the next proof.
+    nonce: Option<Box<str>>,
+    /// How far its clock is ahead of ours, in seconds.
+    ahead: i64,
+}
+
+impl Servers {
+    fn all(&self) -> MutexGuard<'_, HashMap<(Side, Origin), Heard>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it has said up to now.
+    pub fn heard(&self, side: Side, at: &Origin) -> Heard {
+        let key = (side, at.clone());
+        self.all().get(&key).cloned().unwrap_or_default()
+    }
+
+    /// Takes what an answer of it says: `DPoP-Nonce` (RFC 9449 section 8.2) and `Date`. `now` is when it came.
+    pub fn learn(&self, side: Side, at: &Origin, headers: &HeaderMap, now: SystemTime) {
+        let (nonce, ahead) = (nonce(headers), ahead(headers, now));
+        if nonce.is_none() && ahead.is_none() {
+            return;
+        }
+        let mut all = self.all();
+        let heard = all.entry((side, at.clone())).or_default();
+        if nonce.is_some() {
+            heard.nonce = nonce;
+        }
+        heard.ahead = ahead.unwrap_or(heard.ahead);
+    }
+}
+
+impl fmt::Debug for Servers {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Servers")
+    }
+}
+
+/// One key, and what it has to know to be believed.
+#[derive(Clone, Debug)]
+pub struct Prover {
+    key: Key,
+    servers: Servers,
+}
+
+impl Prover {
+    /// Proves with this key.
+    pub fn new(key: Key, servers: &Servers) -> Self {
+        Self {
+            key,
+            servers: servers.clone(),
+        }
+    }
+
+    /// The key, to be kept with the tokens that are bound to it.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What servers have said.
+    pub fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// Makes the one proof for one request; a request that is sent again needs another. `token` is the access token that goes
+    /// with it.
+    ///
+    /// # Errors
+    /// [`Error::Unsigned`].
+    pub fn proof(
+        &self,
+        side: Side,
+        method: &str,
+        url: &Url,
+        token: Option<&Secret>,
+        now: SystemTime,
+    ) -> Result<Secret, Error> {
+        let heard = self.servers.heard(side, &url.origin());
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(|_| Error::Unsigned)?;
+        let claims = claims(&Claims {
+            id,
+            method,
+            url,
+            issued_at: since_1970(now).saturating_add(heard.ahead).max(0),
+            token,
+            nonce: heard.nonce.as_deref(),
+        });
+        let head = Head {
+            kind: Some("dpop+jwt"),
+            shows_key: true,
+        };
+        self.key.sign(Algorithm::Es256, head, &claims)
+    }
+
+    /// Puts the proof into a request's headers, in the place of any that is there.
+    pub(super) fn apply(
+        &self,
+        to: &mut HeaderMap,
+        side: Side,
+        method: &str,
+        url: &Url,
+        token: Option<&Secret>,
+        now: SystemTime,
+    ) {
+        match self.proof(side, method, url, token, now) {
+            Ok(proof) => {
+                if let Ok(mut value) = HeaderValue::try_from(proof.expose()) {
+                    value.set_sensitive(true);
+                    to.insert(PROOF, value);
+                }
+            }
+            // Without one the server refuses the request, and says so.
+            Err(why) => tracing::error!(%why, "no proof could be made"),
+        }
+    }
+}
+
+/// A prover at a token endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Proving<'a> {
+    /// Whose proof.
+    pub prover: &'a Prover,
+    /// When.
+    pub clock: &'a Clock,
+    /// Whether tokens that are not bound are turned down.
+    pub insists: bool,
+}
+
+/// What has been put right about refused proofs of one request, each thing once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mended {
+    nonce: bool,
+    clock: bool,
+}
+
+impl Mended {
+    /// Whether a request whose proof was refused with `code` may be sent again at once: it spent nothing, and the answer
+    /// taught what the next proof needs (RFC 9449 sections 8 and 9). `before` is what was heard when it was sent, `after` now.
+    pub fn again(&mut self, code: Option<&str>, before: &Heard, after: &Heard) -> bool {
+        let has_newer_nonce = after.nonce.is_some() && after.nonce != before.nonce;
+        match code {
+            Some("use_dpop_nonce") => has_newer_nonce && !replace(&mut self.nonce, true),
+            Some("invalid_dpop_proof") => {
+                // `Date` counts whole seconds.
+                let is_corrected = before.ahead.abs_diff(after.ahead) > 1;
+                let is_first_nonce = before.nonce.is_none() && after.nonce.is_some();
+                (is_corrected || is_first_nonce) && !replace(&mut self.clock, true)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The header of a proof.
+const PROOF: HeaderName = HeaderName::from_static("dpop");
+/// The header of a nonce.
+const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+/// Longer nonces are not kept: they would travel with every request.
+const LONGEST_NONCE: usize = 1024;
+
+/// What a proof claims.
+struct Claims<'a> {
+    id: [u8; 16],
+    method: &'a str,
+    url: &'a Url,
+    /// Seconds since 1970.
+    issued_at: i64,
+    token: Option<&'a Secret>,
+    nonce: Option<&'a str>,
+}
+
+/// RFC 9449 section 4.2.
+fn claims(of: &Claims<'_>) -> Value {
+    let mut target = of.url.clone();
+    target.set_query(None);
+    target.set_fragment(None);
+    let hash = of.token.map(|token| {
+        let hash = Sha256::digest(token.expose().as_bytes());
+        BASE64_URL_SAFE_NO_PAD.encode(hash)
+    });
+    let always = [
+        ("jti", BASE64_URL_SAFE_NO_PAD.encode(of.id).into()),
+        ("htm", of.method.into()),
+        ("htu", target.as_str().into()),
+        ("iat", of.issued_at.into()),
+    ];
+    let perhaps = [
+        ("ath", hash.map(Value::from)),
+        ("nonce", of.nonce.map(Value::from)),
+    ];
+    let perhaps = perhaps
+        .into_iter()
+        .filter_map(|(name, it)| Some((name, it?)));
+    let all = always.into_iter().chain(perhaps);
+    Value::Object(all.map(|(name, it)| (name.to_owned(), it)).collect())
+}
+
+/// The nonce of an answer, if it is one (RFC 9449 section 8.1: visible ASCII without quotes and backslashes).
+fn nonce(headers: &HeaderMap) -> Option<Box<str>> {
+    let nonce = headers.get(NONCE)?.as_bytes();
+    let is_fine = |byte: &u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    let is_nonce = (1..=LONGEST_NONCE).contains(&nonce.len()) && nonce.iter().all(is_fine);
+    let text = std::str::from_utf8(nonce).ok().filter(|_| is_nonce)?;
+    Some(text.into())
+}
+
+fn ahead(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let theirs = httpdate::parse_http_date(date).ok()?;
+    Some(since_1970(theirs).saturating_sub(since_1970(now)))
+}
+
+fn since_1970(time: SystemTime) -> i64 {
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH);
+    seconds.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: u64 = 1_562_262_616;
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(NOW)
+    }
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn prover() -> Prover {
+        Prover::new(Key::generate().unwrap(), &Servers::default())
+    }
+
+    fn said(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let fields = fields.iter();
+        fields
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+
+    fn read(proof: &Secret) -> (Value, Value) {
+        let mut parts = proof.expose().split('.');
+        let mut part = || {
+            let bytes = BASE64_URL_SAFE_NO_PAD.decode(parts.next().unwrap());
+            serde_json::from_slice(&bytes.unwrap()).unwrap()
+        };
+        (part(), part())
+    }
+
+    /// The example of RFC 9449 section 7.1, its access token and its hash.
+    #[test]
+    fn the_claims_are_those_of_the_rfc() {
+        let token = Secret::new("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU");
+        let at = url("https://resource.example.org/protectedresource?secret=1#part");
+        let mut of = Claims {
+            id: [0; 16],
+            method: "GET",
+            url: &at,
+            issued_at: 1_562_262_618,
+            token: Some(&token),
+            nonce: Some("eyJ7S_zG.eyJH0-Z.HX4w-7v"),
+        };
+        let wanted = json!({
+            "jti": "AAAAAAAAAAAAAAAAAAAAAA",
+            "htm": "GET",
+            "htu": "https://resource.example.org/protectedresource",
+            "iat": 1_562_262_618,
+            "ath": "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo",
+            "nonce": "eyJ7S_zG.eyJH0-Z.HX4w-7v",
+        });
+        assert_eq!(claims(&of), wanted);
+        (of.token, of.nonce) = (None, None);
+        let bare = claims(&of);
+        assert_eq!((bare.get("ath"), bare.get("nonce")), (None, None));
+    }
+
+    #[test]
+    fn a_proof_shows_the_public_key_only_and_no_two_are_alike() {
+        let prover = prover();
+        let at = url("https://as.example/token");
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..100 {
+            let proof = prover
+                .proof(Side::Issuer, "POST", &at, None, now())
+                .unwrap();
+            let (head, body) = read(&proof);
+            assert_eq!(
+                (&head["typ"], &head["alg"]),
+                (&json!("dpop+jwt"), &json!("ES256"))
+            );
+            let names: Vec<_> = head["jwk"].as_object().unwrap().keys().cloned().collect();
+            assert_eq!(names, ["crv", "kty", "x", "y"], "and never `d`");
+            assert_eq!(body["iat"], NOW);
+            assert!(seen.insert(body["jti"].as_str().unwrap().to_owned()));
+        }
+        assert!(!format!("{prover:?}").contains("PRIVATE"));
+    }
+
+    #[test]
+    fn nonces_stay_with_the_side_and_the_origin_they_came_from() {
+        let prover = prover();
+        let (here, there) = (
+            url("https://a.example/token"),
+            url("https://b.example/token"),
+        );
+        let servers = prover.servers();
+        servers.learn(
+            Side::Issuer,
+            &here.origin(),
+            &said(&[("dpop-nonce", "one")]),
+            now(),
+        );
+        let nonce = |side, at: &Url| {
+            let proof = prover.proof(side, "POST", at, None, now()).unwrap();
+            read(&proof).1.get("nonce").cloned()
+        };
+        assert_eq!(nonce(Side::Issuer, &here), Some(json!("one")));
+        assert_eq!(nonce(Side::Resource, &here), None);
+        assert_eq!(nonce(Side::Issuer, &there), None);
+        servers.learn(
+            Side::Issuer,
+            &here.origin(),
+            &said(&[("dpop-nonce", "two")]),
+            now(),
+        );
+        servers.learn(Side::Issuer, &here.origin(), &HeaderMap::new(), now());
+        assert_eq!(nonce(Side::Issuer, &here), Some(json!("two")));
+    }
+
+    #[test]
+    fn what_is_no_nonce_is_not_kept() {
+        let long = "n".repeat(LONGEST_NONCE + 1);
+        for bad in ["", "two words", "a\"b", "a\\b", "né", &long] {
+            let mut headers = HeaderMap::new();
+            headers.insert(NONCE, HeaderValue::from_bytes(bad.as_bytes()).unwrap());
+            assert_eq!(nonce(&headers), None, "{bad}");
+        }
+        let longest = "n".repeat(LONGEST_NONCE);
+        let headers = said(&[("dpop-nonce", longest.as_str())]);
+        assert_eq!(nonce(&headers).as_deref(), Some(longest.as_str()));
+    }
+
+    #[test]
+    fn a_proof_is_dated_by_the_clock_of_whoever_reads_it() {
+        let prover = prover();
+        let at = url("https://a.example/mcp");
+        for (date, ahead) in [
+            ("Thu, 04 Jul 2019 18:06:56 GMT", 1000),
+            ("Thu, 04 Jul 2019 16:50:16 GMT", -3600),
+            ("yesterday", -3600),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", -1_562_262_616),
+        ] {
+            let servers = prover.servers();
+            servers.learn(
+                Side::Resource,
+                &at.origin(),
+                &said(&[("date", date)]),
+                now(),
+            );
+            let proof = prover
+                .proof(Side::Resource, "GET", &at, None, now())
+                .unwrap();
+            let wanted = i64::try_from(NOW).unwrap() + ahead;
+            assert_eq!(read(&proof).1["iat"], wanted, "{date}");
+        }
+    }
+
+    #[test]
+    fn a_refused_proof_is_made_again_once_for_each_reason() {
+        let heard = |nonce: &str, ahead| Heard {
+            nonce: (!nonce.is_empty()).then(|| nonce.into()),
+            ahead,
+        };
+        let (none, one, two) = (heard("", 0), heard("one", 0), heard("two", 0));
+        let mut mended = Mended::default();
+        let nonce = Some("use_dpop_nonce");
+        let proof = Some("invalid_dpop_proof");
+        assert!(!mended.again(nonce, &none, &none), "no nonce came with it");
+        assert!(!mended.again(nonce, &one, &one), "the one it refused");
+        assert!(!mended.again(Some("invalid_token"), &one, &two));
+        assert!(!mended.again(None, &one, &two));
+        assert!(mended.again(nonce, &one, &two));
+        assert!(!mended.again(nonce, &two, &one), "twice in a row");
+
+        assert!(
+            !mended.again(proof, &heard("", 7), &heard("", 8)),
+            "the clock is right"
+        );
+        assert!(mended.again(proof, &heard("", 7), &heard("", 70)));
+        assert!(
+            !mended.again(proof, &heard("", 70), &heard("", 7)),
+            "twice in a row"
+        );
+    }
+}
