@@ -6,6 +6,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { test } from "node:test";
 
+import { startConstrained } from "./protected/constrained.mjs";
 import { leaks } from "./protected/leaks.mjs";
 import { startProtected } from "./protected/server.mjs";
 import { connect, Place, run } from "./support/host.mjs";
@@ -154,4 +155,17 @@ bounded("logging out revokes the token, proved by the key", async (t) => {
   assert.equal(logout.code, 0, logout.stderr);
   assert.match(logout.stdout, /access token revoked/);
   assert.equal(authority.counters.revocations, 1);
+});
+
+// oidc-provider takes each assertion once, and wants a nonce in the proof: the second try needs another of both.
+bounded("a machine's tokens are bound to a key, and renewed", async (t) => {
+  const place = new Place(t);
+  const { client, flags } = keyed(place, "ES256", "pem");
+  const { url, authority, judged } = await startConstrained(t, { clients: [client], accessTokenTtl: 5, dpopNonces: true });
+  const host = await connect(t, url, { place, flags: [...flags, "--dpop", "require"] });
+  for (const end = Date.now() + 8_000; Date.now() < end; await pause(300)) assert.equal(await sum(host), "42", host.stderr());
+  assert.equal((await host.leave()).code, 0, host.stderr());
+  assert.ok(authority.counters.clientCredentials >= 2, `${authority.counters.clientCredentials} tokens`);
+  assert.equal(new Set(judged.map(({ key }) => key)).size, 1);
+  assert.equal(authority.counters.authorizations, 0);
 });
