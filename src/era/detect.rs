@@ -235,7 +235,10 @@ fn unsupported(versions: &[String]) -> Trouble {
         "The server speaks no revision that mcpipe does: it names {}.",
         versions.join(", ")
     );
-    Trouble::new("unsupported_version", words).hint("A newer mcpipe may.")
+    Trouble {
+        supported: Some(Box::new(versions.into())),
+        ..Trouble::new("unsupported_version", words).hint("A newer mcpipe may.")
+    }
 }
 
 /// Whether a host's frame is a modern request: it declares a revision that is not a legacy one (V-05).

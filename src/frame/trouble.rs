@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Frame, INTERNAL_ERROR, Id};
+use super::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id};
 
 /// Something that went wrong on the bridge's side of a request, in words for a person reading it in a chat window and
 /// in data for a program (E-13: the code is never one of a peer's).
@@ -24,6 +24,8 @@ pub struct Trouble {
     pub retryable: bool,
     /// How long to wait before that.
     pub retry_after: Option<Duration>,
+    /// The revisions the remote names, as an array, where that it names no other is the trouble. In a box: errors are small.
+    pub supported: Option<Box<Value>>,
 }
 
 impl Trouble {
@@ -37,6 +39,7 @@ impl Trouble {
             status: None,
             retryable: false,
             retry_after: None,
+            supported: None,
         }
     }
 
@@ -56,6 +59,19 @@ impl Trouble {
 
     /// The JSON-RPC error that answers `id` with it.
     pub fn reply(&self, id: &Id) -> Frame {
+        self.reply_with(id, INTERNAL_ERROR, None)
+    }
+
+    /// The error that answers an `initialize` for `requested`: where no revision is in common it has the code and the
+    /// members that hosts of that era look for (protocol.md 2.5).
+    pub fn reply_to_initialize(&self, id: &Id, requested: Option<&str>) -> Frame {
+        match &self.supported {
+            None => self.reply(id),
+            Some(_) => self.reply_with(id, INVALID_PARAMS, requested),
+        }
+    }
+
+    fn reply_with(&self, id: &Id, code: i64, requested: Option<&str>) -> Frame {
         let mut data = serde_json::Map::new();
         data.insert("source".into(), "mcpipe".into());
         data.insert("kind".into(), self.kind.into());
@@ -73,15 +89,16 @@ impl Trouble {
             let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
             data.insert("retryAfterMs".into(), millis.into());
         }
+        if let Some(supported) = &self.supported {
+            data.insert("supported".into(), Value::clone(supported));
+        }
+        if let Some(requested) = requested {
+            data.insert("requested".into(), requested.into());
+        }
         let message = match &self.hint {
             Some(hint) => format!("{} {hint}", self.message),
             None => self.message.clone(),
         };
-        Frame::error(
-            Some(id),
-            INTERNAL_ERROR,
-            &message,
-            Some(&Value::Object(data)),
-        )
+        Frame::error(Some(id), code, &message, Some(&Value::Object(data)))
     }
 }

@@ -438,7 +438,10 @@ pub(super) fn needs(frame: &Frame) -> Option<(&'static str, Option<&'static str>
                 _ => "form",
             }),
         )),
-        "sampling/createMessage" => Some(("sampling", frame.param("tools").map(|_| "tools"))),
+        "sampling/createMessage" => {
+            let tools = frame.param("tools").or_else(|| frame.param("toolChoice"));
+            Some(("sampling", tools.map(|_| "tools")))
+        }
         "roots/list" => Some(("roots", None)),
         _ => None,
     }

@@ -185,7 +185,7 @@ impl Translator {
         actions.extend(
             held.iter()
                 .filter(|frame| frame.is_request())
-                .filter_map(|frame| Some(Action::Reply(trouble.reply(frame.id()?)))),
+                .filter_map(|frame| Some(Action::Reply(told(trouble, frame)?))),
         );
     }
 
@@ -257,4 +257,15 @@ pub(super) fn declared(first: &Frame) -> Object {
 pub(super) fn capabilities(meta: &Object) -> String {
     let capabilities = meta.get(detect::CAPABILITIES_KEY);
     capabilities.unwrap_or("{}").to_owned()
+}
+
+/// The answer to a request that waited for the remote's own.
+fn told(trouble: &Trouble, frame: &Frame) -> Option<Frame> {
+    let id = frame.id()?;
+    if frame.method() != Some("initialize") {
+        return Some(trouble.reply(id));
+    }
+    let requested = frame.param("protocolVersion");
+    let requested: Option<String> = requested.and_then(|text| serde_json::from_str(text).ok());
+    Some(trouble.reply_to_initialize(id, requested.as_deref()))
 }
