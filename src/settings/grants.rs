@@ -220,7 +220,7 @@ pub(super) fn warn_if_others_read(path: &std::path::Path, flag: &str) {
     use std::os::unix::fs::PermissionsExt as _;
 
     let is_open = std::fs::metadata(path)
-        .is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o077 != 0);
+        .is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o007 != 0);
     if is_open {
         let path = path.display();
         tracing::warn!(%path, "others on this machine can use the file of {flag}: `chmod 600` it");

@@ -320,3 +320,31 @@ async fn grants_that_contradict_or_lack_something_are_mistakes() {
         assert!(left.stderr.contains(wanted), "{flags:?}: {}", left.stderr);
     }
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_key_that_others_can_read_is_used_and_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let key = mcpipe::auth::signing::Key::generate().unwrap();
+    std::fs::write(file.path(), key.text().expose()).unwrap();
+    let path = file.path().display().to_string();
+    for (mode, is_said) in [(0o604, true), (0o600, false), (0o640, false)] {
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        let authority = Authority::start().await;
+        authority.add_signing_client("signer", &key);
+        let remote = protected_by(&authority).await;
+        let url = remote.url();
+        let signer = ["--client-credentials", "--client-id", "signer"];
+        let asked = [&["token", &url][..], &signer, &["--client-key", &path]].concat();
+        let left = Process::start(&asked).left().await;
+        assert_eq!(left.lines, authority.access_tokens(), "{}", left.stderr);
+        assert_eq!(
+            left.stderr.contains("chmod 600"),
+            is_said,
+            "{mode:o}: {}",
+            left.stderr
+        );
+    }
+}
