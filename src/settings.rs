@@ -3,7 +3,7 @@
 //! The last place that can say "wrong usage": after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
 
 mod client;
-
+mod grants;
 mod headers;
 mod vault;
 
@@ -14,11 +14,12 @@ use http::header::AUTHORIZATION;
 use rustls::pki_types::CertificateDer;
 use url::{Host, Url};
 
+use crate::auth::assertion::ClientKey;
 use crate::auth::guard::Guard;
 use crate::auth::scope::Scopes;
 use crate::auth::{self, Announce, Browser, Clock};
 use crate::bridge;
-use crate::cli::{NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs};
+use crate::cli::{KeyArgs, NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs};
 use crate::facts::Facts;
 use crate::remote::header_command::HeaderCommand;
 use crate::remote::{https, tls};
@@ -262,6 +263,10 @@ pub fn sign_in(
     let defaults = auth::Settings::new(target.typed.clone(), Clock::new(now))
         .map_err(|error| Error::NotUrl(crate::frame::printable(&target.typed, 200), Some(error)))?;
     let identity = client::identity(args, around)?;
+    let is_proved = identity.secret.is_some() || args.grant.key.client_key.is_some();
+    let has = (identity.id.is_some(), is_proved);
+    let (grant, token_endpoint) = grants::grant(args, has, network.allow_http, around)?;
+    let client_key = grants::key(&args.grant.key)?;
     let redirect = identity.redirect.as_ref();
     let host = redirect.and_then(Url::host_str);
     let browser = match around.get("BROWSER") {
@@ -276,6 +281,9 @@ pub fn sign_in(
         allow_private: network.allow_private,
         client_id: identity.id,
         client_secret: identity.secret,
+        client_key,
+        grant,
+        token_endpoint,
         client_method: identity.method,
         client_metadata: identity.metadata,
         registration_token: identity.registration_token,
@@ -318,6 +326,14 @@ pub fn sign_in(
     })
 }
 
+/// The key that proves a client at sign-out too.
+///
+/// # Errors
+/// It cannot be read, or is no key.
+pub fn client_key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
+    grants::key(args)
+}
+
 /// The HTTP client of the sign-in, which goes only where `url` may send it.
 pub fn sign_in_http(tls: rustls::ClientConfig, settings: &auth::Settings) -> auth::http::Http {
     let guard = Guard::new(&settings.url, settings.allow_http, settings.allow_private);
@@ -325,7 +341,7 @@ pub fn sign_in_http(tls: rustls::ClientConfig, settings: &auth::Settings) -> aut
 }
 
 /// Parameters that are the sign-in's own.
-const OURS: [&str; 10] = [
+const OURS: [&str; 13] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -334,6 +350,9 @@ const OURS: [&str; 10] = [
     "code_challenge_method",
     "code",
     "grant_type",
+    "assertion",
+    "client_assertion",
+    "client_assertion_type",
     "code_verifier",
     "dpop_jkt",
 ];

@@ -262,7 +262,16 @@ pub async fn note_use(vault: &Arc<Vault>, templates: &[Template], now: SystemTim
     }
 }
 
-async fn lend(vault: &Vault, name: &str, origin: &str, now: SystemTime) -> Result<Secret, Error> {
+/// The secret itself, for this origin; one that belongs to nobody yet belongs to it from now on.
+///
+/// # Errors
+/// Any, before it is bound.
+pub async fn lend(
+    vault: &Vault,
+    name: &str,
+    origin: &str,
+    now: SystemTime,
+) -> Result<Secret, Error> {
     check_name(name)?;
     let mut tries = 0;
     loop {

@@ -112,9 +112,17 @@ impl World {
     }
 
     pub(crate) fn authorizer_with(&self, settings: Settings) -> Authorizer {
+        self.authorizer_over(settings, Arc::clone(&self.vault))
+    }
+
+    pub(crate) fn authorizer_over(&self, settings: Settings, vault: Arc<Vault>) -> Authorizer {
+        let http = self.http(&settings);
+        Authorizer::new(settings, vault, http)
+    }
+
+    pub(crate) fn http(&self, settings: &Settings) -> Http {
         let guard = Guard::new(&settings.url, settings.allow_http, settings.allow_private);
-        let http = Http::new(tls(), guard);
-        Authorizer::new(settings, Arc::clone(&self.vault), http)
+        Http::new(tls(), guard)
     }
 
     pub(crate) fn authorizer(&self) -> Authorizer {

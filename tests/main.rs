@@ -23,6 +23,7 @@ mod header_command; // headers from a program: when it is run, again, and never
 mod import; // what mcp-remote kept, found and taken over
 mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
 mod login; // from 401 to a credential, and everything that can go wrong on the way
+mod machines; // tokens without a person: client credentials, workloads, an enterprise's provider
 mod modern; // modern servers: asked again as new requests, remembered, mistaken for what they were
 mod modern_host; // a modern host with a legacy server: sessions the host knows nothing of
 mod pains; // what users of other bridges suffered, by number

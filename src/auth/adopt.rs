@@ -12,13 +12,13 @@ use url::Url;
 
 use super::challenge::Challenge;
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
-use super::entry::{Entry, Registration, State, is_for, subject};
+use super::entry::{Entry, Granted, Registration, State, is_for, subject};
 use super::http::Http;
 use super::ladder::jitter;
 use super::learned::Learned;
 use super::names::same_issuer;
 use super::providers::quirks;
-use super::registration::{self, Client, Method, Source};
+use super::registration::{self, Client, Source};
 use super::scope::Scopes;
 use super::settings::Settings;
 use super::tokens::TokenSet;
@@ -269,6 +269,7 @@ fn registration(
             method,
             other: None,
             source: Source::Registered,
+            signing: None,
         },
         redirect_uri: client.redirect_uri.unwrap_or_default(),
         expires_at: client.expires_at,
@@ -307,20 +308,13 @@ fn entry(
 ) -> Entry {
     // A refresh token is good for the client it was issued to, and for nobody else.
     let refresh = tokens.refresh.filter(|_| client.is_some());
-    let nobody = || Client {
-        id: String::new(),
-        secret: None,
-        method: Method::None,
-        other: None,
-        source: Source::Given,
-    };
     let mut entry = Entry {
         resource: settings.canonical_resource(),
         account: settings.account.clone(),
         issuer: server.issuer().to_owned(),
         token_endpoint: server.token_endpoint().clone(),
         revocation_endpoint: server.revocation_endpoint().cloned(),
-        client: client.unwrap_or_else(nobody),
+        client: client.unwrap_or_else(Client::nobody),
         access: tokens.access.clone(),
         refresh: None,
         obtained_at: tokens.issued,
@@ -334,6 +328,7 @@ fn entry(
         last_error: None,
         scope_wanted: None,
         learned: Learned::default(),
+        grant: Granted::Person,
         dpop_key: None,
     };
     let kept = TokenSet {

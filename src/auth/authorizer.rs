@@ -17,7 +17,8 @@ use super::challenge::Challenge;
 use super::dpop::Servers;
 use super::entry::Entry;
 use super::helper::Errand;
-use super::http::Http;
+use super::http::{Http, host_of};
+use super::machine::Grant;
 use super::settings::Settings;
 use super::{Cause, Credential, Error};
 use crate::store::Vault;
@@ -44,9 +45,29 @@ pub struct PendingSignIn {
 impl Authorizer {
     /// For a remote that is signed in to with OAuth, when it asks for it.
     pub fn new(settings: Settings, vault: Arc<Vault>, http: Http) -> Self {
-        let person = watch::Sender::new(false);
-        let pending = watch::Sender::new(None);
+        let (person, pending) = (watch::Sender::new(false), watch::Sender::new(None));
+        Self::watched(settings, vault, http, person, pending)
+    }
+
+    fn watched(
+        settings: Settings,
+        vault: Arc<Vault>,
+        http: Http,
+        person: watch::Sender<bool>,
+        pending: watch::Sender<Option<PendingSignIn>>,
+    ) -> Self {
+        let provider = match &settings.grant {
+            Grant::Enterprise(provider) if provider.id_token.is_none() => Some(Self::watched(
+                provider.sign_in(&settings),
+                Arc::clone(&vault),
+                http.at_home(&provider.issuer),
+                person.clone(),
+                pending.clone(),
+            )),
+            _ => None,
+        };
         let house = House {
+            provider,
             resource: settings.canonical_resource().into(),
             settings,
             vault,
@@ -192,6 +213,11 @@ impl Authorizer {
         let Some(house) = &self.house else {
             return Ok(());
         };
+        // What a person is asked for is asked at the provider, if there is one.
+        let house = match house.provider.as_ref().map(|it| &it.house) {
+            Some(Some(provider)) => provider,
+            _ => house,
+        };
         let done = house.sign_in_for_others(errand).await;
         done.map_err(|why| Error::new(&house.resource, why))
     }
@@ -209,6 +235,12 @@ impl Authorizer {
         if let Some(house) = &self.house {
             house.desk().has_looked = true;
         }
+    }
+
+    /// Where it signs in, for people.
+    pub(super) fn host(&self) -> String {
+        let house = self.house.as_ref();
+        house.map_or_else(String::new, |house| host_of(&house.settings.url))
     }
 
     /// Whether the remote wants a credential, as far as this process has seen.
@@ -230,6 +262,9 @@ impl Authorizer {
     /// here; one that a helper does goes on.
     pub async fn settle(&self, grace: Duration) {
         if let Some(house) = &self.house {
+            if let Some(provider) = &house.provider {
+                Box::pin(provider.settle(grace)).await;
+            }
             house.leaving.cancel();
             house.tasks.close();
             // What is not done by then is not going to be: the process leaves.
@@ -252,6 +287,8 @@ pub(super) struct House {
     pub(super) leaving: CancellationToken,
     pub(super) person: watch::Sender<bool>,
     pub(super) pending: watch::Sender<Option<PendingSignIn>>,
+    /// Signs a person in at the enterprise's provider, where that is how a token is come by.
+    pub(super) provider: Option<Authorizer>,
     resource: Arc<str>,
     desk: Mutex<Desk>,
 }

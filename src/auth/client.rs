@@ -1,5 +1,6 @@
-//! A client, as an authorization server knows one: its id, its secret, and how that is shown.
+//! A client, as an authorization server knows one: its id, and how it proves that it is it.
 
+use super::assertion::Signing;
 use crate::secret::Secret;
 
 /// A client id, and how it is proved.
@@ -15,9 +16,29 @@ pub struct Client {
     pub other: Option<Method>,
     /// How we came by it.
     pub source: Source,
+    /// How its assertions are signed, where it is proved by those.
+    pub signing: Option<Signing>,
 }
 
 impl Client {
+    /// One without an id: the request says all there is to know.
+    pub fn nobody() -> Self {
+        Self {
+            id: String::new(),
+            secret: None,
+            method: Method::None,
+            other: None,
+            source: Source::Given,
+            signing: None,
+        }
+    }
+
+    /// Whether it is proved by a key that is not at hand.
+    pub fn lacks_key(&self) -> bool {
+        let signing = self.signing.as_ref();
+        self.method == Method::PrivateKeyJwt && signing.is_none_or(|it| it.signer.is_none())
+    }
+
     /// The same client, its secret shown in the other way.
     pub fn otherwise(&self) -> Option<Self> {
         self.secret.as_ref()?;
@@ -39,6 +60,8 @@ pub enum Method {
     Basic,
     /// `client_secret_post`.
     Post,
+    /// `private_key_jwt`.
+    PrivateKeyJwt,
 }
 
 impl Method {
@@ -48,12 +71,13 @@ impl Method {
             Self::None => "none",
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
     }
 
     /// The method of this name, if it is one of ours.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::None, Self::Basic, Self::Post]
+        [Self::None, Self::Basic, Self::Post, Self::PrivateKeyJwt]
             .into_iter()
             .find(|method| method.name() == name)
     }

@@ -300,6 +300,7 @@ mod tests {
             method: super::super::registration::Method::None,
             other: None,
             source: super::super::registration::Source::Given,
+            signing: None,
         };
         let scope = Scopes::parse(scope);
         let asking = Asking {

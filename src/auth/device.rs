@@ -19,6 +19,7 @@ use url::Url;
 
 use super::Cause;
 use super::answers::unwell;
+use super::assertion::proved;
 use super::authorizer::House;
 use super::discovery::{self, AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, Registration};
@@ -179,6 +180,7 @@ impl House {
         let plain = Plain {
             http: &self.http,
             url: at,
+            client,
         };
         let host = host_of(at);
         match request.request_async(&plain).await {
@@ -269,7 +271,7 @@ fn wire(client: &Client) -> BasicClient {
     let wire =
         BasicClient::new(ClientId::new(client.id.clone())).set_auth_type(match client.method {
             Method::Basic => AuthType::BasicAuth,
-            Method::None | Method::Post => AuthType::RequestBody,
+            Method::None | Method::Post | Method::PrivateKeyJwt => AuthType::RequestBody,
         });
     match (&client.secret, client.method) {
         (Some(secret), Method::Basic | Method::Post) => {
@@ -283,6 +285,7 @@ fn wire(client: &Client) -> BasicClient {
 struct Plain<'a> {
     http: &'a Http,
     url: &'a Url,
+    client: &'a Client,
 }
 
 impl<'c> AsyncHttpClient<'c> for Plain<'_> {
@@ -292,6 +295,7 @@ impl<'c> AsyncHttpClient<'c> for Plain<'_> {
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
             let (head, body) = request.into_parts();
+            let body = proved(self.client, body)?;
             let answer = self.http.post(self.url, head.headers, body).await?;
             if is_unwell(answer.status) {
                 return Err(unwell(&answer, self.url));

@@ -25,6 +25,17 @@ pub struct ProtectedResource {
 }
 
 impl ProtectedResource {
+    /// One that says nothing about itself.
+    pub fn unsaid(url: &Url) -> Self {
+        Self {
+            name: None,
+            servers: Vec::new(),
+            scopes: None,
+            takes_dpop: false,
+            origin: url.origin().ascii_serialization(),
+        }
+    }
+
     /// `resource`, byte for byte as its metadata has it; `None` if it has no metadata (2025-03-26).
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -62,6 +73,7 @@ pub struct AuthorizationServer {
     device: Option<Url>,
     scopes: Option<Scopes>,
     auth_methods: Option<Vec<String>>,
+    auth_algorithms: Option<Vec<String>>,
     knows_pkce: bool,
     takes_documents: bool,
     sends_issuer: bool,
@@ -129,6 +141,7 @@ impl AuthorizationServer {
                 .is_some_and(|them| them.iter().any(|it| it == ES256)),
             scopes: scopes.map(|all| all.iter().map(String::as_str).collect()),
             auth_methods: list("token_endpoint_auth_methods_supported"),
+            auth_algorithms: list("token_endpoint_auth_signing_alg_values_supported"),
             knows_pkce: challenges.iter().any(|method| method == "S256"),
             takes_documents: truth("client_id_metadata_document_supported"),
             sends_issuer: truth("authorization_response_iss_parameter_supported"),
@@ -185,6 +198,11 @@ impl AuthorizationServer {
     /// `token_endpoint_auth_methods_supported`, if it says.
     pub fn auth_methods(&self) -> Option<&[String]> {
         self.auth_methods.as_deref()
+    }
+
+    /// `token_endpoint_auth_signing_alg_values_supported`, if it says.
+    pub fn auth_algorithms(&self) -> Option<&[String]> {
+        self.auth_algorithms.as_deref()
     }
 
     /// Whether it says that it binds tokens to a key like ours (RFC 9449 section 5.1).
@@ -302,13 +320,7 @@ pub async fn protected_resource(
             origin: url.origin().ascii_serialization(),
         });
     }
-    Ok(ProtectedResource {
-        name: None,
-        servers: Vec::new(),
-        scopes: None,
-        takes_dpop: false,
-        origin: url.origin().ascii_serialization(),
-    })
+    Ok(ProtectedResource::unsaid(url))
 }
 
 /// Which authorization server to take where there is a choice.
@@ -360,7 +372,27 @@ pub async fn authorization_server(
     Ok(server)
 }
 
-async fn by_issuer(http: &Http, issuer: &str) -> Result<AuthorizationServer, Error> {
+/// The authorization server that has its token endpoint here, by the user's word: nothing is looked up. Its issuer is
+/// what the user says, else the endpoint's origin.
+///
+/// # Errors
+/// The endpoint may not be visited.
+pub fn known(
+    http: &Http,
+    endpoint: &Url,
+    issuer: Option<&str>,
+) -> Result<AuthorizationServer, Error> {
+    let origin = endpoint.origin().ascii_serialization();
+    let issuer = issuer.unwrap_or(&origin);
+    let document = json!({ "issuer": issuer, "token_endpoint": endpoint.as_str() });
+    AuthorizationServer::checked(http, issuer, &document)
+}
+
+/// Asks an authorization server about itself, by its name.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn by_issuer(http: &Http, issuer: &str) -> Result<AuthorizationServer, Error> {
     match find(http, issuer).await? {
         Some(document) => AuthorizationServer::checked(http, issuer, &document),
         None => Err(Error::NoMetadata {

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::assertion::Signing;
 use super::learned::Learned;
 use super::registration::{Client, Method, Source};
 use super::scope::Scopes;
 use super::settings::Settings;
-use super::signing::Key;
+use super::signing::{Algorithm, Key};
 use super::tokens::TokenSet;
 use crate::secret::Secret;
 
@@ -58,8 +59,42 @@ pub struct Entry {
     pub scope_wanted: Option<Scopes>,
     /// What its authorization server has taught us.
     pub learned: Learned,
+    /// How they were come by.
+    pub grant: Granted,
     /// The key that its tokens are bound to (RFC 9449): without it they are worth nothing.
     pub dpop_key: Option<Key>,
+}
+
+/// How tokens were come by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Granted {
+    /// A person signed in.
+    #[default]
+    Person,
+    /// The client's own credentials were enough (RFC 6749 section 4.4).
+    ClientCredentials,
+    /// An assertion of the platform that a program runs on (RFC 7523).
+    Workload,
+    /// An enterprise's provider vouched for a person (ID-JAG).
+    Enterprise,
+}
+
+impl Granted {
+    /// Whether a new token is had without what the entry holds, whenever one is needed.
+    pub fn is_repeatable(self) -> bool {
+        self != Self::Person
+    }
+
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Person => "sign-in",
+            Self::ClientCredentials => "client credentials",
+            Self::Workload => "workload identity",
+            Self::Enterprise => "enterprise provider",
+        }
+    }
 }
 
 /// What is thought of a refresh token.
@@ -152,6 +187,7 @@ impl Entry {
             last_error: self.last_error.clone(),
             scope_wanted: self.scope_wanted.as_ref().map(Scopes::to_string),
             learned: self.learned.clone(),
+            grant: self.grant,
             dpop_key: self
                 .dpop_key
                 .as_ref()
@@ -191,6 +227,7 @@ impl Entry {
             last_error: stored.last_error,
             scope_wanted: scopes(stored.scope_wanted),
             learned: stored.learned,
+            grant: stored.grant,
         })
     }
 }
@@ -292,7 +329,12 @@ fn pins(settings: &Settings) -> String {
         &settings.authorize_params,
         &settings.token_params,
     );
-    serde_json::to_string(&pins).unwrap_or_default()
+    // A person's tokens and a machine's are not each other's.
+    let pins = match settings.grant.pin() {
+        None => serde_json::to_string(&pins),
+        Some(grant) => serde_json::to_string(&(pins, grant)),
+    };
+    pins.unwrap_or_default()
 }
 
 fn named(parts: &[String], settings: &Settings) -> String {
@@ -334,6 +376,8 @@ struct Stored {
     scope_wanted: Option<String>,
     #[serde(default)]
     learned: Learned,
+    #[serde(default)]
+    grant: Granted,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dpop_key: Option<String>,
 }
@@ -356,22 +400,37 @@ struct StoredClient {
     auth_method: String,
     #[serde(default)]
     other_method: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assertion_alg: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assertion_aud: Option<String>,
     client_source: String,
 }
 
 impl StoredClient {
+    /// The key is the user's, and is not among it.
     fn of(client: &Client) -> Self {
+        let signing = client.signing.as_ref();
         Self {
             client_id: client.id.clone(),
             client_secret: client.secret.as_ref().map(|it| it.expose().to_owned()),
             auth_method: client.method.name().to_owned(),
             other_method: client.other.map(|other| other.name().to_owned()),
+            assertion_alg: signing.map(|it| it.algorithm.name().to_owned()),
+            assertion_aud: signing.map(|it| it.audience.clone()),
             client_source: client.source.name().to_owned(),
         }
     }
 
     fn read(self) -> Client {
+        let algorithm = self.assertion_alg.as_deref().and_then(Algorithm::named);
+        let signing = algorithm.zip(self.assertion_aud);
         Client {
+            signing: signing.map(|(algorithm, audience)| Signing {
+                algorithm,
+                audience,
+                signer: None,
+            }),
             id: self.client_id,
             secret: self.client_secret.map(Secret::new),
             method: Method::named(&self.auth_method).unwrap_or(Method::None),

@@ -64,6 +64,11 @@ impl Guard {
         }
     }
 
+    /// The same rules for sign-ins that another place the user configured asks for.
+    pub fn at_home(&self, home: &Url) -> Self {
+        Self::new(home, self.allow_http, self.allow_private)
+    }
+
     /// The configured host if only a name server knows what it is.
     pub fn unknown_home(&self) -> Option<&str> {
         match (class_of(&self.home), self.home.host()) {

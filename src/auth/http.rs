@@ -164,6 +164,13 @@ impl Http {
         }))
     }
 
+    /// The same, for what the user names beside the server: places are judged as seen from there.
+    pub fn at_home(&self, home: &Url) -> Self {
+        let parts = &self.0;
+        let lookup = Arc::clone(&parts.resolver.lookup);
+        Self::with_lookup(parts.tls.clone(), parts.guard.at_home(home), lookup)
+    }
+
     /// Judges a URL without visiting it.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::Cause;
 use super::authorizer::House;
 use super::code::{self, Asking};
 use super::discovery::AuthorizationServer;
-use super::entry::{Entry, Registration, subject};
+use super::entry::{Entry, Granted, Registration, subject};
 use super::learned::Learned;
 use super::loopback::{Loopback, Place};
 use super::providers::quirks;
@@ -145,13 +145,13 @@ impl House {
 
     /// What the user brought belongs to somebody. Where the server once named that one and now another, a secret is none
     /// of the other's business (G-02, T8), unless the user says so. `id` is that of a client; without one, what was
-    /// brought is a token for registering.
+    /// brought is a token for registering, or an assertion.
     pub(super) async fn belongs_there(
         &self,
         id: Option<&str>,
         server: &AuthorizationServer,
     ) -> Result<(), Cause> {
-        if self.settings.authorization_server.is_some() {
+        if self.settings.authorization_server.is_some() || self.settings.token_endpoint.is_some() {
             return Ok(());
         }
         let ours = subject(&self.settings);
@@ -171,6 +171,9 @@ impl House {
             Err(registration::Error::Elsewhere {
                 what: match id {
                     Some(id) => format!("the client {}", super::plain(id, 200)),
+                    None if self.settings.grant.kind() == Granted::Workload => {
+                        "the assertion".to_owned()
+                    }
                     None => "the token for registering".to_owned(),
                 },
                 was: super::plain(&was, 200),

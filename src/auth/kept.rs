@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::entry::{Entry, State, subject};
+use super::client::Client;
+use super::entry::{Entry, Granted, State, subject};
 use super::http::{Fault, Http};
 use super::providers::quirks;
+use super::renewal;
 use super::scope::{OFFLINE, Scopes};
 use super::settings::Settings;
 use super::tokens::{self, revoke};
@@ -30,6 +32,8 @@ pub struct Status {
     pub obtained_at: u64,
     /// When it ends, if that is known.
     pub expires_at: Option<u64>,
+    /// How it was come by.
+    pub grant: Granted,
     /// Whether it can be renewed without a person.
     pub is_renewable: bool,
     /// What is thought of it.
@@ -87,7 +91,9 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
             learned: entry.learned.words(),
             is_bound: entry.is_bound(),
             scope_wanted: entry.scope_wanted,
-            is_renewable: entry.refresh.is_some() && entry.state != State::NeedsLogin,
+            is_renewable: (entry.refresh.is_some() || entry.grant.is_repeatable())
+                && entry.state != State::NeedsLogin,
+            grant: entry.grant,
             resource: entry.resource,
             account: entry.account,
             issuer: entry.issuer,
@@ -158,6 +164,11 @@ pub async fn logout(
     let ours = subject(settings);
     let lock_name = format!("credential {}", ours.join(" "));
     let _lock = vault.lock(&lock_name, Duration::from_secs(60)).await?;
+    if let Some(key) = &settings.client_key
+        && let Err(why) = key.fetch(vault, &settings.url, &settings.now).await
+    {
+        tracing::warn!(%why, "the client's key is not to be had");
+    }
     let mut out = Vec::new();
     let mut issuers = Vec::new();
     for (name, kind) in vault.list().await? {
@@ -166,7 +177,8 @@ pub async fn logout(
             continue;
         }
         let kept = vault.read(&name).await?;
-        if let Some(entry) = kept.and_then(|kept| Entry::read(&kept.content)) {
+        if let Some(mut entry) = kept.and_then(|kept| Entry::read(&kept.content)) {
+            entry.client = with_key(&entry, settings);
             let refresh = revoked(http, &entry, entry.refresh.as_ref(), "refresh_token").await;
             let access = revoked(http, &entry, Some(&entry.access), "access_token").await;
             out.push(SignedOut {
@@ -182,6 +194,17 @@ pub async fn logout(
         forget_registrations(vault, &issuer).await?;
     }
     Ok(out)
+}
+
+/// The client, whichever it is, with the user's key in hand.
+fn with_key(entry: &Entry, settings: &Settings) -> Client {
+    let id = Some(entry.client.id.clone());
+    let settings = Settings {
+        client_id: id.clone(),
+        client_metadata_url: id,
+        ..settings.clone()
+    };
+    renewal::current(entry, &settings)
 }
 
 /// Forgets who we are at an issuer of which nothing else is kept.

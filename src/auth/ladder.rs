@@ -15,11 +15,12 @@ use super::challenge::Challenge;
 use super::discovery::{AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, Registration, State, is_for, subject};
 use super::http::POST_PATIENCE;
+use super::machine::Grant;
 use super::registration::{Client, Source};
 use super::renewal;
 use super::scope::{Scopes, Wishes, choose};
-use super::settings::Notice;
-use super::tokens::{Error, revoke};
+use super::settings::{Notice, Settings};
+use super::tokens::{self, revoke};
 use crate::store::{Error as StoreError, Expected, Kind, Lock};
 
 /// An entry, where it was found, and at which revision.
@@ -39,6 +40,13 @@ enum Rung {
 impl House {
     /// Climbs until something better is in hand.
     pub(super) async fn ladder(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
+        let Settings { url, now, .. } = &self.settings;
+        if let Some(key) = &self.settings.client_key {
+            key.fetch(&self.vault, url, now).await?;
+        }
+        if !matches!(self.settings.grant, Grant::Person) {
+            return self.without_anybody(why).await;
+        }
         let (challenge, is_told) = match why {
             Why::Told(challenge) => (challenge, true),
             Why::Challenged { challenge, .. } => (challenge, false),
@@ -105,7 +113,12 @@ impl House {
             // Failed is not refused: nobody is sent to a browser because a server was down.
             Err(why) if why.is_passing() => Err(why),
             // A client of the user's own that is not taken would not be taken after a sign-in either.
-            Err(why @ (Cause::Vault(_) | Cause::Network(_) | Cause::Registration(_))) => Err(why),
+            Err(
+                why @ (Cause::Vault(_)
+                | Cause::Network(_)
+                | Cause::Registration(_)
+                | Cause::Tokens(tokens::Error::NoKey(_))),
+            ) => Err(why),
             Err(why) => {
                 tracing::info!(%why, "the refresh token is of no use");
                 Ok(Rung::Missed(Some(before)))
@@ -157,7 +170,7 @@ impl House {
             }
         }
         // What came in its place is not taken, and it may be spent: only a sign-in says what the server wants now.
-        if matches!(error, Error::Unbound { .. }) {
+        if matches!(error, tokens::Error::Unbound { .. }) {
             tracing::warn!(issuer = %entry.issuer, "DPoP is no longer kept to; a sign-in is needed");
             entry.state = State::NeedsLogin;
             entry.last_error = Some("unbound_token".to_owned());
@@ -349,7 +362,8 @@ fn rank(entry: &Entry) -> (bool, u64) {
     (entry.state != State::NeedsLogin, entry.obtained_at)
 }
 
-fn is_other(entry: &Entry, held: Option<&Held>) -> bool {
+/// Whether this is not the token that is held.
+pub(super) fn is_other(entry: &Entry, held: Option<&Held>) -> bool {
     held.is_none_or(|held| !entry.access.same_as(held.entry.access.expose()))
 }
 

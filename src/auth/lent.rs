@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::authorizer::{Authorizer, Why};
+use super::challenge::Challenge;
 use super::entry::Entry;
 use super::{Cause, Error};
 use crate::secret::Secret;
@@ -46,8 +47,19 @@ impl Authorizer {
         };
         house.look().await;
         let held = house.desk().held.clone();
+        let is_machine = house.settings.grant.kind().is_repeatable();
         let Some(held) = held else {
-            return Ok(None);
+            if !is_machine {
+                return Ok(None);
+            }
+            // Nobody has to be asked for the first one either.
+            let why = Why::Challenged {
+                stale: None,
+                challenge: Challenge::default(),
+            };
+            house.climb(why).outcome().await?;
+            let held = house.desk().held.clone();
+            return Ok(held.map(|held| Lent::of(&held.entry)));
         };
         let now = house.settings.now.seconds();
         if !held.entry.is_due(now) && lasts(&held.entry, now) {
@@ -62,7 +74,9 @@ impl Authorizer {
                 tracing::warn!(%error, "not renewed; what is held works for now");
                 Ok(Some(Lent::of(&held.entry)))
             }
-            Err(error) if error.is_passing() || matches!(error.cause(), Cause::Vault(_)) => {
+            Err(error)
+                if error.is_passing() || is_machine || matches!(error.cause(), Cause::Vault(_)) =>
+            {
                 Err(error)
             }
             // Nobody renews it any more, so this is the last of it.

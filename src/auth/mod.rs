@@ -14,12 +14,14 @@
 //! Where both servers know DPoP the tokens are bound to a key of ours (`binding`), and [`dpop`] proves it with each request.
 //!
 //! Where several processes need the same sign-in, `turn` decides which asks a person; it is done by a [`helper`], a
-//! process that outlives the host. `device` is the way where no browser can come back (RFC 8628).
+//! process that outlives the host. `device` is the way where no browser can come back (RFC 8628). Where nobody signs in at all,
+//! [`machine`] asks for a token with what a program has to show.
 //!
 //! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
 pub mod adopt;
 mod answers;
+pub mod assertion;
 pub mod authorizer;
 mod binding;
 pub mod browser;
@@ -29,6 +31,7 @@ pub mod code;
 mod device;
 pub mod discovery;
 pub mod dpop;
+pub mod enterprise;
 pub mod entry;
 pub mod guard;
 pub mod helper;
@@ -39,6 +42,7 @@ mod ladder;
 pub mod learned;
 pub mod lent;
 pub mod loopback;
+pub mod machine;
 mod names;
 mod progress;
 pub mod providers;
@@ -50,6 +54,7 @@ mod signin;
 pub mod signing;
 pub mod tokens;
 mod turn;
+pub mod workload;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -229,6 +234,12 @@ pub enum Cause {
         /// The authorization server.
         host: String,
     },
+    /// The key the client is proved by is not to be had.
+    #[error("the client's key: {0}")]
+    ClientKey(#[from] assertion::Error),
+    /// There is no token without a person, in the way the user wants it.
+    #[error("{0}")]
+    Machine(#[from] machine::Error),
     /// More scope is wanted than another sign-in would bring.
     #[error("the server wants more than the sign-in allows{}", said(.scope.as_deref()))]
     ScopeRefused {
@@ -327,6 +338,7 @@ impl Cause {
             | Self::Discovery(discovery::Error::Http(fault))
             | Self::Registration(registration::Error::Http(fault))
             | Self::Tokens(tokens::Error::Failed(fault)) => Some(fault),
+            Self::Machine(error) => error.fault(),
             _ => None,
         }
     }
@@ -354,6 +366,11 @@ impl Cause {
             } => hint.clone(),
             Self::Abandoned(why) => return why.hint(resource),
             Self::Registration(error) => error.hint(resource),
+            Self::Tokens(tokens::Error::NoKey(_)) => {
+                "give the key again with --client-key".to_owned()
+            }
+            Self::ClientKey(error) => return error.hint(),
+            Self::Machine(error) => return error.hint(resource),
             Self::Rejected { .. } => {
                 "check the audience and the scopes: --resource, --scope, --authorize-param"
                     .to_owned()

@@ -79,6 +79,14 @@ pub enum Error {
         /// The registration endpoint's host.
         host: String,
     },
+    /// The user's key does not sign in a way the server takes.
+    #[error("{host} takes no signature that the client's key makes ({listed})")]
+    NoAlgorithm {
+        /// The authorization server.
+        host: String,
+        /// What it takes, cleaned.
+        listed: String,
+    },
     /// The client metadata address is not one (G-03).
     #[error("{0:?} cannot be a client id: it has to be an https address with a path")]
     BadDocument(String),
@@ -105,10 +113,13 @@ impl Error {
                      `mcpipe login {resource} --client-id ID{port}` (and --client-secret-env VAR if it got a secret){advice}"
                 )
             }
+            Self::NoAlgorithm { .. } => {
+                "give another --client-key, or --client-alg if the server takes more than it says".to_owned()
+            }
             Self::BadDocument(_) => "correct --client-metadata-url".to_owned(),
             Self::NotTaken { by, .. } => match by {
                 Source::Document => "correct --client-metadata-url, or leave it out".to_owned(),
-                _ => "check --client-id and its secret (--client-secret-env, --client-secret-file), and that \
+                _ => "check --client-id and what proves it (--client-secret-env, --client-secret-file, --client-key), and that \
                       this client is still registered there"
                     .to_owned(),
             },
@@ -126,11 +137,15 @@ impl Error {
 /// [`Error::BadDocument`].
 pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option<Client>, Error> {
     if let Some(id) = &settings.client_id {
+        if let Some(client) = signed(id, Source::Given, server, settings)? {
+            return Ok(Some(client));
+        }
         let mut client = Client {
             id: id.clone(),
             secret: settings.client_secret.clone(),
             method: settings
                 .client_method
+                .filter(|method| *method != Method::PrivateKeyJwt)
                 .filter(|method| (*method == Method::None) != settings.client_secret.is_some())
                 .unwrap_or_else(|| {
                     let has_secret = settings.client_secret.is_some();
@@ -138,6 +153,7 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
                 }),
             other: None,
             source: Source::Given,
+            signing: None,
         };
         client.other = other(&client, server.auth_methods());
         return Ok(Some(client));
@@ -152,12 +168,44 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
     if !is_document_address(url) {
         return Err(Error::BadDocument(super::plain(url, 200)));
     }
+    if let Some(client) = signed(url, Source::Document, server, settings)? {
+        return Ok(Some(client));
+    }
     Ok(Some(Client {
         id: url.clone(),
         secret: None,
         method: Method::None,
         other: None,
         source: Source::Document,
+        signing: None,
+    }))
+}
+
+/// This client, proved by the user's key; `None` if there is none.
+fn signed(
+    id: &str,
+    source: Source,
+    server: &AuthorizationServer,
+    settings: &Settings,
+) -> Result<Option<Client>, Error> {
+    let Some(key) = &settings.client_key else {
+        return Ok(None);
+    };
+    let (issuer, endpoint) = (server.issuer(), server.token_endpoint());
+    let listed = server.auth_algorithms();
+    let signing = key
+        .signing(issuer, endpoint, listed, &settings.now)
+        .ok_or_else(|| Error::NoAlgorithm {
+            host: server.host(),
+            listed: super::plain(&listed.unwrap_or_default().join(" "), 200),
+        })?;
+    Ok(Some(Client {
+        id: id.to_owned(),
+        secret: None,
+        method: Method::PrivateKeyJwt,
+        other: None,
+        source,
+        signing: Some(signing),
     }))
 }
 
@@ -241,6 +289,7 @@ pub async fn register(
         other: None,
         secret: secret.map(Secret::new),
         source: Source::Registered,
+        signing: None,
     };
     client.other = other(&client, server.auth_methods());
     Ok(Registered {

@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::http::Http;
 use super::learned::Lesson;
 use super::providers::quirks;
-use super::registration::{self, Client, Source};
+use super::registration::{self, Client, Method, Source};
 use super::settings::Settings;
 use super::tokens::{Endpoint, Error, TokenSet};
 use crate::secret::Secret;
@@ -26,7 +26,7 @@ pub(super) async fn refresh(
     entry: &mut Entry,
     token: &Secret,
 ) -> Result<TokenSet, Cause> {
-    entry.client = current(&entry.client, settings);
+    entry.client = current(entry, settings);
     let first = once(http, settings, prover, entry, token).await;
     let error = match first {
         Err(error) if unlearned(entry, &error) => {
@@ -94,11 +94,29 @@ fn unlearned(entry: &mut Entry, error: &Error) -> bool {
     true
 }
 
-/// A secret the user changed meanwhile is the one to show.
-fn current(client: &Client, settings: &Settings) -> Client {
-    let mut client = client.clone();
-    let is_theirs =
-        client.source == Source::Given && settings.client_id.as_deref() == Some(&client.id);
+/// A secret the user changed meanwhile is the one to show; a key is theirs to bring each time.
+pub(super) fn current(entry: &Entry, settings: &Settings) -> Client {
+    let mut client = entry.client.clone();
+    let named = match client.source {
+        Source::Given => settings.client_id.as_deref(),
+        Source::Document => settings.client_metadata_url.as_deref(),
+        Source::Registered => None,
+    };
+    let is_theirs = named == Some(&client.id);
+    if let (true, Method::PrivateKeyJwt, Some(key)) =
+        (is_theirs, client.method, &settings.client_key)
+    {
+        let was = client
+            .signing
+            .as_ref()
+            .map(|it| it.algorithm.name().to_owned());
+        let (issuer, endpoint) = (&entry.issuer, &entry.token_endpoint);
+        let listed = was.as_ref().map(std::slice::from_ref);
+        // A key of another kind than last time: what the server lists was not kept, and it will say.
+        client.signing = key
+            .signing(issuer, endpoint, listed, &settings.now)
+            .or_else(|| key.signing(issuer, endpoint, None, &settings.now));
+    }
     if is_theirs && client.secret.is_some() && settings.client_secret.is_some() {
         client.secret.clone_from(&settings.client_secret);
     }

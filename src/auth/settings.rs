@@ -9,8 +9,10 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc};
 use url::Url;
 
+use super::assertion::ClientKey;
 use super::dpop::Dpop;
 use super::helper::Helper;
+use super::machine::Grant;
 use super::registration::Method;
 use super::scope::Scopes;
 use crate::secret::Secret;
@@ -32,6 +34,8 @@ pub struct Settings {
     pub client_id: Option<String>,
     /// Its secret.
     pub client_secret: Option<Secret>,
+    /// What it signs with, in the place of a secret.
+    pub client_key: Option<ClientKey>,
     /// How it shows the secret; `None` leaves that to the server's metadata.
     pub client_method: Option<Method>,
     /// What a registration endpoint wants to see of us (the initial access token of RFC 7591 section 3).
@@ -56,6 +60,10 @@ pub struct Settings {
     pub refresh_params: Vec<(String, String)>,
     /// The issuer to use, whatever the server says.
     pub authorization_server: Option<String>,
+    /// How a token is come by.
+    pub grant: Grant,
+    /// Where it is asked for, whatever the server says; for grants without a person.
+    pub token_endpoint: Option<Url>,
     /// Believe that the authorization server knows PKCE although it does not say so.
     pub assume_pkce: bool,
     /// Show the server the ID token instead of the access token.
@@ -107,6 +115,7 @@ impl Settings {
             allow_private: false,
             client_id: None,
             client_secret: None,
+            client_key: None,
             client_method: None,
             registration_token: None,
             client_metadata_url: None,
@@ -119,6 +128,8 @@ impl Settings {
             token_params: Vec::new(),
             refresh_params: Vec::new(),
             authorization_server: None,
+            grant: Grant::Person,
+            token_endpoint: None,
             assume_pkce: false,
             use_id_token: false,
             dpop: Dpop::Auto,

@@ -51,6 +51,11 @@ impl Past {
 }
 
 impl Past {
+    /// It does not want the `resource` parameter.
+    pub(super) fn refuses_resource(&mut self) {
+        self.learned.refuses_resource = true;
+    }
+
     /// What the server has taught us.
     pub(super) fn learned(&self) -> &Learned {
         &self.learned
@@ -293,6 +298,7 @@ impl House {
             last_error: None,
             scope_wanted: past.wanted.clone(),
             learned: past.learned.clone(),
+            grant: self.settings.grant.kind(),
             dpop_key: None,
         };
         entry.renew(tokens, sent_at, jitter());

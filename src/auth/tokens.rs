@@ -8,9 +8,7 @@
 
 use std::time::Duration;
 
-use ::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use futures_util::future::BoxFuture;
 use oauth2::basic::{BasicClient, BasicErrorResponse, BasicTokenResponse};
 use oauth2::{
@@ -18,9 +16,11 @@ use oauth2::{
     HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
     TokenResponse as _, TokenUrl,
 };
+use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
 use super::answers::{regular, unwell};
+use super::assertion::{introduced, proved};
 use super::dpop::{Mended, Prover, Proving, Side};
 use super::http::{Answer, Fault, Http, host_of, is_unwell};
 use super::registration::{Client, Method};
@@ -74,6 +74,9 @@ pub enum Error {
         /// Its explanation, cleaned, our secrets taken out.
         description: Option<String>,
     },
+    /// The client is proved by a key, and the user has not brought it this time.
+    #[error("the client {0} is proved by a key, and none is given")]
+    NoKey(String),
     /// A bearer token came where one bound to our key was asked for, and nothing else is taken.
     #[error("{host} sent a bearer token in place of one that is bound to our key (DPoP)")]
     Unbound {
@@ -101,6 +104,9 @@ impl Error {
         self.is("invalid_client") || self.is("unauthorized_client")
     }
 }
+
+/// Why an answer is not one of tokens.
+pub(super) type Unread = RequestTokenError<Fault, BasicErrorResponse>;
 
 /// One token endpoint, and who asks.
 #[derive(Clone, Copy, Debug)]
@@ -159,6 +165,120 @@ impl Endpoint<'_> {
         }
     }
 
+    /// Asks for tokens with what this grant has to show, in the form's own names; where that is nothing, otherwise as
+    /// [`Endpoint::redeem`].
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn grant(
+        &self,
+        grant: &str,
+        shown: &[(&str, &Secret)],
+        scope: Option<&Scopes>,
+    ) -> Result<TokenSet, Error> {
+        let first = self.grant_once(grant, shown, scope).await;
+        match (&first, self.client.otherwise()) {
+            // What was shown may be good for one time.
+            (Err(error), Some(other)) if error.is("invalid_client") && shown.is_empty() => {
+                let second = self.shown_as(&other).grant_once(grant, shown, scope).await;
+                either(first, second)
+            }
+            _ => first,
+        }
+    }
+
+    async fn grant_once(
+        &self,
+        grant: &str,
+        shown: &[(&str, &Secret)],
+        scope: Option<&Scopes>,
+    ) -> Result<TokenSet, Error> {
+        let answer = self.ask(grant, &[], shown, scope).await?;
+        let answer = self.understood(&answer)?;
+        let sent: Vec<&Secret> = shown.iter().map(|(_, secret)| *secret).collect();
+        self.read(answer, &sent)
+    }
+
+    /// Exchanges a token for something else than tokens for us (RFC 8693); the answer as it came.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub(super) async fn exchange(
+        &self,
+        grant: &str,
+        said: &[(&str, &str)],
+        token: (&str, &Secret),
+        scope: Option<&Scopes>,
+    ) -> Result<Map<String, Value>, Error> {
+        let answer = self.ask(grant, said, &[token], scope).await?;
+        let object: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
+        if let (200..=299, Some(object)) = (answer.status, object)
+            && !object.contains_key("error")
+        {
+            return Ok(object);
+        }
+        let refusal = self.understood(&answer)?;
+        match self.read(refusal, &[token.1]) {
+            Err(error) => Err(error),
+            Ok(_) => Err(self.unusable("the answer")),
+        }
+    }
+
+    /// Sends a form of our own making.
+    async fn ask(
+        &self,
+        grant: &str,
+        said: &[(&str, &str)],
+        shown: &[(&str, &Secret)],
+        scope: Option<&Scopes>,
+    ) -> Result<Answer, Error> {
+        self.has_key()?;
+        let (headers, body) = self.form(grant, said, shown, scope);
+        Ok(self.post(headers, body).await?)
+    }
+
+    fn form(
+        &self,
+        grant: &str,
+        said: &[(&str, &str)],
+        shown: &[(&str, &Secret)],
+        scope: Option<&Scopes>,
+    ) -> (HeaderMap, Vec<u8>) {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", grant);
+        form.extend_pairs(said);
+        for (name, secret) in shown {
+            form.append_pair(name, secret.expose());
+        }
+        if let Some(scope) = scope {
+            form.append_pair("scope", &scope.to_string());
+        }
+        form.extend_pairs(self.parameters());
+        introduced(self.client, form)
+    }
+
+    /// An answer as `oauth2` would have read it.
+    fn understood(&self, answer: &Answer) -> Result<Result<BasicTokenResponse, Unread>, Fault> {
+        let response = self.regular(answer)?;
+        let body = response.body();
+        let other = |_| Unread::Other(String::new());
+        Ok(if response.status().is_success() {
+            serde_json::from_slice(body).map_err(other)
+        } else {
+            match serde_json::from_slice(body) {
+                Ok(refusal) => Err(Unread::ServerResponse(refusal)),
+                Err(error) => Err(other(error)),
+            }
+        })
+    }
+
+    fn has_key(&self) -> Result<(), Error> {
+        if self.client.lacks_key() {
+            return Err(Error::NoKey(super::plain(&self.client.id, 200)));
+        }
+        Ok(())
+    }
+
     fn shown_as<'b>(&'b self, client: &'b Client) -> Endpoint<'b> {
         Endpoint { client, ..*self }
     }
@@ -169,6 +289,7 @@ impl Endpoint<'_> {
         verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<TokenSet, Error> {
+        self.has_key()?;
         let Ok(redirect) = RedirectUrl::new(redirect_uri.to_owned()) else {
             return Err(self.unusable("redirect_uri"));
         };
@@ -188,6 +309,7 @@ impl Endpoint<'_> {
         token: &Secret,
         scope: Option<&Scopes>,
     ) -> Result<TokenSet, Error> {
+        self.has_key()?;
         let client = self.wire();
         let token_type = RefreshToken::new(token.expose().to_owned());
         let mut request = client.exchange_refresh_token(&token_type);
@@ -214,7 +336,7 @@ impl Endpoint<'_> {
             .set_token_uri(TokenUrl::from_url(self.url.clone()))
             .set_auth_type(match self.client.method {
                 Method::Basic => AuthType::BasicAuth,
-                Method::None | Method::Post => AuthType::RequestBody,
+                Method::None | Method::Post | Method::PrivateKeyJwt => AuthType::RequestBody,
             });
         if let (Some(secret), Method::Basic | Method::Post) =
             (&self.client.secret, self.client.method)
@@ -233,7 +355,7 @@ impl Endpoint<'_> {
 
     fn read(
         &self,
-        answer: Result<BasicTokenResponse, RequestTokenError<Fault, BasicErrorResponse>>,
+        answer: Result<BasicTokenResponse, Unread>,
         sent: &[&Secret],
     ) -> Result<TokenSet, Error> {
         let tokens = match answer {
@@ -289,6 +411,7 @@ impl Endpoint<'_> {
     /// what the answer teaches is made again: that spends nothing (RFC 9449 section 8).
     pub(super) async fn post(&self, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, Fault> {
         let Some(proof) = self.proof else {
+            let body = proved(self.client, body)?;
             return self.http.post(self.url, headers, body).await;
         };
         let (prover, at) = (proof.prover, self.url.origin());
@@ -299,10 +422,12 @@ impl Endpoint<'_> {
             let mut headers = headers.clone();
             let now = proof.clock.now();
             prover.apply(&mut headers, Side::Issuer, "POST", self.url, None, now);
-            let answer = self.http.post(self.url, headers, body.clone()).await?;
+            // An assertion is good for one time too.
+            let body = proved(self.client, body.clone())?;
+            let answer = self.http.post(self.url, headers, body).await?;
             servers.learn(Side::Issuer, &at, &answer.headers, proof.clock.now());
-            let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let code = said.get("error").and_then(serde_json::Value::as_str);
+            let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            let code = said.get("error").and_then(Value::as_str);
             if !mended.again(code, &before, &servers.heard(Side::Issuer, &at)) {
                 return Ok(answer);
             }
@@ -354,15 +479,18 @@ pub async fn revoke(
     token: &Secret,
     hint: &'static str,
 ) -> Result<(), Error> {
+    if client.lacks_key() {
+        return Err(Error::NoKey(super::plain(&client.id, 200)));
+    }
     let (headers, body) = revocation(client, token, hint);
+    let body = proved(client, body)?;
     let answer = http.post(at, headers, body).await?;
     match answer.status {
         200..=299 => Ok(()),
         status if is_unwell(status) => Err(unwell(&answer, at).into()),
         status => {
-            let object: serde_json::Value =
-                serde_json::from_slice(&answer.body).unwrap_or_default();
-            let code = object.get("error").and_then(serde_json::Value::as_str);
+            let object: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            let code = object.get("error").and_then(Value::as_str);
             let secrets = || [token].into_iter().chain(client.secret.as_ref());
             Err(Error::Refused {
                 host: host_of(at),
@@ -380,30 +508,7 @@ fn revocation(client: &Client, token: &Secret, hint: &str) -> (HeaderMap, Vec<u8
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", token.expose());
     form.append_pair("token_type_hint", hint);
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/x-www-form-urlencoded"),
-    );
-    match (&client.secret, client.method) {
-        (Some(secret), Method::Basic) => {
-            let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect();
-            let (id, secret): (String, String) = (encode(&client.id), encode(secret.expose()));
-            let pair = BASE64_STANDARD.encode(format!("{id}:{secret}"));
-            if let Ok(mut value) = HeaderValue::try_from(format!("Basic {pair}")) {
-                value.set_sensitive(true);
-                headers.insert(AUTHORIZATION, value);
-            }
-        }
-        (Some(secret), Method::Post) => {
-            form.append_pair("client_id", &client.id);
-            form.append_pair("client_secret", secret.expose());
-        }
-        _ => {
-            form.append_pair("client_id", &client.id);
-        }
-    }
-    (headers, form.finish().into_bytes())
+    introduced(client, form)
 }
 
 /// The second answer, unless it is no better: then the first says why.

@@ -12,14 +12,14 @@ use tokio::process::Child;
 
 use super::authorizer::{House, Origin, PendingSignIn, Why};
 use super::challenge::Challenge;
-use super::discovery::{self, AuthorizationServer, Preference};
+use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use super::entry::{Entry, State};
 use super::helper::{self, Errand};
 use super::http::POST_PATIENCE;
 use super::ladder::{is_enough, is_other_than, is_young};
 use super::progress::{Ended, Phase, Record, Shown};
 use super::scope::Scopes;
-use super::settings::Notice;
+use super::settings::{Notice, Settings};
 use super::signin::Past;
 use super::{Cause, Credential};
 use crate::store::{Error as StoreError, Lock};
@@ -114,6 +114,10 @@ impl House {
             }),
             challenge: errand.challenge.clone(),
         };
+        if let Some(key) = &self.settings.client_key {
+            let Settings { url, now, .. } = &self.settings;
+            key.fetch(&self.vault, url, now).await?;
+        }
         let before = self.stored().await?.map(|kept| kept.entry);
         let record = self.record().await;
         let none = None;
@@ -316,7 +320,14 @@ impl House {
     ) -> Result<Entry, Cause> {
         let http = &self.http;
         let named = challenge.resource_metadata.as_deref();
-        let resource = discovery::protected_resource(http, &self.settings.url, named).await?;
+        let url = &self.settings.url;
+        // A provider that people sign in to for its own sake is no resource of anybody's.
+        let is_provider =
+            self.settings.authorization_server.as_ref() == Some(&self.settings.resource);
+        let resource = match is_provider {
+            true => ProtectedResource::unsaid(url),
+            false => discovery::protected_resource(http, url, named).await?,
+        };
         let preference = Preference {
             fixed: self.settings.authorization_server.as_deref(),
             held: before.as_ref().map(|entry| entry.issuer.as_str()),

@@ -4,6 +4,7 @@
 //! reads; everything else in the environment is for settings.rs.
 
 mod common;
+mod grants;
 pub mod import;
 mod units;
 mod vault;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use common::{DpopArg, LogArgs, LogFormat, VaultArgs};
+pub use grants::{GrantArgs, KeyArgs};
 pub use vault::{
     Common, Cost, ExportArgs, ExportPassphraseArgs, ImportArgs, InitArgs, NameArgs,
     NewPassphraseArgs, Opens, PasswdArgs, ProtectArgs, PutArgs, ShowArgs, SlotAddArgs, SlotArgs,
@@ -379,6 +381,9 @@ pub struct SignInArgs {
     /// How long a person may take to sign in
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds, env = "MCPIPE_AUTH_TIMEOUT")]
     pub auth_timeout: f64,
+    /// Without a person.
+    #[command(flatten)]
+    pub grant: GrantArgs,
 }
 
 /// `mcpipe logout`.
@@ -401,6 +406,9 @@ pub struct LogoutArgs {
         env = "MCPIPE_ACCOUNT"
     )]
     pub account: String,
+    /// What proves the client, where that is a key.
+    #[command(flatten)]
+    pub key: KeyArgs,
     /// How the vault opens.
     #[command(flatten)]
     pub vault: VaultArgs,

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{on_stderr, print};
 use crate::auth::challenge::Challenge;
+use crate::auth::entry::Granted;
 use crate::auth::{self, Announce, Authorizer, Error, Notice, Pasted, kept};
 use crate::cli::TargetArgs;
 use crate::frame::{Frame, Id};
@@ -84,6 +85,12 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
                 )
                 .hint("the log says why; mend that and sign in again"));
             };
+            if kept.grant != Granted::Person {
+                return print(&format!(
+                    "Got a token for {resource} by {}.\n",
+                    kept.grant.name()
+                ));
+            }
             let lasting = if kept.is_renewable || kept.expires_at.is_none() {
                 ""
             } else {

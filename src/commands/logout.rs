@@ -22,12 +22,14 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
         }
         None => kept::places(&vault).await?,
     };
+    let client_key = settings::client_key(&args.key)?;
     let mut text = String::new();
     for (resource, account) in places {
         let defaults = auth::Settings::new(resource.clone(), Clock::new(settings::now))
             .map_err(Failure::usage)?;
         let settings = auth::Settings {
             account,
+            client_key: client_key.clone(),
             allow_http: args.network.allow_http,
             allow_private: args.network.allow_private,
             announce: on_stderr(),

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::print;
-use crate::auth::entry::State;
+use crate::auth::entry::{Granted, State};
 use crate::auth::kept::{self, Status};
 use crate::cli::StatusArgs;
 use crate::report::Failure;
@@ -69,7 +69,12 @@ fn entry_text(kept: &Status, now: SystemTime) -> String {
         Some(name) => line("issuer", format!("{} ({name})", kept.issuer)),
         None => line("issuer", kept.issuer.clone()),
     }
-    line("client", kept.client_id.clone());
+    if kept.grant != Granted::Person {
+        line("grant", kept.grant.name().to_owned());
+    }
+    if !kept.client_id.is_empty() {
+        line("client", kept.client_id.clone());
+    }
     let granted = kept
         .scope_granted
         .as_ref()
@@ -146,6 +151,7 @@ fn entry_json(kept: &Status) -> Value {
         "account": kept.account,
         "issuer": kept.issuer,
         "client_id": kept.client_id,
+        "grant": kept.grant,
         "scope_requested": kept.scope_requested.as_ref().map(ToString::to_string),
         "scope_wanted": kept.scope_wanted.as_ref().map(ToString::to_string),
         "scope_surplus": kept.surplus().map(|surplus| surplus.to_string()),

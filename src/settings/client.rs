@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::grants::warn_if_others_read;
 use super::headers::expand_here;
 use super::{Error, Surroundings, is_loopback};
 use crate::auth::registration::Method;
@@ -93,13 +94,14 @@ impl Identity {
     }
 }
 
-fn secret(
+pub(super) fn secret(
     file: &Option<PathBuf>,
     variable: &Option<String>,
     flag: &str,
     around: &Surroundings,
 ) -> Result<Option<Secret>, Error> {
     if let Some(path) = file {
+        warn_if_others_read(path, "a secret");
         let text = read(path.clone())?;
         return Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))));
     }

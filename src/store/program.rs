@@ -112,6 +112,11 @@ impl Words {
         Self::new(words)
     }
 
+    /// The words, the program first.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Its first word, for messages: somebody may have put a secret into the others.
     pub fn program(&self) -> &str {
         self.0.first().map_or("", String::as_str)
@@ -135,6 +140,19 @@ impl Words {
         &self,
         input: Option<&[u8]>,
         patience: Duration,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.run_up_to(input, patience, MAX_OUTPUT)
+    }
+
+    /// As [`Words::run`], for what may be longer: at most `most` bytes.
+    ///
+    /// # Errors
+    /// As [`Words::run`].
+    pub fn run_up_to(
+        &self,
+        input: Option<&[u8]>,
+        patience: Duration,
+        most: usize,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let program = self.program();
         let broken = |source| Error::Broken {
@@ -162,7 +180,7 @@ impl Words {
         };
         // A thread too, because a grandchild may hold the pipe after the child has been ended; then it is left behind.
         let (sender, receiver) = mpsc::sync_channel(1);
-        thread::spawn(move || sender.send(read_bounded(output)));
+        thread::spawn(move || sender.send(read_bounded(output, most)));
         let Ok(output) = receiver.recv_timeout(patience) else {
             end(&mut child);
             return Err(slow());
@@ -195,9 +213,9 @@ impl fmt::Debug for Words {
 }
 
 /// Everything, or enough of it to be too much for anybody.
-fn read_bounded(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Vec::with_capacity(MAX_OUTPUT);
-    let limit = u64::try_from(MAX_OUTPUT).unwrap_or(u64::MAX);
+fn read_bounded(source: impl Read, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Vec::with_capacity(most);
+    let limit = u64::try_from(most).unwrap_or(u64::MAX);
     let read = source.take(limit).read_to_end(&mut bytes);
     if read.is_err() {
         bytes.zeroize();

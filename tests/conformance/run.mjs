@@ -36,6 +36,10 @@ const CONTROLS = {
 
 /** Extensions that have to pass like anything required. */
 const KEPT = [
+  "auth/client-credentials-basic",
+  "auth/client-credentials-jwt",
+  "auth/enterprise-managed-authorization",
+  "auth/wif-jwt-bearer",
   "auth/dpop",
   "auth/dpop-nonce",
 ];

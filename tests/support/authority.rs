@@ -5,6 +5,8 @@
 //! It writes down every request; tests look there for what must not have been sent. Documents can be put anywhere on
 //! it, so it also stands in for a protected resource.
 
+#[path = "authority/grants.rs"] // The demonstration brings this file in from elsewhere.
+pub(crate) mod grants; // without a person, and clients that have a key
 // The demonstration has this file without its folder.
 #[path = "authority/dpop.rs"]
 pub mod dpop;
@@ -164,6 +166,7 @@ struct State {
     dead_families: Vec<usize>,
     access: Vec<String>,
     counter: usize,
+    grants: grants::Grants,
     verifier: Verifier,
     /// The thumbprints of the keys that tokens are bound to.
     bound: HashMap<String, String>,
@@ -405,7 +408,12 @@ impl Authority {
             }
             (&Method::POST, "/device") => self.device(&seen),
             (&Method::POST, "/revoke") => {
-                let status = self.state().knobs.revocation.unwrap_or(200);
+                let issuer = self.issuer();
+                let mut state = self.state();
+                let status = match seen.field("client_assertion") {
+                    Some(_) if grants::proved(&mut state, &issuer, &seen).is_none() => 401,
+                    _ => state.knobs.revocation.unwrap_or(200),
+                };
                 json_reply(status, &json!({}))
             }
             _ => self.document(&seen),
@@ -542,8 +550,9 @@ impl Authority {
     }
 
     fn device(&self, seen: &Seen) -> Response<Body> {
-        let state = self.state();
-        if authenticated(&state, seen).is_none() {
+        let issuer = self.issuer();
+        let mut state = self.state();
+        if authenticated(&mut state, &issuer, seen).is_none() {
             return json_reply(401, &json!({ "error": "invalid_client" }));
         }
         let origin = &self.origin;
@@ -559,6 +568,7 @@ impl Authority {
     }
 
     fn token(&self, seen: &Seen) -> Response<Body> {
+        let issuer = self.issuer();
         let mut state = self.state();
         if let Some((status, body)) = state.knobs.token_answers.pop_front() {
             return text_reply(status, "application/json", &body);
@@ -566,6 +576,11 @@ impl Authority {
         let refuse = |code: &str, why: &str| {
             let body = json!({ "error": code, "error_description": why });
             json_reply(if code == "invalid_client" { 401 } else { 400 }, &body)
+        };
+        let client = grants::nobody(seen);
+        let client = client.or_else(|| authenticated(&mut state, &issuer, seen));
+        let Some(client) = client else {
+            return refuse("invalid_client", "who are you");
         };
         let proof = if state.knobs.offers_dpop {
             let at = format!("{}/token", self.origin);
@@ -577,9 +592,6 @@ impl Authority {
             None
         };
         let key = proof.filter(|_| state.knobs.binds).map(|proof| proof.key);
-        let Some(client) = authenticated(&state, seen) else {
-            return refuse("invalid_client", "who are you");
-        };
         if let (Some((code, text)), Some(_)) =
             (state.knobs.refuses_resource, seen.field("resource"))
         {
@@ -637,6 +649,19 @@ impl Authority {
                 }
                 state.counter
             }
+            Some("client_credentials") => state.counter,
+            Some(grants::JWT_BEARER) => {
+                if !grants::is_taken(&state, seen) {
+                    return refuse("invalid_grant", "an assertion of somebody else");
+                }
+                state.counter
+            }
+            Some(grants::TOKEN_EXCHANGE) => {
+                return match grants::exchanged(&mut state, &client, seen) {
+                    Ok(answer) => json_reply(200, &answer),
+                    Err(why) => refuse("invalid_grant", &why),
+                };
+            }
             other => panic!("a grant of type {other:?}"),
         };
         state.counter += 1;
@@ -649,6 +674,9 @@ impl Authority {
         }
         if let Some(lifetime) = state.knobs.lifetime {
             answer["expires_in"] = lifetime.into();
+        }
+        if let Some(id_token) = grants::id_token(&mut state, &issuer, &client) {
+            answer["id_token"] = id_token.into();
         }
         if let Some(granted) = &state.knobs.granted {
             answer["scope"] = granted.clone().into();
@@ -667,7 +695,10 @@ impl Authority {
 }
 
 /// The client, if it proved itself the one way it is registered for.
-fn authenticated(state: &State, seen: &Seen) -> Option<String> {
+fn authenticated(state: &mut State, issuer: &str, seen: &Seen) -> Option<String> {
+    if seen.field("client_assertion").is_some() {
+        return grants::proved(state, issuer, seen);
+    }
     let basic = seen.headers.get("authorization").map(|value| {
         let pair = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
         let pair = String::from_utf8(BASE64_STANDARD.decode(pair).unwrap()).unwrap();

@@ -16,13 +16,15 @@ export const scopes = ["mcp:read", "mcp:write"];
 ///
 /// - `accessTokenTtl`: seconds an access token lives
 /// - `tokenFormat`: `jwt` or `opaque`
+/// - `clients`: clients registered beforehand, in RFC 7591's words
 /// - `dpopNonces`: whether proofs of possession need a nonce of its own (RFC 9449); it offers to bind tokens in any case
 /// - `metadata`: where it is described: `openid` (the provider's own place), `oauth` (RFC 8414 only), or `both`
 ///
 /// `counters` say what was asked of it, `issued` every secret that it gave out or was shown, by kind.
-export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "jwt", metadata = "openid", dpopNonces = false } = {}) {
+export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "jwt", metadata = "openid", dpopNonces = false, clients = [] } = {}) {
   const counters = {
     registrations: 0, authorizations: 0, codeExchanges: 0, refreshes: 0, reuses: 0, refusals: 0, revocations: 0, deviceCodes: 0,
+    clientCredentials: 0,
   };
   const issued = [];
   const keep = (kind, value) => void (value && issued.push({ kind, value }));
@@ -41,6 +43,8 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
     jwks: { keys: [{ ...privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256", kid: "outside" }] },
     cookies: { keys: [randomBytes(32).toString("hex")] },
     findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
+    clients,
+    enabledJWA: { clientAuthSigningAlgValues: ["RS256", "PS256", "ES256", "EdDSA"] },
     scopes: ["openid", "offline_access", ...scopes],
     pkce: { required: () => true },
     clientDefaults: { token_endpoint_auth_method: "none" },
@@ -50,6 +54,7 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
     ttl: {
       AccessToken: accessTokenTtl,
       AuthorizationCode: 60,
+      ClientCredentials: accessTokenTtl,
       DeviceCode: 600,
       Grant: 86_400,
       IdToken: 3600,
@@ -61,6 +66,7 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
       devInteractions: { enabled: true },
       registration: { enabled: true },
       revocation: { enabled: true, allowedPolicy: (_, client, token) => token.clientId === client.clientId },
+      clientCredentials: { enabled: true },
       deviceFlow: { enabled: true },
       dPoP: { enabled: true, ...(dpopNonces && { nonceSecret: randomBytes(32), requireNonce: () => true }) },
       resourceIndicators: {
@@ -106,6 +112,8 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
     const { grant_type, code_verifier } = ctx.oidc.params;
     if (grant_type === "authorization_code") counters.codeExchanges += 1;
     if (grant_type === "refresh_token") counters.refreshes += 1;
+    if (grant_type === "client_credentials") counters.clientCredentials += 1;
+    keep("client assertion", ctx.oidc.params.client_assertion);
     keep("code verifier", code_verifier);
     keep("access token", ctx.body.access_token);
     keep("refresh token", ctx.body.refresh_token);

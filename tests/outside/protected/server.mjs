@@ -90,7 +90,8 @@ function signed(authority) {
 /// Opaque access tokens, asked of the authority, which is in the same process.
 function opaque(authority) {
   return async (token) => {
-    const known = await authority.provider.AccessToken.find(token);
+    const { AccessToken, ClientCredentials } = authority.provider;
+    const known = (await AccessToken.find(token)) ?? (await ClientCredentials.find(token));
     if (!known) throw new InvalidTokenError("unknown or expired");
     return info(token, { client_id: known.clientId, scope: known.scope, exp: known.exp, aud: known.aud });
   };

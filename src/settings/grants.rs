@@ -1,0 +1,231 @@
+//! Which grant brings the tokens, and the key a client is proved by, as the user says it.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::client::secret;
+use super::{Error, Surroundings, address};
+use crate::auth::assertion::{Audience, ClientKey};
+use crate::auth::enterprise::Provider;
+use crate::auth::machine::Grant;
+use crate::auth::signing::{self, Algorithm, Key};
+use crate::auth::workload::Assertions;
+use crate::cli::{GrantArgs, KeyArgs, SignInArgs};
+use crate::report::Failure;
+use crate::secret::Secret;
+use crate::static_secret;
+use crate::store::program::{self, Words};
+
+/// A mistake in how tokens are to be come by.
+#[derive(Debug, thiserror::Error)]
+pub enum Mistake {
+    /// Two grants, or two proofs of a client, at once.
+    #[error("{0} and {1} are two ways to the same thing: one of them is one too many")]
+    Two(&'static str, &'static str),
+    /// Something that only another flag gives a meaning.
+    #[error("{0} means nothing without {1}")]
+    Alone(&'static str, &'static str),
+    /// A grant that lacks something.
+    #[error("{0} needs {1}")]
+    Needs(&'static str, &'static str),
+    /// A key that is none, or does not sign as it is to.
+    #[error("--client-key: {0}")]
+    Key(#[from] signing::Error),
+    /// No such algorithm.
+    #[error("--client-alg takes ES256, EdDSA, PS256 or RS256")]
+    Algorithm,
+    /// Not a name of a secret.
+    #[error("--client-key names a secret of the vault by what is no name")]
+    Name,
+    /// A command that cannot be run.
+    #[error("--assertion-command: {0}")]
+    Command(#[from] program::Error),
+}
+
+impl From<Mistake> for Failure {
+    fn from(mistake: Mistake) -> Self {
+        let hint = match &mistake {
+            Mistake::Key(_) => {
+                "`openssl ecparam -name prime256v1 -genkey -noout` makes one for ES256"
+            }
+            Mistake::Name => "`mcpipe vault put NAME` keeps a key; it is then vault:NAME",
+            Mistake::Command(_) => {
+                "write --assertion-command 'program argument'; no shell reads it"
+            }
+            _ => "`mcpipe --help` tells which flags belong together, under \"Without a person\"",
+        };
+        Self::usage(mistake).hint(hint)
+    }
+}
+
+/// The key of the client; `None` if it has none.
+///
+/// # Errors
+/// It cannot be read, is no key, or does not sign as it is to.
+pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
+    let Some(given) = &args.client_key else {
+        return Ok(None);
+    };
+    let named = args.client_alg.as_deref().map(Algorithm::named);
+    let algorithm = match named {
+        None => None,
+        Some(Some(algorithm)) => Some(algorithm),
+        Some(None) => return Err(Mistake::Algorithm.into()),
+    };
+    let audience = match args.client_assertion_audience.as_deref() {
+        None | Some("issuer") => Audience::Issuer,
+        Some("token-endpoint") => Audience::TokenEndpoint,
+        // To the letter: whoever checks it compares text.
+        Some(url) => address(url, true).map(|_| Audience::Fixed(url.to_owned()))?,
+    };
+    let reference = given
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'))
+        .unwrap_or(given);
+    if let Some(name) = reference.strip_prefix("vault:") {
+        static_secret::check_name(name).map_err(|_| Mistake::Name)?;
+        return Ok(Some(ClientKey::in_vault(
+            name.to_owned(),
+            algorithm,
+            audience,
+        )));
+    }
+    let path = PathBuf::from(given);
+    warn_if_others_read(&path, "--client-key");
+    let text = std::fs::read_to_string(&path);
+    let text = Secret::new(text.map_err(|source| Error::Unreadable { path, source })?);
+    let key = Key::read(&text).map_err(Mistake::from)?;
+    let key = ClientKey::new(key, algorithm, audience).map_err(Mistake::from)?;
+    Ok(Some(key))
+}
+
+/// The grant, and where tokens are asked for if that is not looked up. `has` says what is known of the client: whether it
+/// has an id, and whether it is proved by anything. `allow_http` is the user's, for addresses of theirs.
+///
+/// # Errors
+/// Flags that contradict each other, or lack each other.
+pub(super) fn grant(
+    args: &SignInArgs,
+    has: (bool, bool),
+    allow_http: bool,
+    around: &Surroundings,
+) -> Result<(Grant, Option<Url>), Failure> {
+    let given = &args.grant;
+    let chosen: Vec<&'static str> = [
+        ("--client-credentials", given.client_credentials),
+        ("--assertion-file", given.assertion_file.is_some()),
+        ("--assertion-command", given.assertion_command.is_some()),
+        ("--idp-issuer", given.idp_issuer.is_some()),
+        ("--device-code", args.device_code),
+    ]
+    .into_iter()
+    .filter_map(|(flag, is_given)| is_given.then_some(flag))
+    .collect();
+    if let [one, other, ..] = chosen.as_slice() {
+        return Err(Mistake::Two(one, other).into());
+    }
+    let (has_id, is_proved) = has;
+    let secrets = [
+        ("--client-secret-file", args.client_secret_file.is_some()),
+        ("--client-secret-env", args.client_secret_env.is_some()),
+    ];
+    if let (Some((flag, _)), Some(_)) = (secrets.iter().find(|it| it.1), &given.key.client_key) {
+        return Err(Mistake::Two("--client-key", flag).into());
+    }
+    if given.key.client_key.is_some() && !has_id && args.client_metadata_url.is_none() {
+        return Err(Mistake::Alone("--client-key", "--client-id").into());
+    }
+    let grant = if given.client_credentials {
+        if !has_id {
+            return Err(Mistake::Needs("--client-credentials", "--client-id").into());
+        }
+        if !is_proved {
+            let proof =
+                "what proves the client: --client-key, --client-secret-env or --client-secret-file";
+            return Err(Mistake::Needs("--client-credentials", proof).into());
+        }
+        Grant::ClientCredentials
+    } else if let Some(path) = &given.assertion_file {
+        Grant::Workload(Assertions::File(path.clone()))
+    } else if let Some(command) = &given.assertion_command {
+        Grant::Workload(Assertions::Command(
+            Words::split(command).map_err(Mistake::from)?,
+        ))
+    } else if let Some(issuer) = &given.idp_issuer {
+        if !has_id && args.client_metadata_url.is_none() {
+            return Err(
+                Mistake::Needs("--idp-issuer", "--client-id, the client at the server").into(),
+            );
+        }
+        Grant::Enterprise(provider(issuer, given, allow_http, around)?.into())
+    } else {
+        Grant::Person
+    };
+    if !matches!(grant, Grant::Enterprise(_)) {
+        let strays = [
+            ("--idp-token-endpoint", given.idp_token_endpoint.is_some()),
+            ("--idp-client-id", given.idp_client_id.is_some()),
+            (
+                "--idp-client-secret-file",
+                given.idp_client_secret_file.is_some(),
+            ),
+            (
+                "--idp-client-secret-env",
+                given.idp_client_secret_env.is_some(),
+            ),
+            ("--idp-id-token", given.idp_id_token.is_some()),
+        ];
+        if let Some((flag, _)) = strays.into_iter().find(|(_, is_given)| *is_given) {
+            return Err(Mistake::Alone(flag, "--idp-issuer").into());
+        }
+    }
+    let endpoint = match &given.token_endpoint {
+        Some(_) if matches!(grant, Grant::Person) => {
+            let others = "--client-credentials, an assertion or a provider";
+            return Err(Mistake::Alone("--token-endpoint", others).into());
+        }
+        endpoint => endpoint
+            .as_deref()
+            .map(|url| address(url, allow_http))
+            .transpose()?,
+    };
+    Ok((grant, endpoint))
+}
+
+fn provider(
+    issuer: &str,
+    given: &GrantArgs,
+    allow_http: bool,
+    around: &Surroundings,
+) -> Result<Provider, Failure> {
+    let Some(client_id) = given.idp_client_id.clone() else {
+        return Err(Mistake::Needs("--idp-issuer", "--idp-client-id").into());
+    };
+    let endpoint = given.idp_token_endpoint.as_deref();
+    let (file, variable) = (&given.idp_client_secret_file, &given.idp_client_secret_env);
+    Ok(Provider {
+        issuer: address(issuer, allow_http)?,
+        name: issuer.to_owned(),
+        token_endpoint: endpoint.map(|url| address(url, allow_http)).transpose()?,
+        client_id,
+        client_secret: secret(file, variable, "--idp-client-secret-env", around)?,
+        id_token: given.idp_id_token.clone(),
+    })
+}
+
+/// Says that a file with a secret can be read by other users of the machine.
+#[cfg(unix)]
+pub(super) fn warn_if_others_read(path: &std::path::Path, flag: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let is_open = std::fs::metadata(path)
+        .is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o007 != 0);
+    if is_open {
+        let path = path.display();
+        tracing::warn!(%path, "others on this machine can use the file of {flag}: `chmod 600` it");
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn warn_if_others_read(_: &std::path::Path, _: &str) {}
