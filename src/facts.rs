@@ -2,15 +2,19 @@
 //!
 //! One small JSON file per server in the cache directory, replaced whole. It may be deleted at any time, and no failure
 //! to read or write it ever troubles the bridge: the next start learns again. Members this version does not know are
-//! kept.
+//! kept. Learning is reading and writing whole, so bridges that learn at once take turns.
 
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
+
+/// A file longer than this, in bytes, is none of ours: a start does not wait for it to be read.
+const MAX_SIZE: u64 = 1024 * 1024;
 
 /// Where the facts about one server are.
 #[derive(Clone, Debug)]
@@ -58,6 +62,8 @@ impl Facts {
     pub fn learn(&self, name: &str, value: Value) {
         let Some(path) = &self.path else { return };
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _others = others_wait(path)
+            .inspect_err(|error| tracing::debug!(%error, "facts are learned without taking turns"));
         let mut known = self.read();
         if known.get(name).unwrap_or(&Value::Null) == &value {
             return;
@@ -70,10 +76,29 @@ impl Facts {
     }
 
     fn read(&self) -> Map<String, Value> {
-        let text = self.path.as_ref().and_then(|path| std::fs::read(path).ok());
+        let text = self.path.as_ref().and_then(|path| {
+            let mut text = Vec::new();
+            let file = File::open(path).ok()?;
+            file.take(MAX_SIZE + 1).read_to_end(&mut text).ok()?;
+            (text.len() as u64 <= MAX_SIZE).then_some(text)
+        });
         text.and_then(|text| serde_json::from_slice(&text).ok())
             .unwrap_or_default()
     }
+}
+
+/// Keeps other processes from learning for as long as it is held. Blocks while one of them does.
+fn others_wait(path: &Path) -> io::Result<File> {
+    let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
+    std::fs::create_dir_all(folder)?;
+    // One for all servers: learning is rare and short, and the folder does not fill with locks.
+    let lock = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(folder.join("lock"))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 fn write(path: &Path, value: &Value) -> io::Result<()> {
@@ -119,6 +144,34 @@ mod tests {
         for number in 0..16 {
             assert_eq!(facts.recall(&number.to_string()), Some(json!(number)));
         }
+    }
+
+    #[test]
+    fn facts_learned_at_once_by_several_bridges_are_all_remembered() {
+        let home = tempfile::tempdir().unwrap();
+        let about = || Facts::about(Some(home.path()), "https://a.example/mcp", "default");
+        std::thread::scope(|scope| {
+            for number in 0..16 {
+                let facts = about();
+                scope.spawn(move || facts.learn(&number.to_string(), json!(number)));
+            }
+        });
+        for number in 0..16 {
+            assert_eq!(about().recall(&number.to_string()), Some(json!(number)));
+        }
+    }
+
+    #[test]
+    fn a_file_too_long_to_be_ours_is_nothing_known_and_is_mended() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = Facts::about(Some(home.path()), "https://a.example/mcp", "default");
+        facts.learn("era", json!("legacy"));
+        let path = facts.path.as_ref().unwrap();
+        let long = format!(r#"{{"era":"legacy","x":"{}"}}"#, "x".repeat(1 << 20));
+        std::fs::write(path, long).unwrap();
+        assert_eq!(facts.recall("era"), None);
+        facts.learn("era", json!("modern"));
+        assert_eq!(facts.recall("era"), Some(json!("modern")));
     }
 
     #[test]

@@ -230,3 +230,25 @@ async fn a_server_that_was_modern_the_last_time_and_is_not_now_serves_both_hosts
         assert_eq!(facts(home.path()).recall("discover"), None);
     }
 }
+
+#[tokio::test]
+async fn what_was_learned_is_written_down_before_the_bridge_has_left() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("cache/servers");
+    std::fs::create_dir_all(&folder).unwrap();
+    // Another bridge is writing down what it has learned.
+    let turn = std::fs::File::create(folder.join("lock")).unwrap();
+    turn.lock().unwrap();
+    let remote = Memory::that(modern);
+    let mut host = Near::bridged_to(remote.remote(), remembering(home.path()));
+    host.send(INITIALIZE).await;
+    host.next().await;
+    host.close();
+    time::sleep(Duration::from_millis(100)).await;
+    assert!(!host.run.is_finished());
+    drop(turn);
+    host.ended().await;
+    for name in ["era", "discover", "identity"] {
+        assert!(facts(home.path()).recall(name).is_some(), "{name}");
+    }
+}

@@ -36,7 +36,7 @@ impl<R: Remote> Bridge<R> {
         let now = (settings.now)();
         let facts = settings.facts.clone();
         // One after the other, for each writes the whole file.
-        self.tracker.spawn_blocking(move || {
+        self.learning.spawn_blocking(move || {
             if is_new {
                 learn_verdict(&facts, verdict, now);
             }

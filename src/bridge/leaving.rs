@@ -48,18 +48,29 @@ impl<R: Remote> Bridge<R> {
             running.token.cancel();
         }
         drop(self.out);
-        if !self.is_deaf {
-            let now = Instant::now();
-            let enough = async {
-                patience_over(&self.stop).await;
-                // What is in the pipe's own thread by now is written in no time, unless nobody reads.
-                time::sleep_until(now + LAST_FLUSH).await;
-            };
-            tokio::select! {
-                _ = &mut inputs.flushed => {}
-                () = time::sleep_until(latest.max(now + FAREWELL)) => {}
-                () = enough => {}
+        // What was learned is for the next start, which comes right after this one where a script makes them.
+        self.learning.close();
+        let flushed = async {
+            if !self.is_deaf {
+                let _ = (&mut inputs.flushed).await;
             }
+        };
+        let all = async { tokio::join!(flushed, self.learning.wait()) };
+        let now = Instant::now();
+        let last = if self.is_deaf {
+            now + FAREWELL
+        } else {
+            latest.max(now + FAREWELL)
+        };
+        let enough = async {
+            patience_over(&self.stop).await;
+            // What is in the pipe's own thread by now is written in no time, unless nobody reads.
+            time::sleep_until(now + LAST_FLUSH).await;
+        };
+        tokio::select! {
+            _ = all => {}
+            () = time::sleep_until(last) => {}
+            () = enough => {}
         }
     }
 

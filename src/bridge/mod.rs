@@ -154,6 +154,8 @@ struct Bridge<R> {
     reception: Reception,
     running: HashMap<ExchangeId, Running>,
     tracker: TaskTracker,
+    /// What is being written down for the next start.
+    learning: TaskTracker,
     out: mpsc::Sender<Written>,
     stop: Stop,
     grace: Duration,
@@ -212,6 +214,7 @@ impl<R: Remote> Bridge<R> {
             reception: Reception::new(settings.server.clone(), settings.facts.recall(IDENTITY)),
             running: HashMap::new(),
             tracker: TaskTracker::new(),
+            learning: TaskTracker::new(),
             out: host.out,
             stop,
             grace: settings.grace,
@@ -386,7 +389,7 @@ impl<R: Remote> Bridge<R> {
                 Action::Reply(frame) => {
                     if let Some(identity) = self.reception.identity(&frame) {
                         let facts = self.road.settings.facts.clone();
-                        self.tracker
+                        self.learning
                             .spawn_blocking(move || facts.learn(IDENTITY, identity));
                     }
                     let news = self.reception.remote_answers(&frame);
