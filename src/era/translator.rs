@@ -101,7 +101,7 @@ pub struct Translator {
     /// Which of them serves the host.
     serving: u64,
     wakes: Wakes,
-    /// A modern host's looks around, and whether that is all it has done.
+    /// A modern host's looks around that are not answered, and whether looking is all it has done.
     looks: Vec<Id>,
     is_pinned: bool,
     /// The first words to a remote that is only remembered to be legacy, in case it is not.
@@ -187,12 +187,16 @@ impl Translator {
 
     /// Takes a frame from the host.
     pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        let before = actions.len();
+        self.host_said(frame, actions);
+        self.strike_looks(actions.get(before..));
+    }
+
+    fn host_said(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         match frame.method() {
             Some("server/discover") if self.is_pinned => {}
-            Some("server/discover") => {
-                let is_new = |id: &&Id| !self.looks.contains(id);
-                let look = frame.id().filter(is_new).cloned();
-                self.looks.extend(look);
+            Some("server/discover") if frame.is_request() => {
+                self.looks.extend(frame.id().cloned());
             }
             Some(_) if detect::is_modern(&frame) => self.is_pinned = true,
             _ => {}
@@ -208,6 +212,19 @@ impl Translator {
         self.serve(frame, actions);
     }
 
+    /// A look that was answered is not owed another word, and its id may be used again (T-06).
+    fn strike_looks(&mut self, done: Option<&[Action]>) {
+        for action in done.into_iter().flatten() {
+            match action {
+                Action::Reply(frame) if frame.is_response() => {
+                    self.looks.retain(|look| Some(look) != frame.id());
+                }
+                Action::Forget(id) => self.looks.retain(|look| look != id),
+                _ => {}
+            }
+        }
+    }
+
     /// Answers from what is kept, or passes it on.
     fn serve(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         if let Some(answer) = self.cache.host_says(&frame) {
@@ -218,6 +235,17 @@ impl Translator {
 
     /// Takes what an exchange brought.
     pub fn from_remote(
+        &mut self,
+        exchange: ExchangeId,
+        arrival: Arrival,
+        actions: &mut Vec<Action>,
+    ) {
+        let before = actions.len();
+        self.exchange_brought(exchange, arrival, actions);
+        self.strike_looks(actions.get(before..));
+    }
+
+    fn exchange_brought(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
@@ -270,6 +298,7 @@ impl Translator {
             State::LegacyHost(relay) => relay.woke(token, &mut done),
             State::ModernHost(relay) => relay.woke(token, &mut done),
         }
+        self.strike_looks(Some(&done));
         self.tell(done, actions);
     }
 
@@ -319,7 +348,7 @@ impl Translator {
             );
             return;
         }
-        // What it still waits for, nobody brings any more. Those that were answered are owed nothing, and hear nothing.
+        // What it still waits for, nobody brings any more.
         let left = Trouble::new("superseded", "The host has begun with initialize instead.");
         actions.extend(
             self.looks
@@ -361,6 +390,11 @@ impl Translator {
     }
 
     fn first_words(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        if !frame.is_request() {
+            // Only requests tell a host's era, and neither era begins with anything else (V-01, V-05).
+            tracing::debug!(?frame, "before the first request");
+            return;
+        }
         let is_host_modern = detect::is_modern(&frame);
         let has_old_transport = matches!(
             self.beginning.transport,
@@ -378,11 +412,6 @@ impl Translator {
             let is_remembered = self.beginning.protocol == Protocol::Auto && !has_old_transport;
             self.first = is_remembered.then(|| frame.clone());
             return self.begin(Finding::Legacy, is_host_modern, [frame].into(), actions);
-        }
-        if !frame.is_request() {
-            // Nothing to ask about yet, and nobody to tell.
-            tracing::debug!(?frame, "before the first request");
-            return;
         }
         let is_remembered = self.beginning.protocol == Protocol::Auto
             && self.beginning.remembered == Some(Verdict::Modern);

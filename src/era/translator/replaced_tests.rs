@@ -91,7 +91,7 @@ fn a_session_begun_for_a_look_around_is_not_heard_after_it() {
     translator.from_host(initialize(), &mut actions);
     assert!(
         matches!(&actions[..], [
-            Action::Reply(_), Action::Close(_), Action::Close(closed), Action::EndSession(_), Action::Post(_)
+            Action::Close(_), Action::Close(closed), Action::EndSession(_), Action::Post(_)
         ] if *closed == stream),
         "{actions:?}"
     );
