@@ -187,6 +187,8 @@ impl Translator {
 
     /// Takes a frame from the host.
     pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        // What was held comes after what answered the question.
+        self.strike_looks(Some(actions));
         let before = actions.len();
         self.host_said(frame, actions);
         self.strike_looks(actions.get(before..));
@@ -195,8 +197,10 @@ impl Translator {
     fn host_said(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         match frame.method() {
             Some("server/discover") if self.is_pinned => {}
-            Some("server/discover") if frame.is_request() => {
-                self.looks.extend(frame.id().cloned());
+            Some("server/discover") => {
+                let is_new = |id: &&Id| !self.looks.contains(id); // and was not held
+                let look = frame.id().filter(is_new).cloned();
+                self.looks.extend(look);
             }
             Some(_) if detect::is_modern(&frame) => self.is_pinned = true,
             _ => {}
@@ -266,7 +270,7 @@ impl Translator {
             self.cache.remote_says(exchange, &arrival);
             return self.on_trial(exchange, arrival, actions);
         }
-        if self.was_mistaken(&arrival, actions) {
+        if self.was_mistaken(exchange, &arrival, actions) {
             return;
         }
         if matches!(arrival, Arrival::Frame(_)) {
@@ -370,16 +374,23 @@ impl Translator {
     }
 
     /// A remote that was remembered to be legacy says that it is modern: it is asked after all (V-06).
-    fn was_mistaken(&mut self, arrival: &Arrival, actions: &mut Vec<Action>) -> bool {
+    fn was_mistaken(
+        &mut self,
+        exchange: ExchangeId,
+        arrival: &Arrival,
+        actions: &mut Vec<Action>,
+    ) -> bool {
         let State::Legacy(relay) = &self.state else {
             return false;
         };
         let is_modern = matches!(arrival, Arrival::Refused(_))
             && matches!(detect::judge(arrival, false), Finding::Again);
-        if !is_modern || relay.waiting() > 0 {
-            return false;
-        }
-        let Some(first) = self.first.take() else {
+        // What else is under way would be answered by nobody.
+        let asked = relay.all_that_is_asked(exchange).filter(|_| is_modern);
+        let Some(first) = self
+            .first
+            .take_if(|first| asked.is_some_and(|asked| asked.text() == first.text()))
+        else {
             return false;
         };
         self.beginning.remembered = None;

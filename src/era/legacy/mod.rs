@@ -259,6 +259,16 @@ impl Legacy {
         self.waiting.is_empty() && self.pending.values().all(is_no_matter)
     }
 
+    /// The request that waits for its answer on this exchange, if nothing else is under way and nothing waits.
+    pub(in crate::era) fn all_that_is_asked(&self, exchange: ExchangeId) -> Option<&Frame> {
+        let is_alone = self.waiting.is_empty() && self.pending.len() == 1;
+        let pending = self
+            .pending
+            .get(&exchange)
+            .filter(|it| it.is_owed && is_alone);
+        pending?.frame.as_ref()
+    }
+
     fn forward(&mut self, said: Waiting, actions: &mut Vec<Action>) {
         if self.sse.is_chosen() && !self.sse.is_open() {
             // A host that skipped the handshake still gets its stream.

@@ -45,6 +45,9 @@ impl Legacy {
             .member("result")
             .filter(|_| frame.member("error").is_none());
         if let Some(result) = result {
+            // HTTP+SSE's stream is the session: there is no other to name, or to lose (H-18).
+            let none = Head::default();
+            let head = if self.sse.is_chosen() { &none } else { head };
             self.session.opened(head, result);
             self.sse.settled();
         }

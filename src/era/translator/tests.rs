@@ -194,3 +194,32 @@ fn a_remote_remembered_wrongly_is_asked_after_all() {
     translator.from_remote(exchange, Arrival::Refused(refusal), &mut actions);
     assert_eq!(posts(&actions)[0].1, "server/discover");
 }
+
+#[test]
+fn a_remote_remembered_wrongly_still_answers_what_else_is_under_way() {
+    let mut translator = translator(Protocol::Auto, Some(Verdict::Legacy));
+    let mut actions = Vec::new();
+    for id in 1..=2 {
+        translator.from_host(
+            Frame::request(&Id::ours(id), "tools/list", None),
+            &mut actions,
+        );
+    }
+    let [first, second] = &posts(&actions)[..] else {
+        panic!("{actions:?}")
+    };
+    let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
+    let refusal = Refusal {
+        status: 400,
+        frame: Frame::parse(body).ok(),
+        ..Refusal::default()
+    };
+    actions.clear();
+    translator.from_remote(first.0, Arrival::Refused(refusal), &mut actions);
+    let answer = Frame::result(&Id::ours(2), "{}");
+    translator.from_remote(second.0, Arrival::Frame(answer), &mut actions);
+    for id in 1..=2 {
+        let is_it = |action: &Action| matches!(action, Action::Reply(frame) if frame.id() == Some(&Id::ours(id)));
+        assert!(actions.iter().any(is_it), "{id}: {actions:?}");
+    }
+}

@@ -36,6 +36,7 @@ impl Session {
     pub(super) fn wait_for_logs(&mut self, number: u64, answer: Frame, actions: &mut Vec<Action>) {
         if let Some(call) = self.calls.get_mut(&number) {
             call.answer = Some(answer);
+            call.asked.clear(); // an answered call asks nothing any more
         }
         self.wake(LATE, Due::Late(number), actions);
     }

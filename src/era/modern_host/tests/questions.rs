@@ -221,3 +221,19 @@ fn pages_to_visit_are_a_question_for_hosts_that_can_and_an_error_for_others() {
     let again = rig.posted().1;
     assert_eq!(again["params"], json!({"name": "t"}), "called afresh");
 }
+
+#[test]
+fn a_call_that_is_answered_is_not_answered_with_a_question() {
+    let mut rig = Rig::open();
+    let level = r#""io.modelcontextprotocol/logLevel":"info","#;
+    rig.call(1, "tools/call", r#""name":"t","#, level);
+    let levelled = rig.posted();
+    rig.settles(&levelled, r#""result":{}"#);
+    let call = rig.posted();
+    rig.sends(call.0, ELICIT);
+    // The answer comes before the question is put, and waits for what may have been logged.
+    rig.settles(&call, r#""result":{"content":[]}"#);
+    rig.waits(SOON);
+    let told = rig.told_one();
+    assert_eq!(result(&told)["resultType"], "complete", "{told}");
+}
