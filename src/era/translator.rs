@@ -380,23 +380,29 @@ impl Translator {
         arrival: &Arrival,
         actions: &mut Vec<Action>,
     ) -> bool {
-        let State::Legacy(relay) = &self.state else {
-            return false;
-        };
         let is_modern = matches!(arrival, Arrival::Refused(_))
             && matches!(detect::judge(arrival, false), Finding::Again);
-        // What else is under way would be answered by nobody.
-        let asked = relay.all_that_is_asked(exchange).filter(|_| is_modern);
-        let Some(first) = self
-            .first
-            .take_if(|first| asked.is_some_and(|asked| asked.text() == first.text()))
-        else {
+        if self.first.is_none() || !is_modern {
             return false;
+        }
+        // What else is under way would be answered by nobody.
+        let said = match &mut self.state {
+            State::Legacy(relay) => {
+                let asked = relay.all_that_is_asked(exchange).map(Frame::text);
+                let first = self.first.take_if(|first| asked == Some(first.text()));
+                first.map(|first| [first].into())
+            }
+            State::ModernHost(relay) => relay.all_that_waits(exchange),
+            _ => None,
         };
+        let Some(said) = said else { return false };
+        self.first = None;
         self.beginning.remembered = None;
         self.verdict = None;
         self.state = State::Fresh;
-        self.first_words(first, actions);
+        for frame in said {
+            self.from_host(frame, actions);
+        }
         true
     }
 

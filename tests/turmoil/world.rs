@@ -434,16 +434,9 @@ impl World {
             self.leave();
         }
         self.run_out();
-        for id in self
-            .owed
-            .iter()
-            .map(|(id, _)| id.clone())
-            .collect::<Vec<_>>()
-        {
-            let is_open = self.owed.get(&id).map(|owed| owed.method.clone());
-            if is_open.as_deref() != Some("subscriptions/listen") {
-                self.fail(&format!("{id} was never answered"));
-            }
+        let is_call = |(_, owed): &(&String, &Owed)| owed.method != "subscriptions/listen";
+        if let Some((id, owed)) = self.owed.iter().find(is_call) {
+            self.fail(&format!("{id} was never answered: {owed:?}"));
         }
         if !leaves {
             self.leave();

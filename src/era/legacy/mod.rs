@@ -416,7 +416,7 @@ impl Legacy {
             self.initialize_answered(role, &head, frame, actions);
         } else if role == Role::Restore {
             self.restored(&frame, actions);
-        } else if role != Role::Ping {
+        } else if role == Role::Host {
             actions.push(Action::Reply(frame));
         }
     }

@@ -16,6 +16,8 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
+
 use super::{Action, Arrival, ExchangeId, Mint, Transport};
 use crate::frame::{Frame, INTERNAL_ERROR, Id, Outline, member_of};
 use capabilities::Capabilities;
@@ -111,6 +113,12 @@ impl ModernHost {
             .chain(others)
             .map(Session::waiting)
             .sum()
+    }
+
+    /// What the host has said, if it all waits for the session that is being opened on this exchange.
+    pub(super) fn all_that_waits(&mut self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
+        let is_alone = self.next.is_none() && self.outgrown.is_empty();
+        is_alone.then(|| self.current.all_that_waits(exchange))?
     }
 
     /// Asks the remote whether it is there, where the era has a way to.

@@ -196,6 +196,34 @@ fn a_remote_remembered_wrongly_is_asked_after_all() {
 }
 
 #[test]
+fn a_remote_remembered_wrongly_is_asked_after_all_for_a_modern_host_too() {
+    let mut translator = translator(Protocol::Auto, Some(Verdict::Legacy));
+    let mut actions = Vec::new();
+    translator.from_host(modern(1, "tools/list"), &mut actions);
+    translator.from_host(modern(2, "tools/call"), &mut actions);
+    let [(exchange, method)] = &posts(&actions)[..] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(method, "initialize");
+    let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
+    let refusal = Refusal {
+        status: 400,
+        frame: Frame::parse(body).ok(),
+        ..Refusal::default()
+    };
+    actions.clear();
+    translator.from_remote(*exchange, Arrival::Refused(refusal), &mut actions);
+    let Some(Action::Post(question)) = actions.pop() else {
+        panic!("{actions:?}")
+    };
+    let answer = Frame::result(question.frame.id().unwrap(), DISCOVERED);
+    translator.from_remote(question.exchange, Arrival::Frame(answer), &mut actions);
+    let asked = posts(&actions).into_iter().map(|(_, method)| method);
+    assert_eq!(asked.collect::<Vec<_>>(), ["tools/list", "tools/call"]);
+    assert_eq!(translator.verdict(), Some(Verdict::Modern));
+}
+
+#[test]
 fn a_remote_remembered_wrongly_still_answers_what_else_is_under_way() {
     let mut translator = translator(Protocol::Auto, Some(Verdict::Legacy));
     let mut actions = Vec::new();

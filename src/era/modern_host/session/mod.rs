@@ -179,6 +179,14 @@ impl Session {
         Some((self.refusal.take()?, std::mem::take(&mut self.held)))
     }
 
+    /// What waits, if the session is being opened on this exchange and nothing else is under way.
+    pub(super) fn all_that_waits(&mut self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
+        self.inner
+            .all_that_is_asked(exchange)
+            .filter(|_| self.handshake == Handshake::Begun)?;
+        Some(std::mem::take(&mut self.held))
+    }
+
     /// Which range its numbers are of.
     pub(super) fn range(&self) -> u64 {
         self.count >> RANGE
