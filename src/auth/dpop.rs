@@ -9,7 +9,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::mem::replace;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -65,8 +64,10 @@ pub struct Servers(Arc<Mutex<HashMap<(Side, Origin), Heard>>>);
 pub struct Heard {
     /// What it wants to see in the next proof.
     nonce: Option<Box<str>>,
-    /// How far its clock is ahead of ours, in seconds.
+    /// By how many seconds proofs for it are dated ahead of our clock: not at all, until it has refused one.
     ahead: i64,
+    /// How far its `Date` is ahead of our clock. Who wrote that, a cache perhaps, need not be who looks at proofs.
+    date: Option<i64>,
 }
 
 impl Servers {
@@ -82,8 +83,8 @@ impl Servers {
 
     /// Takes what an answer of it says: `DPoP-Nonce` (RFC 9449 section 8.2) and `Date`. `now` is when it came.
     pub fn learn(&self, side: Side, at: &Origin, headers: &HeaderMap, now: SystemTime) {
-        let (nonce, ahead) = (nonce(headers), ahead(headers, now));
-        if nonce.is_none() && ahead.is_none() {
+        let (nonce, date) = (nonce(headers), ahead(headers, now));
+        if nonce.is_none() && date.is_none() {
             return;
         }
         let mut all = self.all();
@@ -91,7 +92,31 @@ impl Servers {
         if nonce.is_some() {
             heard.nonce = nonce;
         }
-        heard.ahead = ahead.unwrap_or(heard.ahead);
+        heard.date = date.or(heard.date);
+    }
+
+    /// Whether a request whose proof was refused may be sent again at once: it spent nothing, and the answer taught what the
+    /// next proof needs (RFC 9449 sections 8 and 9). `before` is what was heard when it was sent, `headers` are the answer's.
+    pub fn mend(
+        &self,
+        mended: &mut Mended,
+        (side, at): (Side, &Origin),
+        code: Option<&str>,
+        before: &Heard,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> bool {
+        self.learn(side, at, headers, now);
+        let said = Heard {
+            nonce: nonce(headers),
+            date: ahead(headers, now),
+            ahead: before.ahead,
+        };
+        let Some(ahead) = mended.again(code, before, said) else {
+            return false;
+        };
+        self.all().entry((side, at.clone())).or_default().ahead = ahead;
+        true
     }
 }
 
@@ -141,6 +166,17 @@ impl Prover {
         now: SystemTime,
     ) -> Result<Secret, Error> {
         let heard = self.servers.heard(side, &url.origin());
+        self.proof_of(&heard, method, url, token, now)
+    }
+
+    fn proof_of(
+        &self,
+        heard: &Heard,
+        method: &str,
+        url: &Url,
+        token: Option<&Secret>,
+        now: SystemTime,
+    ) -> Result<Secret, Error> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|_| Error::Unsigned)?;
         let claims = claims(&Claims {
@@ -158,17 +194,18 @@ impl Prover {
         self.key.sign(Algorithm::Es256, head, &claims)
     }
 
-    /// Puts the proof into a request's headers, in the place of any that is there.
+    /// Puts the proof into a request's headers, in the place of any that is there. `nonce` is one for this request alone.
     pub(super) fn apply(
         &self,
         to: &mut HeaderMap,
-        side: Side,
-        method: &str,
-        url: &Url,
+        (side, method, url): (Side, &str, &Url),
         token: Option<&Secret>,
+        nonce: Option<Box<str>>,
         now: SystemTime,
     ) {
-        match self.proof(side, method, url, token, now) {
+        let mut heard = self.servers.heard(side, &url.origin());
+        heard.nonce = nonce.or(heard.nonce);
+        match self.proof_of(&heard, method, url, token, now) {
             Ok(proof) => {
                 if let Ok(mut value) = HeaderValue::try_from(proof.expose()) {
                     value.set_sensitive(true);
@@ -192,31 +229,57 @@ pub struct Proving<'a> {
     pub insists: bool,
 }
 
-/// What has been put right about refused proofs of one request, each thing once.
-#[derive(Clone, Copy, Debug, Default)]
+/// What has been put right about the refused proofs of one request.
+#[derive(Clone, Debug, Default)]
 pub struct Mended {
-    nonce: bool,
+    /// How often its nonce was not the one.
+    nonces: u32,
     clock: bool,
+    own: Option<Box<str>>,
 }
 
 impl Mended {
-    /// Whether a request whose proof was refused with `code` may be sent again at once: it spent nothing, and the answer
-    /// taught what the next proof needs (RFC 9449 sections 8 and 9). `before` is what was heard when it was sent, `after` now.
-    pub fn again(&mut self, code: Option<&str>, before: &Heard, after: &Heard) -> bool {
-        let has_newer_nonce = after.nonce.is_some() && after.nonce != before.nonce;
+    /// The nonce that the refusal of this very request brought, once: others are getting theirs meanwhile, and a nonce may
+    /// be good for one proof. If that one is refused too the newest is as good as any.
+    pub fn nonce(&mut self) -> Option<Box<str>> {
+        self.own.take()
+    }
+
+    /// Whether the nonces of others who ask at the same time are in the way, so that it is better to ask one by one.
+    pub fn is_crowded(&self) -> bool {
+        self.nonces > 1
+    }
+
+    /// By how much the next proof is to be dated ahead, if there is to be one.
+    fn again(&mut self, code: Option<&str>, before: &Heard, said: Heard) -> Option<i64> {
+        let has_newer_nonce = said.nonce.is_some() && said.nonce != before.nonce;
         match code {
-            Some("use_dpop_nonce") => has_newer_nonce && !replace(&mut self.nonce, true),
-            Some("invalid_dpop_proof") => {
-                // `Date` counts whole seconds.
-                let is_corrected = before.ahead.abs_diff(after.ahead) > 1;
-                let is_first_nonce = before.nonce.is_none() && after.nonce.is_some();
-                (is_corrected || is_first_nonce) && !replace(&mut self.clock, true)
+            Some(NONCE_WANTED) if has_newer_nonce && self.nonces < MOST_NONCES => {
+                self.nonces += 1;
+                self.own = said.nonce.filter(|_| self.nonces == 1);
+                Some(before.ahead)
             }
-            _ => false,
+            Some("invalid_dpop_proof") if !self.clock => {
+                // By its `Date`, where that is news (it counts whole seconds), else back to our own clock.
+                let other = [said.date, Some(0)].into_iter().flatten();
+                let other = other
+                    .into_iter()
+                    .find(|ahead| ahead.abs_diff(before.ahead) > 1);
+                let is_first_nonce = before.nonce.is_none() && said.nonce.is_some();
+                let again = other.or(is_first_nonce.then_some(before.ahead));
+                self.clock = again.is_some();
+                self.own = said.nonce.filter(|_| self.clock);
+                again
+            }
+            _ => None,
         }
     }
 }
 
+/// How a server says that a proof has to have its nonce (RFC 9449 section 12.2).
+pub const NONCE_WANTED: &str = "use_dpop_nonce";
+/// How often one request is sent again for its nonce alone.
+const MOST_NONCES: u32 = 5;
 /// The header of a proof.
 const PROOF: HeaderName = HeaderName::from_static("dpop");
 /// The header of a nonce.
@@ -415,55 +478,75 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_dated_by_the_clock_of_whoever_reads_it() {
+    fn a_proof_is_dated_by_our_clock_until_it_is_refused_for_it() {
         let prover = prover();
         let at = url("https://a.example/mcp");
+        let (servers, there) = (prover.servers(), at.origin());
+        let dated = || {
+            let proof = prover.proof(Side::Resource, "GET", &at, None, now());
+            read(&proof.unwrap()).1["iat"].as_i64().unwrap() - i64::try_from(NOW).unwrap()
+        };
         for (date, ahead) in [
             ("Thu, 04 Jul 2019 18:06:56 GMT", 1000),
             ("Thu, 04 Jul 2019 16:50:16 GMT", -3600),
-            ("yesterday", -3600),
+            // It is not that, then.
+            ("yesterday", 0),
             ("Thu, 01 Jan 1970 00:00:00 GMT", -1_562_262_616),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
         ] {
-            let servers = prover.servers();
-            servers.learn(
-                Side::Resource,
-                &at.origin(),
-                &said(&[("date", date)]),
-                now(),
-            );
-            let proof = prover
-                .proof(Side::Resource, "GET", &at, None, now())
-                .unwrap();
-            let wanted = i64::try_from(NOW).unwrap() + ahead;
-            assert_eq!(read(&proof).1["iat"], wanted, "{date}");
+            let said = said(&[("date", date)]);
+            let before = dated();
+            servers.learn(Side::Resource, &there, &said, now());
+            assert_eq!(dated(), before, "{date}");
+            let heard = servers.heard(Side::Resource, &there);
+            let (mut mended, whom) = (Mended::default(), (Side::Resource, &there));
+            let code = Some("invalid_dpop_proof");
+            assert!(servers.mend(&mut mended, whom, code, &heard, &said, now()));
+            assert_eq!(dated(), ahead, "{date}");
+            let heard = servers.heard(Side::Resource, &there);
+            assert!(!servers.mend(&mut mended, whom, code, &heard, &said, now()));
         }
     }
 
     #[test]
-    fn a_refused_proof_is_made_again_once_for_each_reason() {
-        let heard = |nonce: &str, ahead| Heard {
+    fn a_refused_proof_is_made_again_for_each_reason_and_not_for_ever() {
+        let heard = |nonce: &str| Heard {
             nonce: (!nonce.is_empty()).then(|| nonce.into()),
-            ahead,
+            ..Heard::default()
         };
-        let (none, one, two) = (heard("", 0), heard("one", 0), heard("two", 0));
+        let (none, one, two) = (heard(""), heard("one"), heard("two"));
         let mut mended = Mended::default();
-        let nonce = Some("use_dpop_nonce");
-        let proof = Some("invalid_dpop_proof");
-        assert!(!mended.again(nonce, &none, &none), "no nonce came with it");
-        assert!(!mended.again(nonce, &one, &one), "the one it refused");
-        assert!(!mended.again(Some("invalid_token"), &one, &two));
-        assert!(!mended.again(None, &one, &two));
-        assert!(mended.again(nonce, &one, &two));
-        assert!(!mended.again(nonce, &two, &one), "twice in a row");
+        let code = Some("use_dpop_nonce");
+        let mut again =
+            |code, before: &Heard, said: &Heard| mended.again(code, before, said.clone());
+        assert_eq!(again(code, &none, &none), None, "no nonce came with it");
+        assert_eq!(again(code, &one, &one), None, "the one it refused");
+        assert_eq!(again(Some("invalid_token"), &one, &two), None);
+        assert_eq!(again(None, &one, &two), None);
+        for _ in 0..MOST_NONCES {
+            assert_eq!(again(code, &one, &two), Some(0));
+        }
+        assert_eq!(again(code, &two, &one), None);
 
-        assert!(
-            !mended.again(proof, &heard("", 7), &heard("", 8)),
-            "the clock is right"
-        );
-        assert!(mended.again(proof, &heard("", 7), &heard("", 70)));
-        assert!(
-            !mended.again(proof, &heard("", 70), &heard("", 7)),
-            "twice in a row"
-        );
+        let code = Some("invalid_dpop_proof");
+        assert_eq!(again(code, &one, &two), None, "the clock is right");
+        assert_eq!(again(code, &none, &one), Some(0), "it meant a nonce");
+        assert_eq!(again(code, &none, &one), None, "twice in a row");
+    }
+
+    #[test]
+    fn the_nonce_of_ones_own_refusal_is_tried_first() {
+        let mut mended = Mended::default();
+        let code = Some("use_dpop_nonce");
+        for (nonce, own) in [("one", Some("one")), ("two", None)] {
+            let said = Heard {
+                nonce: Some(nonce.into()),
+                ..Heard::default()
+            };
+            assert!(mended.again(code, &Heard::default(), said).is_some());
+            assert_eq!(mended.nonce().as_deref(), own);
+            assert_eq!(mended.nonce(), None);
+        }
+        assert!(mended.is_crowded());
     }
 }

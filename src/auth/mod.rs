@@ -87,12 +87,25 @@ impl Credential {
     /// Adds `Authorization` to a request's headers (U-01, U-03), and a fresh proof where the token is bound. The only place
     /// that does, and only for the origin the token was got for (U-02).
     pub fn apply(&self, to: &mut HeaderMap, method: &str, url: &Url, now: SystemTime) {
+        self.apply_with(to, method, url, None, now);
+    }
+
+    /// The same, with a nonce for this request alone ([`Mended::nonce`]).
+    pub fn apply_with(
+        &self,
+        to: &mut HeaderMap,
+        method: &str,
+        url: &Url,
+        nonce: Option<Box<str>>,
+        now: SystemTime,
+    ) {
         if url.origin() != self.home {
             return;
         }
         let scheme = match &self.prover {
             Some(prover) => {
-                prover.apply(to, Side::Resource, method, url, Some(&self.token), now);
+                let whom = (Side::Resource, method, url);
+                prover.apply(to, whom, Some(&self.token), nonce, now);
                 "DPoP"
             }
             None => "Bearer",
@@ -124,9 +137,21 @@ impl Credential {
     }
 
     /// Whether a request that met this challenge may be sent again with the same token and another proof (RFC 9449
-    /// section 9). `before` is what was heard when it was sent.
-    pub fn proves_again(&self, mended: &mut Mended, why: &Challenge, before: &Heard) -> bool {
-        self.prover.is_some() && mended.again(why.error.as_deref(), before, &self.heard())
+    /// section 9). `before` is what was heard when it was sent, `headers` are the answer's.
+    pub fn proves_again(
+        &self,
+        mended: &mut Mended,
+        why: &Challenge,
+        before: &Heard,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> bool {
+        self.prover.as_ref().is_some_and(|prover| {
+            let (whom, code) = ((Side::Resource, &self.home), why.error.as_deref());
+            prover
+                .servers()
+                .mend(mended, whom, code, before, headers, now)
+        })
     }
 
     /// Counts up with each credential this process has held; a larger one is newer.

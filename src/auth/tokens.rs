@@ -420,15 +420,15 @@ impl Endpoint<'_> {
         loop {
             let before = servers.heard(Side::Issuer, &at);
             let mut headers = headers.clone();
-            let now = proof.clock.now();
-            prover.apply(&mut headers, Side::Issuer, "POST", self.url, None, now);
+            let (whom, now) = ((Side::Issuer, "POST", self.url), proof.clock.now());
+            prover.apply(&mut headers, whom, None, mended.nonce(), now);
             // An assertion is good for one time too.
             let body = proved(self.client, body.clone())?;
             let answer = self.http.post(self.url, headers, body).await?;
-            servers.learn(Side::Issuer, &at, &answer.headers, proof.clock.now());
             let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
             let code = said.get("error").and_then(Value::as_str);
-            if !mended.again(code, &before, &servers.heard(Side::Issuer, &at)) {
+            let (whom, now) = ((Side::Issuer, &at), proof.clock.now());
+            if !servers.mend(&mut mended, whom, code, &before, &answer.headers, now) {
                 return Ok(answer);
             }
             tracing::debug!(host = host_of(self.url), code, "proving once more");

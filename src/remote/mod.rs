@@ -147,6 +147,12 @@ pub enum Fault {
     /// The `Authorization` of that program's is turned down, and so was the next one.
     #[error("the server refuses the Authorization header it is given (HTTP {})", .0.status)]
     HeaderRefused(Challenge),
+    /// It wants another nonce in each proof that our token is ours, however often; the token itself it has not judged.
+    #[error("{host} takes no proof for the token (DPoP): each time it asks for another nonce")]
+    Unproven {
+        /// Host and port.
+        host: String,
+    },
     /// A body or an event over `--max-message-size`.
     #[error("{host} sent a message of more than {limit} bytes")]
     TooLarge {
@@ -205,6 +211,9 @@ impl Fault {
                     "check what the program of --header-command prints for Authorization; without one in it, mcpipe signs in with OAuth",
                 )
             }
+            Self::Unproven { .. } => Trouble::new("refused", format!("{self}."))
+                .retryable()
+                .hint("Try again; --dpop off signs in without proofs."),
             Self::TooLarge { .. } => Trouble::new("too_large", format!("{self}."))
                 .hint("--max-message-size raises the limit."),
         }
