@@ -152,13 +152,17 @@ impl Entry {
         self.obtained_at > now + 300
     }
 
-    /// The name it is kept under.
+    /// The name it is kept under. Whoever takes bound tokens only, and whoever takes none (`--dpop`), have one each.
     pub fn name(&self, settings: &Settings) -> String {
         let mut parts = subject(settings).to_vec();
+        let method = self.client.method.name();
         parts.extend([
             self.issuer.clone(),
             self.client.id.clone(),
-            self.client.method.name().to_owned(),
+            match self.is_bound() {
+                true => format!("{method} DPoP"),
+                false => method.to_owned(),
+            },
         ]);
         named(&parts, settings)
     }

@@ -269,6 +269,8 @@ impl House {
                 continue;
             };
             let entry = Entry::read(&found.content).ok_or(Cause::ForeignEntry)?;
+            // A newer sign-in without a key is somebody's who wants it so (`--dpop off`).
+            let rank = |entry: &Entry| (rank(entry).0, entry.is_bound(), rank(entry).1);
             if self.settings.dpop.allows(entry.is_bound())
                 && best
                     .as_ref()
@@ -297,7 +299,8 @@ impl House {
         }
     }
 
-    /// Removes what a sign-in has taken the place of: entries for the same of the same issuer, under clients of old.
+    /// Removes what a sign-in has taken the place of: entries for the same of the same issuer, under clients of old. One of
+    /// a kind that is of no use here (`--dpop`) is somebody else's.
     pub(super) async fn supersede(&self, newest: &str, issuer: &str) {
         let names = self.vault.list().await.unwrap_or_default();
         for (name, kind) in names {
@@ -306,7 +309,10 @@ impl House {
             }
             let found = self.vault.read(&name).await.ok().flatten();
             let entry = found.and_then(|found| Entry::read(&found.content));
-            if entry.is_some_and(|entry| entry.issuer == issuer)
+            let is_ours = |entry: Entry| {
+                entry.issuer == issuer && self.settings.dpop.allows(entry.is_bound())
+            };
+            if entry.is_some_and(is_ours)
                 && let Err(why) = self.vault.remove(&name).await
             {
                 tracing::debug!(%why, "an entry of old stays");
