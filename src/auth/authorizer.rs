@@ -310,6 +310,8 @@ pub(super) struct Desk {
     failures: u32,
     last_fault: Option<Arc<Cause>>,
     retry_at: u64,
+    /// When a token was refused that no person is needed for, what the remote had said, and why.
+    pub(super) refused: Option<(u64, Challenge, Arc<Cause>)>,
     /// What the vault would not take: the only place where a spent refresh token's successor is.
     pub(super) unsaved: Option<(String, Entry)>,
 }
@@ -424,18 +426,24 @@ impl House {
                     desk.failures = 0;
                     desk.last_fault = None;
                     desk.retry_at = 0;
+                    desk.refused = None;
                     Ok(house.hold_on(&mut desk, entry, origin))
                 }
-                Err(why) => {
-                    let why = Arc::new(why);
+                Err(cause) => {
+                    let cause = Arc::new(cause);
                     let now = house.settings.now.seconds();
-                    if why.is_passing() {
-                        desk.back_off(now, &why);
+                    if cause.is_passing() {
+                        desk.back_off(now, &cause);
                     } else if is_due {
                         desk.retry_at = now + 30;
                     }
-                    tracing::info!(%why, "no credential");
-                    Err(Error::new(&house.resource, why))
+                    if let Why::Challenged { challenge, .. } = why
+                        && cause.is_refused_machine()
+                    {
+                        desk.refused = Some((now, challenge, Arc::clone(&cause)));
+                    }
+                    tracing::info!(why = %cause, "no credential");
+                    Err(Error::new(&house.resource, cause))
                 }
             };
             tell.send_replace(Some(outcome));

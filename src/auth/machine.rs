@@ -7,6 +7,8 @@
 //!
 //! RFC 6749 section 4.4, RFC 7523, MCP's authorization extensions; protocol.md, P-07.
 
+use std::sync::Arc;
+
 use super::Cause;
 use super::authorizer::{Held, House, Origin, Why};
 use super::challenge::Challenge;
@@ -144,6 +146,7 @@ impl House {
         if let Some(entry) = self.already_there(why, held.as_ref()).await? {
             return Ok((entry, Origin::Stored));
         }
+        self.was_refused(why)?;
         let mut vouched = None;
         if let Some(provider) = &self.provider {
             // A person may have to sign in there, and nobody else's token waits for that.
@@ -177,6 +180,19 @@ impl House {
             _ => Origin::SignedIn,
         };
         Ok((entry, origin))
+    }
+
+    /// A host may call as often as it likes; whoever said no to the same a moment ago is not asked with each call.
+    fn was_refused(&self, why: &Why) -> Result<(), Cause> {
+        let now = self.settings.now.seconds();
+        match (&self.desk().refused, why) {
+            (Some((at, before, cause)), Why::Challenged { challenge, .. })
+                if before == challenge && (*at..at + QUIET).contains(&now) =>
+            {
+                Err(Cause::Lately(Arc::clone(cause)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What another process has come to.
@@ -429,6 +445,25 @@ impl House {
         )
     }
 }
+
+impl Cause {
+    /// Whether somebody has said no who would say it again.
+    pub(super) fn is_refused_machine(&self) -> bool {
+        match self {
+            Self::Machine(Error::Refused { error, .. }) => {
+                matches!(error, tokens::Error::Refused { .. })
+            }
+            Self::Machine(Error::Provider(enterprise::Error::Refused(error))) => {
+                matches!(error, tokens::Error::Refused { .. })
+            }
+            Self::Registration(registration::Error::NotTaken { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Seconds in which what was refused is not asked for again.
+const QUIET: u64 = 30;
 
 /// What a refusal by the token endpoint means to whoever asked.
 pub(super) fn refused(by: Granted, error: tokens::Error) -> Cause {

@@ -238,6 +238,9 @@ pub enum Cause {
         /// Whether it may succeed later without anybody doing anything.
         is_passing: bool,
     },
+    /// The same was refused a moment ago, and is not asked again yet.
+    #[error("{0}")]
+    Lately(Arc<Self>),
     /// Another process does the sign-in now.
     #[error("another mcpipe has taken this sign-in over")]
     Superseded,
@@ -371,6 +374,8 @@ impl Cause {
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Elsewhere { is_passing, .. } => *is_passing,
+            // Somebody is at it, and meets a slow server.
+            Self::Vault(store::Error::Busy { .. }) => true,
             _ => self.fault().is_some_and(http::Fault::is_passing),
         }
     }
@@ -389,7 +394,7 @@ impl Cause {
             Self::Elsewhere {
                 hint: Some(hint), ..
             } => hint.clone(),
-            Self::Abandoned(why) => return why.hint(resource),
+            Self::Abandoned(why) | Self::Lately(why) => return why.hint(resource),
             Self::Registration(error) => error.hint(resource),
             Self::Tokens(tokens::Error::NoKey(_)) => {
                 "give the key again with --client-key".to_owned()

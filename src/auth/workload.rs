@@ -157,20 +157,31 @@ const LONGEST: usize = 64 * 1024;
 /// What is remembered of one that was refused.
 #[derive(Serialize, Deserialize)]
 struct Refusal {
-    /// SHA-256 of it.
+    /// SHA-256 of it, and of what was asked for.
     hash: String,
     code: String,
 }
 
 impl House {
-    /// Shows the assertion that is there now, unless it was refused before; a user who asks again is not argued with.
+    /// Shows the assertion that is there now, unless it was refused before, to the same question; a user who asks again is
+    /// not argued with.
     pub(super) async fn by_assertion(
         &self,
         assertions: &Assertions,
         asking: &Asking<'_>,
     ) -> Result<TokenSet, Cause> {
         let assertion = assertions.read().await.map_err(machine::Error::from)?;
-        let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(assertion.expose()));
+        let endpoint = &asking.endpoint;
+        let shown = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(assertion.expose()));
+        let question = (
+            shown,
+            endpoint.url.as_str(),
+            &endpoint.client.id,
+            endpoint.resource,
+            asking.scope.map(ToString::to_string),
+        );
+        let question = serde_json::to_string(&question).unwrap_or_default();
+        let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(question));
         let name = self.lock_name("assertion");
         let note = self.vault.note(&name).await.unwrap_or_default();
         let before: Option<Refusal> = note.and_then(|text| serde_json::from_str(&text).ok());
@@ -182,7 +193,7 @@ impl House {
             .into());
         }
         let shown = [("assertion", &assertion)];
-        let granted = asking.endpoint.grant(JWT_BEARER, &shown, asking.scope);
+        let granted = endpoint.grant(JWT_BEARER, &shown, asking.scope);
         let error = match granted.await {
             Ok(tokens) => return Ok(tokens),
             Err(error) => error,
