@@ -5,7 +5,7 @@
 
 mod changes;
 mod nonces;
-mod traces;
+pub(crate) mod traces;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -4,6 +4,7 @@
 mod binary;
 mod enterprise;
 mod keys;
+mod leaks;
 mod workload;
 
 use futures_util::future::join_all;

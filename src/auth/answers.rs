@@ -12,6 +12,7 @@ use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 use super::http::{Answer, Fault, host_of, is_unwell};
+use crate::secret::Secret;
 
 /// Makes an answer what RFC 6749 section 5 says it is, or finds that it is none.
 pub(super) fn regular(
@@ -127,6 +128,27 @@ pub(super) fn unwell(answer: &Answer, url: &Url) -> Fault {
         status: answer.status,
         retry_after: answer.retry_after,
     }
+}
+
+/// A server's words without what it was shown, and without anything that looks like a token: an assertion is signed anew
+/// for each request, and good for a minute.
+pub(super) fn without<'a>(text: &str, secrets: impl Iterator<Item = &'a Secret>) -> String {
+    let text = secrets
+        .filter(|secret| secret.expose().len() >= 4)
+        .fold(text.to_owned(), |text, secret| {
+            text.replace(secret.expose(), "(redacted)")
+        });
+    let is_other = |c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
+    text.split_inclusive(is_other)
+        .map(|piece| {
+            let word = piece.trim_end_matches(is_other);
+            // A header and claims are objects: `{"` in base64url.
+            match word.starts_with("eyJ") && word.contains(".eyJ") {
+                true => piece.replace(word, "(redacted)"),
+                false => piece.to_owned(),
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use oauth2::{
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use super::answers::{regular, unwell};
+use super::answers::{regular, unwell, without};
 use super::assertion::{introduced, proved};
 use super::dpop::{Mended, Prover, Proving, Side};
 use super::http::{Answer, Fault, Http, host_of, is_unwell};
@@ -199,11 +199,30 @@ impl Endpoint<'_> {
         self.read(answer, &sent)
     }
 
-    /// Exchanges a token for something else than tokens for us (RFC 8693); the answer as it came.
+    /// Exchanges a token for something else than tokens for us (RFC 8693); the answer as it came. Otherwise as
+    /// [`Endpoint::redeem`].
     ///
     /// # Errors
     /// See [`Error`].
     pub(super) async fn exchange(
+        &self,
+        grant: &str,
+        said: &[(&str, &str)],
+        token: (&str, &Secret),
+        scope: Option<&Scopes>,
+    ) -> Result<Map<String, Value>, Error> {
+        let first = self.exchange_once(grant, said, token, scope).await;
+        match (&first, self.client.otherwise()) {
+            (Err(error), Some(other)) if error.is("invalid_client") => {
+                let again = self.shown_as(&other);
+                let second = again.exchange_once(grant, said, token, scope).await;
+                either(first, second)
+            }
+            _ => first,
+        }
+    }
+
+    async fn exchange_once(
         &self,
         grant: &str,
         said: &[(&str, &str)],
@@ -512,20 +531,9 @@ fn revocation(client: &Client, token: &Secret, hint: &str) -> (HeaderMap, Vec<u8
 }
 
 /// The second answer, unless it is no better: then the first says why.
-fn either(
-    first: Result<TokenSet, Error>,
-    second: Result<TokenSet, Error>,
-) -> Result<TokenSet, Error> {
+fn either<T>(first: Result<T, Error>, second: Result<T, Error>) -> Result<T, Error> {
     match &second {
         Err(error) if error.is_about_client() => first,
         _ => second,
     }
-}
-
-fn without<'a>(text: &str, secrets: impl Iterator<Item = &'a Secret>) -> String {
-    secrets
-        .filter(|secret| secret.expose().len() >= 4)
-        .fold(text.to_owned(), |text, secret| {
-            text.replace(secret.expose(), "(redacted)")
-        })
 }

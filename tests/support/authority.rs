@@ -99,6 +99,8 @@ pub struct Knobs {
     pub metadata: Value,
     /// What the next token requests are answered instead, status and body.
     pub token_answers: VecDeque<(u16, String)>,
+    /// Token requests are refused, with these fields of theirs said back.
+    pub echoes: Vec<&'static str>,
     /// What registrations are answered instead.
     pub register_answers: VecDeque<(u16, String)>,
     /// Members put over a registration's answer.
@@ -137,6 +139,7 @@ impl Default for Knobs {
             iss: None,
             metadata: json!({}),
             token_answers: VecDeque::new(),
+            echoes: Vec::new(),
             register_answers: VecDeque::new(),
             registration: json!({}),
             authorize_errors: VecDeque::new(),
@@ -577,6 +580,11 @@ impl Authority {
             let body = json!({ "error": code, "error_description": why });
             json_reply(if code == "invalid_client" { 401 } else { 400 }, &body)
         };
+        if !state.knobs.echoes.is_empty() {
+            let shown = state.knobs.echoes.iter().filter_map(|it| seen.field(it));
+            let shown: Vec<_> = shown.collect();
+            return refuse("invalid_grant", &format!("not {}", shown.join(" ")));
+        }
         let client = grants::nobody(seen);
         let client = client.or_else(|| authenticated(&mut state, &issuer, seen));
         let Some(client) = client else {
