@@ -303,6 +303,8 @@ fn claims(of: &Claims<'_>) -> Value {
     let mut target = of.url.clone();
     target.set_query(None);
     target.set_fragment(None);
+    // No part of what is asked for: the client sends it as a header.
+    let _ = (target.set_username(""), target.set_password(None));
     let hash = of.token.map(|token| {
         let hash = Sha256::digest(token.expose().as_bytes());
         BASE64_URL_SAFE_NO_PAD.encode(hash)
@@ -409,6 +411,23 @@ mod tests {
         (of.token, of.nonce) = (None, None);
         let bare = claims(&of);
         assert_eq!((bare.get("ath"), bare.get("nonce")), (None, None));
+    }
+
+    /// Byte for byte as it is sent, for those who compare text.
+    #[test]
+    fn a_proof_names_the_target_without_what_is_not_sent_in_it() {
+        for (text, wanted) in [
+            ("https://me:s3cret@a.example/mcp", "https://a.example/mcp"),
+            ("https://A.example:443", "https://a.example/"),
+            (
+                "http://a.example:8080/a%20b/%7e?x#y",
+                "http://a.example:8080/a%20b/%7e",
+            ),
+        ] {
+            let at = url(text);
+            let proof = prover().proof(Side::Resource, "POST", &at, None, now());
+            assert_eq!(read(&proof.unwrap()).1["htu"], wanted);
+        }
     }
 
     #[test]

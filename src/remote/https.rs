@@ -407,7 +407,8 @@ impl Https {
             && is_about_given
         {
             let newer = command.again(&given).await.map_err(Fault::NoHeaders)?;
-            let is_hopeless = !newer.has_authorization() && newer.headers() == given.headers();
+            let is_hopeless = newer.is_same_as(&given)
+                || !newer.has_authorization() && newer.headers() == given.headers();
             if !is_hopeless {
                 answer = self.sent(&with(&newer), Some(&newer)).await?;
                 given = newer;
@@ -417,7 +418,11 @@ impl Https {
             Answer::Challenged(challenge) if given.has_authorization() => {
                 Err(Fault::HeaderRefused(challenge))
             }
-            answer => Ok(answer),
+            Answer::Challenged(challenge) => Ok(Answer::Challenged(challenge)),
+            answer => {
+                command.note_taken(&given);
+                Ok(answer)
+            }
         }
     }
 }
@@ -436,7 +441,8 @@ impl Remote for Https {
     }
 }
 
-/// The user's headers without those that would contradict what is said or how it is framed.
+/// The user's headers without those that would contradict what is said or how it is framed. Nothing here unpacks a
+/// compressed answer, or packs what is sent.
 pub(super) fn passed_on(mut headers: HeaderMap) -> HeaderMap {
     let names: Vec<_> = headers.keys().cloned().collect();
     for name in names.iter().filter(|name| is_ours(name)) {
@@ -452,12 +458,15 @@ fn is_ours(name: &HeaderName) -> bool {
         || matches!(
             name,
             "accept"
+                | "accept-encoding"
                 | "connection"
+                | "content-encoding"
                 | "content-length"
                 | "content-type"
                 | "expect"
                 | "keep-alive"
                 | "last-event-id"
+                | "proxy-connection"
                 | "te"
                 | "trailer"
                 | "transfer-encoding"
