@@ -48,6 +48,7 @@ mod progress;
 pub mod providers;
 pub mod registration;
 mod renewal;
+mod resolver;
 pub mod scope;
 mod settings;
 mod signin;
