@@ -18,9 +18,10 @@ use super::http::POST_PATIENCE;
 use super::machine::Grant;
 use super::registration::{Client, Source};
 use super::renewal;
+use super::revocation::revoke;
 use super::scope::{Scopes, Wishes, choose};
 use super::settings::{Notice, Settings};
-use super::tokens::{self, revoke};
+use super::tokens;
 use crate::store::{Error as StoreError, Expected, Kind, Lock};
 
 /// An entry, where it was found, and at which revision.

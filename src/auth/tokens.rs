@@ -1,10 +1,10 @@
-//! The token endpoint: a code or a refresh token goes out, tokens come back; and revocation.
+//! The token endpoint: a code or a refresh token goes out, tokens come back.
 //!
 //! The requests are `oauth2`'s, sent through our own client. Its answers are made regular before it reads them (a
 //! number that came as a string, scopes that came as a list, an error that came with 200), so that what differs in the
 //! field differs only here, and so that it never has to complain about a body that holds tokens.
 //!
-//! RFC 6749 sections 2.3, 5 and 6, RFC 7636, RFC 7009, RFC 8707, RFC 9449 section 5; security.md K1 to K5; protocol.md O-01 to O-13.
+//! RFC 6749 sections 2.3, 5 and 6, RFC 7636, RFC 8707, RFC 9449 section 5; security.md K1 to K5; protocol.md O-01 to O-13.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use oauth2::{
     HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
     TokenResponse as _, TokenUrl,
 };
-use serde_json::{Map, Value};
-use url::{Url, form_urlencoded};
+use serde_json::Value;
+use url::Url;
 
-use super::answers::{regular, unwell};
-use super::assertion::{introduced, proved};
+use super::answers::regular;
+use super::assertion::proved;
 use super::dpop::{Mended, Prover, Proving, Side};
-use super::http::{Answer, Fault, Http, host_of, is_unwell};
+use super::http::{Answer, Fault, Http, host_of};
 use super::registration::{Client, Method};
 use super::scope::Scopes;
 use super::signing::Key;
@@ -165,121 +165,14 @@ impl Endpoint<'_> {
         }
     }
 
-    /// Asks for tokens with what this grant has to show, in the form's own names; where that is nothing, otherwise as
-    /// [`Endpoint::redeem`].
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn grant(
-        &self,
-        grant: &str,
-        shown: &[(&str, &Secret)],
-        scope: Option<&Scopes>,
-    ) -> Result<TokenSet, Error> {
-        let first = self.grant_once(grant, shown, scope).await;
-        match (&first, self.client.otherwise()) {
-            // What was shown may be good for one time.
-            (Err(error), Some(other)) if error.is("invalid_client") && shown.is_empty() => {
-                let second = self.shown_as(&other).grant_once(grant, shown, scope).await;
-                either(first, second)
-            }
-            _ => first,
-        }
-    }
-
-    async fn grant_once(
-        &self,
-        grant: &str,
-        shown: &[(&str, &Secret)],
-        scope: Option<&Scopes>,
-    ) -> Result<TokenSet, Error> {
-        let answer = self.ask(grant, &[], shown, scope).await?;
-        let answer = self.understood(&answer)?;
-        let sent: Vec<&Secret> = shown.iter().map(|(_, secret)| *secret).collect();
-        self.read(answer, &sent)
-    }
-
-    /// Exchanges a token for something else than tokens for us (RFC 8693); the answer as it came.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub(super) async fn exchange(
-        &self,
-        grant: &str,
-        said: &[(&str, &str)],
-        token: (&str, &Secret),
-        scope: Option<&Scopes>,
-    ) -> Result<Map<String, Value>, Error> {
-        let answer = self.ask(grant, said, &[token], scope).await?;
-        let object: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
-        if let (200..=299, Some(object)) = (answer.status, object)
-            && !object.contains_key("error")
-        {
-            return Ok(object);
-        }
-        let refusal = self.understood(&answer)?;
-        match self.read(refusal, &[token.1]) {
-            Err(error) => Err(error),
-            Ok(_) => Err(self.unusable("the answer")),
-        }
-    }
-
-    /// Sends a form of our own making.
-    async fn ask(
-        &self,
-        grant: &str,
-        said: &[(&str, &str)],
-        shown: &[(&str, &Secret)],
-        scope: Option<&Scopes>,
-    ) -> Result<Answer, Error> {
-        self.has_key()?;
-        let (headers, body) = self.form(grant, said, shown, scope);
-        Ok(self.post(headers, body).await?)
-    }
-
-    fn form(
-        &self,
-        grant: &str,
-        said: &[(&str, &str)],
-        shown: &[(&str, &Secret)],
-        scope: Option<&Scopes>,
-    ) -> (HeaderMap, Vec<u8>) {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", grant);
-        form.extend_pairs(said);
-        for (name, secret) in shown {
-            form.append_pair(name, secret.expose());
-        }
-        if let Some(scope) = scope {
-            form.append_pair("scope", &scope.to_string());
-        }
-        form.extend_pairs(self.parameters());
-        introduced(self.client, form)
-    }
-
-    /// An answer as `oauth2` would have read it.
-    fn understood(&self, answer: &Answer) -> Result<Result<BasicTokenResponse, Unread>, Fault> {
-        let response = self.regular(answer)?;
-        let body = response.body();
-        let other = |_| Unread::Other(String::new());
-        Ok(if response.status().is_success() {
-            serde_json::from_slice(body).map_err(other)
-        } else {
-            match serde_json::from_slice(body) {
-                Ok(refusal) => Err(Unread::ServerResponse(refusal)),
-                Err(error) => Err(other(error)),
-            }
-        })
-    }
-
-    fn has_key(&self) -> Result<(), Error> {
+    pub(super) fn has_key(&self) -> Result<(), Error> {
         if self.client.lacks_key() {
             return Err(Error::NoKey(super::plain(&self.client.id, 200)));
         }
         Ok(())
     }
 
-    fn shown_as<'b>(&'b self, client: &'b Client) -> Endpoint<'b> {
+    pub(super) fn shown_as<'b>(&'b self, client: &'b Client) -> Endpoint<'b> {
         Endpoint { client, ..*self }
     }
 
@@ -353,7 +246,7 @@ impl Endpoint<'_> {
         resource.into_iter().chain(self.extra.iter().cloned())
     }
 
-    fn read(
+    pub(super) fn read(
         &self,
         answer: Result<BasicTokenResponse, Unread>,
         sent: &[&Secret],
@@ -467,52 +360,8 @@ impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
     }
 }
 
-/// Tells the server to forget a token (RFC 7009). `hint` is `refresh_token` or `access_token`. It also answers 200 for
-/// tokens it never knew.
-///
-/// # Errors
-/// [`Error::Failed`], or [`Error::Refused`] with the server's code, `http_NNN` where it gave none.
-pub async fn revoke(
-    http: &Http,
-    at: &Url,
-    client: &Client,
-    token: &Secret,
-    hint: &'static str,
-) -> Result<(), Error> {
-    if client.lacks_key() {
-        return Err(Error::NoKey(super::plain(&client.id, 200)));
-    }
-    let (headers, body) = revocation(client, token, hint);
-    let body = proved(client, body)?;
-    let answer = http.post(at, headers, body).await?;
-    match answer.status {
-        200..=299 => Ok(()),
-        status if is_unwell(status) => Err(unwell(&answer, at).into()),
-        status => {
-            let object: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let code = object.get("error").and_then(Value::as_str);
-            let secrets = || [token].into_iter().chain(client.secret.as_ref());
-            Err(Error::Refused {
-                host: host_of(at),
-                code: code.map_or_else(
-                    || format!("http_{status}"),
-                    |code| super::plain(&without(code, secrets()), 100),
-                ),
-                description: None,
-            })
-        }
-    }
-}
-
-fn revocation(client: &Client, token: &Secret, hint: &str) -> (HeaderMap, Vec<u8>) {
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("token", token.expose());
-    form.append_pair("token_type_hint", hint);
-    introduced(client, form)
-}
-
 /// The second answer, unless it is no better: then the first says why.
-fn either(
+pub(super) fn either(
     first: Result<TokenSet, Error>,
     second: Result<TokenSet, Error>,
 ) -> Result<TokenSet, Error> {
@@ -522,7 +371,8 @@ fn either(
     }
 }
 
-fn without<'a>(text: &str, secrets: impl Iterator<Item = &'a Secret>) -> String {
+/// Somebody's text with these secrets taken out.
+pub(super) fn without<'a>(text: &str, secrets: impl Iterator<Item = &'a Secret>) -> String {
     secrets
         .filter(|secret| secret.expose().len() >= 4)
         .fold(text.to_owned(), |text, secret| {
