@@ -13,15 +13,16 @@
 //!
 //! Where both servers know DPoP the tokens are bound to a key of ours (`binding`), and [`dpop`] proves it with each request.
 //!
-//! Where several processes need the same sign-in, `turn` decides which asks a person; it is done by a [`helper`], a
-//! process that outlives the host. `device` is the way where no browser can come back (RFC 8628). Where nobody signs in at all,
-//! [`machine`] asks for a token with what a program has to show.
+//! Where several processes need the same sign-in, `turn` decides which asks a person, in an `attempt`; it is done by a
+//! [`helper`], a process that outlives the host. `device` is the way where no browser can come back (RFC 8628). Where
+//! nobody signs in at all, [`machine`] asks for a token with what a program has to show.
 //!
 //! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
 pub mod adopt;
 mod answers;
 pub mod assertion;
+mod attempt;
 pub mod authorizer;
 mod binding;
 pub mod browser;
