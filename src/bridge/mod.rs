@@ -9,6 +9,7 @@
 
 mod clock;
 mod exchange;
+mod follow;
 mod inflight;
 mod known;
 mod leaving;
