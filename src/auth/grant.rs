@@ -14,7 +14,7 @@ use url::form_urlencoded;
 use super::assertion::introduced;
 use super::http::{Answer, Fault};
 use super::scope::Scopes;
-use super::tokens::{Endpoint, Error, TokenSet, Unread, either};
+use super::tokens::{Endpoint, Error, TokenSet, Unread, either, has_key};
 use crate::secret::Secret;
 
 impl Endpoint<'_> {
@@ -85,7 +85,7 @@ impl Endpoint<'_> {
         shown: &[(&str, &Secret)],
         scope: Option<&Scopes>,
     ) -> Result<Answer, Error> {
-        self.has_key()?;
+        has_key(self.client)?;
         let (headers, body) = self.form(grant, said, shown, scope);
         Ok(self.post(headers, body).await?)
     }

@@ -58,6 +58,7 @@ mod signin;
 pub mod signing;
 pub mod tokens;
 mod turn;
+mod wire;
 pub mod workload;
 
 use std::sync::Arc;

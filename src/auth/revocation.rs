@@ -6,14 +6,13 @@
 //! RFC 7009; security.md K1 (an answer may hold our secrets, and an error must not).
 
 use ::http::header::HeaderMap;
-use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use super::answers::unwell;
+use super::answers::{code_of, unwell};
 use super::assertion::{introduced, proved};
 use super::http::{Http, host_of, is_unwell};
 use super::registration::Client;
-use super::tokens::{Error, without};
+use super::tokens::{Error, has_key, without};
 use crate::secret::Secret;
 
 /// Tells the server to forget a token (RFC 7009). `hint` is `refresh_token` or `access_token`. It also answers 200 for
@@ -28,9 +27,7 @@ pub(super) async fn revoke(
     token: &Secret,
     hint: &'static str,
 ) -> Result<(), Error> {
-    if client.lacks_key() {
-        return Err(Error::NoKey(super::plain(&client.id, 200)));
-    }
+    has_key(client)?;
     let (headers, body) = revocation(client, token, hint);
     let body = proved(client, body)?;
     let answer = http.post(at, headers, body).await?;
@@ -38,14 +35,12 @@ pub(super) async fn revoke(
         200..=299 => Ok(()),
         status if is_unwell(status) => Err(unwell(&answer, at).into()),
         status => {
-            let object: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let code = object.get("error").and_then(Value::as_str);
             let secrets = || [token].into_iter().chain(client.secret.as_ref());
             Err(Error::Refused {
                 host: host_of(at),
-                code: code.map_or_else(
+                code: code_of(&answer).map_or_else(
                     || format!("http_{status}"),
-                    |code| super::plain(&without(code, secrets()), 100),
+                    |code| super::plain(&without(&code, secrets()), 100),
                 ),
                 description: None,
             })

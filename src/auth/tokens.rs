@@ -8,24 +8,23 @@
 
 use std::time::Duration;
 
-use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use ::http::header::HeaderMap;
 use futures_util::future::BoxFuture;
-use oauth2::basic::{BasicClient, BasicErrorResponse, BasicTokenResponse};
+use oauth2::basic::{BasicErrorResponse, BasicTokenResponse};
 use oauth2::{
-    AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, HttpRequest,
-    HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
-    TokenResponse as _, TokenUrl,
+    AsyncHttpClient, AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl,
+    RefreshToken, RequestTokenError, Scope, TokenResponse as _, TokenUrl,
 };
-use serde_json::Value;
 use url::Url;
 
-use super::answers::regular;
+use super::answers::{code_of, regular};
 use super::assertion::proved;
 use super::dpop::{Mended, Prover, Proving, Side};
 use super::http::{Answer, Fault, Http, host_of};
 use super::registration::{Client, Method};
 use super::scope::Scopes;
 use super::signing::Key;
+use super::wire;
 use crate::secret::Secret;
 
 /// What a token endpoint gave.
@@ -165,13 +164,6 @@ impl Endpoint<'_> {
         }
     }
 
-    pub(super) fn has_key(&self) -> Result<(), Error> {
-        if self.client.lacks_key() {
-            return Err(Error::NoKey(super::plain(&self.client.id, 200)));
-        }
-        Ok(())
-    }
-
     pub(super) fn shown_as<'b>(&'b self, client: &'b Client) -> Endpoint<'b> {
         Endpoint { client, ..*self }
     }
@@ -182,11 +174,13 @@ impl Endpoint<'_> {
         verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<TokenSet, Error> {
-        self.has_key()?;
+        has_key(self.client)?;
         let Ok(redirect) = RedirectUrl::new(redirect_uri.to_owned()) else {
             return Err(self.unusable("redirect_uri"));
         };
-        let client = self.wire().set_redirect_uri(redirect);
+        let client = wire::client(self.client)
+            .set_token_uri(TokenUrl::from_url(self.url.clone()))
+            .set_redirect_uri(redirect);
         let mut request = client
             .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
@@ -202,8 +196,8 @@ impl Endpoint<'_> {
         token: &Secret,
         scope: Option<&Scopes>,
     ) -> Result<TokenSet, Error> {
-        self.has_key()?;
-        let client = self.wire();
+        has_key(self.client)?;
+        let client = wire::client(self.client).set_token_uri(TokenUrl::from_url(self.url.clone()));
         let token_type = RefreshToken::new(token.expose().to_owned());
         let mut request = client.exchange_refresh_token(&token_type);
         for (name, value) in self.parameters() {
@@ -214,29 +208,6 @@ impl Endpoint<'_> {
         }
         let answer = request.request_async(self).await;
         self.read(answer, &[token])
-    }
-
-    fn wire(
-        &self,
-    ) -> BasicClient<
-        oauth2::EndpointNotSet,
-        oauth2::EndpointNotSet,
-        oauth2::EndpointNotSet,
-        oauth2::EndpointNotSet,
-        oauth2::EndpointSet,
-    > {
-        let mut client = BasicClient::new(ClientId::new(self.client.id.clone()))
-            .set_token_uri(TokenUrl::from_url(self.url.clone()))
-            .set_auth_type(match self.client.method {
-                Method::Basic => AuthType::BasicAuth,
-                Method::None | Method::Post | Method::PrivateKeyJwt => AuthType::RequestBody,
-            });
-        if let (Some(secret), Method::Basic | Method::Post) =
-            (&self.client.secret, self.client.method)
-        {
-            client = client.set_client_secret(ClientSecret::new(secret.expose().to_owned()));
-        }
-        client
     }
 
     pub(super) fn parameters(&self) -> impl Iterator<Item = (String, String)> {
@@ -319,9 +290,8 @@ impl Endpoint<'_> {
             let body = proved(self.client, body.clone())?;
             let answer = self.http.post(self.url, headers, body).await?;
             servers.learn(Side::Issuer, &at, &answer.headers, proof.clock.now());
-            let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let code = said.get("error").and_then(Value::as_str);
-            if !mended.again(code, &before, &servers.heard(Side::Issuer, &at)) {
+            let code = code_of(&answer);
+            if !mended.again(code.as_deref(), &before, &servers.heard(Side::Issuer, &at)) {
                 return Ok(answer);
             }
             tracing::debug!(host = host_of(self.url), code, "proving once more");
@@ -331,11 +301,7 @@ impl Endpoint<'_> {
     /// An answer in the words `oauth2` knows.
     pub(super) fn regular(&self, answer: &Answer) -> Result<HttpResponse, Fault> {
         let (status, value) = regular(answer, self.url, self.use_id_token)?;
-        let mut response = HttpResponse::new(value.to_string().into_bytes());
-        *response.status_mut() = status;
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        Ok(response)
+        Ok(wire::response(status, value.to_string().into_bytes()))
     }
 
     pub(super) fn unusable(&self, why: &'static str) -> Error {
@@ -369,6 +335,14 @@ pub(super) fn either(
         Err(error) if error.is_about_client() => first,
         _ => second,
     }
+}
+
+/// That a client that is proved by a key has it.
+pub(super) fn has_key(client: &Client) -> Result<(), Error> {
+    if client.lacks_key() {
+        return Err(Error::NoKey(super::plain(&client.id, 200)));
+    }
+    Ok(())
 }
 
 /// Somebody's text with these secrets taken out.
