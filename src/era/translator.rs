@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::cache::Cache;
 use super::detect::{self, Finding};
+use super::extensions;
 use super::{Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Transport};
 use crate::frame::{Frame, Id, Trouble};
 use probing::Probe;
@@ -86,6 +87,8 @@ pub struct Beginning {
     pub server: String,
     /// For unguessable handles.
     pub seed: [u8; 32],
+    /// What the bridge can do that a host knows nothing of, by the names under which clients declare it.
+    pub extensions: Vec<&'static str>,
     /// How long lists may be given again whose server does not say (`--cache-ttl`); without it they are not.
     pub cache_ttl: Option<Duration>,
 }
@@ -187,6 +190,7 @@ impl Translator {
 
     /// Takes a frame from the host.
     pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        let frame = extensions::declared(frame, &self.beginning.extensions);
         match frame.method() {
             Some("server/discover") if self.is_pinned => {}
             Some("server/discover") => {
