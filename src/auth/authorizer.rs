@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::challenge::Challenge;
-use super::dpop::Servers;
+use super::dpop::{Dpop, Servers};
 use super::entry::Entry;
 use super::helper::Errand;
 use super::http::{Http, host_of};
@@ -243,6 +243,17 @@ impl Authorizer {
         house.map_or_else(String::new, |house| host_of(&house.settings.url))
     }
 
+    /// The extensions of MCP it was told to use, for the host's declaration of what clients can do. DPoP is declared where
+    /// it was asked for, not where it is merely taken if offered: what nobody asked for changes no message.
+    pub fn extensions(&self) -> Vec<&'static str> {
+        let Some(house) = &self.house else {
+            return Vec::new();
+        };
+        let dpop = (house.settings.dpop == Dpop::Require).then_some(DPOP_EXTENSION);
+        let grant = house.settings.grant.kind().extension();
+        grant.into_iter().chain(dpop).collect()
+    }
+
     /// Whether the remote wants a credential, as far as this process has seen.
     pub fn wants_credential(&self) -> Option<bool> {
         let desk = self.house.as_ref()?.desk();
@@ -273,6 +284,8 @@ impl Authorizer {
     }
 }
 
+/// The name of DPoP among MCP's extensions.
+const DPOP_EXTENSION: &str = "io.modelcontextprotocol/auth/dpop";
 /// A token this close to its end (seconds) is not worth sending.
 const LEEWAY: u64 = 10;
 

@@ -36,6 +36,8 @@ pub(super) struct Between {
     pub(super) told: Vec<Frame>,
     pub(super) asked: Vec<Post>,
     pub(super) now: Duration,
+    /// The newest exchange.
+    pub(super) last: ExchangeId,
     pub(super) ids: u64,
 }
 
@@ -54,6 +56,7 @@ impl Between {
             told: Vec::new(),
             asked: Vec::new(),
             now: Duration::ZERO,
+            last: ExchangeId(0),
             ids: 0,
         };
         between.open();
@@ -133,7 +136,7 @@ impl Between {
     /// The remote says something on whichever stream there is.
     pub(super) fn notes(&mut self, method: &str, params: Option<&str>) {
         let note = Frame::notification(method, params);
-        self.brings(ExchangeId(u64::MAX), Arrival::Frame(note));
+        self.brings(self.last, Arrival::Frame(note));
     }
 
     pub(super) fn later(&mut self, millis: u64) {
@@ -149,6 +152,9 @@ impl Between {
             })
         };
         for action in actions {
+            if let Action::Post(post) = &action {
+                self.last = post.exchange;
+            }
             match action {
                 Action::Reply(frame) => self.told.push(frame),
                 Action::Listen(listen) => self.brings(listen.exchange, gone(405)),
