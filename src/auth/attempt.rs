@@ -6,10 +6,10 @@
 //! protocol.md D-11; pains 8, 9 and 22 (windows that open by themselves, again and again).
 
 use super::Cause;
-use super::authorizer::{House, Origin, Why};
 use super::challenge::Challenge;
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use super::entry::Entry;
+use super::house::{House, Origin, Why};
 use super::ladder::is_young;
 use super::progress::{Ended, Phase};
 use super::scope::Scopes;

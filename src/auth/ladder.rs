@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Cause;
-use super::authorizer::{Held, House, Origin, Why};
 use super::challenge::Challenge;
 use super::discovery::{AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, Registration, State, is_for, subject};
+use super::house::{Held, House, Origin, Why};
 use super::http::POST_PATIENCE;
 use super::machine::Grant;
 use super::registration::{Client, Source};

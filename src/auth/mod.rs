@@ -37,6 +37,7 @@ pub mod entry;
 mod grant;
 pub mod guard;
 pub mod helper;
+mod house;
 pub mod http;
 mod identity;
 pub mod kept;

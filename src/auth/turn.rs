@@ -10,10 +10,11 @@ use std::time::Duration;
 use oauth2::CsrfToken;
 use tokio::process::Child;
 
-use super::authorizer::{House, Origin, PendingSignIn, Why};
+use super::authorizer::PendingSignIn;
 use super::challenge::Challenge;
 use super::entry::{Entry, State};
 use super::helper::{self, Errand};
+use super::house::{House, Origin, Why};
 use super::http::POST_PATIENCE;
 use super::ladder::{is_enough, is_other_than};
 use super::progress::{Phase, Record, Shown};
