@@ -73,7 +73,7 @@ pub use dpop::Dpop;
 pub use helper::Helper;
 pub use settings::{Announce, Browser, Clock, Notice, Pasted, Settings};
 
-use crate::frame::Trouble;
+use crate::frame::{Trouble, is_mark};
 use crate::secret::Secret;
 use crate::store;
 use challenge::Challenge;
@@ -397,7 +397,6 @@ impl Cause {
 /// Somebody else's text, fit for a terminal, a log or a chat window: no control or direction marks, at most `longest`
 /// characters (T25).
 pub(crate) fn plain(text: &str, longest: usize) -> String {
-    let is_mark = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}');
     let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut plain: String = clean.filter(|c| !is_mark(*c)).take(longest + 1).collect();
     if plain.chars().count() > longest {
@@ -452,5 +451,8 @@ mod tests {
     fn what_others_say_cannot_move_a_terminal() {
         assert_eq!(plain("\x1b]0;owned\x07ok\u{202e}", 80), "]0;owned ok");
         assert_eq!(plain("äöü", 2), "äö…");
+        let hidden = "a\u{61c}b\u{200b}c\u{2028}d\u{feff}e";
+        let shown = (plain(hidden, 80), crate::frame::printable(hidden, 80));
+        assert_eq!(shown, ("abcde".to_owned(), "abcde".to_owned()));
     }
 }
