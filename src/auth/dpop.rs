@@ -96,14 +96,13 @@ impl Servers {
     }
 
     /// Whether a request whose proof was refused may be sent again at once: it spent nothing, and the answer taught what the
-    /// next proof needs (RFC 9449 sections 8 and 9). `before` is what was heard when it was sent, `headers` are the answer's.
+    /// next proof needs (RFC 9449 sections 8 and 9). `before` is what was heard when it was sent; the code and the headers are the answer's.
     pub fn mend(
         &self,
         mended: &mut Mended,
         (side, at): (Side, &Origin),
-        code: Option<&str>,
+        (code, headers): (Option<&str>, &HeaderMap),
         before: &Heard,
-        headers: &HeaderMap,
         now: SystemTime,
     ) -> bool {
         self.learn(side, at, headers, now);
@@ -520,10 +519,10 @@ mod tests {
             let heard = servers.heard(Side::Resource, &there);
             let (mut mended, whom) = (Mended::default(), (Side::Resource, &there));
             let code = Some("invalid_dpop_proof");
-            assert!(servers.mend(&mut mended, whom, code, &heard, &said, now()));
+            assert!(servers.mend(&mut mended, whom, (code, &said), &heard, now()));
             assert_eq!(dated(), ahead, "{date}");
             let heard = servers.heard(Side::Resource, &there);
-            assert!(!servers.mend(&mut mended, whom, code, &heard, &said, now()));
+            assert!(!servers.mend(&mut mended, whom, (code, &said), &heard, now()));
         }
     }
 

@@ -10,13 +10,13 @@
 use std::sync::Arc;
 
 use super::Cause;
-use super::authorizer::{Held, House, Origin, Why};
 use super::challenge::Challenge;
 use super::client::{Client, Source};
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use super::dpop::Proving;
 use super::enterprise::{self, Provider};
 use super::entry::{Entry, Granted};
+use super::house::{Held, House, Origin, Why};
 use super::http::Fault;
 use super::ladder::{is_enough, is_other, is_other_than, is_young, jitter};
 use super::learned::Lesson;
