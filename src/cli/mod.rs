@@ -13,7 +13,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{
+    ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
 
 pub use common::{DpopArg, LogArgs, LogFormat, VaultArgs};
 pub use grants::{GrantArgs, KeyArgs};
@@ -24,7 +27,7 @@ pub use vault::{
 };
 
 use crate::era::{Protocol, Transport};
-use units::{duration, seconds};
+use units::{duration, seconds, switch};
 
 /// A stdio-to-HTTP MCP bridge.
 #[derive(Debug, Parser)]
@@ -467,15 +470,30 @@ impl Asked {
 /// # Errors
 /// As said.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
-    let command = without_variables(Asked::command());
-    Asked::from_arg_matches(&command.try_get_matches_from(args)?)
+    let command = with_switches(Asked::command());
+    let asked = Asked::from_arg_matches(&command.try_get_matches_from(args)?)?;
+    // Not clap's `conflicts_with`, to which MCPIPE_SILENT=0 is --silent too.
+    match asked.log() {
+        Some(log) if log.verbose && log.silent => {
+            let opposites = "--verbose and --silent are opposites";
+            Err(Asked::command().error(ErrorKind::ArgumentConflict, opposites))
+        }
+        _ => Ok(asked),
+    }
 }
 
-/// What --help says once at its end need not stand at every flag.
-fn without_variables(command: clap::Command) -> clap::Command {
+/// Every flag as it is written in `--help` and in the environment: what the help says once at its end need not stand at
+/// every flag, and a variable that stands for a switch takes the words people write there.
+fn with_switches(command: clap::Command) -> clap::Command {
     command
-        .mut_args(|argument| argument.hide_env(true))
-        .mut_subcommands(without_variables)
+        .mut_args(|argument| {
+            let argument = argument.hide_env(true);
+            match (argument.get_action(), argument.get_env()) {
+                (ArgAction::SetTrue, Some(_)) => argument.value_parser(switch),
+                _ => argument,
+            }
+        })
+        .mut_subcommands(with_switches)
 }
 
 #[cfg(test)]
