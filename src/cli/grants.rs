@@ -11,10 +11,11 @@ pub struct KeyArgs {
     /// Proves the client with a private key instead of a secret: a file (PEM or JWK), or vault:NAME
     #[arg(long, value_name = "FILE", env = "MCPIPE_CLIENT_KEY")]
     pub client_key: Option<String>,
-    /// Signs with this algorithm: ES256, EdDSA, PS256 or RS256 (default: what the server lists and the key can)
+    /// Signs with this algorithm (otherwise with what the server lists and the key can)
     #[arg(
         long,
         value_name = "ALG",
+        value_parser = ["ES256", "EdDSA", "PS256", "RS256"],
         requires = "client_key",
         env = "MCPIPE_CLIENT_ALG"
     )]

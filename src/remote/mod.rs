@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 use crate::auth::challenge::Challenge;
 use crate::auth::{Cause, Credential, Error as AuthError};
-use crate::frame::{Frame, Parsed, Trouble};
+use crate::frame::{Frame, Parsed, Trouble, capitalised};
 use crate::sse;
 
 /// One HTTP request to the remote.
@@ -196,8 +196,11 @@ impl Fault {
                 trouble
             }
             // Not to be tried again by itself: it may have asked a person.
-            Self::NoHeaders(_) => Trouble::new("header_command", format!("{self}."))
-                .hint("Run the command of --header-command yourself, with MCPIPE_URL set."),
+            Self::NoHeaders(_) => Trouble::new(
+                "header_command",
+                format!("{}.", capitalised(&self.to_string())),
+            )
+            .hint("Run the command of --header-command yourself, with MCPIPE_URL set."),
             Self::HeaderRefused(challenge) => {
                 let refused = Cause::header_refused(challenge);
                 let trouble = AuthError::new(&"".into(), refused).trouble();

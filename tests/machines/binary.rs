@@ -10,7 +10,7 @@ use crate::support::remote::{Ask, Reply, Server, ordinary};
 use super::SECRET;
 
 /// A remote that takes the authority's tokens and no others.
-async fn protected_by(authority: &Authority) -> Server {
+pub(super) async fn protected_by(authority: &Authority) -> Server {
     let issuer = authority.clone();
     let remote = Server::that(move |ask| guarded(ask, &issuer)).await;
     authority.turn(|knobs| knobs.gives_refresh = false);
