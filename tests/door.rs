@@ -207,6 +207,23 @@ async fn a_variable_that_stands_for_a_switch_takes_the_words_people_write() {
         assert!(left.status.success(), "{word:?}: {}", left.stderr);
     }
 
+    // Containers write nothing where there is none; an empty scope asks for none.
+    let empty = [
+        "CACHE_TTL",
+        "DPOP",
+        "CLIENT_ID",
+        "CLIENT_KEY",
+        "IDP_ISSUER",
+        "ASSERTION_FILE",
+        "HEADER_COMMAND",
+        "GRACE",
+        "SCOPE",
+    ];
+    let names = empty.map(|name| format!("MCPIPE_{name}"));
+    let variables: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let left = Process::start_with(&[&url], &variables).closed().await;
+    assert!(left.status.success(), "{}", left.stderr);
+
     let on = [("MCPIPE_CLIENT_CREDENTIALS", "1")];
     let left = Process::start_with(&[&url], &on).closed().await;
     assert!(

@@ -34,12 +34,12 @@ pub struct KeyArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Without a person")]
 pub struct GrantArgs {
+    /// Gets tokens with the client's own credentials, for cron jobs and the like: --client-id, and a key or a secret
+    #[arg(long, env = "MCPIPE_CLIENT_CREDENTIALS")]
+    pub client_credentials: bool,
     /// The key.
     #[command(flatten)]
     pub key: KeyArgs,
-    /// Gets tokens with the client's own credentials, for cron jobs and the like
-    #[arg(long, env = "MCPIPE_CLIENT_CREDENTIALS")]
-    pub client_credentials: bool,
     /// Asks for tokens here, whatever the server says
     #[arg(long, value_name = "URL", env = "MCPIPE_TOKEN_ENDPOINT")]
     pub token_endpoint: Option<String>,

@@ -7,6 +7,7 @@ mod common;
 mod grants;
 pub mod import;
 mod units;
+mod variables;
 mod vault;
 
 use std::ffi::OsString;
@@ -14,9 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{
-    ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
-};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use common::{DpopArg, LogArgs, LogFormat, VaultArgs};
 pub use grants::{GrantArgs, KeyArgs};
@@ -27,7 +26,7 @@ pub use vault::{
 };
 
 use crate::era::{Protocol, Transport};
-use units::{duration, seconds, switch};
+use units::{duration, seconds};
 
 /// A stdio-to-HTTP MCP bridge.
 #[derive(Debug, Parser)]
@@ -38,7 +37,8 @@ use units::{duration, seconds, switch};
              and never loses a message",
     after_help = "An MCP host starts it as the command of a stdio server:\n\n    \
                   {\"mcpServers\": {\"example\": {\"command\": \"mcpipe\", \"args\": [\"https://mcp.example.com/mcp\"]}}}\n\n\
-                  Every flag can also be given as MCPIPE_<FLAG>, dashes as underscores. MCPIPE_HOME moves everything \
+                  Every flag that takes one value or none can also be given as MCPIPE_<FLAG>, dashes as underscores; a switch \
+                  as 1, yes, on, 0, no or off. MCPIPE_HOME moves everything \
                   mcpipe keeps; MCPIPE_PASSPHRASE and MCPIPE_PASSPHRASE_FILE open the vault; MCPIPE_LOG filters the log.\n\n\
                   Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 sign-in needed, 4 network, 5 protocol.",
     args_conflicts_with_subcommands = true,
@@ -85,7 +85,7 @@ pub struct BridgeArgs {
     #[command(flatten)]
     pub target: TargetArgs,
     /// Fixed port for the sign-in's redirect (as --callback-port)
-    #[arg(value_name = "CALLBACK_PORT")]
+    #[arg(value_name = "CALLBACK_PORT", help_heading = None)]
     pub port: Option<u16>,
     /// How to speak.
     #[command(flatten)]
@@ -470,7 +470,7 @@ impl Asked {
 /// # Errors
 /// As said.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
-    let command = with_switches(Asked::command());
+    let command = variables::named(Asked::command());
     let asked = Asked::from_arg_matches(&command.try_get_matches_from(args)?)?;
     // Not clap's `conflicts_with`, to which MCPIPE_SILENT=0 is --silent too.
     match asked.log() {
@@ -480,20 +480,6 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Er
         }
         _ => Ok(asked),
     }
-}
-
-/// Every flag as it is written in `--help` and in the environment: what the help says once at its end need not stand at
-/// every flag, and a variable that stands for a switch takes the words people write there.
-fn with_switches(command: clap::Command) -> clap::Command {
-    command
-        .mut_args(|argument| {
-            let argument = argument.hide_env(true);
-            match (argument.get_action(), argument.get_env()) {
-                (ArgAction::SetTrue, Some(_)) => argument.value_parser(switch),
-                _ => argument,
-            }
-        })
-        .mut_subcommands(with_switches)
 }
 
 #[cfg(test)]

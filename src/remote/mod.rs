@@ -186,7 +186,7 @@ impl Fault {
             }
             Self::Silent { .. } => Trouble::new("timed_out", format!("{self}.")).retryable(),
             Self::NotMcp { .. } => Trouble::new("bad_answer", format!("{self}."))
-                .hint("Check the address: `mcpipe doctor URL` says what is there."),
+                .hint("Check the address: it has to be the MCP endpoint itself, https://mcp.example.com/mcp for instance."),
             Self::Unwelcome { .. } => {
                 Trouble::new("client_certificate", format!("{self}.")).hint(tls::Unwelcome::HINT)
             }
