@@ -400,8 +400,10 @@ pub fn speaking(
             account,
         ),
         ping_interval: args.ping_interval.or(default_ping).and_then(positive),
+        extensions: Vec::new(),
         cache_ttl: args.cache_ttl.filter(|ttl| !ttl.is_zero()),
         now,
+        chance: bridge::chance,
     }
 }
 

@@ -124,6 +124,12 @@ fn lifetime_of(token: &str) -> Option<f64> {
 /// A year, in seconds.
 const LONGEST_LIFETIME: f64 = 31_536_000.0;
 
+/// The code of a refusal, as it stands there; nothing is made regular.
+pub(super) fn code_of(answer: &Answer) -> Option<String> {
+    let said: Value = serde_json::from_slice(&answer.body).ok()?;
+    said.get("error").and_then(Value::as_str).map(str::to_owned)
+}
+
 /// The server cannot answer now.
 pub(super) fn unwell(answer: &Answer, url: &Url) -> Fault {
     Fault::Unwell {

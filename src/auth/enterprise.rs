@@ -15,10 +15,11 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::authorizer::{Authorizer, House, Why};
+use super::authorizer::Authorizer;
 use super::challenge::Challenge;
 use super::client::{Client, Source};
 use super::discovery;
+use super::house::{House, Why};
 use super::http::{Fault, Http, host_of};
 use super::machine::{self, Asking, Grant};
 use super::names::same_issuer;

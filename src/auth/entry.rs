@@ -95,6 +95,16 @@ impl Granted {
             Self::Enterprise => "enterprise provider",
         }
     }
+
+    /// The extension of MCP that it is, by the name under which clients declare it (protocol.md ).
+    pub(super) fn extension(self) -> Option<&'static str> {
+        match self {
+            Self::Person => None,
+            Self::ClientCredentials => Some("io.modelcontextprotocol/oauth-client-credentials"),
+            Self::Workload => Some("io.modelcontextprotocol/auth/wif"),
+            Self::Enterprise => Some("io.modelcontextprotocol/enterprise-managed-authorization"),
+        }
+    }
 }
 
 /// What is thought of a refresh token.

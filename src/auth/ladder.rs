@@ -10,17 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Cause;
-use super::authorizer::{Held, House, Origin, Why};
 use super::challenge::Challenge;
 use super::discovery::{AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, Registration, State, is_for, subject};
+use super::house::{Held, House, Origin, Why};
 use super::http::POST_PATIENCE;
 use super::machine::Grant;
 use super::registration::{Client, Source};
 use super::renewal;
+use super::revocation::revoke;
 use super::scope::{Scopes, Wishes, choose};
 use super::settings::{Notice, Settings};
-use super::tokens::{self, revoke};
+use super::tokens;
 use crate::store::{Error as StoreError, Expected, Kind, Lock};
 
 /// An entry, where it was found, and at which revision.

@@ -8,13 +8,13 @@
 //! RFC 6749 section 4.4, RFC 7523, MCP's authorization extensions; protocol.md, P-07.
 
 use super::Cause;
-use super::authorizer::{Held, House, Origin, Why};
 use super::challenge::Challenge;
 use super::client::{Client, Source};
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use super::dpop::Proving;
 use super::enterprise::{self, Provider};
 use super::entry::{Entry, Granted};
+use super::house::{Held, House, Origin, Why};
 use super::http::Fault;
 use super::ladder::{is_enough, is_other, is_other_than, is_young, jitter};
 use super::learned::Lesson;

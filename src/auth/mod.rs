@@ -13,15 +13,16 @@
 //!
 //! Where both servers know DPoP the tokens are bound to a key of ours (`binding`), and [`dpop`] proves it with each request.
 //!
-//! Where several processes need the same sign-in, `turn` decides which asks a person; it is done by a [`helper`], a
-//! process that outlives the host. `device` is the way where no browser can come back (RFC 8628). Where nobody signs in at all,
-//! [`machine`] asks for a token with what a program has to show.
+//! Where several processes need the same sign-in, `turn` decides which asks a person, in an `attempt`; it is done by a
+//! [`helper`], a process that outlives the host. `device` is the way where no browser can come back (RFC 8628). Where
+//! nobody signs in at all, [`machine`] asks for a token with what a program has to show.
 //!
 //! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
 pub mod adopt;
 mod answers;
 pub mod assertion;
+mod attempt;
 pub mod authorizer;
 mod binding;
 pub mod browser;
@@ -33,8 +34,10 @@ pub mod discovery;
 pub mod dpop;
 pub mod enterprise;
 pub mod entry;
+mod grant;
 pub mod guard;
 pub mod helper;
+mod house;
 pub mod http;
 mod identity;
 pub mod kept;
@@ -48,12 +51,15 @@ mod progress;
 pub mod providers;
 pub mod registration;
 mod renewal;
+mod resolver;
+mod revocation;
 pub mod scope;
 mod settings;
 mod signin;
 pub mod signing;
 pub mod tokens;
 mod turn;
+mod wire;
 pub mod workload;
 
 use std::sync::Arc;
@@ -67,7 +73,7 @@ pub use dpop::Dpop;
 pub use helper::Helper;
 pub use settings::{Announce, Browser, Clock, Notice, Pasted, Settings};
 
-use crate::frame::{Trouble, capitalised};
+use crate::frame::{Trouble, capitalised, is_mark};
 use crate::secret::Secret;
 use crate::store;
 use challenge::Challenge;
@@ -392,7 +398,6 @@ impl Cause {
 /// Somebody else's text, fit for a terminal, a log or a chat window: no control or direction marks, at most `longest`
 /// characters (T25).
 pub(crate) fn plain(text: &str, longest: usize) -> String {
-    let is_mark = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}');
     let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut plain: String = clean.filter(|c| !is_mark(*c)).take(longest + 1).collect();
     if plain.chars().count() > longest {
@@ -440,5 +445,8 @@ mod tests {
     fn what_others_say_cannot_move_a_terminal() {
         assert_eq!(plain("\x1b]0;owned\x07ok\u{202e}", 80), "]0;owned ok");
         assert_eq!(plain("äöü", 2), "äö…");
+        let hidden = "a\u{61c}b\u{200b}c\u{2028}d\u{feff}e";
+        let shown = (plain(hidden, 80), crate::frame::printable(hidden, 80));
+        assert_eq!(shown, ("abcde".to_owned(), "abcde".to_owned()));
     }
 }

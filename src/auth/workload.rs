@@ -18,8 +18,8 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::Cause;
-use super::authorizer::House;
 use super::entry::Granted;
+use super::house::House;
 use super::machine::{self, Asking, JWT_BEARER, refused};
 use super::tokens::{self, TokenSet};
 use crate::secret::Secret;

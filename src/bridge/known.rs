@@ -64,7 +64,9 @@ pub(super) fn beginning(settings: &Settings) -> Beginning {
         transport: settings.transport,
         remembered,
         known: known.into_iter().map(|(known, ..)| known).collect(),
+        server: settings.server.clone(),
         seed,
+        extensions: settings.extensions.clone(),
         cache_ttl: settings.cache_ttl,
     }
 }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 
+use super::exchange::Road;
 use super::{Bridge, Ended, Inputs, Stop};
 use crate::frame::{Parsed, Trouble};
 use crate::remote::{Outgoing, Remote, Verb};
@@ -23,7 +25,9 @@ const UNREACHED_GRACE: Duration = Duration::from_millis(1500);
 const TOLD_GRACE: Duration = Duration::from_millis(300);
 /// How long the last lines may take to be written when there is no patience left otherwise.
 const LAST_FLUSH: Duration = Duration::from_millis(150);
-/// How long the end of the session, and then the last flush, may take.
+/// How long a session that is ended while others go on may take to end.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// How long the end of the sessions, and then the last flush, may take.
 const FAREWELL: Duration = Duration::from_millis(400);
 
 impl<R: Remote> Bridge<R> {
@@ -140,29 +144,42 @@ impl<R: Remote> Bridge<R> {
     }
 
     async fn say_goodbye(&mut self) {
+        self.farewells = Some(Vec::new());
         let mut actions = Vec::new();
         self.translator.leave(&mut actions);
         let _ = self.act(actions).await;
-        let Some(headers) = self
-            .farewell
-            .take()
-            .filter(|_| !self.stop.now.is_cancelled())
-        else {
+        let farewells = self.farewells.take().unwrap_or_default();
+        if self.stop.now.is_cancelled() {
             return;
+        }
+        let farewells = farewells.into_iter().map(|headers| {
+            let road = Arc::clone(&self.road);
+            self.tracker.spawn(async move { road.end(headers).await })
+        });
+        let farewells: Vec<_> = farewells.collect();
+        let all = async {
+            for farewell in farewells {
+                let _ = farewell.await;
+            }
         };
-        let road = Arc::clone(&self.road);
-        let goodbye = async move {
-            let credential = road.authorizer.current().await.ok().flatten();
+        let _ = time::timeout(FAREWELL, all).await;
+    }
+}
+
+impl<R: Remote> Road<R> {
+    /// Ends a session. Whatever comes back, 405 included, is fine (H-10).
+    pub(super) async fn end(&self, headers: HeaderMap) {
+        let goodbye = async {
+            let credential = self.authorizer.current().await.ok().flatten();
             let outgoing = Outgoing {
                 to: None,
                 verb: Verb::Delete,
                 headers: &headers,
                 credential: credential.as_ref(),
             };
-            let _ = road.remote.send(outgoing).await;
+            let _ = self.remote.send(outgoing).await;
         };
-        // Whatever comes back, 405 included, is fine (H-10).
-        let _ = time::timeout(FAREWELL, goodbye).await;
+        let _ = time::timeout(GOODBYE, goodbye).await;
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod clock;
 mod exchange;
+mod follow;
 mod inflight;
 mod known;
 mod leaving;
@@ -38,6 +39,8 @@ use exchange::{Event, Road};
 use inflight::Inflight;
 use known::beginning;
 use leaving::patience_over;
+pub use pace::chance;
+use pace::{tick, until};
 use reception::Reception;
 
 /// Arrivals that wait for the loop. When full, exchanges stop reading, and the remote feels it.
@@ -80,6 +83,8 @@ pub struct Settings {
     pub call_timeout: Option<Duration>,
     /// How often to ping the remote (`--ping-interval`); never if absent.
     pub ping_interval: Option<Duration>,
+    /// What is declared to the server beside what the host declares.
+    pub extensions: Vec<&'static str>,
     /// How long lists of a server that does not say may be given again (`--cache-ttl`); never if absent.
     pub cache_ttl: Option<Duration>,
     /// How long a request may wait for a person to sign in before it is answered that one is needed. `None` waits as long
@@ -91,10 +96,13 @@ pub struct Settings {
     pub facts: Facts,
     /// The wall clock.
     pub now: fn() -> SystemTime,
+    /// A number from 0 to 1 that nobody can tell beforehand ([`chance`]): how much later than need be what is tried again
+    /// is tried.
+    pub chance: fn() -> f64,
 }
 
 impl Settings {
-    /// The defaults of the command line, remembering nothing.
+    /// The defaults of the command line, remembering nothing and leaving nothing to chance.
     pub fn new(now: fn() -> SystemTime) -> Self {
         Self {
             transport: Transport::default(),
@@ -103,11 +111,13 @@ impl Settings {
             max_in_flight: 512,
             call_timeout: None,
             ping_interval: None,
+            extensions: Vec::new(),
             cache_ttl: None,
             sign_in_patience: Some(Duration::from_secs(45)),
             server: String::new(),
             facts: Facts::nowhere(),
             now,
+            chance: || 0.0,
         }
     }
 }
@@ -153,8 +163,8 @@ struct Bridge<R> {
     grace: Duration,
     /// The host has stopped reading, or has closed its end: nothing can be told to it any more.
     is_deaf: bool,
-    /// Set by the translator's last action.
-    farewell: Option<HeaderMap>,
+    /// Sessions to be ended last of all; none before that time has come.
+    farewells: Option<Vec<HeaderMap>>,
 }
 
 struct Running {
@@ -210,7 +220,7 @@ impl<R: Remote> Bridge<R> {
             stop,
             grace: settings.grace,
             is_deaf: false,
-            farewell: None,
+            farewells: None,
             road: Arc::new(Road {
                 remote,
                 authorizer,
@@ -412,14 +422,22 @@ impl<R: Remote> Bridge<R> {
                         running.token.cancel();
                     }
                 }
-                Action::Wake { after, token } => {
-                    let events = self.road.events.clone();
-                    self.tracker.spawn(async move {
-                        time::sleep(after).await;
-                        let _ = events.send(Event::Woke(token)).await;
-                    });
+                Action::Wake {
+                    after,
+                    token,
+                    is_retry,
+                } => {
+                    let road = Arc::clone(&self.road);
+                    let wake = async move { road.wake(after, token, is_retry).await };
+                    self.tracker.spawn(wake);
                 }
-                Action::EndSession(headers) => self.farewell = Some(headers),
+                Action::EndSession(headers) => match &mut self.farewells {
+                    Some(farewells) => farewells.push(headers),
+                    None => {
+                        let road = Arc::clone(&self.road);
+                        self.tracker.spawn(async move { road.end(headers).await });
+                    }
+                },
             }
         }
         Ok(())
@@ -454,21 +472,5 @@ impl<R: Remote> Bridge<R> {
         };
         self.is_deaf |= !sent;
         sent.then_some(()).ok_or(WriterGone)
-    }
-}
-
-async fn until(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => time::sleep_until(instant).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn tick(ping: &mut Option<time::Interval>) {
-    match ping {
-        Some(ping) => {
-            ping.tick().await;
-        }
-        None => std::future::pending().await,
     }
 }

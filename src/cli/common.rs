@@ -4,30 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::auth::Dpop;
-
-/// Whether tokens are bound to a key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum DpopArg {
-    /// Where both servers know it
-    #[default]
-    Auto,
-    /// Always, or not at all
-    Require,
-    /// Never
-    Off,
-}
-
-impl From<DpopArg> for Dpop {
-    fn from(arg: DpopArg) -> Self {
-        match arg {
-            DpopArg::Auto => Self::Auto,
-            DpopArg::Require => Self::Require,
-            DpopArg::Off => Self::Off,
-        }
-    }
-}
-
 /// How the vault opens.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Vault")]

@@ -6,6 +6,7 @@
 mod cache;
 pub(crate) mod detect;
 mod edit;
+mod extensions;
 mod headers;
 pub mod legacy;
 pub mod legacy_host;
@@ -53,8 +54,10 @@ pub enum Action {
         after: Duration,
         /// Chosen by who asks.
         token: u64,
+        /// It is to try again, or to ask again: somewhat later will do, and many bridges should not do it in step.
+        is_retry: bool,
     },
-    /// Leave the session these headers name (H-10).
+    /// Leave the session these headers name (H-10), at once: what is still to be said in it has been said.
     EndSession(HeaderMap),
 }
 

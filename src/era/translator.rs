@@ -7,18 +7,23 @@ mod probing;
 #[cfg(test)]
 mod probing_tests;
 #[cfg(test)]
+mod replaced_tests;
+#[cfg(test)]
 mod tests;
 mod trial;
+mod wakes;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::cache::Cache;
 use super::detect::{self, Finding};
+use super::extensions;
 use super::{Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Transport};
 use crate::frame::{Frame, Id, Trouble};
 use probing::Probe;
 use trial::Trial;
+use wakes::Wakes;
 
 /// Which era to speak with the remote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,8 +83,12 @@ pub struct Beginning {
     pub remembered: Option<Verdict>,
     /// What a modern remote said of itself then, as far as that may still be repeated (K-01).
     pub known: Vec<Known>,
+    /// What to call a server that does not give its name.
+    pub server: String,
     /// For unguessable handles.
     pub seed: [u8; 32],
+    /// What the bridge can do that a host knows nothing of, by the names under which clients declare it.
+    pub extensions: Vec<&'static str>,
     /// How long lists may be given again whose server does not say (`--cache-ttl`); without it they are not.
     pub cache_ttl: Option<Duration>,
 }
@@ -90,8 +99,11 @@ pub struct Translator {
     beginning: Beginning,
     state: State,
     verdict: Option<Verdict>,
-    /// Translators made so far; each mints exchange ids of its own.
+    /// Relays made so far; each mints exchange ids from a range of its own.
     made: u64,
+    /// Which of them serves the host.
+    serving: u64,
+    wakes: Wakes,
     /// A modern host's looks around, and whether that is all it has done.
     looks: Vec<Id>,
     is_pinned: bool,
@@ -125,6 +137,9 @@ struct Asking {
     held: VecDeque<Frame>,
 }
 
+/// How many exchange ids each relay has, as a power of two.
+const RANGE: u32 = 40;
+
 macro_rules! each {
     ($state:expr, $one:ident => $call:expr) => {
         match $state {
@@ -146,6 +161,8 @@ impl Translator {
             state: State::Fresh,
             verdict: None,
             made: 0,
+            serving: 0,
+            wakes: Wakes::default(),
             looks: Vec::new(),
             is_pinned: false,
             first: None,
@@ -173,8 +190,14 @@ impl Translator {
 
     /// Takes a frame from the host.
     pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        let frame = extensions::declared(frame, &self.beginning.extensions);
         match frame.method() {
-            Some("server/discover") => self.looks.extend(frame.id().cloned()),
+            Some("server/discover") if self.is_pinned => {}
+            Some("server/discover") => {
+                let is_new = |id: &&Id| !self.looks.contains(id);
+                let look = frame.id().filter(is_new).cloned();
+                self.looks.extend(look);
+            }
             Some(_) if detect::is_modern(&frame) => self.is_pinned = true,
             _ => {}
         }
@@ -211,6 +234,10 @@ impl Translator {
         {
             return self.probed(exchange, arrival, actions);
         }
+        if exchange.0 >> RANGE != self.serving {
+            tracing::debug!(exchange = exchange.0, ?arrival, "for a relay that is gone");
+            return;
+        }
         if self.trial.is_some() {
             self.cache.remote_says(exchange, &arrival);
             return self.on_trial(exchange, arrival, actions);
@@ -229,11 +256,18 @@ impl Translator {
 
     /// A time asked for with [`Action::Wake`] is over.
     pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
-        // One that is not its own does nothing to either.
-        if let Some(probe) = &mut self.probe {
-            probe.woke(token, actions);
-        }
+        let Some((relay, token)) = self.wakes.take(token) else {
+            return;
+        };
         let mut done = Vec::new();
+        if let Some(probe) = self.probe.as_mut().filter(|probe| probe.made == relay) {
+            probe.woke(token, &mut done);
+            self.wakes.note(relay, &mut done);
+            return actions.extend(done);
+        }
+        if relay != self.serving {
+            return; // asked for by one that is gone
+        }
         match &mut self.state {
             State::Fresh | State::Asking(_) | State::Legacy(_) => {}
             State::Modern(relay) => relay.woke(token, &mut done),
@@ -245,17 +279,23 @@ impl Translator {
 
     /// Asks the remote whether it is there, where the era has a way to.
     pub fn ping(&mut self, actions: &mut Vec<Action>) {
-        each!(&mut self.state, relay => relay.ping(actions));
+        let mut done = Vec::new();
+        each!(&mut self.state, relay => relay.ping(&mut done));
+        self.tell(done, actions);
     }
 
     /// The host has closed stdin: it can answer nothing any more.
     pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
-        each!(&mut self.state, relay => relay.host_gone(actions));
+        let mut done = Vec::new();
+        each!(&mut self.state, relay => relay.host_gone(&mut done));
+        self.tell(done, actions);
     }
 
     /// The last thing.
     pub fn leave(&mut self, actions: &mut Vec<Action>) {
-        each!(&mut self.state, relay => relay.leave(actions));
+        let mut done = Vec::new();
+        each!(&mut self.state, relay => relay.leave(&mut done));
+        self.tell(done, actions);
     }
 
     /// Frames of the host that wait for the remote.
@@ -290,8 +330,16 @@ impl Translator {
                 .drain(..)
                 .map(|id| Action::Reply(left.reply(&id))),
         );
+        // And what was begun with the remote is ended: it would be heard as part of what begins now.
         self.trial = None;
-        self.probe = None;
+        if let Some(mut probe) = self.probe.take() {
+            probe.abandon(actions);
+        }
+        match &mut self.state {
+            State::Modern(relay) => relay.abandon(actions),
+            State::ModernHost(relay) => relay.end(actions),
+            _ => {}
+        }
         self.state = State::Fresh;
         self.first_words(initialize, actions);
     }
@@ -355,7 +403,9 @@ impl Translator {
         actions: &mut Vec<Action>,
     ) {
         let mint = self.mint();
+        self.serving = self.made;
         let transport = self.beginning.transport;
+        let mut done = Vec::new();
         self.cache.clear();
         self.state = match (found, is_host_modern) {
             (Finding::Modern(_), true) => State::Modern(Box::new(Modern::new(mint))),
@@ -367,7 +417,11 @@ impl Translator {
                 // A host that skips the handshake is introduced; the answer to that is nobody's and goes nowhere.
                 let initialize = initialize.unwrap_or_else(introduction);
                 State::LegacyHost(Box::new(LegacyHost::new(
-                    mint, &discover, initialize, actions,
+                    mint,
+                    &discover,
+                    &self.beginning.server,
+                    initialize,
+                    &mut done,
                 )))
             }
             (_, true) => State::ModernHost(Box::new(ModernHost::new(
@@ -377,6 +431,8 @@ impl Translator {
             ))),
             (_, false) => State::Legacy(Box::new(Legacy::minting(transport, mint))),
         };
+        self.wakes.note(self.serving, &mut done);
+        actions.extend(done);
         for frame in held {
             self.from_host(frame, actions);
         }
@@ -385,7 +441,7 @@ impl Translator {
     /// A mint whose numbers meet nobody else's.
     fn mint(&mut self) -> Mint {
         self.made += 1;
-        Mint::beyond(self.made << 32)
+        Mint::beyond(self.made << RANGE)
     }
 }
 

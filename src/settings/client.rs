@@ -141,12 +141,7 @@ mod tests {
 
     fn around() -> Surroundings {
         let variables = [("ID", "abc"), ("SECRET", "s3\"cret"), ("EMPTY", "")];
-        Surroundings {
-            variables: variables
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
-            ..Surroundings::default()
-        }
+        crate::surroundings::around(&variables)
     }
 
     fn info(text: &str) -> Result<Identity, Error> {

@@ -202,6 +202,34 @@ async fn login_gets_a_token_now_and_status_says_how() {
     );
 }
 
+/// X-01: a server may look among the client's capabilities for how it may be signed in to.
+#[tokio::test]
+async fn the_server_is_told_which_extensions_are_in_use_and_nothing_where_none_is() {
+    let authority = Authority::start().await;
+    authority.add_secret_client("robot", SECRET, "client_secret_basic");
+    let remote = protected_by(&authority).await;
+    let url = remote.url();
+    let robot = ["--client-credentials", "--client-id", "robot"];
+    let with = [&robot[..], &["--client-secret-env", "ROBOT", &url]].concat();
+    played(Process::start_with(&with, &[("ROBOT", SECRET)])).await;
+    let declared = initialized(&remote)["params"]["capabilities"]["extensions"].clone();
+    let wanted = serde_json::json!({ "io.modelcontextprotocol/oauth-client-credentials": {} });
+    assert_eq!(declared, wanted);
+
+    let open = Server::that(ordinary).await;
+    played(Process::start_with(&[&open.url()], &[])).await;
+    let wanted: Value = serde_json::from_str(INITIALIZE).unwrap();
+    assert_eq!(initialized(&open), wanted);
+}
+
+/// The last `initialize` that came.
+fn initialized(server: &Server) -> Value {
+    let asks = server.all();
+    let mut bodies = asks.iter().rev().map(|ask| &ask.body);
+    let body = bodies.find(|body| body.contains(r#""initialize""#));
+    serde_json::from_str(body.unwrap()).unwrap()
+}
+
 #[tokio::test]
 async fn a_script_gets_a_machines_token_though_none_was_there() {
     let home = tempfile::tempdir().unwrap();

@@ -44,6 +44,8 @@ pub struct Legacy {
     is_host_gone: bool,
     /// Whether the session is being opened again, rather than for the first time.
     is_reopening: bool,
+    /// Why that failed the last time.
+    why_broken: Option<Trouble>,
     transport: Transport,
     sse: sse::State,
 }
@@ -93,6 +95,7 @@ impl Legacy {
             is_host_ready: false,
             is_host_gone: false,
             is_reopening: false,
+            why_broken: None,
             transport,
             sse: sse::State::for_transport(transport),
         }
@@ -222,6 +225,38 @@ impl Legacy {
         if self.session.named().is_some() && !self.sse.is_chosen() {
             actions.push(Action::EndSession(self.session.headers()));
         }
+    }
+
+    /// The last thing, where the loop goes on: the session is left at once and nothing more is heard of it.
+    pub(in crate::era) fn abandon(&mut self, actions: &mut Vec<Action>) {
+        let mut open: Vec<_> = self.pending.drain().map(|(exchange, _)| exchange).collect();
+        open.sort_unstable();
+        actions.extend(open.into_iter().map(Action::Close));
+        self.leave(actions);
+    }
+
+    /// Whether the session is open, and its standing stream if there is to be one.
+    pub(in crate::era) fn is_open(&self) -> bool {
+        self.gate == Gate::Open
+    }
+
+    /// Why the session is lost and could not be opened again, if that is so.
+    pub(in crate::era) fn broken(&self) -> Option<&Trouble> {
+        let why = self.why_broken.as_ref();
+        why.filter(|_| self.gate == Gate::Broken)
+    }
+
+    /// Tries that again, without a request that would make it necessary.
+    pub(in crate::era) fn mend(&mut self, actions: &mut Vec<Action>) {
+        if self.gate == Gate::Broken {
+            self.reopen(actions);
+        }
+    }
+
+    /// Whether nothing is being said but what nobody waits for.
+    pub(in crate::era) fn is_quiet(&self) -> bool {
+        let is_no_matter = |pending: &Pending| matches!(pending.role, Role::Listen | Role::Ping);
+        self.waiting.is_empty() && self.pending.values().all(is_no_matter)
     }
 
     fn forward(&mut self, said: Waiting, actions: &mut Vec<Action>) {

@@ -217,6 +217,7 @@ impl Legacy {
         } else {
             Gate::Open
         };
+        self.why_broken = self.is_reopening.then(|| why.clone());
         for said in std::mem::take(&mut self.waiting) {
             if let Outline::Request { id, .. } = said.frame.outline() {
                 actions.push(Action::Reply(why.reply(id)));

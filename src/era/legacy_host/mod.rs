@@ -34,10 +34,17 @@ pub struct LegacyHost {
 }
 
 impl LegacyHost {
-    /// `discover` is the remote's `DiscoverResult` as JSON text, `initialize` the host's request, which it answers at once.
-    pub fn new(mint: Mint, discover: &str, initialize: Frame, actions: &mut Vec<Action>) -> Self {
+    /// `discover` is the remote's `DiscoverResult` as JSON text, `called` what to call a remote that does not give its name,
+    /// `initialize` the host's request, which it answers at once.
+    pub fn new(
+        mint: Mint,
+        discover: &str,
+        called: &str,
+        initialize: Frame,
+        actions: &mut Vec<Action>,
+    ) -> Self {
         let mut new = Self {
-            between: Between::new(discover),
+            between: Between::new(discover, called),
             inner: Modern::new(mint),
         };
         new.from_host(initialize, actions);
@@ -121,9 +128,14 @@ impl LegacyHost {
                     Action::Reply(frame) => self.between.remote_says(&frame),
                     // It forgets requests of ours, which no host has ever heard of.
                     Action::Forget(_) => {}
-                    Action::Wake { after, token } => actions.push(Action::Wake {
+                    Action::Wake {
+                        after,
+                        token,
+                        is_retry,
+                    } => actions.push(Action::Wake {
                         after,
                         token: token << 1,
+                        is_retry,
                     }),
                     other => actions.push(other),
                 }
@@ -137,9 +149,10 @@ impl LegacyHost {
                     Said::Up(frame) => self.inner.from_host(frame, &mut done),
                     Said::Down(frame) => actions.push(Action::Reply(frame)),
                     Said::Forget(id) => actions.push(Action::Forget(id)),
-                    Said::Wake(after, token) => actions.push(Action::Wake {
+                    Said::Wake(after, token, is_retry) => actions.push(Action::Wake {
                         after,
                         token: (token << 1) | 1,
+                        is_retry,
                     }),
                 }
             }
@@ -191,7 +204,8 @@ enum Said {
     Down(Frame),
     /// The host's request of that id is owed nothing.
     Forget(Id),
-    Wake(Duration, u64),
+    /// When, whose, and whether it is to try again.
+    Wake(Duration, u64, bool),
 }
 
 /// What is to be done when a time is over.
@@ -210,10 +224,10 @@ enum Due {
 }
 
 impl Between {
-    fn new(discover: &str) -> Self {
+    fn new(discover: &str, called: &str) -> Self {
         Self {
             host: Host::default(),
-            remote: Remote::read(discover),
+            remote: Remote::read(discover, called),
             level: None,
             calls: BTreeMap::new(),
             roles: HashMap::new(),
@@ -309,7 +323,8 @@ impl Between {
 
     fn wake(&mut self, after: Duration, due: Due) {
         let token = self.number();
+        let is_retry = matches!(due, Due::Resume(..) | Due::Poll(_) | Due::Relisten);
         self.due.insert(token, due);
-        self.said.push(Said::Wake(after, token));
+        self.said.push(Said::Wake(after, token, is_retry));
     }
 }

@@ -1,5 +1,7 @@
 //! The handshake a modern remote does not have: what the host is told of the remote, and the remote of the host.
 
+use serde_json::json;
+
 use crate::era::edit::Object;
 use crate::frame::Frame;
 
@@ -39,6 +41,8 @@ pub(in crate::era) fn declared(initialize: &Frame) -> Object {
 pub(super) struct Remote {
     discovered: Object,
     capabilities: Object,
+    /// What it is called if it does not say.
+    called: String,
 }
 
 impl Host {
@@ -114,12 +118,13 @@ impl Host {
 }
 
 impl Remote {
-    pub(super) fn read(discover: &str) -> Self {
+    pub(super) fn read(discover: &str, called: &str) -> Self {
         let discovered = Object::read(discover).unwrap_or_default();
         let capabilities = discovered.get("capabilities").and_then(Object::read);
         Self {
             capabilities: capabilities.unwrap_or_default(),
             discovered,
+            called: called.to_owned(),
         }
     }
 
@@ -167,12 +172,9 @@ impl Remote {
         let mut result = Object::default();
         result.set("protocolVersion", format!("\"{version}\""));
         result.set("capabilities", capabilities.text());
-        result.set(
-            "serverInfo",
-            server
-                .filter(|server| server.starts_with('{'))
-                .unwrap_or(r#"{"name":"remote","version":"0"}"#),
-        );
+        let unnamed = json!({"name": self.called, "version": "0"}).to_string();
+        let server = server.filter(|server| server.starts_with('{'));
+        result.set("serverInfo", server.unwrap_or(&unnamed));
         if let Some(instructions) = self.discovered.get("instructions") {
             result.set("instructions", instructions);
         }
@@ -200,6 +202,7 @@ mod tests {
     fn the_discover_result_becomes_an_initialize_result() {
         let remote = Remote::read(
             r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"tasks":{},"logging":{},"extensions":{"io.modelcontextprotocol/tasks":{},"com.x/y":{"n":1e400}}},"instructions":"Be kind.","ttlMs":5,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"3"}}}"#,
+            "x",
         );
         assert_eq!(
             remote.initialize_result("2025-06-18"),
@@ -211,10 +214,11 @@ mod tests {
 
     #[test]
     fn a_remote_that_gives_no_name_still_has_one() {
-        let older = Remote::read(r#"{"capabilities":{},"serverInfo":{"name":"old"}}"#);
+        let older = Remote::read(r#"{"capabilities":{},"serverInfo":{"name":"old"}}"#, "x");
         assert!(older.initialize_result(V11).contains(r#"{"name":"old"}"#));
-        let nameless = Remote::read("{}").initialize_result(V11);
-        assert!(nameless.contains(r#""serverInfo":{"name":"remote","version":"0"}"#));
+        let nameless = Remote::read("{}", "mcp.example.com").initialize_result(V11);
+        let named = r#""serverInfo":{"name":"mcp.example.com","version":"0"}"#;
+        assert!(nameless.contains(named), "{nameless}");
     }
 
     #[test]

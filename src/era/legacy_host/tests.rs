@@ -18,7 +18,7 @@ pub(super) struct Talk {
 impl Talk {
     pub(super) fn begin(version: &str, capabilities: &str, remote: &str) -> Self {
         let mut talk = Self {
-            between: Between::new(&format!(r#"{{"capabilities":{remote}}}"#)),
+            between: Between::new(&format!(r#"{{"capabilities":{remote}}}"#), "x"),
         };
         let answer = talk.host(&format!(
             r#"{{"id":0,"method":"initialize","params":{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{{"name":"h","version":"1"}}}}}}"#
@@ -69,7 +69,7 @@ impl Talk {
                 }
                 Said::Down(frame) => format!("down {}", shown(frame.text())),
                 Said::Forget(id) => format!("forget {id}"),
-                Said::Wake(after, token) => format!("wake {} {token}", after.as_millis()),
+                Said::Wake(after, token, _) => format!("wake {} {token}", after.as_millis()),
             })
             .collect()
     }

@@ -10,7 +10,7 @@ const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","param
 fn begin() -> LegacyHost {
     let mut actions = Vec::new();
     let initialize = Frame::parse(INITIALIZE).unwrap();
-    let host = LegacyHost::new(Mint::default(), DISCOVERED, initialize, &mut actions);
+    let host = LegacyHost::new(Mint::default(), DISCOVERED, "x", initialize, &mut actions);
     assert_eq!(
         replies(&actions),
         [

@@ -65,7 +65,11 @@ impl Modern {
         tracing::debug!(method, ?after, why = trouble.message, "asking again");
         let token = self.mint.number();
         self.waiting.insert(token, waiting);
-        actions.push(Action::Wake { after, token });
+        actions.push(Action::Wake {
+            after,
+            token,
+            is_retry: true,
+        });
         None
     }
 

@@ -229,6 +229,7 @@ impl Modern {
         actions.push(Action::Wake {
             after: STEADY,
             token,
+            is_retry: false,
         });
         self.tools.list_changed();
         actions.extend(notices.into_iter().map(Action::Reply));
@@ -306,7 +307,11 @@ impl Modern {
             why = trouble.message,
             "a subscription lost its stream"
         );
-        actions.push(Action::Wake { after, token: key });
+        actions.push(Action::Wake {
+            after,
+            token: key,
+            is_retry: true,
+        });
     }
 }
 

@@ -1,124 +1,62 @@
 //! A modern host with a legacy remote: the session is kept here (protocol.md 2.8).
 //!
-//! Towards the remote this is a legacy host, played to a [`Legacy`] relay: the relay opens the session, opens it again
-//! when it is lost, resumes streams and falls back to HTTP+SSE, and knows nothing of the era of the real host. Towards
-//! the host this is a modern server. What is in between: requests lose their envelope and answers gain theirs (`shape`),
-//! the remote's own requests become questions in results (`park`), and `subscriptions/listen` is made of what a
-//! session offers (`listen`).
+//! What a legacy remote may ask of its host is settled once a session, while a modern host says with every request what
+//! it can do. So the session is opened with what the first request declares, and when a later one declares more, another
+//! session is opened with all that was ever declared and takes the place of the first. There is one session at a time for
+//! what is new: a session per set of capabilities would split what the remote remembers of its host between them for good,
+//! where this parts from it once. What one request has not declared the remote may still want to ask for its sake; that is
+//! refused here, question by question (M-08).
+//!
+//! Nothing in flight is lost: the old session goes on until its answers have come, its questions are answered and the
+//! new one is open; a remote that refuses a second session leaves the first as it was.
 
-mod listen;
-mod log;
-mod park;
+mod capabilities;
+mod session;
 mod shape;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fmt;
+use super::{Action, Arrival, ExchangeId, Mint, Transport};
+use crate::frame::{Frame, INTERNAL_ERROR, Id, Outline, member_of};
+use capabilities::Capabilities;
+use session::Session;
 
-use super::{Action, Arrival, ExchangeId, Legacy, Mint, Standing, Transport};
-use crate::frame::{Frame, INTERNAL_ERROR, Id, Outline, Trouble};
-
-use listen::Subscriptions;
-use park::{Asked, Due, Parked, Seed};
-use shape::{Answer, Server};
+/// Sessions that one host may have in its life. It is a modest number because the sets that hosts declare are few; one
+/// that says something new each time stays with the last.
+const MAX_SESSIONS: u64 = 8;
+/// Sessions at once.
+const MAX_AT_ONCE: usize = 4;
+/// Each session counts in a range of its own, so that by its number it is known whose an exchange or a time is.
+const RANGE: u32 = 36;
 
 /// The translator.
+#[derive(Debug)]
 pub struct ModernHost {
-    inner: Legacy,
-    handshake: Handshake,
-    /// What the host said before the session was open, in order.
-    held: VecDeque<Frame>,
-    server: Server,
-    /// Counts ids, handles and times asked for.
-    count: u64,
-    seed: Seed,
-    /// Every request of the host's that is with the remote, the oldest first, by the number in its id.
-    calls: BTreeMap<u64, Call>,
-    /// Requests of our own, by the number in their ids.
-    errands: HashMap<u64, Errand>,
-    /// How talkative the remote has been told to be, and is being told to be.
-    level: Option<usize>,
-    levelling: Option<usize>,
-    /// Calls whose answer is a question, by the handle the host was given.
-    parked: HashMap<String, Parked>,
-    /// What to do when a time is over.
-    due: HashMap<u64, Due>,
-    subscriptions: Subscriptions,
-    /// The exchange that is being heard.
-    hearing: Option<ExchangeId>,
-    is_host_gone: bool,
-}
-
-/// How far the session is, seen from here.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Handshake {
-    None,
-    /// `initialize` is out.
-    Begun(u64),
-    /// Answered; the relay knows what to wait for.
-    Done,
-}
-
-/// A request of the host's that the remote has.
-struct Call {
-    /// Whom the answer is for; nobody, while it is parked.
-    host: Option<Id>,
-    method: Box<str>,
-    digest: [u8; 32],
-    /// The host's progress token, as JSON text.
-    token: Option<String>,
-    level: Option<usize>,
-    /// What this request declared that its host can do.
-    capabilities: String,
-    /// The exchange it went out on.
-    exchange: Option<ExchangeId>,
-    /// It waits for the remote to take a log level.
-    held: Option<Frame>,
-    /// What the remote wants to know before it answers.
-    asked: Vec<Asked>,
-    /// Counts what it asked.
-    questions: u64,
-    /// The answer that came while it was parked.
-    answer: Option<Frame>,
-}
-
-/// A request of our own.
-enum Errand {
-    Initialize,
-    Level,
-    /// To subscribe or to unsubscribe.
-    Watch(String),
-}
-
-impl fmt::Debug for ModernHost {
-    /// Without its seed and its handles.
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("ModernHost")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
-    }
+    /// Where exchange ids begin.
+    base: u64,
+    transport: Transport,
+    seed: [u8; 32],
+    /// Takes what the host asks.
+    current: Session,
+    /// Will take its place when it is open.
+    next: Option<Session>,
+    /// Sessions that only finish what they have begun.
+    outgrown: Vec<Session>,
+    /// Sessions so far.
+    opened: u64,
 }
 
 impl ModernHost {
     /// `seed` is 32 random bytes from which unguessable handles are made.
     pub fn new(mint: Mint, transport: Transport, seed: [u8; 32]) -> Self {
         Self {
-            inner: Legacy::minting(transport, mint),
-            handshake: Handshake::None,
-            held: VecDeque::new(),
-            server: Server::default(),
-            count: 0,
-            seed: Seed::new(seed),
-            calls: BTreeMap::new(),
-            errands: HashMap::new(),
-            level: None,
-            levelling: None,
-            parked: HashMap::new(),
-            due: HashMap::new(),
-            subscriptions: Subscriptions::default(),
-            hearing: None,
-            is_host_gone: false,
+            base: mint.0,
+            transport,
+            seed,
+            current: Session::new(0, mint, transport, seed, Capabilities::default()),
+            next: None,
+            outgrown: Vec::new(),
+            opened: 1,
         }
     }
 
@@ -129,14 +67,19 @@ impl ModernHost {
                 tracing::debug!(?frame, "an answer from a host that was asked nothing");
             }
             Outline::Notification { .. } => match frame.cancels() {
-                Some(id) => self.cancel(&id, frame.param("reason"), actions),
-                None => self.notified(frame, actions),
+                Some(id) => {
+                    for session in self.sessions() {
+                        session.cancel(&id, frame.param("reason"), actions);
+                    }
+                }
+                None => self.current.notified(frame, actions),
             },
             Outline::Request { id, method } => match shape::check(&frame, id, method) {
                 Err(refusal) => actions.push(Action::Reply(refusal)),
-                Ok(()) => self.requested(frame, actions),
+                Ok(()) => self.session_for(&frame).requested(frame, actions),
             },
         }
+        self.settle(actions);
     }
 
     /// Takes what an exchange brought.
@@ -146,351 +89,172 @@ impl ModernHost {
         arrival: Arrival,
         actions: &mut Vec<Action>,
     ) {
-        self.subscriptions.stream_changed(exchange, &arrival);
-        self.hearing = Some(exchange);
-        let mut heard = Vec::new();
-        self.inner.from_remote(exchange, arrival, &mut heard);
-        self.translate(heard, actions);
-        self.hearing = None;
-        self.acknowledge(actions);
+        let number = exchange.0.wrapping_sub(self.base);
+        if let Some(session) = self.counting(number) {
+            session.heard(exchange, arrival, actions);
+            self.settle(actions);
+        }
     }
 
     /// A time asked for with [`Action::Wake`] is over.
     pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
-        match self.due.remove(&token) {
-            Some(Due::Ask(number)) => self.ask(number, actions),
-            Some(Due::Expire(handle)) => self.expire(&handle, actions),
-            Some(Due::Late(number)) => self.logs_are_in(number, actions),
-            None => {}
+        if let Some(session) = self.counting(token) {
+            session.woke(token, actions);
+            self.settle(actions);
         }
     }
 
-    /// Frames of the host that wait for the session.
+    /// Frames of the host that wait for a session.
     pub fn waiting(&self) -> usize {
-        self.held.len() + self.inner.waiting()
+        let others = self.next.iter().chain(&self.outgrown);
+        std::iter::once(&self.current)
+            .chain(others)
+            .map(Session::waiting)
+            .sum()
     }
 
     /// Asks the remote whether it is there, where the era has a way to.
     pub fn ping(&mut self, actions: &mut Vec<Action>) {
-        let mut heard = Vec::new();
-        self.inner.ping(&mut heard);
-        self.translate(heard, actions);
+        for session in self.sessions() {
+            session.ping(actions);
+        }
     }
 
     /// The host has closed stdin: it can answer nothing any more, and cancel no subscription. Calls go on.
     pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
-        self.is_host_gone = true;
-        self.end_subscriptions(actions);
-        self.ask_no_more(actions);
-        let mut heard = Vec::new();
-        self.inner.host_gone(&mut heard);
-        self.translate(heard, actions);
+        for session in self.sessions() {
+            session.host_gone(actions);
+        }
+        self.settle(actions);
     }
 
     /// The last thing.
     pub fn leave(&mut self, actions: &mut Vec<Action>) {
-        self.inner.leave(actions);
-    }
-
-    fn number(&mut self) -> u64 {
-        self.count += 1;
-        self.count
-    }
-
-    fn requested(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        match self.handshake {
-            Handshake::Done => self.serve(frame, actions),
-            Handshake::Begun(_) => self.held.push_back(frame),
-            Handshake::None => {
-                let params = shape::initialize(&frame);
-                self.held.push_back(frame);
-                let number = self.number();
-                self.handshake = Handshake::Begun(number);
-                self.run(number, Errand::Initialize, "initialize", &params, actions);
-            }
+        for session in self.sessions() {
+            session.leave(actions);
         }
     }
 
-    fn notified(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        match frame.method() {
-            Some("notifications/initialized" | "notifications/roots/list_changed") => {
-                tracing::debug!(?frame, "not part of this revision");
-            }
-            _ => match self.handshake {
-                Handshake::Done => {
-                    if let Some(frame) = shape::downgrade(&frame, None) {
-                        self.tell(frame, actions);
-                    }
-                }
-                Handshake::Begun(_) => self.held.push_back(frame),
-                Handshake::None => tracing::debug!(?frame, "nobody to tell yet"),
-            },
+    /// The last thing, where the loop goes on with another relay: nothing of this one may be heard any more.
+    pub(in crate::era) fn end(&mut self, actions: &mut Vec<Action>) {
+        for session in self.sessions() {
+            session.end(actions);
         }
     }
 
-    fn serve(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        let Outline::Request { id, method } = frame.outline() else {
-            return self.notified(frame, actions);
+    fn sessions(&mut self) -> impl Iterator<Item = &mut Session> {
+        let others = self.next.iter_mut().chain(&mut self.outgrown);
+        std::iter::once(&mut self.current).chain(others)
+    }
+
+    /// The session that this number is of.
+    fn counting(&mut self, number: u64) -> Option<&mut Session> {
+        self.sessions()
+            .find(|session| session.range() == number >> RANGE)
+    }
+
+    /// Where a request is to go: to the session that has parked it, or to one whose remote may ask what it declares.
+    fn session_for(&mut self, request: &Frame) -> &mut Session {
+        let state = request.param("requestState");
+        let state: Option<String> = state.and_then(|state| serde_json::from_str(state).ok());
+        let has_it = |session: &Session| {
+            let state = state.as_deref();
+            state.is_some_and(|state| session.has_parked(state))
         };
-        let is_retry =
-            frame.param("requestState").is_some() || frame.param("inputResponses").is_some();
-        match &**method {
-            "server/discover" => {
-                let result = self.server.discover();
-                actions.push(Action::Reply(Frame::result(id, &result)));
-            }
-            "subscriptions/listen" => self.listen(&frame, id, actions),
-            method if shape::may_ask(method) && is_retry => self.retry(&frame, id, actions),
-            _ => self.call(&frame, id, actions),
+        let is_parked = self.sessions().any(|session| has_it(session));
+        if !is_parked && self.is_outgrown_by(request) {
+            return self.next.as_mut().unwrap_or(&mut self.current);
         }
+        let mut others = self.outgrown.iter_mut();
+        let found = others.find(|session| has_it(session));
+        found.unwrap_or(&mut self.current)
     }
 
-    /// Sends a request on.
-    fn call(&mut self, frame: &Frame, id: &Id, actions: &mut Vec<Action>) {
-        let number = self.number();
-        let Some(request) = ours(number).and_then(|ours| shape::downgrade(frame, Some(&ours)))
-        else {
-            let words = "The request cannot be translated.";
-            return actions.push(Action::Reply(Trouble::new("bad_request", words).reply(id)));
-        };
-        let level = shape::level(frame).filter(|_| self.server.logs());
-        let waits = level.is_some();
-        let call = Call {
-            host: Some(id.clone()),
-            method: frame.method().unwrap_or_default().into(),
-            digest: shape::digest(frame),
-            token: shape::progress_token(frame).map(str::to_owned),
-            level,
-            capabilities: shape::capabilities(frame).to_owned(),
-            exchange: None,
-            held: waits.then(|| request.clone()),
-            asked: Vec::new(),
-            questions: 0,
-            answer: None,
-        };
-        self.calls.insert(number, call);
-        if waits {
-            self.settle_level(actions);
-        } else {
-            self.tell(request, actions);
+    /// Whether a request declares more than the present session knows. Another session that knows it is then prepared,
+    /// if there may be one.
+    fn is_outgrown_by(&mut self, request: &Frame) -> bool {
+        let declared = Capabilities::of(request);
+        if self.current.is_unopened() {
+            let all = self.current.declared().join(&declared);
+            self.current.declare(all);
         }
+        // These are answered here, so there is nothing that the remote could ask for their sake.
+        let is_ours = matches!(
+            request.method(),
+            Some("server/discover" | "subscriptions/listen")
+        );
+        if is_ours || self.current.declared().cover(&declared) {
+            return false;
+        }
+        if self.next.is_none() {
+            self.outgrow(&declared);
+        }
+        true
     }
 
-    /// Lets calls go that want no more talk than the remote has been told to make, and tells it if they want more. The
-    /// level is the session's, so it only ever rises; what a request did not ask for is kept from it one by one.
-    fn settle_level(&mut self, actions: &mut Vec<Action>) {
-        let held = |call: &Call| call.held.as_ref().and(call.level);
-        if self.levelling.is_none()
-            && let Some(wanted) = self.calls.values().filter_map(held).min()
-            && self.level.is_none_or(|level| wanted < level)
-            && let Some(params) = shape::level_params(wanted)
-        {
-            self.levelling = Some(wanted);
-            let number = self.number();
-            self.run(number, Errand::Level, "logging/setLevel", &params, actions);
+    /// Prepares a session in which the remote may ask all that it may ask now, and this.
+    fn outgrow(&mut self, declared: &Capabilities) {
+        if self.opened >= MAX_SESSIONS || self.outgrown.len() + 2 > MAX_AT_ONCE {
+            tracing::debug!("no further session; what the remote may ask stays as it is");
+            return;
         }
-        let Some(level) = self.level else { return };
-        let free = |call: &mut Call| call.held.take_if(|_| call.level >= Some(level));
-        let free: Vec<Frame> = self.calls.values_mut().filter_map(free).collect();
-        for request in free {
-            self.tell(request, actions);
-        }
+        let count = self.opened << RANGE;
+        self.opened += 1;
+        self.next = Some(Session::new(
+            count,
+            Mint::beyond(self.base + count),
+            self.transport,
+            self.seed,
+            self.current.declared().join(declared),
+        ));
     }
 
-    /// Sends a request of our own.
-    fn run(
-        &mut self,
-        number: u64,
-        errand: Errand,
-        method: &str,
-        params: &str,
-        actions: &mut Vec<Action>,
-    ) {
-        if let Some(id) = ours(number) {
-            self.errands.insert(number, errand);
-            self.tell(Frame::request(&id, method, Some(params)), actions);
-        }
-    }
-
-    /// Says something as the relay's host.
-    fn tell(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        let mut heard = Vec::new();
-        self.inner.from_host(frame, &mut heard);
-        self.translate(heard, actions);
-    }
-
-    fn translate(&mut self, heard: Vec<Action>, actions: &mut Vec<Action>) {
-        for action in heard {
-            match action {
-                Action::Reply(frame) => self.remote_says(frame, actions),
-                Action::Forget(_) => {} // of an id that the host does not know
-                Action::Post(post) => {
-                    let number = post.frame.id().filter(|_| post.frame.is_request());
-                    if let Some(call) = number
-                        .and_then(number_of)
-                        .and_then(|number| self.calls.get_mut(&number))
-                    {
-                        call.exchange = Some(post.exchange);
-                    }
-                    actions.push(Action::Post(post));
-                }
-                Action::Listen(listen) => {
-                    let _is_all = matches!(listen.kind, Standing::Sse(_));
-                    self.subscriptions.stream_asked(listen.exchange);
-                    actions.push(Action::Listen(listen));
-                }
-                other => actions.push(other),
-            }
-        }
-    }
-
-    fn remote_says(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        match frame.outline() {
-            Outline::Request { .. } => self.asked(&frame, actions),
-            Outline::Notification { .. } => self.remote_notes(frame, actions),
-            Outline::Response { id, .. } => match id.as_ref().and_then(number_of) {
-                Some(number) => self.answered(number, frame, actions),
-                None => tracing::debug!(?frame, "an answer to nothing we asked"),
-            },
-        }
-    }
-
-    fn answered(&mut self, number: u64, frame: Frame, actions: &mut Vec<Action>) {
-        match self.errands.remove(&number) {
-            Some(Errand::Initialize) => return self.initialized(&frame, actions),
-            Some(Errand::Level) => {
-                // Refused or not, it is not asked again: a call matters more than what is said about it.
-                self.level = self.levelling.take().or(self.level);
-                return self.settle_level(actions);
-            }
-            Some(Errand::Watch(uri)) => return self.watched(&uri, &frame, actions),
-            None => {}
-        }
-        if let Some(call) = self.calls.get_mut(&number)
-            && call.host.is_none()
-        {
-            call.asked.clear();
-            call.answer = Some(frame);
-        } else if self.may_have_logs_behind_it(number) {
-            self.wait_for_logs(number, frame, actions);
-        } else if let Some(call) = self.calls.remove(&number) {
-            self.finish(&call, &frame, actions);
-        }
-    }
-
-    /// Answers the host.
-    fn finish(&mut self, call: &Call, frame: &Frame, actions: &mut Vec<Action>) {
-        let Some(id) = &call.host else { return };
-        match shape::upgrade(frame, id, &call.method, &call.capabilities, &self.server) {
-            Answer::Plain(frame) => actions.push(Action::Reply(frame)),
-            Answer::VisitFirst(visits) => self.send_away(id, call.digest, &visits, actions),
-        }
-    }
-
-    fn initialized(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
-        let held = std::mem::take(&mut self.held);
-        let Some(result) = frame
-            .member("result")
-            .filter(|_| frame.member("error").is_none())
-        else {
-            self.handshake = Handshake::None; // the next request tries again
+    /// Draws the consequences of what has happened to the sessions.
+    fn settle(&mut self, actions: &mut Vec<Action>) {
+        if let Some((why, held)) = self.current.failed() {
             for request in held.iter().filter(|held| held.is_request()) {
-                if let Some(id) = request.id() {
-                    actions.push(Action::Reply(frame.with_id(id)));
+                actions.extend(request.id().map(|id| Action::Reply(why.with_id(id))));
+            }
+        }
+        if let Some(mut next) = self.next.take() {
+            if next.is_open() {
+                tracing::info!("the host can do more than it said; a new session knows it");
+                next.take_over(&mut self.current, actions);
+                self.outgrown
+                    .push(std::mem::replace(&mut self.current, next));
+            } else if let Some((why, held)) = next.failed() {
+                tracing::info!(?why, "no second session; the first one goes on");
+                if is_final(&why) {
+                    next.end(actions);
+                    self.opened = MAX_SESSIONS;
+                } else {
+                    self.next = Some(next); // to be tried again by the next request that needs it
                 }
-            }
-            return;
-        };
-        self.server = Server::read(result);
-        self.handshake = Handshake::Done;
-        let initialized = Frame::notification("notifications/initialized", None);
-        self.tell(initialized, actions);
-        for frame in held {
-            self.serve(frame, actions);
-        }
-    }
-
-    fn remote_notes(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        match frame.method().unwrap_or_default() {
-            "notifications/progress" => {
-                let token = frame
-                    .param("progressToken")
-                    .and_then(Id::parse)
-                    .as_ref()
-                    .and_then(number_of)
-                    .and_then(|number| self.calls.get(&number))
-                    .filter(|call| call.host.is_some())
-                    .and_then(|call| call.token.as_deref());
-                let frame = token.and_then(|token| shape::with_progress_token(&frame, token));
-                actions.extend(frame.map(Action::Reply));
-            }
-            "notifications/message" => {
-                if self.wants_message(&frame) {
-                    actions.push(Action::Reply(frame));
+                for frame in held {
+                    self.current.says(frame, actions);
                 }
+            } else {
+                self.next = Some(next);
             }
-            "notifications/cancelled" => {
-                if let Some(id) = frame.cancels() {
-                    self.withdraw(&id);
-                }
+        }
+        for mut session in std::mem::take(&mut self.outgrown) {
+            if session.is_idle() {
+                session.end(actions);
+            } else {
+                self.outgrown.push(session);
             }
-            // What these tell, a modern host learns by asking again.
-            "notifications/elicitation/complete" | "notifications/tasks/status" => {}
-            "notifications/tools/list_changed"
-            | "notifications/prompts/list_changed"
-            | "notifications/resources/list_changed"
-            | "notifications/resources/updated" => self.publish(&frame, actions),
-            _ => actions.push(Action::Reply(frame)),
-        }
-    }
-
-    fn cancel(&mut self, id: &Id, reason: Option<&str>, actions: &mut Vec<Action>) {
-        let is_it = |frame: &Frame| frame.is_request() && frame.id() == Some(id);
-        if let Some(at) = self.held.iter().position(is_it) {
-            self.held.remove(at);
-            actions.push(Action::Forget(id.clone()));
-        } else if self.unlisten(id) {
-            actions.push(Action::Forget(id.clone()));
-            self.settle_watches(actions);
-        } else if let Some((&number, _)) = self
-            .calls
-            .iter()
-            .find(|(_, call)| call.host.as_ref() == Some(id))
-        {
-            actions.push(Action::Forget(id.clone()));
-            self.stop(number, reason, actions);
-        }
-    }
-
-    /// Tells the remote to stop, and that its questions will not be answered.
-    fn stop(&mut self, number: u64, reason: Option<&str>, actions: &mut Vec<Action>) {
-        let (Some(call), Some(id)) = (self.calls.remove(&number), ours(number)) else {
-            return;
-        };
-        for asked in call.asked {
-            self.tell(asked.declined(), actions);
-        }
-        if call.held.is_none() && call.answer.is_none() {
-            let reason = reason
-                .map(|reason| format!(r#","reason":{reason}"#))
-                .unwrap_or_default();
-            let params = format!(r#"{{"requestId":{id}{reason}}}"#);
-            let notice = Frame::notification("notifications/cancelled", Some(&params));
-            self.tell(notice, actions);
         }
     }
 }
 
-/// An id of ours. The relay's begin otherwise.
-fn ours(number: u64) -> Option<Id> {
-    Id::parse(&format!("\"bridge:host:{number}\""))
-}
-
-/// The number in an id of ours, however the remote spells it.
-fn number_of(id: &Id) -> Option<u64> {
-    let text: String = serde_json::from_str(id.text()).ok()?;
-    let number = text.strip_prefix("bridge:host:")?.parse().ok()?;
-    (ours(number)? == *id).then_some(number)
+/// Whether it was the remote that would not have a second session, rather than something in between.
+fn is_final(why: &Frame) -> bool {
+    let data = why
+        .member("error")
+        .and_then(|error| member_of(error, "data"));
+    let said = |name| data.and_then(|data| member_of(data, name));
+    said("source") != Some(r#""mcpipe""#)
+        || said("kind") == Some(r#""refused""#) && said("retryable") != Some("true")
 }
 
 fn internal(id: &Id, words: &str) -> Frame {

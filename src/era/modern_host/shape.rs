@@ -8,6 +8,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::capabilities::{Capabilities, TASKS, declares};
 use crate::era::edit::Object;
 use crate::frame::{Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Trouble, member_of};
 
@@ -26,7 +27,6 @@ const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 const META_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
 const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
-const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// Log levels, the most talkative first.
 const LEVELS: [&str; 8] = [
@@ -213,20 +213,12 @@ pub(super) fn level_params(rank: usize) -> Option<String> {
 }
 
 /// The parameters of the `initialize` that says to a legacy remote what a modern request says of its host.
-pub(super) fn initialize(frame: &Frame) -> String {
-    let mut capabilities = Object::read(capabilities(frame)).unwrap_or_default();
-    capabilities.remove("tasks");
-    if capabilities.get("roots").is_some() {
-        capabilities.set("roots", "{}"); // nobody announces a change of roots any more
-    }
-    capabilities.edit("extensions", |extensions| {
-        extensions.remove(TASKS);
-    });
+pub(super) fn initialize(frame: &Frame, declared: &Capabilities) -> String {
     let unnamed = json!({"name": "mcpipe", "version": env!("CARGO_PKG_VERSION")}).to_string();
     let info = meta(frame, META_CLIENT).filter(|info| Object::read(info).is_some());
     let mut params = Object::default();
     params.set("protocolVersion", Value::from(LEGACY_VERSION).to_string());
-    params.set("capabilities", capabilities.text());
+    params.set("capabilities", declared.text());
     params.set("clientInfo", info.unwrap_or(&unnamed));
     params.text()
 }
@@ -445,16 +437,6 @@ pub(super) fn needs(frame: &Frame) -> Option<(&'static str, Option<&'static str>
         "roots/list" => Some(("roots", None)),
         _ => None,
     }
-}
-
-/// Whether `capabilities` name it. Elicitation without parts means forms.
-pub(super) fn declares(capabilities: &str, name: &str, part: Option<&str>) -> bool {
-    let Some(found) = member_of(capabilities, name).and_then(Object::read) else {
-        return false;
-    };
-    part.is_none_or(|part| {
-        found.get(part).is_some() || (name, part) == ("elicitation", "form") && found.is_empty()
-    })
 }
 
 /// A notification as part of a subscription (L-03).

@@ -1,5 +1,7 @@
 //! The rules of protocol.md 2.8, one by one: what the host and the remote each see.
 
+mod growth;
+mod losses;
 mod questions;
 mod subscriptions;
 
@@ -8,7 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::frame::Trouble;
 use crate::remote::{Head, Refusal};
+use crate::secret::Secret;
 
 const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"h","version":"1"},"io.modelcontextprotocol/clientCapabilities":{"roots":{},"elicitation":{},"tasks":{}}"#;
 const SERVER: &str = r#"{"protocolVersion":"2025-11-25","serverInfo":{"name":"s","version":"2"},"instructions":"i","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"logging":{},"tasks":{}}}"#;
@@ -38,19 +42,20 @@ impl Rig {
     fn open_to(server: &str, has_stream: bool) -> Self {
         let mut rig = Self::new();
         rig.call(0, "server/discover", "", "");
-        let [(initialize, _)] = rig.posts()[..] else {
-            panic!("no initialize")
-        };
-        rig.answers(
-            initialize,
-            &format!(r#""result":{server}"#),
-            "bridge:host:1",
-        );
-        let [(initialized, _)] = rig.posts()[..] else {
-            panic!("no initialized")
-        };
-        rig.brings(initialized, Arrival::Accepted(Head::default()));
-        let stream = rig.stream();
+        rig.opens(server, has_stream);
+        rig.actions.clear();
+        rig
+    }
+
+    /// The remote goes through the opening of a session; its standing stream.
+    fn opens(&mut self, server: &str, has_stream: bool) -> ExchangeId {
+        let initialize = self.posted();
+        assert_eq!(initialize.1["method"], "initialize");
+        self.settles(&initialize, &format!(r#""result":{server}"#));
+        let initialized = self.posted();
+        assert_eq!(initialized.1["method"], "notifications/initialized");
+        self.brings(initialized.0, Arrival::Accepted(Head::default()));
+        let stream = self.stream();
         let arrival = if has_stream {
             Arrival::Opened(Head::default())
         } else {
@@ -59,9 +64,8 @@ impl Rig {
                 ..Refusal::default()
             })
         };
-        rig.brings(stream, arrival);
-        rig.actions.clear();
-        rig
+        self.brings(stream, arrival);
+        stream
     }
 
     fn says(&mut self, text: &str) {
@@ -72,8 +76,13 @@ impl Rig {
 
     /// A modern request; `params` and `meta` are members, each with a comma behind.
     fn call(&mut self, id: u64, method: &str, params: &str, meta: &str) {
+        self.call_as(id, method, params, &format!("{meta}{META}"));
+    }
+
+    /// The same with another envelope.
+    fn call_as(&mut self, id: u64, method: &str, params: &str, meta: &str) {
         self.says(&format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}"_meta":{{{meta}{META}}}}}}}"#
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}"_meta":{{{meta}}}}}}}"#
         ));
     }
 
@@ -156,7 +165,7 @@ impl Rig {
     fn waits(&mut self, at_most: Duration) {
         let mut tokens = Vec::new();
         self.actions.retain(|action| match action {
-            Action::Wake { after, token } if *after <= at_most => {
+            Action::Wake { after, token, .. } if *after <= at_most => {
                 tokens.push(*token);
                 false
             }
@@ -174,6 +183,14 @@ impl Rig {
             _ => None,
         });
         forgets.collect()
+    }
+}
+
+/// The head of an answer that begins this session.
+fn named(name: &str) -> Head {
+    Head {
+        session: Some(Secret::new(name)),
+        ..Head::default()
     }
 }
 

@@ -21,6 +21,8 @@ const MAX_HELD: usize = 4096;
 /// The question, under way.
 #[derive(Debug)]
 pub(super) struct Probe {
+    /// Which range it mints from.
+    pub(super) made: u64,
     /// Sees to it that the question is asked again where it may be, each time as a new one.
     relay: Modern,
     /// The host's own question, which is answered with what comes.
@@ -37,6 +39,10 @@ impl Probe {
 
     pub(super) fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
         self.relay.woke(token, actions);
+    }
+
+    pub(super) fn abandon(&mut self, actions: &mut Vec<Action>) {
+        self.relay.abandon(actions);
     }
 }
 
@@ -60,6 +66,7 @@ impl Translator {
         actions: &mut Vec<Action>,
     ) {
         let mut relay = Modern::new(self.mint());
+        let made = self.made;
         let meta = match is_host_modern {
             true => detect::declared(first),
             false => declared(first),
@@ -68,8 +75,12 @@ impl Translator {
             true => first.clone(),
             false => detect::question(&relay.fresh_id(), &meta),
         };
-        relay.ask(question, Some(PATIENCE), actions);
+        let mut done = Vec::new();
+        relay.ask(question, Some(PATIENCE), &mut done);
+        self.wakes.note(made, &mut done);
+        actions.extend(done);
         self.probe = Some(Box::new(Probe {
+            made,
             relay,
             own: is_own.then(|| first.clone()),
             capabilities: capabilities(&meta),
@@ -92,6 +103,7 @@ impl Translator {
         let is_evidence = !matches!(arrival, Arrival::GivenUp(_));
         let mut done = Vec::new();
         probe.relay.from_remote(exchange, arrival, &mut done);
+        self.wakes.note(probe.made, &mut done);
         let mut answer = None;
         for action in done {
             match action {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::remote::{Head, Refusal};
 
-fn translator(protocol: Protocol, remembered: Option<Verdict>) -> Translator {
+pub(super) fn translator(protocol: Protocol, remembered: Option<Verdict>) -> Translator {
     Translator::new(Beginning {
         protocol,
         transport: Transport::HttpFirst,
@@ -12,11 +12,11 @@ fn translator(protocol: Protocol, remembered: Option<Verdict>) -> Translator {
     })
 }
 
-fn initialize() -> Frame {
+pub(super) fn initialize() -> Frame {
     Frame::parse(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#).unwrap()
 }
 
-fn posts(actions: &[Action]) -> Vec<(ExchangeId, String)> {
+pub(super) fn posts(actions: &[Action]) -> Vec<(ExchangeId, String)> {
     let post = |action: &Action| match action {
         Action::Post(post) => Some((
             post.exchange,
@@ -128,7 +128,7 @@ fn what_is_said_meanwhile_is_held_and_what_is_cancelled_is_forgotten() {
     assert_eq!(translator.waiting(), 1);
 }
 
-fn modern(id: u64, method: &str) -> Frame {
+pub(super) fn modern(id: u64, method: &str) -> Frame {
     let params = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}"#;
     Frame::request(&Id::ours(id), method, Some(params))
 }

@@ -48,6 +48,7 @@ impl Translator {
         if is_host_modern {
             self.cache.clear();
             self.state = State::Modern(Box::new(Modern::new(self.mint())));
+            self.serving = self.made;
             self.trial = Some(Trial::default());
             self.serve(first.clone(), actions);
             return true;
@@ -60,8 +61,14 @@ impl Translator {
         };
         tracing::debug!("the handshake is answered from memory");
         self.cache.clear();
-        let relay = LegacyHost::new(self.mint(), &known.discover, first.clone(), actions);
+        let mint = self.mint();
+        self.serving = self.made;
+        let mut done = Vec::new();
+        let called = &self.beginning.server;
+        let relay = LegacyHost::new(mint, &known.discover, called, first.clone(), &mut done);
         self.state = State::LegacyHost(Box::new(relay));
+        self.wakes.note(self.serving, &mut done);
+        actions.extend(done);
         self.trial = Some(Trial {
             said: vec![first.clone()],
             doubtful: Vec::new(),
@@ -95,7 +102,8 @@ impl Translator {
     }
 
     /// Passes on what a relay has done, past the cache; what has been answered need not be said again.
-    pub(super) fn tell(&mut self, done: Vec<Action>, actions: &mut Vec<Action>) {
+    pub(super) fn tell(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
+        self.wakes.note(self.serving, &mut done);
         if let Some(trial) = &mut self.trial {
             for action in &done {
                 if let Action::Reply(frame) = action

@@ -50,10 +50,8 @@ fn a_question_is_a_result_and_its_answer_a_retry() {
         "{text}"
     );
     assert!(text.contains(r#""resultType":"input_required""#), "{text}");
-    let state: String = crate::frame::member_of(&text, "result")
-        .and_then(|result| {
-            serde_json::from_str(crate::frame::member_of(result, "requestState")?).ok()
-        })
+    let state: String = member_of(&text, "result")
+        .and_then(|result| serde_json::from_str(member_of(result, "requestState")?).ok())
         .unwrap();
     assert!(!text.contains("ttlMs") && state.len() >= 43, "M-10");
     rig.actions
@@ -147,7 +145,7 @@ fn a_host_that_never_comes_back_ends_the_call() {
 #[test]
 fn only_calls_that_may_carry_a_question_and_declared_it_do() {
     let mut rig = Rig::open();
-    let stream = rig.host.subscriptions.stream_exchange().unwrap();
+    let stream = rig.host.current.stream_exchange().unwrap();
     rig.sends(stream, r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
     assert_eq!(rig.posted().1["result"], json!({}));
     rig.sends(stream, ROOTS);
@@ -201,10 +199,14 @@ fn pages_to_visit_are_a_question_for_hosts_that_can_and_an_error_for_others() {
     let told = rig.told_one();
     let needed = json!({"requiredCapabilities": {"elicitation": {"url": {}}}});
     assert_eq!((code(&told), &told["error"]["data"]), (-32021, &needed));
+    let meta = META.replace(r#""elicitation":{}"#, r#""elicitation":{"url":{}}"#);
     let say = |rig: &mut Rig, more: &str| {
-        let meta = META.replace(r#""elicitation":{}"#, r#""elicitation":{"url":{}}"#);
-        rig.says(&format!(r#"{{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{{{more}"name":"t","_meta":{{{meta}}}}}}}"#));
+        rig.call_as(2, "tools/call", &format!(r#"{more}"name":"t","#), &meta);
     };
+    let mut rig = Rig::new();
+    rig.call_as(0, "server/discover", "", &meta);
+    rig.opens(SERVER, true);
+    rig.told();
     say(&mut rig, "");
     let post = rig.posted();
     rig.settles(&post, error);

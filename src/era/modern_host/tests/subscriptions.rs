@@ -17,7 +17,7 @@ fn listen(rig: &mut Rig, id: &str, filter: &str) {
 /// Opened, with the exchange of its standing stream.
 fn open() -> (Rig, ExchangeId) {
     let rig = Rig::open();
-    let stream = rig.host.subscriptions.stream_exchange().unwrap();
+    let stream = rig.host.current.stream_exchange().unwrap();
     (rig, stream)
 }
 

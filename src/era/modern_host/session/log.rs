@@ -7,14 +7,15 @@
 
 use std::time::Duration;
 
-use super::{Call, Due, ModernHost, shape};
+use super::{Call, Due, Session};
 use crate::era::Action;
+use crate::era::modern_host::shape;
 use crate::frame::Frame;
 
 /// How long an answer waits for what was said before it on another connection.
 const LATE: Duration = Duration::from_millis(20);
 
-impl ModernHost {
+impl Session {
     pub(super) fn wants_message(&self, frame: &Frame) -> bool {
         let rank = frame.param("level").and_then(shape::rank);
         let is_heard = |call: &Call| call.exchange.is_some() && call.exchange == self.hearing;

@@ -5,14 +5,15 @@
 //! the remote tells is copied to each that asked for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::shape::{self, INVALID_PARAMS, Server};
-use super::{Errand, ModernHost};
+use super::{Due, Errand, Session};
 use crate::era::edit::Object;
-use crate::era::{Action, Arrival, ExchangeId};
+use crate::era::modern_host::shape::{self, INVALID_PARAMS, Server};
+use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id, Outline};
 
 /// The lists whose changes can be listened for: the filter's member, and the remote's capability.
@@ -22,13 +23,21 @@ const LISTS: [(&str, &str); 3] = [
     ("resourcesListChanged", "resources"),
 ];
 
+/// Why a subscription ends that was acknowledged for more.
+const SHRUNK: &str = "The server, connected to anew, does not offer all of it any more.";
+
 /// Every open subscription, and what the session has been asked for on their behalf.
 #[derive(Default)]
 pub(super) struct Subscriptions {
     listens: Vec<Listening>,
     /// Resources asked for, by their URI as JSON text.
     watches: BTreeMap<String, Watch>,
-    stream: Stream,
+    /// The standing stream, on which the remote speaks unasked.
+    stream: Option<ExchangeId>,
+    /// The session is lost, and the time to try again has been asked for.
+    is_mending: bool,
+    /// The session was lost, and its watches are to be looked through when it is open again.
+    is_unsettled: bool,
 }
 
 /// One `subscriptions/listen`.
@@ -40,6 +49,8 @@ struct Listening {
     uris: Option<BTreeSet<String>>,
     /// The host knows what it will hear; until then it hears nothing.
     is_acknowledged: bool,
+    /// It comes from another session, and what happened in between has not been made up for.
+    is_moved: bool,
 }
 
 /// What the remote knows of a URI.
@@ -51,39 +62,29 @@ struct Watch {
     is_changing: bool,
 }
 
-/// The standing stream, on which the remote speaks unasked.
-#[derive(Default)]
-struct Stream {
-    exchange: Option<ExchangeId>,
-    /// Whether there is one; not known until it has opened or been refused.
-    is_there: Option<bool>,
-}
-
 impl Subscriptions {
     pub(super) fn stream_asked(&mut self, exchange: ExchangeId) {
-        self.stream.exchange = Some(exchange);
+        self.stream = Some(exchange);
     }
 
-    pub(super) fn stream_changed(&mut self, exchange: ExchangeId, arrival: &Arrival) {
-        if self.stream.exchange != Some(exchange) {
-            return;
-        }
-        if matches!(arrival, Arrival::Opened(_) | Arrival::Endpoint(_)) {
-            self.stream.is_there = Some(true);
-        } else if arrival.is_last() {
-            self.stream.is_there = Some(false);
-            self.stream.exchange = None;
-        }
+    pub(super) fn stream_over(&mut self, exchange: ExchangeId) {
+        self.stream = self.stream.filter(|stream| *stream != exchange);
     }
 
     /// Whether the remote has a stream that belongs to no request.
     pub(super) fn has_stream(&self) -> bool {
-        self.stream.exchange.is_some()
+        self.stream.is_some()
     }
 
-    #[cfg(test)]
-    pub(super) fn stream_exchange(&self) -> Option<ExchangeId> {
-        self.stream.exchange
+    fn add(&mut self, listening: Listening) {
+        for uri in listening.watches() {
+            self.watches.entry(uri.clone()).or_default();
+        }
+        self.listens.push(listening);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.listens.is_empty()
     }
 
     fn is_wanted(&self, uri: &str) -> bool {
@@ -116,6 +117,7 @@ impl Listening {
             lists: lists.collect(),
             uris,
             is_acknowledged: false,
+            is_moved: false,
         })
     }
 
@@ -138,6 +140,34 @@ impl Listening {
         shape::for_subscription(&Frame::notification(method, Some(&params)), &self.id)
     }
 
+    /// What is said where something may have been missed (L-07): look again.
+    fn synthetic(&self) -> Vec<Frame> {
+        let lists = self.lists.iter().map(|(_, list)| {
+            Frame::notification(&format!("notifications/{list}/list_changed"), None)
+        });
+        let updates = self.watches().map(|uri| {
+            let params = format!(r#"{{"uri":{uri}}}"#);
+            Frame::notification("notifications/resources/updated", Some(&params))
+        });
+        lists
+            .chain(updates)
+            .filter_map(|frame| shape::for_subscription(&frame, &self.id))
+            .collect()
+    }
+
+    /// Ends it towards the host as stdio does where the end is nobody's wish (L-05).
+    fn cut(self, reason: &str, actions: &mut Vec<Action>) {
+        tracing::info!(id = %self.id, reason, "a subscription ended");
+        let params = format!(
+            r#"{{"requestId":{},"reason":{}}}"#,
+            self.id,
+            Value::from(reason)
+        );
+        let notice = Frame::notification("notifications/cancelled", Some(&params));
+        actions.push(Action::Reply(notice));
+        actions.push(Action::Forget(self.id));
+    }
+
     fn wants(&self, frame: &Frame) -> bool {
         let is_list = |list: &str| {
             frame
@@ -157,7 +187,7 @@ impl Listening {
     }
 }
 
-impl ModernHost {
+impl Session {
     pub(super) fn listen(&mut self, frame: &Frame, id: &Id, actions: &mut Vec<Action>) {
         let Some(listening) = Listening::read(frame, id, &self.server) else {
             let words = "params.notifications is no filter.";
@@ -168,10 +198,26 @@ impl ModernHost {
             let over = self.server.listen_over(id);
             return actions.push(Action::Reply(Frame::result(id, &over)));
         }
-        for uri in listening.watches() {
-            self.subscriptions.watches.entry(uri.clone()).or_default();
+        self.subscriptions.add(listening);
+        // Its lists alone would not make the relay try; and what it may promise is known when that has gone either way.
+        let mut heard = Vec::new();
+        self.inner.mend(&mut heard);
+        self.translate(heard, actions);
+        self.settle_watches(actions);
+        self.acknowledge(actions);
+    }
+
+    #[cfg(test)]
+    pub(in crate::era::modern_host) fn stream_exchange(&self) -> Option<ExchangeId> {
+        self.subscriptions.stream
+    }
+
+    /// Goes on with the subscriptions of another session.
+    pub(super) fn adopt(&mut self, others: &mut Subscriptions, actions: &mut Vec<Action>) {
+        for mut listening in std::mem::take(&mut others.listens) {
+            listening.is_moved = true;
+            self.subscriptions.add(listening);
         }
-        self.subscriptions.listens.push(listening);
         self.settle_watches(actions);
         self.acknowledge(actions);
     }
@@ -241,10 +287,16 @@ impl ModernHost {
         let was_on = watch.is_on;
         // An unsubscription that failed is not tried again: what still comes is asked for by nobody.
         watch.is_on = !was_on && !has_failed;
+        if self.inner.broken().is_some() {
+            return; // it is the session that was refused, and not the resource
+        }
         if has_failed && !was_on {
-            for listen in &mut subscriptions.listens {
-                if let Some(uris) = &mut listen.uris {
-                    uris.remove(uri);
+            for mut listen in std::mem::take(&mut subscriptions.listens) {
+                let had = listen.uris.as_mut().is_some_and(|uris| uris.remove(uri));
+                if had && listen.is_acknowledged {
+                    listen.cut(SHRUNK, actions);
+                } else {
+                    subscriptions.listens.push(listen);
                 }
             }
         }
@@ -252,22 +304,74 @@ impl ModernHost {
         self.acknowledge(actions);
     }
 
-    /// Tells hosts what they will hear, as soon as that is known.
+    /// Tells hosts what they will hear, as soon as that is known, and who will not hear it after all.
     pub(super) fn acknowledge(&mut self, actions: &mut Vec<Action>) {
         let subscriptions = &mut self.subscriptions;
-        let (is_there, watches) = (subscriptions.stream.is_there, &subscriptions.watches);
-        for listen in &mut subscriptions.listens {
+        let is_there = self.inner.is_open().then(|| subscriptions.has_stream());
+        let watches = &subscriptions.watches;
+        for mut listen in std::mem::take(&mut subscriptions.listens) {
             let is_on = |uri: &String| watches.get(uri).is_some_and(|watch| watch.is_on);
             let is_settled =
                 (is_there.is_some() || listen.lists.is_empty()) && listen.watches().all(is_on);
-            if listen.is_acknowledged || !is_settled {
+            let is_unheard = is_there == Some(false) && !listen.lists.is_empty();
+            if listen.is_acknowledged && is_unheard {
+                listen.cut(SHRUNK, actions);
                 continue;
             }
-            if is_there == Some(false) {
-                listen.lists.clear(); // nothing could bring them
+            if is_settled && !listen.is_acknowledged {
+                if is_unheard {
+                    listen.lists.clear(); // nothing could bring them
+                }
+                listen.is_acknowledged = true;
+                actions.extend(listen.acknowledgement().map(Action::Reply));
+            } else if is_settled && listen.is_moved {
+                actions.extend(listen.synthetic().into_iter().map(Action::Reply));
             }
-            listen.is_acknowledged = true;
-            actions.extend(listen.acknowledgement().map(Action::Reply));
+            listen.is_moved &= !is_settled;
+            subscriptions.listens.push(listen);
+        }
+    }
+
+    /// Brings subscriptions to where they were in a session that is open again, and tells those who listen to one that
+    /// cannot be opened. Who has been promised nothing is told why, and who
+    /// has is kept waiting for a while longer, unless it is of no use.
+    pub(super) fn look_after_losses(&mut self, actions: &mut Vec<Action>) {
+        if self.inner.is_open() && std::mem::take(&mut self.subscriptions.is_unsettled) {
+            return self.settle_watches(actions);
+        }
+        let Some(why) = self.inner.broken() else {
+            return;
+        };
+        // Not what needs a person: a stream that nobody watches opens no browser.
+        let may_return = match why.kind {
+            "refused" => why.retryable,
+            kind => matches!(kind, "cut" | "timed_out" | "unreachable"),
+        };
+        let subscriptions = &mut self.subscriptions;
+        subscriptions.is_unsettled = true;
+        for listen in std::mem::take(&mut subscriptions.listens) {
+            if !listen.is_acknowledged {
+                actions.push(Action::Reply(why.reply(&listen.id)));
+            } else if may_return {
+                subscriptions.listens.push(listen);
+            } else {
+                listen.cut(&why.message, actions);
+            }
+        }
+        if !subscriptions.is_empty() && !std::mem::replace(&mut subscriptions.is_mending, true) {
+            let after = backoff(self.failures).max(why.retry_after.unwrap_or_default());
+            self.failures = self.failures.saturating_add(1);
+            self.wake(after, Due::Mend, actions);
+        }
+    }
+
+    /// It is time to open the session again for those who listen.
+    pub(super) fn mend(&mut self, actions: &mut Vec<Action>) {
+        self.subscriptions.is_mending = false;
+        if !self.subscriptions.is_empty() {
+            let mut heard = Vec::new();
+            self.inner.mend(&mut heard);
+            self.translate(heard, actions);
         }
     }
 
@@ -280,6 +384,11 @@ impl ModernHost {
             }
         }
     }
+}
+
+/// The pause before the next try: a second, doubling to half a minute.
+fn backoff(failures: u32) -> Duration {
+    Duration::from_secs(1 << failures.min(5)).min(Duration::from_secs(30))
 }
 
 /// One spelling for each string, so that `"a"` and `"\u0061"` are one resource. `None` for what is no string.

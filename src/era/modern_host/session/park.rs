@@ -9,10 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::shape::{self, INVALID_PARAMS};
-use super::{Call, ModernHost, internal};
+use super::{Call, Session};
 use crate::era::Action;
 use crate::era::edit::Object;
+use crate::era::modern_host::capabilities::declares;
+use crate::era::modern_host::internal;
+use crate::era::modern_host::shape::{self, INVALID_PARAMS};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, member_of};
 
 /// How long more questions are waited for before the first is put.
@@ -78,9 +80,11 @@ pub(super) enum Due {
     Expire(String),
     /// Hand over an answer that waited for what was said before it.
     Late(u64),
+    /// Open the session again for the sake of who listens.
+    Mend,
 }
 
-impl ModernHost {
+impl Session {
     /// The remote asks something.
     pub(super) fn asked(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
         let (Some(id), Some(method)) = (frame.id(), frame.method()) else {
@@ -103,7 +107,7 @@ impl ModernHost {
         let fits = |number: &&u64| {
             self.calls
                 .get(number)
-                .is_some_and(|call| shape::declares(&call.capabilities, capability, part))
+                .is_some_and(|call| declares(&call.capabilities, capability, part))
         };
         let Some(&number) = carriers.iter().find(fits) else {
             let words = format!("The host has not declared {capability} for this.");
@@ -211,8 +215,18 @@ impl ModernHost {
 
     pub(super) fn wake(&mut self, after: Duration, due: Due, actions: &mut Vec<Action>) {
         let token = self.number();
+        let is_retry = matches!(due, Due::Mend);
         self.due.insert(token, due);
-        actions.push(Action::Wake { after, token });
+        actions.push(Action::Wake {
+            after,
+            token,
+            is_retry,
+        });
+    }
+
+    /// Whether a call waits here under this handle.
+    pub(in crate::era::modern_host) fn has_parked(&self, handle: &str) -> bool {
+        self.parked.contains_key(handle)
     }
 
     /// The host calls again.
