@@ -2,6 +2,7 @@
 //! enterprise's provider says of a person who has signed in there once.
 
 mod binary;
+mod clumsy;
 mod enterprise;
 mod keys;
 mod leaks;

@@ -22,6 +22,10 @@ pub(super) fn regular(
 ) -> Result<(::http::StatusCode, Value), Fault> {
     let object = read_object(answer);
     let error = object.as_ref().and_then(|object| object.get("error"));
+    // Too many requests is never the end of a sign-in, whatever word comes with it.
+    if answer.status == 429 {
+        return Err(unwell(answer, url));
+    }
     if let (Some(object), Some(error)) = (&object, error) {
         // An explicit error decides, whatever the status: Slack and GitHub send it with 200.
         if !is_unwell(answer.status) || error.is_string() {
@@ -272,6 +276,7 @@ mod tests {
             (200, "<html>log in to the wifi</html>"),
             (200, "[]"),
             (429, "{}"),
+            (429, r#"{"error":"rate_limited"}"#),
             (400, r#"{"error":"temporarily_unavailable"}"#),
         ] {
             assert!(

@@ -87,7 +87,7 @@ pub enum Fault {
         why: String,
     },
     /// The server is there and cannot answer now: 5xx, 408, 429.
-    #[error("{host} answered HTTP {status}")]
+    #[error("{host} answered HTTP {status}{}", instead(*status))]
     Unwell {
         /// Host and port.
         host: String,
@@ -394,6 +394,14 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// Whether a status says "not now" rather than "no".
 pub fn is_unwell(status: u16) -> bool {
     status >= 500 || status == 408 || status == 429
+}
+
+/// What to add where the status alone would sound as if all were well, or as if the server had decided something.
+fn instead(status: u16) -> &'static str {
+    match is_unwell(status) {
+        true => "",
+        false => ", and what came is no answer of such a server (a proxy's page?)",
+    }
 }
 
 fn unwell(url: &Url, status: u16, headers: &HeaderMap) -> Fault {

@@ -103,6 +103,16 @@ impl Error {
         }
     }
 
+    /// Whether it is something on this machine that is wrong, and no server has been asked.
+    pub(crate) fn is_at_home(&self) -> bool {
+        match self {
+            Self::Assertion(workload::Error::Spent { .. }) => false,
+            Self::Assertion(_) => true,
+            Self::Provider(error) => error.is_at_home(),
+            Self::Refused { .. } | Self::NoClient { .. } => false,
+        }
+    }
+
     pub(super) fn hint(&self, resource: &str) -> Option<String> {
         let Self::Refused { by, error } = self else {
             return match self {
@@ -124,7 +134,7 @@ impl Error {
                 "this client has to be allowed the client credentials grant there, for this resource"
             }
             (Granted::Workload, _) => {
-                "the assertion's issuer, subject and audience have to be what that server trusts"
+                "the assertion must not have ended, and its issuer, subject and audience have to be what that server trusts"
             }
             (Granted::Enterprise, _) => {
                 "ask whoever runs the provider whether this server is set up there"

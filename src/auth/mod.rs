@@ -73,7 +73,7 @@ pub use dpop::Dpop;
 pub use helper::Helper;
 pub use settings::{Announce, Browser, Clock, Notice, Pasted, Settings};
 
-use crate::frame::{Trouble, is_mark};
+use crate::frame::{Trouble, capitalised, is_mark};
 use crate::secret::Secret;
 use crate::store;
 use challenge::Challenge;
@@ -186,7 +186,7 @@ pub enum Cause {
         words: Option<String>,
     },
     /// What is kept cannot be read or written.
-    #[error("the vault: {0}")]
+    #[error("{0}")]
     Vault(#[from] store::Error),
     /// What the vault holds for this server is not readable as ours.
     #[error("the stored entry for this server was written by another version")]
@@ -391,7 +391,8 @@ impl Cause {
                 "check the --header that sets Authorization, or leave it out to sign in with OAuth"
                     .to_owned()
             }
-            Self::Vault(_) | Self::Leaving => return None,
+            Self::Vault(error) => return error.hint(),
+            Self::Leaving => return None,
             why if matches!(why.fault(), Some(http::Fault::Unwelcome { .. })) => {
                 crate::remote::tls::Unwelcome::HINT.to_owned()
             }
@@ -440,13 +441,6 @@ fn said(text: Option<&str>) -> String {
         Some(text) if !text.is_empty() => format!(": {text}"),
         _ => String::new(),
     }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(chars).collect()
-    })
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ pub enum Error {
         description: Option<String>,
     },
     /// The client is proved by a key, and the user has not brought it this time.
-    #[error("the client {0} is proved by a key, and none is given")]
+    #[error("the client {0} is proved by a key, and no --client-key is given")]
     NoKey(String),
     /// A bearer token came where one bound to our key was asked for, and nothing else is taken.
     #[error("{host} sent a bearer token in place of one that is bound to our key (DPoP)")]

@@ -52,8 +52,11 @@ pub enum Error {
     #[error("{0} gave nothing within {seconds} s", seconds = PATIENCE.as_secs())]
     Slow(String),
     /// Not three parts of base64url, or longer than any.
-    #[error("what {0} holds is not a JSON web token")]
+    #[error("{0} is not a JSON web token")]
     NotAToken(String),
+    /// Nothing at all.
+    #[error("{0}")]
+    Empty(String),
     /// It was refused already.
     #[error("the assertion from {from} was refused before ({code}), and is not shown again")]
     Spent {
@@ -69,7 +72,7 @@ impl Error {
         match self {
             Self::Unreadable { .. } => "check the path and its permissions",
             Self::Program(_) | Self::Slow(_) => "check --assertion-command by running it yourself",
-            Self::NotAToken(_) => {
+            Self::NotAToken(_) | Self::Empty(_) => {
                 "it has to be the token and nothing else: three parts with dots between them"
             }
             Self::Spent { .. } => {
@@ -127,8 +130,18 @@ impl Assertions {
             Self::Command(words) => words.run_up_to(None, PATIENCE, LONGEST + 1)?,
         };
         let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+        let (what, nothing) = match self {
+            Self::File(_) => (format!("what {self} holds"), format!("{self} is empty")),
+            Self::Command(_) => (
+                format!("what {self} printed"),
+                format!("{self} printed nothing"),
+            ),
+        };
+        if bytes.trim_ascii().is_empty() {
+            return Err(Error::Empty(nothing));
+        }
         if bytes.len() > LONGEST || !is_token(text) {
-            return Err(Error::NotAToken(self.to_string()));
+            return Err(Error::NotAToken(what));
         }
         Ok(Secret::new(text))
     }
@@ -234,7 +247,10 @@ mod tests {
         std::fs::write(file.path(), " e30.e30.c2ln\n").unwrap();
         assert_eq!(place.read().await.unwrap().expose(), "e30.e30.c2ln");
         let long = format!("e30.e30.{}", "c2ln".repeat(LONGEST / 4));
-        for text in ["s3cret", "", &long] {
+        std::fs::write(file.path(), " \n").unwrap();
+        let nothing = place.read().await.unwrap_err();
+        assert!(nothing.to_string().ends_with("is empty"), "{nothing}");
+        for text in ["s3cret", &long] {
             std::fs::write(file.path(), text).unwrap();
             let error = place.read().await.unwrap_err();
             assert!(matches!(error, Error::NotAToken(_)), "{error}");

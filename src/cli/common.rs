@@ -28,7 +28,7 @@ pub struct VaultArgs {
 #[command(next_help_heading = "Log")]
 pub struct LogArgs {
     /// Says more on stderr
-    #[arg(short, long, env = "MCPIPE_VERBOSE", conflicts_with = "silent")]
+    #[arg(short, long, env = "MCPIPE_VERBOSE")]
     pub verbose: bool,
     /// Says nothing on stderr but how to sign in
     #[arg(long, env = "MCPIPE_SILENT")]

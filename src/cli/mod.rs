@@ -11,10 +11,12 @@ mod network;
 mod sign_in;
 mod speaking;
 mod units;
+mod variables;
 mod vault;
 
 use std::ffi::OsString;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use common::{LogArgs, LogFormat, VaultArgs};
@@ -37,7 +39,8 @@ pub use vault::{
              and never loses a message",
     after_help = "An MCP host starts it as the command of a stdio server:\n\n    \
                   {\"mcpServers\": {\"example\": {\"command\": \"mcpipe\", \"args\": [\"https://mcp.example.com/mcp\"]}}}\n\n\
-                  Every flag can also be given as MCPIPE_<FLAG>, dashes as underscores. MCPIPE_HOME moves everything \
+                  Every flag that takes one value or none can also be given as MCPIPE_<FLAG>, dashes as underscores; a switch \
+                  as 1, yes, on, 0, no or off. MCPIPE_HOME moves everything \
                   mcpipe keeps; MCPIPE_PASSPHRASE and MCPIPE_PASSPHRASE_FILE open the vault; MCPIPE_LOG filters the log.\n\n\
                   Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 sign-in needed, 4 network, 5 protocol.",
     args_conflicts_with_subcommands = true,
@@ -84,7 +87,7 @@ pub struct BridgeArgs {
     #[command(flatten)]
     pub target: TargetArgs,
     /// Fixed port for the sign-in's redirect (as --callback-port)
-    #[arg(value_name = "CALLBACK_PORT")]
+    #[arg(value_name = "CALLBACK_PORT", help_heading = None)]
     pub port: Option<u16>,
     /// How to speak.
     #[command(flatten)]
@@ -204,15 +207,16 @@ impl Asked {
 /// # Errors
 /// As said.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
-    let command = without_variables(Asked::command());
-    Asked::from_arg_matches(&command.try_get_matches_from(args)?)
-}
-
-/// What --help says once at its end need not stand at every flag.
-fn without_variables(command: clap::Command) -> clap::Command {
-    command
-        .mut_args(|argument| argument.hide_env(true))
-        .mut_subcommands(without_variables)
+    let command = variables::named(Asked::command());
+    let asked = Asked::from_arg_matches(&command.try_get_matches_from(args)?)?;
+    // Not clap's `conflicts_with`, to which MCPIPE_SILENT=0 is --silent too.
+    match asked.log() {
+        Some(log) if log.verbose && log.silent => {
+            let opposites = "--verbose and --silent are opposites";
+            Err(Asked::command().error(ErrorKind::ArgumentConflict, opposites))
+        }
+        _ => Ok(asked),
+    }
 }
 
 #[cfg(test)]

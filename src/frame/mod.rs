@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 pub use id::Id;
 pub use members::member_of;
 pub use trouble::Trouble;
+pub(crate) use trouble::capitalised;
 
 use members::Members;
 

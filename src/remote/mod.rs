@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 use crate::auth::challenge::Challenge;
 use crate::auth::{Cause, Credential, Error as AuthError};
-use crate::frame::{Frame, Parsed, Trouble};
+use crate::frame::{Frame, Parsed, Trouble, capitalised};
 use crate::sse;
 
 /// One HTTP request to the remote.
@@ -192,7 +192,7 @@ impl Fault {
             }
             Self::Silent { .. } => Trouble::new("timed_out", format!("{self}.")).retryable(),
             Self::NotMcp { .. } => Trouble::new("bad_answer", format!("{self}."))
-                .hint("Check the address: `mcpipe doctor URL` says what is there."),
+                .hint("Check the address: it has to be the MCP endpoint itself, https://mcp.example.com/mcp for instance."),
             Self::Unwelcome { .. } => {
                 Trouble::new("client_certificate", format!("{self}.")).hint(tls::Unwelcome::HINT)
             }
@@ -202,8 +202,11 @@ impl Fault {
                 trouble
             }
             // Not to be tried again by itself: it may have asked a person.
-            Self::NoHeaders(_) => Trouble::new("header_command", format!("{self}."))
-                .hint("Run the command of --header-command yourself, with MCPIPE_URL set."),
+            Self::NoHeaders(_) => Trouble::new(
+                "header_command",
+                format!("{}.", capitalised(&self.to_string())),
+            )
+            .hint("Run the command of --header-command yourself, with MCPIPE_URL set."),
             Self::HeaderRefused(challenge) => {
                 let refused = Cause::header_refused(challenge);
                 let trouble = AuthError::new(&"".into(), refused).trouble();
