@@ -20,7 +20,7 @@
 //! | bridge | [`bridge`]: the loop, exchanges, debts, standing streams, receiving a host |
 //! | edges | [`stdio`], [`remote`], [`auth`], [`store`], [`ledger`], [`recorder`], [`facts`] |
 //! | rules | [`era`], [`sse`], [`auth::challenge`], [`auth::scope`], the vault's format under [`store`], [`transcript`] |
-//! | words | [`frame`], [`secret`] |
+//! | words | [`frame`], [`secret`], [`words`] |
 //!
 //! The two lowest floors have no `async`, no socket, no file, no clock and no randomness of their own: a test there is a
 //! function call.
@@ -62,3 +62,4 @@ pub mod stdio;
 pub mod store;
 pub mod surroundings;
 pub mod transcript;
+pub mod words;

@@ -62,11 +62,15 @@ impl Failure {
         let mut text = format!("error: {}\n", self.error);
         let mut source = self.error.source();
         while let Some(cause) = source {
-            let _ = writeln!(text, "  {cause}");
+            let said = cause.to_string();
+            // Many an error is its cause in other words, or in the same; nobody reads a sentence twice.
+            if !text.contains(&said) {
+                let _ = writeln!(text, "  {said}");
+            }
             source = cause.source();
         }
         if let Some(hint) = &self.hint {
-            let _ = writeln!(text, "hint: {hint}");
+            let _ = writeln!(text, "hint: {}", uncapitalised(hint));
         }
         text
     }
@@ -80,6 +84,19 @@ impl Failure {
             Kind::Network => 4,
             Kind::Protocol => 5,
         })
+    }
+}
+
+/// A hint that was written as a sentence of its own, as it stands behind a colon.
+fn uncapitalised(sentence: &str) -> String {
+    let text = sentence.strip_suffix('.').unwrap_or(sentence);
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            let rest = text.get(first.len_utf8()..).unwrap_or_default();
+            first.to_lowercase().chain(rest.chars()).collect()
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -112,12 +129,18 @@ impl From<static_secret::Error> for Failure {
 
 impl From<auth::Error> for Failure {
     fn from(error: auth::Error) -> Self {
-        let hint = error.trouble().hint;
-        let kind = match error.cause() {
+        let cause = error.cause();
+        let kind = match cause {
             _ if error.is_passing() => Kind::Network,
-            auth::Cause::Vault(_) => Kind::Failed,
+            // Something of the user's that is not there or not what it should be: no sign-in mends that.
+            auth::Cause::Vault(_) | auth::Cause::ClientKey(_) => Kind::Failed,
+            auth::Cause::Machine(machine) if machine.is_at_home() => Kind::Failed,
             _ => Kind::SignIn,
         };
+        let hint = error.hint().or_else(|| {
+            let text = "check the network, or try again later; what is stored is as it was";
+            (kind == Kind::Network).then(|| text.to_owned())
+        });
         Self {
             kind,
             error: error.into(),
@@ -129,6 +152,19 @@ impl From<auth::Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_said_twice() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("getting a token: {0}")]
+        struct Outer(#[source] std::io::Error);
+        let failure =
+            Failure::usage(Outer(std::io::Error::other("nobody there"))).hint("Check the network.");
+        assert_eq!(
+            failure.text(),
+            "error: getting a token: nobody there\nhint: check the network\n"
+        );
+    }
 
     #[test]
     fn causes_stand_on_lines_of_their_own_and_the_hint_last() {

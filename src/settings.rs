@@ -72,6 +72,9 @@ pub enum Error {
     /// Not a JSON object, or not the one that is wanted.
     #[error("{0} takes a JSON object")]
     NotObject(&'static str),
+    /// A file that was named holds nothing.
+    #[error("{} is empty", .0.display())]
+    Empty(PathBuf),
     /// A file that was named cannot be read.
     #[error("cannot read {path}")]
     Unreadable {
@@ -105,6 +108,7 @@ impl From<Error> for Failure {
                 "write JSON, or @FILE with JSON in the file; a client's has a client_id"
             }
             Error::Unsendable(_) => "header values are printable ASCII without line breaks",
+            Error::Empty(_) => "it has to hold the secret, and nothing else",
             Error::Unreadable { .. } => "check the path and its permissions",
         };
         Self::usage(error).hint(hint)
@@ -396,6 +400,7 @@ pub fn speaking(
             account,
         ),
         ping_interval: args.ping_interval.or(default_ping).and_then(positive),
+        extensions: Vec::new(),
         cache_ttl: args.cache_ttl.filter(|ttl| !ttl.is_zero()),
         now,
         chance: bridge::chance,

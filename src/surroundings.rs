@@ -180,23 +180,31 @@ fn is_for_helpers(name: &str) -> bool {
     is_ours || name.starts_with("XDG_") || name.starts_with("LC_") || NAMES.contains(&name.as_str())
 }
 
+/// An environment of these variables, for tests.
+#[cfg(test)]
+pub(crate) fn around(variables: &[(&str, &str)]) -> Surroundings {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Surroundings {
+        variables: variables.iter().map(own).collect(),
+        ..Surroundings::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn around(variables: &[(&str, &str)]) -> Surroundings {
-        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    fn started(variables: &[(&str, &str)]) -> Surroundings {
         Surroundings {
-            variables: variables.iter().map(own).collect(),
             program: Some("mcpipe".into()),
             arguments: Some(vec!["mcpipe".to_owned(), "https://a.example".to_owned()]),
-            ..Surroundings::default()
+            ..around(variables)
         }
     }
 
     #[test]
     fn a_helper_gets_what_a_browser_needs_and_no_secret() {
-        let here = around(&[
+        let here = started(&[
             ("DISPLAY", ":0"),
             ("XDG_RUNTIME_DIR", "/run"),
             ("https_proxy", "http://proxy.example"),

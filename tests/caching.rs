@@ -1,33 +1,17 @@
 //! What is answered without asking again: for how long, for whom, and what puts an end to it (protocol.md 1.11).
 
+mod between;
 mod binary;
 mod identity;
 
 use std::time::Duration;
 
-use mcpipe::era::{Action, Arrival, Beginning, ExchangeId, Post, Protocol, Translator, Transport};
+use mcpipe::era::Arrival;
 use mcpipe::frame::{Frame, Id, Trouble};
-use mcpipe::remote::{Head, Refusal};
-use mcpipe::secret::Secret;
+use mcpipe::remote::Refusal;
 
-/// The era of the host and that of the remote.
-type Pair = (Era, Era);
+use between::{Between, Era, PAIRS};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Era {
-    Legacy,
-    Modern,
-}
-
-const PAIRS: [Pair; 4] = [
-    (Era::Legacy, Era::Legacy),
-    (Era::Legacy, Era::Modern),
-    (Era::Modern, Era::Legacy),
-    (Era::Modern, Era::Modern),
-];
-
-const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{},"resources":{}},"ttlMs":0,"cacheScope":"private"}"#;
-const INITIALIZED: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"resources":{}},"serverInfo":{"name":"s","version":"1"}}"#;
 const LISTS: [&str; 4] = [
     "tools/list",
     "prompts/list",
@@ -37,172 +21,6 @@ const LISTS: [&str; 4] = [
 const PUBLIC: &str = r#"{"x":[1e400],"ttlMs":10000,"cacheScope":"public"}"#;
 const PRIVATE: &str = r#"{"x":[1e400],"ttlMs":10000,"cacheScope":"private"}"#;
 const SILENT: &str = r#"{"x":[1e400]}"#;
-
-/// A translator in the middle, and a remote that answers at once with what it is told to.
-struct Between {
-    translator: Translator,
-    pair: Pair,
-    /// The next answer's `result`; without one nothing is answered.
-    result: Option<String>,
-    told: Vec<Frame>,
-    asked: Vec<Post>,
-    now: Duration,
-    /// The newest exchange.
-    last: ExchangeId,
-    ids: u64,
-}
-
-impl Between {
-    fn new(pair: Pair, cache_ttl: Option<Duration>) -> Self {
-        let mut between = Self {
-            translator: Translator::new(Beginning {
-                protocol: Protocol::Auto,
-                transport: Transport::HttpOnly,
-                seed: [7; 32],
-                cache_ttl,
-                ..Beginning::default()
-            }),
-            pair,
-            result: Some(PUBLIC.to_owned()),
-            told: Vec::new(),
-            asked: Vec::new(),
-            now: Duration::ZERO,
-            last: ExchangeId(0),
-            ids: 0,
-        };
-        between.open();
-        between
-    }
-
-    /// Says what comes before everything else.
-    fn open(&mut self) {
-        match self.pair.0 {
-            Era::Legacy => {
-                let initialize =
-                    r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{}}"#;
-                self.says(Frame::request(&Id::ours(0), "initialize", Some(initialize)));
-                self.says(Frame::notification("notifications/initialized", None));
-            }
-            // Whatever is asked first also finds out what the remote is.
-            Era::Modern => _ = self.asks("tools/call", r#"{"name":"x"}"#),
-        }
-        self.told.clear();
-        self.asked.clear();
-    }
-
-    fn says(&mut self, frame: Frame) {
-        let mut actions = Vec::new();
-        self.translator.from_host(frame, &mut actions);
-        self.settle(actions);
-    }
-
-    fn brings(&mut self, exchange: ExchangeId, arrival: Arrival) {
-        let mut actions = Vec::new();
-        self.translator.from_remote(exchange, arrival, &mut actions);
-        self.settle(actions);
-    }
-
-    /// Asks what a host of this era would, and returns the answer, if there is one, and whether the remote was asked.
-    fn asks(&mut self, method: &str, params: &str) -> (Option<Frame>, bool) {
-        self.ids += 1;
-        let id = Id::parse(&format!("\"host {}\"", self.ids)).unwrap();
-        let params = match self.pair.0 {
-            Era::Legacy => params.to_owned(),
-            Era::Modern => in_envelope(params),
-        };
-        let asked = self.asked.len();
-        self.says(Frame::request(&id, method, Some(&params)));
-        let answer = self.told.iter().find(|frame| frame.id() == Some(&id));
-        (answer.cloned(), self.asked.len() > asked)
-    }
-
-    /// Whether the remote had to be asked for an answer.
-    fn is_asked(&mut self, method: &str, params: &str) -> bool {
-        let (answer, is_asked) = self.asks(method, params);
-        assert!(answer.is_some(), "{:?} {method} {params}", self.pair);
-        is_asked
-    }
-
-    fn answers(&mut self, post: &Post, result: &str) {
-        let answer = Frame::result(post.frame.id().unwrap(), result);
-        let head = Head {
-            status: 200,
-            session: Some(Secret::new("session")),
-        };
-        self.brings(post.exchange, Arrival::Opened(head));
-        self.brings(post.exchange, Arrival::Frame(answer));
-        self.brings(post.exchange, Arrival::Ended);
-    }
-
-    fn refuses(&mut self, post: &Post, status: u16, code: i64) {
-        let error = Frame::error(post.frame.id(), code, "no", None);
-        let refusal = Refusal {
-            status,
-            frame: Some(error),
-            ..Refusal::default()
-        };
-        self.brings(post.exchange, Arrival::Refused(refusal));
-    }
-
-    /// The remote says something on whichever stream there is.
-    fn notes(&mut self, method: &str, params: Option<&str>) {
-        let note = Frame::notification(method, params);
-        self.brings(self.last, Arrival::Frame(note));
-    }
-
-    fn later(&mut self, millis: u64) {
-        self.now += Duration::from_millis(millis);
-        self.translator.meanwhile(self.now, 0);
-    }
-
-    fn settle(&mut self, actions: Vec<Action>) {
-        let gone = |status| {
-            Arrival::Refused(Refusal {
-                status,
-                ..Refusal::default()
-            })
-        };
-        for action in actions {
-            if let Action::Post(post) = &action {
-                self.last = post.exchange;
-            }
-            match action {
-                Action::Reply(frame) => self.told.push(frame),
-                Action::Listen(listen) => self.brings(listen.exchange, gone(405)),
-                Action::Post(post) => match (post.frame.method(), self.pair.1) {
-                    (Some("server/discover"), Era::Legacy) => self.brings(post.exchange, gone(404)),
-                    (Some("server/discover"), Era::Modern) if is_ours(&post) => {
-                        self.answers(&post, DISCOVERED);
-                    }
-                    (Some("initialize"), _) => self.answers(&post, INITIALIZED),
-                    _ if !post.frame.is_request() => {
-                        self.brings(post.exchange, Arrival::Accepted(Head::default()));
-                    }
-                    _ => {
-                        self.asked.push(post.clone());
-                        if let Some(result) = self.result.clone() {
-                            self.answers(&post, &result);
-                        }
-                    }
-                },
-                _ => {}
-            }
-        }
-    }
-}
-
-fn is_ours(post: &Post) -> bool {
-    post.frame.id().unwrap().text().starts_with("\"bridge:")
-}
-
-fn in_envelope(params: &str) -> String {
-    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}"#;
-    match params.strip_prefix('{') {
-        Some("}") => format!("{{{meta}}}"),
-        Some(rest) => format!("{{{meta},{rest}"),
-        None => panic!("{params}"),
-    }
-}
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

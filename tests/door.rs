@@ -168,3 +168,85 @@ async fn a_variable_that_is_no_setting_is_refused_like_its_flag() {
     assert_eq!(left.status.code(), Some(2), "{}", left.stderr);
     assert_eq!(server.connections(), 0);
 }
+
+#[tokio::test]
+async fn a_variable_that_stands_for_a_switch_takes_the_words_people_write() {
+    const SWITCHES: [&str; 13] = [
+        "ALLOW_HTTP",
+        "ALLOW_PRIVATE",
+        "IPV4",
+        "DISABLE_COOKIES",
+        "WAIT_FOR_LOGIN",
+        "KEEP_ALIVE",
+        "DISABLE_RESOURCE_PARAMETER",
+        "USE_ID_TOKEN",
+        "ASSUME_PKCE",
+        "NO_BROWSER",
+        "DEVICE_CODE",
+        "VERBOSE",
+        "DEBUG",
+    ];
+    let server = Server::that(ordinary).await;
+    let url = server.url();
+    for word in ["1", "0", "yes", "no", "true", "FALSE", "on", ""] {
+        let names = SWITCHES.map(|name| format!("MCPIPE_{name}"));
+        let mut variables: Vec<_> = names.iter().map(|name| (name.as_str(), word)).collect();
+        // One grant at a time, and no silence that talks.
+        let grant = if matches!(word, "0" | "no" | "FALSE" | "") {
+            word
+        } else {
+            "0"
+        };
+        variables.extend([
+            ("MCPIPE_CLIENT_CREDENTIALS", grant),
+            ("MCPIPE_SILENT", grant),
+        ]);
+        let left = Process::start_with(&[&url, "--verbose"], &variables)
+            .closed()
+            .await;
+        assert!(left.status.success(), "{word:?}: {}", left.stderr);
+    }
+
+    // Containers write nothing where there is none; an empty scope asks for none.
+    let empty = [
+        "CACHE_TTL",
+        "DPOP",
+        "CLIENT_ID",
+        "CLIENT_KEY",
+        "IDP_ISSUER",
+        "ASSERTION_FILE",
+        "HEADER_COMMAND",
+        "GRACE",
+        "SCOPE",
+    ];
+    let names = empty.map(|name| format!("MCPIPE_{name}"));
+    let variables: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let left = Process::start_with(&[&url], &variables).closed().await;
+    assert!(left.status.success(), "{}", left.stderr);
+
+    let on = [("MCPIPE_CLIENT_CREDENTIALS", "1")];
+    let left = Process::start_with(&[&url], &on).closed().await;
+    assert!(
+        left.stderr.contains("--client-credentials needs"),
+        "{}",
+        left.stderr
+    );
+
+    let names = SWITCHES.map(|name| format!("MCPIPE_{name}"));
+    for name in names.iter().map(String::as_str) {
+        let left = Process::start_with(&[&url], &[(name, "maybe")])
+            .closed()
+            .await;
+        assert_eq!(left.status.code(), Some(2), "{name}: {}", left.stderr);
+        assert!(
+            left.stderr.contains("0, false, no"),
+            "{name}: {}",
+            left.stderr
+        );
+    }
+    let left = Process::start(&[&url, "--verbose", "--silent"])
+        .closed()
+        .await;
+    assert_eq!(left.status.code(), Some(2), "{}", left.stderr);
+    assert!(left.stderr.contains("opposites"), "{}", left.stderr);
+}

@@ -4,7 +4,8 @@
 //! once, a vault in memory and a clock that stands still.
 
 mod changes;
-mod traces;
+mod nonces;
+pub(crate) mod traces;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -390,27 +391,6 @@ async fn a_nonce_costs_one_more_request_and_no_renewal() {
         refreshed[0].field("refresh_token"),
         refreshed[1].field("refresh_token")
     );
-}
-
-/// One that never takes a nonce is no endless loop: the usual way, then the host hears of it.
-#[tokio::test]
-async fn a_nonce_that_is_never_right_is_an_answer_in_the_end() {
-    let guarded = Guarded::new().await;
-    let mut host = guarded.bridge(Dpop::Auto).await;
-    let before = guarded.server.labels().len();
-    {
-        let mut door = guarded.door();
-        (door.wants_nonce, door.never) = (true, true);
-    }
-    host.send(call(1)).await;
-    let answer = host.next_json().await;
-    assert_eq!(
-        answer["error"]["data"]["kind"], "sign_in_needed",
-        "{answer}"
-    );
-    let sends = guarded.server.labels().len() - before;
-    assert!(sends <= 2 * 5, "{sends} requests");
-    assert_eq!(guarded.windows(), 1, "nobody is sent to a browser for it");
 }
 
 #[tokio::test]

@@ -316,14 +316,9 @@ async fn what_it_prints_is_neither_logged_nor_recorded() {
     .await;
     let url = server.url();
     let recording = script.file("recording");
-    let mut host = Process::start(&[
-        "--debug",
-        "--record",
-        &recording,
-        "--header-command",
-        &script.command(),
-        &url,
-    ]);
+    let command = script.command();
+    let arguments = ["--record", &recording, "--header-command", &command, &url];
+    let mut host = Process::start_with(&arguments, &[("MCPIPE_LOG", "trace")]);
     opened(&mut host).await;
     host.send(call(1)).await;
     let answer = host.next_json().await;
@@ -337,6 +332,27 @@ async fn what_it_prints_is_neither_logged_nor_recorded() {
         assert!(!recorded.contains(canary), "{recorded}");
         assert!(!left.stderr.contains(canary), "{}", left.stderr);
     }
+}
+
+/// A server that takes nothing is no reason to run it, and perhaps ask a person, with every call.
+#[tokio::test]
+async fn what_is_turned_down_again_and_again_is_not_asked_for_each_time() {
+    let script = Script::that("echo \"Authorization: Bearer token-$n\"");
+    let (server, good_from) = taking_tokens_from(1).await;
+    let mut host = Process::start(&["--header-command", &script.command(), &server.url()]);
+    opened(&mut host).await;
+    good_from.store(1000, Ordering::SeqCst);
+    for id in 0..10 {
+        host.send(call(id)).await;
+        let answer = host.next_json().await;
+        assert_eq!(
+            answer["error"]["data"]["kind"], "sign_in_needed",
+            "{answer}"
+        );
+    }
+    assert!(host.closed().await.status.success());
+    let runs = script.runs().len();
+    assert!((2..=3).contains(&runs), "{runs} runs");
 }
 
 #[tokio::test]

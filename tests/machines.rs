@@ -2,8 +2,10 @@
 //! enterprise's provider says of a person who has signed in there once.
 
 mod binary;
+mod clumsy;
 mod enterprise;
 mod keys;
+mod leaks;
 mod workload;
 
 use futures_util::future::join_all;
@@ -218,6 +220,50 @@ async fn a_server_that_is_down_is_asked_again_later_and_what_works_is_used() {
     assert!(error.trouble().retryable, "{error}");
     assert_eq!(kept_text(&world).await, kept);
     authorizer.current().await.unwrap().unwrap();
+}
+
+/// Somebody who asks a slow server, longer than we wait for them.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_another_process_too_long_may_try_again() {
+    let world = world().await;
+    let lock = format!("credential oauth default {}", world.resource());
+    let hour = std::time::Duration::from_secs(3600);
+    let _theirs = world.vault.lock(&lock, hour).await.unwrap();
+    let authorizer = world.authorizer_with(robot(&world));
+    let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
+    let trouble = error.trouble();
+    assert!(trouble.retryable, "{error}");
+    assert_eq!(asked(&world), 0);
+}
+
+/// A host that asks again and again gets the same answer, and the authority is left in peace.
+#[tokio::test]
+async fn a_client_that_is_refused_is_not_asked_for_with_every_call() {
+    for code in ["invalid_client", "access_denied", "unauthorized_client"] {
+        let world = world().await;
+        let refusal = json!({ "error": code }).to_string();
+        world.authority.turn(|knobs| {
+            let answers = (0..100).map(|_| (400, refusal.clone()));
+            knobs.token_answers.extend(answers);
+        });
+        let mut settings = robot(&world);
+        settings.authorization_server = Some(world.authority.origin.clone());
+        let authorizer = world.authorizer_with(settings);
+        authorizer.renew(None, &unauthorized()).await.unwrap_err();
+        let first = asked(&world);
+        for _ in 0..20 {
+            let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
+            assert!(error.to_string().contains(code), "{error}");
+            assert!(error.hint().is_some());
+        }
+        assert_eq!(asked(&world), first, "{code}");
+        // The user's own word is another matter, and so is time.
+        authorizer.login(&unauthorized()).await.unwrap_err();
+        assert!(asked(&world) > first, "{code}");
+        world.authority.turn(|knobs| knobs.token_answers.clear());
+        world.later(31);
+        authorizer.renew(None, &unauthorized()).await.unwrap();
+    }
 }
 
 #[tokio::test]

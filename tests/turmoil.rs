@@ -100,6 +100,7 @@ fn play(case: &Case) {
             server: "s".into(),
             seed: [7; 32],
             cache_ttl: Some(Duration::from_secs(1)),
+            ..Beginning::default()
         },
     );
     for op in &case.ops {

@@ -12,6 +12,7 @@ use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 use super::http::{Answer, Fault, host_of, is_unwell};
+use crate::secret::Secret;
 
 /// Makes an answer what RFC 6749 section 5 says it is, or finds that it is none.
 pub(super) fn regular(
@@ -21,6 +22,10 @@ pub(super) fn regular(
 ) -> Result<(::http::StatusCode, Value), Fault> {
     let object = read_object(answer);
     let error = object.as_ref().and_then(|object| object.get("error"));
+    // Too many requests is never the end of a sign-in, whatever word comes with it.
+    if answer.status == 429 {
+        return Err(unwell(answer, url));
+    }
     if let (Some(object), Some(error)) = (&object, error) {
         // An explicit error decides, whatever the status: Slack and GitHub send it with 200.
         if !is_unwell(answer.status) || error.is_string() {
@@ -120,6 +125,12 @@ fn lifetime_of(token: &str) -> Option<f64> {
 /// A year, in seconds.
 const LONGEST_LIFETIME: f64 = 31_536_000.0;
 
+/// The code of a refusal, as it stands there; nothing is made regular.
+pub(super) fn code_of(answer: &Answer) -> Option<String> {
+    let said: Value = serde_json::from_slice(&answer.body).ok()?;
+    said.get("error").and_then(Value::as_str).map(str::to_owned)
+}
+
 /// The server cannot answer now.
 pub(super) fn unwell(answer: &Answer, url: &Url) -> Fault {
     Fault::Unwell {
@@ -127,6 +138,27 @@ pub(super) fn unwell(answer: &Answer, url: &Url) -> Fault {
         status: answer.status,
         retry_after: answer.retry_after,
     }
+}
+
+/// A server's words without what it was shown, and without anything that looks like a token: an assertion is signed anew
+/// for each request, and good for a minute.
+pub(super) fn without<'a>(text: &str, secrets: impl Iterator<Item = &'a Secret>) -> String {
+    let text = secrets
+        .filter(|secret| secret.expose().len() >= 4)
+        .fold(text.to_owned(), |text, secret| {
+            text.replace(secret.expose(), "(redacted)")
+        });
+    let is_other = |c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
+    text.split_inclusive(is_other)
+        .map(|piece| {
+            let word = piece.trim_end_matches(is_other);
+            // A header and claims are objects: `{"` in base64url.
+            match word.starts_with("eyJ") && word.contains(".eyJ") {
+                true => piece.replace(word, "(redacted)"),
+                false => piece.to_owned(),
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -244,6 +276,7 @@ mod tests {
             (200, "<html>log in to the wifi</html>"),
             (200, "[]"),
             (429, "{}"),
+            (429, r#"{"error":"rate_limited"}"#),
             (400, r#"{"error":"temporarily_unavailable"}"#),
         ] {
             assert!(

@@ -74,7 +74,7 @@ pub enum Error {
     #[error(transparent)]
     Vault(#[from] static_secret::Error),
     /// What the vault has under that name is no key of ours.
-    #[error("the secret {name:?}: {source}")]
+    #[error("the secret {name:?} is {source}")]
     Key {
         /// What it is called.
         name: String,

@@ -1,12 +1,13 @@
-//! Who holds the credential; one climb at a time.
+//! Who lends out the credential; one climb at a time.
 //!
 //! Lending is quick: what is held, as long as it is good. When it is not, or the remote says so, a climb of the
-//! ladder begins, and it belongs to the authorizer: those who wait only watch it, and leaving them
-//! does not end it. So a host that gives up on its request after a minute does not end the sign-in a person is in the
-//! middle of, and five requests that meet a 401 together make one.
+//! ladder begins, and it belongs to the authorizer's house: those who wait only watch it, and leaving them does not end it.
+//! So a host that gives up on its request after a minute does not end the sign-in a person is in the middle of, and five
+//! requests that meet a 401 together make one.
+//!
+//! This is the door; what is held, and the climb, is in `house`.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -14,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::challenge::Challenge;
-use super::dpop::Servers;
-use super::entry::Entry;
+use super::dpop::{Dpop, Servers};
 use super::helper::Errand;
+use super::house::{Desk, House, Why};
 use super::http::{Http, host_of};
 use super::machine::Grant;
 use super::settings::Settings;
@@ -243,6 +244,17 @@ impl Authorizer {
         house.map_or_else(String::new, |house| host_of(&house.settings.url))
     }
 
+    /// The extensions of MCP it was told to use, for the host's declaration of what clients can do. DPoP is declared where
+    /// it was asked for, not where it is merely taken if offered: what nobody asked for changes no message.
+    pub fn extensions(&self) -> Vec<&'static str> {
+        let Some(house) = &self.house else {
+            return Vec::new();
+        };
+        let dpop = (house.settings.dpop == Dpop::Require).then_some(DPOP_EXTENSION);
+        let grant = house.settings.grant.kind().extension();
+        grant.into_iter().chain(dpop).collect()
+    }
+
     /// Whether the remote wants a credential, as far as this process has seen.
     pub fn wants_credential(&self) -> Option<bool> {
         let desk = self.house.as_ref()?.desk();
@@ -273,217 +285,7 @@ impl Authorizer {
     }
 }
 
+/// The name of DPoP among MCP's extensions.
+const DPOP_EXTENSION: &str = "io.modelcontextprotocol/auth/dpop";
 /// A token this close to its end (seconds) is not worth sending.
 const LEEWAY: u64 = 10;
-
-/// Everything a climb needs; shared with the task it runs on.
-pub(super) struct House {
-    pub(super) settings: Settings,
-    pub(super) vault: Arc<Vault>,
-    pub(super) http: Http,
-    /// What is known of proofs; outlives the keys that come and go.
-    pub(super) servers: Servers,
-    pub(super) tasks: TaskTracker,
-    pub(super) leaving: CancellationToken,
-    pub(super) person: watch::Sender<bool>,
-    pub(super) pending: watch::Sender<Option<PendingSignIn>>,
-    /// Signs a person in at the enterprise's provider, where that is how a token is come by.
-    pub(super) provider: Option<Authorizer>,
-    resource: Arc<str>,
-    desk: Mutex<Desk>,
-}
-
-/// What changes. Never locked across a wait.
-#[derive(Default)]
-pub(super) struct Desk {
-    has_looked: bool,
-    /// A request went out without a credential.
-    has_lent_nothing: bool,
-    /// The remote has asked for one.
-    is_challenged: bool,
-    generation: u64,
-    /// Counts changes of who we are there.
-    identity: u64,
-    pub(super) held: Option<Held>,
-    climb: Option<Climb>,
-    /// Failed renewals in a row, the last of them, and when to try again (seconds since 1970).
-    failures: u32,
-    last_fault: Option<Arc<Cause>>,
-    retry_at: u64,
-    /// What the vault would not take: the only place where a spent refresh token's successor is.
-    pub(super) unsaved: Option<(String, Entry)>,
-}
-
-/// A credential, and what is known of it.
-#[derive(Clone)]
-pub(super) struct Held {
-    pub(super) credential: Credential,
-    pub(super) entry: Arc<Entry>,
-    pub(super) origin: Origin,
-}
-
-/// How a credential came to be held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// It was in the vault.
-    Stored,
-    /// We renewed it.
-    Refreshed,
-    /// We renewed what somebody else had put into the vault.
-    TakenOver,
-    /// Somebody signed in.
-    SignedIn,
-}
-
-/// What a climb is for.
-#[derive(Clone, Debug)]
-pub(super) enum Why {
-    /// The token is about to end. Never leads to a sign-in.
-    Due,
-    /// The remote wants another.
-    Challenged {
-        stale: Option<Credential>,
-        challenge: Challenge,
-    },
-    /// The user wants to sign in.
-    Told(Challenge),
-}
-
-/// A climb somebody may watch.
-#[derive(Clone)]
-pub(super) struct Climb {
-    is_whole: bool,
-    outcome: watch::Receiver<Option<Result<Credential, Error>>>,
-    resource: Arc<str>,
-}
-
-impl Climb {
-    pub(super) async fn outcome(&self) -> Result<Credential, Error> {
-        let mut watched = self.outcome.clone();
-        let outcome = watched.wait_for(Option::is_some).await;
-        match outcome.ok().and_then(|outcome| outcome.clone()) {
-            Some(outcome) => outcome,
-            None => Err(Error::new(&self.resource, Cause::Leaving)),
-        }
-    }
-}
-
-impl House {
-    pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads the vault, once. Nothing there is remembered too: what a sibling brings later is found by a challenge.
-    pub(super) async fn look(&self) {
-        if self.desk().has_looked {
-            return;
-        }
-        let found = match self.stored().await {
-            Ok(found) => found,
-            Err(why) => {
-                tracing::warn!(%why, "the vault is not readable; going on without a credential");
-                None
-            }
-        };
-        let mut desk = self.desk();
-        if let Some(kept) = found
-            && desk.held.is_none()
-        {
-            self.hold_on(&mut desk, kept.entry, Origin::Stored);
-        }
-        desk.has_looked = true;
-    }
-
-    /// Joins the climb that is going, or begins one.
-    pub(super) fn climb(self: &Arc<Self>, why: Why) -> Climb {
-        let mut desk = self.desk();
-        // One whose task is gone without an outcome is over.
-        if let Some(climb) = &desk.climb
-            && climb.outcome.has_changed().is_ok()
-        {
-            return climb.clone();
-        }
-        let is_due = matches!(why, Why::Due);
-        let (tell, outcome) = watch::channel(None);
-        let climb = Climb {
-            is_whole: !is_due,
-            outcome,
-            resource: Arc::clone(&self.resource),
-        };
-        if self.leaving.is_cancelled() {
-            return climb;
-        }
-        desk.climb = Some(climb.clone());
-        let house = Arc::clone(self);
-        self.tasks.spawn(async move {
-            let reached = Box::pin(house.ladder(&why)).await;
-            let mut desk = house.desk();
-            desk.climb = None;
-            let outcome = match reached {
-                Ok((entry, origin)) => {
-                    desk.failures = 0;
-                    desk.last_fault = None;
-                    desk.retry_at = 0;
-                    Ok(house.hold_on(&mut desk, entry, origin))
-                }
-                Err(why) => {
-                    let why = Arc::new(why);
-                    let now = house.settings.now.seconds();
-                    if why.is_passing() {
-                        desk.back_off(now, &why);
-                    } else if is_due {
-                        desk.retry_at = now + 30;
-                    }
-                    tracing::info!(%why, "no credential");
-                    Err(Error::new(&house.resource, why))
-                }
-            };
-            tell.send_replace(Some(outcome));
-        });
-        climb
-    }
-
-    fn hold_on(&self, desk: &mut Desk, entry: Entry, origin: Origin) -> Credential {
-        let is_the_same = |held: &Held| {
-            let (old, new) = (&held.entry, &entry);
-            origin == Origin::Refreshed
-                && (&old.issuer, &old.client.id, &old.account)
-                    == (&new.issuer, &new.client.id, &new.account)
-        };
-        if !desk.held.as_ref().is_some_and(is_the_same) {
-            desk.identity += 1;
-        }
-        desk.generation += 1;
-        let credential = Credential {
-            generation: desk.generation,
-            token: entry.access.clone(),
-            home: self.settings.url.origin(),
-            prover: self.prover_of(&entry),
-        };
-        desk.held = Some(Held {
-            credential: credential.clone(),
-            entry: Arc::new(entry),
-            origin,
-        });
-        credential
-    }
-}
-
-impl Desk {
-    /// The first failure may be a hiccup; after it 2, 4, 8 … 60 s (F4).
-    fn back_off(&mut self, now: u64, why: &Arc<Cause>) {
-        let wait = match self.failures {
-            0 => 0,
-            failures => (1_u64 << failures.min(6)).min(60),
-        };
-        self.failures = self.failures.saturating_add(1);
-        self.retry_at = now + wait;
-        self.last_fault = Some(Arc::clone(why));
-    }
-}
-
-impl fmt::Debug for House {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "House({})", self.resource)
-    }
-}

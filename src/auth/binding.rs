@@ -11,11 +11,11 @@
 //! RFC 9449 sections 5.1, 7.2, 10; RFC 9728 section 2; security.md K4.
 
 use super::Cause;
-use super::authorizer::House;
 use super::challenge::Challenge;
 use super::discovery::{AuthorizationServer, ProtectedResource};
 use super::dpop::{Dpop, Prover, Proving};
 use super::entry::Entry;
+use super::house::House;
 use super::signing::Key;
 
 impl House {

@@ -36,27 +36,6 @@ pub async fn show(browser: &Browser, url: &Url) -> bool {
     }
 }
 
-/// Splits a command into words; quotes of either kind keep one together.
-pub(super) fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for c in text.chars() {
-        match (c, quote) {
-            (c, Some(open)) if c == open => quote = None,
-            (c, Some(_)) => word.get_or_insert_default().push(c),
-            ('"' | '\'', None) => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (c, None) if c.is_whitespace() => words.extend(word.take()),
-            (c, None) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    words
-}
-
 fn with_address(words: &[String], url: &str) -> Vec<String> {
     if words.iter().any(|word| word.contains("%s")) {
         return words.iter().map(|word| word.replace("%s", url)).collect();
@@ -67,6 +46,7 @@ fn with_address(words: &[String], url: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::split;
 
     #[test]
     fn a_browser_command_is_words_and_one_address() {
@@ -83,7 +63,7 @@ mod tests {
             ),
             ("'a b' ''", vec!["a b", "", url]),
         ] {
-            assert_eq!(with_address(&words(written), url), wanted, "{written}");
+            assert_eq!(with_address(&split(written), url), wanted, "{written}");
         }
         assert_eq!(Browser::from_variable("  "), Browser::System);
     }

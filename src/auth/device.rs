@@ -5,31 +5,29 @@
 
 use std::time::Duration;
 
-use ::http::header::CONTENT_TYPE;
-use ::http::{HeaderValue, StatusCode};
+use ::http::StatusCode;
 use futures_util::future::BoxFuture;
-use oauth2::basic::BasicClient;
 use oauth2::{
-    AsyncHttpClient, AuthType, ClientId, ClientSecret, DeviceAuthorizationUrl,
-    DeviceCodeErrorResponseType, HttpRequest, HttpResponse, RequestTokenError, Scope,
-    StandardDeviceAuthorizationResponse, TokenUrl,
+    AsyncHttpClient, DeviceAuthorizationUrl, DeviceCodeErrorResponseType, HttpRequest,
+    HttpResponse, RequestTokenError, Scope, StandardDeviceAuthorizationResponse, TokenUrl,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
 use super::Cause;
-use super::answers::unwell;
+use super::answers::{code_of, unwell};
 use super::assertion::proved;
-use super::authorizer::House;
 use super::discovery::{self, AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, Registration};
+use super::house::House;
 use super::http::{Fault, Http, host_of, is_unwell};
 use super::progress::Shown;
-use super::registration::{self, Client, Method, Source};
+use super::registration::{self, Client, Source};
 use super::scope::Scopes;
 use super::settings::{Browser, Settings};
 use super::signin::Past;
 use super::tokens::{self, Endpoint};
+use super::wire;
 use crate::store::{Expected, Kind};
 
 /// The longest pause between two polls that errors lead to.
@@ -126,7 +124,8 @@ impl House {
         details: &StandardDeviceAuthorizationResponse,
         server: &AuthorizationServer,
     ) -> Result<tokens::TokenSet, Cause> {
-        let wire = wire(endpoint.client).set_token_uri(TokenUrl::from_url(endpoint.url.clone()));
+        let wire =
+            wire::client(endpoint.client).set_token_uri(TokenUrl::from_url(endpoint.url.clone()));
         let pause = details.interval().max(LONGEST_PAUSE);
         let mut request = wire
             .exchange_device_access_token(details)
@@ -168,8 +167,8 @@ impl House {
         resource: Option<&str>,
         scope: Option<&Scopes>,
     ) -> Result<StandardDeviceAuthorizationResponse, tokens::Error> {
-        let wire =
-            wire(client).set_device_authorization_url(DeviceAuthorizationUrl::from_url(at.clone()));
+        let wire = wire::client(client)
+            .set_device_authorization_url(DeviceAuthorizationUrl::from_url(at.clone()));
         let mut request = wire.exchange_device_code();
         if let Some(resource) = resource {
             request = request.add_extra_param("resource", resource.to_owned());
@@ -267,20 +266,6 @@ fn shown_page(details: &StandardDeviceAuthorizationResponse) -> Url {
     }
 }
 
-fn wire(client: &Client) -> BasicClient {
-    let wire =
-        BasicClient::new(ClientId::new(client.id.clone())).set_auth_type(match client.method {
-            Method::Basic => AuthType::BasicAuth,
-            Method::None | Method::Post | Method::PrivateKeyJwt => AuthType::RequestBody,
-        });
-    match (&client.secret, client.method) {
-        (Some(secret), Method::Basic | Method::Post) => {
-            wire.set_client_secret(ClientSecret::new(secret.expose().to_owned()))
-        }
-        _ => wire,
-    }
-}
-
 /// Answers as they come.
 struct Plain<'a> {
     http: &'a Http,
@@ -300,7 +285,8 @@ impl<'c> AsyncHttpClient<'c> for Plain<'_> {
             if is_unwell(answer.status) {
                 return Err(unwell(&answer, self.url));
             }
-            Ok(response(answer.status, answer.body.to_vec()))
+            let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
+            Ok(wire::response(status, answer.body.to_vec()))
         })
     }
 }
@@ -317,19 +303,11 @@ impl<'c> AsyncHttpClient<'c> for Polls<'_> {
             let (head, body) = request.into_parts();
             let endpoint = self.0;
             let answer = endpoint.post(head.headers, body).await?;
-            let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            if said.get("error").and_then(Value::as_str) == Some("slow_down") {
-                return Ok(response(400, br#"{"error":"slow_down"}"#.to_vec()));
+            if code_of(&answer).as_deref() == Some("slow_down") {
+                let body = br#"{"error":"slow_down"}"#.to_vec();
+                return Ok(wire::response(StatusCode::BAD_REQUEST, body));
             }
             endpoint.regular(&answer)
         })
     }
-}
-
-fn response(status: u16, body: Vec<u8>) -> HttpResponse {
-    let mut response = HttpResponse::new(body);
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
 }

@@ -9,7 +9,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::mem::replace;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -65,8 +64,10 @@ pub struct Servers(Arc<Mutex<HashMap<(Side, Origin), Heard>>>);
 pub struct Heard {
     /// What it wants to see in the next proof.
     nonce: Option<Box<str>>,
-    /// How far its clock is ahead of ours, in seconds.
+    /// By how many seconds proofs for it are dated ahead of our clock: not at all, until it has refused one.
     ahead: i64,
+    /// How far its `Date` is ahead of our clock. Who wrote that, a cache perhaps, need not be who looks at proofs.
+    date: Option<i64>,
 }
 
 impl Servers {
@@ -82,8 +83,8 @@ impl Servers {
 
     /// Takes what an answer of it says: `DPoP-Nonce` (RFC 9449 section 8.2) and `Date`. `now` is when it came.
     pub fn learn(&self, side: Side, at: &Origin, headers: &HeaderMap, now: SystemTime) {
-        let (nonce, ahead) = (nonce(headers), ahead(headers, now));
-        if nonce.is_none() && ahead.is_none() {
+        let (nonce, date) = (nonce(headers), ahead(headers, now));
+        if nonce.is_none() && date.is_none() {
             return;
         }
         let mut all = self.all();
@@ -91,7 +92,30 @@ impl Servers {
         if nonce.is_some() {
             heard.nonce = nonce;
         }
-        heard.ahead = ahead.unwrap_or(heard.ahead);
+        heard.date = date.or(heard.date);
+    }
+
+    /// Whether a request whose proof was refused may be sent again at once: it spent nothing, and the answer taught what the
+    /// next proof needs (RFC 9449 sections 8 and 9). `before` is what was heard when it was sent; the code and the headers are the answer's.
+    pub fn mend(
+        &self,
+        mended: &mut Mended,
+        (side, at): (Side, &Origin),
+        (code, headers): (Option<&str>, &HeaderMap),
+        before: &Heard,
+        now: SystemTime,
+    ) -> bool {
+        self.learn(side, at, headers, now);
+        let said = Heard {
+            nonce: nonce(headers),
+            date: ahead(headers, now),
+            ahead: before.ahead,
+        };
+        let Some(ahead) = mended.again(code, before, said) else {
+            return false;
+        };
+        self.all().entry((side, at.clone())).or_default().ahead = ahead;
+        true
     }
 }
 
@@ -141,6 +165,17 @@ impl Prover {
         now: SystemTime,
     ) -> Result<Secret, Error> {
         let heard = self.servers.heard(side, &url.origin());
+        self.proof_of(&heard, method, url, token, now)
+    }
+
+    fn proof_of(
+        &self,
+        heard: &Heard,
+        method: &str,
+        url: &Url,
+        token: Option<&Secret>,
+        now: SystemTime,
+    ) -> Result<Secret, Error> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|_| Error::Unsigned)?;
         let claims = claims(&Claims {
@@ -158,17 +193,18 @@ impl Prover {
         self.key.sign(Algorithm::Es256, head, &claims)
     }
 
-    /// Puts the proof into a request's headers, in the place of any that is there.
+    /// Puts the proof into a request's headers, in the place of any that is there. `nonce` is one for this request alone.
     pub(super) fn apply(
         &self,
         to: &mut HeaderMap,
-        side: Side,
-        method: &str,
-        url: &Url,
+        (side, method, url): (Side, &str, &Url),
         token: Option<&Secret>,
+        nonce: Option<Box<str>>,
         now: SystemTime,
     ) {
-        match self.proof(side, method, url, token, now) {
+        let mut heard = self.servers.heard(side, &url.origin());
+        heard.nonce = nonce.or(heard.nonce);
+        match self.proof_of(&heard, method, url, token, now) {
             Ok(proof) => {
                 if let Ok(mut value) = HeaderValue::try_from(proof.expose()) {
                     value.set_sensitive(true);
@@ -192,31 +228,57 @@ pub struct Proving<'a> {
     pub insists: bool,
 }
 
-/// What has been put right about refused proofs of one request, each thing once.
-#[derive(Clone, Copy, Debug, Default)]
+/// What has been put right about the refused proofs of one request.
+#[derive(Clone, Debug, Default)]
 pub struct Mended {
-    nonce: bool,
+    /// How often its nonce was not the one.
+    nonces: u32,
     clock: bool,
+    own: Option<Box<str>>,
 }
 
 impl Mended {
-    /// Whether a request whose proof was refused with `code` may be sent again at once: it spent nothing, and the answer
-    /// taught what the next proof needs (RFC 9449 sections 8 and 9). `before` is what was heard when it was sent, `after` now.
-    pub fn again(&mut self, code: Option<&str>, before: &Heard, after: &Heard) -> bool {
-        let has_newer_nonce = after.nonce.is_some() && after.nonce != before.nonce;
+    /// The nonce that the refusal of this very request brought, once: others are getting theirs meanwhile, and a nonce may
+    /// be good for one proof. If that one is refused too the newest is as good as any.
+    pub fn nonce(&mut self) -> Option<Box<str>> {
+        self.own.take()
+    }
+
+    /// Whether the nonces of others who ask at the same time are in the way, so that it is better to ask one by one.
+    pub fn is_crowded(&self) -> bool {
+        self.nonces > 1
+    }
+
+    /// By how much the next proof is to be dated ahead, if there is to be one.
+    fn again(&mut self, code: Option<&str>, before: &Heard, said: Heard) -> Option<i64> {
+        let has_newer_nonce = said.nonce.is_some() && said.nonce != before.nonce;
         match code {
-            Some("use_dpop_nonce") => has_newer_nonce && !replace(&mut self.nonce, true),
-            Some("invalid_dpop_proof") => {
-                // `Date` counts whole seconds.
-                let is_corrected = before.ahead.abs_diff(after.ahead) > 1;
-                let is_first_nonce = before.nonce.is_none() && after.nonce.is_some();
-                (is_corrected || is_first_nonce) && !replace(&mut self.clock, true)
+            Some(NONCE_WANTED) if has_newer_nonce && self.nonces < MOST_NONCES => {
+                self.nonces += 1;
+                self.own = said.nonce.filter(|_| self.nonces == 1);
+                Some(before.ahead)
             }
-            _ => false,
+            Some("invalid_dpop_proof") if !self.clock => {
+                // By its `Date`, where that is news (it counts whole seconds), else back to our own clock.
+                let other = [said.date, Some(0)].into_iter().flatten();
+                let other = other
+                    .into_iter()
+                    .find(|ahead| ahead.abs_diff(before.ahead) > 1);
+                let is_first_nonce = before.nonce.is_none() && said.nonce.is_some();
+                let again = other.or(is_first_nonce.then_some(before.ahead));
+                self.clock = again.is_some();
+                self.own = said.nonce.filter(|_| self.clock);
+                again
+            }
+            _ => None,
         }
     }
 }
 
+/// How a server says that a proof has to have its nonce (RFC 9449 section 12.2).
+pub const NONCE_WANTED: &str = "use_dpop_nonce";
+/// How often one request is sent again for its nonce alone.
+const MOST_NONCES: u32 = 5;
 /// The header of a proof.
 const PROOF: HeaderName = HeaderName::from_static("dpop");
 /// The header of a nonce.
@@ -240,6 +302,8 @@ fn claims(of: &Claims<'_>) -> Value {
     let mut target = of.url.clone();
     target.set_query(None);
     target.set_fragment(None);
+    // No part of what is asked for: the client sends it as a header.
+    let _ = (target.set_username(""), target.set_password(None));
     let hash = of.token.map(|token| {
         let hash = Sha256::digest(token.expose().as_bytes());
         BASE64_URL_SAFE_NO_PAD.encode(hash)
@@ -284,186 +348,5 @@ fn since_1970(time: SystemTime) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use serde_json::json;
-
-    use super::*;
-
-    const NOW: u64 = 1_562_262_616;
-
-    fn now() -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(NOW)
-    }
-
-    fn url(text: &str) -> Url {
-        Url::parse(text).unwrap()
-    }
-
-    fn prover() -> Prover {
-        Prover::new(Key::generate().unwrap(), &Servers::default())
-    }
-
-    fn said(fields: &[(&'static str, &str)]) -> HeaderMap {
-        let fields = fields.iter();
-        fields
-            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
-            .collect()
-    }
-
-    fn read(proof: &Secret) -> (Value, Value) {
-        let mut parts = proof.expose().split('.');
-        let mut part = || {
-            let bytes = BASE64_URL_SAFE_NO_PAD.decode(parts.next().unwrap());
-            serde_json::from_slice(&bytes.unwrap()).unwrap()
-        };
-        (part(), part())
-    }
-
-    /// The example of RFC 9449 section 7.1, its access token and its hash.
-    #[test]
-    fn the_claims_are_those_of_the_rfc() {
-        let token = Secret::new("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU");
-        let at = url("https://resource.example.org/protectedresource?secret=1#part");
-        let mut of = Claims {
-            id: [0; 16],
-            method: "GET",
-            url: &at,
-            issued_at: 1_562_262_618,
-            token: Some(&token),
-            nonce: Some("eyJ7S_zG.eyJH0-Z.HX4w-7v"),
-        };
-        let wanted = json!({
-            "jti": "AAAAAAAAAAAAAAAAAAAAAA",
-            "htm": "GET",
-            "htu": "https://resource.example.org/protectedresource",
-            "iat": 1_562_262_618,
-            "ath": "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo",
-            "nonce": "eyJ7S_zG.eyJH0-Z.HX4w-7v",
-        });
-        assert_eq!(claims(&of), wanted);
-        (of.token, of.nonce) = (None, None);
-        let bare = claims(&of);
-        assert_eq!((bare.get("ath"), bare.get("nonce")), (None, None));
-    }
-
-    #[test]
-    fn a_proof_shows_the_public_key_only_and_no_two_are_alike() {
-        let prover = prover();
-        let at = url("https://as.example/token");
-        let mut seen = std::collections::HashSet::new();
-        for _ in 0..100 {
-            let proof = prover
-                .proof(Side::Issuer, "POST", &at, None, now())
-                .unwrap();
-            let (head, body) = read(&proof);
-            assert_eq!(
-                (&head["typ"], &head["alg"]),
-                (&json!("dpop+jwt"), &json!("ES256"))
-            );
-            let names: Vec<_> = head["jwk"].as_object().unwrap().keys().cloned().collect();
-            assert_eq!(names, ["crv", "kty", "x", "y"], "and never `d`");
-            assert_eq!(body["iat"], NOW);
-            assert!(seen.insert(body["jti"].as_str().unwrap().to_owned()));
-        }
-        assert!(!format!("{prover:?}").contains("PRIVATE"));
-    }
-
-    #[test]
-    fn nonces_stay_with_the_side_and_the_origin_they_came_from() {
-        let prover = prover();
-        let (here, there) = (
-            url("https://a.example/token"),
-            url("https://b.example/token"),
-        );
-        let servers = prover.servers();
-        servers.learn(
-            Side::Issuer,
-            &here.origin(),
-            &said(&[("dpop-nonce", "one")]),
-            now(),
-        );
-        let nonce = |side, at: &Url| {
-            let proof = prover.proof(side, "POST", at, None, now()).unwrap();
-            read(&proof).1.get("nonce").cloned()
-        };
-        assert_eq!(nonce(Side::Issuer, &here), Some(json!("one")));
-        assert_eq!(nonce(Side::Resource, &here), None);
-        assert_eq!(nonce(Side::Issuer, &there), None);
-        servers.learn(
-            Side::Issuer,
-            &here.origin(),
-            &said(&[("dpop-nonce", "two")]),
-            now(),
-        );
-        servers.learn(Side::Issuer, &here.origin(), &HeaderMap::new(), now());
-        assert_eq!(nonce(Side::Issuer, &here), Some(json!("two")));
-    }
-
-    #[test]
-    fn what_is_no_nonce_is_not_kept() {
-        let long = "n".repeat(LONGEST_NONCE + 1);
-        for bad in ["", "two words", "a\"b", "a\\b", "né", &long] {
-            let mut headers = HeaderMap::new();
-            headers.insert(NONCE, HeaderValue::from_bytes(bad.as_bytes()).unwrap());
-            assert_eq!(nonce(&headers), None, "{bad}");
-        }
-        let longest = "n".repeat(LONGEST_NONCE);
-        let headers = said(&[("dpop-nonce", longest.as_str())]);
-        assert_eq!(nonce(&headers).as_deref(), Some(longest.as_str()));
-    }
-
-    #[test]
-    fn a_proof_is_dated_by_the_clock_of_whoever_reads_it() {
-        let prover = prover();
-        let at = url("https://a.example/mcp");
-        for (date, ahead) in [
-            ("Thu, 04 Jul 2019 18:06:56 GMT", 1000),
-            ("Thu, 04 Jul 2019 16:50:16 GMT", -3600),
-            ("yesterday", -3600),
-            ("Thu, 01 Jan 1970 00:00:00 GMT", -1_562_262_616),
-        ] {
-            let servers = prover.servers();
-            servers.learn(
-                Side::Resource,
-                &at.origin(),
-                &said(&[("date", date)]),
-                now(),
-            );
-            let proof = prover
-                .proof(Side::Resource, "GET", &at, None, now())
-                .unwrap();
-            let wanted = i64::try_from(NOW).unwrap() + ahead;
-            assert_eq!(read(&proof).1["iat"], wanted, "{date}");
-        }
-    }
-
-    #[test]
-    fn a_refused_proof_is_made_again_once_for_each_reason() {
-        let heard = |nonce: &str, ahead| Heard {
-            nonce: (!nonce.is_empty()).then(|| nonce.into()),
-            ahead,
-        };
-        let (none, one, two) = (heard("", 0), heard("one", 0), heard("two", 0));
-        let mut mended = Mended::default();
-        let nonce = Some("use_dpop_nonce");
-        let proof = Some("invalid_dpop_proof");
-        assert!(!mended.again(nonce, &none, &none), "no nonce came with it");
-        assert!(!mended.again(nonce, &one, &one), "the one it refused");
-        assert!(!mended.again(Some("invalid_token"), &one, &two));
-        assert!(!mended.again(None, &one, &two));
-        assert!(mended.again(nonce, &one, &two));
-        assert!(!mended.again(nonce, &two, &one), "twice in a row");
-
-        assert!(
-            !mended.again(proof, &heard("", 7), &heard("", 8)),
-            "the clock is right"
-        );
-        assert!(mended.again(proof, &heard("", 7), &heard("", 70)));
-        assert!(
-            !mended.again(proof, &heard("", 70), &heard("", 7)),
-            "twice in a row"
-        );
-    }
-}
+#[path = "dpop_tests.rs"]
+mod tests;

@@ -15,10 +15,11 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::authorizer::{Authorizer, House, Why};
+use super::authorizer::Authorizer;
 use super::challenge::Challenge;
 use super::client::{Client, Source};
 use super::discovery;
+use super::house::{House, Why};
 use super::http::{Fault, Http, host_of};
 use super::machine::{self, Asking, Grant};
 use super::names::same_issuer;
@@ -92,6 +93,11 @@ impl Error {
         }
     }
 
+    /// Whether it is the user's own file that is wrong.
+    pub(super) fn is_at_home(&self) -> bool {
+        matches!(self, Self::IdToken(_))
+    }
+
     /// Whether another ID token may be taken where this one was not.
     pub(super) fn is_about_the_person(&self) -> bool {
         match self {
@@ -103,14 +109,12 @@ impl Error {
 
     pub(super) fn hint(&self, resource: &str) -> Option<String> {
         let hint = match self {
-            Self::IdToken(workload::Error::NotAToken(_)) => {
+            Self::IdToken(workload::Error::NotAToken(_) | workload::Error::Empty(_)) => {
                 "--idp-id-token takes a file with an ID token and nothing else"
             }
             Self::IdToken(error) => return Some(error.hint()),
             Self::SignIn { why, .. } => return why.cause().hint(resource),
-            Self::NotForUs { .. } => {
-                "--idp-client-id has to be the client the ID token was issued to"
-            }
+            Self::NotForUs { .. } => "the ID token has to be of --idp-issuer, for --idp-client-id",
             Self::Refused(error) if self.is_about_the_person() || error.is("invalid_request") => {
                 "the ID token may have ended: get another"
             }

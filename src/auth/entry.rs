@@ -95,6 +95,16 @@ impl Granted {
             Self::Enterprise => "enterprise provider",
         }
     }
+
+    /// The extension of MCP that it is, by the name under which clients declare it (protocol.md ).
+    pub(super) fn extension(self) -> Option<&'static str> {
+        match self {
+            Self::Person => None,
+            Self::ClientCredentials => Some("io.modelcontextprotocol/oauth-client-credentials"),
+            Self::Workload => Some("io.modelcontextprotocol/auth/wif"),
+            Self::Enterprise => Some("io.modelcontextprotocol/enterprise-managed-authorization"),
+        }
+    }
 }
 
 /// What is thought of a refresh token.
@@ -152,13 +162,17 @@ impl Entry {
         self.obtained_at > now + 300
     }
 
-    /// The name it is kept under.
+    /// The name it is kept under. Whoever takes bound tokens only, and whoever takes none (`--dpop`), have one each.
     pub fn name(&self, settings: &Settings) -> String {
         let mut parts = subject(settings).to_vec();
+        let method = self.client.method.name();
         parts.extend([
             self.issuer.clone(),
             self.client.id.clone(),
-            self.client.method.name().to_owned(),
+            match self.is_bound() {
+                true => format!("{method} DPoP"),
+                false => method.to_owned(),
+            },
         ]);
         named(&parts, settings)
     }

@@ -1,27 +1,24 @@
 //! The only HTTP client sign-in uses.
 //!
 //! Everything it visits is named by somebody else, so: `https`, or `http` where [`Guard`] lets it; every name judged
-//! by the addresses it really has; no redirect followed with a body, and at most three, on one origin, without; bodies
+//! by the addresses it really has (`resolver`); no redirect followed with a body, and at most three, on one origin, without; bodies
 //! capped and read in pieces; time limits; no cookies, no credentials but those handed in. Knows nothing of OAuth.
 //!
 //! security.md D2 to D5, K1, T12 (errors never carry a URL's query or a body).
 
-use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde_json::Value;
-use tokio::sync::OnceCell;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::guard::{Class, Guard, Refusal, class_of, classify};
+use super::guard::{Class, Guard, Refusal, class_of};
+pub use super::resolver::Lookup;
+use super::resolver::{self, Resolver};
 use crate::remote::tls::Unwelcome;
 
 /// Visits what a sign-in has to visit. Costs nothing until it visits something: most starts sign in to nothing.
@@ -31,7 +28,7 @@ pub struct Http(Arc<Parts>);
 struct Parts {
     guard: Arc<Guard>,
     tls: rustls::ClientConfig,
-    resolver: Arc<Guarded>,
+    resolver: Resolver,
     /// Follows the system's proxy settings.
     far: OnceLock<Result<reqwest::Client, Fault>>,
     /// Never through a proxy: this machine.
@@ -90,7 +87,7 @@ pub enum Fault {
         why: String,
     },
     /// The server is there and cannot answer now: 5xx, 408, 429.
-    #[error("{host} answered HTTP {status}")]
+    #[error("{host} answered HTTP {status}{}", instead(*status))]
     Unwell {
         /// Host and port.
         host: String,
@@ -134,14 +131,10 @@ impl Fault {
     }
 }
 
-/// Turns a name into addresses. For tests; in earnest the system does.
-pub type Lookup =
-    Arc<dyn Fn(String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> + Send + Sync>;
-
 impl Http {
     /// Over this TLS configuration (roots and provider chosen by the caller).
     pub fn new(tls: rustls::ClientConfig, guard: Guard) -> Self {
-        Self::with_lookup(tls, guard, Arc::new(|name| Box::pin(system_lookup(name))))
+        Self::with_lookup(tls, guard, resolver::of_the_system())
     }
 
     /// As [`Http::new`], with names resolved by `lookup`.
@@ -149,12 +142,7 @@ impl Http {
         // A handful of small requests: HTTP/1.1 is enough, and one protocol less to be wrong in.
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let guard = Arc::new(guard);
-        let resolver = Arc::new(Guarded {
-            guard: Arc::clone(&guard),
-            guarded: Mutex::default(),
-            home: OnceCell::new(),
-            lookup,
-        });
+        let resolver = Resolver::new(Arc::clone(&guard), lookup);
         Self(Arc::new(Parts {
             guard,
             tls,
@@ -167,7 +155,7 @@ impl Http {
     /// The same, for what the user names beside the server: places are judged as seen from there.
     pub fn at_home(&self, home: &Url) -> Self {
         let parts = &self.0;
-        let lookup = Arc::clone(&parts.resolver.lookup);
+        let lookup = parts.resolver.lookup();
         Self::with_lookup(parts.tls.clone(), parts.guard.at_home(home), lookup)
     }
 
@@ -290,9 +278,7 @@ impl Http {
         self.check(url)?;
         let parts = &self.0;
         if let Some(name) = url.domain() {
-            let guarded = &parts.resolver.guarded;
-            let mut guarded = guarded.lock().unwrap_or_else(PoisonError::into_inner);
-            guarded.insert(name.trim_end_matches('.').to_owned());
+            parts.resolver.guards(name);
         }
         let client = match class_of(url) {
             Some(Class::Loopback) => parts
@@ -317,7 +303,7 @@ impl Parts {
             .connect_timeout(CONNECT_PATIENCE)
             .pool_idle_timeout(Duration::from_secs(5))
             .user_agent(concat!("mcpipe/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Resolver(Arc::clone(&self.resolver)));
+            .dns_resolver(self.resolver.clone());
         with(builder).build().map_err(|error| Fault::Unbuildable {
             why: innermost(&error),
         })
@@ -410,6 +396,14 @@ pub fn is_unwell(status: u16) -> bool {
     status >= 500 || status == 408 || status == 429
 }
 
+/// What to add where the status alone would sound as if all were well, or as if the server had decided something.
+fn instead(status: u16) -> &'static str {
+    match is_unwell(status) {
+        true => "",
+        false => ", and what came is no answer of such a server (a proxy's page?)",
+    }
+}
+
 fn unwell(url: &Url, status: u16, headers: &HeaderMap) -> Fault {
     Fault::Unwell {
         host: host_of(url),
@@ -448,64 +442,4 @@ fn innermost(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     super::plain(&text, 200)
-}
-
-/// A resolver that hands out only addresses that may be visited, so that what was judged is what is connected to.
-struct Guarded {
-    guard: Arc<Guard>,
-    /// Names we were sent to. Any other name asked for is the system's proxy, which the user chose.
-    guarded: Mutex<HashSet<String>>,
-    home: OnceCell<Option<Class>>,
-    lookup: Lookup,
-}
-
-struct Resolver(Arc<Guarded>);
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let this = Arc::clone(&self.0);
-        Box::pin(async move {
-            let addresses = this.addresses(name.as_str()).await?;
-            Ok(Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
-        })
-    }
-}
-
-impl Guarded {
-    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Box<dyn StdError + Send + Sync>> {
-        let name = name.trim_end_matches('.');
-        let found = (self.lookup)(name.to_owned()).await?;
-        let is_guarded = {
-            let guarded = self.guarded.lock().unwrap_or_else(PoisonError::into_inner);
-            guarded.contains(name)
-        };
-        if !is_guarded {
-            return Ok(found);
-        }
-        let judged = |home| {
-            let fine = |ip: &IpAddr| self.guard.check_address(*ip, home).is_ok();
-            found.iter().copied().filter(fine).collect::<Vec<_>>()
-        };
-        let mut admitted = judged(None);
-        if admitted.is_empty() {
-            let home = *self.home.get_or_init(|| self.class_of_home()).await;
-            admitted = judged(home);
-        }
-        if admitted.is_empty() {
-            return Err(Box::new(Refusal::Inside));
-        }
-        Ok(admitted)
-    }
-
-    /// A company's server may name its company's authorization server (D4): asked only when something inside is met.
-    async fn class_of_home(&self) -> Option<Class> {
-        let name = self.guard.unknown_home()?;
-        let found = (self.lookup)(name.to_owned()).await.ok()?;
-        found.into_iter().map(classify).max()
-    }
-}
-
-async fn system_lookup(name: String) -> std::io::Result<Vec<IpAddr>> {
-    let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-    Ok(found.map(|address| address.ip()).collect())
 }

@@ -7,10 +7,10 @@ use oauth2::CsrfToken;
 use url::Url;
 
 use super::Cause;
-use super::authorizer::House;
 use super::code::{self, Asking};
 use super::discovery::AuthorizationServer;
 use super::entry::{Entry, Granted, Registration, subject};
+use super::house::House;
 use super::learned::Learned;
 use super::loopback::{Loopback, Place};
 use super::providers::quirks;

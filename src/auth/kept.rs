@@ -7,9 +7,10 @@ use super::entry::{Entry, Granted, State, subject};
 use super::http::{Fault, Http};
 use super::providers::quirks;
 use super::renewal;
+use super::revocation::revoke;
 use super::scope::{OFFLINE, Scopes};
 use super::settings::Settings;
-use super::tokens::{self, revoke};
+use super::tokens;
 use crate::secret::Secret;
 use crate::store::{self, Kind, Vault};
 

@@ -10,17 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Cause;
-use super::authorizer::{Held, House, Origin, Why};
 use super::challenge::Challenge;
 use super::discovery::{AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, Registration, State, is_for, subject};
+use super::house::{Held, House, Origin, Why};
 use super::http::POST_PATIENCE;
 use super::machine::Grant;
 use super::registration::{Client, Source};
 use super::renewal;
+use super::revocation::revoke;
 use super::scope::{Scopes, Wishes, choose};
 use super::settings::{Notice, Settings};
-use super::tokens::{self, revoke};
+use super::tokens;
 use crate::store::{Error as StoreError, Expected, Kind, Lock};
 
 /// An entry, where it was found, and at which revision.
@@ -269,6 +270,8 @@ impl House {
                 continue;
             };
             let entry = Entry::read(&found.content).ok_or(Cause::ForeignEntry)?;
+            // A newer sign-in without a key is somebody's who wants it so (`--dpop off`).
+            let rank = |entry: &Entry| (rank(entry).0, entry.is_bound(), rank(entry).1);
             if self.settings.dpop.allows(entry.is_bound())
                 && best
                     .as_ref()
@@ -297,7 +300,8 @@ impl House {
         }
     }
 
-    /// Removes what a sign-in has taken the place of: entries for the same of the same issuer, under clients of old.
+    /// Removes what a sign-in has taken the place of: entries for the same of the same issuer, under clients of old. One of
+    /// a kind that is of no use here (`--dpop`) is somebody else's.
     pub(super) async fn supersede(&self, newest: &str, issuer: &str) {
         let names = self.vault.list().await.unwrap_or_default();
         for (name, kind) in names {
@@ -306,7 +310,10 @@ impl House {
             }
             let found = self.vault.read(&name).await.ok().flatten();
             let entry = found.and_then(|found| Entry::read(&found.content));
-            if entry.is_some_and(|entry| entry.issuer == issuer)
+            let is_ours = |entry: Entry| {
+                entry.issuer == issuer && self.settings.dpop.allows(entry.is_bound())
+            };
+            if entry.is_some_and(is_ours)
                 && let Err(why) = self.vault.remove(&name).await
             {
                 tracing::debug!(%why, "an entry of old stays");

@@ -5,9 +5,10 @@
 
 use std::fmt;
 
-use super::authorizer::{Authorizer, Why};
+use super::authorizer::Authorizer;
 use super::challenge::Challenge;
 use super::entry::Entry;
+use super::house::Why;
 use super::{Cause, Error};
 use crate::secret::Secret;
 

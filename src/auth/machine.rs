@@ -7,14 +7,16 @@
 //!
 //! RFC 6749 section 4.4, RFC 7523, MCP's authorization extensions; protocol.md, P-07.
 
+use std::sync::Arc;
+
 use super::Cause;
-use super::authorizer::{Held, House, Origin, Why};
 use super::challenge::Challenge;
 use super::client::{Client, Source};
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use super::dpop::Proving;
 use super::enterprise::{self, Provider};
 use super::entry::{Entry, Granted};
+use super::house::{Held, House, Origin, Why};
 use super::http::Fault;
 use super::ladder::{is_enough, is_other, is_other_than, is_young, jitter};
 use super::learned::Lesson;
@@ -101,6 +103,16 @@ impl Error {
         }
     }
 
+    /// Whether it is something on this machine that is wrong, and no server has been asked.
+    pub(crate) fn is_at_home(&self) -> bool {
+        match self {
+            Self::Assertion(workload::Error::Spent { .. }) => false,
+            Self::Assertion(_) => true,
+            Self::Provider(error) => error.is_at_home(),
+            Self::Refused { .. } | Self::NoClient { .. } => false,
+        }
+    }
+
     pub(super) fn hint(&self, resource: &str) -> Option<String> {
         let Self::Refused { by, error } = self else {
             return match self {
@@ -122,7 +134,7 @@ impl Error {
                 "this client has to be allowed the client credentials grant there, for this resource"
             }
             (Granted::Workload, _) => {
-                "the assertion's issuer, subject and audience have to be what that server trusts"
+                "the assertion must not have ended, and its issuer, subject and audience have to be what that server trusts"
             }
             (Granted::Enterprise, _) => {
                 "ask whoever runs the provider whether this server is set up there"
@@ -144,6 +156,7 @@ impl House {
         if let Some(entry) = self.already_there(why, held.as_ref()).await? {
             return Ok((entry, Origin::Stored));
         }
+        self.was_refused(why)?;
         let mut vouched = None;
         if let Some(provider) = &self.provider {
             // A person may have to sign in there, and nobody else's token waits for that.
@@ -177,6 +190,19 @@ impl House {
             _ => Origin::SignedIn,
         };
         Ok((entry, origin))
+    }
+
+    /// A host may call as often as it likes; whoever said no to the same a moment ago is not asked with each call.
+    fn was_refused(&self, why: &Why) -> Result<(), Cause> {
+        let now = self.settings.now.seconds();
+        match (&self.desk().refused, why) {
+            (Some((at, before, cause)), Why::Challenged { challenge, .. })
+                if before == challenge && (*at..at + QUIET).contains(&now) =>
+            {
+                Err(Cause::Lately(Arc::clone(cause)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What another process has come to.
@@ -429,6 +455,25 @@ impl House {
         )
     }
 }
+
+impl Cause {
+    /// Whether somebody has said no who would say it again.
+    pub(super) fn is_refused_machine(&self) -> bool {
+        match self {
+            Self::Machine(Error::Refused { error, .. }) => {
+                matches!(error, tokens::Error::Refused { .. })
+            }
+            Self::Machine(Error::Provider(enterprise::Error::Refused(error))) => {
+                matches!(error, tokens::Error::Refused { .. })
+            }
+            Self::Registration(registration::Error::NotTaken { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Seconds in which what was refused is not asked for again.
+const QUIET: u64 = 30;
 
 /// What a refusal by the token endpoint means to whoever asked.
 pub(super) fn refused(by: Granted, error: tokens::Error) -> Cause {

@@ -13,15 +13,16 @@
 //!
 //! Where both servers know DPoP the tokens are bound to a key of ours (`binding`), and [`dpop`] proves it with each request.
 //!
-//! Where several processes need the same sign-in, `turn` decides which asks a person; it is done by a [`helper`], a
-//! process that outlives the host. `device` is the way where no browser can come back (RFC 8628). Where nobody signs in at all,
-//! [`machine`] asks for a token with what a program has to show.
+//! Where several processes need the same sign-in, `turn` decides which asks a person, in an `attempt`; it is done by a
+//! [`helper`], a process that outlives the host. `device` is the way where no browser can come back (RFC 8628). Where
+//! nobody signs in at all, [`machine`] asks for a token with what a program has to show.
 //!
 //! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
 pub mod adopt;
 mod answers;
 pub mod assertion;
+mod attempt;
 pub mod authorizer;
 mod binding;
 pub mod browser;
@@ -33,8 +34,10 @@ pub mod discovery;
 pub mod dpop;
 pub mod enterprise;
 pub mod entry;
+mod grant;
 pub mod guard;
 pub mod helper;
+mod house;
 pub mod http;
 mod identity;
 pub mod kept;
@@ -48,12 +51,15 @@ mod progress;
 pub mod providers;
 pub mod registration;
 mod renewal;
+mod resolver;
+mod revocation;
 pub mod scope;
 mod settings;
 mod signin;
 pub mod signing;
 pub mod tokens;
 mod turn;
+mod wire;
 pub mod workload;
 
 use std::sync::Arc;
@@ -67,7 +73,7 @@ pub use dpop::Dpop;
 pub use helper::Helper;
 pub use settings::{Announce, Browser, Clock, Notice, Pasted, Settings};
 
-use crate::frame::Trouble;
+use crate::frame::{Trouble, capitalised, is_mark};
 use crate::secret::Secret;
 use crate::store;
 use challenge::Challenge;
@@ -87,12 +93,25 @@ impl Credential {
     /// Adds `Authorization` to a request's headers (U-01, U-03), and a fresh proof where the token is bound. The only place
     /// that does, and only for the origin the token was got for (U-02).
     pub fn apply(&self, to: &mut HeaderMap, method: &str, url: &Url, now: SystemTime) {
+        self.apply_with(to, method, url, None, now);
+    }
+
+    /// The same, with a nonce for this request alone ([`Mended::nonce`]).
+    pub fn apply_with(
+        &self,
+        to: &mut HeaderMap,
+        method: &str,
+        url: &Url,
+        nonce: Option<Box<str>>,
+        now: SystemTime,
+    ) {
         if url.origin() != self.home {
             return;
         }
         let scheme = match &self.prover {
             Some(prover) => {
-                prover.apply(to, Side::Resource, method, url, Some(&self.token), now);
+                let whom = (Side::Resource, method, url);
+                prover.apply(to, whom, Some(&self.token), nonce, now);
                 "DPoP"
             }
             None => "Bearer",
@@ -124,9 +143,20 @@ impl Credential {
     }
 
     /// Whether a request that met this challenge may be sent again with the same token and another proof (RFC 9449
-    /// section 9). `before` is what was heard when it was sent.
-    pub fn proves_again(&self, mended: &mut Mended, why: &Challenge, before: &Heard) -> bool {
-        self.prover.is_some() && mended.again(why.error.as_deref(), before, &self.heard())
+    /// section 9). `before` is what was heard when it was sent, `headers` are the answer's.
+    pub fn proves_again(
+        &self,
+        mended: &mut Mended,
+        why: &Challenge,
+        before: &Heard,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> bool {
+        self.prover.as_ref().is_some_and(|prover| {
+            let said = (why.error.as_deref(), headers);
+            let whom = (Side::Resource, &self.home);
+            prover.servers().mend(mended, whom, said, before, now)
+        })
     }
 
     /// Counts up with each credential this process has held; a larger one is newer.
@@ -156,7 +186,7 @@ pub enum Cause {
         words: Option<String>,
     },
     /// What is kept cannot be read or written.
-    #[error("the vault: {0}")]
+    #[error("{0}")]
     Vault(#[from] store::Error),
     /// What the vault holds for this server is not readable as ours.
     #[error("the stored entry for this server was written by another version")]
@@ -213,6 +243,9 @@ pub enum Cause {
         /// Whether it may succeed later without anybody doing anything.
         is_passing: bool,
     },
+    /// The same was refused a moment ago, and is not asked again yet.
+    #[error("{0}")]
+    Lately(Arc<Self>),
     /// Another process does the sign-in now.
     #[error("another mcpipe has taken this sign-in over")]
     Superseded,
@@ -346,6 +379,8 @@ impl Cause {
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Elsewhere { is_passing, .. } => *is_passing,
+            // Somebody is at it, and meets a slow server.
+            Self::Vault(store::Error::Busy { .. }) => true,
             _ => self.fault().is_some_and(http::Fault::is_passing),
         }
     }
@@ -356,7 +391,8 @@ impl Cause {
                 "check the --header that sets Authorization, or leave it out to sign in with OAuth"
                     .to_owned()
             }
-            Self::Vault(_) | Self::Leaving => return None,
+            Self::Vault(error) => return error.hint(),
+            Self::Leaving => return None,
             why if matches!(why.fault(), Some(http::Fault::Unwelcome { .. })) => {
                 crate::remote::tls::Unwelcome::HINT.to_owned()
             }
@@ -364,7 +400,7 @@ impl Cause {
             Self::Elsewhere {
                 hint: Some(hint), ..
             } => hint.clone(),
-            Self::Abandoned(why) => return why.hint(resource),
+            Self::Abandoned(why) | Self::Lately(why) => return why.hint(resource),
             Self::Registration(error) => error.hint(resource),
             Self::Tokens(tokens::Error::NoKey(_)) => {
                 "give the key again with --client-key".to_owned()
@@ -391,7 +427,6 @@ impl Cause {
 /// Somebody else's text, fit for a terminal, a log or a chat window: no control or direction marks, at most `longest`
 /// characters (T25).
 pub(crate) fn plain(text: &str, longest: usize) -> String {
-    let is_mark = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}');
     let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut plain: String = clean.filter(|c| !is_mark(*c)).take(longest + 1).collect();
     if plain.chars().count() > longest {
@@ -406,13 +441,6 @@ fn said(text: Option<&str>) -> String {
         Some(text) if !text.is_empty() => format!(": {text}"),
         _ => String::new(),
     }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(chars).collect()
-    })
 }
 
 #[cfg(test)]
@@ -446,5 +474,8 @@ mod tests {
     fn what_others_say_cannot_move_a_terminal() {
         assert_eq!(plain("\x1b]0;owned\x07ok\u{202e}", 80), "]0;owned ok");
         assert_eq!(plain("äöü", 2), "äö…");
+        let hidden = "a\u{61c}b\u{200b}c\u{2028}d\u{feff}e";
+        let shown = (plain(hidden, 80), crate::frame::printable(hidden, 80));
+        assert_eq!(shown, ("abcde".to_owned(), "abcde".to_owned()));
     }
 }

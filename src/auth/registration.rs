@@ -9,6 +9,7 @@ use ::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::assertion::Audience;
 use super::discovery::AuthorizationServer;
 use super::http::{Fault, Http, host_of, is_unwell};
 use super::providers::quirks;
@@ -193,6 +194,19 @@ fn signed(
     };
     let (issuer, endpoint) = (server.issuer(), server.token_endpoint());
     let listed = server.auth_algorithms();
+    let is_pinned = settings.authorization_server.is_some() || settings.token_endpoint.is_some();
+    // Whoever gets an assertion that is for somebody else can show it there.
+    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
+    if let Audience::Fixed(audience) = &key.audience
+        && !is_pinned
+        && ![origin(issuer), Some(endpoint.origin())].contains(&origin(audience))
+    {
+        return Err(Error::Elsewhere {
+            what: "what the client's key signs".to_owned(),
+            was: super::plain(audience, 200),
+            now: super::plain(issuer, 200),
+        });
+    }
     let signing = key
         .signing(issuer, endpoint, listed, &settings.now)
         .ok_or_else(|| Error::NoAlgorithm {

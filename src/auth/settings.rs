@@ -177,7 +177,7 @@ pub enum Browser {
 impl Browser {
     /// The value of `BROWSER`: words separated by spaces, quotes keep them together. Nothing in it is none set.
     pub fn from_variable(value: &str) -> Self {
-        let words = super::browser::words(value);
+        let words = crate::words::split(value);
         if words.is_empty() {
             Self::System
         } else {

@@ -6,11 +6,11 @@
 use oauth2::CsrfToken;
 
 use super::Cause;
-use super::authorizer::House;
 use super::browser;
 use super::code::{self, Asking, Pending, Redirected, Verdict};
 use super::discovery::{AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, State};
+use super::house::House;
 use super::identity::Identity;
 use super::ladder::jitter;
 use super::learned::{Learned, Lesson};

@@ -104,18 +104,18 @@ impl Algorithm {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Neither PEM nor JWK.
-    #[error("this is no private key: a PEM (PKCS#8, SEC1, PKCS#1) or a private JWK is expected")]
+    #[error("no private key: a PEM (PKCS#8, SEC1, PKCS#1) or a private JWK is wanted")]
     NotAKey,
     /// The PEM is sealed with a passphrase.
-    #[error("this private key is encrypted: `openssl pkcs8 -in KEY -out PLAIN.pem` opens it")]
+    #[error("a private key that is encrypted")]
     Encrypted,
     /// A key of a kind that is not signed with here, or one that is broken.
     #[error(
-        "this private key cannot be used: EC keys on P-256, Ed25519, and RSA of 2048 to 4096 bits can"
+        "no private key that can be used: those on P-256, Ed25519, and RSA of 2048 to 4096 bits can"
     )]
     Unusable,
     /// The key does not sign with this algorithm.
-    #[error("this private key does not sign with {0}")]
+    #[error("a private key that does not sign with {0}")]
     OtherKind(&'static str),
     /// Signing failed.
     #[error("the signature could not be made")]

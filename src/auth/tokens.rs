@@ -1,31 +1,30 @@
-//! The token endpoint: a code or a refresh token goes out, tokens come back; and revocation.
+//! The token endpoint: a code or a refresh token goes out, tokens come back.
 //!
 //! The requests are `oauth2`'s, sent through our own client. Its answers are made regular before it reads them (a
 //! number that came as a string, scopes that came as a list, an error that came with 200), so that what differs in the
 //! field differs only here, and so that it never has to complain about a body that holds tokens.
 //!
-//! RFC 6749 sections 2.3, 5 and 6, RFC 7636, RFC 7009, RFC 8707, RFC 9449 section 5; security.md K1 to K5; protocol.md O-01 to O-13.
+//! RFC 6749 sections 2.3, 5 and 6, RFC 7636, RFC 8707, RFC 9449 section 5; security.md K1 to K5; protocol.md O-01 to O-13.
 
 use std::time::Duration;
 
-use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use ::http::header::HeaderMap;
 use futures_util::future::BoxFuture;
-use oauth2::basic::{BasicClient, BasicErrorResponse, BasicTokenResponse};
+use oauth2::basic::{BasicErrorResponse, BasicTokenResponse};
 use oauth2::{
-    AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, HttpRequest,
-    HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
-    TokenResponse as _, TokenUrl,
+    AsyncHttpClient, AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl,
+    RefreshToken, RequestTokenError, Scope, TokenResponse as _, TokenUrl,
 };
-use serde_json::{Map, Value};
-use url::{Url, form_urlencoded};
+use url::Url;
 
-use super::answers::{regular, unwell};
-use super::assertion::{introduced, proved};
+use super::answers::{code_of, regular, without};
+use super::assertion::proved;
 use super::dpop::{Mended, Prover, Proving, Side};
-use super::http::{Answer, Fault, Http, host_of, is_unwell};
+use super::http::{Answer, Fault, Http, host_of};
 use super::registration::{Client, Method};
 use super::scope::Scopes;
 use super::signing::Key;
+use super::wire;
 use crate::secret::Secret;
 
 /// What a token endpoint gave.
@@ -75,7 +74,7 @@ pub enum Error {
         description: Option<String>,
     },
     /// The client is proved by a key, and the user has not brought it this time.
-    #[error("the client {0} is proved by a key, and none is given")]
+    #[error("the client {0} is proved by a key, and no --client-key is given")]
     NoKey(String),
     /// A bearer token came where one bound to our key was asked for, and nothing else is taken.
     #[error("{host} sent a bearer token in place of one that is bound to our key (DPoP)")]
@@ -165,121 +164,7 @@ impl Endpoint<'_> {
         }
     }
 
-    /// Asks for tokens with what this grant has to show, in the form's own names; where that is nothing, otherwise as
-    /// [`Endpoint::redeem`].
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn grant(
-        &self,
-        grant: &str,
-        shown: &[(&str, &Secret)],
-        scope: Option<&Scopes>,
-    ) -> Result<TokenSet, Error> {
-        let first = self.grant_once(grant, shown, scope).await;
-        match (&first, self.client.otherwise()) {
-            // What was shown may be good for one time.
-            (Err(error), Some(other)) if error.is("invalid_client") && shown.is_empty() => {
-                let second = self.shown_as(&other).grant_once(grant, shown, scope).await;
-                either(first, second)
-            }
-            _ => first,
-        }
-    }
-
-    async fn grant_once(
-        &self,
-        grant: &str,
-        shown: &[(&str, &Secret)],
-        scope: Option<&Scopes>,
-    ) -> Result<TokenSet, Error> {
-        let answer = self.ask(grant, &[], shown, scope).await?;
-        let answer = self.understood(&answer)?;
-        let sent: Vec<&Secret> = shown.iter().map(|(_, secret)| *secret).collect();
-        self.read(answer, &sent)
-    }
-
-    /// Exchanges a token for something else than tokens for us (RFC 8693); the answer as it came.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub(super) async fn exchange(
-        &self,
-        grant: &str,
-        said: &[(&str, &str)],
-        token: (&str, &Secret),
-        scope: Option<&Scopes>,
-    ) -> Result<Map<String, Value>, Error> {
-        let answer = self.ask(grant, said, &[token], scope).await?;
-        let object: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
-        if let (200..=299, Some(object)) = (answer.status, object)
-            && !object.contains_key("error")
-        {
-            return Ok(object);
-        }
-        let refusal = self.understood(&answer)?;
-        match self.read(refusal, &[token.1]) {
-            Err(error) => Err(error),
-            Ok(_) => Err(self.unusable("the answer")),
-        }
-    }
-
-    /// Sends a form of our own making.
-    async fn ask(
-        &self,
-        grant: &str,
-        said: &[(&str, &str)],
-        shown: &[(&str, &Secret)],
-        scope: Option<&Scopes>,
-    ) -> Result<Answer, Error> {
-        self.has_key()?;
-        let (headers, body) = self.form(grant, said, shown, scope);
-        Ok(self.post(headers, body).await?)
-    }
-
-    fn form(
-        &self,
-        grant: &str,
-        said: &[(&str, &str)],
-        shown: &[(&str, &Secret)],
-        scope: Option<&Scopes>,
-    ) -> (HeaderMap, Vec<u8>) {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", grant);
-        form.extend_pairs(said);
-        for (name, secret) in shown {
-            form.append_pair(name, secret.expose());
-        }
-        if let Some(scope) = scope {
-            form.append_pair("scope", &scope.to_string());
-        }
-        form.extend_pairs(self.parameters());
-        introduced(self.client, form)
-    }
-
-    /// An answer as `oauth2` would have read it.
-    fn understood(&self, answer: &Answer) -> Result<Result<BasicTokenResponse, Unread>, Fault> {
-        let response = self.regular(answer)?;
-        let body = response.body();
-        let other = |_| Unread::Other(String::new());
-        Ok(if response.status().is_success() {
-            serde_json::from_slice(body).map_err(other)
-        } else {
-            match serde_json::from_slice(body) {
-                Ok(refusal) => Err(Unread::ServerResponse(refusal)),
-                Err(error) => Err(other(error)),
-            }
-        })
-    }
-
-    fn has_key(&self) -> Result<(), Error> {
-        if self.client.lacks_key() {
-            return Err(Error::NoKey(super::plain(&self.client.id, 200)));
-        }
-        Ok(())
-    }
-
-    fn shown_as<'b>(&'b self, client: &'b Client) -> Endpoint<'b> {
+    pub(super) fn shown_as<'b>(&'b self, client: &'b Client) -> Endpoint<'b> {
         Endpoint { client, ..*self }
     }
 
@@ -289,11 +174,13 @@ impl Endpoint<'_> {
         verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<TokenSet, Error> {
-        self.has_key()?;
+        has_key(self.client)?;
         let Ok(redirect) = RedirectUrl::new(redirect_uri.to_owned()) else {
             return Err(self.unusable("redirect_uri"));
         };
-        let client = self.wire().set_redirect_uri(redirect);
+        let client = wire::client(self.client)
+            .set_token_uri(TokenUrl::from_url(self.url.clone()))
+            .set_redirect_uri(redirect);
         let mut request = client
             .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
@@ -309,8 +196,8 @@ impl Endpoint<'_> {
         token: &Secret,
         scope: Option<&Scopes>,
     ) -> Result<TokenSet, Error> {
-        self.has_key()?;
-        let client = self.wire();
+        has_key(self.client)?;
+        let client = wire::client(self.client).set_token_uri(TokenUrl::from_url(self.url.clone()));
         let token_type = RefreshToken::new(token.expose().to_owned());
         let mut request = client.exchange_refresh_token(&token_type);
         for (name, value) in self.parameters() {
@@ -323,29 +210,6 @@ impl Endpoint<'_> {
         self.read(answer, &[token])
     }
 
-    fn wire(
-        &self,
-    ) -> BasicClient<
-        oauth2::EndpointNotSet,
-        oauth2::EndpointNotSet,
-        oauth2::EndpointNotSet,
-        oauth2::EndpointNotSet,
-        oauth2::EndpointSet,
-    > {
-        let mut client = BasicClient::new(ClientId::new(self.client.id.clone()))
-            .set_token_uri(TokenUrl::from_url(self.url.clone()))
-            .set_auth_type(match self.client.method {
-                Method::Basic => AuthType::BasicAuth,
-                Method::None | Method::Post | Method::PrivateKeyJwt => AuthType::RequestBody,
-            });
-        if let (Some(secret), Method::Basic | Method::Post) =
-            (&self.client.secret, self.client.method)
-        {
-            client = client.set_client_secret(ClientSecret::new(secret.expose().to_owned()));
-        }
-        client
-    }
-
     pub(super) fn parameters(&self) -> impl Iterator<Item = (String, String)> {
         let resource = self
             .resource
@@ -353,7 +217,7 @@ impl Endpoint<'_> {
         resource.into_iter().chain(self.extra.iter().cloned())
     }
 
-    fn read(
+    pub(super) fn read(
         &self,
         answer: Result<BasicTokenResponse, Unread>,
         sent: &[&Secret],
@@ -420,15 +284,15 @@ impl Endpoint<'_> {
         loop {
             let before = servers.heard(Side::Issuer, &at);
             let mut headers = headers.clone();
-            let now = proof.clock.now();
-            prover.apply(&mut headers, Side::Issuer, "POST", self.url, None, now);
+            let (whom, now) = ((Side::Issuer, "POST", self.url), proof.clock.now());
+            prover.apply(&mut headers, whom, None, mended.nonce(), now);
             // An assertion is good for one time too.
             let body = proved(self.client, body.clone())?;
             let answer = self.http.post(self.url, headers, body).await?;
-            servers.learn(Side::Issuer, &at, &answer.headers, proof.clock.now());
-            let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let code = said.get("error").and_then(Value::as_str);
-            if !mended.again(code, &before, &servers.heard(Side::Issuer, &at)) {
+            let code = code_of(&answer);
+            let (whom, now) = ((Side::Issuer, &at), proof.clock.now());
+            let said = (code.as_deref(), &answer.headers);
+            if !servers.mend(&mut mended, whom, said, &before, now) {
                 return Ok(answer);
             }
             tracing::debug!(host = host_of(self.url), code, "proving once more");
@@ -438,11 +302,7 @@ impl Endpoint<'_> {
     /// An answer in the words `oauth2` knows.
     pub(super) fn regular(&self, answer: &Answer) -> Result<HttpResponse, Fault> {
         let (status, value) = regular(answer, self.url, self.use_id_token)?;
-        let mut response = HttpResponse::new(value.to_string().into_bytes());
-        *response.status_mut() = status;
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        Ok(response)
+        Ok(wire::response(status, value.to_string().into_bytes()))
     }
 
     pub(super) fn unusable(&self, why: &'static str) -> Error {
@@ -467,65 +327,18 @@ impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
     }
 }
 
-/// Tells the server to forget a token (RFC 7009). `hint` is `refresh_token` or `access_token`. It also answers 200 for
-/// tokens it never knew.
-///
-/// # Errors
-/// [`Error::Failed`], or [`Error::Refused`] with the server's code, `http_NNN` where it gave none.
-pub async fn revoke(
-    http: &Http,
-    at: &Url,
-    client: &Client,
-    token: &Secret,
-    hint: &'static str,
-) -> Result<(), Error> {
-    if client.lacks_key() {
-        return Err(Error::NoKey(super::plain(&client.id, 200)));
-    }
-    let (headers, body) = revocation(client, token, hint);
-    let body = proved(client, body)?;
-    let answer = http.post(at, headers, body).await?;
-    match answer.status {
-        200..=299 => Ok(()),
-        status if is_unwell(status) => Err(unwell(&answer, at).into()),
-        status => {
-            let object: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let code = object.get("error").and_then(Value::as_str);
-            let secrets = || [token].into_iter().chain(client.secret.as_ref());
-            Err(Error::Refused {
-                host: host_of(at),
-                code: code.map_or_else(
-                    || format!("http_{status}"),
-                    |code| super::plain(&without(code, secrets()), 100),
-                ),
-                description: None,
-            })
-        }
-    }
-}
-
-fn revocation(client: &Client, token: &Secret, hint: &str) -> (HeaderMap, Vec<u8>) {
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("token", token.expose());
-    form.append_pair("token_type_hint", hint);
-    introduced(client, form)
-}
-
 /// The second answer, unless it is no better: then the first says why.
-fn either(
-    first: Result<TokenSet, Error>,
-    second: Result<TokenSet, Error>,
-) -> Result<TokenSet, Error> {
+pub(super) fn either<T>(first: Result<T, Error>, second: Result<T, Error>) -> Result<T, Error> {
     match &second {
         Err(error) if error.is_about_client() => first,
         _ => second,
     }
 }
 
-fn without<'a>(text: &str, secrets: impl Iterator<Item = &'a Secret>) -> String {
-    secrets
-        .filter(|secret| secret.expose().len() >= 4)
-        .fold(text.to_owned(), |text, secret| {
-            text.replace(secret.expose(), "(redacted)")
-        })
+/// That a client that is proved by a key has it.
+pub(super) fn has_key(client: &Client) -> Result<(), Error> {
+    if client.lacks_key() {
+        return Err(Error::NoKey(super::plain(&client.id, 200)));
+    }
+    Ok(())
 }

@@ -3,24 +3,22 @@
 //! Whoever holds the lock named for the sign-in has the turn. A bridge does not take it itself if it can help it: it
 //! sends a helper, which outlives the host (see [`super::helper`]), and watches, as do all others who need the same
 //! sign-in: the vault, where the tokens appear, and the note, where the address to visit stands and how it ended. Who
-//! watches a turn that nobody has any more, without an end, takes it.
+//! watches a turn that nobody has any more, without an end, takes it. What is done with the turn is `attempt`'s.
 
 use std::time::Duration;
 
 use oauth2::CsrfToken;
 use tokio::process::Child;
 
-use super::authorizer::{House, Origin, PendingSignIn, Why};
+use super::authorizer::PendingSignIn;
 use super::challenge::Challenge;
-use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use super::entry::{Entry, State};
 use super::helper::{self, Errand};
+use super::house::{House, Origin, Why};
 use super::http::POST_PATIENCE;
-use super::ladder::{is_enough, is_other_than, is_young};
-use super::progress::{Ended, Phase, Record, Shown};
-use super::scope::Scopes;
+use super::ladder::{is_enough, is_other_than};
+use super::progress::{Phase, Record, Shown};
 use super::settings::{Notice, Settings};
-use super::signin::Past;
 use super::{Cause, Credential};
 use crate::store::{Error as StoreError, Lock};
 
@@ -260,149 +258,6 @@ impl House {
         }
     }
 
-    /// Rung c, with the turn in hand: discovery afresh (the authorization server may have moved, D-11), then a person.
-    async fn sign_in(
-        &self,
-        _turn: Lock,
-        why: &Why,
-        challenge: &Challenge,
-        before: Option<Entry>,
-    ) -> Result<(Entry, Origin), Cause> {
-        let mut record = self.record().await;
-        let is_told = matches!(why, Why::Told(_));
-        if !is_told && let Some(ended) = record.abandoned(self.settings.now.seconds()) {
-            return Err(Cause::Abandoned(ended.cause().into()));
-        }
-        let attempt = attempt_name();
-        record.attempt.clone_from(&attempt);
-        record.phase = Phase::Begun;
-        self.leave(&record).await;
-        let ended = self.attempt(&attempt, why, challenge, before).await;
-        let is_kept = self.desk().unsaved.is_none();
-        let now = self.settings.now.seconds();
-        let resource = self.settings.canonical_resource();
-        self.update(&attempt, |record| match &ended {
-            Ok(_) if is_kept => record.succeed(now),
-            Ok(_) => record.fail(
-                Ended {
-                    text: "signed in, but the tokens could not be kept".to_owned(),
-                    hint: None,
-                    is_passing: false,
-                },
-                false,
-                now,
-            ),
-            Err(Cause::Leaving | Cause::Superseded) => record.phase = Phase::Idle,
-            Err(why) => {
-                let ended = Ended {
-                    text: why.to_string(),
-                    hint: why.hint(&resource),
-                    is_passing: why.is_passing(),
-                };
-                // A person said no, or nobody was there, or somebody meddled.
-                let is_abandoned = matches!(
-                    why,
-                    Cause::Denied { .. } | Cause::TooLate { .. } | Cause::ForeignAnswer { .. }
-                );
-                record.fail(ended, is_abandoned, now);
-            }
-        })
-        .await;
-        ended.map(|entry| (entry, Origin::SignedIn))
-    }
-
-    async fn attempt(
-        &self,
-        attempt: &str,
-        why: &Why,
-        challenge: &Challenge,
-        before: Option<Entry>,
-    ) -> Result<Entry, Cause> {
-        let http = &self.http;
-        let named = challenge.resource_metadata.as_deref();
-        let url = &self.settings.url;
-        // A provider that people sign in to for its own sake is no resource of anybody's.
-        let is_provider =
-            self.settings.authorization_server.as_ref() == Some(&self.settings.resource);
-        let resource = match is_provider {
-            true => ProtectedResource::unsaid(url),
-            false => discovery::protected_resource(http, url, named).await?,
-        };
-        let preference = Preference {
-            fixed: self.settings.authorization_server.as_deref(),
-            held: before.as_ref().map(|entry| entry.issuer.as_str()),
-        };
-        let server = discovery::authorization_server(http, &resource, preference).await?;
-        if let Some(entry) = &before
-            && entry.issuer != server.issuer()
-        {
-            let (was, now) = (&entry.issuer, server.issuer());
-            tracing::warn!(%was, %now, "the server now names another sign-in service");
-        }
-        // What was asked of another issuer is none of this one's business (SEP-2352).
-        let before = before.filter(|entry| entry.issuer == server.issuer());
-        let scope = self.scope(challenge, &resource, &server, before.as_ref());
-        if !matches!(why, Why::Told(_)) {
-            self.is_worth_it(challenge, &server, before.as_ref(), scope.as_ref())
-                .await?;
-        }
-        let binds = self.binds(challenge, &resource, &server, before.as_ref())?;
-        let is_by_device = self.is_by_device(&server)?;
-        let now = self.settings.now.seconds();
-        self.update(attempt, |record| record.window_opens(now))
-            .await;
-        let challenged = challenge.scope.as_deref().map(Scopes::parse);
-        let named = challenged.as_ref().or(resource.scopes());
-        let past = Past::new(before.as_ref(), named, binds);
-        if is_by_device
-            && let Some(entry) = self
-                .ask_by_device(attempt, &resource, &server, scope.as_ref(), &past)
-                .await?
-        {
-            return Ok(entry);
-        }
-        self.ask_a_person(attempt, &resource, &server, scope, past)
-            .await
-    }
-
-    /// Brakes: no window for a server that turns down what it was just given, none for a scope that was asked for
-    /// already, and never many in a row, by whichever processes (pains 8, 9, 22).
-    async fn is_worth_it(
-        &self,
-        challenge: &Challenge,
-        server: &AuthorizationServer,
-        before: Option<&Entry>,
-        scope: Option<&Scopes>,
-    ) -> Result<(), Cause> {
-        let now = self.settings.now.seconds();
-        let record = self.record().await;
-        let is_stormy = record.is_stormy(now);
-        if challenge.wants_more_scope() {
-            let asked = before.and_then(|entry| entry.scope_requested.as_ref());
-            let nothing_new =
-                asked.is_some_and(|asked| scope.is_none_or(|scope| asked.covers(scope)));
-            if nothing_new || is_stormy {
-                let scope = challenge.scope.as_deref();
-                return Err(Cause::ScopeRefused {
-                    scope: scope.map(|text| super::plain(text, 200)),
-                });
-            }
-            return Ok(());
-        }
-        let is_fresh = before.is_some_and(|entry| {
-            is_young(entry, now)
-                && record
-                    .signed_in_at
-                    .is_some_and(|at| entry.obtained_at <= at)
-        });
-        if is_fresh || is_stormy {
-            return Err(Cause::Rejected {
-                host: server.host(),
-            });
-        }
-        Ok(())
-    }
-
     /// Shows a page to a person here, and to those who watch.
     pub(super) async fn show(&self, attempt: &str, shown: Shown) {
         self.publish(&shown);
@@ -421,7 +276,7 @@ impl House {
         }
     }
 
-    async fn leave(&self, record: &Record) {
+    pub(super) async fn leave(&self, record: &Record) {
         let name = self.lock_name("sign-in");
         if let Err(why) = self.vault.leave_note(&name, &record.write()).await {
             tracing::warn!(%why, "other processes will not know of this sign-in");
@@ -429,7 +284,7 @@ impl House {
     }
 
     /// Edits the record if it is still about this attempt.
-    async fn update(&self, attempt: &str, edit: impl FnOnce(&mut Record)) {
+    pub(super) async fn update(&self, attempt: &str, edit: impl FnOnce(&mut Record)) {
         let mut record = self.record().await;
         if record.attempt == attempt {
             edit(&mut record);
@@ -487,7 +342,8 @@ async fn gone(helper: &mut Option<Sent>) {
     }
 }
 
-fn attempt_name() -> String {
+/// Nobody guesses it: who finds another in the note has been superseded.
+pub(super) fn attempt_name() -> String {
     CsrfToken::new_random_len(16).into_secret()
 }
 

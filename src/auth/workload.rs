@@ -18,8 +18,8 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::Cause;
-use super::authorizer::House;
 use super::entry::Granted;
+use super::house::House;
 use super::machine::{self, Asking, JWT_BEARER, refused};
 use super::tokens::{self, TokenSet};
 use crate::secret::Secret;
@@ -52,8 +52,11 @@ pub enum Error {
     #[error("{0} gave nothing within {seconds} s", seconds = PATIENCE.as_secs())]
     Slow(String),
     /// Not three parts of base64url, or longer than any.
-    #[error("what {0} holds is not a JSON web token")]
+    #[error("{0} is not a JSON web token")]
     NotAToken(String),
+    /// Nothing at all.
+    #[error("{0}")]
+    Empty(String),
     /// It was refused already.
     #[error("the assertion from {from} was refused before ({code}), and is not shown again")]
     Spent {
@@ -69,7 +72,7 @@ impl Error {
         match self {
             Self::Unreadable { .. } => "check the path and its permissions",
             Self::Program(_) | Self::Slow(_) => "check --assertion-command by running it yourself",
-            Self::NotAToken(_) => {
+            Self::NotAToken(_) | Self::Empty(_) => {
                 "it has to be the token and nothing else: three parts with dots between them"
             }
             Self::Spent { .. } => {
@@ -127,8 +130,18 @@ impl Assertions {
             Self::Command(words) => words.run_up_to(None, PATIENCE, LONGEST + 1)?,
         };
         let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+        let (what, nothing) = match self {
+            Self::File(_) => (format!("what {self} holds"), format!("{self} is empty")),
+            Self::Command(_) => (
+                format!("what {self} printed"),
+                format!("{self} printed nothing"),
+            ),
+        };
+        if bytes.trim_ascii().is_empty() {
+            return Err(Error::Empty(nothing));
+        }
         if bytes.len() > LONGEST || !is_token(text) {
-            return Err(Error::NotAToken(self.to_string()));
+            return Err(Error::NotAToken(what));
         }
         Ok(Secret::new(text))
     }
@@ -157,20 +170,31 @@ const LONGEST: usize = 64 * 1024;
 /// What is remembered of one that was refused.
 #[derive(Serialize, Deserialize)]
 struct Refusal {
-    /// SHA-256 of it.
+    /// SHA-256 of it, and of what was asked for.
     hash: String,
     code: String,
 }
 
 impl House {
-    /// Shows the assertion that is there now, unless it was refused before; a user who asks again is not argued with.
+    /// Shows the assertion that is there now, unless it was refused before, to the same question; a user who asks again is
+    /// not argued with.
     pub(super) async fn by_assertion(
         &self,
         assertions: &Assertions,
         asking: &Asking<'_>,
     ) -> Result<TokenSet, Cause> {
         let assertion = assertions.read().await.map_err(machine::Error::from)?;
-        let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(assertion.expose()));
+        let endpoint = &asking.endpoint;
+        let shown = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(assertion.expose()));
+        let question = (
+            shown,
+            endpoint.url.as_str(),
+            &endpoint.client.id,
+            endpoint.resource,
+            asking.scope.map(ToString::to_string),
+        );
+        let question = serde_json::to_string(&question).unwrap_or_default();
+        let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(question));
         let name = self.lock_name("assertion");
         let note = self.vault.note(&name).await.unwrap_or_default();
         let before: Option<Refusal> = note.and_then(|text| serde_json::from_str(&text).ok());
@@ -182,7 +206,7 @@ impl House {
             .into());
         }
         let shown = [("assertion", &assertion)];
-        let granted = asking.endpoint.grant(JWT_BEARER, &shown, asking.scope);
+        let granted = endpoint.grant(JWT_BEARER, &shown, asking.scope);
         let error = match granted.await {
             Ok(tokens) => return Ok(tokens),
             Err(error) => error,
@@ -223,7 +247,10 @@ mod tests {
         std::fs::write(file.path(), " e30.e30.c2ln\n").unwrap();
         assert_eq!(place.read().await.unwrap().expose(), "e30.e30.c2ln");
         let long = format!("e30.e30.{}", "c2ln".repeat(LONGEST / 4));
-        for text in ["s3cret", "", &long] {
+        std::fs::write(file.path(), " \n").unwrap();
+        let nothing = place.read().await.unwrap_err();
+        assert!(nothing.to_string().ends_with("is empty"), "{nothing}");
+        for text in ["s3cret", &long] {
             std::fs::write(file.path(), text).unwrap();
             let error = place.read().await.unwrap_err();
             assert!(matches!(error, Error::NotAToken(_)), "{error}");

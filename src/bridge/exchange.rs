@@ -1,8 +1,8 @@
 //! One exchange, from the first send to the last frame.
 //!
-//! Sends, meets challenges, sends again; retries what certainly was not processed; follows a stream and resumes it by
-//! its last event id when it is cut (S-04 to S-12). Says what came to the loop as [`Arrival`]s, exactly one of which
-//! ends the exchange. Knows nothing of what the frames mean.
+//! Sends, meets challenges, sends again; retries what certainly was not processed; a response that is a stream is for
+//! `follow`. Says what came to the loop as [`Arrival`]s, exactly one of which ends the exchange. Knows nothing of what the
+//! frames mean.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,23 +14,19 @@ use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
-use super::pace::{Bookmark, backoff, pause_after};
+use super::pace::{backoff, pause_after};
 use crate::auth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
 use crate::era::{Arrival, ExchangeId, Post};
-use crate::frame::{Id, Parsed, Trouble};
-use crate::remote::{Answer, Events, Fault, Outgoing, Refusal, Remote, Verb};
+use crate::frame::Trouble;
+use crate::remote::{Answer, Fault, Outgoing, Remote, Verb};
 
 /// Challenges to one exchange before it gives up: an expired token, a rejected new one, and one step up.
 const MAX_CHALLENGES: u32 = 4;
 /// Sends of a request that was certainly not processed.
 const MAX_SENDS: u32 = 4;
-/// Tries to resume one cut response without a new event in between.
-const MAX_RESUMES: u32 = 8;
 /// How long a request that comes while a person is being asked waits at least.
 const LATECOMER: Duration = Duration::from_secs(2);
-/// How long a response may stay open behind its answer before its connection is given up.
-const AFTERMATH: Duration = Duration::from_secs(2);
 
 /// What all exchanges share.
 pub(super) struct Road<R> {
@@ -60,7 +56,7 @@ pub(super) enum Event {
 
 /// Why a sending ended without any answer.
 #[derive(Debug)]
-pub(super) struct Stopped(Trouble);
+pub(super) struct Stopped(pub(super) Trouble);
 
 impl Stopped {
     pub(super) fn into_trouble(self) -> Trouble {
@@ -311,159 +307,6 @@ impl<R: Remote> Road<R> {
             }
         }
     }
-
-    /// Reads a response stream, and resumes it, until the answer has come or is lost.
-    async fn follow(&self, exchange: ExchangeId, mut events: Events, post: &Post) -> Arrival {
-        let owed = post.frame.id().filter(|_| post.frame.is_request());
-        let mut bookmark = Bookmark::default();
-        let mut resumes = 0;
-        loop {
-            let cut = match self
-                .read(exchange, &mut events, owed, &mut bookmark, &mut resumes)
-                .await
-            {
-                Read::Answered => return Arrival::Ended,
-                Read::Closed if owed.is_none() => return Arrival::Ended,
-                Read::Closed => None,
-                Read::Cut(Fault::TooLarge { host, limit }) => {
-                    return Arrival::Failed(Fault::TooLarge { host, limit }.trouble());
-                }
-                Read::Cut(fault) => Some(fault),
-            };
-            // A clean early close is an invitation to come back (S-08); without an event id there is no way (S-10).
-            if !post.is_resumable || bookmark.id.is_none() {
-                return match cut {
-                    Some(fault) => Arrival::Failed(fault.trouble()),
-                    None => Arrival::Ended,
-                };
-            }
-            tracing::debug!(exchange = exchange.0, "response cut; resuming");
-            events = match self
-                .resume(exchange, &post.headers, &bookmark, &mut resumes)
-                .await
-            {
-                Resumed::Stream(events) => events,
-                Resumed::Frames(parsed) => {
-                    self.frames(exchange, parsed, owed).await;
-                    return Arrival::Ended;
-                }
-                Resumed::Gone(refusal) => return Arrival::LostWithSession(refusal),
-                Resumed::Impossible(why) => return Arrival::Failed(why),
-            };
-        }
-    }
-
-    async fn resume(
-        &self,
-        exchange: ExchangeId,
-        headers: &HeaderMap,
-        bookmark: &Bookmark,
-        resumes: &mut u32,
-    ) -> Resumed {
-        let headers = bookmark.headers(headers);
-        loop {
-            *resumes += 1;
-            let lost = |why: &str| {
-                Trouble::new("cut", format!("The response was cut and {why}.")).retryable()
-            };
-            if *resumes > MAX_RESUMES {
-                return Resumed::Impossible(lost("could not be resumed"));
-            }
-            time::sleep(bookmark.pause(*resumes)).await;
-            match self.exchange(exchange, None, Verb::Get, &headers).await {
-                Ok(Answer::Stream(_, events)) => return Resumed::Stream(events),
-                Ok(Answer::Json(_, parsed)) => return Resumed::Frames(parsed),
-                Ok(Answer::Refused(refusal)) if matches!(refusal.status, 404 | 410) => {
-                    return Resumed::Gone(refusal);
-                }
-                // 409: the server has not noticed that the old connection is dead (S-11).
-                Ok(Answer::Refused(refusal))
-                    if !matches!(refusal.status, 409 | 425 | 429 | 500..=599) =>
-                {
-                    let status = refusal.status;
-                    return Resumed::Impossible(lost(&format!(
-                        "the server does not resume it (HTTP {status})"
-                    )));
-                }
-                Ok(Answer::Challenged(challenge)) => {
-                    return Resumed::Impossible(still_challenged(&challenge));
-                }
-                Ok(Answer::Accepted(_)) => {
-                    return Resumed::Impossible(lost("the server has nothing more to say"));
-                }
-                Ok(Answer::Refused(_)) => {}
-                Err(Stopped(trouble)) if trouble.retryable => {}
-                Err(Stopped(trouble)) => return Resumed::Impossible(trouble),
-            }
-        }
-    }
-
-    /// Reads one stream to its end, or a little past the answer that is owed.
-    pub(super) async fn read(
-        &self,
-        exchange: ExchangeId,
-        events: &mut Events,
-        owed: Option<&Id>,
-        bookmark: &mut Bookmark,
-        progress: &mut u32,
-    ) -> Read {
-        let mut is_answered = false;
-        loop {
-            let next = if is_answered {
-                match time::timeout(AFTERMATH, events.next()).await {
-                    Ok(next) => next,
-                    Err(_) => return Read::Answered,
-                }
-            } else {
-                events.next().await
-            };
-            let event = match next {
-                _ if is_answered && !matches!(next, Ok(Some(_))) => return Read::Answered,
-                Ok(Some(event)) => event,
-                Ok(None) => return Read::Closed,
-                Err(fault) => return Read::Cut(fault),
-            };
-            *progress = 0;
-            bookmark.mark(&event);
-            if event.data.is_empty() || event.kind.as_deref().is_some_and(|kind| kind != "message")
-            {
-                continue;
-            }
-            match Parsed::read(&event.data) {
-                Ok(parsed) => is_answered |= self.frames(exchange, parsed, owed).await,
-                Err(malformed) => tracing::warn!(
-                    exchange = exchange.0,
-                    reason = malformed.reason,
-                    "not a message"
-                ),
-            }
-        }
-    }
-
-    /// Hands over what came; true if the answer owed to `owed` was among it.
-    async fn frames(&self, exchange: ExchangeId, parsed: Parsed, owed: Option<&Id>) -> bool {
-        let mut is_answered = false;
-        let members = match parsed {
-            Parsed::One(frame) => vec![Ok(frame)],
-            Parsed::Batch(members) => members,
-        };
-        for member in members {
-            match member {
-                Ok(frame) => {
-                    is_answered |= owed.is_some()
-                        && frame.is_response()
-                        && (frame.id() == owed || frame.id().is_none());
-                    self.tell(exchange, Arrival::Frame(frame)).await;
-                }
-                Err(malformed) => tracing::warn!(
-                    exchange = exchange.0,
-                    reason = malformed.reason,
-                    "not a message"
-                ),
-            }
-        }
-        is_answered
-    }
 }
 
 /// Returns when that has changed, if there is such a thing and it can.
@@ -476,26 +319,12 @@ async fn changed(watched: &mut Option<watch::Receiver<bool>>) {
     std::future::pending::<()>().await;
 }
 
-/// How reading one stream ended.
-pub(super) enum Read {
-    Answered,
-    Closed,
-    Cut(Fault),
-}
-
-enum Resumed {
-    Stream(Events),
-    Frames(Parsed),
-    Gone(Refusal),
-    Impossible(Trouble),
-}
-
 /// Whether its response is a stream that stands, rather than an answer: it takes no turn and has no time limit (L-08).
 fn stands(post: &Post) -> bool {
     post.frame.method() == Some("subscriptions/listen")
 }
 
-fn still_challenged(challenge: &Challenge) -> Trouble {
+pub(super) fn still_challenged(challenge: &Challenge) -> Trouble {
     Trouble {
         status: Some(challenge.status),
         ..Trouble::new(

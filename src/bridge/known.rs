@@ -66,6 +66,7 @@ pub(super) fn beginning(settings: &Settings) -> Beginning {
         known: known.into_iter().map(|(known, ..)| known).collect(),
         server: settings.server.clone(),
         seed,
+        extensions: settings.extensions.clone(),
         cache_ttl: settings.cache_ttl,
     }
 }

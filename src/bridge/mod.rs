@@ -9,6 +9,7 @@
 
 mod clock;
 mod exchange;
+mod follow;
 mod inflight;
 mod known;
 mod leaving;
@@ -82,6 +83,8 @@ pub struct Settings {
     pub call_timeout: Option<Duration>,
     /// How often to ping the remote (`--ping-interval`); never if absent.
     pub ping_interval: Option<Duration>,
+    /// What is declared to the server beside what the host declares.
+    pub extensions: Vec<&'static str>,
     /// How long lists of a server that does not say may be given again (`--cache-ttl`); never if absent.
     pub cache_ttl: Option<Duration>,
     /// How long a request may wait for a person to sign in before it is answered that one is needed. `None` waits as long
@@ -108,6 +111,7 @@ impl Settings {
             max_in_flight: 512,
             call_timeout: None,
             ping_interval: None,
+            extensions: Vec::new(),
             cache_ttl: None,
             sign_in_patience: Some(Duration::from_secs(45)),
             server: String::new(),

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{self, Instant};
 
-use super::exchange::{Read, Road};
+use super::exchange::Road;
+use super::follow::Read;
 use super::pace::{Bookmark, backoff};
 use crate::era::{Arrival, ExchangeId, Listen, Standing};
 use crate::frame::Trouble;

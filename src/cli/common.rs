@@ -4,30 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::auth::Dpop;
-
-/// Whether tokens are bound to a key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum DpopArg {
-    /// Where both servers know it
-    #[default]
-    Auto,
-    /// Always, or not at all
-    Require,
-    /// Never
-    Off,
-}
-
-impl From<DpopArg> for Dpop {
-    fn from(arg: DpopArg) -> Self {
-        match arg {
-            DpopArg::Auto => Self::Auto,
-            DpopArg::Require => Self::Require,
-            DpopArg::Off => Self::Off,
-        }
-    }
-}
-
 /// How the vault opens.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Vault")]
@@ -52,7 +28,7 @@ pub struct VaultArgs {
 #[command(next_help_heading = "Log")]
 pub struct LogArgs {
     /// Says more on stderr
-    #[arg(short, long, env = "MCPIPE_VERBOSE", conflicts_with = "silent")]
+    #[arg(short, long, env = "MCPIPE_VERBOSE")]
     pub verbose: bool,
     /// Says nothing on stderr but how to sign in
     #[arg(long, env = "MCPIPE_SILENT")]

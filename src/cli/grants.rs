@@ -11,10 +11,11 @@ pub struct KeyArgs {
     /// Proves the client with a private key instead of a secret: a file (PEM or JWK), or vault:NAME
     #[arg(long, value_name = "FILE", env = "MCPIPE_CLIENT_KEY")]
     pub client_key: Option<String>,
-    /// Signs with this algorithm: ES256, EdDSA, PS256 or RS256 (default: what the server lists and the key can)
+    /// Signs with this algorithm (otherwise with what the server lists and the key can)
     #[arg(
         long,
         value_name = "ALG",
+        value_parser = ["ES256", "EdDSA", "PS256", "RS256"],
         requires = "client_key",
         env = "MCPIPE_CLIENT_ALG"
     )]
@@ -33,12 +34,12 @@ pub struct KeyArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Without a person")]
 pub struct GrantArgs {
+    /// Gets tokens with the client's own credentials, for cron jobs and the like: --client-id, and a key or a secret
+    #[arg(long, env = "MCPIPE_CLIENT_CREDENTIALS")]
+    pub client_credentials: bool,
     /// The key.
     #[command(flatten)]
     pub key: KeyArgs,
-    /// Gets tokens with the client's own credentials, for cron jobs and the like
-    #[arg(long, env = "MCPIPE_CLIENT_CREDENTIALS")]
-    pub client_credentials: bool,
     /// Asks for tokens here, whatever the server says
     #[arg(long, value_name = "URL", env = "MCPIPE_TOKEN_ENDPOINT")]
     pub token_endpoint: Option<String>,

@@ -1,4 +1,4 @@
-//! Times as they are typed.
+//! Times and switches as they are typed.
 
 use std::time::Duration;
 
@@ -32,9 +32,29 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// What a variable says of a switch. Empty is off, as for a variable that a container sets to nothing.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "y" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "n" | "off" => Ok(false),
+        _ => Err("its variable takes 1, true, yes or on; or 0, false, no, off or nothing".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn switches_take_the_words_people_write() {
+        for on in ["1", "true", "YES", "On", " y "] {
+            assert_eq!(switch(on), Ok(true), "{on}");
+        }
+        for off in ["", " ", "0", "false", "No", "OFF"] {
+            assert_eq!(switch(off), Ok(false), "{off}");
+        }
+        assert!(switch("maybe").is_err());
+    }
 
     #[test]
     fn times_have_units() {

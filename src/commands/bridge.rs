@@ -65,12 +65,13 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
     if let (Some(recorder), Some(command)) = (&recorder, &target.https.command) {
         command.tell(recorder.learner());
     }
-    let speaking = settings::speaking(
+    let mut speaking = settings::speaking(
         &args.speaking,
         &target,
         &args.target.sign_in.account,
         around,
     );
+    speaking.extensions = authorizer.extensions();
     let facts = speaking.facts.clone();
     match facts.recall(AUTH).as_ref().and_then(Value::as_str) {
         Some(OAUTH) => authorizer.begin(),

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::{on_stderr, print};
 use crate::auth::challenge::Challenge;
 use crate::auth::entry::Granted;
-use crate::auth::{self, Announce, Authorizer, Error, Notice, Pasted, kept};
+use crate::auth::{self, Announce, Authorizer, Cause, Error, Notice, Pasted, kept};
 use crate::cli::TargetArgs;
 use crate::frame::{Frame, Id};
 use crate::remote::https::Https;
@@ -161,5 +161,14 @@ pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault
 
 /// A sign-in that failed on a server that never asked for one.
 fn unasked(error: Error) -> Failure {
-    Failure::from(error).hint("this server answers without a sign-in; perhaps none is needed")
+    let needless = "this server answers without a sign-in; perhaps none is needed";
+    // Where nobody takes sign-ins, that is why; what somebody has refused is worth its own hint.
+    let is_nowhere =
+        error.is_passing() || matches!(error.cause(), Cause::Registration(_) | Cause::Discovery(_));
+    let failure = Failure::from(error);
+    let hint = match &failure.hint {
+        Some(hint) if !is_nowhere => format!("{hint}; and {needless}"),
+        _ => needless.to_owned(),
+    };
+    failure.hint(hint)
 }

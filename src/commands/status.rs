@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::print;
 use crate::auth::entry::{Granted, State};
 use crate::auth::kept::{self, Status};
+use crate::auth::scope::{OFFLINE, Scopes};
 use crate::cli::StatusArgs;
 use crate::report::Failure;
 use crate::settings::{self, Surroundings};
@@ -87,7 +88,9 @@ fn entry_text(kept: &Status, now: SystemTime) -> String {
         None => line("scopes", "(the server's choice)".to_owned()),
     }
     if let (Some(asked), Some(granted)) = (&kept.scope_requested, &kept.scope_granted) {
-        let differs = match (granted.covers(asked), asked.covers(granted)) {
+        // That a sign-in lasts is no scope to many a server: it is granted without being named.
+        let named: Scopes = asked.iter().filter(|scope| *scope != OFFLINE).collect();
+        let differs = match (granted.covers(&named), asked.covers(granted)) {
             (true, true) => "",
             (false, _) => " (more than was granted)",
             (true, false) => " (less than was granted)",

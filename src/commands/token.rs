@@ -7,7 +7,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{on_stderr, print};
-use crate::auth::{self, Authorizer};
+use crate::auth::entry::Granted;
+use crate::auth::{self, Authorizer, kept};
 use crate::cli::TokenArgs;
 use crate::report::{Failure, Kind};
 use crate::settings::{self, Surroundings};
@@ -37,7 +38,8 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
     // A vault that does not open is not one that holds nothing.
     vault.list().await?;
     let http = settings::sign_in_http(target.tls, &settings);
-    let authorizer = Authorizer::new(settings, vault, http);
+    let grant = settings.grant.kind();
+    let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
     let lent = authorizer.lent().await;
     authorizer.settle(LAST_TOKEN).await;
     let Some(lent) = lent? else {
@@ -45,6 +47,16 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
             "default" => (String::new(), String::new()),
             account => (format!(" as {account}"), format!(" --account {account}")),
         };
+        // What a machine got is found with its flags only: they say whose it is, and how to get the next.
+        let kept = kept::status(&vault).await?.into_iter().find(|kept| {
+            kept.resource == resource && kept.account == account && kept.grant != grant
+        });
+        if let Some(kept) = kept.filter(|kept| kept.grant != Granted::Person) {
+            let grant = kept.grant.name();
+            let error = format!("what is kept for {resource}{whose} was got by {grant}");
+            let hint = "give the flags it was got with: they are needed for the next token too";
+            return Err(Failure::new(Kind::SignIn, error).hint(hint));
+        }
         let error = format!("nobody is signed in to {resource}{whose}");
         let hint = format!("run `mcpipe login {resource}{flag}`");
         return Err(Failure::new(Kind::SignIn, error).hint(hint));
@@ -52,7 +64,7 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
     if lent.is_bound {
         let error = "this sign-in is bound to a key (DPoP), which never leaves the vault";
         let hint = format!(
-            "bridges use it; for scripts sign in beside it: mcpipe login {resource} --account scripts --dpop off"
+            "bridges use it; for scripts sign in beside it: `mcpipe login {resource} --account scripts --dpop off`, with the flags you have"
         );
         return Err(Failure::new(Kind::Failed, error).hint(hint));
     }

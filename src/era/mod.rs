@@ -6,6 +6,7 @@
 mod cache;
 pub(crate) mod detect;
 mod edit;
+mod extensions;
 mod headers;
 pub mod legacy;
 pub mod legacy_host;

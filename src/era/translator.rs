@@ -3,6 +3,7 @@
 //! The host's era is told by its first words (protocol.md 2.1), the remote's by asking (`probing`) or by what an earlier
 //! start has found. A host that only asked `server/discover` may still begin the legacy way (V-11).
 
+mod anew;
 mod probing;
 #[cfg(test)]
 mod probing_tests;
@@ -18,8 +19,9 @@ use std::time::Duration;
 
 use super::cache::Cache;
 use super::detect::{self, Finding};
+use super::extensions;
 use super::{Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Transport};
-use crate::frame::{Frame, Id, Trouble};
+use crate::frame::{Frame, Id};
 use probing::Probe;
 use trial::Trial;
 use wakes::Wakes;
@@ -86,6 +88,8 @@ pub struct Beginning {
     pub server: String,
     /// For unguessable handles.
     pub seed: [u8; 32],
+    /// What the bridge can do that a host knows nothing of, by the names under which clients declare it.
+    pub extensions: Vec<&'static str>,
     /// How long lists may be given again whose server does not say (`--cache-ttl`); without it they are not.
     pub cache_ttl: Option<Duration>,
 }
@@ -195,6 +199,7 @@ impl Translator {
     }
 
     fn host_said(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        let frame = extensions::declared(frame, &self.beginning.extensions);
         match frame.method() {
             Some("server/discover") if self.is_pinned => {}
             Some("server/discover") => {
@@ -214,19 +219,6 @@ impl Translator {
             _ => {}
         }
         self.serve(frame, actions);
-    }
-
-    /// A look that was answered is not owed another word, and its id may be used again (T-06).
-    fn strike_looks(&mut self, done: Option<&[Action]>) {
-        for action in done.into_iter().flatten() {
-            match action {
-                Action::Reply(frame) if frame.is_response() => {
-                    self.looks.retain(|look| Some(look) != frame.id());
-                }
-                Action::Forget(id) => self.looks.retain(|look| look != id),
-                _ => {}
-            }
-        }
     }
 
     /// Answers from what is kept, or passes it on.
@@ -337,73 +329,6 @@ impl Translator {
             State::ModernHost(relay) => relay.waiting(),
             State::Fresh => 0,
         }
-    }
-
-    /// A host that has looked around in the modern way begins in the legacy one (V-11). One that has done more than look
-    /// is modern, and stays so (V-12).
-    fn begin_again(&mut self, initialize: Frame, actions: &mut Vec<Action>) {
-        if self.is_pinned {
-            let data = serde_json::json!({ "supported": [detect::MODERN] });
-            let words = "This process serves a modern host: it takes no initialize.";
-            actions.extend(
-                initialize
-                    .id()
-                    .map(|id| Action::Reply(Frame::error(Some(id), -32022, words, Some(&data)))),
-            );
-            return;
-        }
-        // What it still waits for, nobody brings any more.
-        let left = Trouble::new("superseded", "The host has begun with initialize instead.");
-        actions.extend(
-            self.looks
-                .drain(..)
-                .map(|id| Action::Reply(left.reply(&id))),
-        );
-        // And what was begun with the remote is ended: it would be heard as part of what begins now.
-        self.trial = None;
-        if let Some(mut probe) = self.probe.take() {
-            probe.abandon(actions);
-        }
-        match &mut self.state {
-            State::Modern(relay) => relay.abandon(actions),
-            State::ModernHost(relay) => relay.end(actions),
-            _ => {}
-        }
-        self.state = State::Fresh;
-        self.first_words(initialize, actions);
-    }
-
-    /// A remote that was remembered to be legacy says that it is modern: it is asked after all (V-06).
-    fn was_mistaken(
-        &mut self,
-        exchange: ExchangeId,
-        arrival: &Arrival,
-        actions: &mut Vec<Action>,
-    ) -> bool {
-        let is_modern = matches!(arrival, Arrival::Refused(_))
-            && matches!(detect::judge(arrival, false), Finding::Again);
-        if self.first.is_none() || !is_modern {
-            return false;
-        }
-        // What else is under way would be answered by nobody.
-        let said = match &mut self.state {
-            State::Legacy(relay) => {
-                let asked = relay.all_that_is_asked(exchange).map(Frame::text);
-                let first = self.first.take_if(|first| asked == Some(first.text()));
-                first.map(|first| [first].into())
-            }
-            State::ModernHost(relay) => relay.all_that_waits(exchange),
-            _ => None,
-        };
-        let Some(said) = said else { return false };
-        self.first = None;
-        self.beginning.remembered = None;
-        self.verdict = None;
-        self.state = State::Fresh;
-        for frame in said {
-            self.from_host(frame, actions);
-        }
-        true
     }
 
     fn first_words(&mut self, frame: Frame, actions: &mut Vec<Action>) {

@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 pub use id::Id;
 pub use members::member_of;
 pub use trouble::Trouble;
+pub(crate) use trouble::capitalised;
 
 use members::Members;
 
@@ -311,14 +312,18 @@ impl Malformed {
     }
 }
 
-/// A stranger's words made fit for a terminal or a chat window: control, escape and direction characters out, at most
-/// `limit` characters (T25).
+/// A stranger's words made fit for a terminal or a chat window: control and escape characters and [marks](is_mark) out,
+/// at most `limit` characters (T25).
 pub fn printable(text: &str, limit: usize) -> String {
-    let is_direction = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
-        .filter(|c| !c.is_control() && !is_direction(*c))
+        .filter(|c| !c.is_control() && !is_mark(*c))
         .take(limit)
         .collect()
+}
+
+/// Whether a character is not seen but changes how others are: widths of nothing, directions, breaks, annotations.
+pub fn is_mark(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 fn quoted(text: &str) -> Value {

@@ -96,9 +96,17 @@ impl Trouble {
             data.insert("requested".into(), requested.into());
         }
         let message = match &self.hint {
-            Some(hint) => format!("{} {hint}", self.message),
+            Some(hint) => format!("{} {}", self.message, capitalised(hint)),
             None => self.message.clone(),
         };
         Frame::error(Some(id), code, &message, Some(&Value::Object(data)))
     }
+}
+
+/// A sentence as it begins a line.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
 }

@@ -3,6 +3,8 @@
 //! Launchers differ (npx, bunx, pnpm dlx, yarn dlx, cmd /c, wsl, node with a path, a shell with a line), but the program's
 //! name stands in all of them, and everything after it is its own.
 
+use crate::words::split;
+
 /// The words after mcp-remote's name; `None` if it is not started here.
 pub fn arguments(words: &[String]) -> Option<Vec<String>> {
     let mut before: Option<&str> = None;
@@ -35,27 +37,6 @@ fn names_it(word: &str) -> bool {
         .find_map(|extension| name.strip_suffix(extension))
         .unwrap_or(name);
     matches!(bare, "mcp-remote" | "mcp-remote-client") && !word.contains("://")
-}
-
-/// A shell's words, as far as quotes go; nothing is expanded.
-fn split(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for c in line.chars() {
-        match (c, quote) {
-            (c, Some(open)) if c == open => quote = None,
-            (c, Some(_)) => word.get_or_insert_default().push(c),
-            ('"' | '\'', None) => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (c, None) if c.is_whitespace() => words.extend(word.take()),
-            (c, None) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    words
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ const URL: &str = "MCPIPE_URL";
 const OURS: [&str; 2] = ["MCPIPE_PASSPHRASE", "MCPIPE_HEADER_COMMAND"];
 /// The longest line of its standard error that is passed on, in characters.
 const LONGEST_LINE: usize = 300;
+/// How long it is left alone when two in a row of what it gave were turned down.
+const QUIET: Duration = Duration::from_secs(30);
 /// How long its standard error is still read when it has ended: somebody it left behind may hold it open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -88,6 +90,11 @@ pub struct Given {
 }
 
 impl Given {
+    /// Whether both come from one run.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.generation == other.generation
+    }
+
     /// Marked sensitive; nothing among them that the protocol or the connection sets.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
@@ -117,6 +124,10 @@ struct State {
     generation: u64,
     given: Option<Given>,
     run: Option<watch::Receiver<Option<Outcome>>>,
+    /// The generation that was last taken by the remote.
+    taken: u64,
+    /// When it last gave something.
+    gave_at: Option<time::Instant>,
     heard: Option<Listener>,
 }
 
@@ -159,12 +170,27 @@ impl HeaderCommand {
         self.newer_than(0).await
     }
 
-    /// What it gives when it is run again, unless somebody has run it since it gave `used`.
+    /// What it gives when it is run again, unless somebody has run it since it gave `used`. The same again, where nothing
+    /// that it gave of late was taken: it may ask a person each time.
     ///
     /// # Errors
     /// As [`HeaderCommand::headers`].
     pub async fn again(&self, used: &Given) -> Result<Given, Error> {
+        let is_futile = {
+            let state = self.0.state();
+            let is_recent = state.gave_at.is_some_and(|at| at.elapsed() < QUIET);
+            is_recent && used.generation > state.taken + 1 && used.generation == state.generation
+        };
+        if is_futile {
+            return Ok(used.clone());
+        }
         self.newer_than(used.generation).await
+    }
+
+    /// The remote took what it gave.
+    pub fn note_taken(&self, given: &Given) {
+        let mut state = self.0.state();
+        state.taken = state.taken.max(given.generation);
     }
 
     async fn newer_than(&self, generation: u64) -> Result<Given, Error> {
@@ -204,6 +230,7 @@ impl HeaderCommand {
                     secrets(&headers).for_each(learn);
                 }
                 state.generation += 1;
+                state.gave_at = Some(time::Instant::now());
                 let given = Given {
                     generation: state.generation,
                     headers,
@@ -390,8 +417,19 @@ mod tests {
         let noisy = run(r"sh -c 'yes | head -c 1000000 >&2; echo X: 1'", long).await;
         assert_eq!(noisy.unwrap()["x"], "1");
         // What the protocol sets is not the program's.
-        let ours = run("echo Mcp-Session-Id: x", long).await;
-        assert!(ours.unwrap().is_empty());
+        for name in [
+            "Mcp-Session-Id",
+            "MCP-Protocol-Version",
+            "Accept",
+            "Accept-Encoding",
+            "Content-Encoding",
+            "Content-Length",
+            "Transfer-Encoding",
+            "Connection",
+        ] {
+            let ours = run(&format!("echo {name}: x"), long).await;
+            assert!(ours.unwrap().is_empty(), "{name}");
+        }
     }
 
     #[cfg(unix)]

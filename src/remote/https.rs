@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time;
 use url::Url;
 
@@ -23,7 +23,7 @@ use super::tls::Unwelcome;
 use super::{Answer, Events, Fault, Outgoing, Refusal, Remote, Verb};
 use crate::auth::Credential;
 use crate::auth::challenge::Challenge;
-use crate::auth::dpop::Mended;
+use crate::auth::dpop::{Mended, NONCE_WANTED};
 use crate::frame::{Frame, Parsed};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -39,6 +39,8 @@ const MAX_WORDS: usize = 2 * 1024;
 /// Idle connections kept for the next exchange, and how long.
 const IDLE_CONNECTIONS: usize = 64;
 const IDLE_TIME: Duration = Duration::from_secs(90);
+/// How long one exchange keeps others from using up the nonces that its proofs want.
+const TURN: Duration = Duration::from_secs(2);
 /// TCP keep-alive: a peer that vanished is noticed after about a minute and a half (pains.md 30, 31).
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -78,6 +80,8 @@ pub struct Https {
     client: reqwest::Client,
     settings: Settings,
     host: String,
+    /// Whose turn it is to prove something, where that has to be done one by one.
+    turn: Mutex<()>,
 }
 
 impl Https {
@@ -119,6 +123,7 @@ impl Https {
             client: builder.build()?,
             settings,
             host,
+            turn: Mutex::default(),
         })
     }
 
@@ -126,13 +131,16 @@ impl Https {
         &self,
         outgoing: &Outgoing<'_>,
         given: Option<&Given>,
+        mut nonce: Option<Box<str>>,
     ) -> Result<reqwest::Response, Fault> {
         let mut url = match outgoing.to {
             None => self.settings.url.clone(),
             Some(endpoint) => self.on_our_origin(endpoint)?,
         };
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.request_once(outgoing, given, &url).await?;
+            let response = self
+                .request_once(outgoing, given, &url, nonce.take())
+                .await?;
             let status = response.status();
             if !matches!(
                 status,
@@ -159,6 +167,7 @@ impl Https {
         outgoing: &Outgoing<'_>,
         given: Option<&Given>,
         url: &Url,
+        nonce: Option<Box<str>>,
     ) -> Result<reqwest::Response, Fault> {
         let (method, accept) = match outgoing.verb {
             Verb::Post(_) => (Method::POST, BOTH),
@@ -178,7 +187,8 @@ impl Https {
             headers.insert(name, value.clone());
         }
         if let Some(credential) = outgoing.credential {
-            credential.apply(&mut headers, method.as_str(), url, (self.settings.now)());
+            let now = (self.settings.now)();
+            credential.apply_with(&mut headers, method.as_str(), url, nonce, now);
         }
         let mut request = self.client.request(method, url.clone());
         if let Verb::Post(frame) = outgoing.verb {
@@ -334,7 +344,12 @@ impl Https {
         let mut mended = Mended::default();
         loop {
             let before = outgoing.credential.map(Credential::heard);
-            let response = self.request(outgoing, given).await?;
+            let nonce = mended.nonce();
+            let turn = match mended.is_crowded() {
+                true => time::timeout(TURN, self.turn.lock()).await.ok(),
+                false => None,
+            };
+            let response = in_turn(turn, self.request(outgoing, given, nonce)).await?;
             let status = response.status();
             if status.is_success() {
                 return self.answer(outgoing, response).await;
@@ -348,17 +363,25 @@ impl Https {
             }
             let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
             tracing::debug!(has_challenge, "challenged");
-            let _ = time::timeout(Duration::from_secs(1), self.body(response, MAX_REFUSAL)).await;
             // The token is as good as it was: another proof, and nobody else need know (RFC 9449 section 9).
-            let is_mended = outgoing
-                .credential
-                .zip(before)
-                .is_some_and(|(credential, before)| {
-                    is_unauthorized && credential.proves_again(&mut mended, &challenge, &before)
-                });
-            if !is_mended {
-                return Ok(Answer::Challenged(challenge));
+            let is_mended = is_unauthorized
+                && outgoing
+                    .credential
+                    .zip(before)
+                    .is_some_and(|(credential, before)| {
+                        let (headers, now) = (response.headers(), (self.settings.now)());
+                        credential.proves_again(&mut mended, &challenge, &before, headers, now)
+                    });
+            let _ = time::timeout(Duration::from_secs(1), self.body(response, MAX_REFUSAL)).await;
+            if is_mended {
+                continue;
             }
+            // Another token would want the same proof.
+            if outgoing.credential.is_some() && challenge.error.as_deref() == Some(NONCE_WANTED) {
+                let host = self.host.clone();
+                return Err(Fault::Unproven { host });
+            }
+            return Ok(Answer::Challenged(challenge));
         }
     }
 
@@ -384,7 +407,8 @@ impl Https {
             && is_about_given
         {
             let newer = command.again(&given).await.map_err(Fault::NoHeaders)?;
-            let is_hopeless = !newer.has_authorization() && newer.headers() == given.headers();
+            let is_hopeless = newer.is_same_as(&given)
+                || !newer.has_authorization() && newer.headers() == given.headers();
             if !is_hopeless {
                 answer = self.sent(&with(&newer), Some(&newer)).await?;
                 given = newer;
@@ -394,7 +418,11 @@ impl Https {
             Answer::Challenged(challenge) if given.has_authorization() => {
                 Err(Fault::HeaderRefused(challenge))
             }
-            answer => Ok(answer),
+            Answer::Challenged(challenge) => Ok(Answer::Challenged(challenge)),
+            answer => {
+                command.note_taken(&given);
+                Ok(answer)
+            }
         }
     }
 }
@@ -413,7 +441,8 @@ impl Remote for Https {
     }
 }
 
-/// The user's headers without those that would contradict what is said or how it is framed.
+/// The user's headers without those that would contradict what is said or how it is framed. Nothing here unpacks a
+/// compressed answer, or packs what is sent.
 pub(super) fn passed_on(mut headers: HeaderMap) -> HeaderMap {
     let names: Vec<_> = headers.keys().cloned().collect();
     for name in names.iter().filter(|name| is_ours(name)) {
@@ -429,17 +458,33 @@ fn is_ours(name: &HeaderName) -> bool {
         || matches!(
             name,
             "accept"
+                | "accept-encoding"
                 | "connection"
+                | "content-encoding"
                 | "content-length"
                 | "content-type"
                 | "expect"
                 | "keep-alive"
                 | "last-event-id"
+                | "proxy-connection"
                 | "te"
                 | "trailer"
                 | "transfer-encoding"
                 | "upgrade"
         )
+}
+
+/// Gives the turn back when the answer begins, or before, where a server takes its time.
+async fn in_turn<T>(turn: Option<MutexGuard<'_, ()>>, sent: impl Future<Output = T>) -> T {
+    let Some(turn) = turn else {
+        return sent.await;
+    };
+    tokio::pin!(sent);
+    tokio::select! {
+        answered = &mut sent => return answered,
+        () = time::sleep(TURN) => drop(turn),
+    }
+    sent.await
 }
 
 /// What went wrong at the bottom, without the address: a query may hold a secret, and the host is named anyway.

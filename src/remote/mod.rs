@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 use crate::auth::challenge::Challenge;
 use crate::auth::{Cause, Credential, Error as AuthError};
-use crate::frame::{Frame, Parsed, Trouble};
+use crate::frame::{Frame, Parsed, Trouble, capitalised};
 use crate::sse;
 
 /// One HTTP request to the remote.
@@ -147,6 +147,12 @@ pub enum Fault {
     /// The `Authorization` of that program's is turned down, and so was the next one.
     #[error("the server refuses the Authorization header it is given (HTTP {})", .0.status)]
     HeaderRefused(Challenge),
+    /// It wants another nonce in each proof that our token is ours, however often; the token itself it has not judged.
+    #[error("{host} takes no proof for the token (DPoP): each time it asks for another nonce")]
+    Unproven {
+        /// Host and port.
+        host: String,
+    },
     /// A body or an event over `--max-message-size`.
     #[error("{host} sent a message of more than {limit} bytes")]
     TooLarge {
@@ -186,7 +192,7 @@ impl Fault {
             }
             Self::Silent { .. } => Trouble::new("timed_out", format!("{self}.")).retryable(),
             Self::NotMcp { .. } => Trouble::new("bad_answer", format!("{self}."))
-                .hint("Check the address: `mcpipe doctor URL` says what is there."),
+                .hint("Check the address: it has to be the MCP endpoint itself, https://mcp.example.com/mcp for instance."),
             Self::Unwelcome { .. } => {
                 Trouble::new("client_certificate", format!("{self}.")).hint(tls::Unwelcome::HINT)
             }
@@ -196,8 +202,11 @@ impl Fault {
                 trouble
             }
             // Not to be tried again by itself: it may have asked a person.
-            Self::NoHeaders(_) => Trouble::new("header_command", format!("{self}."))
-                .hint("Run the command of --header-command yourself, with MCPIPE_URL set."),
+            Self::NoHeaders(_) => Trouble::new(
+                "header_command",
+                format!("{}.", capitalised(&self.to_string())),
+            )
+            .hint("Run the command of --header-command yourself, with MCPIPE_URL set."),
             Self::HeaderRefused(challenge) => {
                 let refused = Cause::header_refused(challenge);
                 let trouble = AuthError::new(&"".into(), refused).trouble();
@@ -205,6 +214,9 @@ impl Fault {
                     "check what the program of --header-command prints for Authorization; without one in it, mcpipe signs in with OAuth",
                 )
             }
+            Self::Unproven { .. } => Trouble::new("refused", format!("{self}."))
+                .retryable()
+                .hint("Try again; --dpop off signs in without proofs."),
             Self::TooLarge { .. } => Trouble::new("too_large", format!("{self}."))
                 .hint("--max-message-size raises the limit."),
         }

@@ -225,7 +225,7 @@ fn why(fault: &Fault) -> Why {
         | Fault::NoHeaders(_)
         | Fault::HeaderRefused(_) => Why::Unreachable,
         Fault::Cut { .. } | Fault::Silent { .. } => Why::Cut,
-        Fault::NotMcp { .. } => Why::NotMcp,
+        Fault::NotMcp { .. } | Fault::Unproven { .. } => Why::NotMcp,
         Fault::TooLarge { .. } => Why::TooLarge,
     }
 }

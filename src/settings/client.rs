@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::grants::warn_if_others_read;
 use super::headers::expand_here;
@@ -102,8 +103,12 @@ pub(super) fn secret(
 ) -> Result<Option<Secret>, Error> {
     if let Some(path) = file {
         warn_if_others_read(path, "a secret");
-        let text = read(path.clone())?;
-        return Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))));
+        let text = Zeroizing::new(read(path.clone())?);
+        let secret = text.trim_end_matches(['\r', '\n']);
+        return match secret {
+            "" => Err(Error::Empty(path.clone())),
+            secret => Ok(Some(Secret::new(secret))),
+        };
     }
     let Some(variable) = variable else {
         return Ok(None);
@@ -136,12 +141,7 @@ mod tests {
 
     fn around() -> Surroundings {
         let variables = [("ID", "abc"), ("SECRET", "s3\"cret"), ("EMPTY", "")];
-        Surroundings {
-            variables: variables
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
-            ..Surroundings::default()
-        }
+        crate::surroundings::around(&variables)
     }
 
     fn info(text: &str) -> Result<Identity, Error> {

@@ -1,5 +1,6 @@
 //! Which grant brings the tokens, and the key a client is proved by, as the user says it.
 
+use std::io;
 use std::path::PathBuf;
 
 use url::Url;
@@ -30,11 +31,13 @@ pub enum Mistake {
     #[error("{0} needs {1}")]
     Needs(&'static str, &'static str),
     /// A key that is none, or does not sign as it is to.
-    #[error("--client-key: {0}")]
-    Key(#[from] signing::Error),
-    /// No such algorithm.
-    #[error("--client-alg takes ES256, EdDSA, PS256 or RS256")]
-    Algorithm,
+    #[error("--client-key: in {} is {source}", path.display())]
+    Key {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: signing::Error,
+    },
     /// Not a name of a secret.
     #[error("--client-key names a secret of the vault by what is no name")]
     Name,
@@ -46,7 +49,17 @@ pub enum Mistake {
 impl From<Mistake> for Failure {
     fn from(mistake: Mistake) -> Self {
         let hint = match &mistake {
-            Mistake::Key(_) => {
+            Mistake::Key {
+                source: signing::Error::Encrypted,
+                ..
+            } => {
+                "`openssl pkcs8 -in KEY -out PLAIN.pem` opens it; `mcpipe vault put NAME` keeps it encrypted, for vault:NAME"
+            }
+            Mistake::Key {
+                source: signing::Error::OtherKind(_),
+                ..
+            } => "leave --client-alg out: what the server lists and the key can is found",
+            Mistake::Key { .. } => {
                 "`openssl ecparam -name prime256v1 -genkey -noout` makes one for ES256"
             }
             Mistake::Name => "`mcpipe vault put NAME` keeps a key; it is then vault:NAME",
@@ -67,12 +80,8 @@ pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
     let Some(given) = &args.client_key else {
         return Ok(None);
     };
-    let named = args.client_alg.as_deref().map(Algorithm::named);
-    let algorithm = match named {
-        None => None,
-        Some(Some(algorithm)) => Some(algorithm),
-        Some(None) => return Err(Mistake::Algorithm.into()),
-    };
+    // No others get past clap.
+    let algorithm = args.client_alg.as_deref().and_then(Algorithm::named);
     let audience = match args.client_assertion_audience.as_deref() {
         None | Some("issuer") => Audience::Issuer,
         Some("token-endpoint") => Audience::TokenEndpoint,
@@ -93,10 +102,20 @@ pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
     }
     let path = PathBuf::from(given);
     warn_if_others_read(&path, "--client-key");
-    let text = std::fs::read_to_string(&path);
-    let text = Secret::new(text.map_err(|source| Error::Unreadable { path, source })?);
-    let key = Key::read(&text).map_err(Mistake::from)?;
-    let key = ClientKey::new(key, algorithm, audience).map_err(Mistake::from)?;
+    let wrong = |source| {
+        let path = path.clone();
+        Failure::from(Mistake::Key { path, source })
+    };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => Secret::new(text),
+        // DER, perhaps; no text of ours in any case.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(wrong(signing::Error::NotAKey));
+        }
+        Err(source) => return Err(Error::Unreadable { path, source }.into()),
+    };
+    let key = Key::read(&text).map_err(wrong)?;
+    let key = ClientKey::new(key, algorithm, audience).map_err(wrong)?;
     Ok(Some(key))
 }
 

@@ -140,16 +140,7 @@ pub(super) fn expand_here(
 mod tests {
     use super::*;
     use crate::report::Failure;
-
-    fn around(pairs: &[(&str, &str)]) -> Surroundings {
-        Surroundings {
-            variables: pairs
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            ..Surroundings::default()
-        }
-    }
+    use crate::surroundings::around;
 
     #[test]
     fn headers_are_expanded_once_and_the_later_wins() {

@@ -148,16 +148,7 @@ fn terminal(may_ask: bool) -> Option<Prompt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn around(pairs: &[(&str, &str)]) -> Surroundings {
-        Surroundings {
-            variables: pairs
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            ..Surroundings::default()
-        }
-    }
+    use crate::surroundings::around;
 
     #[test]
     fn a_flag_counts_before_the_environment_and_the_passphrase_before_its_file() {

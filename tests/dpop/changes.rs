@@ -131,7 +131,9 @@ async fn a_kept_sign_in_of_the_wrong_kind_is_a_new_sign_in() {
         if is_new {
             let fresh = next.renew(None, &guarded.challenge()).await.unwrap();
             assert_eq!(guarded.takes(&fresh), 200);
-            assert_eq!(guarded.entry().await.is_bound(), after == Dpop::Require);
+            let kept = status(&guarded.vault).await.unwrap();
+            let latest = kept.iter().max_by_key(|kept| kept.obtained_at).unwrap();
+            assert_eq!(latest.is_bound, after == Dpop::Require);
         }
         assert_eq!(
             guarded.windows(),
@@ -139,6 +141,35 @@ async fn a_kept_sign_in_of_the_wrong_kind_is_a_new_sign_in() {
             "{before:?} {after:?}"
         );
         assert!(guarded.authority.grants("refresh_token").is_empty());
+    }
+}
+
+/// Two hosts with another `--dpop` each: what one keeps is not what the other takes the place of.
+#[tokio::test]
+async fn those_who_differ_about_dpop_keep_a_sign_in_each() {
+    for (one, other) in [
+        (Dpop::Require, Dpop::Off),
+        (Dpop::Off, Dpop::Require),
+        (Dpop::Auto, Dpop::Off),
+    ] {
+        let guarded = Guarded::new().await;
+        guarded.signed_in(one).await;
+        guarded.later(100);
+        guarded.signed_in(other).await;
+        assert_eq!(guarded.windows(), 2);
+        for _ in 0..2 {
+            guarded.later(4000);
+            for dpop in [one, other] {
+                let held = guarded.authorizer(dpop).current().await.unwrap();
+                assert_eq!(guarded.takes(&held.unwrap()), 200, "{one:?} {other:?}");
+            }
+        }
+        assert_eq!(guarded.windows(), 2, "{one:?} {other:?}");
+        let kept = status(&guarded.vault).await.unwrap();
+        let bound = kept.iter().filter(|kept| kept.is_bound).count();
+        assert_eq!((kept.len(), bound), (2, 1), "{one:?} {other:?}");
+        let renewed = guarded.authority.grants("refresh_token");
+        assert_eq!(renewed.len(), 4, "each its own");
     }
 }
 

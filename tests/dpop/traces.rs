@@ -105,7 +105,8 @@ async fn a_bound_token_is_not_printed_for_scripts() {
     );
 }
 
-fn files(folder: &Path, into: &mut Vec<(String, Vec<u8>)>) {
+/// Everything that is written in there, by its path.
+pub(crate) fn files(folder: &Path, into: &mut Vec<(String, Vec<u8>)>) {
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
         let kind = std::fs::symlink_metadata(&path).unwrap();

@@ -10,7 +10,7 @@ use crate::support::remote::{Ask, Reply, Server, ordinary};
 use super::SECRET;
 
 /// A remote that takes the authority's tokens and no others.
-async fn protected_by(authority: &Authority) -> Server {
+pub(super) async fn protected_by(authority: &Authority) -> Server {
     let issuer = authority.clone();
     let remote = Server::that(move |ask| guarded(ask, &issuer)).await;
     authority.turn(|knobs| knobs.gives_refresh = false);
@@ -200,6 +200,34 @@ async fn login_gets_a_token_now_and_status_says_how() {
         (&entry["grant"], &entry["renewable"]),
         (&"client_credentials".into(), &true.into())
     );
+}
+
+/// X-01: a server may look among the client's capabilities for how it may be signed in to.
+#[tokio::test]
+async fn the_server_is_told_which_extensions_are_in_use_and_nothing_where_none_is() {
+    let authority = Authority::start().await;
+    authority.add_secret_client("robot", SECRET, "client_secret_basic");
+    let remote = protected_by(&authority).await;
+    let url = remote.url();
+    let robot = ["--client-credentials", "--client-id", "robot"];
+    let with = [&robot[..], &["--client-secret-env", "ROBOT", &url]].concat();
+    played(Process::start_with(&with, &[("ROBOT", SECRET)])).await;
+    let declared = initialized(&remote)["params"]["capabilities"]["extensions"].clone();
+    let wanted = serde_json::json!({ "io.modelcontextprotocol/oauth-client-credentials": {} });
+    assert_eq!(declared, wanted);
+
+    let open = Server::that(ordinary).await;
+    played(Process::start_with(&[&open.url()], &[])).await;
+    let wanted: Value = serde_json::from_str(INITIALIZE).unwrap();
+    assert_eq!(initialized(&open), wanted);
+}
+
+/// The last `initialize` that came.
+fn initialized(server: &Server) -> Value {
+    let asks = server.all();
+    let mut bodies = asks.iter().rev().map(|ask| &ask.body);
+    let body = bodies.find(|body| body.contains(r#""initialize""#));
+    serde_json::from_str(body.unwrap()).unwrap()
 }
 
 #[tokio::test]

@@ -74,6 +74,34 @@ async fn the_audience_is_what_the_user_says() {
     assert_eq!(*aud, format!("{}/token", world.authority.origin));
 }
 
+/// An assertion for one server that another got could be shown there by that one.
+#[tokio::test]
+async fn an_assertion_for_a_fixed_audience_goes_to_that_one_or_where_the_user_says() {
+    let (world, key) = world().await;
+    let origin = world.authority.origin.clone();
+    for (audience, says_where, is_sent) in [
+        ("https://as.example.com/tenant", false, false),
+        ("https://as.example.com/tenant", true, true),
+        (&*format!("{origin}/oauth2"), false, true),
+    ] {
+        let before = world.authority.at("/token").len();
+        let mut settings = with(&key, world.settings());
+        settings.grant = Grant::ClientCredentials;
+        let fixed = Audience::Fixed(audience.to_owned());
+        settings.client_key = Some(ClientKey::new(key.clone(), None, fixed).unwrap());
+        settings.authorization_server = says_where.then(|| origin.clone());
+        let authorizer = world.authorizer_with(settings);
+        // This authority takes nothing but its issuer.
+        let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
+        let sent = world.authority.at("/token").len() - before;
+        assert_eq!(sent, usize::from(is_sent), "{audience}: {error}");
+        if !is_sent {
+            let hint = error.hint().unwrap();
+            assert!(hint.contains("--authorization-server"), "{error}: {hint}");
+        }
+    }
+}
+
 /// A person's sign-in under such a client: the code, the refresh and the revocation.
 #[tokio::test]
 async fn a_key_proves_its_client_wherever_it_is_proved() {

@@ -88,3 +88,27 @@ async fn an_assertion_that_only_met_a_server_that_was_down_is_shown_again() {
     assert!(error.trouble().retryable, "{error}");
     authorizer.renew(None, &unauthorized()).await.unwrap();
 }
+
+/// What was wrong was the question, and that can be mended.
+#[tokio::test]
+async fn an_assertion_that_was_refused_for_something_else_is_shown_when_that_is_mended() {
+    for code in ["invalid_scope", "invalid_target", "invalid_client"] {
+        let world = World::new().await;
+        let file = NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), assertion(1)).unwrap();
+        world
+            .authority
+            .turn_grants(|grants| grants.assertions = vec![assertion(1)]);
+        let refusal = json!({ "error": code }).to_string();
+        world
+            .authority
+            .turn(|knobs| knobs.token_answers.push_back((400, refusal)));
+        let authorizer = world.authorizer_with(settings(&world, &file));
+        let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
+        assert!(error.to_string().contains(code), "{error}");
+        let mut mended = settings(&world, &file);
+        mended.scope = Some(mcpipe::auth::scope::Scopes::parse("another"));
+        let authorizer = world.authorizer_with(mended);
+        authorizer.renew(None, &unauthorized()).await.unwrap();
+    }
+}

@@ -5,18 +5,22 @@
 //! It writes down every request; tests look there for what must not have been sent. Documents can be put anywhere on
 //! it, so it also stands in for a protected resource.
 
-#[path = "authority/grants.rs"] // The demonstration brings this file in from elsewhere.
-pub(crate) mod grants; // without a person, and clients that have a key
-// The demonstration has this file without its folder.
+// The demonstration brings this file in from elsewhere, and its folder has to be named.
+#[path = "authority/asking.rs"]
+mod asking; // up to the code
 #[path = "authority/dpop.rs"]
-pub mod dpop;
+pub mod dpop; // proofs, looked at
+#[path = "authority/grants.rs"]
+pub(crate) mod grants; // without a person, and clients that have a key
+#[path = "authority/knobs.rs"]
+mod knobs; // what it is told to want and to answer
+#[path = "authority/tokens.rs"]
+mod tokens; // the token endpoint
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -27,13 +31,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use dpop::Verifier;
+pub use knobs::Knobs;
 
 /// A running server; it ends with the test's runtime.
 #[derive(Clone)]
@@ -79,78 +83,6 @@ impl Seen {
         let first = named.next().map(|(_, value)| value.as_str());
         assert!(named.next().is_none(), "{name} twice in {self:?}");
         first
-    }
-}
-
-/// What to want and what to answer.
-pub struct Knobs {
-    /// The issuer, in metadata and `iss`; the origin unless set.
-    pub issuer: Option<String>,
-    /// Seconds an access token lives.
-    pub lifetime: Option<u64>,
-    /// Whether refresh tokens are given, and replaced at each use; a used one that comes again ends its family.
-    pub gives_refresh: bool,
-    pub rotates: bool,
-    /// What `resource` has to be on every leg; anything goes if unset.
-    pub resource: Option<String>,
-    /// `iss` in the answer: `None` leaves it out.
-    pub iss: Option<String>,
-    /// Members put over the metadata; null takes one away.
-    pub metadata: Value,
-    /// What the next token requests are answered instead, status and body.
-    pub token_answers: VecDeque<(u16, String)>,
-    /// What registrations are answered instead.
-    pub register_answers: VecDeque<(u16, String)>,
-    /// Members put over a registration's answer.
-    pub registration: Value,
-    /// `error` instead of a code, for the next authorization requests.
-    pub authorize_errors: VecDeque<String>,
-    /// Token requests wait for [`Authority::open_gate`].
-    pub gated: bool,
-    /// What those who ask about a device code are told before the tokens.
-    pub device_answers: VecDeque<&'static str>,
-    /// What a token answer says of the scope instead of nothing.
-    pub granted: Option<String>,
-    /// With what code and explanation a `resource` is refused, on every leg.
-    pub refuses_resource: Option<(&'static str, &'static str)>,
-    /// What revocations are answered with instead of 200.
-    pub revocation: Option<u16>,
-    /// The one way it takes a client's secret, whatever was registered.
-    pub takes: Option<&'static str>,
-    /// A scope it does not know.
-    pub unknown_scope: Option<&'static str>,
-    /// Whether it offers to bind tokens to keys, and does.
-    pub offers_dpop: bool,
-    pub binds: bool,
-    /// A page to show before the code is given, with a link that gives it; none unless set.
-    pub page: Option<fn(link: &str) -> String>,
-}
-
-impl Default for Knobs {
-    fn default() -> Self {
-        Self {
-            issuer: None,
-            lifetime: Some(3600),
-            gives_refresh: true,
-            rotates: true,
-            resource: None,
-            iss: None,
-            metadata: json!({}),
-            token_answers: VecDeque::new(),
-            register_answers: VecDeque::new(),
-            registration: json!({}),
-            authorize_errors: VecDeque::new(),
-            gated: false,
-            device_answers: VecDeque::new(),
-            granted: None,
-            refuses_resource: None,
-            revocation: None,
-            takes: None,
-            unknown_scope: None,
-            offers_dpop: false,
-            binds: true,
-            page: None,
-        }
     }
 }
 
@@ -460,270 +392,6 @@ impl Authority {
         overlay(&mut metadata, &state.knobs.metadata);
         metadata
     }
-
-    fn register(&self, seen: &Seen) -> Response<Body> {
-        let mut state = self.state();
-        if let Some((status, body)) = state.knobs.register_answers.pop_front() {
-            return text_reply(status, "application/json", &body);
-        }
-        let asked: Value = serde_json::from_str(&seen.body).unwrap();
-        assert_eq!(asked["application_type"], "native");
-        state.counter += 1;
-        let id = format!("client-{}", state.counter);
-        let mut answer = asked.clone();
-        answer["client_id"] = id.clone().into();
-        overlay(&mut answer, &state.knobs.registration.clone());
-        let uris = answer["redirect_uris"].as_array().unwrap().iter();
-        let client = Registered {
-            redirect_uris: uris.map(|uri| uri.as_str().unwrap().to_owned()).collect(),
-            secret: answer["client_secret"].as_str().map(str::to_owned),
-            method: answer["token_endpoint_auth_method"]
-                .as_str()
-                .unwrap_or("none")
-                .to_owned(),
-        };
-        state.clients.insert(id, client);
-        json_reply(201, &answer)
-    }
-
-    fn authorize(&self, seen: &Seen) -> Response<Body> {
-        let issuer = self.issuer();
-        let mut state = self.state();
-        let field = |name: &str| seen.field(name).unwrap_or_default().to_owned();
-        let (id, redirect_uri) = (field("client_id"), field("redirect_uri"));
-        let is_known = state.clients.get(&id).is_some_and(|client| {
-            client.redirect_uris.is_empty() || client.redirect_uris.contains(&redirect_uri)
-        });
-        if !is_known {
-            return text_reply(400, "text/plain", "unknown client or redirect URI");
-        }
-        if let Some(page) = state.knobs.page.filter(|_| seen.field("allowed").is_none()) {
-            let mut query = url::form_urlencoded::Serializer::new(String::new());
-            query
-                .extend_pairs(&seen.fields)
-                .append_pair("allowed", "yes");
-            let link = format!("{}?{}", seen.path, query.finish());
-            return text_reply(200, "text/html; charset=utf-8", &page(&link));
-        }
-        let mut back = url::Url::parse(&redirect_uri).unwrap();
-        back.query_pairs_mut().append_pair("state", &field("state"));
-        if let Some(iss) = &state.knobs.iss {
-            back.query_pairs_mut().append_pair("iss", iss);
-        }
-        let error = state.knobs.authorize_errors.pop_front().or_else(|| {
-            let wanted = state.knobs.resource.as_deref();
-            let is_wrong = field("response_type") != "code"
-                || field("code_challenge_method") != "S256"
-                || field("state").len() < 22
-                || wanted.is_some_and(|wanted| seen.field("resource") != Some(wanted));
-            is_wrong.then(|| "invalid_request".to_owned())
-        });
-        let mut why = format!("because of {issuer}");
-        let mut error = error;
-        if let (Some((code, text)), Some(_)) =
-            (state.knobs.refuses_resource, seen.field("resource"))
-        {
-            (error, why) = (Some(code.to_owned()), text.to_owned());
-        }
-        let scope = seen.field("scope").unwrap_or_default();
-        let unknown = state.knobs.unknown_scope;
-        if unknown.is_some_and(|unknown| scope.split(' ').any(|one| one == unknown)) {
-            error = Some("invalid_scope".to_owned());
-        }
-        if let Some(error) = error {
-            back.query_pairs_mut()
-                .append_pair("error", &error)
-                .append_pair("error_description", &why);
-            return redirect(back.as_str());
-        }
-        state.counter += 1;
-        let code = format!("code-canary-{}", state.counter);
-        back.query_pairs_mut().append_pair("code", &code);
-        let code_of = Code {
-            client: id,
-            redirect_uri,
-            challenge: field("code_challenge"),
-            key: seen.field("dpop_jkt").map(str::to_owned),
-        };
-        state.codes.insert(code, code_of);
-        redirect(back.as_str())
-    }
-
-    fn device(&self, seen: &Seen) -> Response<Body> {
-        let issuer = self.issuer();
-        let mut state = self.state();
-        if authenticated(&mut state, &issuer, seen).is_none() {
-            return json_reply(401, &json!({ "error": "invalid_client" }));
-        }
-        let origin = &self.origin;
-        let answer = json!({
-            "device_code": "device-canary",
-            "user_code": "WDJB-MJHT",
-            "verification_uri": format!("{origin}/activate"),
-            "verification_uri_complete": "https://elsewhere.example/activate?code=WDJB-MJHT",
-            "expires_in": 600,
-            "interval": 0,
-        });
-        json_reply(200, &answer)
-    }
-
-    fn token(&self, seen: &Seen) -> Response<Body> {
-        let issuer = self.issuer();
-        let mut state = self.state();
-        if let Some((status, body)) = state.knobs.token_answers.pop_front() {
-            return text_reply(status, "application/json", &body);
-        }
-        let refuse = |code: &str, why: &str| {
-            let body = json!({ "error": code, "error_description": why });
-            json_reply(if code == "invalid_client" { 401 } else { 400 }, &body)
-        };
-        let client = grants::nobody(seen);
-        let client = client.or_else(|| authenticated(&mut state, &issuer, seen));
-        let Some(client) = client else {
-            return refuse("invalid_client", "who are you");
-        };
-        let proof = if state.knobs.offers_dpop {
-            let at = format!("{}/token", self.origin);
-            match state.verifier.judge("POST", &at, &seen.headers, None) {
-                Ok(proof) => proof,
-                Err(code) => return refuse(code, "of the proof"),
-            }
-        } else {
-            None
-        };
-        let key = proof.filter(|_| state.knobs.binds).map(|proof| proof.key);
-        if let (Some((code, text)), Some(_)) =
-            (state.knobs.refuses_resource, seen.field("resource"))
-        {
-            return refuse(code, text);
-        }
-        let wanted = state.knobs.resource.clone();
-        if wanted.is_some() && seen.field("resource") != wanted.as_deref() {
-            return refuse("invalid_target", "another resource");
-        }
-        let family = match seen.field("grant_type") {
-            Some("authorization_code") => {
-                let code = seen.field("code").unwrap_or_default();
-                let Some(held) = state.codes.remove(code) else {
-                    return refuse("invalid_grant", &format!("code {code} is spent or unknown"));
-                };
-                let verifier = seen.field("code_verifier").unwrap_or_default();
-                let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
-                let fits = held.client == client
-                    && held.challenge == hash
-                    && (43..=128).contains(&verifier.len())
-                    && seen.field("redirect_uri") == Some(&held.redirect_uri)
-                    && (held.key.is_none() || key.is_none() || held.key == key);
-                if !fits {
-                    return refuse(
-                        "invalid_grant",
-                        &format!("verifier {verifier} does not fit"),
-                    );
-                }
-                state.counter
-            }
-            Some("refresh_token") => {
-                let token = seen.field("refresh_token").unwrap_or_default();
-                let Some(&(family, is_spent)) = state.refreshes.get(token) else {
-                    return refuse("invalid_grant", &format!("{token} is unknown"));
-                };
-                let wanted = state.bound.get(token).filter(|_| state.knobs.offers_dpop);
-                if state.knobs.binds && wanted.is_some_and(|wanted| key.as_ref() != Some(wanted)) {
-                    return refuse("invalid_grant", "another key");
-                }
-                if is_spent {
-                    state.dead_families.push(family);
-                }
-                if state.dead_families.contains(&family) {
-                    return refuse("invalid_grant", &format!("{token} was revoked"));
-                }
-                if state.knobs.rotates {
-                    state.refreshes.insert(token.to_owned(), (family, true));
-                }
-                family
-            }
-            Some("urn:ietf:params:oauth:grant-type:device_code") => {
-                assert_eq!(seen.field("device_code"), Some("device-canary"));
-                if let Some(error) = state.knobs.device_answers.pop_front() {
-                    return refuse(error, "as told");
-                }
-                state.counter
-            }
-            Some("client_credentials") => state.counter,
-            Some(grants::JWT_BEARER) => {
-                if !grants::is_taken(&state, seen) {
-                    return refuse("invalid_grant", "an assertion of somebody else");
-                }
-                state.counter
-            }
-            Some(grants::TOKEN_EXCHANGE) => {
-                return match grants::exchanged(&mut state, &client, seen) {
-                    Ok(answer) => json_reply(200, &answer),
-                    Err(why) => refuse("invalid_grant", &why),
-                };
-            }
-            other => panic!("a grant of type {other:?}"),
-        };
-        state.counter += 1;
-        let access = format!("access-canary-{}", state.counter);
-        state.access.push(access.clone());
-        let kind = if key.is_some() { "DPoP" } else { "Bearer" };
-        let mut answer = json!({ "access_token": access, "token_type": kind });
-        if let Some(key) = &key {
-            state.bound.insert(access, key.clone());
-        }
-        if let Some(lifetime) = state.knobs.lifetime {
-            answer["expires_in"] = lifetime.into();
-        }
-        if let Some(id_token) = grants::id_token(&mut state, &issuer, &client) {
-            answer["id_token"] = id_token.into();
-        }
-        if let Some(granted) = &state.knobs.granted {
-            answer["scope"] = granted.clone().into();
-        }
-        let is_first = seen.field("grant_type") != Some("refresh_token");
-        if state.knobs.gives_refresh && (is_first || state.knobs.rotates) {
-            let refresh = format!("refresh-canary-{}", state.counter);
-            state.refreshes.insert(refresh.clone(), (family, false));
-            if let Some(key) = key {
-                state.bound.insert(refresh.clone(), key);
-            }
-            answer["refresh_token"] = refresh.into();
-        }
-        json_reply(200, &answer)
-    }
-}
-
-/// The client, if it proved itself the one way it is registered for.
-fn authenticated(state: &mut State, issuer: &str, seen: &Seen) -> Option<String> {
-    if seen.field("client_assertion").is_some() {
-        return grants::proved(state, issuer, seen);
-    }
-    let basic = seen.headers.get("authorization").map(|value| {
-        let pair = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
-        let pair = String::from_utf8(BASE64_STANDARD.decode(pair).unwrap()).unwrap();
-        let decode = |text: &str| {
-            let text = format!("x={text}");
-            let mut pairs = url::form_urlencoded::parse(text.as_bytes());
-            pairs.next().unwrap().1.into_owned()
-        };
-        let (id, secret) = pair.split_once(':').unwrap();
-        (decode(id), decode(secret))
-    });
-    let posted = seen.field("client_secret").map(str::to_owned);
-    assert!(basic.is_none() || posted.is_none(), "two ways at once");
-    let (method, id, secret) = match basic {
-        Some((id, secret)) => ("client_secret_basic", id, Some(secret)),
-        None if posted.is_some() => (
-            "client_secret_post",
-            seen.field("client_id")?.to_owned(),
-            posted,
-        ),
-        None => ("none", seen.field("client_id")?.to_owned(), None),
-    };
-    let client = state.clients.get(&id)?;
-    let wanted = state.knobs.takes.unwrap_or(&client.method);
-    (wanted == method && client.secret == secret).then_some(id)
 }
 
 fn overlay(under: &mut Value, over: &Value) {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::era::Post;
+use crate::frame::Trouble;
 use crate::remote::Refusal;
 
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"sampling":{}},"io.modelcontextprotocol/clientInfo":{"name":"h","version":"1"}}"#;

@@ -1,6 +1,7 @@
 //! Which pair a host and a remote make.
 
 use super::*;
+use crate::frame::Trouble;
 use crate::remote::{Head, Refusal};
 
 pub(super) fn translator(protocol: Protocol, remembered: Option<Verdict>) -> Translator {

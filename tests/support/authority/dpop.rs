@@ -4,6 +4,7 @@
 //! the hash are made here.
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -22,14 +23,20 @@ pub struct Verifier {
     pub rotates: bool,
     /// No nonce is ever the one it wants.
     pub never: bool,
+    /// Each answer has a nonce of its own, good for one proof, whatever the others do.
+    pub scatters: bool,
     /// What it takes the time to be, in seconds since 1970; any will do if unset.
     pub clock: Option<u64>,
+    /// What its answers say that time is, if that is not it.
+    pub date: Option<u64>,
     /// The good proofs, in order.
     pub proofs: Vec<Proof>,
     /// What was said of the others.
     pub refusals: Vec<&'static str>,
     seen: HashSet<String>,
     turn: usize,
+    /// How many nonces were scattered, and which are still good.
+    scattered: Mutex<(usize, HashSet<String>)>,
 }
 
 /// A proof that was good.
@@ -94,10 +101,28 @@ impl Verifier {
         if !is_good {
             return Err("invalid_dpop_proof");
         }
-        if self.wants_nonce && claims["nonce"] != self.nonce() {
+        let is_theirs = match self.scatters {
+            true => {
+                let nonce = claims["nonce"].as_str().unwrap_or_default();
+                self.scattered.lock().unwrap().1.remove(nonce)
+            }
+            false => claims["nonce"] == self.nonce(),
+        };
+        if self.wants_nonce && !is_theirs {
             return Err("use_dpop_nonce");
         }
         Ok(Proof { key, claims })
+    }
+
+    fn fresh_nonce(&self) -> String {
+        if !self.scatters {
+            return self.nonce();
+        }
+        let mut scattered = self.scattered.lock().unwrap();
+        scattered.0 += 1;
+        let nonce = format!("scattered-{}", scattered.0);
+        scattered.1.insert(nonce.clone());
+        nonce
     }
 
     fn nonce(&self) -> String {
@@ -106,8 +131,8 @@ impl Verifier {
 
     /// What its answers say.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let nonce = self.wants_nonce.then(|| ("dpop-nonce", self.nonce()));
-        let date = self.clock.map(|now| {
+        let nonce = self.wants_nonce.then(|| ("dpop-nonce", self.fresh_nonce()));
+        let date = self.date.or(self.clock).map(|now| {
             let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
             ("date", httpdate::fmt_http_date(now))
         });

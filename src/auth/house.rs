@@ -1,0 +1,242 @@
+//! What is held for one remote, and the climb that is to bring another: one at a time, on a task of its own.
+//!
+//! Keeps what changes behind one lock, and knows what a credential that comes replaces: whether requests go on in the
+//! same name, and when to try again what failed. How a climb gets up is for `ladder`; who may have what is held, for the
+//! [`Authorizer`].
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::authorizer::{Authorizer, PendingSignIn};
+use super::challenge::Challenge;
+use super::dpop::Servers;
+use super::entry::Entry;
+use super::http::Http;
+use super::settings::Settings;
+use super::{Cause, Credential, Error};
+use crate::store::Vault;
+
+/// Everything a climb needs; shared with the task it runs on.
+pub(super) struct House {
+    pub(super) settings: Settings,
+    pub(super) vault: Arc<Vault>,
+    pub(super) http: Http,
+    /// What is known of proofs; outlives the keys that come and go.
+    pub(super) servers: Servers,
+    pub(super) tasks: TaskTracker,
+    pub(super) leaving: CancellationToken,
+    pub(super) person: watch::Sender<bool>,
+    pub(super) pending: watch::Sender<Option<PendingSignIn>>,
+    /// Signs a person in at the enterprise's provider, where that is how a token is come by.
+    pub(super) provider: Option<Authorizer>,
+    pub(super) resource: Arc<str>,
+    pub(super) desk: Mutex<Desk>,
+}
+
+/// What changes. Never locked across a wait.
+#[derive(Default)]
+pub(super) struct Desk {
+    pub(super) has_looked: bool,
+    /// A request went out without a credential.
+    pub(super) has_lent_nothing: bool,
+    /// The remote has asked for one.
+    pub(super) is_challenged: bool,
+    generation: u64,
+    /// Counts changes of who we are there.
+    pub(super) identity: u64,
+    pub(super) held: Option<Held>,
+    climb: Option<Climb>,
+    /// Failed renewals in a row, the last of them, and when to try again (seconds since 1970).
+    failures: u32,
+    pub(super) last_fault: Option<Arc<Cause>>,
+    pub(super) retry_at: u64,
+    /// When a token was refused that no person is needed for, what the remote had said, and why.
+    pub(super) refused: Option<(u64, Challenge, Arc<Cause>)>,
+    /// What the vault would not take: the only place where a spent refresh token's successor is.
+    pub(super) unsaved: Option<(String, Entry)>,
+}
+
+/// A credential, and what is known of it.
+#[derive(Clone)]
+pub(super) struct Held {
+    pub(super) credential: Credential,
+    pub(super) entry: Arc<Entry>,
+    pub(super) origin: Origin,
+}
+
+/// How a credential came to be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was in the vault.
+    Stored,
+    /// We renewed it.
+    Refreshed,
+    /// We renewed what somebody else had put into the vault.
+    TakenOver,
+    /// Somebody signed in.
+    SignedIn,
+}
+
+/// What a climb is for.
+#[derive(Clone, Debug)]
+pub(super) enum Why {
+    /// The token is about to end. Never leads to a sign-in.
+    Due,
+    /// The remote wants another.
+    Challenged {
+        stale: Option<Credential>,
+        challenge: Challenge,
+    },
+    /// The user wants to sign in.
+    Told(Challenge),
+}
+
+/// A climb somebody may watch.
+#[derive(Clone)]
+pub(super) struct Climb {
+    /// Whether it goes up to a sign-in, if it has to.
+    pub(super) is_whole: bool,
+    outcome: watch::Receiver<Option<Result<Credential, Error>>>,
+    resource: Arc<str>,
+}
+
+impl Climb {
+    pub(super) async fn outcome(&self) -> Result<Credential, Error> {
+        let mut watched = self.outcome.clone();
+        let outcome = watched.wait_for(Option::is_some).await;
+        match outcome.ok().and_then(|outcome| outcome.clone()) {
+            Some(outcome) => outcome,
+            None => Err(Error::new(&self.resource, Cause::Leaving)),
+        }
+    }
+}
+
+impl House {
+    pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the vault, once. Nothing there is remembered too: what a sibling brings later is found by a challenge.
+    pub(super) async fn look(&self) {
+        if self.desk().has_looked {
+            return;
+        }
+        let found = match self.stored().await {
+            Ok(found) => found,
+            Err(why) => {
+                tracing::warn!(%why, "the vault is not readable; going on without a credential");
+                None
+            }
+        };
+        let mut desk = self.desk();
+        if let Some(kept) = found
+            && desk.held.is_none()
+        {
+            self.hold_on(&mut desk, kept.entry, Origin::Stored);
+        }
+        desk.has_looked = true;
+    }
+
+    /// Joins the climb that is going, or begins one.
+    pub(super) fn climb(self: &Arc<Self>, why: Why) -> Climb {
+        let mut desk = self.desk();
+        // One whose task is gone without an outcome is over.
+        if let Some(climb) = &desk.climb
+            && climb.outcome.has_changed().is_ok()
+        {
+            return climb.clone();
+        }
+        let is_due = matches!(why, Why::Due);
+        let (tell, outcome) = watch::channel(None);
+        let climb = Climb {
+            is_whole: !is_due,
+            outcome,
+            resource: Arc::clone(&self.resource),
+        };
+        if self.leaving.is_cancelled() {
+            return climb;
+        }
+        desk.climb = Some(climb.clone());
+        let house = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let reached = Box::pin(house.ladder(&why)).await;
+            let mut desk = house.desk();
+            desk.climb = None;
+            let outcome = match reached {
+                Ok((entry, origin)) => {
+                    desk.failures = 0;
+                    desk.last_fault = None;
+                    desk.retry_at = 0;
+                    desk.refused = None;
+                    Ok(house.hold_on(&mut desk, entry, origin))
+                }
+                Err(cause) => {
+                    let cause = Arc::new(cause);
+                    let now = house.settings.now.seconds();
+                    if cause.is_passing() {
+                        desk.back_off(now, &cause);
+                    } else if is_due {
+                        desk.retry_at = now + 30;
+                    }
+                    if let Why::Challenged { challenge, .. } = why
+                        && cause.is_refused_machine()
+                    {
+                        desk.refused = Some((now, challenge, Arc::clone(&cause)));
+                    }
+                    tracing::info!(why = %cause, "no credential");
+                    Err(Error::new(&house.resource, cause))
+                }
+            };
+            tell.send_replace(Some(outcome));
+        });
+        climb
+    }
+
+    fn hold_on(&self, desk: &mut Desk, entry: Entry, origin: Origin) -> Credential {
+        let is_the_same = |held: &Held| {
+            let (old, new) = (&held.entry, &entry);
+            origin == Origin::Refreshed
+                && (&old.issuer, &old.client.id, &old.account)
+                    == (&new.issuer, &new.client.id, &new.account)
+        };
+        if !desk.held.as_ref().is_some_and(is_the_same) {
+            desk.identity += 1;
+        }
+        desk.generation += 1;
+        let credential = Credential {
+            generation: desk.generation,
+            token: entry.access.clone(),
+            home: self.settings.url.origin(),
+            prover: self.prover_of(&entry),
+        };
+        desk.held = Some(Held {
+            credential: credential.clone(),
+            entry: Arc::new(entry),
+            origin,
+        });
+        credential
+    }
+}
+
+impl Desk {
+    /// The first failure may be a hiccup; after it 2, 4, 8 … 60 s (F4).
+    fn back_off(&mut self, now: u64, why: &Arc<Cause>) {
+        let wait = match self.failures {
+            0 => 0,
+            failures => (1_u64 << failures.min(6)).min(60),
+        };
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = now + wait;
+        self.last_fault = Some(Arc::clone(why));
+    }
+}
+
+impl fmt::Debug for House {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "House({})", self.resource)
+    }
+}

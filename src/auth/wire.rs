@@ -1,0 +1,34 @@
+//! `oauth2`'s words for ours: the client it is to be, and answers as it takes them.
+//!
+//! What is asked and where is for who asks; what an answer says was made regular before (`answers`).
+
+use ::http::header::CONTENT_TYPE;
+use ::http::{HeaderValue, StatusCode};
+use oauth2::basic::BasicClient;
+use oauth2::{AuthType, ClientId, ClientSecret, HttpResponse};
+
+use super::registration::{Client, Method};
+
+/// Our client, proved the way it is registered for. One that is proved by a key is proved where its form is sent.
+pub(super) fn client(client: &Client) -> BasicClient {
+    let wire =
+        BasicClient::new(ClientId::new(client.id.clone())).set_auth_type(match client.method {
+            Method::Basic => AuthType::BasicAuth,
+            Method::None | Method::Post | Method::PrivateKeyJwt => AuthType::RequestBody,
+        });
+    match (&client.secret, client.method) {
+        (Some(secret), Method::Basic | Method::Post) => {
+            wire.set_client_secret(ClientSecret::new(secret.expose().to_owned()))
+        }
+        _ => wire,
+    }
+}
+
+/// An answer of JSON.
+pub(super) fn response(status: StatusCode, body: Vec<u8>) -> HttpResponse {
+    let mut response = HttpResponse::new(body);
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}

@@ -1,0 +1,63 @@
+//! How the server is reached: headers, TLS, and how long anything may take.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::units::seconds;
+
+/// Headers, TLS, timeouts.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct NetworkArgs {
+    /// Adds a header to every request; ${NAME} is replaced from the environment, ${vault:NAME} from the vault, and an Authorization of yours switches sign-in off
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// Reads headers from a file, one 'Name: value' per line, # starts a comment
+    #[arg(long = "header-file", value_name = "FILE")]
+    pub header_files: Vec<PathBuf>,
+    /// Adds the headers a program prints, as 'Name: value' lines or a JSON object; run (no shell) for the first request and again on a 401, with the server in MCPIPE_URL
+    #[arg(long, value_name = "COMMAND", env = "MCPIPE_HEADER_COMMAND")]
+    pub header_command: Option<String>,
+    /// Sends 'Authorization: Bearer' with the secret that `mcpipe vault put NAME` keeps
+    #[arg(long, value_name = "NAME", env = "MCPIPE_BEARER")]
+    pub bearer: Option<String>,
+    /// Allows plain http to hosts other than this machine
+    #[arg(long, env = "MCPIPE_ALLOW_HTTP")]
+    pub allow_http: bool,
+    /// Allows the server's metadata to lead to private addresses
+    #[arg(long, env = "MCPIPE_ALLOW_PRIVATE")]
+    pub allow_private: bool,
+    /// Trusts the certificates in a PEM file, beside the system's
+    #[arg(long = "ca", value_name = "FILE", env = "MCPIPE_CA")]
+    pub ca: Vec<PathBuf>,
+    /// Shows this certificate to servers that ask for one: a PEM file, the certificate first, then those that vouch for it
+    #[arg(long, value_name = "FILE", env = "MCPIPE_CLIENT_CERT")]
+    pub client_cert: Option<PathBuf>,
+    /// Reads that certificate's private key from a PEM file, not encrypted; otherwise it is looked for beside the certificate
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "client_cert",
+        env = "MCPIPE_CLIENT_CERT_KEY"
+    )]
+    pub client_cert_key: Option<PathBuf>,
+    /// Uses IPv4 addresses only
+    #[arg(long, env = "MCPIPE_IPV4")]
+    pub ipv4: bool,
+    /// Keeps no cookies (otherwise in memory, for sticky load balancers)
+    #[arg(long, env = "MCPIPE_DISABLE_COOKIES")]
+    pub disable_cookies: bool,
+    /// How long connecting may take, TLS included
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, env = "MCPIPE_CONNECT_TIMEOUT")]
+    pub connect_timeout: f64,
+    /// How long a response may take to begin; 0 for ever
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds, env = "MCPIPE_HEADERS_TIMEOUT")]
+    pub headers_timeout: f64,
+    /// How long a response may be silent; 0 for ever
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, env = "MCPIPE_BODY_TIMEOUT")]
+    pub body_timeout: f64,
+    /// The largest message taken from either side
+    #[arg(long, value_name = "BYTES", default_value = "134217728", value_parser = clap::value_parser!(u64).range(1024..), env = "MCPIPE_MAX_MESSAGE_SIZE")]
+    pub max_message_size: u64,
+}

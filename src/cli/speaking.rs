@@ -1,0 +1,95 @@
+//! How the bridge speaks (which transport, which era), how long it waits, and how it leaves.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::units::{duration, seconds};
+use crate::era::{Protocol, Transport};
+
+/// How the bridge speaks, waits and leaves.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Bridge")]
+pub struct SpeakingArgs {
+    /// Which transport to try first
+    #[arg(
+        long,
+        value_enum,
+        default_value = "http-first",
+        env = "MCPIPE_TRANSPORT"
+    )]
+    pub transport: TransportArg,
+    /// Which protocol era to speak with the server: 'legacy' begins with initialize (2025-11-25 and before), 'modern' is 2026-07-28
+    #[arg(long, value_enum, default_value = "auto", env = "MCPIPE_PROTOCOL")]
+    pub protocol: ProtocolArg,
+    /// How long to wait for answers when stdin has ended
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "MCPIPE_GRACE")]
+    pub grace: f64,
+    /// How long one request may take; 0 for ever
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, env = "MCPIPE_CALL_TIMEOUT")]
+    pub call_timeout: f64,
+    /// Requests at the server at once; more wait their turn
+    #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u32).range(1..=4096), env = "MCPIPE_MAX_IN_FLIGHT")]
+    pub max_in_flight: u32,
+    /// Lets everything wait for a sign-in, even `initialize`, instead of answering the host meanwhile
+    #[arg(long, env = "MCPIPE_WAIT_FOR_LOGIN")]
+    pub wait_for_login: bool,
+    /// Pings the server now and then
+    #[arg(long, env = "MCPIPE_KEEP_ALIVE")]
+    pub keep_alive: bool,
+    /// How often (implies --keep-alive; default 30)
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, env = "MCPIPE_PING_INTERVAL")]
+    pub ping_interval: Option<f64>,
+    /// Gives a server's lists again for this long (500ms, 30s, 2m) if it does not say itself how long they are good; by default they are asked for each time
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "MCPIPE_CACHE_TTL")]
+    pub cache_ttl: Option<Duration>,
+    /// Writes everything said to a file, as a transcript without secrets
+    #[arg(long, value_name = "FILE", env = "MCPIPE_RECORD")]
+    pub record: Option<PathBuf>,
+}
+
+/// Which era to speak.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ProtocolArg {
+    /// Whichever the server speaks
+    Auto,
+    /// The handshake of 2025-11-25 and before
+    Legacy,
+    /// 2026-07-28
+    Modern,
+}
+
+impl From<ProtocolArg> for Protocol {
+    fn from(arg: ProtocolArg) -> Self {
+        match arg {
+            ProtocolArg::Auto => Self::Auto,
+            ProtocolArg::Legacy => Self::Legacy,
+            ProtocolArg::Modern => Self::Modern,
+        }
+    }
+}
+
+/// mcp-remote's words for the order of transports.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum TransportArg {
+    /// Streamable HTTP, then HTTP+SSE
+    HttpFirst,
+    /// HTTP+SSE, then Streamable HTTP
+    SseFirst,
+    /// Streamable HTTP only
+    HttpOnly,
+    /// HTTP+SSE only
+    SseOnly,
+}
+
+impl From<TransportArg> for Transport {
+    fn from(arg: TransportArg) -> Self {
+        match arg {
+            TransportArg::HttpFirst => Self::HttpFirst,
+            TransportArg::SseFirst => Self::SseFirst,
+            TransportArg::HttpOnly => Self::HttpOnly,
+            TransportArg::SseOnly => Self::SseOnly,
+        }
+    }
+}

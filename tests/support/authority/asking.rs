@@ -1,0 +1,115 @@
+//! Up to the code: who is registered, who is sent back to where with what, and which code is typed in elsewhere.
+
+use http::Response;
+use serde_json::{Value, json};
+
+use super::tokens::authenticated;
+use super::{Authority, Body, Code, Registered, Seen, json_reply, overlay, redirect, text_reply};
+
+impl Authority {
+    pub(super) fn register(&self, seen: &Seen) -> Response<Body> {
+        let mut state = self.state();
+        if let Some((status, body)) = state.knobs.register_answers.pop_front() {
+            return text_reply(status, "application/json", &body);
+        }
+        let asked: Value = serde_json::from_str(&seen.body).unwrap();
+        assert_eq!(asked["application_type"], "native");
+        state.counter += 1;
+        let id = format!("client-{}", state.counter);
+        let mut answer = asked.clone();
+        answer["client_id"] = id.clone().into();
+        overlay(&mut answer, &state.knobs.registration.clone());
+        let uris = answer["redirect_uris"].as_array().unwrap().iter();
+        let client = Registered {
+            redirect_uris: uris.map(|uri| uri.as_str().unwrap().to_owned()).collect(),
+            secret: answer["client_secret"].as_str().map(str::to_owned),
+            method: answer["token_endpoint_auth_method"]
+                .as_str()
+                .unwrap_or("none")
+                .to_owned(),
+        };
+        state.clients.insert(id, client);
+        json_reply(201, &answer)
+    }
+
+    pub(super) fn authorize(&self, seen: &Seen) -> Response<Body> {
+        let issuer = self.issuer();
+        let mut state = self.state();
+        let field = |name: &str| seen.field(name).unwrap_or_default().to_owned();
+        let (id, redirect_uri) = (field("client_id"), field("redirect_uri"));
+        let is_known = state.clients.get(&id).is_some_and(|client| {
+            client.redirect_uris.is_empty() || client.redirect_uris.contains(&redirect_uri)
+        });
+        if !is_known {
+            return text_reply(400, "text/plain", "unknown client or redirect URI");
+        }
+        if let Some(page) = state.knobs.page.filter(|_| seen.field("allowed").is_none()) {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            query
+                .extend_pairs(&seen.fields)
+                .append_pair("allowed", "yes");
+            let link = format!("{}?{}", seen.path, query.finish());
+            return text_reply(200, "text/html; charset=utf-8", &page(&link));
+        }
+        let mut back = url::Url::parse(&redirect_uri).unwrap();
+        back.query_pairs_mut().append_pair("state", &field("state"));
+        if let Some(iss) = &state.knobs.iss {
+            back.query_pairs_mut().append_pair("iss", iss);
+        }
+        let error = state.knobs.authorize_errors.pop_front().or_else(|| {
+            let wanted = state.knobs.resource.as_deref();
+            let is_wrong = field("response_type") != "code"
+                || field("code_challenge_method") != "S256"
+                || field("state").len() < 22
+                || wanted.is_some_and(|wanted| seen.field("resource") != Some(wanted));
+            is_wrong.then(|| "invalid_request".to_owned())
+        });
+        let mut why = format!("because of {issuer}");
+        let mut error = error;
+        if let (Some((code, text)), Some(_)) =
+            (state.knobs.refuses_resource, seen.field("resource"))
+        {
+            (error, why) = (Some(code.to_owned()), text.to_owned());
+        }
+        let scope = seen.field("scope").unwrap_or_default();
+        let unknown = state.knobs.unknown_scope;
+        if unknown.is_some_and(|unknown| scope.split(' ').any(|one| one == unknown)) {
+            error = Some("invalid_scope".to_owned());
+        }
+        if let Some(error) = error {
+            back.query_pairs_mut()
+                .append_pair("error", &error)
+                .append_pair("error_description", &why);
+            return redirect(back.as_str());
+        }
+        state.counter += 1;
+        let code = format!("code-canary-{}", state.counter);
+        back.query_pairs_mut().append_pair("code", &code);
+        let code_of = Code {
+            client: id,
+            redirect_uri,
+            challenge: field("code_challenge"),
+            key: seen.field("dpop_jkt").map(str::to_owned),
+        };
+        state.codes.insert(code, code_of);
+        redirect(back.as_str())
+    }
+
+    pub(super) fn device(&self, seen: &Seen) -> Response<Body> {
+        let issuer = self.issuer();
+        let mut state = self.state();
+        if authenticated(&mut state, &issuer, seen).is_none() {
+            return json_reply(401, &json!({ "error": "invalid_client" }));
+        }
+        let origin = &self.origin;
+        let answer = json!({
+            "device_code": "device-canary",
+            "user_code": "WDJB-MJHT",
+            "verification_uri": format!("{origin}/activate"),
+            "verification_uri_complete": "https://elsewhere.example/activate?code=WDJB-MJHT",
+            "expires_in": 600,
+            "interval": 0,
+        });
+        json_reply(200, &answer)
+    }
+}

@@ -1,0 +1,80 @@
+//! What the server is told to want and to answer; as it comes, it is strict and kind.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+/// What to want and what to answer.
+pub struct Knobs {
+    /// The issuer, in metadata and `iss`; the origin unless set.
+    pub issuer: Option<String>,
+    /// Seconds an access token lives.
+    pub lifetime: Option<u64>,
+    /// Whether refresh tokens are given, and replaced at each use; a used one that comes again ends its family.
+    pub gives_refresh: bool,
+    pub rotates: bool,
+    /// What `resource` has to be on every leg; anything goes if unset.
+    pub resource: Option<String>,
+    /// `iss` in the answer: `None` leaves it out.
+    pub iss: Option<String>,
+    /// Members put over the metadata; null takes one away.
+    pub metadata: Value,
+    /// What the next token requests are answered instead, status and body.
+    pub token_answers: VecDeque<(u16, String)>,
+    /// Token requests are refused, with these fields of theirs said back.
+    pub echoes: Vec<&'static str>,
+    /// What registrations are answered instead.
+    pub register_answers: VecDeque<(u16, String)>,
+    /// Members put over a registration's answer.
+    pub registration: Value,
+    /// `error` instead of a code, for the next authorization requests.
+    pub authorize_errors: VecDeque<String>,
+    /// Token requests wait for `Authority::open_gate`.
+    pub gated: bool,
+    /// What those who ask about a device code are told before the tokens.
+    pub device_answers: VecDeque<&'static str>,
+    /// What a token answer says of the scope instead of nothing.
+    pub granted: Option<String>,
+    /// With what code and explanation a `resource` is refused, on every leg.
+    pub refuses_resource: Option<(&'static str, &'static str)>,
+    /// What revocations are answered with instead of 200.
+    pub revocation: Option<u16>,
+    /// The one way it takes a client's secret, whatever was registered.
+    pub takes: Option<&'static str>,
+    /// A scope it does not know.
+    pub unknown_scope: Option<&'static str>,
+    /// Whether it offers to bind tokens to keys, and does.
+    pub offers_dpop: bool,
+    pub binds: bool,
+    /// A page to show before the code is given, with a link that gives it; none unless set.
+    pub page: Option<fn(link: &str) -> String>,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            lifetime: Some(3600),
+            gives_refresh: true,
+            rotates: true,
+            resource: None,
+            iss: None,
+            metadata: json!({}),
+            token_answers: VecDeque::new(),
+            echoes: Vec::new(),
+            register_answers: VecDeque::new(),
+            registration: json!({}),
+            authorize_errors: VecDeque::new(),
+            gated: false,
+            device_answers: VecDeque::new(),
+            granted: None,
+            refuses_resource: None,
+            revocation: None,
+            takes: None,
+            unknown_scope: None,
+            offers_dpop: false,
+            binds: true,
+            page: None,
+        }
+    }
+}
