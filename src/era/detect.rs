@@ -10,26 +10,22 @@ use serde_json::{Value, json};
 
 use super::Arrival;
 use super::edit::Object;
-use crate::frame::{Frame, Id, Trouble, member_of, printable};
+use super::vocabulary::{META_CAPABILITIES, META_CLIENT, META_VERSION};
+use crate::frame::{
+    Frame, INVALID_PARAMS, INVALID_REQUEST, Id, METHOD_NOT_FOUND, Trouble, member_of, printable,
+};
 use crate::remote::Refusal;
 
 /// The modern revision we speak.
 pub(crate) const MODERN: &str = "2026-07-28";
 /// The legacy revisions, newest first.
 pub(crate) const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
-/// `_meta`'s key for the revision of one request.
-pub(crate) const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
-/// `_meta`'s key for what the client can do.
-pub(crate) const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
-/// `_meta`'s key for who the client is.
-pub(crate) const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
 
 const UNSUPPORTED_VERSION: i64 = -32022;
 const HEADER_MISMATCH: i64 = -32020;
 const MISSING_CAPABILITY: i64 = -32021;
-const METHOD_NOT_FOUND: i64 = -32601;
 /// What a server that knows nothing of a request says of it, before it does anything.
-const NOT_DONE: [i64; 3] = [-32600, METHOD_NOT_FOUND, -32602];
+const NOT_DONE: [i64; 3] = [INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS];
 
 /// What an answer to the question says.
 #[derive(Debug)]
@@ -60,9 +56,9 @@ pub(crate) fn declared(frame: &Frame) -> Object {
     let said = |key: &str| said.as_ref()?.get(key).filter(|it| it.starts_with('{'));
     let ours = json!({ "name": "mcpipe", "version": env!("CARGO_PKG_VERSION") }).to_string();
     let mut meta = Object::default();
-    meta.set(VERSION_KEY, format!("\"{MODERN}\""));
-    meta.set(CAPABILITIES_KEY, said(CAPABILITIES_KEY).unwrap_or("{}"));
-    meta.set(CLIENT_KEY, said(CLIENT_KEY).unwrap_or(&ours));
+    meta.set(META_VERSION, format!("\"{MODERN}\""));
+    meta.set(META_CAPABILITIES, said(META_CAPABILITIES).unwrap_or("{}"));
+    meta.set(META_CLIENT, said(META_CLIENT).unwrap_or(&ours));
     meta
 }
 
@@ -245,7 +241,7 @@ fn unsupported(versions: &[String]) -> Trouble {
 pub(crate) fn is_modern(frame: &Frame) -> bool {
     let version = frame
         .param("_meta")
-        .and_then(|meta| member_of(meta, VERSION_KEY));
+        .and_then(|meta| member_of(meta, META_VERSION));
     let version: Option<String> = version.and_then(|text| serde_json::from_str(text).ok());
     version.is_some_and(|version| !LEGACY.contains(&version.as_str()))
 }

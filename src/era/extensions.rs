@@ -1,8 +1,8 @@
 //! What the bridge itself can do for a host, added to what the host declares: the authorization extensions it was told to
 //! use. Servers look for them among the client's capabilities (`extensions`); without any, nothing is touched.
 
-use super::detect::CAPABILITIES_KEY;
 use super::edit::Object;
+use super::vocabulary::META_CAPABILITIES;
 use crate::frame::{Frame, member_of};
 
 /// The frame with `extensions` declared in it, where it declares capabilities: `initialize`, and every modern request. What
@@ -12,7 +12,7 @@ pub(crate) fn declared(frame: Frame, extensions: &[&'static str]) -> Frame {
         return frame;
     }
     let meta = frame.param("_meta");
-    let is_modern = meta.is_some_and(|meta| member_of(meta, CAPABILITIES_KEY).is_some());
+    let is_modern = meta.is_some_and(|meta| member_of(meta, META_CAPABILITIES).is_some());
     if !is_modern && frame.method() != Some("initialize") {
         return frame;
     }
@@ -22,7 +22,7 @@ pub(crate) fn declared(frame: Frame, extensions: &[&'static str]) -> Frame {
     object.edit("params", |params| match is_modern {
         false => params.edit("capabilities", |it| add(it, extensions)),
         true => params.edit("_meta", |meta| {
-            meta.edit(CAPABILITIES_KEY, |it| add(it, extensions));
+            meta.edit(META_CAPABILITIES, |it| add(it, extensions));
         }),
     });
     Frame::parse(&object.text()).unwrap_or(frame)

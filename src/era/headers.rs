@@ -15,14 +15,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 
 use super::edit::Object;
+use super::vocabulary::META_VERSION;
 use crate::frame::Frame;
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
-
-/// Where a request says which revision it is written in.
-pub(crate) const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 
 const ANNOTATION: &str = "x-mcp-header";
 
@@ -72,7 +70,7 @@ pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
 
 /// The revision that a `_meta` object names.
 pub(crate) fn version(meta: &str) -> Option<String> {
-    string(Object::read(meta)?.get(VERSION_KEY)?)
+    string(Object::read(meta)?.get(META_VERSION)?)
 }
 
 /// Adds a revision to the headers of a frame that names none.

@@ -14,6 +14,7 @@ pub mod modern;
 pub mod modern_host;
 mod session;
 mod translator;
+mod vocabulary;
 
 use std::time::Duration;
 

@@ -23,6 +23,7 @@ use http::HeaderMap;
 use super::edit::Object;
 use super::headers::{self, Tools};
 use super::legacy::{refusal_trouble, told};
+use super::vocabulary::META_VERSION;
 use super::{Action, Arrival, ExchangeId, Mint, Post};
 use crate::frame::{Frame, Id, Outline, Trouble};
 use again::Waiting;
@@ -473,7 +474,7 @@ fn in_supported_version(request: &Frame, error: &Frame) -> Option<Frame> {
     Some(edited(request, |message| {
         message.edit("params", |params| {
             params.edit("_meta", |meta| {
-                meta.set(headers::VERSION_KEY, format!("\"{version}\""));
+                meta.set(META_VERSION, format!("\"{version}\""));
             });
         });
     }))

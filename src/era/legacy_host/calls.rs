@@ -8,24 +8,13 @@ use super::shape::{self, Kind};
 use super::tasks::Task;
 use super::{Between, Due, Role};
 use crate::era::edit::Object;
-use crate::frame::{Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Outline, Trouble};
+use crate::era::vocabulary::LEVELS;
+use crate::frame::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Outline, Trouble};
 
-const INVALID_PARAMS: i64 = -32602;
 /// How often one request may be answered with `input_required` (M-07).
 const MAX_ROUNDS: u32 = 10;
 /// Before a round that asks nothing is sent again (M-03).
 const PAUSE: Duration = Duration::from_millis(250);
-const LEVELS: [&str; 8] = [
-    "debug",
-    "info",
-    "notice",
-    "warning",
-    "error",
-    "critical",
-    "alert",
-    "emergency",
-];
-
 /// A request of the host's that is owed an answer.
 #[derive(Debug)]
 pub(super) struct Call {

@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use super::calls::rebuilt;
-use super::opening::{META_SUBSCRIPTION, string};
+use super::opening::string;
 use super::shape::array;
 use super::{Between, Due, Role};
 use crate::era::edit::Object;
+use crate::era::vocabulary::META_SUBSCRIPTION;
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble};
 
 /// How long a subscriber waits to hear that it is one.

@@ -3,16 +3,12 @@
 use serde_json::json;
 
 use crate::era::edit::Object;
+use crate::era::vocabulary::{
+    META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION, META_VERSION, TASKS,
+};
 use crate::frame::Frame;
 
 pub(super) const MODERN: &str = "\"2026-07-28\"";
-pub(super) const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
-pub(super) const META_LEVEL: &str = "io.modelcontextprotocol/logLevel";
-pub(super) const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
-const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
-const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-pub(super) const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// The revisions that begin with `initialize`. Their order is that of their texts.
 const LEGACY: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];

@@ -3,8 +3,9 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::opening::{META_SERVER, string};
+use super::opening::string;
 use crate::era::edit::Object;
+use crate::era::vocabulary::META_SERVER;
 
 /// What a result is.
 #[derive(Debug, PartialEq, Eq)]

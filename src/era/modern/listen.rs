@@ -12,10 +12,9 @@ use super::again::{MAX_LOSSES, was_lost};
 use super::{Modern, Open, code, completed, edited, in_supported_version, with_result};
 use crate::era::edit::Object;
 use crate::era::legacy::told;
+use crate::era::vocabulary::META_SUBSCRIPTION;
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble};
-
-const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
@@ -321,7 +320,7 @@ impl Listening {
     fn marked(&self, frame: &Frame, within: &str) -> Frame {
         let meta = frame.member(within).and_then(Object::read);
         let meta = meta.and_then(|it| Object::read(it.get("_meta")?));
-        let mark = meta.as_ref().and_then(|meta| meta.get(SUBSCRIPTION));
+        let mark = meta.as_ref().and_then(|meta| meta.get(META_SUBSCRIPTION));
         if mark.is_some_and(|mark| {
             mark == self.own.text() || Id::parse(mark).as_ref() != Some(&self.id)
         }) {
@@ -329,7 +328,7 @@ impl Listening {
         }
         edited(frame, |message| {
             message.edit(within, |inner| {
-                inner.edit("_meta", |meta| meta.set(SUBSCRIPTION, self.own.text()));
+                inner.edit("_meta", |meta| meta.set(META_SUBSCRIPTION, self.own.text()));
             });
         })
     }
@@ -337,7 +336,7 @@ impl Listening {
     /// What may have been missed: one notification for each thing subscribed.
     fn synthetic(&self) -> Vec<Frame> {
         let own = &self.own;
-        let meta = format!(r#""_meta":{{"{SUBSCRIPTION}":{own}}}"#);
+        let meta = format!(r#""_meta":{{"{META_SUBSCRIPTION}":{own}}}"#);
         let honoured = self.honoured.iter().flatten();
         honoured
             .filter_map(|what| {

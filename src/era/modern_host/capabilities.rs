@@ -4,10 +4,8 @@
 
 use super::shape;
 use crate::era::edit::Object;
+use crate::era::vocabulary::TASKS;
 use crate::frame::{Frame, member_of};
-
-/// An extension that is not driven here.
-pub(super) const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// Capabilities as a legacy remote is told of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

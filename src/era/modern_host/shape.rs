@@ -8,37 +8,23 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::capabilities::{Capabilities, TASKS, declares};
+use super::capabilities::{Capabilities, declares};
 use crate::era::edit::Object;
-use crate::frame::{Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Trouble, member_of};
+use crate::era::vocabulary::{
+    LEVELS, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
+    META_VERSION, TASKS,
+};
+use crate::frame::{
+    Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Trouble, member_of,
+};
 
 /// The revision served to the host.
 pub(super) const VERSION: &str = "2026-07-28";
 /// The revision offered to the remote.
 const LEGACY_VERSION: &str = "2025-11-25";
 
-pub(super) const INVALID_PARAMS: i64 = -32602;
 const MISSING_CAPABILITY: i64 = -32021;
 const UNSUPPORTED_VERSION: i64 = -32022;
-
-const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
-const META_LEVEL: &str = "io.modelcontextprotocol/logLevel";
-const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
-const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
-
-/// Log levels, the most talkative first.
-const LEVELS: [&str; 8] = [
-    "debug",
-    "info",
-    "notice",
-    "warning",
-    "error",
-    "critical",
-    "alert",
-    "emergency",
-];
 
 /// What the remote said of itself in its `InitializeResult`, each as JSON text.
 #[derive(Clone, Debug, Default)]

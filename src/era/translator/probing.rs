@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::{Asking, Protocol, State, Translator, Verdict, introduction};
 use crate::era::detect::{self, Finding};
 use crate::era::edit::Object;
+use crate::era::vocabulary::META_CAPABILITIES;
 use crate::era::{Action, Arrival, ExchangeId, Known, Modern, legacy_host};
 use crate::frame::{Frame, Id, Trouble};
 
@@ -267,7 +268,7 @@ pub(super) fn declared(first: &Frame) -> Object {
 
 /// What a host declares in its `_meta` that it can do.
 pub(super) fn capabilities(meta: &Object) -> String {
-    let capabilities = meta.get(detect::CAPABILITIES_KEY);
+    let capabilities = meta.get(META_CAPABILITIES);
     capabilities.unwrap_or("{}").to_owned()
 }
 

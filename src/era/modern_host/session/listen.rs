@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 
 use super::{Due, Errand, Session};
 use crate::era::edit::Object;
-use crate::era::modern_host::shape::{self, INVALID_PARAMS, Server};
+use crate::era::modern_host::shape::{self, Server};
 use crate::era::{Action, ExchangeId};
-use crate::frame::{Frame, Id, Outline};
+use crate::frame::{Frame, INVALID_PARAMS, Id, Outline};
 
 /// The lists whose changes can be listened for: the filter's member, and the remote's capability.
 const LISTS: [(&str, &str); 3] = [

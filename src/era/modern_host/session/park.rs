@@ -14,8 +14,8 @@ use crate::era::Action;
 use crate::era::edit::Object;
 use crate::era::modern_host::capabilities::declares;
 use crate::era::modern_host::internal;
-use crate::era::modern_host::shape::{self, INVALID_PARAMS};
-use crate::frame::{Frame, Id, METHOD_NOT_FOUND, member_of};
+use crate::era::modern_host::shape;
+use crate::frame::{Frame, INVALID_PARAMS, Id, METHOD_NOT_FOUND, member_of};
 
 /// How long more questions are waited for before the first is put.
 const GATHERING: Duration = Duration::from_millis(30);
