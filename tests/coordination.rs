@@ -158,16 +158,8 @@ const DEBUGGABLE: (&str, &str) = ("MCPIPE_DEBUGGABLE", "1");
 
 /// A remote that takes the authority's tokens and no others.
 fn guarded(ask: &Ask, issuer: &Authority, good_from: &AtomicUsize) -> Reply {
-    let origin = format!("http://{}", ask.header("host").unwrap());
-    if ask
-        .path
-        .starts_with("/.well-known/oauth-protected-resource")
-    {
-        let document = serde_json::json!({
-            "resource": format!("{origin}/mcp"),
-            "authorization_servers": [issuer.origin],
-        });
-        return Reply::json(document.to_string());
+    if let Some(document) = issuer.metadata_of(ask) {
+        return document;
     }
     let shown = ask.header("authorization").unwrap_or_default();
     let good = issuer.access_tokens();
@@ -175,7 +167,8 @@ fn guarded(ask: &Ask, issuer: &Authority, good_from: &AtomicUsize) -> Reply {
     if good.any(|token| shown == format!("Bearer {token}")) {
         return ordinary(ask);
     }
-    let metadata = format!("{origin}/.well-known/oauth-protected-resource/mcp");
+    let host = ask.header("host").unwrap();
+    let metadata = format!("http://{host}/.well-known/oauth-protected-resource/mcp");
     Reply::status(401).with(
         "WWW-Authenticate",
         &format!("Bearer resource_metadata=\"{metadata}\""),

@@ -197,16 +197,8 @@ async fn protected(authority: &Authority) -> Server {
 }
 
 fn guarded(ask: &Ask, issuer: &Authority) -> Reply {
-    let origin = format!("http://{}", ask.header("host").unwrap());
-    if ask
-        .path
-        .starts_with("/.well-known/oauth-protected-resource")
-    {
-        let document = serde_json::json!({
-            "resource": format!("{origin}/mcp"),
-            "authorization_servers": [issuer.origin],
-        });
-        return Reply::json(document.to_string());
+    if let Some(document) = issuer.metadata_of(ask) {
+        return document;
     }
     if ask.header("x-team").is_none() {
         return Reply::status(400);
@@ -216,7 +208,8 @@ fn guarded(ask: &Ask, issuer: &Authority) -> Reply {
     if good.iter().any(|token| shown == format!("Bearer {token}")) {
         return ordinary(ask);
     }
-    let metadata = format!("{origin}/.well-known/oauth-protected-resource/mcp");
+    let host = ask.header("host").unwrap();
+    let metadata = format!("http://{host}/.well-known/oauth-protected-resource/mcp");
     Reply::status(401).with(
         "WWW-Authenticate",
         &format!("Bearer resource_metadata=\"{metadata}\""),

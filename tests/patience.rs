@@ -135,12 +135,7 @@ async fn a_call_that_takes_too_long_is_given_up_and_the_remote_told() {
         let mut host = Near::opened(remote.remote(), hurried).await;
         let begun = Instant::now();
         host.send(call(7)).await;
-        let answer = loop {
-            let line = host.next_json().await;
-            if line.get("id").is_some() {
-                break line;
-            }
-        };
+        let answer = host.next_with_id().await;
         assert_eq!(
             answer["error"]["data"]["kind"], "timed_out",
             "{transport:?} {answer}"

@@ -194,12 +194,7 @@ async fn a_resumption_that_is_refused_is_tried_again_or_said_to_be_lost() {
         let remote = Memory::that(in_pieces(pieces));
         let mut host = Near::opened(remote.remote(), settings()).await;
         host.send(call(1)).await;
-        let answer = loop {
-            let line = host.next_json().await;
-            if line.get("id").is_some() {
-                break line;
-            }
-        };
+        let answer = host.next_with_id().await;
         match outcome {
             Ok(()) => assert_eq!(answer["result"], "whole", "{name}"),
             Err(kind) => {

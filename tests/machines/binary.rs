@@ -18,16 +18,8 @@ pub(super) async fn protected_by(authority: &Authority) -> Server {
 }
 
 fn guarded(ask: &Ask, issuer: &Authority) -> Reply {
-    let origin = format!("http://{}", ask.header("host").unwrap());
-    if ask
-        .path
-        .starts_with("/.well-known/oauth-protected-resource")
-    {
-        let document = serde_json::json!({
-            "resource": format!("{origin}/mcp"),
-            "authorization_servers": [issuer.origin],
-        });
-        return Reply::json(document.to_string());
+    if let Some(document) = issuer.metadata_of(ask) {
+        return document;
     }
     let shown = ask.header("authorization").unwrap_or_default();
     let good = issuer.access_tokens();

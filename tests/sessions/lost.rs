@@ -104,12 +104,7 @@ async fn what_only_looks_like_a_loss_is_passed_on() {
         });
         let mut host = Near::opened(remote.remote(), settings()).await;
         host.send(call(1)).await;
-        let answer = loop {
-            let line = host.next_json().await;
-            if line.get("id").is_some() {
-                break line;
-            }
-        };
+        let answer = host.next_with_id().await;
         assert_eq!(answer["id"], 1);
         if let Some(code) = answer["error"]["code"]
             .as_i64()
@@ -173,12 +168,7 @@ async fn a_session_lost_twice_by_one_request_is_said() {
     });
     let mut host = Near::opened(remote.remote(), settings()).await;
     host.send(call(1)).await;
-    let answer = loop {
-        let line = host.next_json().await;
-        if line.get("id").is_some() {
-            break line;
-        }
-    };
+    let answer = host.next_with_id().await;
     assert_eq!(answer["error"]["data"]["kind"], "session_lost");
     assert_eq!(remote.count("POST tools/call"), 2);
 }
@@ -225,12 +215,7 @@ async fn a_session_that_cannot_be_opened_again_is_said_to_all_who_wait_and_tried
         .await;
     assert_eq!(host.next_json().await["id"], "p");
     host.send(call(3)).await;
-    let answer = loop {
-        let line = host.next_json().await;
-        if line.get("id").is_some() {
-            break line;
-        }
-    };
+    let answer = host.next_with_id().await;
     assert_eq!(answer, json(r#"{"jsonrpc":"2.0","id":3,"result":{}}"#));
 }
 

@@ -36,6 +36,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::remote;
 use dpop::Verifier;
 pub use knobs::Knobs;
 
@@ -165,6 +166,21 @@ impl Authority {
             }
         });
         authority
+    }
+
+    /// The metadata of a remote at `/mcp` that this authority protects (RFC 9728), if that is what it is asked for.
+    pub fn metadata_of(&self, ask: &remote::Ask) -> Option<remote::Reply> {
+        if !ask
+            .path
+            .starts_with("/.well-known/oauth-protected-resource")
+        {
+            return None;
+        }
+        let document = json!({
+            "resource": format!("http://{}/mcp", ask.header("host").unwrap()),
+            "authorization_servers": [self.origin],
+        });
+        Some(remote::Reply::json(document.to_string()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -316,6 +316,16 @@ impl Near {
         json(&self.next().await)
     }
 
+    /// The next message that is no notification.
+    pub(crate) async fn next_with_id(&mut self) -> Value {
+        loop {
+            let line = self.next_json().await;
+            if line.get("id").is_some() {
+                return line;
+            }
+        }
+    }
+
     /// Nothing is said for that long.
     pub(crate) async fn hears_nothing_for(&mut self, time: Duration) {
         if let Ok(Some(line)) = time::timeout(time, self.out.recv()).await {

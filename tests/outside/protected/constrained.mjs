@@ -4,15 +4,14 @@
 // Its nonces are its own, and change: the last two are good. A proof is good once.
 
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
-import http from "node:http";
 
 import { getOAuthProtectedResourceMetadataUrl, mcpAuthMetadataRouter } from "@modelcontextprotocol/sdk/server/auth/router.js";
 import express from "express";
 import { calculateJwkThumbprint, createRemoteJWKSet, EmbeddedJWK, jwtVerify } from "jose";
 
 import { newCounters, serve } from "../parties/tools-server.mjs";
-import { scopes, startAuthority } from "./authority.mjs";
+import { scopes } from "./authority.mjs";
+import { startGround } from "./ground.mjs";
 
 class Refused extends Error {
   constructor(code, why) {
@@ -24,16 +23,7 @@ class Refused extends Error {
 /// Starts an authority (with the options of `startAuthority`) and a server that it protects.
 /// `nonceMs` is how long a nonce is the newest. `judged` are the proofs that were good, `refused` why others were not.
 export async function startConstrained(t, { nonceMs = 1000, ...options } = {}) {
-  const authority = await startAuthority(t, options);
-  const app = express();
-  const listener = http.createServer(app).listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  t.after(() => {
-    listener.closeAllConnections();
-    listener.close();
-  });
-  const url = new URL(`http://127.0.0.1:${listener.address().port}/mcp`);
-  authority.protect(url.href);
+  const { authority, app, url } = await startGround(t, options);
   const metadata = getOAuthProtectedResourceMetadataUrl(url);
 
   const nonces = [randomBytes(12).toString("base64url")];

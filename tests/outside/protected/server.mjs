@@ -1,9 +1,6 @@
 // A protected MCP server: the official TypeScript SDK's Streamable HTTP server behind the SDK's own bearer check and
 // protected resource metadata (RFC 9728), with tokens and their audience checked against the authority.
 
-import { once } from "node:events";
-import http from "node:http";
-
 import { InvalidTokenError } from "@modelcontextprotocol/sdk/server/auth/errors.js";
 import { requireBearerAuth } from "@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js";
 import { getOAuthProtectedResourceMetadataUrl, mcpAuthMetadataRouter } from "@modelcontextprotocol/sdk/server/auth/router.js";
@@ -11,21 +8,13 @@ import express from "express";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 
 import { newCounters, serve } from "../parties/tools-server.mjs";
-import { scopes, startAuthority } from "./authority.mjs";
+import { scopes } from "./authority.mjs";
+import { startGround } from "./ground.mjs";
 
 /// Starts an authority (with the options of `startAuthority`) and a server that it protects.
 /// The tool `count` wants `mcp:write` beside `mcp:read`, so that there is something to step up to.
 export async function startProtected(t, options = {}) {
-  const authority = await startAuthority(t, options);
-  const app = express();
-  const listener = http.createServer(app).listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  t.after(() => {
-    listener.closeAllConnections();
-    listener.close();
-  });
-  const url = new URL(`http://127.0.0.1:${listener.address().port}/mcp`);
-  authority.protect(url.href);
+  const { authority, app, url } = await startGround(t, options);
 
   const counters = { ...newCounters(), challenged: 0, tokens: new Set() };
   const verifyAccessToken = options.tokenFormat === "opaque" ? opaque(authority) : signed(authority);
