@@ -18,6 +18,7 @@ mod dpop; // tokens bound to a key: proofs, nonces, clocks, and servers that cha
 mod eras; // plays every transcript in fixtures/
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
 mod fidelity; // between the eras, what no rule names arrives as it left, to the letter
+mod field; // what real servers, hosts and authorization servers do beside the specification
 mod floors; // imports point down
 mod header_command; // headers from a program: when it is run, again, and never
 mod import; // what mcp-remote kept, found and taken over

@@ -1,0 +1,1 @@
+//! Sign-ins are held back by what was sent and answered, never by the clock alone.

@@ -1,0 +1,1 @@
+//! From a challenge to tokens with authorization servers that are odd.

@@ -1,0 +1,1 @@
+//! Stderr, arguments, files and browsers of the machine that mcpipe runs on.

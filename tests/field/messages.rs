@@ -1,0 +1,1 @@
+//! Answers with other ids, types and places than the specification has.

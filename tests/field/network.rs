@@ -1,0 +1,1 @@
+//! Encodings, redirects, proxies, headers.

@@ -1,0 +1,1 @@
+//! What a person is told, and that it is true.
