@@ -43,6 +43,21 @@ impl Id {
         &self.text
     }
 
+    /// Whether servers that write ids in another way may mean this one by that one: `"1"`, `1.0` and `1e0` for `1`.
+    /// Stricter than it looks: two different ids of one host are alike only if they differ in type alone.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.key().1.trim(), other.key().1.trim());
+        let number = |text: &str| {
+            let number: f64 = text.parse().ok()?;
+            // Beyond this, neighbours are one number to a double.
+            (number.abs() < 9_007_199_254_740_992.0).then_some(number)
+        };
+        ours == theirs
+            || number(ours)
+                .zip(number(theirs))
+                .is_some_and(|(ours, theirs)| ours.total_cmp(&theirs).is_eq())
+    }
+
     fn key(&self) -> (bool, &str) {
         match (&self.decoded, self.text.strip_prefix('"')) {
             (Some(decoded), _) => (true, decoded),

@@ -21,7 +21,12 @@ pub(super) struct Members<'a> {
     error: bool,
 }
 
-impl Members<'_> {
+impl<'a> Members<'a> {
+    /// Every `id`, in order.
+    pub(super) fn ids(&self) -> Vec<&'a RawValue> {
+        self.earlier_ids.iter().copied().chain(self.id).collect()
+    }
+
     pub(super) fn outline(self) -> Result<Outline, Malformed> {
         let id = self.id.and_then(|raw| Id::parse(raw.get()));
         let invalid = |id: Option<Id>, reason: &str| Malformed {
@@ -38,6 +43,13 @@ impl Members<'_> {
                     return Err(invalid(id, "its method is not a string"));
                 };
                 match (raw, id) {
+                    // `"id": null` is how some libraries write that there is none. It is taken so where the method says
+                    // that no answer is wanted; MCP forbids it as the id of a request (basic, "Requests").
+                    (Some(null), None) if null.get() == "null" && is_notice(&method) => {
+                        Ok(Outline::Notification {
+                            method: method.into(),
+                        })
+                    }
                     (None, _) => Ok(Outline::Notification {
                         method: method.into(),
                     }),
@@ -144,6 +156,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
             .deserialize_bytes(Key)
             .map_err(D::Error::custom)
     }
+}
+
+/// Whether a method is one of notifications by its name.
+fn is_notice(method: &str) -> bool {
+    method.starts_with("notifications/")
 }
 
 /// Finds one member of a JSON object given as text.

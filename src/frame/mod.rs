@@ -132,9 +132,15 @@ impl Frame {
             });
         }
         let members: Members<'_> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+        let ids = members.ids();
         let outline = members.outline()?;
+        let text = match outline {
+            // The other side would turn down a notification with an id, even with one that is null.
+            Outline::Notification { .. } if !ids.is_empty() => Cow::Owned(without(text, &ids)),
+            _ => Cow::Borrowed(text),
+        };
         Ok(Self {
-            text: one_line(text).into(),
+            text: one_line(&text).into(),
             outline,
         })
     }
@@ -339,6 +345,27 @@ fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The text of an object without these members, given by their values, in order.
+fn without(text: &str, values: &[&RawValue]) -> String {
+    let mut text_left = text.to_owned();
+    for value in values.iter().rev() {
+        // RawValue borrows from the text, so its place is the place to cut.
+        let start = value.get().as_ptr() as usize - text.as_ptr() as usize;
+        let end = start + value.get().len();
+        let before = text_left.get(..start).unwrap_or_default();
+        let after = text_left.get(end..).unwrap_or_default();
+        // The name has no quotes within: it reads "id", however it is written.
+        let name = before.trim_end().trim_end_matches(':').trim_end();
+        let name = name.trim_end_matches('"');
+        let before = name.rsplit_once('"').map_or(name, |(before, _)| before);
+        text_left = match after.trim_start().strip_prefix(',') {
+            Some(after) => format!("{before}{after}"),
+            None => format!("{}{after}", before.trim_end().trim_end_matches(',')),
+        };
+    }
+    text_left
+}
+
 /// serde_json's own text quotes the input only in "invalid type" errors, which cannot arise here; the place is enough.
 fn not_json(error: &serde_json::Error) -> Malformed {
     let reason = if error.is_eof() {
@@ -346,10 +373,14 @@ fn not_json(error: &serde_json::Error) -> Malformed {
     } else {
         "not JSON"
     };
+    let place = match error.line() {
+        0 | 1 => format!("column {}", error.column()),
+        line => format!("line {line}, column {}", error.column()),
+    };
     Malformed {
         id: None,
         code: PARSE_ERROR,
-        reason: format!("{reason} (column {})", error.column()),
+        reason: format!("{reason} ({place})"),
     }
 }
 

@@ -160,3 +160,55 @@ fn a_trouble_is_an_error_for_people_and_for_programs() {
     assert_eq!(value["error"]["data"]["kind"], "unreachable");
     assert_eq!(value["error"]["data"]["retryable"], true);
 }
+
+#[test]
+fn a_notification_whose_id_is_null_is_one_and_leaves_without_it() {
+    for (text, expected) in [
+        (
+            r#"{"jsonrpc":"2.0","id":null,"method":"notifications/initialized"}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","method":"notifications/x","params":{"id":null} , "id" : null }"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/x","params":{"id":null}  }"#,
+        ),
+        (
+            r#"{"\u0069d":null,"jsonrpc":"2.0","id":null,"method":"notifications/x"}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/x"}"#,
+        ),
+    ] {
+        let frame = frame(text);
+        assert!(
+            matches!(frame.outline(), Outline::Notification { .. }),
+            "{text}"
+        );
+        assert_eq!(frame.text(), expected);
+        assert!(!frame.is_request() && frame.id().is_none());
+    }
+    // A request that wants an answer has to say under which id, and an id of another kind is none.
+    for text in [
+        r#"{"jsonrpc":"2.0","id":null,"method":"tools/list"}"#,
+        r#"{"jsonrpc":"2.0","id":{},"method":"notifications/initialized"}"#,
+    ] {
+        assert_eq!(Frame::parse(text).unwrap_err().code, INVALID_REQUEST);
+    }
+}
+
+#[test]
+fn an_id_that_a_server_writes_in_its_own_way_is_like_the_hosts() {
+    let id = |text: &str| Id::parse(text).unwrap();
+    for (ours, theirs, is_like) in [
+        ("1", "\"1\"", true),
+        ("1", "1.0", true),
+        ("1", "1e0", true),
+        ("\"1\"", "1", true),
+        ("\"a\"", "\"\\u0061\"", true),
+        ("1", "2", false),
+        ("1", "0", false),
+        ("\"a\"", "\"A\"", false),
+        ("9007199254740993", "9007199254740992", false),
+        ("9007199254740993", "\"9007199254740993\"", true),
+    ] {
+        assert_eq!(id(ours).is_like(&id(theirs)), is_like, "{ours} {theirs}");
+    }
+}
