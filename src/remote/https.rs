@@ -16,15 +16,15 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time;
 use url::Url;
 
-use super::fields::{head, media_type, retry_after};
+use super::fields::{head, media_type};
 use super::header_command::{Given, HeaderCommand};
 use super::late::Late;
 use super::tls::Unwelcome;
-use super::{Answer, Events, Fault, Outgoing, Refusal, Remote, Verb};
+use super::{Answer, Events, Fault, Outgoing, Remote, Verb};
 use crate::auth::Credential;
 use crate::auth::challenge::Challenge;
 use crate::auth::dpop::{Mended, NONCE_WANTED};
-use crate::frame::{Frame, Parsed};
+use crate::frame::Parsed;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
@@ -32,10 +32,8 @@ const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// Redirects followed for one request.
 const MAX_REDIRECTS: u32 = 3;
-/// How much of a refusal's body is read.
+/// How much of a challenge's body is read.
 const MAX_REFUSAL: usize = 64 * 1024;
-/// How much of it is kept as text.
-const MAX_WORDS: usize = 2 * 1024;
 /// Idle connections kept for the next exchange, and how long.
 const IDLE_CONNECTIONS: usize = 64;
 const IDLE_TIME: Duration = Duration::from_secs(90);
@@ -236,9 +234,7 @@ impl Https {
             Verb::Delete => false,
         };
         if !is_request || matches!(head.status, 202 | 204) {
-            // Nothing in it is for us (H-04, H-19); a short body is read so that the connection can be used again.
-            let _ = time::timeout(Duration::from_secs(1), self.body(response, MAX_REFUSAL)).await;
-            return Ok(Answer::Accepted(head));
+            return self.accepted(outgoing, response).await;
         }
         let media_type = media_type(response.headers());
         match media_type.as_str() {
@@ -267,22 +263,6 @@ impl Https {
         }
     }
 
-    async fn refusal(&self, response: reqwest::Response) -> Refusal {
-        let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), (self.settings.now)());
-        let body = time::timeout(Duration::from_secs(5), self.body(response, MAX_REFUSAL)).await;
-        let body = body.ok().and_then(Result::ok).unwrap_or_default();
-        let text = String::from_utf8_lossy(&body);
-        let frame = Frame::parse(&text).ok();
-        let text = text.chars().take(MAX_WORDS).collect();
-        Refusal {
-            status,
-            frame,
-            text,
-            retry_after,
-        }
-    }
-
     async fn body(&self, mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Fault> {
         let too_large = || Fault::TooLarge {
             host: self.host.clone(),
@@ -303,7 +283,7 @@ impl Https {
         Ok(body)
     }
 
-    fn events(&self, response: reqwest::Response) -> Events {
+    pub(super) fn events(&self, response: reqwest::Response) -> Events {
         let host = self.host.clone();
         let chunks = response
             .bytes_stream()
@@ -314,6 +294,16 @@ impl Https {
                 })
             });
         Events::new(chunks.boxed(), self.host.clone(), self.settings.max_message)
+    }
+
+    /// The largest message taken, in bytes.
+    pub(super) fn max_message(&self) -> usize {
+        self.settings.max_message
+    }
+
+    /// The wall clock.
+    pub(super) fn now(&self) -> SystemTime {
+        (self.settings.now)()
     }
 
     fn fault(&self, error: reqwest::Error) -> Fault {
@@ -331,7 +321,7 @@ impl Https {
         }
     }
 
-    fn not_mcp(&self, why: &str) -> Fault {
+    pub(super) fn not_mcp(&self, why: &str) -> Fault {
         Fault::NotMcp {
             host: self.host.clone(),
             why: why.to_owned(),
@@ -359,7 +349,7 @@ impl Https {
             let asks_for_more = challenge.error.as_deref() == Some("insufficient_scope");
             let is_short = status == StatusCode::FORBIDDEN && asks_for_more;
             if !is_unauthorized && !is_short {
-                return Ok(Answer::Refused(self.refusal(response).await));
+                return Ok(Answer::Refused(self.refusal(outgoing, response).await));
             }
             let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
             tracing::debug!(has_challenge, "challenged");

@@ -4,6 +4,7 @@
 //! exchange at a time and knows nothing of sessions, eras or signing in: headers come from the era's rules, the
 //! credential from the authorizer, and what came back is said in the words of [`Answer`].
 
+mod bodies;
 mod fields;
 pub mod header_command;
 pub mod https;

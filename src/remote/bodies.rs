@@ -1,0 +1,191 @@
+//! Bodies in which no answer is expected, and may be all the same: a 202 or 204 to a request, and every refusal.
+//!
+//! Servers and gateways put statuses of their own on answers, and write errors as a batch or as an event where the request
+//! would have been answered with one. What is there is read, within bounds, and nothing is waited for that need not come.
+//!
+//! MCP 2025-11-25 basic/transports, "Sending Messages to the Server".
+
+use std::time::Duration;
+
+use tokio::time;
+
+use super::fields::{head, media_type, retry_after};
+use super::https::Https;
+use super::{Answer, Fault, Head, Outgoing, Refusal, Verb};
+use crate::frame::{Frame, Id, PARSE_ERROR, Parsed};
+use crate::sse;
+
+/// How much is read of a body that is not said to hold a message.
+const MAX_UNREAD: usize = 64 * 1024;
+/// How much of a refusal's body is kept as text.
+const MAX_WORDS: usize = 2 * 1024;
+/// How long a body that need not be one may pause.
+const SILENCE: Duration = Duration::from_secs(1);
+/// How long one may pause that is said to hold a message, and a refusal's.
+const LONGER_SILENCE: Duration = Duration::from_secs(5);
+
+impl Https {
+    /// A 2xx that says that nothing is in it, or that is no answer because the answer comes elsewhere.
+    pub(super) async fn accepted(
+        &self,
+        outgoing: &Outgoing<'_>,
+        response: reqwest::Response,
+    ) -> Result<Answer, Fault> {
+        let head = head(&response);
+        if !matches!(outgoing.verb, Verb::Post(frame) if frame.is_request()) {
+            // Nothing in it is for us; a short body is read so that the connection can be used again.
+            self.some_of(response, MAX_UNREAD, SILENCE).await;
+            return Ok(Answer::Accepted(head));
+        }
+        let is_elsewhere = outgoing.to.is_some();
+        let (limit, silence) = match media_type(response.headers()).as_str() {
+            "text/event-stream" if !is_elsewhere => {
+                return Ok(Answer::Stream(head, self.events(response)));
+            }
+            "application/json" => (self.max_message(), LONGER_SILENCE),
+            _ => (MAX_UNREAD, SILENCE),
+        };
+        let is_json = limit > MAX_UNREAD;
+        let body = self.some_of(response, limit, silence).await;
+        self.if_answered(
+            head,
+            &String::from_utf8_lossy(&body),
+            is_json && !is_elsewhere,
+        )
+    }
+
+    fn if_answered(&self, head: Head, text: &str, is_json: bool) -> Result<Answer, Fault> {
+        match Parsed::read(text) {
+            Ok(parsed) if !responses(&parsed).is_empty() => Ok(Answer::Json(head, parsed)),
+            // What was meant to be the answer is worth being told of; a word like `Accepted` is not.
+            Err(malformed)
+                if is_json && malformed.code == PARSE_ERROR && !text.trim().is_empty() =>
+            {
+                Err(self.not_mcp(&format!(
+                    "HTTP {} with a JSON body that is no message: {}",
+                    head.status, malformed.reason
+                )))
+            }
+            _ => Ok(Answer::Accepted(head)),
+        }
+    }
+
+    /// A refusal, with the message in its body: as JSON, in a batch, or in a stream of events.
+    pub(super) async fn refusal(
+        &self,
+        outgoing: &Outgoing<'_>,
+        mut response: reqwest::Response,
+    ) -> Refusal {
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers(), self.now());
+        let owed = match outgoing.verb {
+            Verb::Post(frame) => frame.id().filter(|_| frame.is_request()),
+            _ => None,
+        };
+        let media_type = media_type(response.headers());
+        let (text, frame) = if media_type == "text/event-stream" {
+            self.refusal_in_events(&mut response, owed).await
+        } else {
+            let limit = match media_type.as_str() {
+                "application/json" => self.max_message(),
+                _ => MAX_UNREAD,
+            };
+            let body = self.some_of(response, limit, LONGER_SILENCE).await;
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let frame = match Parsed::read(&text) {
+                Ok(parsed) => chosen(responses(&parsed), owed).or_else(|| one(parsed)),
+                Err(_) => in_events(body.as_slice(), owed),
+            };
+            (text, frame)
+        };
+        Refusal {
+            status,
+            frame,
+            text: text.chars().take(MAX_WORDS).collect(),
+            retry_after,
+        }
+    }
+
+    /// Reads events until a response is among them: a stream may stay open behind it.
+    async fn refusal_in_events(
+        &self,
+        response: &mut reqwest::Response,
+        owed: Option<&Id>,
+    ) -> (String, Option<Frame>) {
+        let mut parser = sse::Parser::new(self.max_message());
+        let mut text = String::new();
+        while let Ok(Ok(Some(chunk))) = time::timeout(LONGER_SILENCE, response.chunk()).await {
+            if text.len() < MAX_WORDS {
+                text.push_str(&String::from_utf8_lossy(&chunk));
+            }
+            let mut events = Vec::new();
+            if parser.push(&chunk, &mut events).is_err() {
+                break;
+            }
+            if let Some(frame) = among(&events, owed) {
+                return (text, Some(frame));
+            }
+        }
+        (text, None)
+    }
+
+    /// What comes of a body before it ends, breaks, pauses for so long or grows beyond the limit.
+    async fn some_of(
+        &self,
+        mut response: reqwest::Response,
+        limit: usize,
+        silence: Duration,
+    ) -> Vec<u8> {
+        let mut body = Vec::new();
+        while let Ok(Ok(Some(chunk))) = time::timeout(silence, response.chunk()).await {
+            if body.len() + chunk.len() > limit {
+                break;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        body
+    }
+}
+
+/// The responses in what was read.
+fn responses(parsed: &Parsed) -> Vec<Frame> {
+    let members = match parsed {
+        Parsed::One(frame) => vec![frame],
+        Parsed::Batch(members) => members.iter().flatten().collect(),
+    };
+    let responses = members.into_iter().filter(|frame| frame.is_response());
+    responses.cloned().collect()
+}
+
+/// The response under the request's id, or else the first.
+fn chosen(mut responses: Vec<Frame>, owed: Option<&Id>) -> Option<Frame> {
+    let own = |frame: &Frame| owed.is_some() && frame.id() == owed;
+    let at = responses.iter().position(own).unwrap_or_default();
+    (at < responses.len()).then(|| responses.swap_remove(at))
+}
+
+/// A message that is no response: it is told too, for rules that look at it.
+fn one(parsed: Parsed) -> Option<Frame> {
+    match parsed {
+        Parsed::One(frame) => Some(frame),
+        Parsed::Batch(_) => None,
+    }
+}
+
+/// The response in a body that is a stream of events without saying so.
+fn in_events(body: &[u8], owed: Option<&Id>) -> Option<Frame> {
+    let mut events = Vec::new();
+    let mut parser = sse::Parser::new(body.len());
+    parser.push(body, &mut events).ok()?;
+    // The last event may have come without the line that ends it.
+    let _ = parser.push(b"\n\n", &mut events);
+    among(&events, owed)
+}
+
+fn among(events: &[sse::Event], owed: Option<&Id>) -> Option<Frame> {
+    let parsed = events
+        .iter()
+        .filter_map(|event| Parsed::read(&event.data).ok());
+    let found: Vec<Frame> = parsed.flat_map(|parsed| responses(&parsed)).collect();
+    chosen(found, owed)
+}
