@@ -14,12 +14,14 @@ use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
+use super::follow::{Followed, ended};
+use super::outstanding::{Brought, Outstanding};
 use super::pace::{backoff, pause_after};
 use crate::auth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
 use crate::era::{Arrival, ExchangeId, Post};
-use crate::frame::Trouble;
-use crate::remote::{Answer, Fault, Outgoing, Remote, Verb};
+use crate::frame::{Outline, Parsed, Trouble};
+use crate::remote::{Answer, Events, Fault, Outgoing, Refusal, Remote, Verb};
 
 /// Challenges to one exchange before it gives up: an expired token, a rejected new one, and one step up.
 const MAX_CHALLENGES: u32 = 4;
@@ -35,6 +37,8 @@ pub(super) struct Road<R> {
     pub(super) settings: Settings,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) requests: Semaphore,
+    /// The requests that wait for an answer on an exchange of their own.
+    pub(super) outstanding: Outstanding,
     /// Since when a person is being asked to sign in.
     pub(super) person_since: watch::Sender<Option<Instant>>,
     /// The host has left: no more patience with a remote that cannot be reached.
@@ -52,6 +56,8 @@ pub(super) enum Event {
     Woke(u64),
     /// It waits for a credential, or no longer does.
     Waiting(ExchangeId, bool),
+    /// It was opened for one answer, and stands as long as the session.
+    Standing(ExchangeId),
 }
 
 /// Why a sending ended without any answer.
@@ -73,6 +79,8 @@ impl<R: Remote> Road<R> {
     /// Runs one posted frame to its end.
     pub(super) async fn post(&self, post: Post) {
         let exchange = post.exchange;
+        let owed = post.frame.id().filter(|_| post.frame.is_request());
+        let outstanding = owed.map(|id| self.outstanding.enter(id));
         let ceiling = self
             .settings
             .call_timeout
@@ -81,28 +89,36 @@ impl<R: Remote> Road<R> {
             .min()
             .filter(|_| post.frame.is_request() && !stands(&post));
         let is_answered_elsewhere = post.endpoint.is_some();
-        let run = self.post_to_its_end(post);
-        let last = match ceiling {
+        let run = self.post_to_its_end(&post);
+        let followed = match ceiling {
             Some(ceiling) => {
                 let run = async {
                     match run.await {
                         // HTTP+SSE: the clock runs until the answer has come on the stream, and this is closed.
-                        Arrival::Accepted(_) if is_answered_elsewhere => {
+                        Followed::Over(Arrival::Accepted(_)) if is_answered_elsewhere => {
                             std::future::pending().await
                         }
-                        last => last,
+                        followed => followed,
                     }
                 };
                 tokio::select! {
-                    last = run => last,
+                    followed = run => followed,
                     () = self.ticked(ceiling) => {
                         let seconds = ceiling.as_secs_f64();
                         let late = format!("No answer came within {seconds} s.");
-                        Arrival::GivenUp(Trouble::new("timed_out", late).retryable())
+                        let late = Trouble::new("timed_out", late).retryable();
+                        Followed::Over(Arrival::GivenUp(late))
                     }
                 }
             }
             None => run.await,
+        };
+        drop(outstanding);
+        let last = match followed {
+            Followed::Over(last) => last,
+            Followed::IsEndpoint(endpoint, events) => {
+                self.stand_on(exchange, &post, endpoint, events).await
+            }
         };
         self.tell(exchange, last).await;
     }
@@ -135,29 +151,62 @@ impl<R: Remote> Road<R> {
         }
     }
 
-    async fn post_to_its_end(&self, post: Post) -> Arrival {
+    async fn post_to_its_end(&self, post: &Post) -> Followed {
         // Answers and notifications pass: a request may be waiting for them (H-20). So does a subscription, which stands.
-        let _permit = match post.frame.is_request() && !stands(&post) {
+        let _permit = match post.frame.is_request() && !stands(post) {
             true => self.requests.acquire().await.ok(),
             false => None,
         };
         let exchange = post.exchange;
-        match self.send(exchange, &post).await {
+        Followed::Over(match self.send(exchange, post).await {
             Err(Stopped(trouble)) if trouble.kind == "timed_out" => Arrival::GivenUp(trouble),
             Err(Stopped(trouble)) => Arrival::Failed(trouble),
             Ok(Answer::Json(head, parsed)) => {
                 self.tell(exchange, Arrival::Opened(head)).await;
-                self.frames(exchange, parsed, None).await;
-                Arrival::Ended
+                self.body(post, parsed).await
             }
             Ok(Answer::Stream(head, events)) => {
                 self.tell(exchange, Arrival::Opened(head)).await;
-                self.follow(exchange, events, &post).await
+                return self.follow(exchange, events, post).await;
             }
             Ok(Answer::Accepted(head)) => Arrival::Accepted(head),
             Ok(Answer::Challenged(challenge)) => Arrival::Failed(still_challenged(&challenge)),
+            // Some servers and gateways put a status of their own on what is an answer all the same.
+            Ok(Answer::Refused(refusal)) if post.frame.is_request() && is_result(&refusal) => {
+                match refusal.frame {
+                    Some(frame) => self.body(post, Parsed::One(frame)).await,
+                    None => Arrival::Ended,
+                }
+            }
             Ok(Answer::Refused(refusal)) => Arrival::Refused(refusal),
+        })
+    }
+
+    /// Hands over what a whole body holds.
+    async fn body(&self, post: &Post, parsed: Parsed) -> Arrival {
+        let owed = post.frame.id().filter(|_| post.frame.is_request());
+        let mut brought = Brought::new(&self.outstanding, owed);
+        let frames = brought.take(parsed, "a JSON body");
+        self.pass(post.exchange, frames).await;
+        self.pass(post.exchange, brought.settle(true)).await;
+        ended(&brought)
+    }
+
+    /// A response that turned out to be the stream of HTTP+SSE: it stands from now on, and takes no turn and no time.
+    async fn stand_on(
+        &self,
+        exchange: ExchangeId,
+        post: &Post,
+        endpoint: String,
+        mut events: Events,
+    ) -> Arrival {
+        if !post.is_resumable {
+            let words = "The server answers with the event stream of HTTP+SSE (2024-11-05).";
+            return Arrival::Failed(Trouble::new("bad_answer", words));
         }
+        let _ = self.events.send(Event::Standing(exchange)).await;
+        self.tell(exchange, Arrival::Endpoint(endpoint)).await;
+        self.stand_as_session(exchange, &mut events).await
     }
 
     /// Posts until something other than a challenge or a passing trouble comes back.
@@ -177,7 +226,9 @@ impl<R: Remote> Road<R> {
                 )
                 .await;
             let pause = match &sent {
-                Ok(Answer::Refused(refusal)) => pause_after(refusal, is_harmless, sends),
+                Ok(Answer::Refused(refusal)) if !is_result(refusal) => {
+                    pause_after(refusal, is_harmless, sends)
+                }
                 Err(Stopped(trouble)) if trouble.kind == "unreachable" => Some(backoff(sends)),
                 // An `initialize` that was read has made a session; a second one would leave it behind.
                 Err(Stopped(trouble))
@@ -317,6 +368,12 @@ async fn changed(watched: &mut Option<watch::Receiver<bool>>) {
         return;
     }
     std::future::pending::<()>().await;
+}
+
+/// Whether a refusal by its status holds a result.
+fn is_result(refusal: &Refusal) -> bool {
+    let frame = refusal.frame.as_ref();
+    frame.is_some_and(|frame| matches!(frame.outline(), Outline::Response { failed: false, .. }))
 }
 
 /// Whether its response is a stream that stands, rather than an answer: it takes no turn and has no time limit (L-08).

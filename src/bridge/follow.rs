@@ -1,8 +1,8 @@
 //! Response streams: read to the answer that is owed, and resumed by their last event id when they are cut.
 //!
-//! How often, how long behind the answer, and what a server's refusal to resume means for the answer (S-04 to S-12).
-//! How a request for the rest is sent and what it does about challenges is the exchange's; what the frames mean is not
-//! known here.
+//! How often, how long behind the answer, and what a server's refusal to resume means for the answer (MCP 2025-11-25
+//! basic/transports, "Resumability and Redelivery"). How a request for the rest is sent and what it does about challenges
+//! is the exchange's; which response is whose is `outstanding`'s; what the frames mean is not known here.
 
 use std::time::Duration;
 
@@ -10,15 +10,28 @@ use http::HeaderMap;
 use tokio::time;
 
 use super::exchange::{Road, Stopped, still_challenged};
-use super::pace::Bookmark;
+use super::outstanding::Brought;
+use super::pace::{Bookmark, Streak};
 use crate::era::{Arrival, ExchangeId, Post};
-use crate::frame::{Id, Parsed, Trouble};
+use crate::frame::{Frame, Parsed, Trouble};
 use crate::remote::{Answer, Events, Fault, Refusal, Remote, Verb};
 
-/// Tries to resume one cut response without a new event in between.
+/// Tries to resume one cut response without anything new in between.
 const MAX_RESUMES: u32 = 8;
-/// How long a response may stay open behind its answer before its connection is given up.
+/// After so many losses in a row the pauses before a resumption grow no more, as long as the server asks for no longer
+/// ones: a request waits for what comes.
+const LONGEST_ROW: u32 = 6;
+/// How long a response may stay open behind its answer before its connection is given up, and how long a response of which
+/// it is not clear whose it is waits for another one.
 const AFTERMATH: Duration = Duration::from_secs(2);
+
+/// What became of a response stream.
+pub(super) enum Followed {
+    /// It is over.
+    Over(Arrival),
+    /// It is no response: its first event names an endpoint, as the stream of HTTP+SSE does.
+    IsEndpoint(String, Events),
+}
 
 impl<R: Remote> Road<R> {
     /// Reads a response stream, and resumes it, until the answer has come or is lost.
@@ -27,43 +40,68 @@ impl<R: Remote> Road<R> {
         exchange: ExchangeId,
         mut events: Events,
         post: &Post,
-    ) -> Arrival {
+    ) -> Followed {
         let owed = post.frame.id().filter(|_| post.frame.is_request());
+        let mut brought = Brought::new(&self.outstanding, owed);
         let mut bookmark = Bookmark::default();
+        let mut streak = Streak::new();
         let mut resumes = 0;
+        let mut is_first = true;
         loop {
-            let cut = match self
-                .read(exchange, &mut events, owed, &mut bookmark, &mut resumes)
-                .await
-            {
-                Read::Answered => return Arrival::Ended,
-                Read::Closed if owed.is_none() => return Arrival::Ended,
+            let place = bookmark.id.clone();
+            let read = self
+                .read(
+                    exchange,
+                    &mut events,
+                    &mut brought,
+                    &mut bookmark,
+                    &mut streak,
+                    std::mem::take(&mut is_first),
+                )
+                .await;
+            let cut = match read {
+                Read::Answered => return Followed::Over(Arrival::Ended),
+                Read::Endpoint(endpoint) => return Followed::IsEndpoint(endpoint, events),
+                Read::Unusable => return Followed::Over(ended(&brought)),
+                Read::Closed if !brought.is_owed() => return Followed::Over(Arrival::Ended),
                 Read::Closed => None,
                 Read::Cut(Fault::TooLarge { host, limit }) => {
-                    return Arrival::Failed(Fault::TooLarge { host, limit }.trouble());
+                    let trouble = Fault::TooLarge { host, limit }.trouble();
+                    return Followed::Over(Arrival::Failed(trouble));
                 }
                 Read::Cut(fault) => Some(fault),
             };
-            // A clean early close is an invitation to come back (S-08); without an event id there is no way (S-10).
+            // A clean early close is an invitation to come back; without an event id there is no way.
             if !post.is_resumable || bookmark.id.is_none() {
-                return match cut {
-                    Some(fault) => Arrival::Failed(fault.trouble()),
-                    None => Arrival::Ended,
-                };
+                return Followed::Over(match cut {
+                    Some(fault) => Arrival::Failed(with_unusable(fault.trouble(), &brought)),
+                    None => ended(&brought),
+                });
             }
-            tracing::debug!(exchange = exchange.0, "response cut; resuming");
+            let losses = streak.lost();
+            if bookmark.id != place || losses <= 1 {
+                resumes = 0;
+            }
+            tracing::debug!(exchange = exchange.0, losses, "response cut; resuming");
             events = match self
-                .resume(exchange, &post.headers, &bookmark, &mut resumes)
+                .resume(exchange, &post.headers, &bookmark, losses, &mut resumes)
                 .await
             {
                 Resumed::Stream(events) => events,
                 Resumed::Frames(parsed) => {
-                    self.frames(exchange, parsed, owed).await;
-                    return Arrival::Ended;
+                    let frames = brought.take(parsed, "a JSON body");
+                    self.pass(exchange, frames).await;
+                    self.pass(exchange, brought.settle(true)).await;
+                    return Followed::Over(ended(&brought));
                 }
-                Resumed::Gone(refusal) => return Arrival::LostWithSession(refusal),
-                Resumed::Impossible(why) => return Arrival::Failed(why),
+                Resumed::Gone(refusal) => {
+                    return Followed::Over(Arrival::LostWithSession(refusal));
+                }
+                Resumed::Impossible(why) => {
+                    return Followed::Over(Arrival::Failed(with_unusable(why, &brought)));
+                }
             };
+            streak.opened();
         }
     }
 
@@ -72,9 +110,11 @@ impl<R: Remote> Road<R> {
         exchange: ExchangeId,
         headers: &HeaderMap,
         bookmark: &Bookmark,
+        losses: u32,
         resumes: &mut u32,
     ) -> Resumed {
         let headers = bookmark.headers(headers);
+        let mut tries = losses;
         loop {
             *resumes += 1;
             let lost = |why: &str| {
@@ -83,7 +123,8 @@ impl<R: Remote> Road<R> {
             if *resumes > MAX_RESUMES {
                 return Resumed::Impossible(lost("could not be resumed"));
             }
-            time::sleep(bookmark.pause(*resumes)).await;
+            time::sleep(bookmark.pause(tries.min(LONGEST_ROW))).await;
+            tries = tries.saturating_add(1);
             match self.exchange(exchange, None, Verb::Get, &headers).await {
                 Ok(Answer::Stream(_, events)) => return Resumed::Stream(events),
                 Ok(Answer::Json(_, parsed)) => return Resumed::Frames(parsed),
@@ -112,76 +153,96 @@ impl<R: Remote> Road<R> {
         }
     }
 
-    /// Reads one stream to its end, or a little past the answer that is owed.
+    /// Reads one stream to its end, or a little past the answer that is owed. Where it `may_be_endpoint`, its first event
+    /// may say that it is a stream of another kind.
     pub(super) async fn read(
         &self,
         exchange: ExchangeId,
         events: &mut Events,
-        owed: Option<&Id>,
+        brought: &mut Brought<'_>,
         bookmark: &mut Bookmark,
-        progress: &mut u32,
+        streak: &mut Streak,
+        mut may_be_endpoint: bool,
     ) -> Read {
-        let mut is_answered = false;
         loop {
-            let next = if is_answered {
-                match time::timeout(AFTERMATH, events.next()).await {
-                    Ok(next) => next,
-                    Err(_) => return Read::Answered,
-                }
-            } else {
-                events.next().await
+            let is_bounded = brought.is_answered() || brought.is_in_doubt();
+            let next = match is_bounded {
+                true => time::timeout(AFTERMATH, events.next()).await,
+                false => Ok(events.next().await),
             };
+            if brought.is_answered() && !matches!(next, Ok(Ok(Some(_)))) {
+                return Read::Answered;
+            }
             let event = match next {
-                _ if is_answered && !matches!(next, Ok(Some(_))) => return Read::Answered,
-                Ok(Some(event)) => event,
-                Ok(None) => return Read::Closed,
-                Err(fault) => return Read::Cut(fault),
+                Ok(Ok(Some(event))) => event,
+                // Cut, it may be resumed, and the answer may still come: what came has to be told by its id.
+                ended => {
+                    let is_over = matches!(ended, Ok(Ok(None)));
+                    self.pass(exchange, brought.settle(is_over)).await;
+                    match ended {
+                        _ if brought.is_answered() => return Read::Answered,
+                        Ok(Ok(None)) => return Read::Closed,
+                        Ok(Err(fault)) => return Read::Cut(fault),
+                        _ => continue,
+                    }
+                }
             };
-            *progress = 0;
             bookmark.mark(&event);
-            if event.data.is_empty() || event.kind.as_deref().is_some_and(|kind| kind != "message")
-            {
+            if event.data.is_empty() {
                 continue;
             }
-            match Parsed::read(&event.data) {
-                Ok(parsed) => is_answered |= self.frames(exchange, parsed, owed).await,
-                Err(malformed) => tracing::warn!(
-                    exchange = exchange.0,
-                    reason = malformed.reason,
-                    "not a message"
-                ),
+            let is_first = std::mem::take(&mut may_be_endpoint);
+            if is_first && event.kind.as_deref() == Some("endpoint") {
+                return Read::Endpoint(event.data);
+            }
+            let is_typed = event.kind.as_deref().is_some_and(|kind| kind != "message");
+            let frames = match Parsed::read(&event.data) {
+                Ok(parsed) => brought.take(parsed, "an event"),
+                Err(_) if is_typed => {
+                    brought.cannot_use_event(&event);
+                    continue;
+                }
+                Err(malformed) => {
+                    brought.cannot_use(&malformed, "an event");
+                    brought.told(&malformed, &event.data).into_iter().collect()
+                }
+            };
+            frames.iter().for_each(|frame| streak.brought(frame));
+            self.pass(exchange, frames).await;
+            if brought.is_beyond_use() && !brought.is_answered() {
+                return Read::Unusable;
             }
         }
     }
 
-    /// Hands over what came; true if the answer owed to `owed` was among it.
-    pub(super) async fn frames(
-        &self,
-        exchange: ExchangeId,
-        parsed: Parsed,
-        owed: Option<&Id>,
-    ) -> bool {
-        let mut is_answered = false;
-        let members = match parsed {
-            Parsed::One(frame) => vec![Ok(frame)],
-            Parsed::Batch(members) => members,
-        };
-        for member in members {
-            match member {
-                Ok(frame) => {
-                    is_answered |= owed.is_some()
-                        && frame.is_response()
-                        && (frame.id() == owed || frame.id().is_none());
-                    self.tell(exchange, Arrival::Frame(frame)).await;
-                }
-                Err(malformed) => tracing::warn!(
-                    exchange = exchange.0,
-                    reason = malformed.reason,
-                    "not a message"
-                ),
-            }
+    /// Hands over what came.
+    pub(super) async fn pass(&self, exchange: ExchangeId, frames: Vec<Frame>) {
+        for frame in frames {
+            self.tell(exchange, Arrival::Frame(frame)).await;
         }
-        is_answered
+    }
+}
+
+/// The end of a response: an error that says what came, if an answer is owed and what came was none.
+pub(super) fn ended(brought: &Brought<'_>) -> Arrival {
+    match brought.unusable() {
+        Some(what) if brought.is_owed() && !brought.is_answered() => {
+            let words =
+                format!("The server's response holds no answer that can be used, but {what}.");
+            Arrival::Failed(Trouble::new("bad_answer", words))
+        }
+        _ => Arrival::Ended,
+    }
+}
+
+/// The same trouble, and what came that could not be used.
+fn with_unusable(trouble: Trouble, brought: &Brought<'_>) -> Trouble {
+    match brought.unusable() {
+        Some(what) => Trouble {
+            message: format!("{} Before that came {what}.", trouble.message),
+            ..trouble
+        },
+        None => trouble,
     }
 }
 
@@ -189,6 +250,9 @@ impl<R: Remote> Road<R> {
 pub(super) enum Read {
     Answered,
     Closed,
+    /// The answer came, and is none.
+    Unusable,
+    Endpoint(String),
     Cut(Fault),
 }
 

@@ -13,6 +13,7 @@ mod follow;
 mod inflight;
 mod known;
 mod leaving;
+mod outstanding;
 mod pace;
 mod reception;
 mod standing;
@@ -39,6 +40,7 @@ use exchange::{Event, Road};
 use inflight::Inflight;
 use known::beginning;
 use leaving::patience_over;
+use outstanding::Outstanding;
 pub use pace::chance;
 use pace::{tick, until};
 use reception::Reception;
@@ -228,6 +230,7 @@ impl<R: Remote> Bridge<R> {
                 remote,
                 authorizer,
                 requests: Semaphore::new(settings.max_in_flight),
+                outstanding: Outstanding::default(),
                 settings,
                 person_since: watch::Sender::new(None),
                 events: events_in,
@@ -360,6 +363,12 @@ impl<R: Remote> Bridge<R> {
             Event::Waiting(exchange, is_waiting) => {
                 if let Some(running) = self.running.get_mut(&exchange) {
                     running.is_waiting = is_waiting;
+                }
+                Ok(())
+            }
+            Event::Standing(exchange) => {
+                if let Some(running) = self.running.get_mut(&exchange) {
+                    running.is_standing = true;
                 }
                 Ok(())
             }

@@ -2,12 +2,14 @@
 //!
 //! Decides; the exchanges do. E-10 and S-05 to S-07 in protocol.md.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{self, Instant};
 
 use super::exchange::{Event, Road};
+use crate::frame::Frame;
 use crate::remote::Refusal;
 use crate::sse;
 
@@ -52,6 +54,65 @@ impl Bookmark {
             headers.insert(LAST_EVENT_ID, id);
         }
         headers
+    }
+}
+
+/// A stream that has stood this long was no passing luck.
+pub(super) const STEADY: Duration = Duration::from_secs(60);
+
+/// How often in a row one stream was opened and ended with nothing to show for it.
+///
+/// Whatever a server says as it opens a stream (a priming event, a `ping`, a pause, the same greeting each time) is no
+/// sign that the next one will stand; a message is, and so is a minute.
+#[derive(Debug)]
+pub(super) struct Streak {
+    losses: u32,
+    since: Instant,
+    has_brought: bool,
+    /// What has come on this stream, and what had come on the one before.
+    said: DefaultHasher,
+    said_before: Option<u64>,
+}
+
+impl Streak {
+    pub(super) fn new() -> Self {
+        Self {
+            losses: 0,
+            since: Instant::now(),
+            has_brought: false,
+            said: DefaultHasher::new(),
+            said_before: None,
+        }
+    }
+
+    /// A stream has been opened.
+    pub(super) fn opened(&mut self) {
+        self.since = Instant::now();
+        self.has_brought = false;
+        self.said = DefaultHasher::new();
+    }
+
+    /// It has brought this.
+    pub(super) fn brought(&mut self, frame: &Frame) {
+        if frame.method() != Some("ping") {
+            self.has_brought = true;
+            frame.text().hash(&mut self.said);
+        }
+    }
+
+    /// It has ended, or could not be opened. Returns which loss in a row that is, counted from 1.
+    pub(super) fn lost(&mut self) -> u32 {
+        let said = self.said.finish();
+        let is_news = self.has_brought && self.said_before != Some(said);
+        if self.has_brought {
+            self.said_before = Some(said);
+        }
+        if is_news || self.since.elapsed() >= STEADY {
+            self.losses = 0;
+        }
+        self.opened();
+        self.losses = self.losses.saturating_add(1);
+        self.losses
     }
 }
 

@@ -10,7 +10,8 @@ use tokio::time::{self, Instant};
 
 use super::exchange::Road;
 use super::follow::Read;
-use super::pace::{Bookmark, backoff};
+use super::outstanding::Brought;
+use super::pace::{Bookmark, STEADY, Streak, backoff};
 use crate::era::{Arrival, ExchangeId, Listen, Standing};
 use crate::frame::Trouble;
 use crate::remote::{Answer, Events, Fault, Head, Remote, Verb};
@@ -39,7 +40,7 @@ impl<R: Remote> Road<R> {
     async fn stand(&self, listen: &Listen) -> Arrival {
         let exchange = listen.exchange;
         let mut bookmark = Bookmark::default();
-        let mut losses = 0;
+        let mut streak = Streak::new();
         let mut is_announced = false;
         loop {
             let headers = bookmark.headers(&listen.headers);
@@ -55,8 +56,16 @@ impl<R: Remote> Road<R> {
             match opened {
                 Ok(Answer::Stream(_, mut events)) => {
                     self.announce(exchange, &mut is_announced).await;
-                    self.read_awake(exchange, &mut events, &mut bookmark, &mut losses)
-                        .await;
+                    let mut brought = Brought::new(&self.outstanding, None);
+                    streak.opened();
+                    self.read_awake(
+                        exchange,
+                        &mut events,
+                        &mut brought,
+                        &mut bookmark,
+                        &mut streak,
+                    )
+                    .await;
                 }
                 // The connection the server still holds is the one that died (S-11), or it is busy: later.
                 Ok(Answer::Refused(refusal))
@@ -84,8 +93,7 @@ impl<R: Remote> Road<R> {
                     trouble => return Arrival::Failed(trouble),
                 },
             }
-            losses += 1;
-            time::sleep(bookmark.pause(losses)).await;
+            time::sleep(bookmark.pause(streak.lost())).await;
         }
     }
 
@@ -120,9 +128,7 @@ impl<R: Remote> Road<R> {
                             return Arrival::Failed(Trouble::new("bad_answer", unnamed));
                         }
                     }
-                    self.read_awake(exchange, &mut events, &mut Bookmark::default(), &mut 0)
-                        .await;
-                    return Arrival::Ended;
+                    return self.stand_as_session(exchange, &mut events).await;
                 }
                 Ok(Answer::Refused(refusal)) => return Arrival::Refused(refusal),
                 Ok(_) => {
@@ -140,13 +146,43 @@ impl<R: Remote> Road<R> {
         }
     }
 
+    /// Reads HTTP+SSE's stream, whose endpoint is known, to its end. It is said to be open once more when it has stood for a
+    /// while: it may then be opened again at once when it is lost.
+    pub(super) async fn stand_as_session(
+        &self,
+        exchange: ExchangeId,
+        events: &mut Events,
+    ) -> Arrival {
+        let mut brought = Brought::for_many(&self.outstanding);
+        let steady = async {
+            time::sleep(STEADY).await;
+            self.tell(exchange, Arrival::Opened(Head::default())).await;
+            std::future::pending().await
+        };
+        let mut bookmark = Bookmark::default();
+        let mut streak = Streak::new();
+        let read = self.read_awake(exchange, events, &mut brought, &mut bookmark, &mut streak);
+        tokio::select! {
+            () = read => {}
+            () = steady => {}
+        }
+        match brought.unusable() {
+            Some(what) => {
+                let words = format!("The server's event stream has ended; on it came {what}.");
+                Arrival::Failed(Trouble::new("cut", words).retryable())
+            }
+            None => Arrival::Ended,
+        }
+    }
+
     /// Reads until the stream ends, or until the machine has slept through it.
     async fn read_awake(
         &self,
         exchange: ExchangeId,
         events: &mut Events,
+        brought: &mut Brought<'_>,
         bookmark: &mut Bookmark,
-        losses: &mut u32,
+        streak: &mut Streak,
     ) {
         let wall = self.settings.now;
         let asleep = async {
@@ -159,11 +195,15 @@ impl<R: Remote> Road<R> {
             }
         };
         tokio::select! {
-            ended = self.read(exchange, events, None, bookmark, losses) => match ended {
+            ended = self.read(exchange, events, brought, bookmark, streak, false) => match ended {
                 Read::Cut(Fault::TooLarge { limit, .. }) => {
                     tracing::warn!(exchange = exchange.0, limit, "an event too large on the standing stream");
                 }
-                Read::Answered | Read::Closed | Read::Cut(_) => {}
+                Read::Answered
+                | Read::Closed
+                | Read::Unusable
+                | Read::Endpoint(_)
+                | Read::Cut(_) => {}
             },
             () = asleep => tracing::info!(exchange = exchange.0, "the machine slept; reopening the stream"),
         }

@@ -1,0 +1,259 @@
+//! Requests that wait for an answer on an exchange of their own, and which response is whose.
+//!
+//! One POST carries one request, so the only response that comes on it answers that request, whatever id the server has
+//! written: many write `"1"` or `1.0` for `1`, count for themselves, or write none. Only where more than one response comes,
+//! or one that another open request is waiting for, are ids what tells them apart. Does not know what the messages mean.
+//!
+//! JSON-RPC 2.0 section 5; MCP 2025-11-25 basic/transports, "Sending Messages to the Server".
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::json;
+
+use crate::frame::{Frame, INTERNAL_ERROR, Id, Malformed, Parsed, Trouble};
+use crate::sse;
+
+/// The ids of all requests that are on the wire.
+#[derive(Debug, Default)]
+pub(super) struct Outstanding {
+    ids: Mutex<HashMap<Id, u32>>,
+    has_warned: AtomicBool,
+}
+
+/// Keeps one id among the outstanding ones.
+pub(super) struct Entry<'a> {
+    of: &'a Outstanding,
+    id: Id,
+}
+
+impl Outstanding {
+    /// Notes a request for as long as the entry lives.
+    pub(super) fn enter(&self, id: &Id) -> Entry<'_> {
+        *self.ids().entry(id.clone()).or_default() += 1;
+        Entry {
+            of: self,
+            id: id.clone(),
+        }
+    }
+
+    fn has(&self, id: &Id) -> bool {
+        self.ids().contains_key(id)
+    }
+
+    fn ids(&self) -> std::sync::MutexGuard<'_, HashMap<Id, u32>> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the id of the request that this response answers in the place of the server's.
+    fn adopt(&self, response: &Frame, owed: &Id) -> Frame {
+        if response.id() == Some(owed) {
+            return response.clone();
+        }
+        // JSON-RPC itself has errors without an id; anything else is the server's mistake.
+        let is_expected = response.id().is_none() && response.member("error").is_some();
+        if !is_expected && !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the server answers under other ids than it is asked with; each answer is taken for the request it came to"
+            );
+        }
+        response.with_id(owed)
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        let mut ids = self.of.ids();
+        if let Some(count) = ids.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                ids.remove(&self.id);
+            }
+        }
+    }
+}
+
+/// What has come on one exchange so far.
+pub(super) struct Brought<'a> {
+    outstanding: &'a Outstanding,
+    /// The id of the request that was posted; none for a standing stream, and for a message that is owed no answer.
+    owed: Option<&'a Id>,
+    is_answered: bool,
+    /// Responses under ids of which it is not clear whose they are.
+    strays: Vec<Frame>,
+    /// The first thing that could not be used, described, and whether it was meant to be a message.
+    unusable: Option<(String, bool)>,
+    is_beyond_use: bool,
+    /// The answers to requests that were posted elsewhere come on it.
+    serves_many: bool,
+}
+
+impl<'a> Brought<'a> {
+    /// What comes on HTTP+SSE's stream.
+    pub(super) fn for_many(outstanding: &'a Outstanding) -> Self {
+        Self {
+            serves_many: true,
+            ..Self::new(outstanding, None)
+        }
+    }
+
+    pub(super) fn new(outstanding: &'a Outstanding, owed: Option<&'a Id>) -> Self {
+        Self {
+            outstanding,
+            owed,
+            is_answered: false,
+            strays: Vec::new(),
+            unusable: None,
+            is_beyond_use: false,
+            serves_many: false,
+        }
+    }
+
+    /// Whether an answer is owed at all.
+    pub(super) fn is_owed(&self) -> bool {
+        self.owed.is_some()
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        self.is_answered
+    }
+
+    /// Whether a response waits to be told whose it is.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        !self.strays.is_empty()
+    }
+
+    /// Whether the answer itself has come and cannot be used.
+    pub(super) fn is_beyond_use(&self) -> bool {
+        self.is_beyond_use
+    }
+
+    /// Takes one body or one event. Returns what can be passed on.
+    pub(super) fn take(&mut self, parsed: Parsed, what: &str) -> Vec<Frame> {
+        let members = match parsed {
+            Parsed::One(frame) => vec![Ok(frame)],
+            Parsed::Batch(members) => members,
+        };
+        let mut passed = Vec::new();
+        for member in members {
+            match member {
+                Ok(frame) => {
+                    passed.extend(self.take_frame(frame));
+                    if self.is_answered {
+                        passed.append(&mut self.strays); // the own answer is there: each of these is another's
+                    }
+                }
+                Err(malformed) => self.cannot_use(&malformed, what),
+            }
+        }
+        passed
+    }
+
+    fn take_frame(&mut self, frame: Frame) -> Option<Frame> {
+        let Some(owed) = self
+            .owed
+            .filter(|_| frame.is_response() && !self.is_answered)
+        else {
+            return Some(frame);
+        };
+        let is_own = match frame.id() {
+            None => true,
+            Some(id) if id == owed => true,
+            Some(id) => id.is_like(owed) && !self.outstanding.has(id),
+        };
+        if !is_own {
+            self.strays.push(frame);
+            return None;
+        }
+        self.is_answered = true;
+        Some(self.outstanding.adopt(&frame, owed))
+    }
+
+    /// Decides whose the doubtful responses are, now that nothing has followed them for a while, or that nothing will.
+    pub(super) fn settle(&mut self, is_over: bool) -> Vec<Frame> {
+        let mut strays = std::mem::take(&mut self.strays);
+        let Some(owed) = self.owed.filter(|_| !self.is_answered) else {
+            return strays;
+        };
+        // The only response to a POST is its answer. On a stream that goes on, the id of another open request is that
+        // request's: its own may still come.
+        let is_only = strays.len() == 1 && is_over;
+        let is_unowned = |frame: &Frame| frame.id().is_none_or(|id| !self.outstanding.has(id));
+        let mut unowned = strays
+            .iter()
+            .enumerate()
+            .filter(|(_, stray)| is_only || is_unowned(stray))
+            .map(|(at, _)| at);
+        if let (Some(at), None) = (unowned.next(), unowned.next())
+            && let Some(stray) = strays.get_mut(at)
+        {
+            *stray = self.outstanding.adopt(stray, owed);
+            self.is_answered = true;
+        } else if is_over && !strays.is_empty() {
+            let several = format!(
+                "{} responses, none of them under the id of the request",
+                strays.len()
+            );
+            self.unusable.get_or_insert((several, true));
+        }
+        strays
+    }
+
+    /// Notes an event of a type that has no meaning here.
+    pub(super) fn cannot_use_event(&mut self, event: &sse::Event) {
+        let kind = crate::frame::printable(event.kind.as_deref().unwrap_or_default(), 40);
+        self.note(format!("an event of the type \"{kind}\""), false);
+    }
+
+    /// The error that tells the requests which wait for a stream of what came on it and could not be used: under the id that
+    /// could be read, or under none where it was at least meant to be a message.
+    pub(super) fn told(&self, malformed: &Malformed, text: &str) -> Option<Frame> {
+        let is_meant = text.trim_start().starts_with(['{', '[']);
+        if !self.serves_many || malformed.id.is_none() && !is_meant {
+            return None;
+        }
+        let reason = &malformed.reason;
+        let words = format!(
+            "The server's answer cannot be used: an event that is no JSON-RPC message: {reason}."
+        );
+        let trouble = Trouble::new("bad_answer", words);
+        Some(match &malformed.id {
+            Some(id) => trouble.reply(id),
+            None => {
+                let data = json!({ "source": "mcpipe", "kind": trouble.kind });
+                Frame::error(None, INTERNAL_ERROR, &trouble.message, Some(&data))
+            }
+        })
+    }
+
+    /// Notes what is not a message.
+    pub(super) fn cannot_use(&mut self, malformed: &Malformed, what: &str) {
+        tracing::warn!(reason = malformed.reason, "not a message");
+        let is_for = |owed: &Id| {
+            let id = malformed.id.as_ref();
+            id.is_some_and(|id| id == owed || id.is_like(owed) && !self.outstanding.has(id))
+        };
+        self.is_beyond_use |= self.owed.is_some_and(is_for);
+        let reason = &malformed.reason;
+        self.note(
+            format!("{what} that is no JSON-RPC message: {reason}"),
+            true,
+        );
+    }
+
+    fn note(&mut self, what: String, is_meant: bool) {
+        if self
+            .unusable
+            .as_ref()
+            .is_none_or(|(_, was_meant)| is_meant && !was_meant)
+        {
+            self.unusable = Some((what, is_meant));
+        }
+    }
+
+    /// The first thing that came and could not be used.
+    pub(super) fn unusable(&self) -> Option<&str> {
+        self.unusable.as_ref().map(|(what, _)| what.as_str())
+    }
+}
