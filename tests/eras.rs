@@ -52,8 +52,8 @@ async fn what_is_recorded_of_a_play_plays() {
 #[tokio::test(start_paused = true)]
 async fn a_bridge_that_does_something_else_is_told_apart() {
     let swapped = r#"
-        {"host":{"id":1,"method":"ping"}}
-        {"post":{"id":1,"method":"ping","params":{}}}
+        {"host":{"id":1,"method":"tools/list"}}
+        {"post":{"id":1,"method":"tools/list","params":{}}}
         {"answer":200,"json":{"result":{}}}
         {"bridge":{"id":1,"result":{"mood":"fine"}}}
     "#;

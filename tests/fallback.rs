@@ -121,16 +121,17 @@ async fn an_endpoint_elsewhere_gets_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_these_statuses_lead_to_the_old_transport() {
+async fn every_status_leads_to_the_old_transport_but_those_that_pass_or_want_a_sign_in() {
     for (status, falls_back) in [
         (400, true),
         (404, true),
         (405, true),
         (406, true),
         (415, true),
-        (403, false),
-        (500, false),
-        (501, false),
+        (301, true),
+        (403, true),
+        (500, true),
+        (501, true),
     ] {
         let remote = Memory::that(move |ask| match ask.verb.as_str() {
             "POST" => Reply::status(status),

@@ -157,9 +157,11 @@ impl Modern {
             }
             Arrival::Refused(refusal) | Arrival::LostWithSession(refusal) => {
                 match &refusal.frame {
-                    // The error is the answer, whatever the status (E-02, E-04).
-                    Some(frame) if is_error(frame) => {
-                        self.error_came(exchange, frame.clone(), actions);
+                    // What is in it is the answer, whatever the status.
+                    Some(frame) if frame.is_response() => {
+                        let own = self.known_as(exchange);
+                        let frame = own.map_or_else(|| frame.clone(), |own| frame.with_id(own));
+                        self.frame_came(exchange, frame, actions);
                     }
                     _ => self.over(exchange, &refusal_trouble(&refusal), actions),
                 }
@@ -296,34 +298,44 @@ impl Modern {
                 }
             }
             Outline::Response { id, .. } => {
-                let own = match self.open.get(&exchange) {
-                    Some(Open::Call(call)) => Some(&call.id),
-                    Some(Open::Relist(relist)) => Some(&relist.id),
-                    Some(Open::Listen(key)) => self.listens.id(*key),
-                    None => None,
+                let Some(owner) = self.owner_of(exchange, id.as_ref()) else {
+                    return tracing::debug!(?frame, "an answer nobody waits for");
                 };
-                match (own, id) {
-                    (None, _) => tracing::debug!(?frame, "an answer nobody waits for"),
-                    // An error without an id belongs to the exchange it came on (E-11).
-                    (Some(_), None) if is_error(&frame) => {
-                        self.error_came(exchange, frame, actions);
-                    }
-                    (Some(own), Some(id)) if own == id => {
-                        if is_error(&frame) {
-                            self.error_came(exchange, frame, actions);
-                        } else {
-                            self.result_came(exchange, &frame, actions);
-                        }
-                    }
-                    // E-12: no other request shares this exchange.
-                    (Some(_), _) => {
-                        let other = "The server answered a request that was not asked here.";
-                        self.over(exchange, &Trouble::new("bad_answer", other), actions);
-                        actions.push(Action::Close(exchange));
-                    }
+                if owner != exchange {
+                    actions.push(Action::Close(owner));
+                }
+                let own = self.known_as(owner).filter(|own| Some(*own) != id.as_ref());
+                let frame = match own {
+                    Some(own) => frame.with_id(own),
+                    None => frame,
+                };
+                if is_error(&frame) {
+                    self.error_came(owner, frame, actions);
+                } else {
+                    self.result_came(owner, &frame, actions);
                 }
             }
         }
+    }
+
+    /// The id under which the remote knows what this exchange is for.
+    fn known_as(&self, exchange: ExchangeId) -> Option<&Id> {
+        match self.open.get(&exchange)? {
+            Open::Call(call) => Some(&call.id),
+            Open::Relist(relist) => Some(&relist.id),
+            Open::Listen(key) => self.listens.id(*key),
+        }
+    }
+
+    /// The exchange that a response is for: the one with its id, or else the one it came on, which asked for nothing else.
+    fn owner_of(&self, exchange: ExchangeId, id: Option<&Id>) -> Option<ExchangeId> {
+        let own = self.known_as(exchange);
+        if own.is_some() && own == id {
+            return Some(exchange);
+        }
+        let mut open = self.open.keys().copied();
+        let other = open.find(|open| id.is_some() && self.known_as(*open) == id);
+        other.or(own.map(|_| exchange))
     }
 
     fn result_came(&mut self, exchange: ExchangeId, frame: &Frame, actions: &mut Vec<Action>) {

@@ -17,6 +17,8 @@ const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 pub(crate) struct Session {
     /// The id the remote gave with its `InitializeResult`, if it gave one.
     id: Option<Secret>,
+    /// Whether the remote has agreed to it.
+    is_open: bool,
     /// Counts openings, so that a loss reported late is not taken for a loss of the session opened since.
     generation: u64,
     /// The negotiated revision.
@@ -46,18 +48,18 @@ impl Session {
         self.params.is_some()
     }
 
+    /// Whether the remote has agreed to it, and is not known to have lost it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// The headers for the next request in this session.
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let Some(version) = self.version.as_deref().and_then(super::header) {
             headers.insert(VERSION, version);
         }
-        if let Some(mut id) = self
-            .id
-            .as_ref()
-            .and_then(|id| HeaderValue::from_str(id.expose()).ok())
-        {
-            id.set_sensitive(true);
+        if let Some(id) = self.id.as_ref().and_then(session_header) {
             headers.insert(SESSION, id);
         }
         headers
@@ -71,6 +73,7 @@ impl Session {
 
     /// Takes what the remote answered to `initialize`.
     pub(crate) fn opened(&mut self, head: &Head, result: &str) {
+        self.is_open = true;
         self.id.clone_from(&head.session);
         self.version =
             member_of(result, "protocolVersion").and_then(|text| serde_json::from_str(text).ok());
@@ -79,6 +82,7 @@ impl Session {
 
     /// The session is gone; what is needed to open it again stays.
     pub(crate) fn lose(&mut self) {
+        self.is_open = false;
         self.id = None;
         self.version = None;
         self.generation += 1;
@@ -146,6 +150,18 @@ impl Session {
         });
         lists.chain(updates).collect()
     }
+}
+
+fn session_header(id: &Secret) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(id.expose()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The headers that end the session this response has opened, if it has.
+pub(crate) fn naming(head: &Head) -> Option<HeaderMap> {
+    let id = session_header(head.session.as_ref()?)?;
+    Some(HeaderMap::from_iter([(SESSION, id)]))
 }
 
 /// Whether a refusal of a request that named a session means that the session is gone: 404 by the rule (N-04), and

@@ -289,7 +289,8 @@ impl Translator {
             return; // asked for by one that is gone
         }
         match &mut self.state {
-            State::Fresh | State::Asking(_) | State::Legacy(_) => {}
+            State::Fresh | State::Asking(_) => {}
+            State::Legacy(relay) => relay.woke(token, &mut done),
             State::Modern(relay) => relay.woke(token, &mut done),
             State::LegacyHost(relay) => relay.woke(token, &mut done),
             State::ModernHost(relay) => relay.woke(token, &mut done),

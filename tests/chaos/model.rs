@@ -154,7 +154,20 @@ impl Model {
             Mood::Cut => Reply::cut(),
             Mood::Accepted => Reply::accepted(),
             Mood::Nonsense => Reply::json("<html>"),
-            Mood::ForAnother => Reply::json(r#"{"jsonrpc":"2.0","id":"nobody","result":{}}"#),
+            Mood::ForAnother { spelling, stays } => {
+                let id = misspelt(&ask.id(), *spelling);
+                let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+                // On a stream that goes on, the id of another open request is believed.
+                let may_stay = spelling % 6 != 4;
+                match spelling / 6 % 2 {
+                    0 => Reply::json(answer),
+                    _ => {
+                        let mut steps = vec![Step::event(answer)];
+                        steps.extend((*stays && may_stay).then(Step::forever));
+                        Reply::events(steps)
+                    }
+                }
+            }
             Mood::Never => {
                 self.silenced.insert(ask.id());
                 Reply::accepted().after(Step::forever())
@@ -238,7 +251,16 @@ impl Model {
             Mood::Cut => self.stream = None,
             Mood::Refuse { status, .. } => return Reply::status(*status),
             Mood::Unreachable => return Reply::unreachable(),
-            Mood::ForAnother | Mood::Accepted | Mood::Never => {
+            Mood::ForAnother { spelling, .. } => {
+                // Only in its type: on a stream of many answers a wrong id may be a right one, of another.
+                let id = misspelt(&ask.id(), spelling % 2);
+                say(Step::event(answer.replacen(
+                    &format!(r#""id":{}"#, ask.id()),
+                    &format!(r#""id":{id}"#),
+                    1,
+                )));
+            }
+            Mood::Accepted | Mood::Never => {
                 self.silenced.insert(ask.id());
             }
         }
@@ -249,6 +271,21 @@ impl Model {
         self.is_known = false;
         self.store.clear();
         self.stream = None;
+    }
+}
+
+/// The id as servers write it that keep to none of its type and value.
+fn misspelt(id: &str, spelling: u8) -> String {
+    let bare = id.trim_matches('"');
+    match spelling % 6 {
+        0 if id.starts_with('"') => bare.into(),
+        0 => format!("\"{bare}\""),
+        1 if id.starts_with('"') => format!("{bare}.0"),
+        1 => format!("{bare}.00"),
+        2 => "0".into(),
+        3 => "null".into(),
+        4 => (bare.parse::<u64>().unwrap_or_default() + 1).to_string(),
+        _ => "\"nobody\"".into(),
     }
 }
 

@@ -49,7 +49,11 @@ pub(super) enum Mood {
     Cut,
     Accepted,
     Nonsense,
-    ForAnother,
+    /// Under another id, on a stream that may stay open.
+    ForAnother {
+        spelling: u8,
+        stays: bool,
+    },
     Never,
 }
 
@@ -126,7 +130,8 @@ pub(super) fn schedules() -> impl Strategy<Value = Schedule> {
         1 => Just(Mood::Cut),
         1 => Just(Mood::Accepted),
         1 => Just(Mood::Nonsense),
-        1 => Just(Mood::ForAnother),
+        2 => (any::<u8>(), any::<bool>())
+            .prop_map(|(spelling, stays)| Mood::ForAnother { spelling, stays }),
         1 => Just(Mood::Never),
     ];
     let opening = prop_oneof![

@@ -111,6 +111,20 @@ fn failed(what: u8) -> Arrival {
     }
 }
 
+/// The id as servers write it that keep to none of its type and value; now and then it is that of another request.
+fn misspelt(id: &Id, what: u8) -> Id {
+    let bare = id.text().trim_matches('"');
+    let text = match what % 6 {
+        0 => format!("\"{bare}\""),
+        1 => format!("{bare}.0"),
+        2 => "0".into(),
+        3 => (what / 6).to_string(),
+        4 => (bare.parse::<u64>().unwrap_or_default() + 1).to_string(),
+        _ => "\"nobody's\"".into(),
+    };
+    Id::parse(&text).unwrap_or_else(|| Id::parse("\"nobody's\"").unwrap())
+}
+
 /// What comes of this post.
 pub(super) fn arrival(post: &Post, count: u64, what: u8) -> Arrival {
     let (kind, what) = (what % 32, what / 32 + (count % 16) as u8);
@@ -140,7 +154,7 @@ pub(super) fn arrival(post: &Post, count: u64, what: u8) -> Arrival {
         23 => Arrival::Accepted(head()),
         24 | 25 => Arrival::Frame(question(count, what)),
         26 | 27 => Arrival::Frame(notice(what)),
-        28 => Arrival::Frame(Frame::result(&Id::parse("\"nobody's\"").unwrap(), "{}")),
+        28 => Arrival::Frame(Frame::result(&misspelt(id, what), &sensible(post))),
         29 => Arrival::Frame(Frame::result(
             id,
             [
@@ -170,7 +184,11 @@ pub(super) fn on_stream(count: u64, what: u8) -> Arrival {
         9..12 => Arrival::Frame(notice(what)),
         12 => Arrival::Ended,
         13 => failed(what),
-        14 => refused(405, None),
+        // An answer to what may or may not have been asked.
+        14 => Arrival::Frame(Frame::result(
+            &Id::parse(&(count % 16).to_string()).unwrap(),
+            r#"{"resultType":"complete","content":[]}"#,
+        )),
         _ => refused(STATUSES[usize::from(what) % STATUSES.len()], None),
     }
 }

@@ -283,13 +283,9 @@ impl World {
             let fates = self.fates.entry(nonce).or_default();
             let fate = fates.iter_mut().rfind(|(of, _)| *of == exchange);
             if let Some((_, fate)) = fate.filter(|(_, fate)| *fate == Fate::Open) {
-                let id = self.posts[&exchange].frame.id();
                 *fate = match &arrival {
-                    Arrival::Frame(frame)
-                        if frame.is_response() && (frame.id() == id || frame.id().is_none()) =>
-                    {
-                        Fate::Known
-                    }
+                    // Whatever its id: only this was asked there.
+                    Arrival::Frame(frame) if frame.is_response() => Fate::Known,
                     Arrival::Refused(refusal) => match refusal.status {
                         408 | 500 | 502 | 504 => Fate::Doubtful,
                         _ => Fate::Known,

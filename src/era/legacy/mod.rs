@@ -4,6 +4,7 @@
 //! session opened again unseen when the remote has lost it (`opening`), and HTTP+SSE (2024-11-05) for remotes that
 //! have nothing else (`sse`).
 
+mod answers;
 mod opening;
 mod pending;
 mod sse;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use super::session::{self, Session};
 use super::{Action, Arrival, ExchangeId, Mint, Post};
-use crate::frame::{Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Outline, Trouble};
+use crate::frame::{Frame, Id, Outline, Trouble};
 use crate::remote::{Head, Refusal};
 
 use pending::{Pending, Role, lost_with_session};
@@ -125,7 +126,10 @@ impl Legacy {
             Outline::Notification { .. } if said.frame.cancels().is_some() => {
                 self.cancel(said, actions);
             }
-            Outline::Request { id, method } if &**method == "ping" && self.gate != Gate::Open => {
+            // Before the handshake a server need answer nothing else, and one that is being opened again has no session for it.
+            Outline::Request { id, method }
+                if &**method == "ping" && (self.gate != Gate::Open || !self.session.is_open()) =>
+            {
                 actions.push(Action::Reply(Frame::result(id, "{}")));
             }
             Outline::Request { method, .. } if &**method == "initialize" => {
@@ -137,7 +141,10 @@ impl Legacy {
                     self.waiting.push_back(said);
                     self.reopen(actions);
                 }
-                _ => self.waiting.push_back(said),
+                _ => {
+                    self.waiting.push_back(said);
+                    self.hurry(actions);
+                }
             },
         }
     }
@@ -156,6 +163,9 @@ impl Legacy {
     ) {
         match arrival {
             Arrival::Opened(head) => {
+                if self.listening == Some(exchange) && self.sse.is_open() {
+                    self.sse.has_served(); // it is told a second time when the stream has stood for a while
+                }
                 if let Some(pending) = self.pending.get_mut(&exchange) {
                     pending.head = head;
                 }
@@ -287,6 +297,9 @@ impl Legacy {
         let exchange = self.mint.exchange();
         let Waiting { frame, is_repeated } = said;
         let is_initialize = frame.method() == Some("initialize");
+        if matches!(frame.outline(), Outline::Notification { .. }) {
+            self.sse.stream.notified();
+        }
         let headers = if is_initialize {
             http::HeaderMap::new()
         } else {
@@ -357,68 +370,9 @@ impl Legacy {
         }
         pending.is_owed = false;
         let exchange = *exchange;
+        self.sse.stream.given_up(&id);
         actions.push(Action::Forget(id));
         self.post(notice, Role::Cancel(exchange), actions);
-    }
-
-    fn frame_came(&mut self, exchange: ExchangeId, frame: Frame, actions: &mut Vec<Action>) {
-        match frame.outline() {
-            Outline::Response { .. } => self.answer_came(exchange, frame, actions),
-            Outline::Request { id, .. } if self.is_host_gone => {
-                let refusal = Frame::error(Some(id), METHOD_NOT_FOUND, "The host has left.", None);
-                self.post_ours(refusal, Role::Host, actions);
-            }
-            Outline::Request { id, method } if !self.is_host_ready && &**method != "ping" => {
-                if self.early.len() < MAX_EARLY {
-                    return self.early.push(frame);
-                }
-                let refusal =
-                    Frame::error(Some(id), INTERNAL_ERROR, "Too many requests at once.", None);
-                self.post_ours(refusal, Role::Host, actions);
-            }
-            Outline::Request { .. } | Outline::Notification { .. } => {
-                actions.push(Action::Reply(frame));
-            }
-        }
-    }
-
-    /// A response: for the exchange it came on, or, on a stream that serves many, for the request with its id (E-12).
-    fn answer_came(&mut self, exchange: ExchangeId, frame: Frame, actions: &mut Vec<Action>) {
-        let own = self
-            .pending
-            .get(&exchange)
-            .filter(|own| own.is_owed)
-            .and_then(Pending::id)
-            .cloned();
-        let (owner, frame) = match (frame.id(), own) {
-            (Some(id), Some(own)) if *id == own => (Some(exchange), frame),
-            // An error without an id belongs to the exchange it came on (E-11).
-            (None, Some(own)) => (Some(exchange), frame.with_id(&own)),
-            (Some(id), _) => {
-                let owner = self.pending.iter().find(|(_, pending)| pending.awaits(id));
-                (owner.map(|(owner, _)| *owner), frame)
-            }
-            (None, None) => (None, frame),
-        };
-        let Some((owner, pending)) =
-            owner.and_then(|owner| Some((owner, self.pending.get_mut(&owner)?)))
-        else {
-            tracing::debug!(?frame, "an answer nobody waits for");
-            return;
-        };
-        pending.is_owed = false;
-        let (head, role) = (pending.head.clone(), pending.role);
-        if self.sse.is_open() {
-            self.pending.remove(&owner); // its own exchange has ended, or only waits for the answer now
-            actions.push(Action::Close(owner));
-        }
-        if self.gate == Gate::Initialize(owner) {
-            self.initialize_answered(role, &head, frame, actions);
-        } else if role == Role::Restore {
-            self.restored(&frame, actions);
-        } else if role == Role::Host {
-            actions.push(Action::Reply(frame));
-        }
     }
 
     fn refused(&mut self, exchange: ExchangeId, refusal: &Refusal, actions: &mut Vec<Action>) {
@@ -433,7 +387,8 @@ impl Legacy {
             return self.refused_for_loss(exchange, refusal, actions);
         }
         if self.gate == Gate::Initialize(exchange) && self.falls_back(refusal) {
-            return self.fall_back(exchange, refusal, actions);
+            let answer = refusal.frame.clone().filter(Frame::is_response);
+            return self.fall_back(exchange, refusal_trouble(refusal), answer, actions);
         }
         if let Some(error) = refusal
             .frame
@@ -456,6 +411,7 @@ impl Legacy {
             .cloned();
         self.over(exchange, trouble, actions);
         if let Some(id) = id {
+            self.sse.stream.given_up(&id);
             let params = format!(r#"{{"requestId":{id},"reason":"timed out"}}"#);
             let notice = Frame::notification("notifications/cancelled", Some(&params));
             self.post_ours(notice, Role::Cancel(exchange), actions);
@@ -464,6 +420,9 @@ impl Legacy {
 
     /// An exchange brings nothing more. If it still owes an answer, `trouble` is it.
     fn over(&mut self, exchange: ExchangeId, trouble: &Trouble, actions: &mut Vec<Action>) {
+        if self.gate == Gate::Initialize(exchange) && self.falls_back_for(trouble) {
+            return self.fall_back(exchange, trouble.clone(), None, actions);
+        }
         let Some(pending) = self.pending.remove(&exchange) else {
             return;
         };
@@ -483,7 +442,9 @@ impl Legacy {
                 self.one_restored(actions);
             }
             Role::Ping => {}
-            Role::Reopen if pending.is_owed => self.give_up(trouble, actions),
+            Role::Reopen if pending.is_owed && self.gate == Gate::Initialize(exchange) => {
+                self.give_up(trouble, actions);
+            }
             Role::Reopen | Role::Restore | Role::Host => {
                 if pending.is_owed {
                     pending.reply(trouble, actions);

@@ -13,25 +13,61 @@ use crate::remote::{Head, Refusal};
 
 impl Legacy {
     pub(super) fn initialize(&mut self, said: Waiting, actions: &mut Vec<Action>) {
+        self.end_before(actions);
         self.session.begin(&said.frame);
         self.is_host_ready = false;
         self.is_reopening = false;
         if self.sse.is_chosen() && !self.sse.is_open() {
             if self.gate == Gate::Endpoint {
-                return self.waiting.push_back(said); // the stream is on its way
+                // The stream is on its way. What waits for it comes after, unless it is another of these.
+                let is_initialize = |it: &Waiting| it.frame.method() == Some("initialize");
+                return match self.waiting.iter().any(is_initialize) {
+                    true => self.waiting.push_back(said),
+                    false => self.waiting.push_front(said),
+                };
             }
             self.waiting.push_front(said);
             return self.open_sse(actions);
         }
-        // A host that begins anew leaves its old stream behind.
-        if !self.sse.is_chosen()
-            && let Some(exchange) = self.listening.take()
-        {
-            self.pending.remove(&exchange);
-            actions.push(Action::Close(exchange));
-        }
         let exchange = self.post(said, Role::Host, actions);
         self.gate = Gate::Initialize(exchange);
+    }
+
+    /// Ends the session that the host had before, if it had one: what it still waits for there is answered, its streams are
+    /// closed, and the server is told. An `initialize` that is under way goes on, for what it opens has to be ended too.
+    /// HTTP+SSE has no word for the end of a session, and its stream serves the next one as well.
+    fn end_before(&mut self, actions: &mut Vec<Action>) {
+        if !self.session.has_begun() {
+            return;
+        }
+        let keeps_stream = self.sse.is_chosen();
+        let stays = |exchange: ExchangeId, pending: &Pending| {
+            pending.is_initialize() && pending.is_owed
+                || keeps_stream && self.listening == Some(exchange)
+        };
+        let mut over: Vec<ExchangeId> = self
+            .pending
+            .iter()
+            .filter(|(exchange, pending)| !stays(**exchange, pending))
+            .map(|(exchange, _)| *exchange)
+            .collect();
+        over.sort_unstable();
+        let anew = Trouble::new("superseded", "The host has begun anew with initialize.");
+        for exchange in over {
+            if let Some(pending) = self.pending.remove(&exchange)
+                && pending.is_owed
+            {
+                pending.reply(&anew, actions);
+                self.sse.stream.given_up_if(pending.id());
+            }
+            actions.push(Action::Close(exchange));
+        }
+        self.early.clear();
+        self.why_broken = None;
+        self.leave(actions);
+        if !keeps_stream {
+            self.listening = None;
+        }
     }
 
     pub(super) fn initialize_answered(

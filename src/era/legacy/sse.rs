@@ -3,9 +3,10 @@
 //! The same relay, with three differences: frames wait for the stream to name its `endpoint`; answers come on the
 //! stream, whatever exchange asked; and when the stream is lost, the session is, and the answers still owed with it.
 
-use super::{Gate, Legacy, Pending, refusal_trouble};
+use super::answers::Stream;
+use super::{Gate, Legacy, Pending, Role};
 use crate::era::{Action, ExchangeId, Listen, Standing};
-use crate::frame::Trouble;
+use crate::frame::{Frame, Outline, Trouble, member_of};
 use crate::remote::Refusal;
 
 /// Which of the two legacy transports to try, in mcp-remote's words.
@@ -22,6 +23,9 @@ pub enum Transport {
     SseOnly,
 }
 
+/// The losses in a row after which a host that asks for something waits no longer than before.
+const HURRIED: u32 = 3;
+
 /// How far HTTP+SSE is used.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -30,8 +34,13 @@ pub(super) struct State {
     endpoint: Option<String>,
     /// Losses in a row, for the pause before the next try.
     losses: u32,
-    /// What the other transport said, when this one is a fallback, or the other way round.
-    other_failed: Option<Trouble>,
+    /// What the other transport said, when this one is a fallback, or the other way round: in our words, and in the
+    /// server's, if it had any.
+    other_failed: Option<(Trouble, Option<Frame>)>,
+    /// The stream was the response to a POST: where no other is to be had, the next one is too.
+    came_by_post: bool,
+    /// The responses on it.
+    pub(super) stream: Stream,
 }
 
 impl State {
@@ -57,25 +66,49 @@ impl State {
 
     /// `initialize` was answered: this transport works.
     pub(super) fn settled(&mut self) {
-        self.losses = 0;
         self.other_failed = None;
+    }
+
+    /// The stream has brought what the host asked for, or has stood for a while: the next one may be opened at once.
+    pub(super) fn has_served(&mut self) {
+        self.losses = 0;
     }
 }
 
 impl Legacy {
-    /// Whether a refusal of the first POST may mean a remote that speaks only HTTP+SSE (V-08, E-08).
+    /// Whether a refusal of the first POST may mean a remote that speaks only HTTP+SSE (MCP 2025-11-25 basic/transports,
+    /// "Backwards Compatibility"): whatever old servers and what stands before them say to a POST they do not know. Not what
+    /// asks for a sign-in, says that it passes, or is said in a code that only modern servers know.
     pub(super) fn falls_back(&self, refusal: &Refusal) -> bool {
+        let is_modern = refusal.frame.as_ref().is_some_and(|frame| {
+            let error = frame.member("error");
+            let code = error.and_then(|error| member_of(error, "code"));
+            matches!(code, Some("-32020" | "-32021" | "-32022"))
+        });
+        self.may_fall_back()
+            && !is_modern
+            && !matches!(refusal.status, 401 | 407 | 408 | 425 | 429 | 502..=504)
+    }
+
+    /// Whether this, in the place of an answer to the first POST, may mean the same: a page, a redirect, or nothing.
+    pub(super) fn falls_back_for(&self, trouble: &Trouble) -> bool {
+        let is_redirect = matches!(trouble.status, Some(300..=399));
+        let is_odd = trouble.status.is_none() && trouble.kind == "bad_answer";
+        self.may_fall_back() && (is_odd || is_redirect)
+    }
+
+    fn may_fall_back(&self) -> bool {
         self.transport == Transport::HttpFirst
             && !self.sse.is_chosen
             && !self.is_reopening
             && self.sse.other_failed.is_none()
-            && matches!(refusal.status, 400 | 404 | 405 | 406 | 415 | 422)
     }
 
     pub(super) fn fall_back(
         &mut self,
         exchange: ExchangeId,
-        refusal: &Refusal,
+        trouble: Trouble,
+        answer: Option<Frame>,
         actions: &mut Vec<Action>,
     ) {
         let Some(frame) = self
@@ -86,31 +119,12 @@ impl Legacy {
             return;
         };
         tracing::info!(
-            status = refusal.status,
+            status = trouble.status,
+            why = trouble.message,
             "Streamable HTTP refused; trying HTTP+SSE"
         );
         self.sse.is_chosen = true;
-        self.sse.other_failed = Some(
-            match refusal
-                .frame
-                .as_ref()
-                .and_then(|frame| frame.member("error"))
-            {
-                Some(error) => {
-                    let words: Option<String> = crate::frame::member_of(error, "message")
-                        .and_then(|text| serde_json::from_str(text).ok());
-                    Trouble {
-                        message: format!(
-                            "The server answered HTTP {}: {}",
-                            refusal.status,
-                            crate::frame::printable(&words.unwrap_or_default(), 300)
-                        ),
-                        ..refusal_trouble(refusal)
-                    }
-                }
-                None => refusal_trouble(refusal),
-            },
-        );
+        self.sse.other_failed = Some((trouble, answer));
         self.waiting.push_front(super::Waiting {
             frame,
             is_repeated: false,
@@ -123,29 +137,100 @@ impl Legacy {
         self.pending.insert(exchange, Pending::listening(None));
         self.listening = Some(exchange);
         self.gate = Gate::Endpoint;
+        // The host does not wait as long for its answer as for what it has not asked for.
+        let is_awaited = self.waiting.iter().any(|said| said.frame.is_request());
+        let losses = match is_awaited {
+            true => self.sse.losses.min(HURRIED),
+            false => self.sse.losses,
+        };
         actions.push(Action::Listen(Listen {
             exchange,
             headers: self.session.headers(),
-            kind: Standing::Sse(self.sse.losses),
+            kind: Standing::Sse(losses),
         }));
     }
 
-    /// The stream said where to post. The first word counts; later ones would move the session elsewhere (T4).
+    /// The host asks for something while the stream is waited for: not for as long as without it.
+    pub(super) fn hurry(&mut self, actions: &mut Vec<Action>) {
+        let is_first = self
+            .waiting
+            .iter()
+            .filter(|it| it.frame.is_request())
+            .count()
+            == 1;
+        let Some(exchange) = self.listening.filter(|_| self.gate == Gate::Endpoint) else {
+            return;
+        };
+        let is_opened = self
+            .pending
+            .get(&exchange)
+            .is_some_and(|it| it.head.status != 0);
+        if is_first && !is_opened && self.sse.losses > HURRIED {
+            self.pending.remove(&exchange);
+            actions.push(Action::Close(exchange));
+            self.open_sse(actions);
+        }
+    }
+
+    /// The stream said where to post. The first word counts; later ones would move the session elsewhere.
     pub(super) fn endpoint_named(
         &mut self,
         exchange: ExchangeId,
         endpoint: String,
         actions: &mut Vec<Action>,
     ) {
-        if self.listening != Some(exchange) || self.gate != Gate::Endpoint {
+        if self.listening != Some(exchange) {
+            return self.endpoint_answered(exchange, endpoint, actions);
+        }
+        if self.gate != Gate::Endpoint {
             return;
         }
+        self.endpoint_known(endpoint, actions);
+    }
+
+    fn endpoint_known(&mut self, endpoint: String, actions: &mut Vec<Action>) {
         self.sse.endpoint = Some(endpoint);
         if self.is_reopening {
             self.reopen(actions);
         } else {
             self.open_gate(actions);
         }
+    }
+
+    /// A request was answered with HTTP+SSE's stream. To `initialize` that is an offer of this transport; it is said again
+    /// where the stream says.
+    fn endpoint_answered(
+        &mut self,
+        exchange: ExchangeId,
+        endpoint: String,
+        actions: &mut Vec<Action>,
+    ) {
+        let is_offer = self.gate == Gate::Initialize(exchange)
+            && self.transport != Transport::HttpOnly
+            && !self.sse.is_open();
+        if !is_offer {
+            if self.pending.get(&exchange).is_some_and(|it| it.is_owed) {
+                let words = "The server answers with the event stream of HTTP+SSE (2024-11-05).";
+                self.over(exchange, &Trouble::new("bad_answer", words), actions);
+                actions.push(Action::Close(exchange));
+            }
+            return;
+        }
+        tracing::info!("the server answers with HTTP+SSE's stream");
+        let asked = self
+            .pending
+            .insert(exchange, Pending::listening(None))
+            .filter(|asked| asked.role == Role::Host);
+        if let Some(frame) = asked.and_then(|asked| asked.frame) {
+            self.waiting.push_front(super::Waiting {
+                frame,
+                is_repeated: false,
+            });
+        }
+        self.listening = Some(exchange);
+        self.sse.is_chosen = true;
+        self.sse.came_by_post = true;
+        self.endpoint_known(endpoint, actions);
     }
 
     pub(super) fn listen_over(
@@ -167,15 +252,20 @@ impl Legacy {
 
     fn sse_over(&mut self, trouble: &Trouble, actions: &mut Vec<Action>) {
         let was_open = self.sse.endpoint.take().is_some();
-        self.sse.losses += 1;
+        self.sse.losses = self.sse.losses.saturating_add(1);
+        self.sse.stream = Stream::default();
         if !was_open {
             return self.sse_never_opened(trouble, actions);
         }
-        let cut = Trouble::new(
-            "cut",
-            "The server's event stream broke; the answer is lost.",
-        )
-        .retryable();
+        let cut = match trouble.kind {
+            // Something came on it that could not be used.
+            "cut" if trouble.message.contains("on it came") => trouble.clone(),
+            _ => Trouble::new(
+                "cut",
+                "The server's event stream broke; the answer is lost.",
+            )
+            .retryable(),
+        };
         // Lost again before it was usable: once is repaired, twice is reported.
         let is_hopeless = matches!(self.gate, Gate::Initialize(_))
             || self.is_reopening && self.gate != Gate::Open;
@@ -201,13 +291,26 @@ impl Legacy {
     /// Neither an endpoint nor a stream came: the other transport's turn, or the end of this attempt.
     fn sse_never_opened(&mut self, trouble: &Trouble, actions: &mut Vec<Action>) {
         let mut why = trouble.clone();
-        if let Some(other) = self.sse.other_failed.take() {
+        if let Some((other, answer)) = self.sse.other_failed.take() {
             // Both were tried; the first one's words are the likelier truth for a server of today.
+            let is_initialize = |said: &super::Waiting| said.frame.method() == Some("initialize");
+            if let Some(answer) = answer
+                && let Some(at) = self.waiting.iter().position(is_initialize)
+                && let Some(said) = self.waiting.remove(at)
+                && let Outline::Request { id, .. } = said.frame.outline()
+            {
+                actions.push(Action::Reply(answer.with_id(id)));
+            }
             why = Trouble {
                 message: format!("{} As HTTP+SSE: {}", other.message, trouble.message),
                 ..other
             };
             self.sse.is_chosen = self.transport == Transport::SseOnly;
+        } else if self.sse.came_by_post && self.is_reopening {
+            // Once: if that is no stream either, the session is not opened again.
+            self.sse.came_by_post = false;
+            self.sse.is_chosen = false;
+            return self.reopen(actions);
         } else if self.transport == Transport::SseFirst
             && (trouble.status.is_some() || trouble.kind == "bad_answer")
             && !self.is_reopening
@@ -217,7 +320,7 @@ impl Legacy {
                 "HTTP+SSE refused; trying Streamable HTTP"
             );
             self.sse.is_chosen = false;
-            self.sse.other_failed = Some(why);
+            self.sse.other_failed = Some((why, None));
             return self.open_gate(actions);
         }
         self.give_up(&why, actions);
@@ -229,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_first_refusal_of_a_first_post_falls_back() {
+    fn a_refusal_of_the_first_post_falls_back_unless_it_passes_or_wants_a_sign_in() {
         let refusal = |status| Refusal {
             status,
             ..Refusal::default()
@@ -239,9 +342,13 @@ mod tests {
             (400, true),
             (404, true),
             (405, true),
+            (301, true),
+            (403, true),
+            (500, true),
+            (501, true),
             (401, false),
-            (403, false),
-            (500, false),
+            (429, false),
+            (503, false),
         ] {
             assert_eq!(relay.falls_back(&refusal(status)), falls, "{status}");
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::asking::Round;
+use super::listen::Listening;
 use super::opening::{Host, Remote, string};
 use super::shape::{self, Kind};
 use super::tasks::Task;
@@ -69,6 +70,7 @@ impl Between {
     fn asked(&mut self, frame: &Frame, id: &Id, method: &str) {
         match method {
             "initialize" => {
+                self.end_before();
                 self.host = Host::read(frame);
                 let result = self.remote.initialize_result(&self.host.version);
                 self.down(Frame::result(id, &result));
@@ -81,6 +83,21 @@ impl Between {
             _ if method.starts_with("tasks/") => self.unknown(id, method),
             _ => self.forward(frame, id, method),
         }
+    }
+
+    /// The host begins anew: what it still waits for is answered, and nothing is left of what it wanted before. There is no
+    /// session that the remote would have to be told of.
+    fn end_before(&mut self) {
+        let anew = Trouble::new("superseded", "The host has begun anew with initialize.");
+        let open: Vec<u64> = self.calls.keys().copied().collect();
+        for number in open {
+            self.fail(number, &anew);
+        }
+        self.stop_listening();
+        self.listening = Listening::default();
+        self.early.clear();
+        self.level = None;
+        self.is_ready = false;
     }
 
     pub(super) fn unknown(&mut self, id: &Id, method: &str) {

@@ -224,16 +224,15 @@ fn a_missing_result_type_is_complete_and_an_unknown_one_is_an_error() {
 }
 
 #[test]
-fn an_answer_to_another_request_is_no_answer() {
-    // E-12; E-11 for the last.
+fn a_response_is_for_the_request_it_came_to_unless_its_id_is_that_of_another() {
     let mut play = Play::new();
-    let exchange = play.calls("tools/list", "");
-    play.says(exchange, &result(r#""1""#, r#"{"resultType":"complete"}"#));
-    assert_eq!(play.did().pop().unwrap(), format!("close {}", exchange.0));
-    play.actions.pop();
-    assert_eq!(play.trouble()["kind"], "bad_answer");
-    assert!(play.brings(exchange, Arrival::Ended).did().is_empty());
-
+    for other in [r#""1""#, "1.0", "0", "99", "null"] {
+        let exchange = play.calls("tools/list", "");
+        play.says(exchange, &result(other, r#"{"resultType":"complete"}"#));
+        assert_eq!(play.did(), [result("1", r#"{"resultType":"complete"}"#)]);
+        assert!(play.brings(exchange, Arrival::Ended).did().is_empty());
+    }
+    // As an error without an id always was.
     let exchange = play.calls("tools/list", "");
     play.says(exchange, &error("null", -32600, "1"));
     assert_eq!(play.did(), [error("1", -32600, "1")]);

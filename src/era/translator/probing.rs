@@ -275,8 +275,11 @@ pub(super) fn capabilities(meta: &Object) -> String {
 /// The answer to a request that waited for the remote's own.
 fn told(trouble: &Trouble, frame: &Frame) -> Option<Frame> {
     let id = frame.id()?;
-    if frame.method() != Some("initialize") {
-        return Some(trouble.reply(id));
+    match frame.method() {
+        // Before the handshake it asks whether the bridge is there, and it is.
+        Some("ping") => return Some(Frame::result(id, "{}")),
+        Some("initialize") => {}
+        _ => return Some(trouble.reply(id)),
     }
     let requested = frame.param("protocolVersion");
     let requested: Option<String> = requested.and_then(|text| serde_json::from_str(text).ok());

@@ -1,5 +1,6 @@
 //! What the remote says, on its way to the host: answers under the host's ids, notes to whom they concern.
 
+use super::park::Due;
 use super::{Call, Errand, Handshake, OPENING_PATIENCE, OUR_PATIENCE, Session, number_of};
 use crate::era::Action;
 use crate::era::modern_host::shape::{self, Answer, Server};
@@ -33,6 +34,9 @@ impl Session {
                 Action::Close(exchange) => {
                     self.subscriptions.stream_over(exchange);
                     actions.push(Action::Close(exchange));
+                }
+                Action::Wake { after, token, .. } => {
+                    self.wake(after, Due::Relay(token), actions);
                 }
                 other => actions.push(other),
             }

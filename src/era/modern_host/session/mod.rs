@@ -268,6 +268,11 @@ impl Session {
             Some(Due::Expire(handle)) => self.expire(&handle, actions),
             Some(Due::Late(number)) => self.logs_are_in(number, actions),
             Some(Due::Mend) => self.mend(actions),
+            Some(Due::Relay(token)) => {
+                let mut heard = Vec::new();
+                self.inner.woke(token, &mut heard);
+                self.translate(heard, actions);
+            }
             None => {}
         }
     }

@@ -82,6 +82,8 @@ pub(super) enum Due {
     Late(u64),
     /// Open the session again for the sake of who listens.
     Mend,
+    /// What the relay has asked for, by its own token.
+    Relay(u64),
 }
 
 impl Session {

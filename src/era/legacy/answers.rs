@@ -1,0 +1,307 @@
+//! Which request a response is for, and what becomes of a message of the server's.
+//!
+//! A response that comes on a request's own exchange is for that request, unless its id is that of another one. On a
+//! stream that serves many (HTTP+SSE's, or the standing one) its id decides, however it is spelled; and where the id fits
+//! no request at all, HTTP+SSE's responses are for the one request that is open, if there is only one. If there are more,
+//! no one can tell: each of them gets an error of its own when nothing better has come for a while.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+use super::{Gate, Legacy, MAX_EARLY, Pending, Role};
+use crate::era::{Action, ExchangeId};
+use crate::frame::{Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Outline, Trouble, member_of};
+use crate::remote::Head;
+
+/// How long a response that fits no request waits for one that fits better.
+const UNCLEAR: Duration = Duration::from_secs(10);
+/// How much is remembered of what was said on HTTP+SSE's stream.
+const MEMORY: usize = 64;
+/// Errors that servers answer to notifications, which are owed none: not a message, no such method, wrong parameters.
+const OF_NOTICES: [&str; 3] = ["-32600", "-32601", "-32602"];
+
+/// What is known of the responses on HTTP+SSE's stream.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    /// Requests that the server may still answer although no one waits for it any more.
+    late: VecDeque<Id>,
+    /// Responses that have been passed on, as hashes: some servers say each twice.
+    passed: VecDeque<u64>,
+    /// Notifications that the server may have answered with an error.
+    notices: u32,
+    /// Responses that fit no request.
+    strays: Vec<Frame>,
+    /// The requests that were open when those came.
+    candidates: Vec<ExchangeId>,
+    /// The wake that decides about them.
+    token: Option<u64>,
+    has_warned: bool,
+}
+
+impl Stream {
+    pub(super) fn given_up(&mut self, id: &Id) {
+        keep(&mut self.late, id.clone());
+    }
+
+    pub(super) fn given_up_if(&mut self, id: Option<&Id>) {
+        if let Some(id) = id {
+            self.given_up(id);
+        }
+    }
+
+    pub(super) fn notified(&mut self) {
+        self.notices = (self.notices + 1).min(4);
+    }
+
+    /// Whether it has been said before, or is for a request that is over.
+    fn is_past(&mut self, frame: &Frame) -> bool {
+        let late = frame.id().and_then(|id| {
+            let is_it = |late: &Id| late == id || late.is_like(id);
+            self.late.iter().position(is_it)
+        });
+        if let Some(at) = late {
+            self.late.remove(at);
+            return true;
+        }
+        self.passed.contains(&hash(frame))
+    }
+
+    /// Whether it may be about something else than a request.
+    fn is_doubtful(&mut self, frame: &Frame) -> bool {
+        let Some(error) = frame.member("error").filter(|_| frame.id().is_none()) else {
+            return is_unusable(frame);
+        };
+        let code = member_of(error, "code");
+        let may_be_of_notice = code.is_some_and(|code| OF_NOTICES.contains(&code));
+        if may_be_of_notice && self.notices > 0 {
+            self.notices -= 1;
+            return true;
+        }
+        is_unusable(frame)
+    }
+
+    fn forget_strays(&mut self) {
+        self.strays.clear();
+        self.candidates.clear();
+        self.token = None;
+    }
+}
+
+fn keep<T>(memory: &mut VecDeque<T>, what: T) {
+    if memory.len() >= MEMORY {
+        memory.pop_front();
+    }
+    memory.push_back(what);
+}
+
+fn hash(frame: &Frame) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    frame.text().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Whether it stands for something that came and could not be read.
+fn is_unusable(frame: &Frame) -> bool {
+    let error = frame.member("error");
+    let data = error.and_then(|error| member_of(error, "data"));
+    data.and_then(|data| member_of(data, "source")) == Some(r#""mcpipe""#)
+}
+
+impl Legacy {
+    pub(super) fn frame_came(
+        &mut self,
+        exchange: ExchangeId,
+        frame: Frame,
+        actions: &mut Vec<Action>,
+    ) {
+        match frame.outline() {
+            Outline::Response { .. } => self.answer_came(exchange, frame, actions),
+            Outline::Request { id, .. } if self.is_host_gone => {
+                let refusal = Frame::error(Some(id), METHOD_NOT_FOUND, "The host has left.", None);
+                self.post_ours(refusal, Role::Host, actions);
+            }
+            Outline::Request { id, method } if !self.is_host_ready && &**method != "ping" => {
+                if self.early.len() < MAX_EARLY {
+                    return self.early.push(frame);
+                }
+                let refusal =
+                    Frame::error(Some(id), INTERNAL_ERROR, "Too many requests at once.", None);
+                self.post_ours(refusal, Role::Host, actions);
+            }
+            Outline::Request { .. } | Outline::Notification { .. } => {
+                actions.push(Action::Reply(frame));
+            }
+        }
+    }
+
+    pub(super) fn answer_came(
+        &mut self,
+        exchange: ExchangeId,
+        frame: Frame,
+        actions: &mut Vec<Action>,
+    ) {
+        if let Some(owner) = self.owner_of(exchange, &frame) {
+            if self.sse.is_open() {
+                // The server knows whom it answers: what fitted no request was for none.
+                self.sse.stream.forget_strays();
+            }
+            self.deliver(owner, &frame, actions);
+        } else if self.sse.is_open() && self.listening == Some(exchange) {
+            self.stray_came(frame, actions);
+        } else {
+            tracing::debug!(?frame, "an answer nobody waits for");
+        }
+    }
+
+    /// The exchange of the request that a response is for.
+    fn owner_of(&self, exchange: ExchangeId, frame: &Frame) -> Option<ExchangeId> {
+        let own = self.pending.get(&exchange).filter(|own| own.is_owed);
+        let is_own = own.and_then(Pending::id).is_some();
+        let Some(id) = frame.id() else {
+            return is_own.then_some(exchange);
+        };
+        if own.is_some_and(|own| own.awaits(id)) {
+            return Some(exchange);
+        }
+        let open = || self.pending.iter().filter(|(_, pending)| pending.is_owed);
+        let exact = open().find(|(_, pending)| pending.awaits(id));
+        if let Some((owner, _)) = exact {
+            return Some(*owner);
+        }
+        if is_own {
+            return Some(exchange);
+        }
+        let mut alike = open().filter(|(_, it)| it.id().is_some_and(|it| it.is_like(id)));
+        match (alike.next(), alike.next()) {
+            (Some((owner, _)), None) => Some(*owner),
+            _ => None,
+        }
+    }
+
+    fn deliver(&mut self, owner: ExchangeId, frame: &Frame, actions: &mut Vec<Action>) {
+        let Some(pending) = self.pending.get_mut(&owner) else {
+            return;
+        };
+        pending.is_owed = false;
+        let (head, role, is_initialize) =
+            (pending.head.clone(), pending.role, pending.is_initialize());
+        let own = pending.id().filter(|own| frame.id() != Some(*own));
+        let answer = match own {
+            Some(own) => frame.with_id(own),
+            None => frame.clone(),
+        };
+        if self.sse.is_open() {
+            keep(&mut self.sse.stream.passed, hash(frame));
+            self.pending.remove(&owner); // its own exchange has ended, or only waits for the answer now
+            actions.push(Action::Close(owner));
+            if role == Role::Host && !is_initialize {
+                self.sse.has_served();
+            }
+        }
+        if self.gate == Gate::Initialize(owner) {
+            return self.initialize_answered(role, &head, answer, actions);
+        }
+        match role {
+            Role::Restore => self.restored(&answer, actions),
+            Role::Host => {
+                actions.push(Action::Reply(answer));
+                if is_initialize {
+                    end_session_of(&head, actions);
+                }
+            }
+            Role::Reopen => end_session_of(&head, actions),
+            Role::Cancel(_) | Role::Ping | Role::Listen => {}
+        }
+    }
+
+    /// HTTP+SSE: a response whose id is that of no open request.
+    fn stray_came(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        if self.sse.stream.is_past(&frame) {
+            return tracing::debug!(?frame, "an answer nobody waits for any more");
+        }
+        let mut open: Vec<ExchangeId> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.is_owed && pending.id().is_some())
+            .map(|(exchange, _)| *exchange)
+            .collect();
+        open.sort_unstable();
+        let is_doubtful = self.sse.stream.is_doubtful(&frame);
+        match open.as_slice() {
+            [] => return tracing::debug!(?frame, "an answer nobody waits for"),
+            [owner] if !is_doubtful => {
+                if !std::mem::replace(&mut self.sse.stream.has_warned, true) {
+                    tracing::warn!(
+                        "the server answers under other ids than it is asked with; an answer is taken for the one open request"
+                    );
+                }
+                return self.deliver(*owner, &frame, actions);
+            }
+            _ => {}
+        }
+        let stream = &mut self.sse.stream;
+        stream.strays.push(frame);
+        for exchange in open {
+            if !stream.candidates.contains(&exchange) {
+                stream.candidates.push(exchange);
+            }
+        }
+        if stream.strays.len() >= stream.candidates.len() && !is_doubtful {
+            return self.decide_strays(actions); // all have been answered, and none can be told from the other
+        }
+        if stream.token.is_none() {
+            let token = self.mint.number();
+            self.sse.stream.token = Some(token);
+            actions.push(Action::Wake {
+                after: UNCLEAR,
+                token,
+                is_retry: false,
+            });
+        }
+    }
+
+    /// A time asked for with [`Action::Wake`] is over.
+    pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+        if self.sse.stream.token == Some(token) {
+            self.decide_strays(actions);
+        }
+    }
+
+    fn decide_strays(&mut self, actions: &mut Vec<Action>) {
+        let strays = std::mem::take(&mut self.sse.stream.strays);
+        let mut open = std::mem::take(&mut self.sse.stream.candidates);
+        self.sse.stream.forget_strays();
+        open.retain(|exchange| self.pending.get(exchange).is_some_and(|it| it.is_owed));
+        if let ([owner], [stray]) = (open.as_slice(), strays.as_slice()) {
+            return self.deliver(*owner, &stray.clone(), actions);
+        }
+        let unclear = match strays.iter().find(|stray| is_unusable(stray)) {
+            Some(stray) => message_of(stray),
+            None => format!(
+                "The server answers under ids that no request has; which of {} open requests it means cannot be told.",
+                open.len()
+            ),
+        };
+        for exchange in open {
+            self.over(exchange, &Trouble::new("bad_answer", &*unclear), actions);
+            actions.push(Action::Close(exchange));
+        }
+    }
+}
+
+/// The words of an error.
+fn message_of(error: &Frame) -> String {
+    error
+        .member("error")
+        .and_then(|error| member_of(error, "message"))
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
+}
+
+/// A session that was opened for an `initialize` that counts no more.
+fn end_session_of(head: &Head, actions: &mut Vec<Action>) {
+    if let Some(headers) = crate::era::session::naming(head) {
+        actions.push(Action::EndSession(headers));
+    }
+}
