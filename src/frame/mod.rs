@@ -123,8 +123,10 @@ impl Frame {
     /// Text that is not JSON, or JSON that is not a JSON-RPC 2.0 message.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+        // The whole text, before any of it is believed: below, member names are read as bytes, where serde_json lets raw
+        // control characters pass. With one of these the peer would read another name than mcpipe (RFC 8259 section 7).
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
         if !text.starts_with('{') {
-            serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
             return Err(Malformed {
                 id: None,
                 code: INVALID_REQUEST,
