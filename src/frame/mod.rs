@@ -6,6 +6,7 @@
 //!
 //! JSON-RPC 2.0; MCP `basic/messages` for the rules on ids.
 
+mod batch;
 mod id;
 mod members;
 mod trouble;
@@ -16,13 +17,14 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
+pub use batch::MAX_BATCH;
 pub use id::Id;
 pub use members::member_of;
 pub use trouble::Trouble;
 pub(crate) use trouble::capitalised;
 
+use batch::Batch;
 use members::Members;
 
 /// One JSON-RPC message on one line.
@@ -98,21 +100,23 @@ impl Parsed {
         if !text.starts_with('[') {
             return Frame::parse(text).map(Self::One);
         }
-        let members: Vec<&RawValue> =
-            serde_json::from_str(text).map_err(|error| not_json(&error))?;
-        if members.is_empty() {
-            return Err(Malformed {
-                id: None,
-                code: INVALID_REQUEST,
-                reason: "an empty batch".into(),
-            });
+        let refused = |reason: String| Malformed {
+            id: None,
+            code: INVALID_REQUEST,
+            reason,
+        };
+        match batch::read(text).map_err(|error| not_json(&error))? {
+            Batch::Members(members) if members.is_empty() => Err(refused("an empty batch".into())),
+            Batch::Members(members) => Ok(Self::Batch(
+                members
+                    .into_iter()
+                    .map(|member| Frame::parse(member.get()))
+                    .collect(),
+            )),
+            Batch::TooLarge => Err(refused(format!(
+                "a batch of more than {MAX_BATCH} messages"
+            ))),
         }
-        Ok(Self::Batch(
-            members
-                .into_iter()
-                .map(|member| Frame::parse(member.get()))
-                .collect(),
-        ))
     }
 }
 

@@ -110,6 +110,26 @@ fn a_batch_is_judged_member_by_member() {
     );
     assert_eq!(Parsed::read("[]").unwrap_err().code, INVALID_REQUEST);
     assert_eq!(Parsed::read("[1,").unwrap_err().code, PARSE_ERROR);
+    assert_eq!(Parsed::read("[1]]").unwrap_err().code, PARSE_ERROR);
+}
+
+#[test]
+fn a_batch_has_a_bound_that_is_looked_at_while_it_is_read() {
+    let of = |members: usize| format!("[{}]", vec!["{}"; members].join(","));
+    let Parsed::Batch(members) = Parsed::read(&of(MAX_BATCH)).unwrap() else {
+        panic!("not a batch")
+    };
+    assert_eq!(members.len(), MAX_BATCH);
+    let refused = Parsed::read(&of(MAX_BATCH + 1)).unwrap_err();
+    assert_eq!(refused.code, INVALID_REQUEST);
+    assert_eq!(refused.reason, "a batch of more than 1000 messages");
+    // One reply for all of it, and no text of megabytes taken apart.
+    assert_eq!(
+        Parsed::read(&of(4_000_000)).unwrap_err().code,
+        INVALID_REQUEST
+    );
+    let unfinished = of(MAX_BATCH + 1).replace(']', ",");
+    assert_eq!(Parsed::read(&unfinished).unwrap_err().code, PARSE_ERROR);
 }
 
 #[test]
