@@ -18,6 +18,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::secret::live;
 pub use batch::MAX_BATCH;
 pub use id::Id;
 pub use members::member_of;
@@ -318,10 +319,11 @@ impl Malformed {
     }
 }
 
-/// A stranger's words made fit for a terminal or a chat window: control and escape characters and [marks](is_mark) out,
-/// at most `limit` characters (T25).
+/// A peer's words made fit for a terminal or a chat window: control and escape characters, [marks](is_mark) and live
+/// secrets out, at most `limit` characters.
 pub fn printable(text: &str, limit: usize) -> String {
-    text.chars()
+    live::without(text)
+        .chars()
         .filter(|c| !c.is_control() && !is_mark(*c))
         .take(limit)
         .collect()
