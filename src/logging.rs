@@ -13,6 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::{LogArgs, LogFormat};
 use crate::report::Failure;
+use crate::secret::live;
 
 /// Starts the log. `filter` is `MCPIPE_LOG`, which wins over the flags; `is_colourful` is for a terminal's stderr.
 ///
@@ -76,7 +77,7 @@ impl Write for Redacting {
             .to
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        to.write_all(redacted(&text).as_bytes())?;
+        to.write_all(redacted(&live::without(&text)).as_bytes())?;
         Ok(line.len())
     }
 

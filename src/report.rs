@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::secret::live;
 use crate::{auth, static_secret, store};
 
 /// What kind of failure it is; decides the exit code.
@@ -72,7 +73,8 @@ impl Failure {
         if let Some(hint) = &self.hint {
             let _ = writeln!(text, "hint: {}", uncapitalised(hint));
         }
-        text
+        // A server's own words may be in it.
+        live::without(&text).into_owned()
     }
 
     /// The process's exit code.

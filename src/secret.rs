@@ -3,6 +3,8 @@
 //! A [`Secret`] prints as `(redacted)`, has no `Display` and no `Serialize`, is wiped when dropped, and is read only
 //! through [`Secret::expose`], so that a search for that word finds every place where a secret leaves its type.
 
+pub mod live;
+
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};

@@ -11,7 +11,9 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
@@ -20,6 +22,7 @@ use super::guard::{Class, Guard, Refusal, class_of};
 pub use super::resolver::Lookup;
 use super::resolver::{self, Resolver};
 use crate::remote::tls::Unwelcome;
+use crate::secret::live;
 
 /// Visits what a sign-in has to visit. Costs nothing until it visits something: most starts sign in to nothing.
 #[derive(Clone)]
@@ -256,6 +259,7 @@ impl Http {
         body: Vec<u8>,
     ) -> Result<Answer, Fault> {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        note_secrets(&headers, &body);
         let work = async {
             let request = self.client_for(url)?.post(url.clone()).headers(headers);
             let response = request
@@ -325,6 +329,36 @@ const LARGEST_DOCUMENT: usize = 256 * 1024;
 const LARGEST_ANSWER: usize = 64 * 1024;
 /// 2025-03-26 asks for the header on discovery; later revisions do not mind it (D-08).
 const DISCOVERY_VERSION: &str = "2025-11-25";
+
+/// Parameters of token requests whose values are secrets (RFC 6749, 7009, 7521, 7636, 8628, 8693).
+const SECRET_PARAMETERS: [&str; 11] = [
+    "actor_token",
+    "assertion",
+    "client_assertion",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "device_code",
+    "password",
+    "refresh_token",
+    "subject_token",
+    "token",
+];
+
+/// The authorization server may say back what it was sent.
+fn note_secrets(headers: &HeaderMap, form: &[u8]) {
+    for (_, value) in headers
+        .iter()
+        .filter(|(name, value)| value.is_sensitive() || *name == AUTHORIZATION)
+    {
+        live::note_header(&String::from_utf8_lossy(value.as_bytes()));
+    }
+    for (name, value) in url::form_urlencoded::parse(form) {
+        if SECRET_PARAMETERS.contains(&&*name) {
+            live::note(&value);
+        }
+    }
+}
 
 /// Host and port, the most of a URL that an error or a log may show.
 pub fn host_of(url: &Url) -> String {

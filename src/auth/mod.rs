@@ -74,7 +74,7 @@ pub use helper::Helper;
 pub use settings::{Announce, Browser, Clock, Notice, Pasted, Settings};
 
 use crate::frame::{Trouble, capitalised, is_mark};
-use crate::secret::Secret;
+use crate::secret::{Secret, live};
 use crate::store;
 use challenge::Challenge;
 use dpop::{Heard, Mended, Prover, Side};
@@ -424,9 +424,10 @@ impl Cause {
     }
 }
 
-/// Somebody else's text, fit for a terminal, a log or a chat window: no control or direction marks, at most `longest`
-/// characters (T25).
+/// A server's text, fit for a terminal, a log or a chat window: no control or direction marks, no secret that was shown
+/// to a server and is said back, at most `longest` characters.
 pub(crate) fn plain(text: &str, longest: usize) -> String {
+    let text = live::without(text); // first: half a secret would not be found
     let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut plain: String = clean.filter(|c| !is_mark(*c)).take(longest + 1).collect();
     if plain.chars().count() > longest {

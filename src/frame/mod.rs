@@ -6,6 +6,7 @@
 //!
 //! JSON-RPC 2.0; MCP `basic/messages` for the rules on ids.
 
+mod batch;
 mod id;
 mod members;
 mod trouble;
@@ -16,13 +17,15 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
+use crate::secret::live;
+pub use batch::MAX_BATCH;
 pub use id::Id;
 pub use members::member_of;
 pub use trouble::Trouble;
 pub(crate) use trouble::capitalised;
 
+use batch::Batch;
 use members::Members;
 
 /// One JSON-RPC message on one line.
@@ -98,21 +101,23 @@ impl Parsed {
         if !text.starts_with('[') {
             return Frame::parse(text).map(Self::One);
         }
-        let members: Vec<&RawValue> =
-            serde_json::from_str(text).map_err(|error| not_json(&error))?;
-        if members.is_empty() {
-            return Err(Malformed {
-                id: None,
-                code: INVALID_REQUEST,
-                reason: "an empty batch".into(),
-            });
+        let refused = |reason: String| Malformed {
+            id: None,
+            code: INVALID_REQUEST,
+            reason,
+        };
+        match batch::read(text).map_err(|error| not_json(&error))? {
+            Batch::Members(members) if members.is_empty() => Err(refused("an empty batch".into())),
+            Batch::Members(members) => Ok(Self::Batch(
+                members
+                    .into_iter()
+                    .map(|member| Frame::parse(member.get()))
+                    .collect(),
+            )),
+            Batch::TooLarge => Err(refused(format!(
+                "a batch of more than {MAX_BATCH} messages"
+            ))),
         }
-        Ok(Self::Batch(
-            members
-                .into_iter()
-                .map(|member| Frame::parse(member.get()))
-                .collect(),
-        ))
     }
 }
 
@@ -123,8 +128,10 @@ impl Frame {
     /// Text that is not JSON, or JSON that is not a JSON-RPC 2.0 message.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+        // The whole text, before any of it is believed: below, member names are read as bytes, where serde_json lets raw
+        // control characters pass. With one of these the peer would read another name than mcpipe (RFC 8259 section 7).
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
         if !text.starts_with('{') {
-            serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
             return Err(Malformed {
                 id: None,
                 code: INVALID_REQUEST,
@@ -318,10 +325,11 @@ impl Malformed {
     }
 }
 
-/// A stranger's words made fit for a terminal or a chat window: control and escape characters and [marks](is_mark) out,
-/// at most `limit` characters (T25).
+/// A peer's words made fit for a terminal or a chat window: control and escape characters, [marks](is_mark) and live
+/// secrets out, at most `limit` characters.
 pub fn printable(text: &str, limit: usize) -> String {
-    text.chars()
+    live::without(text)
+        .chars()
         .filter(|c| !c.is_control() && !is_mark(*c))
         .take(limit)
         .collect()

@@ -110,6 +110,26 @@ fn a_batch_is_judged_member_by_member() {
     );
     assert_eq!(Parsed::read("[]").unwrap_err().code, INVALID_REQUEST);
     assert_eq!(Parsed::read("[1,").unwrap_err().code, PARSE_ERROR);
+    assert_eq!(Parsed::read("[1]]").unwrap_err().code, PARSE_ERROR);
+}
+
+#[test]
+fn a_batch_has_a_bound_that_is_looked_at_while_it_is_read() {
+    let of = |members: usize| format!("[{}]", vec!["{}"; members].join(","));
+    let Parsed::Batch(members) = Parsed::read(&of(MAX_BATCH)).unwrap() else {
+        panic!("not a batch")
+    };
+    assert_eq!(members.len(), MAX_BATCH);
+    let refused = Parsed::read(&of(MAX_BATCH + 1)).unwrap_err();
+    assert_eq!(refused.code, INVALID_REQUEST);
+    assert_eq!(refused.reason, "a batch of more than 1000 messages");
+    // One reply for all of it, and no text of megabytes taken apart.
+    assert_eq!(
+        Parsed::read(&of(4_000_000)).unwrap_err().code,
+        INVALID_REQUEST
+    );
+    let unfinished = of(MAX_BATCH + 1).replace(']', ",");
+    assert_eq!(Parsed::read(&unfinished).unwrap_err().code, PARSE_ERROR);
 }
 
 #[test]
@@ -212,3 +232,120 @@ fn an_id_that_a_server_writes_in_its_own_way_is_like_the_hosts() {
         assert_eq!(id(ours).is_like(&id(theirs)), is_like, "{ours} {theirs}");
     }
 }
+/// Member names that only a careless reader takes for `id`, `result` or `method`, and text that is no JSON.
+#[test]
+fn text_that_the_host_would_read_differently_is_refused() {
+    for name in ["i\nd", "i\rd", "\nid", "id\t", "i\0d", "\u{1}", "\u{1f}x"] {
+        for text in [
+            format!(r#"{{"jsonrpc":"2.0","id":1,"{name}":2,"result":{{}}}}"#),
+            format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"{name}":2}}}}"#),
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{{"a":{{"{name}":2}}}}}}"#),
+            format!(r#"[{{"jsonrpc":"2.0","method":"m","{name}":2}}]"#),
+            format!(r#"{{"jsonrpc":"2.0","id":1,"result":"{name}"}}"#),
+        ] {
+            let code = match Parsed::read(&text) {
+                Err(malformed) => malformed.code,
+                Ok(Parsed::Batch(members)) => members[0].as_ref().unwrap_err().code,
+                Ok(Parsed::One(frame)) => panic!("taken: {:?}", frame.text()),
+            };
+            assert_eq!(code, PARSE_ERROR, "{text:?}");
+        }
+    }
+}
+
+/// The outline as any other reader of JSON finds it, written again in one form.
+fn outline_elsewhere(text: &str) -> Result<String, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let id = value.get("id").map(ToString::to_string);
+    let method = value.get("method").map(ToString::to_string);
+    Ok(format!(
+        "{id:?} {method:?} {}",
+        value.get("error").is_some()
+    ))
+}
+
+fn outline_here(frame: &Frame) -> String {
+    let id = frame.id().map(|id| {
+        let value: Value = serde_json::from_str(id.text()).unwrap();
+        value.to_string()
+    });
+    let method = frame.method().map(|it| quoted(it).to_string());
+    let failed = matches!(frame.outline(), Outline::Response { failed: true, .. });
+    format!("{id:?} {method:?} {failed}")
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        failure_persistence: None,
+        ..Default::default()
+    })]
+    #[test]
+    fn what_is_accepted_is_json_and_is_written_with_the_outline_that_was_read(
+        seed in 0..SEEDS.len(),
+        changes in proptest::collection::vec((0_usize..200, 0..PIECES.len(), 0_usize..3), 0..4),
+    ) {
+        let mut text: Vec<char> = SEEDS[seed].chars().collect();
+        for (place, piece, taken) in changes {
+            let place = place % (text.len() + 1);
+            let end = (place + taken).min(text.len());
+            text.splice(place..end, PIECES[piece].chars());
+        }
+        let text: String = text.into_iter().collect();
+        let frames = match Parsed::read(&text) {
+            Err(_) => Vec::new(),
+            Ok(Parsed::One(frame)) => vec![frame],
+            Ok(Parsed::Batch(members)) => members.into_iter().flatten().collect(),
+        };
+        for frame in frames {
+            let again = Frame::parse(frame.text()).unwrap();
+            assert_eq!(again.outline(), frame.outline());
+            assert!(!frame.text().contains(['\n', '\r']));
+            match outline_elsewhere(frame.text()) {
+                Ok(elsewhere) => {
+                    // A null id is no id, in an answer.
+                    let elsewhere = elsewhere.replace(r#"Some("null")"#, "None");
+                    assert_eq!(outline_here(&frame), elsewhere, "{:?}", frame.text());
+                }
+                // JSON all the same (RFC 8259 sections 6 and 8.2), which passes untouched.
+                Err(why) => assert!(
+                    why.contains("number out of range") || why.contains("surrogate") || why.contains("hex escape"),
+                    "{why}: {:?}", frame.text()
+                ),
+            }
+        }
+    }
+}
+
+const SEEDS: [&str; 5] = [
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"id":2}}}"#,
+    r#"{"jsonrpc":"2.0","id":"x","result":{"content":[{"type":"text","text":"t"}]}}"#,
+    r#"{ "id" : 1.50 , "jsonrpc" : "2.0" , "error" : { "code" : -32601 , "message" : "no" } }"#,
+    r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1e3}}"#,
+    r#"[{"jsonrpc":"2.0","id":7,"method":"ping"},{"jsonrpc":"2.0","id":7,"result":{}}]"#,
+];
+const PIECES: [&str; 24] = [
+    "\n",
+    "\r",
+    "\0",
+    "\t",
+    "\u{1}",
+    "\u{7f}",
+    "\u{feff}",
+    "\"",
+    "\\",
+    "\\u0069",
+    "\\ud800",
+    "\\n",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"id\":2,",
+    "\"method\":\"m\",",
+    "\"error\":{},",
+    "0",
+    "-",
+    "\u{2028}",
+];

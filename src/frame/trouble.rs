@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id};
+use crate::secret::live;
 
 /// Something that went wrong on the bridge's side of a request, in words for a person reading it in a chat window and
 /// in data for a program (E-13: the code is never one of a peer's).
@@ -72,14 +73,15 @@ impl Trouble {
     }
 
     fn reply_with(&self, id: &Id, code: i64, requested: Option<&str>) -> Frame {
+        // A server's own words may be in here, and a token that it said back in them.
         let mut data = serde_json::Map::new();
         data.insert("source".into(), "mcpipe".into());
         data.insert("kind".into(), self.kind.into());
         if let Some(hint) = &self.hint {
-            data.insert("hint".into(), hint.as_str().into());
+            data.insert("hint".into(), live::without(hint).into());
         }
         if let Some(url) = &self.url {
-            data.insert("url".into(), url.as_str().into());
+            data.insert("url".into(), live::without(url).into());
         }
         if let Some(status) = self.status {
             data.insert("status".into(), status.into());
@@ -99,7 +101,12 @@ impl Trouble {
             Some(hint) => format!("{} {}", self.message, capitalised(hint)),
             None => self.message.clone(),
         };
-        Frame::error(Some(id), code, &message, Some(&Value::Object(data)))
+        Frame::error(
+            Some(id),
+            code,
+            &live::without(&message),
+            Some(&Value::Object(data)),
+        )
     }
 }
 

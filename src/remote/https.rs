@@ -25,6 +25,7 @@ use crate::auth::Credential;
 use crate::auth::challenge::Challenge;
 use crate::auth::dpop::{Mended, NONCE_WANTED};
 use crate::frame::Parsed;
+use crate::secret::live;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
@@ -188,6 +189,7 @@ impl Https {
             let now = (self.settings.now)();
             credential.apply_with(&mut headers, method.as_str(), url, nonce, now);
         }
+        note_secrets(&headers);
         let mut request = self.client.request(method, url.clone());
         if let Verb::Post(frame) = outgoing.verb {
             headers.insert(CONTENT_TYPE, JSON);
@@ -462,6 +464,16 @@ fn is_ours(name: &HeaderName) -> bool {
                 | "transfer-encoding"
                 | "upgrade"
         )
+}
+
+/// Whatever proves who the user is may be said back by the server. A proof of possession is good once and never again.
+fn note_secrets(headers: &HeaderMap) {
+    for (_, value) in headers
+        .iter()
+        .filter(|(name, value)| value.is_sensitive() && name.as_str() != "dpop")
+    {
+        live::note_header(&String::from_utf8_lossy(value.as_bytes()));
+    }
 }
 
 /// Gives the turn back when the answer begins, or before, where a server takes its time.

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::{Body, Entry, Headers, Verb};
-use crate::secret::Secret;
+use crate::secret::{Secret, live};
 
 /// Remembers what must not be seen, and what stands for it.
 #[derive(Debug, Default)]
@@ -121,11 +121,11 @@ impl Redactor {
                 }
             }
             Entry::Event { x, mut event } => {
-                // HTTP+SSE's endpoint carries the session in its query (H-18).
-                if event.kind.as_deref() == Some("endpoint") {
-                    event.data = self.endpoint(&event.data);
-                }
-                event.data = self.text(&event.data);
+                // HTTP+SSE's endpoint carries the session in its query (MCP 2024-11-05, transports).
+                event.data = match event.kind.as_deref() {
+                    Some("endpoint") => self.endpoint(&event.data),
+                    _ => self.text(&event.data),
+                };
                 event.id = event.id.map(|id| self.text(&id));
                 Entry::Event { x, event }
             }
@@ -185,7 +185,11 @@ impl Redactor {
 
     /// Replaces known secrets, also where JSON spells them with escapes.
     fn text(&self, text: &str) -> String {
-        let mut text = text.to_owned();
+        let mut text = live::replaced(text, |secret| {
+            let known = self.known.iter().find(|(known, _)| known.same_as(secret));
+            known.map_or(HIDDEN, |(_, stand_in)| stand_in)
+        })
+        .into_owned();
         for (secret, stand_in) in &self.known {
             let secret = secret.expose();
             if secret.len() < SHORTEST {

@@ -1,0 +1,234 @@
+//! Live secrets: what this process shows to servers to prove who its user is.
+//!
+//! A server may say a token back: in a challenge, in an error's description, in the result of a tool. So whatever is
+//! sent as a proof is noted here first, and whatever mcpipe writes for others (the log, a recording, an error for the
+//! host, a message at the terminal) is looked through for it, in the spellings that headers, forms and JSON give it.
+//!
+//! One registry for the process, because the log is one for the process. It holds the [`MOST`] secrets that were used
+//! last, in memory only, and wipes those it forgets.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::{PoisonError, RwLock};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use super::Secret;
+
+/// How many secrets are held.
+const MOST: usize = 256;
+/// Shorter texts, in bytes, are no secrets worth the name, and stand in too much else.
+const SHORTEST: usize = 8;
+/// What stands in a secret's place.
+pub const HIDDEN: &str = "(redacted)";
+
+static LIVE: RwLock<Live> = RwLock::new(Live {
+    spellings: VecDeque::new(),
+    finder: None,
+});
+
+struct Live {
+    /// The spellings of each secret, itself first. The last was used last.
+    spellings: VecDeque<Vec<Secret>>,
+    /// Finds them all. `None` until the next look after a change.
+    finder: Option<AhoCorasick>,
+}
+
+/// Notes a secret that is about to be sent. Texts of less than eight bytes are passed over.
+pub fn note(secret: &str) {
+    if secret.len() < SHORTEST {
+        return;
+    }
+    let mut live = LIVE.write().unwrap_or_else(PoisonError::into_inner);
+    let is_it = |known: &Vec<Secret>| known.first().is_some_and(|it| it.expose() == secret);
+    // Most often the last one, once more.
+    if live.spellings.back().is_some_and(is_it) {
+        return;
+    }
+    if let Some(at) = live.spellings.iter().rposition(is_it) {
+        if let Some(known) = live.spellings.remove(at) {
+            live.spellings.push_back(known);
+            live.finder = None; // it counts them in this order
+        }
+        return;
+    }
+    if live.spellings.len() >= MOST {
+        live.spellings.pop_front();
+    }
+    live.spellings.push_back(spellings(secret));
+    live.finder = None;
+}
+
+/// Notes the proof in the value of a header: what follows the scheme of `Authorization`, and the password of `Basic`
+/// (RFC 9110 section 11.4, RFC 7617); otherwise the value.
+pub fn note_header(value: &str) {
+    let (scheme, proof) = value.split_once(' ').unwrap_or(("", value));
+    note(proof.trim());
+    if !scheme.is_empty() {
+        note(value.trim());
+    }
+    if scheme.eq_ignore_ascii_case("basic")
+        && let Ok(pair) = STANDARD_NO_PAD.decode(proof.trim().trim_end_matches('='))
+        && let Ok(pair) = String::from_utf8(pair)
+        && let Some((_, password)) = pair.split_once(':')
+    {
+        note(password);
+    }
+}
+
+/// The text with [`HIDDEN`] wherever a live secret stood in it.
+pub fn without(text: &str) -> Cow<'_, str> {
+    replaced(text, |_| HIDDEN)
+}
+
+/// The text with what `instead` gives for a secret wherever that stood in it, in whatever spelling.
+pub fn replaced<'a>(text: &'a str, instead: impl Fn(&str) -> &'a str) -> Cow<'a, str> {
+    {
+        let live = LIVE.read().unwrap_or_else(PoisonError::into_inner);
+        if live.finder.is_some() || live.spellings.is_empty() {
+            return live.replaced(text, instead);
+        }
+    }
+    let mut live = LIVE.write().unwrap_or_else(PoisonError::into_inner);
+    live.prepare();
+    live.replaced(text, instead)
+}
+
+impl Live {
+    fn prepare(&mut self) {
+        if self.finder.is_none() {
+            let all = self.spellings.iter().flatten().map(Secret::expose);
+            // It fails for patterns of gigabytes only.
+            let mut finder = AhoCorasick::builder();
+            self.finder = finder
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(all)
+                .ok();
+        }
+    }
+
+    fn replaced<'a>(&self, text: &'a str, instead: impl Fn(&str) -> &'a str) -> Cow<'a, str> {
+        let Some(finder) = &self.finder else {
+            return Cow::Borrowed(match self.spellings.is_empty() {
+                true => text,
+                false => HIDDEN,
+            });
+        };
+        if !finder.is_match(text) {
+            return Cow::Borrowed(text);
+        }
+        let mut shown = String::with_capacity(text.len());
+        finder.replace_all_with(text, &mut shown, |found, _, shown| {
+            shown.push_str(
+                self.secret(found.pattern().as_usize())
+                    .map_or(HIDDEN, &instead),
+            );
+            true
+        });
+        Cow::Owned(shown)
+    }
+
+    /// Whose spelling that is, counted through all of them.
+    fn secret(&self, mut spelling: usize) -> Option<&str> {
+        for spellings in &self.spellings {
+            match spelling.checked_sub(spellings.len()) {
+                None => return spellings.first().map(Secret::expose),
+                Some(left) => spelling = left,
+            }
+        }
+        None
+    }
+}
+
+/// A secret as it stands in a header, in a form or a query, in JSON, and in the encodings in which servers repeat what
+/// they were sent.
+fn spellings(secret: &str) -> Vec<Secret> {
+    let json = serde_json::Value::from(secret).to_string();
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let mut all = vec![secret.to_owned()];
+    let others = [
+        json.get(1..json.len() - 1).unwrap_or_default().to_owned(),
+        json.replace('/', "\\/")
+            .get(1..)
+            .and_then(|text| text.strip_suffix('"'))
+            .unwrap_or_default()
+            .to_owned(),
+        form.replace('+', "%20"),
+        lowered(&form),
+        form,
+        STANDARD_NO_PAD.encode(secret),
+        URL_SAFE_NO_PAD.encode(secret),
+        secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
+    ];
+    for spelling in others {
+        if !all.contains(&spelling) {
+            all.push(spelling);
+        }
+    }
+    all.into_iter().map(Secret::new).collect()
+}
+
+/// A percent-encoded text with its hexadecimal digits in lower case.
+fn lowered(form: &str) -> String {
+    let mut pieces = form.split('%');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        text.push('%');
+        let (digits, rest) = piece.split_at_checked(2).unwrap_or((piece, ""));
+        text.push_str(&digits.to_ascii_lowercase());
+        text.push_str(rest);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_was_sent_is_found_in_every_spelling() {
+        note_header("Bearer t0ken/with+signs=\"x\"~");
+        for said in [
+            "t0ken/with+signs=\"x\"~",
+            r#"t0ken/with+signs=\"x\"~"#,
+            r#"t0ken\/with+signs=\"x\"~"#,
+            "t0ken%2Fwith%2Bsigns%3D%22x%22%7E",
+            "t0ken%2fwith%2bsigns%3d%22x%22%7e",
+            "dDBrZW4vd2l0aCtzaWducz0ieCJ+",
+            "dDBrZW4vd2l0aCtzaWducz0ieCJ-",
+            "74306b656e2f776974682b7369676e733d2278227e",
+        ] {
+            let text = format!("it said: {said}, twice: {said}");
+            assert_eq!(
+                without(&text),
+                "it said: (redacted), twice: (redacted)",
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_password_of_basic_is_a_secret_and_short_texts_are_none() {
+        note_header(&format!(
+            "Basic {}",
+            STANDARD_NO_PAD.encode("user:pa55word-of-basic")
+        ));
+        note("seven77");
+        assert_eq!(without("user:pa55word-of-basic"), "user:(redacted)");
+        assert_eq!(without("seven77"), "seven77");
+    }
+
+    #[test]
+    fn what_is_used_stays_and_what_is_not_is_forgotten() {
+        // The registry is the process's: other tests may add a few of their own.
+        for number in 0..MOST * 2 {
+            note(&format!("rotated-secret-{number:04}"));
+            note("a-key-that-stays");
+        }
+        assert_eq!(without("a-key-that-stays"), HIDDEN);
+        assert_eq!(without("rotated-secret-0511"), HIDDEN);
+        assert_eq!(without("rotated-secret-0000"), "rotated-secret-0000");
+    }
+}
