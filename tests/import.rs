@@ -1,9 +1,12 @@
 //! `mcpipe import mcp-remote`, the real binary in a home of its own: what it finds, what it leaves alone, what it says.
 //! What mcp-remote itself wrote is taken over in tests/outside/import.test.mjs; signing in is not needed for any of this.
 
+mod files; // configuration files: whose word they are, and what they cannot say
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::Duration;
 
 use mcpipe::migrate::command;
 use mcpipe::migrate::key::{self, Form};
@@ -56,25 +59,24 @@ impl Home {
     }
 
     async fn import(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = Command::new(env!("CARGO_BIN_EXE_mcpipe"))
-            .args(["import", "mcp-remote"])
+        let mut command = self.command();
+        command
             .args(arguments)
+            .env("MCP_REMOTE_CONFIG_DIR", self.path(".mcp-auth"));
+        said(command).await
+    }
+
+    /// The command, in the home and with nothing of this process's environment.
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcpipe"));
+        command
+            .args(["import", "mcp-remote"])
             .env_clear()
             .env("HOME", self.0.path())
             .env("MCPIPE_HOME", self.path("mcpipe"))
-            .env("MCP_REMOTE_CONFIG_DIR", self.path(".mcp-auth"))
             .current_dir(self.0.path())
-            .output()
-            .await
-            .unwrap();
-        let text = [stdout, stderr].concat();
-        let text = String::from_utf8(text).unwrap();
-        assert!(!text.contains("s3cret"), "{text}");
-        (status.code(), text)
+            .kill_on_drop(true);
+        command
     }
 
     fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
@@ -92,6 +94,19 @@ impl Home {
         found.sort();
         found
     }
+}
+
+/// The exit code and all that was said, in which no secret of the store is.
+async fn said(mut command: Command) -> (Option<i32>, String) {
+    let ended = tokio::time::timeout(Duration::from_secs(60), command.output());
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = ended.await.expect("it ends").unwrap();
+    let text = String::from_utf8([stdout, stderr].concat()).unwrap();
+    assert!(!text.contains("s3cret"), "{text}");
+    (status.code(), text)
 }
 
 #[tokio::test]
@@ -179,7 +194,7 @@ async fn configuration_that_cannot_be_read_is_named_and_the_rest_goes_on() {
     home.keep(KEY, "tokens.json", TOKENS);
     home.write(".gemini/settings.json", "{ /* mcp-remote */ s3cret s3cret");
     home.write(
-        ".mcp.json",
+        ".claude.json",
         r#"{"x": {"command": "npx", "args": ["mcp-remote", "nowhere"]}}"#,
     );
     let (code, text) = home.import(&["--dry-run"]).await;

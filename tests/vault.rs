@@ -4,6 +4,7 @@ mod agent;
 mod commands;
 mod crashes;
 mod files;
+mod order;
 mod processes;
 mod secrets;
 mod slots;

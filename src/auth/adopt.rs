@@ -2,9 +2,9 @@
 //!
 //! What came from elsewhere is believed as little as possible: the server is asked who its authorization server is, as in
 //! any sign-in, and only if that is the one the tokens are said to come from are they kept. Where it is not said, a renewal
-//! there has to succeed first. Tokens this vault already has are never replaced by older ones.
-//!
-//! security.md R1, T8; migration.md section 5.
+//! has to succeed first, at the authorization server that the MCP server itself names and nowhere else: a refresh token
+//! and a client's secret are good for whoever is shown them. Tokens this vault already has are never replaced by older
+//! ones.
 
 use std::time::Duration;
 
@@ -29,12 +29,22 @@ use crate::store::{self, Expected, Kind, Vault};
 /// What another program holds for one server.
 #[derive(Debug, Default)]
 pub struct Foreign {
-    /// Who issued it, if that is known.
+    /// The authorization server that issued the tokens, if that was written down.
     pub issuer: Option<String>,
+    /// The authorization server that registered the client, if that was written down.
+    pub registered_by: Option<String>,
     /// The tokens.
     pub tokens: Option<ForeignTokens>,
-    /// Whom they were issued to.
+    /// The client they were issued to.
     pub client: Option<ForeignClient>,
+}
+
+impl Foreign {
+    /// The authorization servers that are written down, the tokens' first.
+    fn issuers(&self) -> impl Iterator<Item = &str> {
+        let both = [&self.issuer, &self.registered_by];
+        both.into_iter().filter_map(Option::as_deref)
+    }
 }
 
 /// Tokens from elsewhere.
@@ -107,6 +117,16 @@ pub enum Error {
         /// Whom the server names.
         found: String,
     },
+    /// The user fixed an authorization server that the MCP server does not name, and no issuer is written down.
+    #[error(
+        "it is not written down who issued it, and the server signs in at {found}, not at {fixed}"
+    )]
+    NotNamed {
+        /// The user's.
+        fixed: String,
+        /// The server's.
+        found: String,
+    },
     /// The client's secret has ended.
     #[error("its client's secret has ended")]
     ClientExpired,
@@ -156,16 +176,29 @@ pub async fn adopt(
     }
     let named = challenge.and_then(|challenge| challenge.resource_metadata.as_deref());
     let resource = discovery::protected_resource(http, &settings.url, named).await?;
+    let is_proven = foreign.issuer.is_some();
+    let fixed = settings.authorization_server.as_deref();
     let preference = Preference {
-        fixed: settings.authorization_server.as_deref(),
-        held: foreign.issuer.as_deref(),
+        fixed: fixed.filter(|_| is_proven),
+        // Among those that the server names.
+        held: foreign.issuers().next().or(fixed),
     };
     let server = discovery::authorization_server(http, &resource, preference).await?;
-    if let Some(held) = &foreign.issuer
-        && !same_issuer(server.issuer(), held)
+    // Either of them: a secret that one authorization server gave is not for another.
+    if let Some(held) = foreign
+        .issuers()
+        .find(|held| !same_issuer(server.issuer(), held))
     {
         return Err(Error::OtherIssuer {
             held: super::plain(held, 200),
+            found: super::plain(server.issuer(), 200),
+        });
+    }
+    if let Some(fixed) = fixed
+        && !same_issuer(server.issuer(), fixed)
+    {
+        return Err(Error::NotNamed {
+            fixed: super::plain(fixed, 200),
             found: super::plain(server.issuer(), 200),
         });
     }
@@ -191,7 +224,6 @@ pub async fn adopt(
         keep_client(&registered, &issuer, settings, vault).await?;
         return Ok(Adopted::Client { issuer });
     };
-    let is_proven = foreign.issuer.is_some();
     let mut entry = entry(tokens, client, &resource, &server, settings);
     if entry.refresh.is_none() && (entry.has_expired(now) || entry.access.expose().is_empty()) {
         return Err(Error::Ended);

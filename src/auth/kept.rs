@@ -17,6 +17,8 @@ use crate::store::{self, Kind, Vault};
 /// One kept sign-in; no secrets. Times are seconds since 1970.
 #[derive(Clone, Debug)]
 pub struct Status {
+    /// The write of the vault that put it there: the newest has the highest.
+    pub revision: u64,
     /// The MCP server.
     pub resource: String,
     /// Which identity there.
@@ -87,6 +89,7 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
             continue;
         };
         found.push(Status {
+            revision: kept.rev,
             provider: quirks(&entry.issuer).name,
             quirks: quirks(&entry.issuer).words(),
             learned: entry.learned.words(),

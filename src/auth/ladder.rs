@@ -270,15 +270,15 @@ impl House {
                 continue;
             };
             let entry = Entry::read(&found.content).ok_or(Cause::ForeignEntry)?;
-            // A newer sign-in without a key is somebody's who wants it so (`--dpop off`).
-            let rank = |entry: &Entry| (rank(entry).0, entry.is_bound(), rank(entry).1);
-            if self.settings.dpop.allows(entry.is_bound())
-                && best
-                    .as_ref()
-                    .is_none_or(|kept| rank(&entry) > rank(&kept.entry))
+            let kept = Kept {
+                name,
+                rev: found.rev,
+                entry,
+            };
+            if self.settings.dpop.allows(kept.entry.is_bound())
+                && best.as_ref().is_none_or(|best| kept.rank() > best.rank())
             {
-                let rev = found.rev;
-                best = Some(Kept { name, rev, entry });
+                best = Some(kept);
             }
         }
         Ok(best)
@@ -365,6 +365,17 @@ fn revision(rev: u64) -> Expected {
     }
 }
 
+impl Kept {
+    /// Which of two is used: the one that lives, then the one that is bound (a newer sign-in without a key is another
+    /// user's of the vault, who wants it so with `--dpop off`), then the one that was written last. The vault counts its
+    /// writes; clocks are coarse, and go backwards. Entries that were written together, by `vault rekey`, have their time.
+    fn rank(&self) -> (bool, bool, u64, u64) {
+        let (is_alive, obtained_at) = rank(&self.entry);
+        (is_alive, self.entry.is_bound(), self.rev, obtained_at)
+    }
+}
+
+/// The same for one that the vault would not take, and so has not counted.
 fn rank(entry: &Entry) -> (bool, u64) {
     (entry.state != State::NeedsLogin, entry.obtained_at)
 }

@@ -22,8 +22,15 @@ pub struct ImportArgs {
     /// Takes over this server only, typed as for mcp-remote; --header, --resource and the like as well
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    /// Looks in this project's configuration file too; those in the current directory are only listed, for others may have written them
+    #[arg(long = "project", value_name = "FILE", conflicts_with = "url")]
+    pub projects: Vec<std::path::PathBuf>,
     /// Takes over what this command line used, as it stands in a client's configuration
-    #[arg(last = true, value_name = "npx mcp-remote …", conflicts_with = "url")]
+    #[arg(
+        last = true,
+        value_name = "npx mcp-remote …",
+        conflicts_with_all = ["url", "projects"]
+    )]
     pub command: Vec<String>,
     /// How to reach it.
     #[command(flatten)]
@@ -37,6 +44,13 @@ pub struct ImportArgs {
     /// What is said on stderr.
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+impl ImportArgs {
+    /// Whether the user said which server; otherwise clients' configuration says which there are.
+    pub fn names_one_server(&self) -> bool {
+        self.url.is_some() || !self.command.is_empty()
+    }
 }
 
 /// Whose sign-ins can be taken over.
@@ -67,20 +81,19 @@ impl CompatArgs {
 }
 
 /// What the bridge would be asked by the words of an mcp-remote command line. As in mcp-remote, words it does not know are
-/// passed over, and a value flag at the end counts for nothing.
+/// passed over, flags of ours that are not its own among them, and a value flag at the end counts for nothing.
 ///
 /// # Errors
 /// clap's: a value it cannot take.
 pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, clap::Error> {
     let command = Asked::command();
     let known = |name: &str| {
-        let argument = command.get_arguments().find(|argument| {
+        command.get_arguments().any(|argument| {
             argument.get_long() == Some(name)
                 || argument
                     .get_all_aliases()
                     .is_some_and(|aliases| aliases.contains(&name))
-        })?;
-        Some(argument.get_action().takes_values())
+        })
     };
     let mut kept = vec!["mcpipe".to_owned()];
     let mut places = 0;
@@ -95,22 +108,19 @@ pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, clap::Error> {
             places += 1;
             continue;
         };
-        match known(name) {
-            Some(true) => {
-                let value = words.next();
-                kept.extend(value.map(|value| format!("--{name}={value}")));
-            }
-            Some(false) => kept.push(word.clone()),
-            None if WITH_VALUES.contains(&name) => _ = words.next(),
-            None => {}
+        if WITH_VALUES.contains(&name) {
+            let value = words.next().filter(|_| known(name));
+            kept.extend(value.map(|value| format!("--{name}={value}")));
+        } else if SWITCHES.contains(&name) && known(name) {
+            kept.push(word.clone());
         }
     }
     let asked = super::parse(kept.into_iter().map(Into::into))?;
     Ok(asked.bridge)
 }
 
-/// mcp-remote's flags with a value, for those this bridge does not take (yet).
-const WITH_VALUES: [&str; 20] = [
+/// mcp-remote's own flags with a value.
+const WITH_VALUES: [&str; 19] = [
     "header",
     "header-file",
     "ignore-tool",
@@ -130,7 +140,22 @@ const WITH_VALUES: [&str; 20] = [
     "token-endpoint",
     "resource",
     "authorize-param",
-    "scope",
+];
+
+/// mcp-remote's own flags without one.
+const SWITCHES: [&str; 12] = [
+    "allow-http",
+    "clean",
+    "client-credentials",
+    "debug",
+    "device-code",
+    "disable-cookies",
+    "disable-resource-parameter",
+    "enable-proxy",
+    "ipv4",
+    "keep-alive",
+    "silent",
+    "use-id-token",
 ];
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
             let kept = kept
                 .into_iter()
                 .filter(|kept| kept.resource == resource && kept.account == account)
-                .max_by_key(|kept| kept.obtained_at);
+                .max_by_key(|kept| kept.revision);
             let Some(kept) = kept else {
                 return Err(Failure::new(
                     Kind::Failed,

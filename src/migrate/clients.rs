@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
+use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// How a configuration is written.
@@ -50,6 +51,7 @@ pub fn servers(text: &str, language: Language) -> Result<Vec<Server>, String> {
             toml::from_str(text).map_err(|error: toml::de::Error| position(error.message()))?
         }
         Language::Yaml => {
+            check_yaml(text)?;
             let documents =
                 YamlLoader::load_from_str(text).map_err(|error| position(error.info()))?;
             Value::Array(documents.iter().map(plain).collect())
@@ -62,6 +64,47 @@ pub fn servers(text: &str, language: Language) -> Result<Vec<Server>, String> {
 
 /// Deeper than any client nests.
 const DEEPEST: usize = 32;
+
+/// More than any client's configuration holds, in values of YAML.
+const MOST: usize = 100_000;
+
+/// Refuses YAML that would take the stack or the memory of this process: its loader calls itself for each level, and
+/// copies what an alias names, so that a few lines may stand for billions of values.
+fn check_yaml(text: &str) -> Result<(), String> {
+    let mut parser = Parser::new_from_str(text);
+    // The anchor and the size of each collection that is open.
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    let mut sizes: HashMap<usize, usize> = HashMap::new();
+    let mut total = 0_usize;
+    loop {
+        let (event, _) = parser
+            .next_token()
+            .map_err(|error| position(error.info()))?;
+        let (anchor, size) = match event {
+            Event::StreamEnd => return Ok(()),
+            Event::Alias(anchor) => (0, sizes.get(&anchor).copied().unwrap_or(1)),
+            Event::Scalar(_, _, anchor, _) => (anchor, 1),
+            Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => {
+                open.push((anchor, 1));
+                if open.len() > 2 * DEEPEST {
+                    return Err("nested too deeply".to_owned());
+                }
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => open.pop().unwrap_or_default(),
+            _ => continue,
+        };
+        sizes.insert(anchor, size);
+        match open.last_mut() {
+            Some((_, sum)) => *sum = sum.saturating_add(size),
+            None => total = total.saturating_add(size),
+        }
+        let sum = open.last().map_or(total, |(_, sum)| *sum);
+        if sum > MOST {
+            return Err("too many values".to_owned());
+        }
+    }
+}
 
 fn position(error: &str) -> String {
     crate::frame::printable(error.lines().next().unwrap_or_default(), 120)
@@ -206,7 +249,25 @@ mod tests {
         }
         assert_eq!(servers("", Language::Json).unwrap(), []);
         assert_eq!(servers("", Language::Yaml).unwrap(), []);
-        let deep = format!("{}{}", "[".repeat(400), "]".repeat(400));
-        assert_eq!(servers(&deep, Language::Json).unwrap_or_default(), []);
+        let dashes = format!("a:\n  {}b", "- ".repeat(100_000));
+        assert!(servers(&dashes, Language::Yaml).is_err());
+        let mut aliases = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..9 {
+            let last = format!("*a{}, ", level - 1).repeat(10);
+            aliases += &format!("a{level}: &a{level} [{last}]\n");
+        }
+        assert!(servers(&aliases, Language::Yaml).is_err());
+        let shared = "x: &x {cmd: c}\ny: *x\n";
+        assert_eq!(servers(shared, Language::Yaml).unwrap().len(), 2);
+        for depth in [400, 100_000] {
+            let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            for language in [Language::Json, Language::Toml, Language::Yaml] {
+                let deep = match language {
+                    Language::Toml => format!("a={deep}"),
+                    _ => deep.clone(),
+                };
+                assert_eq!(servers(&deep, language).unwrap_or_default(), []);
+            }
+        }
     }
 }

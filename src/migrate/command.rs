@@ -29,8 +29,8 @@ pub struct Invocation {
     pub client_metadata_url: Option<String>,
     /// `--token-endpoint`, as a URL prints.
     pub token_endpoint: Option<String>,
-    /// The client was registered beforehand (`--static-oauth-client-info`), and is kept nowhere.
-    pub has_static_client: bool,
+    /// `--static-oauth-client-info`: the client was registered beforehand, and is kept nowhere.
+    pub static_client: Option<String>,
     /// The ID token is what it shows the server.
     pub use_id_token: bool,
 }
@@ -101,7 +101,7 @@ pub fn read(
         authorize_params: parameters(&rest)?,
         client_metadata_url: document.map(str::to_owned),
         token_endpoint: token_endpoint(&rest)?,
-        has_static_client: value("--static-oauth-client-info").is_some(),
+        static_client: value("--static-oauth-client-info").map(str::to_owned),
         use_id_token: has("--use-id-token"),
     })
 }

@@ -42,6 +42,7 @@ pub fn tokens(bytes: &[u8], written: u64, now: u64, use_id_token: bool) -> Optio
     let id_token_ends = id_token.as_deref().and_then(jwt_end);
     let access = id_token.unwrap_or(file.access_token);
     let refresh = file.refresh_token.filter(|token| !token.is_empty());
+    let issuer = issuer(file.issuer)?;
     if access.is_empty() && refresh.is_none() {
         return None;
     }
@@ -64,7 +65,7 @@ pub fn tokens(bytes: &[u8], written: u64, now: u64, use_id_token: bool) -> Optio
             granted: file.scope.as_deref().map(Scopes::parse),
             requested: file.requested_scope.as_deref().map(Scopes::parse),
         },
-        issuer: file.issuer.filter(|issuer| !issuer.is_empty()),
+        issuer,
     })
 }
 
@@ -73,6 +74,7 @@ pub fn client(bytes: &[u8]) -> Option<Client> {
     let file: ClientFile = serde_json::from_slice(bytes).ok()?;
     let ends = file.client_secret_expires_at.as_ref().and_then(seconds);
     let secret = file.client_secret.filter(|secret| !secret.is_empty());
+    let issuer = issuer(file.issuer)?;
     (!file.client_id.is_empty()).then(|| Client {
         client: ForeignClient {
             id: file.client_id,
@@ -81,8 +83,20 @@ pub fn client(bytes: &[u8]) -> Option<Client> {
             method: file.token_endpoint_auth_method,
             redirect_uri: file.redirect_uris.into_iter().next(),
         },
-        issuer: file.issuer.filter(|issuer| !issuer.is_empty()),
+        issuer,
     })
+}
+
+/// An issuer, if one is written down; `None` if what is written there can be none (RFC 8414 section 2: it is a URL).
+#[expect(
+    clippy::option_option,
+    reason = "the outer says whether the file is one of mcp-remote's, the inner whether it names an issuer"
+)]
+fn issuer(written: Option<String>) -> Option<Option<String>> {
+    match written.filter(|issuer| !issuer.is_empty()) {
+        Some(issuer) if issuer.chars().any(char::is_control) => None,
+        issuer => Some(issuer),
+    }
 }
 
 /// `<hash>_refresh_in_progress.json`: until when it holds, in milliseconds since 1970. `None` if it is no lease.
@@ -246,6 +260,8 @@ mod tests {
             "{}",
             r#"{"access_token":1}"#,
             r#"{"access_token":""}"#,
+            r#"{"access_token":"a","client_id":"c","issuer":"https://as.example\n"}"#,
+            r#"{"access_token":"a","client_id":"c","issuer":"https://as.ex\u0000ample"}"#,
         ] {
             assert!(tokens(text.as_bytes(), 0, 0, false).is_none(), "{text}");
             assert!(client(text.as_bytes()).is_none(), "{text}");

@@ -9,18 +9,31 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// The command lines of all processes of this machine that can be seen, as words.
+/// The command lines of this user's processes, as words. What other users run is not the user's mcp-remote, and no reason
+/// to look at the files that their arguments name.
 pub fn command_lines() -> Vec<Vec<String>> {
     let entries = std::fs::read_dir(Path::new("/proc")).into_iter().flatten();
     let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
     let processes = entries
         .flatten()
-        .filter(|entry| entry.file_name().to_str().is_some_and(is_number));
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_number))
+        .filter(|entry| entry.metadata().is_ok_and(|found| is_ours(&found)));
     processes
         .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
         .filter_map(|line| String::from_utf8(line).ok())
         .map(|line| line.split_terminator('\0').map(str::to_owned).collect())
         .collect()
+}
+
+#[cfg(unix)]
+fn is_ours(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    metadata.uid() == rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn is_ours(_: &std::fs::Metadata) -> bool {
+    true
 }
 
 /// Whether an mcp-remote answers on one of the ports it would use, for this key.

@@ -1,7 +1,10 @@
-//! Which servers to look for: the files' names cannot be read backwards, so somebody has to say what was typed.
+//! Which servers to look for: the files' names cannot be read backwards, so the user or a client's configuration has to say
+//! what was typed.
+//!
+//! What a configuration file says is data. The user's own files lead to candidates; a project's are listed, and lead to
+//! candidates only where the user names them. Of none does more count than what mcp-remote itself was told.
 
-use std::fs;
-use std::io::Read as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cli::import::{ImportArgs, as_bridge};
@@ -10,7 +13,7 @@ use crate::frame::printable;
 use crate::migrate::clients::{self, Server};
 use crate::migrate::command::{self, Invocation};
 use crate::migrate::key::{self, Form};
-use crate::migrate::places::{self, Folders, Place};
+use crate::migrate::places::{self, Author, Folders, Place};
 use crate::migrate::{launch, stash};
 use crate::report::Failure;
 use crate::settings::Surroundings;
@@ -18,14 +21,12 @@ use crate::settings::Surroundings;
 /// A server that mcp-remote was started for.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// Which client says so; empty if the person did.
+    /// The entries of clients' configurations that name it; none if the user did.
     pub said_by: Vec<String>,
     /// What mcp-remote was asked.
     pub asked: Invocation,
     /// What that asks of mcpipe.
     pub target: TargetArgs,
-    /// The environment it was started in.
-    pub around: Surroundings,
     /// Where mcp-remote kept its files.
     pub base: PathBuf,
 }
@@ -39,73 +40,92 @@ pub(super) struct Hit {
     pub key: String,
 }
 
-/// Candidates, and what could not be understood on the way, for a person.
+/// Candidates, and for the user what else there is.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     pub list: Vec<Candidate>,
+    /// What could not be understood on the way.
     pub unread: Vec<String>,
+    /// Files of a project that the user has not named: where, and the servers in them.
+    pub of_projects: Vec<(PathBuf, Vec<String>)>,
 }
 
 /// All that are known of.
 ///
 /// # Errors
-/// What the person typed makes no sense.
+/// What the user typed makes no sense.
 pub(super) fn all(
     args: ImportArgs,
     around: &Surroundings,
     folders: &Folders,
 ) -> Result<Candidates, Failure> {
-    let from = args.from.clone();
-    let base = move |around: &Surroundings| {
-        let named = around.get("MCP_REMOTE_CONFIG_DIR").map(PathBuf::from);
-        let usual = || folders.home.join(".mcp-auth");
-        from.clone().or(named).unwrap_or_else(usual)
-    };
+    let named = around.get("MCP_REMOTE_CONFIG_DIR").map(PathBuf::from);
+    let usual = named.unwrap_or_else(|| folders.home.join(".mcp-auth"));
     let mut found = Candidates::default();
-    if args.url.is_some() || !args.command.is_empty() {
+    if args.names_one_server() {
+        let base = args.from.clone().unwrap_or(usual);
         let (asked, target) = typed(args)?;
         found.list.push(Candidate {
             said_by: Vec::new(),
-            base: base(around),
             asked,
             target,
-            around: around.clone(),
+            base,
         });
         return Ok(found);
     }
-    for place in places::all(folders) {
+    let named = args.projects.iter().cloned().map(Place::named);
+    for place in places::all(folders).into_iter().chain(named) {
+        let at = printable(&place.path.to_string_lossy(), 500);
         let servers = match servers(&place) {
             Ok(servers) => servers,
+            Err(why) if place.author == Author::Named => {
+                let why = format!("cannot use --project {at}: {why}");
+                return Err(Failure::usage(why).hint("name a client's configuration file"));
+            }
             Err(why) => {
-                found
-                    .unread
-                    .push(format!("{}: {why}", place.path.display()));
+                found.unread.push(format!("{at}: {why}"));
                 continue;
             }
         };
-        for server in servers {
-            let Some(words) = launch::arguments(&server.words) else {
-                continue;
-            };
-            let name = printable(&server.name, 100);
-            let said_by = format!("{}: {name}", place.client);
-            match understood(&words, &args.network) {
-                Ok((asked, target)) => {
-                    let mut around = around.clone();
-                    around.variables.extend(server.environment);
-                    found.add(Candidate {
-                        said_by: vec![said_by],
-                        base: base(&around),
-                        asked,
-                        target,
-                        around,
-                    });
-                }
+        let started = servers
+            .into_iter()
+            .filter_map(|server| Some((launch::arguments(&server.words)?, server)));
+        if place.author == Author::Project {
+            let is_named =
+                |named: &PathBuf| std::path::absolute(named).ok().as_ref() == Some(&place.path);
+            let told: Vec<_> = started
+                .map(|(words, server)| told(&server.name, &words))
+                .collect();
+            if !told.is_empty() && !args.projects.iter().any(is_named) {
+                found.of_projects.push((place.path, told));
+            }
+            continue;
+        }
+        for (words, server) in started {
+            let said_by = format!("{}: {}", place.client, printable(&server.name, 100));
+            // From a project's file that would be a store of the project's making.
+            let theirs = server.environment.get("MCP_REMOTE_CONFIG_DIR");
+            let theirs = theirs.filter(|_| place.author == Author::User);
+            let base = args.from.clone().or(theirs.map(PathBuf::from));
+            match configured(&words, &args) {
+                Ok((asked, target)) => found.add(Candidate {
+                    said_by: vec![said_by],
+                    base: base.unwrap_or_else(|| usual.clone()),
+                    asked,
+                    target,
+                }),
                 Err(why) => found.unread.push(format!("{said_by}: {why}")),
             }
         }
     }
     Ok(found)
+}
+
+/// A server in a file that is not believed, for a person.
+fn told(name: &str, words: &[String]) -> String {
+    let url = words.iter().find(|word| word.contains("://"));
+    let url = url.map(|url| printable(url, 200)).unwrap_or_default();
+    format!("{} {url}", printable(name, 100))
 }
 
 impl Candidates {
@@ -148,11 +168,11 @@ impl Candidate {
     }
 }
 
-/// The person's own word: `--url` and flags, or a whole command line.
+/// The user's own word: `--url` and flags, or a whole command line.
 fn typed(args: ImportArgs) -> Result<(Invocation, TargetArgs), Failure> {
     if !args.command.is_empty() {
-        let words = launch::arguments(&args.command).unwrap_or(args.command);
-        return understood(&words, &args.network).map_err(|why| {
+        let words = launch::arguments(&args.command).unwrap_or_else(|| args.command.clone());
+        return copied(&words, &args).map_err(|why| {
             Failure::usage(why).hint("after `--` comes a command line of mcp-remote")
         });
     }
@@ -176,34 +196,94 @@ fn typed(args: ImportArgs) -> Result<(Invocation, TargetArgs), Failure> {
     if args.sign_in.disable_resource_parameter {
         words.push("--disable-resource-parameter".to_owned());
     }
-    let asked = command::read(&words, &read_header_file)
+    let asked = command::read(&words, &places::read_header_file)
         .map_err(|why| Failure::usage(why).hint("type it as it was typed for mcp-remote"))?;
     Ok((asked, target(args.url, args.network, args.sign_in)))
 }
 
-fn understood(words: &[String], network: &NetworkArgs) -> Result<(Invocation, TargetArgs), String> {
-    let asked = command::read(words, &read_header_file).map_err(|why| why.to_string())?;
+/// A command line of mcp-remote that the user typed after `--`: it means what it meant to mcp-remote.
+fn copied(words: &[String], users: &ImportArgs) -> Result<(Invocation, TargetArgs), String> {
+    let asked = command::read(words, &places::read_header_file).map_err(|why| why.to_string())?;
     let bridge = as_bridge(words).map_err(|why| {
         let text = why.to_string();
         let first = text.lines().next().unwrap_or_default();
         printable(first.trim_start_matches("error: "), 200)
     })?;
-    let mut target = target(
-        Some(asked.url.clone()),
-        bridge.target.network,
-        bridge.target.sign_in,
-    );
-    target.network.ca.extend(network.ca.iter().cloned());
-    if network.client_cert.is_some() {
-        target.network.client_cert.clone_from(&network.client_cert);
-        target
-            .network
-            .client_cert_key
-            .clone_from(&network.client_cert_key);
+    let (theirs, mut sign_in) = (bridge.target.network, bridge.target.sign_in);
+    let network = NetworkArgs {
+        headers: theirs.headers,
+        header_files: theirs.header_files,
+        allow_http: users.network.allow_http || theirs.allow_http,
+        ipv4: users.network.ipv4 || theirs.ipv4,
+        disable_cookies: users.network.disable_cookies || theirs.disable_cookies,
+        ..for_any_server(&users.network)
+    };
+    sign_in.account.clone_from(&users.sign_in.account);
+    sign_in.dpop = users.sign_in.dpop;
+    let fixed = &users.sign_in.authorization_server;
+    sign_in.authorization_server.clone_from(fixed);
+    Ok((asked.clone(), target(Some(asked.url), network, sign_in)))
+}
+
+/// A command line of mcp-remote that a configuration file holds. It says which files of mcp-remote's are meant and who
+/// signed in there; a file is data, so it starts nothing, opens nothing, puts no variable of this process anywhere, and
+/// neither trusts nor allows anything. Everything not built here from it is the user's or the default.
+fn configured(words: &[String], users: &ImportArgs) -> Result<(Invocation, TargetArgs), String> {
+    let refuse = |_: &Path| Err(io::ErrorKind::Unsupported.into());
+    let asked = command::read(words, &refuse).map_err(|why| match why {
+        command::Error::HeaderFile { .. } => needs_the_user("--header-file", "a file"),
+        why => why.to_string(),
+    })?;
+    let info = asked.static_client.as_deref().unwrap_or_default();
+    let beyond = match info {
+        info if info.starts_with('@') => Some("a file"),
+        info if info.contains("${") => Some("an environment variable"),
+        _ => None,
+    };
+    if let Some(what) = beyond {
+        return Err(needs_the_user("--static-oauth-client-info", what));
     }
-    target.network.allow_private |= network.allow_private;
-    target.network.allow_http |= network.allow_http;
-    Ok((asked, target))
+    let literal = asked
+        .headers
+        .iter()
+        .filter(|(_, value)| !value.contains("${"));
+    let network = NetworkArgs {
+        headers: literal
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect(),
+        ..for_any_server(&users.network)
+    };
+    let sign_in = SignInArgs {
+        resource: asked.resource.clone(),
+        disable_resource_parameter: asked.omits_resource,
+        client_metadata_url: asked.client_metadata_url.clone(),
+        static_oauth_client_info: asked.static_client.clone(),
+        use_id_token: asked.use_id_token,
+        // The user's.
+        account: users.sign_in.account.clone(),
+        client_name: users.sign_in.client_name.clone(),
+        dpop: users.sign_in.dpop,
+        auth_timeout: users.sign_in.auth_timeout,
+        ..SignInArgs::default()
+    };
+    Ok((asked.clone(), target(Some(asked.url), network, sign_in)))
+}
+
+fn needs_the_user(flag: &str, what: &str) -> String {
+    format!(
+        "its {flag} names {what}, which takes your word: give its whole command line after `--`"
+    )
+}
+
+/// The user's flags about the network, without those that are meant for one server.
+fn for_any_server(users: &NetworkArgs) -> NetworkArgs {
+    NetworkArgs {
+        headers: Vec::new(),
+        header_files: Vec::new(),
+        header_command: None,
+        bearer: None,
+        ..users.clone()
+    }
 }
 
 fn target(url: Option<String>, network: NetworkArgs, sign_in: SignInArgs) -> TargetArgs {
@@ -216,30 +296,11 @@ fn target(url: Option<String>, network: NetworkArgs, sign_in: SignInArgs) -> Tar
     }
 }
 
-fn read_header_file(path: &Path) -> std::io::Result<String> {
-    fs::read_to_string(path)
-}
-
 /// The servers in a configuration file; none if there is no file.
 fn servers(place: &Place) -> Result<Vec<Server>, String> {
-    let file = match fs::File::open(&place.path) {
-        Ok(file) => file,
-        Err(error) => {
-            use std::io::ErrorKind::{NotADirectory, NotFound};
-            return match error.kind() {
-                NotFound | NotADirectory => Ok(Vec::new()),
-                _ => Err(error.to_string()),
-            };
-        }
-    };
-    let mut text = String::new();
-    let read = file.take(LARGEST).read_to_string(&mut text);
-    read.map_err(|error| error.to_string())?;
-    if !text.contains("mcp-remote") {
-        return Ok(Vec::new());
+    let text = places::read(place).map_err(|why| why.to_string())?;
+    match text.filter(|text| text.contains("mcp-remote")) {
+        Some(text) => clients::servers(&text, place.language),
+        None => Ok(Vec::new()),
     }
-    clients::servers(&text, place.language)
 }
-
-/// Claude Code keeps whole conversations in its configuration. In bytes.
-const LARGEST: u64 = 256 << 20;

@@ -19,7 +19,7 @@ use crate::auth::{self, Announce};
 use crate::cli::import::ImportArgs;
 use crate::cli::{LogArgs, NetworkArgs, SignInArgs, TargetArgs, VaultArgs};
 use crate::migrate::kept;
-use crate::migrate::places::Folders;
+use crate::migrate::places::{self, Folders};
 use crate::migrate::stash::{self, Kept, Lease};
 use crate::migrate::{command, key, launch, running};
 use crate::remote::https::Https;
@@ -40,13 +40,17 @@ pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure>
         return Err(Failure::usage(error).hint("leave out --vault none"));
     }
     let (dry_run, keep) = (args.dry_run, args.keep);
-    let is_single = args.url.is_some() || !args.command.is_empty();
+    let is_single = args.names_one_server();
     let usual = args
         .from
         .clone()
         .or_else(|| around.get("MCP_REMOTE_CONFIG_DIR").map(PathBuf::from))
         .unwrap_or_else(|| folders.home.join(".mcp-auth"));
-    let Candidates { list, unread } = candidates::all(args, around, &folders)?;
+    let Candidates {
+        list,
+        unread,
+        of_projects,
+    } = candidates::all(args, around, &folders)?;
     let mut report = Report::default();
     let mut taken: Vec<(PathBuf, String)> = Vec::new();
     for candidate in &list {
@@ -58,6 +62,7 @@ pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure>
         let import = Import {
             candidate,
             hit,
+            around,
             vault: &vault,
             keep,
         };
@@ -73,6 +78,7 @@ pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure>
     if !is_single {
         let bases = list.iter().map(|candidate| &candidate.base);
         report.orphans(bases.chain([&usual]), &taken);
+        report.of_projects(&of_projects);
     }
     report.conclude(dry_run, keep)
 }
@@ -81,6 +87,7 @@ pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure>
 struct Import<'a> {
     candidate: &'a Candidate,
     hit: Hit,
+    around: &'a Surroundings,
     vault: &'a Vault,
     keep: bool,
 }
@@ -161,16 +168,15 @@ impl Import<'_> {
         let challenge = challenge(&remote).await.unwrap_or_default();
         let _lease = self.lease().await?;
         let found = self.look()?;
-        let (mut issuers, mut foreign) = (Vec::new(), Foreign::default());
+        let mut foreign = Foreign::default();
         if let Some(read) = found.tokens {
-            issuers.push(read.issuer);
+            foreign.issuer = read.issuer;
             foreign.tokens = Some(read.tokens);
         }
         if let Some(read) = found.client {
-            issuers.push(read.issuer);
+            foreign.registered_by = read.issuer;
             foreign.client = Some(read.client);
         }
-        foreign.issuer = issuers.into_iter().flatten().next();
         let challenge = challenge.as_ref();
         let adopted = adopt::adopt(foreign, challenge, &settings, self.vault, &http)
             .await
@@ -186,11 +192,7 @@ impl Import<'_> {
 
     /// The settings of a bridge started with the same words, so that it finds the entry.
     fn settings(&self) -> Result<(Target, auth::Settings), Error> {
-        let Candidate {
-            target: args,
-            around,
-            ..
-        } = self.candidate;
+        let (args, around) = (&self.candidate.target, self.around);
         // A header may need what only the client's own environment has; for signing in it is not needed.
         let target = settings::target(args, around)
             .or_else(|_| settings::target(&without_headers(args), around))
@@ -263,7 +265,7 @@ async fn is_running(candidate: &Candidate) -> bool {
     let key = candidate.key();
     let is_it = |words: &Vec<String>| {
         let words = launch::arguments(words).unwrap_or_default();
-        let asked = command::read(&words, &|path| std::fs::read_to_string(path));
+        let asked = command::read(&words, &places::read_header_file);
         asked.is_ok_and(|asked| key::of(&asked, key::Form::Full) == key)
     };
     if running::command_lines().iter().any(is_it) {

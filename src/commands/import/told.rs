@@ -81,7 +81,7 @@ impl Report {
                     format!("{tense} {}", httpdate::fmt_http_date(end))
                 });
                 let renewal = match (&read.tokens.refresh, client, &candidate.asked) {
-                    (Some(_), _, asked) if asked.has_static_client => "can be renewed",
+                    (Some(_), _, asked) if asked.static_client.is_some() => "can be renewed",
                     (Some(_), Some(_), _) => "can be renewed",
                     _ => "cannot be renewed",
                 };
@@ -155,6 +155,29 @@ impl Report {
         }
     }
 
+    /// Files of a project, and the servers they would have taken over.
+    pub(super) fn of_projects(&mut self, files: &[(PathBuf, Vec<String>)]) {
+        if files.is_empty() {
+            return;
+        }
+        self.text.push_str(
+            "\nNot taken: others may have written what lies in a project. If you trust a file, name it with --project:\n",
+        );
+        for (path, servers) in files {
+            let path = printable(&path.to_string_lossy(), 500);
+            let mut named = servers
+                .iter()
+                .take(SHOWN)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ");
+            if let Some(more) = servers.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                let _ = write!(named, ", and {more} more");
+            }
+            let _ = writeln!(self.text, "  {path}  {named}");
+        }
+    }
+
     /// Files that nobody claims.
     pub(super) fn orphans<'a>(
         &mut self,
@@ -172,7 +195,8 @@ impl Report {
                     .any(|(path, taken)| *path == directory.path && *taken == key);
                 if !is_taken {
                     let at = directory.path.join(&key);
-                    let _ = writeln!(lines, "  {}_*  {}", at.display(), orphan(&directory, &key));
+                    let at = printable(&at.to_string_lossy(), 500);
+                    let _ = writeln!(lines, "  {at}_*  {}", orphan(&directory, &key));
                 }
             }
         }
@@ -210,7 +234,7 @@ impl Report {
         if !self.plain.is_empty() {
             text.push_str("\nThese hold secrets that anybody can read who can read your files; delete them when all works:\n");
             for path in &self.plain {
-                let _ = writeln!(text, "  {}", path.display());
+                let _ = writeln!(text, "  {}", printable(&path.to_string_lossy(), 500));
             }
         }
         print(&text)?;
@@ -227,6 +251,9 @@ impl Report {
         }
     }
 }
+
+/// Servers that are named of one file.
+const SHOWN: usize = 10;
 
 /// What can be said of files nobody claims, without a secret.
 fn orphan(directory: &stash::Directory, key: &str) -> String {
