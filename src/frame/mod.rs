@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::secret::live;
 pub use batch::MAX_BATCH;
