@@ -4,7 +4,7 @@
 //! stream, whatever exchange asked; and when the stream is lost, the session is, and the answers still owed with it.
 
 use super::{Gate, Legacy, Pending, refusal_trouble};
-use crate::era::{Action, ExchangeId, Listen, Standing};
+use crate::era::{Action, ExchangeId, Listen, Standing, detect};
 use crate::frame::Trouble;
 use crate::remote::Refusal;
 
@@ -63,12 +63,13 @@ impl State {
 }
 
 impl Legacy {
-    /// Whether a refusal of the first POST may mean a remote that speaks only HTTP+SSE (V-08, E-08).
+    /// Whether a refusal of the first POST may mean a remote that speaks only HTTP+SSE.
     pub(super) fn falls_back(&self, refusal: &Refusal) -> bool {
         self.transport == Transport::HttpFirst
             && !self.sse.is_chosen
             && !self.is_reopening
             && self.sse.other_failed.is_none()
+            && !detect::is_modern_error(refusal)
             && matches!(refusal.status, 400 | 404 | 405 | 406 | 415 | 422)
     }
 
