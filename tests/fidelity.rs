@@ -314,6 +314,7 @@ impl Between {
                         let id = post.frame.id().unwrap();
                         self.answers(&post, Frame::result(id, DISCOVERED).text());
                     }
+                    ("initialize", Pair::LegacyHost) => self.brings(post.exchange, refused(400)),
                     ("initialize", Pair::ModernHost) => {
                         let id = post.frame.id().unwrap();
                         self.answers(&post, Frame::result(id, INITIALIZED).text());

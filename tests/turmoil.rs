@@ -69,7 +69,12 @@ fn cases() -> impl Strategy<Value = Case> {
         2 => Just(Transport::HttpFirst),
         1 => select(vec![Transport::SseFirst, Transport::SseOnly]),
     ];
-    let remembered = select(vec![None, Some(Verdict::Legacy), Some(Verdict::Modern)]);
+    let remembered = select(vec![
+        None,
+        Some(Verdict::Legacy),
+        Some(Verdict::Modern),
+        Some(Verdict::Both),
+    ]);
     let beginning = (host, protocol, transport, remembered, any::<bool>());
     (beginning, vec(ops(), 0..90), any::<bool>()).prop_map(|(beginning, ops, leaves)| {
         let (host, protocol, transport, remembered, knows) = beginning;

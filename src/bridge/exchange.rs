@@ -240,7 +240,7 @@ impl<R: Remote> Road<R> {
                 }
                 _ => None,
             };
-            let Some(pause) = pause.filter(|_| sends < MAX_SENDS) else {
+            let Some(pause) = pause.filter(|_| sends < MAX_SENDS && !post.is_probe) else {
                 return sent;
             };
             tracing::debug!(exchange = exchange.0, ?pause, "sending again");

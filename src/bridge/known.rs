@@ -25,7 +25,10 @@ const MAX_SIZE: usize = 64 * 1024;
 impl<R: Remote> Bridge<R> {
     /// What the remote was found to be is remembered with its date, so that later starts need not ask.
     pub(super) fn remember(&mut self) {
-        let verdict = self.translator.verdict();
+        let verdict = self.translator.verdict().map(|verdict| Learned {
+            verdict,
+            is_legacy_untried: self.translator.is_legacy_untried(),
+        });
         let is_new = verdict != self.verdict;
         let known = self.translator.take_discovered();
         if !is_new && known.is_none() {
@@ -54,7 +57,8 @@ pub(super) fn beginning(settings: &Settings) -> Beginning {
     if getrandom::fill(&mut seed).is_err() {
         tracing::warn!("the system gives no random numbers: parked calls can be guessed");
     }
-    let remembered = verdict(&settings.facts, now);
+    let learned = verdict(&settings.facts, now);
+    let remembered = learned.map(|learned| learned.verdict);
     let known = match remembered {
         Some(Verdict::Modern) => known(&settings.facts, now),
         _ => Vec::new(),
@@ -63,6 +67,7 @@ pub(super) fn beginning(settings: &Settings) -> Beginning {
         protocol: settings.protocol,
         transport: settings.transport,
         remembered,
+        is_legacy_untried: learned.is_some_and(|learned| learned.is_legacy_untried),
         known: known.into_iter().map(|(known, ..)| known).collect(),
         server: settings.server.clone(),
         seed,
@@ -71,13 +76,25 @@ pub(super) fn beginning(settings: &Settings) -> Beginning {
     }
 }
 
+/// What an earlier start has found out about the eras of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Learned {
+    verdict: Verdict,
+    is_legacy_untried: bool,
+}
+
 /// Remembers which era the server speaks, or that nobody can tell. Blocks for one small write.
-fn learn_verdict(facts: &Facts, verdict: Option<Verdict>, now: SystemTime) {
+fn learn_verdict(facts: &Facts, learned: Option<Learned>, now: SystemTime) {
+    let verdict = learned.map(|learned| learned.verdict);
     if verdict != Some(Verdict::Modern) {
         facts.learn(DISCOVER, Value::Null);
     }
     let era = verdict.map_or("unknown", Verdict::word);
-    facts.learn(ERA, json!({ "era": era, "at": seconds(now) }));
+    let is_tried = !learned.is_some_and(|learned| learned.is_legacy_untried);
+    facts.learn(
+        ERA,
+        json!({ "era": era, "at": seconds(now), "initializeTried": is_tried }),
+    );
 }
 
 /// Remembers what a modern server has said of itself, if it may be repeated. Blocks for one small write.
@@ -107,11 +124,16 @@ fn learn_known(facts: &Facts, new: Known, now: SystemTime) {
     facts.learn(DISCOVER, all.unwrap_or(Value::Null));
 }
 
-fn verdict(facts: &Facts, now: u64) -> Option<Verdict> {
+fn verdict(facts: &Facts, now: u64) -> Option<Learned> {
     let known = facts.recall(ERA)?;
     let age = now.checked_sub(known.get("at")?.as_u64()?)?;
-    // A stale legacy verdict never fails by itself, so it is not believed for ever (protocol.md 2.2).
-    (age < BELIEVED.as_secs()).then(|| Verdict::from_word(known.get("era")?.as_str()?))?
+    let learned = Learned {
+        verdict: Verdict::from_word(known.get("era")?.as_str()?)?,
+        // Versions of mcpipe that know two verdicts only do not write it; theirs are found out anew.
+        is_legacy_untried: !known.get("initializeTried")?.as_bool()?,
+    };
+    // A stale legacy verdict never fails by itself, so it is not believed for ever.
+    (age < BELIEVED.as_secs()).then_some(learned)
 }
 
 /// What is known and not too old, with when it was said and until when it may be repeated.
@@ -203,15 +225,40 @@ mod tests {
     fn an_era_is_believed_for_a_week_and_takes_the_word_of_the_other_with_it() {
         let home = tempfile::tempdir().unwrap();
         let facts = facts(&home);
-        learn_verdict(&facts, Some(Verdict::Modern), at(1000));
+        let learned = |verdict| Learned {
+            verdict,
+            is_legacy_untried: false,
+        };
+        learn_verdict(&facts, Some(learned(Verdict::Modern)), at(1000));
         learn_known(&facts, word("{}", PUBLIC), at(1000));
-        assert_eq!(verdict(&facts, 1000), Some(Verdict::Modern));
+        assert_eq!(verdict(&facts, 1000), Some(learned(Verdict::Modern)));
         assert_eq!(verdict(&facts, 1000 + 7 * 24 * 3600), None);
         assert_eq!(verdict(&facts, 999), None);
-        learn_verdict(&facts, Some(Verdict::Legacy), at(1000));
-        assert_eq!(verdict(&facts, 1000), Some(Verdict::Legacy));
+        learn_verdict(&facts, Some(learned(Verdict::Legacy)), at(1000));
+        assert_eq!(verdict(&facts, 1000), Some(learned(Verdict::Legacy)));
         assert!(recalled(&facts, 1000).is_empty());
         learn_verdict(&facts, None, at(1000));
         assert_eq!(verdict(&facts, 1000), None);
+    }
+
+    #[test]
+    fn what_was_remembered_before_there_were_three_verdicts_is_found_out_anew() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = facts(&home);
+        for word in ["modern", "legacy", "both", "a word of a version to come"] {
+            facts.learn(ERA, json!({ "era": word, "at": 1000 }));
+            assert_eq!(verdict(&facts, 1000), None, "{word}");
+        }
+        for (word, is_tried, expected) in [
+            ("both", true, Some((Verdict::Both, false))),
+            ("modern", false, Some((Verdict::Modern, true))),
+            ("unknown", true, None),
+        ] {
+            let known = json!({ "era": word, "at": 1000, "initializeTried": is_tried });
+            facts.learn(ERA, known);
+            let found = verdict(&facts, 1000);
+            let found = found.map(|it| (it.verdict, it.is_legacy_untried));
+            assert_eq!(found, expected, "{word}");
+        }
     }
 }

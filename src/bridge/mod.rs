@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authorizer;
-use crate::era::{Action, ExchangeId, Protocol, Translator, Transport, Verdict};
+use crate::era::{Action, ExchangeId, Protocol, Translator, Transport};
 use crate::facts::Facts;
 use crate::frame::{Frame, Parsed};
 use crate::remote::Remote;
@@ -155,7 +155,7 @@ struct Bridge<R> {
     translator: Translator,
     passed: Passed,
     /// The verdict that has been remembered.
-    verdict: Option<Verdict>,
+    verdict: Option<known::Learned>,
     inflight: Inflight,
     reception: Reception,
     running: HashMap<ExchangeId, Running>,

@@ -54,8 +54,10 @@ impl<R: Remote> Road<R> {
                 }
             };
             match opened {
-                Ok(Answer::Stream(_, mut events)) => {
-                    self.announce(exchange, &mut is_announced).await;
+                Ok(Answer::Stream(head, mut events)) => {
+                    if !std::mem::replace(&mut is_announced, true) {
+                        self.tell(exchange, Arrival::Opened(head)).await;
+                    }
                     let mut brought = Brought::new(&self.outstanding, None);
                     streak.opened();
                     self.read_awake(
@@ -97,7 +99,7 @@ impl<R: Remote> Road<R> {
         }
     }
 
-    /// Lets the host's next frames go: the stream is open, or will not be for a while.
+    /// Lets the host's next frames go: the stream will not be open for a while. The head has no status then.
     async fn announce(&self, exchange: ExchangeId, is_announced: &mut bool) {
         if !std::mem::replace(is_announced, true) {
             self.tell(exchange, Arrival::Opened(Head::default())).await;

@@ -1,8 +1,9 @@
-//! Which era the remote speaks: one question, and what counts as an answer (protocol.md 2.2).
+//! Which era the remote speaks: one question, and what counts as an answer.
 //!
-//! The question is `server/discover`. An `initialize` sent first would be cheaper for legacy remotes, but dual-era servers
-//! do more on their modern path, and a stray `initialize` is a failure to the conformance suite (architecture.md 14.3).
-//! Signing in, unreachable hosts and servers in trouble say nothing about an era (V-10).
+//! The question is `server/discover`. An `initialize` sent first would be cheaper for legacy remotes, but a client that
+//! sends it to a server that has refused it fails the conformance suite (`request-metadata`). Whatever is no answer of a
+//! modern server to the question leaves it to `initialize` (2026-07-28, basic/versioning: "anything else identifies a
+//! legacy server").
 
 use std::time::Duration;
 
@@ -21,6 +22,10 @@ pub(crate) const MODERN: &str = "2026-07-28";
 /// The legacy revisions, newest first.
 pub(crate) const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
+/// What a user can do about a server that was asked the modern way and will not serve this host so.
+pub(crate) const OTHER_ERA: &str =
+    "If the server also has the protocol of 2025-11-25 and before, --protocol legacy speaks that.";
+
 const UNSUPPORTED_VERSION: i64 = -32022;
 const HEADER_MISMATCH: i64 = -32020;
 const MISSING_CAPABILITY: i64 = -32021;
@@ -34,15 +39,28 @@ pub(crate) enum Finding {
     Nothing,
     /// A modern remote, and its `DiscoverResult`.
     Modern(String),
-    /// A legacy remote, or one that may be.
+    /// A legacy remote: the answer is one that such remotes give to what they do not know.
     Legacy,
+    /// No answer of a modern remote, and none that legacy remotes are known for: `initialize` decides.
+    Unclear(Trouble),
     /// A modern remote that wants the question again.
     Again,
-    /// A modern remote, by a code that only such have (V-14), that does not answer; this is why.
+    /// A modern remote, by a code that only such have, that does not answer; this is why.
     Refuses(Trouble),
-    /// Neither; this is why.
-    Unknown(Trouble),
+    /// A modern remote that speaks other revisions than mcpipe; this is what it names.
+    Unsupported(Trouble),
+    /// The question was not sent, or not in the way it has to be: the fault is on this side, or a user is needed.
+    Unasked(Trouble),
 }
+
+/// Kinds of trouble that are met before the remote is: another request would meet them too, and may bother the user again.
+const ON_THIS_SIDE: [&str; 5] = [
+    "vault",
+    "header_command",
+    "client_certificate",
+    "leaving",
+    "sign_in_needed",
+];
 
 /// The question, with what the host that it is asked for declares in its `_meta`.
 pub(crate) fn question(id: &Id, meta: &Object) -> Frame {
@@ -119,16 +137,77 @@ pub(crate) fn judge(arrival: &Arrival, was_asked_again: bool) -> Finding {
         Arrival::Frame(frame) if frame.is_response() => judge_answer(frame, was_asked_again),
         Arrival::Frame(_) => Finding::Nothing,
         // A server that takes a question and says nothing to it does not know what it was asked.
-        Arrival::Accepted(_) | Arrival::GivenUp(_) => Finding::Legacy,
+        Arrival::Accepted(_) => Finding::Legacy,
         Arrival::Refused(refusal) | Arrival::LostWithSession(refusal) => {
             judge_refusal(refusal, was_asked_again)
         }
-        Arrival::Failed(trouble) => Finding::Unknown(trouble.clone()),
+        // A credential that the user brought may be refused for this one method only; it has a status.
+        Arrival::Failed(trouble)
+            if ON_THIS_SIDE.contains(&trouble.kind) && trouble.status.is_none() =>
+        {
+            Finding::Unasked(trouble.clone())
+        }
+        Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => Finding::Unclear(trouble.clone()),
         Arrival::Ended => {
             let cut = Trouble::new("cut", "The server ended its response without an answer.");
-            Finding::Unknown(cut.retryable())
+            Finding::Unclear(cut.retryable())
         }
     }
+}
+
+/// Whether the server itself has said something to the question, whatever it was: trouble on the way there, and a
+/// challenge that was not met, say nothing of the question.
+pub(crate) fn was_answered(trouble: &Trouble) -> bool {
+    !matches!(
+        trouble.kind,
+        "unreachable" | "timed_out" | "cut" | "sign_in_needed"
+    )
+}
+
+/// Whether the server has named the revisions that it speaks, in refusing another, and no legacy one is among them: it
+/// is not to be sent `initialize`.
+pub(crate) fn refuses_legacy(arrival: &Arrival) -> bool {
+    let error = match arrival {
+        Arrival::Frame(frame) => Some(frame),
+        Arrival::Refused(refusal) | Arrival::LostWithSession(refusal) => refusal.frame.as_ref(),
+        _ => None,
+    };
+    error.is_some_and(|error| {
+        matches!(
+            judge_error(error, false),
+            Some(Finding::Again | Finding::Unsupported(_))
+        ) && !supported(error).iter().any(is_legacy_revision)
+    })
+}
+
+/// Whether a legacy handshake was answered with a session, or at least a revision, of that era.
+pub(crate) fn is_handshake(answer: &Frame) -> bool {
+    let version = answer
+        .member("result")
+        .and_then(|result| member_of(result, "protocolVersion"));
+    let version: Option<String> = version.and_then(|text| serde_json::from_str(text).ok());
+    version.as_ref().is_some_and(is_legacy_revision)
+}
+
+/// Whether a refusal has one of the codes that only modern servers have.
+pub(crate) fn is_modern_error(refusal: &Refusal) -> bool {
+    let error = refusal.frame.as_ref();
+    error.is_some_and(|error| !matches!(judge_error(error, false), None | Some(Finding::Legacy)))
+}
+
+fn is_legacy_revision(version: &String) -> bool {
+    LEGACY.contains(&version.as_str())
+}
+
+/// The revisions that an error names.
+fn supported(error: &Frame) -> Vec<String> {
+    let data = error
+        .member("error")
+        .and_then(|error| member_of(error, "data"));
+    let supported = data.and_then(|data| member_of(data, "supported"));
+    supported
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }
 
 fn judge_answer(frame: &Frame, was_asked_again: bool) -> Finding {
@@ -141,14 +220,10 @@ fn judge_answer(frame: &Frame, was_asked_again: bool) -> Finding {
     let is_complete = member_of(result, "capabilities").is_some();
     if is_complete && versions.iter().any(|version| version == MODERN) {
         Finding::Modern(result.to_owned())
-    } else if versions.is_empty()
-        || versions
-            .iter()
-            .any(|version| LEGACY.contains(&version.as_str()))
-    {
+    } else if !is_complete || versions.is_empty() || versions.iter().any(is_legacy_revision) {
         Finding::Legacy
     } else {
-        Finding::Unknown(unsupported(&versions))
+        Finding::Unsupported(unsupported(&versions))
     }
 }
 
@@ -160,7 +235,7 @@ fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> Finding {
     match (found, refusal.status) {
         (Some(found), _) => found,
         (None, status) if is_legacy(status) => Finding::Legacy,
-        (None, status) => Finding::Unknown(Trouble {
+        (None, status) => Finding::Unclear(Trouble {
             status: Some(status),
             retryable: status >= 500 || status == 429,
             retry_after: refusal.retry_after,
@@ -169,7 +244,7 @@ fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> Finding {
     }
 }
 
-/// Whether legacy servers refuse what they do not know with this (V-08).
+/// Whether legacy servers refuse what they do not know with this.
 fn is_legacy(status: u16) -> bool {
     matches!(status, 400 | 404 | 405 | 406 | 415 | 422)
 }
@@ -178,7 +253,7 @@ fn code(error: &Frame) -> Option<i64> {
     serde_json::from_str(member_of(error.member("error")?, "code")?).ok()
 }
 
-/// What an error says of the era: only codes that the specification reserves do (V-14).
+/// What an error says of the era: only codes that the specification reserves do.
 fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<Finding> {
     let error: Value = serde_json::from_str(frame.member("error")?).ok()?;
     let code = error.get("code")?.as_i64()?;
@@ -196,11 +271,11 @@ fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<Finding> {
             .any(|version| known.contains(&version.as_str()))
     };
     Some(if speaks(&[MODERN]) && !was_asked_again {
-        Finding::Again // even when it is the version just offered (V-06)
+        Finding::Again // even when it is the version just offered
     } else if speaks(&LEGACY) && !speaks(&[MODERN]) {
         Finding::Legacy
     } else {
-        Finding::Unknown(unsupported(&versions))
+        Finding::Unsupported(unsupported(&versions))
     })
 }
 
@@ -214,12 +289,12 @@ fn refused(code: i64, error: &Value) -> Trouble {
             "The server serves only hosts that can do what this one does not say it can: {}.",
             names.join(", ")
         );
-        return Trouble::new("missing_capability", words);
+        return Trouble::new("missing_capability", words).hint(OTHER_ERA);
     }
     let words = error.get("message").and_then(Value::as_str);
     let words = printable(words.unwrap_or_default(), 300);
     let words = format!("The server refuses the way it is asked what it is ({code}): {words}");
-    Trouble::new("bad_answer", words)
+    Trouble::new("bad_answer", words).hint(OTHER_ERA)
 }
 
 fn unsupported(versions: &[String]) -> Trouble {
@@ -233,7 +308,8 @@ fn unsupported(versions: &[String]) -> Trouble {
     );
     Trouble {
         supported: Some(Box::new(versions.into())),
-        ..Trouble::new("unsupported_version", words).hint("A newer mcpipe may.")
+        ..Trouble::new("unsupported_version", words)
+            .hint(format!("A newer mcpipe may speak one of them. {OTHER_ERA}"))
     }
 }
 
@@ -270,9 +346,11 @@ mod tests {
             Finding::Nothing => "nothing",
             Finding::Modern(_) => "modern",
             Finding::Legacy => "legacy",
+            Finding::Unclear(_) => "unclear",
             Finding::Again => "again",
             Finding::Refuses(_) => "refuses",
-            Finding::Unknown(_) => "unknown",
+            Finding::Unsupported(_) => "unsupported",
+            Finding::Unasked(_) => "unasked",
         }
     }
 
@@ -294,7 +372,7 @@ mod tests {
             ),
             (
                 answer(r#""result":{"supportedVersions":["2031-01-01"],"capabilities":{}}"#),
-                "unknown",
+                "unsupported",
             ),
             (answer(r#""result":{}"#), "legacy"),
             (
@@ -321,16 +399,80 @@ mod tests {
             (refused(404, &error(-32001, "null")), "legacy"),
             (refused(404, "not found"), "legacy"),
             (refused(405, ""), "legacy"),
-            (refused(500, ""), "unknown"),
-            (refused(403, ""), "unknown"),
-            (Arrival::Failed(Trouble::new("unreachable", "x")), "unknown"),
+            (refused(500, ""), "unclear"),
+            (refused(501, &error(-32601, "null")), "unclear"),
+            (refused(403, ""), "unclear"),
+            (refused(409, ""), "unclear"),
+            (Arrival::Ended, "unclear"),
+            (Arrival::Failed(Trouble::new("unreachable", "x")), "unclear"),
+            (Arrival::Failed(Trouble::new("bad_answer", "x")), "unclear"),
+            (Arrival::GivenUp(Trouble::new("timed_out", "x")), "unclear"),
+            (
+                Arrival::Failed(Trouble {
+                    status: Some(401),
+                    ..Trouble::new("sign_in_needed", "x")
+                }),
+                "unclear",
+            ),
+            (
+                Arrival::Failed(Trouble::new("sign_in_needed", "x")),
+                "unasked",
+            ),
+            (
+                Arrival::Failed(Trouble::new("header_command", "x")),
+                "unasked",
+            ),
+            (
+                answer(r#""result":{"supportedVersions":["2026-07-28"]}"#),
+                "legacy",
+            ),
             (Arrival::Opened(crate::remote::Head::default()), "nothing"),
         ] {
             assert_eq!(word(&judge(&arrival, false)), expected, "{arrival:?}");
         }
-        // Asked again once, and refused again: that is final (V-06).
+        // Asked again once, and refused again: that is final.
         let again = refused(400, &error(-32022, r#"{"supported":["2026-07-28"]}"#));
-        assert_eq!(word(&judge(&again, true)), "unknown");
+        assert_eq!(word(&judge(&again, true)), "unsupported");
+    }
+
+    #[test]
+    fn only_a_list_of_revisions_without_a_legacy_one_says_that_initialize_is_not_wanted() {
+        let error = |code: i64, data: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"no","data":{data}}}}}"#
+            )
+        };
+        for (arrival, expected) in [
+            (
+                refused(400, &error(-32022, r#"{"supported":["2026-07-28"]}"#)),
+                true,
+            ),
+            (
+                refused(400, &error(-32022, r#"{"supported":["2031-01-01"]}"#)),
+                true,
+            ),
+            (
+                refused(
+                    400,
+                    &error(-32022, r#"{"supported":["2025-11-25","2026-07-28"]}"#),
+                ),
+                false,
+            ),
+            (refused(400, &error(-32022, "{}")), false),
+            (refused(400, &error(-32020, "{}")), false),
+            (
+                answer(
+                    r#""error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}"#,
+                ),
+                true,
+            ),
+            (
+                answer(r#""result":{"supportedVersions":["2026-07-28"],"capabilities":{}}"#),
+                false,
+            ),
+        ] {
+            assert_eq!(refuses_legacy(&arrival), expected, "{arrival:?}");
+        }
     }
 
     #[test]

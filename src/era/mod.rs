@@ -78,6 +78,8 @@ pub struct Post {
     /// Whether the exchange itself may send it again where nobody knows if it was seen, and that does no harm. Where it may
     /// not, the era does: a modern request goes out again under a new id only (S-13).
     pub may_repeat: bool,
+    /// Whether it asks which era the remote speaks: any answer settles that, so the exchange sends it once.
+    pub is_probe: bool,
     /// How long its answer may take, beside `--call-timeout`: requests of our own do not wait for ever (H-15).
     pub patience: Option<Duration>,
 }
@@ -106,7 +108,7 @@ pub enum Standing {
 /// What an exchange brought. Exactly one of the last six ends it.
 #[derive(Debug)]
 pub enum Arrival {
-    /// The head of a 2xx response; for a standing stream also when none came in good time.
+    /// The head of a 2xx response; for a standing stream also when none came in good time, and then without a status.
     Opened(Head),
     /// HTTP+SSE's `endpoint` event, as written.
     Endpoint(String),

@@ -74,8 +74,25 @@ struct Call {
     progress: Option<f64>,
     /// Its headers were refused once, and made again.
     is_reheaded: bool,
-    /// Its revision was refused once, and it was sent again (V-06).
+    /// Its revision was refused once, and it was sent again.
     is_reversed: bool,
+    /// It asks which era the remote speaks; when it is lost, that is known another way.
+    is_probe: bool,
+}
+
+impl Call {
+    fn new(frame: Frame, patience: Option<Duration>) -> Option<Self> {
+        Some(Self {
+            id: frame.id()?.clone(),
+            frame,
+            patience,
+            losses: 0,
+            progress: None,
+            is_reheaded: false,
+            is_reversed: false,
+            is_probe: false,
+        })
+    }
 }
 
 impl Modern {
@@ -122,19 +139,27 @@ impl Modern {
         patience: Option<Duration>,
         actions: &mut Vec<Action>,
     ) {
-        let Some(id) = frame.id().cloned() else {
-            return;
-        };
-        let call = Call {
-            frame,
-            id,
-            patience,
-            losses: 0,
-            progress: None,
-            is_reheaded: false,
-            is_reversed: false,
-        };
-        self.call(call, actions);
+        if let Some(call) = Call::new(frame, patience) {
+            self.call(call, actions);
+        }
+    }
+
+    /// Takes the question which era the remote speaks: it is sent once, and once more where its revision is refused.
+    pub(crate) fn probe(
+        &mut self,
+        question: Frame,
+        patience: Option<Duration>,
+        actions: &mut Vec<Action>,
+    ) {
+        if let Some(call) = Call::new(question, patience) {
+            self.call(
+                Call {
+                    is_probe: true,
+                    ..call
+                },
+                actions,
+            );
+        }
     }
 
     /// Takes what an exchange brought.
@@ -208,9 +233,26 @@ impl Modern {
         self.listens = Listens::default();
     }
 
-    /// An id that nobody has used.
+    /// An id that no request under way has.
     pub(super) fn fresh_id(&mut self) -> Id {
-        Id::ours(self.mint.number())
+        loop {
+            let id = Id::ours(self.mint.number());
+            let is_it = |call: &Call| {
+                [&call.id, call.frame.id().unwrap_or(&call.id)]
+                    .iter()
+                    .any(|it| it.number() == id.number())
+            };
+            let is_taken = self.open.values().any(|open| match open {
+                Open::Call(call) | Open::Relist(Relist { call, .. }) => is_it(call),
+                Open::Listen(key) => {
+                    let listen = self.listens.id(*key);
+                    listen.and_then(Id::number) == id.number()
+                }
+            });
+            if !is_taken {
+                return id;
+            }
+        }
     }
 
     fn post(
@@ -232,6 +274,7 @@ impl Modern {
             endpoint: None,
             is_resumable: false,
             may_repeat: !is_request,
+            is_probe: false,
             patience,
         }));
         exchange
@@ -244,6 +287,9 @@ impl Modern {
             false => call.frame.with_id(&call.id),
         };
         let exchange = self.post(frame, call.patience, actions);
+        if let Some(Action::Post(post)) = actions.last_mut() {
+            post.is_probe = call.is_probe;
+        }
         self.open.insert(exchange, Open::Call(call));
     }
 

@@ -110,24 +110,14 @@ impl Session {
         }
     }
 
-    /// The requests that bring a new session to where the old one was.
-    pub(crate) fn restoration(&self, mut id: impl FnMut() -> Id) -> Vec<Frame> {
-        let level = self
-            .level
-            .iter()
-            .map(|level| level.with_id(&id()))
-            .collect::<Vec<_>>();
+    /// The requests that bring a new session to where the old one was; each needs an id of its own.
+    pub(crate) fn restoration(&self) -> Vec<Frame> {
+        let level = self.level.iter().cloned();
         let subscriptions = self.subscriptions.iter().map(|uri| {
-            Frame::request(
-                &id(),
-                "resources/subscribe",
-                Some(&format!(r#"{{"uri":{uri}}}"#)),
-            )
+            let params = format!(r#"{{"uri":{uri}}}"#);
+            Frame::request(&Id::ours(0), "resources/subscribe", Some(&params))
         });
-        level
-            .into_iter()
-            .chain(subscriptions.collect::<Vec<_>>())
-            .collect()
+        level.chain(subscriptions).collect()
     }
 
     /// The notifications that make the host look again at what a reopened session offers (N-06): its lists, where the

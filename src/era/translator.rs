@@ -1,9 +1,14 @@
 //! The four pairs behind one door: which one a host and a remote make, and the way there.
 //!
-//! The host's era is told by its first words (protocol.md 2.1), the remote's by asking (`probing`) or by what an earlier
-//! start has found. A host that only asked `server/discover` may still begin the legacy way (V-11).
+//! The host's era is told by its first words, the remote's by asking (`probing`), by the host's own `initialize` where the
+//! question leaves that open (`opening`, `comparing`), or by what an earlier start has found. Host and remote speak the
+//! same era where they have one in common. A host that only asked `server/discover` may still begin the legacy way.
 
 mod anew;
+mod comparing;
+#[cfg(test)]
+mod comparing_tests;
+mod opening;
 mod probing;
 #[cfg(test)]
 mod probing_tests;
@@ -22,6 +27,8 @@ use super::detect::{self, Finding};
 use super::extensions;
 use super::{Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Transport};
 use crate::frame::{Frame, Id};
+use comparing::Comparing;
+use opening::Opening;
 use probing::Probe;
 use trial::Trial;
 use wakes::Wakes;
@@ -41,10 +48,12 @@ pub enum Protocol {
 /// What a remote turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It answers `server/discover`.
+    /// It answers `server/discover`, and offers a legacy host nothing better.
     Modern,
     /// It does not.
     Legacy,
+    /// It answers that, and serves legacy hosts in sessions of their own.
+    Both,
 }
 
 impl Verdict {
@@ -53,12 +62,13 @@ impl Verdict {
         match self {
             Self::Modern => "modern",
             Self::Legacy => "legacy",
+            Self::Both => "both",
         }
     }
 
     /// The counterpart of [`Verdict::word`].
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Modern, Self::Legacy]
+        [Self::Modern, Self::Legacy, Self::Both]
             .into_iter()
             .find(|verdict| verdict.word() == word)
     }
@@ -82,7 +92,9 @@ pub struct Beginning {
     pub transport: Transport,
     /// The verdict of an earlier start, if it is young enough to be believed.
     pub remembered: Option<Verdict>,
-    /// What a modern remote said of itself then, as far as that may still be repeated (K-01).
+    /// That verdict is [`Verdict::Modern`], and no legacy host's `initialize` has been tried: only modern hosts came.
+    pub is_legacy_untried: bool,
+    /// What a modern remote said of itself then, as far as that may still be repeated.
     pub known: Vec<Known>,
     /// What to call a server that does not give its name.
     pub server: String,
@@ -99,7 +111,11 @@ pub struct Beginning {
 pub struct Translator {
     beginning: Beginning,
     state: State,
+    /// To be remembered.
     verdict: Option<Verdict>,
+    is_legacy_untried: bool,
+    /// What is known of the remote in this run, whether or not it is to be remembered.
+    found: Option<Found>,
     /// Relays made so far; each mints exchange ids from a range of its own.
     made: u64,
     /// Which of them serves the host.
@@ -108,8 +124,12 @@ pub struct Translator {
     /// A modern host's looks around that are not answered, and whether looking is all it has done.
     looks: Vec<Id>,
     is_pinned: bool,
-    /// The first words to a remote that is only remembered to be legacy, in case it is not.
-    first: Option<Frame>,
+    /// The first words to a remote in the legacy era, until they have led to something.
+    opening: Option<Opening>,
+    /// What the host is told if the remote is no modern one either: its legacy handshake has failed.
+    refused: Option<Vec<Action>>,
+    /// `notifications/initialized` was sent in the host's place, to see what the remote offers.
+    is_initialized: bool,
     /// The question that is out.
     probe: Option<Box<Probe>>,
     /// A remote that is only remembered to be modern has not shown it yet.
@@ -136,10 +156,23 @@ enum State {
 struct Asking {
     is_host_modern: bool,
     held: VecDeque<Frame>,
+    /// The remote is modern; whether it also is legacy is being found out.
+    comparing: Option<Box<Comparing>>,
+}
+
+/// What the remote was found to be.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    verdict: Verdict,
+    /// By an answer that leaves no doubt.
+    is_sure: bool,
 }
 
 /// How many exchange ids each relay has, as a power of two.
 const RANGE: u32 = 40;
+/// Relays that count in ranges of their own. Their numbers are ids of requests too, and those stay below 2^53, where
+/// JSON numbers read as doubles are exact. Of a relay that is this many relays ago nothing is left.
+const MAX_MADE: u64 = (1 << 12) - 1;
 
 macro_rules! each {
     ($state:expr, $one:ident => $call:expr) => {
@@ -161,12 +194,16 @@ impl Translator {
             beginning,
             state: State::Fresh,
             verdict: None,
+            is_legacy_untried: false,
+            found: None,
             made: 0,
             serving: 0,
             wakes: Wakes::default(),
             looks: Vec::new(),
             is_pinned: false,
-            first: None,
+            opening: None,
+            refused: None,
+            is_initialized: false,
             probe: None,
             trial: None,
             discovered: None,
@@ -176,6 +213,11 @@ impl Translator {
     /// What the remote was found to be in this run.
     pub fn verdict(&self) -> Option<Verdict> {
         self.verdict
+    }
+
+    /// Whether that is [`Verdict::Modern`] without a legacy host's `initialize` having been tried.
+    pub fn is_legacy_untried(&self) -> bool {
+        self.is_legacy_untried
     }
 
     /// What the remote has said of itself, once, if it is worth remembering.
@@ -208,6 +250,17 @@ impl Translator {
                 self.looks.extend(look);
             }
             Some(_) if detect::is_modern(&frame) => self.is_pinned = true,
+            _ => {}
+        }
+        match frame.method() {
+            // The remote has heard it already.
+            Some("notifications/initialized")
+                if matches!(self.state, State::Legacy(_))
+                    && std::mem::take(&mut self.is_initialized) =>
+            {
+                return;
+            }
+            Some("initialize") => self.is_initialized = false,
             _ => {}
         }
         match &mut self.state {
@@ -258,15 +311,15 @@ impl Translator {
             tracing::debug!(exchange = exchange.0, ?arrival, "for a relay that is gone");
             return;
         }
+        if self.is_comparing() {
+            return self.compare(exchange, arrival, actions);
+        }
         if self.trial.is_some() {
             self.cache.remote_says(exchange, &arrival);
             return self.on_trial(exchange, arrival, actions);
         }
-        if self.was_mistaken(exchange, &arrival, actions) {
-            return;
-        }
-        if matches!(arrival, Arrival::Frame(_)) {
-            self.first = None;
+        if self.opening.is_some() {
+            return self.opening_brought(exchange, arrival, actions);
         }
         self.cache.remote_says(exchange, &arrival);
         let mut done = Vec::new();
@@ -289,7 +342,8 @@ impl Translator {
             return; // asked for by one that is gone
         }
         match &mut self.state {
-            State::Fresh | State::Asking(_) => {}
+            State::Asking(_) => return self.comparing_is_over(actions),
+            State::Fresh => {}
             State::Legacy(relay) => relay.woke(token, &mut done),
             State::Modern(relay) => relay.woke(token, &mut done),
             State::LegacyHost(relay) => relay.woke(token, &mut done),
@@ -316,6 +370,13 @@ impl Translator {
     /// The last thing.
     pub fn leave(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
+        if let State::Asking(Asking {
+            comparing: Some(comparing),
+            ..
+        }) = &mut self.state
+        {
+            comparing.leave(&mut done);
+        }
         each!(&mut self.state, relay => relay.leave(&mut done));
         self.tell(done, actions);
     }
@@ -334,7 +395,7 @@ impl Translator {
 
     fn first_words(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         if !frame.is_request() {
-            // Only requests tell a host's era, and neither era begins with anything else (V-01, V-05).
+            // Only requests tell a host's era, and neither era begins with anything else.
             tracing::debug!(?frame, "before the first request");
             return;
         }
@@ -343,21 +404,41 @@ impl Translator {
             self.beginning.transport,
             Transport::SseFirst | Transport::SseOnly
         );
-        let is_legacy = match self.beginning.protocol {
-            Protocol::Legacy => true,
-            Protocol::Modern => false,
-            Protocol::Auto => {
-                let known = self.verdict.or(self.beginning.remembered);
-                has_old_transport || known == Some(Verdict::Legacy)
-            }
+        let is_auto = self.beginning.protocol == Protocol::Auto && !has_old_transport;
+        let known = match (self.beginning.protocol, has_old_transport) {
+            (Protocol::Legacy, _) | (Protocol::Auto, true) => Some(Verdict::Legacy),
+            (Protocol::Modern, _) => None,
+            (Protocol::Auto, false) => match self.found {
+                Some(found) => Some(found.verdict),
+                None => self.beginning.remembered,
+            },
+        };
+        let is_legacy = match known {
+            Some(Verdict::Legacy) => true,
+            Some(Verdict::Both) => begins_legacy(&frame),
+            Some(Verdict::Modern) | None => false,
         };
         if is_legacy {
-            let is_remembered = self.beginning.protocol == Protocol::Auto && !has_old_transport;
-            self.first = is_remembered.then(|| frame.clone());
+            if is_auto {
+                self.opening = Some(match self.found {
+                    Some(found) => Opening::again(found.verdict),
+                    None => Opening::remembered(),
+                });
+            }
             return self.begin(Finding::Legacy, is_host_modern, [frame].into(), actions);
         }
-        let is_remembered = self.beginning.protocol == Protocol::Auto
-            && self.beginning.remembered == Some(Verdict::Modern);
+        // A ping says nothing of the host; the handshake that comes after it does.
+        if let Some(id) = frame.id().filter(|_| frame.method() == Some("ping")) {
+            return actions.push(Action::Reply(Frame::result(id, "{}")));
+        }
+        // What is remembered of a modern remote is enough for a host that it has to be spoken to for in that era.
+        let is_remembered = is_auto
+            && self.found.is_none()
+            && match self.beginning.remembered {
+                Some(Verdict::Modern) => is_host_modern || !self.beginning.is_legacy_untried,
+                Some(Verdict::Both) => is_host_modern,
+                Some(Verdict::Legacy) | None => false,
+            };
         if !is_remembered || !self.begin_trial(&frame, is_host_modern, actions) {
             self.ask(frame, is_host_modern, actions);
         }
@@ -408,7 +489,7 @@ impl Translator {
 
     /// A mint whose numbers meet nobody else's.
     fn mint(&mut self) -> Mint {
-        self.made += 1;
+        self.made = self.made % MAX_MADE + 1;
         Mint::beyond(self.made << RANGE)
     }
 }
@@ -423,5 +504,7 @@ fn introduction() -> Frame {
         detect::LEGACY[0],
         env!("CARGO_PKG_VERSION")
     );
-    Frame::request(&Id::ours(0), "initialize", Some(&params))
+    // Not a number: it is answered on this side, and a host may have a request with that number under way.
+    let id = Id::parse("\"bridge:introduction\"").unwrap_or_else(|| Id::ours(0));
+    Frame::request(&id, "initialize", Some(&params))
 }

@@ -1,4 +1,4 @@
-//! Request ids, which keep their type, their value and their spelling (T-06).
+//! Request ids, which keep their type, their value and their spelling (JSON-RPC 2.0 section 4; MCP, basic: requests).
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -15,15 +15,22 @@ pub struct Id {
 }
 
 impl Id {
-    /// An id of ours. They begin `bridge:`, so they cannot meet the host's (T-07).
+    /// An id of ours for a server. It is an integer, because there are servers that read ids into one; numbers below
+    /// 2^53 arrive whole where JSON numbers are read as doubles.
     pub fn ours(number: u64) -> Self {
         Self {
-            text: format!("\"bridge:{number}\"").into(),
+            text: number.to_string().into(),
             decoded: None,
         }
     }
 
-    /// Reads the JSON text of an id; anything but a string or a number is none (T-06).
+    /// The number that the id is, in digits or in a string of digits, for peers that give ids back in another spelling.
+    pub fn number(&self) -> Option<u64> {
+        let (_, text) = self.key();
+        text.strip_suffix(".0").unwrap_or(text).parse().ok()
+    }
+
+    /// Reads the JSON text of an id; anything but a string or a number is none.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
         let decoded = match text.as_bytes().first()? {

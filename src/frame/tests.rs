@@ -138,7 +138,7 @@ fn a_new_id_leaves_the_rest_alone() {
     let after = before.with_id(&Id::ours(7));
     assert_eq!(
         after.text(),
-        r#"{"a":{"id":1}, "id" : "bridge:7" ,"jsonrpc":"2.0","method":"m","z":1e400}"#
+        r#"{"a":{"id":1}, "id" : 7 ,"jsonrpc":"2.0","method":"m","z":1e400}"#
     );
     assert_eq!(after.id(), Some(&Id::ours(7)));
     for (before, after) in [

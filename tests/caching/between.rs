@@ -163,7 +163,8 @@ impl Between {
                     (Some("server/discover"), Era::Modern) if is_ours(&post) => {
                         self.answers(&post, DISCOVERED);
                     }
-                    (Some("initialize"), _) => self.answers(&post, INITIALIZED),
+                    (Some("initialize"), Era::Modern) => self.brings(post.exchange, gone(400)),
+                    (Some("initialize"), Era::Legacy) => self.answers(&post, INITIALIZED),
                     _ if !post.frame.is_request() => {
                         self.brings(post.exchange, Arrival::Accepted(Head::default()));
                     }
@@ -181,7 +182,7 @@ impl Between {
 }
 
 pub(super) fn is_ours(post: &Post) -> bool {
-    post.frame.id().unwrap().text().starts_with("\"bridge:")
+    post.frame.id().unwrap().number() >= Some(1 << 40)
 }
 
 pub(super) fn in_envelope(params: &str) -> String {

@@ -211,8 +211,21 @@ impl Legacy {
             && self.session.has_begun()
             && !self.pending.values().any(is_one_out)
         {
-            let ping = Frame::request(&Id::ours(self.mint.number()), "ping", None);
+            let ping = Frame::request(&self.fresh_id(), "ping", None);
             self.post_ours(ping, Role::Ping, actions);
+        }
+    }
+
+    /// An id that no request under way has.
+    fn fresh_id(&mut self) -> Id {
+        loop {
+            let id = Id::ours(self.mint.number());
+            let is_it = |frame: &Frame| frame.id().is_some_and(|it| it.number() == id.number());
+            let is_waiting = self.waiting.iter().any(|said| is_it(&said.frame));
+            let mut pending = self.pending.values();
+            if !is_waiting && !pending.any(|pending| pending.frame.as_ref().is_some_and(is_it)) {
+                return id;
+            }
         }
     }
 
@@ -263,20 +276,35 @@ impl Legacy {
         }
     }
 
+    /// Whether the remote has named its session.
+    pub(in crate::era) fn has_session_id(&self) -> bool {
+        self.session.named().is_some()
+    }
+
+    /// Whether that exchange is the standing stream.
+    pub(in crate::era) fn listens_on(&self, exchange: ExchangeId) -> bool {
+        self.listening == Some(exchange)
+    }
+
     /// Whether nothing is being said but what nobody waits for.
     pub(in crate::era) fn is_quiet(&self) -> bool {
         let is_no_matter = |pending: &Pending| matches!(pending.role, Role::Listen | Role::Ping);
         self.waiting.is_empty() && self.pending.values().all(is_no_matter)
     }
 
-    /// The request that waits for its answer on this exchange, if nothing else is under way and nothing waits.
+    /// The request that waits for its answer on this exchange, or for HTTP+SSE's stream to be opened by it, if nothing else
+    /// is under way and nothing else waits.
     pub(in crate::era) fn all_that_is_asked(&self, exchange: ExchangeId) -> Option<&Frame> {
-        let is_alone = self.waiting.is_empty() && self.pending.len() == 1;
-        let pending = self
-            .pending
-            .get(&exchange)
-            .filter(|it| it.is_owed && is_alone);
-        pending?.frame.as_ref()
+        let pending = self.pending.get(&exchange)?;
+        if self.pending.len() > 1 {
+            return None;
+        }
+        match self.waiting.front() {
+            None => pending.frame.as_ref().filter(|_| pending.is_owed),
+            Some(said) => {
+                Some(&said.frame).filter(|_| self.waiting.len() == 1 && self.gate == Gate::Endpoint)
+            }
+        }
     }
 
     fn forward(&mut self, said: Waiting, actions: &mut Vec<Action>) {
@@ -327,6 +355,7 @@ impl Legacy {
             endpoint: self.sse.endpoint(),
             is_resumable: !self.sse.is_chosen(),
             may_repeat: true,
+            is_probe: false,
             patience: (role != Role::Host).then_some(OUR_PATIENCE),
         }));
         exchange

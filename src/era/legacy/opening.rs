@@ -8,7 +8,7 @@
 use super::super::session;
 use super::{Gate, Legacy, Pending, Role, Waiting, lost_with_session};
 use crate::era::{Action, ExchangeId, Listen, Standing};
-use crate::frame::{Frame, Id, Outline, Trouble};
+use crate::frame::{Frame, Outline, Trouble};
 use crate::remote::{Head, Refusal};
 
 impl Legacy {
@@ -128,8 +128,10 @@ impl Legacy {
         if !self.is_reopening {
             return self.open_gate(actions);
         }
-        let mint = &mut self.mint;
-        let requests = self.session.restoration(|| Id::ours(mint.number()));
+        let mut requests = self.session.restoration();
+        for request in &mut requests {
+            *request = request.with_id(&self.fresh_id());
+        }
         self.gate = Gate::Restoring(requests.len());
         if requests.is_empty() {
             return self.reopened(actions);
@@ -244,7 +246,8 @@ impl Legacy {
         if self.sse.is_chosen() && !self.sse.is_open() {
             return self.open_sse(actions);
         }
-        let initialize = self.session.initialize_again(&Id::ours(self.mint.number()));
+        let id = self.fresh_id();
+        let initialize = self.session.initialize_again(&id);
         let exchange = self.post_ours(initialize, Role::Reopen, actions);
         self.gate = Gate::Initialize(exchange);
     }

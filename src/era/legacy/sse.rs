@@ -5,8 +5,8 @@
 
 use super::answers::Stream;
 use super::{Gate, Legacy, Pending, Role};
-use crate::era::{Action, ExchangeId, Listen, Standing};
-use crate::frame::{Frame, Outline, Trouble, member_of};
+use crate::era::{Action, ExchangeId, Listen, Standing, detect};
+use crate::frame::{Frame, Outline, Trouble};
 use crate::remote::Refusal;
 
 /// Which of the two legacy transports to try, in mcp-remote's words.
@@ -80,13 +80,8 @@ impl Legacy {
     /// "Backwards Compatibility"): whatever old servers and what stands before them say to a POST they do not know. Not what
     /// asks for a sign-in, says that it passes, or is said in a code that only modern servers know.
     pub(super) fn falls_back(&self, refusal: &Refusal) -> bool {
-        let is_modern = refusal.frame.as_ref().is_some_and(|frame| {
-            let error = frame.member("error");
-            let code = error.and_then(|error| member_of(error, "code"));
-            matches!(code, Some("-32020" | "-32021" | "-32022"))
-        });
         self.may_fall_back()
-            && !is_modern
+            && !detect::is_modern_error(refusal)
             && !matches!(refusal.status, 401 | 407 | 408 | 425 | 429 | 502..=504)
     }
 

@@ -148,7 +148,7 @@ impl Between {
 
     /// Posts a call's next round: under a new id, with the answers of this round and no other (M-04, M-05).
     pub(super) fn send(&mut self, number: u64, answers: Option<&str>, state: Option<&str>) {
-        let upstream = self.id();
+        let upstream = self.upstream_id();
         let Some(call) = self.calls.get_mut(&number) else {
             return;
         };

@@ -79,7 +79,7 @@ impl Between {
         if filter.is_empty() {
             return None;
         }
-        let id = self.id();
+        let id = self.upstream_id();
         let params = format!(r#"{{"notifications":{}}}"#, filter.text());
         let frame = Frame::request(&id, "subscriptions/listen", Some(&params));
         let frame = self.signed(&frame, None, false, |_| {});

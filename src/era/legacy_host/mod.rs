@@ -44,7 +44,7 @@ impl LegacyHost {
         actions: &mut Vec<Action>,
     ) -> Self {
         let mut new = Self {
-            between: Between::new(discover, called),
+            between: Between::new(discover, called, mint.0 + IDS),
             inner: Modern::new(mint),
         };
         new.from_host(initialize, actions);
@@ -160,6 +160,9 @@ impl LegacyHost {
     }
 }
 
+/// Where ids of requests to the remote begin, apart from those that the relay mints itself.
+const IDS: u64 = 1 << 39;
+
 /// The half that translates: a modern host towards the relay, a legacy remote towards the host.
 #[derive(Debug)]
 struct Between {
@@ -180,6 +183,8 @@ struct Between {
     is_ready: bool,
     is_host_gone: bool,
     count: u64,
+    /// Where the ids of requests to the remote begin.
+    ids: u64,
     /// What is to be done, in order.
     said: Vec<Said>,
 }
@@ -224,7 +229,7 @@ enum Due {
 }
 
 impl Between {
-    fn new(discover: &str, called: &str) -> Self {
+    fn new(discover: &str, called: &str, ids: u64) -> Self {
         Self {
             host: Host::default(),
             remote: Remote::read(discover, called),
@@ -238,6 +243,7 @@ impl Between {
             is_ready: false,
             is_host_gone: false,
             count: 0,
+            ids,
             said: Vec::new(),
         }
     }
@@ -303,10 +309,16 @@ impl Between {
         self.count
     }
 
-    /// An id of ours, apart from those the relay gives to requests of its own.
+    /// An id for a request to the host. It is a string that no server would choose.
     fn id(&mut self) -> Id {
         let number = self.number();
         Id::parse(&format!("\"bridge:h{number}\"")).unwrap_or_else(|| Id::ours(number))
+    }
+
+    /// An id for a request to the remote, which never hears the host's own.
+    fn upstream_id(&mut self) -> Id {
+        let number = self.number();
+        Id::ours(self.ids + number)
     }
 
     fn up(&mut self, frame: Frame) {

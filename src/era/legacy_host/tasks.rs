@@ -61,7 +61,7 @@ impl Between {
         let Some(id) = self.task_id(number) else {
             return;
         };
-        let upstream = self.id();
+        let upstream = self.upstream_id();
         if let Some(call) = self.calls.get_mut(&number) {
             call.state = State::Sent(upstream.clone());
         }
@@ -168,7 +168,7 @@ impl Between {
 
     /// A request whose answer nobody waits for.
     fn say(&mut self, method: &str, params: &str) {
-        let upstream = self.id();
+        let upstream = self.upstream_id();
         self.roles.insert(upstream.clone(), Role::Unheard);
         let frame = Frame::request(&upstream, method, Some(params));
         let frame = self.signed(&frame, None, true, |_| {});

@@ -18,7 +18,7 @@ pub(super) struct Talk {
 impl Talk {
     pub(super) fn begin(version: &str, capabilities: &str, remote: &str) -> Self {
         let mut talk = Self {
-            between: Between::new(&format!(r#"{{"capabilities":{remote}}}"#), "x"),
+            between: Between::new(&format!(r#"{{"capabilities":{remote}}}"#), "x", 0),
         };
         let answer = talk.host(&format!(
             r#"{{"id":0,"method":"initialize","params":{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{{"name":"h","version":"1"}}}}}}"#

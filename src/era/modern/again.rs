@@ -96,7 +96,7 @@ impl Call {
         // A round with a person's answers in it is not said twice without that person.
         let is_a_round = self.frame.param("inputResponses").is_some()
             || self.frame.param("requestState").is_some();
-        is_harmless(method) && method != "initialize" && !is_a_round
+        is_harmless(method) && method != "initialize" && !is_a_round && !self.is_probe
     }
 
     /// Takes note of progress. Whether it is less than the host has been told of this request, asked again since (K-09).

@@ -87,12 +87,13 @@ impl Modern {
 
     /// Posts it, the first time under the host's id (L-07, S-13).
     fn open_listen(&mut self, key: u64, actions: &mut Vec<Action>) {
+        let fresh = self.fresh_id();
         let Some(listening) = self.listens.0.get_mut(&key) else {
             return;
         };
         listening.posts += 1;
         let request = if listening.posts > 1 {
-            listening.id = Id::ours(self.mint.number());
+            listening.id = fresh;
             listening.request.with_id(&listening.id)
         } else {
             listening.request.clone()

@@ -30,6 +30,8 @@ const MAX_SESSIONS: u64 = 8;
 const MAX_AT_ONCE: usize = 4;
 /// Each session counts in a range of its own, so that by its number it is known whose an exchange or a time is.
 const RANGE: u32 = 36;
+/// Where the ids of requests in all sessions begin, apart from those that the relays of the sessions mint themselves.
+const IDS: u64 = 1 << 39;
 
 /// The translator.
 #[derive(Debug)]
@@ -51,11 +53,12 @@ pub struct ModernHost {
 impl ModernHost {
     /// `seed` is 32 random bytes from which unguessable handles are made.
     pub fn new(mint: Mint, transport: Transport, seed: [u8; 32]) -> Self {
+        let base = mint.0;
         Self {
-            base: mint.0,
+            base,
             transport,
             seed,
-            current: Session::new(0, mint, transport, seed, Capabilities::default()),
+            current: Session::new(0, base, mint, transport, seed, Capabilities::default()),
             next: None,
             outgrown: Vec::new(),
             opened: 1,
@@ -116,7 +119,7 @@ impl ModernHost {
     }
 
     /// What the host has said, if it all waits for the session that is being opened on this exchange.
-    pub(super) fn all_that_waits(&mut self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
+    pub(super) fn all_that_waits(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
         let is_alone = self.next.is_none() && self.outgrown.is_empty();
         is_alone.then(|| self.current.all_that_waits(exchange))?
     }
@@ -210,6 +213,7 @@ impl ModernHost {
         self.opened += 1;
         self.next = Some(Session::new(
             count,
+            self.base,
             Mint::beyond(self.base + count),
             self.transport,
             self.seed,

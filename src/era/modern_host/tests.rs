@@ -98,13 +98,13 @@ impl Rig {
     fn answers(&mut self, exchange: ExchangeId, outcome: &str, id: &str) {
         self.sends(
             exchange,
-            &format!(r#"{{"jsonrpc":"2.0","id":"{id}",{outcome}}}"#),
+            &format!(r#"{{"jsonrpc":"2.0","id":{id},{outcome}}}"#),
         );
     }
 
     /// Answers a posted request.
     fn settles(&mut self, (exchange, posted): &Posted, outcome: &str) {
-        self.answers(*exchange, outcome, posted["id"].as_str().unwrap());
+        self.answers(*exchange, outcome, &posted["id"].to_string());
         self.brings(*exchange, Arrival::Ended);
     }
 
@@ -213,7 +213,7 @@ fn the_first_request_opens_a_session_in_the_hosts_name() {
     assert_eq!(initialize["params"]["clientInfo"]["name"], "h");
     let declared = json!({"roots": {}, "elicitation": {}});
     assert_eq!(initialize["params"]["capabilities"], declared);
-    rig.answers(exchange, &format!(r#""result":{SERVER}"#), "bridge:host:1");
+    rig.answers(exchange, &format!(r#""result":{SERVER}"#), "549755813889");
     let (exchange, initialized) = rig.posted();
     assert_eq!(initialized["method"], "notifications/initialized");
     rig.brings(exchange, Arrival::Accepted(Head::default()));

@@ -1,9 +1,8 @@
-//! Beginning anew: a host that has only looked around begins the legacy way after all, and a remote that was remembered
-//! to be legacy turns out not to be.
+//! Beginning anew: a host that has only looked around begins the legacy way after all.
 
 use super::{State, Translator};
-use crate::era::detect::{self, Finding};
-use crate::era::{Action, Arrival, ExchangeId};
+use crate::era::Action;
+use crate::era::detect;
 use crate::frame::{Frame, Trouble};
 
 impl Translator {
@@ -42,6 +41,8 @@ impl Translator {
         );
         // And what was begun with the remote is ended: it would be heard as part of what begins now.
         self.trial = None;
+        self.opening = None;
+        self.refused = None;
         if let Some(mut probe) = self.probe.take() {
             probe.abandon(actions);
         }
@@ -52,38 +53,5 @@ impl Translator {
         }
         self.state = State::Fresh;
         self.first_words(initialize, actions);
-    }
-
-    /// A remote that was remembered to be legacy says that it is modern: it is asked after all (V-06).
-    pub(super) fn was_mistaken(
-        &mut self,
-        exchange: ExchangeId,
-        arrival: &Arrival,
-        actions: &mut Vec<Action>,
-    ) -> bool {
-        let is_modern = matches!(arrival, Arrival::Refused(_))
-            && matches!(detect::judge(arrival, false), Finding::Again);
-        if self.first.is_none() || !is_modern {
-            return false;
-        }
-        // What else is under way would be answered by nobody.
-        let said = match &mut self.state {
-            State::Legacy(relay) => {
-                let asked = relay.all_that_is_asked(exchange).map(Frame::text);
-                let first = self.first.take_if(|first| asked == Some(first.text()));
-                first.map(|first| [first].into())
-            }
-            State::ModernHost(relay) => relay.all_that_waits(exchange),
-            _ => None,
-        };
-        let Some(said) = said else { return false };
-        self.first = None;
-        self.beginning.remembered = None;
-        self.verdict = None;
-        self.state = State::Fresh;
-        for frame in said {
-            self.from_host(frame, actions);
-        }
-        true
     }
 }

@@ -2,20 +2,24 @@
 //!
 //! A remote that nothing is known of is asked `server/discover` first, and what the host says meanwhile is held, in order.
 //! A modern host's own `server/discover` is that question, and what comes of it its answer. The question declares what
-//! the host declares, for a remote may refuse hosts that can do less (-32021).
+//! the host declares, for a remote may refuse hosts that can do less (-32021). Whatever is no answer of a modern remote
+//! leads to a legacy handshake, and what the host is told is what becomes of that.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Asking, Protocol, State, Translator, Verdict, introduction};
+use super::opening::Opening;
+use super::{Asking, Found, Protocol, State, Translator, Verdict, begins_legacy, introduction};
 use crate::era::detect::{self, Finding};
 use crate::era::edit::Object;
 use crate::era::vocabulary::META_CAPABILITIES;
 use crate::era::{Action, Arrival, ExchangeId, Known, Modern, legacy_host};
 use crate::frame::{Frame, Id, Trouble};
 
-/// A server that takes this long over the question is taken for one that does not know it.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the question may take before the handshake is tried instead.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same where nothing else is to be tried.
+const LONG_PATIENCE: Duration = Duration::from_secs(20);
 /// What a host may say before the remote has answered; more is refused.
 const MAX_HELD: usize = 4096;
 
@@ -31,6 +35,8 @@ pub(super) struct Probe {
     /// What it declares that the host can do.
     capabilities: String,
     was_asked_again: bool,
+    /// The remote has named the revisions that it speaks, and no legacy one among them.
+    refuses_legacy: bool,
 }
 
 impl Probe {
@@ -55,6 +61,7 @@ impl Translator {
         self.state = State::Asking(Asking {
             is_host_modern,
             held: (!is_own).then_some(first).into_iter().collect(),
+            comparing: None,
         });
     }
 
@@ -77,7 +84,10 @@ impl Translator {
             false => detect::question(&relay.fresh_id(), &meta),
         };
         let mut done = Vec::new();
-        relay.ask(question, Some(PATIENCE), &mut done);
+        match self.beginning.protocol {
+            Protocol::Modern => relay.ask(question, Some(LONG_PATIENCE), &mut done),
+            _ => relay.probe(question, Some(PATIENCE), &mut done),
+        }
         self.wakes.note(made, &mut done);
         actions.extend(done);
         self.probe = Some(Box::new(Probe {
@@ -86,6 +96,7 @@ impl Translator {
             own: is_own.then(|| first.clone()),
             capabilities: capabilities(&meta),
             was_asked_again: false,
+            refuses_legacy: false,
         }));
     }
 
@@ -100,8 +111,7 @@ impl Translator {
             return;
         };
         let finding = detect::judge(&arrival, probe.was_asked_again);
-        // A server that never answered is not remembered for it.
-        let is_evidence = !matches!(arrival, Arrival::GivenUp(_));
+        probe.refuses_legacy |= detect::refuses_legacy(&arrival);
         let mut done = Vec::new();
         probe.relay.from_remote(exchange, arrival, &mut done);
         self.wakes.note(probe.made, &mut done);
@@ -117,77 +127,129 @@ impl Translator {
         }
         probe.was_asked_again |= matches!(finding, Finding::Again);
         match answer {
-            Some(answer) => self.decide(finding, is_evidence, answer, actions),
+            Some(answer) => self.decide(finding, answer, actions),
             None => tracing::debug!(?finding, "not answered yet"),
         }
     }
 
-    fn decide(
-        &mut self,
-        finding: Finding,
-        is_evidence: bool,
-        answer: Frame,
-        actions: &mut Vec<Action>,
-    ) {
+    fn decide(&mut self, finding: Finding, answer: Frame, actions: &mut Vec<Action>) {
         let Some(probe) = self.probe.take() else {
             return;
         };
-        let verdict = match &finding {
-            Finding::Modern(_) | Finding::Refuses(_) => Some(Verdict::Modern),
-            Finding::Legacy => Some(Verdict::Legacy),
-            Finding::Nothing | Finding::Again | Finding::Unknown(_) => None,
-        };
-        if let Finding::Modern(discover) = &finding {
-            self.discovered = Some(Known {
-                capabilities: probe.capabilities,
-                discover: discover.clone(),
-            });
-        }
         if self.trial.is_some() {
-            // Silence is no proof that it has changed.
-            return self.trial_decided(verdict.filter(|_| is_evidence), actions);
+            return self.trial_decided(finding, probe.capabilities, actions);
         }
         let State::Asking(asking) = &self.state else {
             return;
         };
         let is_host_modern = asking.is_host_modern;
-        tracing::debug!(?verdict, is_host_modern, "the remote was asked");
+        tracing::debug!(?finding, is_host_modern, "the remote was asked");
+        let refused = self.refused.take();
         match finding {
-            Finding::Legacy if self.beginning.protocol == Protocol::Modern => {
-                let words =
-                    "The server does not speak the protocol that --protocol modern asks for.";
-                let trouble = Trouble::new("unsupported_version", words);
-                let trouble = trouble.hint("Leave out --protocol.");
+            Finding::Modern(discover) => {
+                let known = Known {
+                    capabilities: probe.capabilities,
+                    discover,
+                };
+                actions.extend(probe.own.map(|_| Action::Reply(answer)));
+                self.is_modern(known, probe.refuses_legacy || refused.is_some(), actions);
+            }
+            // Its handshake has failed already.
+            _ if refused.is_some() => {
+                let held = self.held();
+                self.state = State::Fresh;
+                let answers = refused.unwrap_or_default();
+                let is_answered = |said: &Frame| {
+                    let of = |answer: &Action| matches!(answer, Action::Reply(frame) if frame.id() == said.id());
+                    said.is_request() && answers.iter().any(of)
+                };
+                let left: Vec<Frame> = held.into_iter().filter(|it| !is_answered(it)).collect();
+                actions.extend(answers);
+                for frame in left {
+                    self.from_host(frame, actions);
+                }
+            }
+            Finding::Legacy | Finding::Unclear(_)
+                if self.beginning.protocol == Protocol::Modern =>
+            {
+                let trouble = match finding {
+                    Finding::Unclear(trouble) => trouble,
+                    _ => {
+                        let words = "The server does not speak the protocol that --protocol modern asks for.";
+                        let trouble = Trouble::new("unsupported_version", words);
+                        trouble.hint("Leave out --protocol, or say --protocol legacy.")
+                    }
+                };
                 let answer = probe.own.and_then(|own| Some(trouble.reply(own.id()?)));
                 self.ask_anew(&trouble, answer, actions);
             }
-            Finding::Modern(_) => {
-                self.verdict = verdict;
-                actions.extend(probe.own.map(|_| Action::Reply(answer)));
-                let held = self.held();
-                self.begin(finding, is_host_modern, held, actions);
-            }
-            Finding::Legacy => {
-                self.verdict = verdict.filter(|_| is_evidence);
+            Finding::Legacy | Finding::Unclear(_) => {
+                let trouble = match &finding {
+                    Finding::Unclear(trouble) => Some(trouble),
+                    _ => None,
+                };
+                let is_outage = trouble.is_some_and(|trouble| trouble.kind == "unreachable");
+                let was_answered = trouble.is_none_or(detect::was_answered);
+                self.found = was_answered.then_some(Found {
+                    verdict: Verdict::Legacy,
+                    is_sure: trouble.is_none(),
+                });
+                let verdict = (!is_outage).then_some(Verdict::Legacy);
+                self.opening = Some(Opening::asked(verdict, was_answered));
                 let held = probe.own.into_iter().chain(self.held()).collect();
-                self.begin(finding, is_host_modern, held, actions);
+                self.begin(Finding::Legacy, is_host_modern, held, actions);
+            }
+            // What a `DiscoverResult` names says nothing of older revisions.
+            Finding::Unsupported(trouble)
+                if !is_host_modern
+                    && !probe.refuses_legacy
+                    && self.beginning.protocol == Protocol::Auto =>
+            {
+                self.opening = Some(Opening::besides(trouble));
+                let held = self.held();
+                self.begin(Finding::Legacy, is_host_modern, held, actions);
             }
             // Whatever a modern host asks, it is refused that for itself, in the server's own words.
             Finding::Refuses(_) if is_host_modern => {
-                self.verdict = verdict;
+                self.found_modern(false);
                 actions.extend(probe.own.map(|_| Action::Reply(answer)));
                 let held = self.held();
                 self.begin(Finding::Modern(String::new()), true, held, actions);
             }
-            Finding::Refuses(trouble) | Finding::Unknown(trouble) => {
+            Finding::Refuses(trouble)
+            | Finding::Unsupported(trouble)
+            | Finding::Unasked(trouble) => {
                 self.ask_anew(&trouble, probe.own.map(|_| answer), actions);
             }
             Finding::Nothing | Finding::Again => {
                 let words = "The server does not say what it is.";
-                let trouble = Trouble::new("bad_answer", words);
+                let trouble = Trouble::new("bad_answer", words).hint(detect::OTHER_ERA);
                 self.ask_anew(&trouble, probe.own.map(|_| answer), actions);
             }
         }
+    }
+
+    /// The remote is modern. A legacy host's own `initialize` is tried, unless it is known that this is of no use.
+    fn is_modern(&mut self, known: Known, is_useless: bool, actions: &mut Vec<Action>) {
+        let State::Asking(asking) = &self.state else {
+            return;
+        };
+        let is_host_modern = asking.is_host_modern;
+        let is_known =
+            self.beginning.remembered == Some(Verdict::Modern) && !self.beginning.is_legacy_untried;
+        let first = asking.held.front().filter(|first| begins_legacy(first));
+        if let Some(initialize) = first.cloned()
+            && self.beginning.protocol == Protocol::Auto
+            && !is_useless
+            && !is_known
+        {
+            return self.try_initialize(initialize, known, actions);
+        }
+        self.found_modern(is_useless || is_known);
+        let finding = Finding::Modern(known.discover.clone());
+        self.discovered = Some(known);
+        let held = self.held();
+        self.begin(finding, is_host_modern, held, actions);
     }
 
     /// Nothing is known: the host is told so, and its next request asks again.
@@ -243,13 +305,14 @@ impl Translator {
             probe.relay.from_host(cancel, actions);
         }
         let held = self.held();
+        self.refused = None;
         self.state = State::Fresh;
         for frame in held {
             self.from_host(frame, actions);
         }
     }
 
-    fn held(&mut self) -> VecDeque<Frame> {
+    pub(super) fn held(&mut self) -> VecDeque<Frame> {
         match &mut self.state {
             State::Asking(asking) => std::mem::take(&mut asking.held),
             _ => VecDeque::new(),
@@ -273,7 +336,7 @@ pub(super) fn capabilities(meta: &Object) -> String {
 }
 
 /// The answer to a request that waited for the remote's own.
-fn told(trouble: &Trouble, frame: &Frame) -> Option<Frame> {
+pub(super) fn told(trouble: &Trouble, frame: &Frame) -> Option<Frame> {
     let id = frame.id()?;
     match frame.method() {
         // Before the handshake it asks whether the bridge is there, and it is.

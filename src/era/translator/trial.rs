@@ -6,11 +6,12 @@
 
 use std::collections::VecDeque;
 
+use super::opening::Opening;
 use super::probing::{capabilities, declared};
-use super::{State, Translator, Verdict};
+use super::{Found, State, Translator, Verdict};
 use crate::era::detect::{self, Evidence, Finding};
 use crate::era::legacy::told;
-use crate::era::{Action, Arrival, ExchangeId, LegacyHost, Modern, is_harmless};
+use crate::era::{Action, Arrival, ExchangeId, Known, LegacyHost, Modern, is_harmless};
 use crate::frame::{Frame, Id, Trouble};
 
 /// What is to be done if the remote is not what it is taken for.
@@ -134,7 +135,7 @@ impl Translator {
         match evidence {
             Evidence::Nothing => self.tell(done, actions),
             Evidence::Modern => {
-                self.trial_decided(Some(Verdict::Modern), actions);
+                self.is_modern_after_all(actions);
                 self.tell(done, actions);
             }
             Evidence::Doubt => self.doubt(done, actions),
@@ -162,19 +163,38 @@ impl Translator {
         }
     }
 
-    /// It is known what the remote is, or known that nobody can tell now.
-    pub(super) fn trial_decided(&mut self, verdict: Option<Verdict>, actions: &mut Vec<Action>) {
-        if verdict == Some(Verdict::Legacy) {
-            return self.is_legacy_after_all(actions);
+    /// The question was answered, or it is known that nobody can tell now.
+    pub(super) fn trial_decided(
+        &mut self,
+        finding: Finding,
+        capabilities: String,
+        actions: &mut Vec<Action>,
+    ) {
+        match finding {
+            Finding::Legacy => self.is_legacy_after_all(actions),
+            Finding::Modern(discover) => {
+                self.discovered = Some(Known {
+                    capabilities,
+                    discover,
+                });
+                self.is_modern_after_all(actions);
+            }
+            Finding::Refuses(_) => self.is_modern_after_all(actions),
+            _ => self.tell_the_doubtful(actions),
         }
+    }
+
+    fn is_modern_after_all(&mut self, actions: &mut Vec<Action>) {
+        self.tell_the_doubtful(actions);
+        self.found_modern(false);
+        self.trial = None;
+    }
+
+    fn tell_the_doubtful(&mut self, actions: &mut Vec<Action>) {
         let trial = self.trial.as_mut();
         let doubtful = trial.map(|trial| std::mem::take(&mut trial.doubtful));
         let told = doubtful.into_iter().flatten().map(Action::Reply);
         self.tell(told.collect(), actions);
-        if verdict.is_some() {
-            self.verdict = verdict;
-            self.trial = None;
-        }
     }
 
     fn is_legacy_after_all(&mut self, actions: &mut Vec<Action>) {
@@ -188,7 +208,11 @@ impl Translator {
             State::LegacyHost(relay) => relay.abandon(actions),
             _ => {}
         }
-        self.verdict = Some(Verdict::Legacy);
+        self.opening = Some(Opening::asked(Some(Verdict::Legacy), true));
+        self.found = Some(Found {
+            verdict: Verdict::Legacy,
+            is_sure: true,
+        });
         let mut again = VecDeque::new();
         for frame in &trial.said {
             let may_be_done = frame.is_request()

@@ -1,7 +1,7 @@
 //! What the remote says, on its way to the host: answers under the host's ids, notes to whom they concern.
 
 use super::park::Due;
-use super::{Call, Errand, Handshake, OPENING_PATIENCE, OUR_PATIENCE, Session, number_of};
+use super::{Call, Errand, Handshake, OPENING_PATIENCE, OUR_PATIENCE, Session};
 use crate::era::Action;
 use crate::era::modern_host::shape::{self, Answer, Server};
 use crate::frame::{Frame, Id, Outline};
@@ -14,7 +14,7 @@ impl Session {
                 Action::Forget(_) => {} // of an id that the host does not know
                 Action::Post(mut post) => {
                     let id = post.frame.id().filter(|_| post.frame.is_request());
-                    if let Some(number) = id.and_then(number_of) {
+                    if let Some(number) = id.and_then(|id| self.number_of(id)) {
                         if let Some(call) = self.calls.get_mut(&number) {
                             call.exchange = Some(post.exchange);
                         }
@@ -47,7 +47,7 @@ impl Session {
         match frame.outline() {
             Outline::Request { .. } => self.asked(&frame, actions),
             Outline::Notification { .. } => self.remote_notes(frame, actions),
-            Outline::Response { id, .. } => match id.as_ref().and_then(number_of) {
+            Outline::Response { id, .. } => match id.as_ref().and_then(|id| self.number_of(id)) {
                 Some(number) => self.answered(number, frame, actions),
                 None => tracing::debug!(?frame, "an answer to nothing we asked"),
             },
@@ -114,7 +114,7 @@ impl Session {
                     .param("progressToken")
                     .and_then(Id::parse)
                     .as_ref()
-                    .and_then(number_of)
+                    .and_then(|id| self.number_of(id))
                     .and_then(|number| self.calls.get(&number))
                     .filter(|call| call.host.is_some())
                     .and_then(|call| call.token.as_deref());

@@ -17,9 +17,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
-use super::RANGE;
 use super::capabilities::Capabilities;
 use super::shape::{self, Server};
+use super::{IDS, RANGE};
 use crate::era::{Action, Arrival, ExchangeId, Legacy, Mint, Transport};
 use crate::frame::{Frame, Id, Outline, Trouble};
 
@@ -44,6 +44,8 @@ pub(super) struct Session {
     server: Server,
     /// Counts ids, handles and times asked for.
     count: u64,
+    /// What is added to a number to make an id of it.
+    ids: u64,
     seed: Seed,
     /// Every request of the host's that is with the remote, the oldest first, by the number in its id.
     calls: BTreeMap<u64, Call>,
@@ -115,9 +117,10 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Counts its ids, handles and times from `count`. `seed` is 32 random bytes from which unguessable handles are made.
+    /// Counts its ids, handles and times from `count`, and exchange ids from `base` on. `seed` is 32 random bytes from which unguessable handles are made.
     pub(super) fn new(
         count: u64,
+        base: u64,
         mint: Mint,
         transport: Transport,
         seed: [u8; 32],
@@ -131,6 +134,7 @@ impl Session {
             held: VecDeque::new(),
             server: Server::default(),
             count,
+            ids: base + IDS,
             seed: Seed::new(seed),
             calls: BTreeMap::new(),
             errands: HashMap::new(),
@@ -180,11 +184,11 @@ impl Session {
     }
 
     /// What waits, if the session is being opened on this exchange and nothing else is under way.
-    pub(super) fn all_that_waits(&mut self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
+    pub(super) fn all_that_waits(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
         self.inner
             .all_that_is_asked(exchange)
             .filter(|_| self.handshake == Handshake::Begun)?;
-        Some(std::mem::take(&mut self.held))
+        Some(self.held.clone())
     }
 
     /// Which range its numbers are of.
@@ -314,6 +318,16 @@ impl Session {
         self.count
     }
 
+    /// The id under which the remote knows the request of this number.
+    fn id_of(&self, number: u64) -> Id {
+        Id::ours(self.ids + number)
+    }
+
+    /// The number in an id of ours, however the remote spells it.
+    fn number_of(&self, id: &Id) -> Option<u64> {
+        id.number()?.checked_sub(self.ids)
+    }
+
     fn serve(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         let Outline::Request { id, method } = frame.outline() else {
             return self.notified(frame, actions);
@@ -334,8 +348,7 @@ impl Session {
     /// Sends a request on.
     fn call(&mut self, frame: &Frame, id: &Id, actions: &mut Vec<Action>) {
         let number = self.number();
-        let Some(request) = ours(number).and_then(|ours| shape::downgrade(frame, Some(&ours)))
-        else {
+        let Some(request) = shape::downgrade(frame, Some(&self.id_of(number))) else {
             let words = "The request cannot be translated.";
             return actions.push(Action::Reply(Trouble::new("bad_request", words).reply(id)));
         };
@@ -392,10 +405,9 @@ impl Session {
         params: &str,
         actions: &mut Vec<Action>,
     ) {
-        if let Some(id) = ours(number) {
-            self.errands.insert(number, errand);
-            self.tell(Frame::request(&id, method, Some(params)), actions);
-        }
+        self.errands.insert(number, errand);
+        let request = Frame::request(&self.id_of(number), method, Some(params));
+        self.tell(request, actions);
     }
 
     /// Says something as the relay's host.
@@ -426,9 +438,10 @@ impl Session {
 
     /// Tells the remote to stop, and that its questions will not be answered.
     fn stop(&mut self, number: u64, reason: Option<&str>, actions: &mut Vec<Action>) {
-        let (Some(call), Some(id)) = (self.calls.remove(&number), ours(number)) else {
+        let Some(call) = self.calls.remove(&number) else {
             return;
         };
+        let id = self.id_of(number);
         for asked in call.asked {
             self.tell(asked.declined(), actions);
         }
@@ -441,16 +454,4 @@ impl Session {
             self.tell(notice, actions);
         }
     }
-}
-
-/// An id of ours. The relay's begin otherwise.
-fn ours(number: u64) -> Option<Id> {
-    Id::parse(&format!("\"bridge:host:{number}\""))
-}
-
-/// The number in an id of ours, however the remote spells it.
-fn number_of(id: &Id) -> Option<u64> {
-    let text: String = serde_json::from_str(id.text()).ok()?;
-    let number = text.strip_prefix("bridge:host:")?.parse().ok()?;
-    (ours(number)? == *id).then_some(number)
 }

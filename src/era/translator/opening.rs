@@ -1,0 +1,150 @@
+//! The first handshake with a remote in the legacy era. It is the proof that the remote speaks that era: only then is this
+//! remembered, and if the handshake fails, a remote that has not answered the question is asked it, once.
+
+use std::collections::VecDeque;
+
+use super::probing::told;
+use super::{State, Translator, Verdict};
+use crate::era::detect::{self, Finding};
+use crate::era::{Action, Arrival, ExchangeId};
+use crate::frame::{Frame, Outline, Trouble};
+
+/// The handshake, until it has led to something.
+#[derive(Debug)]
+pub(super) struct Opening {
+    /// What is to be remembered when it succeeds.
+    verdict: Option<Verdict>,
+    /// Whether the remote is to be asked what it is when it fails.
+    may_ask: bool,
+    /// Whether what the remote said to the question was not said just now.
+    is_again: bool,
+    /// What the host is told when it fails: the remote has named what it speaks, and that says more.
+    fault: Option<Trouble>,
+}
+
+impl Opening {
+    /// Of a remote that an earlier start found to speak the era.
+    pub(super) fn remembered() -> Self {
+        Self {
+            verdict: None,
+            may_ask: true,
+            is_again: false,
+            fault: None,
+        }
+    }
+
+    /// Of one that was asked in this run, before an earlier handshake.
+    pub(super) fn again(verdict: Verdict) -> Self {
+        Self {
+            verdict: Some(verdict),
+            may_ask: false,
+            is_again: true,
+            fault: None,
+        }
+    }
+
+    /// Of one that has just been asked.
+    pub(super) fn asked(verdict: Option<Verdict>, was_answered: bool) -> Self {
+        Self {
+            verdict,
+            may_ask: !was_answered,
+            is_again: false,
+            fault: None,
+        }
+    }
+
+    /// Of one that has named revisions that mcpipe does not speak, and may speak an older one besides.
+    pub(super) fn besides(fault: Trouble) -> Self {
+        Self {
+            fault: Some(fault),
+            ..Self::asked(Some(Verdict::Legacy), true)
+        }
+    }
+}
+
+impl Translator {
+    /// Takes what came of the handshake, or of what is said beside it.
+    pub(super) fn opening_brought(
+        &mut self,
+        exchange: ExchangeId,
+        arrival: Arrival,
+        actions: &mut Vec<Action>,
+    ) {
+        let said = self.all_that_is_said(exchange);
+        let is_answer = matches!(&arrival, Arrival::Frame(frame) if is_answered(frame));
+        let is_modern = matches!(detect::judge(&arrival, false), Finding::Again);
+        let may_ask = is_modern || self.opening.as_ref().is_some_and(|it| it.may_ask);
+        let is_refusal = match &arrival {
+            Arrival::Frame(_) | Arrival::Refused(_) | Arrival::Accepted(_) | Arrival::Ended => true,
+            Arrival::Failed(trouble) => detect::was_answered(trouble),
+            _ => false,
+        };
+        self.cache.remote_says(exchange, &arrival);
+        let mut done = Vec::new();
+        match &mut self.state {
+            State::Legacy(relay) => relay.from_remote(exchange, arrival, &mut done),
+            State::ModernHost(relay) => relay.from_remote(exchange, arrival, &mut done),
+            _ => {}
+        }
+        if is_answer {
+            let opening = self.opening.take();
+            self.verdict = opening.and_then(|opening| opening.verdict).or(self.verdict);
+            return self.tell(done, actions);
+        }
+        let has_failed = done.iter().any(is_error);
+        let Some(said) = said.filter(|_| has_failed) else {
+            return self.tell(done, actions);
+        };
+        // What it answered to the question may have been a passing trouble: it is asked anew the next time.
+        let opening = self.opening.take();
+        if opening.as_ref().is_some_and(|opening| opening.is_again) {
+            self.found = self.found.filter(|found| found.is_sure);
+        }
+        let (mut answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_error);
+        if let Some(fault) = opening.and_then(|opening| opening.fault) {
+            let told = said.iter().filter_map(|frame| told(&fault, frame));
+            answers = told.map(Action::Reply).collect();
+        }
+        self.tell(done, actions);
+        let is_host_modern = matches!(self.state, State::ModernHost(_));
+        match &mut self.state {
+            State::Legacy(relay) => relay.abandon(actions),
+            State::ModernHost(relay) => relay.end(actions),
+            _ => {}
+        }
+        self.state = State::Fresh;
+        let mut said = said;
+        match said.pop_front().filter(|_| may_ask && is_refusal) {
+            Some(first) => {
+                tracing::debug!("the handshake was refused; the server is asked what it is");
+                self.refused = Some(answers);
+                self.ask(first, is_host_modern, actions);
+                for frame in said {
+                    self.hold(frame, actions);
+                }
+            }
+            // The next request begins again.
+            None => actions.extend(answers),
+        }
+    }
+
+    /// What the host has said, if all of it waits for the handshake and the answer to that comes on this exchange.
+    fn all_that_is_said(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
+        match &self.state {
+            State::Legacy(relay) => {
+                let asked = relay.all_that_is_asked(exchange)?;
+                (asked.method() == Some("initialize")).then(|| [asked.clone()].into())
+            }
+            State::ModernHost(relay) => relay.all_that_waits(exchange),
+            _ => None,
+        }
+    }
+}
+
+fn is_answered(frame: &Frame) -> bool {
+    matches!(frame.outline(), Outline::Response { failed: false, .. })
+}
+
+fn is_error(action: &Action) -> bool {
+    matches!(action, Action::Reply(frame) if matches!(frame.outline(), Outline::Response { failed: true, .. }))
+}
