@@ -21,7 +21,7 @@ use crate::auth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
 use crate::era::{Arrival, ExchangeId, Post};
 use crate::frame::{Outline, Parsed, Trouble};
-use crate::remote::{Answer, Events, Fault, Outgoing, Refusal, Remote, Verb};
+use crate::remote::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
 
 /// Challenges to one exchange before it gives up: an expired token, a rejected new one, and one step up.
 const MAX_CHALLENGES: u32 = 4;
@@ -200,6 +200,10 @@ impl<R: Remote> Road<R> {
         endpoint: String,
         mut events: Events,
     ) -> Arrival {
+        if post.frame.method() == Some("server/discover") {
+            // The question has been taken, and not answered: the server does not know it.
+            return Arrival::Accepted(Head::default());
+        }
         if !post.is_resumable {
             let words = "The server answers with the event stream of HTTP+SSE (2024-11-05).";
             return Arrival::Failed(Trouble::new("bad_answer", words));

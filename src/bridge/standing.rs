@@ -159,7 +159,7 @@ impl<R: Remote> Road<R> {
         let steady = async {
             time::sleep(STEADY).await;
             self.tell(exchange, Arrival::Opened(Head::default())).await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let mut bookmark = Bookmark::default();
         let mut streak = Streak::new();

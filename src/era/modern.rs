@@ -11,6 +11,7 @@ mod again_tests;
 mod listen;
 #[cfg(test)]
 mod listen_tests;
+mod owner;
 mod relist;
 #[cfg(test)]
 mod tests;
@@ -348,7 +349,7 @@ impl Modern {
                     return tracing::debug!(?frame, "an answer nobody waits for");
                 };
                 if owner != exchange {
-                    actions.push(Action::Close(owner));
+                    return self.answered_elsewhere(owner, &frame, actions);
                 }
                 let own = self.known_as(owner).filter(|own| Some(*own) != id.as_ref());
                 let frame = match own {
@@ -362,26 +363,6 @@ impl Modern {
                 }
             }
         }
-    }
-
-    /// The id under which the remote knows what this exchange is for.
-    fn known_as(&self, exchange: ExchangeId) -> Option<&Id> {
-        match self.open.get(&exchange)? {
-            Open::Call(call) => Some(&call.id),
-            Open::Relist(relist) => Some(&relist.id),
-            Open::Listen(key) => self.listens.id(*key),
-        }
-    }
-
-    /// The exchange that a response is for: the one with its id, or else the one it came on, which asked for nothing else.
-    fn owner_of(&self, exchange: ExchangeId, id: Option<&Id>) -> Option<ExchangeId> {
-        let own = self.known_as(exchange);
-        if own.is_some() && own == id {
-            return Some(exchange);
-        }
-        let mut open = self.open.keys().copied();
-        let other = open.find(|open| id.is_some() && self.known_as(*open) == id);
-        other.or(own.map(|_| exchange))
     }
 
     fn result_came(&mut self, exchange: ExchangeId, frame: &Frame, actions: &mut Vec<Action>) {

@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use tokio::time;
+use bytes::Bytes;
+use tokio::time::{self, Instant};
 
 use super::fields::{head, media_type, retry_after};
 use super::https::Https;
@@ -23,6 +24,8 @@ const MAX_WORDS: usize = 2 * 1024;
 const SILENCE: Duration = Duration::from_secs(1);
 /// How long one may pause that is said to hold a message, and a refusal's.
 const LONGER_SILENCE: Duration = Duration::from_secs(5);
+/// How long a body may take in all that is read for the sake of an error's words.
+const LONGEST: Duration = Duration::from_secs(30);
 
 impl Https {
     /// A 2xx that says that nothing is in it, or that is no answer because the answer comes elsewhere.
@@ -114,7 +117,8 @@ impl Https {
     ) -> (String, Option<Frame>) {
         let mut parser = sse::Parser::new(self.max_message());
         let mut text = String::new();
-        while let Ok(Ok(Some(chunk))) = time::timeout(LONGER_SILENCE, response.chunk()).await {
+        let latest = Instant::now() + LONGEST;
+        while let Some(chunk) = next(response, LONGER_SILENCE, latest).await {
             if text.len() < MAX_WORDS {
                 text.push_str(&String::from_utf8_lossy(&chunk));
             }
@@ -137,7 +141,8 @@ impl Https {
         silence: Duration,
     ) -> Vec<u8> {
         let mut body = Vec::new();
-        while let Ok(Ok(Some(chunk))) = time::timeout(silence, response.chunk()).await {
+        let latest = Instant::now() + LONGEST;
+        while let Some(chunk) = next(&mut response, silence, latest).await {
             if body.len() + chunk.len() > limit {
                 break;
             }
@@ -145,6 +150,16 @@ impl Https {
         }
         body
     }
+}
+
+/// The next part of a body; none when it has ended or broken, or nothing has come in time.
+async fn next(
+    response: &mut reqwest::Response,
+    silence: Duration,
+    latest: Instant,
+) -> Option<Bytes> {
+    let until = latest.min(Instant::now() + silence);
+    time::timeout_at(until, response.chunk()).await.ok()?.ok()?
 }
 
 /// The responses in what was read.

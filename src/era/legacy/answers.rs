@@ -67,14 +67,18 @@ impl Stream {
         self.passed.contains(&hash(frame))
     }
 
-    /// Whether it may be about something else than a request.
+    /// Whether it may be about something else than a request: some servers answer notifications too, with an error or with
+    /// an empty result.
     fn is_doubtful(&mut self, frame: &Frame) -> bool {
-        let Some(error) = frame.member("error").filter(|_| frame.id().is_none()) else {
-            return is_unusable(frame);
-        };
-        let code = member_of(error, "code");
-        let may_be_of_notice = code.is_some_and(|code| OF_NOTICES.contains(&code));
-        if may_be_of_notice && self.notices > 0 {
+        let code = frame
+            .member("error")
+            .and_then(|error| member_of(error, "code"));
+        let is_empty = matches!(
+            frame.member("result"),
+            Some("{}" | "null" | "true" | "\"\"")
+        );
+        let may_be_of_notice = is_empty || code.is_some_and(|code| OF_NOTICES.contains(&code));
+        if frame.id().is_none() && may_be_of_notice && self.notices > 0 {
             self.notices -= 1;
             return true;
         }
