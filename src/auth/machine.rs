@@ -424,6 +424,7 @@ impl House {
         if !is_other_than(why, before) && is_young(before, self.settings.now.seconds()) {
             return Err(Cause::Rejected {
                 host: server.host(),
+                is_renewable: false,
             });
         }
         Ok(())
