@@ -6,10 +6,9 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use tokio::time;
 
-use super::exchange::{Road, Stopped, still_challenged};
+use super::exchange::{Road, still_challenged};
 use super::pace::Bookmark;
 use crate::era::{Arrival, ExchangeId, Post};
 use crate::frame::{Id, Parsed, Trouble};
@@ -52,10 +51,7 @@ impl<R: Remote> Road<R> {
                 };
             }
             tracing::debug!(exchange = exchange.0, "response cut; resuming");
-            events = match self
-                .resume(exchange, &post.headers, &bookmark, &mut resumes)
-                .await
-            {
+            events = match self.resume(exchange, post, &bookmark, &mut resumes).await {
                 Resumed::Stream(events) => events,
                 Resumed::Frames(parsed) => {
                     self.frames(exchange, parsed, owed).await;
@@ -70,11 +66,11 @@ impl<R: Remote> Road<R> {
     async fn resume(
         &self,
         exchange: ExchangeId,
-        headers: &HeaderMap,
+        post: &Post,
         bookmark: &Bookmark,
         resumes: &mut u32,
     ) -> Resumed {
-        let headers = bookmark.headers(headers);
+        let headers = bookmark.headers(&post.headers);
         loop {
             *resumes += 1;
             let lost = |why: &str| {
@@ -84,7 +80,9 @@ impl<R: Remote> Road<R> {
                 return Resumed::Impossible(lost("could not be resumed"));
             }
             time::sleep(bookmark.pause(*resumes)).await;
-            match self.exchange(exchange, None, Verb::Get, &headers).await {
+            let is_asked = post.is_asked_by_host;
+            let resumed = self.exchange(exchange, None, Verb::Get, &headers, is_asked);
+            match resumed.await {
                 Ok(Answer::Stream(_, events)) => return Resumed::Stream(events),
                 Ok(Answer::Json(_, parsed)) => return Resumed::Frames(parsed),
                 Ok(Answer::Refused(refusal)) if matches!(refusal.status, 404 | 410) => {
@@ -106,8 +104,8 @@ impl<R: Remote> Road<R> {
                     return Resumed::Impossible(lost("the server has nothing more to say"));
                 }
                 Ok(Answer::Refused(_)) => {}
-                Err(Stopped(trouble)) if trouble.retryable => {}
-                Err(Stopped(trouble)) => return Resumed::Impossible(trouble),
+                Err(stopped) if stopped.trouble().retryable => {}
+                Err(stopped) => return Resumed::Impossible(stopped.into_trouble()),
             }
         }
     }

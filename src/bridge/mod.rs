@@ -18,8 +18,8 @@ mod reception;
 mod standing;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -233,6 +233,7 @@ impl<R: Remote> Bridge<R> {
                 events: events_in,
                 leaving: CancellationToken::new(),
                 is_reached: AtomicBool::new(true),
+                unsaid: Mutex::default(),
             }),
         };
         (bridge, inputs)

@@ -40,6 +40,8 @@ pub(crate) enum Finding {
     Again,
     /// A modern remote, by a code that only such have (V-14), that does not answer; this is why.
     Refuses(Trouble),
+    /// The server wants a credential first, and the question is no reason to ask a person for one.
+    Challenged,
     /// Neither; this is why.
     Unknown(Trouble),
 }
@@ -160,6 +162,7 @@ fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> Finding {
     match (found, refusal.status) {
         (Some(found), _) => found,
         (None, status) if is_legacy(status) => Finding::Legacy,
+        (None, 401) => Finding::Challenged,
         (None, status) => Finding::Unknown(Trouble {
             status: Some(status),
             retryable: status >= 500 || status == 429,
@@ -272,6 +275,7 @@ mod tests {
             Finding::Legacy => "legacy",
             Finding::Again => "again",
             Finding::Refuses(_) => "refuses",
+            Finding::Challenged => "challenged",
             Finding::Unknown(_) => "unknown",
         }
     }
@@ -323,6 +327,7 @@ mod tests {
             (refused(405, ""), "legacy"),
             (refused(500, ""), "unknown"),
             (refused(403, ""), "unknown"),
+            (refused(401, ""), "challenged"),
             (Arrival::Failed(Trouble::new("unreachable", "x")), "unknown"),
             (Arrival::Opened(crate::remote::Head::default()), "nothing"),
         ] {

@@ -78,8 +78,11 @@ pub struct Post {
     /// Whether the exchange itself may send it again where nobody knows if it was seen, and that does no harm. Where it may
     /// not, the era does: a modern request goes out again under a new id only (S-13).
     pub may_repeat: bool,
-    /// How long its answer may take, beside `--call-timeout`: requests of our own do not wait for ever (H-15).
+    /// How long its answer may take, beside `--call-timeout`: requests of our own do not wait for ever.
     pub patience: Option<Duration>,
+    /// Whether the host waits for what comes of it. Only then may a challenge lead to a person being asked to sign in; any
+    /// other ends as [`Arrival::Refused`] with the status of the challenge.
+    pub is_asked_by_host: bool,
 }
 
 /// A stream on which the remote speaks unasked.
@@ -91,6 +94,8 @@ pub struct Listen {
     pub headers: HeaderMap,
     /// Which kind of stream.
     pub kind: Standing,
+    /// As in [`Post`]. A stream that is not asked for is opened when a credential has come that another request led to.
+    pub is_asked_by_host: bool,
 }
 
 /// The kinds of standing stream.

@@ -68,6 +68,8 @@ struct Call {
     /// The id under which the remote knows it now: the host's at first, then ours, for none is used twice (T-06, S-13).
     id: Id,
     patience: Option<Duration>,
+    /// Whether the host waits for it.
+    is_asked_by_host: bool,
     /// How often it was lost.
     losses: u32,
     /// The last progress told of it.
@@ -100,7 +102,7 @@ impl Modern {
             Outline::Notification { .. } => match frame.cancels() {
                 Some(id) => self.cancel(&id, actions),
                 None => {
-                    self.post(frame, None, actions);
+                    self.post(frame, None, false, actions);
                 }
             },
             Outline::Request { method, .. } => {
@@ -108,11 +110,19 @@ impl Modern {
                     self.version = Some(version);
                 }
                 if &**method == "subscriptions/listen" {
-                    return self.listen(frame, actions);
+                    return self.listen(frame, true, actions);
                 }
-                self.ask(frame, None, actions);
+                self.ask(frame, None, true, actions);
             }
         }
+    }
+
+    /// Takes a subscription that the host knows nothing of.
+    pub(super) fn listen_unasked(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        if let Some(version) = frame.param("_meta").and_then(headers::version) {
+            self.version = Some(version);
+        }
+        self.listen(frame, false, actions);
     }
 
     /// Takes a request that may take this long to be answered, each time it is sent.
@@ -120,6 +130,7 @@ impl Modern {
         &mut self,
         frame: Frame,
         patience: Option<Duration>,
+        is_asked_by_host: bool,
         actions: &mut Vec<Action>,
     ) {
         let Some(id) = frame.id().cloned() else {
@@ -129,6 +140,7 @@ impl Modern {
             frame,
             id,
             patience,
+            is_asked_by_host,
             losses: 0,
             progress: None,
             is_reheaded: false,
@@ -215,6 +227,7 @@ impl Modern {
         &mut self,
         frame: Frame,
         patience: Option<Duration>,
+        is_asked_by_host: bool,
         actions: &mut Vec<Action>,
     ) -> ExchangeId {
         let exchange = self.mint.exchange();
@@ -231,6 +244,7 @@ impl Modern {
             is_resumable: false,
             may_repeat: !is_request,
             patience,
+            is_asked_by_host,
         }));
         exchange
     }
@@ -241,7 +255,7 @@ impl Modern {
             true => call.frame.clone(),
             false => call.frame.with_id(&call.id),
         };
-        let exchange = self.post(frame, call.patience, actions);
+        let exchange = self.post(frame, call.patience, call.is_asked_by_host, actions);
         self.open.insert(exchange, Open::Call(call));
     }
 

@@ -110,6 +110,8 @@ pub struct Translator {
     is_pinned: bool,
     /// The first words to a remote that is only remembered to be legacy, in case it is not.
     first: Option<Frame>,
+    /// The question was not answered for want of a credential, and has not been asked since.
+    was_challenged: bool,
     /// The question that is out.
     probe: Option<Box<Probe>>,
     /// A remote that is only remembered to be modern has not shown it yet.
@@ -167,6 +169,7 @@ impl Translator {
             looks: Vec::new(),
             is_pinned: false,
             first: None,
+            was_challenged: false,
             probe: None,
             trial: None,
             discovered: None,

@@ -84,6 +84,7 @@ impl Legacy {
             exchange,
             headers: self.session.headers(),
             kind: Standing::Get,
+            is_asked_by_host: false,
         }));
     }
 

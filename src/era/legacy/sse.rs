@@ -127,6 +127,7 @@ impl Legacy {
             exchange,
             headers: self.session.headers(),
             kind: Standing::Sse(self.sse.losses),
+            is_asked_by_host: self.has_requests_waiting(),
         }));
     }
 

@@ -2,7 +2,7 @@
 //! to be legacy turns out not to be.
 
 use super::{State, Translator};
-use crate::era::detect::{self, Finding};
+use crate::era::detect::{self, Evidence, Finding};
 use crate::era::{Action, Arrival, ExchangeId};
 use crate::frame::{Frame, Trouble};
 
@@ -61,8 +61,12 @@ impl Translator {
         arrival: &Arrival,
         actions: &mut Vec<Action>,
     ) -> bool {
-        let is_modern = matches!(arrival, Arrival::Refused(_))
-            && matches!(detect::judge(arrival, false), Finding::Again);
+        let is_modern = match arrival {
+            // Nothing is known of it, so whatever a modern server says to a handshake of old is worth the question.
+            _ if self.was_challenged => detect::evidence(arrival) != Evidence::Nothing,
+            Arrival::Refused(_) => matches!(detect::judge(arrival, false), Finding::Again),
+            _ => false,
+        };
         if self.first.is_none() || !is_modern {
             return false;
         }

@@ -77,7 +77,10 @@ impl Translator {
             false => detect::question(&relay.fresh_id(), &meta),
         };
         let mut done = Vec::new();
-        relay.ask(question, Some(PATIENCE), &mut done);
+        // Where the remote is modern for certain, the question is the handshake itself.
+        let is_handshake = self.beginning.protocol == Protocol::Modern
+            || self.beginning.remembered == Some(Verdict::Modern);
+        relay.ask(question, Some(PATIENCE), is_own || is_handshake, &mut done);
         self.wakes.note(made, &mut done);
         actions.extend(done);
         self.probe = Some(Box::new(Probe {
@@ -135,7 +138,7 @@ impl Translator {
         let verdict = match &finding {
             Finding::Modern(_) | Finding::Refuses(_) => Some(Verdict::Modern),
             Finding::Legacy => Some(Verdict::Legacy),
-            Finding::Nothing | Finding::Again | Finding::Unknown(_) => None,
+            Finding::Nothing | Finding::Again | Finding::Challenged | Finding::Unknown(_) => None,
         };
         if let Finding::Modern(discover) = &finding {
             self.discovered = Some(Known {
@@ -178,6 +181,27 @@ impl Translator {
                 actions.extend(probe.own.map(|_| Action::Reply(answer)));
                 let held = self.held();
                 self.begin(Finding::Modern(String::new()), true, held, actions);
+            }
+            // What the host itself asks for may lead to a credential, and then to an answer. A modern host's request is
+            // sent as it is, and the remote is on trial; a legacy host's handshake is sent, and the question is asked
+            // again with the credential if the remote does not know that handshake.
+            Finding::Challenged => {
+                let mut held = self.held();
+                match held.pop_front() {
+                    Some(first) if is_host_modern => {
+                        self.begin_trial(&first, true, actions);
+                        for frame in held {
+                            self.from_host(frame, actions);
+                        }
+                    }
+                    Some(first) => {
+                        self.first = (!self.was_challenged).then(|| first.clone());
+                        self.was_challenged = true;
+                        held.push_front(first);
+                        self.begin(Finding::Legacy, false, held, actions);
+                    }
+                    None => self.state = State::Fresh,
+                }
             }
             Finding::Refuses(trouble) | Finding::Unknown(trouble) => {
                 self.ask_anew(&trouble, probe.own.map(|_| answer), actions);
