@@ -13,6 +13,7 @@ use super::Cause;
 use super::challenge::Challenge;
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use super::entry::{Entry, Registration, State, is_for, subject};
+use super::evidence::{FRESH, is_enough, is_of_another_kind, is_other, is_other_than, is_over};
 use super::house::{Held, House, Origin, Why};
 use super::http::{TOKEN_PATIENCE, host_of};
 use super::machine::Grant;
@@ -412,8 +413,6 @@ impl House {
     }
 }
 
-/// Seconds in which a token that is turned down was turned down at once.
-const FRESH: u64 = 30;
 /// Tokens that are issued in that time because the one before was turned down, or by a sign-in.
 const MOST_ANEW: usize = 2;
 /// How long revoking what is left may take.
@@ -433,11 +432,6 @@ fn rank(entry: &Entry) -> (bool, u64) {
     (entry.state != State::NeedsLogin, entry.obtained_at)
 }
 
-/// Whether this is not the token that is held.
-pub(super) fn is_other(entry: &Entry, held: Option<&Held>) -> bool {
-    held.is_none_or(|held| !entry.access.same_as(held.entry.access.expose()))
-}
-
 /// What a renewal of this entry is. Whose sign-in it came from is known only if it is the one we held.
 fn renewed_from(kept: &Entry, held: Option<&Held>) -> Origin {
     if is_other(kept, held) {
@@ -447,54 +441,10 @@ fn renewed_from(kept: &Entry, held: Option<&Held>) -> Origin {
     }
 }
 
-/// The code of a refusal that tells that a refresh token is over: itself, or with the client it was issued to.
-fn is_over(error: &tokens::Error) -> Option<&str> {
-    match error {
-        tokens::Error::Refused { code, .. }
-            if code == "invalid_grant" || error.is_about_client() =>
-        {
-            Some(code)
-        }
-        _ => None,
-    }
-}
-
-/// Whether its tokens are bound to a key, and the server now says that it takes others only.
-pub(super) fn is_of_another_kind(challenge: &Challenge, entry: &Entry) -> bool {
-    entry.is_bound() && !challenge.takes_dpop
-}
-
 /// The authorization server of an entry, for people.
 fn issuer_host(entry: &Entry) -> String {
     let url = Url::parse(&entry.issuer).ok();
     host_of(url.as_ref().unwrap_or(&entry.token_endpoint))
-}
-
-/// Whether this token was issued a moment ago and is good for longer.
-pub(super) fn is_young(entry: &Entry, now: u64) -> bool {
-    now < entry.obtained_at + FRESH && !entry.has_expired(now)
-}
-
-/// Whether this is not the token that was turned down.
-pub(super) fn is_other_than(why: &Why, entry: &Entry) -> bool {
-    match why {
-        Why::Challenged {
-            stale: Some(stale), ..
-        } => !entry.access.same_as(stale.token.expose()),
-        _ => true,
-    }
-}
-
-/// Whether this entry's scopes are what the challenge wants, as far as that can be told.
-pub(super) fn is_enough(challenge: &Challenge, entry: &Entry) -> bool {
-    let wanted = challenge.scope.as_deref().map(Scopes::parse);
-    let wanted = wanted.unwrap_or_default();
-    !challenge.wants_more_scope()
-        || [&entry.scope_granted, &entry.scope_requested]
-            .into_iter()
-            .flatten()
-            .next()
-            .is_some_and(|scopes| scopes.covers(&wanted))
 }
 
 /// Between 0 and 1, so that processes do not renew in step.

@@ -34,6 +34,7 @@ pub mod discovery;
 pub mod dpop;
 pub mod enterprise;
 pub mod entry;
+mod evidence;
 mod grant;
 pub mod guard;
 pub mod helper;

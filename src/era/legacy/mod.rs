@@ -269,11 +269,6 @@ impl Legacy {
         pending?.frame.as_ref()
     }
 
-    /// Whether the host waits for answers that wait for the session.
-    fn has_requests_waiting(&self) -> bool {
-        self.waiting.iter().any(|said| said.frame.is_request())
-    }
-
     fn forward(&mut self, said: Waiting, actions: &mut Vec<Action>) {
         if self.sse.is_chosen() && !self.sse.is_open() {
             // A host that skipped the handshake still gets its stream.
@@ -297,12 +292,7 @@ impl Legacy {
         } else {
             self.session.headers()
         };
-        let is_asked_by_host = match role {
-            // An answer belongs to something the host has asked for; a notification does not.
-            Role::Host => frame.is_request() || frame.is_response(),
-            Role::Reopen => self.has_requests_waiting(),
-            Role::Cancel(_) | Role::Restore | Role::Ping | Role::Listen => false,
-        };
+        let is_asked_by_host = role.is_asked_by_host(&frame, self.has_requests_waiting());
         self.pending.insert(
             exchange,
             Pending {
@@ -447,13 +437,7 @@ impl Legacy {
         if self.gate == Gate::Initialize(exchange) && self.falls_back(refusal) {
             return self.fall_back(exchange, refusal, actions);
         }
-        // The session was to be opened again before the host asked for anything, and a credential is wanted for it: now that
-        // the host does, one may be got.
-        if pending.role == Role::Reopen
-            && matches!(refusal.status, 401 | 403)
-            && self.has_requests_waiting()
-            && !pending.is_repeated
-        {
+        if pending.role == Role::Reopen && self.may_ask_now(refusal) {
             self.pending.remove(&exchange);
             return self.reopen(actions);
         }

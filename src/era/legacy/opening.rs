@@ -201,6 +201,17 @@ impl Legacy {
         }
     }
 
+    /// Whether the host waits for answers that wait for the session.
+    pub(super) fn has_requests_waiting(&self) -> bool {
+        self.waiting.iter().any(|said| said.frame.is_request())
+    }
+
+    /// Whether a session that was to be opened again before the host asked for anything was refused for want of a credential,
+    /// and the host has asked for something since, so that one may be got.
+    pub(super) fn may_ask_now(&self, refusal: &Refusal) -> bool {
+        matches!(refusal.status, 401 | 403) && self.has_requests_waiting()
+    }
+
     pub(super) fn reopen(&mut self, actions: &mut Vec<Action>) {
         if !self.session.has_begun() {
             return self.open_gate(actions);

@@ -77,9 +77,11 @@ impl Translator {
             false => detect::question(&relay.fresh_id(), &meta),
         };
         let mut done = Vec::new();
-        // Where the remote is modern for certain, the question is the handshake itself.
+        // Where the remote is modern for certain, or has refused the host's own handshake already, the question is what the
+        // host's request comes to.
         let is_handshake = self.beginning.protocol == Protocol::Modern
-            || self.beginning.remembered == Some(Verdict::Modern);
+            || self.beginning.remembered == Some(Verdict::Modern)
+            || self.was_challenged;
         relay.ask(question, Some(PATIENCE), is_own || is_handshake, &mut done);
         self.wakes.note(made, &mut done);
         actions.extend(done);
