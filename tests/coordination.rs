@@ -28,16 +28,16 @@ use crate::support::browser;
 use crate::support::host::{INITIALIZE, INITIALIZED, Process, TOO_LONG, call};
 use crate::support::remote::{Ask, Reply, Server, ordinary};
 
-struct Machine {
-    home: TempDir,
-    authority: Authority,
-    remote: Server,
+pub(crate) struct Machine {
+    pub(crate) home: TempDir,
+    pub(crate) authority: Authority,
+    pub(crate) remote: Server,
     /// Tokens issued before this one, in order of issue, are turned down.
-    good_from: Arc<AtomicUsize>,
+    pub(crate) good_from: Arc<AtomicUsize>,
 }
 
 impl Machine {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let authority = Authority::start().await;
         let good_from = Arc::new(AtomicUsize::new(0));
@@ -55,7 +55,7 @@ impl Machine {
         machine
     }
 
-    fn browser(&self) -> PathBuf {
+    pub(crate) fn browser(&self) -> PathBuf {
         self.home.path().join("browser")
     }
 
@@ -75,21 +75,21 @@ impl Machine {
     }
 
     /// Every address the browser was sent to.
-    fn shown(&self) -> Vec<Url> {
+    pub(crate) fn shown(&self) -> Vec<Url> {
         let text = std::fs::read_to_string(self.log()).unwrap_or_default();
         text.lines().map(|line| Url::parse(line).unwrap()).collect()
     }
 
     /// The next address, counted from 1.
-    async fn page(&self, nth: usize) -> Url {
+    pub(crate) async fn page(&self, nth: usize) -> Url {
         eventually(|| self.shown().get(nth - 1).cloned()).await
     }
 
-    fn start(&self) -> Process {
+    pub(crate) fn start(&self) -> Process {
         self.start_with(&[])
     }
 
-    fn start_with(&self, arguments: &[&str]) -> Process {
+    pub(crate) fn start_with(&self, arguments: &[&str]) -> Process {
         let url = self.remote.url();
         // Whatever a test leaves behind ends soon.
         let patience = ["--auth-timeout", "40"];
@@ -105,7 +105,7 @@ impl Machine {
     }
 
     /// Signs in once and leaves.
-    async fn signed_in(&self) {
+    pub(crate) async fn signed_in(&self) {
         let mut host = self.start();
         let person = async { browser::follow(&self.page(1).await).await };
         let (answer, page) = tokio::join!(session(&mut host), person);
@@ -114,7 +114,7 @@ impl Machine {
         assert!(host.closed().await.status.success());
     }
 
-    fn vault(&self) -> Vault {
+    pub(crate) fn vault(&self) -> Vault {
         Vault::on_disk(
             Place::new(Some(self.home.path())).unwrap(),
             Unlock::default(),
@@ -122,7 +122,7 @@ impl Machine {
     }
 
     /// The one sign-in that is kept.
-    async fn entry(&self) -> (String, u64, Entry) {
+    pub(crate) async fn entry(&self) -> (String, u64, Entry) {
         let vault = self.vault();
         let mut found = Vec::new();
         for (name, kind) in vault.list().await.unwrap() {
@@ -136,7 +136,7 @@ impl Machine {
     }
 
     /// The access token that is kept ends, as far as everybody here knows.
-    async fn ends(&self) {
+    pub(crate) async fn ends(&self) {
         let (name, rev, mut entry) = self.entry().await;
         entry.obtained_at = 1_000_000_000;
         entry.refresh_at = Some(1_000_000_001);
@@ -176,7 +176,7 @@ fn guarded(ask: &Ask, issuer: &Authority, good_from: &AtomicUsize) -> Reply {
 }
 
 /// Opens a session and makes one call; its answer.
-async fn session(host: &mut Process) -> Value {
+pub(crate) async fn session(host: &mut Process) -> Value {
     host.send(INITIALIZE).await;
     let opened = answer(host, 0).await;
     assert!(opened["result"].is_object(), "{opened}");
@@ -186,7 +186,7 @@ async fn session(host: &mut Process) -> Value {
 }
 
 /// What comes back for that id.
-async fn answer(host: &mut Process, id: i64) -> Value {
+pub(crate) async fn answer(host: &mut Process, id: i64) -> Value {
     loop {
         let line = host.next_json().await;
         if line["id"] == id && line.get("method").is_none() {
@@ -196,7 +196,7 @@ async fn answer(host: &mut Process, id: i64) -> Value {
 }
 
 /// Looks until there is something.
-async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let found = async {
         loop {
             if let Some(found) = look() {

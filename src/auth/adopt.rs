@@ -362,6 +362,7 @@ fn entry(
         learned: Learned::default(),
         grant: Granted::Person,
         dpop_key: None,
+        issued_anew: Vec::new(),
     };
     let kept = TokenSet {
         access: tokens.access,

@@ -8,9 +8,9 @@
 use super::Cause;
 use super::challenge::Challenge;
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
-use super::entry::Entry;
+use super::entry::{Entry, State};
+use super::evidence::{is_of_another_kind, is_other_than, is_young};
 use super::house::{House, Origin, Why};
-use super::ladder::is_young;
 use super::progress::{Ended, Phase};
 use super::scope::Scopes;
 use super::signin::Past;
@@ -28,7 +28,8 @@ impl House {
     ) -> Result<(Entry, Origin), Cause> {
         let mut record = self.record().await;
         let is_told = matches!(why, Why::Told(_));
-        if !is_told && let Some(ended) = record.abandoned(self.settings.now.seconds()) {
+        let now = self.settings.now.seconds();
+        if !is_told && let Some(ended) = record.abandoned(&self.tried, now) {
             return Err(Cause::Abandoned(ended.cause().into()));
         }
         let attempt = attempt_name();
@@ -40,7 +41,7 @@ impl House {
         let now = self.settings.now.seconds();
         let resource = self.settings.canonical_resource();
         self.update(&attempt, |record| match &ended {
-            Ok(_) if is_kept => record.succeed(now),
+            Ok(_) if is_kept => record.succeed(&self.tried, now),
             Ok(_) => record.fail(
                 Ended {
                     text: "signed in, but the tokens could not be kept".to_owned(),
@@ -48,6 +49,7 @@ impl House {
                     is_passing: false,
                 },
                 false,
+                &self.tried,
                 now,
             ),
             Err(Cause::Leaving | Cause::Superseded) => record.phase = Phase::Idle,
@@ -62,7 +64,7 @@ impl House {
                     why,
                     Cause::Denied { .. } | Cause::TooLate { .. } | Cause::ForeignAnswer { .. }
                 );
-                record.fail(ended, is_abandoned, now);
+                record.fail(ended, is_abandoned, &self.tried, now);
             }
         })
         .await;
@@ -101,17 +103,18 @@ impl House {
         let before = before.filter(|entry| entry.issuer == server.issuer());
         let scope = self.scope(challenge, &resource, &server, before.as_ref());
         if !matches!(why, Why::Told(_)) {
-            self.is_worth_it(challenge, &server, before.as_ref(), scope.as_ref())
+            self.is_worth_it(why, &server, before.as_ref(), scope.as_ref())
                 .await?;
         }
         let binds = self.binds(challenge, &resource, &server, before.as_ref())?;
         let is_by_device = self.is_by_device(&server)?;
-        let now = self.settings.now.seconds();
-        self.update(attempt, |record| record.window_opens(now))
-            .await;
         let challenged = challenge.scope.as_deref().map(Scopes::parse);
         let named = challenged.as_ref().or(resource.scopes());
-        let past = Past::new(before.as_ref(), named, binds);
+        // A token that this client was given is turned down: the authorization server may have lost the client as well.
+        let is_doubted = before
+            .as_ref()
+            .is_some_and(|before| is_turned_down(why, before));
+        let past = Past::new(before.as_ref(), named, binds).doubting(is_doubted);
         if is_by_device
             && let Some(entry) = self
                 .ask_by_device(attempt, &resource, &server, scope.as_ref(), &past)
@@ -119,45 +122,69 @@ impl House {
         {
             return Ok(entry);
         }
-        self.ask_a_person(attempt, &resource, &server, scope, past)
+        let is_told = matches!(why, Why::Told(_));
+        self.ask_a_person(attempt, &resource, &server, scope, is_told, past)
             .await
     }
 
     /// Brakes: no window for a server that turns down what it was just given, none for a scope that was asked for
-    /// already, and never many in a row, by whichever processes (pains 8, 9, 22).
+    /// already, and never many in a row, by all processes together (pains 8, 9, 22).
     async fn is_worth_it(
         &self,
-        challenge: &Challenge,
+        why: &Why,
         server: &AuthorizationServer,
         before: Option<&Entry>,
         scope: Option<&Scopes>,
     ) -> Result<(), Cause> {
-        let now = self.settings.now.seconds();
-        let record = self.record().await;
-        let is_stormy = record.is_stormy(now);
-        if challenge.wants_more_scope() {
+        let challenge = match why {
+            Why::Challenged { challenge, .. } if challenge.wants_more_scope() => Some(challenge),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
             let asked = before.and_then(|entry| entry.scope_requested.as_ref());
-            let nothing_new =
-                asked.is_some_and(|asked| scope.is_none_or(|scope| asked.covers(scope)));
-            if nothing_new || is_stormy {
+            if asked.is_some_and(|asked| scope.is_none_or(|scope| asked.covers(scope))) {
                 let scope = challenge.scope.as_deref();
                 return Err(Cause::ScopeRefused {
                     scope: scope.map(|text| super::plain(text, 200)),
                 });
             }
-            return Ok(());
-        }
-        let is_fresh = before.is_some_and(|entry| {
-            is_young(entry, now)
-                && record
-                    .signed_in_at
-                    .is_some_and(|at| entry.obtained_at <= at)
-        });
-        if is_fresh || is_stormy {
+        } else if before.is_some_and(|before| {
+            is_turned_down(why, before) && is_young(before, self.settings.now.seconds())
+        }) {
             return Err(Cause::Rejected {
                 host: server.host(),
+                is_renewable: false,
             });
         }
-        Ok(())
+        self.may_show_another().await
     }
+
+    /// Whether few enough windows were shown of late.
+    pub(super) async fn may_show_another(&self) -> Result<(), Cause> {
+        let record = self.record().await;
+        match record.stormy(&self.tried, self.settings.now.seconds()) {
+            Some((windows, last)) => Err(Cause::Braked {
+                windows,
+                last: last.map(|ended| ended.cause().into()),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether it is the entry's own access token that was sent and turned down, and nothing is known to be wrong with the
+/// rest of the entry.
+fn is_turned_down(why: &Why, entry: &Entry) -> bool {
+    let Why::Challenged {
+        stale: Some(_),
+        challenge,
+        ..
+    } = why
+    else {
+        return false;
+    };
+    !challenge.wants_more_scope()
+        && !is_of_another_kind(challenge, entry)
+        && !is_other_than(why, entry)
+        && entry.state != State::NeedsLogin
 }

@@ -20,6 +20,7 @@ use super::helper::Errand;
 use super::house::{Desk, House, Why};
 use super::http::{Http, host_of};
 use super::machine::Grant;
+use super::progress::fingerprint;
 use super::settings::Settings;
 use super::{Cause, Credential, Error};
 use crate::store::Vault;
@@ -70,11 +71,14 @@ impl Authorizer {
         let house = House {
             provider,
             resource: settings.canonical_resource().into(),
+            tried: fingerprint(&settings),
             settings,
             vault,
             http,
             servers: Servers::default(),
             tasks: TaskTracker::new(),
+            newest: watch::Sender::new(0),
+            lingering: TaskTracker::new(),
             leaving: CancellationToken::new(),
             person: person.clone(),
             pending: pending.clone(),
@@ -158,25 +162,36 @@ impl Authorizer {
         let Some(house) = &self.house else {
             return Err(Error::new(&"".into(), Cause::header_refused(why)));
         };
-        let seen = stale.map_or(0, Credential::generation);
         house.desk().is_challenged = true;
-        loop {
-            if let Some(held) = &house.desk().held
-                && held.credential.generation > seen
-            {
-                return Ok(held.credential.clone());
-            }
-            let climb = house.climb(Why::Challenged {
-                stale: stale.cloned(),
-                challenge: why.clone(),
-            });
-            match climb.outcome().await {
-                Ok(credential) if credential.generation > seen => return Ok(credential),
-                // A refresh that was going on anyway knew nothing of the challenge.
-                outcome if climb.is_whole => return outcome,
-                _ => {}
+        house.renew(stale, why, true).await
+    }
+
+    /// The same for a request that the host does not wait for, so that nobody is asked for anything: what is stored and
+    /// what a refresh brings is all there is. `None` where that is nothing.
+    ///
+    /// # Errors
+    /// A refresh failed for a reason that may pass.
+    pub async fn renew_silently(
+        &self,
+        stale: Option<&Credential>,
+        why: &Challenge,
+    ) -> Result<Option<Credential>, Error> {
+        let Some(house) = &self.house else {
+            return Err(Error::new(&"".into(), Cause::header_refused(why)));
+        };
+        match house.renew(stale, why, false).await {
+            Ok(credential) => Ok(Some(credential)),
+            Err(error) if error.is_passing() => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "challenged, and not asked for by the host");
+                Ok(None)
             }
         }
+    }
+
+    /// Changes with each newer credential; `None` where there never is one.
+    pub fn newest(&self) -> Option<watch::Receiver<u64>> {
+        self.house.as_ref().map(|house| house.newest.subscribe())
     }
 
     /// Signs in now, whatever is held: `mcpipe login`. `why` is the remote's challenge, if it was asked.
@@ -278,6 +293,7 @@ impl Authorizer {
                 Box::pin(provider.settle(grace)).await;
             }
             house.leaving.cancel();
+            house.stop_lingering();
             house.tasks.close();
             // What is not done by then is not going to be: the process leaves.
             let _ = tokio::time::timeout(grace, house.tasks.wait()).await;

@@ -3,6 +3,7 @@
 //! For where no page can be shown and no browser can come back. `oauth2` makes the requests and keeps to the server's
 //! pace; they go through our client, and a code is asked for only under the sign-in's lock, so that one process polls.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::http::StatusCode;
@@ -30,6 +31,8 @@ use super::tokens::{self, Endpoint};
 use super::wire;
 use crate::store::{Expected, Kind};
 
+/// Longer than any code is good.
+const NEVER: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The longest pause between two polls that errors lead to.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -134,10 +137,14 @@ impl House {
             request = request.add_extra_param(name, value);
         }
         let patience = details.expires_in().min(self.settings.auth_timeout);
-        let polls = Polls(endpoint);
-        let answer = request
-            .request_async(&polls, tokio::time::sleep, Some(patience))
-            .await;
+        let polls = Polls {
+            endpoint,
+            patience,
+            slept: AtomicU64::new(0),
+        };
+        // Not by the wall clock, which goes on while this process stands still: `polls` counts the pauses.
+        let pause = |pause| polls.pause(pause);
+        let answer = request.request_async(&polls, pause, Some(NEVER)).await;
         let host = server.host();
         let too_late = || Cause::TooLate {
             host: server.host(),
@@ -195,6 +202,7 @@ impl House {
             Err(_) => Err(tokens::Error::Unusable {
                 host,
                 why: "the device code",
+                successor: None,
             }),
         }
     }
@@ -292,7 +300,47 @@ impl<'c> AsyncHttpClient<'c> for Plain<'_> {
 }
 
 /// Token answers made regular, except for the one word that only polling knows.
-struct Polls<'a>(&'a Endpoint<'a>);
+struct Polls<'a> {
+    endpoint: &'a Endpoint<'a>,
+    /// How long a person may take.
+    patience: Duration,
+    /// Milliseconds of pauses up to now.
+    slept: AtomicU64,
+}
+
+impl Polls<'_> {
+    async fn pause(&self, pause: Duration) {
+        tokio::time::sleep(pause).await;
+        let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        self.slept.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        Duration::from_millis(self.slept.load(Ordering::Relaxed)) > self.patience
+    }
+
+    async fn poll(&self, request: HttpRequest) -> Result<HttpResponse, Fault> {
+        let (head, body) = request.into_parts();
+        let endpoint = self.endpoint;
+        let answer = endpoint.post(head.headers, body).await?;
+        if code_of(&answer).as_deref() == Some("slow_down") {
+            return Ok(refusal("slow_down"));
+        }
+        endpoint.regular(&answer)
+    }
+}
+
+/// Whether the answer is that the person is not done yet.
+fn is_to_go_on(answer: &HttpResponse) -> bool {
+    let said: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let code = said.get("error").and_then(serde_json::Value::as_str);
+    matches!(code, Some("authorization_pending" | "slow_down"))
+}
+
+fn refusal(code: &str) -> HttpResponse {
+    let body = json!({ "error": code }).to_string();
+    wire::response(StatusCode::BAD_REQUEST, body.into_bytes())
+}
 
 impl<'c> AsyncHttpClient<'c> for Polls<'_> {
     type Error = Fault;
@@ -300,14 +348,13 @@ impl<'c> AsyncHttpClient<'c> for Polls<'_> {
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
-            let (head, body) = request.into_parts();
-            let endpoint = self.0;
-            let answer = endpoint.post(head.headers, body).await?;
-            if code_of(&answer).as_deref() == Some("slow_down") {
-                let body = br#"{"error":"slow_down"}"#.to_vec();
-                return Ok(wire::response(StatusCode::BAD_REQUEST, body));
+            let is_last = self.is_over();
+            match self.poll(request).await {
+                Ok(answer) if !is_last || answer.status().is_success() => Ok(answer),
+                Err(fault) if !is_last => Err(fault),
+                Ok(answer) if !is_to_go_on(&answer) => Ok(answer),
+                _ => Ok(refusal("expired_token")),
             }
-            endpoint.regular(&answer)
         })
     }
 }

@@ -224,6 +224,22 @@ pub(super) async fn id_token(
     let found = match held {
         Ok(Some(held)) => Ok(held),
         Ok(None) if matches!(why, Why::Due) => return Err(Cause::NobodyThere),
+        Ok(None)
+            if matches!(
+                why,
+                Why::Challenged {
+                    is_asked: false,
+                    ..
+                }
+            ) =>
+        {
+            let silent = provider.renew_silently(before, &wish()).await;
+            match silent {
+                Ok(Some(held)) => Ok(held),
+                Ok(None) => return Err(Cause::NobodyThere),
+                Err(why) => Err(why),
+            }
+        }
         Ok(None) => provider.renew(before, &wish()).await,
         Err(why) => Err(why),
     };

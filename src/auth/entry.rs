@@ -63,6 +63,8 @@ pub struct Entry {
     pub grant: Granted,
     /// The key that its tokens are bound to (RFC 9449): without it they are worth nothing.
     pub dpop_key: Option<Key>,
+    /// When tokens were issued by a sign-in, or because the server had turned the one before down; the newest few.
+    pub issued_anew: Vec<u64>,
 }
 
 /// How tokens were come by.
@@ -142,6 +144,19 @@ impl Entry {
         self.last_error = None;
     }
 
+    /// How many tokens of the last `seconds` came from a sign-in, or because the server had turned the one before down.
+    pub fn issued_anew_within(&self, seconds: u64, now: u64) -> usize {
+        let recent = |at: &&u64| **at <= now && now < **at + seconds;
+        self.issued_anew.iter().filter(recent).count()
+    }
+
+    /// Notes that tokens are issued now for such a reason.
+    pub fn is_issued_anew(&mut self, now: u64) {
+        self.issued_anew.push(now);
+        let excess = self.issued_anew.len().saturating_sub(MOST_ISSUED);
+        self.issued_anew.drain(..excess);
+    }
+
     /// Whether its tokens are good only with a key, which is in here too.
     pub fn is_bound(&self) -> bool {
         self.dpop_key.is_some()
@@ -206,6 +221,7 @@ impl Entry {
                 .dpop_key
                 .as_ref()
                 .map(|key| key.text().expose().to_owned()),
+            issued_anew: self.issued_anew.clone(),
         };
         written(&stored)
     }
@@ -242,6 +258,7 @@ impl Entry {
             scope_wanted: scopes(stored.scope_wanted),
             learned: stored.learned,
             grant: stored.grant,
+            issued_anew: stored.issued_anew,
         })
     }
 }
@@ -363,6 +380,8 @@ fn written(stored: &impl Serialize) -> Secret {
 }
 
 const SCHEMA: u32 = 1;
+/// Times that [`Entry::issued_anew`] holds.
+const MOST_ISSUED: usize = 4;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -394,6 +413,8 @@ struct Stored {
     grant: Granted,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dpop_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    issued_anew: Vec<u64>,
 }
 
 #[derive(Serialize, Deserialize)]

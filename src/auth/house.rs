@@ -16,6 +16,7 @@ use super::challenge::Challenge;
 use super::dpop::Servers;
 use super::entry::Entry;
 use super::http::Http;
+use super::linger::Lingering;
 use super::settings::Settings;
 use super::{Cause, Credential, Error};
 use crate::store::Vault;
@@ -28,12 +29,18 @@ pub(super) struct House {
     /// What is known of proofs; outlives the keys that come and go.
     pub(super) servers: Servers,
     pub(super) tasks: TaskTracker,
+    /// The generation of the newest credential.
+    pub(super) newest: watch::Sender<u64>,
+    /// What leaving does not wait for.
+    pub(super) lingering: TaskTracker,
     pub(super) leaving: CancellationToken,
     pub(super) person: watch::Sender<bool>,
     pub(super) pending: watch::Sender<Option<PendingSignIn>>,
     /// Signs a person in at the enterprise's provider, where that is how a token is come by.
     pub(super) provider: Option<Authorizer>,
     pub(super) resource: Arc<str>,
+    /// What all that this process tries is counted under ([`super::progress::fingerprint`]).
+    pub(super) tried: String,
     pub(super) desk: Mutex<Desk>,
 }
 
@@ -58,6 +65,10 @@ pub(super) struct Desk {
     pub(super) refused: Option<(u64, Challenge, Arc<Cause>)>,
     /// What the vault would not take: the only place where a spent refresh token's successor is.
     pub(super) unsaved: Option<(String, Entry)>,
+    /// The climb has come to where a person is asked.
+    pub(super) is_signing_in: bool,
+    /// The listener of the last sign-in.
+    pub(super) lingering: Option<Lingering>,
 }
 
 /// A credential, and what is known of it.
@@ -65,7 +76,6 @@ pub(super) struct Desk {
 pub(super) struct Held {
     pub(super) credential: Credential,
     pub(super) entry: Arc<Entry>,
-    pub(super) origin: Origin,
 }
 
 /// How a credential came to be held.
@@ -90,6 +100,8 @@ pub(super) enum Why {
     Challenged {
         stale: Option<Credential>,
         challenge: Challenge,
+        /// Whether the host waits for it, so that a person may be asked.
+        is_asked: bool,
     },
     /// The user wants to sign in.
     Told(Challenge),
@@ -143,22 +155,35 @@ impl House {
 
     /// Joins the climb that is going, or begins one.
     pub(super) fn climb(self: &Arc<Self>, why: Why) -> Climb {
+        self.climb_or_join(why).0
+    }
+
+    /// The same, and whether it was begun for this.
+    fn climb_or_join(self: &Arc<Self>, why: Why) -> (Climb, bool) {
         let mut desk = self.desk();
         // One whose task is gone without an outcome is over.
         if let Some(climb) = &desk.climb
             && climb.outcome.has_changed().is_ok()
         {
-            return climb.clone();
+            return (climb.clone(), false);
         }
         let is_due = matches!(why, Why::Due);
+        let may_ask = !matches!(
+            why,
+            Why::Due
+                | Why::Challenged {
+                    is_asked: false,
+                    ..
+                }
+        );
         let (tell, outcome) = watch::channel(None);
         let climb = Climb {
-            is_whole: !is_due,
+            is_whole: may_ask,
             outcome,
             resource: Arc::clone(&self.resource),
         };
         if self.leaving.is_cancelled() {
-            return climb;
+            return (climb, true);
         }
         desk.climb = Some(climb.clone());
         let house = Arc::clone(self);
@@ -166,6 +191,7 @@ impl House {
             let reached = Box::pin(house.ladder(&why)).await;
             let mut desk = house.desk();
             desk.climb = None;
+            let was_signing_in = std::mem::take(&mut desk.is_signing_in);
             let outcome = match reached {
                 Ok((entry, origin)) => {
                     desk.failures = 0;
@@ -188,12 +214,44 @@ impl House {
                         desk.refused = Some((now, challenge, Arc::clone(&cause)));
                     }
                     tracing::info!(why = %cause, "no credential");
-                    Err(Error::new(&house.resource, cause))
+                    let error = Error::new(&house.resource, cause);
+                    Err(match was_signing_in {
+                        true => error.after_a_sign_in(),
+                        false => error,
+                    })
                 }
             };
             tell.send_replace(Some(outcome));
         });
-        climb
+        (climb, true)
+    }
+
+    /// A credential newer than `stale`. Nobody is asked for one unless the host waits for it.
+    pub(super) async fn renew(
+        self: &Arc<Self>,
+        stale: Option<&Credential>,
+        why: &Challenge,
+        is_asked: bool,
+    ) -> Result<Credential, Error> {
+        let seen = stale.map_or(0, Credential::generation);
+        loop {
+            if let Some(held) = &self.desk().held
+                && held.credential.generation > seen
+            {
+                return Ok(held.credential.clone());
+            }
+            let (climb, is_own) = self.climb_or_join(Why::Challenged {
+                stale: stale.cloned(),
+                challenge: why.clone(),
+                is_asked,
+            });
+            match climb.outcome().await {
+                Ok(credential) if credential.generation > seen => return Ok(credential),
+                // One that was going on anyway knew nothing of the challenge, or went less far.
+                outcome if is_own || climb.is_whole => return outcome,
+                _ => {}
+            }
+        }
     }
 
     fn hold_on(&self, desk: &mut Desk, entry: Entry, origin: Origin) -> Credential {
@@ -207,6 +265,7 @@ impl House {
             desk.identity += 1;
         }
         desk.generation += 1;
+        self.newest.send_replace(desk.generation);
         let credential = Credential {
             generation: desk.generation,
             token: entry.access.clone(),
@@ -216,7 +275,6 @@ impl House {
         desk.held = Some(Held {
             credential: credential.clone(),
             entry: Arc::new(entry),
-            origin,
         });
         credential
     }

@@ -255,6 +255,29 @@ impl Http {
     pub async fn post(
         &self,
         url: &Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Answer, Fault> {
+        self.post_within(POST_PATIENCE, url, headers, body).await
+    }
+
+    /// Posts a form that spends what cannot be spent twice, and so waits as long as an answer may still come.
+    ///
+    /// # Errors
+    /// As [`Http::post`].
+    pub async fn post_token(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Answer, Fault> {
+        self.post_within(TOKEN_PATIENCE, url, headers, body).await
+    }
+
+    async fn post_within(
+        &self,
+        patience: Duration,
+        url: &Url,
         mut headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<Answer, Fault> {
@@ -275,7 +298,7 @@ impl Http {
                 body: capped(response, url, LARGEST_ANSWER).await?,
             })
         };
-        within(POST_PATIENCE, url, work).await
+        within(patience, url, work).await
     }
 
     fn client_for(&self, url: &Url) -> Result<&reqwest::Client, Fault> {
@@ -322,8 +345,9 @@ impl fmt::Debug for Http {
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 const DOCUMENT_PATIENCE: Duration = Duration::from_secs(10);
-/// A refresh token whose answer we do not wait for may be spent and lost, so a slow server is given its time.
 pub(crate) const POST_PATIENCE: Duration = Duration::from_secs(30);
+/// A refresh token or a code whose answer we do not wait for may be spent and lost, so a slow server is given its time.
+pub(crate) const TOKEN_PATIENCE: Duration = Duration::from_secs(120);
 const MOST_REDIRECTS: usize = 3;
 const LARGEST_DOCUMENT: usize = 256 * 1024;
 const LARGEST_ANSWER: usize = 64 * 1024;
@@ -372,14 +396,25 @@ async fn within<T>(
     url: &Url,
     work: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
-    tokio::time::timeout(patience, work)
-        .await
-        .unwrap_or_else(|_| {
-            Err(Fault::Unreachable {
-                host: host_of(url),
-                why: format!("no answer within {} s", patience.as_secs()),
-            })
-        })
+    tokio::select! {
+        // What has come is looked at before the clock.
+        biased;
+        done = work => done,
+        () = time_is_up(patience) => Err(Fault::Unreachable {
+            host: host_of(url),
+            why: format!("no answer within {} s", patience.as_secs()),
+        }),
+    }
+}
+
+/// Returns when this time has passed, and one second more of running. A process that stood still meanwhile (a machine that
+/// slept, a frozen container, SIGSTOP) finds its time over when it wakes, and what came in it still unread.
+pub(super) async fn time_is_up(patience: Duration) {
+    const TICKS: u32 = 10;
+    tokio::time::sleep(patience).await;
+    for _ in 0..TICKS {
+        tokio::time::sleep(Duration::from_secs(1) / TICKS).await;
+    }
 }
 
 async fn capped(

@@ -11,11 +11,11 @@ use super::code::{self, Asking};
 use super::discovery::AuthorizationServer;
 use super::entry::{Entry, Granted, Registration, subject};
 use super::house::House;
-use super::learned::Learned;
 use super::loopback::{Loopback, Place};
 use super::providers::quirks;
 use super::registration::{self, Client, FIXED_PATH, Source};
 use super::scope::Scopes;
+use super::signin::Past;
 use crate::secret::Secret;
 use crate::store::{Expected, Kind};
 
@@ -32,8 +32,9 @@ impl House {
         server: &AuthorizationServer,
         resource: Option<&str>,
         scope: Option<&Scopes>,
-        learned: &Learned,
+        past: &Past,
     ) -> Result<Identity, Cause> {
+        let learned = past.learned();
         if let Some(mut client) = registration::known(server, &self.settings)? {
             if client.source == Source::Given {
                 self.belongs_there(Some(&client.id), server).await?;
@@ -46,7 +47,7 @@ impl House {
         let name = Registration::name(server.issuer(), &self.settings);
         if let Some(kept) = self.registration(&name).await? {
             let place = self.place(server, None, Url::parse(&kept.redirect_uri).ok().as_ref());
-            if let Ok(listener) = Loopback::open(&place, &self.tasks).await
+            if let Ok(listener) = self.open(&place).await
                 && listener.uri() == kept.redirect_uri
             {
                 let asking = Asking {
@@ -57,7 +58,9 @@ impl House {
                     scope,
                     key: None,
                 };
-                if !self.is_forgotten(&asking, kept.known_at).await? {
+                let trusted_from = kept.known_at;
+                let is_trusted = !past.is_doubted() && self.is_trusted(trusted_from);
+                if is_trusted || !self.is_forgotten(&asking).await? {
                     let client = kept.client;
                     return Ok(Identity { client, listener });
                 }
@@ -111,12 +114,14 @@ impl House {
         }
     }
 
-    /// Whether the server has lost a registration of ours. One it has just honoured is not asked after.
-    async fn is_forgotten(&self, asking: &Asking<'_>, known_at: u64) -> Result<bool, Cause> {
+    /// Whether the server has honoured a registration so lately that it is not asked after.
+    fn is_trusted(&self, known_at: u64) -> bool {
         let now = self.settings.now.seconds();
-        if (known_at..known_at.saturating_add(TRUSTED)).contains(&now) {
-            return Ok(false);
-        }
+        (known_at..known_at.saturating_add(TRUSTED)).contains(&now)
+    }
+
+    /// Whether the server has lost a registration of ours.
+    async fn is_forgotten(&self, asking: &Asking<'_>) -> Result<bool, Cause> {
         // What is looked at is not the page that will be shown: its state and verifier are thrown away.
         let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
         let page = code::begin(asking, &self.settings, state)?;
@@ -192,12 +197,10 @@ impl House {
     }
 
     async fn listen(&self, place: &Place) -> Result<Loopback, Cause> {
-        Loopback::open(place, &self.tasks)
-            .await
-            .map_err(|error| Cause::Listener {
-                place: format!("{}:{}", place.host, place.port),
-                error,
-            })
+        self.open(place).await.map_err(|error| Cause::Listener {
+            place: format!("{}:{}", place.host, place.port),
+            error,
+        })
     }
 
     /// Where to listen: what the user says, else where the kept registration says, else anywhere, under a path nobody

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use super::Cause;
 use super::challenge::Challenge;
-use super::discovery::{AuthorizationServer, ProtectedResource};
+use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use super::entry::{Entry, Registration, State, is_for, subject};
+use super::evidence::{FRESH, is_enough, is_of_another_kind, is_other, is_other_than, is_over};
 use super::house::{Held, House, Origin, Why};
-use super::http::POST_PATIENCE;
+use super::http::{TOKEN_PATIENCE, host_of};
 use super::machine::Grant;
 use super::registration::{Client, Source};
 use super::renewal;
@@ -23,6 +24,7 @@ use super::scope::{Scopes, Wishes, choose};
 use super::settings::{Notice, Settings};
 use super::tokens;
 use crate::store::{Error as StoreError, Expected, Kind, Lock};
+use url::Url;
 
 /// An entry, where it was found, and at which revision.
 pub(super) struct Kept {
@@ -61,8 +63,17 @@ impl House {
                 Rung::Missed(entry) => entry,
             }
         };
+        if matches!(
+            why,
+            Why::Challenged {
+                is_asked: false,
+                ..
+            }
+        ) {
+            return Err(Cause::NobodyThere);
+        }
         if !is_told {
-            self.may_ask_a_person().await?;
+            self.may_ask_a_person(challenge).await?;
         }
         self.ask_in_turn(why, challenge, before).await
     }
@@ -90,7 +101,7 @@ impl House {
     async fn without_a_person(&self, why: &Why, challenge: &Challenge) -> Result<Rung, Cause> {
         let held = self.desk().held.clone();
         let _lock = self.lock().await?;
-        let Some(kept) = self.stored().await? else {
+        let Some(mut kept) = self.stored().await? else {
             return Ok(Rung::Missed(None));
         };
         let now = self.settings.now.seconds();
@@ -102,13 +113,27 @@ impl House {
         }
         let is_refreshable = kept.entry.refresh.is_some()
             && kept.entry.state != State::NeedsLogin
-            && !challenge.wants_more_scope()
-            && !is_just_issued(&kept.entry, held.as_ref(), now);
+            && !challenge.wants_more_scope();
         if !is_refreshable {
             return Ok(Rung::Missed(Some(kept.entry)));
         }
-        let before = kept.entry.clone();
-        let origin = renewed_from(&before, held.as_ref());
+        // A token that ought to be good: once more, and then it is the server that has to be told of. A person could do no
+        // better as long as the refresh token is good and is what the server wants.
+        if !kept.entry.is_due(now) {
+            let lately = kept.entry.issued_anew_within(FRESH, now);
+            let is_other_kind = is_of_another_kind(challenge, &kept.entry);
+            if lately > 0 && (is_other_kind || self.has_moved(challenge, &kept.entry).await) {
+                return Ok(Rung::Missed(Some(kept.entry)));
+            }
+            if lately >= MOST_ANEW {
+                return Err(Cause::Rejected {
+                    host: issuer_host(&kept.entry),
+                    is_renewable: true,
+                });
+            }
+            kept.entry.is_issued_anew(now);
+        }
+        let origin = renewed_from(&kept.entry, held.as_ref());
         match self.refreshed(kept, true).await {
             Ok(entry) => Ok(Rung::Reached(entry, origin)),
             // Failed is not refused: nobody is sent to a browser because a server was down.
@@ -118,13 +143,35 @@ impl House {
                 why @ (Cause::Vault(_)
                 | Cause::Network(_)
                 | Cause::Registration(_)
-                | Cause::Tokens(tokens::Error::NoKey(_))),
+                | Cause::Tokens(
+                    tokens::Error::NoKey(_)
+                    | tokens::Error::Unusable {
+                        successor: Some(_), ..
+                    },
+                )),
             ) => Err(why),
             Err(why) => {
                 tracing::info!(%why, "the refresh token is of no use");
-                Ok(Rung::Missed(Some(before)))
+                let before = self.stored().await?.map(|kept| kept.entry);
+                Ok(Rung::Missed(before))
             }
         }
+    }
+
+    /// Whether the server now names another authorization server (SEP-2352). One that cannot be asked says nothing.
+    async fn has_moved(&self, challenge: &Challenge, entry: &Entry) -> bool {
+        let named = challenge.resource_metadata.as_deref();
+        let resource = discovery::protected_resource(&self.http, &self.settings.url, named).await;
+        let Ok(resource) = resource else {
+            return false;
+        };
+        let preference = Preference {
+            fixed: self.settings.authorization_server.as_deref(),
+            held: Some(&entry.issuer),
+        };
+        discovery::authorization_server(&self.http, &resource, preference)
+            .await
+            .is_ok_and(|server| server.issuer() != entry.issuer)
     }
 
     /// Rung b. `is_dead` tells that the access token is of no use any more, so that one refusal is enough.
@@ -156,7 +203,7 @@ impl House {
             Err(Cause::Tokens(error)) => error,
             Err(why) => return Err(why),
         };
-        if error.is("invalid_grant") {
+        if let Some(code) = is_over(&error) {
             entry.strikes += 1;
             let is_out = is_dead || entry.strikes >= STRIKES;
             entry.state = if is_out {
@@ -164,11 +211,20 @@ impl House {
             } else {
                 State::Suspect
             };
-            entry.last_error = Some("invalid_grant".to_owned());
+            entry.last_error = Some(code.to_owned());
             self.save(&name, &entry, revision(rev)).await;
             if is_out {
                 self.give_up(&entry, is_dead);
             }
+        }
+        // The access token that came is of no use, and the refresh token beside it is the only one left.
+        if let tokens::Error::Unusable {
+            successor: Some(token),
+            ..
+        } = &error
+        {
+            entry.refresh = Some(token.clone());
+            self.save(&name, &entry, revision(rev)).await;
         }
         // What came in its place is not taken, and it may be spent: only a sign-in says what the server wants now.
         if matches!(error, tokens::Error::Unbound { .. }) {
@@ -225,7 +281,7 @@ impl House {
         })
     }
 
-    async fn may_ask_a_person(&self) -> Result<(), Cause> {
+    async fn may_ask_a_person(&self, challenge: &Challenge) -> Result<(), Cause> {
         if self.leaving.is_cancelled() {
             return Err(Cause::Leaving);
         }
@@ -233,9 +289,12 @@ impl House {
             return Err(Cause::NobodyThere);
         }
         let record = self.record().await;
-        match record.abandoned(self.settings.now.seconds()) {
+        let now = self.settings.now.seconds();
+        match record.abandoned(&self.tried, now) {
             Some(ended) => Err(Cause::Abandoned(Arc::new(ended.cause()))),
-            None => Ok(()),
+            // What is wanted more is looked at first: it may be nothing new.
+            None if challenge.wants_more_scope() => Ok(()),
+            None => self.may_show_another().await,
         }
     }
 
@@ -337,8 +396,12 @@ impl House {
     }
 
     pub(super) async fn lock(&self) -> Result<Lock, Cause> {
-        // Longer than the slowest token request of whoever holds it.
-        let patience = POST_PATIENCE * 2;
+        // Longer than the slowest token request of the process that holds it.
+        self.lock_within(TOKEN_PATIENCE + Duration::from_secs(10))
+            .await
+    }
+
+    pub(super) async fn lock_within(&self, patience: Duration) -> Result<Lock, Cause> {
         Ok(self
             .vault
             .lock(&self.lock_name("credential"), patience)
@@ -350,8 +413,8 @@ impl House {
     }
 }
 
-/// Seconds in which a token that is turned down was turned down at once.
-const FRESH: u64 = 30;
+/// Tokens that are issued in that time because the one before was turned down, or by a sign-in.
+const MOST_ANEW: usize = 2;
 /// How long revoking what is left may take.
 const LAST_WORD: Duration = Duration::from_secs(5);
 /// Refusals of one refresh token, while its access token works, until it counts as dead.
@@ -380,11 +443,6 @@ fn rank(entry: &Entry) -> (bool, u64) {
     (entry.state != State::NeedsLogin, entry.obtained_at)
 }
 
-/// Whether this is not the token that is held.
-pub(super) fn is_other(entry: &Entry, held: Option<&Held>) -> bool {
-    held.is_none_or(|held| !entry.access.same_as(held.entry.access.expose()))
-}
-
 /// What a renewal of this entry is. Whose sign-in it came from is known only if it is the one we held.
 fn renewed_from(kept: &Entry, held: Option<&Held>) -> Origin {
     if is_other(kept, held) {
@@ -394,40 +452,10 @@ fn renewed_from(kept: &Entry, held: Option<&Held>) -> Origin {
     }
 }
 
-/// Whether this token was issued a moment ago and ought to be good. One we only read from the vault counts by its
-/// age; `held` tells that we know it.
-fn is_just_issued(entry: &Entry, held: Option<&Held>, now: u64) -> bool {
-    let is_ours = held.is_none_or(|held| {
-        held.origin != Origin::Stored && entry.access.same_as(held.entry.access.expose())
-    });
-    is_ours && is_young(entry, now)
-}
-
-/// Whether this token was issued a moment ago and is good for longer.
-pub(super) fn is_young(entry: &Entry, now: u64) -> bool {
-    now < entry.obtained_at + FRESH && !entry.has_expired(now)
-}
-
-/// Whether this is not the token that was turned down.
-pub(super) fn is_other_than(why: &Why, entry: &Entry) -> bool {
-    match why {
-        Why::Challenged {
-            stale: Some(stale), ..
-        } => !entry.access.same_as(stale.token.expose()),
-        _ => true,
-    }
-}
-
-/// Whether this entry's scopes are what the challenge wants, as far as that can be told.
-pub(super) fn is_enough(challenge: &Challenge, entry: &Entry) -> bool {
-    let wanted = challenge.scope.as_deref().map(Scopes::parse);
-    let wanted = wanted.unwrap_or_default();
-    !challenge.wants_more_scope()
-        || [&entry.scope_granted, &entry.scope_requested]
-            .into_iter()
-            .flatten()
-            .next()
-            .is_some_and(|scopes| scopes.covers(&wanted))
+/// The authorization server of an entry, for people.
+fn issuer_host(entry: &Entry) -> String {
+    let url = Url::parse(&entry.issuer).ok();
+    host_of(url.as_ref().unwrap_or(&entry.token_endpoint))
 }
 
 /// Between 0 and 1, so that processes do not renew in step.

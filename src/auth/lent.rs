@@ -57,6 +57,7 @@ impl Authorizer {
             let why = Why::Challenged {
                 stale: None,
                 challenge: Challenge::default(),
+                is_asked: true,
             };
             house.climb(why).outcome().await?;
             let held = house.desk().held.clone();

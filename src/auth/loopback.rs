@@ -4,29 +4,33 @@
 //! sign-in does not recognise, while it goes on waiting. The page a real answer gets is held back until it is known
 //! how the sign-in ended, so that it can say the truth. Pages are constant: nothing a visitor sent comes back.
 //!
-//! RFC 8252 sections 7.3 and 8.3; security.md C1 to C8.
+//! A consent page that sends the browser on with 307 or 308 makes it repeat its POST here (RFC 9110 section 15.4.8): what
+//! counts is the query, as in a GET. Without one the form is read, as OAuth 2.0 Form Post Response Mode has it.
+//!
+//! RFC 8252 sections 7.3 and 8.3.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use ::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, LOCATION, ORIGIN,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use ::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
@@ -50,13 +54,50 @@ pub struct Place {
 pub struct Loopback {
     uri: String,
     visits: mpsc::Receiver<Visit>,
-    _open: DropGuard,
+    door: Door,
+}
+
+/// Closes a listener, whichever task waits at it.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    listeners: Arc<Mutex<Vec<TcpListener>>>,
+    closed: CancellationToken,
+}
+
+impl Door {
+    /// Closes it now: the port is free when this returns.
+    pub fn close(&self) {
+        self.listeners().clear();
+        self.closed.cancel();
+    }
+
+    /// Returns when it is closed.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    fn listeners(&self) -> std::sync::MutexGuard<'_, Vec<TcpListener>> {
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next visitor at the listener of that number. Waits for ever when it is closed.
+    async fn accept(&self, number: usize) -> io::Result<TcpStream> {
+        std::future::poll_fn(|context| match self.listeners().get(number) {
+            Some(listener) => listener.poll_accept(context).map_ok(|(stream, _)| stream),
+            None => Poll::Pending,
+        })
+        .await
+    }
 }
 
 /// Somebody came to the right address. Whoever it was waits for a page.
 pub struct Visit {
-    /// The query, decoded.
+    /// The query, or the form where there is none, decoded.
     pub parameters: Vec<(String, String)>,
+    /// Whether no person has come, but a browser that looks ahead at where a person may go.
+    pub is_ahead: bool,
     page: oneshot::Sender<Page>,
 }
 
@@ -72,11 +113,18 @@ impl Visit {
     pub fn answer(self, page: Page) {
         let _ = self.page.send(page);
     }
+
+    /// Whether the visitor still waits for a page.
+    pub fn is_waiting(&self) -> bool {
+        !self.page.is_closed()
+    }
 }
 
 /// What a visitor gets to see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
+    /// The authorization server, once more: this address, which is ours to choose.
+    Again(Url),
     /// The sign-in is done.
     SignedIn,
     /// It ended without tokens.
@@ -116,22 +164,25 @@ impl Loopback {
             room: Arc::new(Semaphore::new(MOST_VISITORS)),
             tasks: tasks.clone(),
         });
-        let open = CancellationToken::new();
-        for listener in listeners {
+        let door = Door::default();
+        let many = listeners.len();
+        *door.listeners() = listeners;
+        for number in 0..many {
             let porter = Arc::clone(&porter);
-            let closed = open.clone();
+            let door = door.clone();
             tasks.spawn(async move {
                 tokio::select! {
-                    () = closed.cancelled() => {}
-                    () = porter.welcome(&listener) => {}
+                    () = door.closed() => {}
+                    () = porter.welcome(&door, number) => {}
                 }
             });
         }
-        Ok(Self {
-            uri,
-            visits,
-            _open: open.drop_guard(),
-        })
+        Ok(Self { uri, visits, door })
+    }
+
+    /// What closes it.
+    pub fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// The redirect URI, to be registered, sent and redeemed byte for byte.
@@ -148,10 +199,17 @@ impl Loopback {
     }
 }
 
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        self.door.close();
+    }
+}
+
 const MOST_VISITORS: usize = 32;
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 const VISIT_PATIENCE: Duration = Duration::from_secs(90);
 const LONGEST_HEAD: usize = 8 * 1024;
+const LONGEST_FORM: usize = 64 * 1024;
 
 async fn listeners(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
     let v4 = IpAddr::from(Ipv4Addr::LOCALHOST);
@@ -206,12 +264,12 @@ struct Porter {
 }
 
 impl Porter {
-    async fn welcome(self: &Arc<Self>, listener: &TcpListener) {
+    async fn welcome(self: &Arc<Self>, door: &Door, number: usize) {
         loop {
             let Ok(place) = Arc::clone(&self.room).acquire_owned().await else {
                 return;
             };
-            let Ok((stream, _)) = listener.accept().await else {
+            let Ok(stream) = door.accept(number).await else {
                 // Out of files, or a visitor who left at the door.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
@@ -241,36 +299,37 @@ impl Porter {
 
     async fn receive(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let headers = request.headers();
-        let header = |name| {
-            headers
-                .get(&name)
-                .map(|value| value.to_str().unwrap_or("?"))
-        };
-        let host = header(HOST).unwrap_or_default().to_ascii_lowercase();
+        let host = text_of(headers, &HOST).unwrap_or_default();
         if request.uri().path() != self.path {
             return turned_away(StatusCode::NOT_FOUND);
         }
-        if !self.hosts.contains(&host) {
+        if !self.hosts.contains(&host.to_ascii_lowercase()) {
             return turned_away(StatusCode::MISDIRECTED_REQUEST);
         }
-        if request.method() != Method::GET {
+        let is_posted = request.method() == Method::POST;
+        if !is_posted && request.method() != Method::GET {
             return turned_away(StatusCode::METHOD_NOT_ALLOWED);
         }
-        if header(ORIGIN).is_some_and(|origin| origin != "null") {
+        // A browser names the page that a POST began at, which is the authorization server's. A GET that has an origin was
+        // made by a script.
+        if !is_posted && text_of(headers, &ORIGIN).is_some_and(|origin| origin != "null") {
             return turned_away(StatusCode::FORBIDDEN);
         }
-        let query = request.uri().query().unwrap_or_default();
+        let is_ahead = is_ahead(headers);
+        let Some(parameters) = parameters(request).await else {
+            return turned_away(StatusCode::BAD_REQUEST);
+        };
         let (page, shown) = oneshot::channel();
         let visit = Visit {
-            parameters: url::form_urlencoded::parse(query.as_bytes())
-                .into_owned()
-                .collect(),
+            parameters,
+            is_ahead,
             page,
         };
         if self.visits.send(visit).await.is_err() {
             return turned_away(StatusCode::GONE);
         }
         match shown.await {
+            Ok(Page::Again(url)) => sent_on(&url),
             Ok(Page::SignedIn) => match &self.onward {
                 Some(url) => sent_on(url),
                 None => page_of(StatusCode::OK, SIGNED_IN),
@@ -280,6 +339,37 @@ impl Porter {
             Err(_) => turned_away(StatusCode::GONE),
         }
     }
+}
+
+fn text_of<'a>(headers: &'a HeaderMap, name: &::http::HeaderName) -> Option<&'a str> {
+    let value = headers.get(name)?;
+    Some(value.to_str().unwrap_or("?"))
+}
+
+/// Whether a browser fetches what a person may go to: `Sec-Purpose` (Fetch), and what browsers said before it.
+fn is_ahead(headers: &HeaderMap) -> bool {
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+        .into_iter()
+        .filter_map(|name| headers.get(name)?.to_str().ok())
+        .any(|purpose| purpose.contains("prefetch") || purpose.contains("preview"))
+}
+
+/// What the visitor brings: the query, or the form of a POST without a `state` in its query. The body of any other POST is
+/// what a person typed somewhere else, and is not read.
+async fn parameters(request: Request<Incoming>) -> Option<Vec<(String, String)>> {
+    let read = |bytes: &[u8]| -> Vec<(String, String)> {
+        url::form_urlencoded::parse(bytes).into_owned().collect()
+    };
+    let query = read(request.uri().query().unwrap_or_default().as_bytes());
+    let is_form = text_of(request.headers(), &CONTENT_TYPE)
+        .is_some_and(|media| media.starts_with("application/x-www-form-urlencoded"));
+    let is_said = query.iter().any(|(name, _)| name == "state");
+    if request.method() != Method::POST || is_said || !is_form {
+        return Some(query);
+    }
+    let body = Limited::new(request.into_body(), LONGEST_FORM);
+    let body = tokio::time::timeout(HEAD_PATIENCE, body.collect()).await;
+    Some(read(&body.ok()?.ok()?.to_bytes()))
 }
 
 /// A heading and what to do now.

@@ -16,9 +16,10 @@ use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource}
 use super::dpop::Proving;
 use super::enterprise::{self, Provider};
 use super::entry::{Entry, Granted};
+use super::evidence::{is_enough, is_other, is_other_than, is_young};
 use super::house::{Held, House, Origin, Why};
 use super::http::Fault;
-use super::ladder::{is_enough, is_other, is_other_than, is_young, jitter};
+use super::ladder::jitter;
 use super::learned::Lesson;
 use super::registration;
 use super::renewal;
@@ -424,6 +425,7 @@ impl House {
         if !is_other_than(why, before) && is_young(before, self.settings.now.seconds()) {
             return Err(Cause::Rejected {
                 host: server.host(),
+                is_renewable: false,
             });
         }
         Ok(())

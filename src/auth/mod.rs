@@ -34,6 +34,7 @@ pub mod discovery;
 pub mod dpop;
 pub mod enterprise;
 pub mod entry;
+mod evidence;
 mod grant;
 pub mod guard;
 pub mod helper;
@@ -44,6 +45,7 @@ pub mod kept;
 mod ladder;
 pub mod learned;
 pub mod lent;
+mod linger;
 pub mod loopback;
 pub mod machine;
 mod names;
@@ -172,6 +174,8 @@ pub struct Error {
     resource: Arc<str>,
     #[source]
     why: Arc<Cause>,
+    /// A sign-in was begun: the authorization server may have registered a client, and a person may have seen a window.
+    is_after_a_sign_in: bool,
 }
 
 /// What went wrong with a sign-in: one variant per thing a caller can do about it.
@@ -261,11 +265,25 @@ pub enum Cause {
     /// The process that was to do the sign-in does not start.
     #[error("the process that does the sign-in does not start")]
     Helper(#[source] std::io::Error),
-    /// The server turns down tokens that were issued for it a moment ago.
+    /// The server turns down tokens that were issued for it a moment ago, sent, and have not ended.
     #[error("the server rejects the token that {host} issued for it a moment ago")]
     Rejected {
         /// The authorization server.
         host: String,
+        /// Whether another is had a little later without a person.
+        is_renewable: bool,
+    },
+    /// Many windows were shown of late, and no more are shown unless the user asks for one.
+    #[error(
+        "{windows} sign-in windows were shown within {} minutes, and no more are opened by themselves{}",
+        progress::QUIET / 60,
+        .last.as_ref().map_or_else(String::new, |last| format!("; the last one ended so: {last}"))
+    )]
+    Braked {
+        /// How many.
+        windows: usize,
+        /// How the last one ended, if it brought no tokens.
+        last: Option<Arc<Self>>,
     },
     /// The key the client is proved by is not to be had.
     #[error("the client's key: {0}")]
@@ -298,7 +316,20 @@ impl Error {
         Self {
             resource: Arc::clone(resource),
             why: why.into(),
+            is_after_a_sign_in: false,
         }
+    }
+
+    pub(crate) fn after_a_sign_in(self) -> Self {
+        Self {
+            is_after_a_sign_in: true,
+            ..self
+        }
+    }
+
+    /// Whether the same request may be tried again at once, unseen: nothing was done that would then be done twice.
+    pub fn may_repeat(&self) -> bool {
+        self.is_passing() && !self.is_after_a_sign_in
     }
 
     /// What went wrong.
@@ -327,7 +358,14 @@ impl Error {
         let mut trouble = Trouble::new(kind, format!("{}.", capitalised(&self.to_string())));
         trouble.url = (!self.resource.is_empty()).then(|| self.resource.to_string());
         trouble.hint = self.hint();
-        trouble.retryable = self.is_passing();
+        trouble.retryable = self.is_passing()
+            || matches!(
+                *self.why,
+                Cause::Rejected {
+                    is_renewable: true,
+                    ..
+                }
+            );
         if let Cause::HeaderRefused { status, .. } = *self.why {
             trouble.status = Some(status);
         }
@@ -401,16 +439,21 @@ impl Cause {
                 hint: Some(hint), ..
             } => hint.clone(),
             Self::Abandoned(why) | Self::Lately(why) => return why.hint(resource),
+            Self::Braked {
+                last: Some(why), ..
+            } => why
+                .hint(resource)
+                .unwrap_or_else(|| format!("run `mcpipe login {resource}`")),
             Self::Registration(error) => error.hint(resource),
             Self::Tokens(tokens::Error::NoKey(_)) => {
                 "give the key again with --client-key".to_owned()
             }
             Self::ClientKey(error) => return error.hint(),
             Self::Machine(error) => return error.hint(resource),
-            Self::Rejected { .. } => {
-                "check the audience and the scopes: --resource, --scope, --authorize-param"
-                    .to_owned()
-            }
+            Self::Rejected { .. } => format!(
+                "check the audience and the scopes: --resource, --scope, --authorize-param; if nothing is wrong with them, \
+                 run `mcpipe login {resource}`"
+            ),
             Self::Listener { .. } => "--callback-port chooses another port".to_owned(),
             Self::NotBound { .. } | Self::Tokens(tokens::Error::Unbound { .. }) => {
                 "leave out --dpop require to take bearer tokens, or have DPoP switched on there"

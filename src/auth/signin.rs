@@ -3,6 +3,8 @@
 //! The listener is open before anything is registered or shown, because its address is in both (see
 //! [`super::identity`]).
 
+use std::time::Duration;
+
 use oauth2::CsrfToken;
 
 use super::Cause;
@@ -11,6 +13,7 @@ use super::code::{self, Asking, Pending, Redirected, Verdict};
 use super::discovery::{AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, State};
 use super::house::House;
+use super::http::time_is_up;
 use super::identity::Identity;
 use super::ladder::jitter;
 use super::learned::{Learned, Lesson};
@@ -31,6 +34,8 @@ pub(super) struct Past {
     wanted: Option<Scopes>,
     /// Whether the tokens to come are bound to a key.
     binds: bool,
+    /// Whether the authorization server may have lost the client, however lately it has honoured it.
+    is_doubted: bool,
 }
 
 impl Past {
@@ -39,6 +44,7 @@ impl Past {
         let before_wanted = before.and_then(|entry| entry.scope_wanted.as_ref());
         Self {
             binds,
+            is_doubted: false,
             learned: before
                 .map(|entry| entry.learned.clone())
                 .unwrap_or_default(),
@@ -51,6 +57,11 @@ impl Past {
 }
 
 impl Past {
+    /// The same, with a client that the authorization server may have lost.
+    pub(super) fn doubting(self, is_doubted: bool) -> Self {
+        Self { is_doubted, ..self }
+    }
+
     /// It does not want the `resource` parameter.
     pub(super) fn refuses_resource(&mut self) {
         self.learned.refuses_resource = true;
@@ -59,6 +70,11 @@ impl Past {
     /// What the server has taught us.
     pub(super) fn learned(&self) -> &Learned {
         &self.learned
+    }
+
+    /// Whether the authorization server may have lost the client.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.is_doubted
     }
 
     /// Whether the tokens to come are bound to a key.
@@ -70,63 +86,91 @@ impl Past {
 impl House {
     /// Has a person sign in, and keeps what comes of it. What a refusal teaches is put right and asked again, each
     /// once: a registration the server has forgotten is made anew, a scope it does not know is left out, and so is the
-    /// `resource` it does not want (pains 7, 21, 23).
+    /// `resource` it does not want (pains 7, 21, 23). It is asked in the window that is open: its page still waits to be
+    /// told how the sign-in ended, and is sent to the authorization server once more.
     pub(super) async fn ask_a_person(
         &self,
         attempt: &str,
         resource: &ProtectedResource,
         server: &AuthorizationServer,
         scope: Option<Scopes>,
+        is_told: bool,
         mut past: Past,
     ) -> Result<Entry, Cause> {
         let mut scope = scope;
         let mut is_registered_anew = false;
+        let mut window = None;
         loop {
             let sent = self.resource_parameter(resource, server, &past.learned);
-            let identity = self
-                .identity(server, sent.as_deref(), scope.as_ref(), &past.learned)
-                .await?;
-            let client = identity.client.clone();
-            let ended = self
-                .one_request(
-                    attempt,
-                    server,
-                    identity,
-                    sent.as_deref(),
-                    scope.as_ref(),
-                    &past,
-                )
-                .await;
-            let Err(why) = &ended else {
-                return ended;
-            };
-            let Some((code, description)) = why.refusal() else {
-                return ended;
-            };
-            if matches!(code, "invalid_client" | "unauthorized_client") {
-                if let Cause::Tokens(error) = why
-                    && let Some(error) = registration::not_taken(&client, error)
-                {
-                    return Err(error.into());
-                }
-                if client.source != Source::Registered || is_registered_anew {
-                    return ended;
-                }
-                is_registered_anew = true;
-                self.forget_registration(server.issuer(), &client).await;
-            } else if code == "invalid_scope" && scope.is_some() && self.settings.scope.is_none() {
-                scope = None;
-            } else if Lesson::of(code, description) == Some(Lesson::NoResource)
-                && sent.is_some()
-                && !past.learned.refuses_resource
-                && self.settings.resource_parameter.is_none()
-                && self.settings.send_resource.is_none()
+            let identity = match self
+                .identity(server, sent.as_deref(), scope.as_ref(), &past)
+                .await
             {
-                past.learned.refuses_resource = true;
-            } else {
-                return ended;
+                Ok(identity) => identity,
+                Err(why) => {
+                    answer(window, Page::Failed);
+                    return Err(why);
+                }
+            };
+            let client = identity.client.clone();
+            let asked = Asked {
+                sent: sent.as_deref(),
+                scope: scope.as_ref(),
+                window,
+            };
+            let Ended { why, visit } = match self
+                .one_request(attempt, server, identity, asked, &past)
+                .await
+            {
+                Ok(entry) => return Ok(entry),
+                Err(ended) => ended,
+            };
+            let may_ask_again = is_told || visit.as_ref().is_some_and(Visit::is_waiting);
+            let lesson = why
+                .refusal()
+                .filter(|_| may_ask_again)
+                .and_then(|(code, description)| {
+                    if matches!(code, "invalid_client" | "unauthorized_client") {
+                        let is_ours = client.source == Source::Registered;
+                        (is_ours && !is_registered_anew).then_some(Repair::Register)
+                    } else if code == "invalid_scope" {
+                        (scope.is_some() && self.settings.scope.is_none())
+                            .then_some(Repair::LeaveOutScope)
+                    } else {
+                        (Lesson::of(code, description) == Some(Lesson::NoResource)
+                            && sent.is_some()
+                            && !past.learned.refuses_resource
+                            && self.settings.resource_parameter.is_none()
+                            && self.settings.send_resource.is_none())
+                        .then_some(Repair::LeaveOutResource)
+                    }
+                });
+            match lesson {
+                Some(Repair::Register) => {
+                    is_registered_anew = true;
+                    self.forget_registration(server.issuer(), &client).await;
+                }
+                Some(Repair::LeaveOutScope) => scope = None,
+                Some(Repair::LeaveOutResource) => past.learned.refuses_resource = true,
+                None => {
+                    answer(visit, Page::Failed);
+                    // What the server has forgotten is of no use to the next attempt either.
+                    let is_about_client = why.refusal().is_some_and(|(code, _)| {
+                        matches!(code, "invalid_client" | "unauthorized_client")
+                    });
+                    if is_about_client && !is_registered_anew {
+                        self.forget_registration(server.issuer(), &client).await;
+                    }
+                    if let Cause::Tokens(error) = &why
+                        && let Some(error) = registration::not_taken(&client, error)
+                    {
+                        return Err(error.into());
+                    }
+                    return Err(why);
+                }
             }
             tracing::info!(%why, "asking once more, otherwise");
+            window = visit;
         }
     }
 
@@ -135,14 +179,18 @@ impl House {
         attempt: &str,
         server: &AuthorizationServer,
         identity: Identity,
-        sent: Option<&str>,
-        scope: Option<&Scopes>,
+        asked: Asked<'_>,
         past: &Past,
-    ) -> Result<Entry, Cause> {
+    ) -> Result<Entry, Ended> {
         let Identity {
             client,
             mut listener,
         } = identity;
+        let Asked {
+            sent,
+            scope,
+            window,
+        } = asked;
         let prover = self.new_prover(past.binds)?;
         let key = prover.as_ref().map(|prover| prover.key().thumbprint());
         let asking = Asking {
@@ -155,16 +203,21 @@ impl House {
         };
         let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
         let pending = code::begin(&asking, &self.settings, state)?;
-        self.http.check(pending.url())?;
+        self.http.check(pending.url()).map_err(Cause::from)?;
         tracing::info!(host = server.host(), "waiting for a sign-in");
-        let opened = browser::show(&self.settings.browser, pending.url()).await;
-        let shown = Shown {
-            url: pending.url().to_string(),
-            host: server.host(),
-            user_code: None,
-            opened,
-        };
-        self.show(attempt, shown).await;
+        match window {
+            Some(visit) => visit.answer(Page::Again(pending.url().clone())),
+            None => {
+                let opened = browser::show(&self.settings.browser, pending.url()).await;
+                let shown = Shown {
+                    url: pending.url().to_string(),
+                    host: server.host(),
+                    user_code: None,
+                    opened,
+                };
+                self.show(attempt, shown).await;
+            }
+        }
         let redirected = self.answer(attempt, &mut listener, &pending, server);
         let (redirected, visit) = redirected.await?;
         let endpoint = Endpoint {
@@ -177,30 +230,31 @@ impl House {
             proof: self.proving(prover.as_ref()),
         };
         let sent_at = self.settings.now.seconds();
-        match redirected.redeem(&endpoint).await {
-            Ok(tokens) => {
-                let key = tokens.bound_by(prover.as_ref());
-                let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
-                entry.dpop_key = key;
-                entry.resource_sent = sent.map(str::to_owned);
-                self.keep(&entry).await;
-                self.confirm_registration(&entry, listener.uri()).await;
-                if entry.refresh.is_none() && entry.expires_at.is_some() {
-                    let host = server.host();
-                    tracing::warn!(
-                        host,
-                        "no refresh token was given: when this token ends, a person has to sign in again"
-                    );
-                }
-                answer(visit, Page::SignedIn);
-                self.signed_in(&server.host());
-                Ok(entry)
-            }
+        let tokens = match redirected.redeem(&endpoint).await {
+            Ok(tokens) => tokens,
             Err(error) => {
-                answer(visit, Page::Failed);
-                Err(error.into())
+                let why = error.into();
+                return Err(Ended { why, visit });
             }
+        };
+        let key = tokens.bound_by(prover.as_ref());
+        let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
+        entry.dpop_key = key;
+        entry.resource_sent = sent.map(str::to_owned);
+        self.keep(&entry).await;
+        self.confirm_registration(&entry, listener.uri()).await;
+        if entry.refresh.is_none() && entry.expires_at.is_some() {
+            let host = server.host();
+            tracing::warn!(
+                host,
+                "no refresh token was given: when this token ends, a person has to sign in again"
+            );
         }
+        let is_seen = visit.as_ref().is_none_or(|visit| !visit.is_ahead);
+        answer(visit, Page::SignedIn);
+        self.linger(attempt, listener, pending, is_seen).await;
+        self.signed_in(&server.host());
+        Ok(entry)
     }
 
     pub(super) fn signed_in(&self, host: &str) {
@@ -215,20 +269,23 @@ impl House {
         listener: &mut Loopback,
         pending: &Pending,
         server: &AuthorizationServer,
-    ) -> Result<(Redirected, Option<Visit>), Cause> {
+    ) -> Result<(Redirected, Option<Visit>), Ended> {
         let patience = self.settings.auth_timeout;
-        let end = tokio::time::sleep(patience);
+        let end = time_is_up(patience);
         let superseded = self.superseded(attempt);
         tokio::pin!(end, superseded);
         let pasted = self.settings.pasted.as_ref();
         loop {
             let (verdict, visit) = tokio::select! {
+                // What has come is looked at before the clock.
+                biased;
                 visit = listener.visit() => (pending.judge(&visit.parameters), Some(visit)),
                 line = Pasted::next(pasted) => (pending.judge_pasted(&line), None),
-                () = self.leaving.cancelled() => return Err(Cause::Leaving),
-                () = &mut superseded => return Err(Cause::Superseded),
+                () = self.leaving.cancelled() => return Err(Cause::Leaving.into()),
+                () = &mut superseded => return Err(Cause::Superseded.into()),
                 () = &mut end => {
-                    return Err(Cause::TooLate { host: server.host(), seconds: patience.as_secs() });
+                    let (host, seconds) = (server.host(), patience.as_secs());
+                    return Err(Cause::TooLate { host, seconds }.into());
                 }
             };
             match verdict {
@@ -237,10 +294,7 @@ impl House {
                 }
                 Verdict::NotOurs => answer(visit, Page::NotOurs),
                 Verdict::Code(redirected) => return Ok((redirected, visit)),
-                Verdict::Ended(why) => {
-                    answer(visit, Page::Failed);
-                    return Err(why);
-                }
+                Verdict::Ended(why) => return Err(Ended { why, visit }),
             }
         }
     }
@@ -300,21 +354,55 @@ impl House {
             learned: past.learned.clone(),
             grant: self.settings.grant.kind(),
             dpop_key: None,
+            issued_anew: vec![sent_at],
         };
         entry.renew(tokens, sent_at, jitter());
         entry
     }
 
     pub(super) async fn keep(&self, entry: &Entry) {
-        match self.lock().await {
-            Ok(_lock) => {
-                let name = entry.name(&self.settings);
-                self.save(&name, entry, Expected::Anything).await;
-                self.supersede(&name, &entry.issuer).await;
-            }
-            Err(why) => {
-                tracing::error!(%why, "the tokens cannot be kept: the next start has to sign in");
-            }
+        // A process that stands still with the lock loses nothing by it: what it renews meanwhile is older than this, and
+        // is not written over it.
+        let lock = self.lock_within(KEEPING).await;
+        if let Err(why) = &lock {
+            tracing::warn!(%why, "keeping the tokens all the same");
+        }
+        let name = entry.name(&self.settings);
+        self.save(&name, entry, Expected::Anything).await;
+        self.supersede(&name, &entry.issuer).await;
+    }
+}
+
+/// How long tokens that a person has waited for wait for another process.
+const KEEPING: Duration = Duration::from_secs(10);
+
+/// What one authorization request asks for, and where.
+struct Asked<'a> {
+    /// The `resource` parameter, if one is sent.
+    sent: Option<&'a str>,
+    scope: Option<&'a Scopes>,
+    /// The visitor whose window is open already.
+    window: Option<Visit>,
+}
+
+/// What is put right before the authorization server is asked once more.
+enum Repair {
+    Register,
+    LeaveOutScope,
+    LeaveOutResource,
+}
+
+/// How a request ended without tokens, and the visitor who still waits to be told.
+struct Ended {
+    why: Cause,
+    visit: Option<Visit>,
+}
+
+impl<C: Into<Cause>> From<C> for Ended {
+    fn from(why: C) -> Self {
+        Self {
+            why: why.into(),
+            visit: None,
         }
     }
 }

@@ -89,6 +89,8 @@ pub enum Error {
         host: String,
         /// The member at fault.
         why: &'static str,
+        /// The refresh token that came with them, which may be the only one that is still good.
+        successor: Option<Secret>,
     },
 }
 
@@ -245,13 +247,21 @@ impl Endpoint<'_> {
     /// Takes tokens out of an answer, into our hands.
     pub(super) fn take(&self, tokens: &BasicTokenResponse) -> Result<TokenSet, Error> {
         let access = Secret::new(tokens.access_token().secret().as_str());
+        let refresh = tokens
+            .refresh_token()
+            .map(|token| Secret::new(token.secret().as_str()));
+        let unusable = |why| Error::Unusable {
+            host: host_of(self.url),
+            why,
+            successor: refresh.clone(),
+        };
         if access.expose().is_empty() || !access.expose().bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(self.unusable("access_token"));
+            return Err(unusable("access_token"));
         }
         let kind = tokens.token_type().as_ref();
         let is_bound = self.proof.is_some() && kind.eq_ignore_ascii_case("dpop");
         if !is_bound && !kind.eq_ignore_ascii_case("bearer") {
-            return Err(self.unusable("token_type"));
+            return Err(unusable("token_type"));
         }
         if !is_bound && self.proof.is_some_and(|proof| proof.insists) {
             let host = host_of(self.url);
@@ -261,9 +271,7 @@ impl Endpoint<'_> {
             access,
             is_bound,
             method: self.client.method,
-            refresh: tokens
-                .refresh_token()
-                .map(|token| Secret::new(token.secret().as_str())),
+            refresh,
             lifetime: tokens.expires_in(),
             scope: tokens
                 .scopes()
@@ -276,7 +284,7 @@ impl Endpoint<'_> {
     pub(super) async fn post(&self, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, Fault> {
         let Some(proof) = self.proof else {
             let body = proved(self.client, body)?;
-            return self.http.post(self.url, headers, body).await;
+            return self.http.post_token(self.url, headers, body).await;
         };
         let (prover, at) = (proof.prover, self.url.origin());
         let servers = prover.servers();
@@ -288,7 +296,7 @@ impl Endpoint<'_> {
             prover.apply(&mut headers, whom, None, mended.nonce(), now);
             // An assertion is good for one time too.
             let body = proved(self.client, body.clone())?;
-            let answer = self.http.post(self.url, headers, body).await?;
+            let answer = self.http.post_token(self.url, headers, body).await?;
             let code = code_of(&answer);
             let (whom, now) = ((Side::Issuer, &at), proof.clock.now());
             let said = (code.as_deref(), &answer.headers);
@@ -309,6 +317,7 @@ impl Endpoint<'_> {
         Error::Unusable {
             host: host_of(self.url),
             why,
+            successor: None,
         }
     }
 }

@@ -13,10 +13,10 @@ use tokio::process::Child;
 use super::authorizer::PendingSignIn;
 use super::challenge::Challenge;
 use super::entry::{Entry, State};
+use super::evidence::{is_enough, is_other_than};
 use super::helper::{self, Errand};
 use super::house::{House, Origin, Why};
-use super::http::POST_PATIENCE;
-use super::ladder::{is_enough, is_other_than};
+use super::http::{POST_PATIENCE, TOKEN_PATIENCE};
 use super::progress::{Phase, Record, Shown};
 use super::settings::{Notice, Settings};
 use super::{Cause, Credential};
@@ -40,6 +40,7 @@ impl House {
         before: Option<Entry>,
     ) -> Result<(Entry, Origin), Cause> {
         let _waiting = Waiting::begin(self);
+        self.desk().is_signing_in = true;
         if matches!(why, Why::Told(_)) {
             let turn = self.take_over().await?;
             return self.sign_in(turn, why, challenge, before).await;
@@ -50,7 +51,7 @@ impl House {
         let mut may_send = self.settings.helper.is_some() && self.vault.location().is_some();
         let mut shown = None;
         let mut newcomer = Newcomer::default();
-        let patience = self.settings.auth_timeout + POST_PATIENCE * 2;
+        let patience = self.settings.auth_timeout + TOKEN_PATIENCE + POST_PATIENCE;
         let end = tokio::time::sleep(patience);
         tokio::pin!(end);
         loop {
@@ -80,13 +81,15 @@ impl House {
                     ended => return ended,
                 },
             }
+            // In this order: a process that stood still looks once more before it says that time is up.
             tokio::select! {
-                () = tokio::time::sleep(GLANCE) => {}
+                biased;
+                () = self.leaving.cancelled() => return Err(Cause::Leaving),
                 () = gone(&mut helper) => {
                     helper = None;
                     may_send = false;
                 }
-                () = self.leaving.cancelled() => return Err(Cause::Leaving),
+                () = tokio::time::sleep(GLANCE) => {}
                 () = &mut end => return Err(Cause::TooLate {
                     host: self.settings.url.host_str().unwrap_or_default().to_owned(),
                     seconds: patience.as_secs(),
@@ -111,6 +114,7 @@ impl House {
                 prover: None,
             }),
             challenge: errand.challenge.clone(),
+            is_asked: true,
         };
         if let Some(key) = &self.settings.client_key {
             let Settings { url, now, .. } = &self.settings;
@@ -258,11 +262,15 @@ impl House {
         }
     }
 
-    /// Shows a page to a person here, and to those who watch.
+    /// Shows a page to a person here, and to those who watch. From now on it counts as a window.
     pub(super) async fn show(&self, attempt: &str, shown: Shown) {
         self.publish(&shown);
-        self.update(attempt, |record| record.phase = Phase::Shown(shown))
-            .await;
+        let now = self.settings.now.seconds();
+        self.update(attempt, |record| {
+            record.window_shown(&self.tried, now);
+            record.phase = Phase::Shown(shown);
+        })
+        .await;
     }
 
     /// The record of this account at this server; one that cannot be read is empty.

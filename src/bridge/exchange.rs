@@ -4,8 +4,8 @@
 //! `follow`. Says what came to the loop as [`Arrival`]s, exactly one of which ends the exchange. Knows nothing of what the
 //! frames mean.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -27,6 +27,8 @@ use crate::remote::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb
 const MAX_CHALLENGES: u32 = 4;
 /// Sends of a request that was certainly not processed.
 const MAX_SENDS: u32 = 4;
+/// A request that has taken longer than this is not sent again by itself.
+const REPEATING: Duration = Duration::from_secs(30);
 /// How long a request that comes while a person is being asked waits at least.
 const LATECOMER: Duration = Duration::from_secs(2);
 
@@ -45,6 +47,9 @@ pub(super) struct Road<R> {
     pub(super) leaving: CancellationToken,
     /// Whether the last attempt found the remote there.
     pub(super) is_reached: AtomicBool,
+    /// The host's `notifications/initialized`, where the remote wants a credential for it and the host has not asked for
+    /// anything yet that a person could be asked for.
+    pub(super) unsaid: Mutex<Option<Post>>,
 }
 
 /// What an exchange tells the loop.
@@ -62,11 +67,33 @@ pub(super) enum Event {
 
 /// Why a sending ended without any answer.
 #[derive(Debug)]
-pub(super) struct Stopped(pub(super) Trouble);
+pub(super) struct Stopped {
+    trouble: Trouble,
+    /// Something was done about a credential that is not done again for the same request.
+    is_final: bool,
+}
 
 impl Stopped {
+    fn at(trouble: Trouble) -> Self {
+        Self {
+            trouble,
+            is_final: false,
+        }
+    }
+
+    fn by(error: &crate::auth::Error) -> Self {
+        let trouble = error.trouble();
+        // An authorization server that says when to come back is not asked before.
+        let is_final = !error.may_repeat() || trouble.retry_after.is_some();
+        Self { trouble, is_final }
+    }
+
+    pub(super) fn trouble(&self) -> &Trouble {
+        &self.trouble
+    }
+
     pub(super) fn into_trouble(self) -> Trouble {
-        self.0
+        self.trouble
     }
 }
 
@@ -158,9 +185,21 @@ impl<R: Remote> Road<R> {
             false => None,
         };
         let exchange = post.exchange;
-        Followed::Over(match self.send(exchange, post).await {
-            Err(Stopped(trouble)) if trouble.kind == "timed_out" => Arrival::GivenUp(trouble),
-            Err(Stopped(trouble)) => Arrival::Failed(trouble),
+        let mut news = self.authorizer.newest();
+        let sent = loop {
+            match self.send(exchange, post).await {
+                // A subscription that the host has not asked for is opened when another request has led to a credential.
+                Ok(Answer::Challenged(_)) if stands(post) && !post.is_asked_by_host => {
+                    newer(&mut news).await;
+                }
+                sent => break sent,
+            }
+        };
+        Followed::Over(match sent {
+            Err(stopped) if stopped.trouble.kind == "timed_out" => {
+                Arrival::GivenUp(stopped.into_trouble())
+            }
+            Err(stopped) => Arrival::Failed(stopped.into_trouble()),
             Ok(Answer::Json(head, parsed)) => {
                 self.tell(exchange, Arrival::Opened(head)).await;
                 self.body(post, parsed).await
@@ -170,7 +209,18 @@ impl<R: Remote> Road<R> {
                 return self.follow(exchange, events, post).await;
             }
             Ok(Answer::Accepted(head)) => Arrival::Accepted(head),
-            Ok(Answer::Challenged(challenge)) => Arrival::Failed(still_challenged(&challenge)),
+            Ok(Answer::Challenged(challenge)) if post.is_asked_by_host => {
+                Arrival::Failed(still_challenged(&challenge))
+            }
+            Ok(Answer::Challenged(challenge)) => {
+                if post.frame.method() == Some("notifications/initialized") {
+                    *self.unsaid() = Some(post.clone());
+                }
+                Arrival::Refused(Refusal {
+                    status: challenge.status,
+                    ..Refusal::default()
+                })
+            }
             // Some servers and gateways put a status of their own on what is an answer all the same.
             Ok(Answer::Refused(refusal)) if post.frame.is_request() && is_result(&refusal) => {
                 match refusal.frame {
@@ -213,12 +263,32 @@ impl<R: Remote> Road<R> {
         self.stand_as_session(exchange, &mut events).await
     }
 
+    fn unsaid(&self) -> std::sync::MutexGuard<'_, Option<Post>> {
+        self.unsaid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that the session is initialized where that was turned down for want of the credential that is there now.
+    async fn say_unsaid(&self, credential: &Credential) {
+        let Some(unsaid) = self.unsaid().take() else {
+            return;
+        };
+        let outgoing = Outgoing {
+            to: unsaid.endpoint.as_deref(),
+            verb: Verb::Post(&unsaid.frame),
+            headers: &unsaid.headers,
+            credential: Some(credential),
+        };
+        let said = self.remote.send(outgoing).await;
+        tracing::debug!(?said, "initialized, said again");
+    }
+
     /// Posts until something other than a challenge or a passing trouble comes back.
     async fn send(&self, exchange: ExchangeId, post: &Post) -> Result<Answer, Stopped> {
         let is_harmless = post.may_repeat
             && (!post.frame.is_request()
                 || post.frame.method().is_some_and(crate::era::is_harmless));
         let mut sends = 0;
+        let begun = Instant::now();
         loop {
             sends += 1;
             let sent = self
@@ -227,15 +297,19 @@ impl<R: Remote> Road<R> {
                     post.endpoint.as_deref(),
                     Verb::Post(&post.frame),
                     &post.headers,
+                    post.is_asked_by_host,
                 )
                 .await;
             let pause = match &sent {
                 Ok(Answer::Refused(refusal)) if !is_result(refusal) => {
                     pause_after(refusal, is_harmless, sends)
                 }
-                Err(Stopped(trouble)) if trouble.kind == "unreachable" => Some(backoff(sends)),
+                Err(stopped) if stopped.is_final || begun.elapsed() > REPEATING => None,
+                Err(Stopped { trouble, .. }) if trouble.kind == "unreachable" => {
+                    Some(backoff(sends))
+                }
                 // An `initialize` that was read has made a session; a second one would leave it behind.
-                Err(Stopped(trouble))
+                Err(Stopped { trouble, .. })
                     if trouble.kind == "cut"
                         && is_harmless
                         && post.frame.method() != Some("initialize") =>
@@ -266,10 +340,11 @@ impl<R: Remote> Road<R> {
         endpoint: Option<&str>,
         verb: Verb<'_>,
         headers: &HeaderMap,
+        is_asked_by_host: bool,
     ) -> Result<Answer, Stopped> {
-        let refused = |error: crate::auth::Error| Stopped(error.trouble());
+        let current = self.authorizer.current().await;
         let mut challenges = 0;
-        let mut credential = self.authorizer.current().await.map_err(refused)?;
+        let mut credential = current.map_err(|error| Stopped::by(&error))?;
         loop {
             let outgoing = Outgoing {
                 to: endpoint,
@@ -290,13 +365,21 @@ impl<R: Remote> Road<R> {
                         status = challenge.status,
                         "challenged"
                     );
-                    credential = Some(
-                        self.renew(exchange, credential.as_ref(), &challenge)
-                            .await?,
-                    );
+                    let stale = credential.as_ref();
+                    let renewed = match is_asked_by_host {
+                        true => Some(self.renew(exchange, stale, &challenge).await?),
+                        false => self.renew_silently(exchange, stale, &challenge).await?,
+                    };
+                    let Some(renewed) = renewed else {
+                        return Ok(Answer::Challenged(challenge));
+                    };
+                    if is_asked_by_host {
+                        self.say_unsaid(&renewed).await;
+                    }
+                    credential = Some(renewed);
                 }
                 Ok(answer) => return Ok(answer),
-                Err(fault) => return Err(Stopped(fault.trouble())),
+                Err(fault) => return Err(Stopped::at(fault.trouble())),
             }
         }
     }
@@ -309,11 +392,26 @@ impl<R: Remote> Road<R> {
     ) -> Result<Credential, Stopped> {
         let _ = self.events.send(Event::Waiting(exchange, true)).await;
         let renewed = tokio::select! {
-            renewed = self.authorizer.renew(stale, challenge) => renewed.map_err(|error| Stopped(error.trouble())),
-            () = self.patience_with_a_person() => Err(Stopped(self.sign_in_going_on())),
+            renewed = self.authorizer.renew(stale, challenge) => renewed.map_err(|error| Stopped::by(&error)),
+            () = self.patience_with_a_person() => Err(Stopped {
+                trouble: self.sign_in_going_on(),
+                is_final: true,
+            }),
         };
         let _ = self.events.send(Event::Waiting(exchange, false)).await;
         renewed
+    }
+
+    async fn renew_silently(
+        &self,
+        exchange: ExchangeId,
+        stale: Option<&Credential>,
+        challenge: &Challenge,
+    ) -> Result<Option<Credential>, Stopped> {
+        let _ = self.events.send(Event::Waiting(exchange, true)).await;
+        let renewed = self.authorizer.renew_silently(stale, challenge).await;
+        let _ = self.events.send(Event::Waiting(exchange, false)).await;
+        renewed.map_err(|error| Stopped::by(&error))
     }
 
     /// What a request is told that a person keeps waiting: where to go, for the person reads it in the chat window.
@@ -362,6 +460,16 @@ impl<R: Remote> Road<R> {
             }
         }
     }
+}
+
+/// Returns when there is a newer credential than when it was last asked.
+pub(super) async fn newer(news: &mut Option<watch::Receiver<u64>>) {
+    if let Some(news) = news
+        && news.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Returns when that has changed, if there is such a thing and it can.

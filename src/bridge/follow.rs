@@ -6,10 +6,9 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use tokio::time;
 
-use super::exchange::{Road, Stopped, still_challenged};
+use super::exchange::{Road, still_challenged};
 use super::outstanding::Brought;
 use super::pace::{Bookmark, Streak};
 use crate::era::{Arrival, ExchangeId, Post};
@@ -84,7 +83,7 @@ impl<R: Remote> Road<R> {
             }
             tracing::debug!(exchange = exchange.0, losses, "response cut; resuming");
             events = match self
-                .resume(exchange, &post.headers, &bookmark, losses, &mut resumes)
+                .resume(exchange, post, &bookmark, losses, &mut resumes)
                 .await
             {
                 Resumed::Stream(events) => events,
@@ -108,12 +107,12 @@ impl<R: Remote> Road<R> {
     async fn resume(
         &self,
         exchange: ExchangeId,
-        headers: &HeaderMap,
+        post: &Post,
         bookmark: &Bookmark,
         losses: u32,
         resumes: &mut u32,
     ) -> Resumed {
-        let headers = bookmark.headers(headers);
+        let headers = bookmark.headers(&post.headers);
         let mut tries = losses;
         loop {
             *resumes += 1;
@@ -125,7 +124,9 @@ impl<R: Remote> Road<R> {
             }
             time::sleep(bookmark.pause(tries.min(LONGEST_ROW))).await;
             tries = tries.saturating_add(1);
-            match self.exchange(exchange, None, Verb::Get, &headers).await {
+            let is_asked = post.is_asked_by_host;
+            let resumed = self.exchange(exchange, None, Verb::Get, &headers, is_asked);
+            match resumed.await {
                 Ok(Answer::Stream(_, events)) => return Resumed::Stream(events),
                 Ok(Answer::Json(_, parsed)) => return Resumed::Frames(parsed),
                 Ok(Answer::Refused(refusal)) if matches!(refusal.status, 404 | 410) => {
@@ -147,8 +148,8 @@ impl<R: Remote> Road<R> {
                     return Resumed::Impossible(lost("the server has nothing more to say"));
                 }
                 Ok(Answer::Refused(_)) => {}
-                Err(Stopped(trouble)) if trouble.retryable => {}
-                Err(Stopped(trouble)) => return Resumed::Impossible(trouble),
+                Err(stopped) if stopped.trouble().retryable => {}
+                Err(stopped) => return Resumed::Impossible(stopped.into_trouble()),
             }
         }
     }

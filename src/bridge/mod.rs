@@ -19,8 +19,8 @@ mod reception;
 mod standing;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -236,6 +236,7 @@ impl<R: Remote> Bridge<R> {
                 events: events_in,
                 leaving: CancellationToken::new(),
                 is_reached: AtomicBool::new(true),
+                unsaid: Mutex::default(),
             }),
         };
         (bridge, inputs)

@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{self, Instant};
 
-use super::exchange::Road;
+use super::exchange::{Road, newer};
 use super::follow::Read;
 use super::outstanding::Brought;
 use super::pace::{Bookmark, STEADY, Streak, backoff};
 use crate::era::{Arrival, ExchangeId, Listen, Standing};
 use crate::frame::Trouble;
-use crate::remote::{Answer, Events, Fault, Head, Remote, Verb};
+use crate::remote::{Answer, Events, Fault, Head, Refusal, Remote, Verb};
 
 /// How long the host's next frames wait for the standing stream to open: servers send what they have to say at once,
 /// and drop it when no stream is there; but some send not even a head before the first event.
@@ -42,9 +42,11 @@ impl<R: Remote> Road<R> {
         let mut bookmark = Bookmark::default();
         let mut streak = Streak::new();
         let mut is_announced = false;
+        let mut news = self.authorizer.newest();
         loop {
             let headers = bookmark.headers(&listen.headers);
-            let opening = self.exchange(exchange, None, Verb::Get, &headers);
+            let is_asked = listen.is_asked_by_host;
+            let opening = self.exchange(exchange, None, Verb::Get, &headers, is_asked);
             let mut opening = std::pin::pin!(opening);
             let opened = match time::timeout(PATIENCE, opening.as_mut()).await {
                 Ok(opened) => opened,
@@ -80,6 +82,13 @@ impl<R: Remote> Road<R> {
                 }
                 // 405 above all, and 501: not offered, and that is that for this session (H-07, pains.md 32).
                 Ok(Answer::Refused(refusal)) => return Arrival::Refused(refusal),
+                // Nobody is asked to sign in for a stream that the host knows nothing of. When a request of the host's has
+                // led to a credential, that opens the stream too.
+                Ok(Answer::Challenged(_)) if !is_asked => {
+                    self.announce(exchange, &mut is_announced).await;
+                    newer(&mut news).await;
+                    continue;
+                }
                 Ok(Answer::Challenged(_) | Answer::Accepted(_) | Answer::Json(..)) => {
                     return Arrival::Ended;
                 }
@@ -115,7 +124,13 @@ impl<R: Remote> Road<R> {
         loop {
             tries += 1;
             match self
-                .exchange(exchange, None, Verb::Get, &listen.headers)
+                .exchange(
+                    exchange,
+                    None,
+                    Verb::Get,
+                    &listen.headers,
+                    listen.is_asked_by_host,
+                )
                 .await
             {
                 Ok(Answer::Stream(head, mut events)) => {
@@ -133,6 +148,12 @@ impl<R: Remote> Road<R> {
                     return self.stand_as_session(exchange, &mut events).await;
                 }
                 Ok(Answer::Refused(refusal)) => return Arrival::Refused(refusal),
+                Ok(Answer::Challenged(challenge)) => {
+                    return Arrival::Refused(Refusal {
+                        status: challenge.status,
+                        ..Refusal::default()
+                    });
+                }
                 Ok(_) => {
                     let not_sse = "The server's answer is not an event stream.";
                     return Arrival::Failed(Trouble::new("bad_answer", not_sse));

@@ -40,6 +40,8 @@ pub async fn run(around: &Surroundings) -> Result<(), Failure> {
     let http = settings::sign_in_http(target.tls, &settings);
     let authorizer = Authorizer::new(settings, vault.into(), http);
     let done = authorizer.sign_in_for_others(letter.errand).await;
+    // Those who wait have their tokens; only a browser may still come, and come again.
+    authorizer.last_visits().await;
     authorizer.settle(LAST_PAGE).await;
     done.map_err(Failure::from)
 }

@@ -70,6 +70,7 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
     let credential = authorizer
         .login(&challenge.clone().unwrap_or_default())
         .await;
+    authorizer.page_seen().await;
     authorizer.settle(std::time::Duration::from_secs(5)).await;
     match (credential, challenge) {
         (Ok(_), _) => {

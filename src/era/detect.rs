@@ -51,6 +51,8 @@ pub(crate) enum Finding {
     Unsupported(Trouble),
     /// The question was not sent, or not in the way it has to be: the fault is on this side, or a user is needed.
     Unasked(Trouble),
+    /// The server wants a credential first, and the question is no reason to ask a user for one.
+    Challenged,
 }
 
 /// Kinds of trouble that are met before the remote is: another request would meet them too, and may bother the user again.
@@ -235,6 +237,7 @@ fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> Finding {
     match (found, refusal.status) {
         (Some(found), _) => found,
         (None, status) if is_legacy(status) => Finding::Legacy,
+        (None, 401) => Finding::Challenged,
         (None, status) => Finding::Unclear(Trouble {
             status: Some(status),
             retryable: status >= 500 || status == 429,
@@ -351,6 +354,7 @@ mod tests {
             Finding::Refuses(_) => "refuses",
             Finding::Unsupported(_) => "unsupported",
             Finding::Unasked(_) => "unasked",
+            Finding::Challenged => "challenged",
         }
     }
 
@@ -426,6 +430,7 @@ mod tests {
                 answer(r#""result":{"supportedVersions":["2026-07-28"]}"#),
                 "legacy",
             ),
+            (refused(401, ""), "challenged"),
             (Arrival::Opened(crate::remote::Head::default()), "nothing"),
         ] {
             assert_eq!(word(&judge(&arrival, false)), expected, "{arrival:?}");

@@ -80,8 +80,11 @@ pub struct Post {
     pub may_repeat: bool,
     /// Whether it asks which era the remote speaks: any answer settles that, so the exchange sends it once.
     pub is_probe: bool,
-    /// How long its answer may take, beside `--call-timeout`: requests of our own do not wait for ever (H-15).
+    /// How long its answer may take, beside `--call-timeout`: requests of our own do not wait for ever.
     pub patience: Option<Duration>,
+    /// Whether the host waits for what comes of it. Only then may a challenge lead to a person being asked to sign in; any
+    /// other ends as [`Arrival::Refused`] with the status of the challenge.
+    pub is_asked_by_host: bool,
 }
 
 /// A stream on which the remote speaks unasked.
@@ -93,6 +96,8 @@ pub struct Listen {
     pub headers: HeaderMap,
     /// Which kind of stream.
     pub kind: Standing,
+    /// As in [`Post`]. A stream that is not asked for is opened when a credential has come that another request led to.
+    pub is_asked_by_host: bool,
 }
 
 /// The kinds of standing stream.

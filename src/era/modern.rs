@@ -69,6 +69,8 @@ struct Call {
     /// The id under which the remote knows it now: the host's at first, then ours, for none is used twice (T-06, S-13).
     id: Id,
     patience: Option<Duration>,
+    /// Whether the host waits for it.
+    is_asked_by_host: bool,
     /// How often it was lost.
     losses: u32,
     /// The last progress told of it.
@@ -82,11 +84,12 @@ struct Call {
 }
 
 impl Call {
-    fn new(frame: Frame, patience: Option<Duration>) -> Option<Self> {
+    fn new(frame: Frame, patience: Option<Duration>, is_asked_by_host: bool) -> Option<Self> {
         Some(Self {
             id: frame.id()?.clone(),
             frame,
             patience,
+            is_asked_by_host,
             losses: 0,
             progress: None,
             is_reheaded: false,
@@ -118,7 +121,7 @@ impl Modern {
             Outline::Notification { .. } => match frame.cancels() {
                 Some(id) => self.cancel(&id, actions),
                 None => {
-                    self.post(frame, None, actions);
+                    self.post(frame, None, false, actions);
                 }
             },
             Outline::Request { method, .. } => {
@@ -126,11 +129,19 @@ impl Modern {
                     self.version = Some(version);
                 }
                 if &**method == "subscriptions/listen" {
-                    return self.listen(frame, actions);
+                    return self.listen(frame, true, actions);
                 }
-                self.ask(frame, None, actions);
+                self.ask(frame, None, true, actions);
             }
         }
+    }
+
+    /// Takes a subscription that the host knows nothing of.
+    pub(super) fn listen_unasked(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        if let Some(version) = frame.param("_meta").and_then(headers::version) {
+            self.version = Some(version);
+        }
+        self.listen(frame, false, actions);
     }
 
     /// Takes a request that may take this long to be answered, each time it is sent.
@@ -138,9 +149,10 @@ impl Modern {
         &mut self,
         frame: Frame,
         patience: Option<Duration>,
+        is_asked_by_host: bool,
         actions: &mut Vec<Action>,
     ) {
-        if let Some(call) = Call::new(frame, patience) {
+        if let Some(call) = Call::new(frame, patience, is_asked_by_host) {
             self.call(call, actions);
         }
     }
@@ -150,9 +162,10 @@ impl Modern {
         &mut self,
         question: Frame,
         patience: Option<Duration>,
+        is_asked_by_host: bool,
         actions: &mut Vec<Action>,
     ) {
-        if let Some(call) = Call::new(question, patience) {
+        if let Some(call) = Call::new(question, patience, is_asked_by_host) {
             self.call(
                 Call {
                     is_probe: true,
@@ -260,6 +273,7 @@ impl Modern {
         &mut self,
         frame: Frame,
         patience: Option<Duration>,
+        is_asked_by_host: bool,
         actions: &mut Vec<Action>,
     ) -> ExchangeId {
         let exchange = self.mint.exchange();
@@ -277,6 +291,7 @@ impl Modern {
             may_repeat: !is_request,
             is_probe: false,
             patience,
+            is_asked_by_host,
         }));
         exchange
     }
@@ -287,7 +302,7 @@ impl Modern {
             true => call.frame.clone(),
             false => call.frame.with_id(&call.id),
         };
-        let exchange = self.post(frame, call.patience, actions);
+        let exchange = self.post(frame, call.patience, call.is_asked_by_host, actions);
         if let Some(Action::Post(post)) = actions.last_mut() {
             post.is_probe = call.is_probe;
         }

@@ -130,6 +130,8 @@ pub struct Translator {
     refused: Option<Vec<Action>>,
     /// `notifications/initialized` was sent in the host's place, to see what the remote offers.
     is_initialized: bool,
+    /// The question was not answered for want of a credential.
+    was_challenged: bool,
     /// The question that is out.
     probe: Option<Box<Probe>>,
     /// A remote that is only remembered to be modern has not shown it yet.
@@ -204,6 +206,7 @@ impl Translator {
             opening: None,
             refused: None,
             is_initialized: false,
+            was_challenged: false,
             probe: None,
             trial: None,
             discovered: None,

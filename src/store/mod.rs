@@ -318,7 +318,11 @@ impl Vault {
                     Some(lock) => lock,
                     None => match tokio::time::timeout(patience, waiting).await {
                         Ok(taken) => taken?,
-                        Err(_) => return Err(Error::Busy { lock: path }),
+                        // A process that stood still looks once more before it says that time is up.
+                        Err(_) => match attempt().await? {
+                            Some(lock) => lock,
+                            None => return Err(Error::Busy { lock: path }),
+                        },
                     },
                 };
                 let _held = Held::File { _lock: lock };

@@ -19,6 +19,8 @@ async fn forged_callbacks_are_turned_away_and_the_sign_in_completes() {
         };
         let mut elsewhere = back.clone();
         elsewhere.set_path("/cb/guess");
+        let posted = browser::send(&with_query("code=x&state=y"), "POST", &[]).await;
+        assert_eq!(posted.status, 400);
         for (name, forged) in [
             ("no state", with_query("code=x")),
             ("wrong state", with_query("code=x&state=y")),
@@ -29,7 +31,7 @@ async fn forged_callbacks_are_turned_away_and_the_sign_in_completes() {
             assert!((400..500).contains(&page.status), "{name}: {}", page.status);
         }
         for (name, method, headers) in [
-            ("post", "POST", &[][..]),
+            ("put", "PUT", &[][..]),
             ("another host", "GET", &[("Host", "evil.example")][..]),
             (
                 "from a page",

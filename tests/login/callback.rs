@@ -48,7 +48,11 @@ async fn forged_callbacks_are_turned_away_and_the_sign_in_goes_on() {
             ),
             ("nothing", browser::visit(&with_query(&back, "")).await),
             ("wrong path", browser::visit(&path).await),
-            ("post", browser::send(&back, "POST", &[]).await),
+            (
+                "a post without our state",
+                browser::send(&with_query(&back, "code=x"), "POST", &[]).await,
+            ),
+            ("put", browser::send(&back, "PUT", &[]).await),
             ("head", browser::send(&back, "HEAD", &[]).await),
             (
                 "wrong host",

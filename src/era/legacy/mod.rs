@@ -333,6 +333,7 @@ impl Legacy {
         } else {
             self.session.headers()
         };
+        let is_asked_by_host = role.is_asked_by_host(&frame, self.has_requests_waiting());
         self.pending.insert(
             exchange,
             Pending {
@@ -357,6 +358,7 @@ impl Legacy {
             may_repeat: true,
             is_probe: false,
             patience: (role != Role::Host).then_some(OUR_PATIENCE),
+            is_asked_by_host,
         }));
         exchange
     }
@@ -418,6 +420,10 @@ impl Legacy {
         if self.gate == Gate::Initialize(exchange) && self.falls_back(refusal) {
             let answer = refusal.frame.clone().filter(Frame::is_response);
             return self.fall_back(exchange, refusal_trouble(refusal), answer, actions);
+        }
+        if pending.role == Role::Reopen && self.may_ask_now(refusal) {
+            self.pending.remove(&exchange);
+            return self.reopen(actions);
         }
         if let Some(error) = refusal
             .frame

@@ -120,6 +120,7 @@ impl Legacy {
             exchange,
             headers: self.session.headers(),
             kind: Standing::Get,
+            is_asked_by_host: false,
         }));
     }
 
@@ -236,6 +237,17 @@ impl Legacy {
         } else if self.gate == Gate::Broken && !self.waiting.is_empty() {
             self.reopen(actions); // could not be opened meanwhile: nobody else would try for this one
         }
+    }
+
+    /// Whether the host waits for answers that wait for the session.
+    pub(super) fn has_requests_waiting(&self) -> bool {
+        self.waiting.iter().any(|said| said.frame.is_request())
+    }
+
+    /// Whether a session that was to be opened again before the host asked for anything was refused for want of a credential,
+    /// and the host has asked for something since, so that one may be got.
+    pub(super) fn may_ask_now(&self, refusal: &Refusal) -> bool {
+        matches!(refusal.status, 401 | 403) && self.has_requests_waiting()
     }
 
     pub(super) fn reopen(&mut self, actions: &mut Vec<Action>) {

@@ -36,6 +36,19 @@ pub(super) enum Role {
     Listen,
 }
 
+impl Role {
+    /// Whether the host waits for what comes of this frame; `has_waiting` tells whether requests of the host's wait for the
+    /// session.
+    pub(super) fn is_asked_by_host(self, frame: &Frame, has_waiting: bool) -> bool {
+        match self {
+            // An answer belongs to something the host has asked for; a notification does not.
+            Self::Host => frame.is_request() || frame.is_response(),
+            Self::Reopen => has_waiting,
+            Self::Cancel(_) | Self::Restore | Self::Ping | Self::Listen => false,
+        }
+    }
+}
+
 impl Pending {
     pub(super) fn listening(session: Option<u64>) -> Self {
         Self {

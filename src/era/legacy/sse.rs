@@ -142,6 +142,7 @@ impl Legacy {
             exchange,
             headers: self.session.headers(),
             kind: Standing::Sse(losses),
+            is_asked_by_host: self.has_requests_waiting(),
         }));
     }
 

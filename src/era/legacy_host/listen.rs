@@ -11,7 +11,7 @@ use super::shape::array;
 use super::{Between, Due, Role};
 use crate::era::edit::Object;
 use crate::era::vocabulary::META_SUBSCRIPTION;
-use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble};
+use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble, member_of};
 
 /// How long a subscriber waits to hear that it is one.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
@@ -49,6 +49,14 @@ struct Subscriber {
     id: Id,
     uri: String,
     listen: Id,
+}
+
+/// Whether it is a subscription to what every legacy host hears unasked: it names no resource that the host subscribed to.
+pub(super) fn is_unasked(frame: &Frame) -> bool {
+    frame.method() == Some("subscriptions/listen")
+        && frame
+            .param("notifications")
+            .is_none_or(|filter| member_of(filter, "resourceSubscriptions").is_none())
 }
 
 impl Between {

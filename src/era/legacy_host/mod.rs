@@ -146,6 +146,9 @@ impl LegacyHost {
             }
             for said in said {
                 match said {
+                    Said::Up(frame) if listen::is_unasked(&frame) => {
+                        self.inner.listen_unasked(frame, &mut done);
+                    }
                     Said::Up(frame) => self.inner.from_host(frame, &mut done),
                     Said::Down(frame) => actions.push(Action::Reply(frame)),
                     Said::Forget(id) => actions.push(Action::Forget(id)),

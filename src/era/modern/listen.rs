@@ -40,6 +40,8 @@ impl Listens {
 struct Listening {
     /// As the host said it.
     request: Frame,
+    /// Whether the host has asked for it, or it is only to hear of what may change.
+    is_asked_by_host: bool,
     /// The host's id.
     own: Id,
     /// The id under which the remote knows it now.
@@ -61,7 +63,12 @@ struct Listening {
 }
 
 impl Modern {
-    pub(super) fn listen(&mut self, request: Frame, actions: &mut Vec<Action>) {
+    pub(super) fn listen(
+        &mut self,
+        request: Frame,
+        is_asked_by_host: bool,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(own) = request.id().cloned() else {
             return;
         };
@@ -71,6 +78,7 @@ impl Modern {
             key,
             Listening {
                 request,
+                is_asked_by_host,
                 own,
                 id,
                 exchange: None,
@@ -98,7 +106,8 @@ impl Modern {
         } else {
             listening.request.clone()
         };
-        let exchange = self.post(request, None, actions);
+        let is_asked_by_host = listening.is_asked_by_host;
+        let exchange = self.post(request, None, is_asked_by_host, actions);
         self.open.insert(exchange, Open::Listen(key));
         if let Some(listening) = self.listens.0.get_mut(&key) {
             listening.exchange = Some(exchange);

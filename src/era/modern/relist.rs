@@ -56,7 +56,7 @@ impl Modern {
             params.set("_meta", meta.text());
         }
         let list = Frame::request(&relist.id, "tools/list", Some(&params.text()));
-        let exchange = self.post(list, Some(PATIENCE), actions);
+        let exchange = self.post(list, Some(PATIENCE), relist.call.is_asked_by_host, actions);
         self.open.insert(exchange, Open::Relist(relist));
     }
 

@@ -84,9 +84,15 @@ impl Translator {
             false => detect::question(&relay.fresh_id(), &meta),
         };
         let mut done = Vec::new();
+        // Where the remote is modern for certain, or wants a credential for the question and has refused the host's own
+        // handshake since, the question is what the host's request comes to.
         match self.beginning.protocol {
-            Protocol::Modern => relay.ask(question, Some(LONG_PATIENCE), &mut done),
-            _ => relay.probe(question, Some(PATIENCE), &mut done),
+            Protocol::Modern => relay.ask(question, Some(LONG_PATIENCE), true, &mut done),
+            _ => {
+                let is_handshake =
+                    self.beginning.remembered == Some(Verdict::Modern) || self.was_challenged;
+                relay.probe(question, Some(PATIENCE), is_own || is_handshake, &mut done);
+            }
         }
         self.wakes.note(made, &mut done);
         actions.extend(done);
@@ -215,6 +221,28 @@ impl Translator {
                 actions.extend(probe.own.map(|_| Action::Reply(answer)));
                 let held = self.held();
                 self.begin(Finding::Modern(String::new()), true, held, actions);
+            }
+            // What the host itself asks for may lead to a credential, and then to an answer. A modern host's request is
+            // sent as it is, and the remote is on trial; a legacy host's handshake is sent, and the question is asked
+            // again with the credential if the remote refuses that handshake.
+            Finding::Challenged => {
+                self.was_challenged = true;
+                let mut held = self.held();
+                match held.pop_front() {
+                    Some(first) if is_host_modern => {
+                        self.begin_trial(&first, true, actions);
+                        for frame in held {
+                            self.from_host(frame, actions);
+                        }
+                    }
+                    Some(first) => {
+                        // Nothing was learnt that could be remembered.
+                        self.opening = Some(Opening::asked(None, false));
+                        held.push_front(first);
+                        self.begin(Finding::Legacy, false, held, actions);
+                    }
+                    None => self.state = State::Fresh,
+                }
             }
             Finding::Refuses(trouble)
             | Finding::Unsupported(trouble)
