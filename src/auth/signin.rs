@@ -157,7 +157,14 @@ impl House {
         let pending = code::begin(&asking, &self.settings, state)?;
         self.http.check(pending.url())?;
         tracing::info!(host = server.host(), "waiting for a sign-in");
-        let opened = browser::show(&self.settings.browser, pending.url()).await;
+        let opened = {
+            let Settings {
+                browser,
+                browser_environment,
+                ..
+            } = &self.settings;
+            browser::show(browser, browser_environment, pending.url()).await
+        };
         let shown = Shown {
             url: pending.url().to_string(),
             host: server.host(),

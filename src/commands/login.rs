@@ -39,8 +39,8 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
         let error = "a sign-in that is kept in memory only ends with this command";
         return Err(Failure::usage(error).hint("leave out --vault none"));
     }
-    // Whatever opens the vault is asked for before a person is sent anywhere.
-    vault.root().await?;
+    // Whatever opens the vault is asked for before the user is sent anywhere.
+    vault.open_or_conceive().await?;
     if !target.templates.is_empty() {
         let origin = settings::origin(&target.https.url);
         let now = settings::now();

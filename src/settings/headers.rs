@@ -107,13 +107,19 @@ fn expand(header: &str, value: &str, around: &Surroundings) -> Result<Vec<Part>,
         }
         let unset = || Error::Unset {
             header: header.to_owned(),
-            variable: crate::frame::printable(name, 100),
+            variable: variable(name).to_owned(),
         };
         text.push_str(around.variables.get(name).ok_or_else(unset)?);
     }
     text.push_str(rest);
     parts.push(Part::Text(text));
     Ok(parts)
+}
+
+/// A name as variables have it; anything else is perhaps the value itself.
+fn variable(name: &str) -> &str {
+    let is_name = name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if is_name { name } else { "(not a name)" }
 }
 
 /// As [`expand`], where the vault has no part.

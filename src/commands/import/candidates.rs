@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::cli::import::{ImportArgs, as_bridge};
-use crate::cli::{LogArgs, NetworkArgs, SignInArgs, TargetArgs, VaultArgs};
+use crate::cli::{LogArgs, NetworkArgs, SignInArgs, TargetArgs, Unread, VaultArgs};
 use crate::frame::printable;
 use crate::migrate::clients::{self, Server};
 use crate::migrate::command::{self, Invocation};
@@ -183,10 +183,9 @@ fn typed(args: ImportArgs) -> Result<(Invocation, TargetArgs), Failure> {
 
 fn understood(words: &[String], network: &NetworkArgs) -> Result<(Invocation, TargetArgs), String> {
     let asked = command::read(words, &read_header_file).map_err(|why| why.to_string())?;
-    let bridge = as_bridge(words).map_err(|why| {
-        let text = why.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        printable(first.trim_start_matches("error: "), 200)
+    let bridge = as_bridge(words).map_err(|why| match why {
+        Unread::Mistake(mistake) => mistake.to_string(),
+        Unread::Shown(_) => "it only asks for help or the version".to_owned(),
     })?;
     let mut target = target(
         Some(asked.url.clone()),
