@@ -16,11 +16,11 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time;
 use url::Url;
 
-use super::fields::{head, media_type, retry_after};
+use super::fields::{asks_for_a_token, head, media_type, retry_after};
 use super::header_command::{Given, HeaderCommand};
 use super::late::Late;
 use super::tls::Unwelcome;
-use super::{Answer, Events, Fault, Outgoing, Refusal, Remote, Verb};
+use super::{Answer, CHALLENGED, Events, Fault, Outgoing, Refusal, Remote, Verb};
 use crate::auth::Credential;
 use crate::auth::challenge::Challenge;
 use crate::auth::dpop::{Mended, NONCE_WANTED};
@@ -270,11 +270,15 @@ impl Https {
     async fn refusal(&self, response: reqwest::Response) -> Refusal {
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), (self.settings.now)());
+        let is_challenged = status == 403 && asks_for_a_token(response.headers());
         let body = time::timeout(Duration::from_secs(5), self.body(response, MAX_REFUSAL)).await;
         let body = body.ok().and_then(Result::ok).unwrap_or_default();
         let text = String::from_utf8_lossy(&body);
         let frame = Frame::parse(&text).ok();
-        let text = text.chars().take(MAX_WORDS).collect();
+        let mut text: String = text.chars().take(MAX_WORDS).collect();
+        if is_challenged {
+            text.push_str(CHALLENGED);
+        }
         Refusal {
             status,
             frame,
@@ -444,9 +448,15 @@ impl Remote for Https {
 /// The user's headers without those that would contradict what is said or how it is framed. Nothing here unpacks a
 /// compressed answer, or packs what is sent.
 pub(super) fn passed_on(mut headers: HeaderMap) -> HeaderMap {
-    let names: Vec<_> = headers.keys().cloned().collect();
-    for name in names.iter().filter(|name| is_ours(name)) {
-        tracing::warn!(%name, "a header of the user's that mcpipe sets itself is passed over");
+    let ours: Vec<_> = headers
+        .keys()
+        .filter(|name| is_ours(name))
+        .cloned()
+        .collect();
+    if !ours.is_empty() {
+        tracing::warn!(names = ?ours, "headers of the user's that mcpipe sets itself are passed over");
+    }
+    for name in ours {
         headers.remove(name);
     }
     headers
