@@ -57,6 +57,11 @@ pub enum Error {
         /// The variable.
         variable: String,
     },
+    /// Between the braces stands no name: perhaps the value itself, or a setting that the host was to put there.
+    #[error(
+        "`{0}` holds `${{…}}` with something else in it than the name of an environment variable"
+    )]
+    NotVariable(String),
     /// What a flag names is not set. Not named: users give the secret itself there.
     #[error("{0} takes the name of an environment variable, and no variable of that name is set")]
     UnsetFor(&'static str),
@@ -110,6 +115,9 @@ impl From<Error> for Failure {
                 "set it where the host starts mcpipe, its `env` block for instance"
             }
             Error::Unclosed(_) => "write ${NAME}",
+            Error::NotVariable(_) => {
+                "write ${NAME}; a host that was to put a setting of its own there has not"
+            }
             Error::NoSecretName(_) => {
                 "`mcpipe vault put NAME` keeps a secret; it is then ${vault:NAME}, or --bearer NAME"
             }

@@ -105,10 +105,6 @@ impl House {
         })
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what is to be signed in to, where, and why"
-    )]
     async fn attempt_at(
         &self,
         attempt: &str,

@@ -289,10 +289,6 @@ impl House {
         })
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what tokens are wanted for, of whom, and why"
-    )]
     async fn granted_at(
         &self,
         why: &Why,

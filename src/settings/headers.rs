@@ -105,9 +105,12 @@ fn expand(header: &str, value: &str, around: &Surroundings) -> Result<Vec<Part>,
             parts.push(Part::Secret(secret.to_owned()));
             continue;
         }
-        let unset = || Error::Unset {
-            header: header.to_owned(),
-            variable: variable(name).to_owned(),
+        let unset = || match is_variable(name) {
+            true => Error::Unset {
+                header: header.to_owned(),
+                variable: name.to_owned(),
+            },
+            false => Error::NotVariable(header.to_owned()),
         };
         text.push_str(around.variables.get(name).ok_or_else(unset)?);
     }
@@ -117,9 +120,8 @@ fn expand(header: &str, value: &str, around: &Surroundings) -> Result<Vec<Part>,
 }
 
 /// A name as variables have it; anything else is perhaps the value itself.
-fn variable(name: &str) -> &str {
-    let is_name = name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_name { name } else { "(not a name)" }
+fn is_variable(name: &str) -> bool {
+    name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// As [`expand`], where the vault has no part.

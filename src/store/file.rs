@@ -107,6 +107,13 @@ impl Error {
             Self::NoLocks { .. } => {
                 Some("set MCPIPE_HOME to a directory on a local disk".to_owned())
             }
+            Self::Io {
+                doing: "open",
+                source,
+                ..
+            } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("make it readable, or set MCPIPE_HOME to a directory of yours".to_owned())
+            }
             Self::NoPlace | Self::Io { doing: MAKE, .. } => Some(
                 "set MCPIPE_HOME to a directory of yours, or keep nothing with --vault none"
                     .to_owned(),

@@ -50,8 +50,8 @@ impl Place {
 
     /// No place at all: nothing is found there, and nothing can be kept.
     pub fn nowhere() -> Self {
-        // Debian's name for the home of users without one. It is looked at, and never made.
-        let directory = PathBuf::from("/nonexistent/mcpipe");
+        // Nothing can be below it. It is looked at, and never made.
+        let directory = PathBuf::from("/dev/null/mcpipe");
         Self {
             key_directory: directory.clone(),
             runtime_directory: directory.clone(),

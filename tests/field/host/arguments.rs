@@ -120,7 +120,10 @@ async fn a_word_in_the_wrong_place_is_explained_and_not_repeated() {
         ),
         (&[url, "--bearer", CANARY], "no secret"),
         (&[url, key, "--bearer", "a b s3cret"], "by what is no name"),
-        (&[url, "--header", "X: ${s3cret Canary}"], "not set"),
+        (
+            &[url, "--header", "X: ${s3cret Canary}"],
+            "the name of an environment variable",
+        ),
         (&[url, "--static-oauth-client-info", CANARY], "JSON object"),
         (
             &[url, "--static-oauth-client-metadata", CANARY],

@@ -40,6 +40,7 @@ async fn a_home_that_cannot_be_looked_at_stops_no_bridge_that_needs_no_vault() {
             set_mode(toml, 0o666);
         }),
     ];
+    let missing = homes[0].path().join("missing");
     let paths = homes.iter().map(|home| home.path().to_str().unwrap());
     let mut rows: Vec<_> = paths
         .map(|home| (vec![("MCPIPE_HOME", home)], true))
@@ -48,7 +49,10 @@ async fn a_home_that_cannot_be_looked_at_stops_no_bridge_that_needs_no_vault() {
         (vec![("MCPIPE_HOME", "/dev/null/home")], true),
         // A user without a home, in a container.
         (vec![("MCPIPE_HOME", ""), ("HOME", "/dev/null")], true),
-        (vec![("MCPIPE_HOME", ""), ("HOME", "/nonexistent")], false),
+        (
+            vec![("MCPIPE_HOME", ""), ("HOME", missing.to_str().unwrap())],
+            false,
+        ),
     ]);
     for (variables, is_said) in rows {
         let mut host = Process::start_with(&[&url], &variables);
