@@ -166,10 +166,20 @@ impl Disk {
                 return Ok(Some(opened.keys.root().clone()));
             }
             if self.unborn(&mut state)?.0.slots.is_empty() {
+                // The other process has no user to say it to.
+                self.warn_of_key_file();
                 return Ok(None);
             }
         }
         self.change(|_, keys| Ok(Some(keys.root().clone())))
+    }
+
+    fn warn_of_key_file(&self) {
+        tracing::warn!(
+            vault = %self.place.vault().display(),
+            key = %self.place.key().display(),
+            "credentials are stored encrypted; their key is protected by file permissions only"
+        );
     }
 
     /// Opens the vault, or sees that one can be made, and asks for the passphrase in either case. Makes none.
@@ -297,11 +307,7 @@ impl Disk {
             keys,
         });
         if asks_nobody {
-            tracing::warn!(
-                vault = %self.place.vault().display(),
-                key = %self.place.key().display(),
-                "credentials are stored encrypted; their key is protected by file permissions only"
-            );
+            self.warn_of_key_file();
         } else if is_new {
             state.forget();
         }
