@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{self, Instant};
 
-use super::fields::{head, media_type, retry_after};
+use super::fields::{asks_for_a_token, head, media_type, retry_after};
 use super::https::Https;
-use super::{Answer, Fault, Head, Outgoing, Refusal, Verb};
+use super::{Answer, CHALLENGED, Fault, Head, Outgoing, Refusal, Verb};
 use crate::frame::{Frame, Id, PARSE_ERROR, Parsed};
 use crate::sse;
 
@@ -81,6 +81,7 @@ impl Https {
     ) -> Refusal {
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), self.now());
+        let is_challenged = status == 403 && asks_for_a_token(response.headers());
         let owed = match outgoing.verb {
             Verb::Post(frame) => frame.id().filter(|_| frame.is_request()),
             _ => None,
@@ -101,10 +102,14 @@ impl Https {
             };
             (text, frame)
         };
+        let mut text: String = text.chars().take(MAX_WORDS).collect();
+        if is_challenged {
+            text.push_str(CHALLENGED);
+        }
         Refusal {
             status,
             frame,
-            text: text.chars().take(MAX_WORDS).collect(),
+            text,
             retry_after,
         }
     }

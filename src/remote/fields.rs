@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName};
 
 use super::Head;
@@ -53,6 +53,16 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
                 .unwrap_or_default(),
         ),
     }
+}
+
+/// Whether one of the challenges is for a token (RFC 6750 section 3, RFC 9449 section 7.1).
+pub(super) fn asks_for_a_token(headers: &HeaderMap) -> bool {
+    headers.get_all(WWW_AUTHENTICATE).iter().any(|field| {
+        let scheme = field.to_str().unwrap_or_default().split(' ').next();
+        scheme.is_some_and(|scheme| {
+            scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop")
+        })
+    })
 }
 
 #[cfg(test)]

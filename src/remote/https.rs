@@ -436,9 +436,15 @@ impl Remote for Https {
 /// The user's headers without those that would contradict what is said or how it is framed. Nothing here unpacks a
 /// compressed answer, or packs what is sent.
 pub(super) fn passed_on(mut headers: HeaderMap) -> HeaderMap {
-    let names: Vec<_> = headers.keys().cloned().collect();
-    for name in names.iter().filter(|name| is_ours(name)) {
-        tracing::warn!(%name, "a header of the user's that mcpipe sets itself is passed over");
+    let ours: Vec<_> = headers
+        .keys()
+        .filter(|name| is_ours(name))
+        .cloned()
+        .collect();
+    if !ours.is_empty() {
+        tracing::warn!(names = ?ours, "headers of the user's that mcpipe sets itself are passed over");
+    }
+    for name in ours {
         headers.remove(name);
     }
     headers

@@ -2,7 +2,7 @@
 
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id, Trouble};
-use crate::remote::{Head, Refusal};
+use crate::remote::{CHALLENGED, Head, Refusal};
 
 /// One of them.
 #[derive(Debug)]
@@ -104,6 +104,9 @@ pub(in crate::era) fn told(request: &Frame, trouble: &Trouble) -> Option<Frame> 
 pub(in crate::era) fn refusal_trouble(refusal: &Refusal) -> Trouble {
     let hint = match refusal.status {
         404 => "Check the address.",
+        403 if refusal.text.ends_with(CHALLENGED) => {
+            "Run `mcpipe login` with this server's address, as a user who may do this; --scope asks for more."
+        }
         403 => "The server does not allow this.",
         429 | 503 => "Try again later.",
         _ => "",
