@@ -1,6 +1,7 @@
 //! What is kept is kept, and shown to nobody else: the vault as its users see it, on real files.
 
 mod agent;
+mod chosen;
 mod commands;
 mod crashes;
 mod files;
@@ -8,6 +9,7 @@ mod order;
 mod processes;
 mod secrets;
 mod slots;
+mod tampered;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

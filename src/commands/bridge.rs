@@ -44,11 +44,7 @@ const NONE: &str = "none";
 pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Failure> {
     args.target.sign_in.callback_port = args.target.sign_in.callback_port.or(args.port);
     let mut target = settings::target(&args.target, around)?;
-    if target.is_secret_typed {
-        tracing::warn!(
-            "a secret in the arguments can be read by everyone on this machine; use ${{NAME}} or --header-file"
-        );
-    }
+    super::warn_of_typed_secrets(&target);
     if let Some(warning) = args.compat.warning() {
         tracing::warn!("{warning}");
     }

@@ -14,12 +14,23 @@ use std::io::{self, Write as _};
 
 use crate::auth::{Announce, Notice};
 use crate::report::{Failure, Kind};
+use crate::settings::Target;
 
 /// Where to sign in goes straight to stderr, whatever the log is set to: without it nobody can go on.
 fn on_stderr() -> Announce {
     Announce::new(|notice: &Notice<'_>| {
         let _ = io::stderr().write_all(notice.text().as_bytes());
     })
+}
+
+/// Says which headers hold a secret that stands in the open in the arguments.
+fn warn_of_typed_secrets(target: &Target) {
+    for name in &target.typed_secrets {
+        tracing::warn!(
+            header = %name,
+            "a secret in the arguments can be read by every user of this machine; use ${{NAME}}, ${{vault:NAME}} or --header-file"
+        );
+    }
 }
 
 /// Prints what a command found. A reader that has left is no failure.

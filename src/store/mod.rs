@@ -39,6 +39,7 @@ pub mod program;
 pub mod slot;
 mod slots;
 mod status;
+mod strength;
 mod system;
 
 use std::path::PathBuf;

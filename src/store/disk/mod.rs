@@ -49,6 +49,8 @@ struct State {
     handed: Option<Key>,
     /// There was a passphrase in the environment, and it has done its work.
     forgotten: bool,
+    /// Whether a person who chooses no passphrase for a new vault is shown one.
+    offers: bool,
     opened: Option<Opened>,
     /// The newest generation seen, and of which vault.
     seen: Option<(String, u64)>,
@@ -73,6 +75,7 @@ impl Disk {
                 sources,
                 handed,
                 forgotten: false,
+                offers: false,
                 opened: None,
                 seen: None,
             }),
