@@ -2,6 +2,7 @@
 //! What mcp-remote itself wrote is taken over in tests/outside/import.test.mjs; signing in is not needed for any of this.
 
 mod files; // configuration files: whose word they are, and what they cannot say
+mod issuers; // authorization servers whose names are none
 
 use std::fs;
 use std::path::{Path, PathBuf};
