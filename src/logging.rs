@@ -4,7 +4,6 @@
 //! people paste into issues (T11, security.md 3.13).
 
 use std::borrow::Cow;
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::{LogArgs, LogFormat};
 use crate::report::Failure;
+use crate::store::file;
 
 /// Starts the log. `filter` is `MCPIPE_LOG`, which wins over the flags; `is_colourful` is for a terminal's stderr.
 ///
@@ -31,13 +31,8 @@ pub fn install(args: &LogArgs, filter: Option<&str>, is_colourful: bool) -> Resu
     let to: Arc<Mutex<dyn Write + Send>> = match &args.log_file {
         None => Arc::new(Mutex::new(io::stderr())),
         Some(path) => {
-            let mut options = OpenOptions::new();
-            options.create(true).append(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let file = options.open(path).map_err(|error| {
-                Failure::usage(error)
-                    .hint(format!("--log-file {} must be writable", path.display()))
+            let file = file::open_to_append(path).map_err(|error| {
+                Failure::usage(error).hint("--log-file takes a file of yours that can be written")
             })?;
             Arc::new(Mutex::new(file))
         }

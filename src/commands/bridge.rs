@@ -93,7 +93,10 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
         authorizer.settle(LAST_TOKEN).await;
         secrets.settle().await;
         if let Some(is_wanted) = authorizer.wants_credential() {
-            facts.learn(AUTH, if is_wanted { OAUTH } else { NONE }.into());
+            let is_wanted = if is_wanted { OAUTH } else { NONE };
+            // Learning may have to wait for other processes, and this thread carries the last answers.
+            let learning = move || facts.learn(AUTH, is_wanted.into());
+            let _ = tokio::task::spawn_blocking(learning).await;
         }
     };
     tokio::select! {

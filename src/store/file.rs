@@ -195,16 +195,17 @@ impl Private {
     }
 }
 
-/// The text of a configuration file that decides what is run: not believed if somebody else can write it, unless `loose`.
-/// `None` if there is none.
+/// The text of a configuration file that decides what is run: not believed if another user can write it, unless `loose`.
+/// `None` if there is none. Waits for nothing.
 ///
 /// # Errors
-/// As [`Private::open`]; symbolic links are followed, because people keep such files elsewhere.
+/// As [`Private::open`].
 pub fn read_trusted(path: &Path, loose: bool) -> Result<Option<String>, Error> {
     const LONGEST: u64 = 1 << 20;
-    let file = match File::open(path) {
+    let file = match system::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if system::is_symlink(&error) => return Err(Error::Symlink(path.into())),
         Err(error) => return Err(Error::io("open", path)(error)),
     };
     let metadata = file.metadata().map_err(Error::io("look at", path))?;
@@ -218,6 +219,26 @@ pub fn read_trusted(path: &Path, loose: bool) -> Result<Option<String>, Error> {
     let read = file.take(LONGEST).read_to_string(&mut text);
     read.map_err(Error::io("read", path))?;
     Ok(Some(text))
+}
+
+/// Opens a file that lines are added to (a log, a recording), made for its owner alone if it is not there. Waits for
+/// nothing. `/dev/null` takes lines too.
+///
+/// # Errors
+/// [`Error::Symlink`], [`Error::NotRegular`], [`Error::Owner`], or the system's.
+pub fn open_to_append(path: &Path) -> Result<File, Error> {
+    let file = match system::open_to_append(path) {
+        Ok(file) => file,
+        Err(error) if system::is_symlink(&error) => return Err(Error::Symlink(path.into())),
+        Err(error) if system::is_pipe(&error) => return Err(Error::NotRegular(path.into())),
+        Err(error) => return Err(Error::io("open", path)(error)),
+    };
+    let metadata = file.metadata().map_err(Error::io("look at", path))?;
+    if !metadata.is_file() && path != Path::new("/dev/null") {
+        return Err(Error::NotRegular(path.into()));
+    }
+    system::check_owner(path, &metadata)?;
+    Ok(file)
 }
 
 const UNFINISHED: (&str, &str) = (".vault-", ".tmp");
@@ -336,11 +357,12 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, or `None` if it is taken: by another process, or by this one.
+    /// Takes the lock, or `None` if it is taken: by another process, or by this one. Waits for nothing. `loose` forgives
+    /// the owner.
     ///
     /// # Errors
-    /// [`Error::Symlink`], [`Error::NoLocks`], or the system's.
-    pub fn try_take(path: &Path) -> Result<Option<Self>, Error> {
+    /// [`Error::Symlink`], [`Error::NotRegular`], [`Error::Owner`], [`Error::NoLocks`], or the system's.
+    pub fn try_take(path: &Path, loose: bool) -> Result<Option<Self>, Error> {
         let file = system::open_lock(path).map_err(|error| {
             if system::is_symlink(&error) {
                 Error::Symlink(path.into())
@@ -348,6 +370,13 @@ impl Lock {
                 Error::io("open", path)(error)
             }
         })?;
+        let metadata = file.metadata().map_err(Error::io("look at", path))?;
+        if !metadata.is_file() {
+            return Err(Error::NotRegular(path.into()));
+        }
+        if !loose {
+            system::check_owner(path, &metadata)?;
+        }
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -302,7 +302,7 @@ impl Vault {
                     let path = path.clone();
                     aside(disk, move |disk| {
                         disk.place().prepare(disk.loose())?;
-                        Ok(file::Lock::try_take(&path)?)
+                        Ok(file::Lock::try_take(&path, disk.loose())?)
                     })
                 };
                 let waiting = async {

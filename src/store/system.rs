@@ -35,6 +35,19 @@ mod on {
         options.open(path)
     }
 
+    pub(in crate::store) fn open_to_append(path: &Path) -> io::Result<File> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let mut options = OpenOptions::new();
+        let options = options.append(true).create(true);
+        let options = options.mode(0o600).custom_flags(flags.bits().cast_signed());
+        options.open(path)
+    }
+
+    /// A pipe that nothing reads, opened to write without waiting.
+    pub(in crate::store) fn is_pipe(error: &io::Error) -> bool {
+        Errno::from_io_error(error) == Some(Errno::NXIO)
+    }
+
     pub(in crate::store) fn is_symlink(error: &io::Error) -> bool {
         Errno::from_io_error(error) == Some(Errno::LOOP)
     }
@@ -65,12 +78,18 @@ mod on {
         Ok(())
     }
 
-    /// Ours or root's, and nobody else writes to it.
-    pub(in crate::store) fn check_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+    /// This user's or root's.
+    pub(in crate::store) fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), Error> {
         let owner = metadata.uid();
         if owner != rustix::process::geteuid().as_raw() && owner != 0 {
             return Err(Error::Owner(path.into()));
         }
+        Ok(())
+    }
+
+    /// Ours or root's, and nobody else writes to it.
+    pub(in crate::store) fn check_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+        check_owner(path, metadata)?;
         if metadata.mode() & OTHERS_WRITE != 0 {
             return Err(Error::Mode {
                 path: path.into(),
@@ -156,6 +175,14 @@ mod on {
         options.open(path)
     }
 
+    pub(in crate::store) fn open_to_append(path: &Path) -> io::Result<File> {
+        OpenOptions::new().append(true).create(true).open(path)
+    }
+
+    pub(in crate::store) fn is_pipe(_: &io::Error) -> bool {
+        false
+    }
+
     pub(in crate::store) fn is_symlink(_: &io::Error) -> bool {
         false
     }
@@ -173,6 +200,10 @@ mod on {
     }
 
     pub(in crate::store) fn check(_: &Path, _: &Metadata) -> Result<(), Error> {
+        Ok(())
+    }
+
+    pub(in crate::store) fn check_owner(_: &Path, _: &Metadata) -> Result<(), Error> {
         Ok(())
     }
 

@@ -323,7 +323,7 @@ impl Disk {
         let mut waited = Duration::ZERO;
         let mut pause = Duration::from_millis(2);
         loop {
-            if let Some(lock) = Lock::try_take(&path)? {
+            if let Some(lock) = Lock::try_take(&path, self.loose())? {
                 return Ok(lock);
             }
             if waited >= PATIENCE {

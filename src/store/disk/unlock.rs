@@ -209,7 +209,7 @@ impl Disk {
     fn turn(&self) -> Option<Lock> {
         let mut waited = Duration::ZERO;
         loop {
-            match Lock::try_take(&self.place.unlock_lock()) {
+            match Lock::try_take(&self.place.unlock_lock(), self.loose()) {
                 Ok(Some(lock)) => return Some(lock),
                 Ok(None) if waited < TURN => {}
                 _ => return None,
