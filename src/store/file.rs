@@ -222,7 +222,7 @@ pub fn read_trusted(path: &Path, loose: bool) -> Result<Option<String>, Error> {
 }
 
 /// Opens a file that lines are added to (a log, a recording), made for its owner alone if it is not there. Waits for
-/// nothing. `/dev/null` takes lines too.
+/// nothing. A character device takes lines too: `/dev/null`.
 ///
 /// # Errors
 /// [`Error::Symlink`], [`Error::NotRegular`], [`Error::Owner`], or the system's.
@@ -234,7 +234,7 @@ pub fn open_to_append(path: &Path) -> Result<File, Error> {
         Err(error) => return Err(Error::io("open", path)(error)),
     };
     let metadata = file.metadata().map_err(Error::io("look at", path))?;
-    if !metadata.is_file() && path != Path::new("/dev/null") {
+    if !metadata.is_file() && !system::is_character_device(&metadata) {
         return Err(Error::NotRegular(path.into()));
     }
     system::check_owner(path, &metadata)?;

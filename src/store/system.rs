@@ -43,6 +43,10 @@ mod on {
         options.open(path)
     }
 
+    pub(in crate::store) fn is_character_device(metadata: &Metadata) -> bool {
+        std::os::unix::fs::FileTypeExt::is_char_device(&metadata.file_type())
+    }
+
     /// A pipe that nothing reads, opened to write without waiting.
     pub(in crate::store) fn is_pipe(error: &io::Error) -> bool {
         Errno::from_io_error(error) == Some(Errno::NXIO)
@@ -180,6 +184,10 @@ mod on {
     }
 
     pub(in crate::store) fn is_pipe(_: &io::Error) -> bool {
+        false
+    }
+
+    pub(in crate::store) fn is_character_device(_: &Metadata) -> bool {
         false
     }
 
