@@ -267,6 +267,7 @@ fn registration(
             id: client.id,
             secret: client.secret,
             method,
+            header_only: false,
             other: None,
             source: Source::Registered,
             signing: None,
@@ -336,6 +337,7 @@ fn entry(
         refresh,
         lifetime: tokens.lifetime,
         scope: tokens.granted,
+        header_only: false,
         method: entry.client.method,
         is_bound: false,
     };

@@ -131,6 +131,13 @@ pub(super) fn code_of(answer: &Answer) -> Option<String> {
     said.get("error").and_then(Value::as_str).map(str::to_owned)
 }
 
+/// The explanation of a refusal, as it stands there.
+pub(super) fn description_of(answer: &Answer) -> Option<String> {
+    let said: Value = serde_json::from_slice(&answer.body).ok()?;
+    let text = said.get("error_description").and_then(Value::as_str);
+    text.map(str::to_owned)
+}
+
 /// The server cannot answer now.
 pub(super) fn unwell(answer: &Answer, url: &Url) -> Fault {
     Fault::Unwell {

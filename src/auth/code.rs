@@ -298,6 +298,7 @@ mod tests {
             id: "desktop".to_owned(),
             secret: None,
             method: super::super::registration::Method::None,
+            header_only: false,
             other: None,
             source: super::super::registration::Source::Given,
             signing: None,

@@ -26,7 +26,7 @@ use super::registration::{self, Client, Source};
 use super::scope::Scopes;
 use super::settings::{Browser, Settings};
 use super::signin::Past;
-use super::tokens::{self, Endpoint};
+use super::tokens::{self, Endpoint, Ways};
 use super::wire;
 use crate::store::{Expected, Kind};
 
@@ -66,9 +66,10 @@ impl House {
         let sent = self.resource_parameter(resource, server, past.learned());
         let mut is_registered_anew = false;
         let (client, details) = loop {
-            let (name, client) = self.device_client(server).await?;
+            let (name, mut client) = self.device_client(server).await?;
+            past.learned().correct(&mut client);
             match self.code(at, &client, sent.as_deref(), scope).await {
-                Ok(details) => break (client, details),
+                Ok((details, client)) => break (client, details),
                 Err(error)
                     if error.is_about_client()
                         && client.source == Source::Registered
@@ -105,7 +106,7 @@ impl House {
             proof: self.proving(prover.as_ref()),
         };
         let tokens = tokio::select! {
-            tokens = self.poll(&endpoint, &details, server) => tokens?,
+            tokens = self.poll_in_each_way(&endpoint, &details, server) => tokens?,
             () = self.leaving.cancelled() => return Err(Cause::Leaving),
             () = self.superseded(attempt) => return Err(Cause::Superseded),
         };
@@ -116,6 +117,31 @@ impl House {
         self.keep(&entry).await;
         self.signed_in(&server.host());
         Ok(Some(entry))
+    }
+
+    /// Polls, and goes on in another way where the server refuses how the client is shown: that spends nothing.
+    async fn poll_in_each_way(
+        &self,
+        endpoint: &Endpoint<'_>,
+        details: &StandardDeviceAuthorizationResponse,
+        server: &AuthorizationServer,
+    ) -> Result<tokens::TokenSet, Cause> {
+        let mut shown = vec![endpoint.client.clone()];
+        loop {
+            let client = shown.last().unwrap_or(endpoint.client);
+            let endpoint = endpoint.shown_as(client);
+            let polled = self.poll(&endpoint, details, server).await;
+            let next = match &polled {
+                Err(Cause::Denied {
+                    code, description, ..
+                }) => client.after_refusal(code, description.as_deref()),
+                _ => None,
+            };
+            match next.filter(|next| shown.iter().all(|it| !it.is_shown_as(next))) {
+                Some(next) => shown.push(next),
+                None => return polled,
+            }
+        }
     }
 
     async fn poll(
@@ -160,7 +186,25 @@ impl House {
         }
     }
 
+    /// Asks for a code; with it the client as the server has taken it.
     async fn code(
+        &self,
+        at: &Url,
+        client: &Client,
+        resource: Option<&str>,
+        scope: Option<&Scopes>,
+    ) -> Result<(StandardDeviceAuthorizationResponse, Client), tokens::Error> {
+        let mut ways = Ways::of(client);
+        loop {
+            let client = ways.next().clone();
+            let answer = self.code_once(at, &client, resource, scope).await;
+            if let Some(answer) = ways.after(answer) {
+                return answer.map(|details| (details, client));
+            }
+        }
+    }
+
+    async fn code_once(
         &self,
         at: &Url,
         client: &Client,

@@ -268,6 +268,7 @@ impl House {
             id: provider.client_id.clone(),
             secret: provider.client_secret.clone(),
             method: registration::method(None, has_secret, methods.as_deref()),
+            header_only: false,
             other: None,
             source: Source::Given,
             signing: None,

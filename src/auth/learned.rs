@@ -17,6 +17,9 @@ pub struct Learned {
     pub wants_scope_on_refresh: bool,
     /// It takes our secret in this way, whatever it said; the name as in metadata.
     pub auth_method: Option<String>,
+    /// It takes `client_id` in the form for a second way of authenticating, beside a secret in the header.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub header_only: bool,
 }
 
 /// What a refusal teaches.
@@ -74,6 +77,7 @@ impl Learned {
 
     /// The client as this server takes it.
     pub fn correct(&self, client: &mut Client) {
+        client.header_only |= self.header_only;
         let taken = self.auth_method.as_deref().and_then(Method::named);
         if let Some(taken) = taken.filter(|taken| client.other == Some(*taken)) {
             client.other = Some(client.method);
@@ -92,6 +96,9 @@ impl Learned {
         }
         if let Some(method) = &self.auth_method {
             words.push(format!("takes the client secret as {method} only"));
+        }
+        if self.header_only {
+            words.push("takes no client_id beside a secret in the header".to_owned());
         }
         words
     }

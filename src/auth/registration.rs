@@ -152,6 +152,7 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
                     let has_secret = settings.client_secret.is_some();
                     method(None, has_secret, server.auth_methods())
                 }),
+            header_only: false,
             other: None,
             source: Source::Given,
             signing: None,
@@ -176,6 +177,7 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
         id: url.clone(),
         secret: None,
         method: Method::None,
+        header_only: false,
         other: None,
         source: Source::Document,
         signing: None,
@@ -217,6 +219,7 @@ fn signed(
         id: id.to_owned(),
         secret: None,
         method: Method::PrivateKeyJwt,
+        header_only: false,
         other: None,
         source,
         signing: Some(signing),
@@ -300,6 +303,7 @@ pub async fn register(
     let mut client = Client {
         id,
         method: method(returned, secret.is_some(), server.auth_methods()),
+        header_only: false,
         other: None,
         secret: secret.map(Secret::new),
         source: Source::Registered,

@@ -41,6 +41,10 @@ pub struct Knobs {
     pub revocation: Option<u16>,
     /// The one way it takes a client's secret, whatever was registered.
     pub takes: Option<&'static str>,
+    /// Refuses clients whose `client_id` is not in the form, wherever their secret is.
+    pub wants_id_in_form: bool,
+    /// With what code and explanation `client_id` in the form is refused where the secret is in the header.
+    pub refuses_id_beside_header: Option<(&'static str, &'static str)>,
     /// A scope it does not know.
     pub unknown_scope: Option<&'static str>,
     /// Whether it offers to bind tokens to keys, and does.
@@ -71,6 +75,8 @@ impl Default for Knobs {
             refuses_resource: None,
             revocation: None,
             takes: None,
+            wants_id_in_form: false,
+            refuses_id_beside_header: None,
             unknown_scope: None,
             offers_dpop: false,
             binds: true,
