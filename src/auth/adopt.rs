@@ -159,6 +159,8 @@ pub async fn adopt(
     let preference = Preference {
         fixed: settings.authorization_server.as_deref(),
         held: foreign.issuer.as_deref(),
+        expected: settings.expected_issuer.as_deref(),
+        pkce: !settings.assume_pkce,
     };
     let server = discovery::authorization_server(http, &resource, preference).await?;
     if let Some(held) = &foreign.issuer

@@ -89,6 +89,8 @@ impl House {
         let preference = Preference {
             fixed: self.settings.authorization_server.as_deref(),
             held: before.as_ref().map(|entry| entry.issuer.as_str()),
+            expected: self.settings.expected_issuer.as_deref(),
+            pkce: !self.settings.assume_pkce,
         };
         let server = discovery::authorization_server(http, &resource, preference).await?;
         if let Some(entry) = &before

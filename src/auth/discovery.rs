@@ -1,18 +1,22 @@
 //! Where to sign in: the protected resource's metadata, then its authorization server's.
 //!
-//! Both are found at addresses in a required order, and both must name themselves as they were asked for, or nothing
-//! in them counts. [`ProtectedResource`] and [`AuthorizationServer`] can be made only here, by the comparison, so that
-//! holding one is the proof.
+//! Both must name themselves as they were asked for, or nothing in them counts. [`ProtectedResource`] and
+//! [`AuthorizationServer`] can be made only here, by the comparison, so that holding one is the proof. Where documents
+//! are looked for, and in which order, is for [`search`].
 //!
-//! RFC 9728 section 3, RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4; protocol.md D-01 to D-11.
+//! RFC 9728 section 3, RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
-use super::http::{Document, Fault, Http, host_of};
-use super::names::{covers, is_tenant_of, issuer_places, resource_places, same_issuer};
+use super::http::{Fault, Http, host_of};
+use super::names::{covers, names_itself, same_issuer};
 use super::providers::quirks;
 use super::scope::Scopes;
+
+mod search;
+
+pub use search::{Preference, authorization_server, by_issuer, known, protected_resource};
 
 /// What a server says about itself as a resource, its name compared with the URL we were given.
 #[derive(Clone, Debug)]
@@ -22,9 +26,37 @@ pub struct ProtectedResource {
     scopes: Option<Scopes>,
     takes_dpop: bool,
     origin: String,
+    /// Why one of the places could not be looked at, if there are no metadata.
+    fault: Option<Error>,
 }
 
 impl ProtectedResource {
+    /// The only way to make one that has metadata: `url` is the resource the document was looked up for.
+    fn checked(url: &Url, document: &Value) -> Result<Self, Error> {
+        // A string (RFC 9728 section 2); GitLab has sent a list of one.
+        let name = match document.get("resource") {
+            Some(Value::Array(names)) if names.len() == 1 => names.first(),
+            name => name,
+        };
+        let name = name.and_then(Value::as_str).unwrap_or_default();
+        if !covers(name, url) {
+            return Err(Error::OtherResource {
+                wanted: super::plain(url.as_str(), 200),
+                found: super::plain(name, 200),
+            });
+        }
+        Ok(Self {
+            name: Some(name.to_owned()),
+            servers: list(document, "authorization_servers").unwrap_or_default(),
+            scopes: scopes(document),
+            takes_dpop: list(document, DPOP_ALGORITHMS)
+                .is_some_and(|them| them.iter().any(|it| it == ES256))
+                || is_true(document, "dpop_bound_access_tokens_required"),
+            origin: url.origin().ascii_serialization(),
+            fault: None,
+        })
+    }
+
     /// One that says nothing about itself.
     pub fn unsaid(url: &Url) -> Self {
         Self {
@@ -33,6 +65,7 @@ impl ProtectedResource {
             scopes: None,
             takes_dpop: false,
             origin: url.origin().ascii_serialization(),
+            fault: None,
         }
     }
 
@@ -51,7 +84,7 @@ impl ProtectedResource {
         self.takes_dpop
     }
 
-    /// Whether this issuer may still be used for it (D-11).
+    /// Whether this issuer may still be used for it.
     pub fn trusts(&self, issuer: &str) -> bool {
         self.servers.is_empty() || self.servers.iter().any(|named| same_issuer(named, issuer))
     }
@@ -82,14 +115,32 @@ pub struct AuthorizationServer {
 }
 
 impl AuthorizationServer {
-    /// The only way to make one: `asked` is the issuer the document was looked up for.
-    fn checked(http: &Http, asked: &str, document: &Value) -> Result<Self, Error> {
+    /// The only way to make one: `asked` is the issuer the document was looked up for, `expected` what the user says that
+    /// it calls itself.
+    fn checked(
+        http: &Http,
+        asked: &str,
+        expected: Option<&str>,
+        document: &Value,
+    ) -> Result<Self, Error> {
         let found = text(document, "issuer").unwrap_or_default();
-        if !same_issuer(asked, found) && !is_tenant_of(asked, found) {
-            return Err(Error::OtherIssuer {
-                asked: super::plain(asked, 200),
-                found: super::plain(found, 200),
-            });
+        match expected {
+            Some(expected) if expected == found => {}
+            Some(expected) => {
+                return Err(Error::Unexpected {
+                    asked: super::plain(asked, 200),
+                    found: super::plain(found, 200),
+                    expected: super::plain(expected, 200),
+                });
+            }
+            None if names_itself(asked, found) => {}
+            None => {
+                return Err(Error::OtherIssuer {
+                    asked: super::plain(asked, 200),
+                    found: super::plain(found, 200),
+                    agrees: false,
+                });
+            }
         }
         let endpoint = |name: &'static str| -> Result<Option<Url>, Error> {
             let Some(written) = text(document, name) else {
@@ -110,26 +161,13 @@ impl AuthorizationServer {
             issuer: super::plain(asked, 200),
             name,
         };
-        let list = |name: &str| -> Option<Vec<String>> {
-            let items = document.get(name)?.as_array()?;
-            Some(
-                items
-                    .iter()
-                    .filter_map(Value::as_str)
-                    .map(str::to_owned)
-                    .collect(),
-            )
-        };
-        let truth = |name: &str| document.get(name).and_then(Value::as_bool) == Some(true);
-        let scopes = list("scopes_supported");
-        let challenges = list("code_challenge_methods_supported").unwrap_or_default();
+        let challenges = list(document, "code_challenge_methods_supported").unwrap_or_default();
         Ok(Self {
-            issuer: if found.contains("{tenantid}") {
-                asked
-            } else {
-                found
-            }
-            .to_owned(),
+            // The name of all tenants is nobody's (Microsoft).
+            issuer: match found.contains("{tenantid}") && expected.is_none() {
+                true => asked.to_owned(),
+                false => found.to_owned(),
+            },
             authorization: endpoint("authorization_endpoint")?,
             token: endpoint("token_endpoint")?.ok_or_else(|| missing("token_endpoint"))?,
             // Not needed by every sign-in: a bad one is as good as none.
@@ -137,14 +175,14 @@ impl AuthorizationServer {
             revocation: endpoint("revocation_endpoint").unwrap_or_default(),
             device: endpoint("device_authorization_endpoint").unwrap_or_default(),
             is_openid: document.get("subject_types_supported").is_some(),
-            offers_dpop: list(DPOP_ALGORITHMS)
+            offers_dpop: list(document, DPOP_ALGORITHMS)
                 .is_some_and(|them| them.iter().any(|it| it == ES256)),
-            scopes: scopes.map(|all| all.iter().map(String::as_str).collect()),
-            auth_methods: list("token_endpoint_auth_methods_supported"),
-            auth_algorithms: list("token_endpoint_auth_signing_alg_values_supported"),
+            scopes: scopes(document),
+            auth_methods: list(document, "token_endpoint_auth_methods_supported"),
+            auth_algorithms: list(document, "token_endpoint_auth_signing_alg_values_supported"),
             knows_pkce: challenges.iter().any(|method| method == "S256"),
-            takes_documents: truth("client_id_metadata_document_supported"),
-            sends_issuer: truth("authorization_response_iss_parameter_supported"),
+            takes_documents: is_true(document, "client_id_metadata_document_supported"),
+            sends_issuer: is_true(document, "authorization_response_iss_parameter_supported"),
         })
     }
 
@@ -152,7 +190,7 @@ impl AuthorizationServer {
     #[cfg(test)]
     pub(super) fn of_document(http: &Http, document: &Value) -> Self {
         let issuer = text(document, "issuer").unwrap();
-        Self::checked(http, issuer, document).unwrap()
+        Self::checked(http, issuer, None, document).unwrap()
     }
 
     /// The issuer, byte for byte as its metadata has it.
@@ -210,7 +248,7 @@ impl AuthorizationServer {
         self.offers_dpop
     }
 
-    /// Whether it says that it knows PKCE with S256, or is known to (D-09).
+    /// Whether it says that it knows PKCE with S256, or is known to.
     pub fn knows_pkce(&self) -> bool {
         self.knows_pkce || quirks(&self.issuer).knows_pkce
     }
@@ -232,26 +270,40 @@ impl AuthorizationServer {
 }
 
 /// Why it is not known where to sign in.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// A document's place is forbidden, unreachable or unwell.
     #[error("looking for where to sign in: {0}")]
     Http(#[from] Fault),
-    /// The resource metadata is about something else (D-04).
-    #[error("the server's metadata is for {found}, not for {wanted}")]
+    /// The resource metadata is about something else (RFC 9728 section 3.3).
+    #[error("the server's metadata {}, not for {wanted}", about(.found))]
     OtherResource {
         /// The URL we were given.
         wanted: String,
         /// What the metadata names.
         found: String,
     },
-    /// The authorization server's metadata is about another one (D-07).
+    /// The authorization server's metadata is about another one (RFC 8414 section 3.3).
     #[error("the authorization server {asked} calls itself {found:?} in its metadata")]
     OtherIssuer {
         /// Whose metadata was looked up.
         asked: String,
         /// Whom it names.
         found: String,
+        /// Whether the metadata of the one it names were looked up too, and name themselves.
+        agrees: bool,
+    },
+    /// The authorization server's metadata is not about the one that the user expects there.
+    #[error(
+        "the authorization server {asked} calls itself {found:?} in its metadata, and {expected:?} is expected"
+    )]
+    Unexpected {
+        /// Whose metadata was looked up.
+        asked: String,
+        /// Whom it names.
+        found: String,
+        /// Whom the user says that it names.
+        expected: String,
     },
     /// The server names an authorization server that has no metadata.
     #[error("the authorization server {issuer} has no metadata")]
@@ -270,157 +322,79 @@ pub enum Error {
     /// The address of an issuer is none.
     #[error("{0:?} is not the address of an authorization server")]
     BadIssuer(String),
-    /// It does not say that it knows PKCE (D-09).
+    /// It does not say that it knows PKCE.
     #[error("the authorization server {0} does not say that it supports PKCE (S256)")]
     NoPkce(String),
 }
 
-/// Asks the resource about itself: at the place the challenge named, else at the well-known ones (D-02). A place the
-/// challenge named that holds nothing is as good as unnamed. No metadata at all is an answer too.
-///
-/// # Errors
-/// The metadata names another resource, or a place is forbidden, unreachable or unwell.
-pub async fn protected_resource(
-    http: &Http,
-    url: &Url,
-    named: Option<&str>,
-) -> Result<ProtectedResource, Error> {
-    let named = named.and_then(|written| url.join(written.trim()).ok());
-    let places = named.into_iter().chain(resource_places(url));
-    for place in places {
-        let Document::Found(document) = http.document(&place).await? else {
-            continue;
+impl Error {
+    /// What a person can do about an authorization server that goes by another name; `None` for all else.
+    pub(super) fn way_out(&self, resource: &str) -> Option<String> {
+        let (found, flag) = match self {
+            Self::OtherIssuer { found, agrees, .. } => match agrees {
+                true => (found, "--authorization-server"),
+                false => (found, "--expect-issuer"),
+            },
+            Self::Unexpected { .. } => {
+                return Some("correct --expect-issuer, or leave it out".to_owned());
+            }
+            _ => return None,
         };
-        // A string (RFC 9728 section 2); GitLab has sent a list of one.
-        let name = match document.get("resource") {
-            Some(Value::Array(names)) if names.len() == 1 => names.first(),
-            name => name,
-        };
-        let name = name.and_then(Value::as_str).unwrap_or_default();
-        if !covers(name, url) {
-            return Err(Error::OtherResource {
-                wanted: super::plain(url.as_str(), 200),
-                found: super::plain(name, 200),
-            });
+        if !is_fit_for_a_command(found) {
+            return Some(
+                "only its operator can mend that: `issuer` has to be what it is looked up by (RFC 8414 section 3.3)"
+                    .to_owned(),
+            );
         }
-        let strings = |member: &str| -> Option<Vec<&str>> {
-            let items = document.get(member)?.as_array()?;
-            Some(items.iter().filter_map(Value::as_str).collect())
-        };
-        return Ok(ProtectedResource {
-            name: Some(name.to_owned()),
-            servers: strings("authorization_servers")
-                .unwrap_or_default()
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
-            scopes: strings("scopes_supported").map(|all| all.into_iter().collect()),
-            takes_dpop: strings(DPOP_ALGORITHMS).is_some_and(|them| them.contains(&ES256))
-                || document.get("dpop_bound_access_tokens_required") == Some(&Value::Bool(true)),
-            origin: url.origin().ascii_serialization(),
-        });
+        Some(format!(
+            "if that is who is to sign you in, run `mcpipe login {resource} {flag} {found}`, and give the host the same flag"
+        ))
     }
-    Ok(ProtectedResource::unsaid(url))
 }
 
-/// Which authorization server to take where there is a choice.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Preference<'a> {
-    /// The user's word, above the server's.
-    pub fixed: Option<&'a str>,
-    /// One we hold something of.
-    pub held: Option<&'a str>,
+/// Whether a server's word for itself can stand in a command that a person may copy: an address, and nothing that a shell
+/// would read.
+fn is_fit_for_a_command(issuer: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%".contains(c);
+    !issuer.is_empty() && issuer.chars().all(is_plain) && Url::parse(issuer).is_ok()
 }
 
-/// Asks the resource's authorization server about itself, at its well-known places in their order (D-06). Without
-/// resource metadata the server's own origin is asked, and if that has none either, the endpoints of 2025-03-26 are
-/// assumed there (D-08).
-///
-/// # Errors
-/// See [`Error`].
-pub async fn authorization_server(
-    http: &Http,
-    resource: &ProtectedResource,
-    preference: Preference<'_>,
-) -> Result<AuthorizationServer, Error> {
-    let held = preference.held.and_then(|held| {
-        resource
-            .servers
-            .iter()
-            .find(|named| same_issuer(named, held))
-    });
-    let named = held
-        .or_else(|| resource.servers.first())
-        .map(String::as_str);
-    if let Some(issuer) = preference.fixed.or(named) {
-        return by_issuer(http, issuer).await;
+fn about(found: &str) -> String {
+    match found {
+        "" => "names no resource: it is".to_owned(),
+        found => format!("is for {found}"),
     }
-    let origin = resource.origin.as_str();
-    let Some(document) = find(http, origin).await? else {
-        return AuthorizationServer::checked(http, origin, &assumed(origin));
+}
+
+/// A list of strings, or one string, which is then a list of one.
+fn list(document: &Value, name: &str) -> Option<Vec<String>> {
+    let texts: Vec<&str> = match document.get(name)? {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        Value::String(one) => vec![one],
+        _ => return None,
     };
-    let claimed = text(&document, "issuer").unwrap_or(origin).to_owned();
-    let is_here =
-        Url::parse(&claimed).is_ok_and(|url| url.origin().ascii_serialization() == origin);
-    if !is_here {
-        // Its word that somebody else is the issuer counts only if that one says so too.
-        return by_issuer(http, &claimed).await;
+    let texts = texts.into_iter().map(str::trim);
+    Some(
+        texts
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    )
+}
+
+/// `scopes_supported`.
+fn scopes(document: &Value) -> Option<Scopes> {
+    let all = list(document, "scopes_supported")?;
+    let words = all.iter().flat_map(|text| text.split_whitespace());
+    Some(words.collect())
+}
+
+fn is_true(document: &Value, name: &str) -> bool {
+    match document.get(name) {
+        Some(Value::Bool(truth)) => *truth,
+        Some(Value::String(word)) => word.eq_ignore_ascii_case("true"),
+        _ => false,
     }
-    let mut server = AuthorizationServer::checked(http, &claimed, &document)?;
-    // 2025-03-26 required PKCE of clients, and no list of servers.
-    server.knows_pkce = true;
-    Ok(server)
-}
-
-/// The authorization server that has its token endpoint here, by the user's word: nothing is looked up. Its issuer is
-/// what the user says, else the endpoint's origin.
-///
-/// # Errors
-/// The endpoint may not be visited.
-pub fn known(
-    http: &Http,
-    endpoint: &Url,
-    issuer: Option<&str>,
-) -> Result<AuthorizationServer, Error> {
-    let origin = endpoint.origin().ascii_serialization();
-    let issuer = issuer.unwrap_or(&origin);
-    let document = json!({ "issuer": issuer, "token_endpoint": endpoint.as_str() });
-    AuthorizationServer::checked(http, issuer, &document)
-}
-
-/// Asks an authorization server about itself, by its name.
-///
-/// # Errors
-/// See [`Error`].
-pub async fn by_issuer(http: &Http, issuer: &str) -> Result<AuthorizationServer, Error> {
-    match find(http, issuer).await? {
-        Some(document) => AuthorizationServer::checked(http, issuer, &document),
-        None => Err(Error::NoMetadata {
-            issuer: super::plain(issuer, 200),
-        }),
-    }
-}
-
-async fn find(http: &Http, issuer: &str) -> Result<Option<Value>, Error> {
-    let places = issuer_places(issuer);
-    let bad = || Error::BadIssuer(super::plain(issuer, 200));
-    for place in places.ok_or_else(bad)? {
-        if let Document::Found(document) = http.document(&place).await? {
-            return Ok(Some(document));
-        }
-    }
-    Ok(None)
-}
-
-fn assumed(origin: &str) -> Value {
-    json!({
-        "issuer": origin,
-        "authorization_endpoint": format!("{origin}/authorize"),
-        "token_endpoint": format!("{origin}/token"),
-        "registration_endpoint": format!("{origin}/register"),
-        "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": Value::Null,
-    })
 }
 
 fn text<'a>(document: &'a Value, name: &str) -> Option<&'a str> {

@@ -161,6 +161,7 @@ impl Provider {
             token_params: Vec::new(),
             refresh_params: Vec::new(),
             authorization_server: Some(self.name.clone()),
+            expected_issuer: None,
             grant: Grant::Person,
             token_endpoint: None,
             use_id_token: true,

@@ -265,7 +265,7 @@ impl Registration {
     pub fn name(issuer: &str, settings: &Settings) -> String {
         let metadata = serde_json::to_string(&settings.client_metadata).unwrap_or_default();
         let pinned = settings.scope.as_ref().map(Scopes::to_string);
-        let parts: Vec<String> = vec![
+        let mut parts: Vec<String> = vec![
             "client".to_owned(),
             issuer.to_owned(),
             settings.client_name.clone(),
@@ -275,6 +275,11 @@ impl Registration {
             pinned.unwrap_or_default(),
             metadata,
         ];
+        // A name that is only expected is no proof of who was registered with: what one server's word led to is not
+        // shown to another that goes by the same name.
+        if settings.expected_issuer.is_some() {
+            parts.push(settings.canonical_resource());
+        }
         serde_json::to_string(&parts).unwrap_or_default()
     }
 

@@ -60,7 +60,12 @@ impl fmt::Debug for Answer {
 pub enum Document {
     /// A JSON object.
     Found(Value),
-    /// Something else, or a refusal (4xx): the next place may be tried (D-03).
+    /// A redirect to another origin, which is not followed.
+    Elsewhere {
+        /// Where it leads.
+        to: Url,
+    },
+    /// Something else, or a refusal (4xx): the next place may be tried.
     Absent {
         /// The HTTP status.
         status: u16,
@@ -189,7 +194,10 @@ impl Http {
                 if status.is_redirection() {
                     match next_hop(&at, response.headers()) {
                         Some(next) => at = next,
-                        None => break,
+                        None => match target(&at, response.headers()) {
+                            Some(to) => return Ok(Document::Elsewhere { to }),
+                            None => break,
+                        },
                     }
                     continue;
                 }
@@ -368,8 +376,12 @@ async fn capped(
 
 /// Where a redirect leads, if that is on the same origin.
 fn next_hop(from: &Url, headers: &HeaderMap) -> Option<Url> {
-    let next = from.join(headers.get(LOCATION)?.to_str().ok()?).ok()?;
-    (next.origin() == from.origin()).then_some(next)
+    target(from, headers).filter(|next| next.origin() == from.origin())
+}
+
+/// Where a redirect leads.
+fn target(from: &Url, headers: &HeaderMap) -> Option<Url> {
+    from.join(headers.get(LOCATION)?.to_str().ok()?).ok()
 }
 
 fn media_of(headers: &HeaderMap) -> String {

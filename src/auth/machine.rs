@@ -367,11 +367,14 @@ impl House {
     ) -> Result<AuthorizationServer, Cause> {
         let fixed = self.settings.authorization_server.as_deref();
         if let Some(endpoint) = &self.settings.token_endpoint {
-            return Ok(discovery::known(&self.http, endpoint, fixed)?);
+            let issuer = self.settings.expected_issuer.as_deref().or(fixed);
+            return Ok(discovery::known(&self.http, endpoint, issuer)?);
         }
         let preference = Preference {
             fixed,
             held: before.map(|entry| entry.issuer.as_str()),
+            expected: self.settings.expected_issuer.as_deref(),
+            pkce: false,
         };
         Ok(discovery::authorization_server(&self.http, resource, preference).await?)
     }

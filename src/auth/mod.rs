@@ -411,6 +411,9 @@ impl Cause {
                 "check the audience and the scopes: --resource, --scope, --authorize-param"
                     .to_owned()
             }
+            Self::Discovery(error) if error.way_out(resource).is_some() => {
+                return error.way_out(resource);
+            }
             Self::Listener { .. } => "--callback-port chooses another port".to_owned(),
             Self::NotBound { .. } | Self::Tokens(tokens::Error::Unbound { .. }) => {
                 "leave out --dpop require to take bearer tokens, or have DPoP switched on there"
