@@ -15,12 +15,13 @@ use serde_json::json;
 use url::Url;
 
 use super::Cause;
-use super::answers::{code_of, unwell};
+use super::answers::{code_of, read_object, regular_device, unwell};
 use super::assertion::proved;
 use super::discovery::{self, AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, Registration};
 use super::house::House;
-use super::http::{Fault, Http, host_of, is_unwell};
+use super::http::{Fault, Http, host_of};
+use super::learned::Lesson;
 use super::progress::Shown;
 use super::registration::{self, Client, Source};
 use super::scope::Scopes;
@@ -63,7 +64,8 @@ impl House {
         let Some(at) = server.device_endpoint() else {
             return Ok(None);
         };
-        let sent = self.resource_parameter(resource, server, past.learned());
+        let mut sent = self.resource_parameter(resource, server, past.learned());
+        let was_sent = sent.is_some();
         let mut is_registered_anew = false;
         let (client, details) = loop {
             let (name, mut client) = self.device_client(server).await?;
@@ -78,7 +80,13 @@ impl House {
                     is_registered_anew = true;
                     self.vault.remove(&name).await?;
                 }
-                Err(error @ tokens::Error::Refused { .. }) if !self.settings.device_code => {
+                Err(error) if sent.is_some() && self.is_of_resource(&error) => {
+                    tracing::info!(%error, "asking once more, without the resource parameter");
+                    sent = None;
+                }
+                Err(error @ (tokens::Error::Refused { .. } | tokens::Error::Unusable { .. }))
+                    if !self.settings.device_code =>
+                {
                     tracing::info!(%error, "no device code; asking with a page");
                     return Ok(None);
                 }
@@ -105,7 +113,7 @@ impl House {
             use_id_token: self.settings.use_id_token,
             proof: self.proving(prover.as_ref()),
         };
-        let tokens = tokio::select! {
+        let (tokens, is_with_resource) = tokio::select! {
             tokens = self.poll_in_each_way(&endpoint, &details, server) => tokens?,
             () = self.leaving.cancelled() => return Err(Cause::Leaving),
             () = self.superseded(attempt) => return Err(Cause::Superseded),
@@ -113,33 +121,47 @@ impl House {
         let key = tokens.bound_by(prover.as_ref());
         let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
         entry.dpop_key = key;
-        entry.resource_sent = sent;
+        entry.resource_sent = sent.filter(|_| is_with_resource);
+        entry.learned.refuses_resource |= was_sent && entry.resource_sent.is_none();
         self.keep(&entry).await;
         self.signed_in(&server.host());
         Ok(Some(entry))
     }
 
-    /// Polls, and goes on in another way where the server refuses how the client is shown: that spends nothing.
+    /// Polls, and goes on in another way where the server refuses how the request is put: that spends nothing. Tells
+    /// whether `resource` was sent with the request that brought the tokens.
     async fn poll_in_each_way(
         &self,
         endpoint: &Endpoint<'_>,
         details: &StandardDeviceAuthorizationResponse,
         server: &AuthorizationServer,
-    ) -> Result<tokens::TokenSet, Cause> {
+    ) -> Result<(tokens::TokenSet, bool), Cause> {
         let mut shown = vec![endpoint.client.clone()];
+        let mut resource = endpoint.resource;
         loop {
             let client = shown.last().unwrap_or(endpoint.client);
-            let endpoint = endpoint.shown_as(client);
-            let polled = self.poll(&endpoint, details, server).await;
-            let next = match &polled {
-                Err(Cause::Denied {
-                    code, description, ..
-                }) => client.after_refusal(code, description.as_deref()),
-                _ => None,
+            let endpoint = Endpoint {
+                client,
+                resource,
+                ..*endpoint
             };
-            match next.filter(|next| shown.iter().all(|it| !it.is_shown_as(next))) {
+            let denied = match self.poll(&endpoint, details, server).await {
+                Ok(tokens) => return Ok((tokens, resource.is_some())),
+                Err(denied @ Cause::Denied { .. }) => denied,
+                Err(why) => return Err(why),
+            };
+            let Some((code, description)) = denied.refusal() else {
+                return Err(denied);
+            };
+            let next = client.after_refusal(code, description);
+            let next = next.filter(|next| shown.iter().all(|it| !it.is_shown_as(next)));
+            let is_of_resource = Lesson::of(code, description) == Some(Lesson::NoResource)
+                && self.settings.resource_parameter.is_none()
+                && self.settings.send_resource.is_none();
+            match next {
                 Some(next) => shown.push(next),
-                None => return polled,
+                None if is_of_resource && resource.is_some() => resource = None,
+                None => return Err(denied),
             }
         }
     }
@@ -276,8 +298,15 @@ impl House {
         name: &str,
     ) -> Result<Client, Cause> {
         // Never visited, but a registration without one is refused.
-        let redirect_uri = "http://127.0.0.1/oauth/callback";
-        let registered = registration::register(&self.http, server, settings, redirect_uri).await?;
+        let mut redirect_uri = "http://127.0.0.1/oauth/callback";
+        let registered = match self.registered(server, settings, redirect_uri).await {
+            Err(error) if error.is_about_address() => {
+                redirect_uri = "http://localhost/oauth/callback";
+                let again = self.registered(server, settings, redirect_uri).await;
+                again.map_err(|_| error)?
+            }
+            registered => registered?,
+        };
         let kept = Registration {
             client: registered.client,
             redirect_uri: redirect_uri.to_owned(),
@@ -310,7 +339,7 @@ fn shown_page(details: &StandardDeviceAuthorizationResponse) -> Url {
     }
 }
 
-/// Answers as they come.
+/// Answers of the device authorization endpoint, made regular.
 struct Plain<'a> {
     http: &'a Http,
     url: &'a Url,
@@ -326,11 +355,8 @@ impl<'c> AsyncHttpClient<'c> for Plain<'_> {
             let (head, body) = request.into_parts();
             let body = proved(self.client, body)?;
             let answer = self.http.post(self.url, head.headers, body).await?;
-            if is_unwell(answer.status) {
-                return Err(unwell(&answer, self.url));
-            }
-            let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
-            Ok(wire::response(status, answer.body.to_vec()))
+            let (status, value) = regular_device(&answer, self.url)?;
+            Ok(wire::response(status, value.to_string().into_bytes()))
         })
     }
 }
@@ -347,6 +373,10 @@ impl<'c> AsyncHttpClient<'c> for Polls<'_> {
             let (head, body) = request.into_parts();
             let endpoint = self.0;
             let answer = endpoint.post(head.headers, body).await?;
+            // What stands in the way of one poll is gone at the next.
+            if matches!(answer.status, 400 | 401) && read_object(&answer).is_none() {
+                return Err(unwell(&answer, endpoint.url));
+            }
             if code_of(&answer).as_deref() == Some("slow_down") {
                 let body = br#"{"error":"slow_down"}"#.to_vec();
                 return Ok(wire::response(StatusCode::BAD_REQUEST, body));

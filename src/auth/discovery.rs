@@ -2,7 +2,7 @@
 //!
 //! Both must name themselves as they were asked for, or nothing in them counts. [`ProtectedResource`] and
 //! [`AuthorizationServer`] can be made only here, by the comparison, so that holding one is the proof. Where documents
-//! are looked for, and in which order, is for [`search`].
+//! are looked for, and in which order, is for `search`.
 //!
 //! RFC 9728 section 3, RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4.
 

@@ -11,6 +11,7 @@ use oauth2::basic::BasicTokenResponse;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
+use super::answers::told_error;
 use super::assertion::introduced;
 use super::http::{Answer, Fault};
 use super::scope::Scopes;
@@ -86,7 +87,7 @@ impl Endpoint<'_> {
         let answer = self.ask(grant, said, &[token], scope).await?;
         let object: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
         if let (200..=299, Some(object)) = (answer.status, object)
-            && !object.contains_key("error")
+            && told_error(&object).is_none()
         {
             return Ok(object);
         }

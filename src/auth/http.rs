@@ -92,7 +92,7 @@ pub enum Fault {
         why: String,
     },
     /// The server is there and cannot answer now: 5xx, 408, 429.
-    #[error("{host} answered HTTP {status}{}", instead(*status))]
+    #[error("{host} answered HTTP {status}{}{}", instead(*status), later(*retry_after))]
     Unwell {
         /// Host and port.
         host: String,
@@ -414,6 +414,13 @@ fn instead(status: u16) -> &'static str {
         true => "",
         false => ", and what came is no answer of such a server (a proxy's page?)",
     }
+}
+
+/// When the server wants to be asked again.
+fn later(retry_after: Option<Duration>) -> String {
+    retry_after.map_or_else(String::new, |wait| {
+        format!(", to be asked again in {} s", wait.as_secs())
+    })
 }
 
 fn unwell(url: &Url, status: u16, headers: &HeaderMap) -> Fault {

@@ -118,7 +118,7 @@ impl Naming {
             let is_same = |(_, first): &(&str, &str)| first.eq_ignore_ascii_case(value);
             first.is_some_and(is_same)
         };
-        found.iter().all(|blank| is_one(blank))
+        found.iter().all(is_one)
             && found.iter().all(|(name, value)| match *name {
                 "tenant" => is_tenant(of(name), value),
                 name => of(name).eq_ignore_ascii_case(value),

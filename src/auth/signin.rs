@@ -20,7 +20,7 @@ use super::providers::quirks;
 use super::registration::{self, Client, Source};
 use super::scope::Scopes;
 use super::settings::{Notice, Pasted, Settings};
-use super::tokens::{Endpoint, TokenSet};
+use super::tokens::{self, Endpoint, TokenSet};
 use crate::secret::Secret;
 use crate::store::Expected;
 
@@ -87,16 +87,15 @@ impl House {
                 .identity(server, sent.as_deref(), scope.as_ref(), &past.learned)
                 .await?;
             let client = identity.client.clone();
-            let ended = self
-                .one_request(
-                    attempt,
-                    server,
-                    identity,
-                    sent.as_deref(),
-                    scope.as_ref(),
-                    &past,
-                )
-                .await;
+            let request = self.one_request(
+                attempt,
+                server,
+                identity,
+                sent.as_deref(),
+                scope.as_ref(),
+                &past,
+            );
+            let ended = Box::pin(request).await;
             let Err(why) = &ended else {
                 return ended;
             };
@@ -177,11 +176,27 @@ impl House {
             proof: self.proving(prover.as_ref()),
         };
         let sent_at = self.settings.now.seconds();
-        match redirected.redeem(&endpoint).await {
+        let (was_sent, mut sent) = (sent.is_some(), sent);
+        let mut redeemed = redirected.redeem(&endpoint).await;
+        if let Err(error) = &redeemed
+            && was_sent
+            && self.is_of_resource(error)
+        {
+            tracing::info!(%error, "spending the code without the resource parameter");
+            let without = Endpoint {
+                resource: None,
+                ..endpoint
+            };
+            if let Ok(tokens) = redirected.redeem(&without).await {
+                (redeemed, sent) = (Ok(tokens), None);
+            }
+        }
+        match redeemed {
             Ok(tokens) => {
                 let key = tokens.bound_by(prover.as_ref());
                 let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
                 entry.dpop_key = key;
+                entry.learned.refuses_resource |= was_sent && sent.is_none();
                 entry.resource_sent = sent.map(str::to_owned);
                 self.keep(&entry).await;
                 self.confirm_registration(&entry, listener.uri()).await;
@@ -201,6 +216,17 @@ impl House {
                 Err(error.into())
             }
         }
+    }
+
+    /// Whether a refusal is of the `resource` parameter, by its words, and the user does not insist on it.
+    pub(super) fn is_of_resource(&self, error: &tokens::Error) -> bool {
+        let Settings {
+            resource_parameter,
+            send_resource,
+            ..
+        } = &self.settings;
+        let is_ours_to_say = resource_parameter.is_none() && send_resource.is_none();
+        is_ours_to_say && error.lesson() == Some(Lesson::NoResource)
     }
 
     pub(super) fn signed_in(&self, host: &str) {

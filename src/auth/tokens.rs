@@ -21,6 +21,7 @@ use super::answers::{code_of, regular, without};
 use super::assertion::proved;
 use super::dpop::{Mended, Prover, Proving, Side};
 use super::http::{Answer, Fault, Http, host_of};
+use super::learned::Lesson;
 use super::registration::{Client, Method};
 use super::scope::Scopes;
 use super::signing::Key;
@@ -84,6 +85,16 @@ pub enum Error {
         /// The token endpoint's host.
         host: String,
     },
+    /// It has failed to answer for so long that waiting is no help.
+    #[error("{host} has answered HTTP {status} to every renewal for {minutes} minutes")]
+    Failing {
+        /// The token endpoint's host.
+        host: String,
+        /// The last status.
+        status: u16,
+        /// For how long.
+        minutes: u64,
+    },
     /// A success that holds no token we can use.
     #[error("{host} sent tokens that cannot be used: {why}")]
     Unusable {
@@ -100,9 +111,27 @@ impl Error {
         matches!(self, Self::Refused { code, .. } if code == wanted)
     }
 
+    /// The server's word for its refusal.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
     /// Whether the client itself is unknown there.
     pub fn is_about_client(&self) -> bool {
         self.is("invalid_client") || self.is("unauthorized_client")
+    }
+
+    /// What a refusal teaches by its words.
+    pub(super) fn lesson(&self) -> Option<Lesson> {
+        match self {
+            Self::Refused {
+                code, description, ..
+            } => Lesson::of(code, description.as_deref()),
+            _ => None,
+        }
     }
 
     /// The refused client as the server may take it.

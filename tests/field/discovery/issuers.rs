@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
 
 use crate::login::{PRM, World, unauthorized};
 use crate::support::authority::Authority;
@@ -253,7 +254,7 @@ async fn the_binary_takes_the_expected_name_by_flag_and_by_variable() {
         };
         let mut child = command.spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
-        let page = visited(stderr).await;
+        let page = visited(stderr, &world.people).await;
         crate::support::browser::follow(&page).await;
         assert!(child.wait().await.unwrap().success(), "{by_flag}");
         assert_eq!(world.authority.at("/token").len(), 1, "{by_flag}");
@@ -261,14 +262,14 @@ async fn the_binary_takes_the_expected_name_by_flag_and_by_variable() {
 }
 
 /// The page that the binary says to visit.
-async fn visited(stderr: tokio::process::ChildStderr) -> url::Url {
+async fn visited(stderr: tokio::process::ChildStderr, tasks: &TaskTracker) -> url::Url {
     use tokio::io::{AsyncBufReadExt as _, BufReader};
 
     let mut lines = BufReader::new(stderr).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
         if let Ok(url) = url::Url::parse(line.trim()) {
             // What is said afterwards is not to stop the binary.
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            tasks.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
             return url;
         }
     }

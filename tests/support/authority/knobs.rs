@@ -21,20 +21,30 @@ pub struct Knobs {
     pub metadata: Value,
     /// What the next token requests are answered instead, status and body.
     pub token_answers: VecDeque<(u16, String)>,
+    /// The status of a token answer, and members put over it as they are.
+    pub token_extra: (u16, Value),
+    /// Put before the other parameters that the page sends back.
+    pub callback_extra: Vec<(&'static str, &'static str)>,
     /// Token requests are refused, with these fields of theirs said back.
     pub echoes: Vec<&'static str>,
     /// What registrations are answered instead.
     pub register_answers: VecDeque<(u16, String)>,
+    /// `Retry-After` of those answers.
+    pub register_retry_after: Option<&'static str>,
     /// Members put over a registration's answer.
     pub registration: Value,
     /// `error` instead of a code, for the next authorization requests.
     pub authorize_errors: VecDeque<String>,
     /// Token requests wait for `Authority::open_gate`.
     pub gated: bool,
+    /// The status of the answer with a device code, and members put over it; null takes one away.
+    pub device_code: (u16, Value),
     /// What those who ask about a device code are told before the tokens.
     pub device_answers: VecDeque<&'static str>,
     /// What a token answer says of the scope instead of nothing.
     pub granted: Option<String>,
+    /// Takes `resource` at the page all the same.
+    pub page_takes_resource: bool,
     /// With what code and explanation a `resource` is refused, on every leg.
     pub refuses_resource: Option<(&'static str, &'static str)>,
     /// What revocations are answered with instead of 200.
@@ -65,13 +75,18 @@ impl Default for Knobs {
             iss: None,
             metadata: json!({}),
             token_answers: VecDeque::new(),
+            token_extra: (200, json!({})),
+            callback_extra: Vec::new(),
             echoes: Vec::new(),
             register_answers: VecDeque::new(),
+            register_retry_after: None,
             registration: json!({}),
             authorize_errors: VecDeque::new(),
             gated: false,
+            device_code: (200, json!({})),
             device_answers: VecDeque::new(),
             granted: None,
+            page_takes_resource: false,
             refuses_resource: None,
             revocation: None,
             takes: None,

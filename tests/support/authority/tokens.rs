@@ -137,7 +137,11 @@ impl Authority {
             }
             answer["refresh_token"] = refresh.into();
         }
-        json_reply(200, &answer)
+        let (status, extra) = &state.knobs.token_extra;
+        for (name, value) in extra.as_object().unwrap() {
+            answer[name.as_str()] = value.clone();
+        }
+        json_reply(*status, &answer)
     }
 }
 
