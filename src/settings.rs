@@ -326,6 +326,7 @@ pub fn sign_in(
         use_id_token: args.use_id_token,
         dpop: args.dpop.into(),
         authorization_server: args.authorization_server.clone(),
+        expected_issuer: args.expect_issuer.clone(),
         assume_pkce: args.assume_pkce,
         callback_port: args.callback_port.or(redirect.and_then(Url::port)),
         callback_host: args

@@ -182,6 +182,8 @@ pub async fn adopt(
         fixed: fixed.filter(|_| is_proven),
         // Among those that the server names.
         held: foreign.issuers().next().or(fixed),
+        expected: settings.expected_issuer.as_deref(),
+        pkce: !settings.assume_pkce,
     };
     let server = discovery::authorization_server(http, &resource, preference).await?;
     // Either of them: a secret that one authorization server gave is not for another.
@@ -299,6 +301,7 @@ fn registration(
             id: client.id,
             secret: client.secret,
             method,
+            header_only: false,
             other: None,
             source: Source::Registered,
             signing: None,
@@ -369,6 +372,7 @@ fn entry(
         refresh,
         lifetime: tokens.lifetime,
         scope: tokens.granted,
+        header_only: false,
         method: entry.client.method,
         is_bound: false,
     };

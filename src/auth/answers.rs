@@ -21,7 +21,7 @@ pub(super) fn regular(
     use_id_token: bool,
 ) -> Result<(::http::StatusCode, Value), Fault> {
     let object = read_object(answer);
-    let error = object.as_ref().and_then(|object| object.get("error"));
+    let error = object.as_ref().and_then(told_error);
     // Too many requests is never the end of a sign-in, whatever word comes with it.
     if answer.status == 429 {
         return Err(unwell(answer, url));
@@ -46,6 +46,10 @@ pub(super) fn regular(
     match (answer.status, object) {
         (status, _) if is_unwell(status) => Err(unwell(answer, url)),
         (200..=299, Some(object)) => Ok((::http::StatusCode::OK, success(&object, use_id_token))),
+        // A request that is refused without the words of RFC 6749 section 5.2 is refused all the same.
+        (status @ (400 | 401), None) => {
+            Ok((::http::StatusCode::BAD_REQUEST, wordless(status, answer)))
+        }
         // Not the words of a token endpoint: a portal or a firewall answered in its place. That decides nothing.
         (_, None) => Err(unwell(answer, url)),
         (status, Some(object)) => {
@@ -56,20 +60,60 @@ pub(super) fn regular(
     }
 }
 
-fn read_object(answer: &Answer) -> Option<Map<String, Value>> {
-    if answer.media == "application/x-www-form-urlencoded" {
-        let pairs = form_urlencoded::parse(&answer.body);
-        return Some(
-            pairs
-                .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
-                .collect(),
-        );
-    }
+/// The object that an answer is, in JSON or as a form; `None` if it is neither.
+pub(super) fn read_object(answer: &Answer) -> Option<Map<String, Value>> {
     match serde_json::from_slice(&answer.body) {
-        Ok(Value::Object(object)) => Some(object),
-        _ => None,
+        Ok(Value::Object(object)) => return Some(object),
+        Ok(_) => return None,
+        Err(_) => {}
     }
+    if answer.media != "application/x-www-form-urlencoded" {
+        return None;
+    }
+    let pairs = form_urlencoded::parse(&answer.body);
+    let pairs = pairs.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())));
+    Some(pairs.collect())
 }
+
+/// `error`, if it says that there is one: some servers have the member in every answer (Keycloak's brokers with null).
+pub(super) fn told_error(object: &Map<String, Value>) -> Option<&Value> {
+    object.get("error").filter(|error| match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        _ => true,
+    })
+}
+
+/// The refusal of an answer that is no object: its code if that is all it says, else the status.
+fn wordless(status: u16, answer: &Answer) -> Value {
+    let text = match answer.media.as_str() {
+        "text/html" => String::new(),
+        _ => String::from_utf8_lossy(&answer.body)
+            .trim()
+            .trim_matches('"')
+            .to_owned(),
+    };
+    if CODES.contains(&text.as_str()) {
+        return json!({ "error": text });
+    }
+    let is_text = !text.is_empty() && !text.starts_with(['<', '{', '[']);
+    json!({
+        "error": format!("http_{status}"),
+        "error_description": is_text.then_some(text),
+    })
+}
+
+/// RFC 6749 section 5.2 and RFC 8707 section 2.
+const CODES: [&str; 7] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "invalid_target",
+];
 
 fn refusal(code: &str, description: Option<&Value>) -> Value {
     let description = description.and_then(Value::as_str);
@@ -77,22 +121,18 @@ fn refusal(code: &str, description: Option<&Value>) -> Value {
 }
 
 fn success(object: &Map<String, Value>, use_id_token: bool) -> Value {
+    let object = of_the_user(object);
     let text = |name: &str| {
-        let text = object.get(name).and_then(Value::as_str);
+        let text = object.get(name).and_then(Value::as_str).map(str::trim);
         text.filter(|text| !text.is_empty())
     };
     let id_token = use_id_token.then(|| text("id_token")).flatten();
-    let lifetime = object.get("expires_in").and_then(|value| match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    });
+    let lifetime = object.get("expires_in").and_then(number);
     // An ID token ends when it says so, whatever the access token does.
     let lifetime = match id_token {
         Some(token) => lifetime_of(token).or(lifetime),
         None => lifetime,
     };
-    let lifetime = lifetime.filter(|seconds| seconds.is_finite());
     let scope = match object.get("scope") {
         Some(Value::String(text)) => Some(text.replace(',', " ")),
         Some(Value::Array(items)) => {
@@ -103,14 +143,109 @@ fn success(object: &Map<String, Value>, use_id_token: bool) -> Value {
     };
     json!({
         "access_token": id_token.or_else(|| text("access_token")).unwrap_or_default(),
-        "token_type": text("token_type").unwrap_or("bearer"),
+        "token_type": text("token_type").map_or("bearer", token_type),
         "refresh_token": text("refresh_token"),
-        "expires_in": lifetime.map(|seconds| {
-            Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_LIFETIME)).as_secs()
-        }),
+        "expires_in": lifetime.map(whole_seconds),
         "scope": scope.filter(|scope| !scope.trim().is_empty()),
     })
 }
+
+/// The part of an answer that the user's token is in: Slack puts it into a member of its own where no token of a bot was
+/// asked for.
+fn of_the_user(object: &Map<String, Value>) -> &Map<String, Value> {
+    let has_token = |object: &Map<String, Value>| {
+        let token = object.get("access_token").and_then(Value::as_str);
+        token.is_some_and(|token| !token.is_empty())
+    };
+    let user = object.get("authed_user").and_then(Value::as_object);
+    user.filter(|user| !has_token(object) && has_token(user))
+        .unwrap_or(object)
+}
+
+/// The type of a token as RFC 6750 has it. Gateways of Apigee call it `BearerToken`, Slack says whose the token is.
+fn token_type(written: &str) -> &str {
+    let is = |name: &str| written.eq_ignore_ascii_case(name);
+    let names = ["BearerToken", "bearer_token", "bearer token", "user", "bot"];
+    match names.into_iter().any(is) {
+        true => "bearer",
+        false => written,
+    }
+}
+
+/// A number, or one that was written as text.
+pub(super) fn number(value: &Value) -> Option<f64> {
+    let number: Option<f64> = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| number.is_finite())
+}
+
+fn whole_seconds(seconds: f64) -> u64 {
+    Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_LIFETIME)).as_secs()
+}
+
+/// Makes the answer of a device authorization endpoint what RFC 8628 section 3.2 says it is: numbers and codes of either
+/// type, both spellings of the address (the drafts had `verification_url`), 201 for 200.
+pub(super) fn regular_device(
+    answer: &Answer,
+    url: &Url,
+) -> Result<(::http::StatusCode, Value), Fault> {
+    let object = read_object(answer);
+    let error = object.as_ref().and_then(told_error);
+    let has_code = |object: &Map<String, Value>| object.contains_key("device_code");
+    match (answer.status, &object) {
+        (200..=299, Some(object)) if error.is_none() && has_code(object) => {
+            Ok((::http::StatusCode::OK, device_code(object)))
+        }
+        // A success without a code is for `oauth2` to refuse.
+        (200..=299, _) if error.is_none() => Ok((::http::StatusCode::OK, json!({}))),
+        (status, None) if !is_unwell(status) => {
+            Ok((::http::StatusCode::BAD_REQUEST, wordless(status, answer)))
+        }
+        _ => regular(answer, url, false),
+    }
+}
+
+fn device_code(object: &Map<String, Value>) -> Value {
+    let of = |names: [&str; 2]| names.iter().find_map(|name| object.get(*name).cloned());
+    let text = |value: Option<Value>| match value {
+        Some(Value::Number(number)) => Some(Value::from(number.to_string())),
+        other => other.filter(|value| !value.is_null()),
+    };
+    let seconds = |name: &str| object.get(name).and_then(number).map(whole_seconds);
+    let mut regular = Map::new();
+    let members = [
+        ("device_code", text(of(["device_code"; 2]))),
+        ("user_code", text(of(["user_code"; 2]))),
+        (
+            "verification_uri",
+            of(["verification_uri", "verification_url"]),
+        ),
+        (
+            "verification_uri_complete",
+            text(of([
+                "verification_uri_complete",
+                "verification_url_complete",
+            ])),
+        ),
+        (
+            "expires_in",
+            Some(seconds("expires_in").unwrap_or(DEVICE_LIFETIME).into()),
+        ),
+        ("interval", seconds("interval").map(Value::from)),
+    ];
+    regular.extend(
+        members
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?))),
+    );
+    regular.into()
+}
+
+/// Of a device code whose answer does not say, in seconds.
+const DEVICE_LIFETIME: u64 = 600;
 
 /// `exp` less `iat` of an ID token (OpenID Connect Core section 2): its lifetime by its issuer's own clock. Nothing else is
 /// read from it, and nothing is verified: to us it is a bearer token like any other.
@@ -129,6 +264,13 @@ const LONGEST_LIFETIME: f64 = 31_536_000.0;
 pub(super) fn code_of(answer: &Answer) -> Option<String> {
     let said: Value = serde_json::from_slice(&answer.body).ok()?;
     said.get("error").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The explanation of a refusal, as it stands there.
+pub(super) fn description_of(answer: &Answer) -> Option<String> {
+    let said: Value = serde_json::from_slice(&answer.body).ok()?;
+    let text = said.get("error_description").and_then(Value::as_str);
+    text.map(str::to_owned)
 }
 
 /// The server cannot answer now.

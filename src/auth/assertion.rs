@@ -237,12 +237,16 @@ pub(super) fn introduced(
     (headers, form.finish().into_bytes())
 }
 
-/// The form as it leaves: where the client is proved by assertions, a new one stands in the place of its `client_id`. Each
-/// sending needs one of its own, because servers remember those they have seen.
+/// The form as it leaves: where the client's secret is in the header, its `client_id` is in the form too; where the client
+/// is proved by assertions, a new one stands in the place of its `client_id`. Each sending needs one of its own, because
+/// servers remember those they have seen.
 ///
 /// # Errors
 /// There is no randomness to be had, or no key.
 pub(super) fn proved(client: &Client, form: Vec<u8>) -> Result<Vec<u8>, Fault> {
+    if client.repeats_id() {
+        return Ok(with_id(client, form));
+    }
     if client.method != Method::PrivateKeyJwt {
         return Ok(form);
     }
@@ -252,6 +256,19 @@ pub(super) fn proved(client: &Client, form: Vec<u8>) -> Result<Vec<u8>, Fault> {
     again.append_pair("client_assertion_type", ASSERTION_TYPE);
     again.append_pair("client_assertion", assertion(client)?.expose());
     Ok(again.finish().into_bytes())
+}
+
+/// The form with `client_id`, for a client whose secret is in the header. The token endpoint of the official Python SDK
+/// looks the client up by the form alone.
+fn with_id(client: &Client, form: Vec<u8>) -> Vec<u8> {
+    if form_urlencoded::parse(&form).any(|(name, _)| name == "client_id") {
+        return form;
+    }
+    let pair = form_urlencoded::Serializer::new(String::new())
+        .append_pair("client_id", &client.id)
+        .finish();
+    let separator: &[u8] = if form.is_empty() { b"" } else { b"&" };
+    [&form, separator, pair.as_bytes()].concat()
 }
 
 fn assertion(client: &Client) -> Result<Secret, Fault> {
@@ -297,6 +314,7 @@ mod tests {
             id: "robot".to_owned(),
             secret: None,
             method: Method::PrivateKeyJwt,
+            header_only: false,
             other: None,
             source: Source::Given,
             signing: key.signing("https://as.example.com", &endpoint, None, &now),

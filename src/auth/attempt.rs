@@ -91,6 +91,8 @@ impl House {
         let preference = Preference {
             fixed: self.settings.authorization_server.as_deref(),
             held: before.as_ref().map(|entry| entry.issuer.as_str()),
+            expected: self.settings.expected_issuer.as_deref(),
+            pkce: !self.settings.assume_pkce,
         };
         let server = discovery::authorization_server(http, &resource, preference).await?;
         if let Some(entry) = &before
@@ -99,11 +101,11 @@ impl House {
             let (was, now) = (&entry.issuer, server.issuer());
             tracing::warn!(%was, %now, "the server now names another sign-in service");
         }
-        let is_guess = server.is_assumed();
+        let guess = server.is_assumed().then(|| resource.oddity());
         let ended = self.attempt_at(attempt, why, challenge, before, resource, server);
-        Box::pin(ended).await.map_err(|why| match is_guess {
-            true => why.at_a_guess(challenge),
-            false => why,
+        Box::pin(ended).await.map_err(|why| match guess {
+            Some(said) => why.at_a_guess(challenge, said),
+            None => why,
         })
     }
 

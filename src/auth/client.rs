@@ -12,6 +12,9 @@ pub struct Client {
     pub secret: Option<Secret>,
     /// How the secret is shown.
     pub method: Method,
+    /// Whether `client_id` is left out of the form where the secret is in the header. Servers of the official Python SDK
+    /// want it in both places (RFC 6749 section 3.2.1 allows it), others take it for a second way of authenticating.
+    pub header_only: bool,
     /// Another way the server takes secrets, for when it does not take this one.
     pub other: Option<Method>,
     /// How we came by it.
@@ -27,6 +30,7 @@ impl Client {
             id: String::new(),
             secret: None,
             method: Method::None,
+            header_only: false,
             other: None,
             source: Source::Given,
             signing: None,
@@ -49,6 +53,41 @@ impl Client {
             ..self.clone()
         })
     }
+
+    /// The same client as a server may take it that has refused it with these words: without `client_id` beside the
+    /// header if the words are of more than one way of authenticating, else in the other way.
+    pub fn after_refusal(&self, code: &str, description: Option<&str>) -> Option<Self> {
+        if self.repeats_id() && speaks_of_several(description.unwrap_or_default()) {
+            return Some(Self {
+                header_only: true,
+                ..self.clone()
+            });
+        }
+        if code != "invalid_client" {
+            return None;
+        }
+        self.otherwise()
+    }
+
+    /// Whether `client_id` is in the form although the secret is in the header.
+    pub fn repeats_id(&self) -> bool {
+        self.method == Method::Basic && self.secret.is_some() && !self.header_only
+    }
+
+    /// Whether both are shown in the same way.
+    pub fn is_shown_as(&self, other: &Self) -> bool {
+        (self.method, self.header_only) == (other.method, other.header_only)
+    }
+}
+
+/// Whether these words of a refusal say that the client has proved itself twice. RFC 6749 section 5.2 has
+/// `invalid_request` for it ("utilizes more than one mechanism for authenticating the client"), some servers
+/// `invalid_client`, so that only the words tell.
+fn speaks_of_several(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    let says = |some: &[&str]| some.iter().any(|word| words.contains(word));
+    says(&["multiple", "more than one", "several", "two ", "both"])
+        && says(&["auth", "credential", "mechanism", "header"])
 }
 
 /// How a client authenticates at the token endpoint.

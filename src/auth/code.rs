@@ -170,7 +170,9 @@ impl Pending {
                 host: self.host.clone(),
             });
         }
-        match (one("error"), one("code")) {
+        // Some pages have `error` in every answer. A code beside it says that there was none.
+        let error = one("error").map(|error| error.filter(|error| !NO_ERROR.contains(error)));
+        match (error, one("code")) {
             (Ok(None), Ok(Some(code))) if !code.is_empty() => Verdict::Code(Redirected {
                 code: Secret::new(code),
                 verifier: self.verifier.clone(),
@@ -225,6 +227,9 @@ impl Pending {
     }
 }
 
+/// What stands for no error.
+const NO_ERROR: [&str; 4] = ["", "null", "false", "0"];
+
 impl fmt::Debug for Pending {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The URL holds the state.
@@ -233,12 +238,12 @@ impl fmt::Debug for Pending {
 }
 
 impl Redirected {
-    /// Spends the code at this endpoint, which has to be the one of the server that was asked (O-12).
+    /// Spends the code at this endpoint, which has to be the one of the server that was asked.
     ///
     /// # Errors
     /// See [`super::tokens::Error`].
     pub async fn redeem(
-        self,
+        &self,
         at: &super::tokens::Endpoint<'_>,
     ) -> Result<super::tokens::TokenSet, super::tokens::Error> {
         at.redeem(&self.code, &self.verifier, &self.redirect_uri)
@@ -298,6 +303,7 @@ mod tests {
             id: "desktop".to_owned(),
             secret: None,
             method: super::super::registration::Method::None,
+            header_only: false,
             other: None,
             source: super::super::registration::Source::Given,
             signing: None,
@@ -420,6 +426,15 @@ mod tests {
             (
                 false,
                 "error=access_denied&code=c&state=s3cret".to_owned(),
+                "denied",
+            ),
+            (false, "error=&code=c&state=s3cret".to_owned(), "code"),
+            (false, "error=null&code=c&state=s3cret".to_owned(), "code"),
+            (false, "error=&code=&state=s3cret".to_owned(), "denied"),
+            (false, "error=&state=s3cret".to_owned(), "denied"),
+            (
+                false,
+                "error=&error=access_denied&code=c&state=s3cret".to_owned(),
                 "denied",
             ),
             (false, "state=s3cret".to_owned(), "denied"),

@@ -16,18 +16,19 @@ use serde_json::json;
 use url::Url;
 
 use super::Cause;
-use super::answers::{code_of, unwell};
+use super::answers::{code_of, read_object, regular_device, unwell};
 use super::assertion::proved;
 use super::discovery::{self, AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, Registration};
 use super::house::House;
-use super::http::{Fault, Http, host_of, is_unwell};
+use super::http::{Fault, Http, host_of};
+use super::learned::Lesson;
 use super::progress::Shown;
 use super::registration::{self, Client, Source};
 use super::scope::Scopes;
 use super::settings::{Browser, Settings};
 use super::signin::Past;
-use super::tokens::{self, Endpoint};
+use super::tokens::{self, Endpoint, Ways};
 use super::wire;
 use crate::store::{Expected, Kind};
 
@@ -66,12 +67,14 @@ impl House {
         let Some(at) = server.device_endpoint() else {
             return Ok(None);
         };
-        let sent = self.resource_parameter(resource, server, past.learned());
+        let mut sent = self.resource_parameter(resource, server, past.learned());
+        let was_sent = sent.is_some();
         let mut is_registered_anew = false;
         let (client, details) = loop {
-            let (name, client) = self.device_client(server).await?;
+            let (name, mut client) = self.device_client(server).await?;
+            past.learned().correct(&mut client);
             match self.code(at, &client, sent.as_deref(), scope).await {
-                Ok(details) => break (client, details),
+                Ok((details, client)) => break (client, details),
                 Err(error)
                     if error.is_about_client()
                         && client.source == Source::Registered
@@ -80,7 +83,13 @@ impl House {
                     is_registered_anew = true;
                     self.vault.remove(&name).await?;
                 }
-                Err(error @ tokens::Error::Refused { .. }) if !self.settings.device_code => {
+                Err(error) if sent.is_some() && self.is_of_resource(&error) => {
+                    tracing::info!(%error, "asking once more, without the resource parameter");
+                    sent = None;
+                }
+                Err(error @ (tokens::Error::Refused { .. } | tokens::Error::Unusable { .. }))
+                    if !self.settings.device_code =>
+                {
                     tracing::info!(%error, "no device code; asking with a page");
                     return Ok(None);
                 }
@@ -107,18 +116,57 @@ impl House {
             use_id_token: self.settings.use_id_token,
             proof: self.proving(prover.as_ref()),
         };
-        let tokens = tokio::select! {
-            tokens = self.poll(&endpoint, &details, server) => tokens?,
+        let (tokens, is_with_resource) = tokio::select! {
+            tokens = self.poll_in_each_way(&endpoint, &details, server) => tokens?,
             () = self.leaving.cancelled() => return Err(Cause::Leaving),
             () = self.superseded(attempt) => return Err(Cause::Superseded),
         };
         let key = tokens.bound_by(prover.as_ref());
         let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
         entry.dpop_key = key;
-        entry.resource_sent = sent;
+        entry.resource_sent = sent.filter(|_| is_with_resource);
+        entry.learned.refuses_resource |= was_sent && entry.resource_sent.is_none();
         self.keep(&entry).await;
         self.signed_in(&server.host());
         Ok(Some(entry))
+    }
+
+    /// Polls, and goes on in another way where the server refuses how the request is put: that spends nothing. Tells
+    /// whether `resource` was sent with the request that brought the tokens.
+    async fn poll_in_each_way(
+        &self,
+        endpoint: &Endpoint<'_>,
+        details: &StandardDeviceAuthorizationResponse,
+        server: &AuthorizationServer,
+    ) -> Result<(tokens::TokenSet, bool), Cause> {
+        let mut shown = vec![endpoint.client.clone()];
+        let mut resource = endpoint.resource;
+        loop {
+            let client = shown.last().unwrap_or(endpoint.client);
+            let endpoint = Endpoint {
+                client,
+                resource,
+                ..*endpoint
+            };
+            let denied = match self.poll(&endpoint, details, server).await {
+                Ok(tokens) => return Ok((tokens, resource.is_some())),
+                Err(denied @ Cause::Denied { .. }) => denied,
+                Err(why) => return Err(why),
+            };
+            let Some((code, description)) = denied.refusal() else {
+                return Err(denied);
+            };
+            let next = client.after_refusal(code, description);
+            let next = next.filter(|next| shown.iter().all(|it| !it.is_shown_as(next)));
+            let is_of_resource = Lesson::of(code, description) == Some(Lesson::NoResource)
+                && self.settings.resource_parameter.is_none()
+                && self.settings.send_resource.is_none();
+            match next {
+                Some(next) => shown.push(next),
+                None if is_of_resource && resource.is_some() => resource = None,
+                None => return Err(denied),
+            }
+        }
     }
 
     async fn poll(
@@ -167,7 +215,25 @@ impl House {
         }
     }
 
+    /// Asks for a code; with it the client as the server has taken it.
     async fn code(
+        &self,
+        at: &Url,
+        client: &Client,
+        resource: Option<&str>,
+        scope: Option<&Scopes>,
+    ) -> Result<(StandardDeviceAuthorizationResponse, Client), tokens::Error> {
+        let mut ways = Ways::of(client);
+        loop {
+            let client = ways.next().clone();
+            let answer = self.code_once(at, &client, resource, scope).await;
+            if let Some(answer) = ways.after(answer) {
+                return answer.map(|details| (details, client));
+            }
+        }
+    }
+
+    async fn code_once(
         &self,
         at: &Url,
         client: &Client,
@@ -240,8 +306,15 @@ impl House {
         name: &str,
     ) -> Result<Client, Cause> {
         // Never visited, but a registration without one is refused.
-        let redirect_uri = "http://127.0.0.1/oauth/callback";
-        let registered = registration::register(&self.http, server, settings, redirect_uri).await?;
+        let mut redirect_uri = "http://127.0.0.1/oauth/callback";
+        let registered = match self.registered(server, settings, redirect_uri).await {
+            Err(error) if error.is_about_address() => {
+                redirect_uri = "http://localhost/oauth/callback";
+                let again = self.registered(server, settings, redirect_uri).await;
+                again.map_err(|_| error)?
+            }
+            registered => registered?,
+        };
         let kept = Registration {
             client: registered.client,
             redirect_uri: redirect_uri.to_owned(),
@@ -274,7 +347,7 @@ fn shown_page(details: &StandardDeviceAuthorizationResponse) -> Url {
     }
 }
 
-/// Answers as they come.
+/// Answers of the device authorization endpoint, made regular.
 struct Plain<'a> {
     http: &'a Http,
     url: &'a Url,
@@ -290,11 +363,8 @@ impl<'c> AsyncHttpClient<'c> for Plain<'_> {
             let (head, body) = request.into_parts();
             let body = proved(self.client, body)?;
             let answer = self.http.post(self.url, head.headers, body).await?;
-            if is_unwell(answer.status) {
-                return Err(unwell(&answer, self.url));
-            }
-            let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
-            Ok(wire::response(status, answer.body.to_vec()))
+            let (status, value) = regular_device(&answer, self.url)?;
+            Ok(wire::response(status, value.to_string().into_bytes()))
         })
     }
 }
@@ -323,6 +393,10 @@ impl Polls<'_> {
         let (head, body) = request.into_parts();
         let endpoint = self.endpoint;
         let answer = endpoint.post(head.headers, body).await?;
+        // What stands in the way of one poll is gone at the next.
+        if matches!(answer.status, 400 | 401) && read_object(&answer).is_none() {
+            return Err(unwell(&answer, endpoint.url));
+        }
         if code_of(&answer).as_deref() == Some("slow_down") {
             return Ok(refusal("slow_down"));
         }

@@ -1,19 +1,23 @@
 //! Where to sign in: the protected resource's metadata, then its authorization server's.
 //!
-//! Both are found at addresses in a required order, and both must name themselves as they were asked for, or nothing
-//! in them counts. [`ProtectedResource`] and [`AuthorizationServer`] can be made only here, by the comparison, so that
-//! holding one is the proof.
+//! Both must name themselves as they were asked for, or nothing in them counts. [`ProtectedResource`] and
+//! [`AuthorizationServer`] can be made only here, by the comparison, so that holding one is the proof. Where documents
+//! are looked for, and in which order, is for `search`.
 //!
-//! RFC 9728 section 3, RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4; protocol.md D-01 to D-11.
+//! RFC 9728 section 3, RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 use super::guard::Refusal;
-use super::http::{Document, Fault, Http, host_of};
-use super::names::{covers, is_plain, is_tenant_of, issuer_places, resource_places, same_issuer};
+use super::http::{Fault, Http, host_of};
+use super::names::{covers, is_plain, names_itself, same_issuer};
 use super::providers::quirks;
 use super::scope::Scopes;
+
+mod search;
+
+pub use search::{Preference, authorization_server, by_issuer, known, protected_resource};
 
 /// What a server says about itself as a resource, its name compared with the URL we were given.
 #[derive(Clone, Debug)]
@@ -23,9 +27,43 @@ pub struct ProtectedResource {
     scopes: Option<Scopes>,
     takes_dpop: bool,
     origin: String,
+    /// Why one of the places could not be looked at, if there are no metadata.
+    fault: Option<Error>,
+    /// What is wrong with a document that stands in their place, if there are none.
+    oddity: Option<Error>,
 }
 
 impl ProtectedResource {
+    /// The only way to make one that has metadata: `url` is the resource the document was looked up for.
+    fn checked(url: &Url, document: &Value) -> Result<Self, Error> {
+        // A string (RFC 9728 section 2); GitLab has sent a list of one.
+        let name = match document.get("resource") {
+            Some(Value::Array(names)) if names.len() == 1 => names.first(),
+            name => name,
+        };
+        let name = name.and_then(Value::as_str).unwrap_or_default();
+        if !covers(name, url) {
+            return Err(Error::other_resource(url, name));
+        }
+        // One that cannot be a name is passed over for the others that are named.
+        let named = list(document, "authorization_servers").unwrap_or_default();
+        let (servers, odd): (Vec<_>, Vec<_>) = named.into_iter().partition(|name| is_plain(name));
+        if let (true, Some(odd)) = (servers.is_empty(), odd.first()) {
+            return Err(Error::BadIssuer(super::plain(odd, 200)));
+        }
+        Ok(Self {
+            name: Some(name.to_owned()),
+            servers,
+            scopes: scopes(document),
+            takes_dpop: list(document, DPOP_ALGORITHMS)
+                .is_some_and(|them| them.iter().any(|it| it == ES256))
+                || is_true(document, "dpop_bound_access_tokens_required"),
+            origin: url.origin().ascii_serialization(),
+            fault: None,
+            oddity: None,
+        })
+    }
+
     /// One that says nothing about itself.
     pub fn unsaid(url: &Url) -> Self {
         Self {
@@ -34,7 +72,14 @@ impl ProtectedResource {
             scopes: None,
             takes_dpop: false,
             origin: url.origin().ascii_serialization(),
+            fault: None,
+            oddity: None,
         }
+    }
+
+    /// What is wrong with what stands in the place of its metadata, if it has none.
+    pub(super) fn oddity(&self) -> Option<String> {
+        self.oddity.as_ref().map(ToString::to_string)
     }
 
     /// `resource`, byte for byte as its metadata has it; `None` if it has no metadata (2025-03-26).
@@ -52,9 +97,14 @@ impl ProtectedResource {
         self.takes_dpop
     }
 
-    /// Whether this issuer may still be used for it (D-11).
+    /// Whether it names this issuer, among others or alone.
+    pub(super) fn names(&self, issuer: &str) -> bool {
+        self.servers.iter().any(|named| same_issuer(named, issuer))
+    }
+
+    /// Whether this issuer may still be used for it.
     pub fn trusts(&self, issuer: &str) -> bool {
-        self.servers.is_empty() || self.servers.iter().any(|named| same_issuer(named, issuer))
+        self.servers.is_empty() || self.names(issuer)
     }
 }
 
@@ -84,17 +134,35 @@ pub struct AuthorizationServer {
 }
 
 impl AuthorizationServer {
-    /// The only way to make one: `asked` is the issuer the document was looked up for.
-    fn checked(http: &Http, asked: &str, document: &Value) -> Result<Self, Error> {
+    /// The only way to make one: `asked` is the issuer the document was looked up for, `expected` what the user says that
+    /// it calls itself.
+    fn checked(
+        http: &Http,
+        asked: &str,
+        expected: Option<&str>,
+        document: &Value,
+    ) -> Result<Self, Error> {
         let found = text(document, "issuer").unwrap_or_default();
         if let Some(odd) = [asked, found].into_iter().find(|name| !is_plain(name)) {
             return Err(Error::BadIssuer(super::plain(odd, 200)));
         }
-        if !same_issuer(asked, found) && !is_tenant_of(asked, found) {
-            return Err(Error::OtherIssuer {
-                asked: super::plain(asked, 200),
-                found: super::plain(found, 200),
-            });
+        match expected {
+            Some(expected) if expected == found => {}
+            Some(expected) => {
+                return Err(Error::Unexpected {
+                    asked: super::plain(asked, 200),
+                    found: super::plain(found, 200),
+                    expected: super::plain(expected, 200),
+                });
+            }
+            None if names_itself(asked, found) => {}
+            None => {
+                return Err(Error::OtherIssuer {
+                    asked: super::plain(asked, 200),
+                    found: super::plain(found, 200),
+                    agrees: false,
+                });
+            }
         }
         let endpoint = |name: &'static str| -> Result<Option<Url>, Error> {
             let Some(written) = text(document, name) else {
@@ -115,26 +183,13 @@ impl AuthorizationServer {
             issuer: super::plain(asked, 200),
             name,
         };
-        let list = |name: &str| -> Option<Vec<String>> {
-            let items = document.get(name)?.as_array()?;
-            Some(
-                items
-                    .iter()
-                    .filter_map(Value::as_str)
-                    .map(str::to_owned)
-                    .collect(),
-            )
-        };
-        let truth = |name: &str| document.get(name).and_then(Value::as_bool) == Some(true);
-        let scopes = list("scopes_supported");
-        let challenges = list("code_challenge_methods_supported").unwrap_or_default();
+        let challenges = list(document, "code_challenge_methods_supported").unwrap_or_default();
         Ok(Self {
-            issuer: if found.contains("{tenantid}") {
-                asked
-            } else {
-                found
-            }
-            .to_owned(),
+            // The name of all tenants is nobody's (Microsoft).
+            issuer: match found.contains("{tenantid}") && expected.is_none() {
+                true => asked.to_owned(),
+                false => found.to_owned(),
+            },
             authorization: endpoint("authorization_endpoint")?,
             token: endpoint("token_endpoint")?.ok_or_else(|| missing("token_endpoint"))?,
             // Not needed by every sign-in: a bad one is as good as none.
@@ -143,14 +198,22 @@ impl AuthorizationServer {
             device: endpoint("device_authorization_endpoint").unwrap_or_default(),
             is_openid: document.get("subject_types_supported").is_some(),
             is_assumed: false,
-            offers_dpop: list(DPOP_ALGORITHMS)
+            offers_dpop: list(document, DPOP_ALGORITHMS)
                 .is_some_and(|them| them.iter().any(|it| it == ES256)),
-            scopes: scopes.map(|all| all.iter().map(String::as_str).collect()),
-            auth_methods: list("token_endpoint_auth_methods_supported"),
-            auth_algorithms: list("token_endpoint_auth_signing_alg_values_supported"),
+            scopes: scopes(document),
+            auth_methods: list(document, "token_endpoint_auth_methods_supported"),
+            auth_algorithms: list(document, "token_endpoint_auth_signing_alg_values_supported"),
             knows_pkce: challenges.iter().any(|method| method == "S256"),
-            takes_documents: truth("client_id_metadata_document_supported"),
-            sends_issuer: truth("authorization_response_iss_parameter_supported"),
+            takes_documents: is_true(document, "client_id_metadata_document_supported"),
+            sends_issuer: is_true(document, "authorization_response_iss_parameter_supported"),
+        })
+    }
+
+    /// The endpoints of 2025-03-26 at this origin, which says nothing of itself.
+    fn guessed(http: &Http, origin: &str, endpoints: &Value) -> Result<Self, Error> {
+        Ok(Self {
+            is_assumed: true,
+            ..Self::checked(http, origin, None, endpoints)?
         })
     }
 
@@ -158,7 +221,7 @@ impl AuthorizationServer {
     #[cfg(test)]
     pub(super) fn of_document(http: &Http, document: &Value) -> Self {
         let issuer = text(document, "issuer").unwrap();
-        Self::checked(http, issuer, document).unwrap()
+        Self::checked(http, issuer, None, document).unwrap()
     }
 
     /// The issuer, byte for byte as its metadata has it.
@@ -216,7 +279,7 @@ impl AuthorizationServer {
         self.offers_dpop
     }
 
-    /// Whether it says that it knows PKCE with S256, or is known to (D-09).
+    /// Whether it says that it knows PKCE with S256, or is known to.
     pub fn knows_pkce(&self) -> bool {
         self.knows_pkce || quirks(&self.issuer).knows_pkce
     }
@@ -244,12 +307,12 @@ impl AuthorizationServer {
 }
 
 /// Why it is not known where to sign in.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// A document's place is forbidden, unreachable or unwell.
     #[error("looking for where to sign in: {0}")]
     Http(#[from] Fault),
-    /// The resource metadata is about something else (D-04).
+    /// The resource metadata is about something else (RFC 9728 section 3.3).
     #[error("the server's metadata {}, and {wanted} is wanted", names(found))]
     OtherResource {
         /// The URL we were given.
@@ -257,13 +320,27 @@ pub enum Error {
         /// What the metadata names.
         found: String,
     },
-    /// The authorization server's metadata is about another one (D-07).
+    /// The authorization server's metadata is about another one (RFC 8414 section 3.3).
     #[error("the authorization server {asked} calls itself {found:?} in its metadata")]
     OtherIssuer {
         /// Whose metadata was looked up.
         asked: String,
         /// Whom it names.
         found: String,
+        /// Whether the metadata of the one it names were looked up too, and name themselves.
+        agrees: bool,
+    },
+    /// The authorization server's metadata is not about the one that the user expects there.
+    #[error(
+        "the authorization server {asked} calls itself {found:?} in its metadata, and {expected:?} is expected"
+    )]
+    Unexpected {
+        /// Whose metadata was looked up.
+        asked: String,
+        /// Whom it names.
+        found: String,
+        /// Whom the user says that it names.
+        expected: String,
     },
     /// The server names an authorization server that has no metadata.
     #[error("the authorization server {issuer} has no metadata")]
@@ -282,7 +359,7 @@ pub enum Error {
     /// The address of an issuer is none.
     #[error("the name {0:?} is not the address of an authorization server")]
     BadIssuer(String),
-    /// It does not say that it knows PKCE (D-09).
+    /// It does not say that it knows PKCE.
     #[error("the authorization server {0} does not say that it supports PKCE (S256)")]
     NoPkce(String),
 }
@@ -295,8 +372,15 @@ fn names(found: &str) -> String {
 }
 
 impl Error {
-    /// What helps, beside signing in anew.
-    pub(super) fn hint(&self) -> Option<String> {
+    fn other_resource(wanted: &Url, found: &str) -> Self {
+        Self::OtherResource {
+            wanted: super::plain(wanted.as_str(), 200),
+            found: super::plain(found, 200),
+        }
+    }
+
+    /// What helps, beside signing in anew as before.
+    pub(super) fn hint(&self, resource: &str) -> Option<String> {
         Some(match self {
             Self::OtherResource { found, .. } if !found.is_empty() => {
                 format!("if that is the server that is meant, configure its address: {found}")
@@ -304,166 +388,70 @@ impl Error {
             Self::NoMetadata { .. } | Self::BadEndpoint { .. } | Self::BadIssuer(_) => {
                 "--authorization-server URL names another authorization server".to_owned()
             }
+            Self::OtherIssuer { found, agrees, .. } => by_its_name(resource, found, *agrees),
+            Self::Unexpected { .. } => "correct --expect-issuer, or leave it out".to_owned(),
             Self::NoPkce(_) => "if it supports PKCE all the same, --assume-pkce goes on".to_owned(),
             Self::Http(Fault::Refused {
                 why: Refusal::Inside,
                 ..
             }) => "if that network is yours, --allow-private goes there".to_owned(),
-            Self::Http(_) | Self::OtherResource { .. } | Self::OtherIssuer { .. } => return None,
+            Self::Http(_) | Self::OtherResource { .. } => return None,
         })
     }
 }
 
-/// Asks the resource about itself: at the place the challenge named, else at the well-known ones (D-02). A place the
-/// challenge named that holds nothing is as good as unnamed. No metadata at all is an answer too.
-///
-/// # Errors
-/// The metadata names another resource, or a place is forbidden, unreachable or unwell.
-pub async fn protected_resource(
-    http: &Http,
-    url: &Url,
-    named: Option<&str>,
-) -> Result<ProtectedResource, Error> {
-    let named = named.and_then(|written| url.join(written.trim()).ok());
-    let places = named.into_iter().chain(resource_places(url));
-    for place in places {
-        let Document::Found(document) = http.document(&place).await? else {
-            continue;
-        };
-        // A string (RFC 9728 section 2); GitLab has sent a list of one.
-        let name = match document.get("resource") {
-            Some(Value::Array(names)) if names.len() == 1 => names.first(),
-            name => name,
-        };
-        let name = name.and_then(Value::as_str).unwrap_or_default();
-        if !covers(name, url) {
-            return Err(Error::OtherResource {
-                wanted: super::plain(url.as_str(), 200),
-                found: super::plain(name, 200),
-            });
-        }
-        let strings = |member: &str| -> Option<Vec<&str>> {
-            let items = document.get(member)?.as_array()?;
-            Some(items.iter().filter_map(Value::as_str).collect())
-        };
-        // One that cannot be a name is passed over for the others that are named.
-        let named = strings("authorization_servers").unwrap_or_default();
-        let (servers, odd): (Vec<&str>, Vec<&str>) = named.into_iter().partition(|it| is_plain(it));
-        if let (true, Some(odd)) = (servers.is_empty(), odd.first()) {
-            return Err(Error::BadIssuer(super::plain(odd, 200)));
-        }
-        return Ok(ProtectedResource {
-            name: Some(name.to_owned()),
-            servers: servers.into_iter().map(str::to_owned).collect(),
-            scopes: strings("scopes_supported").map(|all| all.into_iter().collect()),
-            takes_dpop: strings(DPOP_ALGORITHMS).is_some_and(|them| them.contains(&ES256))
-                || document.get("dpop_bound_access_tokens_required") == Some(&Value::Bool(true)),
-            origin: url.origin().ascii_serialization(),
-        });
+/// What a person can do about an authorization server that goes by another name. `agrees`: that name's own metadata do.
+fn by_its_name(resource: &str, name: &str, agrees: bool) -> String {
+    if !is_fit_for_a_command(name) {
+        return "only its operator can mend that: `issuer` has to be what it is looked up by (RFC 8414 section 3.3)"
+            .to_owned();
     }
-    Ok(ProtectedResource::unsaid(url))
-}
-
-/// Which authorization server to take where there is a choice.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Preference<'a> {
-    /// The user's word, above the server's.
-    pub fixed: Option<&'a str>,
-    /// One we hold something of.
-    pub held: Option<&'a str>,
-}
-
-/// Asks the resource's authorization server about itself, at its well-known places in their order (D-06). Without
-/// resource metadata the server's own origin is asked, and if that has none either, the endpoints of 2025-03-26 are
-/// assumed there (D-08).
-///
-/// # Errors
-/// See [`Error`].
-pub async fn authorization_server(
-    http: &Http,
-    resource: &ProtectedResource,
-    preference: Preference<'_>,
-) -> Result<AuthorizationServer, Error> {
-    let held = preference.held.and_then(|held| {
-        resource
-            .servers
-            .iter()
-            .find(|named| same_issuer(named, held))
-    });
-    let named = held
-        .or_else(|| resource.servers.first())
-        .map(String::as_str);
-    if let Some(issuer) = preference.fixed.or(named) {
-        return by_issuer(http, issuer).await;
-    }
-    let origin = resource.origin.as_str();
-    let Some(document) = find(http, origin).await? else {
-        let mut server = AuthorizationServer::checked(http, origin, &assumed(origin))?;
-        server.is_assumed = true;
-        return Ok(server);
+    let flag = match agrees {
+        true => "--authorization-server",
+        false => "--expect-issuer",
     };
-    let claimed = text(&document, "issuer").unwrap_or(origin).to_owned();
-    let is_here =
-        Url::parse(&claimed).is_ok_and(|url| url.origin().ascii_serialization() == origin);
-    if !is_here {
-        // Its word that somebody else is the issuer counts only if that one says so too.
-        return by_issuer(http, &claimed).await;
+    format!(
+        "if that is who is to sign you in, run `mcpipe login {resource} {flag} {name}`, and give the host the same flag"
+    )
+}
+
+/// Whether a server's word for itself can stand in a command that a person may copy: an address, and nothing that a shell
+/// would read.
+fn is_fit_for_a_command(issuer: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%".contains(c);
+    !issuer.is_empty() && issuer.chars().all(is_plain) && Url::parse(issuer).is_ok()
+}
+
+/// A list of strings, or one string, which is then a list of one.
+fn list(document: &Value, name: &str) -> Option<Vec<String>> {
+    let texts: Vec<&str> = match document.get(name)? {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        Value::String(one) => vec![one],
+        _ => return None,
+    };
+    // Spaces only: a name with other control characters in it is judged as it stands.
+    let texts = texts.into_iter().map(|text| text.trim_matches(' '));
+    Some(
+        texts
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    )
+}
+
+/// `scopes_supported`.
+fn scopes(document: &Value) -> Option<Scopes> {
+    let all = list(document, "scopes_supported")?;
+    let words = all.iter().flat_map(|text| text.split_whitespace());
+    Some(words.collect())
+}
+
+fn is_true(document: &Value, name: &str) -> bool {
+    match document.get(name) {
+        Some(Value::Bool(truth)) => *truth,
+        Some(Value::String(word)) => word.eq_ignore_ascii_case("true"),
+        _ => false,
     }
-    let mut server = AuthorizationServer::checked(http, &claimed, &document)?;
-    // 2025-03-26 required PKCE of clients, and no list of servers.
-    server.knows_pkce = true;
-    Ok(server)
-}
-
-/// The authorization server that has its token endpoint here, by the user's word: nothing is looked up. Its issuer is
-/// what the user says, else the endpoint's origin.
-///
-/// # Errors
-/// The endpoint may not be visited.
-pub fn known(
-    http: &Http,
-    endpoint: &Url,
-    issuer: Option<&str>,
-) -> Result<AuthorizationServer, Error> {
-    let origin = endpoint.origin().ascii_serialization();
-    let issuer = issuer.unwrap_or(&origin);
-    let document = json!({ "issuer": issuer, "token_endpoint": endpoint.as_str() });
-    AuthorizationServer::checked(http, issuer, &document)
-}
-
-/// Asks an authorization server about itself, by its name.
-///
-/// # Errors
-/// See [`Error`].
-pub async fn by_issuer(http: &Http, issuer: &str) -> Result<AuthorizationServer, Error> {
-    match find(http, issuer).await? {
-        Some(document) => AuthorizationServer::checked(http, issuer, &document),
-        None => Err(Error::NoMetadata {
-            issuer: super::plain(issuer, 200),
-        }),
-    }
-}
-
-async fn find(http: &Http, issuer: &str) -> Result<Option<Value>, Error> {
-    let places = issuer_places(issuer);
-    let bad = || Error::BadIssuer(super::plain(issuer, 200));
-    for place in places.ok_or_else(bad)? {
-        if let Document::Found(document) = http.document(&place).await? {
-            return Ok(Some(document));
-        }
-    }
-    Ok(None)
-}
-
-fn assumed(origin: &str) -> Value {
-    json!({
-        "issuer": origin,
-        "authorization_endpoint": format!("{origin}/authorize"),
-        "token_endpoint": format!("{origin}/token"),
-        "registration_endpoint": format!("{origin}/register"),
-        "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": Value::Null,
-    })
 }
 
 fn text<'a>(document: &'a Value, name: &str) -> Option<&'a str> {

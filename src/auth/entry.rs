@@ -126,6 +126,7 @@ impl Entry {
     /// request left; `jitter` is between 0 and 1.
     pub fn renew(&mut self, tokens: TokenSet, sent_at: u64, jitter: f64) {
         self.learned.note_method(self.client.method, tokens.method);
+        self.learned.header_only |= tokens.header_only;
         self.learned.correct(&mut self.client);
         self.access = tokens.access;
         if tokens.refresh.is_some() {
@@ -281,7 +282,7 @@ impl Registration {
     pub fn name(issuer: &str, settings: &Settings) -> String {
         let metadata = serde_json::to_string(&settings.client_metadata).unwrap_or_default();
         let pinned = settings.scope.as_ref().map(Scopes::to_string);
-        let parts: Vec<String> = vec![
+        let mut parts: Vec<String> = vec![
             "client".to_owned(),
             issuer.to_owned(),
             settings.client_name.clone(),
@@ -291,6 +292,11 @@ impl Registration {
             pinned.unwrap_or_default(),
             metadata,
         ];
+        // A name that is only expected is no proof of who was registered with: what one server's word led to is not
+        // shown to another that goes by the same name.
+        if settings.expected_issuer.is_some() {
+            parts.push(settings.canonical_resource());
+        }
         serde_json::to_string(&parts).unwrap_or_default()
     }
 
@@ -435,6 +441,8 @@ struct StoredClient {
     auth_method: String,
     #[serde(default)]
     other_method: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    header_only: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     assertion_alg: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -451,6 +459,7 @@ impl StoredClient {
             client_secret: client.secret.as_ref().map(|it| it.expose().to_owned()),
             auth_method: client.method.name().to_owned(),
             other_method: client.other.map(|other| other.name().to_owned()),
+            header_only: client.header_only,
             assertion_alg: signing.map(|it| it.algorithm.name().to_owned()),
             assertion_aud: signing.map(|it| it.audience.clone()),
             client_source: client.source.name().to_owned(),
@@ -469,6 +478,7 @@ impl StoredClient {
             id: self.client_id,
             secret: self.client_secret.map(Secret::new),
             method: Method::named(&self.auth_method).unwrap_or(Method::None),
+            header_only: self.header_only,
             other: self.other_method.as_deref().and_then(Method::named),
             source: Source::named(&self.client_source),
         }

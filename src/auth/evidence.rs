@@ -48,14 +48,7 @@ pub(super) fn is_enough(challenge: &Challenge, entry: &Entry) -> bool {
             .is_some_and(|scopes| scopes.covers(&wanted))
 }
 
-/// The code of a refusal that tells that a refresh token is over: itself, or with the client it was issued to.
-pub(super) fn is_over(error: &tokens::Error) -> Option<&str> {
-    match error {
-        tokens::Error::Refused { code, .. }
-            if code == "invalid_grant" || error.is_about_client() =>
-        {
-            Some(code)
-        }
-        _ => None,
-    }
+/// Whether a refusal tells that a refresh token is over: itself, or with the client it was issued to.
+pub(super) fn is_over(error: &tokens::Error) -> bool {
+    error.is("invalid_grant") || error.is_about_client()
 }

@@ -11,10 +11,11 @@ use oauth2::basic::BasicTokenResponse;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
+use super::answers::told_error;
 use super::assertion::introduced;
 use super::http::{Answer, Fault};
 use super::scope::Scopes;
-use super::tokens::{Endpoint, Error, TokenSet, Unread, either, has_key};
+use super::tokens::{Endpoint, Error, TokenSet, Unread, Ways, has_key};
 use crate::secret::Secret;
 
 impl Endpoint<'_> {
@@ -29,14 +30,16 @@ impl Endpoint<'_> {
         shown: &[(&str, &Secret)],
         scope: Option<&Scopes>,
     ) -> Result<TokenSet, Error> {
-        let first = self.grant_once(grant, shown, scope).await;
-        match (&first, self.client.otherwise()) {
-            // What was shown may be good for one time.
-            (Err(error), Some(other)) if error.is("invalid_client") && shown.is_empty() => {
-                let second = self.shown_as(&other).grant_once(grant, shown, scope).await;
-                either(first, second)
+        let mut ways = match shown {
+            [] => Ways::of(self.client),
+            _ => Ways::for_one_time(self.client),
+        };
+        loop {
+            let endpoint = self.shown_as(ways.next());
+            let answer = endpoint.grant_once(grant, shown, scope).await;
+            if let Some(answer) = ways.after(answer) {
+                return answer;
             }
-            _ => first,
         }
     }
 
@@ -64,14 +67,13 @@ impl Endpoint<'_> {
         token: (&str, &Secret),
         scope: Option<&Scopes>,
     ) -> Result<Map<String, Value>, Error> {
-        let first = self.exchange_once(grant, said, token, scope).await;
-        match (&first, self.client.otherwise()) {
-            (Err(error), Some(other)) if error.is("invalid_client") => {
-                let again = self.shown_as(&other);
-                let second = again.exchange_once(grant, said, token, scope).await;
-                either(first, second)
+        let mut ways = Ways::of(self.client);
+        loop {
+            let endpoint = self.shown_as(ways.next());
+            let answer = endpoint.exchange_once(grant, said, token, scope).await;
+            if let Some(answer) = ways.after(answer) {
+                return answer;
             }
-            _ => first,
         }
     }
 
@@ -85,7 +87,7 @@ impl Endpoint<'_> {
         let answer = self.ask(grant, said, &[token], scope).await?;
         let object: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
         if let (200..=299, Some(object)) = (answer.status, object)
-            && !object.contains_key("error")
+            && told_error(&object).is_none()
         {
             return Ok(object);
         }

@@ -63,7 +63,12 @@ impl fmt::Debug for Answer {
 pub enum Document {
     /// A JSON object.
     Found(Value),
-    /// Something else, or a refusal (4xx): the next place may be tried (D-03).
+    /// A redirect to another origin, which is not followed.
+    Elsewhere {
+        /// Where it leads.
+        to: Url,
+    },
+    /// Something else, or a refusal (4xx): the next place may be tried.
     Absent {
         /// The HTTP status.
         status: u16,
@@ -90,7 +95,7 @@ pub enum Fault {
         why: String,
     },
     /// The server is there and cannot answer now: 5xx, 408, 429.
-    #[error("the server at {host} answered HTTP {status}{}", instead(*status))]
+    #[error("the server at {host} answered HTTP {status}{}{}", instead(*status), later(*retry_after))]
     Unwell {
         /// Host and port.
         host: String,
@@ -192,7 +197,10 @@ impl Http {
                 if status.is_redirection() {
                     match next_hop(&at, response.headers()) {
                         Some(next) => at = next,
-                        None => break,
+                        None => match target(&at, response.headers()) {
+                            Some(to) => return Ok(Document::Elsewhere { to }),
+                            None => break,
+                        },
                     }
                     continue;
                 }
@@ -437,8 +445,12 @@ async fn capped(
 
 /// Where a redirect leads, if that is on the same origin.
 fn next_hop(from: &Url, headers: &HeaderMap) -> Option<Url> {
-    let next = from.join(headers.get(LOCATION)?.to_str().ok()?).ok()?;
-    (next.origin() == from.origin()).then_some(next)
+    target(from, headers).filter(|next| next.origin() == from.origin())
+}
+
+/// Where a redirect leads.
+fn target(from: &Url, headers: &HeaderMap) -> Option<Url> {
+    from.join(headers.get(LOCATION)?.to_str().ok()?).ok()
 }
 
 fn media_of(headers: &HeaderMap) -> String {
@@ -471,6 +483,13 @@ fn instead(status: u16) -> &'static str {
         true => "",
         false => ", and what came is no answer of such a server (a proxy's page?)",
     }
+}
+
+/// When the server wants to be asked again.
+fn later(retry_after: Option<Duration>) -> String {
+    retry_after.map_or_else(String::new, |wait| {
+        format!(", to be asked again in {} s", wait.as_secs())
+    })
 }
 
 fn unwell(url: &Url, status: u16, headers: &HeaderMap) -> Fault {

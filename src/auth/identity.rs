@@ -3,6 +3,8 @@
 //! A registration is reused as long as its redirect URI can be listened on again and the server still knows it; otherwise
 //! there is a new one. What the user brought for one issuer does not go to another.
 
+use std::time::Duration;
+
 use oauth2::CsrfToken;
 use url::Url;
 
@@ -11,10 +13,12 @@ use super::code::{self, Asking};
 use super::discovery::AuthorizationServer;
 use super::entry::{Entry, Granted, Registration, subject};
 use super::house::House;
+use super::http::{Fault, host_of};
 use super::loopback::{Loopback, Place};
 use super::providers::quirks;
-use super::registration::{self, Client, FIXED_PATH, Source};
+use super::registration::{self, Client, FIXED_PATH, Registered, Source};
 use super::scope::Scopes;
+use super::settings::Settings;
 use super::signin::Past;
 use crate::secret::Secret;
 use crate::store::{Expected, Kind};
@@ -72,23 +76,19 @@ impl House {
         }
         let place = self.place(server, None, None);
         let listener = self.listen(&place).await?;
-        let registered =
-            registration::register(&self.http, server, &self.settings, listener.uri()).await;
+        let registered = Box::pin(self.registered(server, &self.settings, listener.uri())).await;
         let is_free = self.settings.callback_host.is_none() && self.settings.redirect_uri.is_none();
         let (mut registered, listener) = match registered {
-            // Some know this machine only by its name, whatever RFC 8252 says (G-07).
-            Err(registration::Error::Refused {
-                code: Some(code), ..
-            }) if code == "invalid_redirect_uri" && is_free && place.host != "localhost" => {
+            Err(error) if error.is_about_address() && is_free && place.host != "localhost" => {
                 drop(listener);
                 let place = Place {
                     host: "localhost".to_owned(),
                     ..place
                 };
                 let listener = self.listen(&place).await?;
-                let uri = listener.uri();
-                let again = registration::register(&self.http, server, &self.settings, uri).await;
-                (again?, listener)
+                let again = Box::pin(self.registered(server, &self.settings, listener.uri())).await;
+                // The first refusal says more, if it was not the name that was at fault.
+                (again.map_err(|_| error)?, listener)
             }
             registered => (registered?, listener),
         };
@@ -104,6 +104,44 @@ impl House {
             client: registered.client,
             listener,
         })
+    }
+
+    /// Registers us, unless the server has asked for patience and the time is not over. A short while is waited for; a long
+    /// one is kept, so that no process asks before it is over, and is said.
+    pub(super) async fn registered(
+        &self,
+        server: &AuthorizationServer,
+        settings: &Settings,
+        redirect_uri: &str,
+    ) -> Result<Registered, registration::Error> {
+        let now = || self.settings.now.seconds();
+        let name = format!("patience {}", server.issuer());
+        if let Ok(Some(note)) = self.vault.note(&name).await
+            && let Ok(until) = note.trim().parse::<u64>()
+            && (now()..=now() + LONGEST_PATIENCE).contains(&until)
+            && until > now()
+        {
+            return Err(too_many(server, until - now()).into());
+        }
+        let mut registered =
+            registration::register(&self.http, server, settings, redirect_uri).await;
+        if let Some(wait) = wanted_patience(&registered)
+            && wait <= SHORT_PATIENCE
+        {
+            tracing::info!(seconds = wait, "the authorization server asks for patience");
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(wait)) => {}
+                () = self.leaving.cancelled() => return registered,
+            }
+            registered = registration::register(&self.http, server, settings, redirect_uri).await;
+        }
+        if let Some(wait) = wanted_patience(&registered) {
+            let until = now() + wait.min(LONGEST_PATIENCE);
+            if let Err(why) = self.vault.leave_note(&name, &until.to_string()).await {
+                tracing::debug!(%why, "other processes will not know that patience was asked for");
+            }
+        }
+        registered
     }
 
     async fn keep_registration(&self, name: &str, kept: &Registration) {
@@ -241,6 +279,34 @@ impl House {
     }
 }
 
+/// How long a server that takes no more registrations now (HTTP 429) wants to be left alone, in seconds.
+fn wanted_patience(registered: &Result<Registered, registration::Error>) -> Option<u64> {
+    match registered {
+        Err(registration::Error::Http(Fault::Unwell {
+            status: 429,
+            retry_after,
+            ..
+        })) => Some(retry_after.map_or(UNSAID_PATIENCE, |wait| wait.as_secs())),
+        _ => None,
+    }
+}
+
+fn too_many(server: &AuthorizationServer, seconds: u64) -> Fault {
+    Fault::Unwell {
+        host: server
+            .registration_endpoint()
+            .map_or_else(|| server.host(), host_of),
+        status: 429,
+        retry_after: Some(Duration::from_secs(seconds)),
+    }
+}
+
+/// Seconds that are waited for at once.
+const SHORT_PATIENCE: u64 = 10;
+/// Seconds a server is left alone that does not say for how long.
+const UNSAID_PATIENCE: u64 = 30;
+/// Seconds a server is left alone at most.
+const LONGEST_PATIENCE: u64 = 3600;
 /// Seconds in which a registration the server has honoured is not asked after.
 const TRUSTED: u64 = 600;
 

@@ -15,7 +15,7 @@ use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource}
 use super::entry::{Entry, Registration, State, is_for, subject};
 use super::evidence::{FRESH, is_enough, is_of_another_kind, is_other, is_other_than, is_over};
 use super::house::{Held, House, Origin, Why};
-use super::http::{TOKEN_PATIENCE, host_of};
+use super::http::{Fault, TOKEN_PATIENCE, host_of};
 use super::machine::Grant;
 use super::registration::{Client, Source};
 use super::renewal;
@@ -168,7 +168,13 @@ impl House {
         let preference = Preference {
             fixed: self.settings.authorization_server.as_deref(),
             held: Some(&entry.issuer),
+            expected: self.settings.expected_issuer.as_deref(),
+            pkce: !self.settings.assume_pkce,
         };
+        // As long as it is named it need not be asked: that it is down is no move to one that is named beside it.
+        if preference.fixed.is_none() && resource.names(&entry.issuer) {
+            return false;
+        }
         discovery::authorization_server(&self.http, &resource, preference)
             .await
             .is_ok_and(|server| server.issuer() != entry.issuer)
@@ -203,7 +209,20 @@ impl House {
             Err(Cause::Tokens(error)) => error,
             Err(why) => return Err(why),
         };
-        if let Some(code) = is_over(&error) {
+        if let Some(status) = failing(&error) {
+            let since = self.failing_since(&entry, sent_at).await;
+            let seconds = self.settings.now.seconds().saturating_sub(since);
+            if seconds >= LONG_ENOUGH {
+                return Err(tokens::Error::Failing {
+                    host: host_of(&entry.token_endpoint),
+                    status,
+                    minutes: seconds / 60,
+                }
+                .into());
+            }
+        }
+        let is_over = is_over(&error);
+        if is_over || is_wordless(&error) {
             entry.strikes += 1;
             let is_out = is_dead || entry.strikes >= STRIKES;
             entry.state = if is_out {
@@ -211,10 +230,12 @@ impl House {
             } else {
                 State::Suspect
             };
-            entry.last_error = Some(code.to_owned());
+            entry.last_error = error.code().map(str::to_owned);
             self.save(&name, &entry, revision(rev)).await;
-            if is_out {
+            if is_out && is_over {
                 self.give_up(&entry, is_dead);
+            } else if is_out {
+                self.tell_signed_out(&entry, is_dead);
             }
         }
         // The access token that came is of no use, and the refresh token beside it is the only one left.
@@ -240,15 +261,36 @@ impl House {
         Err(error.into())
     }
 
-    /// What is left of a sign-in that cannot be renewed is revoked, as far as that can be done (F5). As long as the
-    /// access token works nobody would notice, so the user is told here; later the remote's challenge says it.
-    fn give_up(&self, entry: &Entry, is_dead: bool) {
+    /// Since when renewals of this entry have met nothing but a token endpoint that is there and fails. Noted beside the
+    /// vault, for all processes: what is kept does not change because a server is down.
+    async fn failing_since(&self, entry: &Entry, now: u64) -> u64 {
+        let name = self.lock_name("failing");
+        let mark = format!("{} ", entry.obtained_at);
+        let note = self.vault.note(&name).await.ok().flatten();
+        let since = note.and_then(|note| note.strip_prefix(&mark)?.trim().parse::<u64>().ok());
+        if let Some(since) = since.filter(|since| *since <= now) {
+            return since;
+        }
+        if let Err(why) = self.vault.leave_note(&name, &format!("{mark}{now}")).await {
+            tracing::debug!(%why, "other processes will not know since when the token endpoint fails");
+        }
+        now
+    }
+
+    /// As long as the access token works the user would not notice, so it is said here; later the remote's challenge says
+    /// it.
+    fn tell_signed_out(&self, entry: &Entry, is_dead: bool) {
         if !is_dead {
             self.settings.announce.tell(&Notice::SignedOut {
                 issuer: &entry.issuer,
                 resource: &entry.resource,
             });
         }
+    }
+
+    /// What is left of a sign-in that cannot be renewed is revoked, as far as that can be done.
+    fn give_up(&self, entry: &Entry, is_dead: bool) {
+        self.tell_signed_out(entry, is_dead);
         let (Some(url), Some(token)) = (entry.revocation_endpoint.clone(), entry.refresh.clone())
         else {
             return;
@@ -415,6 +457,27 @@ impl House {
 
 /// Tokens that are issued in that time because the one before was turned down, or by a sign-in.
 const MOST_ANEW: usize = 2;
+
+/// The status of a token endpoint that is there and fails: not one that asks for patience, nor a page in its place with
+/// a success. A network that is down says nothing of it.
+fn failing(error: &tokens::Error) -> Option<u16> {
+    match error {
+        tokens::Error::Failed(Fault::Unwell { status, .. })
+            if *status >= 400 && ![408, 429].contains(status) =>
+        {
+            Some(*status)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a refusal had no words of RFC 6749 section 5.2. It is one all the same, and nothing is revoked for it.
+fn is_wordless(error: &tokens::Error) -> bool {
+    error.is("http_400") || error.is("http_401")
+}
+
+/// Seconds after which a token endpoint that has only failed is taken to fail for good.
+const LONG_ENOUGH: u64 = 600;
 /// How long revoking what is left may take.
 const LAST_WORD: Duration = Duration::from_secs(5);
 /// Refusals of one refresh token, while its access token works, until it counts as dead.

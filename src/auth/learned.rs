@@ -17,6 +17,9 @@ pub struct Learned {
     pub wants_scope_on_refresh: bool,
     /// It takes our secret in this way, whatever it said; the name as in metadata.
     pub auth_method: Option<String>,
+    /// It takes `client_id` in the form for a second way of authenticating, beside a secret in the header.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub header_only: bool,
 }
 
 /// What a refusal teaches.
@@ -41,6 +44,11 @@ const TABLE: &[(&str, Lesson)] = &[
 impl Lesson {
     /// What these words of a refusal teach, if anything.
     pub fn of(code: &str, description: Option<&str>) -> Option<Self> {
+        Self::known(code, description)
+            .or_else(|| names_resource(code, description?).then_some(Self::NoResource))
+    }
+
+    fn known(code: &str, description: Option<&str>) -> Option<Self> {
         let says = |number: &str| {
             let mut rest = description.unwrap_or_default();
             while let Some(at) = rest.find(number) {
@@ -59,6 +67,36 @@ impl Lesson {
     }
 }
 
+/// Whether a refusal is about the parameter `resource` by its words: `invalid_request: unknown parameter resource`. The
+/// resource owner and the resource server are of every refusal.
+fn names_resource(code: &str, words: &str) -> bool {
+    if speaks_for_itself(code) {
+        return false;
+    }
+    let words = words.to_ascii_lowercase();
+    words.match_indices("resource").any(|(at, name)| {
+        let rest = words.get(at + name.len()..).unwrap_or_default();
+        let is_word = !rest.starts_with(|next: char| next.is_ascii_alphanumeric());
+        let rest = rest.trim_start_matches([' ', '-', '_']);
+        is_word && !rest.starts_with("owner") && !rest.starts_with("server")
+    })
+}
+
+/// Whether a code says all there is to know, so that no parameter is at fault.
+pub fn speaks_for_itself(code: &str) -> bool {
+    let of_the_standards = [
+        "invalid_grant",
+        "invalid_client",
+        "unauthorized_client",
+        "invalid_scope",
+        "access_denied",
+        "invalid_dpop_proof",
+        "use_dpop_nonce",
+        "http_401",
+    ];
+    of_the_standards.contains(&code)
+}
+
 impl Learned {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
@@ -74,6 +112,7 @@ impl Learned {
 
     /// The client as this server takes it.
     pub fn correct(&self, client: &mut Client) {
+        client.header_only |= self.header_only;
         let taken = self.auth_method.as_deref().and_then(Method::named);
         if let Some(taken) = taken.filter(|taken| client.other == Some(*taken)) {
             client.other = Some(client.method);
@@ -92,6 +131,9 @@ impl Learned {
         }
         if let Some(method) = &self.auth_method {
             words.push(format!("takes the client secret as {method} only"));
+        }
+        if self.header_only {
+            words.push("takes no client_id beside a secret in the header".to_owned());
         }
         words
     }
@@ -121,6 +163,34 @@ mod tests {
                 Some("AADSTS90009: requesting a token for itself"),
                 Some(Lesson::RepeatScope),
             ),
+            (
+                "invalid_request",
+                Some("Unknown parameter: resource"),
+                Some(Lesson::NoResource),
+            ),
+            (
+                "error",
+                Some("'resource' is not allowed"),
+                Some(Lesson::NoResource),
+            ),
+            (
+                "http_400",
+                Some("Resource parameter not supported"),
+                Some(Lesson::NoResource),
+            ),
+            (
+                "access_denied",
+                Some("The resource owner or authorization server denied the request"),
+                None,
+            ),
+            ("invalid_request", Some("resource owner is unknown"), None),
+            (
+                "invalid_request",
+                Some("the resource server is unknown"),
+                None,
+            ),
+            ("invalid_request", Some("no resources left"), None),
+            ("invalid_scope", Some("resource has no such scope"), None),
             ("invalid_grant", Some("expired"), None),
             ("invalid_grant", None, None),
         ] {

@@ -282,11 +282,11 @@ impl House {
         let named = challenge.resource_metadata.as_deref();
         let resource = discovery::protected_resource(http, &settings.url, named).await?;
         let server = self.server(&resource, before.as_ref()).await?;
-        let is_guess = server.is_assumed();
+        let guess = server.is_assumed().then(|| resource.oddity());
         let granted = self.granted_at(why, challenge, before, vouched, resource, server);
-        Box::pin(granted).await.map_err(|why| match is_guess {
-            true => why.at_a_guess(challenge),
-            false => why,
+        Box::pin(granted).await.map_err(|why| match guess {
+            Some(said) => why.at_a_guess(challenge, said),
+            None => why,
         })
     }
 
@@ -386,11 +386,14 @@ impl House {
     ) -> Result<AuthorizationServer, Cause> {
         let fixed = self.settings.authorization_server.as_deref();
         if let Some(endpoint) = &self.settings.token_endpoint {
-            return Ok(discovery::known(&self.http, endpoint, fixed)?);
+            let issuer = self.settings.expected_issuer.as_deref().or(fixed);
+            return Ok(discovery::known(&self.http, endpoint, issuer)?);
         }
         let preference = Preference {
             fixed,
             held: before.map(|entry| entry.issuer.as_str()),
+            expected: self.settings.expected_issuer.as_deref(),
+            pkce: false,
         };
         Ok(discovery::authorization_server(&self.http, resource, preference).await?)
     }

@@ -249,18 +249,13 @@ pub enum Cause {
     },
     /// The server names no way to a credential, and what was tried instead came to nothing.
     #[error(
-        "{}; a sign-in at its own address was a guess (as revision 2025-03-26 has it), and failed: {why}",
-        if *is_asked {
-            "the server asks for a credential and does not say how to get one"
-        } else {
-            "the server does not say where to sign in"
-        }
+        "{said}; a sign-in at its own address was a guess (as revision 2025-03-26 has it), and failed: {why}"
     )]
     Guessed {
         /// What became of it.
         why: Arc<Self>,
-        /// Whether the server has asked for a credential.
-        is_asked: bool,
+        /// What the server says of how to get one.
+        said: String,
     },
     /// The same was refused a moment ago, and is not asked again yet.
     #[error("{0}")]
@@ -438,7 +433,12 @@ impl Cause {
     }
 
     /// As it was at an authorization server that is a guess. What the user did there is no guess's fault.
-    pub(super) fn at_a_guess(self, challenge: &Challenge) -> Self {
+    /// `said` is what stands in the place of the server's metadata, if anything does.
+    pub(super) fn at_a_guess(self, challenge: &Challenge, said: Option<String>) -> Self {
+        let nothing = || match challenge.status {
+            0 => "the server does not say where to sign in".to_owned(),
+            _ => "the server asks for a credential and does not say how to get one".to_owned(),
+        };
         match self {
             why @ (Self::Leaving
             | Self::Superseded
@@ -449,7 +449,7 @@ impl Cause {
             | Self::Denied { .. }) => why,
             why => Self::Guessed {
                 why: Arc::new(why),
-                is_asked: challenge.status != 0,
+                said: said.unwrap_or_else(nothing),
             },
         }
     }
@@ -525,7 +525,7 @@ impl Cause {
                 last: Some(why), ..
             } => return why.way_out(resource),
             Self::Registration(error) => return error.hint(resource),
-            Self::Discovery(error) => return error.hint(),
+            Self::Discovery(error) => return error.hint(resource),
             Self::Tokens(tokens::Error::NoKey(_)) => {
                 "give the key again with --client-key".to_owned()
             }

@@ -235,7 +235,7 @@ pub(super) fn fingerprint(settings: &Settings) -> String {
         format!("{:?}", settings.dpop),
     );
     let whom = (
-        &settings.authorization_server,
+        (&settings.authorization_server, &settings.expected_issuer),
         settings.token_endpoint.as_ref().map(url::Url::as_str),
         settings.assume_pkce,
         settings.allow_http,

@@ -1,4 +1,4 @@
-//! What is known about authorization servers that differ, as data keyed by the issuer's host (providers.md).
+//! What is known about authorization servers that differ, as data keyed by the issuer's host.
 
 use url::Url;
 
@@ -11,8 +11,8 @@ pub struct Quirks {
     pub takes_resource: bool,
     /// It knows PKCE S256 though its metadata does not list it.
     pub knows_pkce: bool,
-    /// Its issuer holds `{tenantid}` where the address used says `common` or the like.
-    pub tenant_issuer: bool,
+    /// What it calls itself where that is not the name it was looked up by.
+    pub namings: &'static [Naming],
     /// A refresh must repeat the scope.
     pub scope_on_refresh: bool,
     /// Wanted in the authorization request.
@@ -23,11 +23,89 @@ pub struct Quirks {
     pub advice: Option<&'static str>,
 }
 
+/// What metadata that are looked up for one issuer may say in the place of it. Blanks of one name hold the same; `{tenant}`
+/// is told apart by the rules of `names`. Without the slash at the end.
+#[derive(Clone, Copy, Debug)]
+pub struct Naming {
+    /// Whom they are looked up for.
+    pub asked: &'static str,
+    /// Whom they may name.
+    pub found: &'static str,
+}
+
+const fn naming(asked: &'static str, found: &'static str) -> Naming {
+    Naming { asked, found }
+}
+
+/// Version 1 of its endpoints has one name for all hosts of a cloud; version 2 has the host, with the number of the tenant.
+const ENTRA_NAMES: [Naming; 9] = [
+    naming(
+        "https://{host}/{tenant}/v2.0",
+        "https://{host}/{tenant}/v2.0",
+    ),
+    naming("https://{host}/{tenant}", "https://{host}/{tenant}/v2.0"),
+    naming("https://login.microsoftonline.com/{tenant}/v2.0", STS),
+    naming("https://login.microsoftonline.com/{tenant}", STS),
+    naming("https://login.microsoftonline.us/{tenant}", STS),
+    naming("https://login.windows.net/{tenant}", STS),
+    naming(
+        "https://login.windows.net/{tenant}/v2.0",
+        "https://login.microsoftonline.com/{tenant}/v2.0",
+    ),
+    naming(STS, "https://login.microsoftonline.com/{tenant}/v2.0"),
+    naming(
+        "https://login.partner.microsoftonline.cn/{tenant}",
+        "https://sts.chinacloudapi.cn/{tenant}",
+    ),
+];
+
+const STS: &str = "https://sts.windows.net/{tenant}";
+
+/// The number of the tenant takes the place of its name, in the host too.
+const CIAM_NAMES: [Naming; 4] = [
+    naming(
+        "https://{name}.ciamlogin.com/{tenant}/v2.0",
+        "https://{tenant}.ciamlogin.com/{tenant}/v2.0",
+    ),
+    naming(
+        "https://{name}.ciamlogin.com/{tenant}",
+        "https://{tenant}.ciamlogin.com/{tenant}/v2.0",
+    ),
+    naming(
+        "https://{name}.ciamlogin.com/{tenant}/v2.0",
+        "https://{name}.ciamlogin.com/{tenant}/v2.0",
+    ),
+    naming(
+        "https://{name}.ciamlogin.com/{tenant}",
+        "https://{name}.ciamlogin.com/{tenant}/v2.0",
+    ),
+];
+
+/// The policy is left out of the name, unless the tenant is set to have it there.
+const B2C_NAMES: [Naming; 4] = [
+    naming(
+        "https://{name}.b2clogin.com/{tenant}/{policy}/v2.0",
+        "https://{name}.b2clogin.com/{tenant}/v2.0",
+    ),
+    naming(
+        "https://{name}.b2clogin.com/{tenant}/{policy}/v2.0",
+        "https://{name}.b2clogin.com/tfp/{tenant}/{policy}/v2.0",
+    ),
+    naming(
+        "https://{name}.b2clogin.com/tfp/{tenant}/{policy}/v2.0",
+        "https://{name}.b2clogin.com/tfp/{tenant}/{policy}/v2.0",
+    ),
+    naming(
+        "https://{name}.b2clogin.com/tfp/{tenant}/{policy}/v2.0",
+        "https://{name}.b2clogin.com/{tenant}/v2.0",
+    ),
+];
+
 const STANDARD: Quirks = Quirks {
     name: None,
     takes_resource: true,
     knows_pkce: false,
-    tenant_issuer: false,
+    namings: &[],
     scope_on_refresh: false,
     authorize: &[],
     callback_host: None,
@@ -38,13 +116,25 @@ const ENTRA: Quirks = Quirks {
     name: Some("Microsoft Entra ID"),
     takes_resource: false,
     knows_pkce: true,
-    tenant_issuer: true,
+    namings: &ENTRA_NAMES,
     scope_on_refresh: true,
     callback_host: Some("localhost"),
     advice: Some(
         "register it as a mobile and desktop application, and ask for the server's own scope: --scope api://…/.default",
     ),
     ..STANDARD
+};
+
+const CIAM: Quirks = Quirks {
+    name: Some("Microsoft Entra External ID"),
+    namings: &CIAM_NAMES,
+    ..ENTRA
+};
+
+const B2C: Quirks = Quirks {
+    name: Some("Azure AD B2C"),
+    namings: &B2C_NAMES,
+    ..ENTRA
 };
 
 /// A refresh token only with `access_type=offline`, and again only after consent.
@@ -117,11 +207,15 @@ const fn called(name: &'static str) -> Quirks {
     }
 }
 
-/// A host, or one with a star for a single label. Facts and where they were seen: providers.md.
+/// A host, or one with a star for a single label.
 const TABLE: &[(&str, Quirks)] = &[
     ("login.microsoftonline.com", ENTRA),
     ("login.microsoftonline.us", ENTRA),
     ("login.partner.microsoftonline.cn", ENTRA),
+    ("login.windows.net", ENTRA),
+    ("sts.windows.net", ENTRA),
+    ("*.ciamlogin.com", CIAM),
+    ("*.b2clogin.com", B2C),
     ("accounts.google.com", GOOGLE),
     ("cognito-idp.*.amazonaws.com", COGNITO),
     ("*.okta.com", OKTA),

@@ -3,20 +3,19 @@
 //! A client the user registered, our metadata document where such is taken, or a registration of our own; in that
 //! order, and kept per issuer. A registration belongs to one redirect URI: where it differs, there is another.
 //!
-//! RFC 7591, OAuth Client ID Metadata Document (draft), RFC 8252 section 7.3; protocol.md G-01 to G-08.
+//! RFC 7591, OAuth Client ID Metadata Document (draft), RFC 8252 section 7.3. The request itself is in `request`.
 
-use ::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::assertion::Audience;
 use super::discovery::AuthorizationServer;
-use super::http::{Fault, Http, host_of, is_unwell};
-use super::providers::quirks;
+use super::http::{Fault, Http, is_unwell};
 use super::settings::Settings;
-use crate::secret::Secret;
+
+mod request;
 
 pub use super::client::{Client, Method, Source};
+pub use request::{Registered, register};
 
 /// Why we are nobody there.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +97,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a redirect URI on `127.0.0.1` seems to be what was refused (RFC 7591 section 3.2.2 has a code for it, which
+    /// many do not use): some servers know this machine only by its name, whatever RFC 8252 section 7.3 says.
+    pub(super) fn is_about_address(&self) -> bool {
+        let Self::Refused { code, words, .. } = self else {
+            return false;
+        };
+        let words = words.to_ascii_lowercase();
+        let names = ["127.0.0.1", "redirect", "loopback", "localhost", "callback"];
+        code.as_deref() == Some("invalid_redirect_uri")
+            || names.iter().any(|name| words.contains(name))
+    }
+
     /// What helps, beside signing in anew.
     pub(super) fn hint(&self, resource: &str) -> Option<String> {
         Some(match self {
@@ -157,6 +168,7 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
                     let has_secret = settings.client_secret.is_some();
                     method(None, has_secret, server.auth_methods())
                 }),
+            header_only: false,
             other: None,
             source: Source::Given,
             signing: None,
@@ -181,6 +193,7 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
         id: url.clone(),
         secret: None,
         method: Method::None,
+        header_only: false,
         other: None,
         source: Source::Document,
         signing: None,
@@ -222,99 +235,11 @@ fn signed(
         id: id.to_owned(),
         secret: None,
         method: Method::PrivateKeyJwt,
+        header_only: false,
         other: None,
         source,
         signing: Some(signing),
     }))
-}
-
-/// A fresh registration, and the time it ends (seconds since 1970).
-#[derive(Debug)]
-pub struct Registered {
-    /// Who we are now.
-    pub client: Client,
-    /// `client_secret_expires_at`, if it ever does.
-    pub expires_at: Option<u64>,
-}
-
-/// Registers us with this redirect URI.
-///
-/// # Errors
-/// See [`Error`].
-pub async fn register(
-    http: &Http,
-    server: &AuthorizationServer,
-    settings: &Settings,
-    redirect_uri: &str,
-) -> Result<Registered, Error> {
-    let Some(endpoint) = server.registration_endpoint() else {
-        return Err(Error::NotOffered {
-            host: match quirks(server.issuer()).name {
-                Some(name) => format!("{name} ({})", server.host()),
-                None => server.host(),
-            },
-            redirect_uri: by_hand(settings, redirect_uri),
-            advice: quirks(server.issuer()).advice,
-        });
-    };
-    let wish = wished_method(server.auth_methods());
-    let body = request(settings, redirect_uri, wish);
-    let mut headers = HeaderMap::new();
-    let token = settings.registration_token.as_ref();
-    let token = token.map(|token| HeaderValue::try_from(format!("Bearer {}", token.expose())));
-    if let Some(Ok(mut token)) = token {
-        token.set_sensitive(true);
-        headers.insert(AUTHORIZATION, token);
-    }
-    let answer = http.post_json(endpoint, &body, headers).await?;
-    let host = host_of(endpoint);
-    if is_unwell(answer.status) {
-        return Err(Error::Http(Fault::Unwell {
-            host,
-            status: answer.status,
-            retry_after: answer.retry_after,
-        }));
-    }
-    let object: Map<String, Value> = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let text = |name: &str| object.get(name).and_then(Value::as_str);
-    if !(200..=299).contains(&answer.status) {
-        let explanation = text("error_description").or(text("message"));
-        let words = match (text("error"), explanation) {
-            (Some(code), Some(explanation)) => format!("{code}: {explanation}"),
-            (Some(word), None) | (None, Some(word)) => word.to_owned(),
-            (None, None) => String::from_utf8_lossy(&answer.body).into_owned(),
-        };
-        let mut place = endpoint.clone();
-        place.set_query(None);
-        return Err(Error::Refused {
-            endpoint: super::plain(place.as_str(), 200),
-            status: answer.status,
-            code: text("error").map(|code| super::plain(code, 100)),
-            words: super::plain(&without(&words, settings), 500),
-            redirect_uri: by_hand(settings, redirect_uri),
-            advice: quirks(server.issuer()).advice,
-        });
-    }
-    let id = text("client_id").filter(|id| !id.is_empty());
-    let id = id.ok_or(Error::NoId { host })?.to_owned();
-    let secret = text("client_secret").filter(|secret| !secret.is_empty());
-    let returned = text("token_endpoint_auth_method").or(Some(wish.name()));
-    let expires_at = object
-        .get("client_secret_expires_at")
-        .and_then(Value::as_u64);
-    let mut client = Client {
-        id,
-        method: method(returned, secret.is_some(), server.auth_methods()),
-        other: None,
-        secret: secret.map(Secret::new),
-        source: Source::Registered,
-        signing: None,
-    };
-    client.other = other(&client, server.auth_methods());
-    Ok(Registered {
-        client,
-        expires_at: expires_at.filter(|at| *at > 0 && secret.is_some()),
-    })
 }
 
 /// Whether the page for this client's sign-in is an error page: the server has lost the registration (pain 7). A page
@@ -370,46 +295,6 @@ fn by_hand(settings: &Settings, redirect_uri: &str) -> String {
 
 /// The path of the redirect URI where it has to be known beforehand.
 pub const FIXED_PATH: &str = "/oauth/callback";
-
-/// A server that repeats what it was shown.
-fn without(words: &str, settings: &Settings) -> String {
-    match &settings.registration_token {
-        Some(token) if token.expose().len() >= 4 => words.replace(token.expose(), "(redacted)"),
-        _ => words.to_owned(),
-    }
-}
-
-/// As little as servers accept: some refuse members they do not know, and scopes they have not listed.
-fn request(settings: &Settings, redirect_uri: &str, wish: Method) -> Value {
-    let body = json!({
-        "client_name": settings.client_name,
-        "redirect_uris": [redirect_uri],
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
-        "token_endpoint_auth_method": wish.name(),
-        "application_type": "native",
-    });
-    let scope = settings.scope.as_ref().filter(|scope| !scope.is_empty());
-    let scope = scope.map(|scope| ("scope".to_owned(), scope.to_string().into()));
-    let mut members = body.as_object().cloned().unwrap_or_default();
-    members.extend(scope);
-    members.extend(settings.client_metadata.clone());
-    // What is listened on decides, whatever the user's metadata says.
-    members.insert("redirect_uris".to_owned(), json!([redirect_uri]));
-    members.into()
-}
-
-/// A native client has no way to keep a secret from its user, so it wishes for none, unless that is not to be had.
-fn wished_method(listed: Option<&[String]>) -> Method {
-    let Some(listed) = listed.filter(|listed| !listed.is_empty()) else {
-        return Method::None;
-    };
-    let order = [Method::None, Method::Basic, Method::Post];
-    order
-        .into_iter()
-        .find(|method| listed.iter().any(|name| name == method.name()))
-        .unwrap_or(Method::None)
-}
 
 /// What the registration says, if the server lists it; else what the secret allows and the server lists (O-02). A
 /// secret that came although none was asked for is meant to be used.

@@ -6,7 +6,7 @@ use super::Cause;
 use super::dpop::{Prover, Proving};
 use super::entry::Entry;
 use super::http::Http;
-use super::learned::Lesson;
+use super::learned::{Lesson, speaks_for_itself};
 use super::providers::quirks;
 use super::registration::{self, Client, Method, Source};
 use super::settings::Settings;
@@ -38,6 +38,17 @@ pub(super) async fn refresh(
         Err(error) => error,
         Ok(tokens) => return Ok(tokens),
     };
+    if may_be_the_resource(entry, settings, &error) {
+        // Some say nothing of what they do not take (RFC 8707 has `invalid_target` for it).
+        let sent = entry.resource_sent.take();
+        let again = once(http, settings, prover, entry, token).await;
+        if let Ok(tokens) = again {
+            entry.learned.refuses_resource = true;
+            tracing::info!(learned = ?entry.learned.words(), "the authorization server differs");
+            return Ok(tokens);
+        }
+        entry.resource_sent = sent;
+    }
     Err(match registration::not_taken(&entry.client, &error) {
         Some(error) => error.into(),
         None => error.into(),
@@ -68,6 +79,15 @@ async fn once(
     let scope = entry.scope_requested.as_ref().filter(|_| repeats);
     tracing::debug!(issuer = %entry.issuer, "refreshing");
     endpoint.refresh(token, scope).await
+}
+
+/// Whether a refusal may be of the `resource` parameter although it does not say so, and the user does not insist on it.
+fn may_be_the_resource(entry: &Entry, settings: &Settings, error: &Error) -> bool {
+    let is_ours_to_say = settings.resource_parameter.is_none() && settings.send_resource.is_none();
+    let is_open = |code: &str| !speaks_for_itself(code);
+    entry.resource_sent.is_some()
+        && is_ours_to_say
+        && matches!(error, Error::Refused { code, .. } if is_open(code))
 }
 
 /// Takes the lesson of a refusal, if there is one the entry has not had.

@@ -61,6 +61,8 @@ pub struct Settings {
     pub refresh_params: Vec<(String, String)>,
     /// The issuer to use, whatever the server says.
     pub authorization_server: Option<String>,
+    /// What the authorization server calls itself, exactly, where that is not the name it is found by.
+    pub expected_issuer: Option<String>,
     /// How a token is come by.
     pub grant: Grant,
     /// Where it is asked for, whatever the server says; for grants without a person.
@@ -131,6 +133,7 @@ impl Settings {
             token_params: Vec::new(),
             refresh_params: Vec::new(),
             authorization_server: None,
+            expected_issuer: None,
             grant: Grant::Person,
             token_endpoint: None,
             assume_pkce: false,

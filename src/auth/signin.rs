@@ -23,7 +23,7 @@ use super::providers::quirks;
 use super::registration::{self, Client, Source};
 use super::scope::Scopes;
 use super::settings::{Notice, Pasted, Settings};
-use super::tokens::{Endpoint, TokenSet};
+use super::tokens::{self, Endpoint, TokenSet};
 use crate::secret::Secret;
 use crate::store::Expected;
 
@@ -235,8 +235,8 @@ impl House {
             proof: self.proving(prover.as_ref()),
         };
         let sent_at = self.settings.now.seconds();
-        let tokens = match redirected.redeem(&endpoint).await {
-            Ok(tokens) => tokens,
+        let (tokens, is_with_resource) = match self.redeemed(&redirected, &endpoint).await {
+            Ok(redeemed) => redeemed,
             Err(error) => {
                 let why = error.into();
                 return Err(Ended { why, visit });
@@ -245,7 +245,8 @@ impl House {
         let key = tokens.bound_by(prover.as_ref());
         let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
         entry.dpop_key = key;
-        entry.resource_sent = sent.map(str::to_owned);
+        entry.learned.refuses_resource |= sent.is_some() && !is_with_resource;
+        entry.resource_sent = sent.filter(|_| is_with_resource).map(str::to_owned);
         self.keep(&entry).await;
         self.confirm_registration(&entry, listener.uri()).await;
         if entry.refresh.is_none() && entry.expires_at.is_some() {
@@ -260,6 +261,42 @@ impl House {
         self.linger(attempt, listener, pending, is_seen).await;
         self.signed_in(&server.host());
         Ok(entry)
+    }
+
+    /// Spends the code, once more without `resource` where that is what is refused: nobody is asked twice for it. With the
+    /// tokens, whether it was sent for them.
+    async fn redeemed(
+        &self,
+        redirected: &Redirected,
+        endpoint: &Endpoint<'_>,
+    ) -> Result<(TokenSet, bool), tokens::Error> {
+        let error = match redirected.redeem(endpoint).await {
+            Ok(tokens) => return Ok((tokens, endpoint.resource.is_some())),
+            Err(error) => error,
+        };
+        if endpoint.resource.is_none() || !self.is_of_resource(&error) {
+            return Err(error);
+        }
+        tracing::info!(%error, "spending the code without the resource parameter");
+        let without = Endpoint {
+            resource: None,
+            ..*endpoint
+        };
+        match redirected.redeem(&without).await {
+            Ok(tokens) => Ok((tokens, false)),
+            Err(_) => Err(error),
+        }
+    }
+
+    /// Whether a refusal is of the `resource` parameter, by its words, and the user does not insist on it.
+    pub(super) fn is_of_resource(&self, error: &tokens::Error) -> bool {
+        let Settings {
+            resource_parameter,
+            send_resource,
+            ..
+        } = &self.settings;
+        let is_ours_to_say = resource_parameter.is_none() && send_resource.is_none();
+        is_ours_to_say && error.lesson() == Some(Lesson::NoResource)
     }
 
     pub(super) fn signed_in(&self, host: &str) {

@@ -21,6 +21,7 @@ use super::answers::{code_of, regular, without};
 use super::assertion::proved;
 use super::dpop::{Mended, Prover, Proving, Side};
 use super::http::{Answer, Fault, Http, host_of};
+use super::learned::Lesson;
 use super::registration::{Client, Method};
 use super::scope::Scopes;
 use super::signing::Key;
@@ -40,6 +41,8 @@ pub struct TokenSet {
     pub scope: Option<Scopes>,
     /// How the client proved itself.
     pub method: Method,
+    /// Whether `client_id` had to be left out of the form for it.
+    pub header_only: bool,
     /// Whether the access token is good only with the key it was asked for with (`token_type` DPoP).
     pub is_bound: bool,
 }
@@ -84,6 +87,18 @@ pub enum Error {
         /// The token endpoint's host.
         host: String,
     },
+    /// It has failed to answer for so long that waiting is no help.
+    #[error(
+        "the token endpoint at {host} has answered HTTP {status} to every renewal for {minutes} minutes"
+    )]
+    Failing {
+        /// The token endpoint's host.
+        host: String,
+        /// The last status.
+        status: u16,
+        /// For how long.
+        minutes: u64,
+    },
     /// A success that holds no token we can use.
     #[error("the token endpoint at {host} sent tokens that cannot be used: {why}")]
     Unusable {
@@ -102,9 +117,37 @@ impl Error {
         matches!(self, Self::Refused { code, .. } if code == wanted)
     }
 
-    /// Whether the client itself is unknown there (G-08).
+    /// The server's word for its refusal.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether the client itself is unknown there.
     pub fn is_about_client(&self) -> bool {
         self.is("invalid_client") || self.is("unauthorized_client")
+    }
+
+    /// What a refusal teaches by its words.
+    pub(super) fn lesson(&self) -> Option<Lesson> {
+        match self {
+            Self::Refused {
+                code, description, ..
+            } => Lesson::of(code, description.as_deref()),
+            _ => None,
+        }
+    }
+
+    /// The refused client as the server may take it.
+    fn other_way(&self, refused: &Client) -> Option<Client> {
+        match self {
+            Self::Refused {
+                code, description, ..
+            } => refused.after_refusal(code, description.as_deref()),
+            _ => None,
+        }
     }
 }
 
@@ -132,7 +175,7 @@ pub struct Endpoint<'a> {
 
 impl Endpoint<'_> {
     /// Spends an authorization code. A client that is not recognised proves itself in the other way the server has,
-    /// once: that spends nothing (pain 20).
+    /// once: that spends nothing.
     ///
     /// # Errors
     /// See [`Error`].
@@ -142,29 +185,28 @@ impl Endpoint<'_> {
         verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<TokenSet, Error> {
-        let first = self.redeem_once(code, verifier, redirect_uri).await;
-        match (&first, self.client.otherwise()) {
-            (Err(error), Some(other)) if error.is("invalid_client") => {
-                let again = self.shown_as(&other);
-                let second = again.redeem_once(code, verifier, redirect_uri).await;
-                either(first, second)
+        let mut ways = Ways::of(self.client);
+        loop {
+            let endpoint = self.shown_as(ways.next());
+            let answer = endpoint.redeem_once(code, verifier, redirect_uri).await;
+            if let Some(answer) = ways.after(answer) {
+                return answer;
             }
-            _ => first,
         }
     }
 
-    /// Spends a refresh token; otherwise as [`Endpoint::redeem`]. `scope` only for servers that want it repeated (O-05).
+    /// Spends a refresh token; otherwise as [`Endpoint::redeem`]. `scope` only for servers that want it repeated.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn refresh(&self, token: &Secret, scope: Option<&Scopes>) -> Result<TokenSet, Error> {
-        let first = self.refresh_once(token, scope).await;
-        match (&first, self.client.otherwise()) {
-            (Err(error), Some(other)) if error.is("invalid_client") => {
-                let second = self.shown_as(&other).refresh_once(token, scope).await;
-                either(first, second)
+        let mut ways = Ways::of(self.client);
+        loop {
+            let endpoint = self.shown_as(ways.next());
+            let answer = endpoint.refresh_once(token, scope).await;
+            if let Some(answer) = ways.after(answer) {
+                return answer;
             }
-            _ => first,
         }
     }
 
@@ -273,6 +315,7 @@ impl Endpoint<'_> {
             access,
             is_bound,
             method: self.client.method,
+            header_only: self.client.header_only,
             refresh,
             lifetime: tokens.expires_in(),
             scope: tokens
@@ -338,11 +381,60 @@ impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
     }
 }
 
-/// The second answer, unless it is no better: then the first says why.
-pub(super) fn either<T>(first: Result<T, Error>, second: Result<T, Error>) -> Result<T, Error> {
-    match &second {
-        Err(error) if error.is_about_client() => first,
-        _ => second,
+/// The ways in which one request may show its client: as it is, and in each way in which the server may take a client that
+/// it has refused. A request that is refused for its client has spent nothing.
+pub(super) struct Ways<T> {
+    client: Client,
+    shown: Vec<Client>,
+    first: Option<Result<T, Error>>,
+    is_shown_once: bool,
+}
+
+impl<T> Ways<T> {
+    pub(super) fn of(client: &Client) -> Self {
+        Self {
+            client: client.clone(),
+            shown: Vec::new(),
+            first: None,
+            is_shown_once: false,
+        }
+    }
+
+    /// The same for a request that shows something besides, which may be good for one time: it is repeated only for how
+    /// it was put, not for who the client is.
+    pub(super) fn for_one_time(client: &Client) -> Self {
+        Self {
+            is_shown_once: true,
+            ..Self::of(client)
+        }
+    }
+
+    /// The client for the next request.
+    pub(super) fn next(&self) -> &Client {
+        &self.client
+    }
+
+    /// Takes the answer of the request; the answer to go on with, unless there is another way to try. Where no way is
+    /// taken that is the first refusal.
+    pub(super) fn after(&mut self, answer: Result<T, Error>) -> Option<Result<T, Error>> {
+        self.shown.push(self.client.clone());
+        let next = match &answer {
+            Err(error) => error.other_way(&self.client),
+            Ok(_) => None,
+        };
+        let next = next
+            .filter(|next| self.shown.iter().all(|it| !it.is_shown_as(next)))
+            .filter(|next| !self.is_shown_once || next.method == self.client.method);
+        let Some(next) = next else {
+            let is_no_better = matches!(&answer, Err(error) if error.is_about_client());
+            return Some(match self.first.take() {
+                Some(first) if is_no_better => first,
+                _ => answer,
+            });
+        };
+        self.first.get_or_insert(answer);
+        self.client = next;
+        None
     }
 }
 

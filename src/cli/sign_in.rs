@@ -91,6 +91,9 @@ pub struct SignInArgs {
     /// Uses this authorization server, whatever the server names
     #[arg(long, value_name = "URL", env = "MCPIPE_AUTHORIZATION_SERVER")]
     pub authorization_server: Option<String>,
+    /// Takes the authorization server for the one of this name, exactly, although it is found by another
+    #[arg(long, value_name = "ISSUER", env = "MCPIPE_EXPECT_ISSUER")]
+    pub expect_issuer: Option<String>,
     /// Believes that the authorization server knows PKCE although it does not say so
     #[arg(long, env = "MCPIPE_ASSUME_PKCE")]
     pub assume_pkce: bool,

@@ -123,6 +123,7 @@ struct TokensFile {
 
 #[derive(Deserialize)]
 struct ClientFile {
+    #[serde(deserialize_with = "text_or_number")]
     client_id: String,
     client_secret: Option<String>,
     client_secret_expires_at: Option<Value>,
@@ -130,6 +131,15 @@ struct ClientFile {
     #[serde(default)]
     redirect_uris: Vec<String>,
     issuer: Option<String>,
+}
+
+/// Some servers number their clients.
+fn text_or_number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    match Value::deserialize(from)? {
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        _ => Err(serde::de::Error::custom("a client id is a text")),
+    }
 }
 
 #[derive(Deserialize)]

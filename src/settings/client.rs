@@ -69,9 +69,10 @@ impl Identity {
         is_typed: bool,
     ) -> Result<(), Error> {
         let text = |name: &str| -> Result<Option<String>, Error> {
-            match info.get(name).and_then(Value::as_str) {
-                Some(text) => expand_here(INFO, text, around).map(Some),
-                None => Ok(None),
+            match info.get(name) {
+                Some(Value::String(text)) => expand_here(INFO, text, around).map(Some),
+                Some(Value::Number(number)) => Ok(Some(number.to_string())),
+                _ => Ok(None),
             }
         };
         let id = text("client_id")?.filter(|id| !id.is_empty());

@@ -49,7 +49,8 @@ async fn an_authorization_server_cannot_call_itself_so() {
         // Without metadata of its own, the server's origin is asked; what it claims is read in the same way.
         world.mcp.remove(PRM);
         let claims = format!("https://elsewhere.example{odd}");
-        let metadata = serde_json::json!({ "issuer": claims });
+        let endpoint = "https://elsewhere.example/token";
+        let metadata = serde_json::json!({ "issuer": claims, "token_endpoint": endpoint });
         let place = "/.well-known/oauth-authorization-server";
         world.mcp.serve(place, Reply::Json(metadata));
         refused(&world).await;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{PRM, ROOT_PRM, World, unauthorized};
-use crate::support::authority::{Authority, Reply};
+use crate::support::authority::{Authority, Reply, Seen};
 
 const RFC8414: &str = "/.well-known/oauth-authorization-server";
 const OPENID: &str = "/.well-known/openid-configuration";
@@ -191,20 +191,18 @@ async fn metadata_for_another_resource_stops_everything() {
             .renew(None, &unauthorized())
             .await
             .unwrap_err();
-        assert!(
-            error.to_string().contains(match other.as_str() {
-                "" => "metadata names no resource",
-                _ => "metadata is for",
-            }),
-            "{other}: {error}"
-        );
+        let said = match other.as_str() {
+            "" => "metadata names no resource",
+            _ => "metadata is for",
+        };
+        assert!(error.to_string().contains(said), "{other}: {error}");
         assert!(world.authority.seen().is_empty(), "{other}");
     }
 }
 
 #[tokio::test]
 async fn metadata_of_another_issuer_is_not_used_and_nothing_weaker_is_tried() {
-    for issuer in ["https://evil.example", "ORIGIN/x", "ORIGIN:443", ""] {
+    for issuer in ["https://127.0.0.1:1", "ORIGIN/x", "ORIGIN:443", ""] {
         let world = World::new().await;
         let issuer = issuer.replace("ORIGIN", &world.authority.origin);
         world
@@ -219,10 +217,11 @@ async fn metadata_of_another_issuer_is_not_used_and_nothing_weaker_is_tried() {
             error.to_string().contains("calls itself"),
             "{issuer}: {error}"
         );
-        let paths: Vec<String> = world
-            .authority
-            .seen()
-            .into_iter()
+        // What the other name's own metadata say is looked at, for the way out; of this one nothing else is.
+        let is_of_the_other = |seen: &Seen| issuer.ends_with("/x") && seen.path.contains("/x");
+        let seen = world.authority.seen().into_iter();
+        let paths: Vec<String> = seen
+            .filter(|seen| !is_of_the_other(seen))
             .map(|seen| seen.path)
             .collect();
         assert_eq!(paths, [RFC8414], "{issuer}");

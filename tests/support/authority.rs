@@ -336,6 +336,11 @@ impl Authority {
         self.state().seen.push(seen.clone());
         self.arrived.notify_waiters();
         let here = seen.path.strip_prefix("/tenant").unwrap_or(&seen.path);
+        if ["/token", "/device", "/revoke"].contains(&here)
+            && let Some(refusal) = tokens::refused_form(&self.state().knobs, &seen)
+        {
+            return refusal;
+        }
         match (&head.method, here) {
             (&Method::GET, "/authorize") => self.authorize(&seen),
             (&Method::POST, "/register") => self.register(&seen),

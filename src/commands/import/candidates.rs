@@ -227,6 +227,8 @@ fn copied(words: &[String], users: &ImportArgs) -> Result<(Invocation, TargetArg
     sign_in.dpop = users.sign_in.dpop;
     let fixed = &users.sign_in.authorization_server;
     sign_in.authorization_server.clone_from(fixed);
+    let expected = &users.sign_in.expect_issuer;
+    sign_in.expect_issuer.clone_from(expected);
     Ok((asked.clone(), target(Some(asked.url), network, sign_in)))
 }
 

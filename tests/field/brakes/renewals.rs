@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::coordination::{Machine, answer, session};
-use crate::login::{World, unauthorized};
+use crate::login::{PRM, World, unauthorized};
+use crate::support::authority::{Authority, Reply};
 use crate::support::browser;
 use crate::support::host::call;
 
@@ -108,6 +109,27 @@ async fn an_authority_that_has_lost_its_clients_twice_within_a_minute_is_registe
             assert_eq!(machine.authority.at("/register").len(), 1 + lost);
         }
     }
+}
+
+/// It is tried first among all that are named, and an outage says nothing of whose tokens the server takes.
+#[tokio::test]
+async fn an_authorization_server_that_is_down_has_not_handed_over_to_one_that_is_named_beside_it() {
+    let world = World::new().await;
+    let other = Authority::start().await;
+    let issuers = [world.authority.origin.as_str(), &other.origin];
+    world.mcp.protect(PRM, &world.resource(), &issuers);
+    let authorizer = world.authorizer();
+    let held = world.signed_in(&authorizer).await;
+    let down = || Reply::Text(503, "text/plain", String::new());
+    for place in ["oauth-authorization-server", "openid-configuration"] {
+        let place = format!("/.well-known/{place}");
+        world.authority.serve(&place, down());
+    }
+    let renewed = authorizer.renew(Some(&held), &unauthorized()).await;
+    assert!(renewed.is_ok(), "{renewed:?}");
+    assert_eq!(world.authority.grants("refresh_token").len(), 1);
+    assert_eq!(world.windows(), 1);
+    assert!(other.seen().is_empty(), "{:?}", other.seen());
 }
 
 /// It is said of a token that was issued, sent, had not ended, and was turned down; of no other.

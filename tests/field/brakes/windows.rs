@@ -158,14 +158,21 @@ async fn a_request_causes_one_window_at_most_whatever_the_token_endpoint_answers
 /// What the refusal teaches is put right all the same: in the window that is open.
 #[tokio::test]
 async fn a_refusal_that_can_be_put_right_is_put_right_in_the_same_window() {
-    for body in [
-        r#"{"error":"invalid_client"}"#,
-        r#"{"error":"invalid_target","error_description":"unknown resource"}"#,
+    let invalid_target = r#"{"error":"invalid_target","error_description":"unknown resource"}"#;
+    let invalid_grant = r#"{"error":"invalid_grant"}"#;
+    for (bodies, pages) in [
+        (vec![r#"{"error":"invalid_client"}"#], 2),
+        // A code that is refused for `resource` is spent once more without it; where it is spent already there is another.
+        (vec![invalid_target], 1),
+        (vec![invalid_target, invalid_grant], 2),
     ] {
+        let body = bodies.join(" ");
         let machine = Machine::new().await;
         machine.authority.turn(|knobs| {
             knobs.resource = None;
-            knobs.token_answers.push_back((400, body.to_owned()));
+            for body in bodies {
+                knobs.token_answers.push_back((400, body.to_owned()));
+            }
         });
         let mut host = machine.start();
         host.send(INITIALIZE).await;
@@ -177,7 +184,7 @@ async fn a_refusal_that_can_be_put_right_is_put_right_in_the_same_window() {
         );
         assert!(answer(&mut host, 0).await["result"].is_object(), "{body}");
         assert_eq!(machine.shown().len(), 1, "{body}");
-        assert_eq!(machine.authority.at("/authorize").len(), 2, "{body}");
+        assert_eq!(machine.authority.at("/authorize").len(), pages, "{body}");
     }
 }
 

@@ -10,16 +10,27 @@ impl Authority {
     pub(super) fn register(&self, seen: &Seen) -> Response<Body> {
         let mut state = self.state();
         if let Some((status, body)) = state.knobs.register_answers.pop_front() {
-            return text_reply(status, "application/json", &body);
+            let mut reply = text_reply(status, "application/json", &body);
+            if let Some(wait) = state.knobs.register_retry_after {
+                reply
+                    .headers_mut()
+                    .insert("retry-after", wait.parse().unwrap());
+            }
+            return reply;
         }
         let asked: Value = serde_json::from_str(&seen.body).unwrap();
-        assert_eq!(asked["application_type"], "native");
+        assert!([json!("native"), Value::Null].contains(&asked["application_type"]));
         state.counter += 1;
         let id = format!("client-{}", state.counter);
         let mut answer = asked.clone();
         answer["client_id"] = id.clone().into();
         overlay(&mut answer, &state.knobs.registration.clone());
-        let uris = answer["redirect_uris"].as_array().unwrap().iter();
+        let id = match &answer["client_id"] {
+            Value::Number(number) => number.to_string(),
+            other => other.as_str().map_or(id, str::to_owned),
+        };
+        let uris = answer["redirect_uris"].as_array();
+        let uris = uris.or(asked["redirect_uris"].as_array()).unwrap().iter();
         let client = Registered {
             redirect_uris: uris.map(|uri| uri.as_str().unwrap().to_owned()).collect(),
             secret: answer["client_secret"].as_str().map(str::to_owned),
@@ -52,7 +63,9 @@ impl Authority {
             return text_reply(200, "text/html; charset=utf-8", &page(&link));
         }
         let mut back = url::Url::parse(&redirect_uri).unwrap();
-        back.query_pairs_mut().append_pair("state", &field("state"));
+        back.query_pairs_mut()
+            .extend_pairs(&state.knobs.callback_extra)
+            .append_pair("state", &field("state"));
         if let Some(iss) = &state.knobs.iss {
             back.query_pairs_mut().append_pair("iss", iss);
         }
@@ -68,6 +81,7 @@ impl Authority {
         let mut error = error;
         if let (Some((code, text)), Some(_)) =
             (state.knobs.refuses_resource, seen.field("resource"))
+            && !state.knobs.page_takes_resource
         {
             (error, why) = (Some(code.to_owned()), text.to_owned());
         }
@@ -102,7 +116,7 @@ impl Authority {
             return json_reply(401, &json!({ "error": "invalid_client" }));
         }
         let origin = &self.origin;
-        let answer = json!({
+        let mut answer = json!({
             "device_code": "device-canary",
             "user_code": "WDJB-MJHT",
             "verification_uri": format!("{origin}/activate"),
@@ -110,6 +124,7 @@ impl Authority {
             "expires_in": 600,
             "interval": 0,
         });
-        json_reply(200, &answer)
+        overlay(&mut answer, &state.knobs.device_code.1);
+        json_reply(state.knobs.device_code.0, &answer)
     }
 }

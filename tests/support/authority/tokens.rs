@@ -6,7 +6,7 @@ use http::Response;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{Authority, Body, Seen, State, grants, json_reply, text_reply};
+use super::{Authority, Body, Knobs, Seen, State, grants, json_reply, text_reply};
 
 impl Authority {
     pub(super) fn token(&self, seen: &Seen) -> Response<Body> {
@@ -137,8 +137,28 @@ impl Authority {
             }
             answer["refresh_token"] = refresh.into();
         }
-        json_reply(200, &answer)
+        let (status, extra) = &state.knobs.token_extra;
+        for (name, value) in extra.as_object().unwrap() {
+            answer[name.as_str()] = value.clone();
+        }
+        json_reply(*status, &answer)
     }
+}
+
+/// What a form is refused with for where its `client_id` is.
+pub(super) fn refused_form(knobs: &Knobs, seen: &Seen) -> Option<Response<Body>> {
+    let has_id = seen.field("client_id").is_some();
+    let has_header = seen.headers.contains_key("authorization");
+    let (code, why) = match knobs.refuses_id_beside_header {
+        Some(refusal) if has_id && has_header => refusal,
+        _ if knobs.wants_id_in_form && !has_id => ("invalid_client", "Missing client_id"),
+        _ => return None,
+    };
+    let body = json!({ "error": code, "error_description": why });
+    Some(json_reply(
+        if code == "invalid_client" { 401 } else { 400 },
+        &body,
+    ))
 }
 
 /// The client, if it proved itself the one way it is registered for.
