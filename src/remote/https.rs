@@ -1,30 +1,32 @@
 //! The network: TLS, timeouts, size caps; an HTTP response to an [`Answer`].
 //!
-//! Talks to one origin. Follows 307 and 308 on that origin and no other redirect, so no credential ever travels
-//! elsewhere (H-21). HTTP/1.1 with as many connections as there are exchanges: an open stream can never starve a POST
-//! (H-20), and closing a connection cancels exactly one exchange (C-02). No total timeout on anything (H-14).
+//! Talks to one host. Follows redirects on its origin, and from http to https, and no other ([`super::redirect`]), so
+//! no credential ever travels elsewhere. HTTP/1.1 with as many connections as there are exchanges: an open stream can
+//! never starve a POST, and closing a connection cancels exactly one exchange. No total timeout on anything. What a
+//! response holds is read in [`super::reading`].
 
 use std::error::Error as _;
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use futures_util::StreamExt as _;
-use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time;
 use url::Url;
 
-use super::fields::{head, media_type, retry_after};
+use super::coding;
+use super::fields::passed_on;
 use super::header_command::{Given, HeaderCommand};
 use super::late::Late;
+use super::proxy::{self, Proxies};
+use super::redirect::{self, followed, is_upgrade};
 use super::tls::Unwelcome;
-use super::{Answer, Events, Fault, Outgoing, Refusal, Remote, Verb};
+use super::{Answer, Fault, Outgoing, Refusal, Remote, Verb};
 use crate::auth::Credential;
 use crate::auth::challenge::Challenge;
 use crate::auth::dpop::{Mended, NONCE_WANTED};
-use crate::frame::{Frame, Parsed};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
@@ -32,10 +34,8 @@ const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// Redirects followed for one request.
 const MAX_REDIRECTS: u32 = 3;
-/// How much of a refusal's body is read.
-const MAX_REFUSAL: usize = 64 * 1024;
-/// How much of it is kept as text.
-const MAX_WORDS: usize = 2 * 1024;
+/// Header fields of a response at most; gateways that describe their policies there send some hundred.
+pub(crate) const MAX_HEADERS: usize = 512;
 /// Idle connections kept for the next exchange, and how long.
 const IDLE_CONNECTIONS: usize = 64;
 const IDLE_TIME: Duration = Duration::from_secs(90);
@@ -66,6 +66,8 @@ pub struct Settings {
     pub body_timeout: Option<Duration>,
     /// Whether cookies are kept, in memory, for sticky load balancers (`--disable-cookies`).
     pub keeps_cookies: bool,
+    /// The proxies that lead there.
+    pub proxies: Proxies,
     /// Resolve names to IPv4 addresses only (`--ipv4`).
     pub ipv4_only: bool,
     /// `mcpipe/<version>`.
@@ -80,6 +82,10 @@ pub struct Https {
     client: reqwest::Client,
     settings: Settings,
     host: String,
+    /// The endpoint: as configured, or the https address it redirected to.
+    endpoint: RwLock<Url>,
+    /// The URL that answered the last GET, which HTTP+SSE's `endpoint` is relative to.
+    answered: RwLock<Option<Url>>,
     /// Whose turn it is to prove something, where that has to be done one by one.
     turn: Mutex<()>,
 }
@@ -101,7 +107,9 @@ impl Https {
             .pool_idle_timeout(IDLE_TIME)
             .tcp_keepalive(KEEP_ALIVE)
             .tcp_nodelay(true)
+            .http1_max_headers(MAX_HEADERS)
             .http1_only();
+        builder = settings.proxies.used_by(builder, Some(&settings.url));
         if settings.keeps_cookies {
             builder = builder.cookie_provider(Arc::new(reqwest::cookie::Jar::default()));
         }
@@ -121,6 +129,8 @@ impl Https {
         };
         Ok(Self {
             client: builder.build()?,
+            endpoint: RwLock::new(settings.url.clone()),
+            answered: RwLock::default(),
             settings,
             host,
             turn: Mutex::default(),
@@ -132,34 +142,57 @@ impl Https {
         outgoing: &Outgoing<'_>,
         given: Option<&Given>,
         mut nonce: Option<Box<str>>,
-    ) -> Result<reqwest::Response, Fault> {
+    ) -> Result<Response, Fault> {
         let mut url = match outgoing.to {
-            None => self.settings.url.clone(),
-            Some(endpoint) => self.on_our_origin(endpoint)?,
+            None => self.endpoint(),
+            Some(endpoint) => self.on_our_host(endpoint)?,
         };
         for _ in 0..=MAX_REDIRECTS {
             let response = self
                 .request_once(outgoing, given, &url, nonce.take())
                 .await?;
-            let status = response.status();
-            if !matches!(
-                status,
-                StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
-            ) {
-                return Ok(response);
+            let status = response.status().as_u16();
+            if let Some(failure) = self.settings.proxies.refusal(&url, status) {
+                return Err(self.proxy_failed(failure));
             }
-            let target = response
-                .headers()
-                .get(LOCATION)
-                .and_then(|target| target.to_str().ok());
-            match target.and_then(|target| url.join(target).ok()) {
-                Some(target) if target.origin() == self.settings.url.origin() => url = target,
-                _ => {
-                    return Err(self.not_mcp("a redirect to another origin, which is not followed"));
+            if !matches!(status, 301..=303 | 307 | 308) {
+                if matches!(outgoing.verb, Verb::Get) && response.status().is_success() {
+                    *write(&self.answered) = Some(url);
                 }
+                return Ok(Response::Read(response));
             }
+            let target = redirect::target(&url, response.headers());
+            let next = target.as_ref().and_then(|target| followed(&url, target));
+            let next = next.filter(|next| is_sent_again(outgoing.verb, status, &url, next));
+            self.discard(response).await;
+            let Some(next) = next else {
+                return Ok(Response::Redirect(Refusal {
+                    status,
+                    redirect: target.as_ref().map(redirect::shown),
+                    ..Refusal::default()
+                }));
+            };
+            if is_upgrade(&url, &next) && outgoing.to.is_none() {
+                self.note_upgrade(&next);
+            }
+            url = next;
         }
-        Err(self.not_mcp("too many redirects"))
+        let last = redirect::shown(&url);
+        Err(self.not_mcp(&format!("too many redirects, the last one to {last}")))
+    }
+
+    /// From now on requests go to https at once: what they carry should not be seen on the way to a redirect.
+    fn note_upgrade(&self, to: &Url) {
+        let address = redirect::shown(to);
+        tracing::warn!(%address, "the server redirects to https: configure that address");
+        write(&self.endpoint).clone_from(to);
+    }
+
+    fn endpoint(&self) -> Url {
+        self.endpoint
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     async fn request_once(
@@ -183,6 +216,7 @@ impl Https {
             headers.extend(given.headers().clone());
         }
         headers.insert(ACCEPT, accept);
+        headers.insert(ACCEPT_ENCODING, coding::IDENTITY);
         for (name, value) in outgoing.headers {
             headers.insert(name, value.clone());
         }
@@ -209,133 +243,89 @@ impl Https {
                 })?,
             None => sent.await,
         };
-        let response = answered.map_err(|error| self.fault(error))?;
+        let response = answered.map_err(|error| self.fault_at(url, error))?;
         if let Some(credential) = outgoing.credential {
             credential.learn(url, response.headers(), (self.settings.now)());
         }
         Ok(response)
     }
 
-    /// HTTP+SSE's endpoint: relative or absolute, but never elsewhere (H-17).
-    fn on_our_origin(&self, endpoint: &str) -> Result<Url, Fault> {
-        match self.settings.url.join(endpoint) {
-            Ok(url) if url.origin() == self.settings.url.origin() => Ok(url),
-            _ => Err(self.not_mcp("an endpoint on another origin, which is not followed")),
+    /// HTTP+SSE's endpoint: relative to the URL that answered or absolute, but never on another host.
+    fn on_our_host(&self, endpoint: &str) -> Result<Url, Fault> {
+        let answered = self.answered.read().unwrap_or_else(PoisonError::into_inner);
+        let base = answered.clone().unwrap_or_else(|| self.endpoint());
+        let named = base.join(endpoint).ok();
+        match named.as_ref().and_then(|named| followed(&base, named)) {
+            Some(url) => Ok(url),
+            None => Err(self.not_mcp("an endpoint on another origin, which is not followed")),
         }
     }
 
-    async fn answer(
-        &self,
-        outgoing: &Outgoing<'_>,
-        response: reqwest::Response,
-    ) -> Result<Answer, Fault> {
-        let head = head(&response);
-        let is_request = match outgoing.verb {
-            Verb::Post(frame) => frame.is_request() && outgoing.to.is_none(),
-            Verb::Get => true,
-            Verb::Delete => false,
-        };
-        if !is_request || matches!(head.status, 202 | 204) {
-            // Nothing in it is for us (H-04, H-19); a short body is read so that the connection can be used again.
-            let _ = time::timeout(Duration::from_secs(1), self.body(response, MAX_REFUSAL)).await;
-            return Ok(Answer::Accepted(head));
-        }
-        let media_type = media_type(response.headers());
-        match media_type.as_str() {
-            "text/event-stream" => Ok(Answer::Stream(head, self.events(response))),
-            "application/json" => {
-                let body = self.body(response, self.settings.max_message).await?;
-                let Ok(text) = String::from_utf8(body) else {
-                    return Err(self.not_mcp("a body that is not UTF-8"));
-                };
-                if text.trim().is_empty() {
-                    return Ok(Answer::Accepted(head));
-                }
-                match Parsed::read(&text) {
-                    Ok(parsed) => Ok(Answer::Json(head, parsed)),
-                    Err(malformed) => Err(self.not_mcp(&format!(
-                        "a JSON body that is no message: {}",
-                        malformed.reason
-                    ))),
-                }
-            }
-            "" => Ok(Answer::Accepted(head)),
-            other => {
-                let other = crate::frame::printable(other, 100);
-                Err(self.not_mcp(&format!("HTTP {} with content type {other}", head.status)))
-            }
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    fn fault_at(&self, url: &Url, error: reqwest::Error) -> Fault {
+        match self.settings.proxies.failure(url, &error) {
+            Some(failure) => self.proxy_failed(failure),
+            None => self.fault(error),
         }
     }
 
-    async fn refusal(&self, response: reqwest::Response) -> Refusal {
-        let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), (self.settings.now)());
-        let body = time::timeout(Duration::from_secs(5), self.body(response, MAX_REFUSAL)).await;
-        let body = body.ok().and_then(Result::ok).unwrap_or_default();
-        let text = String::from_utf8_lossy(&body);
-        let frame = Frame::parse(&text).ok();
-        let text = text.chars().take(MAX_WORDS).collect();
-        Refusal {
-            status,
-            frame,
-            text,
-            retry_after,
-        }
-    }
-
-    async fn body(&self, mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Fault> {
-        let too_large = || Fault::TooLarge {
+    fn proxy_failed(&self, failure: proxy::Failure) -> Fault {
+        Fault::Proxy {
             host: self.host.clone(),
-            limit,
-        };
-        let announced = response.content_length().unwrap_or(0);
-        let announced = usize::try_from(announced)
-            .ok()
-            .filter(|length| *length <= limit)
-            .ok_or_else(too_large)?;
-        let mut body = Vec::with_capacity(announced);
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.fault(error))? {
-            if body.len() + chunk.len() > limit {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&chunk);
+            failure: Box::new(failure),
         }
-        Ok(body)
     }
 
-    fn events(&self, response: reqwest::Response) -> Events {
-        let host = self.host.clone();
-        let chunks = response
-            .bytes_stream()
-            .map(move |chunk: Result<Bytes, reqwest::Error>| {
-                chunk.map_err(|error| Fault::Cut {
-                    host: host.clone(),
-                    why: innermost(error),
-                })
-            });
-        Events::new(chunks.boxed(), self.host.clone(), self.settings.max_message)
-    }
-
-    fn fault(&self, error: reqwest::Error) -> Fault {
+    pub(super) fn fault(&self, error: reqwest::Error) -> Fault {
         let host = self.host.clone();
         // In TLS 1.3 the handshake has ended for us when the server looks at our certificate.
         if let Some(why) = Unwelcome::among(&error) {
             return Fault::Unwelcome { host, why };
         }
         let is_before_sending = error.is_connect() || error.is_builder();
+        let is_refused = is_refused(&error);
         let why = innermost(error);
-        if is_before_sending {
+        if is_before_sending && is_refused {
+            Fault::NotListening { host, why }
+        } else if is_before_sending {
             Fault::Unreachable { host, why }
         } else {
             Fault::Cut { host, why }
         }
     }
 
-    fn not_mcp(&self, why: &str) -> Fault {
+    pub(super) fn not_mcp(&self, why: &str) -> Fault {
         Fault::NotMcp {
             host: self.host.clone(),
             why: why.to_owned(),
         }
+    }
+}
+
+/// What a request that may have been redirected came to.
+enum Response {
+    /// An answer that is no redirect.
+    Read(reqwest::Response),
+    /// A redirect that is not followed.
+    Redirect(Refusal),
+}
+
+/// Whether a redirect from `from` to `to` is followed by the same request. 301 and 302 make a GET of a POST for most
+/// clients (RFC 9110 section 15.4.2), so a POST is repeated only where that cannot be meant: the same resource, with https.
+fn is_sent_again(verb: Verb<'_>, status: u16, from: &Url, to: &Url) -> bool {
+    let is_same_resource =
+        is_upgrade(from, to) && (from.path(), from.query()) == (to.path(), to.query());
+    match status {
+        307 | 308 => true,
+        301 | 302 => matches!(verb, Verb::Get) || is_same_resource,
+        _ => matches!(verb, Verb::Get),
     }
 }
 
@@ -349,7 +339,10 @@ impl Https {
                 true => time::timeout(TURN, self.turn.lock()).await.ok(),
                 false => None,
             };
-            let response = in_turn(turn, self.request(outgoing, given, nonce)).await?;
+            let response = match in_turn(turn, self.request(outgoing, given, nonce)).await? {
+                Response::Read(response) => response,
+                Response::Redirect(refusal) => return Ok(Answer::Refused(refusal)),
+            };
             let status = response.status();
             if status.is_success() {
                 return self.answer(outgoing, response).await;
@@ -372,7 +365,7 @@ impl Https {
                         let (headers, now) = (response.headers(), (self.settings.now)());
                         credential.proves_again(&mut mended, &challenge, &before, headers, now)
                     });
-            let _ = time::timeout(Duration::from_secs(1), self.body(response, MAX_REFUSAL)).await;
+            self.discard(response).await;
             if is_mended {
                 continue;
             }
@@ -441,39 +434,6 @@ impl Remote for Https {
     }
 }
 
-/// The user's headers without those that would contradict what is said or how it is framed. Nothing here unpacks a
-/// compressed answer, or packs what is sent.
-pub(super) fn passed_on(mut headers: HeaderMap) -> HeaderMap {
-    let names: Vec<_> = headers.keys().cloned().collect();
-    for name in names.iter().filter(|name| is_ours(name)) {
-        tracing::warn!(%name, "a header of the user's that mcpipe sets itself is passed over");
-        headers.remove(name);
-    }
-    headers
-}
-
-fn is_ours(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.starts_with("mcp-")
-        || matches!(
-            name,
-            "accept"
-                | "accept-encoding"
-                | "connection"
-                | "content-encoding"
-                | "content-length"
-                | "content-type"
-                | "expect"
-                | "keep-alive"
-                | "last-event-id"
-                | "proxy-connection"
-                | "te"
-                | "trailer"
-                | "transfer-encoding"
-                | "upgrade"
-        )
-}
-
 /// Gives the turn back when the answer begins, or before, where a server takes its time.
 async fn in_turn<T>(turn: Option<MutexGuard<'_, ()>>, sent: impl Future<Output = T>) -> T {
     let Some(turn) = turn else {
@@ -487,8 +447,25 @@ async fn in_turn<T>(turn: Option<MutexGuard<'_, ()>>, sent: impl Future<Output =
     sent.await
 }
 
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the system at the other end said that nothing listens there.
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let kind = inner.downcast_ref::<io::Error>().map(io::Error::kind);
+        if kind == Some(io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
+}
+
 /// What went wrong at the bottom, without the address: a query may hold a secret, and the host is named anyway.
-fn innermost(error: reqwest::Error) -> String {
+pub(super) fn innermost(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut causes: Vec<String> = vec![error.to_string()];
     let mut source = error.source();
