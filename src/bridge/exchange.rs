@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use super::pace::{backoff, pause_after};
+use super::startup::Startup;
 use crate::auth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
 use crate::era::{Arrival, ExchangeId, Post};
@@ -41,6 +42,8 @@ pub(super) struct Road<R> {
     pub(super) leaving: CancellationToken,
     /// Whether the last attempt found the remote there.
     pub(super) is_reached: AtomicBool,
+    /// Whether the remote may still be starting.
+    pub(super) startup: Startup,
 }
 
 /// What an exchange tells the loop.
@@ -107,16 +110,18 @@ impl<R: Remote> Road<R> {
         self.tell(exchange, last).await;
     }
 
-    /// Returns when this time has passed, not counting any in which a person is asked to sign in or a program of the
-    /// user's for headers: that is no sign of a remote that does not answer, nor of its era (V-10).
+    /// Returns when this time has passed, not counting any in which a person is asked to sign in, a program of the user's
+    /// for headers, or the server is starting: that is no sign of a remote that does not answer, nor of its era.
     async fn ticked(&self, mut left: Duration) {
         let mut since = self.person_since.subscribe();
         let mut held_up = self.remote.is_held_up();
+        let mut starting = self.startup.is_waiting();
         loop {
             let is_held_up = held_up
                 .as_mut()
                 .is_some_and(|held_up| *held_up.borrow_and_update());
-            let is_standing = since.borrow_and_update().is_some() || is_held_up;
+            let is_starting = *starting.borrow_and_update();
+            let is_standing = since.borrow_and_update().is_some() || is_held_up || is_starting;
             let begun = Instant::now();
             let over = async {
                 match is_standing {
@@ -127,6 +132,7 @@ impl<R: Remote> Road<R> {
             tokio::select! {
                 () = over => return,
                 changed = since.changed() => if changed.is_err() { return std::future::pending().await },
+                changed = starting.changed() => if changed.is_err() { return std::future::pending().await },
                 () = changed(&mut held_up) => {}
             }
             if !is_standing {
@@ -165,7 +171,7 @@ impl<R: Remote> Road<R> {
         let is_harmless = post.may_repeat
             && (!post.frame.is_request()
                 || post.frame.method().is_some_and(crate::era::is_harmless));
-        let mut sends = 0;
+        let (mut sends, mut has_waited) = (0, false);
         loop {
             sends += 1;
             let sent = self
@@ -176,9 +182,23 @@ impl<R: Remote> Road<R> {
                     &post.headers,
                 )
                 .await;
+            let starting = match &sent {
+                Err(Stopped(trouble)) if trouble.kind == "unreachable" => self.startup.pause(),
+                _ => None,
+            };
+            if let Some(pause) = starting {
+                (has_waited, sends) = (true, 0);
+                let pause = time::sleep(pause);
+                match self.leaving.run_until_cancelled(pause).await {
+                    Some(()) => continue,
+                    None => return sent,
+                }
+            }
             let pause = match &sent {
                 Ok(Answer::Refused(refusal)) => pause_after(refusal, is_harmless, sends),
-                Err(Stopped(trouble)) if trouble.kind == "unreachable" => Some(backoff(sends)),
+                Err(Stopped(trouble)) if trouble.kind == "unreachable" => {
+                    (!has_waited).then(|| backoff(sends))
+                }
                 // An `initialize` that was read has made a session; a second one would leave it behind.
                 Err(Stopped(trouble))
                     if trouble.kind == "cut"
@@ -223,8 +243,9 @@ impl<R: Remote> Road<R> {
                 credential: credential.as_ref(),
             };
             let answer = self.remote.send(outgoing).await;
+            self.startup.note(&answer);
             self.is_reached.store(
-                !matches!(&answer, Err(Fault::Unreachable { .. })),
+                !answer.as_ref().is_err_and(Fault::is_unconnected),
                 Ordering::Relaxed,
             );
             match answer {

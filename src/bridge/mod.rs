@@ -16,6 +16,7 @@ mod leaving;
 mod pace;
 mod reception;
 mod standing;
+mod startup;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ use leaving::patience_over;
 pub use pace::chance;
 use pace::{tick, until};
 use reception::Reception;
+use startup::Startup;
 
 /// Arrivals that wait for the loop. When full, exchanges stop reading, and the remote feels it.
 const QUEUE: usize = 64;
@@ -233,6 +235,7 @@ impl<R: Remote> Bridge<R> {
                 events: events_in,
                 leaving: CancellationToken::new(),
                 is_reached: AtomicBool::new(true),
+                startup: Startup::new(),
             }),
         };
         (bridge, inputs)
