@@ -363,7 +363,7 @@ impl Http {
             host: host_of(url),
             why: format!("it sent {why}"),
         };
-        let mut pieces = coding::pieces(response).map_err(|unknown| unreadable(&unknown))?;
+        let mut pieces = coding::pieces(response);
         let mut body = Zeroizing::new(Vec::new());
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|error| match &error {
@@ -372,7 +372,7 @@ impl Http {
                     host: host_of(url),
                     why: error.to_string(),
                 },
-                Broken::Coding(_) => unreadable(&error),
+                Broken::Coding(_) | Broken::Unknown(_) => unreadable(&error),
             })?;
             if body.len() + piece.len() > limit {
                 return Err(Fault::TooLarge { host, limit });

@@ -30,11 +30,6 @@ const ZSTD_WINDOW: u32 = 23;
 /// Bytes decoded at once at most.
 const PIECE: usize = 32 * 1024;
 
-/// A coding that cannot be undone here, cleaned for messages.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a body with Content-Encoding {0:?}, which cannot be decoded")]
-pub struct Unknown(String);
-
 /// Why the next piece of a body did not come.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
@@ -44,6 +39,9 @@ pub enum Broken {
     /// What came is not what its `Content-Encoding` says.
     #[error("a body that is not the {0} its Content-Encoding says")]
     Coding(&'static str),
+    /// It is coded in a way that is not known here; the name is cleaned for messages.
+    #[error("a body with Content-Encoding {0:?}, which cannot be decoded")]
+    Unknown(String),
     /// It ends before its coding does.
     #[error("the compressed body ended too early")]
     Short,
@@ -52,37 +50,40 @@ pub enum Broken {
 /// The pieces of a body, decoded.
 pub type Pieces = BoxStream<'static, Result<Bytes, Broken>>;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Coding {
     Gzip,
     Deflate,
     Brotli,
     Zstd,
+    /// Not known here, or no coding at all: `none` and `utf-8` are written in this field, too.
+    Other(String),
 }
 
 impl Coding {
     /// Content codings are compared without case, and `x-gzip` is `gzip` (RFC 9110 sections 8.4.1 and 8.4.1.3).
-    fn named(name: &str) -> Option<Self> {
-        Some(match name.to_ascii_lowercase().as_str() {
+    fn named(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
             "gzip" | "x-gzip" => Self::Gzip,
             "deflate" => Self::Deflate,
             "br" => Self::Brotli,
             "zstd" => Self::Zstd,
-            _ => return None,
-        })
+            _ => Self::Other(crate::frame::printable(name, 40)),
+        }
     }
 
-    fn name(self) -> &'static str {
+    fn broken(&self) -> Broken {
         match self {
-            Self::Gzip => "gzip",
-            Self::Deflate => "deflate",
-            Self::Brotli => "br",
-            Self::Zstd => "zstd",
+            Self::Gzip => Broken::Coding("gzip"),
+            Self::Deflate => Broken::Coding("deflate"),
+            Self::Brotli => Broken::Coding("br"),
+            Self::Zstd => Broken::Coding("zstd"),
+            Self::Other(name) => Broken::Unknown(name.clone()),
         }
     }
 
     /// Undoes this coding, unless the first byte shows that it was never applied.
-    fn undone(self, coded: Source, first: u8) -> Source {
+    fn undone(&self, coded: Source, first: u8) -> io::Result<Source> {
         // RFC 1952 section 2.3.1; RFC 8878 sections 3.1.1 and 3.1.2; neither a gzip nor a Zstandard body begins otherwise.
         let is_plain = match self {
             Self::Gzip => first != 0x1f,
@@ -90,9 +91,14 @@ impl Coding {
             // No deflated text of JSON begins with the text's own first byte.
             Self::Deflate => matches!(first, b'{' | b'['),
             Self::Brotli => false,
+            // JSON, or the first line of a stream of events, with a byte order mark or without.
+            Self::Other(_) => {
+                matches!(first, b'{' | b'[' | b':' | b'a'..=b'z' | 0xef)
+                    || first.is_ascii_whitespace()
+            }
         };
         if is_plain {
-            return coded;
+            return Ok(coded);
         }
         let plain: Box<dyn AsyncRead + Send + Unpin> = match self {
             Self::Gzip => {
@@ -108,42 +114,37 @@ impl Coding {
                 let window = [DParameter::window_log_max(ZSTD_WINDOW)];
                 Box::new(ZstdDecoder::with_params(coded, &window))
             }
+            Self::Other(_) => return Err(io::Error::other(self.broken())),
         };
-        Box::new(BufReader::with_capacity(PIECE, plain))
+        Ok(Box::new(BufReader::with_capacity(PIECE, plain)))
     }
 }
 
 type Source = Box<dyn AsyncBufRead + Send + Unpin>;
 
 /// The codings of a body, in the order they were applied.
-fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Unknown> {
+fn codings(headers: &HeaderMap) -> Vec<Coding> {
     let mut found = Vec::new();
     for field in headers.get_all(CONTENT_ENCODING) {
         let field = String::from_utf8_lossy(field.as_bytes());
         let names = field.split(',').map(str::trim);
-        for name in names.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"))
-        {
-            let unknown = || Unknown(crate::frame::printable(name, 40));
-            found.push(Coding::named(name).ok_or_else(unknown)?);
-            if found.len() > MAX_CODINGS {
-                return Err(Unknown(crate::frame::printable(&field, 40)));
-            }
-        }
+        let is_coding = |name: &&str| !name.is_empty() && !name.eq_ignore_ascii_case("identity");
+        found.extend(names.filter(is_coding).map(Coding::named));
     }
-    Ok(found)
+    if found.len() > MAX_CODINGS {
+        return vec![Coding::Other(format!("{} codings", found.len()))];
+    }
+    found
 }
 
 /// The body of a response, decoded as it comes.
-///
-/// # Errors
-/// A coding that is not known here; nothing is read then.
-pub fn pieces(response: reqwest::Response) -> Result<Pieces, Unknown> {
-    let codings = codings(response.headers())?;
-    Ok(undone(codings, response.bytes_stream().boxed()))
+pub fn pieces(response: reqwest::Response) -> Pieces {
+    let codings = codings(response.headers());
+    undone(codings, response.bytes_stream().boxed())
 }
 
 fn undone(codings: Vec<Coding>, coded: BoxStream<'static, reqwest::Result<Bytes>>) -> Pieces {
-    let Some(outermost) = codings.last().copied() else {
+    let Some(outermost) = codings.last().cloned() else {
         return coded.map(|piece| piece.map_err(Broken::Connection)).boxed();
     };
     let coded = coded.map(|piece| piece.map_err(io::Error::other));
@@ -155,29 +156,39 @@ fn undone(codings: Vec<Coding>, coded: BoxStream<'static, reqwest::Result<Bytes>
                 Ok([]) => break,
                 Ok([first, ..]) => {
                     let first = *first;
-                    source = coding.undone(source, first);
+                    match coding.undone(source, first) {
+                        Ok(undone) => source = undone,
+                        Err(error) => return failed(error),
+                    }
                 }
-                Err(error) => return stream::once(async { Err(error) }).boxed(),
+                Err(error) => return failed(error),
             }
         }
         ReaderStream::with_capacity(source, PIECE).boxed()
     };
     stream::once(opened)
         .flatten()
-        .map(move |piece| piece.map_err(|error| broken(error, outermost)))
+        .map(move |piece| piece.map_err(|error| broken(error, &outermost)))
         .boxed()
 }
 
-fn broken(error: io::Error, coding: Coding) -> Broken {
+fn failed(error: io::Error) -> BoxStream<'static, io::Result<Bytes>> {
+    stream::once(async { Err(error) }).boxed()
+}
+
+fn broken(error: io::Error, coding: &Coding) -> Broken {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return Broken::Short;
     }
-    let inner = error
-        .into_inner()
-        .map(<dyn std::error::Error + Send + Sync>::downcast);
-    match inner {
-        Some(Ok(error)) => Broken::Connection(*error),
-        _ => Broken::Coding(coding.name()),
+    let Some(inner) = error.into_inner() else {
+        return coding.broken();
+    };
+    match inner.downcast::<reqwest::Error>() {
+        Ok(error) => Broken::Connection(*error),
+        Err(inner) => match inner.downcast::<Broken>() {
+            Ok(broken) => *broken,
+            Err(_) => coding.broken(),
+        },
     }
 }
 
@@ -202,7 +213,7 @@ mod tests {
     async fn decoded(labels: &[&'static str], body: &[u8]) -> Result<Vec<u8>, String> {
         let labels = labels.iter().map(|it| HeaderValue::from_static(it));
         let headers = HeaderMap::from_iter(labels.map(|it| (CONTENT_ENCODING, it)));
-        let codings = codings(&headers).map_err(|error| error.to_string())?;
+        let codings = codings(&headers);
         let bytes: Vec<_> = body.chunks(1).map(Bytes::copy_from_slice).collect();
         let mut pieces = undone(codings, stream::iter(bytes.into_iter().map(Ok)).boxed());
         let mut whole = Vec::new();
@@ -233,6 +244,10 @@ mod tests {
             (&["gzip"], TEXT.to_vec()),
             (&["zstd"], TEXT.to_vec()),
             (&["deflate"], TEXT.to_vec()),
+            // What Next.js and others are told to write so that nothing is compressed, and a charset in the wrong place.
+            (&["none"], TEXT.to_vec()),
+            (&["UTF-8"], TEXT.to_vec()),
+            (&["none", "gzip"], gzip.clone()),
         ] {
             let found = decoded(labels, &body).await;
             assert_eq!(found.as_deref(), Ok(TEXT), "{labels:?}");
@@ -247,9 +262,17 @@ mod tests {
     async fn a_coding_that_cannot_be_undone_is_named() {
         let gzip = all(GzipEncoder::new(TEXT)).await;
         for (label, body, said) in [
-            ("compress", TEXT, "\"compress\", which cannot be decoded"),
-            ("gzip, dcb", TEXT, "\"dcb\", which cannot be decoded"),
-            ("gzip,gzip,gzip", TEXT, "which cannot be decoded"),
+            (
+                "compress",
+                &b"\x1f\x9d"[..],
+                "\"compress\", which cannot be decoded",
+            ),
+            ("gzip, dcb", b"\xff\x44", "\"dcb\", which cannot be decoded"),
+            (
+                "gzip,gzip,gzip",
+                &gzip,
+                "\"3 codings\", which cannot be decoded",
+            ),
             ("gzip", &gzip[..gzip.len() - 9], "ended too early"),
             ("gzip", b"\x1f\x8b\x07\x00 not gzip at all", "not the gzip"),
             ("br", b"\xff\xff\xff\xff\xff", "not the br"),

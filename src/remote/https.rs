@@ -7,7 +7,7 @@
 
 use std::error::Error as _;
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -20,6 +20,7 @@ use super::coding;
 use super::fields::passed_on;
 use super::header_command::{Given, HeaderCommand};
 use super::late::Late;
+use super::places::Places;
 use super::proxy::{self, Proxies};
 use super::redirect::{self, followed, is_upgrade};
 use super::tls::Unwelcome;
@@ -82,10 +83,7 @@ pub struct Https {
     client: reqwest::Client,
     settings: Settings,
     host: String,
-    /// The endpoint: as configured, or the https address it redirected to.
-    endpoint: RwLock<Url>,
-    /// The URL that answered the last GET, which HTTP+SSE's `endpoint` is relative to.
-    answered: RwLock<Option<Url>>,
+    places: Places,
     /// Whose turn it is to prove something, where that has to be done one by one.
     turn: Mutex<()>,
 }
@@ -129,8 +127,7 @@ impl Https {
         };
         Ok(Self {
             client: builder.build()?,
-            endpoint: RwLock::new(settings.url.clone()),
-            answered: RwLock::default(),
+            places: Places::new(&settings.url),
             settings,
             host,
             turn: Mutex::default(),
@@ -141,12 +138,37 @@ impl Https {
         &self,
         outgoing: &Outgoing<'_>,
         given: Option<&Given>,
+        nonce: Option<Box<str>>,
+    ) -> Result<Response, Fault> {
+        let Some(endpoint) = outgoing.to else {
+            let url = self.places.endpoint();
+            return self.request_at(url, outgoing, given, nonce).await;
+        };
+        let (first, second) = self.places.named(endpoint).map_err(|address| {
+            let why = "an endpoint on another origin, which is not followed";
+            self.not_mcp(&format!("{why}: {address}"))
+        })?;
+        let response = self
+            .request_at(first, outgoing, given, nonce.clone())
+            .await?;
+        let Some(second) = second.filter(|_| response.is_nowhere()) else {
+            return Ok(response);
+        };
+        let other = self.request_at(second, outgoing, given, nonce).await?;
+        if other.is_nowhere() {
+            return Ok(response);
+        }
+        self.places.note_prefix();
+        Ok(other)
+    }
+
+    async fn request_at(
+        &self,
+        mut url: Url,
+        outgoing: &Outgoing<'_>,
+        given: Option<&Given>,
         mut nonce: Option<Box<str>>,
     ) -> Result<Response, Fault> {
-        let mut url = match outgoing.to {
-            None => self.endpoint(),
-            Some(endpoint) => self.on_our_host(endpoint)?,
-        };
         for _ in 0..=MAX_REDIRECTS {
             let response = self
                 .request_once(outgoing, given, &url, nonce.take())
@@ -157,7 +179,7 @@ impl Https {
             }
             if !matches!(status, 301..=303 | 307 | 308) {
                 if matches!(outgoing.verb, Verb::Get) && response.status().is_success() {
-                    *write(&self.answered) = Some(url);
+                    self.places.note_answer(url);
                 }
                 return Ok(Response::Read(response));
             }
@@ -173,26 +195,12 @@ impl Https {
                 }));
             };
             if is_upgrade(&url, &next) && outgoing.to.is_none() {
-                self.note_upgrade(&next);
+                self.places.note_upgrade(&next);
             }
             url = next;
         }
         let last = redirect::shown(&url);
         Err(self.not_mcp(&format!("too many redirects, the last one to {last}")))
-    }
-
-    /// From now on requests go to https at once: what they carry should not be seen on the way to a redirect.
-    fn note_upgrade(&self, to: &Url) {
-        let address = redirect::shown(to);
-        tracing::warn!(%address, "the server redirects to https: configure that address");
-        write(&self.endpoint).clone_from(to);
-    }
-
-    fn endpoint(&self) -> Url {
-        self.endpoint
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 
     async fn request_once(
@@ -250,17 +258,6 @@ impl Https {
         Ok(response)
     }
 
-    /// HTTP+SSE's endpoint: relative to the URL that answered or absolute, but never on another host.
-    fn on_our_host(&self, endpoint: &str) -> Result<Url, Fault> {
-        let answered = self.answered.read().unwrap_or_else(PoisonError::into_inner);
-        let base = answered.clone().unwrap_or_else(|| self.endpoint());
-        let named = base.join(endpoint).ok();
-        match named.as_ref().and_then(|named| followed(&base, named)) {
-            Some(url) => Ok(url),
-            None => Err(self.not_mcp("an endpoint on another origin, which is not followed")),
-        }
-    }
-
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -315,6 +312,13 @@ enum Response {
     Read(reqwest::Response),
     /// A redirect that is not followed.
     Redirect(Refusal),
+}
+
+impl Response {
+    /// Whether there is no such place.
+    fn is_nowhere(&self) -> bool {
+        matches!(self, Self::Read(response) if matches!(response.status().as_u16(), 404 | 405))
+    }
 }
 
 /// Whether a redirect from `from` to `to` is followed by the same request. 301 and 302 make a GET of a POST for most
@@ -445,10 +449,6 @@ async fn in_turn<T>(turn: Option<MutexGuard<'_, ()>>, sent: impl Future<Output =
         () = time::sleep(TURN) => drop(turn),
     }
     sent.await
-}
-
-fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether the system at the other end said that nothing listens there.

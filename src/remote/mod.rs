@@ -9,6 +9,7 @@ mod fields;
 pub mod header_command;
 pub mod https;
 pub mod late;
+mod places;
 pub mod printed;
 pub mod proxy;
 mod reading;

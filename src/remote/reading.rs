@@ -128,8 +128,7 @@ impl Https {
         if label != Label::Events && length.is_some_and(|length| length > limit as u64) {
             return Err(self.too_large(limit));
         }
-        let mut pieces = coding::pieces(response)
-            .map_err(|unknown| self.not_mcp(&format!("HTTP {} with {unknown}", head.status)))?;
+        let mut pieces = coding::pieces(response);
         if label == Label::Events {
             return Ok(Answer::Stream(head, self.events(pieces)));
         }
@@ -200,13 +199,9 @@ impl Https {
     pub(super) async fn refusal(&self, response: reqwest::Response) -> Refusal {
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), (self.settings().now)());
-        let body = match coding::pieces(response) {
-            Ok(pieces) => time::timeout(Duration::from_secs(5), self.whole(pieces, MAX_REFUSAL))
-                .await
-                .ok()
-                .and_then(Result::ok),
-            Err(_) => None,
-        };
+        let body = self.whole(coding::pieces(response), MAX_REFUSAL);
+        let body = time::timeout(Duration::from_secs(5), body).await;
+        let body = body.ok().and_then(Result::ok);
         let body = body.unwrap_or_default();
         let text = String::from_utf8_lossy(&body);
         let frame = Frame::parse(&text).ok();
@@ -282,7 +277,7 @@ fn broken(host: &str, error: Broken) -> Fault {
             host,
             why: error.to_string(),
         },
-        Broken::Coding(_) => Fault::NotMcp {
+        Broken::Coding(_) | Broken::Unknown(_) => Fault::NotMcp {
             host,
             why: error.to_string(),
         },

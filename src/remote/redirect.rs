@@ -47,6 +47,24 @@ pub fn is_upgrade(from: &Url, to: &Url) -> bool {
     from.scheme() == "http" && to.scheme() == "https" && to.host() == from.host()
 }
 
+/// The address that an absolute path means which a server names that knows nothing of the path its gateway puts before its
+/// own: `/messages` named by the stream at `/gateway/sse` is `/gateway/messages`.
+pub fn below_the_same_prefix(base: &Url, path: &str) -> Option<Url> {
+    let own = path.strip_prefix('/').filter(|own| !own.starts_with('/'))?;
+    let (folder, _) = base.path().rsplit_once('/')?;
+    let folder: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    let first = own.split(['/', '?']).next()?;
+    let prefix = match folder.iter().position(|part| *part == first) {
+        // The server's own path begins here.
+        Some(at) => folder.get(..at)?,
+        None => folder.as_slice(),
+    };
+    if prefix.is_empty() {
+        return None;
+    }
+    base.join(&format!("/{}/{own}", prefix.join("/"))).ok()
+}
+
 /// An address as a message may show it: without query, fragment, user name and password.
 pub fn shown(url: &Url) -> String {
     let mut place = url.clone();
@@ -123,6 +141,30 @@ mod tests {
             let to = from.join(to).unwrap();
             let found = followed(&from, &to);
             assert_eq!(found.as_ref().map(Url::as_str), wanted, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_s_prefix_is_put_before_a_path_that_lacks_it() {
+        for (base, path, wanted) in [
+            (
+                "/gateway/sse",
+                "/messages?id=1",
+                Some("/gateway/messages?id=1"),
+            ),
+            (
+                "/org/team/v1/sse",
+                "/v1/messages/?id=1",
+                Some("/org/team/v1/messages/?id=1"),
+            ),
+            ("/gateway/sse", "/gateway/messages", None),
+            ("/sse", "/messages", None),
+            ("/gateway/sse", "messages", None),
+            ("/gateway/sse", "//b.example/messages", None),
+        ] {
+            let found = below_the_same_prefix(&url(&format!("https://a.example{base}")), path);
+            let wanted = wanted.map(|wanted| url(&format!("https://a.example{wanted}")));
+            assert_eq!(found, wanted, "{base} {path}");
         }
     }
 

@@ -181,7 +181,7 @@ async fn a_small_body_that_becomes_a_large_one_is_stopped_at_the_limit() {
 async fn a_coding_that_cannot_be_undone_is_named() {
     for (coding, body, said) in [
         ("compress", &b"\x1f\x9d"[..], "compress"),
-        ("aws-chunked", b"{}", "aws-chunked"),
+        ("dcb", b"\xff\x44\x43\x42", "dcb"),
         (
             "gzip",
             b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03garbage",

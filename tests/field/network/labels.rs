@@ -95,6 +95,33 @@ async fn a_page_and_plain_text_are_refused_by_name() {
 }
 
 #[tokio::test]
+async fn what_is_said_beside_the_messages_disturbs_nothing() {
+    // Postman acknowledges notifications with plain text; Next.js is told to say `none` so that streams stay as they are;
+    // a gateway leads the optional stream to its page.
+    let server = Server::that(|ask| match (ask.label().as_str(), ask.path.as_str()) {
+        ("POST notifications/initialized", _) => Reply::status(200)
+            .with("Content-Type", "text/plain; charset=utf-8")
+            .body("Accepted"),
+        ("POST tools/call", _) => {
+            Reply::events([Step::event(result_of(ask, "{}"))]).with("Content-Encoding", "none")
+        }
+        ("GET", "/mcp") => Reply::status(302).with("Location", "/login?next=/mcp"),
+        ("GET", _) => Reply::status(200)
+            .with("Content-Type", "text/html")
+            .body("<html>"),
+        _ => ordinary(ask),
+    })
+    .await;
+    let mut host = Process::opened(&server.url(), &[]).await;
+    server.asked("GET", 2).await;
+    host.send(call(1)).await;
+    assert!(host.next_json().await["result"].is_object());
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert!(host.closed().await.status.success());
+    assert_eq!(server.count("GET"), 2, "{:?}", server.labels());
+}
+
+#[tokio::test]
 async fn an_error_with_letters_that_are_not_utf_8_is_still_that_error() {
     let description =
         b"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32001,\"message\":\"Stra\xdfe\"}}";

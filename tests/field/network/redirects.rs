@@ -99,6 +99,39 @@ async fn a_stream_is_followed_on_the_same_origin_and_its_endpoint_is_relative_to
     }
 }
 
+#[tokio::test]
+async fn an_endpoint_without_the_prefix_of_the_gateway_is_found_below_it() {
+    let mut stream: Option<mpsc::UnboundedSender<Step>> = None;
+    let server = Server::that(move |ask| match (ask.verb.as_str(), ask.path.as_str()) {
+        ("GET", "/gateway/sse") => {
+            let (reply, steps) = Reply::live();
+            let named = "event: endpoint\ndata: /messages?id=1\n\n";
+            steps.send(Step::text(named)).unwrap();
+            stream = Some(steps);
+            reply
+        }
+        ("POST", "/gateway/messages?id=1") => {
+            if ask.label() != "POST notifications/initialized" {
+                let result = r#"{"protocolVersion":"2024-11-05","capabilities":{}}"#;
+                let event = Step::event(result_of(ask, result));
+                stream.as_ref().unwrap().send(event).unwrap();
+            }
+            Reply::accepted()
+        }
+        _ => Reply::status(404),
+    })
+    .await;
+    let url = format!("{}/gateway/sse", server.origin());
+    let mut host = Process::start(&["--transport", "sse-only", &url]);
+    host.send(INITIALIZE).await;
+    assert!(host.next_json().await["result"].is_object());
+    host.send(call(1)).await;
+    assert!(host.next_json().await["result"].is_object());
+    // The place that is none was asked once.
+    let paths = server.all().into_iter().map(|ask| ask.path);
+    assert_eq!(paths.filter(|path| path == "/messages?id=1").count(), 1);
+}
+
 /// A server that sends everybody to its TLS front.
 async fn behind_tls(status: u16) -> (Server, Server, Front) {
     let server = Server::that(ordinary).await;
