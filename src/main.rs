@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use mcpipe::cli::{self, Asked, Command};
 use mcpipe::commands;
+use mcpipe::limits;
 use mcpipe::logging;
 use mcpipe::report::{Failure, Kind};
 use mcpipe::settings::Surroundings;
@@ -35,6 +36,7 @@ fn run(asked: Asked, around: &Surroundings) -> Result<(), Failure> {
     if let Some(log) = asked.log() {
         logging::install(log, around.get("MCPIPE_LOG"), around.is_terminal)?;
     }
+    limits::raise_open_files();
     // One thread: this is a program that waits (architecture.md section 9).
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -341,6 +341,7 @@ mod tests {
             frame: Frame::parse(body).ok(),
             text: body.to_owned(),
             retry_after: None,
+            redirect: None,
         })
     }
 

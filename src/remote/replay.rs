@@ -180,9 +180,8 @@ impl Exchange {
                     Body::Text(text) => (None, text),
                     Body::Stream => (None, String::new()),
                 };
-                let after = fields
-                    .get("retry-after")
-                    .and_then(|value| value.to_str().ok());
+                let field = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
+                let after = field("retry-after");
                 Ok(Answer::Refused(Refusal {
                     status,
                     frame,
@@ -190,6 +189,7 @@ impl Exchange {
                     retry_after: after
                         .and_then(|after| after.parse().ok())
                         .map(Duration::from_secs),
+                    redirect: field("location").map(str::to_owned),
                 }))
             }
         }

@@ -102,6 +102,18 @@ pub(in crate::era) fn told(request: &Frame, trouble: &Trouble) -> Option<Frame> 
 }
 
 pub(in crate::era) fn refusal_trouble(refusal: &Refusal) -> Trouble {
+    if let Some(target) = &refusal.redirect {
+        let status = refusal.status;
+        let words =
+            format!("The server redirects (HTTP {status}) to {target}, which is not followed.");
+        return Trouble {
+            status: Some(status),
+            url: Some(target.clone()),
+            ..Trouble::new("refused", words).hint(format!(
+                "If that is the server's own address, configure it instead of the present one: {target}"
+            ))
+        };
+    }
     let hint = match refusal.status {
         404 => "Check the address.",
         403 => "The server does not allow this.",
