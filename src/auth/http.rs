@@ -602,3 +602,24 @@ fn innermost(error: &reqwest::Error) -> String {
     }
     super::plain(&text, 200)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_come_is_looked_at_before_the_clock_and_a_token_is_waited_for_two_minutes() {
+        let url = Url::parse("https://as.example.com/token").unwrap();
+        let after = |seconds| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Ok(seconds)
+        };
+        // At 120 s the answer and the clock come together.
+        for (seconds, is_waited_for) in [(31, true), (119, true), (120, true), (122, false)] {
+            let answer = within(TOKEN_PATIENCE, &url, after(seconds)).await;
+            assert_eq!(answer.is_ok(), is_waited_for, "{seconds}");
+            assert!(answer.is_ok() || answer.unwrap_err().is_passing());
+        }
+        assert!(within(POST_PATIENCE, &url, after(32)).await.is_err());
+    }
+}
