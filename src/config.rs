@@ -73,6 +73,19 @@ impl From<Error> for Failure {
     }
 }
 
+impl Error {
+    /// The error of a file that cannot be looked at, or is not to be believed: as good as none, until it is needed.
+    ///
+    /// # Errors
+    /// The file was read, and its content is wrong.
+    pub fn unread(self) -> Result<file::Error, Self> {
+        match self {
+            Self::File(error) => Ok(error),
+            error => Err(error),
+        }
+    }
+}
+
 /// The key commands of the file at `path`; nothing if there is no file or it names none.
 ///
 /// # Errors

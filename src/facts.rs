@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
+use crate::store::file;
+
 /// A file longer than this, in bytes, is none of ours: a start does not wait for it to be read.
 const MAX_SIZE: u64 = 1024 * 1024;
 
@@ -90,20 +92,22 @@ impl Facts {
 /// Keeps other processes from learning for as long as it is held. Blocks while one of them does.
 fn others_wait(path: &Path) -> io::Result<File> {
     let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
-    std::fs::create_dir_all(folder)?;
+    make_private(folder)?;
     // One for all servers: learning is rare and short, and the folder does not fill with locks.
-    let lock = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(folder.join("lock"))?;
+    let lock = file::open_lock(&folder.join("lock"))?;
     lock.lock()?;
     Ok(lock)
 }
 
+/// Which servers are used is for the user alone to see: `servers`, and the directory of the cache above it.
+fn make_private(servers: &Path) -> io::Result<()> {
+    file::private_directory(servers)?;
+    servers.parent().map_or(Ok(()), file::private_directory)
+}
+
 fn write(path: &Path, value: &Value) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
-    std::fs::create_dir_all(folder)?;
+    make_private(folder)?;
     // Private from the start, as tempfile makes them: server names are nobody else's business.
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(value.to_string().as_bytes())?;

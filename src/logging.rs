@@ -1,63 +1,131 @@
 //! The log: tracing events to stderr or a file, filtered, and redacted once more.
 //!
 //! Secrets are types that do not print; this is the second net under them, because hosts write our stderr to files that
-//! people paste into issues (T11, security.md 3.13).
+//! people paste into issues.
+
+mod output;
+mod repeats;
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+pub use output::Output;
 
 use crate::cli::{LogArgs, LogFormat};
-use crate::report::Failure;
+use crate::report::{Failure, Kind};
 use crate::secret::live;
+use repeats::Repeats;
 
-/// Starts the log. `filter` is `MCPIPE_LOG`, which wins over the flags; `is_colourful` is for a terminal's stderr.
+/// How long the last lines may take to be written when the process leaves: next to nothing, if they are read at all.
+pub const LAST_LINES: Duration = Duration::from_millis(500);
+
+/// This process's stderr, for a bridge or a helper: nothing they do waits for whoever reads it.
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn unread_stderr(args: Option<&LogArgs>) -> io::Result<Output> {
+    let format = args.map(|args| args.log_format).unwrap_or_default();
+    Output::queued(io::stderr(), words(format).0)
+}
+
+/// Starts the log. `filter` is `MCPIPE_LOG`, which wins over the flags; `is_colourful` is for a terminal's stderr. Returns
+/// where the log goes. A log file is written as `stderr` is: before each call returns, or by a thread.
 ///
 /// # Errors
 /// The log file cannot be opened, or the filter cannot be read.
-pub fn install(args: &LogArgs, filter: Option<&str>, is_colourful: bool) -> Result<(), Failure> {
+pub fn install(
+    args: &LogArgs,
+    filter: Option<&str>,
+    is_colourful: bool,
+    stderr: &Output,
+) -> Result<Output, Failure> {
     let level = match args {
         LogArgs { debug: true, .. } => "mcpipe=debug",
         LogArgs { verbose: true, .. } => "mcpipe=info",
         LogArgs { silent: true, .. } => "off",
         _ => "mcpipe=warn",
     };
-    let filter = EnvFilter::try_new(filter.unwrap_or(level)).map_err(|error| {
-        Failure::usage(error).hint("MCPIPE_LOG takes tracing filters, such as `mcpipe=debug`")
+    let filter = EnvFilter::try_new(filter.unwrap_or(level)).map_err(|_| {
+        Failure::usage("MCPIPE_LOG is no filter for the log")
+            .hint("MCPIPE_LOG takes tracing filters, such as `mcpipe=debug`")
     })?;
-    let to: Arc<Mutex<dyn Write + Send>> = match &args.log_file {
-        None => Arc::new(Mutex::new(io::stderr())),
+    let (lost, left_out) = words(args.log_format);
+    let to = match &args.log_file {
+        None => stderr.clone(),
         Some(path) => {
             let mut options = OpenOptions::new();
             options.create(true).append(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             let file = options.open(path).map_err(|error| {
-                Failure::usage(error)
-                    .hint(format!("--log-file {} must be writable", path.display()))
+                Failure::usage(error).hint("--log-file takes a file that can be written")
             })?;
-            Arc::new(Mutex::new(file))
+            match stderr.is_queued() {
+                true => {
+                    Output::queued(file, lost).map_err(|error| Failure::new(Kind::Failed, error))?
+                }
+                false => Output::direct(file),
+            }
         }
     };
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(Redacting { to })
+    let repeats = to.is_queued().then(|| Repeats::new(to.clone(), left_out));
+    let log = tracing_subscriber::fmt::layer()
+        .with_writer(Redacting { to: to.clone() })
         .with_ansi(is_colourful && args.log_file.is_none());
+    let registry = tracing_subscriber::registry().with(filter);
     // A second installation happens in tests only; the first one serves.
     let _ = match args.log_format {
-        LogFormat::Text => log.with_target(false).try_init(),
-        LogFormat::Json => log.json().try_init(),
+        LogFormat::Text => registry
+            .with(log.with_target(false))
+            .with(repeats)
+            .try_init(),
+        LogFormat::Json => registry.with(log.json()).with(repeats).try_init(),
     };
-    Ok(())
+    Ok(to)
+}
+
+/// How it is said that lines were dropped, and that repetitions were left out.
+fn words(format: LogFormat) -> (output::Lost, output::Lost) {
+    const DROPPED: &str = "lines of the log were dropped here: they were not read in time";
+    const LEFT_OUT: &str = "lines of the same kind as the next were left out";
+    match format {
+        LogFormat::Text => (
+            |lines| format!("{}  WARN {lines} {DROPPED}\n", time()),
+            |lines| format!("{}  WARN {lines} {LEFT_OUT}\n", time()),
+        ),
+        LogFormat::Json => (
+            |lines| json_line(DROPPED, lines),
+            |lines| json_line(LEFT_OUT, lines),
+        ),
+    }
+}
+
+fn json_line(message: &str, lines: u64) -> String {
+    let fields = serde_json::json!({ "message": message, "lines": lines });
+    let line = serde_json::json!({ "timestamp": time(), "level": "WARN", "fields": fields, "target": "mcpipe::logging" });
+    format!("{line}\n")
+}
+
+/// As the other lines have it.
+fn time() -> String {
+    let mut time = String::new();
+    // A clock before 1970 is no reason to lose the line.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut time));
+    time
 }
 
 #[derive(Clone)]
 struct Redacting {
-    to: Arc<Mutex<dyn Write + Send>>,
+    to: Output,
 }
 
 impl<'a> MakeWriter<'a> for Redacting {
@@ -72,20 +140,12 @@ impl Write for Redacting {
     /// tracing hands over whole lines, so a line can be looked at as one.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        // A poisoned lock means that another thread panicked while writing; the log goes on.
-        let mut to = self
-            .to
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        to.write_all(redacted(&live::without(&text)).as_bytes())?;
+        self.to.line(redacted(&live::without(&text)).as_bytes());
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.to
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .flush()
+        Ok(())
     }
 }
 

@@ -1,13 +1,14 @@
 //! Ask, resolve, run, report: the whole life of the process on one screen.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
-use mcpipe::cli::{self, Asked, Command};
+use mcpipe::cli::{self, Asked, Command, Unread};
 use mcpipe::commands;
 use mcpipe::limits;
-use mcpipe::logging;
+use mcpipe::logging::{self, LAST_LINES, Output};
 use mcpipe::report::{Failure, Kind};
+use mcpipe::secret::live;
 use mcpipe::settings::Surroundings;
 use mcpipe::store;
 
@@ -15,45 +16,80 @@ fn main() -> ExitCode {
     let asked = match cli::parse(std::env::args_os()) {
         Ok(asked) => asked,
         // Help and version are no failures; clap knows which stream each belongs on.
-        Err(help) => {
+        Err(Unread::Shown(help)) => {
             let _ = help.print();
             return ExitCode::from(if help.use_stderr() { 2 } else { 0 });
         }
-    };
-    match run(asked, &Surroundings::of_this_process()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            let _ = io::stderr().write_all(failure.text().as_bytes());
-            failure.code()
+        Err(Unread::Mistake(mistake)) => {
+            let failure = Failure::from(mistake);
+            Output::direct(io::stderr()).say(&failure.text());
+            return failure.code();
         }
+    };
+    let around = Surroundings::of_this_process();
+    let stderr = stderr(&asked);
+    let ended = run(asked, &around, &stderr);
+    if let Err(failure) = &ended {
+        stderr.say(&around.unquoted(failure.text()));
+    }
+    stderr.drain(LAST_LINES);
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.code(),
     }
 }
 
-fn run(asked: Asked, around: &Surroundings) -> Result<(), Failure> {
+/// A command's user reads what it says, and a command waits for that. A bridge waits for nothing on stderr: hosts leave
+/// it unread.
+fn stderr(asked: &Asked) -> Output {
+    let direct = || Output::direct(io::stderr());
+    match asked.command {
+        None | Some(Command::Helper) => {
+            let stderr = logging::unread_stderr(asked.log()).unwrap_or_else(|_| direct());
+            let last_words = stderr.clone();
+            std::panic::set_hook(Box::new(move |panic| {
+                let panic = panic.to_string();
+                let said = logging::redacted(&live::without(&panic)).into_owned();
+                last_words.say(&format!("{said}\n"));
+            }));
+            stderr
+        }
+        Some(_) => direct(),
+    }
+}
+
+fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failure> {
     if !around.is_on("MCPIPE_DEBUGGABLE") {
         store::dump::forbid();
     }
-    if let Some(log) = asked.log() {
-        logging::install(log, around.get("MCPIPE_LOG"), around.is_terminal)?;
-    }
+    let log = match asked.log() {
+        Some(log) => {
+            let filter = around.get("MCPIPE_LOG");
+            Some(logging::install(log, filter, around.is_terminal, stderr)?)
+        }
+        None => None,
+    };
     limits::raise_open_files();
-    // One thread: this is a program that waits (architecture.md section 9).
+    // One thread: this is a program that waits.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Kind::Failed, error))?;
     let ended = runtime.block_on(async {
         match asked.command {
-            None => commands::bridge::run(asked.bridge, around).await,
+            None => commands::bridge::run(asked.bridge, around, stderr).await,
             Some(Command::Login(args)) => commands::login::run(&args, around).await,
             Some(Command::Logout(args)) => commands::logout::run(&args, around).await,
             Some(Command::Status(args)) => commands::status::run(&args, around).await,
             Some(Command::Token(args)) => commands::token::run(&args, around).await,
             Some(Command::Vault(command)) => commands::vault::run(*command, around).await,
             Some(Command::Import(args)) => commands::import::run(*args, around).await,
-            Some(Command::Helper) => commands::helper::run(around).await,
+            Some(Command::Helper) => commands::helper::run(around, stderr).await,
         }
     });
     runtime.shutdown_background(); // a read of stdin cannot be interrupted, only abandoned
+    if let Some(log) = log {
+        log.drain(LAST_LINES);
+    }
     ended
 }

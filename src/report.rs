@@ -25,6 +25,9 @@ pub enum Kind {
     Protocol,
 }
 
+/// What to do where a server cannot be reached.
+pub const NETWORK: &str = "check the network, or try again later; what is stored is as it was";
+
 /// A failure at the door.
 #[derive(Debug)]
 pub struct Failure {
@@ -139,10 +142,9 @@ impl From<auth::Error> for Failure {
             auth::Cause::Machine(machine) if machine.is_at_home() => Kind::Failed,
             _ => Kind::SignIn,
         };
-        let hint = error.hint().or_else(|| {
-            let text = "check the network, or try again later; what is stored is as it was";
-            (kind == Kind::Network).then(|| text.to_owned())
-        });
+        let hint = error
+            .hint()
+            .or_else(|| (kind == Kind::Network).then(|| NETWORK.to_owned()));
         Self {
             kind,
             error: error.into(),

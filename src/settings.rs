@@ -19,7 +19,7 @@ use crate::auth::guard::Guard;
 use crate::auth::scope::Scopes;
 use crate::auth::{self, Announce, Browser, Clock};
 use crate::bridge;
-use crate::cli::{KeyArgs, NetworkArgs, SignInArgs, SpeakingArgs, TargetArgs};
+use crate::cli::{KeyArgs, NetworkArgs, SignInArgs, SpeakingArgs, TORN, TargetArgs};
 use crate::facts::Facts;
 use crate::remote::header_command::HeaderCommand;
 use crate::remote::proxy::Proxies;
@@ -35,12 +35,12 @@ pub use vault::{
 /// A mistake in what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not an address.
-    #[error("`{0}` is not a URL")]
-    NotUrl(String, #[source] Option<url::ParseError>),
+    /// Not an address. Says only where it stands: a host that tears arguments apart puts secrets there.
+    #[error("{0} is not a URL")]
+    NotUrl(&'static str),
     /// Not http or https.
-    #[error("`{0}` is neither https nor http")]
-    Scheme(String),
+    #[error("{0} is neither https nor http")]
+    Scheme(&'static str),
     /// A name and password in the address would end up in logs and error messages.
     #[error("the URL carries a user name or password")]
     UserInfo,
@@ -50,7 +50,7 @@ pub enum Error {
     /// A header that is none. Says only where it stands: all of it may be a secret.
     #[error("{0} is not of the form 'Name: value'")]
     NotHeader(String),
-    /// A variable that a header or a flag names is not set.
+    /// A variable that a header names is not set.
     #[error("`{header}` names the environment variable {variable}, which is not set")]
     Unset {
         /// The header or the flag.
@@ -58,6 +58,14 @@ pub enum Error {
         /// The variable.
         variable: String,
     },
+    /// Between the braces stands no name: perhaps the value itself, or a setting that the host was to put there.
+    #[error(
+        "`{0}` holds `${{…}}` with something else in it than the name of an environment variable"
+    )]
+    NotVariable(String),
+    /// What a flag names is not set. Not named: users give the secret itself there.
+    #[error("{0} takes the name of an environment variable, and no variable of that name is set")]
+    UnsetFor(&'static str),
     /// A `${` without its `}`.
     #[error("{0} holds `${{` without `}}`")]
     Unclosed(String),
@@ -89,18 +97,28 @@ pub enum Error {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let hint = match &error {
-            Error::NotUrl(..) | Error::Scheme(_) => {
+            Error::NotUrl(SERVER) => {
+                return Self::usage(error).hint(format!(
+                    "write `mcpipe https://mcp.example.com/mcp`, or a command such as `mcpipe status`; {TORN}"
+                ));
+            }
+            Error::NotUrl(_) | Error::Scheme(_) => {
                 "an address looks like https://mcp.example.com/mcp"
             }
             Error::UserInfo => {
                 "pass credentials as a header: --header 'Authorization: Basic ${CREDENTIALS}'"
             }
             Error::PlainHttp(_) => "use https, or --allow-http if that network is yours",
-            Error::NotHeader(_) => "write --header 'Name: value'",
-            Error::Unset { .. } => {
+            Error::NotHeader(_) => {
+                return Self::usage(error).hint(format!("write --header 'Name: value'; {TORN}"));
+            }
+            Error::Unset { .. } | Error::UnsetFor(_) => {
                 "set it where the host starts mcpipe, its `env` block for instance"
             }
             Error::Unclosed(_) => "write ${NAME}",
+            Error::NotVariable(_) => {
+                "write ${NAME}; a host that was to put a setting of its own there has not"
+            }
             Error::NoSecretName(_) => {
                 "`mcpipe vault put NAME` keeps a secret; it is then ${vault:NAME}, or --bearer NAME"
             }
@@ -217,7 +235,7 @@ fn others_can_read(_: &Path) -> bool {
 /// See [`Error`]; a `--ca` file that is none.
 pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failure> {
     let typed = args.url.clone().unwrap_or_default();
-    let url = address(&typed, args.network.allow_http)?;
+    let url = address(&typed, SERVER, args.network.allow_http)?;
     let headers = headers::read(&args.network, around)?;
     let command = args.network.header_command.as_deref();
     let command = command
@@ -267,7 +285,7 @@ pub fn sign_in(
     announce: Announce,
 ) -> Result<auth::Settings, Failure> {
     let defaults = auth::Settings::new(target.typed.clone(), Clock::new(now))
-        .map_err(|error| Error::NotUrl(crate::frame::printable(&target.typed, 200), Some(error)))?;
+        .map_err(|_| Error::NotUrl(SERVER))?;
     let identity = client::identity(args, around)?;
     let is_proved = identity.secret.is_some() || args.grant.key.client_key.is_some();
     let has = (identity.id.is_some(), is_proved);
@@ -320,11 +338,12 @@ pub fn sign_in(
             .or(redirect.map(|uri| uri.path().to_owned())),
         redirect_uri: args.redirect_uri.clone(),
         browser,
+        browser_environment: around.environment(),
         device_code: args.device_code,
         success_url: args
             .auth_success_url
             .as_deref()
-            .map(|url| address(url, true))
+            .map(|url| address(url, "--auth-success-url", true))
             .transpose()?,
         auth_timeout: Duration::from_secs_f64(args.auth_timeout),
         announce,
@@ -418,21 +437,23 @@ pub fn speaking(
     }
 }
 
-/// Reads an address: https, or http to this machine, or http anywhere where allowed.
+/// Where the server's address stands.
+pub const SERVER: &str = "what stands in the place of the server's address";
+
+/// Reads an address: https, or http to this machine, or http anywhere where allowed. `place` is where it was given.
 ///
 /// # Errors
 /// See [`Error`].
-pub fn address(typed: &str, allow_http: bool) -> Result<Url, Error> {
-    let mut url = Url::parse(typed)
-        .map_err(|error| Error::NotUrl(crate::frame::printable(typed, 200), Some(error)))?;
+pub fn address(typed: &str, place: &'static str, allow_http: bool) -> Result<Url, Error> {
+    let mut url = Url::parse(typed).map_err(|_| Error::NotUrl(place))?;
     let Some(host) = url.host() else {
-        return Err(Error::NotUrl(crate::frame::printable(typed, 200), None));
+        return Err(Error::NotUrl(place));
     };
     match url.scheme() {
         "https" => {}
         "http" if allow_http || is_loopback(&host) => {}
         "http" => return Err(Error::PlainHttp(host.to_string())),
-        _ => return Err(Error::Scheme(crate::frame::printable(typed, 200))),
+        _ => return Err(Error::Scheme(place)),
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Error::UserInfo);
@@ -471,7 +492,7 @@ mod tests {
             "http://[::1]:1/",
             "http://x.localhost/",
         ] {
-            assert!(address(good, false).is_ok(), "{good}");
+            assert!(address(good, SERVER, false).is_ok(), "{good}");
         }
         for bad in [
             "a.example/mcp",
@@ -483,8 +504,8 @@ mod tests {
             "file:///etc/passwd",
             "https://",
         ] {
-            assert!(address(bad, false).is_err(), "{bad}");
+            assert!(address(bad, SERVER, false).is_err(), "{bad}");
         }
-        assert!(address("http://a.example/", true).is_ok());
+        assert!(address("http://a.example/", SERVER, true).is_ok());
     }
 }

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 use crate::store::{self, Expected, Kind, Vault};
+use crate::words::may_be_secret;
 
 /// Longest name, in bytes.
 ///
@@ -49,7 +50,7 @@ pub enum Error {
     #[error("that is not a name for a secret")]
     Name,
     /// Nothing is called so.
-    #[error("the vault has no secret {0:?}")]
+    #[error("the vault has no secret {}", called(.0))]
     Unknown(String),
     /// It belongs to another server.
     #[error("the secret {name:?} belongs to {bound} and is not sent to {wanted}")]
@@ -72,6 +73,14 @@ pub enum Error {
     Vault(#[from] store::Error),
 }
 
+/// A name, where it is not perhaps the secret itself: users give that to --bearer.
+fn called(name: &str) -> String {
+    match may_be_secret(name) {
+        true => "of that name".to_owned(),
+        false => format!("{name:?}"),
+    }
+}
+
 impl Error {
     /// Whether what was asked is a mistake, rather than the vault in the way.
     pub fn is_usage(&self) -> bool {
@@ -85,6 +94,7 @@ impl Error {
                 "letters, digits, '.', '_' and '-', at most {MAX_NAME} of them"
             )),
             Self::Unknown(name) => {
+                let name = if may_be_secret(name) { "NAME" } else { name };
                 Some(format!("`mcpipe vault put {name} --for URL` puts it there"))
             }
             Self::Elsewhere { .. } => Some(

@@ -11,14 +11,18 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::auth::Helper;
+use crate::auth::browser::{Environment, opens_the_vault};
 use crate::cli::HELPER;
 use crate::secret::Secret;
+use crate::words;
 
 /// What surrounds the process, read once.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     /// Environment variables that are valid Unicode.
     pub variables: HashMap<String, String>,
+    /// The others, which only the browser gets.
+    pub not_unicode: Vec<(OsString, OsString)>,
     /// Whether a person may be reading stderr.
     pub is_terminal: bool,
     /// Whether a person may be typing into stdin.
@@ -36,14 +40,20 @@ impl Surroundings {
         reason = "the one place that reads the environment"
     )]
     pub fn of_this_process() -> Self {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value): (OsString, OsString)| {
-                Some((name.into_string().ok()?, value.into_string().ok()?))
-            })
-            .collect();
+        let mut variables = HashMap::new();
+        let mut not_unicode = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            match (name.to_str(), value.to_str()) {
+                (Some(name), Some(value)) => {
+                    variables.insert(name.to_owned(), value.to_owned());
+                }
+                _ => not_unicode.push((name, value)),
+            }
+        }
         let arguments = std::env::args_os().map(OsString::into_string);
         Self {
             variables,
+            not_unicode,
             is_terminal: std::io::stderr().is_terminal(),
             is_typed_into: std::io::stdin().is_terminal(),
             program: std::env::current_exe().ok(),
@@ -66,6 +76,30 @@ impl Surroundings {
             .is_some_and(|value| !off.contains(&value.to_ascii_lowercase().as_str()))
     }
 
+    /// A text for the user without the words the user has typed, where those may be secrets in the wrong place, and
+    /// without the queries of addresses. A second net: errors name flags, not what was given with them.
+    pub fn unquoted(&self, mut text: String) -> String {
+        let typed = self.arguments.iter().flatten().skip(1).enumerate();
+        let typed = typed.map(|(at, word)| (word.as_str(), format!("(argument {})", at + 1)));
+        let set = self
+            .variables
+            .iter()
+            .filter(|(name, _)| name.starts_with("MCPIPE_"));
+        let set = set.map(|(name, value)| (value.as_str(), format!("({name})")));
+        for (word, place) in typed.chain(set) {
+            let value = match word.split_once('=') {
+                Some((flag, value)) if flag.starts_with("--") => value,
+                _ => word,
+            };
+            if let Some((_, query)) = value.split_once('?').filter(|_| value.contains("://")) {
+                text = text.replace(&format!("?{query}"), "?…");
+            } else if words::may_be_secret(value) {
+                text = text.replace(value, &place);
+            }
+        }
+        text
+    }
+
     /// Whether a browser started here would be seen by whoever started us: not over SSH, not inside WSL, not without a
     /// display, not in a build (L4).
     pub fn can_show_a_page(&self) -> bool {
@@ -83,6 +117,13 @@ impl Surroundings {
         has_display && ELSEWHERE.iter().all(|name| self.get(name).is_none())
     }
 
+    /// What a browser started here finds in its environment: everything, except what opens the vault.
+    pub fn environment(&self) -> Environment {
+        let unicode = self.variables.iter();
+        let unicode = unicode.map(|(name, value)| (name.into(), value.into()));
+        Environment::new(unicode.chain(self.not_unicode.iter().cloned()))
+    }
+
     /// How to start a helper that comes to the settings we came to. Its letter holds our variables, because settings may
     /// name any of them; its own environment, which others may read, only what it cannot do without.
     pub fn helper(&self) -> Option<Helper> {
@@ -93,6 +134,7 @@ impl Surroundings {
         let door = Door {
             arguments: self.arguments.clone()?,
             variables: of(|name| !opens_the_vault(name)).collect(),
+            not_unicode: self.not_unicode.clone(),
         };
         let door = Zeroizing::new(serde_json::to_string(&door).ok()?);
         Some(Helper {
@@ -108,6 +150,7 @@ impl Surroundings {
         let door: Door = serde_json::from_str(door.expose()).ok()?;
         Some(Self {
             variables: door.variables,
+            not_unicode: door.not_unicode,
             arguments: Some(door.arguments),
             ..Self::default()
         })
@@ -119,14 +162,10 @@ impl Surroundings {
 struct Door {
     arguments: Vec<String>,
     variables: HashMap<String, String>,
+    not_unicode: Vec<(OsString, OsString)>,
 }
 
-/// The letter has the key.
-fn opens_the_vault(name: &str) -> bool {
-    name.to_ascii_uppercase().starts_with("MCPIPE_PASSPHRASE")
-}
-
-/// What a browser needs to start, a TLS client to reach the world, and we to find our things.
+/// What a TLS client needs to reach the world, and we to find our things. A browser gets all there is in the letter.
 fn is_for_helpers(name: &str) -> bool {
     const NAMES: [&str; 43] = [
         "BROWSER",

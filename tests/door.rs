@@ -92,7 +92,7 @@ async fn bad_input_is_refused_before_anything_is_sent() {
 
     let rows: &[(&[&str], &str)] = &[
         (&[], "<URL>"),
-        (&["nonsense"], "nonsense"),
+        (&["nonsense"], "not a URL"),
         (&["mcp.example.com/mcp"], "not a URL"),
         (&[""], "not a URL"),
         (&["ftp://127.0.0.1/"], "neither https nor http"),
@@ -123,8 +123,8 @@ async fn bad_input_is_refused_before_anything_is_sent() {
         (&[url, "--cache-ttl", "5"], "500ms"),
         (&[url, "--max-message-size", "1"], "--max-message-size"),
         (&[url, "--transport", "pigeon"], "http-first"),
-        (&[url, "not-a-port"], "not-a-port"),
-        (&[url, "4000", "extra"], "extra"),
+        (&[url, "not-a-port"], "argument 2"),
+        (&[url, "4000", "extra"], "argument 3"),
         (&["login"], "<URL>"),
         (&["logout"], "<URL>"),
         (&["status", "--nonsense"], "--nonsense"),

@@ -61,7 +61,7 @@ impl House {
                 };
                 // A person said no, or nobody was there, or somebody meddled.
                 let is_abandoned = matches!(
-                    why,
+                    why.bare(),
                     Cause::Denied { .. } | Cause::TooLate { .. } | Cause::ForeignAnswer { .. }
                 );
                 record.fail(ended, is_abandoned, &self.tried, now);
@@ -99,6 +99,23 @@ impl House {
             let (was, now) = (&entry.issuer, server.issuer());
             tracing::warn!(%was, %now, "the server now names another sign-in service");
         }
+        let is_guess = server.is_assumed();
+        let ended = self.attempt_at(attempt, why, challenge, before, resource, server);
+        Box::pin(ended).await.map_err(|why| match is_guess {
+            true => why.at_a_guess(challenge),
+            false => why,
+        })
+    }
+
+    async fn attempt_at(
+        &self,
+        attempt: &str,
+        why: &Why,
+        challenge: &Challenge,
+        before: Option<Entry>,
+        resource: ProtectedResource,
+        server: AuthorizationServer,
+    ) -> Result<Entry, Cause> {
         // What was asked of another issuer is none of this one's business (SEP-2352).
         let before = before.filter(|entry| entry.issuer == server.issuer());
         let scope = self.scope(challenge, &resource, &server, before.as_ref());

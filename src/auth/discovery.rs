@@ -9,6 +9,7 @@
 use serde_json::{Value, json};
 use url::Url;
 
+use super::guard::Refusal;
 use super::http::{Document, Fault, Http, host_of};
 use super::names::{covers, is_tenant_of, issuer_places, resource_places, same_issuer};
 use super::providers::quirks;
@@ -79,6 +80,7 @@ pub struct AuthorizationServer {
     sends_issuer: bool,
     is_openid: bool,
     offers_dpop: bool,
+    is_assumed: bool,
 }
 
 impl AuthorizationServer {
@@ -137,6 +139,7 @@ impl AuthorizationServer {
             revocation: endpoint("revocation_endpoint").unwrap_or_default(),
             device: endpoint("device_authorization_endpoint").unwrap_or_default(),
             is_openid: document.get("subject_types_supported").is_some(),
+            is_assumed: false,
             offers_dpop: list(DPOP_ALGORITHMS)
                 .is_some_and(|them| them.iter().any(|it| it == ES256)),
             scopes: scopes.map(|all| all.iter().map(String::as_str).collect()),
@@ -225,6 +228,12 @@ impl AuthorizationServer {
         self.sends_issuer
     }
 
+    /// Whether it is a guess: the server has no metadata, and these are the endpoints that revision 2025-03-26 has for
+    /// such servers (basic/authorization, "Fallbacks for Servers without Metadata Discovery").
+    pub fn is_assumed(&self) -> bool {
+        self.is_assumed
+    }
+
     /// Whether it is an OpenID provider.
     pub fn is_openid(&self) -> bool {
         self.is_openid
@@ -238,7 +247,7 @@ pub enum Error {
     #[error("looking for where to sign in: {0}")]
     Http(#[from] Fault),
     /// The resource metadata is about something else (D-04).
-    #[error("the server's metadata is for {found}, not for {wanted}")]
+    #[error("the server's metadata {}, and {wanted} is wanted", names(found))]
     OtherResource {
         /// The URL we were given.
         wanted: String,
@@ -268,11 +277,38 @@ pub enum Error {
         name: &'static str,
     },
     /// The address of an issuer is none.
-    #[error("{0:?} is not the address of an authorization server")]
+    #[error("the name {0:?} is not the address of an authorization server")]
     BadIssuer(String),
     /// It does not say that it knows PKCE (D-09).
     #[error("the authorization server {0} does not say that it supports PKCE (S256)")]
     NoPkce(String),
+}
+
+fn names(found: &str) -> String {
+    match found {
+        "" => "names no resource".to_owned(),
+        found => format!("is for {found}"),
+    }
+}
+
+impl Error {
+    /// What helps, beside signing in anew.
+    pub(super) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::OtherResource { found, .. } if !found.is_empty() => {
+                format!("if that is the server that is meant, configure its address: {found}")
+            }
+            Self::NoMetadata { .. } | Self::BadEndpoint { .. } | Self::BadIssuer(_) => {
+                "--authorization-server URL names another authorization server".to_owned()
+            }
+            Self::NoPkce(_) => "if it supports PKCE all the same, --assume-pkce goes on".to_owned(),
+            Self::Http(Fault::Refused {
+                why: Refusal::Inside,
+                ..
+            }) => "if that network is yours, --allow-private goes there".to_owned(),
+            Self::Http(_) | Self::OtherResource { .. } | Self::OtherIssuer { .. } => return None,
+        })
+    }
 }
 
 /// Asks the resource about itself: at the place the challenge named, else at the well-known ones (D-02). A place the
@@ -357,7 +393,9 @@ pub async fn authorization_server(
     }
     let origin = resource.origin.as_str();
     let Some(document) = find(http, origin).await? else {
-        return AuthorizationServer::checked(http, origin, &assumed(origin));
+        let mut server = AuthorizationServer::checked(http, origin, &assumed(origin))?;
+        server.is_assumed = true;
+        return Ok(server);
     };
     let claimed = text(&document, "issuer").unwrap_or(origin).to_owned();
     let is_here =

@@ -54,7 +54,7 @@ pub enum Error {
     #[error("{0}")]
     IdToken(#[from] workload::Error),
     /// What is held is not an ID token for us from this provider.
-    #[error("{host} gave no ID token for this client")]
+    #[error("the provider at {host} gave no ID token for this client")]
     NotForUs {
         /// The provider.
         host: String,
@@ -74,7 +74,9 @@ pub enum Error {
     #[error("{0}")]
     Refused(tokens::Error),
     /// It gave something else.
-    #[error("{host} answered with something other than a grant for the server: {why}")]
+    #[error(
+        "the provider at {host} answered with something other than a grant for the server: {why}"
+    )]
     NotAGrant {
         /// The provider.
         host: String,

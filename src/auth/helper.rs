@@ -52,8 +52,8 @@ pub struct Opened {
     pub door: Secret,
     /// What to do.
     pub errand: Errand,
-    /// Opens the vault.
-    pub root: Key,
+    /// Opens the vault; `None` if it is still to be made.
+    pub root: Option<Key>,
 }
 
 /// The most a letter may hold, in bytes.
@@ -74,11 +74,15 @@ struct Letter {
     takes_dpop: bool,
     stale: Option<String>,
     old: Option<String>,
-    root: String,
+    root: Option<String>,
 }
 
 /// Starts a helper and gives it its letter.
-pub(super) async fn send(helper: &Helper, errand: &Errand, root: &Key) -> io::Result<Child> {
+pub(super) async fn send(
+    helper: &Helper,
+    errand: &Errand,
+    root: Option<&Key>,
+) -> io::Result<Child> {
     let letter = write(helper, errand, root)?;
     let mut command = Command::new(&helper.program);
     command
@@ -103,7 +107,7 @@ const DETACHED_PROCESS: u32 = 0x8;
 #[cfg(windows)]
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
 
-fn write(helper: &Helper, errand: &Errand, root: &Key) -> io::Result<Zeroizing<String>> {
+fn write(helper: &Helper, errand: &Errand, root: Option<&Key>) -> io::Result<Zeroizing<String>> {
     let letter = Letter {
         version: VERSION.to_owned(),
         door: helper.door.expose().to_owned(),
@@ -114,7 +118,7 @@ fn write(helper: &Helper, errand: &Errand, root: &Key) -> io::Result<Zeroizing<S
         takes_dpop: errand.challenge.takes_dpop,
         stale: errand.stale.as_ref().map(|token| token.expose().to_owned()),
         old: errand.old.clone(),
-        root: encode(root.expose()),
+        root: root.map(|root| encode(root.expose())),
     };
     Ok(Zeroizing::new(serde_json::to_string(&letter)?))
 }
@@ -123,6 +127,10 @@ fn write(helper: &Helper, errand: &Errand, root: &Key) -> io::Result<Zeroizing<S
 pub fn read(text: &str) -> Option<Opened> {
     let letter: Letter = serde_json::from_str(text).ok()?;
     (letter.version == VERSION).then_some(())?;
+    let root = match letter.root {
+        Some(root) => Some(Key::new(decode(&root)?)),
+        None => None,
+    };
     Some(Opened {
         door: Secret::new(letter.door),
         errand: Errand {
@@ -137,7 +145,7 @@ pub fn read(text: &str) -> Option<Opened> {
             stale: letter.stale.map(Secret::new),
             old: letter.old,
         },
-        root: Key::new(decode(&letter.root)?),
+        root,
     })
 }
 
@@ -165,11 +173,11 @@ mod tests {
             stale: Some(Secret::new("canary")),
             old: Some("attempt".to_owned()),
         };
-        let text = write(&helper, &errand, &Key::new([7; 32])).unwrap();
+        let text = write(&helper, &errand, Some(&Key::new([7; 32]))).unwrap();
         let opened = read(&text).unwrap();
         assert_eq!(opened.errand.challenge, errand.challenge);
         assert!(opened.errand.stale.as_ref().unwrap().same_as("canary"));
-        assert!(opened.root.same_as(&[7; 32]));
+        assert!(opened.root.as_ref().unwrap().same_as(&[7; 32]));
         assert!(!format!("{opened:?}").contains("canary"));
         assert!(read(&text.replace(VERSION, "0.0.0-other")).is_none());
     }

@@ -77,7 +77,7 @@ pub enum Document {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {
     /// The address may not be visited; nothing was sent.
-    #[error("{host} may not be visited: {why}")]
+    #[error("the address at {host} may not be visited: {why}")]
     Refused {
         /// Host and port.
         host: String,
@@ -93,7 +93,7 @@ pub enum Fault {
         why: String,
     },
     /// The server is there and cannot answer now: 5xx, 408, 429.
-    #[error("{host} answered HTTP {status}{}", instead(*status))]
+    #[error("the server at {host} answered HTTP {status}{}", instead(*status))]
     Unwell {
         /// Host and port.
         host: String,
@@ -103,7 +103,7 @@ pub enum Fault {
         retry_after: Option<Duration>,
     },
     /// The answer was larger than any sensible one.
-    #[error("{host} sent more than {limit} bytes")]
+    #[error("the server at {host} sent more than {limit} bytes")]
     TooLarge {
         /// Host and port.
         host: String,
@@ -111,7 +111,7 @@ pub enum Fault {
         limit: usize,
     },
     /// It broke the handshake off because of our TLS certificate, or for want of one.
-    #[error("{host} {why}")]
+    #[error("the server at {host} {why}")]
     Unwelcome {
         /// Host and port.
         host: String,

@@ -79,7 +79,7 @@ pub enum Error {
         error: tokens::Error,
     },
     /// The server takes a client, and there is none.
-    #[error("{host} has to be told which client this is")]
+    #[error("the authorization server at {host} has to be told which client this is")]
     NoClient {
         /// The authorization server.
         host: String,
@@ -119,7 +119,7 @@ impl Error {
             return match self {
                 Self::Assertion(error) => Some(error.hint()),
                 Self::Provider(error) => error.hint(resource),
-                _ => Some(
+                Self::Refused { .. } | Self::NoClient { .. } => Some(
                     "say so with --client-id, and --client-key or --client-secret-env".to_owned(),
                 ),
             };
@@ -282,6 +282,24 @@ impl House {
         let named = challenge.resource_metadata.as_deref();
         let resource = discovery::protected_resource(http, &settings.url, named).await?;
         let server = self.server(&resource, before.as_ref()).await?;
+        let is_guess = server.is_assumed();
+        let granted = self.granted_at(why, challenge, before, vouched, resource, server);
+        Box::pin(granted).await.map_err(|why| match is_guess {
+            true => why.at_a_guess(challenge),
+            false => why,
+        })
+    }
+
+    async fn granted_at(
+        &self,
+        why: &Why,
+        challenge: &Challenge,
+        before: Option<Entry>,
+        vouched: Option<&Secret>,
+        resource: ProtectedResource,
+        server: AuthorizationServer,
+    ) -> Result<Entry, Cause> {
+        let settings = &self.settings;
         let before = before.filter(|entry| entry.issuer == server.issuer());
         let client = self.client(&server).await?;
         let challenged = challenge.scope.as_deref().map(Scopes::parse);
@@ -302,7 +320,7 @@ impl House {
         loop {
             let sent = self.resource_parameter(&resource, &server, past.learned());
             let endpoint = Endpoint {
-                http,
+                http: &self.http,
                 url: server.token_endpoint(),
                 client: &client,
                 resource: sent.as_deref(),
@@ -461,7 +479,7 @@ impl House {
 impl Cause {
     /// Whether somebody has said no who would say it again.
     pub(super) fn is_refused_machine(&self) -> bool {
-        match self {
+        match self.bare() {
             Self::Machine(Error::Refused { error, .. }) => {
                 matches!(error, tokens::Error::Refused { .. })
             }

@@ -247,6 +247,21 @@ pub enum Cause {
         /// Whether it may succeed later without anybody doing anything.
         is_passing: bool,
     },
+    /// The server names no way to a credential, and what was tried instead came to nothing.
+    #[error(
+        "{}; a sign-in at its own address was a guess (as revision 2025-03-26 has it), and failed: {why}",
+        if *is_asked {
+            "the server asks for a credential and does not say how to get one"
+        } else {
+            "the server does not say where to sign in"
+        }
+    )]
+    Guessed {
+        /// What became of it.
+        why: Arc<Self>,
+        /// Whether the server has asked for a credential.
+        is_asked: bool,
+    },
     /// The same was refused a moment ago, and is not asked again yet.
     #[error("{0}")]
     Lately(Arc<Self>),
@@ -254,7 +269,9 @@ pub enum Cause {
     #[error("another mcpipe has taken this sign-in over")]
     Superseded,
     /// The user wants tokens that are bound to a key, and they are not to be had.
-    #[error("{host} does not offer DPoP with ES256, and --dpop require takes nothing else")]
+    #[error(
+        "the authorization server at {host} does not offer DPoP with ES256, and --dpop require takes nothing else"
+    )]
     NotBound {
         /// The authorization server.
         host: String,
@@ -342,9 +359,14 @@ impl Error {
         self.why.is_passing()
     }
 
-    /// What a person can do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         self.why.hint(&self.resource)
+    }
+
+    /// The same for a user who has just signed in: not to do that again.
+    pub fn hint_after_login(&self) -> Option<String> {
+        self.why.way_out(&without_query(&self.resource))
     }
 
     /// The error that answers a request that waited for the sign-in.
@@ -356,7 +378,7 @@ impl Error {
             _ => "sign_in_needed",
         };
         let mut trouble = Trouble::new(kind, format!("{}.", capitalised(&self.to_string())));
-        trouble.url = (!self.resource.is_empty()).then(|| self.resource.to_string());
+        trouble.url = (!self.resource.is_empty()).then(|| without_query(&self.resource));
         trouble.hint = self.hint();
         trouble.retryable = self.is_passing()
             || matches!(
@@ -410,7 +432,33 @@ impl Cause {
             | Self::Registration(registration::Error::Http(fault))
             | Self::Tokens(tokens::Error::Failed(fault)) => Some(fault),
             Self::Machine(error) => error.fault(),
+            Self::Guessed { why, .. } => why.fault(),
             _ => None,
+        }
+    }
+
+    /// As it was at an authorization server that is a guess. What the user did there is no guess's fault.
+    pub(super) fn at_a_guess(self, challenge: &Challenge) -> Self {
+        match self {
+            why @ (Self::Leaving
+            | Self::Superseded
+            | Self::Vault(_)
+            | Self::ClientKey(_)
+            | Self::Machine(machine::Error::Assertion(_) | machine::Error::Provider(_))
+            | Self::Braked { .. }
+            | Self::Denied { .. }) => why,
+            why => Self::Guessed {
+                why: Arc::new(why),
+                is_asked: challenge.status != 0,
+            },
+        }
+    }
+
+    /// The cause itself, where it was one at a guess.
+    pub(super) fn bare(&self) -> &Self {
+        match self {
+            Self::Guessed { why, .. } => why.bare(),
+            why => why,
         }
     }
 
@@ -423,37 +471,75 @@ impl Cause {
         }
     }
 
+    /// What the user can do about it: the way out that is known, or signing in anew.
     pub(crate) fn hint(&self, resource: &str) -> Option<String> {
+        let resource = &without_query(resource);
+        let login = || format!("run `mcpipe login {resource}`");
+        match self {
+            Self::Leaving | Self::Vault(_) | Self::Elsewhere { hint: Some(_), .. } => {
+                self.way_out(resource)
+            }
+            Self::Abandoned(why) | Self::Lately(why) => why.hint(resource),
+            // The user's own word opens a window again, whatever ended the last one.
+            Self::Braked {
+                last: Some(why), ..
+            } => why.hint(resource).or_else(|| Some(login())),
+            Self::TooLate { .. } => Some(login()),
+            Self::Rejected { .. } => self
+                .way_out(resource)
+                .map(|check| format!("{check}; if nothing is wrong with them, {}", login())),
+            Self::Tokens(tokens::Error::Failed(http::Fault::Unwell { .. })) => {
+                Some(format!("try again later; if it stays so, {}", login()))
+            }
+            why if why.is_passing() => self.way_out(resource),
+            Self::Machine(_) | Self::ClientKey(_) => self.way_out(resource),
+            _ => self.way_out(resource).or_else(|| Some(login())),
+        }
+    }
+
+    /// The command or flag that helps here, where there is one beside signing in anew.
+    fn way_out(&self, resource: &str) -> Option<String> {
         Some(match self {
             Self::HeaderRefused { .. } => {
                 "check the --header that sets Authorization, or leave it out to sign in with OAuth"
                     .to_owned()
             }
             Self::Vault(error) => return error.hint(),
-            Self::Leaving => return None,
             why if matches!(why.fault(), Some(http::Fault::Unwelcome { .. })) => {
                 crate::remote::tls::Unwelcome::HINT.to_owned()
             }
+            Self::Guessed { why, .. } if matches!(**why, Self::Machine(_)) => {
+                return why.way_out(resource);
+            }
+            Self::Guessed { .. } => {
+                "if it takes a key: `mcpipe vault put NAME` keeps one, and --bearer NAME or --header \
+                 'X-Api-Key: ${vault:NAME}' sends it; if it has an authorization server, \
+                 --authorization-server URL names it"
+                    .to_owned()
+            }
             why if why.is_passing() => return None,
-            Self::Elsewhere {
-                hint: Some(hint), ..
-            } => hint.clone(),
-            Self::Abandoned(why) | Self::Lately(why) => return why.hint(resource),
-            Self::Braked {
+            Self::Elsewhere { hint, .. } => return hint.clone(),
+            Self::Abandoned(why)
+            | Self::Lately(why)
+            | Self::Braked {
                 last: Some(why), ..
-            } => why
-                .hint(resource)
-                .unwrap_or_else(|| format!("run `mcpipe login {resource}`")),
-            Self::Registration(error) => error.hint(resource),
+            } => return why.way_out(resource),
+            Self::Registration(error) => return error.hint(resource),
+            Self::Discovery(error) => return error.hint(),
             Self::Tokens(tokens::Error::NoKey(_)) => {
                 "give the key again with --client-key".to_owned()
             }
             Self::ClientKey(error) => return error.hint(),
             Self::Machine(error) => return error.hint(resource),
-            Self::Rejected { .. } => format!(
-                "check the audience and the scopes: --resource, --scope, --authorize-param; if nothing is wrong with them, \
-                 run `mcpipe login {resource}`"
-            ),
+            Self::Rejected { .. } => {
+                "check the audience and the scopes: --resource, --scope, --authorize-param"
+                    .to_owned()
+            }
+            Self::ScopeRefused { .. } => {
+                "--scope says what to ask for; another --account may be allowed more".to_owned()
+            }
+            Self::TooLate { .. } => "--auth-timeout SECONDS gives the user longer".to_owned(),
+            Self::ForeignEntry => "use the newest mcpipe".to_owned(),
             Self::Listener { .. } => "--callback-port chooses another port".to_owned(),
             Self::NotBound { .. } | Self::Tokens(tokens::Error::Unbound { .. }) => {
                 "leave out --dpop require to take bearer tokens, or have DPoP switched on there"
@@ -462,8 +548,35 @@ impl Cause {
             Self::Tokens(error) if error.is("invalid_dpop_proof") => {
                 "check this machine's clock; --dpop off signs in without proofs".to_owned()
             }
-            _ => format!("run `mcpipe login {resource}`"),
+            why => return why.refusal().and_then(way_out_of).map(str::to_owned),
         })
+    }
+}
+
+/// What helps against a refusal in these words (RFC 6749 section 4.1.2.1 and 5.2, RFC 8707 section 2).
+fn way_out_of((code, description): (&str, Option<&str>)) -> Option<&'static str> {
+    let names_resource = || {
+        let words = description.unwrap_or_default().to_ascii_lowercase();
+        words.contains("resource") || words.contains("audience")
+    };
+    match code {
+        "invalid_scope" => Some("--scope says what to ask for; '' asks for none"),
+        "invalid_target" => Some(RESOURCE),
+        "invalid_request" if names_resource() => Some(RESOURCE),
+        "invalid_client" | "unauthorized_client" => Some(
+            "--client-id names a client that is registered there (and --client-secret-env VAR its secret)",
+        ),
+        _ => None,
+    }
+}
+
+const RESOURCE: &str = "--disable-resource-parameter signs in without naming the server; --resource URI names it otherwise";
+
+/// An address as it may be shown: keys stand in queries.
+fn without_query(address: &str) -> String {
+    match address.split_once('?') {
+        Some((address, _)) => format!("{address}?…"),
+        None => address.to_owned(),
     }
 }
 

@@ -25,7 +25,9 @@ pub enum Error {
     #[error("registering as a client: {0}")]
     Http(#[from] Fault),
     /// It takes no registrations, and there is no other identity.
-    #[error("{host} takes no registrations: a client registered there beforehand is needed")]
+    #[error(
+        "the authorization server at {host} takes no registrations: a client registered there beforehand is needed"
+    )]
     NotOffered {
         /// The authorization server.
         host: String,
@@ -35,7 +37,7 @@ pub enum Error {
         advice: Option<&'static str>,
     },
     /// It said no.
-    #[error("{endpoint} refuses to register this client (HTTP {status}){}", super::said(Some(.words)))]
+    #[error("the registration endpoint {endpoint} refuses this client (HTTP {status}){}", super::said(Some(.words)))]
     Refused {
         /// The registration endpoint, without its query.
         endpoint: String,
@@ -51,7 +53,7 @@ pub enum Error {
         advice: Option<&'static str>,
     },
     /// The client the user brought, or our document, is not accepted there.
-    #[error("{host} does not accept the client {client}: {code}{}", super::said(.description.as_deref()))]
+    #[error("the authorization server at {host} does not accept the client {client}: {code}{}", super::said(.description.as_deref()))]
     NotTaken {
         /// The authorization server.
         host: String,
@@ -75,13 +77,15 @@ pub enum Error {
         now: String,
     },
     /// It said yes without a client id.
-    #[error("{host} registered this client without giving it an id")]
+    #[error("the authorization server at {host} registered this client without giving it an id")]
     NoId {
         /// The registration endpoint's host.
         host: String,
     },
     /// The user's key does not sign in a way the server takes.
-    #[error("{host} takes no signature that the client's key makes ({listed})")]
+    #[error(
+        "the authorization server at {host} takes no signature that the client's key makes ({listed})"
+    )]
     NoAlgorithm {
         /// The authorization server.
         host: String,
@@ -89,13 +93,14 @@ pub enum Error {
         listed: String,
     },
     /// The client metadata address is not one (G-03).
-    #[error("{0:?} cannot be a client id: it has to be an https address with a path")]
+    #[error("the client id {0:?} of --client-metadata-url has to be an https address with a path")]
     BadDocument(String),
 }
 
 impl Error {
-    pub(super) fn hint(&self, resource: &str) -> String {
-        match self {
+    /// What helps, beside signing in anew.
+    pub(super) fn hint(&self, resource: &str) -> Option<String> {
+        Some(match self {
             Self::NotOffered {
                 redirect_uri,
                 advice,
@@ -127,8 +132,8 @@ impl Error {
             Self::Elsewhere { now, .. } => format!(
                 "if it really moved, say so with --authorization-server {now} and with what that one gave you"
             ),
-            _ => format!("run `mcpipe login {resource}`"),
-        }
+            Self::Http(_) | Self::NoId { .. } => return None,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 use url::Url;
 
 use super::assertion::ClientKey;
+use super::browser::Environment;
 use super::dpop::Dpop;
 use super::helper::Helper;
 use super::machine::Grant;
@@ -80,6 +81,8 @@ pub struct Settings {
     pub redirect_uri: Option<String>,
     /// How to show a page to the person.
     pub browser: Browser,
+    /// What the browser finds in its environment.
+    pub browser_environment: Environment,
     /// Sign in with a code on another device, whatever else there is.
     pub device_code: bool,
     /// Whether somebody may be there to sign in at all.
@@ -138,6 +141,7 @@ impl Settings {
             callback_path: None,
             redirect_uri: None,
             browser: Browser::System,
+            browser_environment: Environment::default(),
             device_code: false,
             attended: true,
             auth_timeout: Duration::from_secs(600),
@@ -239,7 +243,7 @@ impl Notice<'_> {
                     .to_owned()
             }
             Self::SignedOut { issuer, resource } => format!(
-                "{issuer} does not renew the sign-in for {resource} any more: run `mcpipe login {resource}`\n"
+                "The sign-in for {resource} is not renewed any more by {issuer}: run `mcpipe login {resource}`\n"
             ),
             Self::SignedIn { host } => format!("Signed in at {host}.\n"),
         }

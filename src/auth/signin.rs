@@ -208,7 +208,12 @@ impl House {
         match window {
             Some(visit) => visit.answer(Page::Again(pending.url().clone())),
             None => {
-                let opened = browser::show(&self.settings.browser, pending.url()).await;
+                let Settings {
+                    browser,
+                    browser_environment,
+                    ..
+                } = &self.settings;
+                let opened = browser::show(browser, browser_environment, pending.url()).await;
                 let shown = Shown {
                     url: pending.url().to_string(),
                     host: server.host(),

@@ -64,7 +64,7 @@ pub enum Error {
     #[error("getting a token: {0}")]
     Failed(#[from] Fault),
     /// It said no (RFC 6749 section 5.2).
-    #[error("{host} refused a token: {code}{}", super::said(.description.as_deref()))]
+    #[error("the token endpoint at {host} refused a token: {code}{}", super::said(.description.as_deref()))]
     Refused {
         /// The token endpoint's host.
         host: String,
@@ -77,13 +77,15 @@ pub enum Error {
     #[error("the client {0} is proved by a key, and no --client-key is given")]
     NoKey(String),
     /// A bearer token came where one bound to our key was asked for, and nothing else is taken.
-    #[error("{host} sent a bearer token in place of one that is bound to our key (DPoP)")]
+    #[error(
+        "the token endpoint at {host} sent a bearer token in place of one that is bound to our key (DPoP)"
+    )]
     Unbound {
         /// The token endpoint's host.
         host: String,
     },
     /// A success that holds no token we can use.
-    #[error("{host} sent tokens that cannot be used: {why}")]
+    #[error("the token endpoint at {host} sent tokens that cannot be used: {why}")]
     Unusable {
         /// The token endpoint's host.
         host: String,

@@ -202,9 +202,7 @@ impl House {
             Err(StoreError::Busy { .. }) => return Ok(None),
             starting => starting?,
         };
-        let Some(root) = self.vault.root().await? else {
-            return Ok(None);
-        };
+        let root = self.vault.root().await?;
         let stale = match why {
             Why::Challenged { stale, .. } => stale.as_ref().map(|stale| stale.token.clone()),
             Why::Due | Why::Told(_) => None,
@@ -214,7 +212,7 @@ impl House {
             stale,
             old: old.clone(),
         };
-        let child = helper::send(helper, &errand, &root)
+        let child = helper::send(helper, &errand, root.as_ref())
             .await
             .map_err(Cause::Helper)?;
         tracing::debug!(id = child.id(), "a helper does the sign-in");

@@ -521,5 +521,6 @@ pub(super) fn still_challenged(challenge: &Challenge) -> Trouble {
             "sign_in_needed",
             "The server keeps refusing the credentials it asked for.",
         )
+        .hint("Check what is asked for: --scope, --resource; `mcpipe login` with the server's address signs in anew.")
     }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::units::descriptor;
+
 /// How the vault opens.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Vault")]
@@ -13,8 +15,8 @@ pub struct VaultArgs {
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
     /// Reads it from an inherited file descriptor
-    #[arg(long, value_name = "N")]
-    pub passphrase_fd: Option<i32>,
+    #[arg(long, value_name = "N", value_parser = descriptor)]
+    pub passphrase_fd: Option<u32>,
     /// Reads it from a command's output (no shell)
     #[arg(long, value_name = "COMMAND")]
     pub passphrase_command: Option<String>,

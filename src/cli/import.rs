@@ -2,7 +2,7 @@
 
 use clap::{Args, CommandFactory as _, ValueEnum};
 
-use super::{Asked, BridgeArgs, LogArgs, NetworkArgs, SignInArgs, VaultArgs};
+use super::{Asked, BridgeArgs, LogArgs, NetworkArgs, SignInArgs, Unread, VaultArgs};
 
 /// `mcpipe import`.
 #[derive(Debug, Args)]
@@ -84,8 +84,8 @@ impl CompatArgs {
 /// passed over, flags of ours that are not its own among them, and a value flag at the end counts for nothing.
 ///
 /// # Errors
-/// clap's: a value it cannot take.
-pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, clap::Error> {
+/// A value that a flag cannot take.
+pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, Unread> {
     let command = Asked::command();
     let known = |name: &str| {
         command.get_arguments().any(|argument| {
@@ -177,7 +177,7 @@ mod tests {
         );
         let sign_in = &read.target.sign_in;
         assert_eq!(read.target.url.as_deref(), Some("https://a.example/mcp"));
-        assert_eq!(read.port, Some(3334));
+        assert_eq!(read.callback_port(), Some(3334));
         assert_eq!(sign_in.callback_host.as_deref(), Some("127.0.0.1"));
         assert_eq!(sign_in.callback_path.as_deref(), Some("/cb"));
         assert_eq!(sign_in.resource.as_deref(), Some("https://r.example/"));
@@ -190,6 +190,6 @@ mod tests {
     fn what_it_does_not_know_is_passed_over() {
         let read = bridge("https://a.example/mcp --foo bar --baz 17 x y");
         assert_eq!(read.target.url.as_deref(), Some("https://a.example/mcp"));
-        assert_eq!(read.port, None);
+        assert_eq!(read.callback_port(), None);
     }
 }

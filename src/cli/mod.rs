@@ -7,6 +7,7 @@
 mod common;
 mod grants;
 pub mod import;
+mod mistake;
 mod network;
 mod sign_in;
 mod speaking;
@@ -16,14 +17,15 @@ mod vault;
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use common::{LogArgs, LogFormat, VaultArgs};
 pub use grants::{GrantArgs, KeyArgs};
+pub use mistake::{Mistake, TORN, Unread};
 pub use network::NetworkArgs;
 pub use sign_in::{DpopArg, SignInArgs};
 pub use speaking::{ProtocolArg, SpeakingArgs, TransportArg};
+pub use units::Port;
 pub use vault::{
     Common, Cost, ExportArgs, ExportPassphraseArgs, ImportArgs, InitArgs, NameArgs,
     NewPassphraseArgs, Opens, PasswdArgs, ProtectArgs, PutArgs, ShowArgs, SlotAddArgs, SlotArgs,
@@ -87,8 +89,8 @@ pub struct BridgeArgs {
     #[command(flatten)]
     pub target: TargetArgs,
     /// Fixed port for the sign-in's redirect (as --callback-port)
-    #[arg(value_name = "CALLBACK_PORT", help_heading = None)]
-    pub port: Option<u16>,
+    #[arg(value_name = "CALLBACK_PORT", value_parser = units::optional_port, help_heading = None)]
+    pub port: Option<Port>,
     /// How to speak.
     #[command(flatten)]
     pub speaking: SpeakingArgs,
@@ -98,10 +100,15 @@ pub struct BridgeArgs {
 }
 
 impl BridgeArgs {
+    /// The port of the sign-in's redirect, wherever it was given.
+    pub fn callback_port(&self) -> Option<u16> {
+        let behind_url = self.port.and_then(|Port(port)| port);
+        self.target.sign_in.callback_port.or(behind_url)
+    }
+
     /// The target, with the port that mcp-remote takes as its second word.
     pub fn into_target(mut self) -> TargetArgs {
-        let port = self.target.sign_in.callback_port.or(self.port);
-        self.target.sign_in.callback_port = port;
+        self.target.sign_in.callback_port = self.callback_port();
         self.target
     }
 }
@@ -201,20 +208,24 @@ impl Asked {
     }
 }
 
-/// Reads the command line. `--help`, `--version` and mistakes come back as clap's error, which knows what to print
-/// and whether it is a failure.
+/// Reads the command line.
 ///
 /// # Errors
-/// As said.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
+/// It asks for help or the version, or cannot be understood.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, Unread> {
+    let words: Vec<OsString> = args.into_iter().collect();
     let command = variables::named(Asked::command());
-    let asked = Asked::from_arg_matches(&command.try_get_matches_from(args)?)?;
+    let asked = command
+        .clone()
+        .try_get_matches_from(&words)
+        .and_then(|matches| Asked::from_arg_matches(&matches))
+        .map_err(|error| Unread::of(error, &command, &words))?;
     // Not clap's `conflicts_with`, to which MCPIPE_SILENT=0 is --silent too.
     match asked.log() {
-        Some(log) if log.verbose && log.silent => {
-            let opposites = "--verbose and --silent are opposites";
-            Err(Asked::command().error(ErrorKind::ArgumentConflict, opposites))
-        }
+        Some(log) if log.verbose && log.silent => Err(Unread::Mistake(Mistake::new(
+            "--verbose and --silent are opposites",
+            "leave one of them out",
+        ))),
         _ => Ok(asked),
     }
 }
@@ -223,7 +234,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Er
 mod tests {
     use super::*;
 
-    fn asked(words: &str) -> Result<Asked, clap::Error> {
+    fn asked(words: &str) -> Result<Asked, Unread> {
         parse(
             std::iter::once("mcpipe")
                 .chain(words.split_whitespace())
@@ -256,7 +267,7 @@ mod tests {
             bridge.bridge.target.url.as_deref(),
             Some("https://a.example/mcp")
         );
-        assert_eq!(bridge.bridge.port, Some(4000));
+        assert_eq!(bridge.bridge.callback_port(), Some(4000));
         assert_eq!(bridge.bridge.target.network.headers, ["A:b", "B:c"]);
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::units::seconds;
+use super::units::{bytes, seconds};
 
 /// Headers, TLS, timeouts.
 #[derive(Clone, Debug, Default, Args)]
@@ -58,6 +58,6 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, env = "MCPIPE_BODY_TIMEOUT")]
     pub body_timeout: f64,
     /// The largest message taken from either side
-    #[arg(long, value_name = "BYTES", default_value = "134217728", value_parser = clap::value_parser!(u64).range(1024..), env = "MCPIPE_MAX_MESSAGE_SIZE")]
+    #[arg(long, value_name = "BYTES", default_value = "134217728", value_parser = bytes, env = "MCPIPE_MAX_MESSAGE_SIZE")]
     pub max_message_size: u64,
 }

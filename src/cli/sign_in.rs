@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::grants::GrantArgs;
-use super::units::seconds;
+use super::units::{port, seconds};
 use crate::auth::Dpop;
 
 /// Who we are at the authorization server, and how a person signs in.
@@ -104,7 +104,7 @@ pub struct SignInArgs {
     #[arg(long, env = "MCPIPE_DEVICE_CODE")]
     pub device_code: bool,
     /// Listens for the redirect on this port
-    #[arg(long, value_name = "PORT", env = "MCPIPE_CALLBACK_PORT")]
+    #[arg(long, value_name = "PORT", value_parser = port, env = "MCPIPE_CALLBACK_PORT")]
     pub callback_port: Option<u16>,
     /// Names this host in the redirect address
     #[arg(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::units::{duration, seconds};
+use super::units::{duration, in_flight, seconds};
 use crate::era::{Protocol, Transport};
 
 /// How the bridge speaks, waits and leaves.
@@ -30,7 +30,7 @@ pub struct SpeakingArgs {
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, env = "MCPIPE_CALL_TIMEOUT")]
     pub call_timeout: f64,
     /// Requests at the server at once; more wait their turn
-    #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u32).range(1..=4096), env = "MCPIPE_MAX_IN_FLIGHT")]
+    #[arg(long, value_name = "N", default_value = "512", value_parser = in_flight, env = "MCPIPE_MAX_IN_FLIGHT")]
     pub max_in_flight: u32,
     /// Lets everything wait for a sign-in, even `initialize`, instead of answering the host meanwhile
     #[arg(long, env = "MCPIPE_WAIT_FOR_LOGIN")]

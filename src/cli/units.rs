@@ -1,17 +1,76 @@
 //! Times and switches as they are typed.
 
+use std::fmt;
+use std::ops::RangeBounds;
 use std::time::Duration;
 
+/// What a flag takes, where something else was typed. Says nothing of what that was.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Expected(pub(super) &'static str);
+
+impl fmt::Display for Expected {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Expected {}
+
+/// The port that mcp-remote takes behind the URL. Hosts fill it in from a setting, and an empty word is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port(pub Option<u16>);
+
+pub(super) fn optional_port(text: &str) -> Result<Port, Expected> {
+    match text.trim() {
+        "" => Ok(Port(None)),
+        text => port(text).map(|port| Port(Some(port))),
+    }
+}
+
+pub(super) fn port(text: &str) -> Result<u16, Expected> {
+    text.parse()
+        .map_err(|_| Expected("a port: a number up to 65535"))
+}
+
+pub(super) fn bytes(text: &str) -> Result<u64, Expected> {
+    number(text, 1024.., "a number of bytes, 1024 at least")
+}
+
+pub(super) fn in_flight(text: &str) -> Result<u32, Expected> {
+    number(text, 1..=4096, "a number from 1 to 4096")
+}
+
+pub(super) fn descriptor(text: &str) -> Result<u32, Expected> {
+    number(
+        text,
+        3..,
+        "the number of an inherited file descriptor, 3 at least",
+    )
+}
+
+fn number<T: std::str::FromStr + PartialOrd>(
+    text: &str,
+    range: impl RangeBounds<T>,
+    expected: &'static str,
+) -> Result<T, Expected> {
+    text.parse()
+        .ok()
+        .filter(|number| range.contains(number))
+        .ok_or(Expected(expected))
+}
+
 /// Up to ten years: anything longer is a typing mistake, and `Duration` cannot hold everything `f64` can.
-pub(super) fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, Expected> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=315_360_000.0).contains(&seconds) => Ok(seconds),
-        _ => Err("not a number of seconds".into()),
+        _ => Err(Expected("a number of seconds, such as 30 or 0.5")),
     }
 }
 
 /// A whole number with its unit, up to a day: what is older than that is not a list of what there is.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, Expected> {
+    const EXPECTED: Expected =
+        Expected("a whole number and its unit: 500ms, 30s, 2m or 1h, at most 24h");
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number = text.strip_suffix(unit).unwrap_or_default();
     let millis = match unit {
@@ -19,7 +78,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         "s" => 1000,
         "m" => 60 * 1000,
         "h" => 3600 * 1000,
-        _ => return Err("write a whole number and its unit: 500ms, 30s, 2m or 1h".into()),
+        _ => return Err(EXPECTED),
     };
     let whole = number
         .parse::<u64>()
@@ -27,17 +86,18 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .and_then(|n| n.checked_mul(millis));
     match whole.map(Duration::from_millis) {
         Some(duration) if duration <= Duration::from_secs(24 * 3600) => Ok(duration),
-        _ if number.is_empty() => Err(format!("how many? write 30{unit}")),
-        _ => Err("at most 24h".into()),
+        _ => Err(EXPECTED),
     }
 }
 
 /// What a variable says of a switch. Empty is off, as for a variable that a container sets to nothing.
-pub(super) fn switch(text: &str) -> Result<bool, String> {
+pub(super) fn switch(text: &str) -> Result<bool, Expected> {
     match text.trim().to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "y" | "on" => Ok(true),
         "" | "0" | "false" | "no" | "n" | "off" => Ok(false),
-        _ => Err("its variable takes 1, true, yes or on; or 0, false, no, off or nothing".into()),
+        _ => Err(Expected(
+            "1, true, yes or on; or 0, false, no, off or nothing",
+        )),
     }
 }
 

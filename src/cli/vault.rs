@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::units::{Expected, descriptor};
 use super::{LogArgs, VaultArgs};
 
 /// What to do with the vault.
@@ -115,7 +116,7 @@ pub struct NewPassphraseArgs {
     #[arg(long, value_name = "FILE")]
     pub new_passphrase_file: Option<PathBuf>,
     /// Reads it from an inherited file descriptor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = descriptor)]
     pub new_passphrase_fd: Option<u32>,
     /// Reads it from a command's output (no shell)
     #[arg(long, value_name = "COMMAND")]
@@ -206,7 +207,7 @@ pub struct ExportPassphraseArgs {
     #[arg(long, value_name = "FILE")]
     pub export_passphrase_file: Option<PathBuf>,
     /// Reads it from an inherited file descriptor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = descriptor)]
     pub export_passphrase_fd: Option<u32>,
     /// Reads it from a command's output (no shell)
     #[arg(long, value_name = "COMMAND")]
@@ -326,7 +327,7 @@ impl VaultCommand {
 }
 
 /// A number and its unit, seconds if there is none; at most a year.
-fn time(text: &str) -> Result<Duration, String> {
+fn time(text: &str) -> Result<Duration, Expected> {
     const YEAR: u64 = 365 * 24 * 3600;
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text.strip_prefix(digits) {
@@ -338,7 +339,7 @@ fn time(text: &str) -> Result<Duration, String> {
     };
     match digits.parse::<u64>().map(|number| number.checked_mul(unit)) {
         Ok(Some(seconds @ 1..=YEAR)) => Ok(Duration::from_secs(seconds)),
-        _ => Err("write a time such as 30m, 8h or 7d, at most a year".into()),
+        _ => Err(Expected("a time such as 30m, 8h or 7d, at most a year")),
     }
 }
 

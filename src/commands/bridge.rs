@@ -8,12 +8,13 @@ use serde_json::Value;
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
-use super::on_stderr;
+use super::announced_on;
 use super::secrets::Secrets;
 use crate::auth::Authorizer;
 use crate::bridge::{self, Parts, Stop};
 use crate::cli::BridgeArgs;
 use crate::ledger::Ledger;
+use crate::logging::Output;
 use crate::recorder::Recorder;
 use crate::remote::Remote;
 use crate::remote::https::Https;
@@ -41,8 +42,12 @@ const NONE: &str = "none";
 ///
 /// # Errors
 /// Wrong settings. What happens later is told to the host, not returned.
-pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Failure> {
-    args.target.sign_in.callback_port = args.target.sign_in.callback_port.or(args.port);
+pub async fn run(
+    mut args: BridgeArgs,
+    around: &Surroundings,
+    stderr: &Output,
+) -> Result<(), Failure> {
+    args.target.sign_in.callback_port = args.callback_port();
     let mut target = settings::target(&args.target, around)?;
     if target.is_secret_typed {
         tracing::warn!(
@@ -58,7 +63,13 @@ pub async fn run(mut args: BridgeArgs, around: &Surroundings) -> Result<(), Fail
         settings::vault(&args.target.vault, around, false)?
     };
     let vault = Arc::new(vault);
-    let authorizer = Arc::new(authorizer(&args, &target, Arc::clone(&vault), around)?);
+    let authorizer = Arc::new(authorizer(
+        &args,
+        &target,
+        Arc::clone(&vault),
+        around,
+        stderr,
+    )?);
     let secrets = Secrets::default();
     target.https.late = secrets.fetch(&vault, &target);
     let recorder = args.speaking.record.as_deref().map(recorder).transpose()?;
@@ -112,6 +123,7 @@ fn authorizer(
     target: &Target,
     vault: Arc<Vault>,
     around: &Surroundings,
+    stderr: &Output,
 ) -> Result<Authorizer, Failure> {
     if target.brings_authorization {
         return Ok(Authorizer::off());
@@ -122,7 +134,7 @@ fn authorizer(
         &target_args.network,
         &target_args.sign_in,
         around,
-        on_stderr(),
+        announced_on(stderr),
     )?;
     // The host may leave before the person has signed in.
     settings.helper = around.helper();

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::auth::helper::{self, LONGEST_LETTER};
 use crate::auth::{Announce, Authorizer};
-use crate::cli::{self, Command, TargetArgs};
-use crate::logging;
-use crate::report::{Failure, Kind};
+use crate::cli::{self, Command, TargetArgs, Unread};
+use crate::logging::{self, LAST_LINES, Output};
+use crate::report::Failure;
 use crate::settings;
 use crate::surroundings::Surroundings;
 
@@ -20,7 +20,7 @@ const LAST_PAGE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// A letter that is none of ours, or a sign-in that did not end well.
-pub async fn run(around: &Surroundings) -> Result<(), Failure> {
+pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> {
     // Whoever ends the sender's session or process group does not mean us.
     #[cfg(unix)]
     let _ = rustix::process::setsid();
@@ -32,24 +32,28 @@ pub async fn run(around: &Surroundings) -> Result<(), Failure> {
     let letter = helper::read(&text).ok_or_else(stranger)?;
     let around = around.of_the_sender(&letter.door).ok_or_else(stranger)?;
     let args = target(&around)?;
-    logging::install(&args.log, around.get("MCPIPE_LOG"), false)?;
+    let log = logging::install(&args.log, around.get("MCPIPE_LOG"), false, stderr)?;
     let target = settings::target(&args, &around)?;
     let announce = Announce::nowhere();
     let settings = settings::sign_in(&target, &args.network, &args.sign_in, &around, announce)?;
-    let vault = settings::opened_vault(&around, letter.root)?;
+    let vault = settings::opened_vault(&around, letter.root);
     let http = settings::sign_in_http(target.tls, &settings, target.https.proxies);
     let authorizer = Authorizer::new(settings, vault.into(), http);
     let done = authorizer.sign_in_for_others(letter.errand).await;
     // Those who wait have their tokens; only a browser may still come, and come again.
     authorizer.last_visits().await;
     authorizer.settle(LAST_PAGE).await;
+    log.drain(LAST_LINES);
     done.map_err(Failure::from)
 }
 
 /// The sender's arguments, as far as they matter here: its headers are for the remote only.
 fn target(around: &Surroundings) -> Result<TargetArgs, Failure> {
     let arguments = around.arguments.iter().flatten().map(OsString::from);
-    let asked = cli::parse(arguments).map_err(|error| Failure::new(Kind::Usage, error))?;
+    let asked = cli::parse(arguments).map_err(|unread| match unread {
+        Unread::Mistake(mistake) => mistake.into(),
+        Unread::Shown(_) => stranger(),
+    })?;
     let mut args = match asked.command {
         None => asked.bridge.into_target(),
         Some(Command::Login(args)) => *args,

@@ -1,6 +1,6 @@
 //! `mcpipe login`: signs in now, whatever is held, and stores what comes of it.
 
-use std::io::{self, BufRead as _, Write as _};
+use std::io::{self, BufRead as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -13,9 +13,10 @@ use crate::auth::entry::Granted;
 use crate::auth::{self, Announce, Authorizer, Cause, Error, Notice, Pasted, kept};
 use crate::cli::TargetArgs;
 use crate::frame::{Frame, Id};
+use crate::logging::Output;
 use crate::remote::https::Https;
 use crate::remote::{Answer, Fault, Outgoing, Remote as _, Verb};
-use crate::report::{Failure, Kind};
+use crate::report::{Failure, Kind, NETWORK};
 use crate::settings::{self, Surroundings};
 use crate::static_secret;
 
@@ -39,8 +40,8 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
         let error = "a sign-in that is kept in memory only ends with this command";
         return Err(Failure::usage(error).hint("leave out --vault none"));
     }
-    // Whatever opens the vault is asked for before a person is sent anywhere.
-    vault.root().await?;
+    // Whatever opens the vault is asked for before the user is sent anywhere.
+    vault.open_or_conceive().await?;
     if !target.templates.is_empty() {
         let origin = settings::origin(&target.https.url);
         let now = settings::now();
@@ -53,12 +54,12 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
     let resource = settings.canonical_resource();
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
-    let challenge = challenge(&remote).await;
+    let greeting = greeting(&remote).await;
     if command.is_some_and(|command| command.has_authorization()) {
         let error = "the Authorization that --header-command brings replaces signing in";
         return Err(Failure::usage(error).hint("leave that command out to sign in"));
     }
-    let challenge = challenge.map_err(|fault| {
+    let greeting = greeting.map_err(|fault| {
         let hint = fault.trouble().hint.unwrap_or_default();
         let kind = match fault {
             Fault::NoHeaders(_) => Kind::Failed,
@@ -68,11 +69,11 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
     })?;
     let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
     let credential = authorizer
-        .login(&challenge.clone().unwrap_or_default())
+        .login(&greeting.challenge().unwrap_or_default())
         .await;
     authorizer.page_seen().await;
     authorizer.settle(std::time::Duration::from_secs(5)).await;
-    match (credential, challenge) {
+    match (credential, greeting) {
         (Ok(_), _) => {
             let kept = kept::status(&vault).await?;
             let kept = kept
@@ -99,8 +100,8 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
             };
             print(&format!("Signed in to {resource}.\n{lasting}"))
         }
-        (Err(error), None) => Err(unasked(error)),
-        (Err(error), Some(_)) => Err(error.into()),
+        (Err(error), Greeting::Challenged(_)) => Err(after_login(error)),
+        (Err(error), greeting) => Err(unasked(error, &greeting)),
     }
 }
 
@@ -110,8 +111,9 @@ fn take_pasted(settings: &mut auth::Settings) {
     let (typed, lines) = mpsc::channel(1);
     let typed = Mutex::new(Some(typed));
     settings.pasted = Some(Pasted::new(lines));
+    let stderr = Output::direct(io::stderr());
     settings.announce = Announce::new(move |notice| {
-        say(&notice.text());
+        stderr.say(&notice.text());
         let Notice::Visit {
             user_code: None, ..
         } = notice
@@ -120,14 +122,10 @@ fn take_pasted(settings: &mut auth::Settings) {
         };
         let typed = typed.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(typed) = typed {
-            say("If the browser cannot come back here, paste the address it ends at:\n");
+            stderr.say("If the browser cannot come back here, paste the address it ends at:\n");
             thread::spawn(move || read_lines(&typed));
         }
     });
-}
-
-fn say(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Ends with the input, or when nobody wants more; a read that is under way is abandoned with the process.
@@ -140,8 +138,31 @@ fn read_lines(typed: &mpsc::Sender<String>) {
     }
 }
 
-/// What the server says to a request without a credential, if it minds.
+/// What the server says to a request without a credential.
+enum Greeting {
+    /// It wants one.
+    Challenged(Challenge),
+    /// It minds, and says nothing of credentials.
+    Refused(u16),
+    /// It does not mind.
+    Answered,
+}
+
+impl Greeting {
+    fn challenge(&self) -> Option<Challenge> {
+        match self {
+            Self::Challenged(challenge) => Some(challenge.clone()),
+            Self::Refused(_) | Self::Answered => None,
+        }
+    }
+}
+
+/// What the server wants of a request without a credential, if it wants one.
 pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
+    Ok(greeting(remote).await?.challenge())
+}
+
+async fn greeting(remote: &Https) -> Result<Greeting, Fault> {
     let params = r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"mcpipe","version":"0"}}"#;
     let initialize = Frame::request(&Id::ours(1), "initialize", Some(params));
     let headers = HeaderMap::new();
@@ -152,24 +173,44 @@ pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault
         credential: None,
     };
     match remote.send(outgoing).await {
-        Ok(Answer::Challenged(challenge)) => Ok(Some(challenge)),
-        // Some servers let everybody say `initialize`, and some of them speak another era; neither says anything about
+        Ok(Answer::Challenged(challenge)) => Ok(Greeting::Challenged(challenge)),
+        Ok(Answer::Refused(refusal)) => Ok(Greeting::Refused(refusal.status)),
+        // Some servers let every client say `initialize`, and some of them speak another era; neither says anything about
         // signing in.
-        Ok(_) | Err(Fault::NotMcp { .. } | Fault::TooLarge { .. }) => Ok(None),
+        Ok(_) | Err(Fault::NotMcp { .. } | Fault::TooLarge { .. }) => Ok(Greeting::Answered),
         Err(fault) => Err(fault),
     }
 }
 
+/// A sign-in that failed; what to do next is not to sign in, which is what the user has just done.
+fn after_login(error: Error) -> Failure {
+    let hint = error.hint_after_login();
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None if failure.kind == Kind::Network => failure.hint(NETWORK),
+        None => Failure {
+            hint: None,
+            ..failure
+        },
+    }
+}
+
 /// A sign-in that failed on a server that never asked for one.
-fn unasked(error: Error) -> Failure {
-    let needless = "this server answers without a sign-in; perhaps none is needed";
+fn unasked(error: Error, greeting: &Greeting) -> Failure {
+    let needless = match greeting {
+        Greeting::Refused(status) => {
+            format!("this server asked for no sign-in: it answered HTTP {status}")
+        }
+        _ => "this server answers without a sign-in; perhaps none is needed".to_owned(),
+    };
     // Where nobody takes sign-ins, that is why; what somebody has refused is worth its own hint.
     let is_nowhere =
         error.is_passing() || matches!(error.cause(), Cause::Registration(_) | Cause::Discovery(_));
-    let failure = Failure::from(error);
+    let failure = after_login(error);
     let hint = match &failure.hint {
         Some(hint) if !is_nowhere => format!("{hint}; and {needless}"),
-        _ => needless.to_owned(),
+        _ => needless,
     };
     failure.hint(hint)
 }

@@ -17,7 +17,7 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
     let vault = settings::vault(&args.vault, around, around.is_terminal)?;
     let places = match &args.url {
         Some(url) => {
-            settings::address(url, args.network.allow_http)?;
+            settings::address(url, settings::SERVER, args.network.allow_http)?;
             vec![(url.clone(), args.account.clone())]
         }
         None => kept::places(&vault).await?,

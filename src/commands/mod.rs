@@ -13,13 +13,18 @@ pub mod vault;
 use std::io::{self, Write as _};
 
 use crate::auth::{Announce, Notice};
+use crate::logging::Output;
 use crate::report::{Failure, Kind};
 
-/// Where to sign in goes straight to stderr, whatever the log is set to: without it nobody can go on.
+/// Says where to sign in on stderr, whatever the log is set to: without it no user can go on.
 fn on_stderr() -> Announce {
-    Announce::new(|notice: &Notice<'_>| {
-        let _ = io::stderr().write_all(notice.text().as_bytes());
-    })
+    announced_on(&Output::direct(io::stderr()))
+}
+
+/// As [`on_stderr`], where stderr is written to in this way.
+fn announced_on(stderr: &Output) -> Announce {
+    let stderr = stderr.clone();
+    Announce::new(move |notice: &Notice<'_>| stderr.say(&notice.text()))
 }
 
 /// Prints what a command found. A reader that has left is no failure.

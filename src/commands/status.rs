@@ -22,9 +22,10 @@ pub async fn run(args: &StatusArgs, around: &Surroundings) -> Result<(), Failure
     let vault = settings::vault(&args.vault, around, around.is_terminal)?;
     let mut kept = kept::status(&vault).await?;
     if let Some(url) = &args.url {
-        let wanted = settings::address(url, true)?;
+        let wanted = settings::address(url, settings::SERVER, true)?;
         kept.retain(|kept| {
-            settings::address(&kept.resource, true).is_ok_and(|resource| resource == wanted)
+            settings::address(&kept.resource, settings::SERVER, true)
+                .is_ok_and(|resource| resource == wanted)
         });
     }
     kept.sort_by(|a, b| (&a.resource, &a.account).cmp(&(&b.resource, &b.account)));

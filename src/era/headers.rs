@@ -332,13 +332,14 @@ impl Tools {
                 }
                 Err(reason) => {
                     self.by_name.remove(&name);
-                    tracing::warn!(tool = ?name, %reason, "a tool is hidden: its headers cannot be told");
                     page.hidden.push((name.clone(), reason));
                 }
             }
             page.names.push(name);
         }
-        if !page.hidden.is_empty() {
+        if let Some((tool, reason)) = page.hidden.first() {
+            let tools = page.hidden.len();
+            tracing::warn!(tools, first = ?tool, %reason, "tools are hidden: their headers cannot be told");
             let shown = format!("[{}]", shown.join(","));
             result.set("tools", shown);
             page.without_hidden = Some(result.text());

@@ -45,7 +45,7 @@ pub enum Error {
     #[error("it names no server")]
     NoUrl,
     /// The first word is no address.
-    #[error("`{0}` is not a URL")]
+    #[error("{0} is not a URL")]
     NotUrl(String),
     /// A header file.
     #[error("cannot read the header file {}", path.display())]
@@ -81,7 +81,14 @@ pub fn read(
     let url = rest.first().copied().filter(|url| !url.is_empty());
     let url = url.ok_or(Error::NoUrl)?;
     if Url::parse(url).is_err() {
-        return Err(Error::NotUrl(crate::frame::printable(url, 200)));
+        return Err(Error::NotUrl(match crate::words::may_be_secret(url) {
+            true => "what stands in the place of the server's address".to_owned(),
+            // Keys stand in queries.
+            false => {
+                let url = url.split('?').next().unwrap_or_default();
+                format!("`{}`", crate::frame::printable(url, 200))
+            }
+        }));
     }
     let resource = value("--resource").map(trimmed);
     let omits_resource = has("--disable-resource-parameter") || resource == Some("");

@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 use tokio::time::{self, Instant};
 
 use super::coding::{self, Pieces};
-use super::fields::{head, media_types, retry_after};
+use super::fields::{asks_for_a_token, head, media_types, retry_after};
 use super::https::Https;
 use super::reading::Label;
 use super::{Answer, Fault, Head, Outgoing, Refusal, Verb};
@@ -86,6 +86,7 @@ impl Https {
     ) -> Refusal {
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), (self.settings().now)());
+        let asks_for_a_token = status == 403 && asks_for_a_token(response.headers());
         let owed = match outgoing.verb {
             Verb::Post(frame) => frame.id().filter(|_| frame.is_request()),
             _ => None,
@@ -112,6 +113,7 @@ impl Https {
             frame,
             text: without_mark(&text).chars().take(MAX_WORDS).collect(),
             retry_after,
+            asks_for_a_token,
             ..Refusal::default()
         }
     }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName};
 
 use super::Head;
@@ -74,9 +74,15 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 
 /// The user's headers without those that would contradict what is said or how it is framed.
 pub(super) fn passed_on(mut headers: HeaderMap) -> HeaderMap {
-    let names: Vec<_> = headers.keys().cloned().collect();
-    for name in names.iter().filter(|name| is_ours(name)) {
-        tracing::warn!(%name, "a header of the user's that mcpipe sets itself is passed over");
+    let ours: Vec<_> = headers
+        .keys()
+        .filter(|name| is_ours(name))
+        .cloned()
+        .collect();
+    if !ours.is_empty() {
+        tracing::warn!(names = ?ours, "headers of the user's that mcpipe sets itself are passed over");
+    }
+    for name in ours {
         headers.remove(name);
     }
     headers
@@ -102,6 +108,16 @@ fn is_ours(name: &HeaderName) -> bool {
                 | "transfer-encoding"
                 | "upgrade"
         )
+}
+
+/// Whether one of the challenges is for a token (RFC 6750 section 3, RFC 9449 section 7.1).
+pub(super) fn asks_for_a_token(headers: &HeaderMap) -> bool {
+    headers.get_all(WWW_AUTHENTICATE).iter().any(|field| {
+        let scheme = field.to_str().unwrap_or_default().split(' ').next();
+        scheme.is_some_and(|scheme| {
+            scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop")
+        })
+    })
 }
 
 #[cfg(test)]

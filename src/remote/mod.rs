@@ -90,13 +90,15 @@ pub struct Refusal {
     pub status: u16,
     /// The JSON-RPC message in the body, if there was one.
     pub frame: Option<Frame>,
-    /// The start of a body that is not JSON-RPC, as text, for rules that look at wording (N-08). At most 2 KiB, never
-    /// shown to the host as it is.
+    /// The start of a body that is not JSON-RPC, as text, for rules that look at wording. At most 2 KiB, never shown to the
+    /// host as it is.
     pub text: String,
     /// `Retry-After`, seconds or date, as a time from now.
     pub retry_after: Option<Duration>,
     /// The address a redirect named that was not followed, without its query.
     pub redirect: Option<String>,
+    /// A 403 came with a challenge for tokens: another credential may do (RFC 6750 section 3).
+    pub asks_for_a_token: bool,
 }
 
 /// Why an exchange did not bring an answer.
@@ -143,7 +145,7 @@ pub enum Fault {
         patience: Duration,
     },
     /// A response that is not MCP: HTML, an unreadable body, a message that is none.
-    #[error("{host} answered with something that is not MCP: {why}")]
+    #[error("the server at {host} answered with something that is not MCP: {why}")]
     NotMcp {
         /// Host and port.
         host: String,
@@ -151,7 +153,7 @@ pub enum Fault {
         why: String,
     },
     /// The server broke the handshake off because of our TLS certificate, or for want of one; nothing was processed.
-    #[error("{host} {why}")]
+    #[error("the server at {host} {why}")]
     Unwelcome {
         /// Host and port.
         host: String,
@@ -173,13 +175,15 @@ pub enum Fault {
     #[error("the server refuses the Authorization header it is given (HTTP {})", .0.status)]
     HeaderRefused(Challenge),
     /// It wants another nonce in each proof that our token is ours, however often; the token itself it has not judged.
-    #[error("{host} takes no proof for the token (DPoP): each time it asks for another nonce")]
+    #[error(
+        "the server at {host} takes no proof for the token (DPoP): each time it asks for another nonce"
+    )]
     Unproven {
         /// Host and port.
         host: String,
     },
     /// A body or an event over `--max-message-size`.
-    #[error("{host} sent a message of more than {limit} bytes")]
+    #[error("the server at {host} sent a message of more than {limit} bytes")]
     TooLarge {
         /// Host and port.
         host: String,

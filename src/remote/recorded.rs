@@ -141,12 +141,15 @@ fn said(x: Exchange, answer: &Answer) -> Entry {
             text,
             retry_after,
             redirect,
+            asks_for_a_token,
         }) => {
             let after =
                 retry_after.map(|after| ("retry-after".into(), Some(after.as_secs().to_string())));
             let target = redirect.clone();
             let target = target.map(|target| ("location".into(), Some(target)));
-            let headers = after.into_iter().chain(target).collect();
+            let challenge = ("www-authenticate".into(), Some("Bearer".into()));
+            let challenge = asks_for_a_token.then_some(challenge);
+            let headers = after.into_iter().chain(target).chain(challenge).collect();
             let body = match frame {
                 Some(frame) => Body::Json(frame.text().into()),
                 None => Body::Text(text.clone()),

@@ -15,6 +15,7 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::watch;
 
+use super::fields::asks_for_a_token;
 use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
 use crate::auth::challenge::Challenge;
 use crate::frame::{Malformed, Parsed};
@@ -190,6 +191,7 @@ impl Exchange {
                         .and_then(|after| after.parse().ok())
                         .map(Duration::from_secs),
                     redirect: field("location").map(str::to_owned),
+                    asks_for_a_token: status == 403 && asks_for_a_token(&fields),
                 }))
             }
         }

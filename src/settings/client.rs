@@ -99,7 +99,7 @@ impl Identity {
 pub(super) fn secret(
     file: &Option<PathBuf>,
     variable: &Option<String>,
-    flag: &str,
+    flag: &'static str,
     around: &Surroundings,
 ) -> Result<Option<Secret>, Error> {
     if let Some(path) = file {
@@ -114,11 +114,8 @@ pub(super) fn secret(
     let Some(variable) = variable else {
         return Ok(None);
     };
-    let unset = || Error::Unset {
-        header: flag.to_owned(),
-        variable: variable.clone(),
-    };
-    Ok(Some(Secret::new(around.get(variable).ok_or_else(unset)?)))
+    let value = around.get(variable).ok_or(Error::UnsetFor(flag))?;
+    Ok(Some(Secret::new(value)))
 }
 
 /// JSON, or `@` and the file it is in.

@@ -86,7 +86,8 @@ pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
         None | Some("issuer") => Audience::Issuer,
         Some("token-endpoint") => Audience::TokenEndpoint,
         // To the letter: whoever checks it compares text.
-        Some(url) => address(url, true).map(|_| Audience::Fixed(url.to_owned()))?,
+        Some(url) => address(url, "--client-assertion-audience", true)
+            .map(|_| Audience::Fixed(url.to_owned()))?,
     };
     let reference = given
         .strip_prefix("${")
@@ -206,7 +207,7 @@ pub(super) fn grant(
         }
         endpoint => endpoint
             .as_deref()
-            .map(|url| address(url, allow_http))
+            .map(|url| address(url, "--token-endpoint", allow_http))
             .transpose()?,
     };
     Ok((grant, endpoint))
@@ -224,9 +225,11 @@ fn provider(
     let endpoint = given.idp_token_endpoint.as_deref();
     let (file, variable) = (&given.idp_client_secret_file, &given.idp_client_secret_env);
     Ok(Provider {
-        issuer: address(issuer, allow_http)?,
+        issuer: address(issuer, "--idp-issuer", allow_http)?,
         name: issuer.to_owned(),
-        token_endpoint: endpoint.map(|url| address(url, allow_http)).transpose()?,
+        token_endpoint: endpoint
+            .map(|url| address(url, "--idp-token-endpoint", allow_http))
+            .transpose()?,
         client_id,
         client_secret: secret(file, variable, "--idp-client-secret-env", around)?,
         id_token: given.idp_id_token.clone(),

@@ -106,15 +106,23 @@ fn expand(header: &str, value: &str, around: &Surroundings) -> Result<Vec<Part>,
             parts.push(Part::Secret(secret.to_owned()));
             continue;
         }
-        let unset = || Error::Unset {
-            header: header.to_owned(),
-            variable: crate::frame::printable(name, 100),
+        let unset = || match is_variable(name) {
+            true => Error::Unset {
+                header: header.to_owned(),
+                variable: name.to_owned(),
+            },
+            false => Error::NotVariable(header.to_owned()),
         };
         text.push_str(around.variables.get(name).ok_or_else(unset)?);
     }
     text.push_str(rest);
     parts.push(Part::Text(text));
     Ok(parts)
+}
+
+/// A name as variables have it; anything else is perhaps the value itself.
+fn is_variable(name: &str) -> bool {
+    name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// As [`expand`], where the vault has no part.

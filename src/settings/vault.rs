@@ -1,5 +1,6 @@
 //! How the vault opens: flags first, then the environment, then the user's configuration file.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use super::Surroundings;
@@ -16,7 +17,7 @@ use crate::store::{Place, Unlock, Vault};
 /// terminal; the bridge never asks, because the host may be using the terminal.
 ///
 /// # Errors
-/// There is nowhere to keep anything; `mcpipe.toml` is not right.
+/// `mcpipe.toml` was read, and is not right.
 pub fn vault(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Result<Vault, Failure> {
     vault_at_cost(args, around, may_ask, Cost::Default)
 }
@@ -35,17 +36,24 @@ pub fn vault_at_cost(
         return Ok(Vault::in_memory());
     }
     let loose = is_loose(around);
-    let commands = match config::path(around.get("MCPIPE_HOME").map(Path::new)) {
-        Ok(path) => config::key_commands(&path, loose)?,
-        Err(_) => None,
+    let path = config::path(around.get("MCPIPE_HOME").map(Path::new));
+    let read = path.map_or(Ok(None), |path| config::key_commands(&path, loose));
+    let (commands, unread) = match read.map_err(config::Error::unread) {
+        Ok(commands) => (commands, None),
+        Err(Ok(error)) => {
+            tracing::warn!(error = %said(&error), "mcpipe.toml is passed over");
+            (None, Some(error))
+        }
+        Err(Err(error)) => return Err(error.into()),
     };
     let credential = around
         .get("CREDENTIALS_DIRECTORY")
         .map(|directory| Path::new(directory).join("mcpipe-vault-key"));
     let unlock = Unlock {
-        passphrase: sources(args, around, may_ask)?,
+        passphrase: sources(args, around, may_ask),
         loose,
         commands,
+        unread: unread.map(Into::into),
         credential,
         kdf: match cost {
             Cost::Default => Kdf::DEFAULT,
@@ -53,27 +61,31 @@ pub fn vault_at_cost(
         },
         ..Unlock::default()
     };
-    Ok(Vault::on_disk(place(around)?, unlock))
+    Ok(Vault::on_disk(place(around), unlock))
 }
 
-/// The vault, with the key that another process of ours has opened it with.
-///
-/// # Errors
-/// There is nowhere to keep anything.
-pub fn opened_vault(around: &Surroundings, root: Key) -> Result<Vault, Failure> {
+/// An error and its causes on one line.
+fn said(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", said(cause)),
+        None => error.to_string(),
+    }
+}
+
+/// The vault, with the key that another process of ours has opened it with; without one if it is still to be made.
+pub fn opened_vault(around: &Surroundings, root: Option<Key>) -> Vault {
     let unlock = Unlock {
         loose: is_loose(around),
-        root: Some(root),
+        root,
         ..Unlock::default()
     };
-    Ok(Vault::on_disk(place(around)?, unlock))
+    Vault::on_disk(place(around), unlock)
 }
 
-fn place(around: &Surroundings) -> Result<Place, Failure> {
+/// Where the vault is. That there is nowhere to keep anything is an error once there is something to keep.
+fn place(around: &Surroundings) -> Place {
     let home = around.get("MCPIPE_HOME").map(Path::new);
-    Place::new(home).map_err(|error| {
-        Failure::usage(error).hint("set MCPIPE_HOME to a directory of yours, or use --vault none")
-    })
+    Place::new(home).unwrap_or_else(|_| Place::nowhere())
 }
 
 fn is_loose(around: &Surroundings) -> bool {
@@ -81,41 +93,27 @@ fn is_loose(around: &Surroundings) -> bool {
 }
 
 /// Whatever a flag says counts before anything in the environment.
-fn sources(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Result<Sources, Failure> {
-    let descriptor = match args.passphrase_fd.map(u32::try_from) {
-        Some(Ok(descriptor)) => Some(descriptor),
-        Some(Err(error)) => {
-            return Err(Failure::usage(error).hint("--passphrase-fd takes 3 or above"));
-        }
-        None => None,
-    };
+fn sources(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Sources {
     let flags = Sources {
         file: args.passphrase_file.clone(),
-        descriptor,
+        descriptor: args.passphrase_fd,
         command: args.passphrase_command.clone(),
         terminal: terminal(may_ask),
         ..Sources::default()
     };
     if flags.is_given() {
-        return Ok(flags);
+        return flags;
     }
-    Ok(Sources {
+    Sources {
         environment: around.get("MCPIPE_PASSPHRASE").map(Secret::new),
         environment_file: around.get("MCPIPE_PASSPHRASE_FILE").map(PathBuf::from),
         command: around.get("MCPIPE_PASSPHRASE_COMMAND").map(str::to_owned),
         ..flags
-    })
+    }
 }
 
 /// Where the present passphrase comes from, for what needs it even if something else opens the vault.
-///
-/// # Errors
-/// A descriptor that is none.
-pub fn passphrases(
-    args: &VaultArgs,
-    around: &Surroundings,
-    may_ask: bool,
-) -> Result<Sources, Failure> {
+pub fn passphrases(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Sources {
     sources(args, around, may_ask)
 }
 
@@ -157,7 +155,7 @@ mod tests {
             ("MCPIPE_PASSPHRASE_FILE", "/file"),
             ("MCPIPE_PASSPHRASE_COMMAND", "command"),
         ]);
-        let bare = sources(&VaultArgs::default(), &around, false).unwrap();
+        let bare = sources(&VaultArgs::default(), &around, false);
         assert!(bare.environment.is_some() && bare.environment_file.is_some());
         assert!(bare.file.is_none() && bare.command.is_some());
         for flag in [
@@ -170,7 +168,7 @@ mod tests {
                 ..VaultArgs::default()
             },
         ] {
-            let flagged = sources(&flag, &around, false).unwrap();
+            let flagged = sources(&flag, &around, false);
             assert!(flagged.environment.is_none() && flagged.environment_file.is_none());
             assert_ne!(flagged.command.as_deref(), Some("command"));
         }

@@ -1,6 +1,7 @@
 //! Why the vault did not do as asked, and what the person can do about it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{agent, envelope, file, key_command, passphrase};
 
@@ -101,6 +102,9 @@ pub enum Error {
     /// Another program did not give or keep a key.
     #[error(transparent)]
     KeyCommand(#[from] key_command::Error),
+    /// Its key command is not known.
+    #[error("mcpipe.toml, which says what opens the vault, cannot be used")]
+    Unread(#[source] Arc<file::Error>),
     /// The unlock agent.
     #[error(transparent)]
     Agent(#[from] agent::Error),
@@ -192,6 +196,7 @@ impl Error {
             Self::KeyCommand(_) => "run the program by hand to see what it says",
             Self::Agent(error) => return error.hint(),
             Self::File(error) => return error.hint(),
+            Self::Unread(error) => return error.hint(),
             Self::InMemory | Self::Stale | Self::Passphrase(_) | Self::Random(_) | Self::CutOff => {
                 return None;
             }

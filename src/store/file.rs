@@ -25,7 +25,7 @@ use super::system;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No `MCPIPE_HOME`, and the system names no directory for the user's data.
-    #[error("this user has no home directory; set MCPIPE_HOME")]
+    #[error("this user has no home directory to keep anything in")]
     NoPlace,
     /// A symbolic link where a file should be.
     #[error("{0} is a symbolic link, which is not followed")]
@@ -83,6 +83,9 @@ pub enum Error {
     },
 }
 
+/// What is done to the directories in which everything is kept.
+pub(super) const MAKE: &str = "make the directory";
+
 impl Error {
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
@@ -104,6 +107,17 @@ impl Error {
             Self::NoLocks { .. } => {
                 Some("set MCPIPE_HOME to a directory on a local disk".to_owned())
             }
+            Self::Io {
+                doing: "open",
+                source,
+                ..
+            } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("make it readable, or set MCPIPE_HOME to a directory of yours".to_owned())
+            }
+            Self::NoPlace | Self::Io { doing: MAKE, .. } => Some(
+                "set MCPIPE_HOME to a directory of yours, or keep nothing with --vault none"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -134,7 +148,7 @@ impl Private {
     pub fn open(path: &Path, loose: bool) -> Result<Option<Self>, Error> {
         let file = match system::open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if is_absence(&error) => return Ok(None),
             Err(error) if system::is_symlink(&error) => return Err(Error::Symlink(path.into())),
             Err(error) => return Err(Error::io("open", path)(error)),
         };
@@ -193,6 +207,12 @@ impl Private {
         }
         Ok(bytes)
     }
+}
+
+/// Whether nothing can be there: a file, and a home directory that is `/dev/null`, has nothing below it.
+fn is_absence(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 /// The text of a configuration file that decides what is run: not believed if somebody else can write it, unless `loose`.
@@ -310,6 +330,25 @@ fn put_in_place(unfinished: &Path, path: &Path) -> Result<(), Error> {
         let _ = fs::remove_file(unfinished);
         Error::io("replace", path)(error)
     })
+}
+
+/// Makes a directory for the user alone, and those above it that are missing. One of the user's own that is open to others
+/// is closed; where that cannot be done it stays as it is.
+///
+/// # Errors
+/// The system's.
+pub fn private_directory(path: &Path) -> io::Result<()> {
+    system::create_directory(path)?;
+    system::make_private(path);
+    Ok(())
+}
+
+/// Opens the file of a lock, made if there is none, for the user alone.
+///
+/// # Errors
+/// The system's.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    system::open_lock(path)
 }
 
 /// Removes what writers that died left beside `path`. Every writer works under the vault's lock, so for whoever holds

@@ -244,15 +244,27 @@ impl Vault {
         }
     }
 
-    /// The root key, to be handed to another process of ours over a pipe; `None` in memory. Makes the vault if there is
-    /// none.
+    /// Opens the vault, or sees that one can be made; asks for the passphrase in either case. Makes no vault, which would
+    /// be left behind if there is never anything to keep.
+    ///
+    /// # Errors
+    /// As [`Vault::put`].
+    pub async fn open_or_conceive(&self) -> Result<(), Error> {
+        match &self.0 {
+            Keeping::Memory(_) => Ok(()),
+            Keeping::Disk(disk) => aside(disk, Disk::open_or_conceive).await,
+        }
+    }
+
+    /// The root key, to be handed to another process of ours over a pipe; `None` in memory, and where that process can
+    /// make the vault itself because a key file will open it.
     ///
     /// # Errors
     /// As [`Vault::put`].
     pub async fn root(&self) -> Result<Option<primitives::Key>, Error> {
         match &self.0 {
             Keeping::Memory(_) => Ok(None),
-            Keeping::Disk(disk) => aside(disk, Disk::root).await.map(Some),
+            Keeping::Disk(disk) => aside(disk, Disk::root).await,
         }
     }
 

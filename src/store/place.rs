@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf, absolute};
 
-use super::file::Error;
+use super::file::{Error, MAKE};
 use super::primitives::digest;
 use super::system;
 
@@ -46,6 +46,22 @@ impl Place {
             key_directory: state,
             chosen: false,
         })
+    }
+
+    /// No place at all: nothing is found there, and nothing can be kept.
+    pub fn nowhere() -> Self {
+        // Nothing can be below it. It is looked at, and never made.
+        let directory = PathBuf::from("/dev/null/mcpipe");
+        Self {
+            key_directory: directory.clone(),
+            runtime_directory: directory.clone(),
+            directory,
+            chosen: false,
+        }
+    }
+
+    fn is_nowhere(&self) -> bool {
+        self.directory == Self::nowhere().directory
     }
 
     /// Everything about it on one line, for a process that has no environment to work it out from.
@@ -138,7 +154,10 @@ impl Place {
     /// # Errors
     /// [`Error::Owner`], [`Error::WritableDirectory`], or the system's.
     pub fn prepare(&self, loose: bool) -> Result<(), Error> {
-        prepare(&self.directory, self.chosen, loose)
+        match self.is_nowhere() {
+            true => Err(Error::NoPlace),
+            false => prepare(&self.directory, self.chosen, loose),
+        }
     }
 
     /// As [`Place::prepare`], for the machine key's.
@@ -146,7 +165,10 @@ impl Place {
     /// # Errors
     /// As [`Place::prepare`].
     pub fn prepare_key(&self, loose: bool) -> Result<(), Error> {
-        prepare(&self.key_directory, false, loose)
+        match self.is_nowhere() {
+            true => Err(Error::NoPlace),
+            false => prepare(&self.key_directory, false, loose),
+        }
     }
 
     /// As [`Place::prepare`], for the agent's socket.
@@ -154,12 +176,15 @@ impl Place {
     /// # Errors
     /// As [`Place::prepare`].
     pub fn prepare_runtime(&self) -> Result<(), Error> {
-        prepare(&self.runtime_directory, false, false)
+        match self.is_nowhere() {
+            true => Err(Error::NoPlace),
+            false => prepare(&self.runtime_directory, false, false),
+        }
     }
 }
 
 fn prepare(directory: &Path, chosen: bool, loose: bool) -> Result<(), Error> {
-    system::create_directory(directory).map_err(Error::io("create", directory))?;
+    system::create_directory(directory).map_err(Error::io(MAKE, directory))?;
     if loose {
         return Ok(());
     }

@@ -32,7 +32,26 @@ mod on {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let options = options.mode(0o600).custom_flags(flags.bits().cast_signed());
-        options.open(path)
+        let file = options.open(path)?;
+        // One that an earlier version made.
+        close_to_others(&file, 0o600);
+        Ok(file)
+    }
+
+    pub(in crate::store) fn make_private(directory: &Path) {
+        if let Ok(directory) = File::open(directory) {
+            close_to_others(&directory, 0o700);
+        }
+    }
+
+    /// Best effort, and only what is the user's own.
+    fn close_to_others(file: &File, mode: u32) {
+        let is_open_to_others = file.metadata().is_ok_and(|found| {
+            found.mode() & OTHERS != 0 && found.uid() == rustix::process::geteuid().as_raw()
+        });
+        if is_open_to_others {
+            let _ = file.set_permissions(Permissions::from_mode(mode));
+        }
     }
 
     pub(in crate::store) fn is_symlink(error: &io::Error) -> bool {
@@ -155,6 +174,8 @@ mod on {
         let options = options.read(true).write(true).create(true).truncate(false);
         options.open(path)
     }
+
+    pub(in crate::store) fn make_private(_: &Path) {}
 
     pub(in crate::store) fn is_symlink(_: &io::Error) -> bool {
         false

@@ -1,1 +1,33 @@
 //! Stderr, arguments, files and browsers of the machine that mcpipe runs on.
+
+mod arguments; // words in wrong places: what was expected is said, and no word repeated
+mod browser; // gets all of the caller's environment, except what opens the vault
+mod files; // homes that cannot be looked at, and what is made below them
+mod stderr; // unread, closed, full: the bridge goes on
+
+use crate::support::authority::Authority;
+use crate::support::remote::{Reply, Server, ordinary};
+
+/// A server that takes the tokens of this authorization server, and no request without one.
+pub(super) async fn protected_by(authority: &Authority) -> Server {
+    let issuer = authority.clone();
+    let server = Server::that(move |ask| {
+        if let Some(document) = issuer.metadata_of(ask) {
+            return document;
+        }
+        let shown = ask.header("authorization").unwrap_or_default();
+        let mut good = issuer.access_tokens().into_iter();
+        if good.any(|token| shown == format!("Bearer {token}")) {
+            return ordinary(ask);
+        }
+        let metadata = format!(
+            "Bearer resource_metadata=\"http://{}/.well-known/oauth-protected-resource/mcp\"",
+            ask.header("host").unwrap()
+        );
+        Reply::status(401).with("WWW-Authenticate", &metadata)
+    })
+    .await;
+    let resource = server.url();
+    authority.turn(|knobs| knobs.resource = Some(resource));
+    server
+}

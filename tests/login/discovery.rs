@@ -192,7 +192,10 @@ async fn metadata_for_another_resource_stops_everything() {
             .await
             .unwrap_err();
         assert!(
-            error.to_string().contains("metadata is for"),
+            error.to_string().contains(match other.as_str() {
+                "" => "metadata names no resource",
+                _ => "metadata is for",
+            }),
             "{other}: {error}"
         );
         assert!(world.authority.seen().is_empty(), "{other}");

@@ -52,6 +52,8 @@ pub(crate) struct Process {
     stdout: Option<Lines<BufReader<ChildStdout>>>,
     stderr: JoinHandle<()>,
     said: watch::Sender<String>,
+    /// Until then its stderr is open and unread.
+    heard: watch::Sender<bool>,
     _home: Option<TempDir>,
 }
 
@@ -81,6 +83,20 @@ impl Process {
 
     /// Starts it with this `MCPIPE_HOME`.
     pub(crate) fn start_in(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let host = Self::start_unheard_in(home, arguments, variables);
+        host.hear();
+        host
+    }
+
+    /// Starts it and leaves its stderr unread, as some hosts do.
+    pub(crate) fn start_unheard(arguments: &[&str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut host = Self::start_unheard_in(home.path(), arguments, &[]);
+        host._home = Some(home);
+        host
+    }
+
+    fn start_unheard_in(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mcpipe"))
             .args(arguments)
             .env_clear()
@@ -96,19 +112,24 @@ impl Process {
             .unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
         let said = watch::Sender::new(String::new());
-        let heard = said.clone();
-        let stderr = TaskTracker::new().spawn(async move {
-            let mut line = Vec::new();
-            while errors.read_until(b'\n', &mut line).await.unwrap_or(0) > 0 {
-                heard.send_modify(|said| said.push_str(&String::from_utf8_lossy(&line)));
-                line.clear();
-            }
-        });
+        let heard = watch::Sender::new(false);
+        let stderr = {
+            let (said, mut heard) = (said.clone(), heard.subscribe());
+            TaskTracker::new().spawn(async move {
+                let _ = heard.wait_for(|heard| *heard).await;
+                let mut line = Vec::new();
+                while errors.read_until(b'\n', &mut line).await.unwrap_or(0) > 0 {
+                    said.send_modify(|said| said.push_str(&String::from_utf8_lossy(&line)));
+                    line.clear();
+                }
+            })
+        };
         Self {
             stdin: child.stdin.take(),
             stdout: child.stdout.take().map(|out| BufReader::new(out).lines()),
             stderr,
             said,
+            heard,
             child,
             _home: None,
         }
@@ -164,6 +185,16 @@ impl Process {
         found.expect("it says so in good time").unwrap();
     }
 
+    /// Reads its stderr from now on.
+    pub(crate) fn hear(&self) {
+        self.heard.send_replace(true);
+    }
+
+    /// Closes our end of its stderr.
+    pub(crate) fn shut_stderr(&self) {
+        self.stderr.abort();
+    }
+
     /// Closes stdin.
     pub(crate) fn close(&mut self) {
         self.stdin = None;
@@ -195,7 +226,9 @@ impl Process {
         });
         let status = status.await.expect("an end in good time");
         let took = begun.elapsed();
-        self.stderr.await.unwrap();
+        // What was left unread is read now; what was shut is gone.
+        self.heard.send_replace(true);
+        let _ = self.stderr.await;
         let stderr = self.said.borrow().clone();
         Left {
             status,

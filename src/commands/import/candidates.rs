@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cli::import::{ImportArgs, as_bridge};
-use crate::cli::{LogArgs, NetworkArgs, SignInArgs, TargetArgs, VaultArgs};
+use crate::cli::{LogArgs, NetworkArgs, SignInArgs, TargetArgs, Unread, VaultArgs};
 use crate::frame::printable;
 use crate::migrate::clients::{self, Server};
 use crate::migrate::command::{self, Invocation};
@@ -204,10 +204,9 @@ fn typed(args: ImportArgs) -> Result<(Invocation, TargetArgs), Failure> {
 /// A command line of mcp-remote that the user typed after `--`: it means what it meant to mcp-remote.
 fn copied(words: &[String], users: &ImportArgs) -> Result<(Invocation, TargetArgs), String> {
     let asked = command::read(words, &places::read_header_file).map_err(|why| why.to_string())?;
-    let bridge = as_bridge(words).map_err(|why| {
-        let text = why.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        printable(first.trim_start_matches("error: "), 200)
+    let bridge = as_bridge(words).map_err(|why| match why {
+        Unread::Mistake(mistake) => mistake.to_string(),
+        Unread::Shown(_) => "it only asks for help or the version".to_owned(),
     })?;
     let (theirs, mut sign_in) = (bridge.target.network, bridge.target.sign_in);
     let network = NetworkArgs {

@@ -23,7 +23,7 @@ pub(super) async fn put(args: &PutArgs, around: &Surroundings) -> Result<(), Fai
     static_secret::check_name(&args.name)?;
     let origin = match &args.origin {
         // Plain http is refused or allowed where the secret is used.
-        Some(url) => Some(settings::origin(&settings::address(url, true)?)),
+        Some(url) => Some(settings::origin(&settings::address(url, "--for", true)?)),
         None => None,
     };
     let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;

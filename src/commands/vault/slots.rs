@@ -170,7 +170,7 @@ pub(super) async fn rotate(args: &SlotRotateArgs, around: &Surroundings) -> Resu
 
 pub(super) async fn rekey(common: &Common, around: &Surroundings) -> Result<(), Failure> {
     let vault = settings::vault(&common.vault, around, around.is_terminal)?;
-    let passphrases = settings::passphrases(&common.vault, around, around.is_terminal)?;
+    let passphrases = settings::passphrases(&common.vault, around, around.is_terminal);
     let entries = vault.rekey(passphrases).await?;
     print(&format!(
         "The vault has a new root key; {} encrypted again.\n",

@@ -11,8 +11,7 @@ fn refused(status: u16, body: &str) -> Arrival {
         status,
         frame: Frame::parse(body).ok(),
         text: body.to_owned(),
-        retry_after: None,
-        redirect: None,
+        ..Refusal::default()
     })
 }
 

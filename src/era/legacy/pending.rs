@@ -116,6 +116,9 @@ pub(in crate::era) fn refusal_trouble(refusal: &Refusal) -> Trouble {
     }
     let hint = match refusal.status {
         404 => "Check the address.",
+        403 if refusal.asks_for_a_token => {
+            "Run `mcpipe login` with this server's address, as a user who may do this; --scope asks for more."
+        }
         403 => "The server does not allow this.",
         429 | 503 => "Try again later.",
         _ => "",

@@ -50,6 +50,8 @@ struct State {
     /// There was a passphrase in the environment, and it has done its work.
     forgotten: bool,
     opened: Option<Opened>,
+    /// A vault that is still to be made, and what it opens with.
+    unborn: Option<(Contents, Keys)>,
     /// The newest generation seen, and of which vault.
     seen: Option<(String, u64)>,
 }
@@ -74,6 +76,7 @@ impl Disk {
                 handed,
                 forgotten: false,
                 opened: None,
+                unborn: None,
                 seen: None,
             }),
         }
@@ -154,12 +157,48 @@ impl Disk {
         self.change(|contents, _| Ok(contents.remove(name)))
     }
 
-    /// The root key, for another process of ours. Makes the vault if there is none.
-    pub(super) fn root(&self) -> Result<Key, Error> {
-        if let Some(opened) = self.look(&mut self.state())? {
-            return Ok(opened.keys.root().clone());
+    /// The root key, for another process of ours. `None` if there is no vault yet and a key file will open it: then the
+    /// other process makes it, once there is something to keep. One with a passphrase is made here.
+    pub(super) fn root(&self) -> Result<Option<Key>, Error> {
+        {
+            let mut state = self.state();
+            if let Some(opened) = self.look(&mut state)? {
+                return Ok(Some(opened.keys.root().clone()));
+            }
+            if self.unborn(&mut state)?.0.slots.is_empty() {
+                // The other process has no user to say it to.
+                self.warn_of_key_file();
+                return Ok(None);
+            }
         }
-        self.change(|_, keys| Ok(keys.root().clone()))
+        self.change(|_, keys| Ok(Some(keys.root().clone())))
+    }
+
+    fn warn_of_key_file(&self) {
+        tracing::warn!(
+            vault = %self.place.vault().display(),
+            key = %self.place.key().display(),
+            "credentials are stored encrypted; their key is protected by file permissions only"
+        );
+    }
+
+    /// Opens the vault, or sees that one can be made, and asks for the passphrase in either case. Makes none.
+    pub(super) fn open_or_conceive(&self) -> Result<(), Error> {
+        let mut state = self.state();
+        if self.look(&mut state)?.is_none() {
+            self.place.prepare(self.loose())?;
+            self.unborn(&mut state)?;
+        }
+        Ok(())
+    }
+
+    /// The vault that would be made, conceived once: a passphrase is asked for once.
+    fn unborn(&self, state: &mut State) -> Result<(Contents, Keys), Error> {
+        if let Some(unborn) = &state.unborn {
+            return Ok(unborn.clone());
+        }
+        let unborn = self.conceive(state)?;
+        Ok(state.unborn.insert(unborn).clone())
     }
 
     pub(super) fn note(&self, name: &str) -> Result<Option<String>, Error> {
@@ -232,7 +271,7 @@ impl Disk {
         // Whatever takes long or asks somebody happens before the lock is taken.
         let unborn = match self.look(&mut state)? {
             Some(_) => None,
-            None => Some(self.conceive(&state)?),
+            None => Some(self.unborn(&mut state)?),
         };
         self.place.prepare(self.loose())?;
         let _lock = self.lock()?;
@@ -244,7 +283,7 @@ impl Disk {
         let (mut contents, mut keys) = match (found, unborn) {
             (Some(found), _) => found,
             (None, Some(unborn)) => unborn,
-            (None, None) => self.conceive(&state)?,
+            (None, None) => self.unborn(&mut state)?,
         };
         let edited = edit(&mut contents, &mut keys)?;
         if contents.is_rekey_due() {
@@ -259,6 +298,7 @@ impl Disk {
         let stamp = file::replace(&self.place.vault(), &file)?;
         self.raise_anchor(&contents);
 
+        state.unborn = None;
         state.seen = Some((contents.vault_id().to_owned(), contents.generation()));
         state.opened = Some(Opened {
             stamp,
@@ -267,11 +307,7 @@ impl Disk {
             keys,
         });
         if asks_nobody {
-            tracing::warn!(
-                vault = %self.place.vault().display(),
-                key = %self.place.key().display(),
-                "credentials are stored encrypted; their key is protected by file permissions only"
-            );
+            self.warn_of_key_file();
         } else if is_new {
             state.forget();
         }

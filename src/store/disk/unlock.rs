@@ -5,6 +5,7 @@
 //! agent's key is believed if the whole file authenticates under it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct Unlock {
     pub loose: bool,
     /// The key commands of `mcpipe.toml`.
     pub commands: Option<Configured>,
+    /// Why `mcpipe.toml` could not be looked at: said where its key command is what opens the vault.
+    pub unread: Option<Arc<file::Error>>,
     /// A file with a raw key that the service manager hands in (`$CREDENTIALS_DIRECTORY/mcpipe-vault-key`).
     pub credential: Option<PathBuf>,
     /// The root key, from another process of ours that has opened the vault. Tried before anybody is asked.
@@ -62,6 +65,7 @@ impl Default for Unlock {
             kdf: Kdf::DEFAULT,
             loose: false,
             commands: None,
+            unread: None,
             credential: None,
             root: None,
             agent: true,
@@ -229,6 +233,9 @@ impl Disk {
     ) -> Result<KeyCommand, Error> {
         let sealed = self.place.sealed_key(slot_id);
         let commands = self.unlock.commands.as_ref();
+        if let (With::Command, Some(why)) = (with, &self.unlock.unread) {
+            return Err(Error::Unread(Arc::clone(why)));
+        }
         let is_root = system::is_root();
         Ok(KeyCommand::new(
             with, vault_id, slot_id, &sealed, is_root, commands,
