@@ -4,19 +4,20 @@
 //! to read or write it ever troubles the bridge: the next start learns again. Members this version does not know are
 //! kept. Learning is reading and writing whole, so bridges that learn at once take turns.
 
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::store::file;
+use crate::store::file::{self, Lock, Private};
 
 /// A file longer than this, in bytes, is none of ours: a start does not wait for it to be read.
-const MAX_SIZE: u64 = 1024 * 1024;
+const MAX_SIZE: usize = 1024 * 1024;
 
 /// Where the facts about one server are.
 #[derive(Clone, Debug)]
@@ -60,7 +61,8 @@ impl Facts {
         self.read().remove(name)
     }
 
-    /// Remembers it, or forgets it where `value` is null. Blocks for one small write, and not at all when nothing is new.
+    /// Remembers it, or forgets it where `value` is null. Blocks for one small write, and for a fifth of a second where another
+    /// process holds the lock: for threads that may.
     pub fn learn(&self, name: &str, value: Value) {
         let Some(path) = &self.path else { return };
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,24 +81,51 @@ impl Facts {
 
     fn read(&self) -> Map<String, Value> {
         let text = self.path.as_ref().and_then(|path| {
-            let mut text = Vec::new();
-            let file = File::open(path).ok()?;
-            file.take(MAX_SIZE + 1).read_to_end(&mut text).ok()?;
-            (text.len() as u64 <= MAX_SIZE).then_some(text)
+            let mut file = Private::open(path, true).ok()??;
+            file.read(MAX_SIZE).ok()
         });
         text.and_then(|text| serde_json::from_slice(&text).ok())
             .unwrap_or_default()
     }
 }
 
-/// Keeps other processes from learning for as long as it is held. Blocks while one of them does.
-fn others_wait(path: &Path) -> io::Result<File> {
+/// Keeps other processes from learning for as long as it is held. Waits a moment for one of them that does, and no longer:
+/// each takes milliseconds, and who holds the lock for more than that may hold it for ever.
+fn others_wait(path: &Path) -> Result<Lock, Unlocked> {
     let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
     make_private(folder)?;
-    // One for all servers: learning is rare and short, and the folder does not fill with locks.
-    let lock = file::open_lock(&folder.join("lock"))?;
-    lock.lock()?;
-    Ok(lock)
+    let mut waited = Duration::ZERO;
+    loop {
+        // One for all servers: learning is rare and short, and the folder does not fill with locks.
+        if let Some(lock) = Lock::try_take(&folder.join("lock"), false)? {
+            return Ok(lock);
+        }
+        if waited >= PATIENCE {
+            return Err(Unlocked::Held);
+        }
+        thread::sleep(POLL);
+        waited += POLL;
+    }
+}
+
+const PATIENCE: Duration = Duration::from_millis(200);
+const POLL: Duration = Duration::from_millis(5);
+
+/// Why the turn was not waited for.
+#[derive(Debug, thiserror::Error)]
+enum Unlocked {
+    #[error("another process holds the lock")]
+    Held,
+    #[error(transparent)]
+    File(#[from] file::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl From<io::ErrorKind> for Unlocked {
+    fn from(kind: io::ErrorKind) -> Self {
+        Self::Io(kind.into())
+    }
 }
 
 /// Which servers are used is for the user alone to see: `servers`, and the directory of the cache above it.
@@ -139,7 +168,7 @@ mod tests {
     fn facts_learned_at_once_are_all_remembered() {
         let home = tempfile::tempdir().unwrap();
         let facts = Facts::about(Some(home.path()), "https://a.example/mcp", "default");
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             for number in 0..16 {
                 let facts = facts.clone();
                 scope.spawn(move || facts.learn(&number.to_string(), json!(number)));
@@ -154,7 +183,7 @@ mod tests {
     fn facts_learned_at_once_by_several_bridges_are_all_remembered() {
         let home = tempfile::tempdir().unwrap();
         let about = || Facts::about(Some(home.path()), "https://a.example/mcp", "default");
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             for number in 0..16 {
                 let facts = about();
                 scope.spawn(move || facts.learn(&number.to_string(), json!(number)));

@@ -3,7 +3,7 @@
 //! The queue is bounded by bytes, not by lines, because a line is anything from a dozen bytes to a whole message. Knows
 //! lines only: what they say, and that they say no secrets, is the business of whoever writes them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use std::thread;
 
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+
+use crate::store::file;
 
 /// A place to write lines to; clones write to the same file, in the order they were called.
 #[derive(Clone, Debug)]
@@ -32,6 +34,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The file is a link, no regular file, or another user's; or it cannot be opened.
+    #[error(transparent)]
+    File(#[from] file::Error),
     /// The file cannot be written to any more; nothing written from here on is kept.
     #[error("cannot write to {path}")]
     Write {
@@ -62,11 +67,7 @@ impl Ledger {
             path: path.into(),
             source,
         };
-        let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(fail)?;
+        let file = file::open_to_append(path)?;
 
         let (lines, mut from) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(ROOM as usize));

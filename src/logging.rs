@@ -7,7 +7,6 @@ mod output;
 mod repeats;
 
 use std::borrow::Cow;
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ pub use output::Output;
 use crate::cli::{LogArgs, LogFormat};
 use crate::report::{Failure, Kind};
 use crate::secret::live;
+use crate::store::file;
 use repeats::Repeats;
 
 /// How long the last lines may take to be written when the process leaves: next to nothing, if they are read at all.
@@ -62,12 +62,8 @@ pub fn install(
     let to = match &args.log_file {
         None => stderr.clone(),
         Some(path) => {
-            let mut options = OpenOptions::new();
-            options.create(true).append(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let file = options.open(path).map_err(|error| {
-                Failure::usage(error).hint("--log-file takes a file that can be written")
+            let file = file::open_to_append(path).map_err(|error| {
+                Failure::usage(error).hint("--log-file takes a file of yours that can be written")
             })?;
             match stderr.is_queued() {
                 true => {

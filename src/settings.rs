@@ -5,11 +5,13 @@
 mod client;
 mod grants;
 mod headers;
+mod telling;
 mod vault;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use http::HeaderName;
 use http::header::AUTHORIZATION;
 use rustls::pki_types::CertificateDer;
 use url::{Host, Url};
@@ -147,8 +149,8 @@ pub struct Target {
     pub brings_authorization: bool,
     /// Headers with secrets from the vault in them.
     pub templates: Vec<Template>,
-    /// Whether a header's value stood in the open in the arguments.
-    pub is_secret_typed: bool,
+    /// Headers whose value stood in the open in the arguments, and is a secret.
+    pub typed_secrets: Vec<HeaderName>,
 }
 
 /// The wall clock of this process.
@@ -251,7 +253,7 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
     Ok(Target {
         typed,
         brings_authorization: headers.have(&AUTHORIZATION),
-        is_secret_typed: headers.is_secret_typed,
+        typed_secrets: headers.typed_secrets,
         templates: headers.templates,
         tls,
         https: https::Settings {
@@ -396,6 +398,12 @@ fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>,
         .iter()
         .map(|pair| match pair.split_once('=') {
             Some((key, value)) if !key.is_empty() && !OURS.contains(&key) => {
+                if telling::is_secret_name(key) {
+                    tracing::warn!(
+                        "{flag} puts the value of {} into the arguments, which every user of this machine can read",
+                        crate::frame::printable(key, 100)
+                    );
+                }
                 Ok((key.to_owned(), value.to_owned()))
             }
             _ => Err(Failure::usage(Error::NotParameter(flag))

@@ -2,6 +2,7 @@
 //! What mcp-remote itself wrote is taken over in tests/outside/import.test.mjs; signing in is not needed for any of this.
 
 mod files; // configuration files: whose word they are, and what they cannot say
+mod issuers; // authorization servers whose names are none
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -261,6 +262,29 @@ async fn what_was_typed_decides_which_files_are_meant() {
     ];
     let (_, text) = home.import(&words).await;
     assert!(text.contains("would be taken over"), "{text}");
+}
+
+#[tokio::test]
+async fn tokens_in_an_older_directory_come_before_a_client_in_a_newer() {
+    // Each version had a directory of its own, and some registered and never got to tokens.
+    let home = Home::new();
+    home.configure(&[URL]);
+    home.keep(KEY, "client_info.json", CLIENT);
+    for old in ["0.1.43", "0.1.37"] {
+        let file = |name| format!(".mcp-auth/mcp-remote-{old}/{KEY}_{name}");
+        let client = CLIENT.replace("client-1", &format!("client-{old}"));
+        home.write(&file("client_info.json"), &client);
+        if old == "0.1.37" {
+            home.write(&file("tokens.json"), TOKENS);
+        }
+    }
+    let (code, text) = home.import(&["--dry-run"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    for word in ["can be renewed", "client-0.1.37", "would be taken over"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    // The others are nobody's now.
+    assert_eq!(text.matches("_*  a client").count(), 2, "{text}");
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
 //! What is kept is kept, and shown to nobody else: the vault as its users see it, on real files.
 
 mod agent;
+mod chosen;
 mod commands;
 mod crashes;
 mod files;
+mod neighbours;
 mod order;
 mod processes;
 mod secrets;
 mod slots;
+mod tampered;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

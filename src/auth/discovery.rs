@@ -11,7 +11,7 @@ use url::Url;
 
 use super::guard::Refusal;
 use super::http::{Document, Fault, Http, host_of};
-use super::names::{covers, is_tenant_of, issuer_places, resource_places, same_issuer};
+use super::names::{covers, is_plain, is_tenant_of, issuer_places, resource_places, same_issuer};
 use super::providers::quirks;
 use super::scope::Scopes;
 
@@ -87,6 +87,9 @@ impl AuthorizationServer {
     /// The only way to make one: `asked` is the issuer the document was looked up for.
     fn checked(http: &Http, asked: &str, document: &Value) -> Result<Self, Error> {
         let found = text(document, "issuer").unwrap_or_default();
+        if let Some(odd) = [asked, found].into_iter().find(|name| !is_plain(name)) {
+            return Err(Error::BadIssuer(super::plain(odd, 200)));
+        }
         if !same_issuer(asked, found) && !is_tenant_of(asked, found) {
             return Err(Error::OtherIssuer {
                 asked: super::plain(asked, 200),
@@ -343,13 +346,15 @@ pub async fn protected_resource(
             let items = document.get(member)?.as_array()?;
             Some(items.iter().filter_map(Value::as_str).collect())
         };
+        // One that cannot be a name is passed over for the others that are named.
+        let named = strings("authorization_servers").unwrap_or_default();
+        let (servers, odd): (Vec<&str>, Vec<&str>) = named.into_iter().partition(|it| is_plain(it));
+        if let (true, Some(odd)) = (servers.is_empty(), odd.first()) {
+            return Err(Error::BadIssuer(super::plain(odd, 200)));
+        }
         return Ok(ProtectedResource {
             name: Some(name.to_owned()),
-            servers: strings("authorization_servers")
-                .unwrap_or_default()
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
+            servers: servers.into_iter().map(str::to_owned).collect(),
             scopes: strings("scopes_supported").map(|all| all.into_iter().collect()),
             takes_dpop: strings(DPOP_ALGORITHMS).is_some_and(|them| them.contains(&ES256))
                 || document.get("dpop_bound_access_tokens_required") == Some(&Value::Bool(true)),

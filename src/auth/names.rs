@@ -24,7 +24,7 @@ pub(super) fn resource_places(url: &Url) -> Vec<Url> {
 /// RFC 8414's place, then OpenID's in both spellings; never the root's for an issuer that has a path (D-06).
 /// `None` if that is no issuer at all.
 pub(super) fn issuer_places(issuer: &str) -> Option<Vec<Url>> {
-    let url = Url::parse(issuer).ok()?;
+    let url = Url::parse(issuer).ok().filter(|_| is_plain(issuer))?;
     if url.query().is_some() || url.fragment().is_some() || !url.has_host() {
         return None;
     }
@@ -46,9 +46,15 @@ pub(super) fn issuer_places(issuer: &str) -> Option<Vec<Url>> {
 
 const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
+/// Whether a name can be compared and shown as it stands. Parsing a URL passes over tabs and line breaks, so two names that
+/// differ in them are one address; RFC 3986 section 2 has no control characters at all.
+pub(super) fn is_plain(name: &str) -> bool {
+    !name.chars().any(char::is_control)
+}
+
 /// Whether `name` is `url`, or its origin with whole leading segments of its path (D-04, security.md 7.5).
 pub(super) fn covers(name: &str, url: &Url) -> bool {
-    let Ok(named) = Url::parse(name) else {
+    let Some(named) = Url::parse(name).ok().filter(|_| is_plain(name)) else {
         return false;
     };
     if named.origin() != url.origin() || named.fragment().is_some() || !named.username().is_empty()
@@ -88,6 +94,22 @@ pub(super) fn is_tenant_of(asked: &str, found: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_with_control_characters_are_none() {
+        let url = Url::parse("https://a.example/mcp").unwrap();
+        for odd in ["\n", "\r", "\t", "\0", "\u{1b}[31m", "\u{7f}", "\u{85}"] {
+            for name in [
+                format!("https://a.example/mcp{odd}"),
+                format!("https://a.exa{odd}mple/mcp"),
+                format!("{odd}https://a.example/mcp"),
+            ] {
+                assert!(issuer_places(&name).is_none(), "{name:?}");
+                assert!(!covers(&name, &url), "{name:?}");
+            }
+        }
+        assert!(issuer_places(url.as_str()).is_some() && covers(url.as_str(), &url));
+    }
 
     fn paths(places: &[Url]) -> Vec<String> {
         places

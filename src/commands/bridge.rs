@@ -49,11 +49,7 @@ pub async fn run(
 ) -> Result<(), Failure> {
     args.target.sign_in.callback_port = args.callback_port();
     let mut target = settings::target(&args.target, around)?;
-    if target.is_secret_typed {
-        tracing::warn!(
-            "a secret in the arguments can be read by everyone on this machine; use ${{NAME}} or --header-file"
-        );
-    }
+    super::warn_of_typed_secrets(&target);
     if let Some(warning) = args.compat.warning() {
         tracing::warn!("{warning}");
     }
@@ -108,7 +104,10 @@ pub async fn run(
         authorizer.settle(LAST_TOKEN).await;
         secrets.settle().await;
         if let Some(is_wanted) = authorizer.wants_credential() {
-            facts.learn(AUTH, if is_wanted { OAUTH } else { NONE }.into());
+            let is_wanted = if is_wanted { OAUTH } else { NONE };
+            // Learning may have to wait for other processes, and this thread carries the last answers.
+            let learning = move || facts.learn(AUTH, is_wanted.into());
+            let _ = tokio::task::spawn_blocking(learning).await;
         }
     };
     tokio::select! {

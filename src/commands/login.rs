@@ -26,6 +26,7 @@ use crate::static_secret;
 /// Wrong settings, nobody reachable, or a sign-in that did not end well.
 pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure> {
     let mut target = settings::target(args, around)?;
+    super::warn_of_typed_secrets(&target);
     if target.brings_authorization {
         let error = "the --header that sets Authorization replaces signing in";
         return Err(Failure::usage(error).hint("leave that header out to sign in"));

@@ -15,6 +15,7 @@ use std::io::{self, Write as _};
 use crate::auth::{Announce, Notice};
 use crate::logging::Output;
 use crate::report::{Failure, Kind};
+use crate::settings::Target;
 
 /// Says where to sign in on stderr, whatever the log is set to: without it no user can go on.
 fn on_stderr() -> Announce {
@@ -25,6 +26,16 @@ fn on_stderr() -> Announce {
 fn announced_on(stderr: &Output) -> Announce {
     let stderr = stderr.clone();
     Announce::new(move |notice: &Notice<'_>| stderr.say(&notice.text()))
+}
+
+/// Says which headers hold a secret that stands in the open in the arguments.
+fn warn_of_typed_secrets(target: &Target) {
+    for name in &target.typed_secrets {
+        tracing::warn!(
+            header = %name,
+            "a secret in the arguments can be read by every user of this machine; use ${{NAME}}, ${{vault:NAME}} or --header-file"
+        );
+    }
 }
 
 /// Prints what a command found. A reader that has left is no failure.

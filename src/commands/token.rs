@@ -23,6 +23,7 @@ const LAST_TOKEN: Duration = Duration::from_secs(5);
 pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure> {
     let asked = &args.target;
     let target = settings::target(asked, around)?;
+    super::warn_of_typed_secrets(&target);
     if target.brings_authorization {
         let error = "the --header that sets Authorization replaces the token";
         return Err(Failure::usage(error).hint("leave that header out"));

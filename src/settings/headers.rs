@@ -3,6 +3,7 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::telling::{is_secret_name, is_secret_value};
 use super::{Error, Surroundings};
 use crate::cli::NetworkArgs;
 use crate::frame::without_mark;
@@ -15,8 +16,8 @@ pub(super) struct Headers {
     pub(super) plain: HeaderMap,
     /// Those that the vault has a part in.
     pub(super) templates: Vec<Template>,
-    /// Whether an Authorization stood in the open in the arguments.
-    pub(super) is_secret_typed: bool,
+    /// Those that stood in the open in the arguments, and hold a secret by their name or their looks.
+    pub(super) typed_secrets: Vec<HeaderName>,
 }
 
 impl Headers {
@@ -78,7 +79,11 @@ pub(super) fn read(args: &NetworkArgs, around: &Surroundings) -> Result<Headers,
         };
         let parts = expand(name.as_str(), value, around)?;
         let is_verbatim = matches!(parts.as_slice(), [Part::Text(text)] if text == value);
-        headers.is_secret_typed |= is_typed && is_verbatim && name == AUTHORIZATION;
+        let is_secret =
+            !value.is_empty() && (is_secret_name(name.as_str()) || is_secret_value(value));
+        if is_typed && is_verbatim && is_secret && !headers.typed_secrets.contains(&name) {
+            headers.typed_secrets.push(name.clone());
+        }
         headers.insert(name, parts)?;
     }
     if let Some(secret) = &args.bearer {
@@ -200,7 +205,7 @@ mod tests {
         let headers = read(&args, &around(&[("ONE", "${vault:c}")])).unwrap();
         assert_eq!(headers.plain.len(), 1);
         assert_eq!(headers.plain["x-plain"], "1");
-        assert!(headers.have(&AUTHORIZATION) && headers.is_secret_typed);
+        assert!(headers.have(&AUTHORIZATION) && headers.typed_secrets == [AUTHORIZATION]);
         let parts: Vec<_> = headers
             .templates
             .iter()

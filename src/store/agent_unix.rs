@@ -186,7 +186,7 @@ pub async fn serve(
 ) -> Result<(), Error> {
     place.prepare_runtime()?;
     // Held as long as we live, so whatever socket is there now is a dead agent's.
-    let _lock = Lock::try_take(&place.agent_lock())?.ok_or(Error::Taken)?;
+    let _lock = Lock::try_take(&place.agent_lock(), true)?.ok_or(Error::Taken)?;
     let socket = Socket::bind(place)?;
     let held = Arc::new(Mutex::new(Some(Held {
         vault_id,

@@ -37,7 +37,7 @@ use zeroize::Zeroizing;
 use super::contents::{Contents, Entry, Keys};
 pub use super::primitives::Error;
 use super::primitives::{NONCE, decode, digest, encode, joined};
-use super::slot::{Slot, Wire};
+use super::slot::{Opener, Slot, SlotKind, Wire};
 
 /// The whole file, in bytes.
 pub const MAX_FILE: usize = 16 << 20;
@@ -47,6 +47,11 @@ pub const MAX_HEADER: usize = 64 << 10;
 pub const MAX_INDEX: usize = 4 << 20;
 /// Slots in one vault.
 pub const MAX_SLOTS: usize = 16;
+
+/// How many slots a passphrase is tried on, and how many programs are asked for a key. Until one has opened, nothing in the
+/// file is authenticated, and whoever can write to it could have a start stretch a passphrase at the highest cost for as
+/// many slots as a header holds.
+pub const MOST_TRIED: usize = 4;
 
 const MAGIC: &[u8; 6] = b"MCPVLT";
 const FORMAT: u16 = 1;
@@ -181,9 +186,23 @@ impl Sealed {
         self.generation
     }
 
-    /// The ways to open it.
+    /// The ways to open it, as the file says: nothing of them is authenticated before [`Sealed::open`].
     pub fn slots(&self) -> &[Slot] {
         &self.slots
+    }
+
+    /// The slots to try this on: all that a key may open, which costs nothing, and of those that a passphrase may open
+    /// the first [`MOST_TRIED`].
+    pub fn worth_trying(&self, opener: Opener<'_>) -> impl Iterator<Item = &Slot> {
+        let most = match opener {
+            Opener::Raw(_) => MAX_SLOTS,
+            Opener::Passphrase(_) => MOST_TRIED,
+        };
+        let fits = move |slot: &&Slot| match opener {
+            Opener::Raw(_) => slot.kind() == SlotKind::Raw,
+            Opener::Passphrase(_) => slot.kind() != SlotKind::Raw,
+        };
+        self.slots.iter().filter(fits).take(most)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::envelope::MOST_TRIED;
 use super::{agent, envelope, file, key_command, passphrase};
 
 /// Why the vault did not do as asked. The file is as it was.
@@ -23,6 +24,17 @@ pub enum Error {
         /// The vault.
         vault: PathBuf,
     },
+    /// The passphrase opens none of the slots it was tried on, and there are more.
+    #[error(
+        "the passphrase opens none of the first {MOST_TRIED} passphrase slots of the vault at {}; more are not tried", vault.display()
+    )]
+    WrongPassphrases {
+        /// The vault.
+        vault: PathBuf,
+    },
+    /// One more passphrase would be one that is never tried.
+    #[error("{MOST_TRIED} passphrases open this vault already; no more are tried")]
+    TooManyPassphrases,
     /// The key file opens no slot.
     #[error("the key at {} does not open the vault at {}", key.display(), vault.display())]
     WrongKey {
@@ -102,7 +114,7 @@ pub enum Error {
     /// Another program did not give or keep a key.
     #[error(transparent)]
     KeyCommand(#[from] key_command::Error),
-    /// Its key command is not known.
+    /// Its key command is not known, or `mcpipe.toml` may be of another user's making.
     #[error("mcpipe.toml, which says what opens the vault, cannot be used")]
     Unread(#[source] Arc<file::Error>),
     /// The unlock agent.
@@ -152,6 +164,11 @@ impl Error {
         let hint = match self {
             Self::Locked { .. } => {
                 "run `mcpipe vault unlock`, or give the passphrase in MCPIPE_PASSPHRASE_FILE or with --passphrase-command"
+            }
+            Self::TooManyPassphrases => "take one away: `mcpipe vault slot remove`",
+            Self::WrongPassphrases { .. } => {
+                "open it by another slot and take those away that nobody uses: `mcpipe vault slot remove`; \
+                 if nobody added so many, the file was tampered with: restore it from a backup"
             }
             Self::WrongPassphrase { .. } => {
                 "see that MCPIPE_PASSPHRASE and its relatives hold the passphrase this vault was made with"

@@ -96,6 +96,18 @@ impl Error {
         }
     }
 
+    /// Whether there is a file, and it is not what it should be: by what it is, whose it is, or who else may use it.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Symlink(_)
+                | Self::NotRegular(_)
+                | Self::Owner(_)
+                | Self::Mode { .. }
+                | Self::WritableDirectory { .. }
+        )
+    }
+
     /// What the person can type or do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -103,6 +115,10 @@ impl Error {
             Self::WritableDirectory { path, .. } => {
                 Some(format!("chmod go-w '{}'", path.display()))
             }
+            Self::Symlink(path) | Self::NotRegular(path) => Some(format!(
+                "put a file of your own in the place of '{}'",
+                path.display()
+            )),
             Self::Owner(path) => Some(format!("chown \"$USER\" '{}'", path.display())),
             Self::NoLocks { .. } => {
                 Some("set MCPIPE_HOME to a directory on a local disk".to_owned())
@@ -215,16 +231,17 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), NotFound | NotADirectory)
 }
 
-/// The text of a configuration file that decides what is run: not believed if somebody else can write it, unless `loose`.
-/// `None` if there is none.
+/// The text of a configuration file that decides what is run: not believed if another user can write it, unless `loose`.
+/// `None` if there is none. Waits for nothing.
 ///
 /// # Errors
-/// As [`Private::open`]; symbolic links are followed, because people keep such files elsewhere.
+/// As [`Private::open`].
 pub fn read_trusted(path: &Path, loose: bool) -> Result<Option<String>, Error> {
     const LONGEST: u64 = 1 << 20;
-    let file = match File::open(path) {
+    let file = match system::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if system::is_symlink(&error) => return Err(Error::Symlink(path.into())),
         Err(error) => return Err(Error::io("open", path)(error)),
     };
     let metadata = file.metadata().map_err(Error::io("look at", path))?;
@@ -238,6 +255,26 @@ pub fn read_trusted(path: &Path, loose: bool) -> Result<Option<String>, Error> {
     let read = file.take(LONGEST).read_to_string(&mut text);
     read.map_err(Error::io("read", path))?;
     Ok(Some(text))
+}
+
+/// Opens a file that lines are added to (a log, a recording), made for its owner alone if it is not there. Waits for
+/// nothing. A character device takes lines too: `/dev/null`.
+///
+/// # Errors
+/// [`Error::Symlink`], [`Error::NotRegular`], [`Error::Owner`], or the system's.
+pub fn open_to_append(path: &Path) -> Result<File, Error> {
+    let file = match system::open_to_append(path) {
+        Ok(file) => file,
+        Err(error) if system::is_symlink(&error) => return Err(Error::Symlink(path.into())),
+        Err(error) if system::is_pipe(&error) => return Err(Error::NotRegular(path.into())),
+        Err(error) => return Err(Error::io("open", path)(error)),
+    };
+    let metadata = file.metadata().map_err(Error::io("look at", path))?;
+    if !metadata.is_file() && !system::is_character_device(&metadata) {
+        return Err(Error::NotRegular(path.into()));
+    }
+    system::check_owner(path, &metadata)?;
+    Ok(file)
 }
 
 const UNFINISHED: (&str, &str) = (".vault-", ".tmp");
@@ -343,14 +380,6 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the file of a lock, made if there is none, for the user alone.
-///
-/// # Errors
-/// The system's.
-pub fn open_lock(path: &Path) -> io::Result<File> {
-    system::open_lock(path)
-}
-
 /// Removes what writers that died left beside `path`. Every writer works under the vault's lock, so for whoever holds
 /// it, an unfinished file is an abandoned one.
 pub fn sweep(path: &Path) {
@@ -375,11 +404,12 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, or `None` if it is taken: by another process, or by this one.
+    /// Takes the lock, or `None` if it is taken: by another process, or by this one. Waits for nothing. `loose` forgives
+    /// the owner.
     ///
     /// # Errors
-    /// [`Error::Symlink`], [`Error::NoLocks`], or the system's.
-    pub fn try_take(path: &Path) -> Result<Option<Self>, Error> {
+    /// [`Error::Symlink`], [`Error::NotRegular`], [`Error::Owner`], [`Error::NoLocks`], or the system's.
+    pub fn try_take(path: &Path, loose: bool) -> Result<Option<Self>, Error> {
         let file = system::open_lock(path).map_err(|error| {
             if system::is_symlink(&error) {
                 Error::Symlink(path.into())
@@ -387,6 +417,13 @@ impl Lock {
                 Error::io("open", path)(error)
             }
         })?;
+        let metadata = file.metadata().map_err(Error::io("look at", path))?;
+        if !metadata.is_file() {
+            return Err(Error::NotRegular(path.into()));
+        }
+        if !loose {
+            system::check_owner(path, &metadata)?;
+        }
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),

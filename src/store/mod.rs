@@ -39,6 +39,7 @@ pub mod program;
 pub mod slot;
 mod slots;
 mod status;
+mod strength;
 mod system;
 
 use std::path::PathBuf;
@@ -313,7 +314,7 @@ impl Vault {
                     let path = path.clone();
                     aside(disk, move |disk| {
                         disk.place().prepare(disk.loose())?;
-                        Ok(file::Lock::try_take(&path)?)
+                        Ok(file::Lock::try_take(&path, disk.loose())?)
                     })
                 };
                 let waiting = async {

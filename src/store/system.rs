@@ -54,6 +54,23 @@ mod on {
         }
     }
 
+    pub(in crate::store) fn open_to_append(path: &Path) -> io::Result<File> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let mut options = OpenOptions::new();
+        let options = options.append(true).create(true);
+        let options = options.mode(0o600).custom_flags(flags.bits().cast_signed());
+        options.open(path)
+    }
+
+    pub(in crate::store) fn is_character_device(metadata: &Metadata) -> bool {
+        std::os::unix::fs::FileTypeExt::is_char_device(&metadata.file_type())
+    }
+
+    /// A pipe that nothing reads, opened to write without waiting.
+    pub(in crate::store) fn is_pipe(error: &io::Error) -> bool {
+        Errno::from_io_error(error) == Some(Errno::NXIO)
+    }
+
     pub(in crate::store) fn is_symlink(error: &io::Error) -> bool {
         Errno::from_io_error(error) == Some(Errno::LOOP)
     }
@@ -84,12 +101,18 @@ mod on {
         Ok(())
     }
 
-    /// Ours or root's, and nobody else writes to it.
-    pub(in crate::store) fn check_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+    /// This user's or root's.
+    pub(in crate::store) fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), Error> {
         let owner = metadata.uid();
         if owner != rustix::process::geteuid().as_raw() && owner != 0 {
             return Err(Error::Owner(path.into()));
         }
+        Ok(())
+    }
+
+    /// Ours or root's, and nobody else writes to it.
+    pub(in crate::store) fn check_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+        check_owner(path, metadata)?;
         if metadata.mode() & OTHERS_WRITE != 0 {
             return Err(Error::Mode {
                 path: path.into(),
@@ -177,6 +200,18 @@ mod on {
 
     pub(in crate::store) fn make_private(_: &Path) {}
 
+    pub(in crate::store) fn open_to_append(path: &Path) -> io::Result<File> {
+        OpenOptions::new().append(true).create(true).open(path)
+    }
+
+    pub(in crate::store) fn is_pipe(_: &io::Error) -> bool {
+        false
+    }
+
+    pub(in crate::store) fn is_character_device(_: &Metadata) -> bool {
+        false
+    }
+
     pub(in crate::store) fn is_symlink(_: &io::Error) -> bool {
         false
     }
@@ -194,6 +229,10 @@ mod on {
     }
 
     pub(in crate::store) fn check(_: &Path, _: &Metadata) -> Result<(), Error> {
+        Ok(())
+    }
+
+    pub(in crate::store) fn check_owner(_: &Path, _: &Metadata) -> Result<(), Error> {
         Ok(())
     }
 

@@ -53,6 +53,12 @@ impl Server {
         TOKENS.replace("https://issuer.example", &self.authority.origin)
     }
 
+    /// Other imports look for an mcp-remote on ports that may be anybody's; that is no question to this server.
+    fn was_not_asked(&self) -> bool {
+        let seen = self.authority.seen();
+        seen.iter().all(|seen| seen.path == "/.mcp-remote/id")
+    }
+
     fn was_shown_nothing(&self) -> bool {
         self.authority.at("/token").is_empty()
     }
@@ -129,7 +135,9 @@ impl Traps {
     }
 
     fn are_untouched(&self) -> bool {
-        self.evil.seen().is_empty() && !self.home.path("marker").exists()
+        let evil = self.evil.seen();
+        let is_asked = evil.iter().any(|seen| seen.path != "/.mcp-remote/id");
+        !is_asked && !self.home.path("marker").exists()
     }
 }
 
@@ -200,7 +208,10 @@ async fn outcome(traps: &Traps, words: &[&str]) -> Outcome {
         (seen.method, seen.path, headers.join("; "))
     };
     let text = plain(&text).replace(&server.key, "KEY");
-    let seen: Vec<_> = server.authority.seen().into_iter().map(told).collect();
+    // Other imports look for an mcp-remote on ports that may be anybody's.
+    let seen = server.authority.seen().into_iter();
+    let seen = seen.filter(|seen| seen.path != "/.mcp-remote/id");
+    let seen: Vec<_> = seen.map(told).collect();
     assert!(!format!("{seen:?}").contains("canary"), "{seen:?}");
     assert!(server.was_shown_nothing());
     (code, text, seen)
@@ -284,7 +295,7 @@ async fn of_a_projects_file_that_is_named_no_flag_of_ours_counts_either() {
         assert!(text.contains(word), "{word}: {text}");
     }
     assert_eq!(home.files(), before, "{text}");
-    assert_eq!(server.authority.seen().len(), 0);
+    assert!(server.was_not_asked());
 
     let mut command = home.command();
     command
@@ -338,7 +349,7 @@ async fn every_place_in_a_project_is_listed_and_none_is_taken() {
         text.chars().all(|c| c == '\n' || !c.is_control()),
         "{text:?}"
     );
-    assert_eq!(server.authority.seen().len(), 0);
+    assert!(server.was_not_asked());
 }
 
 #[tokio::test]
@@ -420,7 +431,7 @@ async fn what_takes_the_users_word_says_so() {
         );
         assert_eq!(home.files(), before);
     }
-    assert_eq!(server.authority.seen().len(), 0);
+    assert!(server.was_not_asked());
 }
 
 #[tokio::test]
@@ -441,7 +452,7 @@ async fn a_refresh_token_of_unknown_issuer_is_shown_only_where_the_server_itself
         assert_eq!(code, Some(1), "{text}");
         assert!(text.contains(&format!("not at {}", evil.origin)), "{text}");
         assert!(
-            evil.seen().is_empty() && server.was_shown_nothing(),
+            evil.at("/token").is_empty() && server.was_shown_nothing(),
             "{text}"
         );
     }
@@ -509,7 +520,7 @@ async fn a_file_that_is_none_or_anothers_is_named_and_never_waited_for() {
             .any(|line| line.contains(file) && line.contains(why));
         assert_eq!(is_said, is_wanted, "{file}: {text}");
     }
-    assert_eq!(server.authority.seen().len(), 0);
+    assert!(server.was_not_asked());
 
     for (file, why) in [
         ("project/.mcp.json", "no regular file"),

@@ -141,14 +141,20 @@ impl Candidates {
 }
 
 impl Candidate {
-    /// The newest of its files among these directories, each of which is found once only.
+    /// The newest of its files among these directories, each of which is found once only. Tokens before a client alone:
+    /// each version of mcp-remote began with an empty directory of its own, and some registered a client there and never
+    /// got to tokens, while those of the version before are good.
     pub(super) fn hit(&self, taken: &[(PathBuf, String)]) -> Option<Hit> {
+        [stash::TOKENS, stash::CLIENT]
+            .iter()
+            .find_map(|name| self.holding(name, taken))
+    }
+
+    fn holding(&self, name: &str, taken: &[(PathBuf, String)]) -> Option<Hit> {
         for directory in stash::directories(&self.base) {
             for form in directory.forms() {
                 let key = key::of(&self.asked, *form);
-                let is_there = [stash::TOKENS, stash::CLIENT]
-                    .iter()
-                    .any(|name| directory.file(&key, name).symlink_metadata().is_ok());
+                let is_there = directory.file(&key, name).symlink_metadata().is_ok();
                 let is_taken = || {
                     taken
                         .iter()

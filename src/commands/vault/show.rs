@@ -55,7 +55,11 @@ pub(super) async fn status(args: &ShowArgs, around: &Surroundings) -> Result<(),
         );
     }
     if let Some(level) = status.level {
-        line("protection", format!("{level}: {}", level.words()));
+        // Nothing was opened, so nothing of the slots is authenticated.
+        line(
+            "protection",
+            format!("{level}, {AS_SAID}: {}", level.words()),
+        );
     }
     for (slot, name) in status
         .slots
@@ -148,8 +152,11 @@ fn slot_text(slot: &SlotStatus) -> String {
         SlotKind::Raw => "key".to_owned(),
     };
     let label = crate::frame::printable(&slot.label, 64);
-    format!("{label:<16} {} {what}", slot.id)
+    format!("{label:<16} {} {what}, {AS_SAID}", slot.id)
 }
+
+/// What is called so is not authenticated: whoever can write to the vault's file may have written it.
+const AS_SAID: &str = "as the file says";
 
 fn slot_json(slot: &SlotStatus) -> Value {
     let costs = match slot.kind {

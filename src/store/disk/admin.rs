@@ -11,7 +11,7 @@ use std::io;
 use super::unlock::{CREDENTIAL, PASSPHRASE, TRIES, is_machine_key};
 use super::{Disk, State, fresh};
 use crate::store::contents::{Contents, Keys};
-use crate::store::envelope::{self, Sealed};
+use crate::store::envelope::{self, MOST_TRIED, Sealed};
 use crate::store::file::{self, Private};
 use crate::store::key_command::With;
 use crate::store::passphrase::{Passphrase, Sources};
@@ -49,6 +49,7 @@ impl Disk {
             let vault = self.place.vault();
             return Err(Error::AlreadyThere { vault });
         }
+        self.state().offers = true;
         self.change(|_, _| Ok(()))
     }
 
@@ -91,6 +92,13 @@ impl Disk {
         let (contents, _) = self.existing(&mut self.state())?;
         let old = replacing.map(|which| self.find(&contents.slots, which));
         let old = old.transpose()?.cloned();
+        let staying = contents.slots.iter().filter(|slot| {
+            let is_replaced = old.as_ref().is_some_and(|old| old.id() == slot.id());
+            slot.kind() != SlotKind::Raw && !is_replaced
+        });
+        if matches!(new, NewKey::Passphrase(_)) && staying.count() >= MOST_TRIED {
+            return Err(Error::TooManyPassphrases);
+        }
         let label = match new {
             NewKey::Passphrase(_) => {
                 let theirs = old.as_ref().filter(|old| old.kind() != SlotKind::Raw);
@@ -393,7 +401,10 @@ impl Disk {
             return Ok(given.clone());
         }
         for _ in 0..TRIES {
-            let question = format!("Passphrase of the slot {:?}: ", slot.label());
+            let question = format!(
+                "Passphrase of the slot {:?} (as the file says): ",
+                slot.label()
+            );
             match sources.ask(&question)? {
                 Some(typed) if opens(&typed) => return Ok(typed),
                 Some(_) => {}

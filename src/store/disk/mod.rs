@@ -49,6 +49,8 @@ struct State {
     handed: Option<Key>,
     /// There was a passphrase in the environment, and it has done its work.
     forgotten: bool,
+    /// Whether a person who chooses no passphrase for a new vault is shown one.
+    offers: bool,
     opened: Option<Opened>,
     /// A vault that is still to be made, and what it opens with.
     unborn: Option<(Contents, Keys)>,
@@ -75,6 +77,7 @@ impl Disk {
                 sources,
                 handed,
                 forgotten: false,
+                offers: false,
                 opened: None,
                 unborn: None,
                 seen: None,
@@ -356,7 +359,7 @@ impl Disk {
         let mut waited = Duration::ZERO;
         let mut pause = Duration::from_millis(2);
         loop {
-            if let Some(lock) = Lock::try_take(&path)? {
+            if let Some(lock) = Lock::try_take(&path, self.loose())? {
                 return Ok(lock);
             }
             if waited >= PATIENCE {

@@ -65,9 +65,13 @@ impl Disk {
         })?;
         let sealed = Sealed::parse(file.read(MAX_FILE)?).map_err(broken)?;
         let mut root = None;
-        for slot in sealed.slots() {
-            match slot.open(sealed.vault_id(), Opener::Passphrase(passphrase.expose())) {
-                Ok(key) => root = Some(key),
+        let opener = Opener::Passphrase(passphrase.expose());
+        for slot in sealed.worth_trying(opener) {
+            match slot.open(sealed.vault_id(), opener) {
+                Ok(key) => {
+                    root = Some(key);
+                    break;
+                }
                 Err(envelope::Error::WrongKey) => {}
                 Err(error) => return Err(broken(error)),
             }

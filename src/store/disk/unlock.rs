@@ -9,16 +9,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::{Disk, State};
 use crate::store::agent;
 use crate::store::contents::{Contents, Keys};
-use crate::store::envelope::{self, Sealed};
+use crate::store::envelope::{self, MOST_TRIED, Sealed};
 use crate::store::file::{self, Lock};
 use crate::store::key_command::{Configured, KeyCommand, With};
-use crate::store::passphrase::Sources;
+use crate::store::passphrase::{self, Passphrase, Sources};
 use crate::store::primitives::Key;
 use crate::store::slot::{self, Kdf, Opener, Slot, SlotKind};
-use crate::store::{Error, random, system};
+use crate::store::{Error, random, strength, system};
 
 /// The label of the slot that the machine key opens, where the file's mode protects it.
 pub(in crate::store) const KEY_FILE: &str = "keyfile";
@@ -48,7 +50,8 @@ pub struct Unlock {
     pub loose: bool,
     /// The key commands of `mcpipe.toml`.
     pub commands: Option<Configured>,
-    /// Why `mcpipe.toml` could not be looked at: said where its key command is what opens the vault.
+    /// Why `mcpipe.toml` was not read: said where its key command is what opens the vault, and wherever the vault is opened
+    /// or made if the file itself is odd.
     pub unread: Option<Arc<file::Error>>,
     /// A file with a raw key that the service manager hands in (`$CREDENTIALS_DIRECTORY/mcpipe-vault-key`).
     pub credential: Option<PathBuf>,
@@ -98,6 +101,7 @@ impl Disk {
     }
 
     fn unlock(&self, state: &mut State, sealed: &Sealed) -> Result<(Contents, Keys), Error> {
+        self.refuse_odd_configuration()?;
         if let Some(root) = state.handed.clone()
             && let Ok(opened) = self.opened_by(root, sealed)
         {
@@ -111,6 +115,15 @@ impl Disk {
         }
         let root = self.root_of(state, sealed)?;
         self.opened_by(root, sealed)
+    }
+
+    /// One that is a link, a pipe or open to other users may be of their making. One that cannot be looked at is as good as
+    /// none until its key command is wanted.
+    fn refuse_odd_configuration(&self) -> Result<(), Error> {
+        match &self.unlock.unread {
+            Some(why) if why.is_refusal() => Err(Error::Unread(Arc::clone(why))),
+            _ => Ok(()),
+        }
     }
 
     fn opened_by(&self, root: Key, sealed: &Sealed) -> Result<(Contents, Keys), Error> {
@@ -157,15 +170,13 @@ impl Disk {
         }
         if takes_passphrase && let Some(passphrase) = state.sources.read()? {
             let root = self.try_slots(sealed, Opener::Passphrase(passphrase.expose()))?;
-            let vault = self.place.vault();
-            let root = root.ok_or(Error::WrongPassphrase { vault })?;
+            let root = root.ok_or_else(|| self.wrong_passphrase(sealed))?;
             state.forget();
             return Ok(root);
         }
-        for slot in sealed.slots().iter().filter(|slot| is_raw(slot)) {
-            let Some(with) = With::of(slot.label()) else {
-                continue;
-            };
+        let programs = sealed.slots().iter().filter(|slot| is_raw(slot));
+        let programs = programs.filter_map(|slot| Some((slot, With::of(slot.label())?)));
+        for (slot, with) in programs.take(MOST_TRIED) {
             match self.fetch(with, sealed, slot) {
                 Ok(root) => return Ok(root),
                 Err(error) => obstacle = Some(error),
@@ -213,7 +224,7 @@ impl Disk {
     fn turn(&self) -> Option<Lock> {
         let mut waited = Duration::ZERO;
         loop {
-            match Lock::try_take(&self.place.unlock_lock()) {
+            match Lock::try_take(&self.place.unlock_lock(), self.loose()) {
                 Ok(Some(lock)) => return Some(lock),
                 Ok(None) if waited < TURN => {}
                 _ => return None,
@@ -244,8 +255,7 @@ impl Disk {
 
     /// Asks the person at the terminal, if there is one.
     fn ask(&self, state: &State, sealed: &Sealed) -> Result<Option<Key>, Error> {
-        let vault = self.place.vault();
-        let mut question = format!("Passphrase for {}: ", vault.display());
+        let mut question = format!("Passphrase for {}: ", self.place.vault().display());
         for tried in 1.. {
             let Some(passphrase) = state.sources.ask(&question)? else {
                 break;
@@ -255,7 +265,7 @@ impl Disk {
                 None if tried < TRIES => {
                     "That does not open it. Once more: ".clone_into(&mut question);
                 }
-                None => return Err(Error::WrongPassphrase { vault }),
+                None => return Err(self.wrong_passphrase(sealed)),
             }
         }
         Ok(None)
@@ -267,7 +277,7 @@ impl Disk {
         opener: Opener<'_>,
     ) -> Result<Option<Key>, Error> {
         let mut damaged = None;
-        for slot in sealed.slots() {
+        for slot in sealed.worth_trying(opener) {
             match slot.open(sealed.vault_id(), opener) {
                 Ok(root) => return Ok(Some(root)),
                 Err(envelope::Error::WrongKey) => {}
@@ -277,14 +287,31 @@ impl Disk {
         damaged.map_or(Ok(None), |error| Err(self.broken(error)))
     }
 
+    fn wrong_passphrase(&self, sealed: &Sealed) -> Error {
+        let vault = self.place.vault();
+        let is_one = |slot: &&Slot| slot.kind() != SlotKind::Raw;
+        match sealed.slots().iter().filter(is_one).count() {
+            ..=MOST_TRIED => Error::WrongPassphrase { vault },
+            _ => Error::WrongPassphrases { vault },
+        }
+    }
+
     /// A vault that is not yet in a file. With a passphrase it has its slot; without, it has none, and gets the key
     /// file's under the lock.
     pub(super) fn conceive(&self, state: &State) -> Result<(Contents, Keys), Error> {
+        self.refuse_odd_configuration()?;
         let passphrase = match state.sources.read()? {
             Some(given) => Some(given),
             None if state.forgotten => {
                 let vault = self.place.vault();
                 return Err(Error::Locked { vault });
+            }
+            None if state.offers => {
+                let question = "A new vault is made. Its passphrase (nothing: one is suggested): ";
+                match state.sources.ask_new(question)? {
+                    None => self.offer(state)?,
+                    chosen => chosen,
+                }
             }
             None => state.sources.ask_new(
                 "A new vault is made. Its passphrase (none: a key file, which asks nobody): ",
@@ -323,6 +350,28 @@ impl Disk {
         if cfg!(windows) { DPAPI } else { KEY_FILE }
     }
 
+    /// Shows a passphrase that no guesser finds, and asks for it, so that it is known to be written down. Nothing typed is
+    /// an answer: `None`.
+    fn offer(&self, state: &State) -> Result<Option<Passphrase>, Error> {
+        let generated = strength::generate(&random()?);
+        let shown = format!(
+            "This one is random, and shown only now:\n\n    {}\n\nType it to take it (nothing: a key file, which asks nobody): ",
+            *generated
+        );
+        let mut question = Zeroizing::new(shown);
+        for _ in 0..TRIES {
+            match state.sources.ask(&question) {
+                Err(passphrase::Error::Empty) | Ok(None) => return Ok(None),
+                Ok(Some(typed)) if typed.expose() == generated.as_bytes() => {
+                    return Ok(Some(typed));
+                }
+                Ok(Some(_)) => "That is not it. Once more: ".clone_into(&mut question),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(passphrase::Error::Different.into())
+    }
+
     /// The root key, wrapped for one more way of opening.
     pub(super) fn wrapped(
         &self,
@@ -332,6 +381,13 @@ impl Disk {
         opener: Opener<'_>,
         id: [u8; 8],
     ) -> Result<Slot, Error> {
+        if let Opener::Passphrase(passphrase) = opener
+            && strength::is_weak(passphrase)
+        {
+            tracing::warn!(
+                "this passphrase is weak: whoever gets a copy of the file can find it by guessing; several unusual words are better"
+            );
+        }
         let fresh = slot::Fresh {
             id,
             salt: random()?,
