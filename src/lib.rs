@@ -16,7 +16,7 @@
 //!
 //! | Floor | Rooms |
 //! | --- | --- |
-//! | door | `main`, [`cli`], [`settings`], [`commands`], [`report`], [`logging`] |
+//! | door | `main`, [`cli`], [`settings`], [`commands`], [`report`], [`logging`], [`limits`] |
 //! | bridge | [`bridge`]: the loop, exchanges, debts, standing streams, receiving a host |
 //! | edges | [`stdio`], [`remote`], [`auth`], [`store`], [`ledger`], [`recorder`], [`facts`] |
 //! | rules | [`era`], [`sse`], [`auth::challenge`], [`auth::scope`], the vault's format under [`store`], [`transcript`] |
@@ -49,6 +49,7 @@ pub mod era;
 pub mod facts;
 pub mod frame;
 pub mod ledger;
+pub mod limits;
 pub mod logging;
 pub mod migrate;
 pub mod recorder;

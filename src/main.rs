@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use mcpipe::cli::{self, Asked, Command, Unread};
 use mcpipe::commands;
+use mcpipe::limits;
 use mcpipe::logging::{self, LAST_LINES, Output};
 use mcpipe::report::{Failure, Kind};
 use mcpipe::secret::live;
@@ -68,6 +69,7 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
         }
         None => None,
     };
+    limits::raise_open_files();
     // One thread: this is a program that waits.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

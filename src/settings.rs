@@ -24,6 +24,7 @@ use crate::bridge;
 use crate::cli::{KeyArgs, NetworkArgs, SignInArgs, SpeakingArgs, TORN, TargetArgs};
 use crate::facts::Facts;
 use crate::remote::header_command::HeaderCommand;
+use crate::remote::proxy::Proxies;
 use crate::remote::{https, tls};
 use crate::report::Failure;
 use crate::static_secret::Template;
@@ -265,6 +266,7 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
                 .unwrap_or(Duration::from_secs(10)),
             headers_timeout: positive(args.network.headers_timeout),
             body_timeout: positive(args.network.body_timeout),
+            proxies: proxies(around),
             keeps_cookies: !args.network.disable_cookies,
             ipv4_only: args.network.ipv4,
             user_agent: USER_AGENT.to_owned(),
@@ -361,9 +363,18 @@ pub fn client_key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
 }
 
 /// The HTTP client of the sign-in, which goes only where `url` may send it.
-pub fn sign_in_http(tls: rustls::ClientConfig, settings: &auth::Settings) -> auth::http::Http {
+pub fn sign_in_http(
+    tls: rustls::ClientConfig,
+    settings: &auth::Settings,
+    proxies: Proxies,
+) -> auth::http::Http {
     let guard = Guard::new(&settings.url, settings.allow_http, settings.allow_private);
-    auth::http::Http::new(tls, guard)
+    auth::http::Http::new(tls, guard).through(proxies)
+}
+
+/// The proxies that the environment names.
+pub fn proxies(around: &Surroundings) -> Proxies {
+    Proxies::new(|name| around.get(name))
 }
 
 /// Parameters that are the sign-in's own.

@@ -111,6 +111,7 @@ impl Guarded {
             headers_timeout: None,
             body_timeout: None,
             keeps_cookies: false,
+            proxies: Default::default(),
             ipv4_only: false,
             user_agent: "test".into(),
             now: || SystemTime::UNIX_EPOCH + Duration::from_secs(START),

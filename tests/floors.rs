@@ -49,6 +49,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "commands",
             "report",
             "logging",
+            "limits",
             "doctor",
             "main",
             "lib",

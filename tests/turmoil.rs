@@ -40,6 +40,7 @@ struct Case {
     transport: Transport,
     remembered: Option<Verdict>,
     knows: bool,
+    is_legacy_untried: bool,
     ops: Vec<Op>,
     /// Whether the host leaves in the middle of it all, rather than when all is said.
     leaves: bool,
@@ -75,15 +76,17 @@ fn cases() -> impl Strategy<Value = Case> {
         Some(Verdict::Modern),
         Some(Verdict::Both),
     ]);
-    let beginning = (host, protocol, transport, remembered, any::<bool>());
+    let knows = any::<(bool, bool)>();
+    let beginning = (host, protocol, transport, remembered, knows);
     (beginning, vec(ops(), 0..90), any::<bool>()).prop_map(|(beginning, ops, leaves)| {
-        let (host, protocol, transport, remembered, knows) = beginning;
+        let (host, protocol, transport, remembered, (knows, is_legacy_untried)) = beginning;
         Case {
             host,
             protocol,
             transport,
             remembered,
             knows,
+            is_legacy_untried,
             ops,
             leaves,
         }
@@ -101,6 +104,7 @@ fn play(case: &Case) {
             protocol: case.protocol,
             transport: case.transport,
             remembered: case.remembered,
+            is_legacy_untried: case.is_legacy_untried,
             known: case.knows.then_some(known).into_iter().collect(),
             server: "s".into(),
             seed: [7; 32],

@@ -190,6 +190,7 @@ async fn a_request_that_a_person_keeps_waiting_is_told_where_to_go() {
         headers_timeout: None,
         body_timeout: None,
         keeps_cookies: false,
+        proxies: Default::default(),
         ipv4_only: false,
         user_agent: "test".into(),
         now,

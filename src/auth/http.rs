@@ -1,26 +1,31 @@
 //! The only HTTP client sign-in uses.
 //!
 //! Everything it visits is named by somebody else, so: `https`, or `http` where [`Guard`] lets it; every name judged
-//! by the addresses it really has (`resolver`); no redirect followed with a body, and at most three, on one origin, without; bodies
-//! capped and read in pieces; time limits; no cookies, no credentials but those handed in. Knows nothing of OAuth.
-//!
-//! security.md D2 to D5, K1, T12 (errors never carry a URL's query or a body).
+//! by the addresses it really has (`resolver`); at most three redirects, on one origin or from http to https; bodies
+//! capped and read in pieces; time limits; no cookies, no credentials but those handed in. Errors never carry a URL's
+//! query or a body. Knows nothing of OAuth.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::guard::{Class, Guard, Refusal, class_of};
+use super::guard::{Guard, Refusal};
 pub use super::resolver::Lookup;
 use super::resolver::{self, Resolver};
+use crate::frame::without_mark;
+use crate::remote::coding::{self, Broken};
+use crate::remote::https::MAX_HEADERS;
+use crate::remote::proxy::Proxies;
+use crate::remote::redirect::{self, followed};
 use crate::remote::tls::Unwelcome;
 use crate::secret::live;
 
@@ -32,10 +37,8 @@ struct Parts {
     guard: Arc<Guard>,
     tls: rustls::ClientConfig,
     resolver: Resolver,
-    /// Follows the system's proxy settings.
-    far: OnceLock<Result<reqwest::Client, Fault>>,
-    /// Never through a proxy: this machine.
-    near: OnceLock<Result<reqwest::Client, Fault>>,
+    proxies: Proxies,
+    client: OnceLock<Result<reqwest::Client, Fault>>,
 }
 
 /// An answer to a POST, whatever its status.
@@ -146,7 +149,24 @@ impl Http {
     }
 
     /// As [`Http::new`], with names resolved by `lookup`.
-    pub fn with_lookup(mut tls: rustls::ClientConfig, guard: Guard, lookup: Lookup) -> Self {
+    pub fn with_lookup(tls: rustls::ClientConfig, guard: Guard, lookup: Lookup) -> Self {
+        Self::made_of(tls, guard, lookup, Proxies::default())
+    }
+
+    /// The same, through these proxies.
+    #[must_use]
+    pub fn through(&self, proxies: Proxies) -> Self {
+        let parts = &self.0;
+        let guard = parts.guard.as_ref().clone();
+        Self::made_of(parts.tls.clone(), guard, parts.resolver.lookup(), proxies)
+    }
+
+    fn made_of(
+        mut tls: rustls::ClientConfig,
+        guard: Guard,
+        lookup: Lookup,
+        proxies: Proxies,
+    ) -> Self {
         // A handful of small requests: HTTP/1.1 is enough, and one protocol less to be wrong in.
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let guard = Arc::new(guard);
@@ -155,16 +175,16 @@ impl Http {
             guard,
             tls,
             resolver,
-            far: OnceLock::new(),
-            near: OnceLock::new(),
+            proxies,
+            client: OnceLock::new(),
         }))
     }
 
     /// The same, for what the user names beside the server: places are judged as seen from there.
     pub fn at_home(&self, home: &Url) -> Self {
         let parts = &self.0;
-        let lookup = parts.resolver.lookup();
-        Self::with_lookup(parts.tls.clone(), parts.guard.at_home(home), lookup)
+        let (guard, lookup) = (parts.guard.at_home(home), parts.resolver.lookup());
+        Self::made_of(parts.tls.clone(), guard, lookup, parts.proxies.clone())
     }
 
     /// Judges a URL without visiting it.
@@ -192,12 +212,16 @@ impl Http {
                     .get(at.clone())
                     .header(ACCEPT, "application/json")
                     .header("MCP-Protocol-Version", DISCOVERY_VERSION);
-                let response = request.send().await.map_err(|error| fault(&at, &error))?;
+                let response = request
+                    .send()
+                    .await
+                    .map_err(|error| self.fault(&at, &error))?;
                 let status = response.status();
+                self.answers(&at, status.as_u16())?;
                 if status.is_redirection() {
                     match next_hop(&at, response.headers()) {
                         Some(next) => at = next,
-                        None => match target(&at, response.headers()) {
+                        None => match redirect::target(&at, response.headers()) {
                             Some(to) => return Ok(Document::Elsewhere { to }),
                             None => break,
                         },
@@ -211,10 +235,14 @@ impl Http {
                     status: status.as_u16(),
                 };
                 let media = media_of(response.headers());
-                if !status.is_success() || media == "text/event-stream" || media == "text/html" {
+                if !status.is_success() || media == "text/event-stream" {
                     return Ok(absent);
                 }
-                let body = capped(response, &at, LARGEST_DOCUMENT).await?;
+                // Some label a document as a page; a page that is one is too large, or no JSON.
+                let body = match self.body(response, &at, LARGEST_DOCUMENT).await {
+                    Err(Fault::TooLarge { .. }) if media == "text/html" => return Ok(absent),
+                    body => body?,
+                };
                 return Ok(match serde_json::from_slice(&body) {
                     Ok(found @ Value::Object(_)) => Document::Found(found),
                     _ => absent,
@@ -233,15 +261,17 @@ impl Http {
         let work = async {
             let request = self.client_for(url)?.get(url.clone());
             let request = request.header(ACCEPT, "text/html");
-            let response = request.send().await.map_err(|error| fault(url, &error))?;
-            let to = response.headers().get(LOCATION);
-            let to = to.and_then(|to| url.join(to.to_str().ok()?).ok());
+            let response = request
+                .send()
+                .await
+                .map_err(|error| self.fault(url, &error))?;
+            let to = redirect::target(url, response.headers());
             Ok((response.status().as_u16(), to))
         };
         within(CONNECT_PATIENCE, url, work).await
     }
 
-    /// Posts JSON (registration). Redirects are answers, not followed.
+    /// Posts JSON (registration). Redirects are answers, except to the same origin with 307 or 308.
     ///
     /// # Errors
     /// As [`Http::document`], except that every status is an answer.
@@ -256,7 +286,7 @@ impl Http {
             .await
     }
 
-    /// Posts a form (token, revocation). Redirects are answers, not followed.
+    /// Posts a form (token, revocation). Redirects are answers, except to the same origin with 307 or 308.
     ///
     /// # Errors
     /// As [`Http::document`], except that every status is an answer.
@@ -292,19 +322,33 @@ impl Http {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         note_secrets(&headers, &body);
         let work = async {
-            let request = self.client_for(url)?.post(url.clone()).headers(headers);
-            let response = request
-                .body(body)
-                .send()
-                .await
-                .map_err(|error| fault(url, &error))?;
-            Ok(Answer {
-                status: response.status().as_u16(),
-                media: media_of(response.headers()),
-                retry_after: retry_after(response.headers()),
-                headers: response.headers().clone(),
-                body: capped(response, url, LARGEST_ANSWER).await?,
-            })
+            let mut at = url.clone();
+            let mut redirects = 0;
+            loop {
+                let request = self.client_for(&at)?.post(at.clone());
+                let request = request.headers(headers.clone()).body(body.clone());
+                let response = request
+                    .send()
+                    .await
+                    .map_err(|error| self.fault(&at, &error))?;
+                let status = response.status().as_u16();
+                self.answers(&at, status)?;
+                // What is posted are secrets: to the origin they were meant for, and to no other address.
+                let next = next_hop(&at, response.headers())
+                    .filter(|next| next.origin() == url.origin() && matches!(status, 307 | 308));
+                if let Some(next) = next.filter(|_| redirects < MOST_REDIRECTS) {
+                    redirects += 1;
+                    at = next;
+                    continue;
+                }
+                return Ok(Answer {
+                    status,
+                    media: media_of(response.headers()),
+                    retry_after: retry_after(response.headers()),
+                    headers: response.headers().clone(),
+                    body: self.body(response, &at, LARGEST_ANSWER).await?,
+                });
+            }
         };
         within(patience, url, work).await
     }
@@ -315,21 +359,68 @@ impl Http {
         if let Some(name) = url.domain() {
             parts.resolver.guards(name);
         }
-        let client = match class_of(url) {
-            Some(Class::Loopback) => parts
-                .near
-                .get_or_init(|| parts.build(reqwest::ClientBuilder::no_proxy)),
-            _ => parts.far.get_or_init(|| parts.build(|it| it)),
-        };
+        let client = parts.client.get_or_init(|| parts.build());
         client.as_ref().map_err(Clone::clone)
+    }
+
+    /// Whether it is the server that answers there, and not a proxy on the way.
+    fn answers(&self, url: &Url, status: u16) -> Result<(), Fault> {
+        match self.0.proxies.refusal(url, status) {
+            None => Ok(()),
+            Some(failure) => Err(Fault::Unreachable {
+                host: host_of(url),
+                why: failure.to_string(),
+            }),
+        }
+    }
+
+    fn fault(&self, url: &Url, error: &reqwest::Error) -> Fault {
+        match fault(url, error) {
+            Fault::Unreachable { host, why } => {
+                let failure = self.0.proxies.failure(url, error);
+                let why = failure.map_or(why, |failure| failure.to_string());
+                Fault::Unreachable { host, why }
+            }
+            other => other,
+        }
+    }
+
+    /// A body, decoded. Without a byte order mark, and UTF-8 throughout: one odd letter in a description is not worth
+    /// the document.
+    async fn body(
+        &self,
+        response: reqwest::Response,
+        url: &Url,
+        limit: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let host = host_of(url);
+        let unreadable = |why: &dyn fmt::Display| Fault::Unreachable {
+            host: host_of(url),
+            why: format!("it sent {why}"),
+        };
+        let mut pieces = coding::pieces(response);
+        let mut body = Zeroizing::new(Vec::new());
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| match &error {
+                Broken::Connection(error) => self.fault(url, error),
+                Broken::Short => Fault::Unreachable {
+                    host: host_of(url),
+                    why: error.to_string(),
+                },
+                Broken::Coding(_) | Broken::Unknown(_) => unreadable(&error),
+            })?;
+            if body.len() + piece.len() > limit {
+                return Err(Fault::TooLarge { host, limit });
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(plain_text(body))
     }
 }
 
 impl Parts {
-    fn build(
-        &self,
-        with: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
-    ) -> Result<reqwest::Client, Fault> {
+    fn build(&self) -> Result<reqwest::Client, Fault> {
+        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, coding::IDENTITY)]);
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .http1_only()
@@ -338,10 +429,15 @@ impl Parts {
             .connect_timeout(CONNECT_PATIENCE)
             .pool_idle_timeout(Duration::from_secs(5))
             .user_agent(concat!("mcpipe/", env!("CARGO_PKG_VERSION")))
+            .http1_max_headers(MAX_HEADERS)
+            .default_headers(headers)
             .dns_resolver(self.resolver.clone());
-        with(builder).build().map_err(|error| Fault::Unbuildable {
-            why: innermost(&error),
-        })
+        self.proxies
+            .used_by(builder, None)
+            .build()
+            .map_err(|error| Fault::Unbuildable {
+                why: innermost(&error),
+            })
     }
 }
 
@@ -425,32 +521,22 @@ pub(super) async fn time_is_up(patience: Duration) {
     }
 }
 
-async fn capped(
-    mut response: reqwest::Response,
-    url: &Url,
-    limit: usize,
-) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let mut body = Zeroizing::new(Vec::new());
-    while let Some(piece) = response.chunk().await.map_err(|error| fault(url, &error))? {
-        if body.len() + piece.len() > limit {
-            return Err(Fault::TooLarge {
-                host: host_of(url),
-                limit,
-            });
-        }
-        body.extend_from_slice(&piece);
+/// A text without its byte order mark, and with a sign in the place of what is not UTF-8.
+fn plain_text(body: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
+    let (is_utf8, has_mark) = match std::str::from_utf8(&body) {
+        Ok(text) => (true, without_mark(text).len() != text.len()),
+        Err(_) => (false, false),
+    };
+    if is_utf8 && !has_mark {
+        return body;
     }
-    Ok(body)
+    let text = Zeroizing::new(String::from_utf8_lossy(&body).into_owned());
+    Zeroizing::new(without_mark(&text).as_bytes().to_vec())
 }
 
-/// Where a redirect leads, if that is on the same origin.
+/// Where a redirect leads, if that is on the same origin, or from http to https on the same host.
 fn next_hop(from: &Url, headers: &HeaderMap) -> Option<Url> {
-    target(from, headers).filter(|next| next.origin() == from.origin())
-}
-
-/// Where a redirect leads.
-fn target(from: &Url, headers: &HeaderMap) -> Option<Url> {
-    from.join(headers.get(LOCATION)?.to_str().ok()?).ok()
+    followed(from, &redirect::target(from, headers)?)
 }
 
 fn media_of(headers: &HeaderMap) -> String {
@@ -530,4 +616,25 @@ fn innermost(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     super::plain(&text, 200)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_come_is_looked_at_before_the_clock_and_a_token_is_waited_for_two_minutes() {
+        let url = Url::parse("https://as.example.com/token").unwrap();
+        let after = |seconds| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Ok(seconds)
+        };
+        // At 120 s the answer and the clock come together.
+        for (seconds, is_waited_for) in [(31, true), (119, true), (120, true), (122, false)] {
+            let answer = within(TOKEN_PATIENCE, &url, after(seconds)).await;
+            assert_eq!(answer.is_ok(), is_waited_for, "{seconds}");
+            assert!(answer.is_ok() || answer.unwrap_err().is_passing());
+        }
+        assert!(within(POST_PATIENCE, &url, after(32)).await.is_err());
+    }
 }

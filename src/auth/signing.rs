@@ -150,7 +150,7 @@ impl Key {
     /// # Errors
     /// See [`Error`]; none of them quotes the text.
     pub fn read(text: &Secret) -> Result<Self, Error> {
-        let written = text.expose().trim();
+        let written = crate::frame::without_mark(text.expose()).trim();
         let material = Material::read(written)?;
         let id = serde_json::from_str::<Value>(written).ok();
         let id = id.and_then(|jwk| Some(jwk.get("kid")?.as_str()?.to_owned()));

@@ -129,7 +129,8 @@ impl Assertions {
             }
             Self::Command(words) => words.run_up_to(None, PATIENCE, LONGEST + 1)?,
         };
-        let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+        let text = std::str::from_utf8(&bytes).unwrap_or_default();
+        let text = crate::frame::without_mark(text).trim();
         let (what, nothing) = match self {
             Self::File(_) => (format!("what {self} holds"), format!("{self} is empty")),
             Self::Command(_) => (

@@ -17,6 +17,7 @@ use super::Settings;
 use super::follow::{Followed, ended};
 use super::outstanding::{Brought, Outstanding};
 use super::pace::{backoff, pause_after};
+use super::startup::Startup;
 use crate::auth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
 use crate::era::{Arrival, ExchangeId, Post};
@@ -50,6 +51,8 @@ pub(super) struct Road<R> {
     /// The host's `notifications/initialized`, where the remote wants a credential for it and the host has not asked for
     /// anything yet that a person could be asked for.
     pub(super) unsaid: Mutex<Option<Post>>,
+    /// Whether the remote may still be starting.
+    pub(super) startup: Startup,
 }
 
 /// What an exchange tells the loop.
@@ -150,16 +153,18 @@ impl<R: Remote> Road<R> {
         self.tell(exchange, last).await;
     }
 
-    /// Returns when this time has passed, not counting any in which a person is asked to sign in or a program of the
-    /// user's for headers: that is no sign of a remote that does not answer, nor of its era (V-10).
+    /// Returns when this time has passed, not counting any in which a person is asked to sign in, a program of the user's
+    /// for headers, or the server is starting: that is no sign of a remote that does not answer, nor of its era.
     async fn ticked(&self, mut left: Duration) {
         let mut since = self.person_since.subscribe();
         let mut held_up = self.remote.is_held_up();
+        let mut starting = self.startup.is_waiting();
         loop {
             let is_held_up = held_up
                 .as_mut()
                 .is_some_and(|held_up| *held_up.borrow_and_update());
-            let is_standing = since.borrow_and_update().is_some() || is_held_up;
+            let is_starting = *starting.borrow_and_update();
+            let is_standing = since.borrow_and_update().is_some() || is_held_up || is_starting;
             let begun = Instant::now();
             let over = async {
                 match is_standing {
@@ -170,6 +175,7 @@ impl<R: Remote> Road<R> {
             tokio::select! {
                 () = over => return,
                 changed = since.changed() => if changed.is_err() { return std::future::pending().await },
+                changed = starting.changed() => if changed.is_err() { return std::future::pending().await },
                 () = changed(&mut held_up) => {}
             }
             if !is_standing {
@@ -235,7 +241,7 @@ impl<R: Remote> Road<R> {
     /// Hands over what a whole body holds.
     async fn body(&self, post: &Post, parsed: Parsed) -> Arrival {
         let owed = post.frame.id().filter(|_| post.frame.is_request());
-        let mut brought = Brought::new(&self.outstanding, owed);
+        let mut brought = Brought::new(&self.outstanding, owed).for_probe(post.is_probe);
         let frames = brought.take(parsed, "a JSON body");
         self.pass(post.exchange, frames).await;
         self.pass(post.exchange, brought.settle(true)).await;
@@ -287,8 +293,8 @@ impl<R: Remote> Road<R> {
         let is_harmless = post.may_repeat
             && (!post.frame.is_request()
                 || post.frame.method().is_some_and(crate::era::is_harmless));
-        let mut sends = 0;
         let begun = Instant::now();
+        let (mut sends, mut has_waited) = (0, false);
         loop {
             sends += 1;
             let sent = self
@@ -300,13 +306,27 @@ impl<R: Remote> Road<R> {
                     post.is_asked_by_host,
                 )
                 .await;
+            let starting = match &sent {
+                Err(Stopped { trouble, .. }) if trouble.kind == "unreachable" => {
+                    self.startup.pause()
+                }
+                _ => None,
+            };
+            if let Some(pause) = starting {
+                (has_waited, sends) = (true, 0);
+                let pause = time::sleep(pause);
+                match self.leaving.run_until_cancelled(pause).await {
+                    Some(()) => continue,
+                    None => return sent,
+                }
+            }
             let pause = match &sent {
                 Ok(Answer::Refused(refusal)) if !is_result(refusal) => {
                     pause_after(refusal, is_harmless, sends)
                 }
                 Err(stopped) if stopped.is_final || begun.elapsed() > REPEATING => None,
                 Err(Stopped { trouble, .. }) if trouble.kind == "unreachable" => {
-                    Some(backoff(sends))
+                    (!has_waited).then(|| backoff(sends))
                 }
                 // An `initialize` that was read has made a session; a second one would leave it behind.
                 Err(Stopped { trouble, .. })
@@ -353,8 +373,9 @@ impl<R: Remote> Road<R> {
                 credential: credential.as_ref(),
             };
             let answer = self.remote.send(outgoing).await;
+            self.startup.note(&answer);
             self.is_reached.store(
-                !matches!(&answer, Err(Fault::Unreachable { .. })),
+                !answer.as_ref().is_err_and(Fault::is_unconnected),
                 Ordering::Relaxed,
             );
             match answer {

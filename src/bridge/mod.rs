@@ -17,6 +17,7 @@ mod outstanding;
 mod pace;
 mod reception;
 mod standing;
+mod startup;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -44,6 +45,7 @@ use outstanding::Outstanding;
 pub use pace::chance;
 use pace::{tick, until};
 use reception::Reception;
+use startup::Startup;
 
 /// Arrivals that wait for the loop. When full, exchanges stop reading, and the remote feels it.
 const QUEUE: usize = 64;
@@ -237,6 +239,7 @@ impl<R: Remote> Bridge<R> {
                 leaving: CancellationToken::new(),
                 is_reached: AtomicBool::new(true),
                 unsaid: Mutex::default(),
+                startup: Startup::new(),
             }),
         };
         (bridge, inputs)

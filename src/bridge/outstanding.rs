@@ -87,6 +87,8 @@ pub(super) struct Brought<'a> {
     is_beyond_use: bool,
     /// The answers to requests that were posted elsewhere come on it.
     serves_many: bool,
+    /// Any response is the answer, at once.
+    is_alone: bool,
 }
 
 impl<'a> Brought<'a> {
@@ -107,6 +109,16 @@ impl<'a> Brought<'a> {
             unusable: None,
             is_beyond_use: false,
             serves_many: false,
+            is_alone: false,
+        }
+    }
+
+    /// What comes of the question which era the server speaks: it has no time for doubts, and next to nothing else is
+    /// under way.
+    pub(super) fn for_probe(self, is_probe: bool) -> Self {
+        Self {
+            is_alone: is_probe,
+            ..self
         }
     }
 
@@ -159,6 +171,7 @@ impl<'a> Brought<'a> {
         };
         let is_own = match frame.id() {
             None => true,
+            Some(_) if self.is_alone => true,
             Some(id) if id == owed => true,
             Some(id) => id.is_like(owed) && !self.outstanding.has(id),
         };

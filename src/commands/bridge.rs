@@ -137,7 +137,7 @@ fn authorizer(
     )?;
     // The host may leave before the person has signed in.
     settings.helper = around.helper();
-    let http = settings::sign_in_http(target.tls.clone(), &settings);
+    let http = settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
     Ok(Authorizer::new(settings, vault, http))
 }
 

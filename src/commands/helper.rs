@@ -37,7 +37,7 @@ pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> 
     let announce = Announce::nowhere();
     let settings = settings::sign_in(&target, &args.network, &args.sign_in, &around, announce)?;
     let vault = settings::opened_vault(&around, letter.root);
-    let http = settings::sign_in_http(target.tls, &settings);
+    let http = settings::sign_in_http(target.tls, &settings, target.https.proxies);
     let authorizer = Authorizer::new(settings, vault.into(), http);
     let done = authorizer.sign_in_for_others(letter.errand).await;
     // Those who wait have their tokens; only a browser may still come, and come again.

@@ -51,7 +51,7 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
     }
     let account = settings.account.clone();
     let command = target.https.command.clone();
-    let http = settings::sign_in_http(target.tls.clone(), &settings);
+    let http = settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
     let resource = settings.canonical_resource();
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;

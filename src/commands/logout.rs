@@ -36,7 +36,7 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
             ..defaults
         };
         let tls = settings::tls(&args.network, around, true)?;
-        let http = settings::sign_in_http(tls, &settings);
+        let http = settings::sign_in_http(tls, &settings, settings::proxies(around));
         let out = kept::logout(&settings, &vault, &http).await?;
         let whose = match settings.account.as_str() {
             "default" => resource,

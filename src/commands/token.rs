@@ -38,7 +38,7 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
     let vault = Arc::new(settings::vault(&asked.vault, around, around.is_terminal)?);
     // A vault that does not open is not one that holds nothing.
     vault.list().await?;
-    let http = settings::sign_in_http(target.tls, &settings);
+    let http = settings::sign_in_http(target.tls, &settings, target.https.proxies);
     let grant = settings.grant.kind();
     let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
     let lent = authorizer.lent().await;

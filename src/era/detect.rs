@@ -178,7 +178,9 @@ pub(crate) fn refuses_legacy(arrival: &Arrival) -> bool {
         matches!(
             judge_error(error, false),
             Some(Finding::Again | Finding::Unsupported(_))
-        ) && !supported(error).iter().any(is_legacy_revision)
+        ) && !supported(error)
+            .iter()
+            .any(|version| is_legacy_revision(version))
     })
 }
 
@@ -188,7 +190,7 @@ pub(crate) fn is_handshake(answer: &Frame) -> bool {
         .member("result")
         .and_then(|result| member_of(result, "protocolVersion"));
     let version: Option<String> = version.and_then(|text| serde_json::from_str(text).ok());
-    version.as_ref().is_some_and(is_legacy_revision)
+    version.is_some_and(|version| is_legacy_revision(&version))
 }
 
 /// Whether a refusal has one of the codes that only modern servers have.
@@ -197,8 +199,8 @@ pub(crate) fn is_modern_error(refusal: &Refusal) -> bool {
     error.is_some_and(|error| !matches!(judge_error(error, false), None | Some(Finding::Legacy)))
 }
 
-fn is_legacy_revision(version: &String) -> bool {
-    LEGACY.contains(&version.as_str())
+fn is_legacy_revision(version: &str) -> bool {
+    LEGACY.contains(&version)
 }
 
 /// The revisions that an error names.
@@ -222,7 +224,10 @@ fn judge_answer(frame: &Frame, was_asked_again: bool) -> Finding {
     let is_complete = member_of(result, "capabilities").is_some();
     if is_complete && versions.iter().any(|version| version == MODERN) {
         Finding::Modern(result.to_owned())
-    } else if !is_complete || versions.is_empty() || versions.iter().any(is_legacy_revision) {
+    } else if !is_complete
+        || versions.is_empty()
+        || versions.iter().any(|version| is_legacy_revision(version))
+    {
         Finding::Legacy
     } else {
         Finding::Unsupported(unsupported(&versions))
@@ -296,7 +301,10 @@ fn refused(code: i64, error: &Value) -> Trouble {
     }
     let words = error.get("message").and_then(Value::as_str);
     let words = printable(words.unwrap_or_default(), 300);
-    let words = format!("The server refuses the way it is asked what it is ({code}): {words}");
+    let words = words.trim_end_matches('.');
+    let words = format!(
+        "The server refused server/discover, in which it was asked what it speaks ({code}: {words})."
+    );
     Trouble::new("bad_answer", words).hint(OTHER_ERA)
 }
 
@@ -326,231 +334,4 @@ pub(crate) fn is_modern(frame: &Frame) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(text: &str) -> Arrival {
-        Arrival::Frame(
-            Frame::parse(&format!(r#"{{"jsonrpc":"2.0","id":"bridge:1",{text}}}"#)).unwrap(),
-        )
-    }
-
-    fn refused(status: u16, body: &str) -> Arrival {
-        Arrival::Refused(Refusal {
-            status,
-            frame: Frame::parse(body).ok(),
-            text: body.to_owned(),
-            retry_after: None,
-        })
-    }
-
-    fn word(finding: &Finding) -> &'static str {
-        match finding {
-            Finding::Nothing => "nothing",
-            Finding::Modern(_) => "modern",
-            Finding::Legacy => "legacy",
-            Finding::Unclear(_) => "unclear",
-            Finding::Again => "again",
-            Finding::Refuses(_) => "refuses",
-            Finding::Unsupported(_) => "unsupported",
-            Finding::Unasked(_) => "unasked",
-            Finding::Challenged => "challenged",
-        }
-    }
-
-    #[test]
-    fn what_counts_as_evidence_and_what_never_does() {
-        let error = |code: i64, data: &str| {
-            format!(
-                r#"{{"jsonrpc":"2.0","id":"bridge:1","error":{{"code":{code},"message":"no","data":{data}}}}}"#
-            )
-        };
-        for (arrival, expected) in [
-            (
-                answer(r#""result":{"supportedVersions":["2026-07-28"],"capabilities":{}}"#),
-                "modern",
-            ),
-            (
-                answer(r#""result":{"supportedVersions":["2025-11-25"],"capabilities":{}}"#),
-                "legacy",
-            ),
-            (
-                answer(r#""result":{"supportedVersions":["2031-01-01"],"capabilities":{}}"#),
-                "unsupported",
-            ),
-            (answer(r#""result":{}"#), "legacy"),
-            (
-                answer(r#""error":{"code":-32601,"message":"no"}"#),
-                "legacy",
-            ),
-            (
-                answer(
-                    r#""error":{"code":-32022,"message":"no","data":{"supported":["2026-07-28"]}}"#,
-                ),
-                "again",
-            ),
-            (
-                refused(400, &error(-32022, r#"{"supported":["2026-07-28"]}"#)),
-                "again",
-            ),
-            (
-                refused(400, &error(-32022, r#"{"supported":["2025-11-25"]}"#)),
-                "legacy",
-            ),
-            (refused(400, &error(-32020, "null")), "refuses"),
-            (refused(400, &error(-32021, "null")), "refuses"),
-            (refused(400, &error(-32000, "null")), "legacy"),
-            (refused(404, &error(-32001, "null")), "legacy"),
-            (refused(404, "not found"), "legacy"),
-            (refused(405, ""), "legacy"),
-            (refused(500, ""), "unclear"),
-            (refused(501, &error(-32601, "null")), "unclear"),
-            (refused(403, ""), "unclear"),
-            (refused(409, ""), "unclear"),
-            (Arrival::Ended, "unclear"),
-            (Arrival::Failed(Trouble::new("unreachable", "x")), "unclear"),
-            (Arrival::Failed(Trouble::new("bad_answer", "x")), "unclear"),
-            (Arrival::GivenUp(Trouble::new("timed_out", "x")), "unclear"),
-            (
-                Arrival::Failed(Trouble {
-                    status: Some(401),
-                    ..Trouble::new("sign_in_needed", "x")
-                }),
-                "unclear",
-            ),
-            (
-                Arrival::Failed(Trouble::new("sign_in_needed", "x")),
-                "unasked",
-            ),
-            (
-                Arrival::Failed(Trouble::new("header_command", "x")),
-                "unasked",
-            ),
-            (
-                answer(r#""result":{"supportedVersions":["2026-07-28"]}"#),
-                "legacy",
-            ),
-            (refused(401, ""), "challenged"),
-            (Arrival::Opened(crate::remote::Head::default()), "nothing"),
-        ] {
-            assert_eq!(word(&judge(&arrival, false)), expected, "{arrival:?}");
-        }
-        // Asked again once, and refused again: that is final.
-        let again = refused(400, &error(-32022, r#"{"supported":["2026-07-28"]}"#));
-        assert_eq!(word(&judge(&again, true)), "unsupported");
-    }
-
-    #[test]
-    fn only_a_list_of_revisions_without_a_legacy_one_says_that_initialize_is_not_wanted() {
-        let error = |code: i64, data: &str| {
-            format!(
-                r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"no","data":{data}}}}}"#
-            )
-        };
-        for (arrival, expected) in [
-            (
-                refused(400, &error(-32022, r#"{"supported":["2026-07-28"]}"#)),
-                true,
-            ),
-            (
-                refused(400, &error(-32022, r#"{"supported":["2031-01-01"]}"#)),
-                true,
-            ),
-            (
-                refused(
-                    400,
-                    &error(-32022, r#"{"supported":["2025-11-25","2026-07-28"]}"#),
-                ),
-                false,
-            ),
-            (refused(400, &error(-32022, "{}")), false),
-            (refused(400, &error(-32020, "{}")), false),
-            (
-                answer(
-                    r#""error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}"#,
-                ),
-                true,
-            ),
-            (
-                answer(r#""result":{"supportedVersions":["2026-07-28"],"capabilities":{}}"#),
-                false,
-            ),
-        ] {
-            assert_eq!(refuses_legacy(&arrival), expected, "{arrival:?}");
-        }
-    }
-
-    #[test]
-    fn what_any_other_answer_says_of_a_remote_that_is_remembered_to_be_modern() {
-        use Evidence::{Doubt, Modern, Nothing};
-        let error = |code: i64, data: &str| {
-            format!(
-                r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"no","data":{data}}}}}"#
-            )
-        };
-        for (arrival, expected) in [
-            (answer(r#""result":{"resultType":"complete"}"#), Modern),
-            (answer(r#""result":{"tools":[]}"#), Nothing),
-            (answer(r#""error":{"code":-32601,"message":"no"}"#), Doubt),
-            (answer(r#""error":{"code":-32603,"message":"no"}"#), Nothing),
-            (answer(r#""error":{"code":-32021,"message":"no"}"#), Modern),
-            (refused(400, &error(-32020, "1")), Modern),
-            (
-                refused(400, &error(-32022, r#"{"supported":["2026-07-28"]}"#)),
-                Modern,
-            ),
-            (
-                refused(400, &error(-32022, r#"{"supported":["2025-11-25"]}"#)),
-                Doubt,
-            ),
-            (refused(404, &error(-32601, "1")), Modern),
-            (refused(404, &error(-32001, "1")), Doubt),
-            (refused(400, &error(-32000, "1")), Doubt),
-            (refused(400, ""), Doubt),
-            (refused(403, ""), Nothing),
-            (refused(500, &error(-32603, "1")), Nothing),
-            (Arrival::Failed(Trouble::new("cut", "x")), Nothing),
-            (Arrival::Accepted(crate::remote::Head::default()), Nothing),
-        ] {
-            assert_eq!(evidence(&arrival), expected, "{arrival:?}");
-        }
-    }
-
-    #[test]
-    fn a_discovery_is_repeated_only_as_long_and_as_widely_as_it_says() {
-        let millis = |text: &str| lasts(text).map(|it| it.as_millis());
-        assert_eq!(
-            millis(r#"{"ttlMs":5000,"cacheScope":"public"}"#),
-            Some(5000)
-        );
-        for never in [
-            r#"{"ttlMs":5000,"cacheScope":"private"}"#,
-            r#"{"ttlMs":0,"cacheScope":"public"}"#,
-            r#"{"ttlMs":-1,"cacheScope":"public"}"#,
-            r#"{"ttlMs":5000}"#,
-            "{}",
-        ] {
-            assert_eq!(millis(never), None, "{never}");
-        }
-    }
-
-    #[test]
-    fn a_host_is_modern_by_what_its_request_declares() {
-        let with = |meta: &str| {
-            Frame::parse(&format!(
-                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{"_meta":{meta}}}}}"#
-            ))
-            .unwrap()
-        };
-        assert!(is_modern(&with(
-            r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#
-        )));
-        assert!(is_modern(&with(
-            r#"{"io.modelcontextprotocol/protocolVersion":"2030-01-01"}"#
-        )));
-        assert!(!is_modern(&with(
-            r#"{"io.modelcontextprotocol/protocolVersion":"2025-11-25"}"#
-        )));
-        assert!(!is_modern(&with(r#"{"progressToken":1}"#)));
-    }
-}
+mod tests;

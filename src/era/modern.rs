@@ -8,6 +8,7 @@
 mod again;
 #[cfg(test)]
 mod again_tests;
+mod edits;
 mod listen;
 #[cfg(test)]
 mod listen_tests;
@@ -24,15 +25,12 @@ use http::HeaderMap;
 use super::edit::Object;
 use super::headers::{self, Tools};
 use super::legacy::{refusal_trouble, told};
-use super::vocabulary::META_VERSION;
 use super::{Action, Arrival, ExchangeId, Mint, Post};
 use crate::frame::{Frame, Id, Outline, Trouble};
 use again::Waiting;
+use edits::{completed, edited, in_supported_version, with_result};
 use listen::Listens;
 use relist::Relist;
-
-/// The revisions we know how to be modern in, newest first.
-const VERSIONS: &[&str] = &["2026-07-28"];
 
 const HEADER_MISMATCH: i64 = -32020;
 const UNSUPPORTED_VERSION: i64 = -32022;
@@ -476,60 +474,4 @@ fn is_error(frame: &Frame) -> bool {
 fn code(error: &Frame) -> Option<i64> {
     let error = Object::read(error.member("error")?)?;
     serde_json::from_str(error.get("code")?).ok()
-}
-
-/// The result with its kind filled in, where the remote left it out; `None` for a kind nobody knows (E-15).
-fn completed(frame: &Frame) -> Option<String> {
-    let text = frame.member("result")?;
-    let Some(mut result) = Object::read(text) else {
-        return Some(text.to_owned());
-    };
-    match result.get("resultType") {
-        None => result.set("resultType", r#""complete""#),
-        Some(kind) => {
-            let kind: String = serde_json::from_str(kind).ok()?;
-            return matches!(&*kind, "complete" | "input_required" | "task")
-                .then(|| text.to_owned());
-        }
-    }
-    Some(result.text())
-}
-
-/// The same answer with another result; the very same frame if it is the same text.
-fn with_result(frame: &Frame, result: String) -> Frame {
-    if frame.member("result") == Some(&*result) {
-        return frame.clone();
-    }
-    edited(frame, |message| message.set("result", result))
-}
-
-/// The same message, edited.
-fn edited(frame: &Frame, edit: impl FnOnce(&mut Object)) -> Frame {
-    let Some(mut message) = Object::read(frame.text()) else {
-        return frame.clone();
-    };
-    edit(&mut message);
-    Frame::parse(&message.text()).unwrap_or_else(|_| frame.clone())
-}
-
-/// The request in a revision that the refusal offers and we can speak: its own above all, even if that is the one just
-/// refused (V-06).
-fn in_supported_version(request: &Frame, error: &Frame) -> Option<Frame> {
-    let error = Object::read(error.member("error")?)?;
-    let supported = Object::read(error.get("data")?)?;
-    let supported: Vec<String> = serde_json::from_str(supported.get("supported")?).ok()?;
-    let own = request.param("_meta").and_then(headers::version);
-    if own.is_some_and(|own| supported.contains(&own)) {
-        return Some(request.clone());
-    }
-    let version = VERSIONS
-        .iter()
-        .find(|version| supported.iter().any(|it| it == *version))?;
-    Some(edited(request, |message| {
-        message.edit("params", |params| {
-            params.edit("_meta", |meta| {
-                meta.set(META_VERSION, format!("\"{version}\""));
-            });
-        });
-    }))
 }

@@ -93,12 +93,13 @@ pub const INVALID_PARAMS: i64 = -32602;
 pub const INTERNAL_ERROR: i64 = -32603;
 
 impl Parsed {
-    /// Reads a line. Raw line breaks between tokens are taken out (T-01); everything else is kept as it came.
+    /// Reads a line. Raw line breaks between tokens and a byte order mark before them are taken out; everything else is
+    /// kept as it came.
     ///
     /// # Errors
     /// Text that is not one JSON value, a value that is not a message, an empty array.
     pub fn read(text: &str) -> Result<Self, Malformed> {
-        let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+        let text = without_mark(text).trim_matches(|c: char| c.is_ascii_whitespace());
         if !text.starts_with('[') {
             return Frame::parse(text).map(Self::One);
         }
@@ -128,7 +129,7 @@ impl Frame {
     /// # Errors
     /// Text that is not JSON, or JSON that is not a JSON-RPC 2.0 message.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+        let text = without_mark(text).trim_matches(|c: char| c.is_ascii_whitespace());
         // The whole text, before any of it is believed: below, member names are read as bytes, where serde_json lets raw
         // control characters pass. With one of these the peer would read another name than mcpipe (RFC 8259 section 7).
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
@@ -324,6 +325,13 @@ impl Malformed {
         };
         Frame::error(self.id.as_ref(), self.code, &message, None)
     }
+}
+
+/// A text without the byte order mark that editors and shells of Windows begin one with (RFC 8259 section 8.1 lets
+/// readers of JSON pass over it). White space before the mark goes too.
+pub fn without_mark(text: &str) -> &str {
+    let bare = text.trim_start_matches(|c: char| c.is_ascii_whitespace());
+    bare.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// A peer's words made fit for a terminal or a chat window: control and escape characters, [marks](is_mark) and live

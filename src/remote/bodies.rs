@@ -8,12 +8,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use tokio::time::{self, Instant};
 
-use super::fields::{asks_for_a_token, head, media_type, retry_after};
+use super::coding::{self, Pieces};
+use super::fields::{asks_for_a_token, head, media_types, retry_after};
 use super::https::Https;
-use super::{Answer, CHALLENGED, Fault, Head, Outgoing, Refusal, Verb};
-use crate::frame::{Frame, Id, PARSE_ERROR, Parsed};
+use super::reading::Label;
+use super::{Answer, Fault, Head, Outgoing, Refusal, Verb};
+use crate::frame::{Frame, Id, PARSE_ERROR, Parsed, without_mark};
 use crate::sse;
 
 /// How much is read of a body that is not said to hold a message.
@@ -36,20 +39,22 @@ impl Https {
     ) -> Result<Answer, Fault> {
         let head = head(&response);
         if !matches!(outgoing.verb, Verb::Post(frame) if frame.is_request()) {
-            // Nothing in it is for us; a short body is read so that the connection can be used again.
-            self.some_of(response, MAX_UNREAD, SILENCE).await;
+            // Nothing in it is for the host.
+            self.discard(response).await;
             return Ok(Answer::Accepted(head));
         }
         let is_elsewhere = outgoing.to.is_some();
-        let (limit, silence) = match media_type(response.headers()).as_str() {
-            "text/event-stream" if !is_elsewhere => {
-                return Ok(Answer::Stream(head, self.events(response)));
+        let label = Label::of(&media_types(response.headers()));
+        let pieces = coding::pieces(response);
+        let (limit, silence) = match label {
+            Label::Events if !is_elsewhere => {
+                return Ok(Answer::Stream(head, self.events(pieces)));
             }
-            "application/json" => (self.max_message(), LONGER_SILENCE),
+            Label::Json => (self.settings().max_message, LONGER_SILENCE),
             _ => (MAX_UNREAD, SILENCE),
         };
-        let is_json = limit > MAX_UNREAD;
-        let body = self.some_of(response, limit, silence).await;
+        let is_json = label == Label::Json;
+        let body = some_of(pieces, limit, silence).await;
         self.if_answered(
             head,
             &String::from_utf8_lossy(&body),
@@ -77,24 +82,25 @@ impl Https {
     pub(super) async fn refusal(
         &self,
         outgoing: &Outgoing<'_>,
-        mut response: reqwest::Response,
+        response: reqwest::Response,
     ) -> Refusal {
         let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), self.now());
-        let is_challenged = status == 403 && asks_for_a_token(response.headers());
+        let retry_after = retry_after(response.headers(), (self.settings().now)());
+        let asks_for_a_token = status == 403 && asks_for_a_token(response.headers());
         let owed = match outgoing.verb {
             Verb::Post(frame) => frame.id().filter(|_| frame.is_request()),
             _ => None,
         };
-        let media_type = media_type(response.headers());
-        let (text, frame) = if media_type == "text/event-stream" {
-            self.refusal_in_events(&mut response, owed).await
+        let label = Label::of(&media_types(response.headers()));
+        let pieces = coding::pieces(response);
+        let (text, frame) = if label == Label::Events {
+            self.refusal_in_events(pieces, owed).await
         } else {
-            let limit = match media_type.as_str() {
-                "application/json" => self.max_message(),
+            let limit = match label {
+                Label::Json => self.settings().max_message,
                 _ => MAX_UNREAD,
             };
-            let body = self.some_of(response, limit, LONGER_SILENCE).await;
+            let body = some_of(pieces, limit, LONGER_SILENCE).await;
             let text = String::from_utf8_lossy(&body).into_owned();
             let frame = match Parsed::read(&text) {
                 Ok(parsed) => chosen(responses(&parsed), owed).or_else(|| one(parsed)),
@@ -102,28 +108,26 @@ impl Https {
             };
             (text, frame)
         };
-        let mut text: String = text.chars().take(MAX_WORDS).collect();
-        if is_challenged {
-            text.push_str(CHALLENGED);
-        }
         Refusal {
             status,
             frame,
-            text,
+            text: without_mark(&text).chars().take(MAX_WORDS).collect(),
             retry_after,
+            asks_for_a_token,
+            ..Refusal::default()
         }
     }
 
     /// Reads events until a response is among them: a stream may stay open behind it.
     async fn refusal_in_events(
         &self,
-        response: &mut reqwest::Response,
+        mut pieces: Pieces,
         owed: Option<&Id>,
     ) -> (String, Option<Frame>) {
-        let mut parser = sse::Parser::new(self.max_message());
+        let mut parser = sse::Parser::new(self.settings().max_message);
         let mut text = String::new();
         let latest = Instant::now() + LONGEST;
-        while let Some(chunk) = next(response, LONGER_SILENCE, latest).await {
+        while let Some(chunk) = next(&mut pieces, LONGER_SILENCE, latest).await {
             if text.len() < MAX_WORDS {
                 text.push_str(&String::from_utf8_lossy(&chunk));
             }
@@ -137,34 +141,25 @@ impl Https {
         }
         (text, None)
     }
+}
 
-    /// What comes of a body before it ends, breaks, pauses for so long or grows beyond the limit.
-    async fn some_of(
-        &self,
-        mut response: reqwest::Response,
-        limit: usize,
-        silence: Duration,
-    ) -> Vec<u8> {
-        let mut body = Vec::new();
-        let latest = Instant::now() + LONGEST;
-        while let Some(chunk) = next(&mut response, silence, latest).await {
-            if body.len() + chunk.len() > limit {
-                break;
-            }
-            body.extend_from_slice(&chunk);
+/// What comes of a body before it ends, breaks, pauses for so long or grows beyond the limit.
+async fn some_of(mut pieces: Pieces, limit: usize, silence: Duration) -> Vec<u8> {
+    let mut body = Vec::new();
+    let latest = Instant::now() + LONGEST;
+    while let Some(piece) = next(&mut pieces, silence, latest).await {
+        if body.len() + piece.len() > limit {
+            break;
         }
-        body
+        body.extend_from_slice(&piece);
     }
+    body
 }
 
 /// The next part of a body; none when it has ended or broken, or nothing has come in time.
-async fn next(
-    response: &mut reqwest::Response,
-    silence: Duration,
-    latest: Instant,
-) -> Option<Bytes> {
+async fn next(pieces: &mut Pieces, silence: Duration, latest: Instant) -> Option<Bytes> {
     let until = latest.min(Instant::now() + silence);
-    time::timeout_at(until, response.chunk()).await.ok()?.ok()?
+    time::timeout_at(until, pieces.next()).await.ok()??.ok()
 }
 
 /// The responses in what was read.

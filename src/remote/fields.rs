@@ -1,4 +1,5 @@
-//! What is read of a response's header fields. Fetches nothing, and keeps no field that is not understood.
+//! What is read of a response's header fields, and which of the user's are sent. Fetches nothing, and keeps no field that
+//! is not understood.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,36 +10,52 @@ use super::Head;
 use crate::secret::Secret;
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+/// The longest session id that is sent back: common servers take 8 KiB of a header field and no more.
+const LONGEST_SESSION: usize = 8 * 1024;
 
 /// What is kept of a response's head.
 pub(super) fn head(response: &reqwest::Response) -> Head {
-    let session = response.headers().get(SESSION).filter(|value| {
-        (1..=1024).contains(&value.len())
-            && value
-                .as_bytes()
-                .iter()
-                .all(|byte| (0x21..=0x7e).contains(byte))
-    });
     Head {
         status: response.status().as_u16(),
-        session: session
-            .and_then(|value| value.to_str().ok())
-            .map(Secret::new),
+        session: session(response.headers()),
     }
 }
 
-/// The media type without parameters, lower case; empty if none is given.
-pub(super) fn media_type(headers: &HeaderMap) -> String {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    value
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .to_ascii_lowercase()
+/// The session id. One that cannot be sent back is said without its value, which is a secret: the server will miss it.
+fn session(headers: &HeaderMap) -> Option<Secret> {
+    let value = headers.get(SESSION).filter(|value| !value.is_empty())?;
+    let length = value.len();
+    // MCP 2025-11-25, transports, "Session Management": visible ASCII only.
+    let is_visible = |byte: &u8| (0x21..=0x7e).contains(byte);
+    if length > LONGEST_SESSION {
+        tracing::warn!(
+            length,
+            limit = LONGEST_SESSION,
+            "the server's Mcp-Session-Id is too long and is not sent back"
+        );
+        return None;
+    }
+    if !value.as_bytes().iter().all(is_visible) {
+        tracing::warn!(
+            length,
+            "the server's Mcp-Session-Id holds other than visible ASCII characters and is not sent back"
+        );
+        return None;
+    }
+    value.to_str().ok().map(Secret::new)
+}
+
+/// The media types that a body is labelled with, without parameters, lower case. A label may come twice, in one field
+/// or in two.
+pub(super) fn media_types(headers: &HeaderMap) -> Vec<String> {
+    let fields = headers.get_all(CONTENT_TYPE).into_iter();
+    let fields = fields.filter_map(|value| value.to_str().ok());
+    let essence = |label: &str| {
+        let essence = label.split(';').next().unwrap_or_default();
+        essence.trim().to_ascii_lowercase()
+    };
+    let types = fields.flat_map(|field| field.split(',').map(essence));
+    types.filter(|essence| !essence.is_empty()).collect()
 }
 
 /// `Retry-After`, as seconds or as a date (RFC 9110 section 10.2.3).
@@ -53,6 +70,44 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
                 .unwrap_or_default(),
         ),
     }
+}
+
+/// The user's headers without those that would contradict what is said or how it is framed.
+pub(super) fn passed_on(mut headers: HeaderMap) -> HeaderMap {
+    let ours: Vec<_> = headers
+        .keys()
+        .filter(|name| is_ours(name))
+        .cloned()
+        .collect();
+    if !ours.is_empty() {
+        tracing::warn!(names = ?ours, "headers of the user's that mcpipe sets itself are passed over");
+    }
+    for name in ours {
+        headers.remove(name);
+    }
+    headers
+}
+
+fn is_ours(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("mcp-")
+        || matches!(
+            name,
+            "accept"
+                | "accept-encoding"
+                | "connection"
+                | "content-encoding"
+                | "content-length"
+                | "content-type"
+                | "expect"
+                | "keep-alive"
+                | "last-event-id"
+                | "proxy-connection"
+                | "te"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
+        )
 }
 
 /// Whether one of the challenges is for a token (RFC 6750 section 3, RFC 9449 section 7.1).
@@ -92,10 +147,9 @@ mod tests {
 
     #[test]
     fn only_the_media_type_is_compared() {
-        let headers = HeaderMap::from_iter([(
-            CONTENT_TYPE,
-            HeaderValue::from_static("Application/JSON; charset=utf-8"),
-        )]);
-        assert_eq!(media_type(&headers), "application/json");
+        let label = HeaderValue::from_static("Application/JSON; charset=utf-8, text/x;q=1");
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, label)]);
+        headers.append(CONTENT_TYPE, HeaderValue::from_static("a/b"));
+        assert_eq!(media_types(&headers), ["application/json", "text/x", "a/b"]);
     }
 }

@@ -337,7 +337,7 @@ async fn run_once(words: &Words, url: &str, patience: Duration) -> Result<Header
         });
     }
     let headers = printed::headers(&output).map_err(|why| Error::Malformed { program, why })?;
-    Ok(super::https::passed_on(headers))
+    Ok(super::fields::passed_on(headers))
 }
 
 /// All of it, or `None` if that is too much.

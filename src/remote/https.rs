@@ -1,30 +1,33 @@
 //! The network: TLS, timeouts, size caps; an HTTP response to an [`Answer`].
 //!
-//! Talks to one origin. Follows 307 and 308 on that origin and no other redirect, so no credential ever travels
-//! elsewhere (H-21). HTTP/1.1 with as many connections as there are exchanges: an open stream can never starve a POST
-//! (H-20), and closing a connection cancels exactly one exchange (C-02). No total timeout on anything (H-14).
+//! Talks to one host. Follows redirects on its origin, and from http to https, and no other ([`super::redirect`]), so
+//! no credential ever travels elsewhere. HTTP/1.1 with as many connections as there are exchanges: an open stream can
+//! never starve a POST, and closing a connection cancels exactly one exchange. No total timeout on anything. What a
+//! response holds is read in [`super::reading`].
 
 use std::error::Error as _;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use futures_util::StreamExt as _;
-use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time;
 use url::Url;
 
-use super::fields::{head, media_type};
+use super::coding;
+use super::fields::passed_on;
 use super::header_command::{Given, HeaderCommand};
 use super::late::Late;
+use super::places::Places;
+use super::proxy::{self, Proxies};
+use super::redirect::{self, followed, is_upgrade};
 use super::tls::Unwelcome;
-use super::{Answer, Events, Fault, Outgoing, Remote, Verb};
+use super::{Answer, Fault, Outgoing, Refusal, Remote, Verb};
 use crate::auth::Credential;
 use crate::auth::challenge::Challenge;
 use crate::auth::dpop::{Mended, NONCE_WANTED};
-use crate::frame::Parsed;
 use crate::secret::live;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -33,8 +36,8 @@ const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// Redirects followed for one request.
 const MAX_REDIRECTS: u32 = 3;
-/// How much of a challenge's body is read.
-const MAX_REFUSAL: usize = 64 * 1024;
+/// Header fields of a response at most; gateways that describe their policies there send some hundred.
+pub(crate) const MAX_HEADERS: usize = 512;
 /// Idle connections kept for the next exchange, and how long.
 const IDLE_CONNECTIONS: usize = 64;
 const IDLE_TIME: Duration = Duration::from_secs(90);
@@ -65,6 +68,8 @@ pub struct Settings {
     pub body_timeout: Option<Duration>,
     /// Whether cookies are kept, in memory, for sticky load balancers (`--disable-cookies`).
     pub keeps_cookies: bool,
+    /// The proxies that lead there.
+    pub proxies: Proxies,
     /// Resolve names to IPv4 addresses only (`--ipv4`).
     pub ipv4_only: bool,
     /// `mcpipe/<version>`.
@@ -79,6 +84,7 @@ pub struct Https {
     client: reqwest::Client,
     settings: Settings,
     host: String,
+    places: Places,
     /// Whose turn it is to prove something, where that has to be done one by one.
     turn: Mutex<()>,
 }
@@ -100,7 +106,9 @@ impl Https {
             .pool_idle_timeout(IDLE_TIME)
             .tcp_keepalive(KEEP_ALIVE)
             .tcp_nodelay(true)
+            .http1_max_headers(MAX_HEADERS)
             .http1_only();
+        builder = settings.proxies.used_by(builder, Some(&settings.url));
         if settings.keeps_cookies {
             builder = builder.cookie_provider(Arc::new(reqwest::cookie::Jar::default()));
         }
@@ -120,6 +128,7 @@ impl Https {
         };
         Ok(Self {
             client: builder.build()?,
+            places: Places::new(&settings.url),
             settings,
             host,
             turn: Mutex::default(),
@@ -130,35 +139,69 @@ impl Https {
         &self,
         outgoing: &Outgoing<'_>,
         given: Option<&Given>,
-        mut nonce: Option<Box<str>>,
-    ) -> Result<reqwest::Response, Fault> {
-        let mut url = match outgoing.to {
-            None => self.settings.url.clone(),
-            Some(endpoint) => self.on_our_origin(endpoint)?,
+        nonce: Option<Box<str>>,
+    ) -> Result<Response, Fault> {
+        let Some(endpoint) = outgoing.to else {
+            let url = self.places.endpoint();
+            return self.request_at(url, outgoing, given, nonce).await;
         };
+        let (first, second) = self.places.named(endpoint).map_err(|address| {
+            let why = "an endpoint on another origin, which is not followed";
+            self.not_mcp(&format!("{why}: {address}"))
+        })?;
+        let response = self
+            .request_at(first, outgoing, given, nonce.clone())
+            .await?;
+        let Some(second) = second.filter(|_| response.is_nowhere()) else {
+            return Ok(response);
+        };
+        let other = self.request_at(second, outgoing, given, nonce).await?;
+        if other.is_nowhere() {
+            return Ok(response);
+        }
+        self.places.note_prefix();
+        Ok(other)
+    }
+
+    async fn request_at(
+        &self,
+        mut url: Url,
+        outgoing: &Outgoing<'_>,
+        given: Option<&Given>,
+        mut nonce: Option<Box<str>>,
+    ) -> Result<Response, Fault> {
         for _ in 0..=MAX_REDIRECTS {
             let response = self
                 .request_once(outgoing, given, &url, nonce.take())
                 .await?;
-            let status = response.status();
-            if !matches!(
-                status,
-                StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
-            ) {
-                return Ok(response);
+            let status = response.status().as_u16();
+            if let Some(failure) = self.settings.proxies.refusal(&url, status) {
+                return Err(self.proxy_failed(failure));
             }
-            let target = response
-                .headers()
-                .get(LOCATION)
-                .and_then(|target| target.to_str().ok());
-            match target.and_then(|target| url.join(target).ok()) {
-                Some(target) if target.origin() == self.settings.url.origin() => url = target,
-                _ => {
-                    return Err(self.not_mcp("a redirect to another origin, which is not followed"));
+            if !matches!(status, 301..=303 | 307 | 308) {
+                if matches!(outgoing.verb, Verb::Get) && response.status().is_success() {
+                    self.places.note_answer(url);
                 }
+                return Ok(Response::Read(response));
             }
+            let target = redirect::target(&url, response.headers());
+            let next = target.as_ref().and_then(|target| followed(&url, target));
+            let next = next.filter(|next| is_sent_again(outgoing.verb, status, &url, next));
+            self.discard(response).await;
+            let Some(next) = next else {
+                return Ok(Response::Redirect(Refusal {
+                    status,
+                    redirect: target.as_ref().map(redirect::shown),
+                    ..Refusal::default()
+                }));
+            };
+            if is_upgrade(&url, &next) && outgoing.to.is_none() {
+                self.places.note_upgrade(&next);
+            }
+            url = next;
         }
-        Err(self.not_mcp("too many redirects"))
+        let last = redirect::shown(&url);
+        Err(self.not_mcp(&format!("too many redirects, the last one to {last}")))
     }
 
     async fn request_once(
@@ -182,6 +225,7 @@ impl Https {
             headers.extend(given.headers().clone());
         }
         headers.insert(ACCEPT, accept);
+        headers.insert(ACCEPT_ENCODING, coding::IDENTITY);
         for (name, value) in outgoing.headers {
             headers.insert(name, value.clone());
         }
@@ -209,114 +253,47 @@ impl Https {
                 })?,
             None => sent.await,
         };
-        let response = answered.map_err(|error| self.fault(error))?;
+        let response = answered.map_err(|error| self.fault_at(url, error))?;
         if let Some(credential) = outgoing.credential {
             credential.learn(url, response.headers(), (self.settings.now)());
         }
         Ok(response)
     }
 
-    /// HTTP+SSE's endpoint: relative or absolute, but never elsewhere (H-17).
-    fn on_our_origin(&self, endpoint: &str) -> Result<Url, Fault> {
-        match self.settings.url.join(endpoint) {
-            Ok(url) if url.origin() == self.settings.url.origin() => Ok(url),
-            _ => Err(self.not_mcp("an endpoint on another origin, which is not followed")),
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    fn fault_at(&self, url: &Url, error: reqwest::Error) -> Fault {
+        match self.settings.proxies.failure(url, &error) {
+            Some(failure) => self.proxy_failed(failure),
+            None => self.fault(error),
         }
     }
 
-    async fn answer(
-        &self,
-        outgoing: &Outgoing<'_>,
-        response: reqwest::Response,
-    ) -> Result<Answer, Fault> {
-        let head = head(&response);
-        let is_request = match outgoing.verb {
-            Verb::Post(frame) => frame.is_request() && outgoing.to.is_none(),
-            Verb::Get => true,
-            Verb::Delete => false,
-        };
-        if !is_request || matches!(head.status, 202 | 204) {
-            return self.accepted(outgoing, response).await;
-        }
-        let media_type = media_type(response.headers());
-        match media_type.as_str() {
-            "text/event-stream" => Ok(Answer::Stream(head, self.events(response))),
-            "application/json" => {
-                let body = self.body(response, self.settings.max_message).await?;
-                let Ok(text) = String::from_utf8(body) else {
-                    return Err(self.not_mcp("a body that is not UTF-8"));
-                };
-                if text.trim().is_empty() {
-                    return Ok(Answer::Accepted(head));
-                }
-                match Parsed::read(&text) {
-                    Ok(parsed) => Ok(Answer::Json(head, parsed)),
-                    Err(malformed) => Err(self.not_mcp(&format!(
-                        "a JSON body that is no message: {}",
-                        malformed.reason
-                    ))),
-                }
-            }
-            "" => Ok(Answer::Accepted(head)),
-            other => {
-                let other = crate::frame::printable(other, 100);
-                Err(self.not_mcp(&format!("HTTP {} with content type {other}", head.status)))
-            }
-        }
-    }
-
-    async fn body(&self, mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Fault> {
-        let too_large = || Fault::TooLarge {
+    fn proxy_failed(&self, failure: proxy::Failure) -> Fault {
+        Fault::Proxy {
             host: self.host.clone(),
-            limit,
-        };
-        let announced = response.content_length().unwrap_or(0);
-        let announced = usize::try_from(announced)
-            .ok()
-            .filter(|length| *length <= limit)
-            .ok_or_else(too_large)?;
-        let mut body = Vec::with_capacity(announced);
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.fault(error))? {
-            if body.len() + chunk.len() > limit {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&chunk);
+            failure: Box::new(failure),
         }
-        Ok(body)
     }
 
-    pub(super) fn events(&self, response: reqwest::Response) -> Events {
-        let host = self.host.clone();
-        let chunks = response
-            .bytes_stream()
-            .map(move |chunk: Result<Bytes, reqwest::Error>| {
-                chunk.map_err(|error| Fault::Cut {
-                    host: host.clone(),
-                    why: innermost(error),
-                })
-            });
-        Events::new(chunks.boxed(), self.host.clone(), self.settings.max_message)
-    }
-
-    /// The largest message taken, in bytes.
-    pub(super) fn max_message(&self) -> usize {
-        self.settings.max_message
-    }
-
-    /// The wall clock.
-    pub(super) fn now(&self) -> SystemTime {
-        (self.settings.now)()
-    }
-
-    fn fault(&self, error: reqwest::Error) -> Fault {
+    pub(super) fn fault(&self, error: reqwest::Error) -> Fault {
         let host = self.host.clone();
         // In TLS 1.3 the handshake has ended for us when the server looks at our certificate.
         if let Some(why) = Unwelcome::among(&error) {
             return Fault::Unwelcome { host, why };
         }
         let is_before_sending = error.is_connect() || error.is_builder();
+        let is_refused = is_refused(&error);
         let why = innermost(error);
-        if is_before_sending {
+        if is_before_sending && is_refused {
+            Fault::NotListening { host, why }
+        } else if is_before_sending {
             Fault::Unreachable { host, why }
         } else {
             Fault::Cut { host, why }
@@ -331,6 +308,33 @@ impl Https {
     }
 }
 
+/// What a request that may have been redirected came to.
+enum Response {
+    /// An answer that is no redirect.
+    Read(reqwest::Response),
+    /// A redirect that is not followed.
+    Redirect(Refusal),
+}
+
+impl Response {
+    /// Whether there is no such place.
+    fn is_nowhere(&self) -> bool {
+        matches!(self, Self::Read(response) if matches!(response.status().as_u16(), 404 | 405))
+    }
+}
+
+/// Whether a redirect from `from` to `to` is followed by the same request. 301 and 302 make a GET of a POST for most
+/// clients (RFC 9110 section 15.4.2), so a POST is repeated only where that cannot be meant: the same resource, with https.
+fn is_sent_again(verb: Verb<'_>, status: u16, from: &Url, to: &Url) -> bool {
+    let is_same_resource =
+        is_upgrade(from, to) && (from.path(), from.query()) == (to.path(), to.query());
+    match status {
+        307 | 308 => true,
+        301 | 302 => matches!(verb, Verb::Get) || is_same_resource,
+        _ => matches!(verb, Verb::Get),
+    }
+}
+
 impl Https {
     async fn sent(&self, outgoing: &Outgoing<'_>, given: Option<&Given>) -> Result<Answer, Fault> {
         let mut mended = Mended::default();
@@ -341,7 +345,10 @@ impl Https {
                 true => time::timeout(TURN, self.turn.lock()).await.ok(),
                 false => None,
             };
-            let response = in_turn(turn, self.request(outgoing, given, nonce)).await?;
+            let response = match in_turn(turn, self.request(outgoing, given, nonce)).await? {
+                Response::Read(response) => response,
+                Response::Redirect(refusal) => return Ok(Answer::Refused(refusal)),
+            };
             let status = response.status();
             if status.is_success() {
                 return self.answer(outgoing, response).await;
@@ -364,7 +371,7 @@ impl Https {
                         let (headers, now) = (response.headers(), (self.settings.now)());
                         credential.proves_again(&mut mended, &challenge, &before, headers, now)
                     });
-            let _ = time::timeout(Duration::from_secs(1), self.body(response, MAX_REFUSAL)).await;
+            self.discard(response).await;
             if is_mended {
                 continue;
             }
@@ -433,45 +440,6 @@ impl Remote for Https {
     }
 }
 
-/// The user's headers without those that would contradict what is said or how it is framed. Nothing here unpacks a
-/// compressed answer, or packs what is sent.
-pub(super) fn passed_on(mut headers: HeaderMap) -> HeaderMap {
-    let ours: Vec<_> = headers
-        .keys()
-        .filter(|name| is_ours(name))
-        .cloned()
-        .collect();
-    if !ours.is_empty() {
-        tracing::warn!(names = ?ours, "headers of the user's that mcpipe sets itself are passed over");
-    }
-    for name in ours {
-        headers.remove(name);
-    }
-    headers
-}
-
-fn is_ours(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.starts_with("mcp-")
-        || matches!(
-            name,
-            "accept"
-                | "accept-encoding"
-                | "connection"
-                | "content-encoding"
-                | "content-length"
-                | "content-type"
-                | "expect"
-                | "keep-alive"
-                | "last-event-id"
-                | "proxy-connection"
-                | "te"
-                | "trailer"
-                | "transfer-encoding"
-                | "upgrade"
-        )
-}
-
 /// Whatever proves who the user is may be said back by the server. A proof of possession is good once and never again.
 fn note_secrets(headers: &HeaderMap) {
     for (_, value) in headers
@@ -495,8 +463,21 @@ async fn in_turn<T>(turn: Option<MutexGuard<'_, ()>>, sent: impl Future<Output =
     sent.await
 }
 
+/// Whether the system at the other end said that nothing listens there.
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let kind = inner.downcast_ref::<io::Error>().map(io::Error::kind);
+        if kind == Some(io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
+}
+
 /// What went wrong at the bottom, without the address: a query may hold a secret, and the host is named anyway.
-fn innermost(error: reqwest::Error) -> String {
+pub(super) fn innermost(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut causes: Vec<String> = vec![error.to_string()];
     let mut source = error.source();

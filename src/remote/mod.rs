@@ -5,15 +5,21 @@
 //! credential from the authorizer, and what came back is said in the words of [`Answer`].
 
 mod bodies;
+pub mod coding;
 mod fields;
 pub mod header_command;
 pub mod https;
 pub mod late;
+mod places;
 pub mod printed;
+pub mod proxy;
+mod reading;
 pub mod recorded;
+pub mod redirect;
 pub mod replay;
 pub mod tls;
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::time::Duration;
 
@@ -73,7 +79,7 @@ pub enum Answer {
 pub struct Head {
     /// The HTTP status.
     pub status: u16,
-    /// `Mcp-Session-Id`, if it was visible ASCII of at most 1 KiB (N-01, T24). A secret (N-09).
+    /// `Mcp-Session-Id`, if it was visible ASCII of at most 8 KiB. A secret.
     pub session: Option<crate::secret::Secret>,
 }
 
@@ -85,14 +91,15 @@ pub struct Refusal {
     /// The JSON-RPC message in the body, if there was one.
     pub frame: Option<Frame>,
     /// The start of a body that is not JSON-RPC, as text, for rules that look at wording. At most 2 KiB, never shown to the
-    /// host as it is. Ends in [`CHALLENGED`] where a 403 came with a challenge for tokens.
+    /// host as it is.
     pub text: String,
     /// `Retry-After`, seconds or date, as a time from now.
     pub retry_after: Option<Duration>,
+    /// The address a redirect named that was not followed, without its query.
+    pub redirect: Option<String>,
+    /// A 403 came with a challenge for tokens: another credential may do (RFC 6750 section 3).
+    pub asks_for_a_token: bool,
 }
-
-/// What a 403 is marked with that asks for another credential (RFC 6750 section 3).
-pub const CHALLENGED: &str = "\nWWW-Authenticate: Bearer";
 
 /// Why an exchange did not bring an answer.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +111,22 @@ pub enum Fault {
         host: String,
         /// The innermost causes, without the address.
         why: String,
+    },
+    /// A server that is there refused the connection: nothing listens on that port, or not yet.
+    #[error("cannot connect to {host}: {why}")]
+    NotListening {
+        /// Host and port.
+        host: String,
+        /// The innermost cause, without the address.
+        why: String,
+    },
+    /// No connection was made because a proxy on the way failed.
+    #[error("cannot connect to {host}: {failure}")]
+    Proxy {
+        /// Host and port of the server.
+        host: String,
+        /// Which proxy, and how.
+        failure: Box<proxy::Failure>,
     },
     /// The connection broke, or went quiet for too long, after the request may have been read.
     #[error("the connection to {host} broke: {why}")]
@@ -175,9 +198,19 @@ impl Fault {
         matches!(
             self,
             Self::Unreachable { .. }
+                | Self::NotListening { .. }
+                | Self::Proxy { .. }
                 | Self::Unwelcome { .. }
                 | Self::Withheld { .. }
                 | Self::NoHeaders(_)
+        )
+    }
+
+    /// Whether no connection was made.
+    pub fn is_unconnected(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::NotListening { .. } | Self::Proxy { .. }
         )
     }
 
@@ -193,6 +226,12 @@ impl Fault {
                     trouble.hint("Check the address and the network.")
                 }
             }
+            Self::NotListening { .. } => Trouble::new("unreachable", format!("{self}."))
+                .retryable()
+                .hint("Check the address, and that the server runs."),
+            Self::Proxy { failure, .. } => Trouble::new("unreachable", format!("{self}."))
+                .retryable()
+                .hint(failure.hint()),
             Self::Cut { .. } => {
                 Trouble::new("cut", format!("{self}; the answer is lost.")).retryable()
             }
@@ -248,7 +287,19 @@ pub struct Events {
     chunks: BoxStream<'static, Result<Bytes, Fault>>,
     parser: sse::Parser,
     host: String,
-    ready: std::collections::VecDeque<sse::Event>,
+    ready: VecDeque<sse::Event>,
+    body: Body,
+    limit: usize,
+}
+
+/// What the bytes of a stream turned out to be.
+enum Body {
+    /// Nothing but white space has come.
+    Unknown,
+    /// Events.
+    Events,
+    /// One JSON text, labelled as a stream: no line of a stream begins so. What has come of it.
+    Json(Vec<u8>),
 }
 
 impl Events {
@@ -262,7 +313,9 @@ impl Events {
             chunks,
             parser: sse::Parser::new(limit),
             host,
-            ready: std::collections::VecDeque::new(),
+            ready: VecDeque::new(),
+            body: Body::Unknown,
+            limit,
         }
     }
 
@@ -277,17 +330,48 @@ impl Events {
                 return Ok(Some(event));
             }
             let Some(chunk) = self.chunks.next().await.transpose()? else {
-                return Ok(None);
+                return Ok(self.json());
             };
-            let mut events = Vec::new();
-            self.parser
-                .push(&chunk, &mut events)
-                .map_err(|error| Fault::TooLarge {
-                    host: self.host.clone(),
-                    limit: error.limit,
-                })?;
-            self.ready.extend(events);
+            self.take(&chunk)?;
         }
+    }
+
+    fn take(&mut self, chunk: &[u8]) -> Result<(), Fault> {
+        let start = chunk.trim_ascii_start();
+        let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+        if let (Body::Unknown, Some(first)) = (&self.body, start.trim_ascii_start().first()) {
+            self.body = match first {
+                b'{' | b'[' => Body::Json(Vec::new()),
+                _ => Body::Events,
+            };
+        }
+        let too_large = Fault::TooLarge {
+            host: self.host.clone(),
+            limit: self.limit,
+        };
+        if let Body::Json(text) = &mut self.body {
+            if text.len() + chunk.len() > self.limit {
+                return Err(too_large);
+            }
+            text.extend_from_slice(chunk);
+            return Ok(());
+        }
+        let mut events = Vec::new();
+        let pushed = self.parser.push(chunk, &mut events);
+        pushed.map_err(|_| too_large)?;
+        self.ready.extend(events);
+        Ok(())
+    }
+
+    /// The event that a JSON text in the place of a stream stands for, once it has ended.
+    fn json(&mut self) -> Option<sse::Event> {
+        let Body::Json(text) = std::mem::replace(&mut self.body, Body::Events) else {
+            return None;
+        };
+        Some(sse::Event {
+            data: String::from_utf8_lossy(&text).into_owned(),
+            ..sse::Event::default()
+        })
     }
 }
 

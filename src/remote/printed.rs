@@ -3,6 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
+use crate::frame::without_mark;
+
 /// What is wrong with what was printed. Says only where: all of it may be secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
@@ -32,7 +34,7 @@ pub enum Malformed {
 /// See [`Malformed`].
 pub(super) fn headers(output: &[u8]) -> Result<HeaderMap, Malformed> {
     let text = std::str::from_utf8(output).map_err(|_| Malformed::NotText)?;
-    let text = text.trim();
+    let text = without_mark(text).trim();
     let mut headers = HeaderMap::new();
     let mut insert = |name: HeaderName, value: &str| {
         let Ok(mut value) = HeaderValue::try_from(value) else {
@@ -77,6 +79,8 @@ mod tests {
         for text in [
             "# comment\r\nX-Key: a:b  \r\n\nauthorization:Bearer x\nX-KEY: c d\n",
             r#" {"X-Key": "c d", "Authorization": " Bearer x "} "#,
+            "\u{feff}X-Key: c d\r\nAuthorization: Bearer x\r\n",
+            "\u{feff}{\"X-Key\": \"c d\", \"Authorization\": \"Bearer x\"}",
         ] {
             let found = headers(text.as_bytes()).unwrap();
             assert_eq!(found.len(), 2);

@@ -140,11 +140,16 @@ fn said(x: Exchange, answer: &Answer) -> Entry {
             frame,
             text,
             retry_after,
+            redirect,
+            asks_for_a_token,
         }) => {
-            let headers = retry_after
-                .map(|after| ("retry-after".into(), Some(after.as_secs().to_string())))
-                .into_iter()
-                .collect();
+            let after =
+                retry_after.map(|after| ("retry-after".into(), Some(after.as_secs().to_string())));
+            let target = redirect.clone();
+            let target = target.map(|target| ("location".into(), Some(target)));
+            let challenge = ("www-authenticate".into(), Some("Bearer".into()));
+            let challenge = asks_for_a_token.then_some(challenge);
+            let headers = after.into_iter().chain(target).chain(challenge).collect();
             let body = match frame {
                 Some(frame) => Body::Json(frame.text().into()),
                 None => Body::Text(text.clone()),
@@ -220,6 +225,8 @@ fn spelt(challenge: &Challenge) -> String {
 fn why(fault: &Fault) -> Why {
     match fault {
         Fault::Unreachable { .. }
+        | Fault::NotListening { .. }
+        | Fault::Proxy { .. }
         | Fault::Unwelcome { .. }
         | Fault::Withheld { .. }
         | Fault::NoHeaders(_)

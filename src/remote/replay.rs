@@ -15,6 +15,7 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::watch;
 
+use super::fields::asks_for_a_token;
 use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
 use crate::auth::challenge::Challenge;
 use crate::frame::{Malformed, Parsed};
@@ -180,9 +181,8 @@ impl Exchange {
                     Body::Text(text) => (None, text),
                     Body::Stream => (None, String::new()),
                 };
-                let after = fields
-                    .get("retry-after")
-                    .and_then(|value| value.to_str().ok());
+                let field = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
+                let after = field("retry-after");
                 Ok(Answer::Refused(Refusal {
                     status,
                     frame,
@@ -190,6 +190,8 @@ impl Exchange {
                     retry_after: after
                         .and_then(|after| after.parse().ok())
                         .map(Duration::from_secs),
+                    redirect: field("location").map(str::to_owned),
+                    asks_for_a_token: status == 403 && asks_for_a_token(&fields),
                 }))
             }
         }

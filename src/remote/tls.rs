@@ -177,7 +177,15 @@ fn identity_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
         path: path.into(),
         source,
     })?;
-    Ok(Zeroizing::new(pem))
+    Ok(Zeroizing::new(without_mark(pem)))
+}
+
+/// A byte order mark, which editors of Windows begin a file with, would hide the line it stands before.
+fn without_mark(mut pem: Vec<u8>) -> Vec<u8> {
+    if pem.starts_with(b"\xef\xbb\xbf") {
+        pem.drain(..3);
+    }
+    pem
 }
 
 /// What a server that broke the handshake off says of the client's certificate (RFC 8446 section 6.2).
@@ -249,6 +257,7 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> 
         path: path.into(),
         source,
     })?;
+    let pem = without_mark(pem);
     let found: Vec<_> = CertificateDer::pem_slice_iter(&pem)
         .filter_map(Result::ok)
         .collect();

@@ -12,6 +12,7 @@ use super::{Error, Surroundings, is_loopback};
 use crate::auth::registration::Method;
 use crate::auth::scope::Scopes;
 use crate::cli::SignInArgs;
+use crate::frame::without_mark;
 use crate::secret::Secret;
 
 /// What the user says.
@@ -105,7 +106,7 @@ pub(super) fn secret(
     if let Some(path) = file {
         warn_if_others_read(path, "a secret");
         let text = Zeroizing::new(read(path.clone())?);
-        let secret = text.trim_end_matches(['\r', '\n']);
+        let secret = without_mark(&text).trim_end_matches(['\r', '\n']);
         return match secret {
             "" => Err(Error::Empty(path.clone())),
             secret => Ok(Some(Secret::new(secret))),
@@ -125,7 +126,7 @@ fn object(given: &str, flag: &'static str) -> Result<Map<String, Value>, Error> 
         None => given.to_owned(),
     };
     // What it could not read may be a secret, and so may be what it says about it.
-    serde_json::from_str(&text).map_err(|_| Error::NotObject(flag))
+    serde_json::from_str(without_mark(&text)).map_err(|_| Error::NotObject(flag))
 }
 
 fn read(path: PathBuf) -> Result<String, Error> {
@@ -163,7 +164,8 @@ mod tests {
         assert_eq!(read.redirect.unwrap().port(), Some(3334));
 
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), r#"{"client_id":"from a file"}"#).unwrap();
+        let written = "\u{feff}{\"client_id\":\"from a file\"}";
+        std::fs::write(file.path(), written).unwrap();
         let read = info(&format!("@{}", file.path().display())).unwrap();
         assert_eq!(read.id.as_deref(), Some("from a file"));
         assert!(read.secret.is_none());

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::telling::{is_secret_name, is_secret_value};
 use super::{Error, Surroundings};
 use crate::cli::NetworkArgs;
+use crate::frame::without_mark;
 use crate::static_secret::{self, Part, Template};
 
 /// The headers that the user wants on every request.
@@ -58,7 +59,7 @@ pub(super) fn read(args: &NetworkArgs, around: &Surroundings) -> Result<Headers,
             path: path.clone(),
             source,
         })?;
-        for (at, line) in text.lines().map(str::trim).enumerate() {
+        for (at, line) in without_mark(&text).lines().map(str::trim).enumerate() {
             if !line.is_empty() && !line.starts_with('#') {
                 let place = format!("line {} of {}", at + 1, path.display());
                 lines.push((place, line.to_owned(), false));

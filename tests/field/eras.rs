@@ -3,9 +3,10 @@
 mod both; // servers of both eras, and what is remembered of servers
 mod ids; // ids of requests that mcpipe makes itself
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::host::{INITIALIZE, INITIALIZED, Process, json as read, request};
 use crate::support::remote::{Ask, Reply, Server, Step, ordinary};
@@ -287,11 +288,9 @@ async fn an_outage_is_no_verdict() {
         bridge.closed().await;
         assert_eq!(learned(home.path()), Value::Null, "{host:?}");
 
-        // Nobody listens at this address at all.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-        drop(listener);
-        let mut bridge = start(home.path(), &[&url]);
+        // Nothing listens at this address at all.
+        let url = "http://127.0.0.1:1/mcp";
+        let mut bridge = start(home.path(), &[url]);
         let told = host.asks_for_tools(&mut bridge).await;
         assert_eq!(told["error"]["data"]["kind"], "unreachable", "{told}");
         bridge.closed().await;

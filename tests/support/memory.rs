@@ -120,6 +120,7 @@ impl Remote for Far {
                     frame: Frame::parse(&text).ok(),
                     text,
                     retry_after: after.map(std::time::Duration::from_secs),
+                    ..Refusal::default()
                 }))
             }
         }

@@ -313,7 +313,15 @@ impl Drop for Server {
 impl Server {
     /// Listens, and answers as told.
     pub(crate) async fn that(handler: impl FnMut(&Ask) -> Reply + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::that_listens_at("127.0.0.1:0", handler).await
+    }
+
+    /// The same, at this address.
+    pub(crate) async fn that_listens_at(
+        address: &str,
+        handler: impl FnMut(&Ask) -> Reply + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let record = Record::new(handler);
         let server = Self {
             expected: Expected::new(Arc::clone(&record)),

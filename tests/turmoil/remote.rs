@@ -11,7 +11,9 @@ const INITIALIZED: &str = r#"{"protocolVersion":"2025-11-25","serverInfo":{"name
 const ASKS: &str = r#"{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"message":"?","requestedSchema":{"type":"object","properties":{}}}}},"requestState":"s"}"#;
 
 /// What an HTTP server answers that has nothing to say.
-const STATUSES: [u16; 12] = [400, 403, 404, 405, 408, 409, 410, 429, 500, 502, 503, 504];
+const STATUSES: [u16; 14] = [
+    400, 403, 404, 405, 408, 409, 410, 412, 429, 500, 501, 502, 503, 504,
+];
 const CODES: [i64; 10] = [
     -32020, -32021, -32022, -32022, -32601, -32602, -32603, -32000, -32001, -32600,
 ];
@@ -103,7 +105,12 @@ fn refused(status: u16, frame: Option<Frame>) -> Arrival {
 }
 
 fn failed(what: u8) -> Arrival {
-    match what % 4 {
+    match what % 6 {
+        4 => Arrival::Failed(Trouble::new("bad_answer", "x")),
+        5 => Arrival::Failed(Trouble {
+            status: Some(401),
+            ..Trouble::new("sign_in_needed", "x")
+        }),
         0 => Arrival::Failed(Trouble::new("cut", "x").retryable()),
         1 => Arrival::Failed(Trouble::new("unreachable", "x").retryable()),
         2 => Arrival::Failed(Trouble::new("sign_in_needed", "x")),

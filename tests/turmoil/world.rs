@@ -420,6 +420,21 @@ impl World {
                 self.fail(&format!("call {nonce} is made again, and may be done"));
             }
         }
+        if let Some(id) = post.frame.id().filter(|_| post.frame.is_request()) {
+            let is_ours = id.number().is_none_or(|id| id > self.count);
+            if is_ours
+                && !id
+                    .number()
+                    .is_some_and(|id| (1 << 39..1 << 53).contains(&id))
+            {
+                self.fail(&format!("{id} is no integer out of the host's way"));
+            }
+            let mut posts = self.posts.values();
+            let is_it = |other: &Post| other.frame.is_request() && other.frame.id() == Some(id);
+            if is_ours && posts.any(is_it) {
+                self.fail(&format!("{id} is under way twice"));
+            }
+        }
         let is_new = self.posts.insert(post.exchange, post).is_none();
         assert!(is_new, "an exchange id is used twice");
     }

@@ -161,7 +161,8 @@ impl Import<'_> {
 
     async fn take_over(&self) -> Result<Adopted, Error> {
         let (target, settings) = self.settings()?;
-        let http = settings::sign_in_http(target.tls.clone(), &settings);
+        let http =
+            settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
         let remote = Https::new(target.https, target.tls)
             .map_err(|error| Error::Settings(Failure::new(Kind::Failed, error)))?;
         // Without an answer the well-known places are left, and discovery says better what is wrong.

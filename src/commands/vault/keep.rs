@@ -99,7 +99,8 @@ fn typed_or_piped(name: &str) -> Result<Secret, Failure> {
             "the secret is longer than {MAX} bytes"
         )));
     }
-    let secret = text.strip_suffix('\n').unwrap_or(&text);
+    let secret = crate::frame::without_mark(&text);
+    let secret = secret.strip_suffix('\n').unwrap_or(secret);
     let secret = secret.strip_suffix('\r').unwrap_or(secret);
     if secret.is_empty() {
         return Err(Failure::usage("the secret is empty").hint(format!(

@@ -2,7 +2,7 @@
 
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id, Trouble};
-use crate::remote::{CHALLENGED, Head, Refusal};
+use crate::remote::{Head, Refusal};
 
 /// One of them.
 #[derive(Debug)]
@@ -102,9 +102,21 @@ pub(in crate::era) fn told(request: &Frame, trouble: &Trouble) -> Option<Frame> 
 }
 
 pub(in crate::era) fn refusal_trouble(refusal: &Refusal) -> Trouble {
+    if let Some(target) = &refusal.redirect {
+        let status = refusal.status;
+        let words =
+            format!("The server redirects (HTTP {status}) to {target}, which is not followed.");
+        return Trouble {
+            status: Some(status),
+            url: Some(target.clone()),
+            ..Trouble::new("refused", words).hint(format!(
+                "If that is the server's own address, configure it instead of the present one: {target}"
+            ))
+        };
+    }
     let hint = match refusal.status {
         404 => "Check the address.",
-        403 if refusal.text.ends_with(CHALLENGED) => {
+        403 if refusal.asks_for_a_token => {
             "Run `mcpipe login` with this server's address, as a user who may do this; --scope asks for more."
         }
         403 => "The server does not allow this.",

@@ -71,9 +71,13 @@ impl Translator {
         actions: &mut Vec<Action>,
     ) {
         let said = self.all_that_is_said(exchange);
-        let is_answer = matches!(&arrival, Arrival::Frame(frame) if is_answered(frame));
         let is_modern = matches!(detect::judge(&arrival, false), Finding::Again);
         let may_ask = is_modern || self.opening.as_ref().is_some_and(|it| it.may_ask);
+        // Some modern servers answer the handshake with a revision that has none.
+        let is_odd = |frame: &Frame| may_ask && said.is_some() && !detect::is_handshake(frame);
+        let is_odd =
+            matches!(&arrival, Arrival::Frame(frame) if is_answered(frame) && is_odd(frame));
+        let is_answer = !is_odd && matches!(&arrival, Arrival::Frame(frame) if is_answered(frame));
         let is_refusal = match &arrival {
             Arrival::Frame(_) | Arrival::Refused(_) | Arrival::Accepted(_) | Arrival::Ended => true,
             Arrival::Failed(trouble) => detect::was_answered(trouble),
@@ -91,7 +95,11 @@ impl Translator {
             self.verdict = opening.and_then(|opening| opening.verdict).or(self.verdict);
             return self.tell(done, actions);
         }
-        let has_failed = done.iter().any(is_error);
+        let is_refusing = |action: &Action| match action {
+            Action::Reply(frame) => is_error(action) || is_odd && frame.is_response(),
+            _ => false,
+        };
+        let has_failed = done.iter().any(is_refusing);
         let Some(said) = said.filter(|_| has_failed) else {
             return self.tell(done, actions);
         };
@@ -100,7 +108,7 @@ impl Translator {
         if opening.as_ref().is_some_and(|opening| opening.is_again) {
             self.found = self.found.filter(|found| found.is_sure);
         }
-        let (mut answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_error);
+        let (mut answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_refusing);
         if let Some(fault) = opening.and_then(|opening| opening.fault) {
             let told = said.iter().filter_map(|frame| told(&fault, frame));
             answers = told.map(Action::Reply).collect();

@@ -304,7 +304,15 @@ impl Translator {
             };
             asking.held.retain(|held| !is_it(held));
             match asking.held.len() < held {
-                true => actions.push(Action::Forget(id)),
+                true => {
+                    // The error that its handshake met is not told any more.
+                    if let Some(refused) = &mut self.refused {
+                        refused.retain(|answer| {
+                            !matches!(answer, Action::Reply(frame) if frame.id() == Some(&id))
+                        });
+                    }
+                    actions.push(Action::Forget(id));
+                }
                 false => self.question_cancelled(frame, &id, actions),
             }
             return;

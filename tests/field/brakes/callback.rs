@@ -50,6 +50,9 @@ async fn a_consent_page_that_makes_the_browser_post_is_an_answer_too() {
             let mut forged = back.clone();
             forged.set_query(Some("code=x&state=y"));
             let forged = posted(&forged, "consent=yes").await;
+            // A browser that asks whether a page may talk to this machine says the same query first.
+            let preflight = browser::send(&back, "OPTIONS", &[]).await;
+            assert_eq!(preflight.status, 405, "{name}");
             let real = if name == "a form" {
                 let mut bare = back.clone();
                 bare.set_query(None);

@@ -7,7 +7,7 @@ use mcpipe::auth::scope::Scopes;
 use serde_json::json;
 
 use crate::coordination::{Machine, answer};
-use crate::login::{World, unauthorized};
+use crate::login::{World, asking_for, unauthorized};
 use crate::support::browser;
 use crate::support::host::INITIALIZE;
 
@@ -185,6 +185,24 @@ async fn a_refusal_that_can_be_put_right_is_put_right_in_the_same_window() {
         assert!(answer(&mut host, 0).await["result"].is_object(), "{body}");
         assert_eq!(machine.shown().len(), 1, "{body}");
         assert_eq!(machine.authority.at("/authorize").len(), pages, "{body}");
+    }
+}
+
+/// A page that answers every request with the same error does not send the browser in a circle.
+#[tokio::test]
+async fn a_sign_in_page_that_refuses_for_ever_is_asked_once_more_in_the_same_window() {
+    for code in ["invalid_scope", "invalid_client", "invalid_target"] {
+        let world = World::new().await;
+        world.authority.turn(|knobs| {
+            knobs.authorize_errors.extend(vec![code.to_owned(); 20]);
+        });
+        let authorizer = world.authorizer();
+        let error = authorizer.renew(None, &asking_for("strange")).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(code), "{error}");
+        assert_eq!(world.windows(), 1, "{code}");
+        let asked = world.authority.at("/authorize").len();
+        assert!((1..=2).contains(&asked), "{code}: {asked}");
     }
 }
 

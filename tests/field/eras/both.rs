@@ -149,6 +149,7 @@ fn remember(home: &std::path::Path, url: &str, era: &Value) {
     facts.learn("era", era.clone());
 }
 
+#[expect(clippy::disallowed_methods, reason = "the binary reads the same clock")]
 fn now() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.unwrap().as_secs()
@@ -257,6 +258,13 @@ async fn what_the_host_says_meanwhile_waits_in_order() {
             ids.extend(told["id"].as_u64());
         }
         assert_eq!(ids[0], 0, "{side:?}");
+        let asked = server.labels();
+        let first = |label: &str| asked.iter().position(|it| it == label);
+        let initialized = first("POST notifications/initialized");
+        assert!(
+            initialized < first("POST tools/list"),
+            "{side:?}: {asked:?}"
+        );
         let left = bridge.closed().await;
         assert!(left.answers().is_empty());
     }

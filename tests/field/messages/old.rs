@@ -105,8 +105,8 @@ async fn where_it_is_not_found_either_the_first_fault_is_told() {
         (
             "a redirect",
             || Reply::status(307).with("Location", "https://login.example.com/"),
-            None,
-            "redirect",
+            Some(307),
+            "redirects (HTTP 307) to https://login.example.com/",
         ),
     ];
     for stands in [true, false] {

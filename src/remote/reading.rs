@@ -1,0 +1,305 @@
+//! What a 2xx holds: one message, a stream of them, or nothing.
+//!
+//! Labels are hints here: what begins like JSON is JSON, whatever its content type says, except where a page or plain
+//! text is named, which is a portal's or a proxy's answer and no server's.
+//!
+//! MCP 2025-11-25, transports, "Sending Messages to the Server"; RFC 9110 section 8.3.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::time;
+
+use super::coding::{self, Broken, Pieces};
+use super::fields::{self, head};
+use super::https::{Https, innermost};
+use super::{Answer, Events, Fault, Head, Outgoing, Verb};
+use crate::frame::{Frame, Outline, Parsed};
+
+/// How much is read of a body that says nothing to the host.
+const MAX_UNREAD: usize = 64 * 1024;
+/// The longest field name that a stream of events may begin with, and its colon.
+const LONGEST_START: usize = 6;
+
+/// What a content type says a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Label {
+    Events,
+    Json,
+    /// A page or plain text.
+    Text,
+    /// None, or one that says nothing about messages.
+    Open,
+}
+
+impl Label {
+    /// Of several labels the one that can be a message counts.
+    pub(super) fn of(types: &[String]) -> Self {
+        let is_json = |it: &String| {
+            let subtype = it.rsplit('/').next().unwrap_or_default();
+            subtype.contains("json")
+        };
+        if types.iter().any(|it| it == "text/event-stream") {
+            Self::Events
+        } else if types.iter().any(is_json) {
+            Self::Json
+        } else if types
+            .iter()
+            .any(|it| it.starts_with("text/") || it == "application/xhtml+xml")
+        {
+            Self::Text
+        } else {
+            Self::Open
+        }
+    }
+}
+
+/// What the first bytes of a body show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    Nothing,
+    Json,
+    Events,
+    Other,
+}
+
+impl Start {
+    /// `None` while more bytes are needed to tell.
+    fn of(bytes: &[u8], is_all: bool) -> Option<Self> {
+        let bytes = bytes.trim_ascii_start();
+        let bytes = match bytes.strip_prefix(b"\xef\xbb\xbf") {
+            Some(rest) => rest.trim_ascii_start(),
+            None if b"\xef\xbb\xbf".starts_with(bytes) && !is_all => return None,
+            None => bytes,
+        };
+        if let Some(b'{' | b'[') = bytes.first() {
+            return Some(Self::Json);
+        }
+        if bytes.is_empty() {
+            return is_all.then_some(Self::Nothing);
+        }
+        let fields = [&b":"[..], b"data:", b"event:", b"id:", b"retry:"];
+        if fields.iter().any(|field| bytes.starts_with(field)) {
+            return Some(Self::Events);
+        }
+        (is_all || bytes.len() >= LONGEST_START).then_some(Self::Other)
+    }
+}
+
+impl Https {
+    /// Reads a 2xx.
+    pub(super) async fn answer(
+        &self,
+        outgoing: &Outgoing<'_>,
+        response: reqwest::Response,
+    ) -> Result<Answer, Fault> {
+        let head = head(&response);
+        let is_request = match outgoing.verb {
+            Verb::Post(frame) => frame.is_request() && outgoing.to.is_none(),
+            Verb::Get => true,
+            Verb::Delete => false,
+        };
+        let types = fields::media_types(response.headers());
+        let label = Label::of(&types);
+        let length = response.content_length();
+        if !is_request || matches!(head.status, 202 | 204) {
+            return self.accepted(outgoing, response).await;
+        }
+        // A GET is for a stream; an answer without a type offers none, and need not ever have a body.
+        if label == Label::Open && types.is_empty() && matches!(outgoing.verb, Verb::Get) {
+            return Ok(Answer::Accepted(head));
+        }
+        if label == Label::Text {
+            let other = crate::frame::printable(&types.join(", "), 100);
+            return Err(self.not_mcp(&format!("HTTP {} with content type {other}", head.status)));
+        }
+        let limit = self.settings().max_message;
+        if label != Label::Events && length.is_some_and(|length| length > limit as u64) {
+            return Err(self.too_large(limit));
+        }
+        let mut pieces = coding::pieces(response);
+        if label == Label::Events {
+            return Ok(Answer::Stream(head, self.events(pieces)));
+        }
+        let mut begun = Vec::new();
+        let start = loop {
+            if let Some(start) = Start::of(&begun, false) {
+                break start;
+            }
+            match pieces.next().await {
+                Some(piece) => begun.extend_from_slice(&piece.map_err(|error| self.broken(error))?),
+                None => break Start::of(&begun, true).unwrap_or(Start::Nothing),
+            }
+            if begun.len() > limit {
+                return Err(self.too_large(limit));
+            }
+        };
+        let begun = stream::iter([Ok(Bytes::from(begun))]);
+        let pieces = begun.chain(pieces).boxed();
+        match start {
+            Start::Nothing => Ok(Answer::Accepted(head)),
+            Start::Events => Ok(Answer::Stream(head, self.events(pieces))),
+            Start::Other if label == Label::Open => {
+                let labelled = match types.is_empty() {
+                    true => "without a content type".to_owned(),
+                    false => {
+                        let types = crate::frame::printable(&types.join(", "), 100);
+                        format!("with content type {types}")
+                    }
+                };
+                Err(self.not_mcp(&format!(
+                    "HTTP {} {labelled} and a body that is no JSON",
+                    head.status
+                )))
+            }
+            Start::Json | Start::Other => {
+                let body = self.whole(pieces, limit).await?;
+                self.message(head, body)
+            }
+        }
+    }
+
+    fn message(&self, head: Head, body: Vec<u8>) -> Result<Answer, Fault> {
+        let text = match String::from_utf8(body) {
+            Ok(text) => text,
+            // An error is worth more with a few odd letters than not at all; a result has to be to the letter.
+            Err(error) => {
+                let text = String::from_utf8_lossy(error.as_bytes());
+                return match Parsed::read(&text) {
+                    Ok(Parsed::One(frame)) if is_error(&frame) => {
+                        Ok(Answer::Json(head, Parsed::One(frame)))
+                    }
+                    _ => Err(self.not_mcp("a body that is not UTF-8")),
+                };
+            }
+        };
+        match Parsed::read(&text) {
+            Ok(parsed) => Ok(Answer::Json(head, parsed)),
+            Err(malformed) => Err(self.not_mcp(&format!(
+                "a JSON body that is no message: {}",
+                malformed.reason
+            ))),
+        }
+    }
+
+    /// Reads a body that says nothing to us, if it is short.
+    pub(super) async fn discard(&self, response: reqwest::Response) {
+        let mut left = MAX_UNREAD;
+        let mut pieces = response.bytes_stream();
+        let read = async {
+            while let Some(Ok(piece)) = pieces.next().await
+                && piece.len() <= left
+            {
+                left -= piece.len();
+            }
+        };
+        let _ = time::timeout(Duration::from_secs(1), read).await;
+    }
+
+    async fn whole(&self, mut pieces: Pieces, limit: usize) -> Result<Vec<u8>, Fault> {
+        let mut body = Vec::new();
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| self.broken(error))?;
+            if body.len() + piece.len() > limit {
+                return Err(self.too_large(limit));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
+    }
+
+    pub(super) fn events(&self, pieces: Pieces) -> Events {
+        let host = self.host().to_owned();
+        let chunks = pieces.map(move |piece| piece.map_err(|error| broken(&host, error)));
+        Events::new(
+            chunks.boxed(),
+            self.host().to_owned(),
+            self.settings().max_message,
+        )
+    }
+
+    fn too_large(&self, limit: usize) -> Fault {
+        Fault::TooLarge {
+            host: self.host().to_owned(),
+            limit,
+        }
+    }
+
+    fn broken(&self, error: Broken) -> Fault {
+        match error {
+            Broken::Connection(error) => self.fault(error),
+            error => broken(self.host(), error),
+        }
+    }
+}
+
+fn broken(host: &str, error: Broken) -> Fault {
+    let host = host.to_owned();
+    match error {
+        Broken::Connection(error) => Fault::Cut {
+            host,
+            why: innermost(error),
+        },
+        Broken::Short => Fault::Cut {
+            host,
+            why: error.to_string(),
+        },
+        Broken::Coding(_) | Broken::Unknown(_) => Fault::NotMcp {
+            host,
+            why: error.to_string(),
+        },
+    }
+}
+
+fn is_error(frame: &Frame) -> bool {
+    matches!(frame.outline(), Outline::Response { failed: true, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_what_it_begins_like() {
+        for (bytes, is_all, wanted) in [
+            (&b"{"[..], false, Some(Start::Json)),
+            (b" \r\n[", false, Some(Start::Json)),
+            (b"\xef\xbb\xbf {", false, Some(Start::Json)),
+            (b"\xef\xbb", false, None),
+            (b"\xef\xbb", true, Some(Start::Other)),
+            (b"", false, None),
+            (b" \n", true, Some(Start::Nothing)),
+            (b"\xef\xbb\xbf", true, Some(Start::Nothing)),
+            (b"dat", false, None),
+            (b"data: {", false, Some(Start::Events)),
+            (b": hello", false, Some(Start::Events)),
+            (b"\nid:1", false, Some(Start::Events)),
+            (b"<html>", false, Some(Start::Other)),
+            (b"ok", false, None),
+            (b"ok", true, Some(Start::Other)),
+        ] {
+            assert_eq!(Start::of(bytes, is_all), wanted, "{bytes:?} {is_all}");
+        }
+    }
+
+    #[test]
+    fn of_several_labels_the_one_that_can_be_a_message_counts() {
+        for (types, wanted) in [
+            (&[][..], Label::Open),
+            (&["application/octet-stream"], Label::Open),
+            (&["application/json-rpc"], Label::Json),
+            (&["application/vnd.api+json"], Label::Json),
+            (&["text/json"], Label::Json),
+            (&["application/json", "application/json"], Label::Json),
+            (&["text/plain", "application/json"], Label::Json),
+            (&["application/json", "text/event-stream"], Label::Events),
+            (&["text/html"], Label::Text),
+            (&["text/plain"], Label::Text),
+        ] {
+            let types: Vec<_> = types.iter().map(|&it| it.to_owned()).collect();
+            assert_eq!(Label::of(&types), wanted, "{types:?}");
+        }
+    }
+}
