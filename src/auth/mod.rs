@@ -627,6 +627,68 @@ mod tests {
         }
     }
 
+    /// The hint, and what is left of it for a user who has just signed in.
+    #[test]
+    fn each_cause_names_its_way_out_and_after_a_login_not_to_log_in_again() {
+        let host = || "as.example.com".to_owned();
+        let braked = |last: Option<Cause>| Cause::Braked {
+            windows: 3,
+            last: last.map(Arc::new),
+        };
+        let failing = tokens::Error::Failing {
+            host: host(),
+            status: 500,
+            minutes: 10,
+        };
+        let seconds = 60;
+        for (why, login, flag) in [
+            (braked(None), true, None),
+            (
+                braked(Some(Cause::NotBound { host: host() })),
+                false,
+                Some("--dpop"),
+            ),
+            (
+                braked(Some(Cause::TooLate {
+                    host: host(),
+                    seconds,
+                })),
+                true,
+                Some("--auth-timeout"),
+            ),
+            (
+                Cause::Rejected {
+                    host: host(),
+                    is_renewable: false,
+                },
+                true,
+                Some("--resource"),
+            ),
+            (failing.into(), true, None),
+            (
+                discovery::Error::Unexpected {
+                    asked: "a".to_owned(),
+                    found: "b".to_owned(),
+                    expected: "c".to_owned(),
+                }
+                .into(),
+                false,
+                Some("--expect-issuer"),
+            ),
+        ] {
+            let hint = why.hint("https://mcp.example.com?key=k").unwrap();
+            assert_eq!(hint.contains("`mcpipe login"), login, "{why}: {hint}");
+            assert!(!hint.contains("key"), "{hint}");
+            let after = why.way_out("https://mcp.example.com");
+            assert_eq!(after.is_some(), flag.is_some(), "{why}: {after:?}");
+            let after = after.unwrap_or_default();
+            assert!(after.contains(flag.unwrap_or_default()), "{why}: {after}");
+            assert!(!after.contains("`mcpipe login"), "{why}: {after}");
+        }
+        let why = braked(None).at_a_guess(&Challenge::default(), None);
+        assert!(matches!(why, Cause::Braked { .. }), "{why:?}");
+    }
+
     #[test]
     fn what_others_say_cannot_move_a_terminal() {
         assert_eq!(plain("\x1b]0;owned\x07ok\u{202e}", 80), "]0;owned ok");
