@@ -35,7 +35,8 @@ pub struct TooLong {
     pub limit: usize,
 }
 
-/// Turns chunks, cut anywhere, into events. What follows the last blank line when the stream ends is dropped (S-01).
+/// Turns chunks, cut anywhere, into events. What follows the last blank line when the stream ends is dropped,
+/// except what [`Parser::end`] says.
 pub struct Parser {
     limit: usize,
     /// A byte order mark may still come.
@@ -122,6 +123,19 @@ impl Parser {
             };
         }
         self.take(rest)
+    }
+
+    /// The event that the stream has ended in, if all that is missing of it is the blank line after it: its data is JSON to
+    /// the end. Some servers close the stream instead of writing that line.
+    pub fn end(&mut self) -> Option<Event> {
+        let mut events = Vec::new();
+        let is_between_lines = matches!(self.line, Line::Name) && self.name.is_empty();
+        if !is_between_lines {
+            self.end_line(&mut events).ok()?;
+        }
+        serde_json::from_slice::<serde::de::IgnoredAny>(self.data.as_deref()?).ok()?;
+        self.dispatch(&mut events);
+        events.pop()
     }
 
     /// Takes a part of a line.

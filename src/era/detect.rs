@@ -273,6 +273,9 @@ fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<Finding> {
     }
     let versions: Vec<String> =
         serde_json::from_value(error.pointer("/data/supported")?.clone()).ok()?;
+    if versions.is_empty() {
+        return None; // it names nothing, as if there were no list
+    }
     let speaks = |known: &[&str]| {
         versions
             .iter()

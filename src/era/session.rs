@@ -157,23 +157,31 @@ pub(crate) fn naming(head: &Head) -> Option<HeaderMap> {
 /// Whether a refusal of a request that named a session means that the session is gone: 404 by the rule (N-04), and
 /// the other forms servers really use (N-08, pains.md 28). Wording decides only where the status alone does not.
 pub(crate) fn is_loss(refusal: &Refusal) -> bool {
-    let words = || {
-        let error = refusal
-            .frame
-            .as_ref()
-            .and_then(|frame| frame.member("error"));
-        let code = error.and_then(|error| member_of(error, "code"));
-        let message = error
-            .and_then(|error| member_of(error, "message"))
-            .unwrap_or(&refusal.text);
-        let message = message.to_ascii_lowercase();
-        message.contains("session") && code != Some("-32601")
-            || message.contains("not initialized")
-            || code == Some("-30001")
-    };
     match refusal.status {
         404 | 410 => true,
-        400 | 503 => words(),
+        400 | 503 => sounds_like_loss(refusal),
         _ => false,
     }
+}
+
+/// Whether a refusal that means a lost session may still mean one when a new session has met with it too. An error about
+/// something else is then what the server has to say to the request.
+pub(crate) fn is_loss_again(refusal: &Refusal) -> bool {
+    let is_by_rule = matches!(refusal.status, 404 | 410);
+    is_by_rule && (refusal.frame.is_none() || sounds_like_loss(refusal))
+}
+
+fn sounds_like_loss(refusal: &Refusal) -> bool {
+    let error = refusal
+        .frame
+        .as_ref()
+        .and_then(|frame| frame.member("error"));
+    let code = error.and_then(|error| member_of(error, "code"));
+    let message = error
+        .and_then(|error| member_of(error, "message"))
+        .unwrap_or(&refusal.text);
+    let message = message.to_ascii_lowercase();
+    message.contains("session") && code != Some("-32601")
+        || message.contains("not initialized")
+        || code == Some("-30001")
 }

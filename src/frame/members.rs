@@ -17,14 +17,25 @@ pub(super) struct Members<'a> {
     /// Those that do not count, in order.
     pub(super) earlier_ids: Vec<&'a RawValue>,
     method: Option<&'a RawValue>,
-    result: bool,
-    error: bool,
+    result: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
 }
 
 impl<'a> Members<'a> {
     /// Every `id`, in order.
     pub(super) fn ids(&self) -> Vec<&'a RawValue> {
         self.earlier_ids.iter().copied().chain(self.id).collect()
+    }
+
+    /// A `result` of `null` beside an error, or an `error` of `null` beside a result: how JSON-RPC 1.0 writes that there is
+    /// none (section 1.2, "Response").
+    pub(super) fn void(&self) -> Option<&'a RawValue> {
+        let (result, error) = (self.result?, self.error?);
+        match (result.get(), error.get()) {
+            (_, "null") => Some(error),
+            ("null", _) => Some(result),
+            _ => None,
+        }
     }
 
     pub(super) fn outline(self) -> Result<Outline, Malformed> {
@@ -37,7 +48,12 @@ impl<'a> Members<'a> {
         if self.version.as_deref() != Some("2.0") {
             return Err(invalid(id, r#"its "jsonrpc" is not "2.0""#));
         }
-        match (self.method, self.id, self.result, self.error) {
+        let is_there = |member: Option<&RawValue>, other: Option<&RawValue>| {
+            member.is_some_and(|member| member.get() != "null" || other.is_none())
+        };
+        let has_result = is_there(self.result, self.error);
+        let has_error = is_there(self.error, self.result);
+        match (self.method, self.id, has_result, has_error) {
             (Some(method), raw, false, false) => {
                 let Ok(method) = serde_json::from_str::<String>(method.get()) else {
                     return Err(invalid(id, "its method is not a string"));
@@ -62,7 +78,8 @@ impl<'a> Members<'a> {
                     }
                 }
             }
-            (None, Some(_), true, false) => Ok(Outline::Response { id, failed: false }),
+            // Without an id as well: on the answer to one request it can be of no other.
+            (None, _, true, false) => Ok(Outline::Response { id, failed: false }),
             (None, _, false, true) => Ok(Outline::Response { id, failed: true }),
             (Some(_), ..) => Err(invalid(id, "both a method and an answer")),
             (None, _, true, true) => Err(invalid(id, "both a result and an error")),
@@ -95,14 +112,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                             .earlier_ids
                             .extend(found.id.replace(map.next_value()?)),
                         "method" => found.method = Some(map.next_value()?),
-                        "result" => {
-                            found.result = true;
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                        "error" => {
-                            found.error = true;
-                            map.next_value::<IgnoredAny>()?;
-                        }
+                        "result" => found.result = Some(map.next_value()?),
+                        "error" => found.error = Some(map.next_value()?),
                         _ => {
                             map.next_value::<IgnoredAny>()?;
                         }

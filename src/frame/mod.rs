@@ -142,10 +142,15 @@ impl Frame {
         }
         let members: Members<'_> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
         let ids = members.ids();
+        let void = members.void();
         let outline = members.outline()?;
         let text = match outline {
             // The other side would turn down a notification with an id, even with one that is null.
             Outline::Notification { .. } if !ids.is_empty() => Cow::Owned(without(text, &ids)),
+            // The host would turn down an answer with both members, even with one that is null.
+            Outline::Response { .. } if void.is_some() => {
+                Cow::Owned(without(text, void.as_slice()))
+            }
             _ => Cow::Borrowed(text),
         };
         Ok(Self {

@@ -309,8 +309,10 @@ impl Events {
         host: String,
         limit: usize,
     ) -> Self {
+        use futures_util::StreamExt as _;
         Self {
-            chunks,
+            // It is read once more after what it ended in.
+            chunks: chunks.fuse().boxed(),
             parser: sse::Parser::new(limit),
             host,
             ready: VecDeque::new(),
@@ -330,7 +332,7 @@ impl Events {
                 return Ok(Some(event));
             }
             let Some(chunk) = self.chunks.next().await.transpose()? else {
-                return Ok(self.json());
+                return Ok(self.json().or_else(|| self.parser.end()));
             };
             self.take(&chunk)?;
         }

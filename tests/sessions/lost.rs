@@ -174,6 +174,32 @@ async fn a_session_lost_twice_by_one_request_is_said() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_that_a_new_session_meets_too_is_the_answer() {
+    for status in [404, 410] {
+        let remote = Memory::that(move |ask| match ask.label().as_str() {
+            "POST tools/call" => {
+                let id = ask.id();
+                let error = r#"{"code":-32050,"message":"no such account"}"#;
+                let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+                Reply {
+                    status,
+                    ..Reply::json(text)
+                }
+            }
+            _ => ordinary(ask),
+        });
+        let mut host = Near::opened(remote.remote(), settings()).await;
+        host.send(call(1)).await;
+        let answer = host.next_with_id().await;
+        assert_eq!(answer["error"]["code"], -32050, "{status}: {answer}");
+        assert_eq!(answer["error"]["message"], "no such account", "{answer}");
+        // The new session stands.
+        assert_eq!(remote.count("POST tools/call"), 2);
+        assert_eq!(remote.count("POST initialize"), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_cannot_be_opened_again_is_said_to_all_who_wait_and_tried_again_by_the_next()
 {
     // Two calls lose the session; the second hears of it when the reopening has already failed.

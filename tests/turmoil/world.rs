@@ -300,6 +300,14 @@ impl World {
             self.posts.remove(&exchange);
             self.streams.remove(&exchange);
         }
+        // The answer to a handshake that names an endpoint is the stream of HTTP+SSE: the handshake is posted there.
+        let is_handshake = |post: &Post| post.frame.method() == Some("initialize");
+        if matches!(arrival, Arrival::Endpoint(_))
+            && self.posts.get(&exchange).is_some_and(is_handshake)
+        {
+            self.posts.remove(&exchange);
+            self.streams.insert(exchange);
+        }
         let mut actions = Vec::new();
         self.translator.meanwhile(self.now, self.name);
         self.translator.from_remote(exchange, arrival, &mut actions);

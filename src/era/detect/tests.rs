@@ -66,6 +66,15 @@ fn what_counts_as_evidence_and_what_never_does() {
             refused(400, &error(-32022, r#"{"supported":["2025-11-25"]}"#)),
             "legacy",
         ),
+        // A list of nothing says no more than none.
+        (
+            refused(400, &error(-32022, r#"{"supported":[]}"#)),
+            "legacy",
+        ),
+        (
+            answer(r#""error":{"code":-32022,"message":"no","data":{"supported":[]}}"#),
+            "legacy",
+        ),
         (refused(400, &error(-32020, "null")), "refuses"),
         (refused(400, &error(-32021, "null")), "refuses"),
         (refused(400, &error(-32000, "null")), "legacy"),

@@ -365,7 +365,7 @@ impl Legacy {
         // A standing stream refused at its first opening is not offered: the session is too young to be lost.
         let is_young = self.gate == Gate::Listening(exchange);
         // Words that only sound like a loss are believed once per request (N-08).
-        let is_believed = matches!(refusal.status, 404 | 410) || !pending.is_repeated;
+        let is_believed = !pending.is_repeated || session::is_loss_again(refusal);
         if pending.session.is_some() && !is_young && is_believed && session::is_loss(refusal) {
             return self.refused_for_loss(exchange, refusal, actions);
         }

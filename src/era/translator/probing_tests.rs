@@ -337,3 +337,34 @@ fn a_legacy_host_answered_from_memory_gets_its_session_all_the_same() {
         "{again:?}"
     );
 }
+
+#[test]
+fn a_subscription_that_has_ended_on_trial_is_not_begun_again() {
+    let mut play = Play::new(Some(Verdict::Modern), &[]);
+    let listens = modern(3, "subscriptions/listen").replace(
+        r#""name":"t""#,
+        r#""notifications":{"toolsListChanged":true}"#,
+    );
+    let subscription = play.says(&listens).posted();
+    let id = subscription.frame.id().unwrap();
+    let ends = format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+    );
+    play.brings(
+        subscription.exchange,
+        Arrival::Frame(Frame::parse(&ends).unwrap()),
+    );
+    let is_forgotten = |action: &Action| matches!(action, Action::Forget(id) if id.text() == "3");
+    assert!(play.actions.iter().any(is_forgotten), "{:?}", play.actions);
+
+    let list = play.says(&modern(4, "tools/list")).posted();
+    let question = play
+        .refuses(&list, 400, r#"{"code":-32000,"message":"no session"}"#)
+        .posted();
+    play.answers(&question, r#""error":{"code":-32601,"message":"no"}"#);
+    // Nothing is owed to it: neither an error now nor an answer later.
+    assert!(play.replies().is_empty(), "{:?}", play.replies());
+    let opening = play.posted();
+    play.opens(&opening);
+    assert_eq!(play.methods(), ["tools/list"]);
+}

@@ -102,15 +102,17 @@ impl Translator {
         self.tell(done, actions);
     }
 
-    /// Passes on what a relay has done, past the cache; what has been answered need not be said again.
+    /// Passes on what a relay has done, past the cache; what has been answered, or needs no answer,
+    /// need not be said again.
     pub(super) fn tell(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
         self.wakes.note(self.serving, &mut done);
         if let Some(trial) = &mut self.trial {
             for action in &done {
-                if let Action::Reply(frame) = action
-                    && frame.is_response()
-                {
-                    trial.strike(frame.id());
+                match action {
+                    Action::Reply(frame) if frame.is_response() => trial.strike(frame.id()),
+                    // Nothing is owed to a subscription that the server has ended.
+                    Action::Forget(id) => trial.strike(Some(id)),
+                    _ => {}
                 }
             }
         }

@@ -192,7 +192,7 @@ async fn what_came_and_could_not_be_used_is_told_in_the_error() {
             "result and error",
             || {
                 vec![Step::event(
-                    r#"{"jsonrpc":"2.0","id":7,"result":{},"error":null}"#,
+                    r#"{"jsonrpc":"2.0","id":7,"result":{},"error":{"code":1,"message":"m"}}"#,
                 )]
             },
             &["both a result and an error"],
@@ -322,5 +322,90 @@ async fn a_batch_with_a_member_that_is_none_says_which() {
             }
         };
         assert!(message(&answer).contains(words), "{answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_null_beside_the_other_is_none() {
+    type Odd = (&'static str, &'static str, bool);
+    let odd: [Odd; 5] = [
+        (r#""result":RESULT,"error":null"#, "result", true),
+        (r#""error":null,"result":RESULT"#, "result", true),
+        (r#""error" : null , "result" : RESULT"#, "result", true),
+        (
+            r#""result":null,"error":{"code":-32007,"message":"no more"}"#,
+            "error",
+            false,
+        ),
+        (
+            r#""error":{"code":-32007,"message":"no more"},"result":null"#,
+            "error",
+            false,
+        ),
+    ];
+    for (host_era, server_era) in PAIRS {
+        for (members, expected, is_result) in odd {
+            for is_stream in [false, true] {
+                let remote = Memory::that(server(server_era, move |ask, result| {
+                    if ask.label() != "POST tools/call" {
+                        return Reply::json(under(&ask.id(), result));
+                    }
+                    let (members, id) = (members.replace("RESULT", result), ask.id());
+                    let text = format!(r#"{{"jsonrpc":"2.0","id":{id},{members}}}"#);
+                    match is_stream {
+                        true => Reply::events([Step::event(text), Step::forever()]),
+                        false => Reply::json(text),
+                    }
+                }));
+                let mut host = host(host_era, &remote).await;
+                host.send(calls(host_era, 3)).await;
+                let answer = host.next_json().await;
+                let name = format!("{host_era:?} {server_era:?} {members}: {answer}");
+                assert_eq!(answer["id"], 3, "{name}");
+                assert!(answer.get(expected).is_some(), "{name}");
+                let other = if is_result { "error" } else { "result" };
+                assert!(answer.get(other).is_none(), "{name}");
+                assert!(is_result || answer["error"]["code"] == -32007, "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_only_lacks_the_line_after_it_is_taken_when_the_stream_ends() {
+    for (host_era, server_era) in PAIRS {
+        for (before, after) in [
+            ("data: ", "\n"),
+            ("event: message\ndata:", ""),
+            ("id: 1\r\ndata: ", "\r\n"),
+        ] {
+            let remote = Memory::that(server(server_era, move |ask, result| {
+                let text = under(&ask.id(), result);
+                match ask.label().as_str() {
+                    "POST tools/call" => {
+                        Reply::events([Step::text(format!("{before}{text}{after}"))])
+                    }
+                    _ => Reply::json(text),
+                }
+            }));
+            let mut host = host(host_era, &remote).await;
+            host.send(calls(host_era, 3)).await;
+            let answer = host.next_json().await;
+            assert!(
+                answer["result"].get("content").is_some(),
+                "{host_era:?} {server_era:?}: {answer}"
+            );
+            assert_eq!(remote.count("POST tools/call"), 1);
+        }
+        // Half of one is none.
+        let remote = Memory::that(server(server_era, move |ask, result| {
+            match ask.label().as_str() {
+                "POST tools/call" => Reply::events([Step::text("data: {\"jsonrpc\":\"2.0\",")]),
+                _ => Reply::json(under(&ask.id(), result)),
+            }
+        }));
+        let mut host = host(host_era, &remote).await;
+        host.send(calls(host_era, 3)).await;
+        assert!(host.next_json().await.get("error").is_some());
     }
 }

@@ -100,6 +100,23 @@ async fn an_answer_that_says_no_id_at_all_is_taken_for_the_one_that_was_asked() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_without_a_member_for_the_id_is_taken_too() {
+    for (host_era, server_era) in PAIRS {
+        for (shape, reply) in SHAPES {
+            let remote = Memory::that(server(server_era, move |_, result| {
+                reply(format!(r#"{{"jsonrpc":"2.0","result":{result}}}"#))
+            }));
+            let mut host = host(host_era, &remote).await;
+            host.send(calls(host_era, 5)).await;
+            let answer = host.next_json().await;
+            let name = format!("{host_era:?} {server_era:?} {shape}: {answer}");
+            assert_eq!(answer["id"], 5, "{name}");
+            assert!(answer.get("result").is_some(), "{name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn servers_that_count_for_themselves_answer_calls_at_the_same_time_too() {
     for shape in ["json", "stream"] {
         let mut count = 1;
