@@ -26,7 +26,7 @@ use crate::store::file;
 use repeats::Repeats;
 
 /// How long the last lines may take to be written when the process leaves: next to nothing, if they are read at all.
-pub const LAST_LINES: Duration = Duration::from_millis(500);
+pub const LAST_LINES: Duration = Duration::from_millis(250);
 
 /// This process's stderr, for a bridge or a helper: nothing they do waits for whoever reads it.
 ///

@@ -40,6 +40,9 @@ pub enum Error {
     /// Not an address. Says only where it stands: a host that tears arguments apart puts secrets there.
     #[error("{0} is not a URL")]
     NotUrl(&'static str),
+    /// An address with white space in it.
+    #[error("{0} has a space in it")]
+    Spaced(&'static str),
     /// Not http or https.
     #[error("{0} is neither https nor http")]
     Scheme(&'static str),
@@ -101,11 +104,14 @@ impl From<Error> for Failure {
         let hint = match &error {
             Error::NotUrl(SERVER) => {
                 return Self::usage(error).hint(format!(
-                    "write `mcpipe https://mcp.example.com/mcp`, or a command such as `mcpipe status`; {TORN}"
+                    "an address looks like https://mcp.example.com/mcp; `mcpipe --help` lists the commands; {TORN}"
                 ));
             }
             Error::NotUrl(_) | Error::Scheme(_) => {
                 "an address looks like https://mcp.example.com/mcp"
+            }
+            Error::Spaced(_) => {
+                "write each argument as a word of its own, in a host's `args` as a string of its own; in an address a space is %20"
             }
             Error::UserInfo => {
                 "pass credentials as a header: --header 'Authorization: Basic ${CREDENTIALS}'"
@@ -455,6 +461,10 @@ pub const SERVER: &str = "what stands in the place of the server's address";
 /// See [`Error`].
 pub fn address(typed: &str, place: &'static str, allow_http: bool) -> Result<Url, Error> {
     let mut url = Url::parse(typed).map_err(|_| Error::NotUrl(place))?;
+    // The URL parser takes spaces, and would make a path of the flags that a host has put into the same string.
+    if typed.trim().contains(char::is_whitespace) {
+        return Err(Error::Spaced(place));
+    }
     let Some(host) = url.host() else {
         return Err(Error::NotUrl(place));
     };

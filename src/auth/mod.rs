@@ -389,6 +389,7 @@ impl Error {
         if let Some(http::Fault::Unwell { retry_after, .. }) = self.why.fault() {
             trouble.retry_after = *retry_after;
         }
+        trouble.is_after_a_sign_in = self.is_after_a_sign_in;
         trouble
     }
 }
@@ -488,6 +489,9 @@ impl Cause {
             Self::Rejected { .. } => self
                 .way_out(resource)
                 .map(|check| format!("{check}; if nothing is wrong with them, {}", login())),
+            Self::ScopeRefused { .. } => self
+                .way_out(resource)
+                .map(|more| format!("{more}; {} as a user who may do this", login())),
             Self::Tokens(tokens::Error::Failed(http::Fault::Unwell { .. })) => {
                 Some(format!("try again later; if it stays so, {}", login()))
             }
@@ -517,8 +521,8 @@ impl Cause {
                  --authorization-server URL names it"
                     .to_owned()
             }
-            why if why.is_passing() => return None,
             Self::Elsewhere { hint, .. } => return hint.clone(),
+            why if why.is_passing() => return None,
             Self::Abandoned(why)
             | Self::Lately(why)
             | Self::Braked {
@@ -687,6 +691,25 @@ mod tests {
         }
         let why = braked(None).at_a_guess(&Challenge::default(), None);
         assert!(matches!(why, Cause::Braked { .. }), "{why:?}");
+    }
+
+    #[test]
+    fn a_sign_in_elsewhere_keeps_its_hint_and_a_refused_scope_names_the_command() {
+        let elsewhere = Cause::Elsewhere {
+            text: "the server answered HTTP 500".to_owned(),
+            hint: Some("try again later".to_owned()),
+            is_passing: true,
+        };
+        assert_eq!(elsewhere.hint("r").as_deref(), Some("try again later"));
+        let refused = Cause::ScopeRefused { scope: None };
+        let hint = refused.hint("https://a.example/mcp?key=canary").unwrap();
+        assert!(
+            hint.contains("`mcpipe login https://a.example/mcp?…`"),
+            "{hint}"
+        );
+        assert!(hint.contains("--scope"), "{hint}");
+        // Where that command has just been run.
+        assert!(!refused.way_out("r").unwrap().contains("mcpipe login"));
     }
 
     #[test]

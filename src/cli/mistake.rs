@@ -88,7 +88,7 @@ impl Found<'_> {
                 format!("{} takes no value", self.argument()),
                 "leave out what stands behind the `=`",
             ),
-            ErrorKind::UnknownArgument => self.unknown(words),
+            ErrorKind::UnknownArgument => self.unknown(command, words),
             ErrorKind::InvalidSubcommand | ErrorKind::MissingSubcommand => {
                 let (path, commands) = commands(command, words);
                 Mistake::new(
@@ -96,7 +96,7 @@ impl Found<'_> {
                     format!("the commands are {commands}"),
                 )
             }
-            ErrorKind::MissingRequiredArgument => self.missing(),
+            ErrorKind::MissingRequiredArgument => self.missing(command, words),
             ErrorKind::ArgumentConflict => self.conflict(command, words),
             ErrorKind::InvalidUtf8 => Mistake::new("an argument is not UTF-8", TORN),
             _ => Mistake::new("the arguments cannot be understood", HELP),
@@ -141,6 +141,9 @@ impl Found<'_> {
             None => "another value",
         };
         if argument == "CALLBACK_PORT" {
+            if let Some(mistake) = first_word(command, words) {
+                return mistake;
+            }
             let place = self.place(ContextKind::InvalidValue, words);
             let hint = match late_command(command, words) {
                 Some(name) => {
@@ -157,11 +160,12 @@ impl Found<'_> {
         Mistake::new(text, HELP)
     }
 
-    fn unknown(&self, words: &[OsString]) -> Mistake {
+    fn unknown(&self, command: &Command, words: &[OsString]) -> Mistake {
         let argument = self.text(ContextKind::InvalidArg).unwrap_or_default();
         let is_flag = argument.starts_with('-') && argument != "-" && argument != "--";
         if !is_flag {
-            return self.one_too_many(ContextKind::InvalidArg, words);
+            return first_word(command, words)
+                .unwrap_or_else(|| self.one_too_many(ContextKind::InvalidArg, words));
         }
         let text = match named(argument) {
             Some(name) => format!("there is no flag {name}"),
@@ -184,22 +188,28 @@ impl Found<'_> {
         Mistake::new(format!("{place} is one too many"), TORN)
     }
 
-    fn missing(&self) -> Mistake {
+    fn missing(&self, command: &Command, words: &[OsString]) -> Mistake {
         let missing = self.texts(ContextKind::InvalidArg).join(" and ");
-        match missing.contains("<URL>") {
-            true => Mistake::new(
-                format!("the server's address is missing: {missing}"),
-                "write `mcpipe https://mcp.example.com/mcp`; `mcpipe --help` says more",
-            ),
-            false => Mistake::new(format!("{missing} is missing"), HELP),
+        if !missing.contains("<URL>") {
+            return Mistake::new(format!("{missing} is missing"), HELP);
         }
+        let (path, _) = commands(command, words);
+        let all = match path.ends_with(" logout") {
+            true => ", or `mcpipe logout --all`",
+            false => "",
+        };
+        Mistake::new(
+            format!("the server's address is missing: {missing}"),
+            format!("write `{path} https://mcp.example.com/mcp`{all}; `mcpipe --help` says more"),
+        )
     }
 
     fn conflict(&self, command: &Command, words: &[OsString]) -> Mistake {
         // clap calls any word a command that stands where one might.
         if let Some(word) = self.text(ContextKind::InvalidSubcommand) {
             let Some(command) = command.find_subcommand(word) else {
-                return self.one_too_many(ContextKind::InvalidSubcommand, words);
+                return first_word(command, words)
+                    .unwrap_or_else(|| self.one_too_many(ContextKind::InvalidSubcommand, words));
             };
             let name = command.get_name();
             return Mistake::new(
@@ -310,13 +320,33 @@ fn late_command<'a>(command: &'a Command, words: &[OsString]) -> Option<&'a str>
     commands.next().map(Command::get_name)
 }
 
+/// A command line that begins with a word which is neither an address nor a command: what follows it is not what is wrong.
+fn first_word(command: &Command, words: &[OsString]) -> Option<Mistake> {
+    let first = words.get(1)?.to_str()?;
+    if first.starts_with('-') || first.contains("://") || command.find_subcommand(first).is_some() {
+        return None;
+    }
+    let (_, commands) = commands(command, &[]);
+    Some(Mistake::new(
+        "argument 1 is neither the server's address nor a command",
+        format!(
+            "an address looks like https://mcp.example.com/mcp; the commands are {commands}; {TORN}"
+        ),
+    ))
+}
+
 /// The command that these words begin with, and the commands below it.
 fn commands(command: &Command, words: &[OsString]) -> (String, String) {
     let (mut path, mut at) = (command.get_name().to_owned(), command);
     for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
-        if let Some(below) = at.find_subcommand(word) {
-            path = format!("{path} {}", below.get_name());
-            at = below;
+        match at.find_subcommand(word) {
+            Some(below) => {
+                path = format!("{path} {}", below.get_name());
+                at = below;
+            }
+            // Flags, and their values, may stand before the first command.
+            None if at.get_name() == command.get_name() || word.starts_with('-') => {}
+            None => break,
         }
     }
     let names = at

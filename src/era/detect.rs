@@ -145,7 +145,8 @@ pub(crate) fn judge(arrival: &Arrival, was_asked_again: bool) -> Finding {
         }
         // A credential that the user brought may be refused for this one method only; it has a status.
         Arrival::Failed(trouble)
-            if ON_THIS_SIDE.contains(&trouble.kind) && trouble.status.is_none() =>
+            if (ON_THIS_SIDE.contains(&trouble.kind) || trouble.is_after_a_sign_in)
+                && trouble.status.is_none() =>
         {
             Finding::Unasked(trouble.clone())
         }

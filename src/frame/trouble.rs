@@ -25,6 +25,8 @@ pub struct Trouble {
     pub retryable: bool,
     /// How long to wait before that.
     pub retry_after: Option<Duration>,
+    /// Whether a sign-in was begun for the request: nothing is tried for the same request that would begin another.
+    pub is_after_a_sign_in: bool,
     /// The revisions the remote names, as an array, where that it names no other is the trouble. In a box: errors are small.
     pub supported: Option<Box<Value>>,
 }
@@ -40,6 +42,7 @@ impl Trouble {
             status: None,
             retryable: false,
             retry_after: None,
+            is_after_a_sign_in: false,
             supported: None,
         }
     }

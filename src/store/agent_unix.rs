@@ -101,7 +101,7 @@ fn ask(place: &Place, line: &str) -> Result<Option<Zeroizing<String>>, Error> {
     let mut stream = match UnixStream::connect(&socket) {
         Ok(stream) => stream,
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if file::is_absence(&error) => return Ok(None),
         Err(error) => return Err(broken(error)),
     };
     let talk = || {
@@ -140,7 +140,7 @@ fn is_ours(socket: &Path) -> Result<bool, Error> {
     ] {
         let metadata = match path.symlink_metadata() {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if file::is_absence(&error) => return Ok(false),
             Err(error) => return Err(file::Error::io("look at", path)(error).into()),
         };
         if metadata.is_symlink() {

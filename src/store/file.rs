@@ -226,7 +226,7 @@ impl Private {
 }
 
 /// Whether nothing can be there: a file, and a home directory that is `/dev/null`, has nothing below it.
-fn is_absence(error: &io::Error) -> bool {
+pub(super) fn is_absence(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory)
 }

@@ -285,7 +285,12 @@ impl Legacy {
         } else {
             self.session.headers()
         };
-        let is_asked_by_host = role.is_asked_by_host(&frame, self.has_requests_waiting());
+        let has_open = self
+            .pending
+            .values()
+            .any(|pending| pending.is_owed && pending.role == Role::Host);
+        let has_waiting = self.has_requests_waiting();
+        let is_asked_by_host = role.is_asked_by_host(&frame, has_waiting, has_open);
         self.pending.insert(
             exchange,
             Pending {

@@ -37,12 +37,13 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// Whether the host waits for what comes of this frame; `has_waiting` tells whether requests of the host's wait for the
-    /// session.
-    pub(super) fn is_asked_by_host(self, frame: &Frame, has_waiting: bool) -> bool {
+    /// Whether the host waits for what comes of this frame. `has_waiting` tells whether requests of the host's wait for the
+    /// session, `has_open` whether any waits for its answer.
+    pub(super) fn is_asked_by_host(self, frame: &Frame, has_waiting: bool, has_open: bool) -> bool {
         match self {
-            // An answer belongs to something the host has asked for; a notification does not.
-            Self::Host => frame.is_request() || frame.is_response(),
+            // A notification asks for nothing. Nor does an answer, unless something that the host has asked for may depend
+            // on it: a server pings on the GET stream too.
+            Self::Host => frame.is_request() || frame.is_response() && has_open,
             Self::Reopen => has_waiting,
             Self::Cancel(_) | Self::Restore | Self::Ping | Self::Listen => false,
         }

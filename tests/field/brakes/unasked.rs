@@ -102,6 +102,44 @@ async fn a_challenge_to_what_the_host_has_not_asked_for_opens_no_page_until_the_
     }
 }
 
+/// A server pings on the GET stream when it likes; the host has not asked for anything that depends on the answer.
+#[tokio::test]
+async fn an_answer_that_nothing_depends_on_opens_no_page() {
+    fn pinging(ask: &Ask) -> Reply {
+        match (ask.verb.as_str(), ask.label().as_str()) {
+            ("GET", _) => Reply::events([
+                Step::event(r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#),
+                Step::forever(),
+            ]),
+            (_, "POST server/discover") => Reply::status(404),
+            (_, "POST initialize") => opening(ask, "session-1"),
+            _ => ordinary(ask),
+        }
+    }
+    let machine = machine(|ask| ask.body.contains("\"result\""), pinging).await;
+    let mut host = machine.start();
+    host.send(INITIALIZE).await;
+    answer(&mut host, 0).await;
+    host.send(INITIALIZED).await;
+    let ping = host.next_json().await;
+    assert_eq!(ping["method"], "ping", "{ping}");
+    host.send(r#"{"jsonrpc":"2.0","id":"p","result":{}}"#).await;
+    eventually(|| {
+        machine
+            .remote
+            .all()
+            .iter()
+            .any(|ask| ask.body.contains("\"result\""))
+            .then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(machine.shown().is_empty());
+    assert!(machine.authority.seen().is_empty());
+    host.send(call(1)).await;
+    assert!(answer(&mut host, 1).await["result"].is_object());
+}
+
 #[tokio::test]
 async fn a_server_that_is_protected_all_over_is_signed_in_to_for_the_hosts_own_request() {
     let machine = machine(|_| true, standing).await;

@@ -9,7 +9,9 @@ use serde_json::json;
 use crate::coordination::{Machine, answer};
 use crate::login::{World, asking_for, unauthorized};
 use crate::support::browser;
-use crate::support::host::INITIALIZE;
+use crate::support::host::{INITIALIZE, request};
+
+const MODERN_META: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"h","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
 
 #[tokio::test]
 async fn what_fails_before_a_window_is_shown_counts_as_none() {
@@ -152,6 +154,47 @@ async fn a_request_causes_one_window_at_most_whatever_the_token_endpoint_answers
         // Whatever else were to come would come at once.
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(machine.shown().len(), 1, "{status} {body}: {answer}");
+    }
+}
+
+/// A handshake that has failed is made again for the host's next request, with the question before it: one of them asks.
+#[tokio::test]
+async fn a_request_after_a_handshake_that_failed_causes_one_window_at_most() {
+    let modern = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{"_meta":{MODERN_META}}}}}"#
+    );
+    for (status, body) in [
+        (500, ""),
+        (502, "<html>"),
+        (400, "<html>no</html>"),
+        (200, "<html>log in to the wifi</html>"),
+        (200, r#"{"access_token":""}"#),
+    ] {
+        for (first, next) in [
+            (INITIALIZE, request(1, "tools/list")),
+            (INITIALIZE, INITIALIZE.replace("\"id\":0", "\"id\":1")),
+            (&*modern.replace("\"id\":1", "\"id\":0"), modern.clone()),
+        ] {
+            let machine = Machine::new().await;
+            machine.authority.turn(|knobs| {
+                let answer = (status, body.to_owned());
+                knobs.token_answers.extend(vec![answer; 20]);
+            });
+            let mut host = machine.start_with(&["--auth-timeout", "5"]);
+            for (said, windows) in [(first, 1), (&next, 2)] {
+                host.send(said).await;
+                let page = machine.page(windows).await;
+                browser::follow(&page).await;
+                let id = i64::try_from(windows).unwrap() - 1;
+                let answer = answer(&mut host, id).await;
+                let hint = answer["error"]["data"]["hint"].as_str();
+                let is_told = hint.is_some_and(|hint| hint.contains("`mcpipe login "));
+                assert!(is_told, "{status} {body}: {answer}");
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let shown = machine.shown().len();
+                assert_eq!(shown, windows, "{status} {body} {said}: {answer}");
+            }
+        }
     }
 }
 

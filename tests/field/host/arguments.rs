@@ -26,6 +26,7 @@ async fn a_word_in_the_wrong_place_is_explained_and_not_repeated() {
     let flag = &format!("--{CANARY}");
     let short = &format!("-H{CANARY}");
     let query = &format!("ftp://a.example/?key={CANARY}");
+    let spaced = &format!("{url} --header X:{CANARY}");
     let rows: &[(&[&str], &str)] = &[
         // What hosts make of `--header "Authorization: Bearer …"`.
         (
@@ -74,6 +75,19 @@ async fn a_word_in_the_wrong_place_is_explained_and_not_repeated() {
         (&[url, "login", CANARY], "one too many"),
         (&["vault", CANARY], "the commands are init"),
         (&["vault", "slot", CANARY], "the commands are list"),
+        (&["vault", CANARY, "put"], "the commands are init"),
+        (&["vault", "slot", CANARY, "add"], "the commands are list"),
+        // What is wrong stands first, and is neither an address nor a command.
+        (&[CANARY, url], "argument 1 is neither"),
+        (&[CANARY, url, "4000"], "argument 1 is neither"),
+        (&["logn", url], "the commands are login"),
+        (&["help", CANARY], "the commands are login"),
+        (&["", url], "argument 1 is neither"),
+        // Several arguments in one string of a host's `args`.
+        (&[spaced], "a space in it"),
+        (&["login", spaced], "a space in it"),
+        (&["status", spaced], "a space in it"),
+        (&["vault", "put", "a", "--for", spaced], "a space in it"),
         (&["vault", "slot", "add", CANARY], "passphrase"),
         (&["vault", "unlock", "--for", CANARY], "30m"),
         (&["login", CANARY], "not a URL"),
@@ -154,6 +168,22 @@ async fn a_word_in_the_wrong_place_is_explained_and_not_repeated() {
         assert!(left.stderr.contains(said), "{arguments:?}: {}", left.stderr);
     }
     assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_command_without_its_address_or_with_none_is_answered_with_that_command() {
+    for command in ["login", "logout", "token"] {
+        let left = refused(&[command], &[]).await;
+        let way = format!("`mcpipe {command} https://mcp.example.com/mcp`");
+        assert!(left.stderr.contains(&way), "{command}: {}", left.stderr);
+    }
+    for command in ["login", "logout", "status", "token"] {
+        let left = refused(&[command, CANARY], &[]).await;
+        let itself = format!("`mcpipe {command}`");
+        assert!(!left.stderr.contains(&itself), "{}", left.stderr);
+        let bridge = "`mcpipe https://";
+        assert!(!left.stderr.contains(bridge), "{}", left.stderr);
+    }
 }
 
 #[tokio::test]

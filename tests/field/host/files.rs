@@ -72,6 +72,28 @@ async fn a_home_that_cannot_be_looked_at_stops_no_bridge_that_needs_no_vault() {
     }
 }
 
+/// What only looks, or forgets, needs no place to keep anything.
+#[tokio::test]
+async fn a_home_that_cannot_be_looked_at_holds_nothing_and_is_no_error_for_commands_that_look() {
+    let rows: [(&[&str], &str); 6] = [
+        (&["status"], "Nobody is signed in"),
+        (&["logout", "http://127.0.0.1:1/mcp"], "nothing is stored"),
+        (&["logout", "--all"], "Nothing is stored"),
+        (&["vault", "status"], "not made yet"),
+        (&["vault", "list"], "No secret was put"),
+        (&["vault", "lock"], "No agent"),
+    ];
+    for home in ["/dev/null", "/etc/passwd"] {
+        for (arguments, said) in rows {
+            let variables = [("MCPIPE_HOME", ""), ("HOME", home)];
+            let left = Process::start_with(arguments, &variables).closed().await;
+            let all = format!("{}{}", left.lines.join("\n"), left.stderr);
+            assert!(left.status.success(), "{home} {arguments:?}: {all}");
+            assert!(all.contains(said), "{home} {arguments:?}: {all}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_home_that_holds_nothing_is_an_error_once_there_is_something_to_keep() {
     let authority = Authority::start().await;
