@@ -5,6 +5,7 @@
 mod client;
 mod grants;
 mod headers;
+mod redirect;
 mod telling;
 mod vault;
 
@@ -40,6 +41,12 @@ pub enum Error {
     /// Not an address. Says only where it stands: a host that tears arguments apart puts secrets there.
     #[error("{0} is not a URL")]
     NotUrl(&'static str),
+    /// Neither a host's name nor an address.
+    #[error("{0} is not the name or address of a host")]
+    NotHost(&'static str),
+    /// Not the path of an address.
+    #[error("{0} is not a path")]
+    NotPath(&'static str),
     /// An address with white space in it.
     #[error("{0} has a space in it")]
     Spaced(&'static str),
@@ -110,6 +117,8 @@ impl From<Error> for Failure {
             Error::NotUrl(_) | Error::Scheme(_) => {
                 "an address looks like https://mcp.example.com/mcp"
             }
+            Error::NotHost(_) => "write 127.0.0.1, localhost, ::1, or a name that leads here",
+            Error::NotPath(_) => "a path begins with a slash: /oauth/callback",
             Error::Spaced(_) => {
                 "write each argument as a word of its own, in a host's `args` as a string of its own; in an address a space is %20"
             }
@@ -294,6 +303,7 @@ pub fn sign_in(
 ) -> Result<auth::Settings, Failure> {
     let defaults = auth::Settings::new(target.typed.clone(), Clock::new(now))
         .map_err(|_| Error::NotUrl(SERVER))?;
+    redirect::check(args)?;
     let identity = client::identity(args, around)?;
     let is_proved = identity.secret.is_some() || args.grant.key.client_key.is_some();
     let has = (identity.id.is_some(), is_proved);

@@ -577,7 +577,7 @@ fn way_out_of((code, description): (&str, Option<&str>)) -> Option<&'static str>
 const RESOURCE: &str = "--disable-resource-parameter signs in without naming the server; --resource URI names it otherwise";
 
 /// An address as it may be shown: keys stand in queries.
-fn without_query(address: &str) -> String {
+pub(crate) fn without_query(address: &str) -> String {
     match address.split_once('?') {
         Some((address, _)) => format!("{address}?…"),
         None => address.to_owned(),

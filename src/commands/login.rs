@@ -99,7 +99,10 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
             } else {
                 "No refresh token was given: when this token ends, you have to sign in again.\n"
             };
-            print(&format!("Signed in to {resource}.\n{lasting}"))
+            print(&format!(
+                "Signed in to {}.\n{lasting}",
+                auth::without_query(&resource)
+            ))
         }
         (Err(error), Greeting::Challenged(_)) => Err(after_login(error)),
         (Err(error), greeting) => Err(unasked(error, &greeting)),

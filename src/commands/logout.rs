@@ -38,9 +38,10 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
         let tls = settings::tls(&args.network, around, true)?;
         let http = settings::sign_in_http(tls, &settings, settings::proxies(around));
         let out = kept::logout(&settings, &vault, &http).await?;
+        let shown = auth::without_query(&resource);
         let whose = match settings.account.as_str() {
-            "default" => resource,
-            account => format!("{resource} ({account})"),
+            "default" => shown,
+            account => format!("{shown} ({account})"),
         };
         if out.is_empty() {
             let _ = writeln!(text, "{whose}: nothing is stored");

@@ -62,7 +62,7 @@ fn vault_json(about: &store::Status) -> Value {
 }
 
 fn entry_text(kept: &Status, now: SystemTime) -> String {
-    let mut text = format!("{}\n", kept.resource);
+    let mut text = format!("{}\n", crate::auth::without_query(&kept.resource));
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<9} {}", crate::frame::printable(&value, 500));
     };

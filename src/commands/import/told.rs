@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::candidates::Candidate;
 use super::{Error, Found, Import};
 use crate::auth::adopt::Adopted;
+use crate::auth::without_query;
 use crate::commands::print;
 use crate::frame::printable;
 use crate::migrate::{kept, stash};
@@ -26,7 +27,8 @@ pub(super) struct Report {
 
 impl Report {
     fn title(&mut self, candidate: &Candidate) {
-        let _ = write!(self.text, "{}", printable(&candidate.asked.url, 300));
+        let url = without_query(&candidate.asked.url);
+        let _ = write!(self.text, "{}", printable(&url, 300));
         if !candidate.said_by.is_empty() {
             let _ = write!(self.text, "  ({})", candidate.said_by.join(", "));
         }
@@ -220,7 +222,7 @@ impl Report {
             let _ = writeln!(
                 text,
                 "\nmcp-remote is running for {}: let its host start mcpipe instead, or it will ask for a sign-in.",
-                printable(&url, 300)
+                printable(&without_query(&url), 300)
             );
         }
         if keep && self.taken > 0 && !dry_run {

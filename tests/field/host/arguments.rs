@@ -83,6 +83,19 @@ async fn a_word_in_the_wrong_place_is_explained_and_not_repeated() {
         (&["logn", url], "the commands are login"),
         (&["help", CANARY], "the commands are login"),
         (&["", url], "argument 1 is neither"),
+        // What the user says of the redirect address is no fault of the authorization server's.
+        (
+            &["login", url, "--redirect-uri", CANARY],
+            "--redirect-uri is not a URL",
+        ),
+        (
+            &[url, "--callback-host", spaced],
+            "--callback-host is not the name",
+        ),
+        (
+            &[url, "--callback-path", CANARY],
+            "--callback-path is not a path",
+        ),
         // Several arguments in one string of a host's `args`.
         (&[spaced], "a space in it"),
         (&["login", spaced], "a space in it"),
@@ -183,6 +196,22 @@ async fn a_command_without_its_address_or_with_none_is_answered_with_that_comman
         assert!(!left.stderr.contains(&itself), "{}", left.stderr);
         let bridge = "`mcpipe https://";
         assert!(!left.stderr.contains(bridge), "{}", left.stderr);
+    }
+}
+
+/// Servers take keys in queries.
+#[tokio::test]
+async fn a_query_is_not_shown_on_stdout_either() {
+    let url = &format!("https://127.0.0.1:1/mcp?key={CANARY}");
+    for arguments in [
+        &["logout", url][..],
+        &["status", url],
+        &["import", "mcp-remote", "--url", url],
+    ] {
+        let left = Process::start(arguments).closed().await;
+        assert!(left.status.success(), "{arguments:?}: {}", left.stderr);
+        let said = format!("{}{}", left.lines.join("\n"), left.stderr);
+        assert!(!said.contains(CANARY), "{arguments:?}: {said}");
     }
 }
 
