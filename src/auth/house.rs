@@ -351,7 +351,7 @@ async fn asking_long(is_asking: Option<watch::Receiver<bool>>) {
             }
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl fmt::Debug for House {
