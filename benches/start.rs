@@ -120,7 +120,7 @@ fn main() {
 }
 
 fn program(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mcpipe"));
+    let mut command = mcpipe::process::command(env!("CARGO_BIN_EXE_mcpipe"));
     command
         .env_clear()
         .env("MCPIPE_HOME", home)

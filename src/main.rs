@@ -7,12 +7,14 @@ use mcpipe::cli::{self, Asked, Command, Unread};
 use mcpipe::commands;
 use mcpipe::limits;
 use mcpipe::logging::{self, LAST_LINES, Output};
+use mcpipe::process;
 use mcpipe::report::{Failure, Kind};
 use mcpipe::secret::live;
 use mcpipe::settings::Surroundings;
 use mcpipe::store;
 
 fn main() -> ExitCode {
+    process::keep_descriptors();
     let asked = match cli::parse(std::env::args_os()) {
         Ok(asked) => asked,
         // Help and version are no failures; clap knows which stream each belongs on.
@@ -87,6 +89,7 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
             Some(Command::Helper) => commands::helper::run(around, stderr).await,
         }
     });
+    store::program::end_all();
     runtime.shutdown_background(); // a read of stdin cannot be interrupted, only abandoned
     if let Some(log) = log {
         log.drain(LAST_LINES);

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::auth::Helper;
-use crate::auth::browser::{Environment, opens_the_vault};
+use crate::auth::browser::Environment;
 use crate::cli::HELPER;
+use crate::process::leads_to_passphrase;
 use crate::secret::Secret;
 use crate::words;
 
@@ -133,7 +134,7 @@ impl Surroundings {
         };
         let door = Door {
             arguments: self.arguments.clone()?,
-            variables: of(|name| !opens_the_vault(name)).collect(),
+            variables: of(|name| !leads_to_passphrase(name)).collect(),
             not_unicode: self.not_unicode.clone(),
         };
         let door = Zeroizing::new(serde_json::to_string(&door).ok()?);
@@ -215,7 +216,7 @@ fn is_for_helpers(name: &str) -> bool {
         "WINDIR",
     ];
     let name = name.to_ascii_uppercase();
-    let is_ours = name.starts_with("MCPIPE_") && !opens_the_vault(&name);
+    let is_ours = name.starts_with("MCPIPE_") && !leads_to_passphrase(&name);
     is_ours || name.starts_with("XDG_") || name.starts_with("LC_") || NAMES.contains(&name.as_str())
 }
 

@@ -4,7 +4,7 @@
 mod brakes; // sign-ins are held back by what was sent and answered, never by the clock alone
 mod discovery; // from a challenge to tokens with authorization servers that are odd
 mod eras; // which revision a server is spoken to in, whatever it answers to the first question
-mod host; // stderr, arguments, files and browsers of the machine that mcpipe runs on
+pub(crate) mod host; // stderr, arguments, files and browsers of the machine that mcpipe runs on
 mod messages; // answers with other ids, types and places than the specification has
 mod network; // encodings, redirects, proxies, headers
 mod words; // what a person is told, and that it is true

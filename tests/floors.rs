@@ -31,6 +31,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "remote",
             "auth",
             "store",
+            "process",
             "static_secret",
             "ledger",
             "recorder",

@@ -69,7 +69,7 @@ impl Home {
 
     /// The command, in the home and with nothing of this process's environment.
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mcpipe"));
+        let mut command = Command::from(mcpipe::process::command(env!("CARGO_BIN_EXE_mcpipe")));
         command
             .args(["import", "mcp-remote"])
             .env_clear()

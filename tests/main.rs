@@ -12,6 +12,7 @@ mod support; // the worlds that tests live in: remotes, hosts, an authorization 
 
 mod caching; // what is answered without asking again, for whom, and until when
 mod chaos; // random schedules: one outcome each, whatever happens
+mod children; // what the programs that mcpipe starts inherit from it
 mod coordination; // many processes, one vault: one browser, one refresh, whoever dies in the middle
 mod door; // help, version, bad input, exit codes
 mod dpop; // tokens bound to a key: proofs, nonces, clocks, and servers that change their minds
@@ -21,6 +22,7 @@ mod fidelity; // between the eras, what no rule names arrives as it left, to the
 mod field; // what real servers, hosts and authorization servers do beside the specification
 mod floors; // imports point down
 mod header_command; // headers from a program: when it is run, again, and never
+mod hostile; // a few megabytes from a server cost a few megabytes
 mod import; // what mcp-remote kept, found and taken over
 mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
 mod login; // from 401 to a credential, and everything that can go wrong on the way

@@ -1,7 +1,9 @@
 //! Frames cross untouched, both ways, through the real binary; and each HTTP request carries what it must beside them.
 
+use serde_json::Value;
+
 use crate::support::host::{INITIALIZE, INITIALIZED, Process, call, json, request};
-use crate::support::remote::{Reply, Server, Step, ordinary, result_of};
+use crate::support::remote::{Ask, Reply, Server, Step, ordinary, result_of};
 
 /// Spellings that a bridge which rebuilds messages would change.
 const ODD: &str = r#""big":123456789012345678901234567890,"exp":1e400,"frac":1.10,"neg":-0,"esc":"\u0041\/\ud83d\ude00\n","same":1,"same":2,"z":0,"a":[ 1 ,2],"sep":"x y","nul":null,"deep":{"$schema":"next year","lone":"\ud800"}"#;
@@ -103,9 +105,91 @@ async fn lines_that_are_no_messages_are_answered_and_life_goes_on() {
     assert_eq!(host.next_json().await["id"], 1);
 }
 
+/// An ordinary server that speaks this revision.
+fn in_revision(revision: &str, ask: &Ask) -> Reply {
+    match ask.label().as_str() {
+        "POST initialize" => Reply::result(
+            ask,
+            &format!(r#"{{"protocolVersion":"{revision}","capabilities":{{}}}}"#),
+        ),
+        _ => ordinary(ask),
+    }
+}
+
+const ELSEWHERE: [&str; 3] = ["2024-11-05", "2025-06-18", "2025-11-25"];
+
+#[tokio::test]
+async fn where_another_revision_was_agreed_an_array_of_one_is_that_message_and_one_of_several_is_refused()
+ {
+    let note = r#"{"jsonrpc":"2.0","method":"notifications/x"}"#;
+    for revision in ELSEWHERE {
+        let mut server = Server::that(|ask| in_revision(revision, ask)).await;
+        server.expect("POST tools/call", 2);
+        let mut host = Process::opened(&server.url(), &[]).await;
+        host.send(format!("[{}]", call(1))).await;
+        let answer = host.next_json().await;
+        assert_eq!(answer["id"], 1, "{revision}: {answer}");
+        for several in [
+            format!("[{},{}]", call(2), call(3)),
+            format!("[{note},{}]", call(4)),
+        ] {
+            host.send(several).await;
+            let refused = host.next_json().await;
+            assert_eq!(refused["error"]["code"], -32600, "{revision}: {refused}");
+            assert_eq!(refused["id"], Value::Null);
+            let said = refused["error"]["message"].as_str().unwrap();
+            assert!(said.contains(revision), "{said}");
+        }
+        host.send("[7]").await;
+        assert_eq!(host.next_json().await["error"]["code"], -32600);
+        host.send(call(5)).await;
+        assert_eq!(host.next_json().await["id"], 5);
+    }
+}
+
+#[tokio::test]
+async fn before_a_revision_is_agreed_a_hosts_batch_is_taken() {
+    let server = Server::that(ordinary).await;
+    let mut host = Process::start(&[&server.url()]);
+    let second = r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#;
+    host.send(format!("[{INITIALIZE},{second}]")).await;
+    let answers = host.next_json().await;
+    assert_eq!(answers.as_array().map(Vec::len), Some(2), "{answers}");
+}
+
+#[tokio::test]
+async fn a_servers_array_of_several_is_a_bad_answer_where_another_revision_was_agreed() {
+    let several = |ask: &Ask| {
+        format!(
+            r#"[{{"jsonrpc":"2.0","method":"notifications/y"}},{}]"#,
+            result_of(ask, "1")
+        )
+    };
+    for revision in ELSEWHERE {
+        let server = Server::that(move |ask| match ask.label().as_str() {
+            "POST tools/call" => Reply::json(several(ask)),
+            "POST tools/list" => Reply::events([Step::event(several(ask)), Step::forever()]),
+            "POST prompts/list" => Reply::json(format!("[{}]", result_of(ask, "2"))),
+            _ => in_revision(revision, ask),
+        })
+        .await;
+        let mut host = Process::opened(&server.url(), &[]).await;
+        for (id, method) in [(1, "tools/call"), (2, "tools/list")] {
+            host.send(request(id, method)).await;
+            let refused = host.next_json().await;
+            assert_eq!(refused["id"], id, "{refused}");
+            assert_eq!(refused["error"]["data"]["kind"], "bad_answer", "{refused}");
+            let said = refused["error"]["message"].as_str().unwrap();
+            assert!(said.contains(revision) && said.contains("array"), "{said}");
+        }
+        host.send(request(3, "prompts/list")).await;
+        assert_eq!(host.next_json().await["result"], 2);
+    }
+}
+
 #[tokio::test]
 async fn a_batch_of_the_hosts_goes_out_in_pieces_and_comes_back_as_one_line() {
-    let mut server = Server::that(ordinary).await;
+    let mut server = Server::that(|ask| in_revision("2025-03-26", ask)).await;
     for label in ["POST tools/call", "POST tools/list", "POST notifications/x"] {
         server.expect(label, 1);
     }
@@ -139,7 +223,7 @@ async fn a_batch_of_the_remotes_comes_in_pieces() {
             r#"[{{"jsonrpc":"2.0","method":"notifications/z"}},{}]"#,
             result_of(ask, "2")
         ))]),
-        _ => ordinary(ask),
+        _ => in_revision("2025-03-26", ask),
     })
     .await;
     let mut host = Process::opened(&server.url(), &[]).await;

@@ -5,6 +5,7 @@ mod chosen;
 mod commands;
 mod crashes;
 mod files;
+mod hanging;
 mod neighbours;
 mod order;
 mod processes;

@@ -102,7 +102,8 @@ impl Authorizer {
 
     /// The credential to use now: stored, renewed first if it is due; `None` if none is held, which is not an error:
     /// a sign-in starts from a challenge, not before (D-01). A vault that cannot be read is said when a challenge
-    /// makes it matter: many servers need no credential.
+    /// makes it matter: many servers need no credential. So it is with a program that gives the vault's key and hangs: only
+    /// requests that met a challenge wait for it.
     ///
     /// # Errors
     /// What is held has expired, and cannot be renewed for a reason that may pass.
@@ -110,14 +111,15 @@ impl Authorizer {
         let Some(house) = &self.house else {
             return Ok(None);
         };
-        house.look().await;
+        house.look_briefly().await;
         let now = house.settings.now.seconds();
         let (held, may_try) = {
             let desk = house.desk();
             (desk.held.clone(), now >= desk.retry_at)
         };
         let Some(held) = held else {
-            house.desk().has_lent_nothing = true;
+            let mut desk = house.desk();
+            desk.has_lent_nothing |= desk.has_looked;
             return Ok(None);
         };
         if !held.entry.is_due(now) {
@@ -240,9 +242,8 @@ impl Authorizer {
 
     /// Begins to open the vault, beside whatever else a start has to do: this remote is known to want a credential.
     pub fn begin(&self) {
-        if let Some(house) = self.house.clone() {
-            let tasks = house.tasks.clone();
-            tasks.spawn(async move { house.look().await });
+        if let Some(house) = &self.house {
+            house.begin_look();
         }
     }
 

@@ -2,14 +2,14 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::process::Stdio;
-#[cfg(not(windows))]
+use std::process::{Command as Program, Stdio};
 use std::time::Duration;
 
 use tokio::process::Command;
 use url::Url;
 
 use super::settings::Browser;
+use crate::process::{self, leads_to_passphrase};
 
 /// The environment of the browser: all of the environment that the user's program gave us, for the scripts of VS Code
 /// Remote, dev containers and Codespaces find their window by variables of their own. What opens the vault is not in it.
@@ -22,7 +22,7 @@ impl Environment {
         let variables = variables.into_iter();
         Self(
             variables
-                .filter(|(name, _)| !opens_the_vault(&name.to_string_lossy()))
+                .filter(|(name, _)| !leads_to_passphrase(&name.to_string_lossy()))
                 .collect(),
         )
     }
@@ -34,13 +34,7 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// Whether a variable of this name holds, or leads to, the passphrase.
-pub fn opens_the_vault(name: &str) -> bool {
-    name.to_ascii_uppercase().starts_with("MCPIPE_PASSPHRASE")
-}
-
 /// How long a program that opens pages may take to fail, before it counts as having opened one.
-#[cfg(not(windows))]
 const FAILS_WITHIN: Duration = Duration::from_millis(250);
 
 /// Starts a browser on `url`, which [`super::guard`] has judged. It gets none of our pipes. False if none was started;
@@ -54,26 +48,17 @@ pub async fn show(browser: &Browser, environment: &Environment, url: &Url) -> bo
             let Some((program, arguments)) = argv.split_first() else {
                 return false;
             };
-            let mut command = Command::new(program);
+            let mut command = process::command(program);
             command.args(arguments);
             apart(command, environment).spawn().is_ok()
         }
     }
 }
 
-/// Windows hands the address to the shell, which starts the browser in the user's own environment.
-#[cfg(windows)]
-async fn open_as_the_system_does(_: &Environment, url: &Url) -> bool {
-    let address = url.as_str().to_owned();
-    let opened = tokio::task::spawn_blocking(move || open::that_detached(address)).await;
-    matches!(opened, Ok(Ok(())))
-}
-
 /// Tries the system's programs in turn, as `open::that_detached` does, which takes no environment.
-#[cfg(not(windows))]
 async fn open_as_the_system_does(environment: &Environment, url: &Url) -> bool {
-    for command in open::commands(url.as_str()) {
-        let Ok(mut child) = apart(Command::from(command), environment).spawn() else {
+    for command in programs_of_the_system(url) {
+        let Ok(mut child) = apart(command, environment).spawn() else {
             continue;
         };
         match tokio::time::timeout(FAILS_WITHIN, child.wait()).await {
@@ -84,10 +69,23 @@ async fn open_as_the_system_does(environment: &Environment, url: &Url) -> bool {
     false
 }
 
+#[cfg(not(windows))]
+fn programs_of_the_system(url: &Url) -> Vec<Program> {
+    let programs = open::commands(url.as_str());
+    programs.iter().map(process::rebuilt).collect()
+}
+
+/// `open` would start `cmd`, a shell, or ask the system to start the browser in all of our environment.
+#[cfg(windows)]
+fn programs_of_the_system(url: &Url) -> Vec<Program> {
+    let mut program = process::command("rundll32.exe");
+    program.args(["url.dll,FileProtocolHandler", url.as_str()]);
+    vec![program]
+}
+
 /// A program with this environment and none of our pipes.
-fn apart(mut command: Command, environment: &Environment) -> Command {
+fn apart(mut command: Program, environment: &Environment) -> Command {
     let own: Vec<_> = command
-        .as_std()
         .get_envs()
         .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
         .collect();
@@ -98,6 +96,7 @@ fn apart(mut command: Command, environment: &Environment) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
+    let mut command = Command::from(command);
     // A Ctrl-C meant for us must not close the page the user is signing in on.
     #[cfg(unix)]
     command.process_group(0);

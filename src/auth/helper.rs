@@ -18,6 +18,7 @@ use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
 use super::challenge::Challenge;
+use crate::process;
 use crate::secret::Secret;
 use crate::store::primitives::{Key, decode, encode};
 
@@ -84,7 +85,7 @@ pub(super) async fn send(
     root: Option<&Key>,
 ) -> io::Result<Child> {
     let letter = write(helper, errand, root)?;
-    let mut command = Command::new(&helper.program);
+    let mut command = Command::from(process::command(&helper.program));
     command
         .args(&helper.arguments)
         .env_clear()

@@ -6,8 +6,10 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +22,9 @@ use super::linger::Lingering;
 use super::settings::Settings;
 use super::{Cause, Credential, Error};
 use crate::store::Vault;
+
+/// How long a program usually takes that asks no person.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Everything a climb needs; shared with the task it runs on.
 pub(super) struct House {
@@ -48,6 +53,10 @@ pub(super) struct House {
 #[derive(Default)]
 pub(super) struct Desk {
     pub(super) has_looked: bool,
+    /// The look into the vault that has begun; tells when it is done.
+    look: Option<watch::Receiver<bool>>,
+    /// It waits for a program that has not answered for a moment.
+    is_looking_long: bool,
     /// A request went out without a credential.
     pub(super) has_lent_nothing: bool,
     /// The remote has asked for one.
@@ -133,10 +142,48 @@ impl House {
     }
 
     /// Reads the vault, once. Nothing there is remembered too: what a sibling brings later is found by a challenge.
-    pub(super) async fn look(&self) {
-        if self.desk().has_looked {
+    pub(super) async fn look(self: &Arc<Self>) {
+        let mut looked = self.begin_look();
+        let _ = looked.wait_for(|is_done| *is_done).await;
+    }
+
+    /// As [`House::look`], but not waiting for a program that does not answer for a moment: many servers want no credential,
+    /// and one that wants it says so.
+    pub(super) async fn look_briefly(self: &Arc<Self>) {
+        if self.desk().is_looking_long {
             return;
         }
+        let mut looked = self.begin_look();
+        tokio::select! {
+            biased;
+            _ = looked.wait_for(|is_done| *is_done) => {}
+            () = asking_long(self.vault.is_asking()) => {
+                tracing::info!("the vault is not open yet; going on without a credential meanwhile");
+                self.desk().is_looking_long = true;
+            }
+        }
+    }
+
+    /// Begins to read the vault, unless that has begun. Leaving does not wait for it: it may be a program that hangs.
+    pub(super) fn begin_look(self: &Arc<Self>) -> watch::Receiver<bool> {
+        let mut desk = self.desk();
+        if desk.has_looked {
+            return watch::Sender::new(true).subscribe();
+        }
+        if let Some(look) = &desk.look {
+            return look.clone();
+        }
+        let (done, look) = watch::channel(false);
+        desk.look = Some(look.clone());
+        let house = Arc::clone(self);
+        self.lingering.spawn(async move {
+            house.read_vault().await;
+            done.send_replace(true);
+        });
+        look
+    }
+
+    async fn read_vault(&self) {
         let found = match self.stored().await {
             Ok(found) => found,
             Err(why) => {
@@ -151,6 +198,7 @@ impl House {
             self.hold_on(&mut desk, kept.entry, Origin::Stored);
         }
         desk.has_looked = true;
+        desk.is_looking_long = false;
     }
 
     /// Joins the climb that is going, or begins one.
@@ -291,6 +339,19 @@ impl Desk {
         self.retry_at = now + wait;
         self.last_fault = Some(Arc::clone(why));
     }
+}
+
+/// Ends when something has been asked for what opens the vault, and has given no answer for a moment.
+async fn asking_long(is_asking: Option<watch::Receiver<bool>>) {
+    if let Some(mut is_asking) = is_asking {
+        while is_asking.wait_for(|is_asking| *is_asking).await.is_ok() {
+            let answered = is_asking.wait_for(|is_asking| !is_asking);
+            if time::timeout(MOMENT, answered).await.is_err() {
+                return;
+            }
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 impl fmt::Debug for House {

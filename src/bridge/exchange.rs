@@ -241,7 +241,9 @@ impl<R: Remote> Road<R> {
     /// Hands over what a whole body holds.
     async fn body(&self, post: &Post, parsed: Parsed) -> Arrival {
         let owed = post.frame.id().filter(|_| post.frame.is_request());
-        let mut brought = Brought::new(&self.outstanding, owed).for_probe(post.is_probe);
+        let mut brought = Brought::new(&self.outstanding, owed)
+            .in_revision_of(&post.headers)
+            .for_probe(post.is_probe);
         let frames = brought.take(parsed, "a JSON body");
         self.pass(post.exchange, frames).await;
         self.pass(post.exchange, brought.settle(true)).await;

@@ -41,7 +41,9 @@ impl<R: Remote> Road<R> {
         post: &Post,
     ) -> Followed {
         let owed = post.frame.id().filter(|_| post.frame.is_request());
-        let mut brought = Brought::new(&self.outstanding, owed).for_probe(post.is_probe);
+        let mut brought = Brought::new(&self.outstanding, owed)
+            .in_revision_of(&post.headers)
+            .for_probe(post.is_probe);
         let mut bookmark = Bookmark::default();
         let mut streak = Streak::new();
         let mut resumes = 0;

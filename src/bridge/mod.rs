@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Authorizer;
 use crate::era::{Action, ExchangeId, Protocol, Translator, Transport};
 use crate::facts::Facts;
-use crate::frame::{Frame, Parsed};
+use crate::frame::{Frame, Malformed, Parsed};
 use crate::remote::Remote;
 use crate::stdio::{Host, Line, Written};
 use clock::Passed;
@@ -289,25 +289,44 @@ impl<R: Remote> Bridge<R> {
 
     async fn host_said(&mut self, line: Line) -> Result<(), WriterGone> {
         match line {
-            Ok(Parsed::One(frame)) => match self.inflight.enter(&frame) {
-                Ok(()) => self.frame_from_host(frame).await,
-                Err(reply) => self.write(Written::One(reply)).await,
-            },
-            Ok(Parsed::Batch(members)) => {
-                let (passed, written) = self.inflight.enter_batch(members);
-                if let Some(written) = written {
-                    self.write(written).await?;
-                }
-                for frame in passed {
-                    self.frame_from_host(frame).await?;
-                }
-                Ok(())
-            }
-            Err(malformed) => {
-                tracing::warn!(reason = malformed.reason, "a line that is not a message");
-                self.write(Written::One(malformed.reply())).await
-            }
+            Ok(Parsed::One(frame)) => self.one_from_host(frame).await,
+            Ok(Parsed::Batch(members)) => self.batch_from_host(members).await,
+            Err(malformed) => self.refuse(&malformed).await,
         }
+    }
+
+    async fn one_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
+        match self.inflight.enter(&frame) {
+            Ok(()) => self.frame_from_host(frame).await,
+            Err(reply) => self.write(Written::One(reply)).await,
+        }
+    }
+
+    async fn batch_from_host(
+        &mut self,
+        mut members: Vec<Result<Frame, Malformed>>,
+    ) -> Result<(), WriterGone> {
+        if let Some(revision) = self.reception.without_batches(&members) {
+            let only = members.pop().filter(|_| members.is_empty());
+            return match only {
+                Some(Ok(frame)) => self.one_from_host(frame).await,
+                Some(Err(malformed)) => self.refuse(&malformed).await,
+                None => self.refuse(&Malformed::batch(&revision)).await,
+            };
+        }
+        let (passed, written) = self.inflight.enter_batch(members);
+        if let Some(written) = written {
+            self.write(written).await?;
+        }
+        for frame in passed {
+            self.frame_from_host(frame).await?;
+        }
+        Ok(())
+    }
+
+    async fn refuse(&mut self, malformed: &Malformed) -> Result<(), WriterGone> {
+        tracing::warn!(reason = malformed.reason, "a line that is not a message");
+        self.write(Written::One(malformed.reply())).await
     }
 
     async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
@@ -422,6 +441,9 @@ impl<R: Remote> Bridge<R> {
                     }
                 }
                 Action::Post(post) => {
+                    if post.endpoint.is_some() {
+                        self.road.outstanding.note_revision(&post.headers);
+                    }
                     let road = Arc::clone(&self.road);
                     self.spawn(post.exchange, false, async move { road.post(post).await });
                 }

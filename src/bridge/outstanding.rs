@@ -10,9 +10,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use http::HeaderMap;
 use serde_json::json;
 
-use crate::frame::{Frame, INTERNAL_ERROR, Id, Malformed, Parsed, Trouble};
+use crate::frame::{Frame, INTERNAL_ERROR, Id, Malformed, Parsed, Trouble, takes_batches};
 use crate::sse;
 
 /// The ids of all requests that are on the wire.
@@ -20,6 +21,8 @@ use crate::sse;
 pub(super) struct Outstanding {
     ids: Mutex<HashMap<Id, u32>>,
     has_warned: AtomicBool,
+    /// The revision that is spoken on HTTP+SSE's one stream.
+    revision: Mutex<Option<String>>,
 }
 
 /// Keeps one id among the outstanding ones.
@@ -36,6 +39,17 @@ impl Outstanding {
             of: self,
             id: id.clone(),
         }
+    }
+
+    /// Notes the revision in which messages are posted whose answers come on HTTP+SSE's stream.
+    pub(super) fn note_revision(&self, headers: &HeaderMap) {
+        if let Some(revision) = revision_of(headers) {
+            *self.revision() = Some(revision);
+        }
+    }
+
+    fn revision(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.revision.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn has(&self, id: &Id) -> bool {
@@ -60,6 +74,11 @@ impl Outstanding {
         }
         response.with_id(owed)
     }
+}
+
+fn revision_of(headers: &HeaderMap) -> Option<String> {
+    let revision = headers.get("mcp-protocol-version")?;
+    revision.to_str().ok().map(str::to_owned)
 }
 
 impl Drop for Entry<'_> {
@@ -89,6 +108,8 @@ pub(super) struct Brought<'a> {
     serves_many: bool,
     /// Any response is the answer, at once.
     is_alone: bool,
+    /// The revision of the request it came to, where one has been agreed on.
+    revision: Option<String>,
 }
 
 impl<'a> Brought<'a> {
@@ -110,7 +131,38 @@ impl<'a> Brought<'a> {
             is_beyond_use: false,
             serves_many: false,
             is_alone: false,
+            revision: None,
         }
+    }
+
+    /// What comes to a request with these headers, which name the revision that has been agreed on.
+    pub(super) fn in_revision_of(self, headers: &HeaderMap) -> Self {
+        Self {
+            revision: revision_of(headers),
+            ..self
+        }
+    }
+
+    /// The revision in which several messages in one array are a mistake. Before one is agreed on, none is.
+    fn without_batches(&self) -> Option<String> {
+        let revision = match self.serves_many {
+            true => self.outstanding.revision().clone(),
+            false => self.revision.clone(),
+        };
+        revision.filter(|revision| !takes_batches(revision))
+    }
+
+    /// Refuses an array of several messages. Returns what the requests are told that wait for a stream.
+    fn refuse_batch(&mut self, members: &[Frame], revision: &str, what: &str) -> Vec<Frame> {
+        let malformed = Malformed::batch(revision);
+        self.cannot_use(&malformed, what);
+        let is_for = |owed: &Id| {
+            members
+                .iter()
+                .any(|it| it.is_response() && it.id() == Some(owed))
+        };
+        self.is_beyond_use |= self.owed.is_some_and(is_for);
+        self.told(&malformed, "[").into_iter().collect()
     }
 
     /// What comes of the question which era the server speaks: it has no time for doubts, and next to nothing else is
@@ -118,6 +170,8 @@ impl<'a> Brought<'a> {
     pub(super) fn for_probe(self, is_probe: bool) -> Self {
         Self {
             is_alone: is_probe,
+            // It names a revision that nobody has agreed to.
+            revision: self.revision.filter(|_| !is_probe),
             ..self
         }
     }
@@ -147,6 +201,12 @@ impl<'a> Brought<'a> {
             Parsed::One(frame) => vec![Ok(frame)],
             Parsed::Batch(members) => members,
         };
+        let several: Vec<_> = members.iter().flatten().cloned().collect();
+        if several.len() > 1
+            && let Some(revision) = self.without_batches()
+        {
+            return self.refuse_batch(&several, &revision, what);
+        }
         let mut passed = Vec::new();
         for member in members {
             match member {

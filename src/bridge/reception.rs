@@ -9,7 +9,7 @@
 
 use serde_json::{Value, json};
 
-use crate::frame::{Frame, Id, Outline, member_of};
+use crate::frame::{Frame, Id, Malformed, Outline, member_of, takes_batches};
 
 /// One host's handshake.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(super) struct Reception {
     /// The server's host name, for a server never heard of.
     server: String,
     state: State,
+    /// The revision that the host has been told, or has named itself.
+    revision: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +49,7 @@ impl Reception {
     /// Looks at a frame from the host. Returns what must be said to the remote before it: the handshake again, if the
     /// remote refused it behind the host's back.
     pub(super) fn host_says(&mut self, frame: &Frame) -> Vec<Frame> {
+        self.revision = named_by(frame).or(self.revision.take());
         match frame.outline() {
             Outline::Request { method, .. } if &**method == "initialize" => {
                 self.initialize = Some(frame.clone());
@@ -97,6 +100,7 @@ impl Reception {
         if let Some(members) = result.as_object_mut() {
             let version = asked.as_deref().unwrap_or(NEWEST);
             members.insert("protocolVersion".into(), version.into());
+            self.revision = Some(version.to_owned());
         }
         self.state = State::Received;
         Some(Frame::result(id, &result.to_string()))
@@ -109,6 +113,11 @@ impl Reception {
             return Vec::new();
         }
         let result = frame.member("result");
+        if self.state != State::Received {
+            let version = result.and_then(|result| member_of(result, "protocolVersion"));
+            let version = version.and_then(|text| serde_json::from_str(text).ok());
+            self.revision = version.or(self.revision.take());
+        }
         match (self.state, result) {
             (State::Received, Some(result)) => {
                 self.state = State::Ordinary;
@@ -133,6 +142,14 @@ impl Reception {
         }
     }
 
+    /// The revision in which the host may not send several messages in one array. Before one is agreed on, it may: what
+    /// the host will speak is not known.
+    pub(super) fn without_batches(&self, members: &[Result<Frame, Malformed>]) -> Option<String> {
+        let named = members.iter().flatten().find_map(named_by);
+        let revision = named.or_else(|| self.revision.clone());
+        revision.filter(|revision| !takes_batches(revision))
+    }
+
     /// The server's word of itself, if this answer is it: worth remembering for the next time.
     pub(super) fn identity(&self, frame: &Frame) -> Option<Value> {
         let result = frame
@@ -145,6 +162,15 @@ impl Reception {
         let id = self.initialize.as_ref().and_then(Frame::id);
         frame.is_response() && id.is_some() && frame.id().map(Id::text) == id.map(Id::text)
     }
+}
+
+/// The revision that a request of a modern host names (MCP 2026-07-28, basic).
+fn named_by(frame: &Frame) -> Option<String> {
+    let version = member_of(
+        frame.param("_meta")?,
+        "io.modelcontextprotocol/protocolVersion",
+    )?;
+    serde_json::from_str(version).ok()
 }
 
 const NEWEST: &str = "2025-11-25";

@@ -60,7 +60,8 @@ impl<R: Remote> Road<R> {
                     if !std::mem::replace(&mut is_announced, true) {
                         self.tell(exchange, Arrival::Opened(head)).await;
                     }
-                    let mut brought = Brought::new(&self.outstanding, None);
+                    let mut brought =
+                        Brought::new(&self.outstanding, None).in_revision_of(&listen.headers);
                     streak.opened();
                     self.read_awake(
                         exchange,

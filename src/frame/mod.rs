@@ -20,7 +20,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::secret::live;
-pub use batch::MAX_BATCH;
+pub use batch::{MAX_BATCH, takes_batches};
 pub use id::Id;
 pub use members::member_of;
 pub use trouble::Trouble;
@@ -119,6 +119,18 @@ impl Parsed {
             Batch::TooLarge => Err(refused(format!(
                 "a batch of more than {MAX_BATCH} messages"
             ))),
+        }
+    }
+}
+
+impl Malformed {
+    /// An array of several messages, where the revision that was agreed on has none.
+    pub fn batch(revision: &str) -> Self {
+        let revision = printable(revision, 20);
+        Self {
+            id: None,
+            code: INVALID_REQUEST,
+            reason: format!("an array of several messages, which MCP {revision} does not have"),
         }
     }
 }

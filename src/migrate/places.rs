@@ -310,7 +310,7 @@ mod tests {
             std::os::unix::fs::chown(user("b.json").path, Some(65534), None).unwrap();
             assert!(matches!(read(&user("b.json")), Err(Error::Owner)));
         }
-        let pipe = std::process::Command::new("mkfifo")
+        let pipe = crate::process::command("mkfifo")
             .arg(user("pipe.json").path)
             .status();
         if pipe.is_ok_and(|status| status.success()) {

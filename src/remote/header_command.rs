@@ -26,8 +26,8 @@ use crate::store::program::{PATIENCE, Words};
 pub const MAX_OUTPUT: usize = 64 * 1024;
 /// Where the program finds the server's address.
 const URL: &str = "MCPIPE_URL";
-/// Not for the program: a passphrase, and what would have it run itself.
-const OURS: [&str; 2] = ["MCPIPE_PASSPHRASE", "MCPIPE_HEADER_COMMAND"];
+/// Not for the program: it would have it run itself.
+const OWN: &str = "MCPIPE_HEADER_COMMAND";
 /// The longest line of its standard error that is passed on, in characters.
 const LONGEST_LINE: usize = 300;
 /// How long it is left alone when two in a row of what it gave were turned down.
@@ -276,11 +276,8 @@ async fn run_once(words: &Words, url: &str, patience: Duration) -> Result<Header
         program: program.clone(),
         why: error.to_string(),
     };
-    let mut command = Command::from(words.command());
-    for name in OURS {
-        command.env_remove(name);
-    }
-    let mut child = command
+    let mut child = Command::from(words.command())
+        .env_remove(OWN)
         .env(URL, url)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -114,6 +114,14 @@ pub enum Error {
     /// Another program did not give or keep a key.
     #[error(transparent)]
     KeyCommand(#[from] key_command::Error),
+    /// The same as a moment ago: a program that failed is left alone for a while.
+    #[error("{why}")]
+    Earlier {
+        /// What was said then, with its causes.
+        why: String,
+        /// What the person can do about it.
+        hint: Option<String>,
+    },
     /// Its key command is not known, or `mcpipe.toml` may be of another user's making.
     #[error("mcpipe.toml, which says what opens the vault, cannot be used")]
     Unread(#[source] Arc<file::Error>),
@@ -159,6 +167,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same once more, for those who come later.
+    pub(super) fn earlier(&self) -> Self {
+        let causes = std::iter::successors(Some(self as &dyn std::error::Error), |it| it.source());
+        let causes: Vec<_> = causes.map(ToString::to_string).collect();
+        Self::Earlier {
+            why: causes.join(": "),
+            hint: self.hint(),
+        }
+    }
+
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -211,6 +229,7 @@ impl Error {
                 "in mcpipe.toml write: [vault] key_command = [\"program\", \"argument\"]"
             }
             Self::KeyCommand(_) => "run the program by hand to see what it says",
+            Self::Earlier { hint, .. } => return hint.clone(),
             Self::Agent(error) => return error.hint(),
             Self::File(error) => return error.hint(),
             Self::Unread(error) => return error.hint(),

@@ -51,6 +51,8 @@ pub use error::Error;
 pub use place::Place;
 pub use status::{Level, SlotStatus, Status};
 
+use tokio::sync::watch;
+
 use disk::Disk;
 use memory::Memory;
 
@@ -171,6 +173,14 @@ impl Vault {
         match &self.0 {
             Keeping::Memory(_) => None,
             Keeping::Disk(disk) => Some(disk.place().vault()),
+        }
+    }
+
+    /// Whether a program, a pipe or a person is asked for what opens it, which may take any time; `None` in memory.
+    pub fn is_asking(&self) -> Option<watch::Receiver<bool>> {
+        match &self.0 {
+            Keeping::Memory(_) => None,
+            Keeping::Disk(disk) => Some(disk.is_asking()),
         }
     }
 

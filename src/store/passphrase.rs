@@ -116,6 +116,15 @@ impl Sources {
             || self.command.is_some()
     }
 
+    /// Is it a program that [`Sources::read`] asks?
+    pub fn is_program(&self) -> bool {
+        let others = self.file.is_some()
+            || self.descriptor.is_some()
+            || self.environment.is_some()
+            || self.environment_file.is_some();
+        self.command.is_some() && !others
+    }
+
     /// The passphrase of the first source that asks nobody; `None` if there is no such source.
     ///
     /// # Errors

@@ -1,18 +1,20 @@
 //! Programs that are asked for a secret, or given one to keep: run without a shell, bounded in time and in what they may
 //! say.
 //!
-//! A program gets no standard input unless it is given something to keep, and never the passphrase's variable. Its
-//! standard error stays ours: a program that cannot find a key says so there. Knows nothing of what the secret is for.
+//! A program gets no standard input unless it is given something to keep. Its standard error stays ours: a program that
+//! cannot find a key says so there. Knows nothing of what the secret is for.
 //! Blocks; the callers are on threads that may.
 
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use zeroize::{Zeroize, Zeroizing};
+
+use crate::process;
 
 /// How long a program may take: long enough for a person to find the prompt it shows.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -122,12 +124,10 @@ impl Words {
         self.0.first().map_or("", String::as_str)
     }
 
-    /// For somebody else to run; without the passphrase's variable.
+    /// For the caller to run.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(self.program());
-        command
-            .args(self.0.iter().skip(1))
-            .env_remove("MCPIPE_PASSPHRASE");
+        let mut command = process::command(self.program());
+        command.args(self.0.iter().skip(1));
         command
     }
 
@@ -175,19 +175,21 @@ impl Words {
             // in how it ends.
             thread::spawn(move || stdin.write_all(&input));
         }
-        let Some(output) = child.stdout.take() else {
+        let output = child.stdout.take();
+        let child = Running::noted(child);
+        let Some(output) = output else {
             return Err(broken(io::ErrorKind::BrokenPipe.into()));
         };
         // A thread too, because a grandchild may hold the pipe after the child has been ended; then it is left behind.
         let (sender, receiver) = mpsc::sync_channel(1);
         thread::spawn(move || sender.send(read_bounded(output, most)));
         let Ok(output) = receiver.recv_timeout(patience) else {
-            end(&mut child);
+            child.end();
             return Err(slow());
         };
         let output = output.map_err(broken)?;
-        let Some(status) = wait(&mut child).map_err(broken)? else {
-            end(&mut child);
+        let Some(status) = child.wait().map_err(broken)? else {
+            child.end();
             return Err(slow());
         };
         if !status.success() {
@@ -223,21 +225,56 @@ fn read_bounded(source: impl Read, most: usize) -> io::Result<Zeroizing<Vec<u8>>
     read.map(|_| Zeroizing::new(bytes))
 }
 
-/// Waits for a child that has closed its output, five seconds at most.
-fn wait(child: &mut Child) -> io::Result<Option<ExitStatus>> {
-    for _ in 0..500 {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        thread::sleep(Duration::from_millis(10));
+/// A child that is waited for; [`end_all`] finds it.
+struct Running(Arc<Mutex<Child>>);
+
+static RUNNING: Mutex<Vec<Arc<Mutex<Child>>>> = Mutex::new(Vec::new());
+
+impl Running {
+    fn noted(child: Child) -> Self {
+        let child = Arc::new(Mutex::new(child));
+        held(&RUNNING).push(Arc::clone(&child));
+        Self(child)
     }
-    Ok(None)
+
+    /// Waits for a child that has closed its output, five seconds at most.
+    fn wait(&self) -> io::Result<Option<ExitStatus>> {
+        for _ in 0..500 {
+            if let Some(status) = held(&self.0).try_wait()? {
+                return Ok(Some(status));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(None)
+    }
+
+    fn end(&self) {
+        end(&mut held(&self.0));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        held(&RUNNING).retain(|child| !Arc::ptr_eq(child, &self.0));
+    }
+}
+
+/// Ends the programs that are still waited for: for a process that leaves. A program that hangs would outlive it, and hold
+/// its standard error open, whose end hosts wait for.
+pub fn end_all() {
+    for child in held(&RUNNING).iter() {
+        end(&mut held(child));
+    }
 }
 
 fn end(child: &mut Child) {
     // Either fails only if it has ended already.
     let _ = child.kill();
     let _ = child.wait();
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

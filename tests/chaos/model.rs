@@ -74,7 +74,7 @@ impl Model {
                 self.opened += 1;
                 self.is_known = true;
                 let session = format!("session-{}", self.opened);
-                let result = r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}}}"#;
+                let result = r#"{"protocolVersion":"2025-03-26","capabilities":{"tools":{"listChanged":true}}}"#;
                 self.moody(ask, &mood, result)
                     .with("Mcp-Session-Id", &session)
             }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -29,7 +29,7 @@ impl Terminal {
             .write(true)
             .open(name.to_str().unwrap())
             .unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_mcpipe"))
+        let child = mcpipe::process::command(env!("CARGO_BIN_EXE_mcpipe"))
             .args(["login", "--auth-timeout", "40"])
             .args(arguments)
             .arg(machine.remote.url())

@@ -32,7 +32,7 @@ mod remote;
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -128,7 +128,7 @@ async fn demonstrate(is_scripted: bool) {
     }
     say("The access token is in none of them in the open: the vault is encrypted.");
     say("`mcpipe status` says:");
-    let status = Command::new(&mcpipe)
+    let status = mcpipe::process::command(&mcpipe)
         .arg("status")
         .env("MCPIPE_HOME", home.path())
         .output()
@@ -301,7 +301,7 @@ struct Host {
 
 impl Host {
     fn start(mcpipe: &Path, url: &str, home: &Path, is_scripted: bool) -> Self {
-        let mut command = tokio::process::Command::new(mcpipe);
+        let mut command = tokio::process::Command::from(mcpipe::process::command(mcpipe));
         command
             .arg(url)
             .env("MCPIPE_HOME", home)
@@ -375,7 +375,7 @@ fn build() -> PathBuf {
         "release"
     };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
+    let built = mcpipe::process::command(cargo)
         .args(["build", "--quiet", "--bin", "mcpipe", "--profile", profile])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()

@@ -9,7 +9,7 @@ use crate::support::authority::Authority;
 use crate::support::remote::{Reply, Server, ordinary};
 
 /// A server that takes the tokens of this authorization server, and no request without one.
-pub(super) async fn protected_by(authority: &Authority) -> Server {
+pub(crate) async fn protected_by(authority: &Authority) -> Server {
     let issuer = authority.clone();
     let server = Server::that(move |ask| {
         if let Some(document) = issuer.metadata_of(ask) {

@@ -79,7 +79,7 @@ struct Traps {
 impl Traps {
     async fn new() -> Self {
         let home = Home::new();
-        let pipe = std::process::Command::new("mkfifo")
+        let pipe = mcpipe::process::command("mkfifo")
             .arg(home.path("pipe"))
             .status();
         assert!(pipe.unwrap().success());
@@ -486,7 +486,7 @@ async fn a_file_that_is_none_or_anothers_is_named_and_never_waited_for() {
     fs::create_dir_all(home.path("project")).unwrap();
     fs::create_dir_all(home.path(".cursor")).unwrap();
     for pipe in ["project/.mcp.json", ".cursor/mcp.json"] {
-        let made = std::process::Command::new("mkfifo")
+        let made = mcpipe::process::command("mkfifo")
             .arg(home.path(pipe))
             .status();
         assert!(made.unwrap().success());

@@ -21,7 +21,7 @@ mod remote;
 use std::collections::{HashMap, HashSet};
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -127,7 +127,7 @@ async fn soak(calls: u64, at_once: u64, seed: u64) -> ExitCode {
     server.is_keeping.store(false, Ordering::SeqCst);
 
     let home = tempfile::tempdir().unwrap();
-    let mut bridge = tokio::process::Command::new(build())
+    let mut bridge = tokio::process::Command::from(mcpipe::process::command(build()))
         .arg(server.url())
         .env_clear()
         .env("MCPIPE_HOME", home.path())
@@ -251,7 +251,7 @@ fn build() -> PathBuf {
         "release"
     };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
+    let built = mcpipe::process::command(cargo)
         .args(["build", "--quiet", "--bin", "mcpipe", "--profile", profile])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()

@@ -97,7 +97,7 @@ impl Process {
     }
 
     fn start_unheard_in(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mcpipe"))
+        let mut child = Command::from(mcpipe::process::command(env!("CARGO_BIN_EXE_mcpipe")))
             .args(arguments)
             .env_clear()
             .env("MCPIPE_HOME", home)
@@ -193,6 +193,16 @@ impl Process {
     /// Closes our end of its stderr.
     pub(crate) fn shut_stderr(&self) {
         self.stderr.abort();
+    }
+
+    /// The most memory that it has had so far, in MiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let words: Vec<_> = line.unwrap().split_whitespace().collect();
+        words[1].parse::<u64>().unwrap() / 1024
     }
 
     /// Closes stdin.

@@ -47,7 +47,7 @@ impl Person {
     }
 
     fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mcpipe"));
+        let mut command = mcpipe::process::command(env!("CARGO_BIN_EXE_mcpipe"));
         command
             .args(line.split_whitespace())
             .env_clear()
@@ -365,7 +365,7 @@ fn a_directory_that_cannot_be_written_to_says_so_and_loses_nothing() {
     };
     set_mode(0o555);
     let run = |line: &str| {
-        let mut command = Command::new(&program);
+        let mut command = mcpipe::process::command(&program);
         command
             .args(line.split(' '))
             .env_clear()

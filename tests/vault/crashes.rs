@@ -7,7 +7,7 @@
 #![cfg(unix)]
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use mcpipe::store::NewKey;
 use mcpipe::store::passphrase::Passphrase;
@@ -136,13 +136,13 @@ enum End {
 fn take(home: &Home, step: &Step, limit: Option<u64>, is_signal_ignored: bool) -> End {
     let program = std::env::current_exe().unwrap();
     let mut command = if is_signal_ignored {
-        let mut shell = Command::new("sh");
+        let mut shell = mcpipe::process::command("sh");
         shell
             .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
             .arg(program);
         shell
     } else {
-        Command::new(program)
+        mcpipe::process::command(program)
     };
     let told = format!(
         "{} {} {}",

@@ -398,7 +398,7 @@ mod on_unix {
             );
             std::fs::remove_dir(&path).unwrap();
 
-            let made = std::process::Command::new("mkfifo").arg(&path).status();
+            let made = mcpipe::process::command("mkfifo").arg(&path).status();
             assert!(made.unwrap().success());
             let read = home.vault(no_passphrase()).read("a").await;
             assert!(

@@ -46,7 +46,7 @@ impl Odd {
             Self::Dangling => symlink(&elsewhere, path).unwrap(),
             Self::Directory => std::fs::create_dir(path).unwrap(),
             Self::Pipe => {
-                let made = std::process::Command::new("mkfifo").arg(path).status();
+                let made = mcpipe::process::command("mkfifo").arg(path).status();
                 assert!(made.unwrap().success());
             }
             Self::Anothers => {

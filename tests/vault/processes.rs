@@ -9,7 +9,7 @@ const TOLD: &str = "MCPIPE_TEST_HOME";
 
 /// Another process that does what the test of this name does, in this home.
 fn process(test: &str, home: &Home) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut command = mcpipe::process::command(std::env::current_exe().unwrap());
     let name = format!("vault::processes::{test}");
     command.args(["--exact", &name, "--nocapture", "--test-threads", "1"]);
     command.env(TOLD, home.path()).stdin(Stdio::null());
@@ -143,7 +143,7 @@ async fn files_are_private_whatever_the_umask() {
 
     let home = Home::new();
     let inner = process("a_process_writes_one_entry_after_another", &home);
-    let mut shell = Command::new("sh");
+    let mut shell = mcpipe::process::command("sh");
     shell.args(["-c", "umask 000; exec \"$0\" \"$@\""]);
     shell.arg(inner.get_program()).args(inner.get_args());
     shell

@@ -67,6 +67,7 @@ mod detached {
     use zeroize::Zeroizing;
 
     use super::{Error, Failure, agent, settings};
+    use crate::process;
     use crate::report::Kind;
     use crate::store::Place;
     use crate::store::primitives::{Key, decode, encode};
@@ -88,7 +89,7 @@ mod detached {
             Failure::new(Kind::Failed, error).hint("the unlock agent could not be started")
         };
         let program = std::env::current_exe().map_err(failed)?;
-        let mut child = Command::new(program)
+        let mut child = Command::from(process::command(program))
             .args(["vault", "agent"])
             .env_clear()
             .current_dir("/")

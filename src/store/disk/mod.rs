@@ -13,6 +13,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::time::Instant;
+
 pub use admin::{NewKey, Verified};
 pub use moving::Moved;
 pub use unlock::Unlock;
@@ -40,6 +43,8 @@ pub(super) struct Disk {
     unlock: Unlock,
     // Held while blocking, on threads that may block: two tasks that both need the vault ask for one passphrase.
     state: Mutex<State>,
+    /// Whether a program, a pipe or a person is asked for what opens it, which may take any time.
+    is_asking: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -56,6 +61,8 @@ struct State {
     unborn: Option<(Contents, Keys)>,
     /// The newest generation seen, and of which vault.
     seen: Option<(String, u64)>,
+    /// When a program last gave nothing that opens it, and why.
+    failed: Option<(Instant, Error)>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,12 +88,19 @@ impl Disk {
                 opened: None,
                 unborn: None,
                 seen: None,
+                failed: None,
             }),
+            is_asking: watch::Sender::new(false),
         }
     }
 
     pub(super) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Whether a program, a pipe or a person is asked for what opens it.
+    pub(super) fn is_asking(&self) -> watch::Receiver<bool> {
+        self.is_asking.subscribe()
     }
 
     pub(super) fn loose(&self) -> bool {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{Disk, State};
@@ -38,6 +40,9 @@ pub(super) const TRIES: usize = 3;
 
 /// How long to wait for another process that asks a program for a key, before asking it too.
 const TURN: Duration = Duration::from_secs(60);
+
+/// How long a program that gave nothing is not asked again: it may show a person a prompt each time, or hang each time.
+const FAILED_FOR: Duration = Duration::from_secs(60);
 
 /// How a vault is opened, and made.
 #[derive(Clone, Debug)]
@@ -168,7 +173,7 @@ impl Disk {
                 }
             }
         }
-        if takes_passphrase && let Some(passphrase) = state.sources.read()? {
+        if takes_passphrase && let Some(passphrase) = self.given(state)? {
             let root = self.try_slots(sealed, Opener::Passphrase(passphrase.expose()))?;
             let root = root.ok_or_else(|| self.wrong_passphrase(sealed))?;
             state.forget();
@@ -176,10 +181,16 @@ impl Disk {
         }
         let programs = sealed.slots().iter().filter(|slot| is_raw(slot));
         let programs = programs.filter_map(|slot| Some((slot, With::of(slot.label())?)));
-        for (slot, with) in programs.take(MOST_TRIED) {
-            match self.fetch(with, sealed, slot) {
-                Ok(root) => return Ok(root),
-                Err(error) => obstacle = Some(error),
+        let programs: Vec<_> = programs.take(MOST_TRIED).collect();
+        match state.failure() {
+            Some(earlier) if !programs.is_empty() => obstacle = Some(earlier),
+            _ => {
+                for (slot, with) in programs {
+                    match self.fetch(with, sealed, slot) {
+                        Ok(root) => return Ok(root),
+                        Err(error) => obstacle = Some(state.failed(error)),
+                    }
+                }
             }
         }
         if takes_passphrase && let Some(root) = self.ask(state, sealed)? {
@@ -198,8 +209,29 @@ impl Disk {
         })
     }
 
+    /// The passphrase of the first source that asks nobody.
+    fn given(&self, state: &mut State) -> Result<Option<Passphrase>, Error> {
+        let is_program = state.sources.is_program();
+        if is_program && let Some(earlier) = state.failure() {
+            return Err(earlier);
+        }
+        // A file or a descriptor may be a pipe.
+        let _asking = self.asking();
+        let read = state.sources.read().map_err(Error::from);
+        match read {
+            Err(error) if is_program => Err(state.failed(error)),
+            read => read,
+        }
+    }
+
+    fn asking(&self) -> Asking<'_> {
+        self.is_asking.send_replace(true);
+        Asking(&self.is_asking)
+    }
+
     /// One process at a time: each of them may show a person a prompt, and the first answer may spare the others theirs.
     fn fetch(&self, with: With, sealed: &Sealed, slot: &Slot) -> Result<Key, Error> {
+        let _asking = self.asking();
         let _turn = self.turn();
         if let Some(root) = self.agents_key(sealed)
             && sealed
@@ -255,6 +287,7 @@ impl Disk {
 
     /// Asks the person at the terminal, if there is one.
     fn ask(&self, state: &State, sealed: &Sealed) -> Result<Option<Key>, Error> {
+        let _asking = self.asking();
         let mut question = format!("Passphrase for {}: ", self.place.vault().display());
         for tried in 1.. {
             let Some(passphrase) = state.sources.ask(&question)? else {
@@ -298,9 +331,9 @@ impl Disk {
 
     /// A vault that is not yet in a file. With a passphrase it has its slot; without, it has none, and gets the key
     /// file's under the lock.
-    pub(super) fn conceive(&self, state: &State) -> Result<(Contents, Keys), Error> {
+    pub(super) fn conceive(&self, state: &mut State) -> Result<(Contents, Keys), Error> {
         self.refuse_odd_configuration()?;
-        let passphrase = match state.sources.read()? {
+        let passphrase = match self.given(state)? {
             Some(given) => Some(given),
             None if state.forgotten => {
                 let vault = self.place.vault();
@@ -396,5 +429,27 @@ impl Disk {
         let vault_id = contents.vault_id();
         let slot = Slot::wrap(vault_id, label, opener, self.unlock.kdf, keys.root(), fresh);
         slot.map_err(|error| self.broken(error))
+    }
+}
+
+/// Something is asked for as long as this lives.
+struct Asking<'a>(&'a watch::Sender<bool>);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
+    }
+}
+
+impl State {
+    /// Why a program gave nothing, for as long as it is not asked again.
+    fn failure(&self) -> Option<Error> {
+        let (at, why) = self.failed.as_ref()?;
+        (at.elapsed() < FAILED_FOR).then(|| why.earlier())
+    }
+
+    fn failed(&mut self, why: Error) -> Error {
+        self.failed = Some((Instant::now(), why.earlier()));
+        why
     }
 }

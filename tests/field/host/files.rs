@@ -158,7 +158,7 @@ fn modes(directory: &Path) -> Vec<(PathBuf, u32, bool)> {
 
 /// The binary, started by a shell that hides nothing.
 fn under_no_umask(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
-    let mut shell = Command::new("/bin/sh");
+    let mut shell = Command::from(mcpipe::process::command("/bin/sh"));
     shell
         .args(["-c", "umask 000; exec \"$0\" \"$@\""])
         .arg(env!("CARGO_BIN_EXE_mcpipe"))

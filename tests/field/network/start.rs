@@ -136,7 +136,7 @@ async fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
     use tokio::process::Command;
 
     let script = "ulimit -S -n 40; ulimit -H -n 500; exec \"$0\" http://127.0.0.1:1/mcp";
-    let mut child = Command::new("/bin/sh")
+    let mut child = Command::from(mcpipe::process::command("/bin/sh"))
         .args(["-c", script, env!("CARGO_BIN_EXE_mcpipe")])
         .env_clear()
         .env("MCPIPE_HOME", tempfile::tempdir().unwrap().path())
