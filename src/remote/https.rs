@@ -3,7 +3,7 @@
 //! Talks to one host. Follows redirects on its origin, and from http to https, and no other ([`super::redirect`]), so
 //! no credential ever travels elsewhere. HTTP/1.1 with as many connections as there are exchanges: an open stream can
 //! never starve a POST, and closing a connection cancels exactly one exchange. No total timeout on anything. What a
-//! response holds is read in [`super::reading`].
+//! response holds is read in `reading`.
 
 use std::error::Error as _;
 use std::io;

@@ -4,7 +4,7 @@
 //! sent as a proof is noted here first, and whatever mcpipe writes for others (the log, a recording, an error for the
 //! host, a message at the terminal) is looked through for it, in the spellings that headers, forms and JSON give it.
 //!
-//! One registry for the process, because the log is one for the process. It holds the [`MOST`] secrets that were used
+//! One registry for the process, because the log is one for the process. It holds the 256 secrets that were used
 //! last, in memory only, and wipes those it forgets.
 
 use std::borrow::Cow;
