@@ -8,7 +8,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use http::header::{
@@ -556,11 +556,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(LONGEST_WAIT))
 }
 
-/// How long it is until a date (RFC 9110 section 10.2.3), by the server's own clock if it says what that shows.
+/// How long it is until a date (RFC 9110 section 10.2.3), by the server's own clock, which its answer shows.
 fn until(written: &str, headers: &HeaderMap) -> Option<Duration> {
-    let theirs = headers.get(DATE).and_then(|date| date.to_str().ok());
-    let theirs = theirs.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
-    let now = theirs.unwrap_or_else(SystemTime::now);
+    let now = headers.get(DATE)?.to_str().ok()?.trim();
+    let now = httpdate::parse_http_date(now).ok()?;
     let then = httpdate::parse_http_date(written).ok()?;
     Some(then.duration_since(now).unwrap_or_default())
 }
@@ -655,7 +654,7 @@ mod tests {
             ("999999", None, Some(3600)),
             ("Sun, 06 Nov 1994 08:49:47 GMT", Some(date), Some(10)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(date), Some(0)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", None, Some(0)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", None, None),
             ("soon", Some(date), None),
             ("-1", None, None),
         ] {
