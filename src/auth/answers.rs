@@ -32,7 +32,9 @@ pub(super) fn regular(
             let code = error.as_str().unwrap_or("error");
             let description = object
                 .get("error_description")
-                .or_else(|| error.get("message"));
+                .or_else(|| error.get("message"))
+                .cloned();
+            let description = description.or_else(|| explanation(object));
             let passing = matches!(
                 code,
                 "temporarily_unavailable" | "server_error" | "slow_down"
@@ -40,7 +42,10 @@ pub(super) fn regular(
             if passing {
                 return Err(unwell(answer, url));
             }
-            return Ok((::http::StatusCode::BAD_REQUEST, refusal(code, description)));
+            return Ok((
+                ::http::StatusCode::BAD_REQUEST,
+                refusal(code, description.as_ref()),
+            ));
         }
     }
     match (answer.status, object) {
@@ -54,7 +59,7 @@ pub(super) fn regular(
         (_, None) => Err(unwell(answer, url)),
         (status, Some(object)) => {
             let code = format!("http_{status}");
-            let refusal = refusal(&code, object.get("message"));
+            let refusal = refusal(&code, explanation(&object).as_ref());
             Ok((::http::StatusCode::BAD_REQUEST, refusal))
         }
     }
@@ -67,22 +72,34 @@ pub(super) fn read_object(answer: &Answer) -> Option<Map<String, Value>> {
         Ok(_) => return None,
         Err(_) => {}
     }
-    if answer.media != "application/x-www-form-urlencoded" {
-        return None;
-    }
     let pairs = form_urlencoded::parse(&answer.body);
     let pairs = pairs.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())));
-    Some(pairs.collect())
+    let form: Map<String, Value> = pairs.collect();
+    match answer.media.as_str() {
+        "application/x-www-form-urlencoded" => Some(form),
+        // A form that is labelled as text, or not at all.
+        "text/plain" | "" => Some(form).filter(|form| form.contains_key("access_token")),
+        _ => None,
+    }
 }
 
 /// `error`, if it says that there is one: some servers have the member in every answer (Keycloak's brokers with null).
 pub(super) fn told_error(object: &Map<String, Value>) -> Option<&Value> {
     object.get("error").filter(|error| match error {
         Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.trim().is_empty(),
+        Value::String(text) => !is_no_error(text),
         Value::Number(number) => number.as_f64() != Some(0.0),
-        _ => true,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Bool(true) => true,
     })
+}
+
+/// Whether this text in the place of an error's code stands for none.
+pub(super) fn is_no_error(text: &str) -> bool {
+    let none = ["", "null", "none", "false", "0"];
+    none.iter()
+        .any(|none| text.trim().eq_ignore_ascii_case(none))
 }
 
 /// The refusal of an answer that is no object: its code if that is all it says, else the status.
@@ -114,6 +131,17 @@ const CODES: [&str; 7] = [
     "invalid_scope",
     "invalid_target",
 ];
+
+/// The words of a refusal that does not have those of RFC 6749 section 5.2, as text: frameworks have their own members for
+/// them (FastAPI says in `detail` which parameter of a form it does not know).
+pub(super) fn explanation(object: &Map<String, Value>) -> Option<Value> {
+    let names = ["message", "detail", "errors", "title"];
+    let told = names.iter().find_map(|name| object.get(*name))?;
+    Some(match told {
+        Value::String(_) => told.clone(),
+        told => Value::from(told.to_string()),
+    })
+}
 
 fn refusal(code: &str, description: Option<&Value>) -> Value {
     let description = description.and_then(Value::as_str);
@@ -365,6 +393,28 @@ mod tests {
         );
         let (_, value) = regular(&form, &url, false).unwrap();
         assert_eq!(value["scope"], "repo gist");
+    }
+
+    #[test]
+    fn a_form_is_read_whatever_its_label_and_a_refusal_keeps_the_words_of_its_framework() {
+        let url = Url::parse("https://as.example.com/token").unwrap();
+        for media in ["application/x-www-form-urlencoded", "text/plain", ""] {
+            let form = answer(200, media, "access_token=a&token_type=bearer");
+            let (_, value) = regular(&form, &url, false).unwrap();
+            assert_eq!(value["access_token"], "a", "{media}");
+        }
+        let page = answer(200, "text/html", "access_token=a&token_type=bearer");
+        assert!(regular(&page, &url, false).is_err());
+        for body in [
+            r#"{"detail":[{"loc":["body","resource"],"msg":"Extra inputs are not permitted"}]}"#,
+            r#"{"detail":"resource is not permitted"}"#,
+            r#"{"errors":["resource is not permitted"]}"#,
+        ] {
+            let (_, value) = read(422, body).unwrap();
+            let words = value["error_description"].as_str();
+            let lesson = super::super::learned::Lesson::of("http_422", words);
+            assert!(lesson.is_some(), "{body} {words:?}");
+        }
     }
 
     #[test]

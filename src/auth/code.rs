@@ -13,6 +13,7 @@ use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope
 use url::Url;
 
 use super::Cause;
+use super::answers::is_no_error;
 use super::discovery::{self, AuthorizationServer};
 use super::providers::quirks;
 use super::registration::Client;
@@ -67,6 +68,20 @@ pub struct Asking<'a> {
     pub key: Option<&'a str>,
 }
 
+/// Whether codes are safe with this server, which has to be known before anything is registered there.
+///
+/// # Errors
+/// It does not say that it knows PKCE, and the user does not either.
+pub(super) fn supports_pkce(
+    server: &AuthorizationServer,
+    settings: &Settings,
+) -> Result<(), discovery::Error> {
+    match server.knows_pkce() || settings.assume_pkce {
+        true => Ok(()),
+        false => Err(discovery::Error::NoPkce(super::plain(server.issuer(), 200))),
+    }
+}
+
 /// Makes an authorization request. `state` is unguessable, of the caller's making.
 ///
 /// # Errors
@@ -77,9 +92,7 @@ pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<
         issuer: super::plain(server.issuer(), 200),
         name,
     };
-    if !server.knows_pkce() && !settings.assume_pkce {
-        return Err(discovery::Error::NoPkce(super::plain(server.issuer(), 200)).into());
-    }
+    supports_pkce(server, settings)?;
     let endpoint = server
         .authorization_endpoint()
         .ok_or_else(|| unusable("authorization_endpoint"))?;
@@ -171,7 +184,7 @@ impl Pending {
             });
         }
         // Some pages have `error` in every answer. A code beside it says that there was none.
-        let error = one("error").map(|error| error.filter(|error| !NO_ERROR.contains(error)));
+        let error = one("error").map(|error| error.filter(|error| !is_no_error(error)));
         match (error, one("code")) {
             (Ok(None), Ok(Some(code))) if !code.is_empty() => Verdict::Code(Redirected {
                 code: Secret::new(code),
@@ -226,9 +239,6 @@ impl Pending {
         })
     }
 }
-
-/// What stands for no error.
-const NO_ERROR: [&str; 4] = ["", "null", "false", "0"];
 
 impl fmt::Debug for Pending {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

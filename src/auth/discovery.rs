@@ -11,7 +11,7 @@ use url::Url;
 
 use super::guard::Refusal;
 use super::http::{Fault, Http, host_of};
-use super::names::{covers, is_plain, names_itself, same_issuer};
+use super::names::{covers, is_plain, issuer_of_place, names_itself, same_issuer};
 use super::providers::quirks;
 use super::scope::Scopes;
 
@@ -48,6 +48,14 @@ impl ProtectedResource {
         // One that cannot be a name is passed over for the others that are named.
         let named = list(document, "authorization_servers").unwrap_or_default();
         let (servers, odd): (Vec<_>, Vec<_>) = named.into_iter().partition(|name| is_plain(name));
+        // Some name the place of the metadata in place of the issuer.
+        let issuer = |name: String| {
+            let place = Url::parse(&name).ok();
+            place
+                .and_then(|place| issuer_of_place(&place))
+                .unwrap_or(name)
+        };
+        let servers: Vec<String> = servers.into_iter().map(issuer).collect();
         if let (true, Some(odd)) = (servers.is_empty(), odd.first()) {
             return Err(Error::BadIssuer(super::plain(odd, 200)));
         }

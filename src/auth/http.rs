@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use serde_json::Value;
 use url::Url;
@@ -548,15 +548,23 @@ fn media_of(headers: &HeaderMap) -> String {
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    Some(Duration::from_secs(seconds.min(3600)))
+    let written = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match written.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => until(written, headers)?,
+    };
+    Some(wait.min(LONGEST_WAIT))
 }
+
+/// How long it is until a date (RFC 9110 section 10.2.3), by the server's own clock, which its answer shows.
+fn until(written: &str, headers: &HeaderMap) -> Option<Duration> {
+    let now = headers.get(DATE)?.to_str().ok()?.trim();
+    let now = httpdate::parse_http_date(now).ok()?;
+    let then = httpdate::parse_http_date(written).ok()?;
+    Some(then.duration_since(now).unwrap_or_default())
+}
+
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Whether a status says "not now" rather than "no".
 pub fn is_unwell(status: u16) -> bool {
@@ -636,5 +644,27 @@ mod tests {
             assert!(answer.is_ok() || answer.unwrap_err().is_passing());
         }
         assert!(within(POST_PATIENCE, &url, after(32)).await.is_err());
+    }
+
+    #[test]
+    fn how_long_to_wait_is_read_as_seconds_or_as_a_date_by_the_servers_clock() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        for (written, date, wanted) in [
+            ("120", None, Some(120)),
+            ("999999", None, Some(3600)),
+            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(date), Some(10)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(date), Some(0)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", None, None),
+            ("soon", Some(date), None),
+            ("-1", None, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(written));
+            if let Some(date) = date {
+                headers.insert(DATE, HeaderValue::from_static(date));
+            }
+            let wanted = wanted.map(Duration::from_secs);
+            assert_eq!(retry_after(&headers), wanted, "{written}");
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::challenge::Challenge;
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use super::entry::{Entry, Registration, State, is_for, subject};
 use super::evidence::{FRESH, is_enough, is_of_another_kind, is_other, is_other_than, is_over};
+use super::failures::Failures;
 use super::house::{Held, House, Origin, Why};
 use super::http::{Fault, TOKEN_PATIENCE, host_of};
 use super::machine::Grant;
@@ -209,17 +210,15 @@ impl House {
             Err(Cause::Tokens(error)) => error,
             Err(why) => return Err(why),
         };
-        if let Some(status) = failing(&error) {
-            let since = self.failing_since(&entry, sent_at).await;
-            let seconds = self.settings.now.seconds().saturating_sub(since);
-            if seconds >= LONG_ENOUGH {
-                return Err(tokens::Error::Failing {
-                    host: host_of(&entry.token_endpoint),
-                    status,
-                    minutes: seconds / 60,
-                }
-                .into());
+        if let Some(status) = failing(&error)
+            && let Some(seconds) = self.failing_for_good(&entry).await
+        {
+            return Err(tokens::Error::Failing {
+                host: host_of(&entry.token_endpoint),
+                status,
+                minutes: seconds / 60,
             }
+            .into());
         }
         let is_over = is_over(&error);
         if is_over || is_wordless(&error) {
@@ -261,20 +260,19 @@ impl House {
         Err(error.into())
     }
 
-    /// Since when renewals of this entry have met nothing but a token endpoint that is there and fails. Noted beside the
-    /// vault, for all processes: what is kept does not change because a server is down.
-    async fn failing_since(&self, entry: &Entry, now: u64) -> u64 {
+    /// Notes one more renewal of this entry that met a token endpoint that is there and fails, and tells for how many
+    /// seconds, if it fails for good. The note is beside the vault, for all processes: what is kept does not change because
+    /// a server is down.
+    async fn failing_for_good(&self, entry: &Entry) -> Option<u64> {
         let name = self.lock_name("failing");
-        let mark = format!("{} ", entry.obtained_at);
         let note = self.vault.note(&name).await.ok().flatten();
-        let since = note.and_then(|note| note.strip_prefix(&mark)?.trim().parse::<u64>().ok());
-        if let Some(since) = since.filter(|since| *since <= now) {
-            return since;
+        let before = note.and_then(|note| Failures::read(&note, entry.obtained_at));
+        let failures = Failures::and(before, self.settings.now.seconds());
+        let note = failures.write(entry.obtained_at);
+        if let Err(why) = self.vault.leave_note(&name, &note).await {
+            tracing::debug!(%why, "other processes will not know that the token endpoint fails");
         }
-        if let Err(why) = self.vault.leave_note(&name, &format!("{mark}{now}")).await {
-            tracing::debug!(%why, "other processes will not know since when the token endpoint fails");
-        }
-        now
+        failures.for_good()
     }
 
     /// As long as the access token works the user would not notice, so it is said here; later the remote's challenge says
@@ -476,8 +474,6 @@ fn is_wordless(error: &tokens::Error) -> bool {
     error.is("http_400") || error.is("http_401")
 }
 
-/// Seconds after which a token endpoint that has only failed is taken to fail for good.
-const LONG_ENOUGH: u64 = 600;
 /// How long revoking what is left may take.
 const LAST_WORD: Duration = Duration::from_secs(5);
 /// Refusals of one refresh token, while its access token works, until it counts as dead.

@@ -35,6 +35,7 @@ pub mod dpop;
 pub mod enterprise;
 pub mod entry;
 mod evidence;
+mod failures;
 mod grant;
 pub mod guard;
 pub mod helper;

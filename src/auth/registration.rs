@@ -75,8 +75,8 @@ pub enum Error {
         /// The issuer named now.
         now: String,
     },
-    /// It said yes without a client id.
-    #[error("the authorization server at {host} registered this client without giving it an id")]
+    /// It said yes without a client id; or a page came in place of its answer.
+    #[error("the registration endpoint at {host} answered without a client id")]
     NoId {
         /// The registration endpoint's host.
         host: String,
@@ -97,16 +97,44 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether a redirect URI on `127.0.0.1` seems to be what was refused (RFC 7591 section 3.2.2 has a code for it, which
-    /// many do not use): some servers know this machine only by its name, whatever RFC 8252 section 7.3 says.
+    /// Whether a redirect URI on `127.0.0.1` seems to be what was refused: it is named, or nothing is. Some servers know this
+    /// machine only by its name, whatever RFC 8252 section 7.3 says.
     pub(super) fn is_about_address(&self) -> bool {
+        self.names_address() || self.names_nothing()
+    }
+
+    /// Whether the words are about the redirect URI (RFC 7591 section 3.2.2 has a code for it, which many do not use).
+    fn names_address(&self) -> bool {
         let Self::Refused { code, words, .. } = self else {
             return false;
         };
         let words = words.to_ascii_lowercase();
         let names = ["127.0.0.1", "redirect", "loopback", "localhost", "callback"];
+        let kinds = [
+            "uri", "uris", "url", "urls", "ip", "host", "hostname", "domain",
+        ];
+        let mut each = words.split(|c: char| !c.is_ascii_alphanumeric());
         code.as_deref() == Some("invalid_redirect_uri")
             || names.iter().any(|name| words.contains(name))
+            || each.any(|word| kinds.contains(&word))
+    }
+
+    /// Whether a request is called bad without a word on what is bad about it.
+    fn names_nothing(&self) -> bool {
+        let Self::Refused {
+            code,
+            words,
+            status: 400 | 422,
+            ..
+        } = self
+        else {
+            return false;
+        };
+        let is_bare = code.as_ref().is_some_and(|code| words == code);
+        let codes = ["invalid_client_metadata", "invalid_request"];
+        words.is_empty()
+            || words.starts_with('<')
+            || is_bare && codes.iter().any(|code| words == code)
     }
 
     /// What helps, beside signing in anew.

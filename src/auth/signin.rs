@@ -97,6 +97,7 @@ impl House {
         is_told: bool,
         mut past: Past,
     ) -> Result<Entry, Cause> {
+        code::supports_pkce(server, &self.settings)?;
         let mut scope = scope;
         let mut is_registered_anew = false;
         let mut window = None;

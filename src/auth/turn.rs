@@ -149,9 +149,11 @@ impl House {
             let is_newer = before
                 .as_ref()
                 .is_none_or(|before| !entry.access.same_as(before.access.expose()));
+            // What a sign-in brought since then is taken even if it has ended while this process stood still: it can be
+            // renewed, and asking the person again brings no more.
+            let is_fresh = !entry.has_expired(self.settings.now.seconds());
             let is_good = entry.state != State::NeedsLogin
-                && !entry.has_expired(self.settings.now.seconds())
-                && (is_done || is_enough(challenge, &entry));
+                && (is_done || is_fresh && is_enough(challenge, &entry));
             if is_other_than(why, &entry) && is_newer && is_good {
                 return Ok(Some((entry, Origin::SignedIn)));
             }

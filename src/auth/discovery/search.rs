@@ -238,26 +238,32 @@ enum Found {
 }
 
 /// Looks at the places of an issuer until `judge` takes what stands there. A document about another issuer ends the search:
-/// what stands at a later place is no better evidence of who this is.
+/// what stands at a later place is no better evidence of who this is. One that does not say that it supports PKCE may say so
+/// in its other document: many have the member in one of the two only.
 async fn search(
     http: &Http,
     issuer: &str,
     judge: impl Fn(&Value) -> Result<Found, Error>,
 ) -> Result<Option<Found>, Error> {
     let places = issuer_places(issuer);
-    let mut first = None;
+    let (mut first, mut lesser) = (None, None);
     for place in places.ok_or_else(|| Error::BadIssuer(plain(issuer, 200)))? {
         let fault = match http.document(&place).await {
             Ok(Document::Found(document)) if describes_a_server(&document) => {
                 match judge(&document) {
+                    Ok(Found::Server(server)) if !server.knows_pkce() => {
+                        lesser.get_or_insert(Found::Server(server));
+                        continue;
+                    }
                     Ok(found) => return Ok(Some(found)),
                     Err(error @ (Error::OtherIssuer { .. } | Error::Unexpected { .. })) => {
-                        return Err(error);
+                        return lesser.map(Some).ok_or(error);
                     }
                     Err(error) => error,
                 }
             }
             Ok(Document::Elsewhere { to }) => match issuer_of_place(&to) {
+                Some(_) if lesser.is_some() => break,
                 Some(named) => return Ok(Some(Found::Elsewhere(named))),
                 None => continue,
             },
@@ -266,9 +272,9 @@ async fn search(
         };
         first.get_or_insert(fault);
     }
-    match first {
-        Some(error) => Err(error),
-        None => Ok(None),
+    match (lesser, first) {
+        (None, Some(error)) => Err(error),
+        (lesser, _) => Ok(lesser),
     }
 }
 

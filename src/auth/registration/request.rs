@@ -6,7 +6,7 @@ use ::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::super::answers::{number, told_error};
+use super::super::answers::{explanation, number, told_error};
 use super::super::discovery::AuthorizationServer;
 use super::super::http::{Answer, Fault, Http, host_of, is_unwell};
 use super::super::plain;
@@ -58,7 +58,11 @@ pub async fn register(
             Ok(registered) => return Ok(registered),
             Err(error) => error,
         };
-        let is_mended = !error.is_about_address() && request.mend(&error);
+        // That is for the caller, who has another address.
+        if error.names_address() {
+            return Err(error);
+        }
+        let is_mended = request.mend(&error);
         let why = first.get_or_insert(error);
         if !is_mended {
             break;
@@ -205,8 +209,9 @@ fn read(
     let id = word(&object, "client_id");
     let is_success = (200..=299).contains(&answer.status);
     if !is_success || id.is_none() && told_error(&object).is_some() {
-        let explanation = text("error_description").or(text("message"));
-        let words = match (text("error"), explanation) {
+        let others = explanation(&object);
+        let others = others.as_ref().and_then(Value::as_str);
+        let words = match (text("error"), text("error_description").or(others)) {
             (Some(code), Some(explanation)) => format!("{code}: {explanation}"),
             (Some(word), None) | (None, Some(word)) => word.to_owned(),
             (None, None) => String::from_utf8_lossy(&answer.body).into_owned(),

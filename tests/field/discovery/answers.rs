@@ -15,6 +15,11 @@ async fn an_error_that_says_there_is_none_beside_tokens_is_no_error() {
         json!(false),
         json!(0),
         json!(0.0),
+        json!({}),
+        json!([]),
+        json!("None"),
+        json!("null"),
+        json!("0"),
     ] {
         let world = World::new().await;
         world.authority.turn(|knobs| {
@@ -47,7 +52,7 @@ async fn an_error_that_says_there_is_none_beside_tokens_is_no_error() {
 
 #[tokio::test]
 async fn an_error_that_says_there_is_none_beside_a_code_is_no_error() {
-    for none in ["", "null", "false", "0"] {
+    for none in ["", " ", "null", "None", "false", "False", "0"] {
         let world = World::new().await;
         world.authority.turn(|knobs| {
             knobs.callback_extra = vec![("error", none), ("error_description", "")];

@@ -391,3 +391,42 @@ async fn an_issuer_that_a_redirect_names_has_to_agree_with_itself() {
     assert!(error.unwrap_err().to_string().contains("has no metadata"));
     assert!(one.seen().len() + two.seen().len() <= 8);
 }
+
+/// Some servers name the place of the metadata, as a redirect to it would.
+#[tokio::test]
+async fn an_authorization_server_that_is_named_by_the_place_of_its_metadata_is_found() {
+    for place in [RFC8414, OPENID] {
+        let world = World::new().await;
+        let named = format!("{}{place}", world.authority.origin);
+        world.mcp.protect(PRM, &world.resource(), &[&named]);
+        signs_in(&world, &unauthorized(), place).await;
+        // It is the one that was signed in to, whatever it is called.
+        assert!(world.authorizer().current().await.unwrap().is_some());
+        assert_eq!(world.windows(), 1, "{place}");
+    }
+}
+
+/// Many have `code_challenge_methods_supported` in one of their two documents only.
+#[tokio::test]
+async fn pkce_may_be_said_in_the_other_document_and_nothing_is_registered_without() {
+    let silent = |world: &World| {
+        let origin = &world.authority.origin;
+        let document = json!({
+            "issuer": origin,
+            "authorization_endpoint": format!("{origin}/authorize"),
+            "token_endpoint": format!("{origin}/token"),
+            "registration_endpoint": format!("{origin}/register"),
+        });
+        world.authority.serve(RFC8414, Reply::Json(document));
+    };
+    let world = World::new().await;
+    silent(&world);
+    world.authority.serve_metadata_at(OPENID);
+    signs_in(&world, &unauthorized(), "the other document").await;
+
+    let world = World::new().await;
+    silent(&world);
+    let error = world.authorizer().renew(None, &unauthorized()).await;
+    assert!(error.unwrap_err().to_string().contains("PKCE"));
+    assert!(world.authority.at("/register").is_empty());
+}

@@ -86,29 +86,44 @@ async fn a_token_endpoint_that_fails_for_ten_minutes_ends_in_a_sign_in_by_whiche
                 knobs.token_answers = vec![(status, body.to_owned()); times].into();
             });
         };
-        fail(1);
-        assert!(
-            requested(&authorizer)
-                .await
-                .unwrap_err()
-                .trouble()
-                .retryable
-        );
-        world.later(599);
-        fail(1);
-        assert!(
-            requested(&world.authorizer())
-                .await
-                .unwrap_err()
-                .trouble()
-                .retryable
-        );
-        assert_eq!(world.windows(), 1, "{status}");
-        world.later(1);
+        let fails = async |authorizer: &Authorizer| {
+            fail(1);
+            let error = requested(authorizer).await.unwrap_err();
+            assert!(error.trouble().retryable, "{error}");
+            assert_eq!(world.windows(), 1, "{status}");
+        };
+        fails(&authorizer).await;
+        for seconds in [200, 200, 199] {
+            world.later(seconds);
+            fails(&world.authorizer()).await;
+        }
+        world.later(21);
         // What fails is the renewal: once before the request, and once for its challenge.
         fail(2);
         requested(&world.authorizer()).await.unwrap();
         assert_eq!(world.windows(), 2, "{status} {body}");
+    }
+}
+
+/// A machine that sleeps sees a failure before and one after, and nothing between.
+#[tokio::test]
+async fn failures_with_long_silences_between_them_are_no_outage_that_lasts() {
+    for pauses in [&[600][..], &[3600, 3600, 3600], &[120, 120, 28_800, 120]] {
+        let (world, _) = ended().await;
+        let fails = async || {
+            world
+                .authority
+                .turn(|knobs| knobs.token_answers = vec![(503, String::new()); 1].into());
+            let error = requested(&world.authorizer()).await.unwrap_err();
+            assert!(error.trouble().retryable, "{pauses:?} {error}");
+        };
+        fails().await;
+        for seconds in pauses {
+            world.later(*seconds);
+            fails().await;
+        }
+        requested(&world.authorizer()).await.unwrap();
+        assert_eq!(world.windows(), 1, "{pauses:?}");
     }
 }
 

@@ -42,6 +42,16 @@ async fn localhost_is_tried_wherever_the_address_seems_to_be_what_was_refused() 
             r#"{"error":"access_denied","error_description":"callback is not on the list"}"#,
         ),
         (400, "Only http://localhost is allowed"),
+        (
+            400,
+            r#"{"error":"invalid_client_metadata","error_description":"IP addresses are not permitted"}"#,
+        ),
+        (
+            422,
+            r#"{"detail":[{"loc":["body","uris",0],"msg":"wrong"}]}"#,
+        ),
+        (400, ""),
+        (400, "<html>Bad Request</html>"),
         (200, r#"{"error":"invalid_redirect_uri"}"#),
     ] {
         let (_, asked) = refused_once(status, answer).await;
@@ -52,6 +62,20 @@ async fn localhost_is_tried_wherever_the_address_seems_to_be_what_was_refused() 
         assert_eq!(uris.len(), 2, "{answer}: {uris:?}");
         assert!(uris[0].starts_with("http://127.0.0.1:"), "{uris:?}");
         assert!(uris[1].starts_with("http://localhost:"), "{uris:?}");
+    }
+    // A bad request of which nothing is said, with and without `refresh_token`; and both at fault, one after the other.
+    for answers in [
+        ["invalid_client_metadata", "invalid_client_metadata"],
+        ["unsupported_grant_type", "invalid_redirect_uri"],
+    ] {
+        let world = World::new().await;
+        let answers = answers.map(|code| (400, json!({ "error": code }).to_string()));
+        world
+            .authority
+            .turn(|knobs| knobs.register_answers = answers.into());
+        let signed_in = world.authorizer().renew(None, &unauthorized()).await;
+        assert!(signed_in.is_ok(), "{signed_in:?}");
+        assert_eq!(world.authority.at("/register").len(), 3);
     }
     // What was not about the address is not asked again with another.
     let world = World::new().await;
