@@ -108,7 +108,7 @@ async fn a_token_endpoint_that_fails_for_ten_minutes_ends_in_a_sign_in_by_whiche
 /// A machine that sleeps sees a failure before and one after, and nothing between.
 #[tokio::test]
 async fn failures_with_long_silences_between_them_are_no_outage_that_lasts() {
-    for pauses in [&[600][..], &[3600, 3600, 3600], &[120, 120, 28_800, 120]] {
+    for pauses in [&[600][..], &[3600, 3600], &[120, 120, 28_800]] {
         let (world, _) = ended().await;
         let fails = async || {
             world
