@@ -239,7 +239,8 @@ async fn the_binary_takes_the_expected_name_by_flag_and_by_variable() {
     for by_flag in [true, false] {
         let world = misnamed("https://issuer.example/as").await;
         let home = TempDir::new().unwrap();
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_mcpipe"));
+        let mut command =
+            tokio::process::Command::from(mcpipe::process::command(env!("CARGO_BIN_EXE_mcpipe")));
         command
             .args(["login", &world.resource(), "--no-browser"])
             .env_clear()
