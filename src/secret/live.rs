@@ -8,7 +8,6 @@
 //! last, in memory only, and wipes those it forgets.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::sync::{PoisonError, RwLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -24,41 +23,30 @@ const SHORTEST: usize = 8;
 /// What stands in a secret's place.
 pub const HIDDEN: &str = "(redacted)";
 
-static LIVE: RwLock<Live> = RwLock::new(Live {
-    spellings: VecDeque::new(),
-    finder: None,
-});
+static LIVE: RwLock<Live> = RwLock::new(Live::none());
 
 struct Live {
-    /// The spellings of each secret, itself first. The last was used last.
-    spellings: VecDeque<Vec<Secret>>,
+    /// In no order, and each in its place for as long as it is held: the finder counts them.
+    known: Vec<Known>,
+    /// Counts uses.
+    uses: u64,
     /// Finds them all. `None` until the next look after a change.
     finder: Option<AhoCorasick>,
 }
 
+struct Known {
+    /// The secret itself first.
+    spellings: Vec<Secret>,
+    /// Which use was the last.
+    used: u64,
+}
+
 /// Notes a secret that is about to be sent. Texts of less than eight bytes are passed over.
 pub fn note(secret: &str) {
-    if secret.len() < SHORTEST {
-        return;
+    if secret.len() >= SHORTEST {
+        let mut live = LIVE.write().unwrap_or_else(PoisonError::into_inner);
+        live.note(secret);
     }
-    let mut live = LIVE.write().unwrap_or_else(PoisonError::into_inner);
-    let is_it = |known: &Vec<Secret>| known.first().is_some_and(|it| it.expose() == secret);
-    // Most often the last one, once more.
-    if live.spellings.back().is_some_and(is_it) {
-        return;
-    }
-    if let Some(at) = live.spellings.iter().rposition(is_it) {
-        if let Some(known) = live.spellings.remove(at) {
-            live.spellings.push_back(known);
-            live.finder = None; // it counts them in this order
-        }
-        return;
-    }
-    if live.spellings.len() >= MOST {
-        live.spellings.pop_front();
-    }
-    live.spellings.push_back(spellings(secret));
-    live.finder = None;
 }
 
 /// Notes the proof in the value of a header: what follows the scheme of `Authorization`, and the password of `Basic`
@@ -87,7 +75,7 @@ pub fn without(text: &str) -> Cow<'_, str> {
 pub fn replaced<'a>(text: &'a str, instead: impl Fn(&str) -> &'a str) -> Cow<'a, str> {
     {
         let live = LIVE.read().unwrap_or_else(PoisonError::into_inner);
-        if live.finder.is_some() || live.spellings.is_empty() {
+        if live.finder.is_some() || live.known.is_empty() {
             return live.replaced(text, instead);
         }
     }
@@ -97,9 +85,43 @@ pub fn replaced<'a>(text: &'a str, instead: impl Fn(&str) -> &'a str) -> Cow<'a,
 }
 
 impl Live {
+    const fn none() -> Self {
+        Self {
+            known: Vec::new(),
+            uses: 0,
+            finder: None,
+        }
+    }
+
+    /// Most requests send what the last one sent, and that changes nothing that is looked for.
+    fn note(&mut self, secret: &str) {
+        self.uses += 1;
+        let used = self.uses;
+        let is_it = |known: &&mut Known| {
+            let itself = known.spellings.first();
+            itself.is_some_and(|it| it.expose() == secret)
+        };
+        if let Some(known) = self.known.iter_mut().find(is_it) {
+            known.used = used;
+            return;
+        }
+        let new = Known {
+            spellings: spellings(secret),
+            used,
+        };
+        self.finder = None;
+        if self.known.len() < MOST {
+            return self.known.push(new);
+        }
+        if let Some(oldest) = self.known.iter_mut().min_by_key(|known| known.used) {
+            *oldest = new;
+        }
+    }
+
     fn prepare(&mut self) {
         if self.finder.is_none() {
-            let all = self.spellings.iter().flatten().map(Secret::expose);
+            let all = self.known.iter().flat_map(|known| &known.spellings);
+            let all = all.map(Secret::expose);
             // It fails for patterns of gigabytes only.
             let mut finder = AhoCorasick::builder();
             self.finder = finder
@@ -111,7 +133,7 @@ impl Live {
 
     fn replaced<'a>(&self, text: &'a str, instead: impl Fn(&str) -> &'a str) -> Cow<'a, str> {
         let Some(finder) = &self.finder else {
-            return Cow::Borrowed(match self.spellings.is_empty() {
+            return Cow::Borrowed(match self.known.is_empty() {
                 true => text,
                 false => HIDDEN,
             });
@@ -132,7 +154,7 @@ impl Live {
 
     /// Whose spelling that is, counted through all of them.
     fn secret(&self, mut spelling: usize) -> Option<&str> {
-        for spellings in &self.spellings {
+        for Known { spellings, .. } in &self.known {
             match spelling.checked_sub(spellings.len()) {
                 None => return spellings.first().map(Secret::expose),
                 Some(left) => spelling = left,
@@ -218,6 +240,20 @@ mod tests {
         note("seven77");
         assert_eq!(without("user:pa55word-of-basic"), "user:(redacted)");
         assert_eq!(without("seven77"), "seven77");
+    }
+
+    #[test]
+    fn what_is_sent_again_is_looked_for_as_before() {
+        let mut live = Live::none();
+        for secret in ["a-token-1234", "a-session-5678", "a-token-1234"] {
+            live.note(secret);
+            live.prepare();
+        }
+        live.note("a-session-5678");
+        live.note("a-token-1234");
+        assert!(live.finder.is_some(), "nothing has changed");
+        live.note("another-token");
+        assert!(live.finder.is_none());
     }
 
     #[test]
