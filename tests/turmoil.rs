@@ -1,9 +1,10 @@
-//! The translator alone, between any host and any remote, in any order: every request of the host's is answered once, or
-//! was cancelled, by the time nothing is under way any more; no tool is called again that may have been called; and nothing
-//! is left behind.
+//! The translator alone, between any host and any remote, in any order: every request of the host's is answered once,
+//! or was cancelled, by the time nothing is under way any more; no tool is called again that may have been called; and
+//! nothing is left behind.
 //!
 //! What `chaos` does to the whole bridge and one pair of eras, this does to all four and to the ways between them, with
-//! remotes that say what no server would. `MCPIPE_TURMOIL_CASES` plays more (default 400), `MCPIPE_TURMOIL_SEED` others.
+//! remotes that say what no server would. `MCPIPE_TURMOIL_CASES` plays more (default 400), `MCPIPE_TURMOIL_SEED`
+//! others.
 
 mod remote;
 mod world;

@@ -1,9 +1,10 @@
-//! Results that may be given again: six methods, for as long as the server said they are good (K-01 to K-07, M-10).
+//! Results that may be given again: six methods, for as long as the server said they are good (MCP 2026-07-28,
+//! server/utilities/caching).
 //!
-//! Stands between the host and whichever pair of eras serves it. What the host was told is kept as it was told, together
-//! with the life the remote gave it, which a legacy host never sees. A question is known by its method and everything in
-//! it that a result may depend on; a remote that says that something has changed takes it back at once. Nothing is
-//! fetched unasked, and an answer that is not certainly the one to a question is not kept.
+//! Stands between the host and whichever pair of eras serves it. What the host was told is kept as it was told,
+//! together with the life the remote gave it, which a legacy host never sees. A question is known by its method and
+//! everything in it that a result may depend on; a remote that says that something has changed takes it back at once.
+//! Nothing is fetched unasked, and an answer that is not certainly the one to a question is not kept.
 //!
 //! Knows no clock and no credential: both come as numbers. Sends nothing.
 
@@ -19,7 +20,8 @@ use crate::frame::{Frame, Id, Outline, member_of};
 use question::{Kind, Life, Question};
 use shelf::Shelf;
 
-/// The tool's headers were made from a schema that is not the server's any more.
+/// The tool's headers were made from a schema that is not the server's any more (MCP 2026-07-28,
+/// basic/transports/streamable-http).
 const HEADER_MISMATCH: &str = "-32020";
 
 /// What has been answered and may be answered again, and which questions are under way.
@@ -60,8 +62,8 @@ impl Cache {
         }
     }
 
-    /// `now` counts from any beginning and never backwards; `identity` changes whenever what is private to one caller may
-    /// not be told to the next (K-04).
+    /// `now` counts from any beginning and never backwards; `identity` changes whenever what is private to one caller
+    /// may not be told to the next (MCP 2026-07-28, server/utilities/caching).
     pub(super) fn meanwhile(&mut self, now: Duration, identity: u64) {
         self.now = now;
         if identity != self.identity {
@@ -172,7 +174,8 @@ impl Cache {
         }
         let is_it = |open: &&mut Open| match (&open.sent, id) {
             (Some((_, sent)), Some(id)) => sent == id,
-            // An error without an id belongs to the exchange it came on (E-11).
+            // An error without an id belongs to the exchange it came on (MCP 2026-07-28,
+            // basic/transports/streamable-http).
             (Some((sent_on, _)), None) => *sent_on == exchange,
             (None, _) => false,
         };
@@ -180,7 +183,7 @@ impl Cache {
             return;
         };
         if failed {
-            // A cursor that is refused makes all pages doubtful (K-06).
+            // A cursor that is refused makes all pages doubtful (MCP 2026-07-28, server/utilities/caching).
             if open.question.has_cursor {
                 let kind = open.question.kind;
                 self.drop_kinds(&[kind]);
@@ -214,7 +217,7 @@ impl Cache {
         }
     }
 
-    /// Something has changed, if this notification says so (K-05).
+    /// Something has changed, if this notification says so (MCP 2026-07-28, server/utilities/caching).
     fn changed(&mut self, method: &str, frame: &Frame) {
         match method {
             "notifications/tools/list_changed" => self.drop_kinds(&[Kind::Tools]),

@@ -1,8 +1,8 @@
 //! Which era the remote speaks: one question, and what counts as an answer.
 //!
 //! The question is `server/discover`. An `initialize` sent first would be cheaper for legacy remotes, but a client that
-//! sends it to a server that has refused it fails the conformance suite (`request-metadata`). Whatever is no answer of a
-//! modern server to the question leaves it to `initialize` (2026-07-28, basic/versioning: "anything else identifies a
+//! sends it to a server that has refused it fails the conformance suite (`request-metadata`). Whatever is no answer of
+//! a modern server to the question leaves it to `initialize` (2026-07-28, basic/versioning: "anything else identifies a
 //! legacy server").
 
 use std::time::Duration;
@@ -55,7 +55,8 @@ pub(crate) enum Finding {
     Challenged,
 }
 
-/// Kinds of trouble that are met before the remote is: another request would meet them too, and may bother the user again.
+/// Kinds of trouble that are met before the remote is: another request would meet them too, and may bother the user
+/// again.
 const ON_THIS_SIDE: [&str; 5] = [
     "vault",
     "header_command",
@@ -82,8 +83,9 @@ pub(crate) fn declared(frame: &Frame) -> Object {
     meta
 }
 
-/// How long a `DiscoverResult` may be repeated, and to anyone: what the server itself says of it (K-01). Nothing, where it
-/// is private, for we do not know whose words it was under when the next start asks.
+/// How long a `DiscoverResult` may be repeated, and to anyone: what the server itself says of it (MCP 2026-07-28,
+/// server/utilities/caching). Nothing, where it is private, for we do not know whose words it was under when the next
+/// start asks.
 pub(crate) fn lasts(discover: &str) -> Option<Duration> {
     let scope: String = serde_json::from_str(member_of(discover, "cacheScope")?).ok()?;
     let millis: u64 = serde_json::from_str(member_of(discover, "ttlMs")?).ok()?;
@@ -328,7 +330,8 @@ fn unsupported(versions: &[String]) -> Trouble {
     }
 }
 
-/// Whether a host's frame is a modern request: it declares a revision that is not a legacy one (V-05).
+/// Whether a host's frame is a modern request: it declares a revision that is not a legacy one (MCP 2026-07-28,
+/// basic/versioning).
 pub(crate) fn is_modern(frame: &Frame) -> bool {
     let version = frame
         .param("_meta")

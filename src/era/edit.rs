@@ -1,7 +1,7 @@
 //! Editing a message two levels deep, and nothing deeper.
 //!
-//! A rule that must change a frame edits its top level, its `params` or `result`, and their `_meta`, as a list of members
-//! whose values stay the text they came as: order, unknown members and numbers beyond `f64` survive.
+//! A rule that must change a frame edits its top level, its `params` or `result`, and their `_meta`, as a list of
+//! members whose values stay the text they came as: order, unknown members and numbers beyond `f64` survive.
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -72,8 +72,8 @@ impl Object {
         value
     }
 
-    /// Reads a member that is an object, edits it, and puts it back; an empty one is taken out. A member that is there and
-    /// no object is left alone.
+    /// Reads a member that is an object, edits it, and puts it back; an empty one is taken out. A member that is there
+    /// and no object is left alone.
     pub(crate) fn edit(&mut self, name: &str, edit: impl FnOnce(&mut Self)) {
         let Some(mut inner) = Self::read(self.get(name).unwrap_or("{}")) else {
             return;
@@ -111,8 +111,8 @@ impl Object {
 /// Calls back with each member of an object: its name as written and its value's text. `None` for what is no object.
 fn for_each_member(text: &str, mut each: impl FnMut(&str, &str)) -> Option<()> {
     let body = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    // serde_json hands out values as raw text but not names; so the object is walked as a list of values, by hand between
-    // them. What reaches this function has been read as JSON once, so only the shape is looked at here.
+    // serde_json hands out values as raw text but not names; so the object is walked as a list of values, by hand
+    // between them. What reaches this function has been read as JSON once, so only the shape is looked at here.
     let mut rest = body.trim_start();
     while !rest.is_empty() {
         let (name, after) = raw_value(rest)?;

@@ -1,4 +1,4 @@
-//! Host and remote both modern: a relay with a header layer (protocol.md 2.4).
+//! Host and remote both modern: a relay with a header layer.
 //!
 //! Bodies pass as they are, each request on an exchange of its own. What is added: the headers, from the body; a call
 //! sent again, under an id of ours, when its headers or its revision were refused or when it was lost and does no harm
@@ -40,7 +40,8 @@ const UNSUPPORTED_VERSION: i64 = -32022;
 pub struct Modern {
     mint: Mint,
     tools: Tools,
-    /// The revision the host last named, for notifications, which need name none.
+    /// The revision the host last named, for notifications, which need name none (MCP 2026-07-28,
+    /// basic/transports/streamable-http).
     version: Option<String>,
     /// Every exchange that is owed something, and those of open subscriptions.
     open: HashMap<ExchangeId, Open>,
@@ -54,7 +55,8 @@ pub struct Modern {
 enum Open {
     /// A request of the host's.
     Call(Call),
-    /// Our `tools/list`, for the sake of a call whose headers were refused.
+    /// Our `tools/list`, for the sake of a call whose headers were refused (MCP 2026-07-28,
+    /// basic/transports/streamable-http).
     Relist(Relist),
     /// The subscription with this key.
     Listen(u64),
@@ -64,7 +66,8 @@ enum Open {
 struct Call {
     /// As it is answered: with the host's id.
     frame: Frame,
-    /// The id under which the remote knows it now: the host's at first, then ours, for none is used twice (T-06, S-13).
+    /// The id under which the remote knows it now: the host's at first, then ours, for none is used twice
+    /// (MCP 2026-07-28, basic and changelog).
     id: Id,
     patience: Option<Duration>,
     /// Whether the host waits for it.
@@ -313,7 +316,8 @@ impl Modern {
         self.call(call, actions);
     }
 
-    /// Closing the stream is the cancellation (C-02). One of nothing known is ignored (C-05).
+    /// Closing the stream is the cancellation. One of nothing known is
+    /// ignored (MCP 2026-07-28, basic/patterns/cancellation).
     fn cancel(&mut self, id: &Id, actions: &mut Vec<Action>) {
         if self.forget_listen(id, actions) {
             return;
@@ -390,7 +394,7 @@ impl Modern {
                     Some(result) => Some(with_result(frame, result)),
                     None => {
                         let unknown = "The server's answer is of a kind that is not known.";
-                        told(&call.frame, &Trouble::new("bad_answer", unknown)) // E-15
+                        told(&call.frame, &Trouble::new("bad_answer", unknown))
                     }
                 };
                 let own = call.frame.id().filter(|own| **own != call.id);

@@ -1,5 +1,5 @@
 //! What is remembered of a legacy session, so that its requests carry the right headers and so that it can be opened
-//! again when the remote has lost it (N-01 to N-06, V-03).
+//! again when the remote has lost it (MCP 2025-11-25, basic/transports).
 
 use std::collections::BTreeSet;
 
@@ -88,7 +88,7 @@ impl Session {
         self.generation += 1;
     }
 
-    /// The `initialize` that opens the session again, with the host's own parameters (N-05).
+    /// The `initialize` that opens the session again, with the host's own parameters.
     pub(crate) fn initialize_again(&self, id: &Id) -> Frame {
         Frame::request(id, "initialize", self.params.as_deref())
     }
@@ -120,7 +120,7 @@ impl Session {
         level.chain(subscriptions).collect()
     }
 
-    /// The notifications that make the host look again at what a reopened session offers (N-06): its lists, where the
+    /// The notifications that make the host look again at what a reopened session offers: its lists, where the
     /// remote announces changes at all, and the resources it watches, whose updates may have been missed.
     pub(crate) fn announcements(&self) -> Vec<Frame> {
         let capabilities = self.capabilities.as_deref().unwrap_or("{}");
@@ -154,8 +154,9 @@ pub(crate) fn naming(head: &Head) -> Option<HeaderMap> {
     Some(HeaderMap::from_iter([(SESSION, id)]))
 }
 
-/// Whether a refusal of a request that named a session means that the session is gone: 404 by the rule (N-04), and
-/// the other forms servers really use (N-08, pains.md 28). Wording decides only where the status alone does not.
+/// Whether a refusal of a request that named a session means that the session is gone: 404 by the rule (MCP 2025-11-25,
+/// basic/transports), and the other forms servers really use. Wording decides only where the status
+/// alone does not.
 pub(crate) fn is_loss(refusal: &Refusal) -> bool {
     match refusal.status {
         404 | 410 => true,
@@ -164,8 +165,8 @@ pub(crate) fn is_loss(refusal: &Refusal) -> bool {
     }
 }
 
-/// Whether a refusal that means a lost session may still mean one when a new session has met with it too. An error about
-/// something else is then what the server has to say to the request.
+/// Whether a refusal that means a lost session may still mean one when a new session has met with it too. An error
+/// about something else is then what the server has to say to the request.
 pub(crate) fn is_loss_again(refusal: &Refusal) -> bool {
     let is_by_rule = matches!(refusal.status, 404 | 410);
     is_by_rule && (refusal.frame.is_none() || sounds_like_loss(refusal))

@@ -1,8 +1,8 @@
 //! The four pairs behind one door: which one a host and a remote make, and the way there.
 //!
-//! The host's era is told by its first words, the remote's by asking (`probing`), by the host's own `initialize` where the
-//! question leaves that open (`opening`, `comparing`), or by what an earlier start has found. Host and remote speak the
-//! same era where they have one in common. A host that only asked `server/discover` may still begin the legacy way.
+//! The host's era is told by its first words, the remote's by asking (`probing`), by the host's own `initialize` where
+//! the question leaves that open (`opening`, `comparing`), or by what an earlier start has found. Host and remote speak
+//! the same era where they have one in common. A host that only asked `server/discover` may still begin the legacy way.
 
 mod anew;
 mod comparing;
@@ -229,8 +229,9 @@ impl Translator {
         self.discovered.take()
     }
 
-    /// To be said before anything else that happens. `now` counts from any beginning and never backwards; `identity` changes
-    /// whenever requests are made in another name, so that nobody is told what was kept for somebody else (K-04).
+    /// To be said before anything else that happens. `now` counts from any beginning and never backwards; `identity`
+    /// changes whenever requests are made in another name, so that nobody is told what was kept for somebody else
+    /// (MCP 2026-07-28, server/utilities/caching).
     pub fn meanwhile(&mut self, now: Duration, identity: u64) {
         self.cache.meanwhile(now, identity);
     }

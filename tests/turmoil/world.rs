@@ -52,7 +52,8 @@ pub(super) struct World {
     owed: BTreeMap<String, Owed>,
     /// Ids the host has cancelled.
     cancelled: BTreeSet<String>,
-    /// Ids of `initialize`. One answered from memory may have to be said again, and the bridge keeps the answer to that.
+    /// Ids of `initialize`. One answered from memory may have to be said again, and the bridge keeps the answer to
+    /// that.
     handshakes: BTreeSet<String>,
     /// In the order in which they were asked.
     asked: Vec<String>,
@@ -137,7 +138,7 @@ impl World {
             (None, "tools/call") => Some(self.count),
             _ => None,
         };
-        // Now and then an id that has been used before, which the modern era lets hosts do (T-06).
+        // Now and then an id that has been used before, which the modern era lets hosts do (MCP 2026-07-28, basic).
         self.count += 1;
         let number = match which % 7 {
             0 if is_modern => self.count % 5,
@@ -355,7 +356,7 @@ impl World {
                         self.fail(&format!("{id} is forgotten, and nobody has cancelled it"));
                     }
                     if owed.method == "initialize" {
-                        self.fail("a handshake was cancelled (C-06)");
+                        self.fail("a handshake was cancelled");
                     }
                 }
                 Action::Post(post) => self.posted(post),
@@ -382,7 +383,7 @@ impl World {
         match frame.outline() {
             Outline::Request { id, .. } => {
                 if self.host == Era::Modern {
-                    self.fail("a modern host is asked (T-08)");
+                    self.fail("a modern host is asked");
                 }
                 self.questions.push(id.clone());
             }

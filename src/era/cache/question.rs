@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::era::edit::Object;
 use crate::frame::{Frame, member_of};
 
-/// The methods whose results may be kept (K-01).
+/// The methods whose results may be kept (MCP 2026-07-28, server/utilities/caching).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Discover,
@@ -59,8 +59,8 @@ const PER_REQUEST: [&str; 5] = [
 ];
 
 impl Question {
-    /// Reads a request; `None` if its result may not be kept: another method, a round of an exchange with questions in it
-    /// (M-10), parameters that are no object.
+    /// Reads a request; `None` if its result may not be kept: another method, a round of an exchange with questions in
+    /// it (MCP 2026-07-28, server/utilities/caching), parameters that are no object.
     pub(super) fn of(frame: &Frame) -> Option<Self> {
         let kind = Kind::of(frame.method().filter(|_| frame.is_request())?)?;
         let mut params = Object::read(frame.member("params").unwrap_or("{}"))?;
@@ -79,7 +79,8 @@ impl Question {
         })
     }
 
-    /// What an answer to this request is kept under: the question, and what the host says of itself (K-02).
+    /// What an answer to this request is kept under: the question, and what the host says of itself (MCP 2026-07-28,
+    /// server/utilities/caching).
     pub(super) fn key(&self, frame: &Frame) -> String {
         let meta = frame.param("_meta").unwrap_or("{}");
         let meta = match Object::read(meta) {
@@ -95,7 +96,8 @@ impl Question {
     }
 }
 
-/// An object with its members in order of their names. Of two with one name both count: peers differ in which they read.
+/// An object with its members in order of their names. Of two with one name both count: peers differ in which they
+/// read.
 fn ordered(object: &Object) -> String {
     let mut members: Vec<(&str, &str)> = object.iter().collect();
     members.sort_by_key(|(name, _)| *name);
@@ -114,8 +116,8 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// What the remote's result, as JSON text, says of itself; `None` if it is not to be kept. A life that cannot be read
-    /// is none, and one that is not `public` is private. `default` is for lists that say nothing.
+    /// What the remote's result, as JSON text, says of itself; `None` if it is not to be kept. A life that cannot be
+    /// read is none, and one that is not `public` is private. `default` is for lists that say nothing.
     pub(super) fn of(result: &str, kind: Kind, default: Option<Duration>) -> Option<Self> {
         if !is_complete(result) {
             return None;
@@ -135,7 +137,7 @@ impl Life {
     }
 }
 
-/// Whether a result is the whole answer: it says so, or, as in the legacy era, says nothing (E-15).
+/// Whether a result is the whole answer: it says so, or, as in the legacy era, says nothing (MCP 2026-07-28, basic).
 pub(super) fn is_complete(result: &str) -> bool {
     result.trim_start().starts_with('{')
         && member_of(result, "resultType")

@@ -74,8 +74,8 @@ impl Shelf {
         }
     }
 
-    /// The answer that is kept under this key, if it is fresh (K-03), under the id it was first given with. What it says of
-    /// its own life is what is left of that (K-07).
+    /// The answer that is kept under this key, if it is fresh (MCP 2026-07-28, server/utilities/caching), under the id
+    /// it was first given with. What it says of its own life is what is left of that.
     pub(super) fn serve(&mut self, key: &str, now: Duration) -> Option<Frame> {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         let served = entry

@@ -19,7 +19,7 @@ const LIFE: Life = Life {
     is_private: true,
 };
 
-// K-02
+// MCP 2026-07-28, server/utilities/caching
 #[test]
 fn what_may_change_a_result_makes_another_question() {
     let same = [
@@ -47,7 +47,7 @@ fn what_may_change_a_result_makes_another_question() {
     );
 }
 
-// K-01, M-10
+// MCP 2026-07-28, server/utilities/caching
 #[test]
 fn only_six_methods_and_no_round_of_questions_may_be_kept() {
     for (method, params) in [
@@ -65,7 +65,7 @@ fn only_six_methods_and_no_round_of_questions_may_be_kept() {
     assert_eq!(Question::of(&note), None);
 }
 
-// K-01, K-03, E-15
+// MCP 2026-07-28, server/utilities/caching and basic
 #[test]
 fn a_life_is_what_the_remote_says_it_is() {
     let default = Some(Duration::from_secs(9));
@@ -130,7 +130,7 @@ fn they_are_kept_within_bytes_too() {
     assert_eq!(kept, [true, true, false]);
 }
 
-// K-03, K-07
+// MCP 2026-07-28, server/utilities/caching
 #[test]
 fn an_answer_ages_and_is_otherwise_what_it_was() {
     let mut shelf = Shelf::default();

@@ -1,9 +1,9 @@
 //! Which request a response is for, and what becomes of a message of the server's.
 //!
 //! A response that comes on a request's own exchange is for that request, unless its id is that of another one. On a
-//! stream that serves many (HTTP+SSE's, or the standing one) its id decides, however it is spelled; and where the id fits
-//! no request at all, HTTP+SSE's responses are for the one request that is open, if there is only one. If there are more,
-//! no one can tell: each of them gets an error of its own when nothing better has come for a while.
+//! stream that serves many (HTTP+SSE's, or the standing one) its id decides, however it is spelled; and where the id
+//! fits no request at all, HTTP+SSE's responses are for the one request that is open, if there is only one. If there
+//! are more, no one can tell: each of them gets an error of its own when nothing better has come for a while.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -67,8 +67,8 @@ impl Stream {
         self.passed.contains(&hash(frame))
     }
 
-    /// Whether it may be about something else than a request: some servers answer notifications too, with an error or with
-    /// an empty result.
+    /// Whether it may be about something else than a request: some servers answer notifications too, with an error or
+    /// with an empty result.
     fn is_doubtful(&mut self, frame: &Frame) -> bool {
         let code = frame
             .member("error")

@@ -1,4 +1,4 @@
-//! Host and remote both legacy: a transparent relay with sessions (protocol.md 2.3).
+//! Host and remote both legacy: a transparent relay with sessions.
 //!
 //! Frames pass untouched. What is added is transport: the session's headers, the order that servers depend on, a
 //! session opened again unseen when the remote has lost it (`opening`), and HTTP+SSE (2024-11-05) for remotes that
@@ -40,7 +40,7 @@ pub struct Legacy {
     pending: HashMap<ExchangeId, Pending>,
     /// The standing stream, if one is open.
     listening: Option<ExchangeId>,
-    /// Requests of the remote that came before the host was ready for them (T-09).
+    /// Requests of the remote that came before the host was ready for them (MCP 2025-11-25, basic/lifecycle).
     early: Vec<Frame>,
     is_host_ready: bool,
     is_host_gone: bool,
@@ -127,7 +127,8 @@ impl Legacy {
             Outline::Notification { .. } if said.frame.cancels().is_some() => {
                 self.cancel(said, actions);
             }
-            // Before the handshake a server need answer nothing else, and one that is being opened again has no session for it.
+            // Before the handshake a server need answer nothing else, and one that is being opened again has no session
+            // for it.
             Outline::Request { id, method }
                 if &**method == "ping" && (self.gate != Gate::Open || !self.session.is_open()) =>
             {
@@ -244,7 +245,7 @@ impl Legacy {
         }
     }
 
-    /// The last thing: ends the session, if the remote keeps one (H-10).
+    /// The last thing: ends the session, if the remote keeps one (MCP 2025-11-25, basic/transports).
     pub fn leave(&mut self, actions: &mut Vec<Action>) {
         if self.session.named().is_some() && !self.sse.is_chosen() {
             actions.push(Action::EndSession(self.session.headers()));
@@ -338,10 +339,11 @@ impl Legacy {
         let is_it = |said: &Waiting| {
             said.frame.is_request()
                 && said.frame.id() == Some(&id)
-                && said.frame.method() != Some("initialize") // C-06
+                // Not a handshake (MCP 2025-11-25, basic/utilities/cancellation).
+                && said.frame.method() != Some("initialize")
         };
         if let Some(at) = self.waiting.iter().position(is_it) {
-            // The remote knows nothing of it, or has lost it with the session (C-08).
+            // The remote knows nothing of it, or has lost it with the session.
             self.waiting.remove(at);
             actions.push(Action::Forget(id));
             return;
@@ -354,7 +356,7 @@ impl Legacy {
             return;
         };
         if pending.is_initialize() {
-            return; // C-06
+            return; // MCP 2025-11-25, basic/utilities/cancellation
         }
         pending.is_owed = false;
         let exchange = *exchange;
@@ -369,7 +371,7 @@ impl Legacy {
         };
         // A standing stream refused at its first opening is not offered: the session is too young to be lost.
         let is_young = self.gate == Gate::Listening(exchange);
-        // Words that only sound like a loss are believed once per request (N-08).
+        // Words that only sound like a loss are believed once per request.
         let is_believed = !pending.is_repeated || session::is_loss_again(refusal);
         if pending.session.is_some() && !is_young && is_believed && session::is_loss(refusal) {
             return self.refused_for_loss(exchange, refusal, actions);
@@ -392,7 +394,8 @@ impl Legacy {
         self.over(exchange, &refusal_trouble(refusal), actions);
     }
 
-    /// We wait no longer. Closing the connection does not stop a legacy remote (C-01), a word does.
+    /// We wait no longer. Closing the connection does not stop a legacy remote (MCP 2025-11-25,
+    /// basic/utilities/cancellation), a word does.
     fn given_up(&mut self, exchange: ExchangeId, trouble: &Trouble, actions: &mut Vec<Action>) {
         let id = self
             .pending

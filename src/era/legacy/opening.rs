@@ -1,9 +1,9 @@
 //! Opening the session, in the order servers depend on, and opening it again when it is lost.
 //!
 //! `initialize`, its answer; `notifications/initialized`, its acceptance; the standing stream. Until each has come,
-//! later frames wait (V-02, protocol.md 3.7). When the remote has lost the session, the same steps are gone through
-//! unseen with the host's own parameters, the log level and the subscriptions are said again, and what was waiting is
-//! posted once (N-04 to N-06). Losses noticed by several exchanges make one reopening.
+//! later frames wait (MCP 2025-11-25, basic/lifecycle). When the remote has lost the session, the same steps are gone
+//! through unseen with the host's own parameters, the log level and the subscriptions are said again, and what was
+//! waiting is posted once (MCP 2025-11-25, basic/transports). Losses noticed by several exchanges make one reopening.
 
 use super::super::session;
 use super::{Gate, Legacy, Pending, Role, Waiting, lost_with_session};
@@ -33,9 +33,9 @@ impl Legacy {
         self.gate = Gate::Initialize(exchange);
     }
 
-    /// Ends the session that the host had before, if it had one: what it still waits for there is answered, its streams are
-    /// closed, and the server is told. An `initialize` that is under way goes on, for what it opens has to be ended too.
-    /// HTTP+SSE has no word for the end of a session, and its stream serves the next one as well.
+    /// Ends the session that the host had before, if it had one: what it still waits for there is answered, its streams
+    /// are closed, and the server is told. An `initialize` that is under way goes on, for what it opens has to be ended
+    /// too. HTTP+SSE has no word for the end of a session, and its stream serves the next one as well.
     fn end_before(&mut self, actions: &mut Vec<Action>) {
         if !self.session.has_begun() {
             return;
@@ -81,7 +81,8 @@ impl Legacy {
             .member("result")
             .filter(|_| frame.member("error").is_none());
         if let Some(result) = result {
-            // HTTP+SSE's stream is the session: there is no other to name, or to lose (H-18).
+            // HTTP+SSE's stream is the session: there is no other to name, or to lose (MCP 2024-11-05,
+            // basic/transports).
             let none = Head::default();
             let head = if self.sse.is_chosen() { &none } else { head };
             self.session.opened(head, result);
@@ -244,8 +245,8 @@ impl Legacy {
         self.waiting.iter().any(|said| said.frame.is_request())
     }
 
-    /// Whether a session that was to be opened again before the host asked for anything was refused for want of a credential,
-    /// and the host has asked for something since, so that one may be got.
+    /// Whether a session that was to be opened again before the host asked for anything was refused for want of a
+    /// credential, and the host has asked for something since, so that one may be got.
     pub(super) fn may_ask_now(&self, refusal: &Refusal) -> bool {
         matches!(refusal.status, 401 | 403) && self.has_requests_waiting()
     }

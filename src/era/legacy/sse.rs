@@ -1,4 +1,5 @@
-//! HTTP+SSE, the transport of 2024-11-05: one stream that is the session, and an address to post to (H-16 to H-19).
+//! HTTP+SSE, the transport of 2024-11-05: one stream that is the session, and an address to post to (MCP 2024-11-05,
+//! basic/transports).
 //!
 //! The same relay, with three differences: frames wait for the stream to name its `endpoint`; answers come on the
 //! stream, whatever exchange asked; and when the stream is lost, the session is, and the answers still owed with it.
@@ -76,9 +77,10 @@ impl State {
 }
 
 impl Legacy {
-    /// Whether a refusal of the first POST may mean a remote that speaks only HTTP+SSE (MCP 2025-11-25 basic/transports,
-    /// "Backwards Compatibility"): whatever old servers and what stands before them say to a POST they do not know. Not what
-    /// asks for a sign-in, says that it passes, or is said in a code that only modern servers know.
+    /// Whether a refusal of the first POST may mean a remote that speaks only HTTP+SSE (MCP 2025-11-25
+    /// basic/transports, "Backwards Compatibility"): whatever old servers and what stands before them say to a POST
+    /// they do not know. Not what asks for a sign-in, says that it passes, or is said in a code that only modern
+    /// servers know.
     pub(super) fn falls_back(&self, refusal: &Refusal) -> bool {
         self.may_fall_back()
             && !detect::is_modern_error(refusal)
@@ -193,8 +195,8 @@ impl Legacy {
         }
     }
 
-    /// A request was answered with HTTP+SSE's stream. To `initialize` that is an offer of this transport; it is said again
-    /// where the stream says.
+    /// A request was answered with HTTP+SSE's stream. To `initialize` that is an offer of this transport; it is said
+    /// again where the stream says.
     fn endpoint_answered(
         &mut self,
         exchange: ExchangeId,

@@ -1,6 +1,8 @@
-//! What the remote wants to know in the middle of a call, asked of the host as the requests it knows (1.10, 2.5).
+//! What the remote wants to know in the middle of a call, asked of the host as the requests it knows (MCP 2026-07-28,
+//! basic/patterns/mrtr).
 //!
-//! Answers belong to one round of one call; nothing of one flow is ever seen by another (M-05).
+//! Answers belong to one round of one call; nothing of one flow is ever seen by another (MCP 2026-07-28,
+//! basic/patterns/mrtr).
 
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ pub(super) struct Round {
     /// Tells this round from the next.
     number: u64,
     questions: Vec<Question>,
-    /// Goes back as it came (M-06).
+    /// Goes back as it came (MCP 2026-07-28, basic/patterns/mrtr).
     state: Option<String>,
 }
 
@@ -42,7 +44,8 @@ enum Kind {
 }
 
 impl Between {
-    /// Asks everything at once, or nothing: a question the host never said it could answer fails the call (M-08).
+    /// Asks everything at once, or nothing: a question the host never said it could answer fails the call
+    /// (MCP 2026-07-28, basic/patterns/mrtr).
     pub(super) fn ask(&mut self, number: u64, asked: &Object, state: Option<String>) {
         if self.is_host_gone {
             return self.fail(
@@ -181,7 +184,7 @@ impl Between {
             }
         };
         if round.questions.iter().any(|it| it.answer.is_none()) {
-            return; // M-03
+            return; // MCP 2026-07-28, basic/patterns/mrtr
         }
         let mut answers = Object::default();
         for question in &round.questions {

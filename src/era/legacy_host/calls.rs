@@ -12,9 +12,9 @@ use crate::era::edit::Object;
 use crate::era::vocabulary::LEVELS;
 use crate::frame::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Outline, Trouble};
 
-/// How often one request may be answered with `input_required` (M-07).
+/// How often one request may be answered with `input_required`.
 const MAX_ROUNDS: u32 = 10;
-/// Before a round that asks nothing is sent again (M-03).
+/// Before a round that asks nothing is sent again (MCP 2026-07-28, basic/patterns/mrtr).
 const PAUSE: Duration = Duration::from_millis(250);
 /// A request of the host's that is owed an answer.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Call {
     pub(super) id: Id,
     pub(super) method: Box<str>,
     token: Option<Id>,
-    /// The last progress told (K-09).
+    /// The last progress told (MCP 2026-07-28, basic/patterns/progress).
     progress: Option<f64>,
     pub(super) rounds: u32,
     pub(super) state: State,
@@ -85,8 +85,8 @@ impl Between {
         }
     }
 
-    /// The host begins anew: what it still waits for is answered, and nothing is left of what it wanted before. There is no
-    /// session that the remote would have to be told of.
+    /// The host begins anew: what it still waits for is answered, and nothing is left of what it wanted before. There
+    /// is no session that the remote would have to be told of.
     fn end_before(&mut self) {
         let anew = Trouble::new("superseded", "The host has begun anew with initialize.");
         let open: Vec<u64> = self.calls.keys().copied().collect();
@@ -146,7 +146,8 @@ impl Between {
         self.send(number, None, None);
     }
 
-    /// Posts a call's next round: under a new id, with the answers of this round and no other (M-04, M-05).
+    /// Posts a call's next round: under a new id, with the answers of this round and no other (MCP 2026-07-28,
+    /// basic/patterns/mrtr).
     pub(super) fn send(&mut self, number: u64, answers: Option<&str>, state: Option<&str>) {
         let upstream = self.upstream_id();
         let Some(call) = self.calls.get_mut(&number) else {
@@ -194,14 +195,14 @@ impl Between {
         rebuilt(frame, &top)
     }
 
-    /// The host has changed its mind (C-02, C-04).
+    /// The host has changed its mind (MCP 2026-07-28, basic/patterns/cancellation).
     fn cancel(&mut self, id: &Id) {
         if self.forget_subscriber(id) {
             return self.forget(id);
         }
         let found = self.calls.iter().find(|(_, call)| call.id == *id);
         let Some(number) = found.map(|(number, _)| *number) else {
-            return; // C-05
+            return; // MCP 2026-07-28, basic/patterns/cancellation
         };
         if let Some(call) = self.calls.remove(&number) {
             self.stop(call, "The request has been cancelled.");
@@ -309,7 +310,7 @@ impl Between {
         };
         match state {
             None if asked.is_empty() => {
-                self.bad(number, "The server asked for input and named none."); // M-02
+                self.bad(number, "The server asked for input and named none."); // MCP 2026-07-28, basic/patterns/mrtr
             }
             Some(state) if asked.is_empty() => {
                 if let Some(call) = self.calls.get_mut(&number) {
@@ -365,7 +366,7 @@ impl Between {
         self.down(answer);
     }
 
-    /// Progress goes on, if it is somebody's and if it is progress (K-09).
+    /// Progress goes on, if it is somebody's and if it is progress (MCP 2026-07-28, basic/patterns/progress).
     pub(super) fn progressed(&mut self, frame: &Frame) {
         let token = frame.param("progressToken").and_then(Id::parse);
         let call = self

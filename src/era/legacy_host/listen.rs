@@ -1,4 +1,5 @@
-//! The remote's unasked notifications: a `subscriptions/listen` on the host's behalf (1.9, 2.5).
+//! The remote's unasked notifications: a `subscriptions/listen` on the host's behalf (MCP 2026-07-28,
+//! basic/patterns/subscriptions).
 //!
 //! A listen's filter cannot change. When the host's subscriptions do, a new listen is opened, and the old one is closed
 //! when the new one is acknowledged: what both tell is told twice, and nothing is missed.
@@ -28,9 +29,9 @@ pub(super) struct Listening {
     waiting: Vec<Subscriber>,
     /// Losses in a row, with nothing heard in between.
     losses: u32,
-    /// Something may have happened while nobody listened (L-07).
+    /// Something may have happened while nobody listened (MCP 2026-07-28, basic/patterns/subscriptions).
     has_gap: bool,
-    /// The remote does not know the method (L-08).
+    /// The remote does not know the method.
     is_refused: bool,
     is_pausing: bool,
     /// What stands in the way does not pass by itself: the next call that is answered shows that it is gone.
@@ -51,7 +52,8 @@ struct Subscriber {
     listen: Id,
 }
 
-/// Whether it is a subscription to what every legacy host hears unasked: it names no resource that the host subscribed to.
+/// Whether it is a subscription to what every legacy host hears unasked: it names no resource that the host subscribed
+/// to.
 pub(super) fn is_unasked(frame: &Frame) -> bool {
     frame.method() == Some("subscriptions/listen")
         && frame
@@ -183,13 +185,13 @@ impl Between {
         match method {
             "notifications/subscriptions/acknowledged" => self.acknowledged(frame),
             "notifications/cancelled" => {
-                // The only thing a modern remote may cancel is a listen (C-07).
+                // The only thing a modern remote may cancel is a listen (MCP 2026-07-28, basic/patterns/cancellation).
                 if let Some(id) = frame.cancels() {
                     self.listen_over(&id, None);
                 }
             }
             "notifications/progress" => self.progressed(frame),
-            "notifications/message" if self.level.is_none() => {}
+            "notifications/message" if self.level.is_none() => {} // MCP 2026-07-28, server/utilities/logging
             "notifications/tasks" => {} // tasks are asked about, never told of
             _ => {
                 if subscription(frame).is_some() {
@@ -244,7 +246,7 @@ impl Between {
         }
     }
 
-    /// Nobody knows what was missed: everything may have changed (L-07).
+    /// Nobody knows what was missed: everything may have changed (MCP 2026-07-28, basic/patterns/subscriptions).
     fn tell_of_gap(&mut self) {
         for name in self.remote.told_changes() {
             let kind = name.trim_end_matches("ListChanged");
@@ -265,7 +267,8 @@ impl Between {
         self.down(why.reply(&subscriber.id));
     }
 
-    /// A listen has ended, in whatever way (L-05); with the error it ended in, if it did.
+    /// A listen has ended, in whatever way (MCP 2026-07-28, basic/patterns/subscriptions); with the error it ended in,
+    /// if it did.
     pub(super) fn listen_over(&mut self, id: &Id, error: Option<&Frame>) {
         let open = &mut self.listening.open;
         let Some(at) = open.iter().position(|listen| listen.id == *id) else {

@@ -24,7 +24,7 @@ fn subscribe(number: u32, verb: &str, uri: &str) -> String {
     format!(r#"{{"id":{number},"method":"resources/{verb}","params":{{"uri":"{uri}"}}}}"#)
 }
 
-// L-01, L-03
+// MCP 2026-07-28, basic/patterns/subscriptions
 #[test]
 fn changes_reach_the_host_without_the_mark_of_the_listen() {
     let (mut talk, listen) = listening();
@@ -51,7 +51,7 @@ fn a_remote_that_tells_of_nothing_is_not_listened_to() {
     assert!(talk.host(&subscribe(2, "unsubscribe", "a"))[0].contains("-32601"));
 }
 
-// L-02, L-04
+// MCP 2026-07-28, basic/patterns/subscriptions
 #[test]
 fn a_subscription_opens_a_wider_listen_and_then_closes_the_old_one() {
     let (mut talk, old) = listening();
@@ -83,7 +83,7 @@ fn a_subscription_opens_a_wider_listen_and_then_closes_the_old_one() {
     assert_eq!(said[1..], [r#"down {"id":4,"result":{}}"#]);
 }
 
-// L-02
+// MCP 2026-07-28, basic/patterns/subscriptions
 #[test]
 fn subscribers_in_a_row_are_all_answered_and_a_silent_remote_keeps_none_waiting() {
     let (mut talk, _) = listening();
@@ -95,7 +95,7 @@ fn subscribers_in_a_row_are_all_answered_and_a_silent_remote_keeps_none_waiting(
     assert!(talk.woke(&said[1])[0].starts_with(r#"down {"id":3,"error""#));
 }
 
-// L-05, L-07, C-07
+// MCP 2026-07-28, basic/patterns/subscriptions and basic/patterns/cancellation
 #[test]
 fn a_listen_that_ends_is_opened_again_and_everything_may_have_changed() {
     let (mut talk, listen) = listening();
@@ -124,7 +124,6 @@ fn a_listen_that_ends_is_opened_again_and_everything_may_have_changed() {
     );
 }
 
-// L-08
 #[test]
 fn a_remote_that_cannot_be_listened_to_is_not_asked_again() {
     let (mut talk, listen) = listening();
@@ -133,7 +132,6 @@ fn a_remote_that_cannot_be_listened_to_is_not_asked_again() {
     assert!(talk.host(&subscribe(1, "subscribe", "a"))[0].contains("-32601"));
 }
 
-// L-08
 #[test]
 fn a_listen_that_needs_a_person_waits_for_a_call_to_be_answered() {
     let (mut talk, listen) = listening();
@@ -177,7 +175,7 @@ fn task() -> (Talk, String) {
     (talk, id(&said[0]))
 }
 
-// 2.5 (SEP-2663)
+// SEP-2663
 #[test]
 fn a_task_is_asked_about_until_it_is_done() {
     let (mut talk, get) = task();
@@ -213,7 +211,7 @@ fn a_task_asks_each_thing_once() {
     );
 }
 
-// C-06
+// MCP 2025-11-25, basic/utilities/cancellation
 #[test]
 fn a_cancelled_call_cancels_its_task() {
     let (mut talk, _) = task();

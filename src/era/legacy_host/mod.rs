@@ -1,4 +1,4 @@
-//! A legacy host with a modern remote: a local handshake and translation (protocol.md 2.5).
+//! A legacy host with a modern remote: a local handshake and translation.
 //!
 //! Two halves. `Between` turns what a legacy host says into what a modern one would, and back; it knows nothing of
 //! exchanges. [`Modern`] carries that modern conversation over HTTP, as it does for hosts that are modern themselves.
@@ -34,8 +34,8 @@ pub struct LegacyHost {
 }
 
 impl LegacyHost {
-    /// `discover` is the remote's `DiscoverResult` as JSON text, `called` what to call a remote that does not give its name,
-    /// `initialize` the host's request, which it answers at once.
+    /// `discover` is the remote's `DiscoverResult` as JSON text, `called` what to call a remote that does not give its
+    /// name, `initialize` the host's request, which it answers at once.
     pub fn new(
         mint: Mint,
         discover: &str,
@@ -179,7 +179,7 @@ struct Between {
     roles: HashMap<Id, Role>,
     /// Requests of ours to the host, and the call each belongs to.
     questions: HashMap<Id, u64>,
-    /// Questions for a host that is not ready for them (T-09).
+    /// Questions for a host that is not ready for them (MCP 2025-11-25, basic/lifecycle).
     early: Vec<Frame>,
     listening: Listening,
     due: HashMap<u64, Due>,

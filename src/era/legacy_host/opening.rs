@@ -24,8 +24,8 @@ pub(super) struct Host {
     capabilities: Object,
 }
 
-/// The `_meta` under which the remote is asked what it is on behalf of this host, which declares as much there as on any
-/// other request (R-10).
+/// The `_meta` under which the remote is asked what it is on behalf of this host, which declares as much there as on
+/// any other request (MCP 2026-07-28, basic).
 pub(in crate::era) fn declared(initialize: &Frame) -> Object {
     let mut meta = Object::default();
     Host::read(initialize).sign(&mut meta, None, false);
@@ -87,7 +87,8 @@ impl Host {
         parts.get(part).is_some() || (what == "elicitation/form" && parts.get("url").is_none())
     }
 
-    /// Writes the reserved keys of a request's `_meta` (R-01, R-10), and leaves every other where it is (R-12).
+    /// Writes the reserved keys of a request's `_meta`, and leaves every other where it is
+    /// (MCP 2026-07-28, basic).
     pub(super) fn sign(&self, meta: &mut Object, level: Option<&str>, drives_tasks: bool) {
         meta.remove(META_SUBSCRIPTION);
         meta.remove(META_LEVEL);
@@ -223,7 +224,7 @@ mod tests {
         assert_eq!(host("2024-11-05", "{}").version, "2024-11-05");
     }
 
-    // R-01, R-10, R-12
+    // MCP 2026-07-28, basic
     #[test]
     fn the_remote_is_told_what_the_host_can_do_and_no_more() {
         let host = host(
@@ -245,7 +246,7 @@ mod tests {
         assert!(text.contains(r#""extensions":{"io.modelcontextprotocol/tasks":{}}"#));
     }
 
-    // M-08
+    // MCP 2026-07-28, basic/patterns/mrtr
     #[test]
     fn elicitation_means_forms_unless_only_urls_are_named() {
         let can = |version, capabilities, what: &str| host(version, capabilities).can(what);

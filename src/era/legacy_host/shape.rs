@@ -16,7 +16,7 @@ pub(super) enum Kind {
     Unknown(String),
 }
 
-/// Reads a result's `resultType`; without one it is complete (E-15).
+/// Reads a result's `resultType`; without one it is complete (MCP 2026-07-28, basic).
 pub(super) fn kind(result: &Object) -> Kind {
     let Some(text) = result.get("resultType") else {
         return Kind::Complete;
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(downgraded("tools/call", kept), kept);
     }
 
-    // E-15
+    // MCP 2026-07-28, basic
     #[test]
     fn a_result_says_what_it_is() {
         let of = |text| kind(&Object::read(text).unwrap());

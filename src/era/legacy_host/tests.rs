@@ -120,7 +120,7 @@ fn asks(upstream: &str, requests: &str, state: &str) -> String {
 
 const FORM: &str = r#"{"ok":{"method":"elicitation/create","params":{"mode":"form","message":"?","requestedSchema":{"x":1e400}}}}"#;
 
-// R-01, R-12
+// MCP 2026-07-28, basic
 #[test]
 fn a_call_goes_up_under_another_id_and_comes_down_under_its_own() {
     let mut talk = Talk::calling();
@@ -141,7 +141,7 @@ fn a_call_goes_up_under_another_id_and_comes_down_under_its_own() {
     assert!(talk.remote(&answer).is_empty());
 }
 
-// E-01, E-14
+// MCP 2026-07-28, server/resources
 #[test]
 fn an_error_comes_down_as_it_is() {
     let mut talk = Talk::calling();
@@ -153,7 +153,7 @@ fn an_error_comes_down_as_it_is() {
     );
 }
 
-// E-15, M-01
+// MCP 2026-07-28, basic and basic/patterns/mrtr
 #[test]
 fn a_result_that_cannot_be_translated_is_an_error_that_says_so() {
     for (method, kind, word) in [
@@ -195,7 +195,7 @@ fn what_the_modern_era_has_no_method_for_is_answered_here() {
     assert!(talk.host(r#"{"id":"bridge:h99","result":{}}"#).is_empty());
 }
 
-// R-11
+// MCP 2026-07-28, server/utilities/logging
 #[test]
 fn a_log_level_goes_with_every_request_and_messages_come_only_then() {
     let mut talk = Talk::begin("2025-11-25", "{}", EVERYTHING);
@@ -217,7 +217,7 @@ fn a_log_level_goes_with_every_request_and_messages_come_only_then() {
     assert!(silent.host(&set("info"))[0].contains("-32601"));
 }
 
-// M-04, M-05, M-06
+// MCP 2026-07-28, basic/patterns/mrtr
 #[test]
 fn a_question_reaches_the_host_and_its_answer_the_next_round() {
     let mut talk = Talk::calling();
@@ -262,7 +262,7 @@ fn a_question_reaches_the_host_and_its_answer_the_next_round() {
     );
 }
 
-// M-03, M-05
+// MCP 2026-07-28, basic/patterns/mrtr
 #[test]
 fn concurrent_calls_never_mix_and_all_questions_of_a_round_are_answered_first() {
     let mut talk = Talk::calling();
@@ -289,7 +289,7 @@ fn concurrent_calls_never_mix_and_all_questions_of_a_round_are_answered_first() 
     );
 }
 
-// M-08
+// MCP 2026-07-28, basic/patterns/mrtr
 #[test]
 fn a_question_the_host_never_offered_to_answer_fails_the_call_unasked() {
     for request in [
@@ -309,7 +309,7 @@ fn a_question_the_host_never_offered_to_answer_fails_the_call_unasked() {
     }
 }
 
-// M-02, M-03, M-07
+// MCP 2026-07-28, basic/patterns/mrtr
 #[test]
 fn a_round_that_asks_nothing_is_sent_again_soon_and_not_for_ever() {
     let mut talk = Talk::calling();
@@ -349,7 +349,7 @@ fn cancelling_takes_back_the_questions_or_the_request() {
         ]
     );
     let late = format!(r#"{{"id":{up},"result":{{}}}}"#);
-    assert!(talk.remote(&late).is_empty() && talk.host(cancel).is_empty()); // C-04, C-05
+    assert!(talk.remote(&late).is_empty() && talk.host(cancel).is_empty()); // MCP 2026-07-28, basic/patterns/cancellation
     let up = sent(&mut talk, 1);
     let question = id(&talk.remote(&asks(&up, FORM, ""))[1]);
     let said = talk.host(cancel);
@@ -433,7 +433,7 @@ fn an_older_host_is_asked_in_its_own_words() {
         r#"{},"s":{{"method":"sampling/createMessage","params":{{"messages":[{{"role":"user","content":[{{"n":1}},{{"n":2}}]}}]}}}}}}"#,
         &FORM[..FORM.len() - 1]
     );
-    assert_eq!(talk.remote(&asks(&up, &requests, "")).len(), 1); // T-09: it is not ready
+    assert_eq!(talk.remote(&asks(&up, &requests, "")).len(), 1); // it is not ready
     let said = talk.ready();
     assert!(said[0].contains(r#""params":{"message""#), "{said:?}");
     assert!(
@@ -444,7 +444,7 @@ fn an_older_host_is_asked_in_its_own_words() {
     );
 }
 
-// K-09
+// MCP 2026-07-28, basic/patterns/progress
 #[test]
 fn progress_only_ever_grows_and_ends_with_its_call() {
     let mut talk = Talk::calling();

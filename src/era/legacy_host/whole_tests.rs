@@ -50,7 +50,7 @@ fn posts(actions: &[Action]) -> Vec<&Post> {
     posts.collect()
 }
 
-// R-02, R-03, R-04, M-04; the example of protocol.md 2.7
+// MCP 2026-07-28, basic/transports/streamable-http and basic/patterns/mrtr
 #[test]
 fn a_booking_that_asks_is_booked() {
     let mut host = begin();
@@ -91,7 +91,7 @@ fn a_booking_that_asks_is_booked() {
     );
 }
 
-// C-02, L-01
+// MCP 2026-07-28, basic/patterns/cancellation and basic/patterns/subscriptions
 #[test]
 fn cancelling_and_leaving_close_exchanges_and_post_nothing() {
     let mut host = begin();
@@ -126,7 +126,7 @@ fn cancelling_and_leaving_close_exchanges_and_post_nothing() {
     );
 }
 
-// E-13
+// MCP 2026-07-28, basic
 #[test]
 fn an_answer_that_never_comes_is_one_error() {
     let mut host = begin();
@@ -143,7 +143,7 @@ fn an_answer_that_never_comes_is_one_error() {
 
 #[test]
 fn a_list_that_was_lost_is_asked_for_again_unseen() {
-    // S-13, S-14
+    // MCP 2026-07-28, changelog
     let mut host = begin();
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     let first = posts(&said(&mut host, list))[0].clone();

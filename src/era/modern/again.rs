@@ -1,5 +1,5 @@
-//! What was lost on the way is asked again where that does no harm (S-13, S-14): as a new request, a few times, with
-//! pauses that grow. A call of a tool never is; its error says that it may have been done.
+//! What was lost on the way is asked again where that does no harm (MCP 2026-07-28, changelog): as a new request, a few
+//! times, with pauses that grow. A call of a tool never is; its error says that it may have been done.
 
 use std::time::Duration;
 
@@ -99,7 +99,8 @@ impl Call {
         is_harmless(method) && method != "initialize" && !is_a_round && !self.is_probe
     }
 
-    /// Takes note of progress. Whether it is less than the host has been told of this request, asked again since (K-09).
+    /// Takes note of progress. Whether it is less than the host has been told of this request, asked again since
+    /// (MCP 2026-07-28, basic/patterns/progress).
     pub(super) fn goes_back(&mut self, frame: &Frame) -> bool {
         if frame.method() != Some("notifications/progress") {
             return false;

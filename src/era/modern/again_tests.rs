@@ -5,7 +5,7 @@ use super::*;
 
 #[test]
 fn a_harmless_request_that_was_lost_is_a_new_request_a_few_times() {
-    // S-13, S-14
+    // MCP 2026-07-28, changelog
     for lost in LOST {
         for method in [
             "tools/list",
@@ -39,7 +39,7 @@ fn a_harmless_request_that_was_lost_is_a_new_request_a_few_times() {
 
 #[test]
 fn what_is_asked_again_is_answered_under_the_hosts_id_and_its_progress_only_grows() {
-    // S-13, K-09
+    // MCP 2026-07-28, changelog and basic/patterns/progress
     let progress = |number: f64| {
         format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":5,"progress":{number}}}}}"#
@@ -65,7 +65,7 @@ fn what_is_asked_again_is_answered_under_the_hosts_id_and_its_progress_only_grow
 
 #[test]
 fn what_waits_to_be_asked_again_can_be_cancelled_and_a_persons_answers_are_not_said_twice() {
-    // C-02, M-04
+    // MCP 2026-07-28, basic/patterns/cancellation and basic/patterns/mrtr
     let mut play = Play::new();
     let exchange = play.calls("tools/list", "");
     play.brings(exchange, Arrival::Ended);

@@ -8,7 +8,8 @@ use crate::frame::Frame;
 /// The revisions we know how to be modern in, newest first.
 const VERSIONS: &[&str] = &["2026-07-28"];
 
-/// The result with its kind filled in, where the remote left it out; `None` for a kind nobody knows (E-15).
+/// The result with its kind filled in, where the remote left it out; `None` for a kind nobody knows (MCP 2026-07-28,
+/// basic).
 pub(super) fn completed(frame: &Frame) -> Option<String> {
     let text = frame.member("result")?;
     let Some(mut result) = Object::read(text) else {
@@ -43,7 +44,7 @@ pub(super) fn edited(frame: &Frame, edit: impl FnOnce(&mut Object)) -> Frame {
 }
 
 /// The request in a revision that the refusal offers and we can speak: its own above all, even if that is the one just
-/// refused (V-06).
+/// refused (MCP 2026-07-28, basic/versioning).
 pub(super) fn in_supported_version(request: &Frame, error: &Frame) -> Option<Frame> {
     let error = Object::read(error.member("error")?)?;
     let supported = Object::read(error.get("data")?)?;

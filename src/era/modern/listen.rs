@@ -1,7 +1,9 @@
-//! Subscriptions (protocol.md 1.9): `subscriptions/listen`, kept alive when its stream is not.
+//! Subscriptions (MCP 2026-07-28, basic/patterns/subscriptions): `subscriptions/listen`, kept alive when its stream is
+//! not.
 //!
 //! To the host a subscription is one request with one id. Upstream it is as many as streams were lost, each under an id
-//! of ours (L-07); what was missed in between is made up for by saying that everything subscribed may have changed.
+//! of ours (MCP 2026-07-28, basic/patterns/subscriptions); what was missed in between is made up for by saying that
+//! everything subscribed may have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -58,7 +60,7 @@ struct Listening {
     losses: u32,
     /// The token of the wake that ends the row, while the stream stands.
     steady: Option<u64>,
-    /// Its revision was refused once, and it was sent again (V-06).
+    /// Its revision was refused once, and it was sent again (MCP 2026-07-28, basic/versioning).
     is_reversed: bool,
 }
 
@@ -93,7 +95,7 @@ impl Modern {
         self.open_listen(key, actions);
     }
 
-    /// Posts it, the first time under the host's id (L-07, S-13).
+    /// Posts it, the first time under the host's id (MCP 2026-07-28, basic/patterns/subscriptions and changelog).
     fn open_listen(&mut self, key: u64, actions: &mut Vec<Action>) {
         let fresh = self.fresh_id();
         let Some(listening) = self.listens.0.get_mut(&key) else {
@@ -160,7 +162,7 @@ impl Modern {
         }
     }
 
-    /// Ends it towards the host as stdio does (L-05).
+    /// Ends it towards the host as stdio does (MCP 2026-07-28, basic/patterns/subscriptions).
     fn end_listen(&mut self, key: u64, reason: &str, actions: &mut Vec<Action>) {
         if let Some(Listening { own, .. }) = self.drop_listen(key, actions) {
             tracing::info!(id = %own, reason, "a subscription ended");
@@ -181,13 +183,13 @@ impl Modern {
             Some(ACKNOWLEDGED) if !listening.is_acknowledged => {
                 self.acknowledged(key, &frame, actions);
             }
-            // Nothing of a subscription, and so without its mark (L-06).
+            // Nothing of a subscription, and so without its mark (MCP 2026-07-28, basic/patterns/subscriptions).
             Some("notifications/progress" | "notifications/message") => {
                 actions.push(Action::Reply(frame));
             }
             method => {
                 if !listening.is_acknowledged {
-                    tracing::debug!(?method, "before the acknowledgement (L-02)");
+                    tracing::debug!(?method, "before the acknowledgement");
                 }
                 let frame = listening.marked(&frame, "params");
                 actions.push(Action::Reply(frame));
@@ -195,7 +197,7 @@ impl Modern {
         }
     }
 
-    /// The remote ends a subscription, perhaps this one (C-07).
+    /// The remote ends a subscription, perhaps this one (MCP 2026-07-28, basic/patterns/cancellation).
     fn cancelled(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
         let named = frame.cancels();
         if named.is_some() && named.as_ref() != self.listens.id(key) {
@@ -287,8 +289,8 @@ impl Modern {
         self.end_listen(key, reason, actions);
     }
 
-    /// Its stream is gone without a word: another one is opened, unless it is of no use, or the first has never stood and
-    /// that not for want of tries.
+    /// Its stream is gone without a word: another one is opened, unless it is of no use, or the first has never stood
+    /// and that not for want of tries.
     pub(super) fn listen_lost(&mut self, key: u64, trouble: &Trouble, actions: &mut Vec<Action>) {
         let Some(listening) = self.listens.0.get_mut(&key) else {
             return;

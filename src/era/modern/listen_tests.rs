@@ -8,7 +8,7 @@ use crate::remote::Refusal;
 
 #[test]
 fn a_lost_subscription_is_opened_again_unseen_and_makes_up_for_what_was_missed() {
-    // L-07, 2.4.5
+    // MCP 2026-07-28, basic/patterns/subscriptions
     let mut play = Play::new();
     let first = play.listens();
     play.brings(first, Arrival::Ended);
@@ -28,7 +28,7 @@ fn a_lost_subscription_is_opened_again_unseen_and_makes_up_for_what_was_missed()
         r#"{{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{{{mark}}}}}"#
     );
     assert_eq!(play.did(), ["wake 60s", &updated, &listed]);
-    // Ids are told back, and a forgotten one is added (L-03).
+    // Ids are told back, and a forgotten one is added (MCP 2026-07-28, basic/patterns/subscriptions).
     for came in [
         updated.replace(r#""l""#, &id),
         updated.replace(&format!(",{mark}"), ""),
@@ -51,7 +51,6 @@ fn a_lost_subscription_is_opened_again_unseen_and_makes_up_for_what_was_missed()
 
 #[test]
 fn losses_in_a_row_are_waited_out_longer_until_a_stream_stands() {
-    // L-08
     let mut play = Play::new();
     let mut exchange = play.listens();
     for wait in ["1s", "2s", "4s", "8s", "16s", "30s", "30s"] {
@@ -80,7 +79,7 @@ fn losses_in_a_row_are_waited_out_longer_until_a_stream_stands() {
 
 #[test]
 fn a_subscription_that_cannot_be_had_again_ends_as_stdio_ends_it() {
-    // L-05, L-08, 2.4.5
+    // MCP 2026-07-28, basic/patterns/subscriptions
     let ends = |play: &Play, close: Option<ExchangeId>| {
         let did = play.did();
         let mut expected = vec!["forget \"l\"".to_owned()];
@@ -133,7 +132,7 @@ fn a_subscription_that_cannot_be_had_again_ends_as_stdio_ends_it() {
 
 #[test]
 fn a_subscription_that_never_stood_is_answered() {
-    // E-02: exactly one answer; and no second try, unless it may come to stand (S-14).
+    // Exactly one answer; and no second try, unless it may come to stand.
     let mut play = Play::new();
     let exchange = play.host(&listen()).posted().exchange;
     play.refuses(exchange, 404, &error("null", -32601, "1"));
@@ -149,7 +148,7 @@ fn a_subscription_that_never_stood_is_answered() {
         did.len() == 1 && did[0].contains(r#""kind":"cut""#),
         "{did:?}"
     );
-    // But a revision refused is tried once more (V-06).
+    // But a revision refused is tried once more (MCP 2026-07-28, basic/versioning).
     let refusal = error(r#""l""#, -32022, r#"{"supported":["2026-07-28"]}"#);
     let exchange = play.host(&listen()).posted().exchange;
     let again = play.refuses(exchange, 400, &refusal).posted();
@@ -161,7 +160,7 @@ fn a_subscription_that_never_stood_is_answered() {
 
 #[test]
 fn subscriptions_end_when_the_host_wants_or_is_gone() {
-    // C-02; nothing is owed for them.
+    // Nothing is owed for them.
     let mut play = Play::new();
     let exchange = play.listens();
     play.host(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"l"}}"#);

@@ -1,5 +1,5 @@
 //! A call whose headers were refused: the tools are listed again until it is among them, and it is called once more
-//! under headers made anew.
+//! under headers made anew (MCP 2026-07-28, basic/transports/streamable-http).
 
 use std::time::Duration;
 
@@ -49,7 +49,8 @@ impl Modern {
         if let Some(cursor) = &relist.cursor {
             params.set("cursor", cursor);
         }
-        // The list is asked for as the host itself would ask; its progress and logs would belong to nobody.
+        // The list is asked for as the host itself would ask (MCP 2026-07-28, basic); its progress and logs would
+        // belong to nobody.
         if let Some(mut meta) = relist.call.frame.param("_meta").and_then(Object::read) {
             meta.remove("progressToken");
             meta.remove("io.modelcontextprotocol/logLevel");
@@ -60,7 +61,8 @@ impl Modern {
         self.open.insert(exchange, Open::Relist(relist));
     }
 
-    /// A page has come: the next one, until the tool is found; then the call once more, under headers made anew.
+    /// A page has come: the next one, until the tool is found; then the call once more, under headers made anew
+    /// (MCP 2026-07-28, basic/transports/streamable-http).
     pub(super) fn relisted(
         &mut self,
         mut relist: Relist,

@@ -1,6 +1,6 @@
 //! What a host says that it can do, as sets that can be compared and joined.
 //!
-//! A modern host says it anew with every request; a legacy remote is told once a session.
+//! A modern host says it anew with every request (MCP 2026-07-28, basic); a legacy remote is told once a session.
 
 use super::shape;
 use crate::era::edit::Object;

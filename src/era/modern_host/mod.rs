@@ -1,11 +1,11 @@
-//! A modern host with a legacy remote: the session is kept here (protocol.md 2.8).
+//! A modern host with a legacy remote: the session is kept here.
 //!
 //! What a legacy remote may ask of its host is settled once a session, while a modern host says with every request what
-//! it can do. So the session is opened with what the first request declares, and when a later one declares more, another
-//! session is opened with all that was ever declared and takes the place of the first. There is one session at a time for
-//! what is new: a session per set of capabilities would split what the remote remembers of its host between them for good,
-//! where this parts from it once. What one request has not declared the remote may still want to ask for its sake; that is
-//! refused here, question by question (M-08).
+//! it can do. So the session is opened with what the first request declares, and when a later one declares more,
+//! another session is opened with all that was ever declared and takes the place of the first. There is one session at
+//! a time for what is new: a session per set of capabilities would split what the remote remembers of its host between
+//! them for good, where this parts from it once. What one request has not declared the remote may still want to ask for
+//! its sake; that is refused here, question by question (MCP 2026-07-28, basic/patterns/mrtr).
 //!
 //! Nothing in flight is lost: the old session goes on until its answers have come, its questions are answered and the
 //! new one is open; a remote that refuses a second session leaves the first as it was.

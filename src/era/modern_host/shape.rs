@@ -1,5 +1,5 @@
 //! The shapes that differ between the eras, as functions from text to text: what a modern request loses on its way to a
-//! legacy remote and what a legacy answer gains on its way to a modern host (protocol.md 2.8 and 2.9).
+//! legacy remote and what a legacy answer gains on its way to a modern host.
 //!
 //! Knows nothing of calls, sessions or streams.
 
@@ -92,7 +92,7 @@ impl Server {
         result.text()
     }
 
-    /// A result that asks the host for something before the call can go on (M-02).
+    /// A result that asks the host for something before the call can go on (MCP 2026-07-28, basic/patterns/mrtr).
     pub(super) fn input_required(&self, requests: &[(String, String)], state: &str) -> String {
         let mut asked = Object::default();
         for (key, request) in requests {
@@ -106,7 +106,7 @@ impl Server {
         result.text()
     }
 
-    /// The result that ends a subscription (L-05).
+    /// The result that ends a subscription (MCP 2026-07-28, basic/patterns/subscriptions).
     pub(super) fn listen_over(&self, subscription: &Id) -> String {
         let mut result = Object::default();
         result.set("resultType", r#""complete""#);
@@ -118,7 +118,7 @@ impl Server {
     }
 }
 
-/// Reads what a modern request says about itself, or the error that answers it (2.1, V-06).
+/// Reads what a modern request says about itself, or the error that answers it (MCP 2026-07-28, basic/versioning).
 pub(super) fn check(frame: &Frame, id: &Id, method: &str) -> Result<(), Frame> {
     if is_refused(method) {
         let words = format!("{method} is not part of revision {VERSION}.");
@@ -167,7 +167,7 @@ fn is_refused(method: &str) -> bool {
     )
 }
 
-/// Whether the result of a method may be `input_required` (M-01).
+/// Whether the result of a method may be `input_required` (MCP 2026-07-28, basic/patterns/mrtr).
 pub(super) fn may_ask(method: &str) -> bool {
     matches!(method, "tools/call" | "prompts/get" | "resources/read")
 }
@@ -235,7 +235,8 @@ pub(super) fn downgrade(frame: &Frame, token: Option<&Id>) -> Option<Frame> {
     })
 }
 
-/// What must be the same in a retry: the method and its parameters without what a retry changes (M-04).
+/// What must be the same in a retry: the method and its parameters without what a retry changes (MCP 2026-07-28,
+/// basic/patterns/mrtr).
 pub(super) fn digest(frame: &Frame) -> [u8; 32] {
     let mut params = frame
         .member("params")
@@ -338,7 +339,7 @@ fn without_tasks(tools: &str) -> Option<String> {
 
 fn upgrade_error(frame: &Frame, error: &str, id: &Id, method: &str, capabilities: &str) -> Answer {
     match member_of(error, "code") {
-        Some("-32002") => Answer::Plain(with_code(frame, INVALID_PARAMS).with_id(id)), // E-14
+        Some("-32002") => Answer::Plain(with_code(frame, INVALID_PARAMS).with_id(id)), // MCP 2026-07-28, server/resources
         Some("-32042") => {
             let visits = visits(error);
             if visits.is_empty() || !may_ask(method) {
@@ -425,7 +426,7 @@ pub(super) fn needs(frame: &Frame) -> Option<(&'static str, Option<&'static str>
     }
 }
 
-/// A notification as part of a subscription (L-03).
+/// A notification as part of a subscription (MCP 2026-07-28, basic/patterns/subscriptions).
 pub(super) fn for_subscription(frame: &Frame, subscription: &Id) -> Option<Frame> {
     let mut object = Object::read(frame.text())?;
     object.edit("params", |params| {
@@ -436,7 +437,7 @@ pub(super) fn for_subscription(frame: &Frame, subscription: &Id) -> Option<Frame
     Frame::parse(&object.text()).ok()
 }
 
-/// A progress notification under the host's own token (K-09).
+/// A progress notification under the host's own token (MCP 2026-07-28, basic/patterns/progress).
 pub(super) fn with_progress_token(frame: &Frame, token: &str) -> Option<Frame> {
     let mut object = Object::read(frame.text())?;
     object.edit("params", |params| params.set("progressToken", token));

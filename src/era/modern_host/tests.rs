@@ -1,4 +1,4 @@
-//! The rules of protocol.md 2.8, one by one: what the host and the remote each see.
+//! The rules of this pair, one by one: what the host and the remote each see.
 
 mod growth;
 mod losses;
@@ -108,7 +108,7 @@ impl Rig {
         self.brings(*exchange, Arrival::Ended);
     }
 
-    /// T-08: whatever happens, a host is told things and never asked.
+    /// Whatever happens, a host is told things and never asked (MCP 2026-07-28, basic/transports/stdio).
     fn is_modern(&self) {
         for action in &self.actions {
             assert!(!matches!(action, Action::Reply(frame) if frame.is_request()));
@@ -375,7 +375,7 @@ fn codes_of_the_old_era_do_not_reach_the_host() {
             (host, &json!("u"))
         );
     }
-    // E-13: no answer is an answer of ours.
+    // What is no answer becomes an error of ours (MCP 2026-07-28, basic, "Error Codes").
     rig.call(2, "tools/call", "", "");
     let post = rig.posted();
     rig.brings(
@@ -399,9 +399,15 @@ fn a_cancelled_call_is_stopped_under_the_id_the_remote_knows() {
         json!({"requestId": call.1["id"], "reason": "r"})
     );
     rig.settles(&call, r#""result":{}"#);
-    assert!(rig.told().is_empty(), "C-04");
+    assert!(
+        rig.told().is_empty(),
+        "nothing is told of a cancelled request"
+    );
     rig.says(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"1"}}"#);
-    assert!(rig.posts().is_empty(), "C-05");
+    assert!(
+        rig.posts().is_empty(),
+        "a cancellation of nothing open is ignored"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::era::detect;
 use crate::frame::{Frame, Trouble};
 
 impl Translator {
-    /// A look that was answered is not owed another word, and its id may be used again (T-06).
+    /// A look that was answered is not owed another word, and its id may be used again (MCP 2026-07-28, basic).
     pub(super) fn strike_looks(&mut self, done: Option<&[Action]>) {
         for action in done.into_iter().flatten() {
             match action {
@@ -19,8 +19,8 @@ impl Translator {
         }
     }
 
-    /// A host that has looked around in the modern way begins in the legacy one (V-11). One that has done more than look
-    /// is modern, and stays so (V-12).
+    /// A host that has looked around in the modern way begins in the legacy one (MCP 2026-07-28, server/discover). One
+    /// that has done more than look is modern, and stays so (MCP 2026-07-28, basic/versioning).
     pub(super) fn begin_again(&mut self, initialize: Frame, actions: &mut Vec<Action>) {
         if self.is_pinned {
             let data = serde_json::json!({ "supported": [detect::MODERN] });

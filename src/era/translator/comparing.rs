@@ -1,11 +1,11 @@
 //! Whether a modern remote serves a legacy host in its own era as well.
 //!
-//! What a `DiscoverResult` lists in `supportedVersions` are modern revisions only, in the official SDKs, so a remote that
-//! speaks both eras is found by the host's own `initialize`. It is tried unless the remote has refused another revision
-//! with a list of its own that has no legacy one in it. A remote that answers with a session, by its id or by a GET stream
-//! that opens, is served in that era, for there everything is as the host means it: questions while a call goes on,
-//! streams that are resumed, results that nothing has to be made of. One that answers without a session is served in the
-//! modern era: it cannot ask the host anything nor tell it of changes, and on its modern side it can.
+//! What a `DiscoverResult` lists in `supportedVersions` are modern revisions only, in the official SDKs, so a remote
+//! that speaks both eras is found by the host's own `initialize`. It is tried unless the remote has refused another
+//! revision with a list of its own that has no legacy one in it. A remote that answers with a session, by its id or by
+//! a GET stream that opens, is served in that era, for there everything is as the host means it: questions while a call
+//! goes on, streams that are resumed, results that nothing has to be made of. One that answers without a session is
+//! served in the modern era: it cannot ask the host anything nor tell it of changes, and on its modern side it can.
 
 use std::time::Duration;
 
@@ -218,8 +218,8 @@ impl Translator {
     }
 }
 
-/// The same posts, bounded in time, with the headers of the modern era: to the remote they are requests like any other until
-/// it has accepted one (2026-07-28, basic/transports: standard request headers).
+/// The same posts, bounded in time, with the headers of the modern era: to the remote they are requests like any other
+/// until it has accepted one (2026-07-28, basic/transports: standard request headers).
 fn as_to_modern(done: Vec<Action>) -> impl Iterator<Item = Action> {
     done.into_iter().map(|action| match action {
         Action::Post(mut post) => {

@@ -1,5 +1,5 @@
-//! The first handshake with a remote in the legacy era. It is the proof that the remote speaks that era: only then is this
-//! remembered, and if the handshake fails, a remote that has not answered the question is asked it, once.
+//! The first handshake with a remote in the legacy era. It is the proof that the remote speaks that era: only then is
+//! this remembered, and if the handshake fails, a remote that has not answered the question is asked it, once.
 
 use std::collections::VecDeque;
 

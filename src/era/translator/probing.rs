@@ -1,9 +1,9 @@
 //! Which era the remote speaks, by asking it.
 //!
-//! A remote that nothing is known of is asked `server/discover` first, and what the host says meanwhile is held, in order.
-//! A modern host's own `server/discover` is that question, and what comes of it its answer. The question declares what
-//! the host declares, for a remote may refuse hosts that can do less (-32021). Whatever is no answer of a modern remote
-//! leads to a legacy handshake, and what the host is told is what becomes of that.
+//! A remote that nothing is known of is asked `server/discover` first, and what the host says meanwhile is held, in
+//! order. A modern host's own `server/discover` is that question, and what comes of it its answer. The question
+//! declares what the host declares, for a remote may refuse hosts that can do less (-32021). Whatever is no answer of a
+//! modern remote leads to a legacy handshake, and what the host is told is what becomes of that.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -331,7 +331,7 @@ impl Translator {
         }
     }
 
-    /// The host does not want to know any more; what else it has said may need to (V-11).
+    /// The host does not want to know any more; what else it has said may need to (MCP 2026-07-28, server/discover).
     fn question_cancelled(&mut self, cancel: Frame, id: &Id, actions: &mut Vec<Action>) {
         let own = self.probe.as_ref().and_then(|probe| probe.own.as_ref());
         if own.is_none_or(|own| own.id() != Some(id)) {

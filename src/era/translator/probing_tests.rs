@@ -132,7 +132,6 @@ const UNKNOWN: &str = r#"{"code":-32000,"message":"Bad Request: no session"}"#;
 
 #[test]
 fn a_modern_hosts_own_discovery_is_the_question_and_its_answer() {
-    // 2.4.1
     let mut play = Play::new(None, &[]);
     let asked = play.says(&modern(1, "server/discover")).posted();
     assert_eq!(asked.frame.text(), modern(1, "server/discover"));
@@ -168,7 +167,7 @@ fn a_modern_hosts_own_discovery_may_find_a_legacy_server() {
 
 #[test]
 fn a_discovery_that_is_cancelled_leaves_the_rest_to_ask() {
-    // V-11
+    // MCP 2026-07-28, server/discover
     let mut play = Play::new(None, &[]);
     play.says(&modern(1, "server/discover"));
     play.says(&modern(2, "tools/list"));
@@ -182,7 +181,8 @@ fn a_discovery_that_is_cancelled_leaves_the_rest_to_ask() {
 
 #[test]
 fn a_server_that_requires_more_says_so_to_a_modern_host_itself() {
-    // -32021 is evidence (V-14), and is passed on with its data (E-02).
+    // -32021 is evidence (MCP 2026-07-28, basic), and is passed on with its data (MCP 2026-07-28,
+    // basic/transports/streamable-http).
     let error = format!(r#"{{"jsonrpc":"2.0","id":1,"error":{REQUIRED}}}"#);
     let mut play = Play::new(None, &[]);
     let asked = play.says(&modern(1, "server/discover")).posted();
@@ -298,7 +298,7 @@ fn a_doubt_that_was_none_is_told_after_all() {
 
 #[test]
 fn a_legacy_host_is_answered_from_memory_where_that_is_what_it_would_be_told() {
-    // K-01, K-02
+    // MCP 2026-07-28, server/utilities/caching
     let known = [(r#"{"roots":{}}"#, DISCOVERED)];
     let mut play = Play::new(Some(Verdict::Modern), &known);
     play.says(&initialize(r#"{"roots":{}}"#));

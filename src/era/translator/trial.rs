@@ -1,5 +1,5 @@
-//! A remote that an earlier start found to be modern is on trial: what the host says goes out at once, and its answers are
-//! the proof (architecture.md 14.3).
+//! A remote that an earlier start found to be modern is on trial: what the host says goes out at once, and its answers
+//! are the proof.
 //!
 //! An answer that a legacy remote would give too is kept until the question has been asked after all. If the remote has
 //! changed, what the host has said is said again the other way, except what may be done already.
@@ -36,10 +36,10 @@ impl Trial {
 }
 
 impl Translator {
-    /// Begins at once with a remote that is remembered to be modern. `false` if that cannot be: the handshake of a legacy
-    /// host needs to know more than that, and what it is answered cannot be taken back, for a host reads instructions and
-    /// capabilities once. So it is answered from memory only with what the server has said may be repeated, for as long as
-    /// that, to a host that can do the same (K-01, K-02).
+    /// Begins at once with a remote that is remembered to be modern. `false` if that cannot be: the handshake of a
+    /// legacy host needs to know more than that, and what it is answered cannot be taken back, for a host reads
+    /// instructions and capabilities once. So it is answered from memory only with what the server has said may be
+    /// repeated, for as long as that, to a host that can do the same (MCP 2026-07-28, server/utilities/caching).
     pub(super) fn begin_trial(
         &mut self,
         first: &Frame,

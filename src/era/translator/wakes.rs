@@ -1,5 +1,5 @@
-//! Times that relays have asked for, each under a token of its own: relays choose theirs alike, and come and go, and a time
-//! that one asked for is not another's.
+//! Times that relays have asked for, each under a token of its own: relays choose theirs alike, and come and go, and a
+//! time that one asked for is not another's.
 
 use std::collections::HashMap;
 

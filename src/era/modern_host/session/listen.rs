@@ -1,5 +1,5 @@
 //! `subscriptions/listen`, made of what a legacy session offers: its standing stream and `resources/subscribe`
-//! (protocol.md 1.9 and 2.8).
+//! (MCP 2026-07-28, basic/patterns/subscriptions).
 //!
 //! One legacy session serves any number of subscriptions: a resource is subscribed to once for all of them, and what
 //! the remote tells is copied to each that asked for it.
@@ -125,7 +125,7 @@ impl Listening {
         self.uris.iter().flatten()
     }
 
-    /// What was granted (L-02).
+    /// What was granted (MCP 2026-07-28, basic/patterns/subscriptions).
     fn acknowledgement(&self) -> Option<Frame> {
         let mut granted = Object::default();
         for (name, _) in &self.lists {
@@ -140,7 +140,7 @@ impl Listening {
         shape::for_subscription(&Frame::notification(method, Some(&params)), &self.id)
     }
 
-    /// What is said where something may have been missed (L-07): look again.
+    /// What is said where something may have been missed (MCP 2026-07-28, basic/patterns/subscriptions): look again.
     fn synthetic(&self) -> Vec<Frame> {
         let lists = self.lists.iter().map(|(_, list)| {
             Frame::notification(&format!("notifications/{list}/list_changed"), None)
@@ -155,7 +155,8 @@ impl Listening {
             .collect()
     }
 
-    /// Ends it towards the host as stdio does where the end is nobody's wish (L-05).
+    /// Ends it towards the host as stdio does where the end is nobody's wish (MCP 2026-07-28,
+    /// basic/patterns/subscriptions).
     fn cut(self, reason: &str, actions: &mut Vec<Action>) {
         tracing::info!(id = %self.id, reason, "a subscription ended");
         let params = format!(

@@ -1,10 +1,10 @@
-//! One legacy session, played to a host of the modern era (protocol.md 2.8).
+//! One legacy session, played to a host of the modern era.
 //!
 //! Towards the remote this is a legacy host, played to a [`Legacy`] relay: the relay opens the session, opens it again
 //! when it is lost, resumes streams and falls back to HTTP+SSE, and knows nothing of the era of the real host. Towards
-//! the host this is a modern server. What is in between: requests lose their envelope and answers gain theirs (`shape`),
-//! the remote's own requests become questions in results (`park`), and `subscriptions/listen` is made of what a
-//! session offers (`listen`).
+//! the host this is a modern server. What is in between: requests lose their envelope and answers gain theirs
+//! (`shape`), the remote's own requests become questions in results (`park`), and `subscriptions/listen` is made of
+//! what a session offers (`listen`).
 //!
 //! Knows nothing of other sessions; whether a request belongs here has been decided when it comes.
 
@@ -28,7 +28,7 @@ use park::{Asked, Due, Parked, Seed};
 
 /// How long the remote may take to answer `initialize`: hosts give up after a minute.
 const OPENING_PATIENCE: Duration = Duration::from_secs(60);
-/// How long it may take to answer other requests of our own (H-15).
+/// How long it may take to answer other requests of our own (MCP 2025-11-25, basic/lifecycle).
 const OUR_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The session, and what the host has in it.
@@ -117,7 +117,8 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Counts its ids, handles and times from `count`, and exchange ids from `base` on. `seed` is 32 random bytes from which unguessable handles are made.
+    /// Counts its ids, handles and times from `count`, and exchange ids from `base` on. `seed` is 32 random bytes from
+    /// which unguessable handles are made.
     pub(super) fn new(
         count: u64,
         base: u64,

@@ -1,5 +1,5 @@
 //! Questions of the remote's, put to a host that is never asked anything: its call is answered with them, parked, and
-//! goes on when the host calls again with the answers (MRTR; protocol.md 1.10 and 2.8).
+//! goes on when the host calls again with the answers (MCP 2026-07-28, basic/patterns/mrtr).
 //!
 //! The remote sees a call that takes its time, the host one that takes several.
 
@@ -34,7 +34,7 @@ impl Seed {
         Self(seed)
     }
 
-    /// A name nobody can guess (protocol.md 2.8 asks for 128 bits; these are 256).
+    /// A name nobody can guess (128 bits would do; these are 256).
     fn handle(&self, count: u64) -> String {
         let mut hash = Sha256::new();
         hash.update(self.0);

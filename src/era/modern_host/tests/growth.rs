@@ -1,4 +1,4 @@
-//! Requests that declare more than the session knows (R-10, M-08).
+//! Requests that declare more than the session knows (MCP 2026-07-28, basic and basic/patterns/mrtr).
 
 use super::*;
 
@@ -94,7 +94,7 @@ fn a_request_that_declares_more_gets_a_session_in_which_it_can_be_asked() {
     let call = rig.posted();
     assert_eq!(call.1["method"], "tools/call");
     rig.sends(call.0, SAMPLE);
-    assert_eq!(code(&rig.posted().1), -32601, "M-08");
+    assert_eq!(code(&rig.posted().1), -32601, "undeclared, so not asked");
 }
 
 #[test]

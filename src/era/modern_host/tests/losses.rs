@@ -1,4 +1,5 @@
-//! Sessions that are lost and stay lost: nobody waits for ever (S-12, L-05, H-15).
+//! Sessions that are lost and stay lost: nobody waits for ever (MCP 2025-11-25, basic/transports and basic/lifecycle;
+//! MCP 2026-07-28, basic/patterns/subscriptions).
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The remote's requests as questions in results (protocol.md 1.10).
+//! The remote's requests as questions in results (MCP 2026-07-28, basic/patterns/mrtr).
 
 use super::*;
 
@@ -53,10 +53,10 @@ fn a_question_is_a_result_and_its_answer_a_retry() {
     let state: String = member_of(&text, "result")
         .and_then(|result| serde_json::from_str(member_of(result, "requestState")?).ok())
         .unwrap();
-    assert!(!text.contains("ttlMs") && state.len() >= 43, "M-10");
+    assert!(!text.contains("ttlMs") && state.len() >= 43, "never cached");
     rig.actions
         .retain(|action| !matches!(action, Action::Reply(_)));
-    // One of two answers: the other is asked for again (M-03).
+    // One of two answers: the other is asked for again (MCP 2026-07-28, basic/patterns/mrtr).
     retry(
         &mut rig,
         2,
@@ -77,7 +77,7 @@ fn a_question_is_a_result_and_its_answer_a_retry() {
     let state = result(&again)["requestState"].clone();
     retry(&mut rig, 3, "t", &state, r#"{"2":{"roots":[]}}"#);
     assert_eq!(rig.posted().1["id"], 5);
-    // Progress is the retry's now (K-09), and so is the answer.
+    // Progress is the retry's now (MCP 2026-07-28, basic/patterns/progress), and so is the answer.
     let token = &call.1["params"]["_meta"]["progressToken"];
     rig.sends(call.0, &format!(r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":1.0}}}}"#));
     assert_eq!(rig.told_one()["params"]["progressToken"], "p2");
@@ -157,12 +157,12 @@ fn only_calls_that_may_carry_a_question_and_declared_it_do() {
     rig.call(3, "tools/call", "", "");
     rig.posted();
     rig.sends(list, ROOTS);
-    assert_eq!(code(&rig.posted().1), -32602, "M-01");
+    assert_eq!(code(&rig.posted().1), -32602, "no call can carry it");
     rig.sends(
         stream,
         r#"{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{}}"#,
     );
-    assert_eq!(code(&rig.posted().1), -32601, "M-08");
+    assert_eq!(code(&rig.posted().1), -32601, "undeclared, so not asked");
     rig.sends(
         stream,
         r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"mode":"url"}}"#,

@@ -1,4 +1,4 @@
-//! `subscriptions/listen` (protocol.md 1.9).
+//! `subscriptions/listen` (MCP 2026-07-28, basic/patterns/subscriptions).
 
 use super::*;
 
@@ -33,10 +33,7 @@ fn what_can_be_heard_is_acknowledged_first_and_then_heard() {
     assert_eq!(subscribe.1["method"], "resources/subscribe");
     assert_eq!(subscribe.1["params"], json!({"uri": "f:/x"}));
     rig.sends(stream, &note("tools/list_changed", "{}"));
-    assert!(
-        rig.told().is_empty(),
-        "nothing before the acknowledgement (L-02)"
-    );
+    assert!(rig.told().is_empty(), "nothing before the acknowledgement");
     rig.settles(&subscribe, r#""result":{}"#);
     let told = rig.told_one();
     assert_eq!(told["method"], "notifications/subscriptions/acknowledged");
@@ -77,7 +74,7 @@ fn a_resource_is_subscribed_to_once_for_all_who_watch_it() {
         .iter()
         .map(|told| told["params"]["_meta"][KEY].clone())
         .collect();
-    assert_eq!(keys, [json!(1), json!("1")], "L-03: types kept");
+    assert_eq!(keys, [json!(1), json!("1")], "types kept");
     let cancel = |id: &str| note("cancelled", &format!(r#"{{"requestId":{id}}}"#));
     rig.says(&cancel("1"));
     assert!(rig.posts().is_empty(), "still watched");
@@ -127,5 +124,9 @@ fn subscriptions_end_with_a_result_when_the_host_goes() {
     let told = rig.told_one();
     assert_eq!(told["id"], 1);
     assert_eq!(result(&told)["resultType"], "complete");
-    assert_eq!(result(&told)["_meta"][KEY], 1, "L-05");
+    assert_eq!(
+        result(&told)["_meta"][KEY],
+        1,
+        "the end names its subscription"
+    );
 }
