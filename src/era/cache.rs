@@ -15,14 +15,11 @@ mod tests;
 
 use std::time::Duration;
 
+use super::protocol::HEADER_MISMATCH;
 use super::{Action, Arrival, ExchangeId, Post};
 use crate::frame::{Frame, Id, Outline, member_of};
 use question::{Kind, Life, Question};
 use shelf::Shelf;
-
-/// The tool's headers were made from a schema that is not the server's any more (MCP 2026-07-28,
-/// basic/transports/streamable-http).
-const HEADER_MISMATCH: &str = "-32020";
 
 /// What has been answered and may be answered again, and which questions are under way.
 #[derive(Debug, Default)]
@@ -169,6 +166,7 @@ impl Cache {
             Outline::Notification { method } => return self.changed(method, frame),
             Outline::Response { id, failed } => (id, *failed),
         };
+        // The headers were made from a schema that is not the server's any more.
         if failed && error_code(frame) == Some(HEADER_MISMATCH) {
             self.drop_kinds(&[Kind::Tools]);
         }
@@ -252,6 +250,6 @@ impl Cache {
     }
 }
 
-fn error_code(frame: &Frame) -> Option<&str> {
-    member_of(frame.member("error")?, "code")
+fn error_code(frame: &Frame) -> Option<i64> {
+    member_of(frame.member("error")?, "code")?.parse().ok()
 }

@@ -11,24 +11,19 @@ use serde_json::{Value, json};
 
 use super::Arrival;
 use super::edit::Object;
-use super::vocabulary::{META_CAPABILITIES, META_CLIENT, META_VERSION};
+use super::protocol::{
+    HEADER_MISMATCH, LEGACY, META_CAPABILITIES, META_CLIENT, META_VERSION, MISSING_CAPABILITY,
+    MODERN, UNSUPPORTED_VERSION,
+};
 use crate::frame::{
     Frame, INVALID_PARAMS, INVALID_REQUEST, Id, METHOD_NOT_FOUND, Trouble, member_of, printable,
 };
 use crate::remote::Refusal;
 
-/// The modern revision we speak.
-pub(crate) const MODERN: &str = "2026-07-28";
-/// The legacy revisions, newest first.
-pub(crate) const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
-
 /// What a user can do about a server that was asked the modern way and will not serve this host so.
 pub(crate) const OTHER_ERA: &str =
     "If the server also has the protocol of 2025-11-25 and before, --protocol legacy speaks that.";
 
-const UNSUPPORTED_VERSION: i64 = -32022;
-const HEADER_MISMATCH: i64 = -32020;
-const MISSING_CAPABILITY: i64 = -32021;
 /// What a server that knows nothing of a request says of it, before it does anything.
 const NOT_DONE: [i64; 3] = [INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS];
 

@@ -2,7 +2,7 @@
 //! to use. Servers look for them among the client's capabilities (`extensions`); without any, nothing is touched.
 
 use super::edit::Object;
-use super::vocabulary::META_CAPABILITIES;
+use super::protocol::META_CAPABILITIES;
 use crate::frame::{Frame, member_of};
 
 /// The frame with `extensions` declared in it, where it declares capabilities: `initialize`, and every modern request.

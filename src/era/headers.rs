@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 
 use super::edit::Object;
-use super::vocabulary::META_VERSION;
+use super::protocol::META_VERSION;
 use crate::frame::Frame;
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");

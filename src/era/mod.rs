@@ -1,4 +1,4 @@
-//! The vocabulary of translation: what the road tells the loop to do, and what it is told.
+//! The protocol of translation: what the road tells the loop to do, and what it is told.
 //!
 //! A translator turns what the host says into what the remote understands, and back. It does no I/O and reads no
 //! clock: it is given frames and arrivals and pushes actions. One file per pair of eras; [`legacy`] is the first.
@@ -12,9 +12,9 @@ pub mod legacy;
 pub mod legacy_host;
 pub mod modern;
 pub mod modern_host;
+pub(crate) mod protocol;
 mod session;
 mod translator;
-mod vocabulary;
 
 use std::time::Duration;
 
@@ -141,25 +141,6 @@ impl Arrival {
     pub fn is_last(&self) -> bool {
         !matches!(self, Self::Opened(_) | Self::Endpoint(_) | Self::Frame(_))
     }
-}
-
-/// Whether doing it twice is doing it once. Tools are not: what they say of themselves is a hint nobody vouches for.
-pub(crate) fn is_harmless(method: &str) -> bool {
-    method.ends_with("/list")
-        || matches!(
-            method,
-            "initialize"
-                | "ping"
-                | "resources/read"
-                | "tasks/get"
-                | "prompts/get"
-                | "completion/complete"
-                | "server/discover"
-                | "resources/templates/list"
-                | "resources/subscribe"
-                | "resources/unsubscribe"
-                | "logging/setLevel"
-        )
 }
 
 /// Which revision a legacy session speaks, as a header value.

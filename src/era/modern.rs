@@ -25,15 +25,13 @@ use http::HeaderMap;
 use super::edit::Object;
 use super::headers::{self, Tools};
 use super::legacy::{refusal_trouble, told};
+use super::protocol::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use super::{Action, Arrival, ExchangeId, Mint, Post};
 use crate::frame::{Frame, Id, Outline, Trouble};
 use again::Waiting;
 use edits::{completed, edited, in_supported_version, with_result};
 use listen::Listens;
 use relist::Relist;
-
-const HEADER_MISMATCH: i64 = -32020;
-const UNSUPPORTED_VERSION: i64 = -32022;
 
 /// The relay.
 #[derive(Debug)]

@@ -26,6 +26,7 @@ use std::time::Duration;
 use super::cache::Cache;
 use super::detect::{self, Finding};
 use super::extensions;
+use super::protocol::NEWEST_LEGACY;
 use super::{Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Transport};
 use crate::frame::{Frame, Id};
 use comparing::Comparing;
@@ -455,7 +456,7 @@ fn begins_legacy(frame: &Frame) -> bool {
 fn introduction() -> Frame {
     let params = format!(
         r#"{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":"mcpipe","version":"{}"}}}}"#,
-        detect::LEGACY[0],
+        NEWEST_LEGACY,
         env!("CARGO_PKG_VERSION")
     );
     // Not a number: it is answered on this side, and a host may have a request with that number under way.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::era::edit::Object;
+use crate::era::protocol::META_LEVEL;
 use crate::frame::{Frame, member_of};
 
 /// The methods whose results may be kept (MCP 2026-07-28, server/utilities/caching).
@@ -52,7 +53,7 @@ pub(super) struct Question {
 /// Members of `_meta` that belong to one request and change no result.
 const PER_REQUEST: [&str; 5] = [
     "progressToken",
-    "io.modelcontextprotocol/logLevel",
+    META_LEVEL,
     "traceparent",
     "tracestate",
     "baggage",

@@ -87,7 +87,9 @@ pub(in crate::era) fn told(request: &Frame, trouble: &Trouble) -> Option<Frame> 
     // Nor is a failure of the server's, or of a gateway's: only 429 and 503 say that nothing was begun.
     let may_be_done = matches!(trouble.kind, "cut" | "timed_out" | "session_lost")
         || matches!(trouble.status, Some(408 | 500..=502 | 504..=599));
-    let is_harmless = request.method().is_some_and(crate::era::is_harmless);
+    let is_harmless = request
+        .method()
+        .is_some_and(crate::era::protocol::is_harmless);
     let doubt = "It may have been done all the same: look before doing it again.";
     let is_doubtful = may_be_done && !is_harmless;
     let trouble = Trouble {

@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use super::calls::State;
-use super::opening::{V11, string};
+use super::opening::string;
 use super::shape::{array, present};
 use super::{Between, Due};
 use crate::era::edit::Object;
+use crate::era::protocol::NEWEST_LEGACY;
 use crate::frame::{Frame, Id, Outline, Trouble};
 
 /// How long a person may take over the questions of one round.
@@ -105,7 +106,7 @@ impl Between {
             .map(|params| Object::read(params).ok_or_else(|| bad("Its parameters are no object.")))
             .transpose()?
             .unwrap_or_default();
-        let is_v11 = self.host.version == V11;
+        let is_v11 = self.host.version == NEWEST_LEGACY;
         let id = self.id();
         let kind = match &*method {
             "elicitation/create" => match params.get("mode").and_then(string).as_deref() {

@@ -9,7 +9,7 @@ use super::shape::{self, Kind};
 use super::tasks::Task;
 use super::{Between, Due, Role};
 use crate::era::edit::Object;
-use crate::era::vocabulary::LEVELS;
+use crate::era::protocol::{LEVELS, may_ask_for_input};
 use crate::frame::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Outline, Trouble};
 
 /// How often one request may be answered with `input_required`.
@@ -250,10 +250,7 @@ impl Between {
             }
             return self.bad(number, "The server's result is not an object.");
         };
-        let may_ask = matches!(
-            &*call.method,
-            "tools/call" | "prompts/get" | "resources/read"
-        );
+        let may_ask = may_ask_for_input(&call.method);
         match shape::kind(&result) {
             Kind::Complete => self.complete(number, frame, result),
             Kind::InputRequired if may_ask => self.input_required(number, &result),

@@ -11,7 +11,7 @@ use super::opening::string;
 use super::shape::array;
 use super::{Between, Due, Role};
 use crate::era::edit::Object;
-use crate::era::vocabulary::META_SUBSCRIPTION;
+use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble, member_of};
 
 /// How long a subscriber waits to hear that it is one.
@@ -283,7 +283,7 @@ impl Between {
             .and_then(|error| Object::read(error.get("data")?));
         let status = data.as_ref().and_then(|data| data.get("status"));
         let is_unknown = code.is_some_and(|code| code == METHOD_NOT_FOUND.to_string())
-            || code == Some("-32021")
+            || code.is_some_and(|code| code == MISSING_CAPABILITY.to_string())
             || status == Some("404");
         self.listening.is_refused |= is_unknown;
         let (asked, waiting): (Vec<_>, _) = std::mem::take(&mut self.listening.waiting)

@@ -3,17 +3,11 @@
 use serde_json::json;
 
 use crate::era::edit::Object;
-use crate::era::vocabulary::{
-    META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION, META_VERSION, TASKS,
+use crate::era::protocol::{
+    LEGACY, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
+    META_VERSION, MODERN, NEWEST_LEGACY, TASKS,
 };
 use crate::frame::Frame;
-
-pub(super) const MODERN: &str = "\"2026-07-28\"";
-
-/// The revisions that begin with `initialize`. Their order is that of their texts.
-const LEGACY: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
-/// The last of them, the first with URL elicitation.
-pub(super) const V11: &str = "2025-11-25";
 
 /// What the host said of itself.
 #[derive(Debug, Default)]
@@ -46,7 +40,7 @@ impl Host {
         let asked = initialize.param("protocolVersion").and_then(string);
         let version = asked
             .filter(|version| LEGACY.contains(&version.as_str()))
-            .unwrap_or_else(|| V11.to_owned());
+            .unwrap_or_else(|| NEWEST_LEGACY.to_owned());
         let mut capabilities = Object::default();
         let said = initialize.param("capabilities").and_then(Object::read);
         for (name, value) in said.as_ref().into_iter().flat_map(Object::iter) {
@@ -55,7 +49,7 @@ impl Host {
                 "sampling" | "experimental" | "extensions" => capabilities.set(name, value),
                 "elicitation" => {
                     let mut modes = Object::read(value).unwrap_or_default();
-                    if version != V11 {
+                    if version != NEWEST_LEGACY {
                         modes.remove("url");
                     }
                     capabilities.set("elicitation", modes.text());
@@ -101,7 +95,7 @@ impl Host {
             }
         });
         for (name, value) in [
-            (META_VERSION, MODERN.to_owned()),
+            (META_VERSION, format!("\"{MODERN}\"")),
             (META_CLIENT, self.info.clone()),
             (META_CAPABILITIES, capabilities.text()),
         ] {
@@ -212,15 +206,19 @@ mod tests {
     #[test]
     fn a_remote_that_gives_no_name_still_has_one() {
         let older = Remote::read(r#"{"capabilities":{},"serverInfo":{"name":"old"}}"#, "x");
-        assert!(older.initialize_result(V11).contains(r#"{"name":"old"}"#));
-        let nameless = Remote::read("{}", "mcp.example.com").initialize_result(V11);
+        assert!(
+            older
+                .initialize_result(NEWEST_LEGACY)
+                .contains(r#"{"name":"old"}"#)
+        );
+        let nameless = Remote::read("{}", "mcp.example.com").initialize_result(NEWEST_LEGACY);
         let named = r#""serverInfo":{"name":"mcp.example.com","version":"0"}"#;
         assert!(nameless.contains(named), "{nameless}");
     }
 
     #[test]
     fn an_unknown_revision_is_answered_with_the_last_legacy_one() {
-        assert_eq!(host("2099-01-01", "{}").version, V11);
+        assert_eq!(host("2099-01-01", "{}").version, NEWEST_LEGACY);
         assert_eq!(host("2024-11-05", "{}").version, "2024-11-05");
     }
 
@@ -250,20 +248,34 @@ mod tests {
     #[test]
     fn elicitation_means_forms_unless_only_urls_are_named() {
         let can = |version, capabilities, what: &str| host(version, capabilities).can(what);
-        assert!(can(V11, r#"{"elicitation":{}}"#, "elicitation/form"));
+        assert!(can(
+            NEWEST_LEGACY,
+            r#"{"elicitation":{}}"#,
+            "elicitation/form"
+        ));
         assert!(!can(
-            V11,
+            NEWEST_LEGACY,
             r#"{"elicitation":{"url":{}}}"#,
             "elicitation/form"
         ));
-        assert!(can(V11, r#"{"elicitation":{"url":{}}}"#, "elicitation/url"));
-        assert!(!can(V11, r#"{"elicitation":{}}"#, "elicitation/url"));
+        assert!(can(
+            NEWEST_LEGACY,
+            r#"{"elicitation":{"url":{}}}"#,
+            "elicitation/url"
+        ));
+        assert!(!can(
+            NEWEST_LEGACY,
+            r#"{"elicitation":{}}"#,
+            "elicitation/url"
+        ));
         assert!(!can(
             "2025-06-18",
             r#"{"elicitation":{"url":{}}}"#,
             "elicitation/url"
         ));
-        assert!(!can(V11, "{}", "elicitation/form") && !can(V11, "{}", "roots"));
-        assert!(!can(V11, r#"{"sampling":{}}"#, "sampling/tools"));
+        assert!(
+            !can(NEWEST_LEGACY, "{}", "elicitation/form") && !can(NEWEST_LEGACY, "{}", "roots")
+        );
+        assert!(!can(NEWEST_LEGACY, r#"{"sampling":{}}"#, "sampling/tools"));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::opening::string;
 use crate::era::edit::Object;
-use crate::era::vocabulary::META_SERVER;
+use crate::era::protocol::META_SERVER;
 
 /// What a result is.
 #[derive(Debug, PartialEq, Eq)]

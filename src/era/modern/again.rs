@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::relist::Relist;
 use super::{Call, Modern, Open};
-use crate::era::{Action, is_harmless};
+use crate::era::Action;
+use crate::era::protocol::is_harmless;
 use crate::frame::{Frame, Id, Trouble};
 
 /// How often one request is asked again.

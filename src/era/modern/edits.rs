@@ -2,11 +2,8 @@
 
 use crate::era::edit::Object;
 use crate::era::headers;
-use crate::era::vocabulary::META_VERSION;
+use crate::era::protocol::{META_VERSION, MODERN};
 use crate::frame::Frame;
-
-/// The revisions we know how to be modern in, newest first.
-const VERSIONS: &[&str] = &["2026-07-28"];
 
 /// The result with its kind filled in, where the remote left it out; `None` for a kind nobody knows (MCP 2026-07-28,
 /// basic).
@@ -53,13 +50,13 @@ pub(super) fn in_supported_version(request: &Frame, error: &Frame) -> Option<Fra
     if own.is_some_and(|own| supported.contains(&own)) {
         return Some(request.clone());
     }
-    let version = VERSIONS
-        .iter()
-        .find(|version| supported.iter().any(|it| it == *version))?;
+    if !supported.iter().any(|version| version == MODERN) {
+        return None;
+    }
     Some(edited(request, |message| {
         message.edit("params", |params| {
             params.edit("_meta", |meta| {
-                meta.set(META_VERSION, format!("\"{version}\""));
+                meta.set(META_VERSION, format!("\"{MODERN}\""));
             });
         });
     }))

@@ -14,15 +14,11 @@ use super::again::{MAX_LOSSES, was_lost};
 use super::{Modern, Open, code, completed, edited, in_supported_version, with_result};
 use crate::era::edit::Object;
 use crate::era::legacy::told;
-use crate::era::vocabulary::META_SUBSCRIPTION;
+use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble};
 
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
-
-const MISSING_CAPABILITY: i64 = -32021;
-
-const UNSUPPORTED_VERSION: i64 = super::UNSUPPORTED_VERSION;
 
 /// A stream that has stood this long was no passing luck: its losses are forgotten.
 const STEADY: Duration = Duration::from_secs(60);

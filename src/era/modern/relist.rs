@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Call, Modern, Open};
 use crate::era::Action;
 use crate::era::edit::Object;
+use crate::era::protocol::META_LEVEL;
 use crate::frame::{Frame, Id};
 
 /// How long one page may take.
@@ -53,7 +54,7 @@ impl Modern {
         // belong to nobody.
         if let Some(mut meta) = relist.call.frame.param("_meta").and_then(Object::read) {
             meta.remove("progressToken");
-            meta.remove("io.modelcontextprotocol/logLevel");
+            meta.remove(META_LEVEL);
             params.set("_meta", meta.text());
         }
         let list = Frame::request(&relist.id, "tools/list", Some(&params.text()));

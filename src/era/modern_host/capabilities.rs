@@ -4,7 +4,7 @@
 
 use super::shape;
 use crate::era::edit::Object;
-use crate::era::vocabulary::TASKS;
+use crate::era::protocol::TASKS;
 use crate::frame::{Frame, member_of};
 
 /// Capabilities as a legacy remote is told of them.

@@ -10,21 +10,14 @@ use sha2::{Digest, Sha256};
 
 use super::capabilities::{Capabilities, declares};
 use crate::era::edit::Object;
-use crate::era::vocabulary::{
+use crate::era::protocol::{
     LEVELS, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
-    META_VERSION, TASKS,
+    META_VERSION, MISSING_CAPABILITY, MODERN, NEWEST_LEGACY, RESOURCE_NOT_FOUND, TASKS,
+    UNSUPPORTED_VERSION, URL_ELICITATION_REQUIRED, is_cacheable, is_not_modern, may_ask_for_input,
 };
 use crate::frame::{
     Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Trouble, member_of,
 };
-
-/// The revision served to the host.
-pub(super) const VERSION: &str = "2026-07-28";
-/// The revision offered to the remote.
-const LEGACY_VERSION: &str = "2025-11-25";
-
-const MISSING_CAPABILITY: i64 = -32021;
-const UNSUPPORTED_VERSION: i64 = -32022;
 
 /// What the remote said of itself in its `InitializeResult`, each as JSON text.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +75,7 @@ impl Server {
     pub(super) fn discover(&self) -> String {
         let mut result = Object::default();
         result.set("resultType", r#""complete""#);
-        result.set("supportedVersions", json!([VERSION]).to_string());
+        result.set("supportedVersions", json!([MODERN]).to_string());
         result.set("capabilities", self.capabilities.as_str());
         if let Some(instructions) = &self.instructions {
             result.set("instructions", instructions.as_str());
@@ -120,8 +113,8 @@ impl Server {
 
 /// Reads what a modern request says about itself, or the error that answers it (MCP 2026-07-28, basic/versioning).
 pub(super) fn check(frame: &Frame, id: &Id, method: &str) -> Result<(), Frame> {
-    if is_refused(method) {
-        let words = format!("{method} is not part of revision {VERSION}.");
+    if is_not_modern(method) {
+        let words = format!("{method} is not part of revision {MODERN}.");
         return Err(Frame::error(Some(id), METHOD_NOT_FOUND, &words, None));
     }
     let invalid = |words: &str| Err(Frame::error(Some(id), INVALID_PARAMS, words, None));
@@ -131,8 +124,8 @@ pub(super) fn check(frame: &Frame, id: &Id, method: &str) -> Result<(), Frame> {
     let Ok(version) = serde_json::from_str::<String>(version) else {
         return invalid(&format!("{META_VERSION} is no string."));
     };
-    if version != VERSION {
-        let data = json!({"supported": [VERSION], "requested": version});
+    if version != MODERN {
+        let data = json!({"supported": [MODERN], "requested": version});
         let words = "Unsupported protocol version";
         return Err(Frame::error(
             Some(id),
@@ -148,28 +141,6 @@ pub(super) fn check(frame: &Frame, id: &Id, method: &str) -> Result<(), Frame> {
         return invalid(&format!("_meta lacks the object {META_CAPABILITIES}."));
     }
     Ok(())
-}
-
-/// Methods that revision 2026-07-28 has done away with, and those of an extension that is not advertised.
-fn is_refused(method: &str) -> bool {
-    matches!(
-        method,
-        "initialize"
-            | "ping"
-            | "logging/setLevel"
-            | "resources/subscribe"
-            | "resources/unsubscribe"
-            | "tasks/get"
-            | "tasks/result"
-            | "tasks/list"
-            | "tasks/cancel"
-            | "tasks/update"
-    )
-}
-
-/// Whether the result of a method may be `input_required` (MCP 2026-07-28, basic/patterns/mrtr).
-pub(super) fn may_ask(method: &str) -> bool {
-    matches!(method, "tools/call" | "prompts/get" | "resources/read")
 }
 
 fn meta<'a>(frame: &'a Frame, name: &str) -> Option<&'a str> {
@@ -203,7 +174,7 @@ pub(super) fn initialize(frame: &Frame, declared: &Capabilities) -> String {
     let unnamed = json!({"name": "mcpipe", "version": env!("CARGO_PKG_VERSION")}).to_string();
     let info = meta(frame, META_CLIENT).filter(|info| Object::read(info).is_some());
     let mut params = Object::default();
-    params.set("protocolVersion", Value::from(LEGACY_VERSION).to_string());
+    params.set("protocolVersion", Value::from(NEWEST_LEGACY).to_string());
     params.set("capabilities", declared.text());
     params.set("clientInfo", info.unwrap_or(&unnamed));
     params.text()
@@ -212,7 +183,7 @@ pub(super) fn initialize(frame: &Frame, declared: &Capabilities) -> String {
 /// A host's request or notification as a legacy remote knows it. A progress token becomes `token`: the host may use
 /// its own again, for the retry of a parked call or while one is parked.
 pub(super) fn downgrade(frame: &Frame, token: Option<&Id>) -> Option<Frame> {
-    let is_retried = frame.method().is_some_and(may_ask);
+    let is_retried = frame.method().is_some_and(may_ask_for_input);
     let mut object = Object::read(frame.text())?;
     object.edit("params", |params| {
         params.edit("_meta", |meta| {
@@ -295,18 +266,6 @@ fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &Server) -> Opti
     Some(Frame::parse(&object.text()).ok()?.with_id(id))
 }
 
-fn is_cacheable(method: &str) -> bool {
-    matches!(
-        method,
-        "server/discover"
-            | "tools/list"
-            | "prompts/list"
-            | "resources/list"
-            | "resources/templates/list"
-            | "resources/read"
-    )
-}
-
 fn hint_cache(result: &mut Object) {
     result.set("ttlMs", "0");
     result.set("cacheScope", r#""private""#);
@@ -338,11 +297,12 @@ fn without_tasks(tools: &str) -> Option<String> {
 }
 
 fn upgrade_error(frame: &Frame, error: &str, id: &Id, method: &str, capabilities: &str) -> Answer {
-    match member_of(error, "code") {
-        Some("-32002") => Answer::Plain(with_code(frame, INVALID_PARAMS).with_id(id)), // MCP 2026-07-28, server/resources
-        Some("-32042") => {
+    let code = member_of(error, "code").and_then(|code| code.parse().ok());
+    match code {
+        Some(RESOURCE_NOT_FOUND) => Answer::Plain(with_code(frame, INVALID_PARAMS).with_id(id)),
+        Some(URL_ELICITATION_REQUIRED) => {
             let visits = visits(error);
-            if visits.is_empty() || !may_ask(method) {
+            if visits.is_empty() || !may_ask_for_input(method) {
                 Answer::Plain(with_code(frame, INTERNAL_ERROR).with_id(id))
             } else if declares(capabilities, "elicitation", Some("url")) {
                 Answer::VisitFirst(visits)

@@ -2,7 +2,7 @@
 
 use super::{State, Translator};
 use crate::era::Action;
-use crate::era::detect;
+use crate::era::protocol::{MODERN, UNSUPPORTED_VERSION};
 use crate::frame::{Frame, Trouble};
 
 impl Translator {
@@ -23,13 +23,16 @@ impl Translator {
     /// that has done more than look is modern, and stays so (MCP 2026-07-28, basic/versioning).
     pub(super) fn begin_again(&mut self, initialize: Frame, actions: &mut Vec<Action>) {
         if self.is_pinned {
-            let data = serde_json::json!({ "supported": [detect::MODERN] });
+            let data = serde_json::json!({ "supported": [MODERN] });
             let words = "This process serves a modern host: it takes no initialize.";
-            actions.extend(
-                initialize
-                    .id()
-                    .map(|id| Action::Reply(Frame::error(Some(id), -32022, words, Some(&data)))),
-            );
+            actions.extend(initialize.id().map(|id| {
+                Action::Reply(Frame::error(
+                    Some(id),
+                    UNSUPPORTED_VERSION,
+                    words,
+                    Some(&data),
+                ))
+            }));
             return;
         }
         // What it still waits for, nobody brings any more.

@@ -12,7 +12,7 @@ use super::opening::Opening;
 use super::{Asking, Found, Protocol, State, Translator, Verdict, begins_legacy, introduction};
 use crate::era::detect::{self, Finding};
 use crate::era::edit::Object;
-use crate::era::vocabulary::META_CAPABILITIES;
+use crate::era::protocol::META_CAPABILITIES;
 use crate::era::{Action, Arrival, ExchangeId, Known, Modern, legacy_host};
 use crate::frame::{Frame, Id, Trouble};
 

@@ -11,7 +11,8 @@ use super::probing::{capabilities, declared};
 use super::{Found, State, Translator, Verdict};
 use crate::era::detect::{self, Evidence, Finding};
 use crate::era::legacy::told;
-use crate::era::{Action, Arrival, ExchangeId, Known, LegacyHost, Modern, is_harmless};
+use crate::era::protocol::is_harmless;
+use crate::era::{Action, Arrival, ExchangeId, Known, LegacyHost, Modern};
 use crate::frame::{Frame, Id, Trouble};
 
 /// What is to be done if the remote is not what it is taken for.

@@ -20,6 +20,7 @@ use std::time::Duration;
 use super::capabilities::Capabilities;
 use super::shape::{self, Server};
 use super::{IDS, RANGE};
+use crate::era::protocol::may_ask_for_input;
 use crate::era::{Action, Arrival, ExchangeId, Legacy, Mint, Transport};
 use crate::frame::{Frame, Id, Outline, Trouble};
 
@@ -341,7 +342,7 @@ impl Session {
                 actions.push(Action::Reply(Frame::result(id, &result)));
             }
             "subscriptions/listen" => self.listen(&frame, id, actions),
-            method if shape::may_ask(method) && is_retry => self.retry(&frame, id, actions),
+            method if may_ask_for_input(method) && is_retry => self.retry(&frame, id, actions),
             _ => self.call(&frame, id, actions),
         }
     }

@@ -15,6 +15,7 @@ use crate::era::edit::Object;
 use crate::era::modern_host::capabilities::declares;
 use crate::era::modern_host::internal;
 use crate::era::modern_host::shape;
+use crate::era::protocol::may_ask_for_input;
 use crate::frame::{Frame, INVALID_PARAMS, Id, METHOD_NOT_FOUND, member_of};
 
 /// How long more questions are waited for before the first is put.
@@ -145,7 +146,7 @@ impl Session {
             .iter()
             .find(|(_, call)| call.exchange.is_some() && call.exchange == self.hearing);
         let may_carry = |call: &Call| {
-            shape::may_ask(&call.method) && call.exchange.is_some() && call.answer.is_none()
+            may_ask_for_input(&call.method) && call.exchange.is_some() && call.answer.is_none()
         };
         if let Some((&number, call)) = here {
             return may_carry(call).then_some(number).into_iter().collect();
