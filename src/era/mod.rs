@@ -9,9 +9,9 @@ mod edit;
 mod extensions;
 mod headers;
 pub mod legacy;
-pub mod legacy_host;
+pub mod legacy_to_modern;
 pub mod modern;
-pub mod modern_host;
+pub mod modern_to_legacy;
 pub(crate) mod protocol;
 mod session;
 mod translator;
@@ -25,9 +25,9 @@ use crate::remote::{Head, Refusal};
 
 pub(crate) use detect::lasts;
 pub use legacy::{Legacy, Transport};
-pub use legacy_host::LegacyHost;
+pub use legacy_to_modern::LegacyToModern;
 pub use modern::Modern;
-pub use modern_host::ModernHost;
+pub use modern_to_legacy::ModernToLegacy;
 pub(crate) use session::is_loss as is_session_loss;
 pub use translator::{Beginning, Known, Protocol, Translator, Verdict};
 

@@ -27,7 +27,9 @@ use super::cache::Cache;
 use super::detect::{self, Finding};
 use super::extensions;
 use super::protocol::NEWEST_LEGACY;
-use super::{Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Transport};
+use super::{
+    Action, Arrival, ExchangeId, Legacy, LegacyToModern, Mint, Modern, ModernToLegacy, Transport,
+};
 use crate::frame::{Frame, Id};
 use comparing::Comparing;
 use opening::Opening;
@@ -151,8 +153,8 @@ enum State {
     Asking(Asking),
     Legacy(Box<Legacy>),
     Modern(Box<Modern>),
-    LegacyHost(Box<LegacyHost>),
-    ModernHost(Box<ModernHost>),
+    LegacyToModern(Box<LegacyToModern>),
+    ModernToLegacy(Box<ModernToLegacy>),
 }
 
 /// What a host says before the remote has answered.
@@ -184,8 +186,8 @@ macro_rules! each {
             State::Fresh | State::Asking(_) => {}
             State::Legacy($one) => $call,
             State::Modern($one) => $call,
-            State::LegacyHost($one) => $call,
-            State::ModernHost($one) => $call,
+            State::LegacyToModern($one) => $call,
+            State::ModernToLegacy($one) => $call,
         }
     };
 }
@@ -272,7 +274,7 @@ impl Translator {
         match &mut self.state {
             State::Fresh => return self.first_words(frame, actions),
             State::Asking(_) => return self.hold(frame, actions),
-            State::Modern(_) | State::ModernHost(_) if begins_legacy(&frame) => {
+            State::Modern(_) | State::ModernToLegacy(_) if begins_legacy(&frame) => {
                 return self.begin_again(frame, actions);
             }
             _ => {}
@@ -352,8 +354,8 @@ impl Translator {
             State::Fresh => {}
             State::Legacy(relay) => relay.woke(token, &mut done),
             State::Modern(relay) => relay.woke(token, &mut done),
-            State::LegacyHost(relay) => relay.woke(token, &mut done),
-            State::ModernHost(relay) => relay.woke(token, &mut done),
+            State::LegacyToModern(relay) => relay.woke(token, &mut done),
+            State::ModernToLegacy(relay) => relay.woke(token, &mut done),
         }
         self.strike_looks(Some(&done));
         self.tell(done, actions);
@@ -393,8 +395,8 @@ impl Translator {
             State::Asking(asking) => asking.held.len(),
             State::Legacy(relay) => relay.waiting(),
             State::Modern(relay) => relay.waiting(),
-            State::LegacyHost(relay) => relay.waiting(),
-            State::ModernHost(relay) => relay.waiting(),
+            State::LegacyToModern(relay) => relay.waiting(),
+            State::ModernToLegacy(relay) => relay.waiting(),
             State::Fresh => 0,
         }
     }
@@ -420,7 +422,7 @@ impl Translator {
                 };
                 // A host that skips the handshake is introduced; the answer to that is nobody's and goes nowhere.
                 let initialize = initialize.unwrap_or_else(introduction);
-                State::LegacyHost(Box::new(LegacyHost::new(
+                State::LegacyToModern(Box::new(LegacyToModern::new(
                     mint,
                     &discover,
                     &self.beginning.server,
@@ -428,7 +430,7 @@ impl Translator {
                     &mut done,
                 )))
             }
-            (_, true) => State::ModernHost(Box::new(ModernHost::new(
+            (_, true) => State::ModernToLegacy(Box::new(ModernToLegacy::new(
                 mint,
                 transport,
                 self.beginning.seed,

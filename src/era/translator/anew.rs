@@ -51,7 +51,7 @@ impl Translator {
         }
         match &mut self.state {
             State::Modern(relay) => relay.abandon(actions),
-            State::ModernHost(relay) => relay.end(actions),
+            State::ModernToLegacy(relay) => relay.end(actions),
             _ => {}
         }
         self.state = State::Fresh;

@@ -84,7 +84,7 @@ fn a_stream_that_does_not_open_leaves_it_at_the_modern_era() {
         let stream = listens(&mut play);
         play.brings(stream, arrival);
         assert_eq!(play.replies().len(), 1);
-        assert!(matches!(play.translator.state, State::LegacyHost(_)));
+        assert!(matches!(play.translator.state, State::LegacyToModern(_)));
         assert_eq!(play.translator.verdict(), Some(Verdict::Modern));
         assert!(!play.translator.is_legacy_untried());
         assert!(play.translator.take_discovered().is_some());
@@ -104,7 +104,7 @@ fn the_time_for_it_ends() {
     play.actions.clear();
     play.translator.woke(token.unwrap(), &mut play.actions);
     assert_eq!(play.replies().len(), 1);
-    assert!(matches!(play.translator.state, State::LegacyHost(_)));
+    assert!(matches!(play.translator.state, State::LegacyToModern(_)));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn trouble_on_the_way_says_nothing_of_the_servers_other_side() {
         let mut play = Play::new(None, &[]);
         let post = tried(&mut play);
         play.brings(post.exchange, arrival);
-        assert!(matches!(play.translator.state, State::LegacyHost(_)));
+        assert!(matches!(play.translator.state, State::LegacyToModern(_)));
         assert_eq!(play.translator.is_legacy_untried(), is_untried);
     }
 }
@@ -148,7 +148,7 @@ fn an_answer_of_another_revision_is_no_session() {
         play.brings(post.exchange, head(Some("s")));
         play.answers(&post, result);
         assert!(
-            matches!(play.translator.state, State::LegacyHost(_)),
+            matches!(play.translator.state, State::LegacyToModern(_)),
             "{result}"
         );
     }

@@ -87,7 +87,7 @@ impl Translator {
         let mut done = Vec::new();
         match &mut self.state {
             State::Legacy(relay) => relay.from_remote(exchange, arrival, &mut done),
-            State::ModernHost(relay) => relay.from_remote(exchange, arrival, &mut done),
+            State::ModernToLegacy(relay) => relay.from_remote(exchange, arrival, &mut done),
             _ => {}
         }
         if is_answer {
@@ -114,10 +114,10 @@ impl Translator {
             answers = told.map(Action::Reply).collect();
         }
         self.tell(done, actions);
-        let is_host_modern = matches!(self.state, State::ModernHost(_));
+        let is_host_modern = matches!(self.state, State::ModernToLegacy(_));
         match &mut self.state {
             State::Legacy(relay) => relay.abandon(actions),
-            State::ModernHost(relay) => relay.end(actions),
+            State::ModernToLegacy(relay) => relay.end(actions),
             _ => {}
         }
         self.state = State::Fresh;
@@ -143,7 +143,7 @@ impl Translator {
                 let asked = relay.all_that_is_asked(exchange)?;
                 (asked.method() == Some("initialize")).then(|| [asked.clone()].into())
             }
-            State::ModernHost(relay) => relay.all_that_waits(exchange),
+            State::ModernToLegacy(relay) => relay.all_that_waits(exchange),
             _ => None,
         }
     }

@@ -13,7 +13,7 @@ use super::{Asking, Found, Protocol, State, Translator, Verdict, begins_legacy, 
 use crate::era::detect::{self, Finding};
 use crate::era::edit::Object;
 use crate::era::protocol::META_CAPABILITIES;
-use crate::era::{Action, Arrival, ExchangeId, Known, Modern, legacy_host};
+use crate::era::{Action, Arrival, ExchangeId, Known, Modern, legacy_to_modern};
 use crate::frame::{Frame, Id, Trouble};
 
 /// How long the question may take before the handshake is tried instead.
@@ -359,9 +359,9 @@ impl Translator {
 /// The `_meta` of a legacy host, or of one that skips the handshake.
 pub(super) fn declared(first: &Frame) -> Object {
     if first.method() == Some("initialize") {
-        legacy_host::declared(first)
+        legacy_to_modern::declared(first)
     } else {
-        legacy_host::declared(&introduction())
+        legacy_to_modern::declared(&introduction())
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Found, State, Translator, Verdict};
 use crate::era::detect::{self, Evidence, Finding};
 use crate::era::legacy::told;
 use crate::era::protocol::is_harmless;
-use crate::era::{Action, Arrival, ExchangeId, Known, LegacyHost, Modern};
+use crate::era::{Action, Arrival, ExchangeId, Known, LegacyToModern, Modern};
 use crate::frame::{Frame, Id, Trouble};
 
 /// What is to be done if the remote is not what it is taken for.
@@ -67,8 +67,8 @@ impl Translator {
         self.serving = self.made;
         let mut done = Vec::new();
         let called = &self.beginning.server;
-        let relay = LegacyHost::new(mint, &known.discover, called, first.clone(), &mut done);
-        self.state = State::LegacyHost(Box::new(relay));
+        let relay = LegacyToModern::new(mint, &known.discover, called, first.clone(), &mut done);
+        self.state = State::LegacyToModern(Box::new(relay));
         self.wakes.note(self.serving, &mut done);
         actions.extend(done);
         self.trial = Some(Trial {
@@ -97,8 +97,8 @@ impl Translator {
             State::Fresh | State::Asking(_) => {}
             State::Legacy(relay) => relay.from_host(frame, &mut done),
             State::Modern(relay) => relay.from_host(frame, &mut done),
-            State::LegacyHost(relay) => relay.from_host(frame, &mut done),
-            State::ModernHost(relay) => relay.from_host(frame, &mut done),
+            State::LegacyToModern(relay) => relay.from_host(frame, &mut done),
+            State::ModernToLegacy(relay) => relay.from_host(frame, &mut done),
         }
         self.tell(done, actions);
     }
@@ -132,7 +132,7 @@ impl Translator {
         let mut done = Vec::new();
         match &mut self.state {
             State::Modern(relay) => relay.from_remote(exchange, arrival, &mut done),
-            State::LegacyHost(relay) => relay.from_remote(exchange, arrival, &mut done),
+            State::LegacyToModern(relay) => relay.from_remote(exchange, arrival, &mut done),
             _ => {}
         }
         match evidence {
@@ -208,7 +208,7 @@ impl Translator {
         let is_host_modern = matches!(self.state, State::Modern(_));
         match &mut self.state {
             State::Modern(relay) => relay.abandon(actions),
-            State::LegacyHost(relay) => relay.abandon(actions),
+            State::LegacyToModern(relay) => relay.abandon(actions),
             _ => {}
         }
         self.opening = Some(Opening::asked(Some(Verdict::Legacy), true));

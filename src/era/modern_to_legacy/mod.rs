@@ -35,7 +35,7 @@ const IDS: u64 = 1 << 39;
 
 /// The translator.
 #[derive(Debug)]
-pub struct ModernHost {
+pub struct ModernToLegacy {
     /// Where exchange ids begin.
     base: u64,
     transport: Transport,
@@ -50,7 +50,7 @@ pub struct ModernHost {
     opened: u64,
 }
 
-impl ModernHost {
+impl ModernToLegacy {
     /// `seed` is 32 random bytes from which unguessable handles are made.
     pub fn new(mint: Mint, transport: Transport, seed: [u8; 32]) -> Self {
         let base = mint.0;

@@ -1,16 +1,16 @@
 //! Both halves: what is posted, and what the host is told.
 
-use super::LegacyHost;
+use super::LegacyToModern;
 use crate::era::{Action, Arrival, Mint, Post};
 use crate::frame::Frame;
 
 const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true}},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"}}}"#;
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"elicitation":{}},"clientInfo":{"name":"h","version":"1"}}}"#;
 
-fn begin() -> LegacyHost {
+fn begin() -> LegacyToModern {
     let mut actions = Vec::new();
     let initialize = Frame::parse(INITIALIZE).unwrap();
-    let host = LegacyHost::new(Mint::default(), DISCOVERED, "x", initialize, &mut actions);
+    let host = LegacyToModern::new(Mint::default(), DISCOVERED, "x", initialize, &mut actions);
     assert_eq!(
         replies(&actions),
         [
@@ -20,13 +20,13 @@ fn begin() -> LegacyHost {
     host
 }
 
-fn said(host: &mut LegacyHost, text: &str) -> Vec<Action> {
+fn said(host: &mut LegacyToModern, text: &str) -> Vec<Action> {
     let mut actions = Vec::new();
     host.from_host(Frame::parse(text).unwrap(), &mut actions);
     actions
 }
 
-fn came(host: &mut LegacyHost, post: &Post, rest: &str) -> Vec<Action> {
+fn came(host: &mut LegacyToModern, post: &Post, rest: &str) -> Vec<Action> {
     let mut actions = Vec::new();
     let id = post.frame.id().unwrap();
     let frame = Frame::parse(&format!(r#"{{"jsonrpc":"2.0","id":{id},{rest}}}"#)).unwrap();

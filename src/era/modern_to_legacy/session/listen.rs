@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{Due, Errand, Session};
 use crate::era::edit::Object;
-use crate::era::modern_host::shape::{self, Server};
+use crate::era::modern_to_legacy::shape::{self, Server};
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, INVALID_PARAMS, Id, Outline};
 
@@ -209,7 +209,7 @@ impl Session {
     }
 
     #[cfg(test)]
-    pub(in crate::era::modern_host) fn stream_exchange(&self) -> Option<ExchangeId> {
+    pub(in crate::era::modern_to_legacy) fn stream_exchange(&self) -> Option<ExchangeId> {
         self.subscriptions.stream
     }
 

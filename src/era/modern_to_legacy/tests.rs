@@ -19,7 +19,7 @@ const SERVER: &str = r#"{"protocolVersion":"2025-11-25","serverInfo":{"name":"s"
 
 /// A translator and what it has asked for.
 struct Rig {
-    host: ModernHost,
+    host: ModernToLegacy,
     actions: Vec<Action>,
 }
 
@@ -29,7 +29,7 @@ type Posted = (ExchangeId, Value);
 impl Rig {
     fn new() -> Self {
         Self {
-            host: ModernHost::new(Mint::default(), Transport::HttpOnly, [1; 32]),
+            host: ModernToLegacy::new(Mint::default(), Transport::HttpOnly, [1; 32]),
             actions: Vec::new(),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Call, Due, Session};
 use crate::era::Action;
-use crate::era::modern_host::shape;
+use crate::era::modern_to_legacy::shape;
 use crate::frame::Frame;
 
 /// How long an answer waits for what was said before it on another connection.

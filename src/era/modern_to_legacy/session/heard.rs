@@ -3,7 +3,7 @@
 use super::park::Due;
 use super::{Call, Errand, Handshake, OPENING_PATIENCE, OUR_PATIENCE, Session};
 use crate::era::Action;
-use crate::era::modern_host::shape::{self, Answer, Server};
+use crate::era::modern_to_legacy::shape::{self, Answer, Server};
 use crate::frame::{Frame, Id, Outline};
 
 impl Session {

@@ -28,12 +28,12 @@ use opening::{Host, Remote};
 
 /// The translator.
 #[derive(Debug)]
-pub struct LegacyHost {
+pub struct LegacyToModern {
     between: Between,
     inner: Modern,
 }
 
-impl LegacyHost {
+impl LegacyToModern {
     /// `discover` is the remote's `DiscoverResult` as JSON text, `called` what to call a remote that does not give its
     /// name, `initialize` the host's request, which it answers at once.
     pub fn new(

@@ -12,9 +12,9 @@ use sha2::{Digest, Sha256};
 use super::{Call, Session};
 use crate::era::Action;
 use crate::era::edit::Object;
-use crate::era::modern_host::capabilities::declares;
-use crate::era::modern_host::internal;
-use crate::era::modern_host::shape;
+use crate::era::modern_to_legacy::capabilities::declares;
+use crate::era::modern_to_legacy::internal;
+use crate::era::modern_to_legacy::shape;
 use crate::era::protocol::may_ask_for_input;
 use crate::frame::{Frame, INVALID_PARAMS, Id, METHOD_NOT_FOUND, member_of};
 
@@ -228,7 +228,7 @@ impl Session {
     }
 
     /// Whether a call waits here under this handle.
-    pub(in crate::era::modern_host) fn has_parked(&self, handle: &str) -> bool {
+    pub(in crate::era::modern_to_legacy) fn has_parked(&self, handle: &str) -> bool {
         self.parked.contains_key(handle)
     }
 
