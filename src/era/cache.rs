@@ -124,7 +124,7 @@ impl Cache {
         for action in actions {
             match action {
                 Action::Reply(frame) => self.told(frame),
-                Action::Forget(id) => self.open.retain(|open| open.id != *id),
+                Action::Cancelled(id) => self.open.retain(|open| open.id != *id),
                 Action::Post(post) => self.posted(post),
                 _ => {}
             }

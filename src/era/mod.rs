@@ -41,16 +41,16 @@ pub enum Action {
     /// Tell the host.
     Reply(Frame),
     /// The host has cancelled this request: it is owed nothing any more (MCP 2026-07-28, basic/patterns/cancellation).
-    Forget(Id),
+    Cancelled(Id),
     /// Post a frame.
     Post(Post),
     /// Open a stream that stands as long as the session.
     Listen(Listen),
     /// Drop an exchange: its stream is closed and nothing more is heard of it.
     Close(ExchangeId),
-    /// Call [`woke`](Modern::woke) with this token after this time. A token may be asked for again before it is due;
-    /// each asking is answered.
-    Wake {
+    /// Call [`timer_fired`](Modern::timer_fired) with this token after this time. A token may be asked for again before
+    /// it is due; each asking is answered.
+    SetTimer {
         /// From now.
         after: Duration,
         /// Chosen by who asks.

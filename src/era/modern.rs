@@ -210,10 +210,10 @@ impl Modern {
         }
     }
 
-    /// A time asked for with [`Action::Wake`] is over.
-    pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+    /// A time asked for with [`Action::SetTimer`] is over.
+    pub fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
         self.ask_again(token, actions);
-        self.listen_woke(token, actions);
+        self.listen_timer_fired(token, actions);
     }
 
     /// Requests of the host that are with nobody at the moment.
@@ -325,12 +325,12 @@ impl Modern {
             Open::Listen(_) => false,
         };
         if self.forget_waiting(id) {
-            return actions.push(Action::Forget(id.clone()));
+            return actions.push(Action::Cancelled(id.clone()));
         }
         let found = self.open.iter().find(|(_, open)| is_it(open));
         if let Some(exchange) = found.map(|(exchange, _)| *exchange) {
             self.open.remove(&exchange);
-            actions.push(Action::Forget(id.clone()));
+            actions.push(Action::Cancelled(id.clone()));
             actions.push(Action::Close(exchange));
         }
     }

@@ -17,8 +17,8 @@ mod probing_tests;
 mod replaced_tests;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod trial;
-mod wakes;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -34,8 +34,8 @@ use crate::frame::{Frame, Id};
 use comparing::Comparing;
 use opening::Opening;
 use probing::Probe;
+use timers::Timers;
 use trial::Trial;
-use wakes::Wakes;
 
 /// Which era to speak with the remote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,7 +124,7 @@ pub struct Translator {
     made: u64,
     /// Which of them serves the host.
     serving: u64,
-    wakes: Wakes,
+    timers: Timers,
     /// A modern host's looks around that are not answered, and whether looking is all it has done.
     looks: Vec<Id>,
     is_pinned: bool,
@@ -204,7 +204,7 @@ impl Translator {
             found: None,
             made: 0,
             serving: 0,
-            wakes: Wakes::default(),
+            timers: Timers::default(),
             looks: Vec::new(),
             is_pinned: false,
             opening: None,
@@ -335,15 +335,15 @@ impl Translator {
         self.tell(done, actions);
     }
 
-    /// A time asked for with [`Action::Wake`] is over.
-    pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
-        let Some((relay, token)) = self.wakes.take(token) else {
+    /// A time asked for with [`Action::SetTimer`] is over.
+    pub fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+        let Some((relay, token)) = self.timers.take(token) else {
             return;
         };
         let mut done = Vec::new();
         if let Some(probe) = self.probe.as_mut().filter(|probe| probe.made == relay) {
-            probe.woke(token, &mut done);
-            self.wakes.note(relay, &mut done);
+            probe.timer_fired(token, &mut done);
+            self.timers.note(relay, &mut done);
             return actions.extend(done);
         }
         if relay != self.serving {
@@ -352,10 +352,10 @@ impl Translator {
         match &mut self.state {
             State::Asking(_) => return self.comparing_is_over(actions),
             State::Fresh => {}
-            State::Legacy(relay) => relay.woke(token, &mut done),
-            State::Modern(relay) => relay.woke(token, &mut done),
-            State::LegacyToModern(relay) => relay.woke(token, &mut done),
-            State::ModernToLegacy(relay) => relay.woke(token, &mut done),
+            State::Legacy(relay) => relay.timer_fired(token, &mut done),
+            State::Modern(relay) => relay.timer_fired(token, &mut done),
+            State::LegacyToModern(relay) => relay.timer_fired(token, &mut done),
+            State::ModernToLegacy(relay) => relay.timer_fired(token, &mut done),
         }
         self.strike_looks(Some(&done));
         self.tell(done, actions);
@@ -437,7 +437,7 @@ impl Translator {
             ))),
             (_, false) => State::Legacy(Box::new(Legacy::minting(transport, mint))),
         };
-        self.wakes.note(self.serving, &mut done);
+        self.timers.note(self.serving, &mut done);
         actions.extend(done);
         for frame in held {
             self.from_host(frame, actions);

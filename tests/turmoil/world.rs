@@ -63,7 +63,7 @@ pub(super) struct World {
     rounds: Vec<(u64, String)>,
     posts: BTreeMap<ExchangeId, Post>,
     streams: BTreeSet<ExchangeId>,
-    wakes: Vec<u64>,
+    timers: Vec<u64>,
     /// What has become of each call, by its number, posting by posting.
     fates: BTreeMap<u64, Vec<(ExchangeId, Fate)>>,
     now: Duration,
@@ -87,7 +87,7 @@ impl World {
             rounds: Vec::new(),
             posts: BTreeMap::new(),
             streams: BTreeSet::new(),
-            wakes: Vec::new(),
+            timers: Vec::new(),
             fates: BTreeMap::new(),
             now: Duration::ZERO,
             name: 0,
@@ -316,14 +316,14 @@ impl World {
     }
 
     pub(super) fn wake(&mut self, which: u8) {
-        if self.wakes.is_empty() {
+        if self.timers.is_empty() {
             return;
         }
-        let at = usize::from(which) % self.wakes.len();
-        let token = self.wakes.remove(at);
+        let at = usize::from(which) % self.timers.len();
+        let token = self.timers.remove(at);
         self.log.push(format!("wake {token}"));
         let mut actions = Vec::new();
-        self.translator.woke(token, &mut actions);
+        self.translator.timer_fired(token, &mut actions);
         self.act(actions);
     }
 
@@ -346,7 +346,7 @@ impl World {
             self.log.push(format!("  {action:?}"));
             match action {
                 Action::Reply(frame) => self.told(&frame),
-                Action::Forget(id) => {
+                Action::Cancelled(id) => {
                     let id = id.text();
                     let Some(owed) = self.owed.remove(id) else {
                         continue;
@@ -373,7 +373,7 @@ impl World {
                     }
                     self.streams.remove(&exchange);
                 }
-                Action::Wake { token, .. } => self.wakes.push(token),
+                Action::SetTimer { token, .. } => self.timers.push(token),
                 Action::EndSession(_) => {}
             }
         }
@@ -500,7 +500,7 @@ impl World {
                 self.bring(stream, Arrival::Failed(Trouble::new("refused", "x")));
             } else if !self.questions.is_empty() && !self.is_gone {
                 self.answer(0, 0);
-            } else if !self.wakes.is_empty() {
+            } else if !self.timers.is_empty() {
                 self.wake(0);
             } else {
                 return;

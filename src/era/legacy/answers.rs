@@ -257,7 +257,7 @@ impl Legacy {
         if stream.token.is_none() {
             let token = self.mint.number();
             self.sse.stream.token = Some(token);
-            actions.push(Action::Wake {
+            actions.push(Action::SetTimer {
                 after: UNCLEAR,
                 token,
                 is_retry: false,
@@ -265,8 +265,8 @@ impl Legacy {
         }
     }
 
-    /// A time asked for with [`Action::Wake`] is over.
-    pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+    /// A time asked for with [`Action::SetTimer`] is over.
+    pub fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
         if self.sse.stream.token == Some(token) {
             self.decide_strays(actions);
         }

@@ -345,7 +345,7 @@ impl Legacy {
         if let Some(at) = self.waiting.iter().position(is_it) {
             // The remote knows nothing of it, or has lost it with the session.
             self.waiting.remove(at);
-            actions.push(Action::Forget(id));
+            actions.push(Action::Cancelled(id));
             return;
         }
         let Some((exchange, pending)) = self
@@ -361,7 +361,7 @@ impl Legacy {
         pending.is_owed = false;
         let exchange = *exchange;
         self.sse.stream.given_up(&id);
-        actions.push(Action::Forget(id));
+        actions.push(Action::Cancelled(id));
         self.post(notice, Role::Cancel(exchange), actions);
     }
 

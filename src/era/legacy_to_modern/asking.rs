@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::calls::State;
 use super::opening::string;
 use super::shape::{array, present};
-use super::{Between, Due};
+use super::{Between, Timer};
 use crate::era::edit::Object;
 use crate::era::protocol::NEWEST_LEGACY;
 use crate::frame::{Frame, Id, Outline, Trouble};
@@ -82,7 +82,7 @@ impl Between {
             questions,
             state,
         });
-        self.wake(HUMAN_PACE, Due::Unanswered(number, round));
+        self.set_timer(HUMAN_PACE, Timer::Unanswered(number, round));
         for frame in frames {
             if self.is_ready {
                 self.down(frame);

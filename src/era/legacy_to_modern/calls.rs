@@ -7,7 +7,7 @@ use super::listen::Listening;
 use super::opening::{Host, Remote, string};
 use super::shape::{self, Kind};
 use super::tasks::Task;
-use super::{Between, Due, Role};
+use super::{Between, Role, Timer};
 use crate::era::edit::Object;
 use crate::era::protocol::{LEVELS, may_ask_for_input};
 use crate::frame::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Outline, Trouble};
@@ -198,7 +198,7 @@ impl Between {
     /// The host has changed its mind (MCP 2026-07-28, basic/patterns/cancellation).
     fn cancel(&mut self, id: &Id) {
         if self.forget_subscriber(id) {
-            return self.forget(id);
+            return self.cancelled(id);
         }
         let found = self.calls.iter().find(|(_, call)| call.id == *id);
         let Some(number) = found.map(|(number, _)| *number) else {
@@ -207,7 +207,7 @@ impl Between {
         if let Some(call) = self.calls.remove(&number) {
             self.stop(call, "The request has been cancelled.");
         }
-        self.forget(id);
+        self.cancelled(id);
     }
 
     /// Takes back whatever is under way for a call.
@@ -313,7 +313,7 @@ impl Between {
                 if let Some(call) = self.calls.get_mut(&number) {
                     call.state = State::Pausing;
                 }
-                self.wake(PAUSE, Due::Resume(number, state));
+                self.set_timer(PAUSE, Timer::Resume(number, state));
             }
             state => self.ask(number, &asked, state),
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::calls::rebuilt;
 use super::opening::string;
 use super::shape::array;
-use super::{Between, Due, Role};
+use super::{Between, Role, Timer};
 use crate::era::edit::Object;
 use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble, member_of};
@@ -128,7 +128,7 @@ impl Between {
             uri,
             listen: listen.clone(),
         });
-        self.wake(ACKNOWLEDGED_WITHIN, Due::Unacknowledged(listen));
+        self.set_timer(ACKNOWLEDGED_WITHIN, Timer::Unacknowledged(listen));
     }
 
     pub(super) fn unsubscribe(&mut self, frame: &Frame, id: &Id) {
@@ -311,7 +311,7 @@ impl Between {
             let doubled = 1_u32 << self.listening.losses.min(6);
             self.listening.losses += 1;
             self.listening.is_pausing = true;
-            self.wake((FIRST_PAUSE * doubled).min(LONGEST_PAUSE), Due::Relisten);
+            self.set_timer((FIRST_PAUSE * doubled).min(LONGEST_PAUSE), Timer::Relisten);
         }
     }
 

@@ -73,14 +73,14 @@ impl LegacyToModern {
         self.settle(done, actions);
     }
 
-    /// A time asked for with [`Action::Wake`] is over.
-    pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+    /// A time asked for with [`Action::SetTimer`] is over.
+    pub fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
         // Odd ones are ours, even ones the relay's.
         if token & 1 == 1 {
-            self.between.woke(token >> 1);
+            self.between.timer_fired(token >> 1);
         } else {
-            self.inner.woke(token >> 1, &mut done);
+            self.inner.timer_fired(token >> 1, &mut done);
         }
         self.settle(done, actions);
     }
@@ -127,12 +127,12 @@ impl LegacyToModern {
                 match action {
                     Action::Reply(frame) => self.between.remote_says(&frame),
                     // It forgets requests of ours, which no host has ever heard of.
-                    Action::Forget(_) => {}
-                    Action::Wake {
+                    Action::Cancelled(_) => {}
+                    Action::SetTimer {
                         after,
                         token,
                         is_retry,
-                    } => actions.push(Action::Wake {
+                    } => actions.push(Action::SetTimer {
                         after,
                         token: token << 1,
                         is_retry,
@@ -151,8 +151,8 @@ impl LegacyToModern {
                     }
                     Said::Up(frame) => self.inner.from_host(frame, &mut done),
                     Said::Down(frame) => actions.push(Action::Reply(frame)),
-                    Said::Forget(id) => actions.push(Action::Forget(id)),
-                    Said::Wake(after, token, is_retry) => actions.push(Action::Wake {
+                    Said::Cancelled(id) => actions.push(Action::Cancelled(id)),
+                    Said::SetTimer(after, token, is_retry) => actions.push(Action::SetTimer {
                         after,
                         token: (token << 1) | 1,
                         is_retry,
@@ -182,7 +182,7 @@ struct Between {
     /// Questions for a host that is not ready for them (MCP 2025-11-25, basic/lifecycle).
     early: Vec<Frame>,
     listening: Listening,
-    due: HashMap<u64, Due>,
+    timers: HashMap<u64, Timer>,
     is_ready: bool,
     is_host_gone: bool,
     count: u64,
@@ -211,14 +211,14 @@ enum Said {
     /// To the host.
     Down(Frame),
     /// The host's request of that id is owed nothing.
-    Forget(Id),
+    Cancelled(Id),
     /// When, whose, and whether it is to try again.
-    Wake(Duration, u64, bool),
+    SetTimer(Duration, u64, bool),
 }
 
 /// What is to be done when a time is over.
 #[derive(Debug)]
-enum Due {
+enum Timer {
     /// Send a call's next round, with the state of this one.
     Resume(u64, String),
     /// See whether that round of that call has been answered.
@@ -242,7 +242,7 @@ impl Between {
             questions: HashMap::new(),
             early: Vec::new(),
             listening: Listening::default(),
-            due: HashMap::new(),
+            timers: HashMap::new(),
             is_ready: false,
             is_host_gone: false,
             count: 0,
@@ -270,13 +270,13 @@ impl Between {
         }
     }
 
-    fn woke(&mut self, token: u64) {
-        match self.due.remove(&token) {
-            Some(Due::Resume(call, state)) => self.send(call, None, Some(&state)),
-            Some(Due::Unanswered(call, round)) => self.unanswered(call, round),
-            Some(Due::Poll(call)) => self.poll(call),
-            Some(Due::Relisten) => self.relisten(),
-            Some(Due::Unacknowledged(listen)) => self.unacknowledged(&listen),
+    fn timer_fired(&mut self, token: u64) {
+        match self.timers.remove(&token) {
+            Some(Timer::Resume(call, state)) => self.send(call, None, Some(&state)),
+            Some(Timer::Unanswered(call, round)) => self.unanswered(call, round),
+            Some(Timer::Poll(call)) => self.poll(call),
+            Some(Timer::Relisten) => self.relisten(),
+            Some(Timer::Unacknowledged(listen)) => self.unacknowledged(&listen),
             None => {}
         }
     }
@@ -332,14 +332,14 @@ impl Between {
         self.said.push(Said::Down(frame));
     }
 
-    fn forget(&mut self, id: &Id) {
-        self.said.push(Said::Forget(id.clone()));
+    fn cancelled(&mut self, id: &Id) {
+        self.said.push(Said::Cancelled(id.clone()));
     }
 
-    fn wake(&mut self, after: Duration, due: Due) {
+    fn set_timer(&mut self, after: Duration, timer: Timer) {
         let token = self.number();
-        let is_retry = matches!(due, Due::Resume(..) | Due::Poll(_) | Due::Relisten);
-        self.due.insert(token, due);
-        self.said.push(Said::Wake(after, token, is_retry));
+        let is_retry = matches!(timer, Timer::Resume(..) | Timer::Poll(_) | Timer::Relisten);
+        self.timers.insert(token, timer);
+        self.said.push(Said::SetTimer(after, token, is_retry));
     }
 }

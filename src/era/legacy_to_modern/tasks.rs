@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::calls::State;
 use super::opening::string;
 use super::shape::present;
-use super::{Between, Due, Role};
+use super::{Between, Role, Timer};
 use crate::era::edit::Object;
 use crate::frame::{Frame, INTERNAL_ERROR, Trouble};
 
@@ -54,7 +54,7 @@ impl Between {
         };
         call.state = State::Pausing;
         let pace = call.task.as_ref().map(|task| task.pace);
-        self.wake(pace.unwrap_or_default(), Due::Poll(number));
+        self.set_timer(pace.unwrap_or_default(), Timer::Poll(number));
     }
 
     pub(super) fn poll(&mut self, number: u64) {

@@ -48,9 +48,9 @@ impl Talk {
         self.said()
     }
 
-    pub(super) fn woke(&mut self, said: &str) -> Vec<String> {
+    pub(super) fn timer_fired(&mut self, said: &str) -> Vec<String> {
         let token = said.rsplit(' ').next().unwrap();
-        self.between.woke(token.parse().unwrap());
+        self.between.timer_fired(token.parse().unwrap());
         self.said()
     }
 
@@ -68,8 +68,8 @@ impl Talk {
                     format!("up {}", shown(text))
                 }
                 Said::Down(frame) => format!("down {}", shown(frame.text())),
-                Said::Forget(id) => format!("forget {id}"),
-                Said::Wake(after, token, _) => format!("wake {} {token}", after.as_millis()),
+                Said::Cancelled(id) => format!("forget {id}"),
+                Said::SetTimer(after, token, _) => format!("wake {} {token}", after.as_millis()),
             })
             .collect()
     }
@@ -320,7 +320,7 @@ fn a_round_that_asks_nothing_is_sent_again_soon_and_not_for_ever() {
             said.len() == 1 && said[0].starts_with("wake 250 "),
             "{said:?}"
         );
-        let said = talk.woke(&said[0]);
+        let said = talk.timer_fired(&said[0]);
         assert!(
             said[0].contains(r#""params":{"name":"t","requestState":"S","_meta""#),
             "{said:?}"
@@ -392,7 +392,7 @@ fn nobody_answers_and_the_call_does_not_hang() {
     let mut talk = Talk::calling();
     let up = sent(&mut talk, 1);
     let asked = talk.remote(&asks(&up, FORM, ""));
-    let said = talk.woke(&asked[0]);
+    let said = talk.timer_fired(&asked[0]);
     assert!(said[0].contains("notifications/cancelled") && said[1].contains("unanswered"));
     let up = sent(&mut talk, 2);
     talk.remote(&asks(&up, FORM, ""));

@@ -112,9 +112,9 @@ fn cancelling_and_leaving_close_exchanges_and_post_nothing() {
     );
     assert!(posts(&actions).is_empty());
     assert!(
-        matches!(&actions[..], [Action::Close(closed), Action::Forget(id)]
+        matches!(&actions[..], [Action::Close(closed), Action::Cancelled(id)]
             if *closed == call.exchange && id.text() == "1")
-            || matches!(&actions[..], [Action::Forget(id), Action::Close(closed)]
+            || matches!(&actions[..], [Action::Cancelled(id), Action::Close(closed)]
             if *closed == call.exchange && id.text() == "1"),
         "{actions:?}"
     );
@@ -149,11 +149,11 @@ fn a_list_that_was_lost_is_asked_for_again_unseen() {
     let first = posts(&said(&mut host, list))[0].clone();
     let mut actions = Vec::new();
     host.from_remote(first.exchange, Arrival::Ended, &mut actions);
-    let [Action::Wake { token, .. }] = actions[..] else {
+    let [Action::SetTimer { token, .. }] = actions[..] else {
         panic!("{actions:?}")
     };
     actions.clear();
-    host.woke(token, &mut actions);
+    host.timer_fired(token, &mut actions);
     let again = posts(&actions)[0].clone();
     assert_ne!(again.frame.id(), first.frame.id());
     let actions = came(&mut host, &again, r#""result":{"tools":[]}"#);

@@ -66,7 +66,7 @@ impl Modern {
         tracing::debug!(method, ?after, why = trouble.message, "asking again");
         let token = self.mint.number();
         self.waiting.insert(token, waiting);
-        actions.push(Action::Wake {
+        actions.push(Action::SetTimer {
             after,
             token,
             is_retry: true,

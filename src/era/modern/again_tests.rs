@@ -24,13 +24,13 @@ fn a_harmless_request_that_was_lost_is_a_new_request_a_few_times() {
                 );
                 assert_eq!(play.modern.waiting(), 1);
                 let token = play.token();
-                let again = play.wakes(token).posted();
+                let again = play.fires(token).posted();
                 let id = again.frame.id().unwrap().text().to_owned();
                 assert!(!ids.contains(&id), "{id} of {ids:?}");
                 assert_eq!(again.frame.method(), Some(method));
                 ids.push(id);
                 exchange = again.exchange;
-                assert!(play.wakes(token).did().is_empty());
+                assert!(play.fires(token).did().is_empty());
             }
             assert!(play.brings(exchange, lost()).trouble()["retryable"] == true);
         }
@@ -50,7 +50,7 @@ fn what_is_asked_again_is_answered_under_the_hosts_id_and_its_progress_only_grow
     assert_eq!(play.says(exchange, &progress(0.5)).did(), [progress(0.5)]);
     play.brings(exchange, Arrival::Ended);
     let token = play.token();
-    let again = play.wakes(token).posted();
+    let again = play.fires(token).posted();
     assert!(play.says(again.exchange, &progress(0.25)).did().is_empty());
     assert!(play.says(again.exchange, &progress(0.5)).did().is_empty());
     assert_eq!(
@@ -72,7 +72,7 @@ fn what_waits_to_be_asked_again_can_be_cancelled_and_a_persons_answers_are_not_s
     let token = play.token();
     play.host(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#);
     assert_eq!(play.did(), ["forget 1"]);
-    assert!(play.wakes(token).did().is_empty());
+    assert!(play.fires(token).did().is_empty());
 
     let round = r#""name":"p","inputResponses":{"k":{}},"requestState":"s""#;
     let exchange = play.calls("prompts/get", round);

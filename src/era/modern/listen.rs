@@ -113,7 +113,7 @@ impl Modern {
         }
     }
 
-    pub(super) fn listen_woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+    pub(super) fn listen_timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
         let is_steady = |listening: &&mut Listening| listening.steady == Some(token);
         if let Some(listening) = self.listens.0.values_mut().find(is_steady) {
             listening.losses = 0;
@@ -143,7 +143,7 @@ impl Modern {
         let Some(key) = found.map(|(key, _)| *key) else {
             return false;
         };
-        actions.push(Action::Forget(id.clone()));
+        actions.push(Action::Cancelled(id.clone()));
         self.drop_listen(key, actions);
         true
     }
@@ -153,7 +153,7 @@ impl Modern {
         let keys: Vec<u64> = self.listens.0.keys().copied().collect();
         for key in keys {
             if let Some(listening) = self.drop_listen(key, actions) {
-                actions.push(Action::Forget(listening.own));
+                actions.push(Action::Cancelled(listening.own));
             }
         }
     }
@@ -165,7 +165,7 @@ impl Modern {
             let params = format!(r#"{{"requestId":{own},"reason":{}}}"#, Value::from(reason));
             let notice = Frame::notification("notifications/cancelled", Some(&params));
             actions.push(Action::Reply(notice));
-            actions.push(Action::Forget(own));
+            actions.push(Action::Cancelled(own));
         }
     }
 
@@ -209,7 +209,7 @@ impl Modern {
             });
         });
         actions.push(Action::Reply(frame));
-        actions.push(Action::Forget(listening.own));
+        actions.push(Action::Cancelled(listening.own));
     }
 
     fn acknowledged(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
@@ -233,7 +233,7 @@ impl Modern {
         let notices = listening.synthetic();
         let token = self.mint.number();
         listening.steady = Some(token);
-        actions.push(Action::Wake {
+        actions.push(Action::SetTimer {
             after: STEADY,
             token,
             is_retry: false,
@@ -314,7 +314,7 @@ impl Modern {
             why = trouble.message,
             "a subscription lost its stream"
         );
-        actions.push(Action::Wake {
+        actions.push(Action::SetTimer {
             after,
             token: key,
             is_retry: true,

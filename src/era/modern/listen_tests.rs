@@ -14,8 +14,8 @@ fn a_lost_subscription_is_opened_again_unseen_and_makes_up_for_what_was_missed()
     play.brings(first, Arrival::Ended);
     assert_eq!(play.did(), ["wake 1s"]);
     let token = play.token();
-    let again = play.wakes(token).posted();
-    assert!(play.wakes(token).did().is_empty(), "one stream at a time");
+    let again = play.fires(token).posted();
+    assert!(play.fires(token).did().is_empty(), "one stream at a time");
     let id = again.frame.id().unwrap().text().to_owned();
     assert_ne!(id, r#""l""#);
     assert_eq!(again.frame.text().replace(&id, r#""l""#), listen());
@@ -57,15 +57,15 @@ fn losses_in_a_row_are_waited_out_longer_until_a_stream_stands() {
         play.brings(exchange, Arrival::Failed(Trouble::new("unreachable", "x")));
         assert_eq!(play.did(), [format!("wake {wait}")]);
         let token = play.token();
-        exchange = play.wakes(token).posted().exchange;
+        exchange = play.fires(token).posted().exchange;
     }
     play.says(exchange, ACK);
     let steady = play.token();
-    assert!(play.wakes(steady).did().is_empty());
+    assert!(play.fires(steady).did().is_empty());
     assert_eq!(play.brings(exchange, Arrival::Ended).did(), ["wake 1s"]);
     // Retry-After is heeded.
     let token = play.token();
-    let exchange = play.wakes(token).posted().exchange;
+    let exchange = play.fires(token).posted().exchange;
     let refusal = Refusal {
         status: 503,
         retry_after: Some(Duration::from_secs(90)),
@@ -186,5 +186,5 @@ fn subscriptions_end_when_the_host_wants_or_is_gone() {
     let token = play.token();
     play.host(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"l"}}"#);
     assert_eq!(play.did(), ["forget \"l\""]);
-    assert!(play.wakes(token).did().is_empty());
+    assert!(play.fires(token).did().is_empty());
 }

@@ -49,9 +49,9 @@ impl Play {
         self.brings(exchange, Arrival::Refused(refusal))
     }
 
-    pub(super) fn wakes(&mut self, token: u64) -> &mut Self {
+    pub(super) fn fires(&mut self, token: u64) -> &mut Self {
         self.actions.clear();
-        self.modern.woke(token, &mut self.actions);
+        self.modern.timer_fired(token, &mut self.actions);
         self
     }
 
@@ -72,10 +72,10 @@ impl Play {
     pub(super) fn did(&self) -> Vec<String> {
         let short = |action: &Action| match action {
             Action::Reply(frame) => frame.text().to_owned(),
-            Action::Forget(id) => format!("forget {id}"),
+            Action::Cancelled(id) => format!("forget {id}"),
             Action::Close(ExchangeId(number)) => format!("close {number}"),
             Action::Post(post) => format!("post {}", post.frame.text()),
-            Action::Wake { after, .. } => format!("wake {after:?}"),
+            Action::SetTimer { after, .. } => format!("wake {after:?}"),
             other => format!("{other:?}"),
         };
         self.actions.iter().map(short).collect()
@@ -98,7 +98,7 @@ impl Play {
 
     pub(super) fn token(&self) -> u64 {
         let token = |action: &Action| match action {
-            Action::Wake { token, .. } => Some(*token),
+            Action::SetTimer { token, .. } => Some(*token),
             _ => None,
         };
         self.actions.iter().find_map(token).expect("a wake")
@@ -116,7 +116,7 @@ impl Play {
     pub(super) fn listens_again(&mut self, exchange: ExchangeId) -> Post {
         self.brings(exchange, Arrival::Ended);
         let token = self.token();
-        self.wakes(token).posted()
+        self.fires(token).posted()
     }
 }
 

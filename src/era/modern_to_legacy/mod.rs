@@ -101,10 +101,10 @@ impl ModernToLegacy {
         }
     }
 
-    /// A time asked for with [`Action::Wake`] is over.
-    pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+    /// A time asked for with [`Action::SetTimer`] is over.
+    pub fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
         if let Some(session) = self.counting(token) {
-            session.woke(token, actions);
+            session.timer_fired(token, actions);
             self.settle(actions);
         }
     }

@@ -165,21 +165,21 @@ impl Rig {
     fn waits(&mut self, at_most: Duration) {
         let mut tokens = Vec::new();
         self.actions.retain(|action| match action {
-            Action::Wake { after, token, .. } if *after <= at_most => {
+            Action::SetTimer { after, token, .. } if *after <= at_most => {
                 tokens.push(*token);
                 false
             }
             _ => true,
         });
         for token in tokens {
-            self.host.woke(token, &mut self.actions);
+            self.host.timer_fired(token, &mut self.actions);
         }
         self.is_modern();
     }
 
     fn forgot(&self) -> Vec<String> {
         let forgets = self.actions.iter().filter_map(|action| match action {
-            Action::Forget(id) => Some(id.text().to_owned()),
+            Action::Cancelled(id) => Some(id.text().to_owned()),
             _ => None,
         });
         forgets.collect()

@@ -13,7 +13,7 @@ impl Translator {
                 Action::Reply(frame) if frame.is_response() => {
                     self.looks.retain(|look| Some(look) != frame.id());
                 }
-                Action::Forget(id) => self.looks.retain(|look| look != id),
+                Action::Cancelled(id) => self.looks.retain(|look| look != id),
                 _ => {}
             }
         }

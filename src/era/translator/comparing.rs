@@ -144,13 +144,13 @@ impl Translator {
         let mut done = Vec::new();
         comparing.relay.from_host(initialized, &mut done);
         let mut done: Vec<_> = as_to_modern(done).collect();
-        done.push(Action::Wake {
+        done.push(Action::SetTimer {
             after: PATIENCE,
             token: 0,
             is_retry: false,
         });
         self.is_initialized = true;
-        self.wakes.note(self.serving, &mut done);
+        self.timers.note(self.serving, &mut done);
         actions.extend(done);
     }
 

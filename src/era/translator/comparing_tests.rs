@@ -98,11 +98,12 @@ fn the_time_for_it_ends() {
     play.brings(post.exchange, head(None));
     play.answers(&post, OPENED);
     let token = play.actions.iter().find_map(|action| match action {
-        Action::Wake { token, .. } => Some(*token),
+        Action::SetTimer { token, .. } => Some(*token),
         _ => None,
     });
     play.actions.clear();
-    play.translator.woke(token.unwrap(), &mut play.actions);
+    play.translator
+        .timer_fired(token.unwrap(), &mut play.actions);
     assert_eq!(play.replies().len(), 1);
     assert!(matches!(play.translator.state, State::LegacyToModern(_)));
 }

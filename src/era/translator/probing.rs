@@ -44,8 +44,8 @@ impl Probe {
         self.relay.has(exchange)
     }
 
-    pub(super) fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
-        self.relay.woke(token, actions);
+    pub(super) fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+        self.relay.timer_fired(token, actions);
     }
 
     pub(super) fn abandon(&mut self, actions: &mut Vec<Action>) {
@@ -94,7 +94,7 @@ impl Translator {
                 relay.probe(question, Some(PATIENCE), is_own || is_handshake, &mut done);
             }
         }
-        self.wakes.note(made, &mut done);
+        self.timers.note(made, &mut done);
         actions.extend(done);
         self.probe = Some(Box::new(Probe {
             made,
@@ -120,7 +120,7 @@ impl Translator {
         probe.refuses_legacy |= detect::refuses_legacy(&arrival);
         let mut done = Vec::new();
         probe.relay.from_remote(exchange, arrival, &mut done);
-        self.wakes.note(probe.made, &mut done);
+        self.timers.note(probe.made, &mut done);
         let mut answer = None;
         for action in done {
             match action {
@@ -311,7 +311,7 @@ impl Translator {
                             !matches!(answer, Action::Reply(frame) if frame.id() == Some(&id))
                         });
                     }
-                    actions.push(Action::Forget(id));
+                    actions.push(Action::Cancelled(id));
                 }
                 false => self.question_cancelled(frame, &id, actions),
             }

@@ -172,7 +172,7 @@ fn a_discovery_that_is_cancelled_leaves_the_rest_to_ask() {
     play.says(&modern(1, "server/discover"));
     play.says(&modern(2, "tools/list"));
     play.says(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#);
-    assert!(matches!(&play.actions[0], Action::Forget(id) if id.text() == "1"));
+    assert!(matches!(&play.actions[0], Action::Cancelled(id) if id.text() == "1"));
     assert!(matches!(&play.actions[1], Action::Close(_)));
     assert_ne!(play.posted().frame.id().unwrap().text(), "1");
     assert_eq!(play.methods(), ["server/discover"]);
@@ -291,7 +291,7 @@ fn a_doubt_that_was_none_is_told_after_all() {
     let call = play.says(&modern(1, "tools/call")).posted();
     let asked = play.answers(&call, &format!(r#""error":{error}"#)).posted();
     play.says(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#);
-    assert!(matches!(&play.actions[..], [Action::Forget(_)]));
+    assert!(matches!(&play.actions[..], [Action::Cancelled(_)]));
     play.answers(&asked, &format!(r#""result":{DISCOVERED}"#));
     assert!(play.replies().is_empty());
 }
@@ -354,7 +354,8 @@ fn a_subscription_that_has_ended_on_trial_is_not_begun_again() {
         subscription.exchange,
         Arrival::Frame(Frame::parse(&ends).unwrap()),
     );
-    let is_forgotten = |action: &Action| matches!(action, Action::Forget(id) if id.text() == "3");
+    let is_forgotten =
+        |action: &Action| matches!(action, Action::Cancelled(id) if id.text() == "3");
     assert!(play.actions.iter().any(is_forgotten), "{:?}", play.actions);
 
     let list = play.says(&modern(4, "tools/list")).posted();

@@ -119,7 +119,7 @@ fn what_is_said_meanwhile_is_held_and_what_is_cancelled_is_forgotten() {
     translator.from_host(list, &mut actions);
     let cancel = Frame::notification("notifications/cancelled", Some(r#"{"requestId":7}"#));
     translator.from_host(cancel, &mut actions);
-    assert!(matches!(actions.last(), Some(Action::Forget(id)) if *id == Id::ours(7)));
+    assert!(matches!(actions.last(), Some(Action::Cancelled(id)) if *id == Id::ours(7)));
     let ping = Frame::request(&Id::ours(8), "ping", None);
     translator.from_host(ping, &mut actions);
     assert!(

@@ -69,7 +69,7 @@ impl Translator {
         let called = &self.beginning.server;
         let relay = LegacyToModern::new(mint, &known.discover, called, first.clone(), &mut done);
         self.state = State::LegacyToModern(Box::new(relay));
-        self.wakes.note(self.serving, &mut done);
+        self.timers.note(self.serving, &mut done);
         actions.extend(done);
         self.trial = Some(Trial {
             said: vec![first.clone()],
@@ -86,7 +86,7 @@ impl Translator {
                 if trial.is_refused(Some(&id)) {
                     // The relay thinks that it has been answered.
                     trial.doubtful.retain(|answer| answer.id() != Some(&id));
-                    actions.push(Action::Forget(id));
+                    actions.push(Action::Cancelled(id));
                 }
             } else if frame.is_request() || frame.method() == Some("notifications/initialized") {
                 trial.said.push(frame.clone());
@@ -106,13 +106,13 @@ impl Translator {
     /// Passes on what a relay has done, past the cache; what has been answered, or needs no answer,
     /// need not be said again.
     pub(super) fn tell(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
-        self.wakes.note(self.serving, &mut done);
+        self.timers.note(self.serving, &mut done);
         if let Some(trial) = &mut self.trial {
             for action in &done {
                 match action {
                     Action::Reply(frame) if frame.is_response() => trial.strike(frame.id()),
                     // Nothing is owed to a subscription that the server has ended.
-                    Action::Forget(id) => trial.strike(Some(id)),
+                    Action::Cancelled(id) => trial.strike(Some(id)),
                     _ => {}
                 }
             }

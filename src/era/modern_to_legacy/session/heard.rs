@@ -1,6 +1,6 @@
 //! What the remote says, on its way to the host: answers under the host's ids, notes to whom they concern.
 
-use super::park::Due;
+use super::park::Timer;
 use super::{Call, Errand, Handshake, OPENING_PATIENCE, OUR_PATIENCE, Session};
 use crate::era::Action;
 use crate::era::modern_to_legacy::shape::{self, Answer, Server};
@@ -11,7 +11,7 @@ impl Session {
         for action in heard {
             match action {
                 Action::Reply(frame) => self.remote_says(frame, actions),
-                Action::Forget(_) => {} // of an id that the host does not know
+                Action::Cancelled(_) => {} // of an id that the host does not know
                 Action::Post(mut post) => {
                     let id = post.frame.id().filter(|_| post.frame.is_request());
                     if let Some(number) = id.and_then(|id| self.number_of(id)) {
@@ -35,8 +35,8 @@ impl Session {
                     self.subscriptions.stream_over(exchange);
                     actions.push(Action::Close(exchange));
                 }
-                Action::Wake { after, token, .. } => {
-                    self.wake(after, Due::Relay(token), actions);
+                Action::SetTimer { after, token, .. } => {
+                    self.set_timer(after, Timer::Relay(token), actions);
                 }
                 other => actions.push(other),
             }

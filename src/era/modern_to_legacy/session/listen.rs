@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Due, Errand, Session};
+use super::{Errand, Session, Timer};
 use crate::era::edit::Object;
 use crate::era::modern_to_legacy::shape::{self, Server};
 use crate::era::{Action, ExchangeId};
@@ -166,7 +166,7 @@ impl Listening {
         );
         let notice = Frame::notification("notifications/cancelled", Some(&params));
         actions.push(Action::Reply(notice));
-        actions.push(Action::Forget(self.id));
+        actions.push(Action::Cancelled(self.id));
     }
 
     fn wants(&self, frame: &Frame) -> bool {
@@ -362,7 +362,7 @@ impl Session {
         if !subscriptions.is_empty() && !std::mem::replace(&mut subscriptions.is_mending, true) {
             let after = backoff(self.failures).max(why.retry_after.unwrap_or_default());
             self.failures = self.failures.saturating_add(1);
-            self.wake(after, Due::Mend, actions);
+            self.set_timer(after, Timer::Mend, actions);
         }
     }
 

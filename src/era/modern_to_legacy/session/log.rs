@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{Call, Due, Session};
+use super::{Call, Session, Timer};
 use crate::era::Action;
 use crate::era::modern_to_legacy::shape;
 use crate::frame::Frame;
@@ -38,7 +38,7 @@ impl Session {
             call.answer = Some(answer);
             call.asked.clear(); // an answered call asks nothing any more
         }
-        self.wake(LATE, Due::Late(number), actions);
+        self.set_timer(LATE, Timer::Late(number), actions);
     }
 
     pub(super) fn logs_are_in(&mut self, number: u64, actions: &mut Vec<Action>) {

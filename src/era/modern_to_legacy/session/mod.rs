@@ -25,7 +25,7 @@ use crate::era::{Action, Arrival, ExchangeId, Legacy, Mint, Transport};
 use crate::frame::{Frame, Id, Outline, Trouble};
 
 use listen::Subscriptions;
-use park::{Asked, Due, Parked, Seed};
+use park::{Asked, Parked, Seed, Timer};
 
 /// How long the remote may take to answer `initialize`: hosts give up after a minute.
 const OPENING_PATIENCE: Duration = Duration::from_secs(60);
@@ -58,7 +58,7 @@ pub(super) struct Session {
     /// Calls whose answer is a question, by the handle the host was given.
     parked: HashMap<String, Parked>,
     /// What to do when a time is over.
-    due: HashMap<u64, Due>,
+    timers: HashMap<u64, Timer>,
     subscriptions: Subscriptions,
     /// Openings in a row that failed and were nobody's request.
     failures: u32,
@@ -143,7 +143,7 @@ impl Session {
             level: None,
             levelling: None,
             parked: HashMap::new(),
-            due: HashMap::new(),
+            timers: HashMap::new(),
             subscriptions: Subscriptions::default(),
             failures: 0,
             hearing: None,
@@ -267,16 +267,16 @@ impl Session {
         self.look_after_losses(actions);
     }
 
-    /// A time asked for with [`Action::Wake`] is over.
-    pub(super) fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
-        match self.due.remove(&token) {
-            Some(Due::Ask(number)) => self.ask(number, actions),
-            Some(Due::Expire(handle)) => self.expire(&handle, actions),
-            Some(Due::Late(number)) => self.logs_are_in(number, actions),
-            Some(Due::Mend) => self.mend(actions),
-            Some(Due::Relay(token)) => {
+    /// A time asked for with [`Action::SetTimer`] is over.
+    pub(super) fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+        match self.timers.remove(&token) {
+            Some(Timer::Ask(number)) => self.ask(number, actions),
+            Some(Timer::Expire(handle)) => self.expire(&handle, actions),
+            Some(Timer::Late(number)) => self.logs_are_in(number, actions),
+            Some(Timer::Mend) => self.mend(actions),
+            Some(Timer::Relay(token)) => {
                 let mut heard = Vec::new();
-                self.inner.woke(token, &mut heard);
+                self.inner.timer_fired(token, &mut heard);
                 self.translate(heard, actions);
             }
             None => {}
@@ -424,16 +424,16 @@ impl Session {
         let is_it = |frame: &Frame| frame.is_request() && frame.id() == Some(id);
         if let Some(at) = self.held.iter().position(is_it) {
             self.held.remove(at);
-            actions.push(Action::Forget(id.clone()));
+            actions.push(Action::Cancelled(id.clone()));
         } else if self.unlisten(id) {
-            actions.push(Action::Forget(id.clone()));
+            actions.push(Action::Cancelled(id.clone()));
             self.settle_watches(actions);
         } else if let Some((&number, _)) = self
             .calls
             .iter()
             .find(|(_, call)| call.host.as_ref() == Some(id))
         {
-            actions.push(Action::Forget(id.clone()));
+            actions.push(Action::Cancelled(id.clone()));
             self.stop(number, reason, actions);
         }
     }

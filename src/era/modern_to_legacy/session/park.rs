@@ -74,7 +74,7 @@ pub(super) struct Parked {
 }
 
 /// What to do when a time is over.
-pub(super) enum Due {
+pub(super) enum Timer {
     /// Put what the remote has asked to this call's host.
     Ask(u64),
     /// Give up on a parked call.
@@ -134,7 +134,7 @@ impl Session {
             request: shape::input_request(method, frame.member("params")),
         });
         if is_first {
-            self.wake(GATHERING, Due::Ask(number), actions);
+            self.set_timer(GATHERING, Timer::Ask(number), actions);
         }
     }
 
@@ -213,14 +213,14 @@ impl Session {
         let result = self.server.input_required(questions, &handle);
         actions.push(Action::Reply(Frame::result(id, &result)));
         self.parked.insert(handle.clone(), parked);
-        self.wake(LIFETIME, Due::Expire(handle), actions);
+        self.set_timer(LIFETIME, Timer::Expire(handle), actions);
     }
 
-    pub(super) fn wake(&mut self, after: Duration, due: Due, actions: &mut Vec<Action>) {
+    pub(super) fn set_timer(&mut self, after: Duration, timer: Timer, actions: &mut Vec<Action>) {
         let token = self.number();
-        let is_retry = matches!(due, Due::Mend);
-        self.due.insert(token, due);
-        actions.push(Action::Wake {
+        let is_retry = matches!(timer, Timer::Mend);
+        self.timers.insert(token, timer);
+        actions.push(Action::SetTimer {
             after,
             token,
             is_retry,

@@ -55,12 +55,12 @@ impl Rig {
         }
     }
 
-    fn wakes(&self) -> Vec<Duration> {
-        let wakes = self.actions.iter().filter_map(|action| match action {
-            Action::Wake { after, .. } => Some(*after),
+    fn timers(&self) -> Vec<Duration> {
+        let timers = self.actions.iter().filter_map(|action| match action {
+            Action::SetTimer { after, .. } => Some(*after),
             _ => None,
         });
-        wakes.collect()
+        timers.collect()
     }
 }
 
@@ -77,7 +77,7 @@ fn a_listen_to_a_session_that_stays_lost_is_answered_so() {
         let ids: Vec<_> = told.iter().map(|told| (&told["id"], code(told))).collect();
         assert_eq!(ids, [(&json!(100), -32603), (&json!(1), -32603)]);
         assert_eq!(told[1]["error"]["data"]["kind"], "unreachable");
-        assert!(rig.wakes().is_empty(), "nobody listens");
+        assert!(rig.timers().is_empty(), "nobody listens");
         // and after that, when another try is made for its sake.
         rig.call(2, "subscriptions/listen", filter, "");
         let again = rig.posted();
@@ -111,7 +111,7 @@ fn a_session_is_opened_again_for_who_listens_without_being_asked() {
     assert!(rig.told().is_empty());
     let mut pauses = Vec::new();
     for _ in 0..7 {
-        pauses.extend(rig.wakes());
+        pauses.extend(rig.timers());
         rig.waits(Duration::from_secs(30));
         let again = rig.posted();
         assert_eq!(again.1["method"], "initialize");
@@ -145,7 +145,7 @@ fn a_subscription_ends_where_trying_again_is_of_no_use() {
     let params = json!({"requestId": 1, "reason": "Sign in."});
     assert_eq!(told["params"], params);
     assert_eq!(rig.forgot(), ["1"]);
-    assert!(rig.wakes().is_empty());
+    assert!(rig.timers().is_empty());
 }
 
 #[test]

@@ -7,17 +7,17 @@ use crate::era::Action;
 
 /// Those that are not over yet.
 #[derive(Debug, Default)]
-pub(super) struct Wakes {
+pub(super) struct Timers {
     /// The relay that asked, by the range it mints from, and its own token.
     asked: HashMap<u64, (u64, u64)>,
     count: u64,
 }
 
-impl Wakes {
+impl Timers {
     /// Notes what a relay has asked for, before it is told.
     pub(super) fn note(&mut self, relay: u64, actions: &mut [Action]) {
         for action in actions {
-            if let Action::Wake { token, .. } = action {
+            if let Action::SetTimer { token, .. } = action {
                 self.count += 1;
                 self.asked.insert(self.count, (relay, *token));
                 *token = self.count;
