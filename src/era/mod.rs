@@ -13,7 +13,6 @@ pub mod legacy_to_modern;
 pub mod modern;
 pub mod modern_to_legacy;
 pub(crate) mod protocol;
-mod session;
 mod translator;
 
 use std::time::Duration;
@@ -24,11 +23,11 @@ use crate::frame::{Frame, Id, Trouble};
 use crate::remote::{Head, Refusal};
 
 pub(crate) use detect::lasts;
+pub(crate) use legacy::is_session_loss;
 pub use legacy::{Legacy, Transport};
 pub use legacy_to_modern::LegacyToModern;
 pub use modern::Modern;
 pub use modern_to_legacy::ModernToLegacy;
-pub(crate) use session::is_loss as is_session_loss;
 pub use translator::{Beginning, Known, Protocol, Translator, Verdict};
 
 /// Names one exchange: one HTTP request and everything that comes back on it. Minted in order, never reused.

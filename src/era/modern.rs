@@ -2,18 +2,18 @@
 //!
 //! Bodies pass as they are, each request on an exchange of its own. What is added: the headers, from the body; a call
 //! sent again, under an id of ours, when its headers or its revision were refused or when it was lost and does no harm
-//! (`again`); subscriptions that outlive their stream (`listen`); and an answer for every request, exactly one. Keeps
+//! (`retry`); subscriptions that outlive their stream (`listen`); and an answer for every request, exactly one. Keeps
 //! no session, for there is none.
 
-mod again;
-#[cfg(test)]
-mod again_tests;
 mod edits;
 mod listen;
 #[cfg(test)]
 mod listen_tests;
 mod owner;
-mod relist;
+mod refresh_tools;
+mod retry;
+#[cfg(test)]
+mod retry_tests;
 #[cfg(test)]
 mod tests;
 
@@ -28,10 +28,10 @@ use super::legacy::{refusal_trouble, told};
 use super::protocol::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use super::{Action, Arrival, ExchangeId, Mint, Post};
 use crate::frame::{Frame, Id, Outline, Trouble};
-use again::Waiting;
 use edits::{completed, edited, in_supported_version, with_result};
 use listen::Listens;
-use relist::Relist;
+use refresh_tools::RefreshTools;
+use retry::Waiting;
 
 /// The relay.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ enum Open {
     Call(Call),
     /// Our `tools/list`, for the sake of a call whose headers were refused (MCP 2026-07-28,
     /// basic/transports/streamable-http).
-    Relist(Relist),
+    RefreshTools(RefreshTools),
     /// The subscription with this key.
     Listen(u64),
 }
@@ -256,7 +256,7 @@ impl Modern {
                     .any(|it| it.number() == id.number())
             };
             let is_taken = self.open.values().any(|open| match open {
-                Open::Call(call) | Open::Relist(Relist { call, .. }) => is_it(call),
+                Open::Call(call) | Open::RefreshTools(RefreshTools { call, .. }) => is_it(call),
                 Open::Listen(key) => {
                     let listen = self.listens.id(*key);
                     listen.and_then(Id::number) == id.number()
@@ -321,7 +321,9 @@ impl Modern {
             return;
         }
         let is_it = |open: &Open| match open {
-            Open::Call(call) | Open::Relist(Relist { call, .. }) => call.frame.id() == Some(id),
+            Open::Call(call) | Open::RefreshTools(RefreshTools { call, .. }) => {
+                call.frame.id() == Some(id)
+            }
             Open::Listen(_) => false,
         };
         if self.forget_waiting(id) {
@@ -352,9 +354,9 @@ impl Modern {
                     }
                     Some(Open::Listen(key)) => {
                         let key = *key;
-                        self.heard(key, frame, actions);
+                        self.subscription_notified(key, frame, actions);
                     }
-                    Some(Open::Relist(_)) | None => {
+                    Some(Open::RefreshTools(_)) | None => {
                         tracing::debug!(?frame, "a notice nobody waits for");
                     }
                 }
@@ -402,7 +404,9 @@ impl Modern {
                 };
                 actions.extend(answer.map(Action::Reply));
             }
-            Some(Open::Relist(relist)) => self.relisted(relist, frame, actions),
+            Some(Open::RefreshTools(refresh_tools)) => {
+                self.tools_refreshed(refresh_tools, frame, actions)
+            }
             Some(Open::Listen(key)) => self.listen_answered(key, frame, actions),
             None => {}
         }
@@ -412,9 +416,9 @@ impl Modern {
     fn error_came(&mut self, exchange: ExchangeId, frame: Frame, actions: &mut Vec<Action>) {
         match self.open.remove(&exchange) {
             Some(Open::Call(call)) => self.call_refused(call, frame, actions),
-            Some(Open::Relist(relist)) => {
+            Some(Open::RefreshTools(refresh_tools)) => {
                 tracing::warn!("the tools could not be listed again");
-                actions.push(Action::Reply(relist.error));
+                actions.push(Action::Reply(refresh_tools.error));
             }
             Some(Open::Listen(key)) => self.listen_refused(key, &frame, actions),
             None => tracing::debug!(?frame, "an error nobody waits for"),
@@ -442,7 +446,7 @@ impl Modern {
             {
                 call.is_reheaded = true;
                 self.tools.list_changed();
-                return self.relist(Relist::new(call, error), actions);
+                return self.refresh_tools(RefreshTools::new(call, error), actions);
             }
             _ => {}
         }
@@ -458,9 +462,9 @@ impl Modern {
             Some(Open::Call(call)) => {
                 actions.extend(told(&call.frame, trouble).map(Action::Reply));
             }
-            Some(Open::Relist(relist)) => {
+            Some(Open::RefreshTools(refresh_tools)) => {
                 tracing::warn!(why = trouble.message, "the tools could not be listed again");
-                actions.push(Action::Reply(relist.error));
+                actions.push(Action::Reply(refresh_tools.error));
             }
             Some(Open::Listen(key)) => self.listen_lost(key, trouble, actions),
             None => {}

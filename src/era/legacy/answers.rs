@@ -305,7 +305,7 @@ fn message_of(error: &Frame) -> String {
 
 /// A session that was opened for an `initialize` that counts no more.
 fn end_session_of(head: &Head, actions: &mut Vec<Action>) {
-    if let Some(headers) = crate::era::session::naming(head) {
+    if let Some(headers) = super::session::naming(head) {
         actions.push(Action::EndSession(headers));
     }
 }

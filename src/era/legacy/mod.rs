@@ -1,25 +1,27 @@
 //! Host and remote both legacy: a transparent relay with sessions.
 //!
 //! Frames pass untouched. What is added is transport: the session's headers, the order that servers depend on, a
-//! session opened again unseen when the remote has lost it (`opening`), and HTTP+SSE (2024-11-05) for remotes that
+//! session opened again unseen when the remote has lost it (`handshake`), and HTTP+SSE (2024-11-05) for remotes that
 //! have nothing else (`sse`).
 
 mod answers;
-mod opening;
+mod handshake;
 mod pending;
 mod seen;
+mod session;
 mod sse;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::session::{self, Session};
 use super::{Action, Arrival, ExchangeId, Mint, Post};
 use crate::frame::{Frame, Id, Outline, Trouble};
 use crate::remote::{Head, Refusal};
 
 use pending::{Pending, Role, lost_with_session};
 pub(in crate::era) use pending::{refusal_trouble, told};
+use session::Session;
+pub(crate) use session::is_loss as is_session_loss;
 pub use sse::Transport;
 
 /// Requests of the remote that may wait for a host that is not ready.

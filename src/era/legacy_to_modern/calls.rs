@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::asking::Round;
+use super::handshake::{Host, Remote, string};
+use super::input_requests::Round;
 use super::listen::Listening;
-use super::opening::{Host, Remote, string};
 use super::shape::{self, Kind};
 use super::tasks::Task;
-use super::{Between, Role, Timer};
+use super::{Role, Timer, Translation};
 use crate::era::edit::Object;
 use crate::era::protocol::{LEVELS, may_ask_for_input};
 use crate::frame::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Outline, Trouble};
@@ -44,7 +44,7 @@ pub(super) enum State {
     Pausing,
 }
 
-impl Between {
+impl Translation {
     /// Takes a frame from the host.
     pub(super) fn host_says(&mut self, frame: &Frame) {
         match frame.outline() {
@@ -60,7 +60,7 @@ impl Between {
                 "notifications/roots/list_changed" | "notifications/progress" => {}
                 _ => {
                     let signed = self.signed(frame, None, false, |_| {});
-                    self.up(signed);
+                    self.to_server(signed);
                 }
             },
             Outline::Request { id, method } => self.asked(frame, id, method),
@@ -73,9 +73,9 @@ impl Between {
                 self.end_before();
                 self.host = Host::read(frame);
                 let result = self.remote.initialize_result(&self.host.version);
-                self.down(Frame::result(id, &result));
+                self.to_host(Frame::result(id, &result));
             }
-            "ping" => self.down(Frame::result(id, "{}")),
+            "ping" => self.to_host(Frame::result(id, "{}")),
             "logging/setLevel" => self.set_level(frame, id),
             "resources/subscribe" => self.subscribe(frame, id),
             "resources/unsubscribe" => self.unsubscribe(frame, id),
@@ -102,11 +102,11 @@ impl Between {
 
     pub(super) fn unknown(&mut self, id: &Id, method: &str) {
         let message = format!("Method not found: {method}");
-        self.down(Frame::error(Some(id), METHOD_NOT_FOUND, &message, None));
+        self.to_host(Frame::error(Some(id), METHOD_NOT_FOUND, &message, None));
     }
 
     pub(super) fn invalid(&mut self, id: &Id, message: &str) {
-        self.down(Frame::error(Some(id), INVALID_PARAMS, message, None));
+        self.to_host(Frame::error(Some(id), INVALID_PARAMS, message, None));
     }
 
     fn set_level(&mut self, frame: &Frame, id: &Id) {
@@ -117,7 +117,7 @@ impl Between {
         match level.and_then(string) {
             Some(name) if LEVELS.contains(&name.as_str()) => {
                 self.level = level.map(str::to_owned);
-                self.down(Frame::result(id, "{}"));
+                self.to_host(Frame::result(id, "{}"));
             }
             _ => self.invalid(id, "No such log level."),
         }
@@ -168,7 +168,7 @@ impl Between {
             }
         });
         self.roles.insert(upstream, Role::Call(number));
-        self.up(signed);
+        self.to_server(signed);
     }
 
     /// A frame with the three reserved keys, under that id.
@@ -227,7 +227,7 @@ impl Between {
 
     pub(super) fn stop_upstream(&mut self, id: &Id) {
         let params = format!(r#"{{"requestId":{id}}}"#);
-        self.up(Frame::notification(
+        self.to_server(Frame::notification(
             "notifications/cancelled",
             Some(&params),
         ));
@@ -327,9 +327,9 @@ impl Between {
         for id in call.elicited {
             let params = format!(r#"{{"elicitationId":{id}}}"#);
             let notice = Frame::notification("notifications/elicitation/complete", Some(&params));
-            self.down(notice);
+            self.to_host(notice);
         }
-        self.down(answer);
+        self.to_host(answer);
     }
 
     pub(super) fn fail(&mut self, number: u64, trouble: &Trouble) {
@@ -338,7 +338,7 @@ impl Between {
         };
         let id = call.id.clone();
         self.stop(call, "The request has failed.");
-        self.down(trouble.reply(&id));
+        self.to_host(trouble.reply(&id));
     }
 
     pub(super) fn bad(&mut self, number: u64, message: &str) {
@@ -360,7 +360,7 @@ impl Between {
         } else {
             Frame::error(Some(&id), INTERNAL_ERROR, message, None)
         };
-        self.down(answer);
+        self.to_host(answer);
     }
 
     /// Progress goes on, if it is somebody's and if it is progress (MCP 2026-07-28, basic/patterns/progress).
@@ -380,7 +380,7 @@ impl Between {
         if call.progress.is_none_or(|last| progress > last) {
             call.progress = Some(progress);
             let frame = super::listen::untagged(frame);
-            self.down(frame);
+            self.to_host(frame);
         }
     }
 }

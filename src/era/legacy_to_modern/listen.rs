@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use super::calls::rebuilt;
-use super::opening::string;
+use super::handshake::string;
 use super::shape::array;
-use super::{Between, Role, Timer};
+use super::{Role, Timer, Translation};
 use crate::era::edit::Object;
 use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble, member_of};
@@ -61,12 +61,12 @@ pub(super) fn is_unasked(frame: &Frame) -> bool {
             .is_none_or(|filter| member_of(filter, "resourceSubscriptions").is_none())
 }
 
-impl Between {
+impl Translation {
     /// The host is ready: it can be asked, and it can be told.
     pub(super) fn ready(&mut self) {
         self.is_ready = true;
         for frame in std::mem::take(&mut self.early) {
-            self.down(frame);
+            self.to_host(frame);
         }
         if self.listening.open.is_empty() {
             self.listen();
@@ -98,7 +98,7 @@ impl Between {
             id: id.clone(),
             is_acknowledged: false,
         });
-        self.up(frame);
+        self.to_server(frame);
         Some(id)
     }
 
@@ -116,12 +116,12 @@ impl Between {
                 self.listen()
             }
             Some(other) => Some(other.listen.clone()),
-            None => return self.down(Frame::result(id, "{}")),
+            None => return self.to_host(Frame::result(id, "{}")),
         };
         let Some(listen) = waits_for else {
             self.listening.uris.retain(|known| *known != uri);
             let trouble = Trouble::new("leaving", "There is nobody left to tell of changes.");
-            return self.down(trouble.reply(id));
+            return self.to_host(trouble.reply(id));
         };
         self.listening.waiting.push(Subscriber {
             id: id.clone(),
@@ -146,12 +146,12 @@ impl Between {
             .partition(|it: &Subscriber| it.uri == uri);
         self.listening.waiting = waiting;
         for subscriber in done {
-            self.down(Frame::result(&subscriber.id, "{}"));
+            self.to_host(Frame::result(&subscriber.id, "{}"));
         }
         if self.listening.uris.len() != known && self.listen().is_none() {
             self.close_listens_before(None);
         }
-        self.down(Frame::result(id, "{}"));
+        self.to_host(Frame::result(id, "{}"));
     }
 
     /// Whether that id is a subscriber's, who then waits no more.
@@ -176,7 +176,7 @@ impl Between {
         self.close_listens_before(None);
         let gone = Trouble::new("leaving", "There is nobody left to tell of changes.");
         for subscriber in std::mem::take(&mut self.listening.waiting) {
-            self.down(gone.reply(&subscriber.id));
+            self.to_host(gone.reply(&subscriber.id));
         }
     }
 
@@ -198,7 +198,7 @@ impl Between {
                     self.listening.losses = 0;
                 }
                 let frame = untagged(frame);
-                self.down(frame);
+                self.to_host(frame);
             }
         }
     }
@@ -233,7 +233,7 @@ impl Between {
         self.listening.waiting = waiting;
         for subscriber in asked {
             if honoured.contains(&subscriber.uri) {
-                self.down(Frame::result(&subscriber.id, "{}"));
+                self.to_host(Frame::result(&subscriber.id, "{}"));
             } else {
                 self.turn_away(
                     &subscriber,
@@ -251,11 +251,11 @@ impl Between {
         for name in self.remote.told_changes() {
             let kind = name.trim_end_matches("ListChanged");
             let method = format!("notifications/{kind}/list_changed");
-            self.down(Frame::notification(&method, None));
+            self.to_host(Frame::notification(&method, None));
         }
         for uri in self.listening.uris.clone() {
             let params = format!(r#"{{"uri":{}}}"#, serde_json::Value::from(uri));
-            self.down(Frame::notification(
+            self.to_host(Frame::notification(
                 "notifications/resources/updated",
                 Some(&params),
             ));
@@ -264,7 +264,7 @@ impl Between {
 
     fn turn_away(&mut self, subscriber: &Subscriber, why: &Trouble) {
         self.listening.uris.retain(|uri| *uri != subscriber.uri);
-        self.down(why.reply(&subscriber.id));
+        self.to_host(why.reply(&subscriber.id));
     }
 
     /// A listen has ended, in whatever way (MCP 2026-07-28, basic/patterns/subscriptions); with the error it ended in,
@@ -294,7 +294,7 @@ impl Between {
             self.listening.uris.retain(|uri| *uri != subscriber.uri);
             let trouble = Trouble::new("cut", "The server stopped listening at once.").retryable();
             let answer = error.map(|error| error.with_id(&subscriber.id));
-            self.down(answer.unwrap_or_else(|| trouble.reply(&subscriber.id)));
+            self.to_host(answer.unwrap_or_else(|| trouble.reply(&subscriber.id)));
         }
         if listen.is_acknowledged {
             self.listening.has_gap = true;

@@ -148,7 +148,7 @@ fn a_listen_that_needs_a_person_waits_for_a_call_to_be_answered() {
 fn leaving_closes_what_is_open() {
     let (mut talk, _) = listening();
     talk.host(r#"{"id":1,"method":"tools/list"}"#);
-    talk.between.leave();
+    talk.translation.leave();
     let said = talk.said();
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(

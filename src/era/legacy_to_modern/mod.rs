@@ -1,14 +1,14 @@
 //! A legacy host with a modern remote: a local handshake and translation.
 //!
-//! Two halves. `Between` turns what a legacy host says into what a modern one would, and back; it knows nothing of
+//! Two halves. `Translation` turns what a legacy host says into what a modern one would, and back; it knows nothing of
 //! exchanges. [`Modern`] carries that modern conversation over HTTP, as it does for hosts that are modern themselves.
 
-mod asking;
 mod calls;
+mod handshake;
+mod input_requests;
 mod listen;
 #[cfg(test)]
 mod listen_tests;
-mod opening;
 mod shape;
 mod tasks;
 #[cfg(test)]
@@ -22,14 +22,14 @@ use std::time::Duration;
 use super::{Action, Arrival, ExchangeId, Mint, Modern};
 use crate::frame::{Frame, Id, Outline, Trouble};
 use calls::Call;
+pub(super) use handshake::declared;
+use handshake::{Host, Remote};
 use listen::Listening;
-pub(super) use opening::declared;
-use opening::{Host, Remote};
 
 /// The translator.
 #[derive(Debug)]
 pub struct LegacyToModern {
-    between: Between,
+    translation: Translation,
     inner: Modern,
 }
 
@@ -44,7 +44,7 @@ impl LegacyToModern {
         actions: &mut Vec<Action>,
     ) -> Self {
         let mut new = Self {
-            between: Between::new(discover, called, mint.0 + IDS),
+            translation: Translation::new(discover, called, mint.0 + IDS),
             inner: Modern::new(mint),
         };
         new.from_host(initialize, actions);
@@ -57,7 +57,7 @@ impl LegacyToModern {
         reason = "every pair of eras is spoken to in the same words"
     )]
     pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        self.between.host_says(&frame);
+        self.translation.host_says(&frame);
         self.settle(Vec::new(), actions);
     }
 
@@ -78,7 +78,7 @@ impl LegacyToModern {
         let mut done = Vec::new();
         // Odd ones are ours, even ones the relay's.
         if token & 1 == 1 {
-            self.between.timer_fired(token >> 1);
+            self.translation.timer_fired(token >> 1);
         } else {
             self.inner.timer_fired(token >> 1, &mut done);
         }
@@ -99,7 +99,7 @@ impl LegacyToModern {
 
     /// The host has closed stdin: it can answer nothing any more.
     pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
-        self.between.host_gone();
+        self.translation.host_gone();
         self.settle(Vec::new(), actions);
         let mut done = Vec::new();
         self.inner.host_gone(&mut done);
@@ -108,7 +108,7 @@ impl LegacyToModern {
 
     /// The last thing.
     pub fn leave(&mut self, actions: &mut Vec<Action>) {
-        self.between.leave();
+        self.translation.leave();
         self.settle(Vec::new(), actions);
         let mut done = Vec::new();
         self.inner.leave(&mut done);
@@ -125,7 +125,7 @@ impl LegacyToModern {
         loop {
             for action in done.drain(..) {
                 match action {
-                    Action::Reply(frame) => self.between.remote_says(&frame),
+                    Action::Reply(frame) => self.translation.remote_says(&frame),
                     // It forgets requests of ours, which no host has ever heard of.
                     Action::Cancelled(_) => {}
                     Action::SetTimer {
@@ -140,19 +140,19 @@ impl LegacyToModern {
                     other => actions.push(other),
                 }
             }
-            let said = std::mem::take(&mut self.between.said);
-            if said.is_empty() {
+            let outputs = std::mem::take(&mut self.translation.output);
+            if outputs.is_empty() {
                 return;
             }
-            for said in said {
-                match said {
-                    Said::Up(frame) if listen::is_unasked(&frame) => {
+            for output in outputs {
+                match output {
+                    Output::ToServer(frame) if listen::is_unasked(&frame) => {
                         self.inner.listen_unasked(frame, &mut done);
                     }
-                    Said::Up(frame) => self.inner.from_host(frame, &mut done),
-                    Said::Down(frame) => actions.push(Action::Reply(frame)),
-                    Said::Cancelled(id) => actions.push(Action::Cancelled(id)),
-                    Said::SetTimer(after, token, is_retry) => actions.push(Action::SetTimer {
+                    Output::ToServer(frame) => self.inner.from_host(frame, &mut done),
+                    Output::ToHost(frame) => actions.push(Action::Reply(frame)),
+                    Output::Cancelled(id) => actions.push(Action::Cancelled(id)),
+                    Output::SetTimer(after, token, is_retry) => actions.push(Action::SetTimer {
                         after,
                         token: (token << 1) | 1,
                         is_retry,
@@ -168,7 +168,7 @@ const IDS: u64 = 1 << 39;
 
 /// The half that translates: a modern host towards the relay, a legacy remote towards the host.
 #[derive(Debug)]
-struct Between {
+struct Translation {
     host: Host,
     remote: Remote,
     /// As JSON text, once the host has set one.
@@ -189,7 +189,7 @@ struct Between {
     /// Where the ids of requests to the remote begin.
     ids: u64,
     /// What is to be done, in order.
-    said: Vec<Said>,
+    output: Vec<Output>,
 }
 
 /// What a request of ours to the remote is for.
@@ -205,11 +205,11 @@ enum Role {
 
 /// Something to be carried.
 #[derive(Debug)]
-enum Said {
+enum Output {
     /// To the remote.
-    Up(Frame),
+    ToServer(Frame),
     /// To the host.
-    Down(Frame),
+    ToHost(Frame),
     /// The host's request of that id is owed nothing.
     Cancelled(Id),
     /// When, whose, and whether it is to try again.
@@ -231,7 +231,7 @@ enum Timer {
     Unacknowledged(Id),
 }
 
-impl Between {
+impl Translation {
     fn new(discover: &str, called: &str, ids: u64) -> Self {
         Self {
             host: Host::default(),
@@ -247,7 +247,7 @@ impl Between {
             is_host_gone: false,
             count: 0,
             ids,
-            said: Vec::new(),
+            output: Vec::new(),
         }
     }
 
@@ -324,22 +324,22 @@ impl Between {
         Id::ours(self.ids + number)
     }
 
-    fn up(&mut self, frame: Frame) {
-        self.said.push(Said::Up(frame));
+    fn to_server(&mut self, frame: Frame) {
+        self.output.push(Output::ToServer(frame));
     }
 
-    fn down(&mut self, frame: Frame) {
-        self.said.push(Said::Down(frame));
+    fn to_host(&mut self, frame: Frame) {
+        self.output.push(Output::ToHost(frame));
     }
 
     fn cancelled(&mut self, id: &Id) {
-        self.said.push(Said::Cancelled(id.clone()));
+        self.output.push(Output::Cancelled(id.clone()));
     }
 
     fn set_timer(&mut self, after: Duration, timer: Timer) {
         let token = self.number();
         let is_retry = matches!(timer, Timer::Resume(..) | Timer::Poll(_) | Timer::Relisten);
         self.timers.insert(token, timer);
-        self.said.push(Said::SetTimer(after, token, is_retry));
+        self.output.push(Output::SetTimer(after, token, is_retry));
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::opening::string;
+use super::handshake::string;
 use crate::era::edit::Object;
 use crate::era::protocol::META_SERVER;
 

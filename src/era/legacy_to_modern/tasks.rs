@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::calls::State;
-use super::opening::string;
+use super::handshake::string;
 use super::shape::present;
-use super::{Between, Role, Timer};
+use super::{Role, Timer, Translation};
 use crate::era::edit::Object;
 use crate::frame::{Frame, INTERNAL_ERROR, Trouble};
 
@@ -28,7 +28,7 @@ pub(super) struct Task {
     failures: u32,
 }
 
-impl Between {
+impl Translation {
     /// A call was answered with a task.
     pub(super) fn task_begun(&mut self, number: u64, result: &Object) {
         let nested = result.get("task").and_then(Object::read);
@@ -69,7 +69,7 @@ impl Between {
         let params = format!(r#"{{"taskId":{id}}}"#);
         let frame = Frame::request(&upstream, "tasks/get", Some(&params));
         let frame = self.signed(&frame, None, true, |_| {});
-        self.up(frame);
+        self.to_server(frame);
     }
 
     fn task_id(&self, number: u64) -> Option<String> {
@@ -172,7 +172,7 @@ impl Between {
         self.roles.insert(upstream.clone(), Role::Unheard);
         let frame = Frame::request(&upstream, method, Some(params));
         let frame = self.signed(&frame, None, true, |_| {});
-        self.up(frame);
+        self.to_server(frame);
     }
 }
 

@@ -1,6 +1,6 @@
 //! One half alone: what a legacy host says, and what a modern host would be heard to say.
 
-use super::{Between, Said};
+use super::{Output, Translation};
 use crate::frame::Frame;
 
 const EVERYTHING: &str = r#"{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"prompts":{},"logging":{}}"#;
@@ -12,13 +12,13 @@ fn frame(text: &str) -> Frame {
 }
 
 pub(super) struct Talk {
-    pub(super) between: Between,
+    pub(super) translation: Translation,
 }
 
 impl Talk {
     pub(super) fn begin(version: &str, capabilities: &str, remote: &str) -> Self {
         let mut talk = Self {
-            between: Between::new(&format!(r#"{{"capabilities":{remote}}}"#), "x", 0),
+            translation: Translation::new(&format!(r#"{{"capabilities":{remote}}}"#), "x", 0),
         };
         let answer = talk.host(&format!(
             r#"{{"id":0,"method":"initialize","params":{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{{"name":"h","version":"1"}}}}}}"#
@@ -39,37 +39,37 @@ impl Talk {
     }
 
     pub(super) fn host(&mut self, text: &str) -> Vec<String> {
-        self.between.host_says(&frame(text));
+        self.translation.host_says(&frame(text));
         self.said()
     }
 
     pub(super) fn remote(&mut self, text: &str) -> Vec<String> {
-        self.between.remote_says(&frame(text));
+        self.translation.remote_says(&frame(text));
         self.said()
     }
 
     pub(super) fn timer_fired(&mut self, said: &str) -> Vec<String> {
         let token = said.rsplit(' ').next().unwrap();
-        self.between.timer_fired(token.parse().unwrap());
+        self.translation.timer_fired(token.parse().unwrap());
         self.said()
     }
 
     /// What came of it, without the `_meta` keys that every request has.
     pub(super) fn said(&mut self) -> Vec<String> {
         let signed = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","#;
-        std::mem::take(&mut self.between.said)
+        std::mem::take(&mut self.translation.output)
             .into_iter()
             .map(|said| match said {
-                Said::Up(frame) => {
+                Output::ToServer(frame) => {
                     let text = frame.text();
                     if frame.is_request() {
                         assert!(text.contains(signed), "{text}");
                     }
                     format!("up {}", shown(text))
                 }
-                Said::Down(frame) => format!("down {}", shown(frame.text())),
-                Said::Cancelled(id) => format!("forget {id}"),
-                Said::SetTimer(after, token, _) => format!("wake {} {token}", after.as_millis()),
+                Output::ToHost(frame) => format!("down {}", shown(frame.text())),
+                Output::Cancelled(id) => format!("forget {id}"),
+                Output::SetTimer(after, token, _) => format!("wake {} {token}", after.as_millis()),
             })
             .collect()
     }
@@ -206,8 +206,8 @@ fn a_log_level_goes_with_every_request_and_messages_come_only_then() {
     };
     assert!(talk.host(&set("loud"))[0].contains("-32602"));
     assert_eq!(talk.host(&set("info")), [r#"down {"id":1,"result":{}}"#]);
-    talk.between.host_says(&frame(&call(2, "t")));
-    let Some(Said::Up(up)) = talk.between.said.pop() else {
+    talk.translation.host_says(&frame(&call(2, "t")));
+    let Some(Output::ToServer(up)) = talk.translation.output.pop() else {
         panic!("nothing sent")
     };
     let meta = up.param("_meta").unwrap();
@@ -396,7 +396,7 @@ fn nobody_answers_and_the_call_does_not_hang() {
     assert!(said[0].contains("notifications/cancelled") && said[1].contains("unanswered"));
     let up = sent(&mut talk, 2);
     talk.remote(&asks(&up, FORM, ""));
-    talk.between.host_gone();
+    talk.translation.host_gone();
     let said = talk.said();
     assert!(said.len() == 1 && said[0].contains("host_gone"), "{said:?}");
 }

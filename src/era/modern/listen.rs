@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::again::{MAX_LOSSES, was_lost};
+use super::retry::{MAX_LOSSES, was_lost};
 use super::{Modern, Open, code, completed, edited, in_supported_version, with_result};
 use crate::era::edit::Object;
 use crate::era::legacy::told;
@@ -170,7 +170,12 @@ impl Modern {
     }
 
     /// A notification on its stream.
-    pub(super) fn heard(&mut self, key: u64, frame: Frame, actions: &mut Vec<Action>) {
+    pub(super) fn subscription_notified(
+        &mut self,
+        key: u64,
+        frame: Frame,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(listening) = self.listens.0.get_mut(&key) else {
             return;
         };

@@ -9,7 +9,7 @@ impl Modern {
     pub(super) fn known_as(&self, exchange: ExchangeId) -> Option<&Id> {
         match self.open.get(&exchange)? {
             Open::Call(call) => Some(&call.id),
-            Open::Relist(relist) => Some(&relist.id),
+            Open::RefreshTools(refresh_tools) => Some(&refresh_tools.id),
             Open::Listen(key) => self.listens.id(*key),
         }
     }

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use super::{Action, Arrival, ExchangeId, Mint, Transport};
 use crate::frame::{Frame, INTERNAL_ERROR, Id, Outline, member_of};
 use capabilities::Capabilities;
-use session::Session;
+use session::SessionTranslation;
 
 /// Sessions that one host may have in its life. It is a modest number because the sets that hosts declare are few; one
 /// that says something new each time stays with the last.
@@ -41,11 +41,11 @@ pub struct ModernToLegacy {
     transport: Transport,
     seed: [u8; 32],
     /// Takes what the host asks.
-    current: Session,
+    current: SessionTranslation,
     /// Will take its place when it is open.
-    next: Option<Session>,
+    next: Option<SessionTranslation>,
     /// Sessions that only finish what they have begun.
-    outgrown: Vec<Session>,
+    outgrown: Vec<SessionTranslation>,
     /// Sessions so far.
     opened: u64,
 }
@@ -58,7 +58,14 @@ impl ModernToLegacy {
             base,
             transport,
             seed,
-            current: Session::new(0, base, mint, transport, seed, Capabilities::default()),
+            current: SessionTranslation::new(
+                0,
+                base,
+                mint,
+                transport,
+                seed,
+                Capabilities::default(),
+            ),
             next: None,
             outgrown: Vec::new(),
             opened: 1,
@@ -96,7 +103,7 @@ impl ModernToLegacy {
     ) {
         let number = exchange.0.wrapping_sub(self.base);
         if let Some(session) = self.counting(number) {
-            session.heard(exchange, arrival, actions);
+            session.from_remote(exchange, arrival, actions);
             self.settle(actions);
         }
     }
@@ -114,7 +121,7 @@ impl ModernToLegacy {
         let others = self.next.iter().chain(&self.outgrown);
         std::iter::once(&self.current)
             .chain(others)
-            .map(Session::waiting)
+            .map(SessionTranslation::waiting)
             .sum()
     }
 
@@ -153,22 +160,22 @@ impl ModernToLegacy {
         }
     }
 
-    fn sessions(&mut self) -> impl Iterator<Item = &mut Session> {
+    fn sessions(&mut self) -> impl Iterator<Item = &mut SessionTranslation> {
         let others = self.next.iter_mut().chain(&mut self.outgrown);
         std::iter::once(&mut self.current).chain(others)
     }
 
     /// The session that this number is of.
-    fn counting(&mut self, number: u64) -> Option<&mut Session> {
+    fn counting(&mut self, number: u64) -> Option<&mut SessionTranslation> {
         self.sessions()
             .find(|session| session.range() == number >> RANGE)
     }
 
     /// Where a request is to go: to the session that has parked it, or to one whose remote may ask what it declares.
-    fn session_for(&mut self, request: &Frame) -> &mut Session {
+    fn session_for(&mut self, request: &Frame) -> &mut SessionTranslation {
         let state = request.param("requestState");
         let state: Option<String> = state.and_then(|state| serde_json::from_str(state).ok());
-        let has_it = |session: &Session| {
+        let has_it = |session: &SessionTranslation| {
             let state = state.as_deref();
             state.is_some_and(|state| session.has_parked(state))
         };
@@ -211,7 +218,7 @@ impl ModernToLegacy {
         }
         let count = self.opened << RANGE;
         self.opened += 1;
-        self.next = Some(Session::new(
+        self.next = Some(SessionTranslation::new(
             count,
             self.base,
             Mint::beyond(self.base + count),

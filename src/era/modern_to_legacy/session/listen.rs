@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Errand, Session, Timer};
+use super::{OwnRequest, SessionTranslation, Timer};
 use crate::era::edit::Object;
 use crate::era::modern_to_legacy::shape::{self, Server};
 use crate::era::{Action, ExchangeId};
@@ -188,7 +188,7 @@ impl Listening {
     }
 }
 
-impl Session {
+impl SessionTranslation {
     pub(super) fn listen(&mut self, frame: &Frame, id: &Id, actions: &mut Vec<Action>) {
         let Some(listening) = Listening::read(frame, id, &self.server) else {
             let words = "params.notifications is no filter.";
@@ -201,9 +201,9 @@ impl Session {
         }
         self.subscriptions.add(listening);
         // Its lists alone would not make the relay try; and what it may promise is known when that has gone either way.
-        let mut heard = Vec::new();
-        self.inner.mend(&mut heard);
-        self.translate(heard, actions);
+        let mut done = Vec::new();
+        self.inner.mend(&mut done);
+        self.translate(done, actions);
         self.settle_watches(actions);
         self.acknowledge(actions);
     }
@@ -262,7 +262,7 @@ impl Session {
             };
             let params = format!(r#"{{"uri":{uri}}}"#);
             let number = self.number();
-            self.run(number, Errand::Watch(uri), method, &params, actions);
+            self.run(number, OwnRequest::Watch(uri), method, &params, actions);
         }
         let subscriptions = &mut self.subscriptions;
         let idle = |watch: &Watch| !watch.is_on && !watch.is_changing;
@@ -370,9 +370,9 @@ impl Session {
     pub(super) fn mend(&mut self, actions: &mut Vec<Action>) {
         self.subscriptions.is_mending = false;
         if !self.subscriptions.is_empty() {
-            let mut heard = Vec::new();
-            self.inner.mend(&mut heard);
-            self.translate(heard, actions);
+            let mut done = Vec::new();
+            self.inner.mend(&mut done);
+            self.translate(done, actions);
         }
     }
 

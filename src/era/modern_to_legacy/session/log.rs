@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{Call, Session, Timer};
+use super::{Call, SessionTranslation, Timer};
 use crate::era::Action;
 use crate::era::modern_to_legacy::shape;
 use crate::frame::Frame;
@@ -15,7 +15,7 @@ use crate::frame::Frame;
 /// How long an answer waits for what was said before it on another connection.
 const LATE: Duration = Duration::from_millis(20);
 
-impl Session {
+impl SessionTranslation {
     pub(super) fn wants_message(&self, frame: &Frame) -> bool {
         let rank = frame.param("level").and_then(shape::rank);
         let is_heard = |call: &Call| call.exchange.is_some() && call.exchange == self.hearing;

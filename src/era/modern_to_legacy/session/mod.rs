@@ -3,15 +3,15 @@
 //! Towards the remote this is a legacy host, played to a [`Legacy`] relay: the relay opens the session, opens it again
 //! when it is lost, resumes streams and falls back to HTTP+SSE, and knows nothing of the era of the real host. Towards
 //! the host this is a modern server. What is in between: requests lose their envelope and answers gain theirs
-//! (`shape`), the remote's own requests become questions in results (`park`), and `subscriptions/listen` is made of
-//! what a session offers (`listen`).
+//! (`shape`), the remote's own requests become questions in results (`input_required`), and `subscriptions/listen` is
+//! made of what a session offers (`listen`).
 //!
 //! Knows nothing of other sessions; whether a request belongs here has been decided when it comes.
 
-mod heard;
+mod from_server;
+mod input_required;
 mod listen;
 mod log;
-mod park;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
@@ -24,8 +24,8 @@ use crate::era::protocol::may_ask_for_input;
 use crate::era::{Action, Arrival, ExchangeId, Legacy, Mint, Transport};
 use crate::frame::{Frame, Id, Outline, Trouble};
 
+use input_required::{Asked, Parked, Seed, Timer};
 use listen::Subscriptions;
-use park::{Asked, Parked, Seed, Timer};
 
 /// How long the remote may take to answer `initialize`: hosts give up after a minute.
 const OPENING_PATIENCE: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(60);
 const OUR_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The session, and what the host has in it.
-pub(super) struct Session {
+pub(super) struct SessionTranslation {
     inner: Legacy,
     handshake: Handshake,
     /// What the remote is told that the host can do.
@@ -51,7 +51,7 @@ pub(super) struct Session {
     /// Every request of the host's that is with the remote, the oldest first, by the number in its id.
     calls: BTreeMap<u64, Call>,
     /// Requests of our own, by the number in their ids.
-    errands: HashMap<u64, Errand>,
+    own_requests: HashMap<u64, OwnRequest>,
     /// How talkative the remote has been told to be, and is being told to be.
     level: Option<usize>,
     levelling: Option<usize>,
@@ -101,23 +101,23 @@ struct Call {
 }
 
 /// A request of our own.
-enum Errand {
+enum OwnRequest {
     Initialize,
     Level,
     /// To subscribe or to unsubscribe.
     Watch(String),
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for SessionTranslation {
     /// Without its seed and its handles.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Session")
+        out.debug_struct("SessionTranslation")
             .field("inner", &self.inner)
             .finish_non_exhaustive()
     }
 }
 
-impl Session {
+impl SessionTranslation {
     /// Counts its ids, handles and times from `count`, and exchange ids from `base` on. `seed` is 32 random bytes from
     /// which unguessable handles are made.
     pub(super) fn new(
@@ -139,7 +139,7 @@ impl Session {
             ids: base + IDS,
             seed: Seed::new(seed),
             calls: BTreeMap::new(),
-            errands: HashMap::new(),
+            own_requests: HashMap::new(),
             level: None,
             levelling: None,
             parked: HashMap::new(),
@@ -225,7 +225,13 @@ impl Session {
                 self.held.push_back(frame);
                 self.handshake = Handshake::Begun;
                 let number = self.number();
-                self.run(number, Errand::Initialize, "initialize", &params, actions);
+                self.run(
+                    number,
+                    OwnRequest::Initialize,
+                    "initialize",
+                    &params,
+                    actions,
+                );
             }
         }
     }
@@ -249,7 +255,7 @@ impl Session {
     }
 
     /// Takes what an exchange of this session brought.
-    pub(super) fn heard(
+    pub(super) fn from_remote(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
@@ -259,9 +265,9 @@ impl Session {
             self.subscriptions.stream_over(exchange);
         }
         self.hearing = Some(exchange);
-        let mut heard = Vec::new();
-        self.inner.from_remote(exchange, arrival, &mut heard);
-        self.translate(heard, actions);
+        let mut done = Vec::new();
+        self.inner.from_remote(exchange, arrival, &mut done);
+        self.translate(done, actions);
         self.hearing = None;
         self.acknowledge(actions);
         self.look_after_losses(actions);
@@ -275,9 +281,9 @@ impl Session {
             Some(Timer::Late(number)) => self.logs_are_in(number, actions),
             Some(Timer::Mend) => self.mend(actions),
             Some(Timer::Relay(token)) => {
-                let mut heard = Vec::new();
-                self.inner.timer_fired(token, &mut heard);
-                self.translate(heard, actions);
+                let mut done = Vec::new();
+                self.inner.timer_fired(token, &mut done);
+                self.translate(done, actions);
             }
             None => {}
         }
@@ -290,9 +296,9 @@ impl Session {
 
     /// Asks the remote whether it is there, where the era has a way to.
     pub(super) fn ping(&mut self, actions: &mut Vec<Action>) {
-        let mut heard = Vec::new();
-        self.inner.ping(&mut heard);
-        self.translate(heard, actions);
+        let mut done = Vec::new();
+        self.inner.ping(&mut done);
+        self.translate(done, actions);
     }
 
     /// The host has closed stdin: it can answer nothing any more, and cancel no subscription. Calls go on.
@@ -300,9 +306,9 @@ impl Session {
         self.is_host_gone = true;
         self.end_subscriptions(actions);
         self.ask_no_more(actions);
-        let mut heard = Vec::new();
-        self.inner.host_gone(&mut heard);
-        self.translate(heard, actions);
+        let mut done = Vec::new();
+        self.inner.host_gone(&mut done);
+        self.translate(done, actions);
     }
 
     /// The last thing.
@@ -388,7 +394,13 @@ impl Session {
         {
             self.levelling = Some(wanted);
             let number = self.number();
-            self.run(number, Errand::Level, "logging/setLevel", &params, actions);
+            self.run(
+                number,
+                OwnRequest::Level,
+                "logging/setLevel",
+                &params,
+                actions,
+            );
         }
         let Some(level) = self.level else { return };
         let free = |call: &mut Call| call.held.take_if(|_| call.level >= Some(level));
@@ -402,21 +414,21 @@ impl Session {
     fn run(
         &mut self,
         number: u64,
-        errand: Errand,
+        own_request: OwnRequest,
         method: &str,
         params: &str,
         actions: &mut Vec<Action>,
     ) {
-        self.errands.insert(number, errand);
+        self.own_requests.insert(number, own_request);
         let request = Frame::request(&self.id_of(number), method, Some(params));
         self.tell(request, actions);
     }
 
     /// Says something as the relay's host.
     fn tell(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        let mut heard = Vec::new();
-        self.inner.from_host(frame, &mut heard);
-        self.translate(heard, actions);
+        let mut done = Vec::new();
+        self.inner.from_host(frame, &mut done);
+        self.translate(done, actions);
     }
 
     /// The host has cancelled the request of that id, if it is here.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::relist::Relist;
+use super::refresh_tools::RefreshTools;
 use super::{Call, Modern, Open};
 use crate::era::Action;
 use crate::era::protocol::is_harmless;
@@ -20,7 +20,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) enum Waiting {
     Call(Call),
-    Relist(Relist),
+    RefreshTools(RefreshTools),
 }
 
 impl Waiting {
@@ -28,7 +28,7 @@ impl Waiting {
     fn call(&self) -> &Call {
         match self {
             Self::Call(call) => call,
-            Self::Relist(relist) => &relist.call,
+            Self::RefreshTools(refresh_tools) => &refresh_tools.call,
         }
     }
 }
@@ -43,7 +43,7 @@ impl Modern {
     ) -> Option<Open> {
         let losses = match &open {
             Open::Call(call) if call.may_be_asked_again() => call.losses,
-            Open::Relist(relist) => relist.losses,
+            Open::RefreshTools(refresh_tools) => refresh_tools.losses,
             _ => return Some(open),
         };
         let after = trouble.retry_after.unwrap_or_default();
@@ -55,9 +55,9 @@ impl Modern {
                 call.losses += 1;
                 Waiting::Call(call)
             }
-            Open::Relist(mut relist) => {
-                relist.losses += 1;
-                Waiting::Relist(relist)
+            Open::RefreshTools(mut refresh_tools) => {
+                refresh_tools.losses += 1;
+                Waiting::RefreshTools(refresh_tools)
             }
             Open::Listen(_) => return Some(open),
         };
@@ -77,7 +77,9 @@ impl Modern {
     pub(super) fn ask_again(&mut self, token: u64, actions: &mut Vec<Action>) {
         match self.waiting.remove(&token) {
             Some(Waiting::Call(call)) => self.call_anew(call, actions),
-            Some(Waiting::Relist(relist)) => self.relist(relist, actions),
+            Some(Waiting::RefreshTools(refresh_tools)) => {
+                self.refresh_tools(refresh_tools, actions)
+            }
             None => {}
         }
     }

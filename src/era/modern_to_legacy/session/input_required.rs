@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::{Call, Session};
+use super::{Call, SessionTranslation};
 use crate::era::Action;
 use crate::era::edit::Object;
 use crate::era::modern_to_legacy::capabilities::declares;
@@ -87,7 +87,7 @@ pub(super) enum Timer {
     Relay(u64),
 }
 
-impl Session {
+impl SessionTranslation {
     /// The remote asks something.
     pub(super) fn asked(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
         let (Some(id), Some(method)) = (frame.id(), frame.method()) else {

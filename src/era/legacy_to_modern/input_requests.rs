@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use super::calls::State;
-use super::opening::string;
+use super::handshake::string;
 use super::shape::{array, present};
-use super::{Between, Timer};
+use super::{Timer, Translation};
 use crate::era::edit::Object;
 use crate::era::protocol::NEWEST_LEGACY;
 use crate::frame::{Frame, Id, Outline, Trouble};
@@ -44,7 +44,7 @@ enum Kind {
     Roots,
 }
 
-impl Between {
+impl Translation {
     /// Asks everything at once, or nothing: a question the host never said it could answer fails the call
     /// (MCP 2026-07-28, basic/patterns/mrtr).
     pub(super) fn ask(&mut self, number: u64, asked: &Object, state: Option<String>) {
@@ -85,7 +85,7 @@ impl Between {
         self.set_timer(HUMAN_PACE, Timer::Unanswered(number, round));
         for frame in frames {
             if self.is_ready {
-                self.down(frame);
+                self.to_host(frame);
             } else {
                 self.early.push(frame);
             }
@@ -210,7 +210,7 @@ impl Between {
             if self.early.len() == unasked && !self.is_host_gone {
                 let reason = serde_json::Value::from(why);
                 let params = format!(r#"{{"requestId":{},"reason":{reason}}}"#, question.id);
-                self.down(Frame::notification(
+                self.to_host(Frame::notification(
                     "notifications/cancelled",
                     Some(&params),
                 ));

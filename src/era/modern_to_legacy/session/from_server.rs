@@ -1,14 +1,14 @@
 //! What the remote says, on its way to the host: answers under the host's ids, notes to whom they concern.
 
-use super::park::Timer;
-use super::{Call, Errand, Handshake, OPENING_PATIENCE, OUR_PATIENCE, Session};
+use super::input_required::Timer;
+use super::{Call, Handshake, OPENING_PATIENCE, OUR_PATIENCE, OwnRequest, SessionTranslation};
 use crate::era::Action;
 use crate::era::modern_to_legacy::shape::{self, Answer, Server};
 use crate::frame::{Frame, Id, Outline};
 
-impl Session {
-    pub(super) fn translate(&mut self, heard: Vec<Action>, actions: &mut Vec<Action>) {
-        for action in heard {
+impl SessionTranslation {
+    pub(super) fn translate(&mut self, done: Vec<Action>, actions: &mut Vec<Action>) {
+        for action in done {
             match action {
                 Action::Reply(frame) => self.remote_says(frame, actions),
                 Action::Cancelled(_) => {} // of an id that the host does not know
@@ -19,9 +19,9 @@ impl Session {
                             call.exchange = Some(post.exchange);
                         }
                         // Of what nobody but us waits for, nobody but us would ever give up.
-                        post.patience = match self.errands.get(&number) {
-                            Some(Errand::Initialize) => Some(OPENING_PATIENCE),
-                            Some(Errand::Level | Errand::Watch(_)) => Some(OUR_PATIENCE),
+                        post.patience = match self.own_requests.get(&number) {
+                            Some(OwnRequest::Initialize) => Some(OPENING_PATIENCE),
+                            Some(OwnRequest::Level | OwnRequest::Watch(_)) => Some(OUR_PATIENCE),
                             None => post.patience,
                         };
                     }
@@ -58,14 +58,14 @@ impl Session {
         if matches!(frame.outline(), Outline::Response { failed: false, .. }) {
             self.failures = 0;
         }
-        match self.errands.remove(&number) {
-            Some(Errand::Initialize) => return self.initialized(&frame, actions),
-            Some(Errand::Level) => {
+        match self.own_requests.remove(&number) {
+            Some(OwnRequest::Initialize) => return self.initialized(&frame, actions),
+            Some(OwnRequest::Level) => {
                 // Refused or not, it is not asked again: a call matters more than what is said about it.
                 self.level = self.levelling.take().or(self.level);
                 return self.settle_level(actions);
             }
-            Some(Errand::Watch(uri)) => return self.watched(&uri, &frame, actions),
+            Some(OwnRequest::Watch(uri)) => return self.watched(&uri, &frame, actions),
             None => {}
         }
         if let Some(call) = self.calls.get_mut(&number)

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const MAX_PAGES: usize = 1000;
 
 #[derive(Debug)]
-pub(super) struct Relist {
+pub(super) struct RefreshTools {
     pub(super) call: Call,
     /// What the host hears if the list brings nothing.
     pub(super) error: Frame,
@@ -29,7 +29,7 @@ pub(super) struct Relist {
     pub(super) losses: u32,
 }
 
-impl Relist {
+impl RefreshTools {
     /// For the sake of this call, which was refused with this error.
     pub(super) fn new(call: Call, error: Frame) -> Self {
         Self {
@@ -44,45 +44,61 @@ impl Relist {
 }
 
 impl Modern {
-    pub(super) fn relist(&mut self, mut relist: Relist, actions: &mut Vec<Action>) {
-        relist.id = self.fresh_id();
+    pub(super) fn refresh_tools(
+        &mut self,
+        mut refresh_tools: RefreshTools,
+        actions: &mut Vec<Action>,
+    ) {
+        refresh_tools.id = self.fresh_id();
         let mut params = Object::default();
-        if let Some(cursor) = &relist.cursor {
+        if let Some(cursor) = &refresh_tools.cursor {
             params.set("cursor", cursor);
         }
         // The list is asked for as the host itself would ask (MCP 2026-07-28, basic); its progress and logs would
         // belong to nobody.
-        if let Some(mut meta) = relist.call.frame.param("_meta").and_then(Object::read) {
+        if let Some(mut meta) = refresh_tools
+            .call
+            .frame
+            .param("_meta")
+            .and_then(Object::read)
+        {
             meta.remove("progressToken");
             meta.remove(META_LEVEL);
             params.set("_meta", meta.text());
         }
-        let list = Frame::request(&relist.id, "tools/list", Some(&params.text()));
-        let exchange = self.post(list, Some(PATIENCE), relist.call.is_asked_by_host, actions);
-        self.open.insert(exchange, Open::Relist(relist));
+        let list = Frame::request(&refresh_tools.id, "tools/list", Some(&params.text()));
+        let exchange = self.post(
+            list,
+            Some(PATIENCE),
+            refresh_tools.call.is_asked_by_host,
+            actions,
+        );
+        self.open
+            .insert(exchange, Open::RefreshTools(refresh_tools));
     }
 
     /// A page has come: the next one, until the tool is found; then the call once more, under headers made anew
     /// (MCP 2026-07-28, basic/transports/streamable-http).
-    pub(super) fn relisted(
+    pub(super) fn tools_refreshed(
         &mut self,
-        mut relist: Relist,
+        mut refresh_tools: RefreshTools,
         frame: &Frame,
         actions: &mut Vec<Action>,
     ) {
-        relist.pages += 1;
-        relist.losses = 0;
-        let page = self
-            .tools
-            .page(frame.member("result").unwrap_or("{}"), relist.pages == 1);
-        let name = relist.call.frame.param("name");
+        refresh_tools.pages += 1;
+        refresh_tools.losses = 0;
+        let page = self.tools.page(
+            frame.member("result").unwrap_or("{}"),
+            refresh_tools.pages == 1,
+        );
+        let name = refresh_tools.call.frame.param("name");
         let name: Option<String> = name.and_then(|name| serde_json::from_str(name).ok());
         let is_found = name.is_some_and(|name| page.names.contains(&name));
-        relist.cursor = page.next_cursor;
-        if relist.cursor.is_some() && !is_found && relist.pages < MAX_PAGES {
-            self.relist(relist, actions);
+        refresh_tools.cursor = page.next_cursor;
+        if refresh_tools.cursor.is_some() && !is_found && refresh_tools.pages < MAX_PAGES {
+            self.refresh_tools(refresh_tools, actions);
         } else {
-            self.call_anew(relist.call, actions);
+            self.call_anew(refresh_tools.call, actions);
         }
     }
 }

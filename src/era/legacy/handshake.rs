@@ -5,7 +5,7 @@
 //! through unseen with the host's own parameters, the log level and the subscriptions are said again, and what was
 //! waiting is posted once (MCP 2025-11-25, basic/transports). Losses noticed by several exchanges make one reopening.
 
-use super::super::session;
+use super::session;
 use super::{Gate, Legacy, Pending, Role, Waiting, lost_with_session};
 use crate::era::{Action, ExchangeId, Listen, Standing};
 use crate::frame::{Frame, Outline, Trouble};

@@ -56,7 +56,7 @@ impl Session {
     /// The headers for the next request in this session.
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        if let Some(version) = self.version.as_deref().and_then(super::header) {
+        if let Some(version) = self.version.as_deref().and_then(crate::era::header) {
             headers.insert(VERSION, version);
         }
         if let Some(id) = self.id.as_ref().and_then(session_header) {
