@@ -224,7 +224,7 @@ fn what_is_private_dies_with_the_sign_in_and_what_is_public_does_not() {
         between.is_asked("tools/list", "{}");
         between.result = Some(PRIVATE.to_owned());
         between.is_asked("prompts/list", "{}");
-        between.translator.meanwhile(between.now, 1);
+        between.translator.update_context(between.now, 1);
         assert!(!between.is_asked("tools/list", "{}"), "{pair:?}");
         assert!(between.is_asked("prompts/list", "{}"), "{pair:?}");
         assert!(!between.is_asked("prompts/list", "{}"), "{pair:?}");
@@ -232,7 +232,7 @@ fn what_is_private_dies_with_the_sign_in_and_what_is_public_does_not() {
         // One that comes to somebody who is not any more whoever asked.
         between.result = None;
         between.asks("resources/list", "{}");
-        between.translator.meanwhile(between.now, 2);
+        between.translator.update_context(between.now, 2);
         let post = between.asked.last().unwrap().clone();
         between.answers(&post, PRIVATE);
         assert!(between.asks("resources/list", "{}").1, "{pair:?}");

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use mcpipe::era::{Action, Arrival, Beginning, ExchangeId, Post, Protocol, Translator, Transport};
+use mcpipe::era::{Action, Arrival, ExchangeId, Options, Post, Protocol, Translator, Transport};
 use mcpipe::frame::{Frame, member_of};
 use mcpipe::remote::{Head, Refusal};
 use proptest::collection::vec;
@@ -260,11 +260,11 @@ struct Between {
 
 impl Between {
     fn new(pair: Pair) -> Self {
-        let translator = Translator::new(Beginning {
+        let translator = Translator::new(Options {
             protocol: Protocol::Auto,
             transport: Transport::HttpOnly,
             seed: [7; 32],
-            ..Beginning::default()
+            ..Options::default()
         });
         Self {
             translator,

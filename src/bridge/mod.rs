@@ -348,7 +348,7 @@ impl<R: Remote> Bridge<R> {
     fn tell_the_time(&mut self) {
         let now = self.passed.until((self.road.settings.now)());
         self.translator
-            .meanwhile(now, self.road.authorizer.identity());
+            .update_context(now, self.road.authorizer.identity());
     }
 
     /// A person is asked to sign in, or is not any more.

@@ -61,7 +61,7 @@ impl Cache {
 
     /// `now` counts from any beginning and never backwards; `identity` changes whenever what is private to one caller
     /// may not be told to the next (MCP 2026-07-28, server/utilities/caching).
-    pub(super) fn meanwhile(&mut self, now: Duration, identity: u64) {
+    pub(super) fn update_context(&mut self, now: Duration, identity: u64) {
         self.now = now;
         if identity != self.identity {
             self.identity = identity;

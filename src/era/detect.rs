@@ -29,7 +29,7 @@ const NOT_DONE: [i64; 3] = [INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS];
 
 /// What an answer to the question says.
 #[derive(Debug)]
-pub(crate) enum Finding {
+pub(crate) enum ProbeOutcome {
     /// Nothing yet.
     Nothing,
     /// A modern remote, and its `DiscoverResult`.
@@ -95,7 +95,7 @@ pub(crate) enum Evidence {
     /// It is modern.
     Modern,
     /// A legacy remote would say the same, and has then done nothing.
-    Doubt,
+    Ambiguous,
 }
 
 /// Looks for evidence in what came of a modern request that is no question.
@@ -105,7 +105,9 @@ pub(crate) fn evidence(arrival: &Arrival) -> Evidence {
             Some(result) if member_of(result, "resultType").is_some() => Evidence::Modern,
             Some(_) => Evidence::Nothing,
             None => match evidence_of(frame) {
-                None if code(frame).is_some_and(|code| NOT_DONE.contains(&code)) => Evidence::Doubt,
+                None if code(frame).is_some_and(|code| NOT_DONE.contains(&code)) => {
+                    Evidence::Ambiguous
+                }
                 found => found.unwrap_or(Evidence::Nothing),
             },
         },
@@ -114,7 +116,7 @@ pub(crate) fn evidence(arrival: &Arrival) -> Evidence {
             match (frame.and_then(evidence_of), frame.and_then(code)) {
                 (Some(found), _) => found,
                 (None, Some(METHOD_NOT_FOUND)) if refusal.status == 404 => Evidence::Modern,
-                _ if is_legacy(refusal.status) => Evidence::Doubt,
+                _ if is_legacy(refusal.status) => Evidence::Ambiguous,
                 _ => Evidence::Nothing,
             }
         }
@@ -124,19 +126,19 @@ pub(crate) fn evidence(arrival: &Arrival) -> Evidence {
 
 fn evidence_of(error: &Frame) -> Option<Evidence> {
     judge_error(error, false).map(|finding| match finding {
-        Finding::Legacy => Evidence::Doubt,
+        ProbeOutcome::Legacy => Evidence::Ambiguous,
         _ => Evidence::Modern,
     })
 }
 
 /// Judges what came of it.
-pub(crate) fn judge(arrival: &Arrival, was_asked_again: bool) -> Finding {
+pub(crate) fn judge(arrival: &Arrival, was_asked_again: bool) -> ProbeOutcome {
     match arrival {
-        Arrival::Opened(_) | Arrival::Endpoint(_) => Finding::Nothing,
+        Arrival::Opened(_) | Arrival::Endpoint(_) => ProbeOutcome::Nothing,
         Arrival::Frame(frame) if frame.is_response() => judge_answer(frame, was_asked_again),
-        Arrival::Frame(_) => Finding::Nothing,
+        Arrival::Frame(_) => ProbeOutcome::Nothing,
         // A server that takes a question and says nothing to it does not know what it was asked.
-        Arrival::Accepted(_) => Finding::Legacy,
+        Arrival::Accepted(_) => ProbeOutcome::Legacy,
         Arrival::Refused(refusal) | Arrival::LostWithSession(refusal) => {
             judge_refusal(refusal, was_asked_again)
         }
@@ -145,12 +147,14 @@ pub(crate) fn judge(arrival: &Arrival, was_asked_again: bool) -> Finding {
             if (ON_THIS_SIDE.contains(&trouble.kind) || trouble.is_after_a_sign_in)
                 && trouble.status.is_none() =>
         {
-            Finding::Unasked(trouble.clone())
+            ProbeOutcome::Unasked(trouble.clone())
         }
-        Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => Finding::Unclear(trouble.clone()),
+        Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => {
+            ProbeOutcome::Unclear(trouble.clone())
+        }
         Arrival::Ended => {
             let cut = Trouble::new("cut", "The server ended its response without an answer.");
-            Finding::Unclear(cut.retryable())
+            ProbeOutcome::Unclear(cut.retryable())
         }
     }
 }
@@ -175,7 +179,7 @@ pub(crate) fn refuses_legacy(arrival: &Arrival) -> bool {
     error.is_some_and(|error| {
         matches!(
             judge_error(error, false),
-            Some(Finding::Again | Finding::Unsupported(_))
+            Some(ProbeOutcome::Again | ProbeOutcome::Unsupported(_))
         ) && !supported(error)
             .iter()
             .any(|version| is_legacy_revision(version))
@@ -194,7 +198,9 @@ pub(crate) fn is_handshake(answer: &Frame) -> bool {
 /// Whether a refusal has one of the codes that only modern servers have.
 pub(crate) fn is_modern_error(refusal: &Refusal) -> bool {
     let error = refusal.frame.as_ref();
-    error.is_some_and(|error| !matches!(judge_error(error, false), None | Some(Finding::Legacy)))
+    error.is_some_and(|error| {
+        !matches!(judge_error(error, false), None | Some(ProbeOutcome::Legacy))
+    })
 }
 
 fn is_legacy_revision(version: &str) -> bool {
@@ -212,36 +218,36 @@ fn supported(error: &Frame) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn judge_answer(frame: &Frame, was_asked_again: bool) -> Finding {
+fn judge_answer(frame: &Frame, was_asked_again: bool) -> ProbeOutcome {
     let Some(result) = frame.member("result") else {
-        return judge_error(frame, was_asked_again).unwrap_or(Finding::Legacy);
+        return judge_error(frame, was_asked_again).unwrap_or(ProbeOutcome::Legacy);
     };
     let versions: Vec<String> = member_of(result, "supportedVersions")
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
     let is_complete = member_of(result, "capabilities").is_some();
     if is_complete && versions.iter().any(|version| version == MODERN) {
-        Finding::Modern(result.to_owned())
+        ProbeOutcome::Modern(result.to_owned())
     } else if !is_complete
         || versions.is_empty()
         || versions.iter().any(|version| is_legacy_revision(version))
     {
-        Finding::Legacy
+        ProbeOutcome::Legacy
     } else {
-        Finding::Unsupported(unsupported(&versions))
+        ProbeOutcome::Unsupported(unsupported(&versions))
     }
 }
 
-fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> Finding {
+fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> ProbeOutcome {
     let found = refusal
         .frame
         .as_ref()
         .and_then(|frame| judge_error(frame, was_asked_again));
     match (found, refusal.status) {
         (Some(found), _) => found,
-        (None, status) if is_legacy(status) => Finding::Legacy,
-        (None, 401) => Finding::Challenged,
-        (None, status) => Finding::Unclear(Trouble {
+        (None, status) if is_legacy(status) => ProbeOutcome::Legacy,
+        (None, 401) => ProbeOutcome::Challenged,
+        (None, status) => ProbeOutcome::Unclear(Trouble {
             status: Some(status),
             retryable: status >= 500 || status == 429,
             retry_after: refusal.retry_after,
@@ -260,11 +266,11 @@ fn code(error: &Frame) -> Option<i64> {
 }
 
 /// What an error says of the era: only codes that the specification reserves do.
-fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<Finding> {
+fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<ProbeOutcome> {
     let error: Value = serde_json::from_str(frame.member("error")?).ok()?;
     let code = error.get("code")?.as_i64()?;
     if let HEADER_MISMATCH | MISSING_CAPABILITY = code {
-        return Some(Finding::Refuses(refused(code, &error)));
+        return Some(ProbeOutcome::Refuses(refused(code, &error)));
     }
     if code != UNSUPPORTED_VERSION {
         return None;
@@ -280,11 +286,11 @@ fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<Finding> {
             .any(|version| known.contains(&version.as_str()))
     };
     Some(if speaks(&[MODERN]) && !was_asked_again {
-        Finding::Again // even when it is the version just offered
+        ProbeOutcome::Again // even when it is the version just offered
     } else if speaks(&LEGACY) && !speaks(&[MODERN]) {
-        Finding::Legacy
+        ProbeOutcome::Legacy
     } else {
-        Finding::Unsupported(unsupported(&versions))
+        ProbeOutcome::Unsupported(unsupported(&versions))
     })
 }
 

@@ -28,7 +28,7 @@ pub use legacy::{Legacy, Transport};
 pub use legacy_to_modern::LegacyToModern;
 pub use modern::Modern;
 pub use modern_to_legacy::ModernToLegacy;
-pub use translator::{Beginning, Known, Protocol, Translator, Verdict};
+pub use translator::{Options, Protocol, RememberedDiscover, ServerEra, Translator};
 
 /// Names one exchange: one HTTP request and everything that comes back on it. Minted in order, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

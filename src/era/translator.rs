@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::cache::Cache;
-use super::detect::{self, Finding};
+use super::detect::{self, ProbeOutcome};
 use super::extensions;
 use super::protocol::NEWEST_LEGACY;
 use super::{
@@ -51,7 +51,7 @@ pub enum Protocol {
 
 /// What a remote turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ServerEra {
     /// It answers `server/discover`, and offers a legacy host nothing better.
     Modern,
     /// It does not.
@@ -60,7 +60,7 @@ pub enum Verdict {
     Both,
 }
 
-impl Verdict {
+impl ServerEra {
     /// As it is remembered.
     pub fn word(self) -> &'static str {
         match self {
@@ -70,17 +70,17 @@ impl Verdict {
         }
     }
 
-    /// The counterpart of [`Verdict::word`].
+    /// The counterpart of [`ServerEra::word`].
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Modern, Self::Legacy, Self::Both]
             .into_iter()
-            .find(|verdict| verdict.word() == word)
+            .find(|era| era.word() == word)
     }
 }
 
 /// A remote's word of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct RememberedDiscover {
     /// What the host declared that it was given to, as JSON text.
     pub capabilities: String,
     /// The `DiscoverResult`, as JSON text.
@@ -89,17 +89,17 @@ pub struct Known {
 
 /// How to begin.
 #[derive(Clone, Debug, Default)]
-pub struct Beginning {
+pub struct Options {
     /// `--protocol`.
     pub protocol: Protocol,
     /// `--transport`.
     pub transport: Transport,
     /// The verdict of an earlier start, if it is young enough to be believed.
-    pub remembered: Option<Verdict>,
-    /// That verdict is [`Verdict::Modern`], and no legacy host's `initialize` has been tried: only modern hosts came.
+    pub remembered: Option<ServerEra>,
+    /// That verdict is [`ServerEra::Modern`], and no legacy host's `initialize` has been tried: only modern hosts came.
     pub is_legacy_untried: bool,
     /// What a modern remote said of itself then, as far as that may still be repeated.
-    pub known: Vec<Known>,
+    pub known: Vec<RememberedDiscover>,
     /// What to call a server that does not give its name.
     pub server: String,
     /// For unguessable handles.
@@ -113,10 +113,10 @@ pub struct Beginning {
 /// Turns what the host says into what the remote understands, and back. No I/O, no clock.
 #[derive(Debug)]
 pub struct Translator {
-    beginning: Beginning,
+    options: Options,
     state: State,
     /// To be remembered.
-    verdict: Option<Verdict>,
+    server_era: Option<ServerEra>,
     is_legacy_untried: bool,
     /// What is known of the remote in this run, whether or not it is to be remembered.
     found: Option<Found>,
@@ -141,7 +141,7 @@ pub struct Translator {
     /// A remote that is only remembered to be modern has not shown it yet.
     trial: Option<Trial>,
     /// What the remote has said of itself since that was last asked for.
-    discovered: Option<Known>,
+    discovered: Option<RememberedDiscover>,
     cache: Cache,
 }
 
@@ -169,7 +169,7 @@ struct Asking {
 /// What the remote was found to be.
 #[derive(Clone, Copy, Debug)]
 struct Found {
-    verdict: Verdict,
+    era: ServerEra,
     /// By an answer that leaves no doubt.
     is_sure: bool,
 }
@@ -194,12 +194,12 @@ macro_rules! each {
 
 impl Translator {
     /// Nothing said, nothing known.
-    pub fn new(beginning: Beginning) -> Self {
+    pub fn new(options: Options) -> Self {
         Self {
-            cache: Cache::new(beginning.cache_ttl),
-            beginning,
+            cache: Cache::new(options.cache_ttl),
+            options,
             state: State::Fresh,
-            verdict: None,
+            server_era: None,
             is_legacy_untried: false,
             found: None,
             made: 0,
@@ -218,25 +218,25 @@ impl Translator {
     }
 
     /// What the remote was found to be in this run.
-    pub fn verdict(&self) -> Option<Verdict> {
-        self.verdict
+    pub fn server_era(&self) -> Option<ServerEra> {
+        self.server_era
     }
 
-    /// Whether that is [`Verdict::Modern`] without a legacy host's `initialize` having been tried.
+    /// Whether that is [`ServerEra::Modern`] without a legacy host's `initialize` having been tried.
     pub fn is_legacy_untried(&self) -> bool {
         self.is_legacy_untried
     }
 
     /// What the remote has said of itself, once, if it is worth remembering.
-    pub fn take_discovered(&mut self) -> Option<Known> {
+    pub fn take_discovered(&mut self) -> Option<RememberedDiscover> {
         self.discovered.take()
     }
 
     /// To be said before anything else that happens. `now` counts from any beginning and never backwards; `identity`
     /// changes whenever requests are made in another name, so that nobody is told what was kept for somebody else
     /// (MCP 2026-07-28, server/utilities/caching).
-    pub fn meanwhile(&mut self, now: Duration, identity: u64) {
-        self.cache.meanwhile(now, identity);
+    pub fn update_context(&mut self, now: Duration, identity: u64) {
+        self.cache.update_context(now, identity);
     }
 
     /// Takes a frame from the host.
@@ -249,7 +249,7 @@ impl Translator {
     }
 
     fn host_said(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        let frame = extensions::declared(frame, &self.beginning.extensions);
+        let frame = extensions::declared(frame, &self.options.extensions);
         match frame.method() {
             Some("server/discover") if self.is_pinned => {}
             Some("server/discover") => {
@@ -403,19 +403,19 @@ impl Translator {
 
     fn begin(
         &mut self,
-        found: Finding,
+        found: ProbeOutcome,
         is_host_modern: bool,
         mut held: VecDeque<Frame>,
         actions: &mut Vec<Action>,
     ) {
         let mint = self.mint();
         self.serving = self.made;
-        let transport = self.beginning.transport;
+        let transport = self.options.transport;
         let mut done = Vec::new();
         self.cache.clear();
         self.state = match (found, is_host_modern) {
-            (Finding::Modern(_), true) => State::Modern(Box::new(Modern::new(mint))),
-            (Finding::Modern(discover), false) => {
+            (ProbeOutcome::Modern(_), true) => State::Modern(Box::new(Modern::new(mint))),
+            (ProbeOutcome::Modern(discover), false) => {
                 let initialize = match held.front() {
                     Some(frame) if frame.method() == Some("initialize") => held.pop_front(),
                     _ => None,
@@ -425,7 +425,7 @@ impl Translator {
                 State::LegacyToModern(Box::new(LegacyToModern::new(
                     mint,
                     &discover,
-                    &self.beginning.server,
+                    &self.options.server,
                     initialize,
                     &mut done,
                 )))
@@ -433,7 +433,7 @@ impl Translator {
             (_, true) => State::ModernToLegacy(Box::new(ModernToLegacy::new(
                 mint,
                 transport,
-                self.beginning.seed,
+                self.options.seed,
             ))),
             (_, false) => State::Legacy(Box::new(Legacy::minting(transport, mint))),
         };

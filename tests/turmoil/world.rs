@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use mcpipe::era::{Action, Arrival, Beginning, ExchangeId, Post, Translator};
+use mcpipe::era::{Action, Arrival, ExchangeId, Options, Post, Translator};
 use mcpipe::frame::{Frame, Id, Outline, Trouble, member_of};
 
 use super::remote;
@@ -73,9 +73,9 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(host: Era, beginning: Beginning) -> Self {
+    pub(super) fn new(host: Era, options: Options) -> Self {
         Self {
-            translator: Translator::new(beginning),
+            translator: Translator::new(options),
             host,
             has_begun: false,
             count: 0,
@@ -258,7 +258,7 @@ impl World {
     fn say(&mut self, line: &str) {
         self.log.push(format!("host: {line}"));
         let mut actions = Vec::new();
-        self.translator.meanwhile(self.now, self.name);
+        self.translator.update_context(self.now, self.name);
         let frame = Frame::parse(line).unwrap();
         self.translator.from_host(frame, &mut actions);
         self.act(actions);
@@ -310,7 +310,7 @@ impl World {
             self.streams.insert(exchange);
         }
         let mut actions = Vec::new();
-        self.translator.meanwhile(self.now, self.name);
+        self.translator.update_context(self.now, self.name);
         self.translator.from_remote(exchange, arrival, &mut actions);
         self.act(actions);
     }

@@ -1,4 +1,4 @@
-//! Beginning anew: a host that has only looked around begins the legacy way after all.
+//! Restart: a host that has only looked around begins the legacy way after all.
 
 use super::{State, Translator};
 use crate::era::Action;

@@ -9,10 +9,10 @@
 
 use std::time::Duration;
 
-use super::{Asking, Found, State, Translator, Verdict};
-use crate::era::detect::{self, Finding};
+use super::{Asking, Found, ServerEra, State, Translator};
+use crate::era::detect::{self, ProbeOutcome};
 use crate::era::headers::{self, Tools};
-use crate::era::{Action, Arrival, ExchangeId, Known, Legacy, Transport};
+use crate::era::{Action, Arrival, ExchangeId, Legacy, RememberedDiscover, Transport};
 use crate::frame::{Frame, Outline};
 
 /// How long the remote may take over each step.
@@ -24,7 +24,7 @@ pub(super) struct Comparing {
     /// Plays the handshake, and goes on with the host if it stays.
     relay: Legacy,
     /// What the remote said of itself as a modern one.
-    known: Known,
+    known: RememberedDiscover,
     initialize: Frame,
     /// A handshake without a session id: whether it has a stream is being found out.
     answer: Option<Frame>,
@@ -47,7 +47,7 @@ impl Translator {
     pub(super) fn try_initialize(
         &mut self,
         initialize: Frame,
-        known: Known,
+        known: RememberedDiscover,
         actions: &mut Vec<Action>,
     ) {
         let mint = self.mint();
@@ -168,10 +168,10 @@ impl Translator {
         tracing::info!("the server speaks both eras; the host's own is spoken");
         held.pop_front(); // the handshake
         self.cache.clear();
-        self.verdict = Some(Verdict::Both);
+        self.server_era = Some(ServerEra::Both);
         self.is_legacy_untried = false;
         self.found = Some(Found {
-            verdict: Verdict::Both,
+            era: ServerEra::Both,
             is_sure: true,
         });
         self.state = State::Legacy(Box::new(comparing.relay));
@@ -195,23 +195,22 @@ impl Translator {
         self.found_modern(is_tried);
         let discover = comparing.known.discover.clone();
         self.discovered = Some(comparing.known);
-        self.begin(Finding::Modern(discover), false, held, actions);
+        self.begin(ProbeOutcome::Modern(discover), false, held, actions);
     }
 
     /// The remote is modern, and is spoken to as that. `is_tried`: a legacy host has nothing better from it.
     pub(super) fn found_modern(&mut self, is_tried: bool) {
-        let (remembered, was_untried) =
-            (self.beginning.remembered, self.beginning.is_legacy_untried);
+        let (remembered, was_untried) = (self.options.remembered, self.options.is_legacy_untried);
         self.found = Some(Found {
-            verdict: Verdict::Modern,
+            era: ServerEra::Modern,
             is_sure: true,
         });
         match remembered {
             // A modern host has seen nothing to the contrary.
-            Some(Verdict::Both) if !is_tried => {}
+            Some(ServerEra::Both) if !is_tried => {}
             _ => {
-                let was_tried = remembered == Some(Verdict::Modern) && !was_untried;
-                self.verdict = Some(Verdict::Modern);
+                let was_tried = remembered == Some(ServerEra::Modern) && !was_untried;
+                self.server_era = Some(ServerEra::Modern);
                 self.is_legacy_untried = !is_tried && !was_tried;
             }
         }

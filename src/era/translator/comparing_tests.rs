@@ -51,7 +51,7 @@ fn a_session_id_settles_it_at_once() {
     play.answers(&post, OPENED);
     assert_eq!(play.replies().len(), 1);
     assert!(matches!(play.translator.state, State::Legacy(_)));
-    assert_eq!(play.translator.verdict(), Some(Verdict::Both));
+    assert_eq!(play.translator.server_era(), Some(ServerEra::Both));
     let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     assert_eq!(
         play.says(initialized).methods(),
@@ -66,7 +66,7 @@ fn a_stream_that_opens_settles_it_and_the_host_need_not_be_heard_twice() {
     play.brings(stream, head(None));
     assert_eq!(play.replies().len(), 1);
     assert!(matches!(play.translator.state, State::Legacy(_)));
-    assert_eq!(play.translator.verdict(), Some(Verdict::Both));
+    assert_eq!(play.translator.server_era(), Some(ServerEra::Both));
     let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     assert!(play.says(initialized).posts().is_empty());
     assert_eq!(play.says(initialized).posts().len(), 1);
@@ -85,7 +85,7 @@ fn a_stream_that_does_not_open_leaves_it_at_the_modern_era() {
         play.brings(stream, arrival);
         assert_eq!(play.replies().len(), 1);
         assert!(matches!(play.translator.state, State::LegacyToModern(_)));
-        assert_eq!(play.translator.verdict(), Some(Verdict::Modern));
+        assert_eq!(play.translator.server_era(), Some(ServerEra::Modern));
         assert!(!play.translator.is_legacy_untried());
         assert!(play.translator.take_discovered().is_some());
     }

@@ -1,8 +1,8 @@
 //! The host's first request, and what is known of the remote by then: which era is spoken, or what has to be found out.
 
 use super::opening::Opening;
-use super::{Protocol, Translator, Verdict, begins_legacy};
-use crate::era::detect::{self, Finding};
+use super::{Protocol, ServerEra, Translator, begins_legacy};
+use crate::era::detect::{self, ProbeOutcome};
 use crate::era::{Action, Transport};
 use crate::frame::Frame;
 
@@ -15,31 +15,36 @@ impl Translator {
         }
         let is_host_modern = detect::is_modern(&frame);
         let has_old_transport = matches!(
-            self.beginning.transport,
+            self.options.transport,
             Transport::SseFirst | Transport::SseOnly
         );
-        let is_auto = self.beginning.protocol == Protocol::Auto && !has_old_transport;
-        let known = match (self.beginning.protocol, has_old_transport) {
-            (Protocol::Legacy, _) | (Protocol::Auto, true) => Some(Verdict::Legacy),
+        let is_auto = self.options.protocol == Protocol::Auto && !has_old_transport;
+        let known = match (self.options.protocol, has_old_transport) {
+            (Protocol::Legacy, _) | (Protocol::Auto, true) => Some(ServerEra::Legacy),
             (Protocol::Modern, _) => None,
             (Protocol::Auto, false) => match self.found {
-                Some(found) => Some(found.verdict),
-                None => self.beginning.remembered,
+                Some(found) => Some(found.era),
+                None => self.options.remembered,
             },
         };
         let is_legacy = match known {
-            Some(Verdict::Legacy) => true,
-            Some(Verdict::Both) => begins_legacy(&frame),
-            Some(Verdict::Modern) | None => false,
+            Some(ServerEra::Legacy) => true,
+            Some(ServerEra::Both) => begins_legacy(&frame),
+            Some(ServerEra::Modern) | None => false,
         };
         if is_legacy {
             if is_auto {
                 self.opening = Some(match self.found {
-                    Some(found) => Opening::again(found.verdict),
+                    Some(found) => Opening::again(found.era),
                     None => Opening::remembered(),
                 });
             }
-            return self.begin(Finding::Legacy, is_host_modern, [frame].into(), actions);
+            return self.begin(
+                ProbeOutcome::Legacy,
+                is_host_modern,
+                [frame].into(),
+                actions,
+            );
         }
         // A ping says nothing of the host; the handshake that comes after it does.
         if let Some(id) = frame.id().filter(|_| frame.method() == Some("ping")) {
@@ -48,10 +53,10 @@ impl Translator {
         // What is remembered of a modern remote is enough for a host that it has to be spoken to for in that era.
         let is_remembered = is_auto
             && self.found.is_none()
-            && match self.beginning.remembered {
-                Some(Verdict::Modern) => is_host_modern || !self.beginning.is_legacy_untried,
-                Some(Verdict::Both) => is_host_modern,
-                Some(Verdict::Legacy) | None => false,
+            && match self.options.remembered {
+                Some(ServerEra::Modern) => is_host_modern || !self.options.is_legacy_untried,
+                Some(ServerEra::Both) => is_host_modern,
+                Some(ServerEra::Legacy) | None => false,
             };
         if !is_remembered || !self.begin_trial(&frame, is_host_modern, actions) {
             self.ask(frame, is_host_modern, actions);

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use super::probing::told;
-use super::{State, Translator, Verdict};
-use crate::era::detect::{self, Finding};
+use super::{ServerEra, State, Translator};
+use crate::era::detect::{self, ProbeOutcome};
 use crate::era::{Action, Arrival, ExchangeId};
 use crate::frame::{Frame, Outline, Trouble};
 
@@ -13,7 +13,7 @@ use crate::frame::{Frame, Outline, Trouble};
 #[derive(Debug)]
 pub(super) struct Opening {
     /// What is to be remembered when it succeeds.
-    verdict: Option<Verdict>,
+    era: Option<ServerEra>,
     /// Whether the remote is to be asked what it is when it fails.
     may_ask: bool,
     /// Whether what the remote said to the question was not said just now.
@@ -26,7 +26,7 @@ impl Opening {
     /// Of a remote that an earlier start found to speak the era.
     pub(super) fn remembered() -> Self {
         Self {
-            verdict: None,
+            era: None,
             may_ask: true,
             is_again: false,
             fault: None,
@@ -34,9 +34,9 @@ impl Opening {
     }
 
     /// Of one that was asked in this run, before an earlier handshake.
-    pub(super) fn again(verdict: Verdict) -> Self {
+    pub(super) fn again(era: ServerEra) -> Self {
         Self {
-            verdict: Some(verdict),
+            era: Some(era),
             may_ask: false,
             is_again: true,
             fault: None,
@@ -44,9 +44,9 @@ impl Opening {
     }
 
     /// Of one that has just been asked.
-    pub(super) fn asked(verdict: Option<Verdict>, was_answered: bool) -> Self {
+    pub(super) fn asked(era: Option<ServerEra>, was_answered: bool) -> Self {
         Self {
-            verdict,
+            era,
             may_ask: !was_answered,
             is_again: false,
             fault: None,
@@ -57,7 +57,7 @@ impl Opening {
     pub(super) fn besides(fault: Trouble) -> Self {
         Self {
             fault: Some(fault),
-            ..Self::asked(Some(Verdict::Legacy), true)
+            ..Self::asked(Some(ServerEra::Legacy), true)
         }
     }
 }
@@ -71,7 +71,7 @@ impl Translator {
         actions: &mut Vec<Action>,
     ) {
         let said = self.all_that_is_said(exchange);
-        let is_modern = matches!(detect::judge(&arrival, false), Finding::Again);
+        let is_modern = matches!(detect::judge(&arrival, false), ProbeOutcome::Again);
         let may_ask = is_modern || self.opening.as_ref().is_some_and(|it| it.may_ask);
         // Some modern servers answer the handshake with a revision that has none.
         let is_odd = |frame: &Frame| may_ask && said.is_some() && !detect::is_handshake(frame);
@@ -92,7 +92,7 @@ impl Translator {
         }
         if is_answer {
             let opening = self.opening.take();
-            self.verdict = opening.and_then(|opening| opening.verdict).or(self.verdict);
+            self.server_era = opening.and_then(|opening| opening.era).or(self.server_era);
             return self.tell(done, actions);
         }
         let is_refusing = |action: &Action| match action {

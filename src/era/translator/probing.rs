@@ -9,11 +9,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::opening::Opening;
-use super::{Asking, Found, Protocol, State, Translator, Verdict, begins_legacy, introduction};
-use crate::era::detect::{self, Finding};
+use super::{Asking, Found, Protocol, ServerEra, State, Translator, begins_legacy, introduction};
+use crate::era::detect::{self, ProbeOutcome};
 use crate::era::edit::Object;
 use crate::era::protocol::META_CAPABILITIES;
-use crate::era::{Action, Arrival, ExchangeId, Known, Modern, legacy_to_modern};
+use crate::era::{Action, Arrival, ExchangeId, Modern, RememberedDiscover, legacy_to_modern};
 use crate::frame::{Frame, Id, Trouble};
 
 /// How long the question may take before the handshake is tried instead.
@@ -86,11 +86,11 @@ impl Translator {
         let mut done = Vec::new();
         // Where the remote is modern for certain, or wants a credential for the question and has refused the host's own
         // handshake since, the question is what the host's request comes to.
-        match self.beginning.protocol {
+        match self.options.protocol {
             Protocol::Modern => relay.ask(question, Some(LONG_PATIENCE), true, &mut done),
             _ => {
                 let is_handshake =
-                    self.beginning.remembered == Some(Verdict::Modern) || self.was_challenged;
+                    self.options.remembered == Some(ServerEra::Modern) || self.was_challenged;
                 relay.probe(question, Some(PATIENCE), is_own || is_handshake, &mut done);
             }
         }
@@ -131,14 +131,14 @@ impl Translator {
                 action => actions.push(action),
             }
         }
-        probe.was_asked_again |= matches!(finding, Finding::Again);
+        probe.was_asked_again |= matches!(finding, ProbeOutcome::Again);
         match answer {
             Some(answer) => self.decide(finding, answer, actions),
             None => tracing::debug!(?finding, "not answered yet"),
         }
     }
 
-    fn decide(&mut self, finding: Finding, answer: Frame, actions: &mut Vec<Action>) {
+    fn decide(&mut self, finding: ProbeOutcome, answer: Frame, actions: &mut Vec<Action>) {
         let Some(probe) = self.probe.take() else {
             return;
         };
@@ -152,8 +152,8 @@ impl Translator {
         tracing::debug!(?finding, is_host_modern, "the remote was asked");
         let refused = self.refused.take();
         match finding {
-            Finding::Modern(discover) => {
-                let known = Known {
+            ProbeOutcome::Modern(discover) => {
+                let known = RememberedDiscover {
                     capabilities: probe.capabilities,
                     discover,
                 };
@@ -175,11 +175,11 @@ impl Translator {
                     self.from_host(frame, actions);
                 }
             }
-            Finding::Legacy | Finding::Unclear(_)
-                if self.beginning.protocol == Protocol::Modern =>
+            ProbeOutcome::Legacy | ProbeOutcome::Unclear(_)
+                if self.options.protocol == Protocol::Modern =>
             {
                 let trouble = match finding {
-                    Finding::Unclear(trouble) => trouble,
+                    ProbeOutcome::Unclear(trouble) => trouble,
                     _ => {
                         let words = "The server does not speak the protocol that --protocol modern asks for.";
                         let trouble = Trouble::new("unsupported_version", words);
@@ -189,43 +189,43 @@ impl Translator {
                 let answer = probe.own.and_then(|own| Some(trouble.reply(own.id()?)));
                 self.ask_anew(&trouble, answer, actions);
             }
-            Finding::Legacy | Finding::Unclear(_) => {
+            ProbeOutcome::Legacy | ProbeOutcome::Unclear(_) => {
                 let trouble = match &finding {
-                    Finding::Unclear(trouble) => Some(trouble),
+                    ProbeOutcome::Unclear(trouble) => Some(trouble),
                     _ => None,
                 };
                 let is_outage = trouble.is_some_and(|trouble| trouble.kind == "unreachable");
                 let was_answered = trouble.is_none_or(detect::was_answered);
                 self.found = was_answered.then_some(Found {
-                    verdict: Verdict::Legacy,
+                    era: ServerEra::Legacy,
                     is_sure: trouble.is_none(),
                 });
-                let verdict = (!is_outage).then_some(Verdict::Legacy);
-                self.opening = Some(Opening::asked(verdict, was_answered));
+                let era = (!is_outage).then_some(ServerEra::Legacy);
+                self.opening = Some(Opening::asked(era, was_answered));
                 let held = probe.own.into_iter().chain(self.held()).collect();
-                self.begin(Finding::Legacy, is_host_modern, held, actions);
+                self.begin(ProbeOutcome::Legacy, is_host_modern, held, actions);
             }
             // What a `DiscoverResult` names says nothing of older revisions.
-            Finding::Unsupported(trouble)
+            ProbeOutcome::Unsupported(trouble)
                 if !is_host_modern
                     && !probe.refuses_legacy
-                    && self.beginning.protocol == Protocol::Auto =>
+                    && self.options.protocol == Protocol::Auto =>
             {
                 self.opening = Some(Opening::besides(trouble));
                 let held = self.held();
-                self.begin(Finding::Legacy, is_host_modern, held, actions);
+                self.begin(ProbeOutcome::Legacy, is_host_modern, held, actions);
             }
             // Whatever a modern host asks, it is refused that for itself, in the server's own words.
-            Finding::Refuses(_) if is_host_modern => {
+            ProbeOutcome::Refuses(_) if is_host_modern => {
                 self.found_modern(false);
                 actions.extend(probe.own.map(|_| Action::Reply(answer)));
                 let held = self.held();
-                self.begin(Finding::Modern(String::new()), true, held, actions);
+                self.begin(ProbeOutcome::Modern(String::new()), true, held, actions);
             }
             // What the host itself asks for may lead to a credential, and then to an answer. A modern host's request is
             // sent as it is, and the remote is on trial; a legacy host's handshake is sent, and the question is asked
             // again with the credential if the remote refuses that handshake.
-            Finding::Challenged => {
+            ProbeOutcome::Challenged => {
                 self.was_challenged = true;
                 let mut held = self.held();
                 match held.pop_front() {
@@ -239,17 +239,17 @@ impl Translator {
                         // Nothing was learnt that could be remembered.
                         self.opening = Some(Opening::asked(None, false));
                         held.push_front(first);
-                        self.begin(Finding::Legacy, false, held, actions);
+                        self.begin(ProbeOutcome::Legacy, false, held, actions);
                     }
                     None => self.state = State::Fresh,
                 }
             }
-            Finding::Refuses(trouble)
-            | Finding::Unsupported(trouble)
-            | Finding::Unasked(trouble) => {
+            ProbeOutcome::Refuses(trouble)
+            | ProbeOutcome::Unsupported(trouble)
+            | ProbeOutcome::Unasked(trouble) => {
                 self.ask_anew(&trouble, probe.own.map(|_| answer), actions);
             }
-            Finding::Nothing | Finding::Again => {
+            ProbeOutcome::Nothing | ProbeOutcome::Again => {
                 let words = "The server does not say what it is.";
                 let trouble = Trouble::new("bad_answer", words).hint(detect::OTHER_ERA);
                 self.ask_anew(&trouble, probe.own.map(|_| answer), actions);
@@ -258,23 +258,28 @@ impl Translator {
     }
 
     /// The remote is modern. A legacy host's own `initialize` is tried, unless it is known that this is of no use.
-    fn is_modern(&mut self, known: Known, is_useless: bool, actions: &mut Vec<Action>) {
+    fn is_modern(
+        &mut self,
+        known: RememberedDiscover,
+        is_useless: bool,
+        actions: &mut Vec<Action>,
+    ) {
         let State::Asking(asking) = &self.state else {
             return;
         };
         let is_host_modern = asking.is_host_modern;
         let is_known =
-            self.beginning.remembered == Some(Verdict::Modern) && !self.beginning.is_legacy_untried;
+            self.options.remembered == Some(ServerEra::Modern) && !self.options.is_legacy_untried;
         let first = asking.held.front().filter(|first| begins_legacy(first));
         if let Some(initialize) = first.cloned()
-            && self.beginning.protocol == Protocol::Auto
+            && self.options.protocol == Protocol::Auto
             && !is_useless
             && !is_known
         {
             return self.try_initialize(initialize, known, actions);
         }
         self.found_modern(is_useless || is_known);
-        let finding = Finding::Modern(known.discover.clone());
+        let finding = ProbeOutcome::Modern(known.discover.clone());
         self.discovered = Some(known);
         let held = self.held();
         self.begin(finding, is_host_modern, held, actions);

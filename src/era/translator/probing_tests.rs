@@ -16,16 +16,18 @@ pub(super) struct Play {
 }
 
 impl Play {
-    pub(super) fn new(remembered: Option<Verdict>, known: &[(&str, &str)]) -> Self {
-        let known = known.iter().map(|(capabilities, discover)| Known {
-            capabilities: (*capabilities).to_owned(),
-            discover: (*discover).to_owned(),
-        });
+    pub(super) fn new(remembered: Option<ServerEra>, known: &[(&str, &str)]) -> Self {
+        let known = known
+            .iter()
+            .map(|(capabilities, discover)| RememberedDiscover {
+                capabilities: (*capabilities).to_owned(),
+                discover: (*discover).to_owned(),
+            });
         Self {
-            translator: Translator::new(Beginning {
+            translator: Translator::new(Options {
                 remembered,
                 known: known.collect(),
-                ..Beginning::default()
+                ..Options::default()
             }),
             actions: Vec::new(),
         }
@@ -145,7 +147,7 @@ fn a_modern_hosts_own_discovery_is_the_question_and_its_answer() {
         )]
     );
     assert_eq!(play.posted().frame.text(), modern(2, "tools/call"));
-    assert_eq!(play.translator.verdict(), Some(Verdict::Modern));
+    assert_eq!(play.translator.server_era(), Some(ServerEra::Modern));
     let known = play.translator.take_discovered().unwrap();
     assert_eq!(known.discover, DISCOVERED);
     assert_eq!(known.capabilities, r#"{"sampling":{}}"#);
@@ -159,10 +161,10 @@ fn a_modern_hosts_own_discovery_may_find_a_legacy_server() {
     play.refuses(&asked, 400, UNKNOWN);
     assert!(play.replies().is_empty(), "{:?}", play.actions);
     // It is remembered when the handshake has been answered.
-    assert_eq!(play.translator.verdict(), None);
+    assert_eq!(play.translator.server_era(), None);
     let initialize = play.posted();
     play.opens(&initialize);
-    assert_eq!(play.translator.verdict(), Some(Verdict::Legacy));
+    assert_eq!(play.translator.server_era(), Some(ServerEra::Legacy));
 }
 
 #[test]
@@ -189,7 +191,7 @@ fn a_server_that_requires_more_says_so_to_a_modern_host_itself() {
     play.says(&modern(2, "tools/call"));
     play.refuses(&asked, 400, REQUIRED);
     assert_eq!(play.replies(), [&*error]);
-    assert_eq!(play.translator.verdict(), Some(Verdict::Modern));
+    assert_eq!(play.translator.server_era(), Some(ServerEra::Modern));
     assert_eq!(play.posted().frame.text(), modern(2, "tools/call"));
 
     let mut play = Play::new(None, &[]);
@@ -223,13 +225,13 @@ fn a_legacy_host_is_asked_for_with_what_it_declared_and_told_what_is_missing() {
 
 #[test]
 fn a_remembered_modern_server_is_asked_nothing_by_a_modern_host() {
-    let mut play = Play::new(Some(Verdict::Modern), &[]);
+    let mut play = Play::new(Some(ServerEra::Modern), &[]);
     let call = play.says(&modern(1, "tools/call")).posted();
     assert_eq!(call.frame.text(), modern(1, "tools/call"));
-    assert_eq!(play.translator.verdict(), None);
+    assert_eq!(play.translator.server_era(), None);
     play.answers(&call, r#""result":{"resultType":"complete"}"#);
     assert_eq!(play.replies().len(), 1);
-    assert_eq!(play.translator.verdict(), Some(Verdict::Modern));
+    assert_eq!(play.translator.server_era(), Some(ServerEra::Modern));
     // From now on a refusal is a refusal.
     let call = play.says(&modern(2, "tools/call")).posted();
     play.refuses(&call, 400, UNKNOWN);
@@ -238,7 +240,7 @@ fn a_remembered_modern_server_is_asked_nothing_by_a_modern_host() {
 
 #[test]
 fn a_remembered_modern_server_that_is_legacy_now_hears_it_all_again() {
-    let mut play = Play::new(Some(Verdict::Modern), &[]);
+    let mut play = Play::new(Some(ServerEra::Modern), &[]);
     let call = play.says(&modern(1, "tools/call")).posted();
     let list = play.says(&modern(2, "tools/list")).posted();
     let other = play.says(&modern(3, "tools/call")).posted();
@@ -259,7 +261,7 @@ fn a_remembered_modern_server_that_is_legacy_now_hears_it_all_again() {
     assert!(closed(list.exchange) && closed(other.exchange));
     let initialize = play.posted();
     play.opens(&initialize);
-    assert_eq!(play.translator.verdict(), Some(Verdict::Legacy));
+    assert_eq!(play.translator.server_era(), Some(ServerEra::Legacy));
     let mut again = play.methods();
     again.sort();
     assert_eq!(again, ["tools/call", "tools/list"], "{:?}", play.actions);
@@ -273,21 +275,21 @@ fn a_doubt_that_was_none_is_told_after_all() {
         format!(r#""result":{DISCOVERED}"#),
         format!(r#""error":{REQUIRED}"#),
     ] {
-        let mut play = Play::new(Some(Verdict::Modern), &[]);
+        let mut play = Play::new(Some(ServerEra::Modern), &[]);
         let call = play.says(&modern(1, "tools/call")).posted();
         let asked = play.answers(&call, &format!(r#""error":{error}"#)).posted();
         assert_eq!(play.answers(&asked, &settled).replies(), [&*told]);
-        assert_eq!(play.translator.verdict(), Some(Verdict::Modern));
+        assert_eq!(play.translator.server_era(), Some(ServerEra::Modern));
     }
     // Where nobody can tell it is told too, and nothing is remembered.
-    let mut play = Play::new(Some(Verdict::Modern), &[]);
+    let mut play = Play::new(Some(ServerEra::Modern), &[]);
     let call = play.says(&modern(1, "tools/call")).posted();
     let asked = play.answers(&call, &format!(r#""error":{error}"#)).posted();
     let away = Arrival::Failed(Trouble::new("unreachable", "x"));
     assert_eq!(play.brings(asked.exchange, away).replies(), [&*told]);
-    assert_eq!(play.translator.verdict(), None);
+    assert_eq!(play.translator.server_era(), None);
     // And where the host has cancelled it meanwhile, it is not.
-    let mut play = Play::new(Some(Verdict::Modern), &[]);
+    let mut play = Play::new(Some(ServerEra::Modern), &[]);
     let call = play.says(&modern(1, "tools/call")).posted();
     let asked = play.answers(&call, &format!(r#""error":{error}"#)).posted();
     play.says(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#);
@@ -300,7 +302,7 @@ fn a_doubt_that_was_none_is_told_after_all() {
 fn a_legacy_host_is_answered_from_memory_where_that_is_what_it_would_be_told() {
     // MCP 2026-07-28, server/utilities/caching
     let known = [(r#"{"roots":{}}"#, DISCOVERED)];
-    let mut play = Play::new(Some(Verdict::Modern), &known);
+    let mut play = Play::new(Some(ServerEra::Modern), &known);
     play.says(&initialize(r#"{"roots":{}}"#));
     assert!(play.posts().is_empty());
     assert!(play.replies()[0].contains(r#""capabilities":{"tools":{}}"#));
@@ -309,9 +311,9 @@ fn a_legacy_host_is_answered_from_memory_where_that_is_what_it_would_be_told() {
         .says(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#)
         .posted();
     play.answers(&list, r#""result":{"resultType":"complete","tools":[]}"#);
-    assert_eq!(play.translator.verdict(), Some(Verdict::Modern));
+    assert_eq!(play.translator.server_era(), Some(ServerEra::Modern));
 
-    for (remembered, capabilities) in [(Some(Verdict::Modern), "{}"), (None, r#"{"roots":{}}"#)] {
+    for (remembered, capabilities) in [(Some(ServerEra::Modern), "{}"), (None, r#"{"roots":{}}"#)] {
         let mut play = Play::new(remembered, &known);
         assert_eq!(
             play.says(&initialize(capabilities)).methods(),
@@ -322,7 +324,7 @@ fn a_legacy_host_is_answered_from_memory_where_that_is_what_it_would_be_told() {
 
 #[test]
 fn a_legacy_host_answered_from_memory_gets_its_session_all_the_same() {
-    let mut play = Play::new(Some(Verdict::Modern), &[("{}", DISCOVERED)]);
+    let mut play = Play::new(Some(ServerEra::Modern), &[("{}", DISCOVERED)]);
     play.says(&initialize("{}"));
     play.says(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
     let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}"#;
@@ -330,7 +332,7 @@ fn a_legacy_host_answered_from_memory_gets_its_session_all_the_same() {
     let asked = play.refuses(&posted, 400, UNKNOWN).posted();
     let again = play.refuses(&asked, 404, UNKNOWN).posted();
     play.opens(&again);
-    assert_eq!(play.translator.verdict(), Some(Verdict::Legacy));
+    assert_eq!(play.translator.server_era(), Some(ServerEra::Legacy));
     let again = play.posts();
     assert!(
         again.iter().any(|post| post.frame.text() == call),
@@ -340,7 +342,7 @@ fn a_legacy_host_answered_from_memory_gets_its_session_all_the_same() {
 
 #[test]
 fn a_subscription_that_has_ended_on_trial_is_not_begun_again() {
-    let mut play = Play::new(Some(Verdict::Modern), &[]);
+    let mut play = Play::new(Some(ServerEra::Modern), &[]);
     let listens = modern(3, "subscriptions/listen").replace(
         r#""name":"t""#,
         r#""notifications":{"toolsListChanged":true}"#,

@@ -8,11 +8,11 @@ use std::collections::VecDeque;
 
 use super::opening::Opening;
 use super::probing::{capabilities, declared};
-use super::{Found, State, Translator, Verdict};
-use crate::era::detect::{self, Evidence, Finding};
+use super::{Found, ServerEra, State, Translator};
+use crate::era::detect::{self, Evidence, ProbeOutcome};
 use crate::era::legacy::told;
 use crate::era::protocol::is_harmless;
-use crate::era::{Action, Arrival, ExchangeId, Known, LegacyToModern, Modern};
+use crate::era::{Action, Arrival, ExchangeId, LegacyToModern, Modern, RememberedDiscover};
 use crate::frame::{Frame, Id, Trouble};
 
 /// What is to be done if the remote is not what it is taken for.
@@ -56,7 +56,7 @@ impl Translator {
             return true;
         }
         let asked = capabilities(&declared(first));
-        let mut known = self.beginning.known.iter();
+        let mut known = self.options.known.iter();
         let known = known.find(|known| known.capabilities == asked).cloned();
         let Some(known) = known.filter(|_| first.method() == Some("initialize")) else {
             return false;
@@ -66,7 +66,7 @@ impl Translator {
         let mint = self.mint();
         self.serving = self.made;
         let mut done = Vec::new();
-        let called = &self.beginning.server;
+        let called = &self.options.server;
         let relay = LegacyToModern::new(mint, &known.discover, called, first.clone(), &mut done);
         self.state = State::LegacyToModern(Box::new(relay));
         self.timers.note(self.serving, &mut done);
@@ -141,7 +141,7 @@ impl Translator {
                 self.is_modern_after_all(actions);
                 self.tell(done, actions);
             }
-            Evidence::Doubt => self.doubt(done, actions),
+            Evidence::Ambiguous => self.doubt(done, actions),
         }
     }
 
@@ -169,20 +169,20 @@ impl Translator {
     /// The question was answered, or it is known that nobody can tell now.
     pub(super) fn trial_decided(
         &mut self,
-        finding: Finding,
+        finding: ProbeOutcome,
         capabilities: String,
         actions: &mut Vec<Action>,
     ) {
         match finding {
-            Finding::Legacy => self.is_legacy_after_all(actions),
-            Finding::Modern(discover) => {
-                self.discovered = Some(Known {
+            ProbeOutcome::Legacy => self.is_legacy_after_all(actions),
+            ProbeOutcome::Modern(discover) => {
+                self.discovered = Some(RememberedDiscover {
                     capabilities,
                     discover,
                 });
                 self.is_modern_after_all(actions);
             }
-            Finding::Refuses(_) => self.is_modern_after_all(actions),
+            ProbeOutcome::Refuses(_) => self.is_modern_after_all(actions),
             _ => self.tell_the_doubtful(actions),
         }
     }
@@ -211,9 +211,9 @@ impl Translator {
             State::LegacyToModern(relay) => relay.abandon(actions),
             _ => {}
         }
-        self.opening = Some(Opening::asked(Some(Verdict::Legacy), true));
+        self.opening = Some(Opening::asked(Some(ServerEra::Legacy), true));
         self.found = Some(Found {
-            verdict: Verdict::Legacy,
+            era: ServerEra::Legacy,
             is_sure: true,
         });
         let mut again = VecDeque::new();
@@ -228,6 +228,6 @@ impl Translator {
                 again.push_back(frame.clone());
             }
         }
-        self.begin(Finding::Legacy, is_host_modern, again, actions);
+        self.begin(ProbeOutcome::Legacy, is_host_modern, again, actions);
     }
 }
