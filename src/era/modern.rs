@@ -24,7 +24,7 @@ use http::HeaderMap;
 
 use super::edit::Object;
 use super::headers::{self, Tools};
-use super::legacy::{refusal_trouble, told};
+use super::legacy::{error_reply, refusal_trouble};
 use super::protocol::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use super::{Action, Arrival, ExchangeId, Mint, Post};
 use crate::frame::{Frame, Id, Outline, Trouble};
@@ -394,7 +394,7 @@ impl Modern {
                     Some(result) => Some(with_result(frame, result)),
                     None => {
                         let unknown = "The server's answer is of a kind that is not known.";
-                        told(&call.frame, &Trouble::new("bad_answer", unknown))
+                        error_reply(&call.frame, &Trouble::new("bad_answer", unknown))
                     }
                 };
                 let own = call.frame.id().filter(|own| **own != call.id);
@@ -460,7 +460,7 @@ impl Modern {
         };
         match self.wait_to_ask_again(open, trouble, actions) {
             Some(Open::Call(call)) => {
-                actions.extend(told(&call.frame, trouble).map(Action::Reply));
+                actions.extend(error_reply(&call.frame, trouble).map(Action::Reply));
             }
             Some(Open::RefreshTools(refresh_tools)) => {
                 tracing::warn!(why = trouble.message, "the tools could not be listed again");

@@ -1,24 +1,25 @@
 //! The four pairs behind one door: which one a host and a remote make, and the way there.
 //!
-//! The host's era is told by its first words, the remote's by asking (`probing`), by the host's own `initialize` where
-//! the question leaves that open (`opening`, `comparing`), or by what an earlier start has found. Host and remote speak
-//! the same era where they have one in common. A host that only asked `server/discover` may still begin the legacy way.
+//! The host's era is told by its first words, the remote's by asking (`probe`), by the host's own `initialize` where
+//! the question leaves that open (`first_handshake`, `legacy_attempt`), or by what an earlier start has found. Host and
+//! remote speak the same era where they have one in common. A host that only asked `server/discover` may still begin
+//! the legacy way.
 
-mod anew;
-mod comparing;
+mod first_handshake;
+mod first_request;
+mod legacy_attempt;
 #[cfg(test)]
-mod comparing_tests;
-mod first_words;
-mod opening;
-mod probing;
+mod legacy_attempt_tests;
+mod optimistic;
+mod probe;
 #[cfg(test)]
-mod probing_tests;
+mod probe_tests;
 #[cfg(test)]
 mod replaced_tests;
+mod restart;
 #[cfg(test)]
 mod tests;
 mod timers;
-mod trial;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -31,11 +32,11 @@ use super::{
     Action, Arrival, ExchangeId, Legacy, LegacyToModern, Mint, Modern, ModernToLegacy, Transport,
 };
 use crate::frame::{Frame, Id};
-use comparing::Comparing;
-use opening::Opening;
-use probing::Probe;
+use first_handshake::FirstHandshake;
+use legacy_attempt::LegacyAttempt;
+use optimistic::Optimistic;
+use probe::Probe;
 use timers::Timers;
-use trial::Trial;
 
 /// Which era to speak with the remote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,27 +120,27 @@ pub struct Translator {
     server_era: Option<ServerEra>,
     is_legacy_untried: bool,
     /// What is known of the remote in this run, whether or not it is to be remembered.
-    found: Option<Found>,
+    known_era: Option<KnownEra>,
     /// Relays made so far; each mints exchange ids from a range of its own.
-    made: u64,
+    relays_made: u64,
     /// Which of them serves the host.
-    serving: u64,
+    serving_relay: u64,
     timers: Timers,
     /// A modern host's looks around that are not answered, and whether looking is all it has done.
-    looks: Vec<Id>,
-    is_pinned: bool,
+    pending_discovers: Vec<Id>,
+    host_is_modern: bool,
     /// The first words to a remote in the legacy era, until they have led to something.
-    opening: Option<Opening>,
+    first_handshake: Option<FirstHandshake>,
     /// What the host is told if the remote is no modern one either: its legacy handshake has failed.
-    refused: Option<Vec<Action>>,
+    failed_handshake: Option<Vec<Action>>,
     /// `notifications/initialized` was sent in the host's place, to see what the remote offers.
-    is_initialized: bool,
+    initialized_sent: bool,
     /// The question was not answered for want of a credential.
     was_challenged: bool,
     /// The question that is out.
     probe: Option<Box<Probe>>,
     /// A remote that is only remembered to be modern has not shown it yet.
-    trial: Option<Trial>,
+    optimistic: Option<Optimistic>,
     /// What the remote has said of itself since that was last asked for.
     discovered: Option<RememberedDiscover>,
     cache: Cache,
@@ -150,7 +151,7 @@ enum State {
     /// The host has said nothing yet.
     Fresh,
     /// The remote is being asked.
-    Asking(Asking),
+    Probing(Probing),
     Legacy(Box<Legacy>),
     Modern(Box<Modern>),
     LegacyToModern(Box<LegacyToModern>),
@@ -159,16 +160,16 @@ enum State {
 
 /// What a host says before the remote has answered.
 #[derive(Debug)]
-struct Asking {
+struct Probing {
     is_host_modern: bool,
     held: VecDeque<Frame>,
     /// The remote is modern; whether it also is legacy is being found out.
-    comparing: Option<Box<Comparing>>,
+    legacy_attempt: Option<Box<LegacyAttempt>>,
 }
 
 /// What the remote was found to be.
 #[derive(Clone, Copy, Debug)]
-struct Found {
+struct KnownEra {
     era: ServerEra,
     /// By an answer that leaves no doubt.
     is_sure: bool,
@@ -183,7 +184,7 @@ const MAX_MADE: u64 = (1 << 12) - 1;
 macro_rules! each {
     ($state:expr, $one:ident => $call:expr) => {
         match $state {
-            State::Fresh | State::Asking(_) => {}
+            State::Fresh | State::Probing(_) => {}
             State::Legacy($one) => $call,
             State::Modern($one) => $call,
             State::LegacyToModern($one) => $call,
@@ -201,18 +202,18 @@ impl Translator {
             state: State::Fresh,
             server_era: None,
             is_legacy_untried: false,
-            found: None,
-            made: 0,
-            serving: 0,
+            known_era: None,
+            relays_made: 0,
+            serving_relay: 0,
             timers: Timers::default(),
-            looks: Vec::new(),
-            is_pinned: false,
-            opening: None,
-            refused: None,
-            is_initialized: false,
+            pending_discovers: Vec::new(),
+            host_is_modern: false,
+            first_handshake: None,
+            failed_handshake: None,
+            initialized_sent: false,
             was_challenged: false,
             probe: None,
-            trial: None,
+            optimistic: None,
             discovered: None,
         }
     }
@@ -242,40 +243,40 @@ impl Translator {
     /// Takes a frame from the host.
     pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         // What was held comes after what answered the question.
-        self.strike_looks(Some(actions));
+        self.settle_discovers(Some(actions));
         let before = actions.len();
-        self.host_said(frame, actions);
-        self.strike_looks(actions.get(before..));
+        self.route(frame, actions);
+        self.settle_discovers(actions.get(before..));
     }
 
-    fn host_said(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    fn route(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         let frame = extensions::declared(frame, &self.options.extensions);
         match frame.method() {
-            Some("server/discover") if self.is_pinned => {}
+            Some("server/discover") if self.host_is_modern => {}
             Some("server/discover") => {
-                let is_new = |id: &&Id| !self.looks.contains(id); // and was not held
+                let is_new = |id: &&Id| !self.pending_discovers.contains(id); // and was not held
                 let look = frame.id().filter(is_new).cloned();
-                self.looks.extend(look);
+                self.pending_discovers.extend(look);
             }
-            Some(_) if detect::is_modern(&frame) => self.is_pinned = true,
+            Some(_) if detect::is_modern(&frame) => self.host_is_modern = true,
             _ => {}
         }
         match frame.method() {
             // The remote has heard it already.
             Some("notifications/initialized")
                 if matches!(self.state, State::Legacy(_))
-                    && std::mem::take(&mut self.is_initialized) =>
+                    && std::mem::take(&mut self.initialized_sent) =>
             {
                 return;
             }
-            Some("initialize") => self.is_initialized = false,
+            Some("initialize") => self.initialized_sent = false,
             _ => {}
         }
         match &mut self.state {
-            State::Fresh => return self.first_words(frame, actions),
-            State::Asking(_) => return self.hold(frame, actions),
+            State::Fresh => return self.first_request(frame, actions),
+            State::Probing(_) => return self.hold(frame, actions),
             State::Modern(_) | State::ModernToLegacy(_) if begins_legacy(&frame) => {
-                return self.begin_again(frame, actions);
+                return self.restart(frame, actions);
             }
             _ => {}
         }
@@ -287,7 +288,7 @@ impl Translator {
         if let Some(answer) = self.cache.host_says(&frame) {
             return actions.push(Action::Reply(answer));
         }
-        self.pass(frame, actions);
+        self.to_relay(frame, actions);
     }
 
     /// Takes what an exchange brought.
@@ -298,41 +299,36 @@ impl Translator {
         actions: &mut Vec<Action>,
     ) {
         let before = actions.len();
-        self.exchange_brought(exchange, arrival, actions);
-        self.strike_looks(actions.get(before..));
+        self.route_arrival(exchange, arrival, actions);
+        self.settle_discovers(actions.get(before..));
     }
 
-    fn exchange_brought(
-        &mut self,
-        exchange: ExchangeId,
-        arrival: Arrival,
-        actions: &mut Vec<Action>,
-    ) {
+    fn route_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         if self
             .probe
             .as_ref()
             .is_some_and(|probe| probe.asked(exchange))
         {
-            return self.probed(exchange, arrival, actions);
+            return self.probe_brought(exchange, arrival, actions);
         }
-        if exchange.0 >> RANGE != self.serving {
+        if exchange.0 >> RANGE != self.serving_relay {
             tracing::debug!(exchange = exchange.0, ?arrival, "for a relay that is gone");
             return;
         }
-        if self.is_comparing() {
-            return self.compare(exchange, arrival, actions);
+        if self.is_attempting_legacy() {
+            return self.attempt_brought(exchange, arrival, actions);
         }
-        if self.trial.is_some() {
+        if self.optimistic.is_some() {
             self.cache.remote_says(exchange, &arrival);
-            return self.on_trial(exchange, arrival, actions);
+            return self.optimistic_brought(exchange, arrival, actions);
         }
-        if self.opening.is_some() {
-            return self.opening_brought(exchange, arrival, actions);
+        if self.first_handshake.is_some() {
+            return self.handshake_brought(exchange, arrival, actions);
         }
         self.cache.remote_says(exchange, &arrival);
         let mut done = Vec::new();
         each!(&mut self.state, relay => relay.from_remote(exchange, arrival, &mut done));
-        self.tell(done, actions);
+        self.from_relay(done, actions);
     }
 
     /// A time asked for with [`Action::SetTimer`] is over.
@@ -341,58 +337,62 @@ impl Translator {
             return;
         };
         let mut done = Vec::new();
-        if let Some(probe) = self.probe.as_mut().filter(|probe| probe.made == relay) {
+        if let Some(probe) = self
+            .probe
+            .as_mut()
+            .filter(|probe| probe.relay_number == relay)
+        {
             probe.timer_fired(token, &mut done);
             self.timers.note(relay, &mut done);
             return actions.extend(done);
         }
-        if relay != self.serving {
+        if relay != self.serving_relay {
             return; // asked for by one that is gone
         }
         match &mut self.state {
-            State::Asking(_) => return self.comparing_is_over(actions),
+            State::Probing(_) => return self.attempt_timed_out(actions),
             State::Fresh => {}
             State::Legacy(relay) => relay.timer_fired(token, &mut done),
             State::Modern(relay) => relay.timer_fired(token, &mut done),
             State::LegacyToModern(relay) => relay.timer_fired(token, &mut done),
             State::ModernToLegacy(relay) => relay.timer_fired(token, &mut done),
         }
-        self.strike_looks(Some(&done));
-        self.tell(done, actions);
+        self.settle_discovers(Some(&done));
+        self.from_relay(done, actions);
     }
 
     /// Asks the remote whether it is there, where the era has a way to.
     pub fn ping(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
         each!(&mut self.state, relay => relay.ping(&mut done));
-        self.tell(done, actions);
+        self.from_relay(done, actions);
     }
 
     /// The host has closed stdin: it can answer nothing any more.
     pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
         each!(&mut self.state, relay => relay.host_gone(&mut done));
-        self.tell(done, actions);
+        self.from_relay(done, actions);
     }
 
     /// The last thing.
     pub fn leave(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
-        if let State::Asking(Asking {
-            comparing: Some(comparing),
+        if let State::Probing(Probing {
+            legacy_attempt: Some(attempt),
             ..
         }) = &mut self.state
         {
-            comparing.leave(&mut done);
+            attempt.leave(&mut done);
         }
         each!(&mut self.state, relay => relay.leave(&mut done));
-        self.tell(done, actions);
+        self.from_relay(done, actions);
     }
 
     /// Frames of the host that wait for the remote.
     pub fn waiting(&self) -> usize {
         match &self.state {
-            State::Asking(asking) => asking.held.len(),
+            State::Probing(probing) => probing.held.len(),
             State::Legacy(relay) => relay.waiting(),
             State::Modern(relay) => relay.waiting(),
             State::LegacyToModern(relay) => relay.waiting(),
@@ -409,7 +409,7 @@ impl Translator {
         actions: &mut Vec<Action>,
     ) {
         let mint = self.mint();
-        self.serving = self.made;
+        self.serving_relay = self.relays_made;
         let transport = self.options.transport;
         let mut done = Vec::new();
         self.cache.clear();
@@ -437,7 +437,7 @@ impl Translator {
             ))),
             (_, false) => State::Legacy(Box::new(Legacy::minting(transport, mint))),
         };
-        self.timers.note(self.serving, &mut done);
+        self.timers.note(self.serving_relay, &mut done);
         actions.extend(done);
         for frame in held {
             self.from_host(frame, actions);
@@ -446,8 +446,8 @@ impl Translator {
 
     /// A mint whose numbers meet nobody else's.
     fn mint(&mut self) -> Mint {
-        self.made = self.made % MAX_MADE + 1;
-        Mint::beyond(self.made << RANGE)
+        self.relays_made = self.relays_made % MAX_MADE + 1;
+        Mint::beyond(self.relays_made << RANGE)
     }
 }
 

@@ -167,7 +167,10 @@ fn what_any_other_answer_says_of_a_remote_that_is_remembered_to_be_modern() {
     for (arrival, expected) in [
         (answer(r#""result":{"resultType":"complete"}"#), Modern),
         (answer(r#""result":{"tools":[]}"#), Nothing),
-        (answer(r#""error":{"code":-32601,"message":"no"}"#), Ambiguous),
+        (
+            answer(r#""error":{"code":-32601,"message":"no"}"#),
+            Ambiguous,
+        ),
         (answer(r#""error":{"code":-32603,"message":"no"}"#), Nothing),
         (answer(r#""error":{"code":-32021,"message":"no"}"#), Modern),
         (refused(400, &error(-32020, "1")), Modern),

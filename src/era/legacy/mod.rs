@@ -19,7 +19,7 @@ use crate::frame::{Frame, Id, Outline, Trouble};
 use crate::remote::{Head, Refusal};
 
 use pending::{Pending, Role, lost_with_session};
-pub(in crate::era) use pending::{refusal_trouble, told};
+pub(in crate::era) use pending::{error_reply, refusal_trouble};
 use session::Session;
 pub(crate) use session::is_loss as is_session_loss;
 pub use sse::Transport;

@@ -76,13 +76,13 @@ impl Pending {
 
     pub(super) fn reply(&self, trouble: &Trouble, actions: &mut Vec<Action>) {
         if let (Role::Host, Some(frame)) = (self.role, &self.frame) {
-            actions.extend(told(frame, trouble).map(Action::Reply));
+            actions.extend(error_reply(frame, trouble).map(Action::Reply));
         }
     }
 }
 
 /// The answer to a request that met this trouble.
-pub(in crate::era) fn told(request: &Frame, trouble: &Trouble) -> Option<Frame> {
+pub(in crate::era) fn error_reply(request: &Frame, trouble: &Trouble) -> Option<Frame> {
     // A lost answer is not a lost deed: only what does no harm twice is worth trying again.
     // Nor is a failure of the server's, or of a gateway's: only 429 and 503 say that nothing was begun.
     let may_be_done = matches!(trouble.kind, "cut" | "timed_out" | "session_lost")

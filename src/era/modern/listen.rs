@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::retry::{MAX_LOSSES, was_lost};
 use super::{Modern, Open, code, completed, edited, in_supported_version, with_result};
 use crate::era::edit::Object;
-use crate::era::legacy::told;
+use crate::era::legacy::error_reply;
 use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble};
@@ -300,7 +300,7 @@ impl Modern {
         listening.steady = None;
         let may_yet_stand = was_lost(trouble) && listening.losses < MAX_LOSSES;
         if listening.honoured.is_none() && !may_yet_stand {
-            actions.extend(told(&listening.request, trouble).map(Action::Reply));
+            actions.extend(error_reply(&listening.request, trouble).map(Action::Reply));
             self.listens.0.remove(&key);
             return;
         }

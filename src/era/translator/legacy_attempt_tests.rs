@@ -1,6 +1,6 @@
 //! A legacy host with a server that speaks both eras: what settles which one is spoken.
 
-use super::probing_tests::{DISCOVERED, Play, initialize};
+use super::probe_tests::{DISCOVERED, Play, initialize};
 use super::*;
 use crate::era::Post;
 use crate::remote::{Head, Refusal};

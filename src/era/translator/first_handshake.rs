@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::probing::told;
+use super::probe::error_reply;
 use super::{ServerEra, State, Translator};
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::{Action, Arrival, ExchangeId};
@@ -11,7 +11,7 @@ use crate::frame::{Frame, Outline, Trouble};
 
 /// The handshake, until it has led to something.
 #[derive(Debug)]
-pub(super) struct Opening {
+pub(super) struct FirstHandshake {
     /// What is to be remembered when it succeeds.
     era: Option<ServerEra>,
     /// Whether the remote is to be asked what it is when it fails.
@@ -22,7 +22,7 @@ pub(super) struct Opening {
     fault: Option<Trouble>,
 }
 
-impl Opening {
+impl FirstHandshake {
     /// Of a remote that an earlier start found to speak the era.
     pub(super) fn remembered() -> Self {
         Self {
@@ -64,15 +64,15 @@ impl Opening {
 
 impl Translator {
     /// Takes what came of the handshake, or of what is said beside it.
-    pub(super) fn opening_brought(
+    pub(super) fn handshake_brought(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
         actions: &mut Vec<Action>,
     ) {
-        let said = self.all_that_is_said(exchange);
+        let said = self.waiting_for_handshake(exchange);
         let is_modern = matches!(detect::judge(&arrival, false), ProbeOutcome::Again);
-        let may_ask = is_modern || self.opening.as_ref().is_some_and(|it| it.may_ask);
+        let may_ask = is_modern || self.first_handshake.as_ref().is_some_and(|it| it.may_ask);
         // Some modern servers answer the handshake with a revision that has none.
         let is_odd = |frame: &Frame| may_ask && said.is_some() && !detect::is_handshake(frame);
         let is_odd =
@@ -91,9 +91,11 @@ impl Translator {
             _ => {}
         }
         if is_answer {
-            let opening = self.opening.take();
-            self.server_era = opening.and_then(|opening| opening.era).or(self.server_era);
-            return self.tell(done, actions);
+            let handshake = self.first_handshake.take();
+            self.server_era = handshake
+                .and_then(|handshake| handshake.era)
+                .or(self.server_era);
+            return self.from_relay(done, actions);
         }
         let is_refusing = |action: &Action| match action {
             Action::Reply(frame) => is_error(action) || is_odd && frame.is_response(),
@@ -101,19 +103,22 @@ impl Translator {
         };
         let has_failed = done.iter().any(is_refusing);
         let Some(said) = said.filter(|_| has_failed) else {
-            return self.tell(done, actions);
+            return self.from_relay(done, actions);
         };
         // What it answered to the question may have been a passing trouble: it is asked anew the next time.
-        let opening = self.opening.take();
-        if opening.as_ref().is_some_and(|opening| opening.is_again) {
-            self.found = self.found.filter(|found| found.is_sure);
+        let handshake = self.first_handshake.take();
+        if handshake
+            .as_ref()
+            .is_some_and(|handshake| handshake.is_again)
+        {
+            self.known_era = self.known_era.filter(|found| found.is_sure);
         }
         let (mut answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_refusing);
-        if let Some(fault) = opening.and_then(|opening| opening.fault) {
-            let told = said.iter().filter_map(|frame| told(&fault, frame));
+        if let Some(fault) = handshake.and_then(|handshake| handshake.fault) {
+            let told = said.iter().filter_map(|frame| error_reply(&fault, frame));
             answers = told.map(Action::Reply).collect();
         }
-        self.tell(done, actions);
+        self.from_relay(done, actions);
         let is_host_modern = matches!(self.state, State::ModernToLegacy(_));
         match &mut self.state {
             State::Legacy(relay) => relay.abandon(actions),
@@ -125,8 +130,8 @@ impl Translator {
         match said.pop_front().filter(|_| may_ask && is_refusal) {
             Some(first) => {
                 tracing::debug!("the handshake was refused; the server is asked what it is");
-                self.refused = Some(answers);
-                self.ask(first, is_host_modern, actions);
+                self.failed_handshake = Some(answers);
+                self.start_probing(first, is_host_modern, actions);
                 for frame in said {
                     self.hold(frame, actions);
                 }
@@ -137,7 +142,7 @@ impl Translator {
     }
 
     /// What the host has said, if all of it waits for the handshake and the answer to that comes on this exchange.
-    fn all_that_is_said(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
+    fn waiting_for_handshake(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
         match &self.state {
             State::Legacy(relay) => {
                 let asked = relay.all_that_is_asked(exchange)?;

@@ -1,13 +1,13 @@
 //! The host's first request, and what is known of the remote by then: which era is spoken, or what has to be found out.
 
-use super::opening::Opening;
+use super::first_handshake::FirstHandshake;
 use super::{Protocol, ServerEra, Translator, begins_legacy};
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::{Action, Transport};
 use crate::frame::Frame;
 
 impl Translator {
-    pub(super) fn first_words(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    pub(super) fn first_request(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         if !frame.is_request() {
             // Only requests tell a host's era, and neither era begins with anything else.
             tracing::debug!(?frame, "before the first request");
@@ -22,7 +22,7 @@ impl Translator {
         let known = match (self.options.protocol, has_old_transport) {
             (Protocol::Legacy, _) | (Protocol::Auto, true) => Some(ServerEra::Legacy),
             (Protocol::Modern, _) => None,
-            (Protocol::Auto, false) => match self.found {
+            (Protocol::Auto, false) => match self.known_era {
                 Some(found) => Some(found.era),
                 None => self.options.remembered,
             },
@@ -34,9 +34,9 @@ impl Translator {
         };
         if is_legacy {
             if is_auto {
-                self.opening = Some(match self.found {
-                    Some(found) => Opening::again(found.era),
-                    None => Opening::remembered(),
+                self.first_handshake = Some(match self.known_era {
+                    Some(found) => FirstHandshake::again(found.era),
+                    None => FirstHandshake::remembered(),
                 });
             }
             return self.begin(
@@ -52,14 +52,14 @@ impl Translator {
         }
         // What is remembered of a modern remote is enough for a host that it has to be spoken to for in that era.
         let is_remembered = is_auto
-            && self.found.is_none()
+            && self.known_era.is_none()
             && match self.options.remembered {
                 Some(ServerEra::Modern) => is_host_modern || !self.options.is_legacy_untried,
                 Some(ServerEra::Both) => is_host_modern,
                 Some(ServerEra::Legacy) | None => false,
             };
-        if !is_remembered || !self.begin_trial(&frame, is_host_modern, actions) {
-            self.ask(frame, is_host_modern, actions);
+        if !is_remembered || !self.start_optimistically(&frame, is_host_modern, actions) {
+            self.start_probing(frame, is_host_modern, actions);
         }
     }
 }

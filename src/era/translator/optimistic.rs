@@ -1,30 +1,30 @@
-//! A remote that an earlier start found to be modern is on trial: what the host says goes out at once, and its answers
-//! are the proof.
+//! A remote that an earlier start found to be modern is taken at its word: what the host says goes out at once, and its
+//! answers are the proof.
 //!
 //! An answer that a legacy remote would give too is kept until the question has been asked after all. If the remote has
 //! changed, what the host has said is said again the other way, except what may be done already.
 
 use std::collections::VecDeque;
 
-use super::opening::Opening;
-use super::probing::{capabilities, declared};
-use super::{Found, ServerEra, State, Translator};
+use super::first_handshake::FirstHandshake;
+use super::probe::{capabilities, declared};
+use super::{KnownEra, ServerEra, State, Translator};
 use crate::era::detect::{self, Evidence, ProbeOutcome};
-use crate::era::legacy::told;
+use crate::era::legacy::error_reply;
 use crate::era::protocol::is_harmless;
 use crate::era::{Action, Arrival, ExchangeId, LegacyToModern, Modern, RememberedDiscover};
 use crate::frame::{Frame, Id, Trouble};
 
 /// What is to be done if the remote is not what it is taken for.
 #[derive(Debug, Default)]
-pub(super) struct Trial {
+pub(super) struct Optimistic {
     /// The host's words that open a session, and its requests that are owed an answer.
     said: Vec<Frame>,
     /// Answers the host has not been told, for they mean nothing if the remote is legacy.
-    doubtful: Vec<Frame>,
+    ambiguous: Vec<Frame>,
 }
 
-impl Trial {
+impl Optimistic {
     /// It need not be said again. A handshake need always be.
     fn strike(&mut self, id: Option<&Id>) {
         self.said
@@ -32,7 +32,7 @@ impl Trial {
     }
 
     fn is_refused(&self, id: Option<&Id>) -> bool {
-        self.doubtful.iter().any(|answer| answer.id() == id)
+        self.ambiguous.iter().any(|answer| answer.id() == id)
     }
 }
 
@@ -41,7 +41,7 @@ impl Translator {
     /// legacy host needs to know more than that, and what it is answered cannot be taken back, for a host reads
     /// instructions and capabilities once. So it is answered from memory only with what the server has said may be
     /// repeated, for as long as that, to a host that can do the same (MCP 2026-07-28, server/utilities/caching).
-    pub(super) fn begin_trial(
+    pub(super) fn start_optimistically(
         &mut self,
         first: &Frame,
         is_host_modern: bool,
@@ -50,8 +50,8 @@ impl Translator {
         if is_host_modern {
             self.cache.clear();
             self.state = State::Modern(Box::new(Modern::new(self.mint())));
-            self.serving = self.made;
-            self.trial = Some(Trial::default());
+            self.serving_relay = self.relays_made;
+            self.optimistic = Some(Optimistic::default());
             self.serve(first.clone(), actions);
             return true;
         }
@@ -64,55 +64,57 @@ impl Translator {
         tracing::debug!("the handshake is answered from memory");
         self.cache.clear();
         let mint = self.mint();
-        self.serving = self.made;
+        self.serving_relay = self.relays_made;
         let mut done = Vec::new();
         let called = &self.options.server;
         let relay = LegacyToModern::new(mint, &known.discover, called, first.clone(), &mut done);
         self.state = State::LegacyToModern(Box::new(relay));
-        self.timers.note(self.serving, &mut done);
+        self.timers.note(self.serving_relay, &mut done);
         actions.extend(done);
-        self.trial = Some(Trial {
+        self.optimistic = Some(Optimistic {
             said: vec![first.clone()],
-            doubtful: Vec::new(),
+            ambiguous: Vec::new(),
         });
         true
     }
 
     /// Passes on a frame of the host's, and keeps it for as long as it may have to be said again.
-    pub(super) fn pass(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        if let Some(trial) = &mut self.trial {
+    pub(super) fn to_relay(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        if let Some(optimistic) = &mut self.optimistic {
             if let Some(id) = frame.cancels() {
-                trial.strike(Some(&id));
-                if trial.is_refused(Some(&id)) {
+                optimistic.strike(Some(&id));
+                if optimistic.is_refused(Some(&id)) {
                     // The relay thinks that it has been answered.
-                    trial.doubtful.retain(|answer| answer.id() != Some(&id));
+                    optimistic
+                        .ambiguous
+                        .retain(|answer| answer.id() != Some(&id));
                     actions.push(Action::Cancelled(id));
                 }
             } else if frame.is_request() || frame.method() == Some("notifications/initialized") {
-                trial.said.push(frame.clone());
+                optimistic.said.push(frame.clone());
             }
         }
         let mut done = Vec::new();
         match &mut self.state {
-            State::Fresh | State::Asking(_) => {}
+            State::Fresh | State::Probing(_) => {}
             State::Legacy(relay) => relay.from_host(frame, &mut done),
             State::Modern(relay) => relay.from_host(frame, &mut done),
             State::LegacyToModern(relay) => relay.from_host(frame, &mut done),
             State::ModernToLegacy(relay) => relay.from_host(frame, &mut done),
         }
-        self.tell(done, actions);
+        self.from_relay(done, actions);
     }
 
     /// Passes on what a relay has done, past the cache; what has been answered, or needs no answer,
     /// need not be said again.
-    pub(super) fn tell(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
-        self.timers.note(self.serving, &mut done);
-        if let Some(trial) = &mut self.trial {
+    pub(super) fn from_relay(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
+        self.timers.note(self.serving_relay, &mut done);
+        if let Some(optimistic) = &mut self.optimistic {
             for action in &done {
                 match action {
-                    Action::Reply(frame) if frame.is_response() => trial.strike(frame.id()),
+                    Action::Reply(frame) if frame.is_response() => optimistic.strike(frame.id()),
                     // Nothing is owed to a subscription that the server has ended.
-                    Action::Cancelled(id) => trial.strike(Some(id)),
+                    Action::Cancelled(id) => optimistic.strike(Some(id)),
                     _ => {}
                 }
             }
@@ -122,7 +124,7 @@ impl Translator {
     }
 
     /// Takes what came of something else than the question.
-    pub(super) fn on_trial(
+    pub(super) fn optimistic_brought(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
@@ -136,72 +138,77 @@ impl Translator {
             _ => {}
         }
         match evidence {
-            Evidence::Nothing => self.tell(done, actions),
+            Evidence::Nothing => self.from_relay(done, actions),
             Evidence::Modern => {
-                self.is_modern_after_all(actions);
-                self.tell(done, actions);
+                self.confirm_modern(actions);
+                self.from_relay(done, actions);
             }
-            Evidence::Ambiguous => self.doubt(done, actions),
+            Evidence::Ambiguous => self.evidence_ambiguous(done, actions),
         }
     }
 
-    fn doubt(&mut self, done: Vec<Action>, actions: &mut Vec<Action>) {
+    fn evidence_ambiguous(&mut self, done: Vec<Action>, actions: &mut Vec<Action>) {
         let is_answer =
             |action: &Action| matches!(action, Action::Reply(frame) if frame.is_response());
         let (answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_answer);
-        self.tell(done, actions);
-        let Some(trial) = &mut self.trial else {
+        self.from_relay(done, actions);
+        let Some(optimistic) = &mut self.optimistic else {
             return;
         };
         for action in answers {
             if let Action::Reply(frame) = action {
-                trial.doubtful.push(frame);
+                optimistic.ambiguous.push(frame);
             }
         }
         // Where nobody waits for an answer there is nothing to be said again, and no hurry to know.
-        if let Some(first) = trial.said.first().cloned().filter(|_| self.probe.is_none()) {
+        if let Some(first) = optimistic
+            .said
+            .first()
+            .cloned()
+            .filter(|_| self.probe.is_none())
+        {
             tracing::debug!("the server was remembered to be modern; it is asked after all");
             let is_host_modern = matches!(self.state, State::Modern(_));
-            self.probe(&first, is_host_modern, false, actions);
+            self.send_probe(&first, is_host_modern, false, actions);
         }
     }
 
     /// The question was answered, or it is known that nobody can tell now.
-    pub(super) fn trial_decided(
+    pub(super) fn probe_decided(
         &mut self,
         finding: ProbeOutcome,
         capabilities: String,
         actions: &mut Vec<Action>,
     ) {
         match finding {
-            ProbeOutcome::Legacy => self.is_legacy_after_all(actions),
+            ProbeOutcome::Legacy => self.switch_to_legacy(actions),
             ProbeOutcome::Modern(discover) => {
                 self.discovered = Some(RememberedDiscover {
                     capabilities,
                     discover,
                 });
-                self.is_modern_after_all(actions);
+                self.confirm_modern(actions);
             }
-            ProbeOutcome::Refuses(_) => self.is_modern_after_all(actions),
-            _ => self.tell_the_doubtful(actions),
+            ProbeOutcome::Refuses(_) => self.confirm_modern(actions),
+            _ => self.release_ambiguous(actions),
         }
     }
 
-    fn is_modern_after_all(&mut self, actions: &mut Vec<Action>) {
-        self.tell_the_doubtful(actions);
-        self.found_modern(false);
-        self.trial = None;
+    fn confirm_modern(&mut self, actions: &mut Vec<Action>) {
+        self.release_ambiguous(actions);
+        self.note_modern(false);
+        self.optimistic = None;
     }
 
-    fn tell_the_doubtful(&mut self, actions: &mut Vec<Action>) {
-        let trial = self.trial.as_mut();
-        let doubtful = trial.map(|trial| std::mem::take(&mut trial.doubtful));
-        let told = doubtful.into_iter().flatten().map(Action::Reply);
-        self.tell(told.collect(), actions);
+    fn release_ambiguous(&mut self, actions: &mut Vec<Action>) {
+        let optimistic = self.optimistic.as_mut();
+        let ambiguous = optimistic.map(|optimistic| std::mem::take(&mut optimistic.ambiguous));
+        let told = ambiguous.into_iter().flatten().map(Action::Reply);
+        self.from_relay(told.collect(), actions);
     }
 
-    fn is_legacy_after_all(&mut self, actions: &mut Vec<Action>) {
-        let Some(trial) = self.trial.take() else {
+    fn switch_to_legacy(&mut self, actions: &mut Vec<Action>) {
+        let Some(optimistic) = self.optimistic.take() else {
             return;
         };
         tracing::warn!("the server was modern at an earlier start, and is not any more");
@@ -211,19 +218,19 @@ impl Translator {
             State::LegacyToModern(relay) => relay.abandon(actions),
             _ => {}
         }
-        self.opening = Some(Opening::asked(Some(ServerEra::Legacy), true));
-        self.found = Some(Found {
+        self.first_handshake = Some(FirstHandshake::asked(Some(ServerEra::Legacy), true));
+        self.known_era = Some(KnownEra {
             era: ServerEra::Legacy,
             is_sure: true,
         });
         let mut again = VecDeque::new();
-        for frame in &trial.said {
+        for frame in &optimistic.said {
             let may_be_done = frame.is_request()
                 && !frame.method().is_some_and(is_harmless)
-                && !trial.is_refused(frame.id());
+                && !optimistic.is_refused(frame.id());
             if may_be_done {
                 let lost = Trouble::new("cut", "The server has changed; the answer is lost.");
-                actions.extend(told(frame, &lost).map(Action::Reply));
+                actions.extend(error_reply(frame, &lost).map(Action::Reply));
             } else {
                 again.push_back(frame.clone());
             }

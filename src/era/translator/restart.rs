@@ -7,13 +7,14 @@ use crate::frame::{Frame, Trouble};
 
 impl Translator {
     /// A look that was answered is not owed another word, and its id may be used again (MCP 2026-07-28, basic).
-    pub(super) fn strike_looks(&mut self, done: Option<&[Action]>) {
+    pub(super) fn settle_discovers(&mut self, done: Option<&[Action]>) {
         for action in done.into_iter().flatten() {
             match action {
                 Action::Reply(frame) if frame.is_response() => {
-                    self.looks.retain(|look| Some(look) != frame.id());
+                    self.pending_discovers
+                        .retain(|look| Some(look) != frame.id());
                 }
-                Action::Cancelled(id) => self.looks.retain(|look| look != id),
+                Action::Cancelled(id) => self.pending_discovers.retain(|look| look != id),
                 _ => {}
             }
         }
@@ -21,8 +22,8 @@ impl Translator {
 
     /// A host that has looked around in the modern way begins in the legacy one (MCP 2026-07-28, server/discover). One
     /// that has done more than look is modern, and stays so (MCP 2026-07-28, basic/versioning).
-    pub(super) fn begin_again(&mut self, initialize: Frame, actions: &mut Vec<Action>) {
-        if self.is_pinned {
+    pub(super) fn restart(&mut self, initialize: Frame, actions: &mut Vec<Action>) {
+        if self.host_is_modern {
             let data = serde_json::json!({ "supported": [MODERN] });
             let words = "This process serves a modern host: it takes no initialize.";
             actions.extend(initialize.id().map(|id| {
@@ -38,14 +39,14 @@ impl Translator {
         // What it still waits for, nobody brings any more.
         let left = Trouble::new("superseded", "The host has begun with initialize instead.");
         actions.extend(
-            self.looks
+            self.pending_discovers
                 .drain(..)
                 .map(|id| Action::Reply(left.reply(&id))),
         );
         // And what was begun with the remote is ended: it would be heard as part of what begins now.
-        self.trial = None;
-        self.opening = None;
-        self.refused = None;
+        self.optimistic = None;
+        self.first_handshake = None;
+        self.failed_handshake = None;
         if let Some(mut probe) = self.probe.take() {
             probe.abandon(actions);
         }
@@ -55,6 +56,6 @@ impl Translator {
             _ => {}
         }
         self.state = State::Fresh;
-        self.first_words(initialize, actions);
+        self.first_request(initialize, actions);
     }
 }

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::{Asking, Found, ServerEra, State, Translator};
+use super::{KnownEra, Probing, ServerEra, State, Translator};
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::headers::{self, Tools};
 use crate::era::{Action, Arrival, ExchangeId, Legacy, RememberedDiscover, Transport};
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The host's `initialize`, under way.
 #[derive(Debug)]
-pub(super) struct Comparing {
+pub(super) struct LegacyAttempt {
     /// Plays the handshake, and goes on with the host if it stays.
     relay: Legacy,
     /// What the remote said of itself as a modern one.
@@ -32,15 +32,15 @@ pub(super) struct Comparing {
     told: Vec<Action>,
 }
 
-impl Comparing {
+impl LegacyAttempt {
     pub(super) fn leave(&mut self, actions: &mut Vec<Action>) {
         self.relay.leave(actions);
     }
 }
 
 impl Translator {
-    pub(super) fn is_comparing(&self) -> bool {
-        matches!(&self.state, State::Asking(asking) if asking.comparing.is_some())
+    pub(super) fn is_attempting_legacy(&self) -> bool {
+        matches!(&self.state, State::Probing(probing) if probing.legacy_attempt.is_some())
     }
 
     /// Sends the host's `initialize` to a remote that has shown itself to be modern.
@@ -51,14 +51,14 @@ impl Translator {
         actions: &mut Vec<Action>,
     ) {
         let mint = self.mint();
-        self.serving = self.made;
+        self.serving_relay = self.relays_made;
         // It has answered a POST: its legacy side is not HTTP+SSE at the same address.
         let mut relay = Legacy::minting(Transport::HttpOnly, mint);
         let mut done = Vec::new();
         relay.from_host(initialize.clone(), &mut done);
         actions.extend(as_to_modern(done));
-        if let State::Asking(asking) = &mut self.state {
-            asking.comparing = Some(Box::new(Comparing {
+        if let State::Probing(probing) = &mut self.state {
+            probing.legacy_attempt = Some(Box::new(LegacyAttempt {
                 relay,
                 known,
                 initialize,
@@ -69,20 +69,20 @@ impl Translator {
     }
 
     /// Takes what came of it.
-    pub(super) fn compare(
+    pub(super) fn attempt_brought(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
         actions: &mut Vec<Action>,
     ) {
-        let State::Asking(Asking {
-            comparing: Some(comparing),
+        let State::Probing(Probing {
+            legacy_attempt: Some(attempt),
             ..
         }) = &mut self.state
         else {
             return;
         };
-        let is_stream = comparing.relay.listens_on(exchange);
+        let is_stream = attempt.relay.listens_on(exchange);
         let is_open = is_stream && matches!(&arrival, Arrival::Opened(head) if head.status == 200);
         // Trouble on the way says nothing of the remote.
         let is_answered = match &arrival {
@@ -92,26 +92,26 @@ impl Translator {
             _ => true,
         };
         let mut done = Vec::new();
-        comparing.relay.from_remote(exchange, arrival, &mut done);
+        attempt.relay.from_remote(exchange, arrival, &mut done);
         let mut answer = None;
         for action in done {
             match action {
                 Action::Reply(frame)
-                    if frame.is_response() && frame.id() == comparing.initialize.id() =>
+                    if frame.is_response() && frame.id() == attempt.initialize.id() =>
                 {
                     answer = Some(frame);
                 }
-                told @ Action::Reply(_) => comparing.told.push(told),
+                told @ Action::Reply(_) => attempt.told.push(told),
                 action => actions.push(action),
             }
         }
         match answer {
             Some(answer) if detect::is_handshake(&answer) => {
-                comparing.answer = Some(answer);
-                if comparing.relay.has_session_id() {
+                attempt.answer = Some(answer);
+                if attempt.relay.has_session_id() {
                     return self.speak_legacy(actions);
                 }
-                self.look_for_a_stream(actions);
+                self.look_for_stream(actions);
             }
             Some(answer) => {
                 let is_error = matches!(answer.outline(), Outline::Response { failed: true, .. });
@@ -125,16 +125,16 @@ impl Translator {
     }
 
     /// The time for it is over.
-    pub(super) fn comparing_is_over(&mut self, actions: &mut Vec<Action>) {
-        if self.is_comparing() {
+    pub(super) fn attempt_timed_out(&mut self, actions: &mut Vec<Action>) {
+        if self.is_attempting_legacy() {
             self.speak_modern(true, actions);
         }
     }
 
     /// Goes on with the handshake in the host's place: the stream is opened when the remote has accepted it.
-    fn look_for_a_stream(&mut self, actions: &mut Vec<Action>) {
-        let State::Asking(Asking {
-            comparing: Some(comparing),
+    fn look_for_stream(&mut self, actions: &mut Vec<Action>) {
+        let State::Probing(Probing {
+            legacy_attempt: Some(attempt),
             ..
         }) = &mut self.state
         else {
@@ -142,23 +142,23 @@ impl Translator {
         };
         let initialized = Frame::notification("notifications/initialized", None);
         let mut done = Vec::new();
-        comparing.relay.from_host(initialized, &mut done);
+        attempt.relay.from_host(initialized, &mut done);
         let mut done: Vec<_> = as_to_modern(done).collect();
         done.push(Action::SetTimer {
             after: PATIENCE,
             token: 0,
             is_retry: false,
         });
-        self.is_initialized = true;
-        self.timers.note(self.serving, &mut done);
+        self.initialized_sent = true;
+        self.timers.note(self.serving_relay, &mut done);
         actions.extend(done);
     }
 
     fn speak_legacy(&mut self, actions: &mut Vec<Action>) {
         let mut held = self.held();
         let state = std::mem::replace(&mut self.state, State::Fresh);
-        let State::Asking(Asking {
-            comparing: Some(comparing),
+        let State::Probing(Probing {
+            legacy_attempt: Some(attempt),
             ..
         }) = state
         else {
@@ -170,13 +170,13 @@ impl Translator {
         self.cache.clear();
         self.server_era = Some(ServerEra::Both);
         self.is_legacy_untried = false;
-        self.found = Some(Found {
+        self.known_era = Some(KnownEra {
             era: ServerEra::Both,
             is_sure: true,
         });
-        self.state = State::Legacy(Box::new(comparing.relay));
-        let answer = comparing.answer.into_iter().map(Action::Reply);
-        self.tell(answer.chain(comparing.told).collect(), actions);
+        self.state = State::Legacy(Box::new(attempt.relay));
+        let answer = attempt.answer.into_iter().map(Action::Reply);
+        self.from_relay(answer.chain(attempt.told).collect(), actions);
         for frame in held {
             self.from_host(frame, actions);
         }
@@ -184,24 +184,24 @@ impl Translator {
 
     fn speak_modern(&mut self, is_tried: bool, actions: &mut Vec<Action>) {
         let held = self.held();
-        let State::Asking(asking) = &mut self.state else {
+        let State::Probing(probing) = &mut self.state else {
             return;
         };
-        let Some(mut comparing) = asking.comparing.take() else {
+        let Some(mut attempt) = probing.legacy_attempt.take() else {
             return;
         };
-        comparing.relay.abandon(actions);
-        self.is_initialized = false;
-        self.found_modern(is_tried);
-        let discover = comparing.known.discover.clone();
-        self.discovered = Some(comparing.known);
+        attempt.relay.abandon(actions);
+        self.initialized_sent = false;
+        self.note_modern(is_tried);
+        let discover = attempt.known.discover.clone();
+        self.discovered = Some(attempt.known);
         self.begin(ProbeOutcome::Modern(discover), false, held, actions);
     }
 
     /// The remote is modern, and is spoken to as that. `is_tried`: a legacy host has nothing better from it.
-    pub(super) fn found_modern(&mut self, is_tried: bool) {
+    pub(super) fn note_modern(&mut self, is_tried: bool) {
         let (remembered, was_untried) = (self.options.remembered, self.options.is_legacy_untried);
-        self.found = Some(Found {
+        self.known_era = Some(KnownEra {
             era: ServerEra::Modern,
             is_sure: true,
         });

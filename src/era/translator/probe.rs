@@ -8,8 +8,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::opening::Opening;
-use super::{Asking, Found, Protocol, ServerEra, State, Translator, begins_legacy, introduction};
+use super::first_handshake::FirstHandshake;
+use super::{
+    KnownEra, Probing, Protocol, ServerEra, State, Translator, begins_legacy, introduction,
+};
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::edit::Object;
 use crate::era::protocol::META_CAPABILITIES;
@@ -27,7 +29,7 @@ const MAX_HELD: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Probe {
     /// Which range it mints from.
-    pub(super) made: u64,
+    pub(super) relay_number: u64,
     /// Sees to it that the question is asked again where it may be, each time as a new one.
     relay: Modern,
     /// The host's own question, which is answered with what comes.
@@ -55,18 +57,23 @@ impl Probe {
 
 impl Translator {
     /// Asks the remote what it is, on behalf of the host that says this first, and holds what it says.
-    pub(super) fn ask(&mut self, first: Frame, is_host_modern: bool, actions: &mut Vec<Action>) {
+    pub(super) fn start_probing(
+        &mut self,
+        first: Frame,
+        is_host_modern: bool,
+        actions: &mut Vec<Action>,
+    ) {
         let is_own = is_host_modern && first.method() == Some("server/discover");
-        self.probe(&first, is_host_modern, is_own, actions);
-        self.state = State::Asking(Asking {
+        self.send_probe(&first, is_host_modern, is_own, actions);
+        self.state = State::Probing(Probing {
             is_host_modern,
             held: (!is_own).then_some(first).into_iter().collect(),
-            comparing: None,
+            legacy_attempt: None,
         });
     }
 
     /// Sends the question: the host's own words, or ours.
-    pub(super) fn probe(
+    pub(super) fn send_probe(
         &mut self,
         first: &Frame,
         is_host_modern: bool,
@@ -74,7 +81,7 @@ impl Translator {
         actions: &mut Vec<Action>,
     ) {
         let mut relay = Modern::new(self.mint());
-        let made = self.made;
+        let made = self.relays_made;
         let meta = match is_host_modern {
             true => detect::declared(first),
             false => declared(first),
@@ -97,7 +104,7 @@ impl Translator {
         self.timers.note(made, &mut done);
         actions.extend(done);
         self.probe = Some(Box::new(Probe {
-            made,
+            relay_number: made,
             relay,
             own: is_own.then(|| first.clone()),
             capabilities: capabilities(&meta),
@@ -107,7 +114,7 @@ impl Translator {
     }
 
     /// Takes what came of the question.
-    pub(super) fn probed(
+    pub(super) fn probe_brought(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
@@ -120,7 +127,7 @@ impl Translator {
         probe.refuses_legacy |= detect::refuses_legacy(&arrival);
         let mut done = Vec::new();
         probe.relay.from_remote(exchange, arrival, &mut done);
-        self.timers.note(probe.made, &mut done);
+        self.timers.note(probe.relay_number, &mut done);
         let mut answer = None;
         for action in done {
             match action {
@@ -142,15 +149,15 @@ impl Translator {
         let Some(probe) = self.probe.take() else {
             return;
         };
-        if self.trial.is_some() {
-            return self.trial_decided(finding, probe.capabilities, actions);
+        if self.optimistic.is_some() {
+            return self.probe_decided(finding, probe.capabilities, actions);
         }
-        let State::Asking(asking) = &self.state else {
+        let State::Probing(probing) = &self.state else {
             return;
         };
-        let is_host_modern = asking.is_host_modern;
+        let is_host_modern = probing.is_host_modern;
         tracing::debug!(?finding, is_host_modern, "the remote was asked");
-        let refused = self.refused.take();
+        let refused = self.failed_handshake.take();
         match finding {
             ProbeOutcome::Modern(discover) => {
                 let known = RememberedDiscover {
@@ -187,7 +194,7 @@ impl Translator {
                     }
                 };
                 let answer = probe.own.and_then(|own| Some(trouble.reply(own.id()?)));
-                self.ask_anew(&trouble, answer, actions);
+                self.give_up_probing(&trouble, answer, actions);
             }
             ProbeOutcome::Legacy | ProbeOutcome::Unclear(_) => {
                 let trouble = match &finding {
@@ -196,12 +203,12 @@ impl Translator {
                 };
                 let is_outage = trouble.is_some_and(|trouble| trouble.kind == "unreachable");
                 let was_answered = trouble.is_none_or(detect::was_answered);
-                self.found = was_answered.then_some(Found {
+                self.known_era = was_answered.then_some(KnownEra {
                     era: ServerEra::Legacy,
                     is_sure: trouble.is_none(),
                 });
                 let era = (!is_outage).then_some(ServerEra::Legacy);
-                self.opening = Some(Opening::asked(era, was_answered));
+                self.first_handshake = Some(FirstHandshake::asked(era, was_answered));
                 let held = probe.own.into_iter().chain(self.held()).collect();
                 self.begin(ProbeOutcome::Legacy, is_host_modern, held, actions);
             }
@@ -211,13 +218,13 @@ impl Translator {
                     && !probe.refuses_legacy
                     && self.options.protocol == Protocol::Auto =>
             {
-                self.opening = Some(Opening::besides(trouble));
+                self.first_handshake = Some(FirstHandshake::besides(trouble));
                 let held = self.held();
                 self.begin(ProbeOutcome::Legacy, is_host_modern, held, actions);
             }
             // Whatever a modern host asks, it is refused that for itself, in the server's own words.
             ProbeOutcome::Refuses(_) if is_host_modern => {
-                self.found_modern(false);
+                self.note_modern(false);
                 actions.extend(probe.own.map(|_| Action::Reply(answer)));
                 let held = self.held();
                 self.begin(ProbeOutcome::Modern(String::new()), true, held, actions);
@@ -230,14 +237,14 @@ impl Translator {
                 let mut held = self.held();
                 match held.pop_front() {
                     Some(first) if is_host_modern => {
-                        self.begin_trial(&first, true, actions);
+                        self.start_optimistically(&first, true, actions);
                         for frame in held {
                             self.from_host(frame, actions);
                         }
                     }
                     Some(first) => {
                         // Nothing was learnt that could be remembered.
-                        self.opening = Some(Opening::asked(None, false));
+                        self.first_handshake = Some(FirstHandshake::asked(None, false));
                         held.push_front(first);
                         self.begin(ProbeOutcome::Legacy, false, held, actions);
                     }
@@ -247,12 +254,12 @@ impl Translator {
             ProbeOutcome::Refuses(trouble)
             | ProbeOutcome::Unsupported(trouble)
             | ProbeOutcome::Unasked(trouble) => {
-                self.ask_anew(&trouble, probe.own.map(|_| answer), actions);
+                self.give_up_probing(&trouble, probe.own.map(|_| answer), actions);
             }
             ProbeOutcome::Nothing | ProbeOutcome::Again => {
                 let words = "The server does not say what it is.";
                 let trouble = Trouble::new("bad_answer", words).hint(detect::OTHER_ERA);
-                self.ask_anew(&trouble, probe.own.map(|_| answer), actions);
+                self.give_up_probing(&trouble, probe.own.map(|_| answer), actions);
             }
         }
     }
@@ -264,13 +271,13 @@ impl Translator {
         is_useless: bool,
         actions: &mut Vec<Action>,
     ) {
-        let State::Asking(asking) = &self.state else {
+        let State::Probing(probing) = &self.state else {
             return;
         };
-        let is_host_modern = asking.is_host_modern;
+        let is_host_modern = probing.is_host_modern;
         let is_known =
             self.options.remembered == Some(ServerEra::Modern) && !self.options.is_legacy_untried;
-        let first = asking.held.front().filter(|first| begins_legacy(first));
+        let first = probing.held.front().filter(|first| begins_legacy(first));
         if let Some(initialize) = first.cloned()
             && self.options.protocol == Protocol::Auto
             && !is_useless
@@ -278,7 +285,7 @@ impl Translator {
         {
             return self.try_initialize(initialize, known, actions);
         }
-        self.found_modern(is_useless || is_known);
+        self.note_modern(is_useless || is_known);
         let finding = ProbeOutcome::Modern(known.discover.clone());
         self.discovered = Some(known);
         let held = self.held();
@@ -286,39 +293,44 @@ impl Translator {
     }
 
     /// Nothing is known: the host is told so, and its next request asks again.
-    fn ask_anew(&mut self, trouble: &Trouble, answer: Option<Frame>, actions: &mut Vec<Action>) {
+    fn give_up_probing(
+        &mut self,
+        trouble: &Trouble,
+        answer: Option<Frame>,
+        actions: &mut Vec<Action>,
+    ) {
         let held = self.held();
         self.state = State::Fresh;
         actions.extend(answer.map(Action::Reply));
         actions.extend(
             held.iter()
                 .filter(|frame| frame.is_request())
-                .filter_map(|frame| Some(Action::Reply(told(trouble, frame)?))),
+                .filter_map(|frame| Some(Action::Reply(error_reply(trouble, frame)?))),
         );
     }
 
     /// Takes what the host says while the remote is being asked.
     pub(super) fn hold(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        let State::Asking(asking) = &mut self.state else {
+        let State::Probing(probing) = &mut self.state else {
             return;
         };
         if let Some(id) = frame.cancels() {
-            let held = asking.held.len();
+            let held = probing.held.len();
             let is_it = |held: &Frame| {
                 held.is_request() && held.id() == Some(&id) && held.method() != Some("initialize")
             };
-            asking.held.retain(|held| !is_it(held));
-            match asking.held.len() < held {
+            probing.held.retain(|held| !is_it(held));
+            match probing.held.len() < held {
                 true => {
                     // The error that its handshake met is not told any more.
-                    if let Some(refused) = &mut self.refused {
+                    if let Some(refused) = &mut self.failed_handshake {
                         refused.retain(|answer| {
                             !matches!(answer, Action::Reply(frame) if frame.id() == Some(&id))
                         });
                     }
                     actions.push(Action::Cancelled(id));
                 }
-                false => self.question_cancelled(frame, &id, actions),
+                false => self.probe_cancelled(frame, &id, actions),
             }
             return;
         }
@@ -326,18 +338,18 @@ impl Translator {
             Some(id) if frame.method() == Some("ping") => {
                 actions.push(Action::Reply(Frame::result(id, "{}")));
             }
-            Some(id) if asking.held.len() >= MAX_HELD => {
+            Some(id) if probing.held.len() >= MAX_HELD => {
                 let full = Trouble::new("overloaded", "Too much waits for the server already.")
                     .retryable();
                 actions.push(Action::Reply(full.reply(id)));
             }
-            _ if asking.held.len() >= MAX_HELD => {}
-            _ => asking.held.push_back(frame),
+            _ if probing.held.len() >= MAX_HELD => {}
+            _ => probing.held.push_back(frame),
         }
     }
 
     /// The host does not want to know any more; what else it has said may need to (MCP 2026-07-28, server/discover).
-    fn question_cancelled(&mut self, cancel: Frame, id: &Id, actions: &mut Vec<Action>) {
+    fn probe_cancelled(&mut self, cancel: Frame, id: &Id, actions: &mut Vec<Action>) {
         let own = self.probe.as_ref().and_then(|probe| probe.own.as_ref());
         if own.is_none_or(|own| own.id() != Some(id)) {
             return;
@@ -346,7 +358,7 @@ impl Translator {
             probe.relay.from_host(cancel, actions);
         }
         let held = self.held();
-        self.refused = None;
+        self.failed_handshake = None;
         self.state = State::Fresh;
         for frame in held {
             self.from_host(frame, actions);
@@ -355,7 +367,7 @@ impl Translator {
 
     pub(super) fn held(&mut self) -> VecDeque<Frame> {
         match &mut self.state {
-            State::Asking(asking) => std::mem::take(&mut asking.held),
+            State::Probing(probing) => std::mem::take(&mut probing.held),
             _ => VecDeque::new(),
         }
     }
@@ -377,7 +389,7 @@ pub(super) fn capabilities(meta: &Object) -> String {
 }
 
 /// The answer to a request that waited for the remote's own.
-pub(super) fn told(trouble: &Trouble, frame: &Frame) -> Option<Frame> {
+pub(super) fn error_reply(trouble: &Trouble, frame: &Frame) -> Option<Frame> {
     let id = frame.id()?;
     match frame.method() {
         // Before the handshake it asks whether the bridge is there, and it is.
