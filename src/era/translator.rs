@@ -285,7 +285,7 @@ impl Translator {
 
     /// Answers from what is kept, or passes it on.
     fn serve(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        if let Some(answer) = self.cache.host_says(&frame) {
+        if let Some(answer) = self.cache.from_host(&frame) {
             return actions.push(Action::Reply(answer));
         }
         self.to_relay(frame, actions);
@@ -319,13 +319,13 @@ impl Translator {
             return self.attempt_brought(exchange, arrival, actions);
         }
         if self.optimistic.is_some() {
-            self.cache.remote_says(exchange, &arrival);
+            self.cache.from_remote(exchange, &arrival);
             return self.optimistic_brought(exchange, arrival, actions);
         }
         if self.first_handshake.is_some() {
             return self.handshake_brought(exchange, arrival, actions);
         }
-        self.cache.remote_says(exchange, &arrival);
+        self.cache.from_remote(exchange, &arrival);
         let mut done = Vec::new();
         each!(&mut self.state, relay => relay.from_remote(exchange, arrival, &mut done));
         self.from_relay(done, actions);

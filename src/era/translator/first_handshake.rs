@@ -83,7 +83,7 @@ impl Translator {
             Arrival::Failed(trouble) => detect::was_answered(trouble),
             _ => false,
         };
-        self.cache.remote_says(exchange, &arrival);
+        self.cache.from_remote(exchange, &arrival);
         let mut done = Vec::new();
         match &mut self.state {
             State::Legacy(relay) => relay.from_remote(exchange, arrival, &mut done),

@@ -119,7 +119,7 @@ impl Translator {
                 }
             }
         }
-        self.cache.saw(&done);
+        self.cache.note_actions(&done);
         actions.extend(done);
     }
 

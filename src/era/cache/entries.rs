@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::question::{Life, Question};
+use super::key::{CacheableRequest, Freshness};
 use crate::frame::{Frame, member_of};
 
 /// How many answers are kept.
@@ -13,7 +13,7 @@ pub(super) const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// Answers, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
+pub(super) struct Entries {
     entries: VecDeque<Entry>,
     bytes: usize,
 }
@@ -21,10 +21,10 @@ pub(super) struct Shelf {
 #[derive(Debug)]
 struct Entry {
     key: String,
-    question: Question,
+    request: CacheableRequest,
     /// As the host was told.
     answer: Frame,
-    life: Life,
+    freshness: Freshness,
     since: Duration,
 }
 
@@ -33,32 +33,32 @@ impl Entry {
         self.key.len() + self.answer.text().len()
     }
 
-    /// What is left of its life.
+    /// What is left of its freshness.
     fn left(&self, now: Duration) -> Option<Duration> {
         let age = now.checked_sub(self.since)?;
-        self.life
+        self.freshness
             .ttl
             .checked_sub(age)
             .filter(|left| !left.is_zero())
     }
 }
 
-impl Shelf {
+impl Entries {
     /// Keeps an answer that came at `since`, in the place of an older one.
     pub(super) fn put(
         &mut self,
         key: String,
-        question: Question,
+        request: CacheableRequest,
         answer: Frame,
-        life: Life,
+        freshness: Freshness,
         since: Duration,
     ) {
         self.keep(|entry| entry.key != key);
         let entry = Entry {
             key,
-            question,
+            request,
             answer,
-            life,
+            freshness,
             since,
         };
         if entry.size() > MAX_BYTES {
@@ -80,20 +80,20 @@ impl Shelf {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         let served = entry
             .left(now)
-            .and_then(|left| with_life(&entry.answer, left));
+            .and_then(|left| with_ttl_left(&entry.answer, left));
         if served.is_none() {
             self.keep(|entry| entry.key != key);
         }
         served
     }
 
-    pub(super) fn drop_where(&mut self, is_it: impl Fn(&Question) -> bool) {
-        self.keep(|entry| !is_it(&entry.question));
+    pub(super) fn drop_where(&mut self, is_it: impl Fn(&CacheableRequest) -> bool) {
+        self.keep(|entry| !is_it(&entry.request));
     }
 
     /// Drops what may be told to one caller only.
     pub(super) fn drop_private(&mut self) {
-        self.keep(|entry| !entry.life.is_private);
+        self.keep(|entry| !entry.freshness.is_private);
     }
 
     pub(super) fn clear(&mut self) {
@@ -107,7 +107,7 @@ impl Shelf {
 }
 
 /// The same answer, its `ttlMs` no more than what is left; not a byte else.
-fn with_life(answer: &Frame, left: Duration) -> Option<Frame> {
+fn with_ttl_left(answer: &Frame, left: Duration) -> Option<Frame> {
     let result = answer.member("result")?;
     let left = left.as_millis();
     let Some(told) = member_of(result, "ttlMs") else {

@@ -41,7 +41,7 @@ impl Kind {
 
 /// What is asked, without who asks: the method, and the parameters but `_meta`, in order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Question {
+pub(super) struct CacheableRequest {
     pub(super) kind: Kind,
     params: String,
     /// It asks for a page that is not the first.
@@ -59,7 +59,7 @@ const PER_REQUEST: [&str; 5] = [
     "baggage",
 ];
 
-impl Question {
+impl CacheableRequest {
     /// Reads a request; `None` if its result may not be kept: another method, a round of an exchange with questions in
     /// it (MCP 2026-07-28, server/utilities/caching), parameters that are no object.
     pub(super) fn of(frame: &Frame) -> Option<Self> {
@@ -80,7 +80,7 @@ impl Question {
         })
     }
 
-    /// What an answer to this request is kept under: the question, and what the host says of itself (MCP 2026-07-28,
+    /// What an answer to this request is kept under: the request, and what the host says of itself (MCP 2026-07-28,
     /// server/utilities/caching).
     pub(super) fn key(&self, frame: &Frame) -> String {
         let meta = frame.param("_meta").unwrap_or("{}");
@@ -111,12 +111,12 @@ fn ordered(object: &Object) -> String {
 
 /// How long a result is good, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Life {
+pub(super) struct Freshness {
     pub(super) ttl: Duration,
     pub(super) is_private: bool,
 }
 
-impl Life {
+impl Freshness {
     /// What the remote's result, as JSON text, says of itself; `None` if it is not to be kept. A life that cannot be
     /// read is none, and one that is not `public` is private. `default` is for lists that say nothing.
     pub(super) fn of(result: &str, kind: Kind, default: Option<Duration>) -> Option<Self> {
