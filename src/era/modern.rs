@@ -29,9 +29,9 @@ use super::protocol::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use super::{Action, Arrival, ExchangeId, Mint, Post};
 use crate::frame::{Frame, Id, Outline, Trouble};
 use edits::{completed, edited, in_supported_version, with_result};
-use listen::Listens;
+use listen::Subscriptions;
 use refresh_tools::RefreshTools;
-use retry::Waiting;
+use retry::Lost;
 
 /// The relay.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ pub struct Modern {
     /// Every exchange that is owed something, and those of open subscriptions.
     open: HashMap<ExchangeId, Open>,
     /// What was lost and is about to be asked again, by the token of its wake.
-    waiting: HashMap<u64, Waiting>,
-    listens: Listens,
+    waiting: HashMap<u64, Lost>,
+    subscriptions: Subscriptions,
 }
 
 /// An exchange that has not brought what it is for.
@@ -107,7 +107,7 @@ impl Modern {
             version: None,
             open: HashMap::new(),
             waiting: HashMap::new(),
-            listens: Listens::default(),
+            subscriptions: Subscriptions::default(),
         }
     }
 
@@ -243,7 +243,7 @@ impl Modern {
         open.sort_unstable();
         actions.extend(open.into_iter().map(Action::Close));
         self.waiting.clear();
-        self.listens = Listens::default();
+        self.subscriptions = Subscriptions::default();
     }
 
     /// An id that no request under way has.
@@ -258,7 +258,7 @@ impl Modern {
             let is_taken = self.open.values().any(|open| match open {
                 Open::Call(call) | Open::RefreshTools(RefreshTools { call, .. }) => is_it(call),
                 Open::Listen(key) => {
-                    let listen = self.listens.id(*key);
+                    let listen = self.subscriptions.id(*key);
                     listen.and_then(Id::number) == id.number()
                 }
             });

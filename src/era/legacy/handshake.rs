@@ -6,13 +6,13 @@
 //! waiting is posted once (MCP 2025-11-25, basic/transports). Losses noticed by several exchanges make one reopening.
 
 use super::session;
-use super::{Gate, Legacy, Pending, Role, Waiting, lost_with_session};
+use super::{Gate, Legacy, Pending, Queued, Role, lost_with_session};
 use crate::era::{Action, ExchangeId, Listen, Standing};
 use crate::frame::{Frame, Outline, Trouble};
 use crate::remote::{Head, Refusal};
 
 impl Legacy {
-    pub(super) fn initialize(&mut self, said: Waiting, actions: &mut Vec<Action>) {
+    pub(super) fn initialize(&mut self, said: Queued, actions: &mut Vec<Action>) {
         self.end_before(actions);
         self.session.begin(&said.frame);
         self.is_host_ready = false;
@@ -20,7 +20,7 @@ impl Legacy {
         if self.sse.is_chosen() && !self.sse.is_open() {
             if self.gate == Gate::Endpoint {
                 // The stream is on its way. What waits for it comes after, unless it is another of these.
-                let is_initialize = |it: &Waiting| it.frame.method() == Some("initialize");
+                let is_initialize = |it: &Queued| it.frame.method() == Some("initialize");
                 return match self.waiting.iter().any(is_initialize) {
                     true => self.waiting.push_back(said),
                     false => self.waiting.push_front(said),
@@ -200,7 +200,7 @@ impl Legacy {
                         matches!(frame.outline(), Outline::Notification { method } if &**method != "notifications/initialized")
                     });
                 if let Some(frame) = pending.frame.filter(|_| is_worth_repeating) {
-                    self.waiting.push_back(Waiting {
+                    self.waiting.push_back(Queued {
                         frame,
                         is_repeated: true,
                     });

@@ -37,7 +37,7 @@ pub struct Legacy {
     mint: Mint,
     gate: Gate,
     /// What the host said while the gate was closed, in order.
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Queued>,
     /// Every exchange that has not ended, and with HTTP+SSE every request not yet answered.
     pending: HashMap<ExchangeId, Pending>,
     /// The standing stream, if one is open.
@@ -51,11 +51,11 @@ pub struct Legacy {
     /// Why that failed the last time.
     why_broken: Option<Trouble>,
     transport: Transport,
-    sse: sse::State,
+    sse: sse::SseState,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Queued {
     frame: Frame,
     /// It has been sent once, into a session that was gone; it is not sent a third time.
     is_repeated: bool,
@@ -101,14 +101,14 @@ impl Legacy {
             is_reopening: false,
             why_broken: None,
             transport,
-            sse: sse::State::for_transport(transport),
+            sse: sse::SseState::for_transport(transport),
         }
     }
 
     /// Takes a frame from the host.
     pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         self.host_says(
-            Waiting {
+            Queued {
                 frame,
                 is_repeated: false,
             },
@@ -116,7 +116,7 @@ impl Legacy {
         );
     }
 
-    fn host_says(&mut self, said: Waiting, actions: &mut Vec<Action>) {
+    fn host_says(&mut self, said: Queued, actions: &mut Vec<Action>) {
         match said.frame.outline() {
             // An answer waits for nothing: the call it belongs to may be what everything else waits for.
             Outline::Response { .. } => {
@@ -262,7 +262,7 @@ impl Legacy {
         self.leave(actions);
     }
 
-    fn forward(&mut self, said: Waiting, actions: &mut Vec<Action>) {
+    fn forward(&mut self, said: Queued, actions: &mut Vec<Action>) {
         if self.sse.is_chosen() && !self.sse.is_open() {
             // A host that skipped the handshake still gets its stream.
             self.waiting.push_back(said);
@@ -276,9 +276,9 @@ impl Legacy {
         }
     }
 
-    fn post(&mut self, said: Waiting, role: Role, actions: &mut Vec<Action>) -> ExchangeId {
+    fn post(&mut self, said: Queued, role: Role, actions: &mut Vec<Action>) -> ExchangeId {
         let exchange = self.mint.exchange();
-        let Waiting { frame, is_repeated } = said;
+        let Queued { frame, is_repeated } = said;
         let is_initialize = frame.method() == Some("initialize");
         if matches!(frame.outline(), Outline::Notification { .. }) {
             self.sse.stream.notified();
@@ -325,7 +325,7 @@ impl Legacy {
 
     fn post_ours(&mut self, frame: Frame, role: Role, actions: &mut Vec<Action>) -> ExchangeId {
         self.post(
-            Waiting {
+            Queued {
                 frame,
                 is_repeated: false,
             },
@@ -334,11 +334,11 @@ impl Legacy {
         )
     }
 
-    fn cancel(&mut self, notice: Waiting, actions: &mut Vec<Action>) {
+    fn cancel(&mut self, notice: Queued, actions: &mut Vec<Action>) {
         let Some(id) = notice.frame.cancels() else {
             return;
         };
-        let is_it = |said: &Waiting| {
+        let is_it = |said: &Queued| {
             said.frame.is_request()
                 && said.frame.id() == Some(&id)
                 // Not a handshake (MCP 2025-11-25, basic/utilities/cancellation).

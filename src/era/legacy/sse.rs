@@ -29,7 +29,7 @@ const HURRIED: u32 = 3;
 
 /// How far HTTP+SSE is used.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct SseState {
     is_chosen: bool,
     /// The address the stream named, as written.
     endpoint: Option<String>,
@@ -44,7 +44,7 @@ pub(super) struct State {
     pub(super) stream: Stream,
 }
 
-impl State {
+impl SseState {
     pub(super) fn for_transport(transport: Transport) -> Self {
         let is_chosen = matches!(transport, Transport::SseFirst | Transport::SseOnly);
         Self {
@@ -122,7 +122,7 @@ impl Legacy {
         );
         self.sse.is_chosen = true;
         self.sse.other_failed = Some((trouble, answer));
-        self.waiting.push_front(super::Waiting {
+        self.waiting.push_front(super::Queued {
             frame,
             is_repeated: false,
         });
@@ -220,7 +220,7 @@ impl Legacy {
             .insert(exchange, Pending::listening(None))
             .filter(|asked| asked.role == Role::Host);
         if let Some(frame) = asked.and_then(|asked| asked.frame) {
-            self.waiting.push_front(super::Waiting {
+            self.waiting.push_front(super::Queued {
                 frame,
                 is_repeated: false,
             });
@@ -291,7 +291,7 @@ impl Legacy {
         let mut why = trouble.clone();
         if let Some((other, answer)) = self.sse.other_failed.take() {
             // Both were tried; the first one's words are the likelier truth for a server of today.
-            let is_initialize = |said: &super::Waiting| said.frame.method() == Some("initialize");
+            let is_initialize = |said: &super::Queued| said.frame.method() == Some("initialize");
             if let Some(answer) = answer
                 && let Some(at) = self.waiting.iter().position(is_initialize)
                 && let Some(said) = self.waiting.remove(at)

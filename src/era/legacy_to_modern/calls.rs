@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::handshake::{Host, Remote, string};
 use super::input_requests::Round;
-use super::listen::Listening;
-use super::shape::{self, Kind};
+use super::listen::Subscriptions;
+use super::shape::{self, ResultKind};
 use super::tasks::Task;
-use super::{Role, Timer, Translation};
+use super::{OwnRequest, Timer, Translation};
 use crate::era::edit::Object;
 use crate::era::protocol::{LEVELS, may_ask_for_input};
 use crate::frame::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Outline, Trouble};
@@ -27,7 +27,7 @@ pub(super) struct Call {
     /// The last progress told (MCP 2026-07-28, basic/patterns/progress).
     progress: Option<f64>,
     pub(super) rounds: u32,
-    pub(super) state: State,
+    pub(super) state: CallState,
     /// URL elicitations the host agreed to, which are over when the call is.
     pub(super) elicited: Vec<Id>,
     pub(super) task: Option<Task>,
@@ -35,7 +35,7 @@ pub(super) struct Call {
 
 /// What a call waits for.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum CallState {
     /// The remote's answer to the request of that id.
     Sent(Id),
     /// The host's answers.
@@ -94,7 +94,7 @@ impl Translation {
             self.fail(number, &anew);
         }
         self.stop_listening();
-        self.listening = Listening::default();
+        self.subscriptions = Subscriptions::default();
         self.early.clear();
         self.level = None;
         self.is_ready = false;
@@ -138,7 +138,7 @@ impl Translation {
             token: meta.and_then(|meta| Id::parse(meta.get("progressToken")?)),
             progress: None,
             rounds: 0,
-            state: State::Pausing,
+            state: CallState::Pausing,
             elicited: Vec::new(),
             task: None,
         };
@@ -153,7 +153,7 @@ impl Translation {
         let Some(call) = self.calls.get_mut(&number) else {
             return;
         };
-        call.state = State::Sent(upstream.clone());
+        call.state = CallState::Sent(upstream.clone());
         let frame = call.frame.clone();
         let drives_tasks = &*call.method == "tools/call" && self.remote.has_tasks();
         let signed = self.signed(&frame, Some(&upstream), drives_tasks, |params| {
@@ -167,7 +167,7 @@ impl Translation {
                 params.set("requestState", state);
             }
         });
-        self.roles.insert(upstream, Role::Call(number));
+        self.own_requests.insert(upstream, OwnRequest::Call(number));
         self.to_server(signed);
     }
 
@@ -213,12 +213,12 @@ impl Translation {
     /// Takes back whatever is under way for a call.
     pub(super) fn stop(&mut self, call: Call, why: &str) {
         match call.state {
-            State::Sent(id) => {
-                self.roles.remove(&id);
+            CallState::Sent(id) => {
+                self.own_requests.remove(&id);
                 self.stop_upstream(&id);
             }
-            State::Asking(round) => self.withdraw(round, why),
-            State::Pausing => {}
+            CallState::Asking(round) => self.withdraw(round, why),
+            CallState::Pausing => {}
         }
         if let Some(task) = call.task {
             self.cancel_task(&task);
@@ -238,7 +238,7 @@ impl Translation {
         let Some(call) = self.calls.get_mut(&number) else {
             return;
         };
-        call.state = State::Pausing; // its exchange is over: nothing is left to cancel
+        call.state = CallState::Pausing; // its exchange is over: nothing is left to cancel
         if call.task.is_some() {
             return self.task_told(number, frame);
         }
@@ -252,17 +252,17 @@ impl Translation {
         };
         let may_ask = may_ask_for_input(&call.method);
         match shape::kind(&result) {
-            Kind::Complete => self.complete(number, frame, result),
-            Kind::InputRequired if may_ask => self.input_required(number, &result),
-            Kind::InputRequired => self.bad(
+            ResultKind::Complete => self.complete(number, frame, result),
+            ResultKind::InputRequired if may_ask => self.input_required(number, &result),
+            ResultKind::InputRequired => self.bad(
                 number,
                 "The server asked for input where the protocol has none.",
             ),
-            Kind::Task if &*call.method == "tools/call" && self.remote.has_tasks() => {
+            ResultKind::Task if &*call.method == "tools/call" && self.remote.has_tasks() => {
                 self.task_begun(number, &result);
             }
-            Kind::Task => self.bad(number, "The server made a task of what cannot be one."),
-            Kind::Unknown(kind) => {
+            ResultKind::Task => self.bad(number, "The server made a task of what cannot be one."),
+            ResultKind::Unknown(kind) => {
                 let shown: String = kind.chars().filter(|c| !c.is_control()).take(40).collect();
                 self.bad(
                     number,
@@ -311,7 +311,7 @@ impl Translation {
             }
             Some(state) if asked.is_empty() => {
                 if let Some(call) = self.calls.get_mut(&number) {
-                    call.state = State::Pausing;
+                    call.state = CallState::Pausing;
                 }
                 self.set_timer(PAUSE, Timer::Resume(number, state));
             }

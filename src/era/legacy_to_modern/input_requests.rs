@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::calls::State;
+use super::calls::CallState;
 use super::handshake::string;
 use super::shape::{array, present};
 use super::{Timer, Translation};
@@ -31,12 +31,12 @@ pub(super) struct Round {
 struct Question {
     id: Id,
     key: String,
-    kind: Kind,
+    kind: QuestionKind,
     answer: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
+enum QuestionKind {
     Form,
     /// With the `elicitationId` the host was given.
     Url(Id),
@@ -77,7 +77,7 @@ impl Translation {
         let Some(call) = self.calls.get_mut(&number) else {
             return;
         };
-        call.state = State::Asking(Round {
+        call.state = CallState::Asking(Round {
             number: round,
             questions,
             state,
@@ -92,7 +92,7 @@ impl Translation {
         }
     }
 
-    fn question(&mut self, request: &str) -> Result<(Kind, Frame), Trouble> {
+    fn question(&mut self, request: &str) -> Result<(QuestionKind, Frame), Trouble> {
         let bad = |message: &str| Trouble::new("bad_answer", message.to_owned());
         let undeclared = |what: &str| {
             Trouble::new(
@@ -117,7 +117,7 @@ impl Translation {
                     if !is_v11 {
                         params.remove("mode");
                     }
-                    Kind::Form
+                    QuestionKind::Form
                 }
                 Some("url") => {
                     if !self.host.can("elicitation/url") {
@@ -125,7 +125,7 @@ impl Translation {
                     }
                     let elicitation = self.id();
                     params.set("elicitationId", elicitation.text());
-                    Kind::Url(elicitation)
+                    QuestionKind::Url(elicitation)
                 }
                 Some(_) => return Err(undeclared("input in a way nobody here knows")),
             },
@@ -137,13 +137,13 @@ impl Translation {
                 if !is_v11 {
                     single_blocks(&mut params);
                 }
-                Kind::Sampling
+                QuestionKind::Sampling
             }
             "roots/list" => {
                 if !self.host.can("roots") {
                     return Err(undeclared("the workspace's roots"));
                 }
-                return Ok((Kind::Roots, Frame::request(&id, "roots/list", None)));
+                return Ok((QuestionKind::Roots, Frame::request(&id, "roots/list", None)));
             }
             _ => return Err(bad("The server asked for something nobody here knows.")),
         };
@@ -159,7 +159,7 @@ impl Translation {
         let Some(call) = self.calls.get_mut(&number) else {
             return;
         };
-        let State::Asking(round) = &mut call.state else {
+        let CallState::Asking(round) = &mut call.state else {
             return;
         };
         let mut questions = round.questions.iter_mut();
@@ -173,13 +173,15 @@ impl Translation {
                 result.remove("_meta");
                 result.remove("resultType");
                 let action = result.get("action").and_then(string);
-                if let (Kind::Url(id), Some("accept")) = (kind, action.as_deref()) {
+                if let (QuestionKind::Url(id), Some("accept")) = (kind, action.as_deref()) {
                     call.elicited.push(id.clone());
                 }
                 Some(result.text())
             }
-            (None, Kind::Form | Kind::Url(_)) => Some(r#"{"action":"cancel"}"#.to_owned()),
-            (None, Kind::Sampling | Kind::Roots) => {
+            (None, QuestionKind::Form | QuestionKind::Url(_)) => {
+                Some(r#"{"action":"cancel"}"#.to_owned())
+            }
+            (None, QuestionKind::Sampling | QuestionKind::Roots) => {
                 let message = "The host could not answer what the server asked in between.";
                 return self.fail_readably(number, message);
             }
@@ -220,7 +222,7 @@ impl Translation {
 
     pub(super) fn unanswered(&mut self, number: u64, round: u64) {
         let state = self.calls.get(&number).map(|call| &call.state);
-        if let Some(State::Asking(asking)) = state
+        if let Some(CallState::Asking(asking)) = state
             && asking.number == round
         {
             let message = "Nobody has answered what the server asked in between.";

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::calls::rebuilt;
 use super::handshake::string;
 use super::shape::array;
-use super::{Role, Timer, Translation};
+use super::{OwnRequest, Timer, Translation};
 use crate::era::edit::Object;
 use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble, member_of};
@@ -21,11 +21,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Everything that listens.
 #[derive(Debug, Default)]
-pub(super) struct Listening {
+pub(super) struct Subscriptions {
     /// The URIs subscribed to, in order.
     uris: Vec<String>,
     /// Open listens, the newest last.
-    open: Vec<Listen>,
+    open: Vec<OpenListen>,
     waiting: Vec<Subscriber>,
     /// Losses in a row, with nothing heard in between.
     losses: u32,
@@ -39,7 +39,7 @@ pub(super) struct Listening {
 }
 
 #[derive(Debug)]
-struct Listen {
+struct OpenListen {
     id: Id,
     is_acknowledged: bool,
 }
@@ -68,22 +68,22 @@ impl Translation {
         for frame in std::mem::take(&mut self.early) {
             self.to_host(frame);
         }
-        if self.listening.open.is_empty() {
+        if self.subscriptions.open.is_empty() {
             self.listen();
         }
     }
 
     /// Opens a listen for what is wanted now. `None` when nothing is, or nothing can be.
     fn listen(&mut self) -> Option<Id> {
-        if self.listening.is_refused || self.is_host_gone {
+        if self.subscriptions.is_refused || self.is_host_gone {
             return None;
         }
         let mut filter = Object::default();
         for name in self.remote.told_changes() {
             filter.set(name, "true");
         }
-        if !self.listening.uris.is_empty() {
-            let uris = serde_json::Value::from(self.listening.uris.clone());
+        if !self.subscriptions.uris.is_empty() {
+            let uris = serde_json::Value::from(self.subscriptions.uris.clone());
             filter.set("resourceSubscriptions", uris.to_string());
         }
         if filter.is_empty() {
@@ -93,8 +93,8 @@ impl Translation {
         let params = format!(r#"{{"notifications":{}}}"#, filter.text());
         let frame = Frame::request(&id, "subscriptions/listen", Some(&params));
         let frame = self.signed(&frame, None, false, |_| {});
-        self.roles.insert(id.clone(), Role::Listen);
-        self.listening.open.push(Listen {
+        self.own_requests.insert(id.clone(), OwnRequest::Listen);
+        self.subscriptions.open.push(OpenListen {
             id: id.clone(),
             is_acknowledged: false,
         });
@@ -103,27 +103,27 @@ impl Translation {
     }
 
     pub(super) fn subscribe(&mut self, frame: &Frame, id: &Id) {
-        if !self.remote.has("resources/subscribe") || self.listening.is_refused {
+        if !self.remote.has("resources/subscribe") || self.subscriptions.is_refused {
             return self.unknown(id, "resources/subscribe");
         }
         let Some(uri) = frame.param("uri").and_then(string) else {
             return self.invalid(id, "A subscription needs a URI.");
         };
-        let is_new = !self.listening.uris.contains(&uri);
-        let waits_for = match self.listening.waiting.iter().find(|it| it.uri == uri) {
+        let is_new = !self.subscriptions.uris.contains(&uri);
+        let waits_for = match self.subscriptions.waiting.iter().find(|it| it.uri == uri) {
             _ if is_new => {
-                self.listening.uris.push(uri.clone());
+                self.subscriptions.uris.push(uri.clone());
                 self.listen()
             }
             Some(other) => Some(other.listen.clone()),
             None => return self.to_host(Frame::result(id, "{}")),
         };
         let Some(listen) = waits_for else {
-            self.listening.uris.retain(|known| *known != uri);
+            self.subscriptions.uris.retain(|known| *known != uri);
             let trouble = Trouble::new("leaving", "There is nobody left to tell of changes.");
             return self.to_host(trouble.reply(id));
         };
-        self.listening.waiting.push(Subscriber {
+        self.subscriptions.waiting.push(Subscriber {
             id: id.clone(),
             uri,
             listen: listen.clone(),
@@ -138,17 +138,17 @@ impl Translation {
         let Some(uri) = frame.param("uri").and_then(string) else {
             return self.invalid(id, "A subscription needs a URI.");
         };
-        let known = self.listening.uris.len();
-        self.listening.uris.retain(|known| *known != uri);
+        let known = self.subscriptions.uris.len();
+        self.subscriptions.uris.retain(|known| *known != uri);
         // Who still waits to be subscribed was, until now.
-        let (done, waiting) = std::mem::take(&mut self.listening.waiting)
+        let (done, waiting) = std::mem::take(&mut self.subscriptions.waiting)
             .into_iter()
             .partition(|it: &Subscriber| it.uri == uri);
-        self.listening.waiting = waiting;
+        self.subscriptions.waiting = waiting;
         for subscriber in done {
             self.to_host(Frame::result(&subscriber.id, "{}"));
         }
-        if self.listening.uris.len() != known && self.listen().is_none() {
+        if self.subscriptions.uris.len() != known && self.listen().is_none() {
             self.close_listens_before(None);
         }
         self.to_host(Frame::result(id, "{}"));
@@ -156,18 +156,18 @@ impl Translation {
 
     /// Whether that id is a subscriber's, who then waits no more.
     pub(super) fn forget_subscriber(&mut self, id: &Id) -> bool {
-        let before = self.listening.waiting.len();
-        self.listening.waiting.retain(|it| it.id != *id);
-        self.listening.waiting.len() != before
+        let before = self.subscriptions.waiting.len();
+        self.subscriptions.waiting.retain(|it| it.id != *id);
+        self.subscriptions.waiting.len() != before
     }
 
     /// Closes the listens older than that one; all, without one.
     fn close_listens_before(&mut self, newest: Option<&Id>) {
-        let open = &mut self.listening.open;
+        let open = &mut self.subscriptions.open;
         let keep = newest.and_then(|id| open.iter().position(|listen| listen.id == *id));
-        let closed: Vec<Listen> = open.drain(..keep.unwrap_or(open.len())).collect();
+        let closed: Vec<OpenListen> = open.drain(..keep.unwrap_or(open.len())).collect();
         for listen in closed {
-            self.roles.remove(&listen.id);
+            self.own_requests.remove(&listen.id);
             self.stop_upstream(&listen.id);
         }
     }
@@ -175,7 +175,7 @@ impl Translation {
     pub(super) fn stop_listening(&mut self) {
         self.close_listens_before(None);
         let gone = Trouble::new("leaving", "There is nobody left to tell of changes.");
-        for subscriber in std::mem::take(&mut self.listening.waiting) {
+        for subscriber in std::mem::take(&mut self.subscriptions.waiting) {
             self.to_host(gone.reply(&subscriber.id));
         }
     }
@@ -195,7 +195,7 @@ impl Translation {
             "notifications/tasks" => {} // tasks are asked about, never told of
             _ => {
                 if subscription(frame).is_some() {
-                    self.listening.losses = 0;
+                    self.subscriptions.losses = 0;
                 }
                 let frame = untagged(frame);
                 self.to_host(frame);
@@ -204,7 +204,7 @@ impl Translation {
     }
 
     fn acknowledged(&mut self, frame: &Frame) {
-        let open = &mut self.listening.open;
+        let open = &mut self.subscriptions.open;
         let tag = subscription(frame);
         // A remote that forgets the tag means the newest.
         let found = match &tag {
@@ -227,10 +227,10 @@ impl Translation {
             .iter()
             .filter_map(|uri| string(uri))
             .collect();
-        let (asked, waiting) = std::mem::take(&mut self.listening.waiting)
+        let (asked, waiting) = std::mem::take(&mut self.subscriptions.waiting)
             .into_iter()
             .partition(|it: &Subscriber| until.contains(&it.listen));
-        self.listening.waiting = waiting;
+        self.subscriptions.waiting = waiting;
         for subscriber in asked {
             if honoured.contains(&subscriber.uri) {
                 self.to_host(Frame::result(&subscriber.id, "{}"));
@@ -241,7 +241,7 @@ impl Translation {
                 );
             }
         }
-        if std::mem::take(&mut self.listening.has_gap) {
+        if std::mem::take(&mut self.subscriptions.has_gap) {
             self.tell_of_gap();
         }
     }
@@ -253,7 +253,7 @@ impl Translation {
             let method = format!("notifications/{kind}/list_changed");
             self.to_host(Frame::notification(&method, None));
         }
-        for uri in self.listening.uris.clone() {
+        for uri in self.subscriptions.uris.clone() {
             let params = format!(r#"{{"uri":{}}}"#, serde_json::Value::from(uri));
             self.to_host(Frame::notification(
                 "notifications/resources/updated",
@@ -263,19 +263,19 @@ impl Translation {
     }
 
     fn turn_away(&mut self, subscriber: &Subscriber, why: &Trouble) {
-        self.listening.uris.retain(|uri| *uri != subscriber.uri);
+        self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
         self.to_host(why.reply(&subscriber.id));
     }
 
     /// A listen has ended, in whatever way (MCP 2026-07-28, basic/patterns/subscriptions); with the error it ended in,
     /// if it did.
     pub(super) fn listen_over(&mut self, id: &Id, error: Option<&Frame>) {
-        let open = &mut self.listening.open;
+        let open = &mut self.subscriptions.open;
         let Some(at) = open.iter().position(|listen| listen.id == *id) else {
             return;
         };
         let listen = open.remove(at);
-        self.roles.remove(id);
+        self.own_requests.remove(id);
         let detail = error.and_then(|frame| Object::read(frame.member("error")?));
         let code = detail.as_ref().and_then(|error| error.get("code"));
         let data = detail
@@ -285,55 +285,55 @@ impl Translation {
         let is_unknown = code.is_some_and(|code| code == METHOD_NOT_FOUND.to_string())
             || code.is_some_and(|code| code == MISSING_CAPABILITY.to_string())
             || status == Some("404");
-        self.listening.is_refused |= is_unknown;
-        let (asked, waiting): (Vec<_>, _) = std::mem::take(&mut self.listening.waiting)
+        self.subscriptions.is_refused |= is_unknown;
+        let (asked, waiting): (Vec<_>, _) = std::mem::take(&mut self.subscriptions.waiting)
             .into_iter()
             .partition(|it: &Subscriber| it.listen == *id);
-        self.listening.waiting = waiting;
+        self.subscriptions.waiting = waiting;
         for subscriber in asked {
-            self.listening.uris.retain(|uri| *uri != subscriber.uri);
+            self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
             let trouble = Trouble::new("cut", "The server stopped listening at once.").retryable();
             let answer = error.map(|error| error.with_id(&subscriber.id));
             self.to_host(answer.unwrap_or_else(|| trouble.reply(&subscriber.id)));
         }
         if listen.is_acknowledged {
-            self.listening.has_gap = true;
+            self.subscriptions.has_gap = true;
         }
         // Another may still be open: what only failed to replace it is no loss.
-        let is_loss = self.listening.open.is_empty();
-        if is_loss && !self.listening.is_refused && !self.listening.is_pausing {
+        let is_loss = self.subscriptions.open.is_empty();
+        if is_loss && !self.subscriptions.is_refused && !self.subscriptions.is_pausing {
             // Listening again and again would ask a person again and again to sign in.
             let is = |name, value| data.as_ref().is_some_and(|it| it.get(name) == Some(value));
             if is("source", "\"mcpipe\"") && is("retryable", "false") {
-                self.listening.is_idle = true;
+                self.subscriptions.is_idle = true;
                 return;
             }
-            let doubled = 1_u32 << self.listening.losses.min(6);
-            self.listening.losses += 1;
-            self.listening.is_pausing = true;
+            let doubled = 1_u32 << self.subscriptions.losses.min(6);
+            self.subscriptions.losses += 1;
+            self.subscriptions.is_pausing = true;
             self.set_timer((FIRST_PAUSE * doubled).min(LONGEST_PAUSE), Timer::Relisten);
         }
     }
 
     pub(super) fn relisten(&mut self) {
-        self.listening.is_pausing = false;
-        if self.listening.open.is_empty() {
+        self.subscriptions.is_pausing = false;
+        if self.subscriptions.open.is_empty() {
             self.listen();
         }
     }
 
     /// A call has been answered: the remote is there.
     pub(super) fn remote_is_there(&mut self) {
-        if std::mem::take(&mut self.listening.is_idle) {
+        if std::mem::take(&mut self.subscriptions.is_idle) {
             self.relisten();
         }
     }
 
     pub(super) fn unacknowledged(&mut self, id: &Id) {
-        let (late, waiting) = std::mem::take(&mut self.listening.waiting)
+        let (late, waiting) = std::mem::take(&mut self.subscriptions.waiting)
             .into_iter()
             .partition(|it: &Subscriber| it.listen == *id);
-        self.listening.waiting = waiting;
+        self.subscriptions.waiting = waiting;
         for subscriber in late {
             let late = "The server has not said whether it tells of that resource.";
             self.turn_away(&subscriber, &Trouble::new("timed_out", late).retryable());

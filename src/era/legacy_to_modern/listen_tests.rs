@@ -1,4 +1,4 @@
-//! Listening on the host's behalf, and driving the remote's tasks.
+//! Subscriptions on the host's behalf, and driving the remote's tasks.
 
 use super::tests::{Talk, id};
 

@@ -24,7 +24,7 @@ use crate::frame::{Frame, Id, Outline, Trouble};
 use calls::Call;
 pub(super) use handshake::declared;
 use handshake::{Host, Remote};
-use listen::Listening;
+use listen::Subscriptions;
 
 /// The translator.
 #[derive(Debug)]
@@ -176,12 +176,12 @@ struct Translation {
     /// By a number of ours: a host may use an id again. In order, so that what is done to all is done alike each time.
     calls: BTreeMap<u64, Call>,
     /// Requests of ours to the remote.
-    roles: HashMap<Id, Role>,
+    own_requests: HashMap<Id, OwnRequest>,
     /// Requests of ours to the host, and the call each belongs to.
     questions: HashMap<Id, u64>,
     /// Questions for a host that is not ready for them (MCP 2025-11-25, basic/lifecycle).
     early: Vec<Frame>,
-    listening: Listening,
+    subscriptions: Subscriptions,
     timers: HashMap<u64, Timer>,
     is_ready: bool,
     is_host_gone: bool,
@@ -194,7 +194,7 @@ struct Translation {
 
 /// What a request of ours to the remote is for.
 #[derive(Debug)]
-enum Role {
+enum OwnRequest {
     /// That call.
     Call(u64),
     /// Being told of changes.
@@ -238,10 +238,10 @@ impl Translation {
             remote: Remote::read(discover, called),
             level: None,
             calls: BTreeMap::new(),
-            roles: HashMap::new(),
+            own_requests: HashMap::new(),
             questions: HashMap::new(),
             early: Vec::new(),
-            listening: Listening::default(),
+            subscriptions: Subscriptions::default(),
             timers: HashMap::new(),
             is_ready: false,
             is_host_gone: false,
@@ -255,10 +255,10 @@ impl Translation {
     fn remote_says(&mut self, frame: &Frame) {
         match frame.outline() {
             Outline::Response { id, failed } => {
-                let role = id.as_ref().and_then(|id| self.roles.remove(id));
-                match (role, id) {
-                    (Some(Role::Call(number)), _) => self.call_answered(number, frame),
-                    (Some(Role::Listen), Some(id)) => {
+                let purpose = id.as_ref().and_then(|id| self.own_requests.remove(id));
+                match (purpose, id) {
+                    (Some(OwnRequest::Call(number)), _) => self.call_answered(number, frame),
+                    (Some(OwnRequest::Listen), Some(id)) => {
                         self.listen_over(id, failed.then_some(frame));
                     }
                     _ => tracing::debug!(?frame, "an answer nobody waits for"),
@@ -284,7 +284,7 @@ impl Translation {
     fn host_gone(&mut self) {
         self.is_host_gone = true;
         let gone = Trouble::new("host_gone", "The server asks for input; the host has left.");
-        let asking = |call: &Call| matches!(call.state, calls::State::Asking(_));
+        let asking = |call: &Call| matches!(call.state, calls::CallState::Asking(_));
         let asking: Vec<u64> = self
             .calls
             .iter()

@@ -9,7 +9,7 @@ use crate::era::protocol::META_SERVER;
 
 /// What a result is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ResultKind {
     Complete,
     InputRequired,
     Task,
@@ -17,16 +17,16 @@ pub(super) enum Kind {
 }
 
 /// Reads a result's `resultType`; without one it is complete (MCP 2026-07-28, basic).
-pub(super) fn kind(result: &Object) -> Kind {
+pub(super) fn kind(result: &Object) -> ResultKind {
     let Some(text) = result.get("resultType") else {
-        return Kind::Complete;
+        return ResultKind::Complete;
     };
     match string(text).as_deref() {
-        Some("complete") => Kind::Complete,
-        Some("input_required") => Kind::InputRequired,
-        Some("task") => Kind::Task,
-        Some(other) => Kind::Unknown(other.to_owned()),
-        None => Kind::Unknown(text.to_owned()),
+        Some("complete") => ResultKind::Complete,
+        Some("input_required") => ResultKind::InputRequired,
+        Some("task") => ResultKind::Task,
+        Some(other) => ResultKind::Unknown(other.to_owned()),
+        None => ResultKind::Unknown(text.to_owned()),
     }
 }
 
@@ -172,15 +172,15 @@ mod tests {
     #[test]
     fn a_result_says_what_it_is() {
         let of = |text| kind(&Object::read(text).unwrap());
-        assert_eq!(of("{}"), Kind::Complete);
+        assert_eq!(of("{}"), ResultKind::Complete);
         assert_eq!(
             of(r#"{"resultType":"input_required"}"#),
-            Kind::InputRequired
+            ResultKind::InputRequired
         );
         assert_eq!(
             of(r#"{"resultType":"later"}"#),
-            Kind::Unknown("later".into())
+            ResultKind::Unknown("later".into())
         );
-        assert_eq!(of(r#"{"resultType":1}"#), Kind::Unknown("1".into()));
+        assert_eq!(of(r#"{"resultType":1}"#), ResultKind::Unknown("1".into()));
     }
 }

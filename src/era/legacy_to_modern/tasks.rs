@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::calls::State;
+use super::calls::CallState;
 use super::handshake::string;
 use super::shape::present;
-use super::{Role, Timer, Translation};
+use super::{OwnRequest, Timer, Translation};
 use crate::era::edit::Object;
 use crate::frame::{Frame, INTERNAL_ERROR, Trouble};
 
@@ -52,7 +52,7 @@ impl Translation {
         let Some(call) = self.calls.get_mut(&number) else {
             return;
         };
-        call.state = State::Pausing;
+        call.state = CallState::Pausing;
         let pace = call.task.as_ref().map(|task| task.pace);
         self.set_timer(pace.unwrap_or_default(), Timer::Poll(number));
     }
@@ -63,9 +63,10 @@ impl Translation {
         };
         let upstream = self.upstream_id();
         if let Some(call) = self.calls.get_mut(&number) {
-            call.state = State::Sent(upstream.clone());
+            call.state = CallState::Sent(upstream.clone());
         }
-        self.roles.insert(upstream.clone(), Role::Call(number));
+        self.own_requests
+            .insert(upstream.clone(), OwnRequest::Call(number));
         let params = format!(r#"{{"taskId":{id}}}"#);
         let frame = Frame::request(&upstream, "tasks/get", Some(&params));
         let frame = self.signed(&frame, None, true, |_| {});
@@ -169,7 +170,8 @@ impl Translation {
     /// A request whose answer nobody waits for.
     fn say(&mut self, method: &str, params: &str) {
         let upstream = self.upstream_id();
-        self.roles.insert(upstream.clone(), Role::Unheard);
+        self.own_requests
+            .insert(upstream.clone(), OwnRequest::Unheard);
         let frame = Frame::request(&upstream, method, Some(params));
         let frame = self.signed(&frame, None, true, |_| {});
         self.to_server(frame);

@@ -23,19 +23,19 @@ const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 /// A stream that has stood this long was no passing luck: its losses are forgotten.
 const STEADY: Duration = Duration::from_secs(60);
 
-/// Listens by key; a key is also the token of the wake that mends one.
+/// Subscriptions by key; a key is also the token of the wake that mends one.
 #[derive(Debug, Default)]
-pub(super) struct Listens(BTreeMap<u64, Listening>);
+pub(super) struct Subscriptions(BTreeMap<u64, Subscription>);
 
-impl Listens {
+impl Subscriptions {
     /// The id under which the remote knows it now.
     pub(super) fn id(&self, key: u64) -> Option<&Id> {
-        self.0.get(&key).map(|listening| &listening.id)
+        self.0.get(&key).map(|subscription| &subscription.id)
     }
 }
 
 #[derive(Debug)]
-struct Listening {
+struct Subscription {
     /// As the host said it.
     request: Frame,
     /// Whether the host has asked for it, or it is only to hear of what may change.
@@ -72,9 +72,9 @@ impl Modern {
         };
         let key = self.mint.number();
         let id = own.clone();
-        self.listens.0.insert(
+        self.subscriptions.0.insert(
             key,
-            Listening {
+            Subscription {
                 request,
                 is_asked_by_host,
                 own,
@@ -94,52 +94,52 @@ impl Modern {
     /// Posts it, the first time under the host's id (MCP 2026-07-28, basic/patterns/subscriptions and changelog).
     fn open_listen(&mut self, key: u64, actions: &mut Vec<Action>) {
         let fresh = self.fresh_id();
-        let Some(listening) = self.listens.0.get_mut(&key) else {
+        let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
-        listening.posts += 1;
-        let request = if listening.posts > 1 {
-            listening.id = fresh;
-            listening.request.with_id(&listening.id)
+        subscription.posts += 1;
+        let request = if subscription.posts > 1 {
+            subscription.id = fresh;
+            subscription.request.with_id(&subscription.id)
         } else {
-            listening.request.clone()
+            subscription.request.clone()
         };
-        let is_asked_by_host = listening.is_asked_by_host;
+        let is_asked_by_host = subscription.is_asked_by_host;
         let exchange = self.post(request, None, is_asked_by_host, actions);
         self.open.insert(exchange, Open::Listen(key));
-        if let Some(listening) = self.listens.0.get_mut(&key) {
-            listening.exchange = Some(exchange);
-            listening.is_acknowledged = false;
+        if let Some(subscription) = self.subscriptions.0.get_mut(&key) {
+            subscription.exchange = Some(exchange);
+            subscription.is_acknowledged = false;
         }
     }
 
     pub(super) fn listen_timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
-        let is_steady = |listening: &&mut Listening| listening.steady == Some(token);
-        if let Some(listening) = self.listens.0.values_mut().find(is_steady) {
-            listening.losses = 0;
-            listening.steady = None;
+        let is_steady = |subscription: &&mut Subscription| subscription.steady == Some(token);
+        if let Some(subscription) = self.subscriptions.0.values_mut().find(is_steady) {
+            subscription.losses = 0;
+            subscription.steady = None;
             return;
         }
-        let listening = self.listens.0.get(&token);
-        if listening.is_some_and(|listening| listening.exchange.is_none()) {
+        let subscription = self.subscriptions.0.get(&token);
+        if subscription.is_some_and(|subscription| subscription.exchange.is_none()) {
             self.open_listen(token, actions);
         }
     }
 
     /// Takes it off the books, and its stream with it.
-    fn drop_listen(&mut self, key: u64, actions: &mut Vec<Action>) -> Option<Listening> {
-        let listening = self.listens.0.remove(&key)?;
-        if let Some(exchange) = listening.exchange
+    fn drop_listen(&mut self, key: u64, actions: &mut Vec<Action>) -> Option<Subscription> {
+        let subscription = self.subscriptions.0.remove(&key)?;
+        if let Some(exchange) = subscription.exchange
             && self.open.remove(&exchange).is_some()
         {
             actions.push(Action::Close(exchange));
         }
-        Some(listening)
+        Some(subscription)
     }
 
     /// The host has cancelled the request with this id; `false` if that is no subscription.
     pub(super) fn forget_listen(&mut self, id: &Id, actions: &mut Vec<Action>) -> bool {
-        let found = self.listens.0.iter().find(|(_, it)| it.own == *id);
+        let found = self.subscriptions.0.iter().find(|(_, it)| it.own == *id);
         let Some(key) = found.map(|(key, _)| *key) else {
             return false;
         };
@@ -150,17 +150,17 @@ impl Modern {
 
     /// All of them end, and nothing is owed for them.
     pub(super) fn end_listens(&mut self, actions: &mut Vec<Action>) {
-        let keys: Vec<u64> = self.listens.0.keys().copied().collect();
+        let keys: Vec<u64> = self.subscriptions.0.keys().copied().collect();
         for key in keys {
-            if let Some(listening) = self.drop_listen(key, actions) {
-                actions.push(Action::Cancelled(listening.own));
+            if let Some(subscription) = self.drop_listen(key, actions) {
+                actions.push(Action::Cancelled(subscription.own));
             }
         }
     }
 
     /// Ends it towards the host as stdio does (MCP 2026-07-28, basic/patterns/subscriptions).
     fn end_listen(&mut self, key: u64, reason: &str, actions: &mut Vec<Action>) {
-        if let Some(Listening { own, .. }) = self.drop_listen(key, actions) {
+        if let Some(Subscription { own, .. }) = self.drop_listen(key, actions) {
             tracing::info!(id = %own, reason, "a subscription ended");
             let params = format!(r#"{{"requestId":{own},"reason":{}}}"#, Value::from(reason));
             let notice = Frame::notification("notifications/cancelled", Some(&params));
@@ -176,12 +176,12 @@ impl Modern {
         frame: Frame,
         actions: &mut Vec<Action>,
     ) {
-        let Some(listening) = self.listens.0.get_mut(&key) else {
+        let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
         match frame.method() {
             Some("notifications/cancelled") => self.cancelled(key, &frame, actions),
-            Some(ACKNOWLEDGED) if !listening.is_acknowledged => {
+            Some(ACKNOWLEDGED) if !subscription.is_acknowledged => {
                 self.acknowledged(key, &frame, actions);
             }
             // Nothing of a subscription, and so without its mark (MCP 2026-07-28, basic/patterns/subscriptions).
@@ -189,10 +189,10 @@ impl Modern {
                 actions.push(Action::Reply(frame));
             }
             method => {
-                if !listening.is_acknowledged {
+                if !subscription.is_acknowledged {
                     tracing::debug!(?method, "before the acknowledgement");
                 }
-                let frame = listening.marked(&frame, "params");
+                let frame = subscription.marked(&frame, "params");
                 actions.push(Action::Reply(frame));
             }
         }
@@ -201,33 +201,33 @@ impl Modern {
     /// The remote ends a subscription, perhaps this one (MCP 2026-07-28, basic/patterns/cancellation).
     fn cancelled(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
         let named = frame.cancels();
-        if named.is_some() && named.as_ref() != self.listens.id(key) {
+        if named.is_some() && named.as_ref() != self.subscriptions.id(key) {
             tracing::debug!(?named, "the server cancels what it was not asked here");
             return;
         }
-        let Some(listening) = self.drop_listen(key, actions) else {
+        let Some(subscription) = self.drop_listen(key, actions) else {
             return;
         };
         let frame = edited(frame, |message| {
             message.edit("params", |params| {
-                params.set("requestId", listening.own.text());
+                params.set("requestId", subscription.own.text());
             });
         });
         actions.push(Action::Reply(frame));
-        actions.push(Action::Cancelled(listening.own));
+        actions.push(Action::Cancelled(subscription.own));
     }
 
     fn acknowledged(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
-        let Some(listening) = self.listens.0.get_mut(&key) else {
+        let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
-        listening.is_acknowledged = true;
+        subscription.is_acknowledged = true;
         // A remote that does not say what it honours is taken to honour all of it.
         let filter = frame.param("notifications");
-        let now = wanted(filter.or(listening.request.param("notifications")));
-        let Some(before) = &listening.honoured else {
-            listening.honoured = Some(now);
-            let frame = listening.marked(frame, "params");
+        let now = wanted(filter.or(subscription.request.param("notifications")));
+        let Some(before) = &subscription.honoured else {
+            subscription.honoured = Some(now);
+            let frame = subscription.marked(frame, "params");
             actions.push(Action::Reply(frame));
             return;
         };
@@ -235,9 +235,9 @@ impl Modern {
             let shrank = "The server, connected to again, does not offer all of it any more.";
             return self.end_listen(key, shrank, actions);
         }
-        let notices = listening.synthetic();
+        let notices = subscription.synthetic();
         let token = self.mint.number();
-        listening.steady = Some(token);
+        subscription.steady = Some(token);
         actions.push(Action::SetTimer {
             after: STEADY,
             token,
@@ -249,37 +249,37 @@ impl Modern {
 
     /// The remote ends it in good order.
     pub(super) fn listen_answered(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
-        let Some(listening) = self.drop_listen(key, actions) else {
+        let Some(subscription) = self.drop_listen(key, actions) else {
             return;
         };
         let answer = match completed(frame) {
-            Some(result) => listening.marked(&with_result(frame, result), "result"),
+            Some(result) => subscription.marked(&with_result(frame, result), "result"),
             None => {
                 let unknown = "The server's answer is of a kind that is not known.";
-                Trouble::new("bad_answer", unknown).reply(&listening.own)
+                Trouble::new("bad_answer", unknown).reply(&subscription.own)
             }
         };
-        actions.push(Action::Reply(answer.with_id(&listening.own)));
+        actions.push(Action::Reply(answer.with_id(&subscription.own)));
     }
 
     /// The remote answers with an error: that is the answer, unless it is not the first stream; then the subscription
     /// ends.
     pub(super) fn listen_refused(&mut self, key: u64, error: &Frame, actions: &mut Vec<Action>) {
-        let Some(listening) = self.listens.0.get_mut(&key) else {
+        let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
-        listening.exchange = None;
+        subscription.exchange = None;
         if code(error) == Some(UNSUPPORTED_VERSION)
-            && !listening.is_reversed
-            && let Some(request) = in_supported_version(&listening.request, error)
+            && !subscription.is_reversed
+            && let Some(request) = in_supported_version(&subscription.request, error)
         {
-            listening.is_reversed = true;
-            listening.request = request;
+            subscription.is_reversed = true;
+            subscription.request = request;
             return self.open_listen(key, actions);
         }
-        if listening.honoured.is_none() {
-            actions.push(Action::Reply(error.with_id(&listening.own)));
-            self.listens.0.remove(&key);
+        if subscription.honoured.is_none() {
+            actions.push(Action::Reply(error.with_id(&subscription.own)));
+            self.subscriptions.0.remove(&key);
             return;
         }
         let reason = match code(error) {
@@ -293,15 +293,15 @@ impl Modern {
     /// Its stream is gone without a word: another one is opened, unless it is of no use, or the first has never stood
     /// and that not for want of tries.
     pub(super) fn listen_lost(&mut self, key: u64, trouble: &Trouble, actions: &mut Vec<Action>) {
-        let Some(listening) = self.listens.0.get_mut(&key) else {
+        let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
-        listening.exchange = None;
-        listening.steady = None;
-        let may_yet_stand = was_lost(trouble) && listening.losses < MAX_LOSSES;
-        if listening.honoured.is_none() && !may_yet_stand {
-            actions.extend(error_reply(&listening.request, trouble).map(Action::Reply));
-            self.listens.0.remove(&key);
+        subscription.exchange = None;
+        subscription.steady = None;
+        let may_yet_stand = was_lost(trouble) && subscription.losses < MAX_LOSSES;
+        if subscription.honoured.is_none() && !may_yet_stand {
+            actions.extend(error_reply(&subscription.request, trouble).map(Action::Reply));
+            self.subscriptions.0.remove(&key);
             return;
         }
         // Not what needs a person: a stream that nobody watches opens no browser.
@@ -312,8 +312,8 @@ impl Modern {
         if !may_return {
             return self.end_listen(key, &trouble.message, actions);
         }
-        listening.losses += 1;
-        let after = backoff(listening.losses).max(trouble.retry_after.unwrap_or_default());
+        subscription.losses += 1;
+        let after = backoff(subscription.losses).max(trouble.retry_after.unwrap_or_default());
         tracing::debug!(
             ?after,
             why = trouble.message,
@@ -327,7 +327,7 @@ impl Modern {
     }
 }
 
-impl Listening {
+impl Subscription {
     /// The frame with the host's mark of the subscription in the `_meta` of its `params` or `result`: in place of the
     /// present one, or of none. The mark of another subscription stays, and so does a frame that needs no edit.
     fn marked(&self, frame: &Frame, within: &str) -> Frame {

@@ -10,7 +10,7 @@ use crate::remote::Refusal;
 fn a_lost_subscription_is_opened_again_unseen_and_makes_up_for_what_was_missed() {
     // MCP 2026-07-28, basic/patterns/subscriptions
     let mut play = Play::new();
-    let first = play.listens();
+    let first = play.subscriptions();
     play.brings(first, Arrival::Ended);
     assert_eq!(play.did(), ["wake 1s"]);
     let token = play.token();
@@ -52,7 +52,7 @@ fn a_lost_subscription_is_opened_again_unseen_and_makes_up_for_what_was_missed()
 #[test]
 fn losses_in_a_row_are_waited_out_longer_until_a_stream_stands() {
     let mut play = Play::new();
-    let mut exchange = play.listens();
+    let mut exchange = play.subscriptions();
     for wait in ["1s", "2s", "4s", "8s", "16s", "30s", "30s"] {
         play.brings(exchange, Arrival::Failed(Trouble::new("unreachable", "x")));
         assert_eq!(play.did(), [format!("wake {wait}")]);
@@ -98,12 +98,12 @@ fn a_subscription_that_cannot_be_had_again_ends_as_stdio_ends_it() {
         (401, String::new()),
     ] {
         let mut play = Play::new();
-        let first = play.listens();
+        let first = play.subscriptions();
         let again = play.listens_again(first);
         ends(play.refuses(again.exchange, status, &body), None);
     }
     let mut play = Play::new();
-    let first = play.listens();
+    let first = play.subscriptions();
     play.brings(
         first,
         Arrival::Failed(Trouble::new("sign_in_needed", "x").retryable()),
@@ -111,13 +111,13 @@ fn a_subscription_that_cannot_be_had_again_ends_as_stdio_ends_it() {
     ends(&play, None);
     // The honoured set shrank.
     let mut play = Play::new();
-    let first = play.listens();
+    let first = play.subscriptions();
     let again = play.listens_again(first);
     play.says(again.exchange, &ACK.replace(r#""file:///a""#, ""));
     ends(&play, Some(again.exchange));
     // The remote says so itself, under the id it knows.
     let mut play = Play::new();
-    let first = play.listens();
+    let first = play.subscriptions();
     let again = play.listens_again(first);
     let id = again.frame.id().unwrap();
     let cancels = |id: &str| {
@@ -162,14 +162,14 @@ fn a_subscription_that_never_stood_is_answered() {
 fn subscriptions_end_when_the_host_wants_or_is_gone() {
     // Nothing is owed for them.
     let mut play = Play::new();
-    let exchange = play.listens();
+    let exchange = play.subscriptions();
     play.host(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"l"}}"#);
     assert_eq!(
         play.did(),
         ["forget \"l\"", &format!("close {}", exchange.0)]
     );
 
-    let exchange = play.listens();
+    let exchange = play.subscriptions();
     let call = play.calls("tools/call", r#""name":"t""#);
     play.actions.clear();
     play.modern.host_gone(&mut play.actions);
@@ -181,7 +181,7 @@ fn subscriptions_end_when_the_host_wants_or_is_gone() {
     assert_eq!(play.says(call, &answer).did(), [answer]);
 
     // While the next stream is waited for, too.
-    let exchange = play.listens();
+    let exchange = play.subscriptions();
     play.brings(exchange, Arrival::Ended);
     let token = play.token();
     play.host(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"l"}}"#);

@@ -10,7 +10,7 @@ impl Modern {
         match self.open.get(&exchange)? {
             Open::Call(call) => Some(&call.id),
             Open::RefreshTools(refresh_tools) => Some(&refresh_tools.id),
-            Open::Listen(key) => self.listens.id(*key),
+            Open::Listen(key) => self.subscriptions.id(*key),
         }
     }
 

@@ -18,12 +18,12 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 /// What waits to be asked again.
 #[derive(Debug)]
-pub(super) enum Waiting {
+pub(super) enum Lost {
     Call(Call),
     RefreshTools(RefreshTools),
 }
 
-impl Waiting {
+impl Lost {
     /// The host's call.
     fn call(&self) -> &Call {
         match self {
@@ -53,11 +53,11 @@ impl Modern {
         let waiting = match open {
             Open::Call(mut call) => {
                 call.losses += 1;
-                Waiting::Call(call)
+                Lost::Call(call)
             }
             Open::RefreshTools(mut refresh_tools) => {
                 refresh_tools.losses += 1;
-                Waiting::RefreshTools(refresh_tools)
+                Lost::RefreshTools(refresh_tools)
             }
             Open::Listen(_) => return Some(open),
         };
@@ -76,10 +76,8 @@ impl Modern {
 
     pub(super) fn ask_again(&mut self, token: u64, actions: &mut Vec<Action>) {
         match self.waiting.remove(&token) {
-            Some(Waiting::Call(call)) => self.call_anew(call, actions),
-            Some(Waiting::RefreshTools(refresh_tools)) => {
-                self.refresh_tools(refresh_tools, actions)
-            }
+            Some(Lost::Call(call)) => self.call_anew(call, actions),
+            Some(Lost::RefreshTools(refresh_tools)) => self.refresh_tools(refresh_tools, actions),
             None => {}
         }
     }

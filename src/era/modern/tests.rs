@@ -105,7 +105,7 @@ impl Play {
     }
 
     /// A subscription under the id `"l"`, acknowledged.
-    pub(super) fn listens(&mut self) -> ExchangeId {
+    pub(super) fn subscriptions(&mut self) -> ExchangeId {
         let exchange = self.host(&listen()).posted().exchange;
         self.says(exchange, ACK);
         assert_eq!(self.did(), [ACK]);

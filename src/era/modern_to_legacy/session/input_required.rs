@@ -45,7 +45,7 @@ impl Seed {
 }
 
 /// A request of the remote's that waits for its answer.
-pub(super) struct Asked {
+pub(super) struct PendingQuestion {
     /// The remote's id.
     id: Id,
     /// Its name in `inputRequests`.
@@ -55,7 +55,7 @@ pub(super) struct Asked {
     request: String,
 }
 
-impl Asked {
+impl PendingQuestion {
     /// What the remote is told when nobody will answer.
     pub(super) fn declined(&self) -> Frame {
         if self.is_elicitation {
@@ -127,7 +127,7 @@ impl SessionTranslation {
         }
         call.questions += 1;
         let is_first = call.asked.is_empty() && call.host.is_some();
-        call.asked.push(Asked {
+        call.asked.push(PendingQuestion {
             id: id.clone(),
             key: call.questions.to_string(),
             is_elicitation: capability == "elicitation",

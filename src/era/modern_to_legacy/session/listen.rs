@@ -29,7 +29,7 @@ const SHRUNK: &str = "The server, connected to anew, does not offer all of it an
 /// Every open subscription, and what the session has been asked for on their behalf.
 #[derive(Default)]
 pub(super) struct Subscriptions {
-    listens: Vec<Listening>,
+    open: Vec<Subscription>,
     /// Resources asked for, by their URI as JSON text.
     watches: BTreeMap<String, Watch>,
     /// The standing stream, on which the remote speaks unasked.
@@ -41,7 +41,7 @@ pub(super) struct Subscriptions {
 }
 
 /// One `subscriptions/listen`.
-struct Listening {
+struct Subscription {
     id: Id,
     /// Of [`LISTS`].
     lists: Vec<(&'static str, &'static str)>,
@@ -76,25 +76,25 @@ impl Subscriptions {
         self.stream.is_some()
     }
 
-    fn add(&mut self, listening: Listening) {
-        for uri in listening.watches() {
+    fn add(&mut self, subscription: Subscription) {
+        for uri in subscription.watches() {
             self.watches.entry(uri.clone()).or_default();
         }
-        self.listens.push(listening);
+        self.open.push(subscription);
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.listens.is_empty()
+        self.open.is_empty()
     }
 
     fn is_wanted(&self, uri: &str) -> bool {
-        self.listens
+        self.open
             .iter()
             .any(|listen| listen.watches().any(|watched| watched == uri))
     }
 }
 
-impl Listening {
+impl Subscription {
     /// Reads a filter and keeps what the remote can do of it; `None` for what is no filter.
     fn read(frame: &Frame, id: &Id, server: &Server) -> Option<Self> {
         let filter = Object::read(frame.param("notifications")?)?;
@@ -190,7 +190,7 @@ impl Listening {
 
 impl SessionTranslation {
     pub(super) fn listen(&mut self, frame: &Frame, id: &Id, actions: &mut Vec<Action>) {
-        let Some(listening) = Listening::read(frame, id, &self.server) else {
+        let Some(subscription) = Subscription::read(frame, id, &self.server) else {
             let words = "params.notifications is no filter.";
             let refusal = Frame::error(Some(id), INVALID_PARAMS, words, None);
             return actions.push(Action::Reply(refusal));
@@ -199,7 +199,7 @@ impl SessionTranslation {
             let over = self.server.listen_over(id);
             return actions.push(Action::Reply(Frame::result(id, &over)));
         }
-        self.subscriptions.add(listening);
+        self.subscriptions.add(subscription);
         // Its lists alone would not make the relay try; and what it may promise is known when that has gone either way.
         let mut done = Vec::new();
         self.inner.mend(&mut done);
@@ -215,9 +215,9 @@ impl SessionTranslation {
 
     /// Goes on with the subscriptions of another session.
     pub(super) fn adopt(&mut self, others: &mut Subscriptions, actions: &mut Vec<Action>) {
-        for mut listening in std::mem::take(&mut others.listens) {
-            listening.is_moved = true;
-            self.subscriptions.add(listening);
+        for mut subscription in std::mem::take(&mut others.open) {
+            subscription.is_moved = true;
+            self.subscriptions.add(subscription);
         }
         self.settle_watches(actions);
         self.acknowledge(actions);
@@ -225,7 +225,7 @@ impl SessionTranslation {
 
     /// Ends the host's subscription of that id without a word; whether there was one.
     pub(super) fn unlisten(&mut self, id: &Id) -> bool {
-        let listens = &mut self.subscriptions.listens;
+        let listens = &mut self.subscriptions.open;
         let Some(at) = listens.iter().position(|listen| listen.id == *id) else {
             return false;
         };
@@ -235,7 +235,7 @@ impl SessionTranslation {
 
     /// Ends them all, and says so.
     pub(super) fn end_subscriptions(&mut self, actions: &mut Vec<Action>) {
-        for listen in std::mem::take(&mut self.subscriptions.listens) {
+        for listen in std::mem::take(&mut self.subscriptions.open) {
             let over = self.server.listen_over(&listen.id);
             actions.push(Action::Reply(Frame::result(&listen.id, &over)));
         }
@@ -292,12 +292,12 @@ impl SessionTranslation {
             return; // it is the session that was refused, and not the resource
         }
         if has_failed && !was_on {
-            for mut listen in std::mem::take(&mut subscriptions.listens) {
+            for mut listen in std::mem::take(&mut subscriptions.open) {
                 let had = listen.uris.as_mut().is_some_and(|uris| uris.remove(uri));
                 if had && listen.is_acknowledged {
                     listen.cut(SHRUNK, actions);
                 } else {
-                    subscriptions.listens.push(listen);
+                    subscriptions.open.push(listen);
                 }
             }
         }
@@ -310,7 +310,7 @@ impl SessionTranslation {
         let subscriptions = &mut self.subscriptions;
         let is_there = self.inner.is_open().then(|| subscriptions.has_stream());
         let watches = &subscriptions.watches;
-        for mut listen in std::mem::take(&mut subscriptions.listens) {
+        for mut listen in std::mem::take(&mut subscriptions.open) {
             let is_on = |uri: &String| watches.get(uri).is_some_and(|watch| watch.is_on);
             let is_settled =
                 (is_there.is_some() || listen.lists.is_empty()) && listen.watches().all(is_on);
@@ -329,7 +329,7 @@ impl SessionTranslation {
                 actions.extend(listen.synthetic().into_iter().map(Action::Reply));
             }
             listen.is_moved &= !is_settled;
-            subscriptions.listens.push(listen);
+            subscriptions.open.push(listen);
         }
     }
 
@@ -350,11 +350,11 @@ impl SessionTranslation {
         };
         let subscriptions = &mut self.subscriptions;
         subscriptions.is_unsettled = true;
-        for listen in std::mem::take(&mut subscriptions.listens) {
+        for listen in std::mem::take(&mut subscriptions.open) {
             if !listen.is_acknowledged {
                 actions.push(Action::Reply(why.reply(&listen.id)));
             } else if may_return {
-                subscriptions.listens.push(listen);
+                subscriptions.open.push(listen);
             } else {
                 listen.cut(&why.message, actions);
             }
@@ -378,7 +378,7 @@ impl SessionTranslation {
 
     /// Copies a notification to every subscription that asked for it.
     pub(super) fn publish(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
-        for listen in &self.subscriptions.listens {
+        for listen in &self.subscriptions.open {
             if listen.is_acknowledged && listen.wants(frame) {
                 let copy = shape::for_subscription(frame, &listen.id);
                 actions.extend(copy.map(Action::Reply));

@@ -24,7 +24,7 @@ use crate::era::protocol::may_ask_for_input;
 use crate::era::{Action, Arrival, ExchangeId, Legacy, Mint, Transport};
 use crate::frame::{Frame, Id, Outline, Trouble};
 
-use input_required::{Asked, Parked, Seed, Timer};
+use input_required::{Parked, PendingQuestion, Seed, Timer};
 use listen::Subscriptions;
 
 /// How long the remote may take to answer `initialize`: hosts give up after a minute.
@@ -93,7 +93,7 @@ struct Call {
     /// It waits for the remote to take a log level.
     held: Option<Frame>,
     /// What the remote wants to know before it answers.
-    asked: Vec<Asked>,
+    asked: Vec<PendingQuestion>,
     /// Counts what it asked.
     questions: u64,
     /// The answer that came while it was parked.
