@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::protocol::HEADER_MISMATCH;
 use super::{Action, Arrival, ExchangeId, Post};
-use crate::frame::{Frame, Id, Outline, member_of};
+use crate::frame::{Frame, Id, Outline, member_of, string};
 use entries::Entries;
 use key::{CacheableRequest, Freshness, Kind};
 
@@ -225,7 +225,7 @@ impl Cache {
                 self.drop_kinds(&[Kind::Resources, Kind::Templates]);
             }
             "notifications/resources/updated" => {
-                let uri = frame.param("uri").and_then(key::decoded);
+                let uri = frame.param("uri").and_then(string);
                 // One that does not say which may mean any.
                 let is_it = |request: &CacheableRequest| {
                     request.kind == Kind::Read && (uri.is_none() || request.uri == uri)

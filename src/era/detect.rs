@@ -10,13 +10,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Arrival;
-use super::edit::Object;
 use super::protocol::{
     HEADER_MISMATCH, LEGACY, META_CAPABILITIES, META_CLIENT, META_VERSION, MISSING_CAPABILITY,
     MODERN, UNSUPPORTED_VERSION,
 };
 use crate::frame::{
-    Frame, INVALID_PARAMS, INVALID_REQUEST, Id, METHOD_NOT_FOUND, Trouble, member_of, printable,
+    Frame, INVALID_PARAMS, INVALID_REQUEST, Id, METHOD_NOT_FOUND, Object, Trouble, member_of,
+    printable,
 };
 use crate::remote::Refusal;
 

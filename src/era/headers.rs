@@ -14,9 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 
-use super::edit::Object;
 use super::protocol::META_VERSION;
-use crate::frame::Frame;
+use crate::frame::{Frame, Object, string};
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -92,11 +91,6 @@ fn value(text: &str) -> Option<HeaderValue> {
     } else {
         HeaderValue::from_str(&format!("=?base64?{}?=", STANDARD.encode(text))).ok()
     }
-}
-
-/// The string that this JSON text is.
-fn string(text: &str) -> Option<String> {
-    serde_json::from_str(text).ok()
 }
 
 /// One argument of a tool that is to be repeated in a header.

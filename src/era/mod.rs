@@ -5,7 +5,6 @@
 
 mod cache;
 pub(crate) mod detect;
-mod edit;
 mod extensions;
 mod headers;
 pub mod legacy;

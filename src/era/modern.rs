@@ -22,13 +22,12 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::edit::Object;
 use super::headers::{self, Tools};
 use super::legacy::{error_reply, refusal_trouble};
 use super::protocol::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use super::{Action, Arrival, ExchangeId, Mint, Post};
-use crate::frame::{Frame, Id, Outline, Trouble};
-use edits::{completed, edited, in_supported_version, with_result};
+use crate::frame::{Frame, Id, Object, Outline, Trouble};
+use edits::{in_supported_version, with_result, with_result_type};
 use listen::Subscriptions;
 use refresh_tools::RefreshTools;
 use retry::Lost;
@@ -385,7 +384,7 @@ impl Modern {
     fn result_came(&mut self, exchange: ExchangeId, frame: &Frame, actions: &mut Vec<Action>) {
         match self.open.remove(&exchange) {
             Some(Open::Call(call)) => {
-                let answer = match completed(frame) {
+                let answer = match with_result_type(frame) {
                     Some(result) if call.frame.method() == Some("tools/list") => {
                         let is_first = call.frame.param("cursor").is_none_or(|it| it == "null");
                         let page = self.tools.page(&result, is_first);

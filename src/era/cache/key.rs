@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::era::edit::Object;
 use crate::era::protocol::META_LEVEL;
-use crate::frame::{Frame, member_of};
+use crate::frame::{Frame, Object, member_of, string};
 
 /// The methods whose results may be kept (MCP 2026-07-28, server/utilities/caching).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +74,7 @@ impl CacheableRequest {
         Some(Self {
             kind,
             has_cursor: params.get("cursor").is_some_and(|cursor| cursor != "null"),
-            uri: params.get("uri").and_then(decoded),
+            uri: params.get("uri").and_then(string),
             params: ordered(&params),
         })
     }
@@ -125,7 +124,7 @@ impl Freshness {
         }
         let (ttl, is_private) = match member_of(result, "ttlMs").filter(|text| *text != "null") {
             Some(text) => {
-                let scope = member_of(result, "cacheScope").and_then(decoded);
+                let scope = member_of(result, "cacheScope").and_then(string);
                 let millis = text.parse().ok()?;
                 (
                     Duration::from_millis(millis),
@@ -142,10 +141,5 @@ impl Freshness {
 pub(super) fn is_complete(result: &str) -> bool {
     result.trim_start().starts_with('{')
         && member_of(result, "resultType")
-            .is_none_or(|kind| decoded(kind).as_deref() == Some("complete"))
-}
-
-/// A JSON string's text.
-pub(super) fn decoded(text: &str) -> Option<String> {
-    serde_json::from_str(text).ok()
+            .is_none_or(|kind| string(kind).as_deref() == Some("complete"))
 }

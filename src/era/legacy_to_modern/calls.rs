@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::handshake::{Host, Remote, string};
+use super::handshake::{Host, Remote};
 use super::input_requests::Round;
 use super::listen::Subscriptions;
 use super::shape::{self, ResultKind};
 use super::tasks::Task;
 use super::{OwnRequest, Timer, Translation};
-use crate::era::edit::Object;
 use crate::era::protocol::{LEVELS, may_ask_for_input};
-use crate::frame::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Outline, Trouble};
+use crate::frame::{
+    Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, Outline, Trouble, string,
+};
 
 /// How often one request may be answered with `input_required`.
 const MAX_ROUNDS: u32 = 10;
@@ -179,20 +180,20 @@ impl Translation {
         drives_tasks: bool,
         edit: impl FnOnce(&mut Object),
     ) -> Frame {
-        let mut top = Object::read(frame.text()).unwrap_or_default();
-        if let Some(id) = id {
-            top.set("id", id.text());
-        }
-        let params = top.get("params").and_then(Object::read);
-        let mut params = params.unwrap_or_default();
-        edit(&mut params);
-        let meta = params.get("_meta").and_then(Object::read);
-        let mut meta = meta.unwrap_or_default();
-        self.host
-            .sign(&mut meta, self.level.as_deref(), drives_tasks);
-        params.set("_meta", meta.text());
-        top.set("params", params.text());
-        rebuilt(frame, &top)
+        frame.edit(|message| {
+            if let Some(id) = id {
+                message.set("id", id.text());
+            }
+            let params = message.get("params").and_then(Object::read);
+            let mut params = params.unwrap_or_default();
+            edit(&mut params);
+            let meta = params.get("_meta").and_then(Object::read);
+            let mut meta = meta.unwrap_or_default();
+            self.host
+                .sign(&mut meta, self.level.as_deref(), drives_tasks);
+            params.set("_meta", meta.text());
+            message.set("params", params.text());
+        })
     }
 
     /// The host has changed its mind (MCP 2026-07-28, basic/patterns/cancellation).
@@ -277,10 +278,11 @@ impl Translation {
             return;
         };
         shape::downgrade(&call.method, &mut result);
-        let mut top = Object::read(frame.text()).unwrap_or_default();
-        top.set("id", call.id.text());
-        top.set("result", result.text());
-        let answer = rebuilt(&Frame::result(&call.id, &result.text()), &top);
+        let answer = frame.edited(|message| {
+            message.set("id", call.id.text());
+            message.set("result", result.text());
+        });
+        let answer = answer.unwrap_or_else(|| Frame::result(&call.id, &result.text()));
         self.finish(number, answer);
         self.remote_is_there();
     }
@@ -383,11 +385,6 @@ impl Translation {
             self.to_host(frame);
         }
     }
-}
-
-/// The object as a frame; the original where it is none, which cannot be.
-pub(super) fn rebuilt(original: &Frame, top: &Object) -> Frame {
-    Frame::parse(&top.text()).unwrap_or_else(|_| original.clone())
 }
 
 impl Remote {

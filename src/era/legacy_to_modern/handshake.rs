@@ -2,12 +2,11 @@
 
 use serde_json::json;
 
-use crate::era::edit::Object;
 use crate::era::protocol::{
     LEGACY, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
     META_VERSION, MODERN, NEWEST_LEGACY, TASKS,
 };
-use crate::frame::Frame;
+use crate::frame::{Frame, Object, string};
 
 /// What the host said of itself.
 #[derive(Debug, Default)]
@@ -171,11 +170,6 @@ impl Remote {
         }
         result.text()
     }
-}
-
-/// The string a JSON text is.
-pub(super) fn string(text: &str) -> Option<String> {
-    serde_json::from_str(text).ok()
 }
 
 #[cfg(test)]

@@ -7,12 +7,10 @@
 use std::time::Duration;
 
 use super::calls::CallState;
-use super::handshake::string;
 use super::shape::{array, present};
 use super::{Timer, Translation};
-use crate::era::edit::Object;
 use crate::era::protocol::NEWEST_LEGACY;
-use crate::frame::{Frame, Id, Outline, Trouble};
+use crate::frame::{Frame, Id, Object, Outline, Trouble, string};
 
 /// How long a person may take over the questions of one round.
 const HUMAN_PACE: Duration = Duration::from_secs(10 * 60);

@@ -6,13 +6,10 @@
 
 use std::time::Duration;
 
-use super::calls::rebuilt;
-use super::handshake::string;
 use super::shape::array;
 use super::{OwnRequest, Timer, Translation};
-use crate::era::edit::Object;
 use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY};
-use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble, member_of};
+use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble, member_of, string};
 
 /// How long a subscriber waits to hear that it is one.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
@@ -352,11 +349,11 @@ pub(super) fn untagged(frame: &Frame) -> Frame {
     if subscription(frame).is_none() {
         return frame.clone();
     }
-    let mut top = Object::read(frame.text()).unwrap_or_default();
-    top.edit("params", |params| {
-        params.edit("_meta", |meta| {
-            meta.remove(META_SUBSCRIPTION);
+    frame.edit(|message| {
+        message.edit("params", |params| {
+            params.edit("_meta", |meta| {
+                meta.remove(META_SUBSCRIPTION);
+            });
         });
-    });
-    rebuilt(frame, &top)
+    })
 }

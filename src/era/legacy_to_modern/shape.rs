@@ -3,9 +3,8 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::handshake::string;
-use crate::era::edit::Object;
 use crate::era::protocol::META_SERVER;
+use crate::frame::{Object, string};
 
 /// What a result is.
 #[derive(Debug, PartialEq, Eq)]

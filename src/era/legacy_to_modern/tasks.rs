@@ -4,11 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::calls::CallState;
-use super::handshake::string;
 use super::shape::present;
 use super::{OwnRequest, Timer, Translation};
-use crate::era::edit::Object;
-use crate::frame::{Frame, INTERNAL_ERROR, Trouble};
+use crate::frame::{Frame, INTERNAL_ERROR, Object, Trouble, string};
 
 /// How often to ask when the remote does not say; and the bounds of what it may say.
 const PACE_MILLIS: u64 = 1000;

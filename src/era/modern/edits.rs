@@ -1,13 +1,12 @@
 //! Requests and answers with one thing in them changed; the very same frame where nothing is.
 
-use crate::era::edit::Object;
 use crate::era::headers;
 use crate::era::protocol::{META_VERSION, MODERN};
-use crate::frame::Frame;
+use crate::frame::{Frame, Object};
 
 /// The result with its kind filled in, where the remote left it out; `None` for a kind nobody knows (MCP 2026-07-28,
 /// basic).
-pub(super) fn completed(frame: &Frame) -> Option<String> {
+pub(super) fn with_result_type(frame: &Frame) -> Option<String> {
     let text = frame.member("result")?;
     let Some(mut result) = Object::read(text) else {
         return Some(text.to_owned());
@@ -28,16 +27,7 @@ pub(super) fn with_result(frame: &Frame, result: String) -> Frame {
     if frame.member("result") == Some(&*result) {
         return frame.clone();
     }
-    edited(frame, |message| message.set("result", result))
-}
-
-/// The same message, edited.
-pub(super) fn edited(frame: &Frame, edit: impl FnOnce(&mut Object)) -> Frame {
-    let Some(mut message) = Object::read(frame.text()) else {
-        return frame.clone();
-    };
-    edit(&mut message);
-    Frame::parse(&message.text()).unwrap_or_else(|_| frame.clone())
+    frame.edit(|message| message.set("result", result))
 }
 
 /// The request in a revision that the refusal offers and we can speak: its own above all, even if that is the one just
@@ -53,7 +43,7 @@ pub(super) fn in_supported_version(request: &Frame, error: &Frame) -> Option<Fra
     if !supported.iter().any(|version| version == MODERN) {
         return None;
     }
-    Some(edited(request, |message| {
+    Some(request.edit(|message| {
         message.edit("params", |params| {
             params.edit("_meta", |meta| {
                 meta.set(META_VERSION, format!("\"{MODERN}\""));

@@ -11,12 +11,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::retry::{MAX_LOSSES, was_lost};
-use super::{Modern, Open, code, completed, edited, in_supported_version, with_result};
-use crate::era::edit::Object;
+use super::{Modern, Open, code, in_supported_version, with_result, with_result_type};
 use crate::era::legacy::error_reply;
 use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
 use crate::era::{Action, ExchangeId};
-use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble};
+use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble};
 
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
@@ -208,7 +207,7 @@ impl Modern {
         let Some(subscription) = self.drop_listen(key, actions) else {
             return;
         };
-        let frame = edited(frame, |message| {
+        let frame = frame.edit(|message| {
             message.edit("params", |params| {
                 params.set("requestId", subscription.own.text());
             });
@@ -252,7 +251,7 @@ impl Modern {
         let Some(subscription) = self.drop_listen(key, actions) else {
             return;
         };
-        let answer = match completed(frame) {
+        let answer = match with_result_type(frame) {
             Some(result) => subscription.marked(&with_result(frame, result), "result"),
             None => {
                 let unknown = "The server's answer is of a kind that is not known.";
@@ -339,7 +338,7 @@ impl Subscription {
         }) {
             return frame.clone();
         }
-        edited(frame, |message| {
+        frame.edit(|message| {
             message.edit(within, |inner| {
                 inner.edit("_meta", |meta| meta.set(META_SUBSCRIPTION, self.own.text()));
             });

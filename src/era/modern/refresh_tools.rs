@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use super::{Call, Modern, Open};
 use crate::era::Action;
-use crate::era::edit::Object;
 use crate::era::protocol::META_LEVEL;
-use crate::frame::{Frame, Id};
+use crate::frame::{Frame, Id, Object};
 
 /// How long one page may take.
 const PATIENCE: Duration = Duration::from_secs(30);

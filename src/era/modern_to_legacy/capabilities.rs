@@ -3,9 +3,8 @@
 //! A modern host says it anew with every request (MCP 2026-07-28, basic); a legacy remote is told once a session.
 
 use super::shape;
-use crate::era::edit::Object;
 use crate::era::protocol::TASKS;
-use crate::frame::{Frame, member_of};
+use crate::frame::{Frame, Object, member_of};
 
 /// Capabilities as a legacy remote is told of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,14 +9,13 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::capabilities::{Capabilities, declares};
-use crate::era::edit::Object;
 use crate::era::protocol::{
     LEVELS, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
     META_VERSION, MISSING_CAPABILITY, MODERN, NEWEST_LEGACY, RESOURCE_NOT_FOUND, TASKS,
     UNSUPPORTED_VERSION, URL_ELICITATION_REQUIRED, is_cacheable, is_not_modern, may_ask_for_input,
 };
 use crate::frame::{
-    Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Trouble, member_of,
+    Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, Trouble, member_of,
 };
 
 /// What the remote said of itself in its `InitializeResult`, each as JSON text.
@@ -184,22 +183,22 @@ pub(super) fn initialize(frame: &Frame, declared: &Capabilities) -> String {
 /// its own again, for the retry of a parked call or while one is parked.
 pub(super) fn downgrade(frame: &Frame, token: Option<&Id>) -> Option<Frame> {
     let is_retried = frame.method().is_some_and(may_ask_for_input);
-    let mut object = Object::read(frame.text())?;
-    object.edit("params", |params| {
-        params.edit("_meta", |meta| {
-            for name in [META_VERSION, META_CAPABILITIES, META_CLIENT, META_LEVEL] {
-                meta.remove(name);
-            }
-            if let Some(token) = token.filter(|_| meta.get("progressToken").is_some()) {
-                meta.set("progressToken", token.text());
+    let frame = frame.edited(|message| {
+        message.edit("params", |params| {
+            params.edit("_meta", |meta| {
+                for name in [META_VERSION, META_CAPABILITIES, META_CLIENT, META_LEVEL] {
+                    meta.remove(name);
+                }
+                if let Some(token) = token.filter(|_| meta.get("progressToken").is_some()) {
+                    meta.set("progressToken", token.text());
+                }
+            });
+            if is_retried {
+                params.remove("inputResponses");
+                params.remove("requestState");
             }
         });
-        if is_retried {
-            params.remove("inputResponses");
-            params.remove("requestState");
-        }
-    });
-    let frame = Frame::parse(&object.text()).ok()?;
+    })?;
     Some(match token {
         Some(id) => frame.with_id(id),
         None => frame,
@@ -261,9 +260,8 @@ fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &Server) -> Opti
         hint_cache(&mut result);
     }
     server.sign(&mut result);
-    let mut object = Object::read(frame.text())?;
-    object.set("result", result.text());
-    Some(Frame::parse(&object.text()).ok()?.with_id(id))
+    let answer = frame.edited(|message| message.set("result", result.text()))?;
+    Some(answer.with_id(id))
 }
 
 fn hint_cache(result: &mut Object) {
@@ -322,12 +320,7 @@ fn upgrade_error(frame: &Frame, error: &str, id: &Id, method: &str, capabilities
 }
 
 fn with_code(frame: &Frame, code: i64) -> Frame {
-    let edited = || {
-        let mut object = Object::read(frame.text())?;
-        object.edit("error", |error| error.set("code", code.to_string()));
-        Frame::parse(&object.text()).ok()
-    };
-    edited().unwrap_or_else(|| frame.clone())
+    frame.edit(|message| message.edit("error", |error| error.set("code", code.to_string())))
 }
 
 fn visits(error: &str) -> Vec<(String, String)> {
@@ -388,18 +381,16 @@ pub(super) fn needs(frame: &Frame) -> Option<(&'static str, Option<&'static str>
 
 /// A notification as part of a subscription (MCP 2026-07-28, basic/patterns/subscriptions).
 pub(super) fn for_subscription(frame: &Frame, subscription: &Id) -> Option<Frame> {
-    let mut object = Object::read(frame.text())?;
-    object.edit("params", |params| {
-        params.edit("_meta", |meta| {
-            meta.set(META_SUBSCRIPTION, subscription.text());
+    frame.edited(|message| {
+        message.edit("params", |params| {
+            params.edit("_meta", |meta| {
+                meta.set(META_SUBSCRIPTION, subscription.text());
+            });
         });
-    });
-    Frame::parse(&object.text()).ok()
+    })
 }
 
 /// A progress notification under the host's own token (MCP 2026-07-28, basic/patterns/progress).
 pub(super) fn with_progress_token(frame: &Frame, token: &str) -> Option<Frame> {
-    let mut object = Object::read(frame.text())?;
-    object.edit("params", |params| params.set("progressToken", token));
-    Frame::parse(&object.text()).ok()
+    frame.edited(|message| message.edit("params", |params| params.set("progressToken", token)))
 }

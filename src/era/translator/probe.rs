@@ -13,10 +13,9 @@ use super::{
     KnownEra, Probing, Protocol, ServerEra, State, Translator, begins_legacy, introduction,
 };
 use crate::era::detect::{self, ProbeOutcome};
-use crate::era::edit::Object;
 use crate::era::protocol::META_CAPABILITIES;
 use crate::era::{Action, Arrival, ExchangeId, Modern, RememberedDiscover, legacy_to_modern};
-use crate::frame::{Frame, Id, Trouble};
+use crate::frame::{Frame, Id, Object, Trouble};
 
 /// How long the question may take before the handshake is tried instead.
 const PATIENCE: Duration = Duration::from_secs(2);

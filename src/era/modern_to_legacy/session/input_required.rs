@@ -11,12 +11,11 @@ use sha2::{Digest, Sha256};
 
 use super::{Call, SessionTranslation};
 use crate::era::Action;
-use crate::era::edit::Object;
 use crate::era::modern_to_legacy::capabilities::declares;
 use crate::era::modern_to_legacy::internal;
 use crate::era::modern_to_legacy::shape;
 use crate::era::protocol::may_ask_for_input;
-use crate::frame::{Frame, INVALID_PARAMS, Id, METHOD_NOT_FOUND, member_of};
+use crate::frame::{Frame, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, member_of};
 
 /// How long more questions are waited for before the first is put.
 const GATHERING: Duration = Duration::from_millis(30);

@@ -11,10 +11,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{OwnRequest, SessionTranslation, Timer};
-use crate::era::edit::Object;
 use crate::era::modern_to_legacy::shape::{self, Server};
 use crate::era::{Action, ExchangeId};
-use crate::frame::{Frame, INVALID_PARAMS, Id, Outline};
+use crate::frame::{Frame, INVALID_PARAMS, Id, Object, Outline};
 
 /// The lists whose changes can be listened for: the filter's member, and the remote's capability.
 const LISTS: [(&str, &str); 3] = [

@@ -1,10 +1,12 @@
-//! Editing a message two levels deep, and nothing deeper.
+//! JSON objects edited as text: a message two levels deep, and nothing deeper.
 //!
 //! A rule that must change a frame edits its top level, its `params` or `result`, and their `_meta`, as a list of
 //! members whose values stay the text they came as: order, unknown members and numbers beyond `f64` survive.
 
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::Frame;
 
 /// A JSON object as its members in order, each value as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,6 +108,25 @@ impl Object {
             .collect();
         format!("{{{}}}", members.join(","))
     }
+}
+
+impl Frame {
+    /// Returns the same message, edited. One that cannot be edited stays as it is.
+    pub(crate) fn edit(&self, edit: impl FnOnce(&mut Object)) -> Self {
+        self.edited(edit).unwrap_or_else(|| self.clone())
+    }
+
+    /// Returns the same message, edited; `None` where the result is no message.
+    pub(crate) fn edited(&self, edit: impl FnOnce(&mut Object)) -> Option<Self> {
+        let mut message = Object::read(self.text())?;
+        edit(&mut message);
+        Self::parse(&message.text()).ok()
+    }
+}
+
+/// Reads a JSON string; `None` for any other value.
+pub(crate) fn string(text: &str) -> Option<String> {
+    serde_json::from_str(text).ok()
 }
 
 /// Calls back with each member of an object: its name as written and its value's text. `None` for what is no object.
