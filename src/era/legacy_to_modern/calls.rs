@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use super::handshake::{Host, Remote};
-use super::input_requests::Round;
-use super::listen::Subscriptions;
+use super::handshake::Host;
 use super::shape::{self, ResultKind};
-use super::tasks::Task;
-use super::{OwnRequest, Timer, Translation};
+use super::state::{Call, CallState, OwnRequest, Subscriptions, Timer, Translation};
 use crate::era::protocol::{LEVELS, may_ask_for_input};
 use crate::frame::{
     Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, Outline, Trouble, string,
@@ -17,34 +14,6 @@ use crate::frame::{
 const MAX_ROUNDS: u32 = 10;
 /// Before a round that asks nothing is sent again (MCP 2026-07-28, basic/patterns/mrtr).
 const PAUSE: Duration = Duration::from_millis(250);
-/// A request of the host's that is owed an answer.
-#[derive(Debug)]
-pub(super) struct Call {
-    /// As the host wrote it: every round is made from it.
-    pub(super) frame: Frame,
-    pub(super) id: Id,
-    pub(super) method: Box<str>,
-    token: Option<Id>,
-    /// The last progress told (MCP 2026-07-28, basic/patterns/progress).
-    progress: Option<f64>,
-    pub(super) rounds: u32,
-    pub(super) state: CallState,
-    /// URL elicitations the host agreed to, which are over when the call is.
-    pub(super) elicited: Vec<Id>,
-    pub(super) task: Option<Task>,
-}
-
-/// What a call waits for.
-#[derive(Debug)]
-pub(super) enum CallState {
-    /// The remote's answer to the request of that id.
-    Sent(Id),
-    /// The host's answers.
-    Asking(Round),
-    /// A wake.
-    Pausing,
-}
-
 impl Translation {
     /// Takes a frame from the host.
     pub(super) fn host_says(&mut self, frame: &Frame) {
@@ -381,23 +350,8 @@ impl Translation {
         };
         if call.progress.is_none_or(|last| progress > last) {
             call.progress = Some(progress);
-            let frame = super::listen::untagged(frame);
+            let frame = shape::untagged(frame);
             self.to_host(frame);
         }
-    }
-}
-
-impl Remote {
-    /// Which changes it tells of, as the filter names them.
-    pub(super) fn told_changes(&self) -> Vec<&'static str> {
-        [
-            ("tools/listChanged", "toolsListChanged"),
-            ("prompts/listChanged", "promptsListChanged"),
-            ("resources/listChanged", "resourcesListChanged"),
-        ]
-        .into_iter()
-        .filter(|(capability, _)| self.has(capability))
-        .map(|(_, name)| name)
-        .collect()
     }
 }

@@ -172,6 +172,21 @@ impl Remote {
     }
 }
 
+impl Remote {
+    /// Which changes it tells of, as the filter names them.
+    pub(super) fn told_changes(&self) -> Vec<&'static str> {
+        [
+            ("tools/listChanged", "toolsListChanged"),
+            ("prompts/listChanged", "promptsListChanged"),
+            ("resources/listChanged", "resourcesListChanged"),
+        ]
+        .into_iter()
+        .filter(|(capability, _)| self.has(capability))
+        .map(|(_, name)| name)
+        .collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

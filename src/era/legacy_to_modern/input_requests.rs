@@ -6,41 +6,13 @@
 
 use std::time::Duration;
 
-use super::calls::CallState;
 use super::shape::{array, present};
-use super::{Timer, Translation};
+use super::state::{CallState, Question, QuestionKind, Round, Timer, Translation};
 use crate::era::protocol::NEWEST_LEGACY;
-use crate::frame::{Frame, Id, Object, Outline, Trouble, string};
+use crate::frame::{Frame, Object, Outline, Trouble, string};
 
 /// How long a person may take over the questions of one round.
 const HUMAN_PACE: Duration = Duration::from_secs(10 * 60);
-
-/// One round of questions.
-#[derive(Debug)]
-pub(super) struct Round {
-    /// Tells this round from the next.
-    number: u64,
-    questions: Vec<Question>,
-    /// Goes back as it came (MCP 2026-07-28, basic/patterns/mrtr).
-    state: Option<String>,
-}
-
-#[derive(Debug)]
-struct Question {
-    id: Id,
-    key: String,
-    kind: QuestionKind,
-    answer: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum QuestionKind {
-    Form,
-    /// With the `elicitationId` the host was given.
-    Url(Id),
-    Sampling,
-    Roots,
-}
 
 impl Translation {
     /// Asks everything at once, or nothing: a question the host never said it could answer fails the call

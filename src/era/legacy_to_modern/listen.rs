@@ -6,48 +6,15 @@
 
 use std::time::Duration;
 
-use super::shape::array;
-use super::{OwnRequest, Timer, Translation};
-use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY};
+use super::shape::{array, subscription, untagged};
+use super::state::{OpenListen, OwnRequest, Subscriber, Timer, Translation};
+use crate::era::protocol::MISSING_CAPABILITY;
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble, member_of, string};
 
 /// How long a subscriber waits to hear that it is one.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// Everything that listens.
-#[derive(Debug, Default)]
-pub(super) struct Subscriptions {
-    /// The URIs subscribed to, in order.
-    uris: Vec<String>,
-    /// Open listens, the newest last.
-    open: Vec<OpenListen>,
-    waiting: Vec<Subscriber>,
-    /// Losses in a row, with nothing heard in between.
-    losses: u32,
-    /// Something may have happened while nobody listened (MCP 2026-07-28, basic/patterns/subscriptions).
-    has_gap: bool,
-    /// The remote does not know the method.
-    is_refused: bool,
-    is_pausing: bool,
-    /// What stands in the way does not pass by itself: the next call that is answered shows that it is gone.
-    is_idle: bool,
-}
-
-#[derive(Debug)]
-struct OpenListen {
-    id: Id,
-    is_acknowledged: bool,
-}
-
-/// A `resources/subscribe` that has not been answered.
-#[derive(Debug)]
-struct Subscriber {
-    id: Id,
-    uri: String,
-    listen: Id,
-}
 
 /// Whether it is a subscription to what every legacy host hears unasked: it names no resource that the host subscribed
 /// to.
@@ -336,24 +303,4 @@ impl Translation {
             self.turn_away(&subscriber, &Trouble::new("timed_out", late).retryable());
         }
     }
-}
-
-/// Which listen a notification belongs to.
-fn subscription(frame: &Frame) -> Option<Id> {
-    let meta = frame.param("_meta").and_then(Object::read)?;
-    Id::parse(meta.get(META_SUBSCRIPTION)?)
-}
-
-/// The notification without the mark of its listen. One that has none keeps its bytes.
-pub(super) fn untagged(frame: &Frame) -> Frame {
-    if subscription(frame).is_none() {
-        return frame.clone();
-    }
-    frame.edit(|message| {
-        message.edit("params", |params| {
-            params.edit("_meta", |meta| {
-                meta.remove(META_SUBSCRIPTION);
-            });
-        });
-    })
 }

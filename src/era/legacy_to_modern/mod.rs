@@ -10,21 +10,17 @@ mod listen;
 #[cfg(test)]
 mod listen_tests;
 mod shape;
+mod state;
 mod tasks;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod whole_tests;
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
-
 use super::{Action, Arrival, ExchangeId, Mint, Modern};
-use crate::frame::{Frame, Id, Outline, Trouble};
-use calls::Call;
+use crate::frame::{Frame, Outline, Trouble};
 pub(super) use handshake::declared;
-use handshake::{Host, Remote};
-use listen::Subscriptions;
+use state::{Call, CallState, Output, OwnRequest, Timer, Translation};
 
 /// The translator.
 #[derive(Debug)]
@@ -166,91 +162,7 @@ impl LegacyToModern {
 /// Where ids of requests to the remote begin, apart from those that the relay mints itself.
 const IDS: u64 = 1 << 39;
 
-/// The half that translates: a modern host towards the relay, a legacy remote towards the host.
-#[derive(Debug)]
-struct Translation {
-    host: Host,
-    remote: Remote,
-    /// As JSON text, once the host has set one.
-    level: Option<String>,
-    /// By a number of ours: a host may use an id again. In order, so that what is done to all is done alike each time.
-    calls: BTreeMap<u64, Call>,
-    /// Requests of ours to the remote.
-    own_requests: HashMap<Id, OwnRequest>,
-    /// Requests of ours to the host, and the call each belongs to.
-    questions: HashMap<Id, u64>,
-    /// Questions for a host that is not ready for them (MCP 2025-11-25, basic/lifecycle).
-    early: Vec<Frame>,
-    subscriptions: Subscriptions,
-    timers: HashMap<u64, Timer>,
-    is_ready: bool,
-    is_host_gone: bool,
-    count: u64,
-    /// Where the ids of requests to the remote begin.
-    ids: u64,
-    /// What is to be done, in order.
-    output: Vec<Output>,
-}
-
-/// What a request of ours to the remote is for.
-#[derive(Debug)]
-enum OwnRequest {
-    /// That call.
-    Call(u64),
-    /// Being told of changes.
-    Listen,
-    /// Nothing that anybody waits for.
-    Unheard,
-}
-
-/// Something to be carried.
-#[derive(Debug)]
-enum Output {
-    /// To the remote.
-    ToServer(Frame),
-    /// To the host.
-    ToHost(Frame),
-    /// The host's request of that id is owed nothing.
-    Cancelled(Id),
-    /// When, whose, and whether it is to try again.
-    SetTimer(Duration, u64, bool),
-}
-
-/// What is to be done when a time is over.
-#[derive(Debug)]
-enum Timer {
-    /// Send a call's next round, with the state of this one.
-    Resume(u64, String),
-    /// See whether that round of that call has been answered.
-    Unanswered(u64, u64),
-    /// Ask how a call's task is doing.
-    Poll(u64),
-    /// Listen again.
-    Relisten,
-    /// See whether that listen has been acknowledged.
-    Unacknowledged(Id),
-}
-
 impl Translation {
-    fn new(discover: &str, called: &str, ids: u64) -> Self {
-        Self {
-            host: Host::default(),
-            remote: Remote::read(discover, called),
-            level: None,
-            calls: BTreeMap::new(),
-            own_requests: HashMap::new(),
-            questions: HashMap::new(),
-            early: Vec::new(),
-            subscriptions: Subscriptions::default(),
-            timers: HashMap::new(),
-            is_ready: false,
-            is_host_gone: false,
-            count: 0,
-            ids,
-            output: Vec::new(),
-        }
-    }
-
     /// Takes what the relay would tell a modern host.
     fn remote_says(&mut self, frame: &Frame) {
         match frame.outline() {
@@ -284,7 +196,7 @@ impl Translation {
     fn host_gone(&mut self) {
         self.is_host_gone = true;
         let gone = Trouble::new("host_gone", "The server asks for input; the host has left.");
-        let asking = |call: &Call| matches!(call.state, calls::CallState::Asking(_));
+        let asking = |call: &Call| matches!(call.state, CallState::Asking(_));
         let asking: Vec<u64> = self
             .calls
             .iter()
@@ -304,42 +216,5 @@ impl Translation {
             self.stop(call, "The bridge is leaving.");
         }
         self.stop_listening();
-    }
-
-    /// A number never given before.
-    fn number(&mut self) -> u64 {
-        self.count += 1;
-        self.count
-    }
-
-    /// An id for a request to the host. It is a string that no server would choose.
-    fn id(&mut self) -> Id {
-        let number = self.number();
-        Id::parse(&format!("\"bridge:h{number}\"")).unwrap_or_else(|| Id::ours(number))
-    }
-
-    /// An id for a request to the remote, which never hears the host's own.
-    fn upstream_id(&mut self) -> Id {
-        let number = self.number();
-        Id::ours(self.ids + number)
-    }
-
-    fn to_server(&mut self, frame: Frame) {
-        self.output.push(Output::ToServer(frame));
-    }
-
-    fn to_host(&mut self, frame: Frame) {
-        self.output.push(Output::ToHost(frame));
-    }
-
-    fn cancelled(&mut self, id: &Id) {
-        self.output.push(Output::Cancelled(id.clone()));
-    }
-
-    fn set_timer(&mut self, after: Duration, timer: Timer) {
-        let token = self.number();
-        let is_retry = matches!(timer, Timer::Resume(..) | Timer::Poll(_) | Timer::Relisten);
-        self.timers.insert(token, timer);
-        self.output.push(Output::SetTimer(after, token, is_retry));
     }
 }

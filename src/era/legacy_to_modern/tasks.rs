@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::calls::CallState;
 use super::shape::present;
-use super::{OwnRequest, Timer, Translation};
+use super::state::{CallState, OwnRequest, Task, Timer, Translation};
 use crate::frame::{Frame, INTERNAL_ERROR, Object, Trouble, string};
 
 /// How often to ask when the remote does not say; and the bounds of what it may say.
@@ -14,17 +13,6 @@ const QUICKEST_MILLIS: u64 = 100;
 const SLOWEST_MILLIS: u64 = 60_000;
 /// How many askings in a row may fail in ways that pass.
 const MAX_FAILURES: u32 = 5;
-
-/// A task of the remote's that a call has become.
-#[derive(Debug)]
-pub(super) struct Task {
-    /// As JSON text.
-    id: String,
-    /// What has been asked of the host already: each key once.
-    asked: HashSet<String>,
-    pace: Duration,
-    failures: u32,
-}
 
 impl Translation {
     /// A call was answered with a task.

@@ -2,8 +2,7 @@
 //!
 //! A modern host says it anew with every request (MCP 2026-07-28, basic); a legacy remote is told once a session.
 
-use super::shape;
-use crate::era::protocol::TASKS;
+use crate::era::protocol::{META_CAPABILITIES, TASKS};
 use crate::frame::{Frame, Object, member_of};
 
 /// Capabilities as a legacy remote is told of them.
@@ -13,7 +12,7 @@ pub(super) struct Capabilities(Object);
 impl Capabilities {
     /// Those that a request declares.
     pub(super) fn of(request: &Frame) -> Self {
-        let mut declared = Object::read(shape::capabilities(request)).unwrap_or_default();
+        let mut declared = Object::read(capabilities(request)).unwrap_or_default();
         declared.remove("tasks");
         if declared.get("roots").is_some() {
             declared.set("roots", "{}"); // nobody announces a change of roots any more
@@ -91,6 +90,16 @@ pub(super) fn declares(capabilities: &str, name: &str, part: Option<&str>) -> bo
     part.is_none_or(|part| {
         found.get(part).is_some() || (name, part) == ("elicitation", "form") && found.is_empty()
     })
+}
+
+/// Reads a member of a frame's `_meta`.
+pub(super) fn meta<'a>(frame: &'a Frame, name: &str) -> Option<&'a str> {
+    member_of(frame.param("_meta")?, name)
+}
+
+/// Reads the capabilities that a request declares, as JSON text.
+pub(super) fn capabilities(frame: &Frame) -> &str {
+    meta(frame, META_CAPABILITIES).unwrap_or("{}")
 }
 
 #[cfg(test)]

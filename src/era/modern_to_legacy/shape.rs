@@ -8,7 +8,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::capabilities::{Capabilities, declares};
+use super::capabilities::{Capabilities, declares, meta};
 use crate::era::protocol::{
     LEVELS, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
     META_VERSION, MISSING_CAPABILITY, MODERN, NEWEST_LEGACY, RESOURCE_NOT_FOUND, TASKS,
@@ -140,14 +140,6 @@ pub(super) fn check(frame: &Frame, id: &Id, method: &str) -> Result<(), Frame> {
         return invalid(&format!("_meta lacks the object {META_CAPABILITIES}."));
     }
     Ok(())
-}
-
-fn meta<'a>(frame: &'a Frame, name: &str) -> Option<&'a str> {
-    member_of(frame.param("_meta")?, name)
-}
-
-pub(super) fn capabilities(frame: &Frame) -> &str {
-    meta(frame, META_CAPABILITIES).unwrap_or("{}")
 }
 
 pub(super) fn progress_token(frame: &Frame) -> Option<&str> {

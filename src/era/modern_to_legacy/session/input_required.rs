@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Call, SessionTranslation};
 use crate::era::Action;
-use crate::era::modern_to_legacy::capabilities::declares;
+use crate::era::modern_to_legacy::capabilities::{capabilities, declares};
 use crate::era::modern_to_legacy::internal;
 use crate::era::modern_to_legacy::shape;
 use crate::era::protocol::may_ask_for_input;
@@ -280,7 +280,7 @@ impl SessionTranslation {
         call.host = Some(id.clone());
         call.token = shape::progress_token(frame).map(str::to_owned);
         call.level = shape::level(frame).filter(|_| self.server.logs());
-        shape::capabilities(frame).clone_into(&mut call.capabilities);
+        capabilities(frame).clone_into(&mut call.capabilities);
         if let Some(answer) = call.answer.take() {
             if let Some(call) = self.calls.remove(&number) {
                 self.finish(&call, &answer, actions);

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
-use super::capabilities::Capabilities;
+use super::capabilities::{Capabilities, capabilities};
 use super::shape::{self, Server};
 use super::{IDS, RANGE};
 use crate::era::protocol::may_ask_for_input;
@@ -368,7 +368,7 @@ impl SessionTranslation {
             digest: shape::digest(frame),
             token: shape::progress_token(frame).map(str::to_owned),
             level,
-            capabilities: shape::capabilities(frame).to_owned(),
+            capabilities: capabilities(frame).to_owned(),
             exchange: None,
             held: waits.then(|| request.clone()),
             asked: Vec::new(),
