@@ -12,6 +12,7 @@ pub mod legacy_to_modern;
 pub mod modern;
 pub mod modern_to_legacy;
 pub(crate) mod protocol;
+mod relay;
 mod translator;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use legacy::{Legacy, Transport};
 pub use legacy_to_modern::LegacyToModern;
 pub use modern::Modern;
 pub use modern_to_legacy::ModernToLegacy;
+use relay::{Pair, Relay};
 pub use translator::{Options, Protocol, RememberedDiscover, ServerEra, Translator};
 
 /// Names one exchange: one HTTP request and everything that comes back on it. Minted in order, never reused.

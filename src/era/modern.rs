@@ -25,7 +25,7 @@ use http::HeaderMap;
 use super::headers::{self, Tools};
 use super::legacy::{error_reply, refusal_trouble};
 use super::protocol::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
-use super::{Action, Arrival, ExchangeId, Mint, Post};
+use super::{Action, Arrival, ExchangeId, Mint, Pair, Post, Relay};
 use crate::frame::{Frame, Id, Object, Outline, Trouble};
 use edits::{in_supported_version, with_result, with_result_type};
 use listen::Subscriptions;
@@ -110,30 +110,6 @@ impl Modern {
         }
     }
 
-    /// Takes a frame from the host.
-    pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        match frame.outline() {
-            Outline::Response { .. } => {
-                tracing::debug!(?frame, "an answer to a remote that asks nothing");
-            }
-            Outline::Notification { .. } => match frame.cancels() {
-                Some(id) => self.cancel(&id, actions),
-                None => {
-                    self.post(frame, None, false, actions);
-                }
-            },
-            Outline::Request { method, .. } => {
-                if let Some(version) = frame.param("_meta").and_then(headers::version) {
-                    self.version = Some(version);
-                }
-                if &**method == "subscriptions/listen" {
-                    return self.listen(frame, true, actions);
-                }
-                self.ask(frame, None, true, actions);
-            }
-        }
-    }
-
     /// Takes a subscription that the host knows nothing of.
     pub(super) fn listen_unasked(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         if let Some(version) = frame.param("_meta").and_then(headers::version) {
@@ -174,75 +150,9 @@ impl Modern {
         }
     }
 
-    /// Takes what an exchange brought.
-    pub fn from_remote(
-        &mut self,
-        exchange: ExchangeId,
-        arrival: Arrival,
-        actions: &mut Vec<Action>,
-    ) {
-        match arrival {
-            Arrival::Opened(_) | Arrival::Endpoint(_) => {}
-            Arrival::Frame(frame) => self.frame_came(exchange, frame, actions),
-            Arrival::Accepted(_) => {
-                let empty = "The server accepted the request but sent no answer.";
-                self.over(exchange, &Trouble::new("bad_answer", empty), actions);
-            }
-            Arrival::Ended => {
-                let lost = "The server ended its response without an answer.";
-                self.over(exchange, &Trouble::new("cut", lost).retryable(), actions);
-            }
-            Arrival::Refused(refusal) | Arrival::LostWithSession(refusal) => {
-                match &refusal.frame {
-                    // What is in it is the answer, whatever the status.
-                    Some(frame) if frame.is_response() => {
-                        let own = self.known_as(exchange);
-                        let frame = own.map_or_else(|| frame.clone(), |own| frame.with_id(own));
-                        self.frame_came(exchange, frame, actions);
-                    }
-                    _ => self.over(exchange, &refusal_trouble(&refusal), actions),
-                }
-            }
-            Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => {
-                self.over(exchange, &trouble, actions);
-            }
-        }
-    }
-
-    /// A time asked for with [`Action::SetTimer`] is over.
-    pub fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
-        self.ask_again(token, actions);
-        self.listen_timer_fired(token, actions);
-    }
-
-    /// Requests of the host that are with nobody at the moment.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// Asks the remote whether it is there, where the era has a way to: this one has none, and no session to keep warm.
-    pub fn ping(&mut self, _actions: &mut Vec<Action>) {}
-
-    /// The host has closed stdin: it hears of no change any more, so its subscriptions end. Calls are still answered.
-    pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
-        self.end_listens(actions);
-    }
-
-    /// The last thing: there is no session to leave.
-    pub fn leave(&mut self, _actions: &mut Vec<Action>) {}
-
     /// Whether that exchange is one of its own that is owed something.
     pub(super) fn has(&self, exchange: ExchangeId) -> bool {
         self.open.contains_key(&exchange)
-    }
-
-    /// Closes everything that is open, for a remote that has turned out to be another.
-    pub(super) fn abandon(&mut self, actions: &mut Vec<Action>) {
-        let mut open: Vec<ExchangeId> = self.open.drain().map(|(exchange, _)| exchange).collect();
-        open.sort_unstable();
-        actions.extend(open.into_iter().map(Action::Close));
-        self.waiting.clear();
-        self.subscriptions = Subscriptions::default();
     }
 
     /// An id that no request under way has.
@@ -468,6 +378,93 @@ impl Modern {
             Some(Open::Listen(key)) => self.listen_lost(key, trouble, actions),
             None => {}
         }
+    }
+}
+
+impl Relay for Modern {
+    fn pair(&self) -> Pair {
+        Pair::Modern
+    }
+
+    fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        match frame.outline() {
+            Outline::Response { .. } => {
+                tracing::debug!(?frame, "an answer to a remote that asks nothing");
+            }
+            Outline::Notification { .. } => match frame.cancels() {
+                Some(id) => self.cancel(&id, actions),
+                None => {
+                    self.post(frame, None, false, actions);
+                }
+            },
+            Outline::Request { method, .. } => {
+                if let Some(version) = frame.param("_meta").and_then(headers::version) {
+                    self.version = Some(version);
+                }
+                if &**method == "subscriptions/listen" {
+                    return self.listen(frame, true, actions);
+                }
+                self.ask(frame, None, true, actions);
+            }
+        }
+    }
+
+    fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
+        match arrival {
+            Arrival::Opened(_) | Arrival::Endpoint(_) => {}
+            Arrival::Frame(frame) => self.frame_came(exchange, frame, actions),
+            Arrival::Accepted(_) => {
+                let empty = "The server accepted the request but sent no answer.";
+                self.over(exchange, &Trouble::new("bad_answer", empty), actions);
+            }
+            Arrival::Ended => {
+                let lost = "The server ended its response without an answer.";
+                self.over(exchange, &Trouble::new("cut", lost).retryable(), actions);
+            }
+            Arrival::Refused(refusal) | Arrival::LostWithSession(refusal) => {
+                match &refusal.frame {
+                    // What is in it is the answer, whatever the status.
+                    Some(frame) if frame.is_response() => {
+                        let own = self.known_as(exchange);
+                        let frame = own.map_or_else(|| frame.clone(), |own| frame.with_id(own));
+                        self.frame_came(exchange, frame, actions);
+                    }
+                    _ => self.over(exchange, &refusal_trouble(&refusal), actions),
+                }
+            }
+            Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => {
+                self.over(exchange, &trouble, actions);
+            }
+        }
+    }
+
+    fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+        self.ask_again(token, actions);
+        self.listen_timer_fired(token, actions);
+    }
+
+    /// Requests of the host that are with nobody at the moment.
+    fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Asks the remote whether it is there, where the era has a way to: this one has none, and no session to keep warm.
+    fn ping(&mut self, _actions: &mut Vec<Action>) {}
+
+    /// The host has closed stdin: it hears of no change any more, so its subscriptions end. Calls are still answered.
+    fn host_gone(&mut self, actions: &mut Vec<Action>) {
+        self.end_listens(actions);
+    }
+
+    /// The last thing: there is no session to leave.
+    fn leave(&mut self, _actions: &mut Vec<Action>) {}
+
+    fn abandon(&mut self, actions: &mut Vec<Action>) {
+        let mut open: Vec<ExchangeId> = self.open.drain().map(|(exchange, _)| exchange).collect();
+        open.sort_unstable();
+        actions.extend(open.into_iter().map(Action::Close));
+        self.waiting.clear();
+        self.subscriptions = Subscriptions::default();
     }
 }
 

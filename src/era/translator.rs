@@ -11,6 +11,7 @@ mod legacy_attempt;
 #[cfg(test)]
 mod legacy_attempt_tests;
 mod optimistic;
+mod phase;
 mod probe;
 #[cfg(test)]
 mod probe_tests;
@@ -29,12 +30,12 @@ use super::detect::{self, ProbeOutcome};
 use super::extensions;
 use super::protocol::NEWEST_LEGACY;
 use super::{
-    Action, Arrival, ExchangeId, Legacy, LegacyToModern, Mint, Modern, ModernToLegacy, Transport,
+    Action, Arrival, ExchangeId, Legacy, LegacyToModern, Mint, Modern, ModernToLegacy, Pair, Relay,
+    Transport,
 };
 use crate::frame::{Frame, Id};
 use first_handshake::FirstHandshake;
-use legacy_attempt::LegacyAttempt;
-use optimistic::Optimistic;
+use phase::{Phase, Serving};
 use probe::Probe;
 use timers::Timers;
 
@@ -115,7 +116,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Translator {
     options: Options,
-    state: State,
+    phase: Phase,
     /// To be remembered.
     server_era: Option<ServerEra>,
     is_legacy_untried: bool,
@@ -129,42 +130,15 @@ pub struct Translator {
     /// A modern host's looks around that are not answered, and whether looking is all it has done.
     pending_discovers: Vec<Id>,
     host_is_modern: bool,
-    /// The first words to a remote in the legacy era, until they have led to something.
-    first_handshake: Option<FirstHandshake>,
-    /// What the host is told if the remote is no modern one either: its legacy handshake has failed.
-    failed_handshake: Option<Vec<Action>>,
     /// `notifications/initialized` was sent in the host's place, to see what the remote offers.
     initialized_sent: bool,
     /// The question was not answered for want of a credential.
     was_challenged: bool,
     /// The question that is out.
     probe: Option<Box<Probe>>,
-    /// A remote that is only remembered to be modern has not shown it yet.
-    optimistic: Option<Optimistic>,
     /// What the remote has said of itself since that was last asked for.
     discovered: Option<RememberedDiscover>,
     cache: Cache,
-}
-
-#[derive(Debug)]
-enum State {
-    /// The host has said nothing yet.
-    Fresh,
-    /// The remote is being asked.
-    Probing(Probing),
-    Legacy(Box<Legacy>),
-    Modern(Box<Modern>),
-    LegacyToModern(Box<LegacyToModern>),
-    ModernToLegacy(Box<ModernToLegacy>),
-}
-
-/// What a host says before the remote has answered.
-#[derive(Debug)]
-struct Probing {
-    is_host_modern: bool,
-    held: VecDeque<Frame>,
-    /// The remote is modern; whether it also is legacy is being found out.
-    legacy_attempt: Option<Box<LegacyAttempt>>,
 }
 
 /// What the remote was found to be.
@@ -181,25 +155,13 @@ const RANGE: u32 = 40;
 /// JSON numbers read as doubles are exact. Of a relay that is this many relays ago nothing is left.
 const MAX_MADE: u64 = (1 << 12) - 1;
 
-macro_rules! each {
-    ($state:expr, $one:ident => $call:expr) => {
-        match $state {
-            State::Fresh | State::Probing(_) => {}
-            State::Legacy($one) => $call,
-            State::Modern($one) => $call,
-            State::LegacyToModern($one) => $call,
-            State::ModernToLegacy($one) => $call,
-        }
-    };
-}
-
 impl Translator {
     /// Nothing said, nothing known.
     pub fn new(options: Options) -> Self {
         Self {
             cache: Cache::new(options.cache_ttl),
             options,
-            state: State::Fresh,
+            phase: Phase::Fresh,
             server_era: None,
             is_legacy_untried: false,
             known_era: None,
@@ -208,12 +170,9 @@ impl Translator {
             timers: Timers::default(),
             pending_discovers: Vec::new(),
             host_is_modern: false,
-            first_handshake: None,
-            failed_handshake: None,
             initialized_sent: false,
             was_challenged: false,
             probe: None,
-            optimistic: None,
             discovered: None,
         }
     }
@@ -264,7 +223,7 @@ impl Translator {
         match frame.method() {
             // The remote has heard it already.
             Some("notifications/initialized")
-                if matches!(self.state, State::Legacy(_))
+                if self.pair() == Some(Pair::Legacy)
                     && std::mem::take(&mut self.initialized_sent) =>
             {
                 return;
@@ -272,15 +231,16 @@ impl Translator {
             Some("initialize") => self.initialized_sent = false,
             _ => {}
         }
-        match &mut self.state {
-            State::Fresh => return self.first_request(frame, actions),
-            State::Probing(_) => return self.hold(frame, actions),
-            State::Modern(_) | State::ModernToLegacy(_) if begins_legacy(&frame) => {
-                return self.restart(frame, actions);
+        match &self.phase {
+            Phase::Fresh => self.first_request(frame, actions),
+            Phase::Probing(_) => self.hold(frame, actions),
+            Phase::Optimistic(_) | Phase::Serving(_) => {
+                if begins_legacy(&frame) && self.pair().is_some_and(Pair::is_host_modern) {
+                    return self.restart(frame, actions);
+                }
+                self.serve(frame, actions);
             }
-            _ => {}
         }
-        self.serve(frame, actions);
     }
 
     /// Answers from what is kept, or passes it on.
@@ -318,16 +278,22 @@ impl Translator {
         if self.is_attempting_legacy() {
             return self.attempt_brought(exchange, arrival, actions);
         }
-        if self.optimistic.is_some() {
-            self.cache.from_remote(exchange, &arrival);
-            return self.optimistic_brought(exchange, arrival, actions);
-        }
-        if self.first_handshake.is_some() {
-            return self.handshake_brought(exchange, arrival, actions);
+        match &self.phase {
+            Phase::Serving(Serving {
+                first_handshake: Some(_),
+                ..
+            }) => return self.handshake_brought(exchange, arrival, actions),
+            Phase::Optimistic(_) => {
+                self.cache.from_remote(exchange, &arrival);
+                return self.optimistic_brought(exchange, arrival, actions);
+            }
+            _ => {}
         }
         self.cache.from_remote(exchange, &arrival);
         let mut done = Vec::new();
-        each!(&mut self.state, relay => relay.from_remote(exchange, arrival, &mut done));
+        if let Some(relay) = self.phase.relay() {
+            relay.from_remote(exchange, arrival, &mut done);
+        }
         self.from_relay(done, actions);
     }
 
@@ -349,13 +315,11 @@ impl Translator {
         if relay != self.serving_relay {
             return; // asked for by one that is gone
         }
-        match &mut self.state {
-            State::Probing(_) => return self.attempt_timed_out(actions),
-            State::Fresh => {}
-            State::Legacy(relay) => relay.timer_fired(token, &mut done),
-            State::Modern(relay) => relay.timer_fired(token, &mut done),
-            State::LegacyToModern(relay) => relay.timer_fired(token, &mut done),
-            State::ModernToLegacy(relay) => relay.timer_fired(token, &mut done),
+        if matches!(self.phase, Phase::Probing(_)) {
+            return self.attempt_timed_out(actions);
+        }
+        if let Some(relay) = self.phase.relay() {
+            relay.timer_fired(token, &mut done);
         }
         self.settle_discovers(Some(&done));
         self.from_relay(done, actions);
@@ -364,41 +328,62 @@ impl Translator {
     /// Asks the remote whether it is there, where the era has a way to.
     pub fn ping(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
-        each!(&mut self.state, relay => relay.ping(&mut done));
+        if let Some(relay) = self.phase.relay() {
+            relay.ping(&mut done);
+        }
         self.from_relay(done, actions);
     }
 
     /// The host has closed stdin: it can answer nothing any more.
     pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
-        each!(&mut self.state, relay => relay.host_gone(&mut done));
+        if let Some(relay) = self.phase.relay() {
+            relay.host_gone(&mut done);
+        }
         self.from_relay(done, actions);
     }
 
     /// The last thing.
     pub fn leave(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
-        if let State::Probing(Probing {
-            legacy_attempt: Some(attempt),
-            ..
-        }) = &mut self.state
-        {
+        if let Some(attempt) = self.phase.legacy_attempt() {
             attempt.leave(&mut done);
         }
-        each!(&mut self.state, relay => relay.leave(&mut done));
+        if let Some(relay) = self.phase.relay() {
+            relay.leave(&mut done);
+        }
         self.from_relay(done, actions);
     }
 
     /// Frames of the host that wait for the remote.
     pub fn waiting(&self) -> usize {
-        match &self.state {
-            State::Probing(probing) => probing.held.len(),
-            State::Legacy(relay) => relay.waiting(),
-            State::Modern(relay) => relay.waiting(),
-            State::LegacyToModern(relay) => relay.waiting(),
-            State::ModernToLegacy(relay) => relay.waiting(),
-            State::Fresh => 0,
+        self.phase.waiting()
+    }
+
+    fn pair(&self) -> Option<Pair> {
+        self.phase.pair()
+    }
+
+    /// Sends a frame of the host to the relay that serves it.
+    fn to_relay(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        if let Phase::Optimistic(optimistic) = &mut self.phase {
+            optimistic.note_frame(&frame, actions);
         }
+        let mut done = Vec::new();
+        if let Some(relay) = self.phase.relay() {
+            relay.from_host(frame, &mut done);
+        }
+        self.from_relay(done, actions);
+    }
+
+    /// Passes on what the relay has done, past the cache.
+    fn from_relay(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
+        self.timers.note(self.serving_relay, &mut done);
+        if let Phase::Optimistic(optimistic) = &mut self.phase {
+            optimistic.note_actions(&done);
+        }
+        self.cache.note_actions(&done);
+        actions.extend(done);
     }
 
     fn begin(
@@ -406,6 +391,7 @@ impl Translator {
         found: ProbeOutcome,
         is_host_modern: bool,
         mut held: VecDeque<Frame>,
+        first_handshake: Option<FirstHandshake>,
         actions: &mut Vec<Action>,
     ) {
         let mint = self.mint();
@@ -413,8 +399,8 @@ impl Translator {
         let transport = self.options.transport;
         let mut done = Vec::new();
         self.cache.clear();
-        self.state = match (found, is_host_modern) {
-            (ProbeOutcome::Modern(_), true) => State::Modern(Box::new(Modern::new(mint))),
+        let relay: Box<dyn Relay> = match (found, is_host_modern) {
+            (ProbeOutcome::Modern(_), true) => Box::new(Modern::new(mint)),
             (ProbeOutcome::Modern(discover), false) => {
                 let initialize = match held.front() {
                     Some(frame) if frame.method() == Some("initialize") => held.pop_front(),
@@ -422,21 +408,21 @@ impl Translator {
                 };
                 // A host that skips the handshake is introduced; the answer to that is nobody's and goes nowhere.
                 let initialize = initialize.unwrap_or_else(introduction);
-                State::LegacyToModern(Box::new(LegacyToModern::new(
+                Box::new(LegacyToModern::new(
                     mint,
                     &discover,
                     &self.options.server,
                     initialize,
                     &mut done,
-                )))
+                ))
             }
-            (_, true) => State::ModernToLegacy(Box::new(ModernToLegacy::new(
-                mint,
-                transport,
-                self.options.seed,
-            ))),
-            (_, false) => State::Legacy(Box::new(Legacy::minting(transport, mint))),
+            (_, true) => Box::new(ModernToLegacy::new(mint, transport, self.options.seed)),
+            (_, false) => Box::new(Legacy::minting(transport, mint)),
         };
+        self.phase = Phase::Serving(Serving {
+            relay,
+            first_handshake,
+        });
         self.timers.note(self.serving_relay, &mut done);
         actions.extend(done);
         for frame in held {

@@ -265,8 +265,8 @@ impl Legacy {
         }
     }
 
-    /// A time asked for with [`Action::SetTimer`] is over.
-    pub fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+    /// Takes the end of the time that answers without an owner are kept for.
+    pub(super) fn stray_timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
         if self.sse.stream.token == Some(token) {
             self.decide_strays(actions);
         }

@@ -7,7 +7,7 @@
 
 use super::session;
 use super::{Gate, Legacy, Pending, Queued, Role, lost_with_session};
-use crate::era::{Action, ExchangeId, Listen, Standing};
+use crate::era::{Action, ExchangeId, Listen, Relay, Standing};
 use crate::frame::{Frame, Outline, Trouble};
 use crate::remote::{Head, Refusal};
 

@@ -14,7 +14,7 @@ mod sse;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::{Action, Arrival, ExchangeId, Mint, Post};
+use super::{Action, Arrival, ExchangeId, Mint, Pair, Post, Relay};
 use crate::frame::{Frame, Id, Outline, Trouble};
 use crate::remote::{Head, Refusal};
 
@@ -105,17 +105,6 @@ impl Legacy {
         }
     }
 
-    /// Takes a frame from the host.
-    pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        self.host_says(
-            Queued {
-                frame,
-                is_repeated: false,
-            },
-            actions,
-        );
-    }
-
     fn host_says(&mut self, said: Queued, actions: &mut Vec<Action>) {
         match said.frame.outline() {
             // An answer waits for nothing: the call it belongs to may be what everything else waits for.
@@ -153,73 +142,6 @@ impl Legacy {
         }
     }
 
-    /// How many frames of the host's wait for the session.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// Takes what an exchange brought.
-    pub fn from_remote(
-        &mut self,
-        exchange: ExchangeId,
-        arrival: Arrival,
-        actions: &mut Vec<Action>,
-    ) {
-        match arrival {
-            Arrival::Opened(head) => {
-                if self.listening == Some(exchange) && self.sse.is_open() {
-                    self.sse.has_served(); // it is told a second time when the stream has stood for a while
-                }
-                if let Some(pending) = self.pending.get_mut(&exchange) {
-                    pending.head = head;
-                }
-                if self.gate == Gate::Listening(exchange) {
-                    self.restore(actions);
-                }
-            }
-            Arrival::Endpoint(endpoint) => self.endpoint_named(exchange, endpoint, actions),
-            Arrival::Frame(frame) => self.frame_came(exchange, frame, actions),
-            Arrival::Accepted(_) => {
-                // HTTP+SSE answers on its stream, so there the debt stays.
-                let is_owed = self
-                    .pending
-                    .get(&exchange)
-                    .is_some_and(|pending| pending.is_owed);
-                if !(is_owed && self.sse.is_open()) {
-                    let empty = "The server accepted the request but sent no answer.";
-                    self.over(exchange, &Trouble::new("bad_answer", empty), actions);
-                }
-            }
-            Arrival::Ended => {
-                let lost = "The server ended its response without an answer.";
-                self.over(exchange, &Trouble::new("cut", lost).retryable(), actions);
-            }
-            Arrival::Failed(trouble) => self.over(exchange, &trouble, actions),
-            Arrival::GivenUp(trouble) => self.given_up(exchange, &trouble, actions),
-            Arrival::Refused(refusal) => self.refused(exchange, &refusal, actions),
-            Arrival::LostWithSession(refusal) => {
-                let session = self
-                    .pending
-                    .get(&exchange)
-                    .and_then(|pending| pending.session);
-                self.over(exchange, &lost_with_session(&refusal), actions);
-                self.session_lost(session, actions);
-            }
-        }
-    }
-
-    /// Asks the remote whether it is there, to keep the connection and the session warm (`--ping-interval`).
-    pub fn ping(&mut self, actions: &mut Vec<Action>) {
-        let is_one_out = |pending: &Pending| pending.role == Role::Ping;
-        if self.gate == Gate::Open
-            && self.session.has_begun()
-            && !self.pending.values().any(is_one_out)
-        {
-            let ping = Frame::request(&self.fresh_id(), "ping", None);
-            self.post_ours(ping, Role::Ping, actions);
-        }
-    }
-
     /// An id that no request under way has.
     fn fresh_id(&mut self) -> Id {
         loop {
@@ -231,35 +153,6 @@ impl Legacy {
                 return id;
             }
         }
-    }
-
-    /// The host has closed stdin: it can answer nothing any more.
-    pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
-        self.is_host_gone = true;
-        if !self.sse.is_chosen()
-            && let Some(exchange) = self.listening.take()
-        {
-            self.pending.remove(&exchange);
-            actions.push(Action::Close(exchange));
-            if self.gate == Gate::Listening(exchange) {
-                self.restore(actions);
-            }
-        }
-    }
-
-    /// The last thing: ends the session, if the remote keeps one (MCP 2025-11-25, basic/transports).
-    pub fn leave(&mut self, actions: &mut Vec<Action>) {
-        if self.session.named().is_some() && !self.sse.is_chosen() {
-            actions.push(Action::EndSession(self.session.headers()));
-        }
-    }
-
-    /// The last thing, where the loop goes on: the session is left at once and nothing more is heard of it.
-    pub(in crate::era) fn abandon(&mut self, actions: &mut Vec<Action>) {
-        let mut open: Vec<_> = self.pending.drain().map(|(exchange, _)| exchange).collect();
-        open.sort_unstable();
-        actions.extend(open.into_iter().map(Action::Close));
-        self.leave(actions);
     }
 
     fn forward(&mut self, said: Queued, actions: &mut Vec<Action>) {
@@ -453,5 +346,117 @@ impl Legacy {
                 }
             }
         }
+    }
+}
+
+impl Relay for Legacy {
+    fn pair(&self) -> Pair {
+        Pair::Legacy
+    }
+
+    fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        self.host_says(
+            Queued {
+                frame,
+                is_repeated: false,
+            },
+            actions,
+        );
+    }
+
+    /// How many frames of the host's wait for the session.
+    fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
+        match arrival {
+            Arrival::Opened(head) => {
+                if self.listening == Some(exchange) && self.sse.is_open() {
+                    self.sse.has_served(); // it is told a second time when the stream has stood for a while
+                }
+                if let Some(pending) = self.pending.get_mut(&exchange) {
+                    pending.head = head;
+                }
+                if self.gate == Gate::Listening(exchange) {
+                    self.restore(actions);
+                }
+            }
+            Arrival::Endpoint(endpoint) => self.endpoint_named(exchange, endpoint, actions),
+            Arrival::Frame(frame) => self.frame_came(exchange, frame, actions),
+            Arrival::Accepted(_) => {
+                // HTTP+SSE answers on its stream, so there the debt stays.
+                let is_owed = self
+                    .pending
+                    .get(&exchange)
+                    .is_some_and(|pending| pending.is_owed);
+                if !(is_owed && self.sse.is_open()) {
+                    let empty = "The server accepted the request but sent no answer.";
+                    self.over(exchange, &Trouble::new("bad_answer", empty), actions);
+                }
+            }
+            Arrival::Ended => {
+                let lost = "The server ended its response without an answer.";
+                self.over(exchange, &Trouble::new("cut", lost).retryable(), actions);
+            }
+            Arrival::Failed(trouble) => self.over(exchange, &trouble, actions),
+            Arrival::GivenUp(trouble) => self.given_up(exchange, &trouble, actions),
+            Arrival::Refused(refusal) => self.refused(exchange, &refusal, actions),
+            Arrival::LostWithSession(refusal) => {
+                let session = self
+                    .pending
+                    .get(&exchange)
+                    .and_then(|pending| pending.session);
+                self.over(exchange, &lost_with_session(&refusal), actions);
+                self.session_lost(session, actions);
+            }
+        }
+    }
+
+    fn ping(&mut self, actions: &mut Vec<Action>) {
+        let is_one_out = |pending: &Pending| pending.role == Role::Ping;
+        if self.gate == Gate::Open
+            && self.session.has_begun()
+            && !self.pending.values().any(is_one_out)
+        {
+            let ping = Frame::request(&self.fresh_id(), "ping", None);
+            self.post_ours(ping, Role::Ping, actions);
+        }
+    }
+
+    fn host_gone(&mut self, actions: &mut Vec<Action>) {
+        self.is_host_gone = true;
+        if !self.sse.is_chosen()
+            && let Some(exchange) = self.listening.take()
+        {
+            self.pending.remove(&exchange);
+            actions.push(Action::Close(exchange));
+            if self.gate == Gate::Listening(exchange) {
+                self.restore(actions);
+            }
+        }
+    }
+
+    /// The last thing: ends the session, if the remote keeps one (MCP 2025-11-25, basic/transports).
+    fn leave(&mut self, actions: &mut Vec<Action>) {
+        if self.session.named().is_some() && !self.sse.is_chosen() {
+            actions.push(Action::EndSession(self.session.headers()));
+        }
+    }
+
+    fn abandon(&mut self, actions: &mut Vec<Action>) {
+        let mut open: Vec<_> = self.pending.drain().map(|(exchange, _)| exchange).collect();
+        open.sort_unstable();
+        actions.extend(open.into_iter().map(Action::Close));
+        self.leave(actions);
+    }
+
+    fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+        self.stray_timer_fired(token, actions);
+    }
+
+    fn waiting_for_handshake(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
+        let asked = self.all_that_is_asked(exchange)?;
+        (asked.method() == Some("initialize")).then(|| [asked.clone()].into())
     }
 }

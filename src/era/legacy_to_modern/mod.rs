@@ -17,7 +17,7 @@ mod tests;
 #[cfg(test)]
 mod whole_tests;
 
-use super::{Action, Arrival, ExchangeId, Mint, Modern};
+use super::{Action, Arrival, ExchangeId, Mint, Modern, Pair, Relay};
 use crate::frame::{Frame, Outline, Trouble};
 pub(super) use handshake::declared;
 use state::{Call, CallState, Output, OwnRequest, Timer, Translation};
@@ -45,75 +45,6 @@ impl LegacyToModern {
         };
         new.from_host(initialize, actions);
         new
-    }
-
-    /// Takes a frame from the host.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "every pair of eras is spoken to in the same words"
-    )]
-    pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        self.translation.host_says(&frame);
-        self.settle(Vec::new(), actions);
-    }
-
-    /// Takes what an exchange brought.
-    pub fn from_remote(
-        &mut self,
-        exchange: ExchangeId,
-        arrival: Arrival,
-        actions: &mut Vec<Action>,
-    ) {
-        let mut done = Vec::new();
-        self.inner.from_remote(exchange, arrival, &mut done);
-        self.settle(done, actions);
-    }
-
-    /// A time asked for with [`Action::SetTimer`] is over.
-    pub fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
-        let mut done = Vec::new();
-        // Odd ones are ours, even ones the relay's.
-        if token & 1 == 1 {
-            self.translation.timer_fired(token >> 1);
-        } else {
-            self.inner.timer_fired(token >> 1, &mut done);
-        }
-        self.settle(done, actions);
-    }
-
-    /// Requests that are with nobody at the moment.
-    pub fn waiting(&self) -> usize {
-        self.inner.waiting()
-    }
-
-    /// Asks the remote whether it is there, where the era has a way to.
-    pub fn ping(&mut self, actions: &mut Vec<Action>) {
-        let mut done = Vec::new();
-        self.inner.ping(&mut done);
-        self.settle(done, actions);
-    }
-
-    /// The host has closed stdin: it can answer nothing any more.
-    pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
-        self.translation.host_gone();
-        self.settle(Vec::new(), actions);
-        let mut done = Vec::new();
-        self.inner.host_gone(&mut done);
-        self.settle(done, actions);
-    }
-
-    /// The last thing.
-    pub fn leave(&mut self, actions: &mut Vec<Action>) {
-        self.translation.leave();
-        self.settle(Vec::new(), actions);
-        let mut done = Vec::new();
-        self.inner.leave(&mut done);
-        self.settle(done, actions);
-    }
-
-    /// Closes everything that is open, for a remote that has turned out to be another.
-    pub(super) fn abandon(&mut self, actions: &mut Vec<Action>) {
-        self.inner.abandon(actions);
     }
 
     /// Carries words between the halves until both are silent.
@@ -156,6 +87,65 @@ impl LegacyToModern {
                 }
             }
         }
+    }
+}
+
+impl Relay for LegacyToModern {
+    fn pair(&self) -> Pair {
+        Pair::LegacyToModern
+    }
+
+    fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        self.translation.host_says(&frame);
+        self.settle(Vec::new(), actions);
+    }
+
+    fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
+        let mut done = Vec::new();
+        self.inner.from_remote(exchange, arrival, &mut done);
+        self.settle(done, actions);
+    }
+
+    fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+        let mut done = Vec::new();
+        // Odd ones are ours, even ones the relay's.
+        if token & 1 == 1 {
+            self.translation.timer_fired(token >> 1);
+        } else {
+            self.inner.timer_fired(token >> 1, &mut done);
+        }
+        self.settle(done, actions);
+    }
+
+    /// Requests that are with nobody at the moment.
+    fn waiting(&self) -> usize {
+        self.inner.waiting()
+    }
+
+    fn ping(&mut self, actions: &mut Vec<Action>) {
+        let mut done = Vec::new();
+        self.inner.ping(&mut done);
+        self.settle(done, actions);
+    }
+
+    fn host_gone(&mut self, actions: &mut Vec<Action>) {
+        self.translation.host_gone();
+        self.settle(Vec::new(), actions);
+        let mut done = Vec::new();
+        self.inner.host_gone(&mut done);
+        self.settle(done, actions);
+    }
+
+    fn leave(&mut self, actions: &mut Vec<Action>) {
+        self.translation.leave();
+        self.settle(Vec::new(), actions);
+        let mut done = Vec::new();
+        self.inner.leave(&mut done);
+        self.settle(done, actions);
+    }
+
+    fn abandon(&mut self, actions: &mut Vec<Action>) {
+        self.inner.abandon(actions);
     }
 }
 

@@ -18,7 +18,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use super::{Action, Arrival, ExchangeId, Mint, Transport};
+use super::{Action, Arrival, ExchangeId, Mint, Pair, Relay, Transport};
 use crate::frame::{Frame, INTERNAL_ERROR, Id, Outline, member_of};
 use capabilities::Capabilities;
 use session::SessionTranslation;
@@ -69,94 +69,6 @@ impl ModernToLegacy {
             next: None,
             outgrown: Vec::new(),
             opened: 1,
-        }
-    }
-
-    /// Takes a frame from the host.
-    pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        match frame.outline() {
-            Outline::Response { .. } => {
-                tracing::debug!(?frame, "an answer from a host that was asked nothing");
-            }
-            Outline::Notification { .. } => match frame.cancels() {
-                Some(id) => {
-                    for session in self.sessions() {
-                        session.cancel(&id, frame.param("reason"), actions);
-                    }
-                }
-                None => self.current.notified(frame, actions),
-            },
-            Outline::Request { id, method } => match shape::check(&frame, id, method) {
-                Err(refusal) => actions.push(Action::Reply(refusal)),
-                Ok(()) => self.session_for(&frame).requested(frame, actions),
-            },
-        }
-        self.settle(actions);
-    }
-
-    /// Takes what an exchange brought.
-    pub fn from_remote(
-        &mut self,
-        exchange: ExchangeId,
-        arrival: Arrival,
-        actions: &mut Vec<Action>,
-    ) {
-        let number = exchange.0.wrapping_sub(self.base);
-        if let Some(session) = self.counting(number) {
-            session.from_remote(exchange, arrival, actions);
-            self.settle(actions);
-        }
-    }
-
-    /// A time asked for with [`Action::SetTimer`] is over.
-    pub fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
-        if let Some(session) = self.counting(token) {
-            session.timer_fired(token, actions);
-            self.settle(actions);
-        }
-    }
-
-    /// Frames of the host that wait for a session.
-    pub fn waiting(&self) -> usize {
-        let others = self.next.iter().chain(&self.outgrown);
-        std::iter::once(&self.current)
-            .chain(others)
-            .map(SessionTranslation::waiting)
-            .sum()
-    }
-
-    /// What the host has said, if it all waits for the session that is being opened on this exchange.
-    pub(super) fn all_that_waits(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
-        let is_alone = self.next.is_none() && self.outgrown.is_empty();
-        is_alone.then(|| self.current.all_that_waits(exchange))?
-    }
-
-    /// Asks the remote whether it is there, where the era has a way to.
-    pub fn ping(&mut self, actions: &mut Vec<Action>) {
-        for session in self.sessions() {
-            session.ping(actions);
-        }
-    }
-
-    /// The host has closed stdin: it can answer nothing any more, and cancel no subscription. Calls go on.
-    pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
-        for session in self.sessions() {
-            session.host_gone(actions);
-        }
-        self.settle(actions);
-    }
-
-    /// The last thing.
-    pub fn leave(&mut self, actions: &mut Vec<Action>) {
-        for session in self.sessions() {
-            session.leave(actions);
-        }
-    }
-
-    /// The last thing, where the loop goes on with another relay: nothing of this one may be heard any more.
-    pub(in crate::era) fn end(&mut self, actions: &mut Vec<Action>) {
-        for session in self.sessions() {
-            session.end(actions);
         }
     }
 
@@ -263,6 +175,88 @@ impl ModernToLegacy {
                 self.outgrown.push(session);
             }
         }
+    }
+}
+
+impl Relay for ModernToLegacy {
+    fn pair(&self) -> Pair {
+        Pair::ModernToLegacy
+    }
+
+    fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        match frame.outline() {
+            Outline::Response { .. } => {
+                tracing::debug!(?frame, "an answer from a host that was asked nothing");
+            }
+            Outline::Notification { .. } => match frame.cancels() {
+                Some(id) => {
+                    for session in self.sessions() {
+                        session.cancel(&id, frame.param("reason"), actions);
+                    }
+                }
+                None => self.current.notified(frame, actions),
+            },
+            Outline::Request { id, method } => match shape::check(&frame, id, method) {
+                Err(refusal) => actions.push(Action::Reply(refusal)),
+                Ok(()) => self.session_for(&frame).requested(frame, actions),
+            },
+        }
+        self.settle(actions);
+    }
+
+    fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
+        let number = exchange.0.wrapping_sub(self.base);
+        if let Some(session) = self.counting(number) {
+            session.from_remote(exchange, arrival, actions);
+            self.settle(actions);
+        }
+    }
+
+    fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+        if let Some(session) = self.counting(token) {
+            session.timer_fired(token, actions);
+            self.settle(actions);
+        }
+    }
+
+    /// Frames of the host that wait for a session.
+    fn waiting(&self) -> usize {
+        let others = self.next.iter().chain(&self.outgrown);
+        std::iter::once(&self.current)
+            .chain(others)
+            .map(SessionTranslation::waiting)
+            .sum()
+    }
+
+    fn ping(&mut self, actions: &mut Vec<Action>) {
+        for session in self.sessions() {
+            session.ping(actions);
+        }
+    }
+
+    /// The host has closed stdin: it can answer nothing any more, and cancel no subscription. Calls go on.
+    fn host_gone(&mut self, actions: &mut Vec<Action>) {
+        for session in self.sessions() {
+            session.host_gone(actions);
+        }
+        self.settle(actions);
+    }
+
+    fn leave(&mut self, actions: &mut Vec<Action>) {
+        for session in self.sessions() {
+            session.leave(actions);
+        }
+    }
+
+    fn abandon(&mut self, actions: &mut Vec<Action>) {
+        for session in self.sessions() {
+            session.end(actions);
+        }
+    }
+
+    fn waiting_for_handshake(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
+        let is_alone = self.next.is_none() && self.outgrown.is_empty();
+        is_alone.then(|| self.current.waiting_for_handshake(exchange))?
     }
 }
 

@@ -1,12 +1,11 @@
 //! The first handshake with a remote in the legacy era. It is the proof that the remote speaks that era: only then is
 //! this remembered, and if the handshake fails, a remote that has not answered the question is asked it, once.
 
-use std::collections::VecDeque;
-
+use super::phase::Phase;
 use super::probe::error_reply;
-use super::{ServerEra, State, Translator};
+use super::{ServerEra, Translator};
 use crate::era::detect::{self, ProbeOutcome};
-use crate::era::{Action, Arrival, ExchangeId};
+use crate::era::{Action, Arrival, ExchangeId, Pair};
 use crate::frame::{Frame, Outline, Trouble};
 
 /// The handshake, until it has led to something.
@@ -70,9 +69,16 @@ impl Translator {
         arrival: Arrival,
         actions: &mut Vec<Action>,
     ) {
-        let said = self.waiting_for_handshake(exchange);
+        let Phase::Serving(serving) = &mut self.phase else {
+            return;
+        };
+        let said = serving.relay.waiting_for_handshake(exchange);
         let is_modern = matches!(detect::judge(&arrival, false), ProbeOutcome::Again);
-        let may_ask = is_modern || self.first_handshake.as_ref().is_some_and(|it| it.may_ask);
+        let may_ask = is_modern
+            || serving
+                .first_handshake
+                .as_ref()
+                .is_some_and(|it| it.may_ask);
         // Some modern servers answer the handshake with a revision that has none.
         let is_odd = |frame: &Frame| may_ask && said.is_some() && !detect::is_handshake(frame);
         let is_odd =
@@ -85,13 +91,9 @@ impl Translator {
         };
         self.cache.from_remote(exchange, &arrival);
         let mut done = Vec::new();
-        match &mut self.state {
-            State::Legacy(relay) => relay.from_remote(exchange, arrival, &mut done),
-            State::ModernToLegacy(relay) => relay.from_remote(exchange, arrival, &mut done),
-            _ => {}
-        }
+        serving.relay.from_remote(exchange, arrival, &mut done);
         if is_answer {
-            let handshake = self.first_handshake.take();
+            let handshake = serving.first_handshake.take();
             self.server_era = handshake
                 .and_then(|handshake| handshake.era)
                 .or(self.server_era);
@@ -106,7 +108,7 @@ impl Translator {
             return self.from_relay(done, actions);
         };
         // What it answered to the question may have been a passing trouble: it is asked anew the next time.
-        let handshake = self.first_handshake.take();
+        let handshake = serving.first_handshake.take();
         if handshake
             .as_ref()
             .is_some_and(|handshake| handshake.is_again)
@@ -119,37 +121,22 @@ impl Translator {
             answers = told.map(Action::Reply).collect();
         }
         self.from_relay(done, actions);
-        let is_host_modern = matches!(self.state, State::ModernToLegacy(_));
-        match &mut self.state {
-            State::Legacy(relay) => relay.abandon(actions),
-            State::ModernToLegacy(relay) => relay.end(actions),
-            _ => {}
+        let is_host_modern = self.phase.pair().is_some_and(Pair::is_host_modern);
+        if let Some(relay) = self.phase.relay() {
+            relay.abandon(actions);
         }
-        self.state = State::Fresh;
+        self.phase = Phase::Fresh;
         let mut said = said;
         match said.pop_front().filter(|_| may_ask && is_refusal) {
             Some(first) => {
                 tracing::debug!("the handshake was refused; the server is asked what it is");
-                self.failed_handshake = Some(answers);
-                self.start_probing(first, is_host_modern, actions);
+                self.start_probing(first, is_host_modern, Some(answers), actions);
                 for frame in said {
                     self.hold(frame, actions);
                 }
             }
             // The next request begins again.
             None => actions.extend(answers),
-        }
-    }
-
-    /// What the host has said, if all of it waits for the handshake and the answer to that comes on this exchange.
-    fn waiting_for_handshake(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
-        match &self.state {
-            State::Legacy(relay) => {
-                let asked = relay.all_that_is_asked(exchange)?;
-                (asked.method() == Some("initialize")).then(|| [asked.clone()].into())
-            }
-            State::ModernToLegacy(relay) => relay.all_that_waits(exchange),
-            _ => None,
         }
     }
 }

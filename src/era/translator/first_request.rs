@@ -33,16 +33,15 @@ impl Translator {
             Some(ServerEra::Modern) | None => false,
         };
         if is_legacy {
-            if is_auto {
-                self.first_handshake = Some(match self.known_era {
-                    Some(found) => FirstHandshake::again(found.era),
-                    None => FirstHandshake::remembered(),
-                });
-            }
+            let first_handshake = is_auto.then(|| match self.known_era {
+                Some(found) => FirstHandshake::again(found.era),
+                None => FirstHandshake::remembered(),
+            });
             return self.begin(
                 ProbeOutcome::Legacy,
                 is_host_modern,
                 [frame].into(),
+                first_handshake,
                 actions,
             );
         }
@@ -59,7 +58,7 @@ impl Translator {
                 Some(ServerEra::Legacy) | None => false,
             };
         if !is_remembered || !self.start_optimistically(&frame, is_host_modern, actions) {
-            self.start_probing(frame, is_host_modern, actions);
+            self.start_probing(frame, is_host_modern, None, actions);
         }
     }
 }

@@ -9,10 +9,11 @@
 
 use std::time::Duration;
 
-use super::{KnownEra, Probing, ServerEra, State, Translator};
+use super::phase::{Phase, Serving};
+use super::{KnownEra, ServerEra, Translator};
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::headers::{self, Tools};
-use crate::era::{Action, Arrival, ExchangeId, Legacy, RememberedDiscover, Transport};
+use crate::era::{Action, Arrival, ExchangeId, Legacy, Relay, RememberedDiscover, Transport};
 use crate::frame::{Frame, Outline};
 
 /// How long the remote may take over each step.
@@ -40,7 +41,7 @@ impl LegacyAttempt {
 
 impl Translator {
     pub(super) fn is_attempting_legacy(&self) -> bool {
-        matches!(&self.state, State::Probing(probing) if probing.legacy_attempt.is_some())
+        matches!(&self.phase, Phase::Probing(probing) if probing.legacy_attempt.is_some())
     }
 
     /// Sends the host's `initialize` to a remote that has shown itself to be modern.
@@ -57,7 +58,7 @@ impl Translator {
         let mut done = Vec::new();
         relay.from_host(initialize.clone(), &mut done);
         actions.extend(as_to_modern(done));
-        if let State::Probing(probing) = &mut self.state {
+        if let Phase::Probing(probing) = &mut self.phase {
             probing.legacy_attempt = Some(Box::new(LegacyAttempt {
                 relay,
                 known,
@@ -75,11 +76,7 @@ impl Translator {
         arrival: Arrival,
         actions: &mut Vec<Action>,
     ) {
-        let State::Probing(Probing {
-            legacy_attempt: Some(attempt),
-            ..
-        }) = &mut self.state
-        else {
+        let Some(attempt) = self.phase.legacy_attempt() else {
             return;
         };
         let is_stream = attempt.relay.listens_on(exchange);
@@ -133,11 +130,7 @@ impl Translator {
 
     /// Goes on with the handshake in the host's place: the stream is opened when the remote has accepted it.
     fn look_for_stream(&mut self, actions: &mut Vec<Action>) {
-        let State::Probing(Probing {
-            legacy_attempt: Some(attempt),
-            ..
-        }) = &mut self.state
-        else {
+        let Some(attempt) = self.phase.legacy_attempt() else {
             return;
         };
         let initialized = Frame::notification("notifications/initialized", None);
@@ -155,16 +148,13 @@ impl Translator {
     }
 
     fn speak_legacy(&mut self, actions: &mut Vec<Action>) {
-        let mut held = self.held();
-        let state = std::mem::replace(&mut self.state, State::Fresh);
-        let State::Probing(Probing {
-            legacy_attempt: Some(attempt),
-            ..
-        }) = state
-        else {
-            self.state = state;
+        let Phase::Probing(probing) = &mut self.phase else {
             return;
         };
+        let Some(attempt) = probing.legacy_attempt.take() else {
+            return;
+        };
+        let mut held = self.phase.take_held();
         tracing::info!("the server speaks both eras; the host's own is spoken");
         held.pop_front(); // the handshake
         self.cache.clear();
@@ -174,7 +164,10 @@ impl Translator {
             era: ServerEra::Both,
             is_sure: true,
         });
-        self.state = State::Legacy(Box::new(attempt.relay));
+        self.phase = Phase::Serving(Serving {
+            relay: Box::new(attempt.relay),
+            first_handshake: None,
+        });
         let answer = attempt.answer.into_iter().map(Action::Reply);
         self.from_relay(answer.chain(attempt.told).collect(), actions);
         for frame in held {
@@ -183,8 +176,8 @@ impl Translator {
     }
 
     fn speak_modern(&mut self, is_tried: bool, actions: &mut Vec<Action>) {
-        let held = self.held();
-        let State::Probing(probing) = &mut self.state else {
+        let held = self.phase.take_held();
+        let Phase::Probing(probing) = &mut self.phase else {
             return;
         };
         let Some(mut attempt) = probing.legacy_attempt.take() else {
@@ -195,7 +188,7 @@ impl Translator {
         self.note_modern(is_tried);
         let discover = attempt.known.discover.clone();
         self.discovered = Some(attempt.known);
-        self.begin(ProbeOutcome::Modern(discover), false, held, actions);
+        self.begin(ProbeOutcome::Modern(discover), false, held, None, actions);
     }
 
     /// The remote is modern, and is spoken to as that. `is_tried`: a legacy host has nothing better from it.

@@ -50,7 +50,7 @@ fn a_session_id_settles_it_at_once() {
     play.brings(post.exchange, head(Some("s")));
     play.answers(&post, OPENED);
     assert_eq!(play.replies().len(), 1);
-    assert!(matches!(play.translator.state, State::Legacy(_)));
+    assert_eq!(play.translator.pair(), Some(Pair::Legacy));
     assert_eq!(play.translator.server_era(), Some(ServerEra::Both));
     let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     assert_eq!(
@@ -65,7 +65,7 @@ fn a_stream_that_opens_settles_it_and_the_host_need_not_be_heard_twice() {
     let stream = listens(&mut play);
     play.brings(stream, head(None));
     assert_eq!(play.replies().len(), 1);
-    assert!(matches!(play.translator.state, State::Legacy(_)));
+    assert_eq!(play.translator.pair(), Some(Pair::Legacy));
     assert_eq!(play.translator.server_era(), Some(ServerEra::Both));
     let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     assert!(play.says(initialized).posts().is_empty());
@@ -84,7 +84,7 @@ fn a_stream_that_does_not_open_leaves_it_at_the_modern_era() {
         let stream = listens(&mut play);
         play.brings(stream, arrival);
         assert_eq!(play.replies().len(), 1);
-        assert!(matches!(play.translator.state, State::LegacyToModern(_)));
+        assert_eq!(play.translator.pair(), Some(Pair::LegacyToModern));
         assert_eq!(play.translator.server_era(), Some(ServerEra::Modern));
         assert!(!play.translator.is_legacy_untried());
         assert!(play.translator.take_discovered().is_some());
@@ -105,7 +105,7 @@ fn the_time_for_it_ends() {
     play.translator
         .timer_fired(token.unwrap(), &mut play.actions);
     assert_eq!(play.replies().len(), 1);
-    assert!(matches!(play.translator.state, State::LegacyToModern(_)));
+    assert_eq!(play.translator.pair(), Some(Pair::LegacyToModern));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn trouble_on_the_way_says_nothing_of_the_servers_other_side() {
         let mut play = Play::new(None, &[]);
         let post = tried(&mut play);
         play.brings(post.exchange, arrival);
-        assert!(matches!(play.translator.state, State::LegacyToModern(_)));
+        assert_eq!(play.translator.pair(), Some(Pair::LegacyToModern));
         assert_eq!(play.translator.is_legacy_untried(), is_untried);
     }
 }
@@ -148,8 +148,9 @@ fn an_answer_of_another_revision_is_no_session() {
         let post = tried(&mut play);
         play.brings(post.exchange, head(Some("s")));
         play.answers(&post, result);
-        assert!(
-            matches!(play.translator.state, State::LegacyToModern(_)),
+        assert_eq!(
+            play.translator.pair(),
+            Some(Pair::LegacyToModern),
             "{result}"
         );
     }

@@ -7,17 +7,19 @@
 use std::collections::VecDeque;
 
 use super::first_handshake::FirstHandshake;
+use super::phase::{Phase, Serving};
 use super::probe::{capabilities, declared};
-use super::{KnownEra, ServerEra, State, Translator};
+use super::{KnownEra, ServerEra, Translator};
 use crate::era::detect::{self, Evidence, ProbeOutcome};
 use crate::era::legacy::error_reply;
 use crate::era::protocol::is_harmless;
-use crate::era::{Action, Arrival, ExchangeId, LegacyToModern, Modern, RememberedDiscover};
+use crate::era::{Action, Arrival, ExchangeId, LegacyToModern, Modern, Relay, RememberedDiscover};
 use crate::frame::{Frame, Id, Trouble};
 
-/// What is to be done if the remote is not what it is taken for.
-#[derive(Debug, Default)]
+/// A relay to a server that is only remembered to be modern, and what is to be done if the server is not.
+#[derive(Debug)]
 pub(super) struct Optimistic {
+    pub(super) relay: Box<dyn Relay>,
     /// The host's words that open a session, and its requests that are owed an answer.
     said: Vec<Frame>,
     /// Answers the host has not been told, for they mean nothing if the remote is legacy.
@@ -25,6 +27,40 @@ pub(super) struct Optimistic {
 }
 
 impl Optimistic {
+    fn new(relay: impl Relay + 'static) -> Self {
+        Self {
+            relay: Box::new(relay),
+            said: Vec::new(),
+            ambiguous: Vec::new(),
+        }
+    }
+
+    /// Keeps a frame of the host for as long as it may have to be said again.
+    pub(super) fn note_frame(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
+        if let Some(id) = frame.cancels() {
+            self.strike(Some(&id));
+            if self.is_refused(Some(&id)) {
+                // The relay thinks that it has been answered.
+                self.ambiguous.retain(|answer| answer.id() != Some(&id));
+                actions.push(Action::Cancelled(id));
+            }
+        } else if frame.is_request() || frame.method() == Some("notifications/initialized") {
+            self.said.push(frame.clone());
+        }
+    }
+
+    /// Strikes frames that have been answered, or need no answer: they need not be said again.
+    pub(super) fn note_actions(&mut self, done: &[Action]) {
+        for action in done {
+            match action {
+                Action::Reply(frame) if frame.is_response() => self.strike(frame.id()),
+                // Nothing is owed to a subscription that the server has ended.
+                Action::Cancelled(id) => self.strike(Some(id)),
+                _ => {}
+            }
+        }
+    }
+
     /// It need not be said again. A handshake need always be.
     fn strike(&mut self, id: Option<&Id>) {
         self.said
@@ -49,9 +85,9 @@ impl Translator {
     ) -> bool {
         if is_host_modern {
             self.cache.clear();
-            self.state = State::Modern(Box::new(Modern::new(self.mint())));
+            let relay = Modern::new(self.mint());
+            self.phase = Phase::Optimistic(Optimistic::new(relay));
             self.serving_relay = self.relays_made;
-            self.optimistic = Some(Optimistic::default());
             self.serve(first.clone(), actions);
             return true;
         }
@@ -68,59 +104,12 @@ impl Translator {
         let mut done = Vec::new();
         let called = &self.options.server;
         let relay = LegacyToModern::new(mint, &known.discover, called, first.clone(), &mut done);
-        self.state = State::LegacyToModern(Box::new(relay));
         self.timers.note(self.serving_relay, &mut done);
         actions.extend(done);
-        self.optimistic = Some(Optimistic {
-            said: vec![first.clone()],
-            ambiguous: Vec::new(),
-        });
+        let mut optimistic = Optimistic::new(relay);
+        optimistic.said.push(first.clone());
+        self.phase = Phase::Optimistic(optimistic);
         true
-    }
-
-    /// Passes on a frame of the host's, and keeps it for as long as it may have to be said again.
-    pub(super) fn to_relay(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        if let Some(optimistic) = &mut self.optimistic {
-            if let Some(id) = frame.cancels() {
-                optimistic.strike(Some(&id));
-                if optimistic.is_refused(Some(&id)) {
-                    // The relay thinks that it has been answered.
-                    optimistic
-                        .ambiguous
-                        .retain(|answer| answer.id() != Some(&id));
-                    actions.push(Action::Cancelled(id));
-                }
-            } else if frame.is_request() || frame.method() == Some("notifications/initialized") {
-                optimistic.said.push(frame.clone());
-            }
-        }
-        let mut done = Vec::new();
-        match &mut self.state {
-            State::Fresh | State::Probing(_) => {}
-            State::Legacy(relay) => relay.from_host(frame, &mut done),
-            State::Modern(relay) => relay.from_host(frame, &mut done),
-            State::LegacyToModern(relay) => relay.from_host(frame, &mut done),
-            State::ModernToLegacy(relay) => relay.from_host(frame, &mut done),
-        }
-        self.from_relay(done, actions);
-    }
-
-    /// Passes on what a relay has done, past the cache; what has been answered, or needs no answer,
-    /// need not be said again.
-    pub(super) fn from_relay(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
-        self.timers.note(self.serving_relay, &mut done);
-        if let Some(optimistic) = &mut self.optimistic {
-            for action in &done {
-                match action {
-                    Action::Reply(frame) if frame.is_response() => optimistic.strike(frame.id()),
-                    // Nothing is owed to a subscription that the server has ended.
-                    Action::Cancelled(id) => optimistic.strike(Some(id)),
-                    _ => {}
-                }
-            }
-        }
-        self.cache.note_actions(&done);
-        actions.extend(done);
     }
 
     /// Takes what came of something else than the question.
@@ -132,10 +121,8 @@ impl Translator {
     ) {
         let evidence = detect::evidence(&arrival);
         let mut done = Vec::new();
-        match &mut self.state {
-            State::Modern(relay) => relay.from_remote(exchange, arrival, &mut done),
-            State::LegacyToModern(relay) => relay.from_remote(exchange, arrival, &mut done),
-            _ => {}
+        if let Some(relay) = self.phase.relay() {
+            relay.from_remote(exchange, arrival, &mut done);
         }
         match evidence {
             Evidence::Nothing => self.from_relay(done, actions),
@@ -152,7 +139,7 @@ impl Translator {
             |action: &Action| matches!(action, Action::Reply(frame) if frame.is_response());
         let (answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_answer);
         self.from_relay(done, actions);
-        let Some(optimistic) = &mut self.optimistic else {
+        let Phase::Optimistic(optimistic) = &mut self.phase else {
             return;
         };
         for action in answers {
@@ -168,7 +155,7 @@ impl Translator {
             .filter(|_| self.probe.is_none())
         {
             tracing::debug!("the server was remembered to be modern; it is asked after all");
-            let is_host_modern = matches!(self.state, State::Modern(_));
+            let is_host_modern = optimistic.relay.pair().is_host_modern();
             self.send_probe(&first, is_host_modern, false, actions);
         }
     }
@@ -197,28 +184,36 @@ impl Translator {
     fn confirm_modern(&mut self, actions: &mut Vec<Action>) {
         self.release_ambiguous(actions);
         self.note_modern(false);
-        self.optimistic = None;
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Fresh) {
+            Phase::Optimistic(optimistic) => Phase::Serving(Serving {
+                relay: optimistic.relay,
+                first_handshake: None,
+            }),
+            phase => phase,
+        };
     }
 
     fn release_ambiguous(&mut self, actions: &mut Vec<Action>) {
-        let optimistic = self.optimistic.as_mut();
-        let ambiguous = optimistic.map(|optimistic| std::mem::take(&mut optimistic.ambiguous));
-        let told = ambiguous.into_iter().flatten().map(Action::Reply);
+        let ambiguous = match &mut self.phase {
+            Phase::Optimistic(optimistic) => std::mem::take(&mut optimistic.ambiguous),
+            _ => Vec::new(),
+        };
+        let told = ambiguous.into_iter().map(Action::Reply);
         self.from_relay(told.collect(), actions);
     }
 
     fn switch_to_legacy(&mut self, actions: &mut Vec<Action>) {
-        let Some(optimistic) = self.optimistic.take() else {
-            return;
+        let mut optimistic = match std::mem::replace(&mut self.phase, Phase::Fresh) {
+            Phase::Optimistic(optimistic) => optimistic,
+            phase => {
+                self.phase = phase;
+                return;
+            }
         };
         tracing::warn!("the server was modern at an earlier start, and is not any more");
-        let is_host_modern = matches!(self.state, State::Modern(_));
-        match &mut self.state {
-            State::Modern(relay) => relay.abandon(actions),
-            State::LegacyToModern(relay) => relay.abandon(actions),
-            _ => {}
-        }
-        self.first_handshake = Some(FirstHandshake::asked(Some(ServerEra::Legacy), true));
+        let is_host_modern = optimistic.relay.pair().is_host_modern();
+        optimistic.relay.abandon(actions);
+        let handshake = FirstHandshake::asked(Some(ServerEra::Legacy), true);
         self.known_era = Some(KnownEra {
             era: ServerEra::Legacy,
             is_sure: true,
@@ -235,6 +230,12 @@ impl Translator {
                 again.push_back(frame.clone());
             }
         }
-        self.begin(ProbeOutcome::Legacy, is_host_modern, again, actions);
+        self.begin(
+            ProbeOutcome::Legacy,
+            is_host_modern,
+            again,
+            Some(handshake),
+            actions,
+        );
     }
 }

@@ -5,16 +5,16 @@
 //! declares what the host declares, for a remote may refuse hosts that can do less (-32021). Whatever is no answer of a
 //! modern remote leads to a legacy handshake, and what the host is told is what becomes of that.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::first_handshake::FirstHandshake;
-use super::{
-    KnownEra, Probing, Protocol, ServerEra, State, Translator, begins_legacy, introduction,
-};
+use super::phase::{Phase, Probing};
+use super::{KnownEra, Protocol, ServerEra, Translator, begins_legacy, introduction};
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::protocol::META_CAPABILITIES;
-use crate::era::{Action, Arrival, ExchangeId, Modern, RememberedDiscover, legacy_to_modern};
+use crate::era::{
+    Action, Arrival, ExchangeId, Modern, Relay, RememberedDiscover, legacy_to_modern,
+};
 use crate::frame::{Frame, Id, Object, Trouble};
 
 /// How long the question may take before the handshake is tried instead.
@@ -60,14 +60,16 @@ impl Translator {
         &mut self,
         first: Frame,
         is_host_modern: bool,
+        failed_handshake: Option<Vec<Action>>,
         actions: &mut Vec<Action>,
     ) {
         let is_own = is_host_modern && first.method() == Some("server/discover");
         self.send_probe(&first, is_host_modern, is_own, actions);
-        self.state = State::Probing(Probing {
+        self.phase = Phase::Probing(Probing {
             is_host_modern,
             held: (!is_own).then_some(first).into_iter().collect(),
             legacy_attempt: None,
+            failed_handshake,
         });
     }
 
@@ -148,15 +150,15 @@ impl Translator {
         let Some(probe) = self.probe.take() else {
             return;
         };
-        if self.optimistic.is_some() {
+        if matches!(self.phase, Phase::Optimistic(_)) {
             return self.probe_decided(finding, probe.capabilities, actions);
         }
-        let State::Probing(probing) = &self.state else {
+        let Phase::Probing(probing) = &mut self.phase else {
             return;
         };
         let is_host_modern = probing.is_host_modern;
+        let refused = probing.failed_handshake.take();
         tracing::debug!(?finding, is_host_modern, "the remote was asked");
-        let refused = self.failed_handshake.take();
         match finding {
             ProbeOutcome::Modern(discover) => {
                 let known = RememberedDiscover {
@@ -168,8 +170,8 @@ impl Translator {
             }
             // Its handshake has failed already.
             _ if refused.is_some() => {
-                let held = self.held();
-                self.state = State::Fresh;
+                let held = self.phase.take_held();
+                self.phase = Phase::Fresh;
                 let answers = refused.unwrap_or_default();
                 let is_answered = |said: &Frame| {
                     let of = |answer: &Action| matches!(answer, Action::Reply(frame) if frame.id() == said.id());
@@ -207,9 +209,19 @@ impl Translator {
                     is_sure: trouble.is_none(),
                 });
                 let era = (!is_outage).then_some(ServerEra::Legacy);
-                self.first_handshake = Some(FirstHandshake::asked(era, was_answered));
-                let held = probe.own.into_iter().chain(self.held()).collect();
-                self.begin(ProbeOutcome::Legacy, is_host_modern, held, actions);
+                let handshake = FirstHandshake::asked(era, was_answered);
+                let held = probe
+                    .own
+                    .into_iter()
+                    .chain(self.phase.take_held())
+                    .collect();
+                self.begin(
+                    ProbeOutcome::Legacy,
+                    is_host_modern,
+                    held,
+                    Some(handshake),
+                    actions,
+                );
             }
             // What a `DiscoverResult` names says nothing of older revisions.
             ProbeOutcome::Unsupported(trouble)
@@ -217,23 +229,35 @@ impl Translator {
                     && !probe.refuses_legacy
                     && self.options.protocol == Protocol::Auto =>
             {
-                self.first_handshake = Some(FirstHandshake::besides(trouble));
-                let held = self.held();
-                self.begin(ProbeOutcome::Legacy, is_host_modern, held, actions);
+                let handshake = FirstHandshake::besides(trouble);
+                let held = self.phase.take_held();
+                self.begin(
+                    ProbeOutcome::Legacy,
+                    is_host_modern,
+                    held,
+                    Some(handshake),
+                    actions,
+                );
             }
             // Whatever a modern host asks, it is refused that for itself, in the server's own words.
             ProbeOutcome::Refuses(_) if is_host_modern => {
                 self.note_modern(false);
                 actions.extend(probe.own.map(|_| Action::Reply(answer)));
-                let held = self.held();
-                self.begin(ProbeOutcome::Modern(String::new()), true, held, actions);
+                let held = self.phase.take_held();
+                self.begin(
+                    ProbeOutcome::Modern(String::new()),
+                    true,
+                    held,
+                    None,
+                    actions,
+                );
             }
             // What the host itself asks for may lead to a credential, and then to an answer. A modern host's request is
             // sent as it is, and the remote is on trial; a legacy host's handshake is sent, and the question is asked
             // again with the credential if the remote refuses that handshake.
             ProbeOutcome::Challenged => {
                 self.was_challenged = true;
-                let mut held = self.held();
+                let mut held = self.phase.take_held();
                 match held.pop_front() {
                     Some(first) if is_host_modern => {
                         self.start_optimistically(&first, true, actions);
@@ -243,11 +267,11 @@ impl Translator {
                     }
                     Some(first) => {
                         // Nothing was learnt that could be remembered.
-                        self.first_handshake = Some(FirstHandshake::asked(None, false));
+                        let handshake = FirstHandshake::asked(None, false);
                         held.push_front(first);
-                        self.begin(ProbeOutcome::Legacy, false, held, actions);
+                        self.begin(ProbeOutcome::Legacy, false, held, Some(handshake), actions);
                     }
-                    None => self.state = State::Fresh,
+                    None => self.phase = Phase::Fresh,
                 }
             }
             ProbeOutcome::Refuses(trouble)
@@ -270,7 +294,7 @@ impl Translator {
         is_useless: bool,
         actions: &mut Vec<Action>,
     ) {
-        let State::Probing(probing) = &self.state else {
+        let Phase::Probing(probing) = &self.phase else {
             return;
         };
         let is_host_modern = probing.is_host_modern;
@@ -287,8 +311,8 @@ impl Translator {
         self.note_modern(is_useless || is_known);
         let finding = ProbeOutcome::Modern(known.discover.clone());
         self.discovered = Some(known);
-        let held = self.held();
-        self.begin(finding, is_host_modern, held, actions);
+        let held = self.phase.take_held();
+        self.begin(finding, is_host_modern, held, None, actions);
     }
 
     /// Nothing is known: the host is told so, and its next request asks again.
@@ -298,8 +322,8 @@ impl Translator {
         answer: Option<Frame>,
         actions: &mut Vec<Action>,
     ) {
-        let held = self.held();
-        self.state = State::Fresh;
+        let held = self.phase.take_held();
+        self.phase = Phase::Fresh;
         actions.extend(answer.map(Action::Reply));
         actions.extend(
             held.iter()
@@ -310,7 +334,7 @@ impl Translator {
 
     /// Takes what the host says while the remote is being asked.
     pub(super) fn hold(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        let State::Probing(probing) = &mut self.state else {
+        let Phase::Probing(probing) = &mut self.phase else {
             return;
         };
         if let Some(id) = frame.cancels() {
@@ -322,7 +346,7 @@ impl Translator {
             match probing.held.len() < held {
                 true => {
                     // The error that its handshake met is not told any more.
-                    if let Some(refused) = &mut self.failed_handshake {
+                    if let Some(refused) = &mut probing.failed_handshake {
                         refused.retain(|answer| {
                             !matches!(answer, Action::Reply(frame) if frame.id() == Some(&id))
                         });
@@ -356,18 +380,10 @@ impl Translator {
         if let Some(mut probe) = self.probe.take() {
             probe.relay.from_host(cancel, actions);
         }
-        let held = self.held();
-        self.failed_handshake = None;
-        self.state = State::Fresh;
+        let held = self.phase.take_held();
+        self.phase = Phase::Fresh;
         for frame in held {
             self.from_host(frame, actions);
-        }
-    }
-
-    pub(super) fn held(&mut self) -> VecDeque<Frame> {
-        match &mut self.state {
-            State::Probing(probing) => std::mem::take(&mut probing.held),
-            _ => VecDeque::new(),
         }
     }
 }

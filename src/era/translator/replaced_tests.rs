@@ -46,7 +46,7 @@ fn a_time_that_a_relay_asked_for_is_not_another_ones() {
     let mut translator = translator(Protocol::Legacy, None);
     let old = asked_back(&mut translator);
     // Today only relays that have asked for nothing are replaced. It would not be noticed if that changed.
-    translator.state = State::Fresh;
+    translator.phase = Phase::Fresh;
     let new = asked_back(&mut translator);
     assert_ne!(old, new);
     let mut actions = Vec::new();

@@ -1,6 +1,7 @@
 //! Restart: a host that has only looked around begins the legacy way after all.
 
-use super::{State, Translator};
+use super::Translator;
+use super::phase::Phase;
 use crate::era::Action;
 use crate::era::protocol::{MODERN, UNSUPPORTED_VERSION};
 use crate::frame::{Frame, Trouble};
@@ -44,18 +45,13 @@ impl Translator {
                 .map(|id| Action::Reply(left.reply(&id))),
         );
         // And what was begun with the remote is ended: it would be heard as part of what begins now.
-        self.optimistic = None;
-        self.first_handshake = None;
-        self.failed_handshake = None;
         if let Some(mut probe) = self.probe.take() {
             probe.abandon(actions);
         }
-        match &mut self.state {
-            State::Modern(relay) => relay.abandon(actions),
-            State::ModernToLegacy(relay) => relay.end(actions),
-            _ => {}
+        if let Some(relay) = self.phase.relay() {
+            relay.abandon(actions);
         }
-        self.state = State::Fresh;
+        self.phase = Phase::Fresh;
         self.first_request(initialize, actions);
     }
 }

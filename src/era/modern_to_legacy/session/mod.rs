@@ -21,7 +21,7 @@ use super::capabilities::{Capabilities, capabilities};
 use super::shape::{self, Server};
 use super::{IDS, RANGE};
 use crate::era::protocol::may_ask_for_input;
-use crate::era::{Action, Arrival, ExchangeId, Legacy, Mint, Transport};
+use crate::era::{Action, Arrival, ExchangeId, Legacy, Mint, Relay, Transport};
 use crate::frame::{Frame, Id, Outline, Trouble};
 
 use input_required::{Parked, PendingQuestion, Seed, Timer};
@@ -186,7 +186,7 @@ impl SessionTranslation {
     }
 
     /// What waits, if the session is being opened on this exchange and nothing else is under way.
-    pub(super) fn all_that_waits(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
+    pub(super) fn waiting_for_handshake(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
         self.inner
             .all_that_is_asked(exchange)
             .filter(|_| self.handshake == Handshake::Begun)?;
