@@ -1,4 +1,5 @@
-//! What is answered without asking again: for how long, for whom, and what puts an end to it (protocol.md 1.11).
+//! What is answered without asking again: for how long, for whom, and what puts an end to it (MCP 2026-07-28,
+//! server/utilities/caching).
 
 mod between;
 mod binary;
@@ -126,7 +127,7 @@ fn a_remote_that_says_that_nothing_lasts_is_believed() {
     }
 }
 
-// K-02, K-06
+// MCP 2026-07-28, server/utilities/caching
 #[test]
 fn each_page_is_kept_by_itself_and_progress_makes_no_difference() {
     for pair in PAIRS {
@@ -167,7 +168,7 @@ fn a_refused_cursor_makes_all_pages_of_its_list_doubtful() {
     }
 }
 
-// K-05
+// MCP 2026-07-28, server/utilities/caching
 #[test]
 fn a_change_that_is_announced_is_seen_at_once() {
     let kept = [
@@ -215,7 +216,7 @@ fn an_answer_that_a_change_has_overtaken_is_not_kept() {
     }
 }
 
-// K-04
+// MCP 2026-07-28, server/utilities/caching
 #[test]
 fn what_is_private_dies_with_the_sign_in_and_what_is_public_does_not() {
     for pair in PAIRS {
@@ -223,7 +224,7 @@ fn what_is_private_dies_with_the_sign_in_and_what_is_public_does_not() {
         between.is_asked("tools/list", "{}");
         between.result = Some(PRIVATE.to_owned());
         between.is_asked("prompts/list", "{}");
-        between.translator.meanwhile(between.now, 1);
+        between.translator.update_context(between.now, 1);
         assert!(!between.is_asked("tools/list", "{}"), "{pair:?}");
         assert!(between.is_asked("prompts/list", "{}"), "{pair:?}");
         assert!(!between.is_asked("prompts/list", "{}"), "{pair:?}");
@@ -231,7 +232,7 @@ fn what_is_private_dies_with_the_sign_in_and_what_is_public_does_not() {
         // One that comes to somebody who is not any more whoever asked.
         between.result = None;
         between.asks("resources/list", "{}");
-        between.translator.meanwhile(between.now, 2);
+        between.translator.update_context(between.now, 2);
         let post = between.asked.last().unwrap().clone();
         between.answers(&post, PRIVATE);
         assert!(between.asks("resources/list", "{}").1, "{pair:?}");
@@ -263,7 +264,7 @@ fn who_is_refused_is_told_nothing_from_before() {
     }
 }
 
-// M-10
+// MCP 2026-07-28, server/utilities/caching
 #[test]
 fn what_came_of_questions_is_not_kept() {
     let asks = r#"{"resultType":"input_required","ttlMs":10000,"cacheScope":"public","inputRequests":{"q":{"method":"elicitation/create","params":{"mode":"form","message":"?","requestedSchema":{"type":"object","properties":{}}}}},"requestState":"s"}"#;
@@ -329,7 +330,7 @@ fn a_session_that_was_lost_takes_its_answers_with_it() {
     }
 }
 
-// R-09
+// MCP 2026-07-28, basic/transports/streamable-http
 #[test]
 fn a_tool_whose_headers_are_refused_is_listed_anew() {
     for host in [Era::Legacy, Era::Modern] {

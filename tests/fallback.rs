@@ -48,7 +48,7 @@ fn old_server(endpoint: String, calls_per_stream: usize) -> impl FnMut(&Ask) -> 
                     )))
                     .unwrap();
             }
-            // What is said here means nothing (H-19).
+            // What is said here means nothing.
             Reply::status(202).body("Accepted")
         }
         _ => Reply::status(404),

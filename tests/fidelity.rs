@@ -1,12 +1,12 @@
-//! Byte fidelity over the two mixed pairs: whatever no rule of protocol.md 2.5 and 2.8 names arrives as it left, to the
-//! letter, on the way out and on the way back. Numbers no `f64` holds, escapes nobody needs, spaces, unknown members and
-//! their order are what a parse and a print would lose.
+//! Byte fidelity over the two mixed pairs: whatever no rule of these pairs names arrives as it left, to the letter, on
+//! the way out and on the way back. Numbers no `f64` holds, escapes nobody needs, spaces, unknown members and their
+//! order are what a parse and a print would lose.
 //!
 //! 64 cases, always the same ones; `MCPIPE_FIDELITY_CASES` plays more.
 
 use std::fmt;
 
-use mcpipe::era::{Action, Arrival, Beginning, ExchangeId, Post, Protocol, Translator, Transport};
+use mcpipe::era::{Action, Arrival, ExchangeId, Options, Post, Protocol, Translator, Transport};
 use mcpipe::frame::{Frame, member_of};
 use mcpipe::remote::{Head, Refusal};
 use proptest::collection::vec;
@@ -22,8 +22,8 @@ const MODERN_META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-
 /// Which of the two sides is modern; the other is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pair {
-    LegacyHost,
-    ModernHost,
+    LegacyToModern,
+    ModernToLegacy,
 }
 
 /// An object's members: a name as written, and the value's text.
@@ -260,11 +260,11 @@ struct Between {
 
 impl Between {
     fn new(pair: Pair) -> Self {
-        let translator = Translator::new(Beginning {
+        let translator = Translator::new(Options {
             protocol: Protocol::Auto,
             transport: Transport::HttpOnly,
             seed: [7; 32],
-            ..Beginning::default()
+            ..Options::default()
         });
         Self {
             translator,
@@ -307,19 +307,21 @@ impl Between {
                 Action::Reply(frame) => self.told.push(frame),
                 Action::Listen(listen) => self.brings(listen.exchange, refused(405)),
                 Action::Post(post) => match (post.frame.method().unwrap(), self.pair) {
-                    ("server/discover", Pair::ModernHost) => {
+                    ("server/discover", Pair::ModernToLegacy) => {
                         self.brings(post.exchange, refused(404));
                     }
-                    ("server/discover", Pair::LegacyHost) => {
+                    ("server/discover", Pair::LegacyToModern) => {
                         let id = post.frame.id().unwrap();
                         self.answers(&post, Frame::result(id, DISCOVERED).text());
                     }
-                    ("initialize", Pair::LegacyHost) => self.brings(post.exchange, refused(400)),
-                    ("initialize", Pair::ModernHost) => {
+                    ("initialize", Pair::LegacyToModern) => {
+                        self.brings(post.exchange, refused(400))
+                    }
+                    ("initialize", Pair::ModernToLegacy) => {
                         let id = post.frame.id().unwrap();
                         self.answers(&post, Frame::result(id, INITIALIZED).text());
                     }
-                    ("notifications/initialized", Pair::ModernHost) => {
+                    ("notifications/initialized", Pair::ModernToLegacy) => {
                         self.brings(post.exchange, Arrival::Accepted(Head::default()));
                     }
                     _ => self.calls.push(post),
@@ -339,8 +341,8 @@ fn play(pair: Pair, case: &Case) {
     } = case;
     let mut between = Between::new(pair);
     let reserved = match pair {
-        Pair::ModernHost => format!("{MODERN_META},"),
-        Pair::LegacyHost => {
+        Pair::ModernToLegacy => format!("{MODERN_META},"),
+        Pair::LegacyToModern => {
             between.says(INITIALIZE);
             assert_eq!(between.told.len(), 1, "{:?}", between.told);
             between.told.clear();
@@ -359,8 +361,10 @@ fn play(pair: Pair, case: &Case) {
     asked.arrived(&call.frame, "params");
 
     let reserved = match pair {
-        Pair::ModernHost => "",
-        Pair::LegacyHost => r#""io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"},"#,
+        Pair::ModernToLegacy => "",
+        Pair::LegacyToModern => {
+            r#""io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"},"#
+        }
     };
     let (top, result) = (&answered.top, answered.object(reserved));
     let upstream = call.frame.id().unwrap();
@@ -395,10 +399,10 @@ fn hold(pair: Pair) {
 
 #[test]
 fn a_legacy_host_and_a_modern_remote_hear_each_other_to_the_letter() {
-    hold(Pair::LegacyHost);
+    hold(Pair::LegacyToModern);
 }
 
 #[test]
 fn a_modern_host_and_a_legacy_remote_hear_each_other_to_the_letter() {
-    hold(Pair::ModernHost);
+    hold(Pair::ModernToLegacy);
 }

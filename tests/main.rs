@@ -28,7 +28,7 @@ mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts
 mod login; // from 401 to a credential, and everything that can go wrong on the way
 mod machines; // tokens without a person: client credentials, workloads, an enterprise's provider
 mod modern; // modern servers: asked again as new requests, remembered, mistaken for what they were
-mod modern_host; // a modern host with a legacy server: sessions the host knows nothing of
+mod modern_to_legacy; // a modern host with a legacy server: sessions the host knows nothing of
 mod pains; // what users of other bridges suffered, by number
 mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
 mod patience; // what is tried again and when, what is given up, what is kept within bounds

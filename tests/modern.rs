@@ -77,7 +77,7 @@ fn asks(id: u64, method: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_lost_and_does_no_harm_is_asked_again_under_a_new_id() {
-    // S-13, S-14: before the head of the answer, in the middle of it, at the gate, and by a stream that says nothing.
+    // Before the head of the answer, in the middle of it, at the gate, and by a stream that says nothing.
     let lost: [fn(&Ask) -> Reply; 4] = [
         |_| Reply::cut(),
         |ask| {
@@ -111,7 +111,7 @@ async fn what_was_lost_and_does_no_harm_is_asked_again_under_a_new_id() {
         if nth == 1 {
             assert_eq!(host.next_json().await["params"]["progress"], 0.5);
         }
-        // Progress that is told twice is told once (K-09).
+        // Progress that is told twice is told once (MCP 2026-07-28, basic/patterns/progress).
         let answer = host.next_json().await;
         assert_eq!(
             (&answer["id"], answer.get("error")),

@@ -82,7 +82,8 @@ async fn the_remotes_pause_is_kept_and_a_close_is_an_invitation_to_come_back() {
         }
         polls += 1;
         seen.lock().unwrap().push(Instant::now());
-        // More polls than tries without any event; each is a priming event with its own pause (S-04, S-07).
+        // More polls than tries without any event; each is a priming event with its own pause (MCP 2025-11-25,
+        // basic/transports).
         match polls {
             1..=20 => Reply::events([Step::text(format!("id: {polls}\nretry: 5000\ndata:\n\n"))]),
             _ => Reply::events([Step::event(&answer)]),
@@ -110,7 +111,7 @@ async fn an_answer_cut_off_without_an_event_id_is_said_to_be_lost() {
         || Reply::events([]),
         || Reply::events([Step::Cut]),
         || Reply::events([Step::text("data: {\"jsonrpc\""), Step::Cut]),
-        // An empty id takes the earlier one back (S-05).
+        // An empty id takes the earlier one back (HTML standard, Server-sent events).
         || Reply::events([Step::text("id: 1\ndata:\n\nid\ndata:\n\n"), Step::Cut]),
         Reply::cut,
     ];

@@ -1,14 +1,15 @@
-//! The translator alone, between any host and any remote, in any order: every request of the host's is answered once, or
-//! was cancelled, by the time nothing is under way any more; no tool is called again that may have been called; and nothing
-//! is left behind.
+//! The translator alone, between any host and any remote, in any order: every request of the host's is answered once,
+//! or was cancelled, by the time nothing is under way any more; no tool is called again that may have been called; and
+//! nothing is left behind.
 //!
 //! What `chaos` does to the whole bridge and one pair of eras, this does to all four and to the ways between them, with
-//! remotes that say what no server would. `MCPIPE_TURMOIL_CASES` plays more (default 400), `MCPIPE_TURMOIL_SEED` others.
+//! remotes that say what no server would. `MCPIPE_TURMOIL_CASES` plays more (default 400), `MCPIPE_TURMOIL_SEED`
+//! others.
 
 mod remote;
 mod world;
 
-use mcpipe::era::{Beginning, Known, Protocol, Transport, Verdict};
+use mcpipe::era::{Options, Protocol, RememberedDiscover, ServerEra, Transport};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
@@ -38,7 +39,7 @@ struct Case {
     host: Era,
     protocol: Protocol,
     transport: Transport,
-    remembered: Option<Verdict>,
+    remembered: Option<ServerEra>,
     knows: bool,
     is_legacy_untried: bool,
     ops: Vec<Op>,
@@ -72,9 +73,9 @@ fn cases() -> impl Strategy<Value = Case> {
     ];
     let remembered = select(vec![
         None,
-        Some(Verdict::Legacy),
-        Some(Verdict::Modern),
-        Some(Verdict::Both),
+        Some(ServerEra::Legacy),
+        Some(ServerEra::Modern),
+        Some(ServerEra::Both),
     ]);
     let knows = any::<(bool, bool)>();
     let beginning = (host, protocol, transport, remembered, knows);
@@ -94,13 +95,13 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 fn play(case: &Case) {
-    let known = Known {
+    let known = RememberedDiscover {
         capabilities: world::CAPABILITIES.into(),
         discover: remote::DISCOVERED.into(),
     };
     let mut world = World::new(
         case.host,
-        Beginning {
+        Options {
             protocol: case.protocol,
             transport: case.transport,
             remembered: case.remembered,
@@ -109,7 +110,7 @@ fn play(case: &Case) {
             server: "s".into(),
             seed: [7; 32],
             cache_ttl: Some(Duration::from_secs(1)),
-            ..Beginning::default()
+            ..Options::default()
         },
     );
     for op in &case.ops {

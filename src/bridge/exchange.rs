@@ -294,7 +294,10 @@ impl<R: Remote> Road<R> {
     async fn send(&self, exchange: ExchangeId, post: &Post) -> Result<Answer, Stopped> {
         let is_harmless = post.may_repeat
             && (!post.frame.is_request()
-                || post.frame.method().is_some_and(crate::era::is_harmless));
+                || post
+                    .frame
+                    .method()
+                    .is_some_and(crate::era::protocol::is_harmless));
         let begun = Instant::now();
         let (mut sends, mut has_waited) = (0, false);
         loop {

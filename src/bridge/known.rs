@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::{Bridge, Settings};
-use crate::era::{self, Beginning, Known, Verdict};
+use crate::era::{self, Options, RememberedDiscover, ServerEra};
 use crate::facts::Facts;
 use crate::remote::Remote;
 
@@ -25,7 +25,7 @@ const MAX_SIZE: usize = 64 * 1024;
 impl<R: Remote> Bridge<R> {
     /// What the remote was found to be is remembered with its date, so that later starts need not ask.
     pub(super) fn remember(&mut self) {
-        let verdict = self.translator.verdict().map(|verdict| Learned {
+        let verdict = self.translator.server_era().map(|verdict| Learned {
             verdict,
             is_legacy_untried: self.translator.is_legacy_untried(),
         });
@@ -51,7 +51,7 @@ impl<R: Remote> Bridge<R> {
 }
 
 /// How the translator begins: what the command line says, and what an earlier start has found.
-pub(super) fn beginning(settings: &Settings) -> Beginning {
+pub(super) fn beginning(settings: &Settings) -> Options {
     let now = seconds((settings.now)());
     let mut seed = [0; 32];
     if getrandom::fill(&mut seed).is_err() {
@@ -60,10 +60,10 @@ pub(super) fn beginning(settings: &Settings) -> Beginning {
     let learned = verdict(&settings.facts, now);
     let remembered = learned.map(|learned| learned.verdict);
     let known = match remembered {
-        Some(Verdict::Modern) => known(&settings.facts, now),
+        Some(ServerEra::Modern) => known(&settings.facts, now),
         _ => Vec::new(),
     };
-    Beginning {
+    Options {
         protocol: settings.protocol,
         transport: settings.transport,
         remembered,
@@ -79,17 +79,17 @@ pub(super) fn beginning(settings: &Settings) -> Beginning {
 /// What an earlier start has found out about the eras of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Learned {
-    verdict: Verdict,
+    verdict: ServerEra,
     is_legacy_untried: bool,
 }
 
 /// Remembers which era the server speaks, or that nobody can tell. Blocks for one small write.
 fn learn_verdict(facts: &Facts, learned: Option<Learned>, now: SystemTime) {
     let verdict = learned.map(|learned| learned.verdict);
-    if verdict != Some(Verdict::Modern) {
+    if verdict != Some(ServerEra::Modern) {
         facts.learn(DISCOVER, Value::Null);
     }
-    let era = verdict.map_or("unknown", Verdict::word);
+    let era = verdict.map_or("unknown", ServerEra::word);
     let is_tried = !learned.is_some_and(|learned| learned.is_legacy_untried);
     facts.learn(
         ERA,
@@ -98,7 +98,7 @@ fn learn_verdict(facts: &Facts, learned: Option<Learned>, now: SystemTime) {
 }
 
 /// Remembers what a modern server has said of itself, if it may be repeated. Blocks for one small write.
-fn learn_known(facts: &Facts, new: Known, now: SystemTime) {
+fn learn_known(facts: &Facts, new: RememberedDiscover, now: SystemTime) {
     let now = seconds(now);
     let mut all = known(facts, now);
     all.retain(|(known, ..)| known.capabilities != new.capabilities);
@@ -128,7 +128,7 @@ fn verdict(facts: &Facts, now: u64) -> Option<Learned> {
     let known = facts.recall(ERA)?;
     let age = now.checked_sub(known.get("at")?.as_u64()?)?;
     let learned = Learned {
-        verdict: Verdict::from_word(known.get("era")?.as_str()?)?,
+        verdict: ServerEra::from_word(known.get("era")?.as_str()?)?,
         // Versions of mcpipe that know two verdicts only do not write it; theirs are found out anew.
         is_legacy_untried: !known.get("initializeTried")?.as_bool()?,
     };
@@ -137,11 +137,11 @@ fn verdict(facts: &Facts, now: u64) -> Option<Learned> {
 }
 
 /// What is known and not too old, with when it was said and until when it may be repeated.
-fn known(facts: &Facts, now: u64) -> Vec<(Known, u64, u64)> {
+fn known(facts: &Facts, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
     let read = |kept: &Value| {
         let text = |name| kept.get(name)?.as_str().map(str::to_owned);
         let number = |name| kept.get(name)?.as_u64();
-        let known = Known {
+        let known = RememberedDiscover {
             capabilities: text("for")?,
             discover: text("result")?,
         };
@@ -174,8 +174,8 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    fn word(capabilities: &str, discover: &str) -> Known {
-        Known {
+    fn word(capabilities: &str, discover: &str) -> RememberedDiscover {
+        RememberedDiscover {
             capabilities: capabilities.into(),
             discover: discover.into(),
         }
@@ -183,7 +183,7 @@ mod tests {
 
     const PUBLIC: &str = r#"{"capabilities":{},"ttlMs":60000,"cacheScope":"public"}"#;
 
-    fn recalled(facts: &Facts, now: u64) -> Vec<Known> {
+    fn recalled(facts: &Facts, now: u64) -> Vec<RememberedDiscover> {
         let known = known(facts, now).into_iter();
         known.map(|(known, ..)| known).collect()
     }
@@ -229,13 +229,13 @@ mod tests {
             verdict,
             is_legacy_untried: false,
         };
-        learn_verdict(&facts, Some(learned(Verdict::Modern)), at(1000));
+        learn_verdict(&facts, Some(learned(ServerEra::Modern)), at(1000));
         learn_known(&facts, word("{}", PUBLIC), at(1000));
-        assert_eq!(verdict(&facts, 1000), Some(learned(Verdict::Modern)));
+        assert_eq!(verdict(&facts, 1000), Some(learned(ServerEra::Modern)));
         assert_eq!(verdict(&facts, 1000 + 7 * 24 * 3600), None);
         assert_eq!(verdict(&facts, 999), None);
-        learn_verdict(&facts, Some(learned(Verdict::Legacy)), at(1000));
-        assert_eq!(verdict(&facts, 1000), Some(learned(Verdict::Legacy)));
+        learn_verdict(&facts, Some(learned(ServerEra::Legacy)), at(1000));
+        assert_eq!(verdict(&facts, 1000), Some(learned(ServerEra::Legacy)));
         assert!(recalled(&facts, 1000).is_empty());
         learn_verdict(&facts, None, at(1000));
         assert_eq!(verdict(&facts, 1000), None);
@@ -250,8 +250,8 @@ mod tests {
             assert_eq!(verdict(&facts, 1000), None, "{word}");
         }
         for (word, is_tried, expected) in [
-            ("both", true, Some((Verdict::Both, false))),
-            ("modern", false, Some((Verdict::Modern, true))),
+            ("both", true, Some((ServerEra::Both, false))),
+            ("modern", false, Some((ServerEra::Modern, true))),
             ("unknown", true, None),
         ] {
             let known = json!({ "era": word, "at": 1000, "initializeTried": is_tried });

@@ -91,8 +91,8 @@ pub struct Settings {
     pub extensions: Vec<&'static str>,
     /// How long lists of a server that does not say may be given again (`--cache-ttl`); never if absent.
     pub cache_ttl: Option<Duration>,
-    /// How long a request may wait for a person to sign in before it is answered that one is needed. `None` waits as long
-    /// as the sign-in does, `initialize` included (`--wait-for-login`).
+    /// How long a request may wait for a person to sign in before it is answered that one is needed. `None` waits as
+    /// long as the sign-in does, `initialize` included (`--wait-for-login`).
     pub sign_in_patience: Option<Duration>,
     /// What the server is called, for a host that must be received before the server can be asked.
     pub server: String,
@@ -100,8 +100,8 @@ pub struct Settings {
     pub facts: Facts,
     /// The wall clock.
     pub now: fn() -> SystemTime,
-    /// A number from 0 to 1 that nobody can tell beforehand ([`chance`]): how much later than need be what is tried again
-    /// is tried.
+    /// A number from 0 to 1 that nobody can tell beforehand ([`chance`]): how much later than need be what is tried
+    /// again is tried.
     pub chance: fn() -> f64,
 }
 
@@ -348,7 +348,7 @@ impl<R: Remote> Bridge<R> {
     fn tell_the_time(&mut self) {
         let now = self.passed.until((self.road.settings.now)());
         self.translator
-            .meanwhile(now, self.road.authorizer.identity());
+            .update_context(now, self.road.authorizer.identity());
     }
 
     /// A person is asked to sign in, or is not any more.
@@ -398,7 +398,7 @@ impl<R: Remote> Bridge<R> {
             Event::Woke(token) => {
                 let mut actions = Vec::new();
                 self.tell_the_time();
-                self.translator.woke(token, &mut actions);
+                self.translator.timer_fired(token, &mut actions);
                 self.act(actions).await
             }
             Event::Arrival(exchange, arrival) => {
@@ -435,7 +435,7 @@ impl<R: Remote> Bridge<R> {
                         }
                     }
                 }
-                Action::Forget(id) => {
+                Action::Cancelled(id) => {
                     if let Some(written) = self.inflight.cancel(&id) {
                         self.write(written).await?;
                     }
@@ -460,7 +460,7 @@ impl<R: Remote> Bridge<R> {
                         running.token.cancel();
                     }
                 }
-                Action::Wake {
+                Action::SetTimer {
                     after,
                     token,
                     is_retry,

@@ -9,6 +9,7 @@
 
 use serde_json::{Value, json};
 
+use crate::era::protocol::{LEGACY, META_VERSION, NEWEST_LEGACY};
 use crate::frame::{Frame, Id, Malformed, Outline, member_of, takes_batches};
 
 /// One host's handshake.
@@ -98,7 +99,7 @@ impl Reception {
             })
         });
         if let Some(members) = result.as_object_mut() {
-            let version = asked.as_deref().unwrap_or(NEWEST);
+            let version = asked.as_deref().unwrap_or(NEWEST_LEGACY);
             members.insert("protocolVersion".into(), version.into());
             self.revision = Some(version.to_owned());
         }
@@ -166,15 +167,9 @@ impl Reception {
 
 /// The revision that a request of a modern host names (MCP 2026-07-28, basic).
 fn named_by(frame: &Frame) -> Option<String> {
-    let version = member_of(
-        frame.param("_meta")?,
-        "io.modelcontextprotocol/protocolVersion",
-    )?;
+    let version = member_of(frame.param("_meta")?, META_VERSION)?;
     serde_json::from_str(version).ok()
 }
-
-const NEWEST: &str = "2025-11-25";
-const LEGACY: [&str; 4] = [NEWEST, "2025-06-18", "2025-03-26", "2024-11-05"];
 
 #[cfg(test)]
 mod tests {

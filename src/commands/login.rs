@@ -12,6 +12,7 @@ use crate::auth::challenge::Challenge;
 use crate::auth::entry::Granted;
 use crate::auth::{self, Announce, Authorizer, Cause, Error, Notice, Pasted, kept};
 use crate::cli::TargetArgs;
+use crate::era::protocol::NEWEST_LEGACY;
 use crate::frame::{Frame, Id};
 use crate::logging::Output;
 use crate::remote::https::Https;
@@ -167,8 +168,10 @@ pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault
 }
 
 async fn greeting(remote: &Https) -> Result<Greeting, Fault> {
-    let params = r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"mcpipe","version":"0"}}"#;
-    let initialize = Frame::request(&Id::ours(1), "initialize", Some(params));
+    let params = format!(
+        r#"{{"protocolVersion":"{NEWEST_LEGACY}","capabilities":{{}},"clientInfo":{{"name":"mcpipe","version":"0"}}}}"#
+    );
+    let initialize = Frame::request(&Id::ours(1), "initialize", Some(&params));
     let headers = HeaderMap::new();
     let outgoing = Outgoing {
         to: None,

@@ -1,8 +1,8 @@
 //! Which era the remote speaks: one question, and what counts as an answer.
 //!
 //! The question is `server/discover`. An `initialize` sent first would be cheaper for legacy remotes, but a client that
-//! sends it to a server that has refused it fails the conformance suite (`request-metadata`). Whatever is no answer of a
-//! modern server to the question leaves it to `initialize` (2026-07-28, basic/versioning: "anything else identifies a
+//! sends it to a server that has refused it fails the conformance suite (`request-metadata`). Whatever is no answer of
+//! a modern server to the question leaves it to `initialize` (2026-07-28, basic/versioning: "anything else identifies a
 //! legacy server").
 
 use std::time::Duration;
@@ -10,31 +10,26 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Arrival;
-use super::edit::Object;
-use super::vocabulary::{META_CAPABILITIES, META_CLIENT, META_VERSION};
+use super::protocol::{
+    HEADER_MISMATCH, LEGACY, META_CAPABILITIES, META_CLIENT, META_VERSION, MISSING_CAPABILITY,
+    MODERN, UNSUPPORTED_VERSION,
+};
 use crate::frame::{
-    Frame, INVALID_PARAMS, INVALID_REQUEST, Id, METHOD_NOT_FOUND, Trouble, member_of, printable,
+    Frame, INVALID_PARAMS, INVALID_REQUEST, Id, METHOD_NOT_FOUND, Object, Trouble, member_of,
+    printable,
 };
 use crate::remote::Refusal;
-
-/// The modern revision we speak.
-pub(crate) const MODERN: &str = "2026-07-28";
-/// The legacy revisions, newest first.
-pub(crate) const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
 /// What a user can do about a server that was asked the modern way and will not serve this host so.
 pub(crate) const OTHER_ERA: &str =
     "If the server also has the protocol of 2025-11-25 and before, --protocol legacy speaks that.";
 
-const UNSUPPORTED_VERSION: i64 = -32022;
-const HEADER_MISMATCH: i64 = -32020;
-const MISSING_CAPABILITY: i64 = -32021;
 /// What a server that knows nothing of a request says of it, before it does anything.
 const NOT_DONE: [i64; 3] = [INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS];
 
 /// What an answer to the question says.
 #[derive(Debug)]
-pub(crate) enum Finding {
+pub(crate) enum ProbeOutcome {
     /// Nothing yet.
     Nothing,
     /// A modern remote, and its `DiscoverResult`.
@@ -55,7 +50,8 @@ pub(crate) enum Finding {
     Challenged,
 }
 
-/// Kinds of trouble that are met before the remote is: another request would meet them too, and may bother the user again.
+/// Kinds of trouble that are met before the remote is: another request would meet them too, and may bother the user
+/// again.
 const ON_THIS_SIDE: [&str; 5] = [
     "vault",
     "header_command",
@@ -82,8 +78,9 @@ pub(crate) fn declared(frame: &Frame) -> Object {
     meta
 }
 
-/// How long a `DiscoverResult` may be repeated, and to anyone: what the server itself says of it (K-01). Nothing, where it
-/// is private, for we do not know whose words it was under when the next start asks.
+/// How long a `DiscoverResult` may be repeated, and to anyone: what the server itself says of it (MCP 2026-07-28,
+/// server/utilities/caching). Nothing, where it is private, for we do not know whose words it was under when the next
+/// start asks.
 pub(crate) fn lasts(discover: &str) -> Option<Duration> {
     let scope: String = serde_json::from_str(member_of(discover, "cacheScope")?).ok()?;
     let millis: u64 = serde_json::from_str(member_of(discover, "ttlMs")?).ok()?;
@@ -98,7 +95,7 @@ pub(crate) enum Evidence {
     /// It is modern.
     Modern,
     /// A legacy remote would say the same, and has then done nothing.
-    Doubt,
+    Ambiguous,
 }
 
 /// Looks for evidence in what came of a modern request that is no question.
@@ -108,7 +105,9 @@ pub(crate) fn evidence(arrival: &Arrival) -> Evidence {
             Some(result) if member_of(result, "resultType").is_some() => Evidence::Modern,
             Some(_) => Evidence::Nothing,
             None => match evidence_of(frame) {
-                None if code(frame).is_some_and(|code| NOT_DONE.contains(&code)) => Evidence::Doubt,
+                None if code(frame).is_some_and(|code| NOT_DONE.contains(&code)) => {
+                    Evidence::Ambiguous
+                }
                 found => found.unwrap_or(Evidence::Nothing),
             },
         },
@@ -117,7 +116,7 @@ pub(crate) fn evidence(arrival: &Arrival) -> Evidence {
             match (frame.and_then(evidence_of), frame.and_then(code)) {
                 (Some(found), _) => found,
                 (None, Some(METHOD_NOT_FOUND)) if refusal.status == 404 => Evidence::Modern,
-                _ if is_legacy(refusal.status) => Evidence::Doubt,
+                _ if is_legacy(refusal.status) => Evidence::Ambiguous,
                 _ => Evidence::Nothing,
             }
         }
@@ -127,19 +126,19 @@ pub(crate) fn evidence(arrival: &Arrival) -> Evidence {
 
 fn evidence_of(error: &Frame) -> Option<Evidence> {
     judge_error(error, false).map(|finding| match finding {
-        Finding::Legacy => Evidence::Doubt,
+        ProbeOutcome::Legacy => Evidence::Ambiguous,
         _ => Evidence::Modern,
     })
 }
 
 /// Judges what came of it.
-pub(crate) fn judge(arrival: &Arrival, was_asked_again: bool) -> Finding {
+pub(crate) fn judge(arrival: &Arrival, was_asked_again: bool) -> ProbeOutcome {
     match arrival {
-        Arrival::Opened(_) | Arrival::Endpoint(_) => Finding::Nothing,
+        Arrival::Opened(_) | Arrival::Endpoint(_) => ProbeOutcome::Nothing,
         Arrival::Frame(frame) if frame.is_response() => judge_answer(frame, was_asked_again),
-        Arrival::Frame(_) => Finding::Nothing,
+        Arrival::Frame(_) => ProbeOutcome::Nothing,
         // A server that takes a question and says nothing to it does not know what it was asked.
-        Arrival::Accepted(_) => Finding::Legacy,
+        Arrival::Accepted(_) => ProbeOutcome::Legacy,
         Arrival::Refused(refusal) | Arrival::LostWithSession(refusal) => {
             judge_refusal(refusal, was_asked_again)
         }
@@ -148,12 +147,14 @@ pub(crate) fn judge(arrival: &Arrival, was_asked_again: bool) -> Finding {
             if (ON_THIS_SIDE.contains(&trouble.kind) || trouble.is_after_a_sign_in)
                 && trouble.status.is_none() =>
         {
-            Finding::Unasked(trouble.clone())
+            ProbeOutcome::Unasked(trouble.clone())
         }
-        Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => Finding::Unclear(trouble.clone()),
+        Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => {
+            ProbeOutcome::Unclear(trouble.clone())
+        }
         Arrival::Ended => {
             let cut = Trouble::new("cut", "The server ended its response without an answer.");
-            Finding::Unclear(cut.retryable())
+            ProbeOutcome::Unclear(cut.retryable())
         }
     }
 }
@@ -178,7 +179,7 @@ pub(crate) fn refuses_legacy(arrival: &Arrival) -> bool {
     error.is_some_and(|error| {
         matches!(
             judge_error(error, false),
-            Some(Finding::Again | Finding::Unsupported(_))
+            Some(ProbeOutcome::Again | ProbeOutcome::Unsupported(_))
         ) && !supported(error)
             .iter()
             .any(|version| is_legacy_revision(version))
@@ -197,7 +198,9 @@ pub(crate) fn is_handshake(answer: &Frame) -> bool {
 /// Whether a refusal has one of the codes that only modern servers have.
 pub(crate) fn is_modern_error(refusal: &Refusal) -> bool {
     let error = refusal.frame.as_ref();
-    error.is_some_and(|error| !matches!(judge_error(error, false), None | Some(Finding::Legacy)))
+    error.is_some_and(|error| {
+        !matches!(judge_error(error, false), None | Some(ProbeOutcome::Legacy))
+    })
 }
 
 fn is_legacy_revision(version: &str) -> bool {
@@ -215,36 +218,36 @@ fn supported(error: &Frame) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn judge_answer(frame: &Frame, was_asked_again: bool) -> Finding {
+fn judge_answer(frame: &Frame, was_asked_again: bool) -> ProbeOutcome {
     let Some(result) = frame.member("result") else {
-        return judge_error(frame, was_asked_again).unwrap_or(Finding::Legacy);
+        return judge_error(frame, was_asked_again).unwrap_or(ProbeOutcome::Legacy);
     };
     let versions: Vec<String> = member_of(result, "supportedVersions")
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
     let is_complete = member_of(result, "capabilities").is_some();
     if is_complete && versions.iter().any(|version| version == MODERN) {
-        Finding::Modern(result.to_owned())
+        ProbeOutcome::Modern(result.to_owned())
     } else if !is_complete
         || versions.is_empty()
         || versions.iter().any(|version| is_legacy_revision(version))
     {
-        Finding::Legacy
+        ProbeOutcome::Legacy
     } else {
-        Finding::Unsupported(unsupported(&versions))
+        ProbeOutcome::Unsupported(unsupported(&versions))
     }
 }
 
-fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> Finding {
+fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> ProbeOutcome {
     let found = refusal
         .frame
         .as_ref()
         .and_then(|frame| judge_error(frame, was_asked_again));
     match (found, refusal.status) {
         (Some(found), _) => found,
-        (None, status) if is_legacy(status) => Finding::Legacy,
-        (None, 401) => Finding::Challenged,
-        (None, status) => Finding::Unclear(Trouble {
+        (None, status) if is_legacy(status) => ProbeOutcome::Legacy,
+        (None, 401) => ProbeOutcome::Challenged,
+        (None, status) => ProbeOutcome::Unclear(Trouble {
             status: Some(status),
             retryable: status >= 500 || status == 429,
             retry_after: refusal.retry_after,
@@ -263,11 +266,11 @@ fn code(error: &Frame) -> Option<i64> {
 }
 
 /// What an error says of the era: only codes that the specification reserves do.
-fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<Finding> {
+fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<ProbeOutcome> {
     let error: Value = serde_json::from_str(frame.member("error")?).ok()?;
     let code = error.get("code")?.as_i64()?;
     if let HEADER_MISMATCH | MISSING_CAPABILITY = code {
-        return Some(Finding::Refuses(refused(code, &error)));
+        return Some(ProbeOutcome::Refuses(refused(code, &error)));
     }
     if code != UNSUPPORTED_VERSION {
         return None;
@@ -283,11 +286,11 @@ fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<Finding> {
             .any(|version| known.contains(&version.as_str()))
     };
     Some(if speaks(&[MODERN]) && !was_asked_again {
-        Finding::Again // even when it is the version just offered
+        ProbeOutcome::Again // even when it is the version just offered
     } else if speaks(&LEGACY) && !speaks(&[MODERN]) {
-        Finding::Legacy
+        ProbeOutcome::Legacy
     } else {
-        Finding::Unsupported(unsupported(&versions))
+        ProbeOutcome::Unsupported(unsupported(&versions))
     })
 }
 
@@ -328,7 +331,8 @@ fn unsupported(versions: &[String]) -> Trouble {
     }
 }
 
-/// Whether a host's frame is a modern request: it declares a revision that is not a legacy one (V-05).
+/// Whether a host's frame is a modern request: it declares a revision that is not a legacy one (MCP 2026-07-28,
+/// basic/versioning).
 pub(crate) fn is_modern(frame: &Frame) -> bool {
     let version = frame
         .param("_meta")

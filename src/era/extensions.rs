@@ -1,12 +1,11 @@
-//! What the bridge itself can do for a host, added to what the host declares: the authorization extensions it was told to
-//! use. Servers look for them among the client's capabilities (`extensions`); without any, nothing is touched.
+//! What the bridge itself can do for a host, added to what the host declares: the authorization extensions it was told
+//! to use. Servers look for them among the client's capabilities (`extensions`); without any, nothing is touched.
 
-use super::edit::Object;
-use super::vocabulary::META_CAPABILITIES;
-use crate::frame::{Frame, member_of};
+use super::protocol::META_CAPABILITIES;
+use crate::frame::{Frame, Object, member_of};
 
-/// The frame with `extensions` declared in it, where it declares capabilities: `initialize`, and every modern request. What
-/// the host says of one of them stays.
+/// The frame with `extensions` declared in it, where it declares capabilities: `initialize`, and every modern request.
+/// What the host says of one of them stays.
 pub(crate) fn declared(frame: Frame, extensions: &[&'static str]) -> Frame {
     if extensions.is_empty() || !frame.is_request() {
         return frame;
@@ -16,16 +15,14 @@ pub(crate) fn declared(frame: Frame, extensions: &[&'static str]) -> Frame {
     if !is_modern && frame.method() != Some("initialize") {
         return frame;
     }
-    let Some(mut object) = Object::read(frame.text()) else {
-        return frame;
-    };
-    object.edit("params", |params| match is_modern {
-        false => params.edit("capabilities", |it| add(it, extensions)),
-        true => params.edit("_meta", |meta| {
-            meta.edit(META_CAPABILITIES, |it| add(it, extensions));
-        }),
-    });
-    Frame::parse(&object.text()).unwrap_or(frame)
+    frame.edit(|message| {
+        message.edit("params", |params| match is_modern {
+            false => params.edit("capabilities", |it| add(it, extensions)),
+            true => params.edit("_meta", |meta| {
+                meta.edit(META_CAPABILITIES, |it| add(it, extensions));
+            }),
+        });
+    })
 }
 
 fn add(capabilities: &mut Object, extensions: &[&'static str]) {

@@ -1,5 +1,5 @@
 //! The header layer of a modern remote: what a frame says in its body is said once more in HTTP headers, so that
-//! what stands in between can route it without reading it (protocol.md and 2.6).
+//! what stands in between can route it without reading it (MCP 2026-07-28, basic/transports/streamable-http).
 //!
 //! Knows which arguments of which tool the remote wants repeated, and how a value is written in a header. Decides
 //! nothing about when a list is fetched or a call sent again.
@@ -14,9 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 
-use super::edit::Object;
-use super::vocabulary::META_VERSION;
-use crate::frame::Frame;
+use super::protocol::META_VERSION;
+use crate::frame::{Frame, Object, string};
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -30,7 +29,8 @@ const MAX_DEPTH: usize = 128;
 /// What is beyond it is no integer that both sides read alike (RFC 8259 section 6).
 const MAX_INTEGER: i64 = (1 << 53) - 1;
 
-/// The headers that go with this frame, all of them read from its body. None for a response.
+/// The headers that go with this frame, all of them read from its body (MCP 2026-07-28,
+/// basic/transports/streamable-http). None for a response.
 pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let Some(method) = frame.method() else {
@@ -81,7 +81,7 @@ pub(crate) fn add_version(headers: &mut HeaderMap, version: &str) {
 }
 
 /// A text as the value of a header: as it is, or, where HTTP would change or refuse it, in base64 between the marks
-/// that say so (2.6).
+/// that say so (MCP 2026-07-28, basic/transports/streamable-http).
 fn value(text: &str) -> Option<HeaderValue> {
     let is_visible = text.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
     let is_padded = text.starts_with(' ') || text.ends_with(' ');
@@ -91,11 +91,6 @@ fn value(text: &str) -> Option<HeaderValue> {
     } else {
         HeaderValue::from_str(&format!("=?base64?{}?=", STANDARD.encode(text))).ok()
     }
-}
-
-/// The string that this JSON text is.
-fn string(text: &str) -> Option<String> {
-    serde_json::from_str(text).ok()
 }
 
 /// One argument of a tool that is to be repeated in a header.
@@ -139,7 +134,8 @@ fn integer(text: &str) -> Option<i64> {
         .then_some(integer)
 }
 
-/// Why a tool's annotations cannot be followed; such a tool is not offered.
+/// Why a tool's annotations cannot be followed; such a tool is not offered (MCP 2026-07-28,
+/// basic/transports/streamable-http).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Reason {
     /// The schema itself carries one.
@@ -273,7 +269,8 @@ fn declare(annotation: &str, kind: Option<&str>, path: &[String]) -> Result<Decl
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
     by_name: HashMap<String, Vec<Declaration>>,
-    /// The list has changed since; what is known holds until it is listed again.
+    /// The list has changed since; what is known holds until it is listed again (MCP 2026-07-28,
+    /// basic/transports/streamable-http).
     is_stale: bool,
 }
 
@@ -286,12 +283,12 @@ pub(crate) struct Page {
     pub(crate) names: Vec<String>,
     /// The tools not offered, and why.
     pub(crate) hidden: Vec<(String, Reason)>,
-    /// JSON text; `""` is a cursor like any other (K-08).
+    /// JSON text; `""` is a cursor like any other (MCP 2026-07-28, server/utilities/pagination).
     pub(crate) next_cursor: Option<String>,
 }
 
 impl Tools {
-    /// What this tool declares; nothing for a tool not seen.
+    /// What this tool declares; nothing for a tool not seen (MCP 2026-07-28, basic/transports/streamable-http).
     pub(crate) fn declared(&self, tool: &str) -> &[Declaration] {
         self.by_name.get(tool).map_or(&[], Vec::as_slice)
     }
@@ -301,7 +298,8 @@ impl Tools {
         self.is_stale = true;
     }
 
-    /// Takes a page of the list, and says what of it may be shown. Nothing else in it changes.
+    /// Takes a page of the list, and says what of it may be shown (MCP 2026-07-28, basic/transports/streamable-http).
+    /// Nothing else in it changes.
     pub(crate) fn page(&mut self, result: &str, is_first: bool) -> Page {
         if is_first && self.is_stale {
             self.by_name.clear();

@@ -1,20 +1,19 @@
-//! The vocabulary of translation: what the road tells the loop to do, and what it is told.
+//! The protocol of translation: what the road tells the loop to do, and what it is told.
 //!
 //! A translator turns what the host says into what the remote understands, and back. It does no I/O and reads no
 //! clock: it is given frames and arrivals and pushes actions. One file per pair of eras; [`legacy`] is the first.
 
 mod cache;
 pub(crate) mod detect;
-mod edit;
 mod extensions;
 mod headers;
 pub mod legacy;
-pub mod legacy_host;
+pub mod legacy_to_modern;
 pub mod modern;
-pub mod modern_host;
-mod session;
+pub mod modern_to_legacy;
+pub(crate) mod protocol;
+mod relay;
 mod translator;
-mod vocabulary;
 
 use std::time::Duration;
 
@@ -24,12 +23,13 @@ use crate::frame::{Frame, Id, Trouble};
 use crate::remote::{Head, Refusal};
 
 pub(crate) use detect::lasts;
+pub(crate) use legacy::is_session_loss;
 pub use legacy::{Legacy, Transport};
-pub use legacy_host::LegacyHost;
+pub use legacy_to_modern::LegacyToModern;
 pub use modern::Modern;
-pub use modern_host::ModernHost;
-pub(crate) use session::is_loss as is_session_loss;
-pub use translator::{Beginning, Known, Protocol, Translator, Verdict};
+pub use modern_to_legacy::ModernToLegacy;
+use relay::{Pair, Relay};
+pub use translator::{Options, Protocol, RememberedDiscover, ServerEra, Translator};
 
 /// Names one exchange: one HTTP request and everything that comes back on it. Minted in order, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,17 +40,17 @@ pub struct ExchangeId(pub u64);
 pub enum Action {
     /// Tell the host.
     Reply(Frame),
-    /// The host has cancelled this request: it is owed nothing any more (C-04).
-    Forget(Id),
+    /// The host has cancelled this request: it is owed nothing any more (MCP 2026-07-28, basic/patterns/cancellation).
+    Cancelled(Id),
     /// Post a frame.
     Post(Post),
     /// Open a stream that stands as long as the session.
     Listen(Listen),
     /// Drop an exchange: its stream is closed and nothing more is heard of it.
     Close(ExchangeId),
-    /// Call [`woke`](Modern::woke) with this token after this time. A token may be asked for again before it is due; each
-    /// asking is answered.
-    Wake {
+    /// Call [`timer_fired`](Modern::timer_fired) with this token after this time. A token may be asked for again before
+    /// it is due; each asking is answered.
+    SetTimer {
         /// From now.
         after: Duration,
         /// Chosen by who asks.
@@ -58,7 +58,8 @@ pub enum Action {
         /// It is to try again, or to ask again: somewhat later will do, and many bridges should not do it in step.
         is_retry: bool,
     },
-    /// Leave the session these headers name (H-10), at once: what is still to be said in it has been said.
+    /// Leave the session these headers name (MCP 2025-11-25, basic/transports), at once: what is still to be said in it
+    /// has been said.
     EndSession(HeaderMap),
 }
 
@@ -73,17 +74,17 @@ pub struct Post {
     pub headers: HeaderMap,
     /// HTTP+SSE: the path the remote named, as it wrote it; the answer then comes on the standing stream.
     pub endpoint: Option<String>,
-    /// Whether a broken response stream may be resumed by its last event id (legacy, S-06).
+    /// Whether a broken response stream may be resumed by its last event id (MCP 2025-11-25, basic/transports).
     pub is_resumable: bool,
-    /// Whether the exchange itself may send it again where nobody knows if it was seen, and that does no harm. Where it may
-    /// not, the era does: a modern request goes out again under a new id only (S-13).
+    /// Whether the exchange itself may send it again where nobody knows if it was seen, and that does no harm. Where it
+    /// may not, the era does: a modern request goes out again under a new id only (MCP 2026-07-28, changelog).
     pub may_repeat: bool,
     /// Whether it asks which era the remote speaks: any answer settles that, so the exchange sends it once.
     pub is_probe: bool,
     /// How long its answer may take, beside `--call-timeout`: requests of our own do not wait for ever.
     pub patience: Option<Duration>,
-    /// Whether the host waits for what comes of it. Only then may a challenge lead to a person being asked to sign in; any
-    /// other ends as [`Arrival::Refused`] with the status of the challenge.
+    /// Whether the host waits for what comes of it. Only then may a challenge lead to a person being asked to sign in;
+    /// any other ends as [`Arrival::Refused`] with the status of the challenge.
     pub is_asked_by_host: bool,
 }
 
@@ -103,10 +104,11 @@ pub struct Listen {
 /// The kinds of standing stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Streamable HTTP's optional GET stream: reopened by its exchange for as long as the session lives (S-12).
+    /// Streamable HTTP's optional GET stream: reopened by its exchange for as long as the session lives
+    /// (MCP 2025-11-25, basic/transports).
     Get,
-    /// HTTP+SSE's one stream, which is the session (H-16): never reopened by its exchange. The number counts earlier
-    /// losses in a row, and the exchange waits accordingly before it opens.
+    /// HTTP+SSE's one stream, which is the session (MCP 2024-11-05, basic/transports): never reopened by its exchange.
+    /// The number counts earlier losses in a row, and the exchange waits accordingly before it opens.
     Sse(u32),
 }
 
@@ -129,7 +131,8 @@ pub enum Arrival {
     LostWithSession(Refusal),
     /// No answer will come.
     Failed(Trouble),
-    /// No answer has come in good time; the remote may still be at work, and can be told to stop (H-15).
+    /// No answer has come in good time; the remote may still be at work, and can be told to stop (MCP 2025-11-25,
+    /// basic/lifecycle).
     GivenUp(Trouble),
 }
 
@@ -140,28 +143,9 @@ impl Arrival {
     }
 }
 
-/// Whether doing it twice is doing it once. Tools are not: what they say of themselves is a hint nobody vouches for (S-14).
-pub(crate) fn is_harmless(method: &str) -> bool {
-    method.ends_with("/list")
-        || matches!(
-            method,
-            "initialize"
-                | "ping"
-                | "resources/read"
-                | "tasks/get"
-                | "prompts/get"
-                | "completion/complete"
-                | "server/discover"
-                | "resources/templates/list"
-                | "resources/subscribe"
-                | "resources/unsubscribe"
-                | "logging/setLevel"
-        )
-}
-
 /// Which revision a legacy session speaks, as a header value.
 pub(crate) fn header(text: &str) -> Option<HeaderValue> {
-    // Only what the remote sent goes in here; anything but visible ASCII is dropped (T24).
+    // Only what the remote sent goes in here; anything but visible ASCII is dropped (RFC 9110 section 5.5).
     text.bytes()
         .all(|byte| (0x21..=0x7e).contains(&byte))
         .then(|| HeaderValue::from_str(text).ok())?

@@ -1,19 +1,19 @@
-//! Host and remote both modern: a relay with a header layer (protocol.md 2.4).
+//! Host and remote both modern: a relay with a header layer.
 //!
 //! Bodies pass as they are, each request on an exchange of its own. What is added: the headers, from the body; a call
 //! sent again, under an id of ours, when its headers or its revision were refused or when it was lost and does no harm
-//! (`again`); subscriptions that outlive their stream (`listen`); and an answer for every request, exactly one. Keeps
+//! (`retry`); subscriptions that outlive their stream (`listen`); and an answer for every request, exactly one. Keeps
 //! no session, for there is none.
 
-mod again;
-#[cfg(test)]
-mod again_tests;
 mod edits;
 mod listen;
 #[cfg(test)]
 mod listen_tests;
 mod owner;
-mod relist;
+mod refresh_tools;
+mod retry;
+#[cfg(test)]
+mod retry_tests;
 #[cfg(test)]
 mod tests;
 
@@ -22,31 +22,29 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::edit::Object;
 use super::headers::{self, Tools};
-use super::legacy::{refusal_trouble, told};
-use super::{Action, Arrival, ExchangeId, Mint, Post};
-use crate::frame::{Frame, Id, Outline, Trouble};
-use again::Waiting;
-use edits::{completed, edited, in_supported_version, with_result};
-use listen::Listens;
-use relist::Relist;
-
-const HEADER_MISMATCH: i64 = -32020;
-const UNSUPPORTED_VERSION: i64 = -32022;
+use super::legacy::{error_reply, refusal_trouble};
+use super::protocol::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
+use super::{Action, Arrival, ExchangeId, Mint, Pair, Post, Relay};
+use crate::frame::{Frame, Id, Object, Outline, Trouble};
+use edits::{in_supported_version, with_result, with_result_type};
+use listen::Subscriptions;
+use refresh_tools::RefreshTools;
+use retry::Lost;
 
 /// The relay.
 #[derive(Debug)]
 pub struct Modern {
     mint: Mint,
     tools: Tools,
-    /// The revision the host last named, for notifications, which need name none.
+    /// The revision the host last named, for notifications, which need name none (MCP 2026-07-28,
+    /// basic/transports/streamable-http).
     version: Option<String>,
     /// Every exchange that is owed something, and those of open subscriptions.
     open: HashMap<ExchangeId, Open>,
     /// What was lost and is about to be asked again, by the token of its wake.
-    waiting: HashMap<u64, Waiting>,
-    listens: Listens,
+    waiting: HashMap<u64, Lost>,
+    subscriptions: Subscriptions,
 }
 
 /// An exchange that has not brought what it is for.
@@ -54,8 +52,9 @@ pub struct Modern {
 enum Open {
     /// A request of the host's.
     Call(Call),
-    /// Our `tools/list`, for the sake of a call whose headers were refused.
-    Relist(Relist),
+    /// Our `tools/list`, for the sake of a call whose headers were refused (MCP 2026-07-28,
+    /// basic/transports/streamable-http).
+    RefreshTools(RefreshTools),
     /// The subscription with this key.
     Listen(u64),
 }
@@ -64,7 +63,8 @@ enum Open {
 struct Call {
     /// As it is answered: with the host's id.
     frame: Frame,
-    /// The id under which the remote knows it now: the host's at first, then ours, for none is used twice (T-06, S-13).
+    /// The id under which the remote knows it now: the host's at first, then ours, for none is used twice
+    /// (MCP 2026-07-28, basic and changelog).
     id: Id,
     patience: Option<Duration>,
     /// Whether the host waits for it.
@@ -106,31 +106,7 @@ impl Modern {
             version: None,
             open: HashMap::new(),
             waiting: HashMap::new(),
-            listens: Listens::default(),
-        }
-    }
-
-    /// Takes a frame from the host.
-    pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        match frame.outline() {
-            Outline::Response { .. } => {
-                tracing::debug!(?frame, "an answer to a remote that asks nothing");
-            }
-            Outline::Notification { .. } => match frame.cancels() {
-                Some(id) => self.cancel(&id, actions),
-                None => {
-                    self.post(frame, None, false, actions);
-                }
-            },
-            Outline::Request { method, .. } => {
-                if let Some(version) = frame.param("_meta").and_then(headers::version) {
-                    self.version = Some(version);
-                }
-                if &**method == "subscriptions/listen" {
-                    return self.listen(frame, true, actions);
-                }
-                self.ask(frame, None, true, actions);
-            }
+            subscriptions: Subscriptions::default(),
         }
     }
 
@@ -174,75 +150,9 @@ impl Modern {
         }
     }
 
-    /// Takes what an exchange brought.
-    pub fn from_remote(
-        &mut self,
-        exchange: ExchangeId,
-        arrival: Arrival,
-        actions: &mut Vec<Action>,
-    ) {
-        match arrival {
-            Arrival::Opened(_) | Arrival::Endpoint(_) => {}
-            Arrival::Frame(frame) => self.frame_came(exchange, frame, actions),
-            Arrival::Accepted(_) => {
-                let empty = "The server accepted the request but sent no answer.";
-                self.over(exchange, &Trouble::new("bad_answer", empty), actions);
-            }
-            Arrival::Ended => {
-                let lost = "The server ended its response without an answer.";
-                self.over(exchange, &Trouble::new("cut", lost).retryable(), actions);
-            }
-            Arrival::Refused(refusal) | Arrival::LostWithSession(refusal) => {
-                match &refusal.frame {
-                    // What is in it is the answer, whatever the status.
-                    Some(frame) if frame.is_response() => {
-                        let own = self.known_as(exchange);
-                        let frame = own.map_or_else(|| frame.clone(), |own| frame.with_id(own));
-                        self.frame_came(exchange, frame, actions);
-                    }
-                    _ => self.over(exchange, &refusal_trouble(&refusal), actions),
-                }
-            }
-            Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => {
-                self.over(exchange, &trouble, actions);
-            }
-        }
-    }
-
-    /// A time asked for with [`Action::Wake`] is over.
-    pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
-        self.ask_again(token, actions);
-        self.listen_woke(token, actions);
-    }
-
-    /// Requests of the host that are with nobody at the moment.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// Asks the remote whether it is there, where the era has a way to: this one has none, and no session to keep warm.
-    pub fn ping(&mut self, _actions: &mut Vec<Action>) {}
-
-    /// The host has closed stdin: it hears of no change any more, so its subscriptions end. Calls are still answered.
-    pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
-        self.end_listens(actions);
-    }
-
-    /// The last thing: there is no session to leave.
-    pub fn leave(&mut self, _actions: &mut Vec<Action>) {}
-
     /// Whether that exchange is one of its own that is owed something.
     pub(super) fn has(&self, exchange: ExchangeId) -> bool {
         self.open.contains_key(&exchange)
-    }
-
-    /// Closes everything that is open, for a remote that has turned out to be another.
-    pub(super) fn abandon(&mut self, actions: &mut Vec<Action>) {
-        let mut open: Vec<ExchangeId> = self.open.drain().map(|(exchange, _)| exchange).collect();
-        open.sort_unstable();
-        actions.extend(open.into_iter().map(Action::Close));
-        self.waiting.clear();
-        self.listens = Listens::default();
     }
 
     /// An id that no request under way has.
@@ -255,9 +165,9 @@ impl Modern {
                     .any(|it| it.number() == id.number())
             };
             let is_taken = self.open.values().any(|open| match open {
-                Open::Call(call) | Open::Relist(Relist { call, .. }) => is_it(call),
+                Open::Call(call) | Open::RefreshTools(RefreshTools { call, .. }) => is_it(call),
                 Open::Listen(key) => {
-                    let listen = self.listens.id(*key);
+                    let listen = self.subscriptions.id(*key);
                     listen.and_then(Id::number) == id.number()
                 }
             });
@@ -313,22 +223,25 @@ impl Modern {
         self.call(call, actions);
     }
 
-    /// Closing the stream is the cancellation (C-02). One of nothing known is ignored (C-05).
+    /// Closing the stream is the cancellation. One of nothing known is
+    /// ignored (MCP 2026-07-28, basic/patterns/cancellation).
     fn cancel(&mut self, id: &Id, actions: &mut Vec<Action>) {
         if self.forget_listen(id, actions) {
             return;
         }
         let is_it = |open: &Open| match open {
-            Open::Call(call) | Open::Relist(Relist { call, .. }) => call.frame.id() == Some(id),
+            Open::Call(call) | Open::RefreshTools(RefreshTools { call, .. }) => {
+                call.frame.id() == Some(id)
+            }
             Open::Listen(_) => false,
         };
         if self.forget_waiting(id) {
-            return actions.push(Action::Forget(id.clone()));
+            return actions.push(Action::Cancelled(id.clone()));
         }
         let found = self.open.iter().find(|(_, open)| is_it(open));
         if let Some(exchange) = found.map(|(exchange, _)| *exchange) {
             self.open.remove(&exchange);
-            actions.push(Action::Forget(id.clone()));
+            actions.push(Action::Cancelled(id.clone()));
             actions.push(Action::Close(exchange));
         }
     }
@@ -350,9 +263,9 @@ impl Modern {
                     }
                     Some(Open::Listen(key)) => {
                         let key = *key;
-                        self.heard(key, frame, actions);
+                        self.subscription_notified(key, frame, actions);
                     }
-                    Some(Open::Relist(_)) | None => {
+                    Some(Open::RefreshTools(_)) | None => {
                         tracing::debug!(?frame, "a notice nobody waits for");
                     }
                 }
@@ -381,7 +294,7 @@ impl Modern {
     fn result_came(&mut self, exchange: ExchangeId, frame: &Frame, actions: &mut Vec<Action>) {
         match self.open.remove(&exchange) {
             Some(Open::Call(call)) => {
-                let answer = match completed(frame) {
+                let answer = match with_result_type(frame) {
                     Some(result) if call.frame.method() == Some("tools/list") => {
                         let is_first = call.frame.param("cursor").is_none_or(|it| it == "null");
                         let page = self.tools.page(&result, is_first);
@@ -390,7 +303,7 @@ impl Modern {
                     Some(result) => Some(with_result(frame, result)),
                     None => {
                         let unknown = "The server's answer is of a kind that is not known.";
-                        told(&call.frame, &Trouble::new("bad_answer", unknown)) // E-15
+                        error_reply(&call.frame, &Trouble::new("bad_answer", unknown))
                     }
                 };
                 let own = call.frame.id().filter(|own| **own != call.id);
@@ -400,7 +313,9 @@ impl Modern {
                 };
                 actions.extend(answer.map(Action::Reply));
             }
-            Some(Open::Relist(relist)) => self.relisted(relist, frame, actions),
+            Some(Open::RefreshTools(refresh_tools)) => {
+                self.tools_refreshed(refresh_tools, frame, actions)
+            }
             Some(Open::Listen(key)) => self.listen_answered(key, frame, actions),
             None => {}
         }
@@ -410,9 +325,9 @@ impl Modern {
     fn error_came(&mut self, exchange: ExchangeId, frame: Frame, actions: &mut Vec<Action>) {
         match self.open.remove(&exchange) {
             Some(Open::Call(call)) => self.call_refused(call, frame, actions),
-            Some(Open::Relist(relist)) => {
+            Some(Open::RefreshTools(refresh_tools)) => {
                 tracing::warn!("the tools could not be listed again");
-                actions.push(Action::Reply(relist.error));
+                actions.push(Action::Reply(refresh_tools.error));
             }
             Some(Open::Listen(key)) => self.listen_refused(key, &frame, actions),
             None => tracing::debug!(?frame, "an error nobody waits for"),
@@ -440,7 +355,7 @@ impl Modern {
             {
                 call.is_reheaded = true;
                 self.tools.list_changed();
-                return self.relist(Relist::new(call, error), actions);
+                return self.refresh_tools(RefreshTools::new(call, error), actions);
             }
             _ => {}
         }
@@ -454,15 +369,102 @@ impl Modern {
         };
         match self.wait_to_ask_again(open, trouble, actions) {
             Some(Open::Call(call)) => {
-                actions.extend(told(&call.frame, trouble).map(Action::Reply));
+                actions.extend(error_reply(&call.frame, trouble).map(Action::Reply));
             }
-            Some(Open::Relist(relist)) => {
+            Some(Open::RefreshTools(refresh_tools)) => {
                 tracing::warn!(why = trouble.message, "the tools could not be listed again");
-                actions.push(Action::Reply(relist.error));
+                actions.push(Action::Reply(refresh_tools.error));
             }
             Some(Open::Listen(key)) => self.listen_lost(key, trouble, actions),
             None => {}
         }
+    }
+}
+
+impl Relay for Modern {
+    fn pair(&self) -> Pair {
+        Pair::Modern
+    }
+
+    fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        match frame.outline() {
+            Outline::Response { .. } => {
+                tracing::debug!(?frame, "an answer to a remote that asks nothing");
+            }
+            Outline::Notification { .. } => match frame.cancels() {
+                Some(id) => self.cancel(&id, actions),
+                None => {
+                    self.post(frame, None, false, actions);
+                }
+            },
+            Outline::Request { method, .. } => {
+                if let Some(version) = frame.param("_meta").and_then(headers::version) {
+                    self.version = Some(version);
+                }
+                if &**method == "subscriptions/listen" {
+                    return self.listen(frame, true, actions);
+                }
+                self.ask(frame, None, true, actions);
+            }
+        }
+    }
+
+    fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
+        match arrival {
+            Arrival::Opened(_) | Arrival::Endpoint(_) => {}
+            Arrival::Frame(frame) => self.frame_came(exchange, frame, actions),
+            Arrival::Accepted(_) => {
+                let empty = "The server accepted the request but sent no answer.";
+                self.over(exchange, &Trouble::new("bad_answer", empty), actions);
+            }
+            Arrival::Ended => {
+                let lost = "The server ended its response without an answer.";
+                self.over(exchange, &Trouble::new("cut", lost).retryable(), actions);
+            }
+            Arrival::Refused(refusal) | Arrival::LostWithSession(refusal) => {
+                match &refusal.frame {
+                    // What is in it is the answer, whatever the status.
+                    Some(frame) if frame.is_response() => {
+                        let own = self.known_as(exchange);
+                        let frame = own.map_or_else(|| frame.clone(), |own| frame.with_id(own));
+                        self.frame_came(exchange, frame, actions);
+                    }
+                    _ => self.over(exchange, &refusal_trouble(&refusal), actions),
+                }
+            }
+            Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => {
+                self.over(exchange, &trouble, actions);
+            }
+        }
+    }
+
+    fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+        self.ask_again(token, actions);
+        self.listen_timer_fired(token, actions);
+    }
+
+    /// Requests of the host that are with nobody at the moment.
+    fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Asks the remote whether it is there, where the era has a way to: this one has none, and no session to keep warm.
+    fn ping(&mut self, _actions: &mut Vec<Action>) {}
+
+    /// The host has closed stdin: it hears of no change any more, so its subscriptions end. Calls are still answered.
+    fn host_gone(&mut self, actions: &mut Vec<Action>) {
+        self.end_listens(actions);
+    }
+
+    /// The last thing: there is no session to leave.
+    fn leave(&mut self, _actions: &mut Vec<Action>) {}
+
+    fn abandon(&mut self, actions: &mut Vec<Action>) {
+        let mut open: Vec<ExchangeId> = self.open.drain().map(|(exchange, _)| exchange).collect();
+        open.sort_unstable();
+        actions.extend(open.into_iter().map(Action::Close));
+        self.waiting.clear();
+        self.subscriptions = Subscriptions::default();
     }
 }
 

@@ -1,38 +1,43 @@
 //! The four pairs behind one door: which one a host and a remote make, and the way there.
 //!
-//! The host's era is told by its first words, the remote's by asking (`probing`), by the host's own `initialize` where the
-//! question leaves that open (`opening`, `comparing`), or by what an earlier start has found. Host and remote speak the
-//! same era where they have one in common. A host that only asked `server/discover` may still begin the legacy way.
+//! The host's era is told by its first words, the remote's by asking (`probe`), by the host's own `initialize` where
+//! the question leaves that open (`first_handshake`, `legacy_attempt`), or by what an earlier start has found. Host and
+//! remote speak the same era where they have one in common. A host that only asked `server/discover` may still begin
+//! the legacy way.
 
-mod anew;
-mod comparing;
+mod first_handshake;
+mod first_request;
+mod legacy_attempt;
 #[cfg(test)]
-mod comparing_tests;
-mod first_words;
-mod opening;
-mod probing;
+mod legacy_attempt_tests;
+mod optimistic;
+mod phase;
+mod probe;
 #[cfg(test)]
-mod probing_tests;
+mod probe_tests;
 #[cfg(test)]
 mod replaced_tests;
+mod restart;
 #[cfg(test)]
 mod tests;
-mod trial;
-mod wakes;
+mod timers;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::cache::Cache;
-use super::detect::{self, Finding};
+use super::detect::{self, ProbeOutcome};
 use super::extensions;
-use super::{Action, Arrival, ExchangeId, Legacy, LegacyHost, Mint, Modern, ModernHost, Transport};
+use super::protocol::NEWEST_LEGACY;
+use super::{
+    Action, Arrival, ExchangeId, Legacy, LegacyToModern, Mint, Modern, ModernToLegacy, Pair, Relay,
+    Transport,
+};
 use crate::frame::{Frame, Id};
-use comparing::Comparing;
-use opening::Opening;
-use probing::Probe;
-use trial::Trial;
-use wakes::Wakes;
+use first_handshake::FirstHandshake;
+use phase::{Phase, Serving};
+use probe::Probe;
+use timers::Timers;
 
 /// Which era to speak with the remote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +53,7 @@ pub enum Protocol {
 
 /// What a remote turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ServerEra {
     /// It answers `server/discover`, and offers a legacy host nothing better.
     Modern,
     /// It does not.
@@ -57,7 +62,7 @@ pub enum Verdict {
     Both,
 }
 
-impl Verdict {
+impl ServerEra {
     /// As it is remembered.
     pub fn word(self) -> &'static str {
         match self {
@@ -67,17 +72,17 @@ impl Verdict {
         }
     }
 
-    /// The counterpart of [`Verdict::word`].
+    /// The counterpart of [`ServerEra::word`].
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Modern, Self::Legacy, Self::Both]
             .into_iter()
-            .find(|verdict| verdict.word() == word)
+            .find(|era| era.word() == word)
     }
 }
 
 /// A remote's word of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct RememberedDiscover {
     /// What the host declared that it was given to, as JSON text.
     pub capabilities: String,
     /// The `DiscoverResult`, as JSON text.
@@ -86,17 +91,17 @@ pub struct Known {
 
 /// How to begin.
 #[derive(Clone, Debug, Default)]
-pub struct Beginning {
+pub struct Options {
     /// `--protocol`.
     pub protocol: Protocol,
     /// `--transport`.
     pub transport: Transport,
     /// The verdict of an earlier start, if it is young enough to be believed.
-    pub remembered: Option<Verdict>,
-    /// That verdict is [`Verdict::Modern`], and no legacy host's `initialize` has been tried: only modern hosts came.
+    pub remembered: Option<ServerEra>,
+    /// That verdict is [`ServerEra::Modern`], and no legacy host's `initialize` has been tried: only modern hosts came.
     pub is_legacy_untried: bool,
     /// What a modern remote said of itself then, as far as that may still be repeated.
-    pub known: Vec<Known>,
+    pub known: Vec<RememberedDiscover>,
     /// What to call a server that does not give its name.
     pub server: String,
     /// For unguessable handles.
@@ -110,63 +115,36 @@ pub struct Beginning {
 /// Turns what the host says into what the remote understands, and back. No I/O, no clock.
 #[derive(Debug)]
 pub struct Translator {
-    beginning: Beginning,
-    state: State,
+    options: Options,
+    phase: Phase,
     /// To be remembered.
-    verdict: Option<Verdict>,
+    server_era: Option<ServerEra>,
     is_legacy_untried: bool,
     /// What is known of the remote in this run, whether or not it is to be remembered.
-    found: Option<Found>,
+    known_era: Option<KnownEra>,
     /// Relays made so far; each mints exchange ids from a range of its own.
-    made: u64,
+    relays_made: u64,
     /// Which of them serves the host.
-    serving: u64,
-    wakes: Wakes,
+    serving_relay: u64,
+    timers: Timers,
     /// A modern host's looks around that are not answered, and whether looking is all it has done.
-    looks: Vec<Id>,
-    is_pinned: bool,
-    /// The first words to a remote in the legacy era, until they have led to something.
-    opening: Option<Opening>,
-    /// What the host is told if the remote is no modern one either: its legacy handshake has failed.
-    refused: Option<Vec<Action>>,
+    pending_discovers: Vec<Id>,
+    host_is_modern: bool,
     /// `notifications/initialized` was sent in the host's place, to see what the remote offers.
-    is_initialized: bool,
+    initialized_sent: bool,
     /// The question was not answered for want of a credential.
     was_challenged: bool,
     /// The question that is out.
     probe: Option<Box<Probe>>,
-    /// A remote that is only remembered to be modern has not shown it yet.
-    trial: Option<Trial>,
     /// What the remote has said of itself since that was last asked for.
-    discovered: Option<Known>,
+    discovered: Option<RememberedDiscover>,
     cache: Cache,
-}
-
-#[derive(Debug)]
-enum State {
-    /// The host has said nothing yet.
-    Fresh,
-    /// The remote is being asked.
-    Asking(Asking),
-    Legacy(Box<Legacy>),
-    Modern(Box<Modern>),
-    LegacyHost(Box<LegacyHost>),
-    ModernHost(Box<ModernHost>),
-}
-
-/// What a host says before the remote has answered.
-#[derive(Debug)]
-struct Asking {
-    is_host_modern: bool,
-    held: VecDeque<Frame>,
-    /// The remote is modern; whether it also is legacy is being found out.
-    comparing: Option<Box<Comparing>>,
 }
 
 /// What the remote was found to be.
 #[derive(Clone, Copy, Debug)]
-struct Found {
-    verdict: Verdict,
+struct KnownEra {
+    era: ServerEra,
     /// By an answer that leaves no doubt.
     is_sure: bool,
 }
@@ -177,113 +155,100 @@ const RANGE: u32 = 40;
 /// JSON numbers read as doubles are exact. Of a relay that is this many relays ago nothing is left.
 const MAX_MADE: u64 = (1 << 12) - 1;
 
-macro_rules! each {
-    ($state:expr, $one:ident => $call:expr) => {
-        match $state {
-            State::Fresh | State::Asking(_) => {}
-            State::Legacy($one) => $call,
-            State::Modern($one) => $call,
-            State::LegacyHost($one) => $call,
-            State::ModernHost($one) => $call,
-        }
-    };
-}
-
 impl Translator {
     /// Nothing said, nothing known.
-    pub fn new(beginning: Beginning) -> Self {
+    pub fn new(options: Options) -> Self {
         Self {
-            cache: Cache::new(beginning.cache_ttl),
-            beginning,
-            state: State::Fresh,
-            verdict: None,
+            cache: Cache::new(options.cache_ttl),
+            options,
+            phase: Phase::Fresh,
+            server_era: None,
             is_legacy_untried: false,
-            found: None,
-            made: 0,
-            serving: 0,
-            wakes: Wakes::default(),
-            looks: Vec::new(),
-            is_pinned: false,
-            opening: None,
-            refused: None,
-            is_initialized: false,
+            known_era: None,
+            relays_made: 0,
+            serving_relay: 0,
+            timers: Timers::default(),
+            pending_discovers: Vec::new(),
+            host_is_modern: false,
+            initialized_sent: false,
             was_challenged: false,
             probe: None,
-            trial: None,
             discovered: None,
         }
     }
 
     /// What the remote was found to be in this run.
-    pub fn verdict(&self) -> Option<Verdict> {
-        self.verdict
+    pub fn server_era(&self) -> Option<ServerEra> {
+        self.server_era
     }
 
-    /// Whether that is [`Verdict::Modern`] without a legacy host's `initialize` having been tried.
+    /// Whether that is [`ServerEra::Modern`] without a legacy host's `initialize` having been tried.
     pub fn is_legacy_untried(&self) -> bool {
         self.is_legacy_untried
     }
 
     /// What the remote has said of itself, once, if it is worth remembering.
-    pub fn take_discovered(&mut self) -> Option<Known> {
+    pub fn take_discovered(&mut self) -> Option<RememberedDiscover> {
         self.discovered.take()
     }
 
-    /// To be said before anything else that happens. `now` counts from any beginning and never backwards; `identity` changes
-    /// whenever requests are made in another name, so that nobody is told what was kept for somebody else (K-04).
-    pub fn meanwhile(&mut self, now: Duration, identity: u64) {
-        self.cache.meanwhile(now, identity);
+    /// To be said before anything else that happens. `now` counts from any beginning and never backwards; `identity`
+    /// changes whenever requests are made in another name, so that nobody is told what was kept for somebody else
+    /// (MCP 2026-07-28, server/utilities/caching).
+    pub fn update_context(&mut self, now: Duration, identity: u64) {
+        self.cache.update_context(now, identity);
     }
 
     /// Takes a frame from the host.
     pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         // What was held comes after what answered the question.
-        self.strike_looks(Some(actions));
+        self.settle_discovers(Some(actions));
         let before = actions.len();
-        self.host_said(frame, actions);
-        self.strike_looks(actions.get(before..));
+        self.route(frame, actions);
+        self.settle_discovers(actions.get(before..));
     }
 
-    fn host_said(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        let frame = extensions::declared(frame, &self.beginning.extensions);
+    fn route(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        let frame = extensions::declared(frame, &self.options.extensions);
         match frame.method() {
-            Some("server/discover") if self.is_pinned => {}
+            Some("server/discover") if self.host_is_modern => {}
             Some("server/discover") => {
-                let is_new = |id: &&Id| !self.looks.contains(id); // and was not held
+                let is_new = |id: &&Id| !self.pending_discovers.contains(id); // and was not held
                 let look = frame.id().filter(is_new).cloned();
-                self.looks.extend(look);
+                self.pending_discovers.extend(look);
             }
-            Some(_) if detect::is_modern(&frame) => self.is_pinned = true,
+            Some(_) if detect::is_modern(&frame) => self.host_is_modern = true,
             _ => {}
         }
         match frame.method() {
             // The remote has heard it already.
             Some("notifications/initialized")
-                if matches!(self.state, State::Legacy(_))
-                    && std::mem::take(&mut self.is_initialized) =>
+                if self.pair() == Some(Pair::Legacy)
+                    && std::mem::take(&mut self.initialized_sent) =>
             {
                 return;
             }
-            Some("initialize") => self.is_initialized = false,
+            Some("initialize") => self.initialized_sent = false,
             _ => {}
         }
-        match &mut self.state {
-            State::Fresh => return self.first_words(frame, actions),
-            State::Asking(_) => return self.hold(frame, actions),
-            State::Modern(_) | State::ModernHost(_) if begins_legacy(&frame) => {
-                return self.begin_again(frame, actions);
+        match &self.phase {
+            Phase::Fresh => self.first_request(frame, actions),
+            Phase::Probing(_) => self.hold(frame, actions),
+            Phase::Optimistic(_) | Phase::Serving(_) => {
+                if begins_legacy(&frame) && self.pair().is_some_and(Pair::is_host_modern) {
+                    return self.restart(frame, actions);
+                }
+                self.serve(frame, actions);
             }
-            _ => {}
         }
-        self.serve(frame, actions);
     }
 
     /// Answers from what is kept, or passes it on.
     fn serve(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        if let Some(answer) = self.cache.host_says(&frame) {
+        if let Some(answer) = self.cache.from_host(&frame) {
             return actions.push(Action::Reply(answer));
         }
-        self.pass(frame, actions);
+        self.to_relay(frame, actions);
     }
 
     /// Takes what an exchange brought.
@@ -294,146 +259,171 @@ impl Translator {
         actions: &mut Vec<Action>,
     ) {
         let before = actions.len();
-        self.exchange_brought(exchange, arrival, actions);
-        self.strike_looks(actions.get(before..));
+        self.route_arrival(exchange, arrival, actions);
+        self.settle_discovers(actions.get(before..));
     }
 
-    fn exchange_brought(
-        &mut self,
-        exchange: ExchangeId,
-        arrival: Arrival,
-        actions: &mut Vec<Action>,
-    ) {
+    fn route_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         if self
             .probe
             .as_ref()
             .is_some_and(|probe| probe.asked(exchange))
         {
-            return self.probed(exchange, arrival, actions);
+            return self.probe_brought(exchange, arrival, actions);
         }
-        if exchange.0 >> RANGE != self.serving {
+        if exchange.0 >> RANGE != self.serving_relay {
             tracing::debug!(exchange = exchange.0, ?arrival, "for a relay that is gone");
             return;
         }
-        if self.is_comparing() {
-            return self.compare(exchange, arrival, actions);
+        if self.is_attempting_legacy() {
+            return self.attempt_brought(exchange, arrival, actions);
         }
-        if self.trial.is_some() {
-            self.cache.remote_says(exchange, &arrival);
-            return self.on_trial(exchange, arrival, actions);
+        match &self.phase {
+            Phase::Serving(Serving {
+                first_handshake: Some(_),
+                ..
+            }) => return self.handshake_brought(exchange, arrival, actions),
+            Phase::Optimistic(_) => {
+                self.cache.from_remote(exchange, &arrival);
+                return self.optimistic_brought(exchange, arrival, actions);
+            }
+            _ => {}
         }
-        if self.opening.is_some() {
-            return self.opening_brought(exchange, arrival, actions);
-        }
-        self.cache.remote_says(exchange, &arrival);
+        self.cache.from_remote(exchange, &arrival);
         let mut done = Vec::new();
-        each!(&mut self.state, relay => relay.from_remote(exchange, arrival, &mut done));
-        self.tell(done, actions);
+        if let Some(relay) = self.phase.relay() {
+            relay.from_remote(exchange, arrival, &mut done);
+        }
+        self.from_relay(done, actions);
     }
 
-    /// A time asked for with [`Action::Wake`] is over.
-    pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
-        let Some((relay, token)) = self.wakes.take(token) else {
+    /// A time asked for with [`Action::SetTimer`] is over.
+    pub fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+        let Some((relay, token)) = self.timers.take(token) else {
             return;
         };
         let mut done = Vec::new();
-        if let Some(probe) = self.probe.as_mut().filter(|probe| probe.made == relay) {
-            probe.woke(token, &mut done);
-            self.wakes.note(relay, &mut done);
+        if let Some(probe) = self
+            .probe
+            .as_mut()
+            .filter(|probe| probe.relay_number == relay)
+        {
+            probe.timer_fired(token, &mut done);
+            self.timers.note(relay, &mut done);
             return actions.extend(done);
         }
-        if relay != self.serving {
+        if relay != self.serving_relay {
             return; // asked for by one that is gone
         }
-        match &mut self.state {
-            State::Asking(_) => return self.comparing_is_over(actions),
-            State::Fresh => {}
-            State::Legacy(relay) => relay.woke(token, &mut done),
-            State::Modern(relay) => relay.woke(token, &mut done),
-            State::LegacyHost(relay) => relay.woke(token, &mut done),
-            State::ModernHost(relay) => relay.woke(token, &mut done),
+        if matches!(self.phase, Phase::Probing(_)) {
+            return self.attempt_timed_out(actions);
         }
-        self.strike_looks(Some(&done));
-        self.tell(done, actions);
+        if let Some(relay) = self.phase.relay() {
+            relay.timer_fired(token, &mut done);
+        }
+        self.settle_discovers(Some(&done));
+        self.from_relay(done, actions);
     }
 
     /// Asks the remote whether it is there, where the era has a way to.
     pub fn ping(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
-        each!(&mut self.state, relay => relay.ping(&mut done));
-        self.tell(done, actions);
+        if let Some(relay) = self.phase.relay() {
+            relay.ping(&mut done);
+        }
+        self.from_relay(done, actions);
     }
 
     /// The host has closed stdin: it can answer nothing any more.
     pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
-        each!(&mut self.state, relay => relay.host_gone(&mut done));
-        self.tell(done, actions);
+        if let Some(relay) = self.phase.relay() {
+            relay.host_gone(&mut done);
+        }
+        self.from_relay(done, actions);
     }
 
     /// The last thing.
     pub fn leave(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
-        if let State::Asking(Asking {
-            comparing: Some(comparing),
-            ..
-        }) = &mut self.state
-        {
-            comparing.leave(&mut done);
+        if let Some(attempt) = self.phase.legacy_attempt() {
+            attempt.leave(&mut done);
         }
-        each!(&mut self.state, relay => relay.leave(&mut done));
-        self.tell(done, actions);
+        if let Some(relay) = self.phase.relay() {
+            relay.leave(&mut done);
+        }
+        self.from_relay(done, actions);
     }
 
     /// Frames of the host that wait for the remote.
     pub fn waiting(&self) -> usize {
-        match &self.state {
-            State::Asking(asking) => asking.held.len(),
-            State::Legacy(relay) => relay.waiting(),
-            State::Modern(relay) => relay.waiting(),
-            State::LegacyHost(relay) => relay.waiting(),
-            State::ModernHost(relay) => relay.waiting(),
-            State::Fresh => 0,
+        self.phase.waiting()
+    }
+
+    fn pair(&self) -> Option<Pair> {
+        self.phase.pair()
+    }
+
+    /// Sends a frame of the host to the relay that serves it.
+    fn to_relay(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        if let Phase::Optimistic(optimistic) = &mut self.phase {
+            optimistic.note_frame(&frame, actions);
         }
+        let mut done = Vec::new();
+        if let Some(relay) = self.phase.relay() {
+            relay.from_host(frame, &mut done);
+        }
+        self.from_relay(done, actions);
+    }
+
+    /// Passes on what the relay has done, past the cache.
+    fn from_relay(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
+        self.timers.note(self.serving_relay, &mut done);
+        if let Phase::Optimistic(optimistic) = &mut self.phase {
+            optimistic.note_actions(&done);
+        }
+        self.cache.note_actions(&done);
+        actions.extend(done);
     }
 
     fn begin(
         &mut self,
-        found: Finding,
+        found: ProbeOutcome,
         is_host_modern: bool,
         mut held: VecDeque<Frame>,
+        first_handshake: Option<FirstHandshake>,
         actions: &mut Vec<Action>,
     ) {
         let mint = self.mint();
-        self.serving = self.made;
-        let transport = self.beginning.transport;
+        self.serving_relay = self.relays_made;
+        let transport = self.options.transport;
         let mut done = Vec::new();
         self.cache.clear();
-        self.state = match (found, is_host_modern) {
-            (Finding::Modern(_), true) => State::Modern(Box::new(Modern::new(mint))),
-            (Finding::Modern(discover), false) => {
+        let relay: Box<dyn Relay> = match (found, is_host_modern) {
+            (ProbeOutcome::Modern(_), true) => Box::new(Modern::new(mint)),
+            (ProbeOutcome::Modern(discover), false) => {
                 let initialize = match held.front() {
                     Some(frame) if frame.method() == Some("initialize") => held.pop_front(),
                     _ => None,
                 };
                 // A host that skips the handshake is introduced; the answer to that is nobody's and goes nowhere.
                 let initialize = initialize.unwrap_or_else(introduction);
-                State::LegacyHost(Box::new(LegacyHost::new(
+                Box::new(LegacyToModern::new(
                     mint,
                     &discover,
-                    &self.beginning.server,
+                    &self.options.server,
                     initialize,
                     &mut done,
-                )))
+                ))
             }
-            (_, true) => State::ModernHost(Box::new(ModernHost::new(
-                mint,
-                transport,
-                self.beginning.seed,
-            ))),
-            (_, false) => State::Legacy(Box::new(Legacy::minting(transport, mint))),
+            (_, true) => Box::new(ModernToLegacy::new(mint, transport, self.options.seed)),
+            (_, false) => Box::new(Legacy::minting(transport, mint)),
         };
-        self.wakes.note(self.serving, &mut done);
+        self.phase = Phase::Serving(Serving {
+            relay,
+            first_handshake,
+        });
+        self.timers.note(self.serving_relay, &mut done);
         actions.extend(done);
         for frame in held {
             self.from_host(frame, actions);
@@ -442,8 +432,8 @@ impl Translator {
 
     /// A mint whose numbers meet nobody else's.
     fn mint(&mut self) -> Mint {
-        self.made = self.made % MAX_MADE + 1;
-        Mint::beyond(self.made << RANGE)
+        self.relays_made = self.relays_made % MAX_MADE + 1;
+        Mint::beyond(self.relays_made << RANGE)
     }
 }
 
@@ -454,7 +444,7 @@ fn begins_legacy(frame: &Frame) -> bool {
 fn introduction() -> Frame {
     let params = format!(
         r#"{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":"mcpipe","version":"{}"}}}}"#,
-        detect::LEGACY[0],
+        NEWEST_LEGACY,
         env!("CARGO_PKG_VERSION")
     );
     // Not a number: it is answered on this side, and a host may have a request with that number under way.

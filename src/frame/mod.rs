@@ -9,6 +9,7 @@
 mod batch;
 mod id;
 mod members;
+mod object;
 mod trouble;
 
 use std::borrow::Cow;
@@ -23,6 +24,7 @@ use crate::secret::live;
 pub use batch::{MAX_BATCH, takes_batches};
 pub use id::Id;
 pub use members::member_of;
+pub(crate) use object::{Object, string};
 pub use trouble::Trouble;
 pub(crate) use trouble::capitalised;
 

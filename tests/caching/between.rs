@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mcpipe::era::{Action, Arrival, Beginning, ExchangeId, Post, Protocol, Translator, Transport};
+use mcpipe::era::{Action, Arrival, ExchangeId, Options, Post, Protocol, Translator, Transport};
 use mcpipe::frame::{Frame, Id};
 use mcpipe::remote::{Head, Refusal};
 use mcpipe::secret::Secret;
@@ -44,12 +44,12 @@ pub(super) struct Between {
 impl Between {
     pub(super) fn new(pair: Pair, cache_ttl: Option<Duration>) -> Self {
         let mut between = Self {
-            translator: Translator::new(Beginning {
+            translator: Translator::new(Options {
                 protocol: Protocol::Auto,
                 transport: Transport::HttpOnly,
                 seed: [7; 32],
                 cache_ttl,
-                ..Beginning::default()
+                ..Options::default()
             }),
             pair,
             result: Some(PUBLIC.to_owned()),
@@ -141,7 +141,7 @@ impl Between {
 
     pub(super) fn later(&mut self, millis: u64) {
         self.now += Duration::from_millis(millis);
-        self.translator.meanwhile(self.now, 0);
+        self.translator.update_context(self.now, 0);
     }
 
     fn settle(&mut self, actions: Vec<Action>) {

@@ -1,4 +1,5 @@
-//! Sessions that are lost: noticed for certain, opened again unseen, brought to where they were, and said if they cannot be.
+//! Sessions that are lost: noticed for certain, opened again unseen, brought to where they were, and said if they
+//! cannot be.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

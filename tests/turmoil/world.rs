@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use mcpipe::era::{Action, Arrival, Beginning, ExchangeId, Post, Translator};
+use mcpipe::era::{Action, Arrival, ExchangeId, Options, Post, Translator};
 use mcpipe::frame::{Frame, Id, Outline, Trouble, member_of};
 
 use super::remote;
@@ -52,7 +52,8 @@ pub(super) struct World {
     owed: BTreeMap<String, Owed>,
     /// Ids the host has cancelled.
     cancelled: BTreeSet<String>,
-    /// Ids of `initialize`. One answered from memory may have to be said again, and the bridge keeps the answer to that.
+    /// Ids of `initialize`. One answered from memory may have to be said again, and the bridge keeps the answer to
+    /// that.
     handshakes: BTreeSet<String>,
     /// In the order in which they were asked.
     asked: Vec<String>,
@@ -62,7 +63,7 @@ pub(super) struct World {
     rounds: Vec<(u64, String)>,
     posts: BTreeMap<ExchangeId, Post>,
     streams: BTreeSet<ExchangeId>,
-    wakes: Vec<u64>,
+    timers: Vec<u64>,
     /// What has become of each call, by its number, posting by posting.
     fates: BTreeMap<u64, Vec<(ExchangeId, Fate)>>,
     now: Duration,
@@ -72,9 +73,9 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(host: Era, beginning: Beginning) -> Self {
+    pub(super) fn new(host: Era, options: Options) -> Self {
         Self {
-            translator: Translator::new(beginning),
+            translator: Translator::new(options),
             host,
             has_begun: false,
             count: 0,
@@ -86,7 +87,7 @@ impl World {
             rounds: Vec::new(),
             posts: BTreeMap::new(),
             streams: BTreeSet::new(),
-            wakes: Vec::new(),
+            timers: Vec::new(),
             fates: BTreeMap::new(),
             now: Duration::ZERO,
             name: 0,
@@ -137,7 +138,7 @@ impl World {
             (None, "tools/call") => Some(self.count),
             _ => None,
         };
-        // Now and then an id that has been used before, which the modern era lets hosts do (T-06).
+        // Now and then an id that has been used before, which the modern era lets hosts do (MCP 2026-07-28, basic).
         self.count += 1;
         let number = match which % 7 {
             0 if is_modern => self.count % 5,
@@ -257,7 +258,7 @@ impl World {
     fn say(&mut self, line: &str) {
         self.log.push(format!("host: {line}"));
         let mut actions = Vec::new();
-        self.translator.meanwhile(self.now, self.name);
+        self.translator.update_context(self.now, self.name);
         let frame = Frame::parse(line).unwrap();
         self.translator.from_host(frame, &mut actions);
         self.act(actions);
@@ -309,20 +310,20 @@ impl World {
             self.streams.insert(exchange);
         }
         let mut actions = Vec::new();
-        self.translator.meanwhile(self.now, self.name);
+        self.translator.update_context(self.now, self.name);
         self.translator.from_remote(exchange, arrival, &mut actions);
         self.act(actions);
     }
 
     pub(super) fn wake(&mut self, which: u8) {
-        if self.wakes.is_empty() {
+        if self.timers.is_empty() {
             return;
         }
-        let at = usize::from(which) % self.wakes.len();
-        let token = self.wakes.remove(at);
+        let at = usize::from(which) % self.timers.len();
+        let token = self.timers.remove(at);
         self.log.push(format!("wake {token}"));
         let mut actions = Vec::new();
-        self.translator.woke(token, &mut actions);
+        self.translator.timer_fired(token, &mut actions);
         self.act(actions);
     }
 
@@ -345,7 +346,7 @@ impl World {
             self.log.push(format!("  {action:?}"));
             match action {
                 Action::Reply(frame) => self.told(&frame),
-                Action::Forget(id) => {
+                Action::Cancelled(id) => {
                     let id = id.text();
                     let Some(owed) = self.owed.remove(id) else {
                         continue;
@@ -355,7 +356,7 @@ impl World {
                         self.fail(&format!("{id} is forgotten, and nobody has cancelled it"));
                     }
                     if owed.method == "initialize" {
-                        self.fail("a handshake was cancelled (C-06)");
+                        self.fail("a handshake was cancelled");
                     }
                 }
                 Action::Post(post) => self.posted(post),
@@ -372,7 +373,7 @@ impl World {
                     }
                     self.streams.remove(&exchange);
                 }
-                Action::Wake { token, .. } => self.wakes.push(token),
+                Action::SetTimer { token, .. } => self.timers.push(token),
                 Action::EndSession(_) => {}
             }
         }
@@ -382,7 +383,7 @@ impl World {
         match frame.outline() {
             Outline::Request { id, .. } => {
                 if self.host == Era::Modern {
-                    self.fail("a modern host is asked (T-08)");
+                    self.fail("a modern host is asked");
                 }
                 self.questions.push(id.clone());
             }
@@ -499,7 +500,7 @@ impl World {
                 self.bring(stream, Arrival::Failed(Trouble::new("refused", "x")));
             } else if !self.questions.is_empty() && !self.is_gone {
                 self.answer(0, 0);
-            } else if !self.wakes.is_empty() {
+            } else if !self.timers.is_empty() {
                 self.wake(0);
             } else {
                 return;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use super::question::{Kind, Life, Question};
-use super::shelf::{MAX_BYTES, MAX_ENTRIES, Shelf};
+use super::entries::{Entries, MAX_BYTES, MAX_ENTRIES};
+use super::key::{CacheableRequest, Freshness, Kind};
 use super::*;
 
 fn request(method: &str, params: &str) -> Frame {
@@ -10,16 +10,16 @@ fn request(method: &str, params: &str) -> Frame {
 
 fn key(method: &str, params: &str) -> Option<String> {
     let frame = request(method, params);
-    Some(Question::of(&frame)?.key(&frame))
+    Some(CacheableRequest::of(&frame)?.key(&frame))
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-const LIFE: Life = Life {
+const LIFE: Freshness = Freshness {
     ttl: SECOND,
     is_private: true,
 };
 
-// K-02
+// MCP 2026-07-28, server/utilities/caching
 #[test]
 fn what_may_change_a_result_makes_another_question() {
     let same = [
@@ -42,12 +42,12 @@ fn what_may_change_a_result_makes_another_question() {
     assert_ne!(key("prompts/list", "{}"), key("tools/list", "{}"));
     assert_eq!(
         key("tools/list", "{}"),
-        Question::of(&Frame::request(&Id::ours(2), "tools/list", None))
-            .map(|question| question.key(&Frame::request(&Id::ours(2), "tools/list", None)))
+        CacheableRequest::of(&Frame::request(&Id::ours(2), "tools/list", None))
+            .map(|request| request.key(&Frame::request(&Id::ours(2), "tools/list", None)))
     );
 }
 
-// K-01, M-10
+// MCP 2026-07-28, server/utilities/caching
 #[test]
 fn only_six_methods_and_no_round_of_questions_may_be_kept() {
     for (method, params) in [
@@ -62,15 +62,16 @@ fn only_six_methods_and_no_round_of_questions_may_be_kept() {
         assert_eq!(key(method, params), None, "{method} {params}");
     }
     let note = Frame::notification("tools/list", None);
-    assert_eq!(Question::of(&note), None);
+    assert_eq!(CacheableRequest::of(&note), None);
 }
 
-// K-01, K-03, E-15
+// MCP 2026-07-28, server/utilities/caching and basic
 #[test]
 fn a_life_is_what_the_remote_says_it_is() {
     let default = Some(Duration::from_secs(9));
     let of = |result: &str, kind| {
-        Life::of(result, kind, default).map(|life| (life.ttl.as_millis(), life.is_private))
+        Freshness::of(result, kind, default)
+            .map(|freshness| (freshness.ttl.as_millis(), freshness.is_private))
     };
     for (result, wanted) in [
         (r#"{"ttlMs":5,"cacheScope":"public"}"#, Some((5, false))),
@@ -96,15 +97,15 @@ fn a_life_is_what_the_remote_says_it_is() {
     assert_eq!(of(r#"{"ttlMs":5}"#, Kind::Read), Some((5, true)));
 }
 
-fn put(shelf: &mut Shelf, key: &str, result: &str) {
-    let question = Question::of(&request("tools/list", "{}")).unwrap();
+fn put(shelf: &mut Entries, key: &str, result: &str) {
+    let first = CacheableRequest::of(&request("tools/list", "{}")).unwrap();
     let answer = Frame::result(&Id::ours(1), result);
-    shelf.put(key.to_owned(), question, answer, LIFE, Duration::ZERO);
+    shelf.put(key.to_owned(), first, answer, LIFE, Duration::ZERO);
 }
 
 #[test]
 fn few_are_kept_and_the_oldest_goes_first() {
-    let mut shelf = Shelf::default();
+    let mut shelf = Entries::default();
     for number in 0..=MAX_ENTRIES {
         put(&mut shelf, &number.to_string(), "{}");
     }
@@ -118,7 +119,7 @@ fn few_are_kept_and_the_oldest_goes_first() {
 #[test]
 fn they_are_kept_within_bytes_too() {
     let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(MAX_BYTES / 3));
-    let mut shelf = Shelf::default();
+    let mut shelf = Entries::default();
     for key in ["a", "b", "c"] {
         put(&mut shelf, key, &large);
     }
@@ -130,10 +131,10 @@ fn they_are_kept_within_bytes_too() {
     assert_eq!(kept, [true, true, false]);
 }
 
-// K-03, K-07
+// MCP 2026-07-28, server/utilities/caching
 #[test]
 fn an_answer_ages_and_is_otherwise_what_it_was() {
-    let mut shelf = Shelf::default();
+    let mut shelf = Entries::default();
     let told = r#"{ "b":1e400, "ttlMs" : 1000 ,"tools":[],"a":"\u0061"}"#;
     put(&mut shelf, "k", told);
     let mut at = |millis| {
@@ -149,7 +150,7 @@ fn an_answer_ages_and_is_otherwise_what_it_was() {
 
 #[test]
 fn a_life_told_shorter_than_it_is_stays_as_it_was_told() {
-    let mut shelf = Shelf::default();
+    let mut shelf = Entries::default();
     put(&mut shelf, "k", r#"{"ttlMs":0}"#);
     let answer = shelf.serve("k", Duration::from_millis(1)).unwrap();
     assert_eq!(answer.member("result"), Some(r#"{"ttlMs":0}"#));

@@ -15,17 +15,17 @@ fn refused(status: u16, body: &str) -> Arrival {
     })
 }
 
-fn word(finding: &Finding) -> &'static str {
+fn word(finding: &ProbeOutcome) -> &'static str {
     match finding {
-        Finding::Nothing => "nothing",
-        Finding::Modern(_) => "modern",
-        Finding::Legacy => "legacy",
-        Finding::Unclear(_) => "unclear",
-        Finding::Again => "again",
-        Finding::Refuses(_) => "refuses",
-        Finding::Unsupported(_) => "unsupported",
-        Finding::Unasked(_) => "unasked",
-        Finding::Challenged => "challenged",
+        ProbeOutcome::Nothing => "nothing",
+        ProbeOutcome::Modern(_) => "modern",
+        ProbeOutcome::Legacy => "legacy",
+        ProbeOutcome::Unclear(_) => "unclear",
+        ProbeOutcome::Again => "again",
+        ProbeOutcome::Refuses(_) => "refuses",
+        ProbeOutcome::Unsupported(_) => "unsupported",
+        ProbeOutcome::Unasked(_) => "unasked",
+        ProbeOutcome::Challenged => "challenged",
     }
 }
 
@@ -158,7 +158,7 @@ fn only_a_list_of_revisions_without_a_legacy_one_says_that_initialize_is_not_wan
 
 #[test]
 fn what_any_other_answer_says_of_a_remote_that_is_remembered_to_be_modern() {
-    use Evidence::{Doubt, Modern, Nothing};
+    use Evidence::{Ambiguous, Modern, Nothing};
     let error = |code: i64, data: &str| {
         format!(
             r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"no","data":{data}}}}}"#
@@ -167,7 +167,10 @@ fn what_any_other_answer_says_of_a_remote_that_is_remembered_to_be_modern() {
     for (arrival, expected) in [
         (answer(r#""result":{"resultType":"complete"}"#), Modern),
         (answer(r#""result":{"tools":[]}"#), Nothing),
-        (answer(r#""error":{"code":-32601,"message":"no"}"#), Doubt),
+        (
+            answer(r#""error":{"code":-32601,"message":"no"}"#),
+            Ambiguous,
+        ),
         (answer(r#""error":{"code":-32603,"message":"no"}"#), Nothing),
         (answer(r#""error":{"code":-32021,"message":"no"}"#), Modern),
         (refused(400, &error(-32020, "1")), Modern),
@@ -177,12 +180,12 @@ fn what_any_other_answer_says_of_a_remote_that_is_remembered_to_be_modern() {
         ),
         (
             refused(400, &error(-32022, r#"{"supported":["2025-11-25"]}"#)),
-            Doubt,
+            Ambiguous,
         ),
         (refused(404, &error(-32601, "1")), Modern),
-        (refused(404, &error(-32001, "1")), Doubt),
-        (refused(400, &error(-32000, "1")), Doubt),
-        (refused(400, ""), Doubt),
+        (refused(404, &error(-32001, "1")), Ambiguous),
+        (refused(400, &error(-32000, "1")), Ambiguous),
+        (refused(400, ""), Ambiguous),
         (refused(403, ""), Nothing),
         (refused(500, &error(-32603, "1")), Nothing),
         (Arrival::Failed(Trouble::new("cut", "x")), Nothing),

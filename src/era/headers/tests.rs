@@ -18,7 +18,7 @@ fn request(method: &str, params: &str) -> Frame {
 
 #[test]
 fn values_are_plain_or_marked_base64() {
-    // R-06 and the examples of 2.6, then its edges.
+    // The examples of MCP 2026-07-28, basic/transports/streamable-http, "Value Encoding", then its edges.
     for (text, expected) in [
         ("us-west1", "us-west1"),
         ("Hello, 世界", "=?base64?SGVsbG8sIOS4lueVjA==?="),
@@ -40,7 +40,7 @@ fn values_are_plain_or_marked_base64() {
 
 #[test]
 fn headers_say_what_the_body_says() {
-    // R-02, R-03, R-04
+    // MCP 2026-07-28, basic/transports/streamable-http
     let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
     for (method, member, name) in [
         ("tools/call", r#""name":"t","uri":"no""#, Some("t")),
@@ -71,7 +71,7 @@ fn headers_say_what_the_body_says() {
 
 #[test]
 fn declared_arguments_are_repeated_as_they_are_meant() {
-    // R-05, 2.6 "Extraction" and "Conversion"
+    // MCP 2026-07-28, basic/transports/streamable-http, "Custom Headers from Tool Parameters"
     let schema = r#"{"properties":{
         "a":{"type":"string","x-mcp-header":"A"},
         "n":{"type":"integer","x-mcp-header":"N"},
@@ -119,14 +119,14 @@ fn declared_arguments_are_repeated_as_they_are_meant() {
             .collect();
         assert_eq!(told, expected, "{arguments}");
     }
-    // R-08: nothing is known of another tool.
+    // Nothing is known of another tool.
     let other = request("tools/call", r#"{"name":"u","arguments":{"a":"x"}}"#);
     assert_eq!(of(&other, &tools).get("mcp-param-a"), None);
 }
 
 #[test]
 fn an_annotation_out_of_place_is_found_and_data_is_not_taken_for_one() {
-    // R-07, 2.6 "scan"
+    // MCP 2026-07-28, basic/transports/streamable-http, "Schema Extension"
     let good = r#"{"type":"string","x-mcp-header":"A"}"#;
     let misplaced = |keyword: &str| Err(Reason::Misplaced(keyword.to_owned()));
     let mut cases = vec![
@@ -218,7 +218,7 @@ fn an_annotation_out_of_place_is_found_and_data_is_not_taken_for_one() {
 
 #[test]
 fn a_page_loses_its_broken_tools_and_nothing_else() {
-    // R-07, trap 27, K-08, K-10
+    // MCP 2026-07-28, basic/transports/streamable-http, server/utilities/pagination and server/tools
     let good = r#"{ "name":"good", "inputSchema":{"maximum":1e400} }"#;
     let bad = r#"{"name":"bad","inputSchema":{"x-mcp-header":"A"}}"#;
     let page = |tools: &str| {
@@ -252,10 +252,7 @@ fn the_table_grows_over_pages_and_begins_anew_when_the_list_has_changed() {
     tools.page(&list("b"), false);
     assert!(!tools.declared("a").is_empty() && !tools.declared("b").is_empty());
     tools.list_changed();
-    assert!(
-        !tools.declared("a").is_empty(),
-        "the last known holds (R-08)"
-    );
+    assert!(!tools.declared("a").is_empty(), "the last known holds");
     tools.page(&list("b"), true);
     assert!(tools.declared("a").is_empty() && !tools.declared("b").is_empty());
 }

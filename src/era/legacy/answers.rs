@@ -1,9 +1,9 @@
 //! Which request a response is for, and what becomes of a message of the server's.
 //!
 //! A response that comes on a request's own exchange is for that request, unless its id is that of another one. On a
-//! stream that serves many (HTTP+SSE's, or the standing one) its id decides, however it is spelled; and where the id fits
-//! no request at all, HTTP+SSE's responses are for the one request that is open, if there is only one. If there are more,
-//! no one can tell: each of them gets an error of its own when nothing better has come for a while.
+//! stream that serves many (HTTP+SSE's, or the standing one) its id decides, however it is spelled; and where the id
+//! fits no request at all, HTTP+SSE's responses are for the one request that is open, if there is only one. If there
+//! are more, no one can tell: each of them gets an error of its own when nothing better has come for a while.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -67,8 +67,8 @@ impl Stream {
         self.passed.contains(&hash(frame))
     }
 
-    /// Whether it may be about something else than a request: some servers answer notifications too, with an error or with
-    /// an empty result.
+    /// Whether it may be about something else than a request: some servers answer notifications too, with an error or
+    /// with an empty result.
     fn is_doubtful(&mut self, frame: &Frame) -> bool {
         let code = frame
             .member("error")
@@ -257,7 +257,7 @@ impl Legacy {
         if stream.token.is_none() {
             let token = self.mint.number();
             self.sse.stream.token = Some(token);
-            actions.push(Action::Wake {
+            actions.push(Action::SetTimer {
                 after: UNCLEAR,
                 token,
                 is_retry: false,
@@ -265,8 +265,8 @@ impl Legacy {
         }
     }
 
-    /// A time asked for with [`Action::Wake`] is over.
-    pub fn woke(&mut self, token: u64, actions: &mut Vec<Action>) {
+    /// Takes the end of the time that answers without an owner are kept for.
+    pub(super) fn stray_timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
         if self.sse.stream.token == Some(token) {
             self.decide_strays(actions);
         }
@@ -305,7 +305,7 @@ fn message_of(error: &Frame) -> String {
 
 /// A session that was opened for an `initialize` that counts no more.
 fn end_session_of(head: &Head, actions: &mut Vec<Action>) {
-    if let Some(headers) = crate::era::session::naming(head) {
+    if let Some(headers) = super::session::naming(head) {
         actions.push(Action::EndSession(headers));
     }
 }

@@ -1,25 +1,27 @@
-//! Host and remote both legacy: a transparent relay with sessions (protocol.md 2.3).
+//! Host and remote both legacy: a transparent relay with sessions.
 //!
 //! Frames pass untouched. What is added is transport: the session's headers, the order that servers depend on, a
-//! session opened again unseen when the remote has lost it (`opening`), and HTTP+SSE (2024-11-05) for remotes that
+//! session opened again unseen when the remote has lost it (`handshake`), and HTTP+SSE (2024-11-05) for remotes that
 //! have nothing else (`sse`).
 
 mod answers;
-mod opening;
+mod handshake;
 mod pending;
 mod seen;
+mod session;
 mod sse;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::session::{self, Session};
-use super::{Action, Arrival, ExchangeId, Mint, Post};
+use super::{Action, Arrival, ExchangeId, Mint, Pair, Post, Relay};
 use crate::frame::{Frame, Id, Outline, Trouble};
 use crate::remote::{Head, Refusal};
 
 use pending::{Pending, Role, lost_with_session};
-pub(in crate::era) use pending::{refusal_trouble, told};
+pub(in crate::era) use pending::{error_reply, refusal_trouble};
+use session::Session;
+pub(crate) use session::is_loss as is_session_loss;
 pub use sse::Transport;
 
 /// Requests of the remote that may wait for a host that is not ready.
@@ -35,12 +37,12 @@ pub struct Legacy {
     mint: Mint,
     gate: Gate,
     /// What the host said while the gate was closed, in order.
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Queued>,
     /// Every exchange that has not ended, and with HTTP+SSE every request not yet answered.
     pending: HashMap<ExchangeId, Pending>,
     /// The standing stream, if one is open.
     listening: Option<ExchangeId>,
-    /// Requests of the remote that came before the host was ready for them (T-09).
+    /// Requests of the remote that came before the host was ready for them (MCP 2025-11-25, basic/lifecycle).
     early: Vec<Frame>,
     is_host_ready: bool,
     is_host_gone: bool,
@@ -49,11 +51,11 @@ pub struct Legacy {
     /// Why that failed the last time.
     why_broken: Option<Trouble>,
     transport: Transport,
-    sse: sse::State,
+    sse: sse::SseState,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Queued {
     frame: Frame,
     /// It has been sent once, into a session that was gone; it is not sent a third time.
     is_repeated: bool,
@@ -99,22 +101,11 @@ impl Legacy {
             is_reopening: false,
             why_broken: None,
             transport,
-            sse: sse::State::for_transport(transport),
+            sse: sse::SseState::for_transport(transport),
         }
     }
 
-    /// Takes a frame from the host.
-    pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        self.host_says(
-            Waiting {
-                frame,
-                is_repeated: false,
-            },
-            actions,
-        );
-    }
-
-    fn host_says(&mut self, said: Waiting, actions: &mut Vec<Action>) {
+    fn host_says(&mut self, said: Queued, actions: &mut Vec<Action>) {
         match said.frame.outline() {
             // An answer waits for nothing: the call it belongs to may be what everything else waits for.
             Outline::Response { .. } => {
@@ -127,7 +118,8 @@ impl Legacy {
             Outline::Notification { .. } if said.frame.cancels().is_some() => {
                 self.cancel(said, actions);
             }
-            // Before the handshake a server need answer nothing else, and one that is being opened again has no session for it.
+            // Before the handshake a server need answer nothing else, and one that is being opened again has no session
+            // for it.
             Outline::Request { id, method }
                 if &**method == "ping" && (self.gate != Gate::Open || !self.session.is_open()) =>
             {
@@ -150,73 +142,6 @@ impl Legacy {
         }
     }
 
-    /// How many frames of the host's wait for the session.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// Takes what an exchange brought.
-    pub fn from_remote(
-        &mut self,
-        exchange: ExchangeId,
-        arrival: Arrival,
-        actions: &mut Vec<Action>,
-    ) {
-        match arrival {
-            Arrival::Opened(head) => {
-                if self.listening == Some(exchange) && self.sse.is_open() {
-                    self.sse.has_served(); // it is told a second time when the stream has stood for a while
-                }
-                if let Some(pending) = self.pending.get_mut(&exchange) {
-                    pending.head = head;
-                }
-                if self.gate == Gate::Listening(exchange) {
-                    self.restore(actions);
-                }
-            }
-            Arrival::Endpoint(endpoint) => self.endpoint_named(exchange, endpoint, actions),
-            Arrival::Frame(frame) => self.frame_came(exchange, frame, actions),
-            Arrival::Accepted(_) => {
-                // HTTP+SSE answers on its stream, so there the debt stays.
-                let is_owed = self
-                    .pending
-                    .get(&exchange)
-                    .is_some_and(|pending| pending.is_owed);
-                if !(is_owed && self.sse.is_open()) {
-                    let empty = "The server accepted the request but sent no answer.";
-                    self.over(exchange, &Trouble::new("bad_answer", empty), actions);
-                }
-            }
-            Arrival::Ended => {
-                let lost = "The server ended its response without an answer.";
-                self.over(exchange, &Trouble::new("cut", lost).retryable(), actions);
-            }
-            Arrival::Failed(trouble) => self.over(exchange, &trouble, actions),
-            Arrival::GivenUp(trouble) => self.given_up(exchange, &trouble, actions),
-            Arrival::Refused(refusal) => self.refused(exchange, &refusal, actions),
-            Arrival::LostWithSession(refusal) => {
-                let session = self
-                    .pending
-                    .get(&exchange)
-                    .and_then(|pending| pending.session);
-                self.over(exchange, &lost_with_session(&refusal), actions);
-                self.session_lost(session, actions);
-            }
-        }
-    }
-
-    /// Asks the remote whether it is there, to keep the connection and the session warm (`--ping-interval`).
-    pub fn ping(&mut self, actions: &mut Vec<Action>) {
-        let is_one_out = |pending: &Pending| pending.role == Role::Ping;
-        if self.gate == Gate::Open
-            && self.session.has_begun()
-            && !self.pending.values().any(is_one_out)
-        {
-            let ping = Frame::request(&self.fresh_id(), "ping", None);
-            self.post_ours(ping, Role::Ping, actions);
-        }
-    }
-
     /// An id that no request under way has.
     fn fresh_id(&mut self) -> Id {
         loop {
@@ -230,36 +155,7 @@ impl Legacy {
         }
     }
 
-    /// The host has closed stdin: it can answer nothing any more.
-    pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
-        self.is_host_gone = true;
-        if !self.sse.is_chosen()
-            && let Some(exchange) = self.listening.take()
-        {
-            self.pending.remove(&exchange);
-            actions.push(Action::Close(exchange));
-            if self.gate == Gate::Listening(exchange) {
-                self.restore(actions);
-            }
-        }
-    }
-
-    /// The last thing: ends the session, if the remote keeps one (H-10).
-    pub fn leave(&mut self, actions: &mut Vec<Action>) {
-        if self.session.named().is_some() && !self.sse.is_chosen() {
-            actions.push(Action::EndSession(self.session.headers()));
-        }
-    }
-
-    /// The last thing, where the loop goes on: the session is left at once and nothing more is heard of it.
-    pub(in crate::era) fn abandon(&mut self, actions: &mut Vec<Action>) {
-        let mut open: Vec<_> = self.pending.drain().map(|(exchange, _)| exchange).collect();
-        open.sort_unstable();
-        actions.extend(open.into_iter().map(Action::Close));
-        self.leave(actions);
-    }
-
-    fn forward(&mut self, said: Waiting, actions: &mut Vec<Action>) {
+    fn forward(&mut self, said: Queued, actions: &mut Vec<Action>) {
         if self.sse.is_chosen() && !self.sse.is_open() {
             // A host that skipped the handshake still gets its stream.
             self.waiting.push_back(said);
@@ -273,9 +169,9 @@ impl Legacy {
         }
     }
 
-    fn post(&mut self, said: Waiting, role: Role, actions: &mut Vec<Action>) -> ExchangeId {
+    fn post(&mut self, said: Queued, role: Role, actions: &mut Vec<Action>) -> ExchangeId {
         let exchange = self.mint.exchange();
-        let Waiting { frame, is_repeated } = said;
+        let Queued { frame, is_repeated } = said;
         let is_initialize = frame.method() == Some("initialize");
         if matches!(frame.outline(), Outline::Notification { .. }) {
             self.sse.stream.notified();
@@ -322,7 +218,7 @@ impl Legacy {
 
     fn post_ours(&mut self, frame: Frame, role: Role, actions: &mut Vec<Action>) -> ExchangeId {
         self.post(
-            Waiting {
+            Queued {
                 frame,
                 is_repeated: false,
             },
@@ -331,19 +227,20 @@ impl Legacy {
         )
     }
 
-    fn cancel(&mut self, notice: Waiting, actions: &mut Vec<Action>) {
+    fn cancel(&mut self, notice: Queued, actions: &mut Vec<Action>) {
         let Some(id) = notice.frame.cancels() else {
             return;
         };
-        let is_it = |said: &Waiting| {
+        let is_it = |said: &Queued| {
             said.frame.is_request()
                 && said.frame.id() == Some(&id)
-                && said.frame.method() != Some("initialize") // C-06
+                // Not a handshake (MCP 2025-11-25, basic/utilities/cancellation).
+                && said.frame.method() != Some("initialize")
         };
         if let Some(at) = self.waiting.iter().position(is_it) {
-            // The remote knows nothing of it, or has lost it with the session (C-08).
+            // The remote knows nothing of it, or has lost it with the session.
             self.waiting.remove(at);
-            actions.push(Action::Forget(id));
+            actions.push(Action::Cancelled(id));
             return;
         }
         let Some((exchange, pending)) = self
@@ -354,12 +251,12 @@ impl Legacy {
             return;
         };
         if pending.is_initialize() {
-            return; // C-06
+            return; // MCP 2025-11-25, basic/utilities/cancellation
         }
         pending.is_owed = false;
         let exchange = *exchange;
         self.sse.stream.given_up(&id);
-        actions.push(Action::Forget(id));
+        actions.push(Action::Cancelled(id));
         self.post(notice, Role::Cancel(exchange), actions);
     }
 
@@ -369,7 +266,7 @@ impl Legacy {
         };
         // A standing stream refused at its first opening is not offered: the session is too young to be lost.
         let is_young = self.gate == Gate::Listening(exchange);
-        // Words that only sound like a loss are believed once per request (N-08).
+        // Words that only sound like a loss are believed once per request.
         let is_believed = !pending.is_repeated || session::is_loss_again(refusal);
         if pending.session.is_some() && !is_young && is_believed && session::is_loss(refusal) {
             return self.refused_for_loss(exchange, refusal, actions);
@@ -392,7 +289,8 @@ impl Legacy {
         self.over(exchange, &refusal_trouble(refusal), actions);
     }
 
-    /// We wait no longer. Closing the connection does not stop a legacy remote (C-01), a word does.
+    /// We wait no longer. Closing the connection does not stop a legacy remote (MCP 2025-11-25,
+    /// basic/utilities/cancellation), a word does.
     fn given_up(&mut self, exchange: ExchangeId, trouble: &Trouble, actions: &mut Vec<Action>) {
         let id = self
             .pending
@@ -448,5 +346,117 @@ impl Legacy {
                 }
             }
         }
+    }
+}
+
+impl Relay for Legacy {
+    fn pair(&self) -> Pair {
+        Pair::Legacy
+    }
+
+    fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        self.host_says(
+            Queued {
+                frame,
+                is_repeated: false,
+            },
+            actions,
+        );
+    }
+
+    /// How many frames of the host's wait for the session.
+    fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
+        match arrival {
+            Arrival::Opened(head) => {
+                if self.listening == Some(exchange) && self.sse.is_open() {
+                    self.sse.has_served(); // it is told a second time when the stream has stood for a while
+                }
+                if let Some(pending) = self.pending.get_mut(&exchange) {
+                    pending.head = head;
+                }
+                if self.gate == Gate::Listening(exchange) {
+                    self.restore(actions);
+                }
+            }
+            Arrival::Endpoint(endpoint) => self.endpoint_named(exchange, endpoint, actions),
+            Arrival::Frame(frame) => self.frame_came(exchange, frame, actions),
+            Arrival::Accepted(_) => {
+                // HTTP+SSE answers on its stream, so there the debt stays.
+                let is_owed = self
+                    .pending
+                    .get(&exchange)
+                    .is_some_and(|pending| pending.is_owed);
+                if !(is_owed && self.sse.is_open()) {
+                    let empty = "The server accepted the request but sent no answer.";
+                    self.over(exchange, &Trouble::new("bad_answer", empty), actions);
+                }
+            }
+            Arrival::Ended => {
+                let lost = "The server ended its response without an answer.";
+                self.over(exchange, &Trouble::new("cut", lost).retryable(), actions);
+            }
+            Arrival::Failed(trouble) => self.over(exchange, &trouble, actions),
+            Arrival::GivenUp(trouble) => self.given_up(exchange, &trouble, actions),
+            Arrival::Refused(refusal) => self.refused(exchange, &refusal, actions),
+            Arrival::LostWithSession(refusal) => {
+                let session = self
+                    .pending
+                    .get(&exchange)
+                    .and_then(|pending| pending.session);
+                self.over(exchange, &lost_with_session(&refusal), actions);
+                self.session_lost(session, actions);
+            }
+        }
+    }
+
+    fn ping(&mut self, actions: &mut Vec<Action>) {
+        let is_one_out = |pending: &Pending| pending.role == Role::Ping;
+        if self.gate == Gate::Open
+            && self.session.has_begun()
+            && !self.pending.values().any(is_one_out)
+        {
+            let ping = Frame::request(&self.fresh_id(), "ping", None);
+            self.post_ours(ping, Role::Ping, actions);
+        }
+    }
+
+    fn host_gone(&mut self, actions: &mut Vec<Action>) {
+        self.is_host_gone = true;
+        if !self.sse.is_chosen()
+            && let Some(exchange) = self.listening.take()
+        {
+            self.pending.remove(&exchange);
+            actions.push(Action::Close(exchange));
+            if self.gate == Gate::Listening(exchange) {
+                self.restore(actions);
+            }
+        }
+    }
+
+    /// The last thing: ends the session, if the remote keeps one (MCP 2025-11-25, basic/transports).
+    fn leave(&mut self, actions: &mut Vec<Action>) {
+        if self.session.named().is_some() && !self.sse.is_chosen() {
+            actions.push(Action::EndSession(self.session.headers()));
+        }
+    }
+
+    fn abandon(&mut self, actions: &mut Vec<Action>) {
+        let mut open: Vec<_> = self.pending.drain().map(|(exchange, _)| exchange).collect();
+        open.sort_unstable();
+        actions.extend(open.into_iter().map(Action::Close));
+        self.leave(actions);
+    }
+
+    fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+        self.stray_timer_fired(token, actions);
+    }
+
+    fn waiting_for_handshake(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
+        let asked = self.all_that_is_asked(exchange)?;
+        (asked.method() == Some("initialize")).then(|| [asked.clone()].into())
     }
 }

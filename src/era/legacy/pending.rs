@@ -37,12 +37,12 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// Whether the host waits for what comes of this frame. `has_waiting` tells whether requests of the host's wait for the
-    /// session, `has_open` whether any waits for its answer.
+    /// Whether the host waits for what comes of this frame. `has_waiting` tells whether requests of the host's wait for
+    /// the session, `has_open` whether any waits for its answer.
     pub(super) fn is_asked_by_host(self, frame: &Frame, has_waiting: bool, has_open: bool) -> bool {
         match self {
-            // A notification asks for nothing. Nor does an answer, unless something that the host has asked for may depend
-            // on it: a server pings on the GET stream too.
+            // A notification asks for nothing. Nor does an answer, unless something that the host has asked for may
+            // depend on it: a server pings on the GET stream too.
             Self::Host => frame.is_request() || frame.is_response() && has_open,
             Self::Reopen => has_waiting,
             Self::Cancel(_) | Self::Restore | Self::Ping | Self::Listen => false,
@@ -76,18 +76,20 @@ impl Pending {
 
     pub(super) fn reply(&self, trouble: &Trouble, actions: &mut Vec<Action>) {
         if let (Role::Host, Some(frame)) = (self.role, &self.frame) {
-            actions.extend(told(frame, trouble).map(Action::Reply));
+            actions.extend(error_reply(frame, trouble).map(Action::Reply));
         }
     }
 }
 
 /// The answer to a request that met this trouble.
-pub(in crate::era) fn told(request: &Frame, trouble: &Trouble) -> Option<Frame> {
-    // A lost answer is not a lost deed: only what does no harm twice is worth trying again (S-10, S-14).
+pub(in crate::era) fn error_reply(request: &Frame, trouble: &Trouble) -> Option<Frame> {
+    // A lost answer is not a lost deed: only what does no harm twice is worth trying again.
     // Nor is a failure of the server's, or of a gateway's: only 429 and 503 say that nothing was begun.
     let may_be_done = matches!(trouble.kind, "cut" | "timed_out" | "session_lost")
         || matches!(trouble.status, Some(408 | 500..=502 | 504..=599));
-    let is_harmless = request.method().is_some_and(crate::era::is_harmless);
+    let is_harmless = request
+        .method()
+        .is_some_and(crate::era::protocol::is_harmless);
     let doubt = "It may have been done all the same: look before doing it again.";
     let is_doubtful = may_be_done && !is_harmless;
     let trouble = Trouble {

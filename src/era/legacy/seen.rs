@@ -40,8 +40,8 @@ impl Legacy {
         self.waiting.is_empty() && self.pending.values().all(is_no_matter)
     }
 
-    /// The request that waits for its answer on this exchange, or for HTTP+SSE's stream to be opened by it, if nothing else
-    /// is under way and nothing else waits.
+    /// The request that waits for its answer on this exchange, or for HTTP+SSE's stream to be opened by it, if nothing
+    /// else is under way and nothing else waits.
     pub(in crate::era) fn all_that_is_asked(&self, exchange: ExchangeId) -> Option<&Frame> {
         let pending = self.pending.get(&exchange)?;
         if self.pending.len() > 1 {

@@ -1,4 +1,5 @@
-//! HTTP+SSE, the transport of 2024-11-05: one stream that is the session, and an address to post to (H-16 to H-19).
+//! HTTP+SSE, the transport of 2024-11-05: one stream that is the session, and an address to post to (MCP 2024-11-05,
+//! basic/transports).
 //!
 //! The same relay, with three differences: frames wait for the stream to name its `endpoint`; answers come on the
 //! stream, whatever exchange asked; and when the stream is lost, the session is, and the answers still owed with it.
@@ -28,7 +29,7 @@ const HURRIED: u32 = 3;
 
 /// How far HTTP+SSE is used.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct SseState {
     is_chosen: bool,
     /// The address the stream named, as written.
     endpoint: Option<String>,
@@ -43,7 +44,7 @@ pub(super) struct State {
     pub(super) stream: Stream,
 }
 
-impl State {
+impl SseState {
     pub(super) fn for_transport(transport: Transport) -> Self {
         let is_chosen = matches!(transport, Transport::SseFirst | Transport::SseOnly);
         Self {
@@ -76,9 +77,10 @@ impl State {
 }
 
 impl Legacy {
-    /// Whether a refusal of the first POST may mean a remote that speaks only HTTP+SSE (MCP 2025-11-25 basic/transports,
-    /// "Backwards Compatibility"): whatever old servers and what stands before them say to a POST they do not know. Not what
-    /// asks for a sign-in, says that it passes, or is said in a code that only modern servers know.
+    /// Whether a refusal of the first POST may mean a remote that speaks only HTTP+SSE (MCP 2025-11-25
+    /// basic/transports, "Backwards Compatibility"): whatever old servers and what stands before them say to a POST
+    /// they do not know. Not what asks for a sign-in, says that it passes, or is said in a code that only modern
+    /// servers know.
     pub(super) fn falls_back(&self, refusal: &Refusal) -> bool {
         self.may_fall_back()
             && !detect::is_modern_error(refusal)
@@ -120,7 +122,7 @@ impl Legacy {
         );
         self.sse.is_chosen = true;
         self.sse.other_failed = Some((trouble, answer));
-        self.waiting.push_front(super::Waiting {
+        self.waiting.push_front(super::Queued {
             frame,
             is_repeated: false,
         });
@@ -193,8 +195,8 @@ impl Legacy {
         }
     }
 
-    /// A request was answered with HTTP+SSE's stream. To `initialize` that is an offer of this transport; it is said again
-    /// where the stream says.
+    /// A request was answered with HTTP+SSE's stream. To `initialize` that is an offer of this transport; it is said
+    /// again where the stream says.
     fn endpoint_answered(
         &mut self,
         exchange: ExchangeId,
@@ -218,7 +220,7 @@ impl Legacy {
             .insert(exchange, Pending::listening(None))
             .filter(|asked| asked.role == Role::Host);
         if let Some(frame) = asked.and_then(|asked| asked.frame) {
-            self.waiting.push_front(super::Waiting {
+            self.waiting.push_front(super::Queued {
                 frame,
                 is_repeated: false,
             });
@@ -289,7 +291,7 @@ impl Legacy {
         let mut why = trouble.clone();
         if let Some((other, answer)) = self.sse.other_failed.take() {
             // Both were tried; the first one's words are the likelier truth for a server of today.
-            let is_initialize = |said: &super::Waiting| said.frame.method() == Some("initialize");
+            let is_initialize = |said: &super::Queued| said.frame.method() == Some("initialize");
             if let Some(answer) = answer
                 && let Some(at) = self.waiting.iter().position(is_initialize)
                 && let Some(said) = self.waiting.remove(at)

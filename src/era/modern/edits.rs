@@ -1,15 +1,12 @@
 //! Requests and answers with one thing in them changed; the very same frame where nothing is.
 
-use crate::era::edit::Object;
 use crate::era::headers;
-use crate::era::vocabulary::META_VERSION;
-use crate::frame::Frame;
+use crate::era::protocol::{META_VERSION, MODERN};
+use crate::frame::{Frame, Object};
 
-/// The revisions we know how to be modern in, newest first.
-const VERSIONS: &[&str] = &["2026-07-28"];
-
-/// The result with its kind filled in, where the remote left it out; `None` for a kind nobody knows (E-15).
-pub(super) fn completed(frame: &Frame) -> Option<String> {
+/// The result with its kind filled in, where the remote left it out; `None` for a kind nobody knows (MCP 2026-07-28,
+/// basic).
+pub(super) fn with_result_type(frame: &Frame) -> Option<String> {
     let text = frame.member("result")?;
     let Some(mut result) = Object::read(text) else {
         return Some(text.to_owned());
@@ -30,20 +27,11 @@ pub(super) fn with_result(frame: &Frame, result: String) -> Frame {
     if frame.member("result") == Some(&*result) {
         return frame.clone();
     }
-    edited(frame, |message| message.set("result", result))
-}
-
-/// The same message, edited.
-pub(super) fn edited(frame: &Frame, edit: impl FnOnce(&mut Object)) -> Frame {
-    let Some(mut message) = Object::read(frame.text()) else {
-        return frame.clone();
-    };
-    edit(&mut message);
-    Frame::parse(&message.text()).unwrap_or_else(|_| frame.clone())
+    frame.edit(|message| message.set("result", result))
 }
 
 /// The request in a revision that the refusal offers and we can speak: its own above all, even if that is the one just
-/// refused (V-06).
+/// refused (MCP 2026-07-28, basic/versioning).
 pub(super) fn in_supported_version(request: &Frame, error: &Frame) -> Option<Frame> {
     let error = Object::read(error.member("error")?)?;
     let supported = Object::read(error.get("data")?)?;
@@ -52,13 +40,13 @@ pub(super) fn in_supported_version(request: &Frame, error: &Frame) -> Option<Fra
     if own.is_some_and(|own| supported.contains(&own)) {
         return Some(request.clone());
     }
-    let version = VERSIONS
-        .iter()
-        .find(|version| supported.iter().any(|it| it == *version))?;
-    Some(edited(request, |message| {
+    if !supported.iter().any(|version| version == MODERN) {
+        return None;
+    }
+    Some(request.edit(|message| {
         message.edit("params", |params| {
             params.edit("_meta", |meta| {
-                meta.set(META_VERSION, format!("\"{version}\""));
+                meta.set(META_VERSION, format!("\"{MODERN}\""));
             });
         });
     }))

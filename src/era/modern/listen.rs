@@ -1,43 +1,40 @@
-//! Subscriptions (protocol.md 1.9): `subscriptions/listen`, kept alive when its stream is not.
+//! Subscriptions (MCP 2026-07-28, basic/patterns/subscriptions): `subscriptions/listen`, kept alive when its stream is
+//! not.
 //!
 //! To the host a subscription is one request with one id. Upstream it is as many as streams were lost, each under an id
-//! of ours (L-07); what was missed in between is made up for by saying that everything subscribed may have changed.
+//! of ours (MCP 2026-07-28, basic/patterns/subscriptions); what was missed in between is made up for by saying that
+//! everything subscribed may have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::again::{MAX_LOSSES, was_lost};
-use super::{Modern, Open, code, completed, edited, in_supported_version, with_result};
-use crate::era::edit::Object;
-use crate::era::legacy::told;
-use crate::era::vocabulary::META_SUBSCRIPTION;
+use super::retry::{MAX_LOSSES, was_lost};
+use super::{Modern, Open, code, in_supported_version, with_result, with_result_type};
+use crate::era::legacy::error_reply;
+use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
 use crate::era::{Action, ExchangeId};
-use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble};
+use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble};
 
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
-
-const MISSING_CAPABILITY: i64 = -32021;
-
-const UNSUPPORTED_VERSION: i64 = super::UNSUPPORTED_VERSION;
 
 /// A stream that has stood this long was no passing luck: its losses are forgotten.
 const STEADY: Duration = Duration::from_secs(60);
 
-/// Listens by key; a key is also the token of the wake that mends one.
+/// Subscriptions by key; a key is also the token of the wake that mends one.
 #[derive(Debug, Default)]
-pub(super) struct Listens(BTreeMap<u64, Listening>);
+pub(super) struct Subscriptions(BTreeMap<u64, Subscription>);
 
-impl Listens {
+impl Subscriptions {
     /// The id under which the remote knows it now.
     pub(super) fn id(&self, key: u64) -> Option<&Id> {
-        self.0.get(&key).map(|listening| &listening.id)
+        self.0.get(&key).map(|subscription| &subscription.id)
     }
 }
 
 #[derive(Debug)]
-struct Listening {
+struct Subscription {
     /// As the host said it.
     request: Frame,
     /// Whether the host has asked for it, or it is only to hear of what may change.
@@ -58,7 +55,7 @@ struct Listening {
     losses: u32,
     /// The token of the wake that ends the row, while the stream stands.
     steady: Option<u64>,
-    /// Its revision was refused once, and it was sent again (V-06).
+    /// Its revision was refused once, and it was sent again (MCP 2026-07-28, basic/versioning).
     is_reversed: bool,
 }
 
@@ -74,9 +71,9 @@ impl Modern {
         };
         let key = self.mint.number();
         let id = own.clone();
-        self.listens.0.insert(
+        self.subscriptions.0.insert(
             key,
-            Listening {
+            Subscription {
                 request,
                 is_asked_by_host,
                 own,
@@ -93,138 +90,143 @@ impl Modern {
         self.open_listen(key, actions);
     }
 
-    /// Posts it, the first time under the host's id (L-07, S-13).
+    /// Posts it, the first time under the host's id (MCP 2026-07-28, basic/patterns/subscriptions and changelog).
     fn open_listen(&mut self, key: u64, actions: &mut Vec<Action>) {
         let fresh = self.fresh_id();
-        let Some(listening) = self.listens.0.get_mut(&key) else {
+        let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
-        listening.posts += 1;
-        let request = if listening.posts > 1 {
-            listening.id = fresh;
-            listening.request.with_id(&listening.id)
+        subscription.posts += 1;
+        let request = if subscription.posts > 1 {
+            subscription.id = fresh;
+            subscription.request.with_id(&subscription.id)
         } else {
-            listening.request.clone()
+            subscription.request.clone()
         };
-        let is_asked_by_host = listening.is_asked_by_host;
+        let is_asked_by_host = subscription.is_asked_by_host;
         let exchange = self.post(request, None, is_asked_by_host, actions);
         self.open.insert(exchange, Open::Listen(key));
-        if let Some(listening) = self.listens.0.get_mut(&key) {
-            listening.exchange = Some(exchange);
-            listening.is_acknowledged = false;
+        if let Some(subscription) = self.subscriptions.0.get_mut(&key) {
+            subscription.exchange = Some(exchange);
+            subscription.is_acknowledged = false;
         }
     }
 
-    pub(super) fn listen_woke(&mut self, token: u64, actions: &mut Vec<Action>) {
-        let is_steady = |listening: &&mut Listening| listening.steady == Some(token);
-        if let Some(listening) = self.listens.0.values_mut().find(is_steady) {
-            listening.losses = 0;
-            listening.steady = None;
+    pub(super) fn listen_timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+        let is_steady = |subscription: &&mut Subscription| subscription.steady == Some(token);
+        if let Some(subscription) = self.subscriptions.0.values_mut().find(is_steady) {
+            subscription.losses = 0;
+            subscription.steady = None;
             return;
         }
-        let listening = self.listens.0.get(&token);
-        if listening.is_some_and(|listening| listening.exchange.is_none()) {
+        let subscription = self.subscriptions.0.get(&token);
+        if subscription.is_some_and(|subscription| subscription.exchange.is_none()) {
             self.open_listen(token, actions);
         }
     }
 
     /// Takes it off the books, and its stream with it.
-    fn drop_listen(&mut self, key: u64, actions: &mut Vec<Action>) -> Option<Listening> {
-        let listening = self.listens.0.remove(&key)?;
-        if let Some(exchange) = listening.exchange
+    fn drop_listen(&mut self, key: u64, actions: &mut Vec<Action>) -> Option<Subscription> {
+        let subscription = self.subscriptions.0.remove(&key)?;
+        if let Some(exchange) = subscription.exchange
             && self.open.remove(&exchange).is_some()
         {
             actions.push(Action::Close(exchange));
         }
-        Some(listening)
+        Some(subscription)
     }
 
     /// The host has cancelled the request with this id; `false` if that is no subscription.
     pub(super) fn forget_listen(&mut self, id: &Id, actions: &mut Vec<Action>) -> bool {
-        let found = self.listens.0.iter().find(|(_, it)| it.own == *id);
+        let found = self.subscriptions.0.iter().find(|(_, it)| it.own == *id);
         let Some(key) = found.map(|(key, _)| *key) else {
             return false;
         };
-        actions.push(Action::Forget(id.clone()));
+        actions.push(Action::Cancelled(id.clone()));
         self.drop_listen(key, actions);
         true
     }
 
     /// All of them end, and nothing is owed for them.
     pub(super) fn end_listens(&mut self, actions: &mut Vec<Action>) {
-        let keys: Vec<u64> = self.listens.0.keys().copied().collect();
+        let keys: Vec<u64> = self.subscriptions.0.keys().copied().collect();
         for key in keys {
-            if let Some(listening) = self.drop_listen(key, actions) {
-                actions.push(Action::Forget(listening.own));
+            if let Some(subscription) = self.drop_listen(key, actions) {
+                actions.push(Action::Cancelled(subscription.own));
             }
         }
     }
 
-    /// Ends it towards the host as stdio does (L-05).
+    /// Ends it towards the host as stdio does (MCP 2026-07-28, basic/patterns/subscriptions).
     fn end_listen(&mut self, key: u64, reason: &str, actions: &mut Vec<Action>) {
-        if let Some(Listening { own, .. }) = self.drop_listen(key, actions) {
+        if let Some(Subscription { own, .. }) = self.drop_listen(key, actions) {
             tracing::info!(id = %own, reason, "a subscription ended");
             let params = format!(r#"{{"requestId":{own},"reason":{}}}"#, Value::from(reason));
             let notice = Frame::notification("notifications/cancelled", Some(&params));
             actions.push(Action::Reply(notice));
-            actions.push(Action::Forget(own));
+            actions.push(Action::Cancelled(own));
         }
     }
 
     /// A notification on its stream.
-    pub(super) fn heard(&mut self, key: u64, frame: Frame, actions: &mut Vec<Action>) {
-        let Some(listening) = self.listens.0.get_mut(&key) else {
+    pub(super) fn subscription_notified(
+        &mut self,
+        key: u64,
+        frame: Frame,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
         match frame.method() {
             Some("notifications/cancelled") => self.cancelled(key, &frame, actions),
-            Some(ACKNOWLEDGED) if !listening.is_acknowledged => {
+            Some(ACKNOWLEDGED) if !subscription.is_acknowledged => {
                 self.acknowledged(key, &frame, actions);
             }
-            // Nothing of a subscription, and so without its mark (L-06).
+            // Nothing of a subscription, and so without its mark (MCP 2026-07-28, basic/patterns/subscriptions).
             Some("notifications/progress" | "notifications/message") => {
                 actions.push(Action::Reply(frame));
             }
             method => {
-                if !listening.is_acknowledged {
-                    tracing::debug!(?method, "before the acknowledgement (L-02)");
+                if !subscription.is_acknowledged {
+                    tracing::debug!(?method, "before the acknowledgement");
                 }
-                let frame = listening.marked(&frame, "params");
+                let frame = subscription.marked(&frame, "params");
                 actions.push(Action::Reply(frame));
             }
         }
     }
 
-    /// The remote ends a subscription, perhaps this one (C-07).
+    /// The remote ends a subscription, perhaps this one (MCP 2026-07-28, basic/patterns/cancellation).
     fn cancelled(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
         let named = frame.cancels();
-        if named.is_some() && named.as_ref() != self.listens.id(key) {
+        if named.is_some() && named.as_ref() != self.subscriptions.id(key) {
             tracing::debug!(?named, "the server cancels what it was not asked here");
             return;
         }
-        let Some(listening) = self.drop_listen(key, actions) else {
+        let Some(subscription) = self.drop_listen(key, actions) else {
             return;
         };
-        let frame = edited(frame, |message| {
+        let frame = frame.edit(|message| {
             message.edit("params", |params| {
-                params.set("requestId", listening.own.text());
+                params.set("requestId", subscription.own.text());
             });
         });
         actions.push(Action::Reply(frame));
-        actions.push(Action::Forget(listening.own));
+        actions.push(Action::Cancelled(subscription.own));
     }
 
     fn acknowledged(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
-        let Some(listening) = self.listens.0.get_mut(&key) else {
+        let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
-        listening.is_acknowledged = true;
+        subscription.is_acknowledged = true;
         // A remote that does not say what it honours is taken to honour all of it.
         let filter = frame.param("notifications");
-        let now = wanted(filter.or(listening.request.param("notifications")));
-        let Some(before) = &listening.honoured else {
-            listening.honoured = Some(now);
-            let frame = listening.marked(frame, "params");
+        let now = wanted(filter.or(subscription.request.param("notifications")));
+        let Some(before) = &subscription.honoured else {
+            subscription.honoured = Some(now);
+            let frame = subscription.marked(frame, "params");
             actions.push(Action::Reply(frame));
             return;
         };
@@ -232,10 +234,10 @@ impl Modern {
             let shrank = "The server, connected to again, does not offer all of it any more.";
             return self.end_listen(key, shrank, actions);
         }
-        let notices = listening.synthetic();
+        let notices = subscription.synthetic();
         let token = self.mint.number();
-        listening.steady = Some(token);
-        actions.push(Action::Wake {
+        subscription.steady = Some(token);
+        actions.push(Action::SetTimer {
             after: STEADY,
             token,
             is_retry: false,
@@ -246,37 +248,37 @@ impl Modern {
 
     /// The remote ends it in good order.
     pub(super) fn listen_answered(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
-        let Some(listening) = self.drop_listen(key, actions) else {
+        let Some(subscription) = self.drop_listen(key, actions) else {
             return;
         };
-        let answer = match completed(frame) {
-            Some(result) => listening.marked(&with_result(frame, result), "result"),
+        let answer = match with_result_type(frame) {
+            Some(result) => subscription.marked(&with_result(frame, result), "result"),
             None => {
                 let unknown = "The server's answer is of a kind that is not known.";
-                Trouble::new("bad_answer", unknown).reply(&listening.own)
+                Trouble::new("bad_answer", unknown).reply(&subscription.own)
             }
         };
-        actions.push(Action::Reply(answer.with_id(&listening.own)));
+        actions.push(Action::Reply(answer.with_id(&subscription.own)));
     }
 
     /// The remote answers with an error: that is the answer, unless it is not the first stream; then the subscription
     /// ends.
     pub(super) fn listen_refused(&mut self, key: u64, error: &Frame, actions: &mut Vec<Action>) {
-        let Some(listening) = self.listens.0.get_mut(&key) else {
+        let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
-        listening.exchange = None;
+        subscription.exchange = None;
         if code(error) == Some(UNSUPPORTED_VERSION)
-            && !listening.is_reversed
-            && let Some(request) = in_supported_version(&listening.request, error)
+            && !subscription.is_reversed
+            && let Some(request) = in_supported_version(&subscription.request, error)
         {
-            listening.is_reversed = true;
-            listening.request = request;
+            subscription.is_reversed = true;
+            subscription.request = request;
             return self.open_listen(key, actions);
         }
-        if listening.honoured.is_none() {
-            actions.push(Action::Reply(error.with_id(&listening.own)));
-            self.listens.0.remove(&key);
+        if subscription.honoured.is_none() {
+            actions.push(Action::Reply(error.with_id(&subscription.own)));
+            self.subscriptions.0.remove(&key);
             return;
         }
         let reason = match code(error) {
@@ -287,18 +289,18 @@ impl Modern {
         self.end_listen(key, reason, actions);
     }
 
-    /// Its stream is gone without a word: another one is opened, unless it is of no use, or the first has never stood and
-    /// that not for want of tries.
+    /// Its stream is gone without a word: another one is opened, unless it is of no use, or the first has never stood
+    /// and that not for want of tries.
     pub(super) fn listen_lost(&mut self, key: u64, trouble: &Trouble, actions: &mut Vec<Action>) {
-        let Some(listening) = self.listens.0.get_mut(&key) else {
+        let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
-        listening.exchange = None;
-        listening.steady = None;
-        let may_yet_stand = was_lost(trouble) && listening.losses < MAX_LOSSES;
-        if listening.honoured.is_none() && !may_yet_stand {
-            actions.extend(told(&listening.request, trouble).map(Action::Reply));
-            self.listens.0.remove(&key);
+        subscription.exchange = None;
+        subscription.steady = None;
+        let may_yet_stand = was_lost(trouble) && subscription.losses < MAX_LOSSES;
+        if subscription.honoured.is_none() && !may_yet_stand {
+            actions.extend(error_reply(&subscription.request, trouble).map(Action::Reply));
+            self.subscriptions.0.remove(&key);
             return;
         }
         // Not what needs a person: a stream that nobody watches opens no browser.
@@ -309,14 +311,14 @@ impl Modern {
         if !may_return {
             return self.end_listen(key, &trouble.message, actions);
         }
-        listening.losses += 1;
-        let after = backoff(listening.losses).max(trouble.retry_after.unwrap_or_default());
+        subscription.losses += 1;
+        let after = backoff(subscription.losses).max(trouble.retry_after.unwrap_or_default());
         tracing::debug!(
             ?after,
             why = trouble.message,
             "a subscription lost its stream"
         );
-        actions.push(Action::Wake {
+        actions.push(Action::SetTimer {
             after,
             token: key,
             is_retry: true,
@@ -324,7 +326,7 @@ impl Modern {
     }
 }
 
-impl Listening {
+impl Subscription {
     /// The frame with the host's mark of the subscription in the `_meta` of its `params` or `result`: in place of the
     /// present one, or of none. The mark of another subscription stays, and so does a frame that needs no edit.
     fn marked(&self, frame: &Frame, within: &str) -> Frame {
@@ -336,7 +338,7 @@ impl Listening {
         }) {
             return frame.clone();
         }
-        edited(frame, |message| {
+        frame.edit(|message| {
             message.edit(within, |inner| {
                 inner.edit("_meta", |meta| meta.set(META_SUBSCRIPTION, self.own.text()));
             });

@@ -8,14 +8,14 @@ use crate::remote::Refusal;
 
 #[test]
 fn a_lost_subscription_is_opened_again_unseen_and_makes_up_for_what_was_missed() {
-    // L-07, 2.4.5
+    // MCP 2026-07-28, basic/patterns/subscriptions
     let mut play = Play::new();
-    let first = play.listens();
+    let first = play.subscriptions();
     play.brings(first, Arrival::Ended);
     assert_eq!(play.did(), ["wake 1s"]);
     let token = play.token();
-    let again = play.wakes(token).posted();
-    assert!(play.wakes(token).did().is_empty(), "one stream at a time");
+    let again = play.fires(token).posted();
+    assert!(play.fires(token).did().is_empty(), "one stream at a time");
     let id = again.frame.id().unwrap().text().to_owned();
     assert_ne!(id, r#""l""#);
     assert_eq!(again.frame.text().replace(&id, r#""l""#), listen());
@@ -28,7 +28,7 @@ fn a_lost_subscription_is_opened_again_unseen_and_makes_up_for_what_was_missed()
         r#"{{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{{{mark}}}}}"#
     );
     assert_eq!(play.did(), ["wake 60s", &updated, &listed]);
-    // Ids are told back, and a forgotten one is added (L-03).
+    // Ids are told back, and a forgotten one is added (MCP 2026-07-28, basic/patterns/subscriptions).
     for came in [
         updated.replace(r#""l""#, &id),
         updated.replace(&format!(",{mark}"), ""),
@@ -51,22 +51,21 @@ fn a_lost_subscription_is_opened_again_unseen_and_makes_up_for_what_was_missed()
 
 #[test]
 fn losses_in_a_row_are_waited_out_longer_until_a_stream_stands() {
-    // L-08
     let mut play = Play::new();
-    let mut exchange = play.listens();
+    let mut exchange = play.subscriptions();
     for wait in ["1s", "2s", "4s", "8s", "16s", "30s", "30s"] {
         play.brings(exchange, Arrival::Failed(Trouble::new("unreachable", "x")));
         assert_eq!(play.did(), [format!("wake {wait}")]);
         let token = play.token();
-        exchange = play.wakes(token).posted().exchange;
+        exchange = play.fires(token).posted().exchange;
     }
     play.says(exchange, ACK);
     let steady = play.token();
-    assert!(play.wakes(steady).did().is_empty());
+    assert!(play.fires(steady).did().is_empty());
     assert_eq!(play.brings(exchange, Arrival::Ended).did(), ["wake 1s"]);
     // Retry-After is heeded.
     let token = play.token();
-    let exchange = play.wakes(token).posted().exchange;
+    let exchange = play.fires(token).posted().exchange;
     let refusal = Refusal {
         status: 503,
         retry_after: Some(Duration::from_secs(90)),
@@ -80,7 +79,7 @@ fn losses_in_a_row_are_waited_out_longer_until_a_stream_stands() {
 
 #[test]
 fn a_subscription_that_cannot_be_had_again_ends_as_stdio_ends_it() {
-    // L-05, L-08, 2.4.5
+    // MCP 2026-07-28, basic/patterns/subscriptions
     let ends = |play: &Play, close: Option<ExchangeId>| {
         let did = play.did();
         let mut expected = vec!["forget \"l\"".to_owned()];
@@ -99,12 +98,12 @@ fn a_subscription_that_cannot_be_had_again_ends_as_stdio_ends_it() {
         (401, String::new()),
     ] {
         let mut play = Play::new();
-        let first = play.listens();
+        let first = play.subscriptions();
         let again = play.listens_again(first);
         ends(play.refuses(again.exchange, status, &body), None);
     }
     let mut play = Play::new();
-    let first = play.listens();
+    let first = play.subscriptions();
     play.brings(
         first,
         Arrival::Failed(Trouble::new("sign_in_needed", "x").retryable()),
@@ -112,13 +111,13 @@ fn a_subscription_that_cannot_be_had_again_ends_as_stdio_ends_it() {
     ends(&play, None);
     // The honoured set shrank.
     let mut play = Play::new();
-    let first = play.listens();
+    let first = play.subscriptions();
     let again = play.listens_again(first);
     play.says(again.exchange, &ACK.replace(r#""file:///a""#, ""));
     ends(&play, Some(again.exchange));
     // The remote says so itself, under the id it knows.
     let mut play = Play::new();
-    let first = play.listens();
+    let first = play.subscriptions();
     let again = play.listens_again(first);
     let id = again.frame.id().unwrap();
     let cancels = |id: &str| {
@@ -133,7 +132,7 @@ fn a_subscription_that_cannot_be_had_again_ends_as_stdio_ends_it() {
 
 #[test]
 fn a_subscription_that_never_stood_is_answered() {
-    // E-02: exactly one answer; and no second try, unless it may come to stand (S-14).
+    // Exactly one answer; and no second try, unless it may come to stand.
     let mut play = Play::new();
     let exchange = play.host(&listen()).posted().exchange;
     play.refuses(exchange, 404, &error("null", -32601, "1"));
@@ -149,7 +148,7 @@ fn a_subscription_that_never_stood_is_answered() {
         did.len() == 1 && did[0].contains(r#""kind":"cut""#),
         "{did:?}"
     );
-    // But a revision refused is tried once more (V-06).
+    // But a revision refused is tried once more (MCP 2026-07-28, basic/versioning).
     let refusal = error(r#""l""#, -32022, r#"{"supported":["2026-07-28"]}"#);
     let exchange = play.host(&listen()).posted().exchange;
     let again = play.refuses(exchange, 400, &refusal).posted();
@@ -161,16 +160,16 @@ fn a_subscription_that_never_stood_is_answered() {
 
 #[test]
 fn subscriptions_end_when_the_host_wants_or_is_gone() {
-    // C-02; nothing is owed for them.
+    // Nothing is owed for them.
     let mut play = Play::new();
-    let exchange = play.listens();
+    let exchange = play.subscriptions();
     play.host(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"l"}}"#);
     assert_eq!(
         play.did(),
         ["forget \"l\"", &format!("close {}", exchange.0)]
     );
 
-    let exchange = play.listens();
+    let exchange = play.subscriptions();
     let call = play.calls("tools/call", r#""name":"t""#);
     play.actions.clear();
     play.modern.host_gone(&mut play.actions);
@@ -182,10 +181,10 @@ fn subscriptions_end_when_the_host_wants_or_is_gone() {
     assert_eq!(play.says(call, &answer).did(), [answer]);
 
     // While the next stream is waited for, too.
-    let exchange = play.listens();
+    let exchange = play.subscriptions();
     play.brings(exchange, Arrival::Ended);
     let token = play.token();
     play.host(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"l"}}"#);
     assert_eq!(play.did(), ["forget \"l\""]);
-    assert!(play.wakes(token).did().is_empty());
+    assert!(play.fires(token).did().is_empty());
 }

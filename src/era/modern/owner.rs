@@ -9,12 +9,13 @@ impl Modern {
     pub(super) fn known_as(&self, exchange: ExchangeId) -> Option<&Id> {
         match self.open.get(&exchange)? {
             Open::Call(call) => Some(&call.id),
-            Open::Relist(relist) => Some(&relist.id),
-            Open::Listen(key) => self.listens.id(*key),
+            Open::RefreshTools(refresh_tools) => Some(&refresh_tools.id),
+            Open::Listen(key) => self.subscriptions.id(*key),
         }
     }
 
-    /// The exchange that a response is for: the one it came on, if that still waits, unless a call on another has its id.
+    /// The exchange that a response is for: the one it came on, if that still waits, unless a call on another has its
+    /// id.
     pub(super) fn owner_of(&self, exchange: ExchangeId, id: Option<&Id>) -> Option<ExchangeId> {
         let own = self.known_as(exchange)?;
         let is_it = |open: &Open| matches!(open, Open::Call(call) if Some(&call.id) == id);
@@ -27,8 +28,8 @@ impl Modern {
         }
     }
 
-    /// The answer to a call came in the response to another. It is the answer as it is: nothing is sent again for its sake,
-    /// for what the call's own response would say is not known.
+    /// The answer to a call came in the response to another. It is the answer as it is: nothing is sent again for its
+    /// sake, for what the call's own response would say is not known.
     pub(super) fn answered_elsewhere(
         &mut self,
         owner: ExchangeId,

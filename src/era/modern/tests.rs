@@ -49,9 +49,9 @@ impl Play {
         self.brings(exchange, Arrival::Refused(refusal))
     }
 
-    pub(super) fn wakes(&mut self, token: u64) -> &mut Self {
+    pub(super) fn fires(&mut self, token: u64) -> &mut Self {
         self.actions.clear();
-        self.modern.woke(token, &mut self.actions);
+        self.modern.timer_fired(token, &mut self.actions);
         self
     }
 
@@ -72,10 +72,10 @@ impl Play {
     pub(super) fn did(&self) -> Vec<String> {
         let short = |action: &Action| match action {
             Action::Reply(frame) => frame.text().to_owned(),
-            Action::Forget(id) => format!("forget {id}"),
+            Action::Cancelled(id) => format!("forget {id}"),
             Action::Close(ExchangeId(number)) => format!("close {number}"),
             Action::Post(post) => format!("post {}", post.frame.text()),
-            Action::Wake { after, .. } => format!("wake {after:?}"),
+            Action::SetTimer { after, .. } => format!("wake {after:?}"),
             other => format!("{other:?}"),
         };
         self.actions.iter().map(short).collect()
@@ -98,14 +98,14 @@ impl Play {
 
     pub(super) fn token(&self) -> u64 {
         let token = |action: &Action| match action {
-            Action::Wake { token, .. } => Some(*token),
+            Action::SetTimer { token, .. } => Some(*token),
             _ => None,
         };
         self.actions.iter().find_map(token).expect("a wake")
     }
 
     /// A subscription under the id `"l"`, acknowledged.
-    pub(super) fn listens(&mut self) -> ExchangeId {
+    pub(super) fn subscriptions(&mut self) -> ExchangeId {
         let exchange = self.host(&listen()).posted().exchange;
         self.says(exchange, ACK);
         assert_eq!(self.did(), [ACK]);
@@ -116,7 +116,7 @@ impl Play {
     pub(super) fn listens_again(&mut self, exchange: ExchangeId) -> Post {
         self.brings(exchange, Arrival::Ended);
         let token = self.token();
-        self.wakes(token).posted()
+        self.fires(token).posted()
     }
 }
 
@@ -166,7 +166,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 #[test]
 fn a_body_passes_untouched_and_its_headers_are_its_own() {
-    // R-02 to R-04, R-12
+    // MCP 2026-07-28, basic/transports/streamable-http and basic
     let text = call(
         "tools/call",
         r#""name":"t","arguments":{"n":1e400,"s":"\ud800"}"#,
@@ -205,7 +205,7 @@ fn an_answer_passes_as_it_came_and_only_once() {
 
 #[test]
 fn a_missing_result_type_is_complete_and_an_unknown_one_is_an_error() {
-    // 2.4.10, E-15
+    // MCP 2026-07-28, basic
     let mut play = Play::new();
     let exchange = play.calls("tools/call", r#""name":"t""#);
     play.says(exchange, &result("1", r#"{"x":1.0}"#));
@@ -240,7 +240,6 @@ fn a_response_is_for_the_request_it_came_to_unless_its_id_is_that_of_another() {
 
 #[test]
 fn notices_pass_and_a_server_that_asks_is_not_heard() {
-    // 2.4.3, 2.4.10
     let mut play = Play::new();
     let exchange = play.calls("tools/call", r#""name":"t""#);
     let notice =
@@ -260,7 +259,7 @@ fn notices_pass_and_a_server_that_asks_is_not_heard() {
 
 #[test]
 fn cancelling_closes_the_stream_and_posts_nothing() {
-    // C-02, C-04, C-05
+    // MCP 2026-07-28, basic/patterns/cancellation
     let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
     let mut play = Play::new();
     assert!(play.host(cancel).did().is_empty());
@@ -275,7 +274,7 @@ fn cancelling_closes_the_stream_and_posts_nothing() {
 
 #[test]
 fn a_refusal_with_an_error_in_it_is_the_answer() {
-    // E-02, E-04, E-11
+    // MCP 2026-07-28, basic/transports/streamable-http
     for (status, id, code) in [
         (400, "1", -32021),
         (404, "1", -32601),
@@ -297,7 +296,6 @@ fn a_refusal_with_an_error_in_it_is_the_answer() {
 
 #[test]
 fn a_lost_answer_is_worth_trying_again_only_where_that_does_no_harm() {
-    // 2.4.6, S-14
     for (method, retryable) in [("tools/list", true), ("tools/call", false)] {
         let mut play = Play::new();
         let exchange = play.calls(method, r#""name":"t""#);
@@ -324,7 +322,7 @@ fn a_lost_answer_is_worth_trying_again_only_where_that_does_no_harm() {
 
 #[test]
 fn a_refused_revision_is_tried_exactly_once_more() {
-    // V-06
+    // MCP 2026-07-28, basic/versioning
     for (asked, supported, sent) in [
         ("2026-07-28", r#"["2026-07-28"]"#, Some("2026-07-28")),
         (
@@ -363,7 +361,7 @@ fn a_refused_revision_is_tried_exactly_once_more() {
 
 #[test]
 fn refused_headers_are_made_anew_from_the_list_once() {
-    // R-09, trap 27
+    // MCP 2026-07-28, basic/transports/streamable-http, "Client Behavior"
     let text = call("tools/call", r#""name":"t","arguments":{"p":"v"}"#)
         .replace(r#""_meta":{"#, r#""_meta":{"progressToken":5,"#);
     let refusal = error("1", -32020, "{}");
@@ -396,7 +394,7 @@ fn refused_headers_are_made_anew_from_the_list_once() {
 
 #[test]
 fn a_list_that_does_not_come_leaves_the_refusal_standing() {
-    // R-09; and a call being mended can still be cancelled.
+    // A call being mended can still be cancelled.
     let refusal = error("1", -32020, "{}");
     for arrival in [
         || refused_with(403),
@@ -426,7 +424,7 @@ fn a_list_that_does_not_come_leaves_the_refusal_standing() {
 
 #[test]
 fn a_tool_whose_headers_cannot_be_told_is_not_listed() {
-    // R-07
+    // MCP 2026-07-28, basic/transports/streamable-http
     let mut play = Play::new();
     let exchange = play.calls("tools/list", "");
     let tool = r#"{"name":"bad","inputSchema":{"x-mcp-header":"A"}}"#;

@@ -32,7 +32,7 @@ fn asked_back(translator: &mut Translator) -> u64 {
                     _ => (post.exchange, Arrival::Accepted(Head::default())),
                 },
                 Action::Listen(listen) => (listen.exchange, Arrival::Opened(Head::default())),
-                Action::Wake { token, .. } => return token,
+                Action::SetTimer { token, .. } => return token,
                 other => panic!("{other:?}"),
             };
             translator.from_remote(exchange, arrival, &mut actions);
@@ -46,19 +46,19 @@ fn a_time_that_a_relay_asked_for_is_not_another_ones() {
     let mut translator = translator(Protocol::Legacy, None);
     let old = asked_back(&mut translator);
     // Today only relays that have asked for nothing are replaced. It would not be noticed if that changed.
-    translator.state = State::Fresh;
+    translator.phase = Phase::Fresh;
     let new = asked_back(&mut translator);
     assert_ne!(old, new);
     let mut actions = Vec::new();
-    translator.woke(old, &mut actions);
+    translator.timer_fired(old, &mut actions);
     assert!(actions.is_empty(), "{actions:?}");
-    translator.woke(new, &mut actions);
+    translator.timer_fired(new, &mut actions);
     assert!(
         matches!(&actions[0], Action::Reply(frame) if frame.text().contains("input_required")),
         "{actions:?}"
     );
     actions.clear();
-    translator.woke(new, &mut actions);
+    translator.timer_fired(new, &mut actions);
     assert!(actions.is_empty(), "{actions:?}");
 }
 

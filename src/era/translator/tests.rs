@@ -4,12 +4,12 @@ use super::*;
 use crate::frame::Trouble;
 use crate::remote::{Head, Refusal};
 
-pub(super) fn translator(protocol: Protocol, remembered: Option<Verdict>) -> Translator {
-    Translator::new(Beginning {
+pub(super) fn translator(protocol: Protocol, remembered: Option<ServerEra>) -> Translator {
+    Translator::new(Options {
         protocol,
         transport: Transport::HttpFirst,
         remembered,
-        ..Beginning::default()
+        ..Options::default()
     })
 }
 
@@ -55,13 +55,13 @@ fn an_unknown_remote_is_asked_before_anything_else_is_said() {
 #[test]
 fn a_remembered_legacy_remote_is_asked_nothing() {
     for mut translator in [
-        translator(Protocol::Auto, Some(Verdict::Legacy)),
+        translator(Protocol::Auto, Some(ServerEra::Legacy)),
         translator(Protocol::Legacy, None),
     ] {
         let mut actions = Vec::new();
         translator.from_host(initialize(), &mut actions);
         assert_eq!(posts(&actions)[0].1, "initialize");
-        assert_eq!(translator.verdict(), None);
+        assert_eq!(translator.server_era(), None);
     }
 }
 
@@ -119,7 +119,7 @@ fn what_is_said_meanwhile_is_held_and_what_is_cancelled_is_forgotten() {
     translator.from_host(list, &mut actions);
     let cancel = Frame::notification("notifications/cancelled", Some(r#"{"requestId":7}"#));
     translator.from_host(cancel, &mut actions);
-    assert!(matches!(actions.last(), Some(Action::Forget(id)) if *id == Id::ours(7)));
+    assert!(matches!(actions.last(), Some(Action::Cancelled(id)) if *id == Id::ours(7)));
     let ping = Frame::request(&Id::ours(8), "ping", None);
     translator.from_host(ping, &mut actions);
     assert!(
@@ -180,7 +180,7 @@ fn a_host_that_has_called_the_modern_way_keeps_its_calls() {
 
 #[test]
 fn a_remote_remembered_wrongly_is_asked_after_all() {
-    let mut translator = translator(Protocol::Auto, Some(Verdict::Legacy));
+    let mut translator = translator(Protocol::Auto, Some(ServerEra::Legacy));
     let mut actions = Vec::new();
     translator.from_host(initialize(), &mut actions);
     let exchange = posts(&actions)[0].0;
@@ -197,7 +197,7 @@ fn a_remote_remembered_wrongly_is_asked_after_all() {
 
 #[test]
 fn a_remote_remembered_wrongly_is_asked_after_all_for_a_modern_host_too() {
-    let mut translator = translator(Protocol::Auto, Some(Verdict::Legacy));
+    let mut translator = translator(Protocol::Auto, Some(ServerEra::Legacy));
     let mut actions = Vec::new();
     translator.from_host(modern(1, "tools/list"), &mut actions);
     translator.from_host(modern(2, "tools/call"), &mut actions);
@@ -220,12 +220,12 @@ fn a_remote_remembered_wrongly_is_asked_after_all_for_a_modern_host_too() {
     translator.from_remote(question.exchange, Arrival::Frame(answer), &mut actions);
     let asked = posts(&actions).into_iter().map(|(_, method)| method);
     assert_eq!(asked.collect::<Vec<_>>(), ["tools/list", "tools/call"]);
-    assert_eq!(translator.verdict(), Some(Verdict::Modern));
+    assert_eq!(translator.server_era(), Some(ServerEra::Modern));
 }
 
 #[test]
 fn a_remote_remembered_wrongly_still_answers_what_else_is_under_way() {
-    let mut translator = translator(Protocol::Auto, Some(Verdict::Legacy));
+    let mut translator = translator(Protocol::Auto, Some(ServerEra::Legacy));
     let mut actions = Vec::new();
     for id in 1..=2 {
         translator.from_host(

@@ -1,0 +1,124 @@
+//! Where answers are kept: few, small, and the oldest goes first.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::key::{CacheableRequest, Freshness};
+use crate::frame::{Frame, member_of};
+
+/// How many answers are kept.
+pub(super) const MAX_ENTRIES: usize = 256;
+/// How many bytes they may have together, with what they are kept under.
+pub(super) const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Answers, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: String,
+    request: CacheableRequest,
+    /// As the host was told.
+    answer: Frame,
+    freshness: Freshness,
+    since: Duration,
+}
+
+impl Entry {
+    fn size(&self) -> usize {
+        self.key.len() + self.answer.text().len()
+    }
+
+    /// What is left of its freshness.
+    fn left(&self, now: Duration) -> Option<Duration> {
+        let age = now.checked_sub(self.since)?;
+        self.freshness
+            .ttl
+            .checked_sub(age)
+            .filter(|left| !left.is_zero())
+    }
+}
+
+impl Entries {
+    /// Keeps an answer that came at `since`, in the place of an older one.
+    pub(super) fn put(
+        &mut self,
+        key: String,
+        request: CacheableRequest,
+        answer: Frame,
+        freshness: Freshness,
+        since: Duration,
+    ) {
+        self.keep(|entry| entry.key != key);
+        let entry = Entry {
+            key,
+            request,
+            answer,
+            freshness,
+            since,
+        };
+        if entry.size() > MAX_BYTES {
+            return;
+        }
+        self.bytes += entry.size();
+        self.entries.push_back(entry);
+        while self.entries.len() > MAX_ENTRIES || self.bytes > MAX_BYTES {
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.size();
+        }
+    }
+
+    /// The answer that is kept under this key, if it is fresh (MCP 2026-07-28, server/utilities/caching), under the id
+    /// it was first given with. What it says of its own life is what is left of that.
+    pub(super) fn serve(&mut self, key: &str, now: Duration) -> Option<Frame> {
+        let entry = self.entries.iter().find(|entry| entry.key == key)?;
+        let served = entry
+            .left(now)
+            .and_then(|left| with_ttl_left(&entry.answer, left));
+        if served.is_none() {
+            self.keep(|entry| entry.key != key);
+        }
+        served
+    }
+
+    pub(super) fn drop_where(&mut self, is_it: impl Fn(&CacheableRequest) -> bool) {
+        self.keep(|entry| !is_it(&entry.request));
+    }
+
+    /// Drops what may be told to one caller only.
+    pub(super) fn drop_private(&mut self) {
+        self.keep(|entry| !entry.freshness.is_private);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.keep(|_| false);
+    }
+
+    fn keep(&mut self, is_kept: impl Fn(&Entry) -> bool) {
+        self.entries.retain(is_kept);
+        self.bytes = self.entries.iter().map(Entry::size).sum();
+    }
+}
+
+/// The same answer, its `ttlMs` no more than what is left; not a byte else.
+fn with_ttl_left(answer: &Frame, left: Duration) -> Option<Frame> {
+    let result = answer.member("result")?;
+    let left = left.as_millis();
+    let Some(told) = member_of(result, "ttlMs") else {
+        return Some(answer.clone());
+    };
+    if told.parse::<u128>().is_ok_and(|told| told <= left) {
+        return Some(answer.clone());
+    }
+    // What was found borrows from the answer's text: its place is the place to cut.
+    let text = answer.text();
+    let start = told.as_ptr() as usize - text.as_ptr() as usize;
+    let (before, after) = (text.get(..start)?, text.get(start + told.len()..)?);
+    Frame::parse(&format!("{before}{left}{after}")).ok()
+}

@@ -1,0 +1,145 @@
+//! What makes two questions one, and how long an answer is good.
+//!
+//! Where in doubt two questions differ: then something is fetched that was there, and never the wrong thing told.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::era::protocol::META_LEVEL;
+use crate::frame::{Frame, Object, member_of, string};
+
+/// The methods whose results may be kept (MCP 2026-07-28, server/utilities/caching).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Discover,
+    Tools,
+    Prompts,
+    Resources,
+    Templates,
+    Read,
+}
+
+impl Kind {
+    fn of(method: &str) -> Option<Self> {
+        Some(match method {
+            "server/discover" => Self::Discover,
+            "tools/list" => Self::Tools,
+            "prompts/list" => Self::Prompts,
+            "resources/list" => Self::Resources,
+            "resources/templates/list" => Self::Templates,
+            "resources/read" => Self::Read,
+            _ => return None,
+        })
+    }
+
+    fn is_list(self) -> bool {
+        !matches!(self, Self::Discover | Self::Read)
+    }
+}
+
+/// What is asked, without who asks: the method, and the parameters but `_meta`, in order of their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CacheableRequest {
+    pub(super) kind: Kind,
+    params: String,
+    /// It asks for a page that is not the first.
+    pub(super) has_cursor: bool,
+    /// What is read, decoded.
+    pub(super) uri: Option<String>,
+}
+
+/// Members of `_meta` that belong to one request and change no result.
+const PER_REQUEST: [&str; 5] = [
+    "progressToken",
+    META_LEVEL,
+    "traceparent",
+    "tracestate",
+    "baggage",
+];
+
+impl CacheableRequest {
+    /// Reads a request; `None` if its result may not be kept: another method, a round of an exchange with questions in
+    /// it (MCP 2026-07-28, server/utilities/caching), parameters that are no object.
+    pub(super) fn of(frame: &Frame) -> Option<Self> {
+        let kind = Kind::of(frame.method().filter(|_| frame.is_request())?)?;
+        let mut params = Object::read(frame.member("params").unwrap_or("{}"))?;
+        if ["inputResponses", "requestState"]
+            .iter()
+            .any(|name| params.get(name).is_some())
+        {
+            return None;
+        }
+        params.remove("_meta");
+        Some(Self {
+            kind,
+            has_cursor: params.get("cursor").is_some_and(|cursor| cursor != "null"),
+            uri: params.get("uri").and_then(string),
+            params: ordered(&params),
+        })
+    }
+
+    /// What an answer to this request is kept under: the request, and what the host says of itself (MCP 2026-07-28,
+    /// server/utilities/caching).
+    pub(super) fn key(&self, frame: &Frame) -> String {
+        let meta = frame.param("_meta").unwrap_or("{}");
+        let meta = match Object::read(meta) {
+            Some(mut meta) => {
+                for name in PER_REQUEST {
+                    meta.remove(name);
+                }
+                ordered(&meta)
+            }
+            None => meta.to_owned(),
+        };
+        format!("{:?} {} {meta}", self.kind, self.params)
+    }
+}
+
+/// An object with its members in order of their names. Of two with one name both count: peers differ in which they
+/// read.
+fn ordered(object: &Object) -> String {
+    let mut members: Vec<(&str, &str)> = object.iter().collect();
+    members.sort_by_key(|(name, _)| *name);
+    let members: Vec<String> = members
+        .into_iter()
+        .map(|(name, value)| format!("{}:{value}", Value::from(name)))
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// How long a result is good, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Freshness {
+    pub(super) ttl: Duration,
+    pub(super) is_private: bool,
+}
+
+impl Freshness {
+    /// What the remote's result, as JSON text, says of itself; `None` if it is not to be kept. A life that cannot be
+    /// read is none, and one that is not `public` is private. `default` is for lists that say nothing.
+    pub(super) fn of(result: &str, kind: Kind, default: Option<Duration>) -> Option<Self> {
+        if !is_complete(result) {
+            return None;
+        }
+        let (ttl, is_private) = match member_of(result, "ttlMs").filter(|text| *text != "null") {
+            Some(text) => {
+                let scope = member_of(result, "cacheScope").and_then(string);
+                let millis = text.parse().ok()?;
+                (
+                    Duration::from_millis(millis),
+                    scope.as_deref() != Some("public"),
+                )
+            }
+            None => (default.filter(|_| kind.is_list())?, true),
+        };
+        (!ttl.is_zero()).then_some(Self { ttl, is_private })
+    }
+}
+
+/// Whether a result is the whole answer: it says so, or, as in the legacy era, says nothing (MCP 2026-07-28, basic).
+pub(super) fn is_complete(result: &str) -> bool {
+    result.trim_start().starts_with('{')
+        && member_of(result, "resultType")
+            .is_none_or(|kind| string(kind).as_deref() == Some("complete"))
+}

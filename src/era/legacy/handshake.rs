@@ -1,0 +1,282 @@
+//! Opening the session, in the order servers depend on, and opening it again when it is lost.
+//!
+//! `initialize`, its answer; `notifications/initialized`, its acceptance; the standing stream. Until each has come,
+//! later frames wait (MCP 2025-11-25, basic/lifecycle). When the remote has lost the session, the same steps are gone
+//! through unseen with the host's own parameters, the log level and the subscriptions are said again, and what was
+//! waiting is posted once (MCP 2025-11-25, basic/transports). Losses noticed by several exchanges make one reopening.
+
+use super::session;
+use super::{Gate, Legacy, Pending, Queued, Role, lost_with_session};
+use crate::era::{Action, ExchangeId, Listen, Relay, Standing};
+use crate::frame::{Frame, Outline, Trouble};
+use crate::remote::{Head, Refusal};
+
+impl Legacy {
+    pub(super) fn initialize(&mut self, said: Queued, actions: &mut Vec<Action>) {
+        self.end_before(actions);
+        self.session.begin(&said.frame);
+        self.is_host_ready = false;
+        self.is_reopening = false;
+        if self.sse.is_chosen() && !self.sse.is_open() {
+            if self.gate == Gate::Endpoint {
+                // The stream is on its way. What waits for it comes after, unless it is another of these.
+                let is_initialize = |it: &Queued| it.frame.method() == Some("initialize");
+                return match self.waiting.iter().any(is_initialize) {
+                    true => self.waiting.push_back(said),
+                    false => self.waiting.push_front(said),
+                };
+            }
+            self.waiting.push_front(said);
+            return self.open_sse(actions);
+        }
+        let exchange = self.post(said, Role::Host, actions);
+        self.gate = Gate::Initialize(exchange);
+    }
+
+    /// Ends the session that the host had before, if it had one: what it still waits for there is answered, its streams
+    /// are closed, and the server is told. An `initialize` that is under way goes on, for what it opens has to be ended
+    /// too. HTTP+SSE has no word for the end of a session, and its stream serves the next one as well.
+    fn end_before(&mut self, actions: &mut Vec<Action>) {
+        if !self.session.has_begun() {
+            return;
+        }
+        let keeps_stream = self.sse.is_chosen();
+        let stays = |exchange: ExchangeId, pending: &Pending| {
+            pending.is_initialize() && pending.is_owed
+                || keeps_stream && self.listening == Some(exchange)
+        };
+        let mut over: Vec<ExchangeId> = self
+            .pending
+            .iter()
+            .filter(|(exchange, pending)| !stays(**exchange, pending))
+            .map(|(exchange, _)| *exchange)
+            .collect();
+        over.sort_unstable();
+        let anew = Trouble::new("superseded", "The host has begun anew with initialize.");
+        for exchange in over {
+            if let Some(pending) = self.pending.remove(&exchange)
+                && pending.is_owed
+            {
+                pending.reply(&anew, actions);
+                self.sse.stream.given_up_if(pending.id());
+            }
+            actions.push(Action::Close(exchange));
+        }
+        self.early.clear();
+        self.why_broken = None;
+        self.leave(actions);
+        if !keeps_stream {
+            self.listening = None;
+        }
+    }
+
+    pub(super) fn initialize_answered(
+        &mut self,
+        role: Role,
+        head: &Head,
+        frame: Frame,
+        actions: &mut Vec<Action>,
+    ) {
+        let result = frame
+            .member("result")
+            .filter(|_| frame.member("error").is_none());
+        if let Some(result) = result {
+            // HTTP+SSE's stream is the session: there is no other to name, or to lose (MCP 2024-11-05,
+            // basic/transports).
+            let none = Head::default();
+            let head = if self.sse.is_chosen() { &none } else { head };
+            self.session.opened(head, result);
+            self.sse.settled();
+        }
+        match (role, result) {
+            (Role::Reopen, Some(_)) => {
+                let initialized = Frame::notification("notifications/initialized", None);
+                let exchange = self.post_ours(initialized, Role::Reopen, actions);
+                self.gate = Gate::Initialized(exchange);
+            }
+            (Role::Reopen, None) => {
+                let refused = "The server lost the session and refuses to open a new one.";
+                self.give_up(&Trouble::new("session_lost", refused), actions);
+            }
+            _ => {
+                actions.push(Action::Reply(frame));
+                self.open_gate(actions);
+            }
+        }
+    }
+
+    /// `notifications/initialized` has been accepted, or has failed in a way that the next request will tell better.
+    pub(super) fn now_initialized(&mut self, actions: &mut Vec<Action>) {
+        self.is_host_ready = true;
+        actions.extend(self.early.drain(..).map(Action::Reply));
+        if self.sse.is_chosen() || self.listening.is_some() || self.is_host_gone {
+            return self.restore(actions);
+        }
+        let exchange = self.mint.exchange();
+        self.pending
+            .insert(exchange, Pending::listening(self.session.named()));
+        self.listening = Some(exchange);
+        self.gate = Gate::Listening(exchange);
+        actions.push(Action::Listen(Listen {
+            exchange,
+            headers: self.session.headers(),
+            kind: Standing::Get,
+            is_asked_by_host: false,
+        }));
+    }
+
+    /// Says again what a reopened session must know. Nothing, the first time.
+    pub(super) fn restore(&mut self, actions: &mut Vec<Action>) {
+        if !self.is_reopening {
+            return self.open_gate(actions);
+        }
+        let mut requests = self.session.restoration();
+        for request in &mut requests {
+            *request = request.with_id(&self.fresh_id());
+        }
+        self.gate = Gate::Restoring(requests.len());
+        if requests.is_empty() {
+            return self.reopened(actions);
+        }
+        for request in requests {
+            self.post_ours(request, Role::Restore, actions);
+        }
+    }
+
+    pub(super) fn restored(&mut self, answer: &Frame, actions: &mut Vec<Action>) {
+        if matches!(answer.outline(), Outline::Response { failed: true, .. }) {
+            tracing::warn!("the reopened session refused its log level or a subscription");
+        }
+        self.one_restored(actions);
+    }
+
+    pub(super) fn one_restored(&mut self, actions: &mut Vec<Action>) {
+        if let Gate::Restoring(left) = self.gate {
+            self.gate = Gate::Restoring(left.saturating_sub(1));
+            if left <= 1 {
+                self.reopened(actions);
+            }
+        }
+    }
+
+    fn reopened(&mut self, actions: &mut Vec<Action>) {
+        self.is_reopening = false;
+        tracing::info!("the session was lost and is open again");
+        actions.extend(self.session.announcements().into_iter().map(Action::Reply));
+        self.open_gate(actions);
+    }
+
+    pub(super) fn open_gate(&mut self, actions: &mut Vec<Action>) {
+        self.gate = Gate::Open;
+        while self.gate == Gate::Open
+            && let Some(said) = self.waiting.pop_front()
+        {
+            self.host_says(said, actions);
+        }
+    }
+
+    /// A request found its session gone: it waits for the next one, once.
+    pub(super) fn refused_for_loss(
+        &mut self,
+        exchange: ExchangeId,
+        refusal: &Refusal,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(pending) = self.pending.remove(&exchange) else {
+            return;
+        };
+        let session = pending.session;
+        debug_assert!(session::is_loss(refusal));
+        match pending.role {
+            Role::Listen => {
+                self.listening = self.listening.filter(|listening| *listening != exchange);
+            }
+            Role::Host if pending.is_repeated => {
+                pending.reply(&lost_with_session(refusal), actions);
+            }
+            Role::Host => {
+                let is_worth_repeating = pending.is_owed
+                    || pending.frame.as_ref().is_some_and(|frame| {
+                        matches!(frame.outline(), Outline::Notification { method } if &**method != "notifications/initialized")
+                    });
+                if let Some(frame) = pending.frame.filter(|_| is_worth_repeating) {
+                    self.waiting.push_back(Queued {
+                        frame,
+                        is_repeated: true,
+                    });
+                }
+            }
+            // What these were about went with the session.
+            Role::Cancel(_) | Role::Restore | Role::Reopen | Role::Ping => {}
+        }
+        self.session_lost(session, actions);
+    }
+
+    /// The session of that opening is gone. Only the first to notice does anything about it.
+    pub(super) fn session_lost(&mut self, session: Option<u64>, actions: &mut Vec<Action>) {
+        if session.is_some() && session == self.session.named() {
+            self.session.lose();
+            // Its standing stream would outlive it, and the next session would get none.
+            if let Some(exchange) = self.listening.take() {
+                self.pending.remove(&exchange);
+                actions.push(Action::Close(exchange));
+            }
+            if matches!(
+                self.gate,
+                Gate::Initialized(_) | Gate::Listening(_) | Gate::Restoring(_)
+            ) && self.is_reopening
+            {
+                // Lost again before it was usable: once is repaired, twice is reported.
+                return self.give_up(
+                    &Trouble::new("session_lost", "The server keeps losing the session."),
+                    actions,
+                );
+            }
+            self.reopen(actions);
+        } else if self.gate == Gate::Open {
+            self.open_gate(actions); // opened again meanwhile: what was waiting goes now
+        } else if self.gate == Gate::Broken && !self.waiting.is_empty() {
+            self.reopen(actions); // could not be opened meanwhile: nobody else would try for this one
+        }
+    }
+
+    /// Whether the host waits for answers that wait for the session.
+    pub(super) fn has_requests_waiting(&self) -> bool {
+        self.waiting.iter().any(|said| said.frame.is_request())
+    }
+
+    /// Whether a session that was to be opened again before the host asked for anything was refused for want of a
+    /// credential, and the host has asked for something since, so that one may be got.
+    pub(super) fn may_ask_now(&self, refusal: &Refusal) -> bool {
+        matches!(refusal.status, 401 | 403) && self.has_requests_waiting()
+    }
+
+    pub(super) fn reopen(&mut self, actions: &mut Vec<Action>) {
+        if !self.session.has_begun() {
+            return self.open_gate(actions);
+        }
+        self.is_reopening = true;
+        if self.sse.is_chosen() && !self.sse.is_open() {
+            return self.open_sse(actions);
+        }
+        let id = self.fresh_id();
+        let initialize = self.session.initialize_again(&id);
+        let exchange = self.post_ours(initialize, Role::Reopen, actions);
+        self.gate = Gate::Initialize(exchange);
+    }
+
+    /// The session cannot be opened now: everything that waited is told so, and the next request tries again.
+    pub(super) fn give_up(&mut self, why: &Trouble, actions: &mut Vec<Action>) {
+        self.gate = if self.is_reopening {
+            Gate::Broken
+        } else {
+            Gate::Open
+        };
+        self.why_broken = self.is_reopening.then(|| why.clone());
+        for said in std::mem::take(&mut self.waiting) {
+            if let Outline::Request { id, .. } = said.frame.outline() {
+                actions.push(Action::Reply(why.reply(id)));
+            }
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The remote's unasked notifications: a `subscriptions/listen` on the host's behalf (MCP 2026-07-28,
+//! basic/patterns/subscriptions).
+//!
+//! A listen's filter cannot change. When the host's subscriptions do, a new listen is opened, and the old one is closed
+//! when the new one is acknowledged: what both tell is told twice, and nothing is missed.
+
+use std::time::Duration;
+
+use super::shape::{array, subscription, untagged};
+use super::state::{OpenListen, OwnRequest, Subscriber, Timer, Translation};
+use crate::era::protocol::MISSING_CAPABILITY;
+use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble, member_of, string};
+
+/// How long a subscriber waits to hear that it is one.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Whether it is a subscription to what every legacy host hears unasked: it names no resource that the host subscribed
+/// to.
+pub(super) fn is_unasked(frame: &Frame) -> bool {
+    frame.method() == Some("subscriptions/listen")
+        && frame
+            .param("notifications")
+            .is_none_or(|filter| member_of(filter, "resourceSubscriptions").is_none())
+}
+
+impl Translation {
+    /// The host is ready: it can be asked, and it can be told.
+    pub(super) fn ready(&mut self) {
+        self.is_ready = true;
+        for frame in std::mem::take(&mut self.early) {
+            self.to_host(frame);
+        }
+        if self.subscriptions.open.is_empty() {
+            self.listen();
+        }
+    }
+
+    /// Opens a listen for what is wanted now. `None` when nothing is, or nothing can be.
+    fn listen(&mut self) -> Option<Id> {
+        if self.subscriptions.is_refused || self.is_host_gone {
+            return None;
+        }
+        let mut filter = Object::default();
+        for name in self.remote.told_changes() {
+            filter.set(name, "true");
+        }
+        if !self.subscriptions.uris.is_empty() {
+            let uris = serde_json::Value::from(self.subscriptions.uris.clone());
+            filter.set("resourceSubscriptions", uris.to_string());
+        }
+        if filter.is_empty() {
+            return None;
+        }
+        let id = self.upstream_id();
+        let params = format!(r#"{{"notifications":{}}}"#, filter.text());
+        let frame = Frame::request(&id, "subscriptions/listen", Some(&params));
+        let frame = self.signed(&frame, None, false, |_| {});
+        self.own_requests.insert(id.clone(), OwnRequest::Listen);
+        self.subscriptions.open.push(OpenListen {
+            id: id.clone(),
+            is_acknowledged: false,
+        });
+        self.to_server(frame);
+        Some(id)
+    }
+
+    pub(super) fn subscribe(&mut self, frame: &Frame, id: &Id) {
+        if !self.remote.has("resources/subscribe") || self.subscriptions.is_refused {
+            return self.unknown(id, "resources/subscribe");
+        }
+        let Some(uri) = frame.param("uri").and_then(string) else {
+            return self.invalid(id, "A subscription needs a URI.");
+        };
+        let is_new = !self.subscriptions.uris.contains(&uri);
+        let waits_for = match self.subscriptions.waiting.iter().find(|it| it.uri == uri) {
+            _ if is_new => {
+                self.subscriptions.uris.push(uri.clone());
+                self.listen()
+            }
+            Some(other) => Some(other.listen.clone()),
+            None => return self.to_host(Frame::result(id, "{}")),
+        };
+        let Some(listen) = waits_for else {
+            self.subscriptions.uris.retain(|known| *known != uri);
+            let trouble = Trouble::new("leaving", "There is nobody left to tell of changes.");
+            return self.to_host(trouble.reply(id));
+        };
+        self.subscriptions.waiting.push(Subscriber {
+            id: id.clone(),
+            uri,
+            listen: listen.clone(),
+        });
+        self.set_timer(ACKNOWLEDGED_WITHIN, Timer::Unacknowledged(listen));
+    }
+
+    pub(super) fn unsubscribe(&mut self, frame: &Frame, id: &Id) {
+        if !self.remote.has("resources/subscribe") {
+            return self.unknown(id, "resources/unsubscribe");
+        }
+        let Some(uri) = frame.param("uri").and_then(string) else {
+            return self.invalid(id, "A subscription needs a URI.");
+        };
+        let known = self.subscriptions.uris.len();
+        self.subscriptions.uris.retain(|known| *known != uri);
+        // Who still waits to be subscribed was, until now.
+        let (done, waiting) = std::mem::take(&mut self.subscriptions.waiting)
+            .into_iter()
+            .partition(|it: &Subscriber| it.uri == uri);
+        self.subscriptions.waiting = waiting;
+        for subscriber in done {
+            self.to_host(Frame::result(&subscriber.id, "{}"));
+        }
+        if self.subscriptions.uris.len() != known && self.listen().is_none() {
+            self.close_listens_before(None);
+        }
+        self.to_host(Frame::result(id, "{}"));
+    }
+
+    /// Whether that id is a subscriber's, who then waits no more.
+    pub(super) fn forget_subscriber(&mut self, id: &Id) -> bool {
+        let before = self.subscriptions.waiting.len();
+        self.subscriptions.waiting.retain(|it| it.id != *id);
+        self.subscriptions.waiting.len() != before
+    }
+
+    /// Closes the listens older than that one; all, without one.
+    fn close_listens_before(&mut self, newest: Option<&Id>) {
+        let open = &mut self.subscriptions.open;
+        let keep = newest.and_then(|id| open.iter().position(|listen| listen.id == *id));
+        let closed: Vec<OpenListen> = open.drain(..keep.unwrap_or(open.len())).collect();
+        for listen in closed {
+            self.own_requests.remove(&listen.id);
+            self.stop_upstream(&listen.id);
+        }
+    }
+
+    pub(super) fn stop_listening(&mut self) {
+        self.close_listens_before(None);
+        let gone = Trouble::new("leaving", "There is nobody left to tell of changes.");
+        for subscriber in std::mem::take(&mut self.subscriptions.waiting) {
+            self.to_host(gone.reply(&subscriber.id));
+        }
+    }
+
+    /// The remote speaks unasked, or in the middle of a call.
+    pub(super) fn notified(&mut self, frame: &Frame, method: &str) {
+        match method {
+            "notifications/subscriptions/acknowledged" => self.acknowledged(frame),
+            "notifications/cancelled" => {
+                // The only thing a modern remote may cancel is a listen (MCP 2026-07-28, basic/patterns/cancellation).
+                if let Some(id) = frame.cancels() {
+                    self.listen_over(&id, None);
+                }
+            }
+            "notifications/progress" => self.progressed(frame),
+            "notifications/message" if self.level.is_none() => {} // MCP 2026-07-28, server/utilities/logging
+            "notifications/tasks" => {} // tasks are asked about, never told of
+            _ => {
+                if subscription(frame).is_some() {
+                    self.subscriptions.losses = 0;
+                }
+                let frame = untagged(frame);
+                self.to_host(frame);
+            }
+        }
+    }
+
+    fn acknowledged(&mut self, frame: &Frame) {
+        let open = &mut self.subscriptions.open;
+        let tag = subscription(frame);
+        // A remote that forgets the tag means the newest.
+        let found = match &tag {
+            Some(tag) => open.iter().position(|listen| listen.id == *tag),
+            None => open.iter().rposition(|listen| !listen.is_acknowledged),
+        };
+        let Some(at) = found else { return };
+        let Some(listen) = open.get_mut(at) else {
+            return;
+        };
+        listen.is_acknowledged = true;
+        let id = listen.id.clone();
+        let until: Vec<Id> = open.iter().take(at + 1).map(|it| it.id.clone()).collect();
+        self.close_listens_before(Some(&id));
+        let filter = frame.param("notifications").and_then(Object::read);
+        let honoured: Vec<String> = filter
+            .as_ref()
+            .and_then(|filter| array(filter.get("resourceSubscriptions")?))
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|uri| string(uri))
+            .collect();
+        let (asked, waiting) = std::mem::take(&mut self.subscriptions.waiting)
+            .into_iter()
+            .partition(|it: &Subscriber| until.contains(&it.listen));
+        self.subscriptions.waiting = waiting;
+        for subscriber in asked {
+            if honoured.contains(&subscriber.uri) {
+                self.to_host(Frame::result(&subscriber.id, "{}"));
+            } else {
+                self.turn_away(
+                    &subscriber,
+                    &Trouble::new("refused", "The server does not tell of that resource."),
+                );
+            }
+        }
+        if std::mem::take(&mut self.subscriptions.has_gap) {
+            self.tell_of_gap();
+        }
+    }
+
+    /// Nobody knows what was missed: everything may have changed (MCP 2026-07-28, basic/patterns/subscriptions).
+    fn tell_of_gap(&mut self) {
+        for name in self.remote.told_changes() {
+            let kind = name.trim_end_matches("ListChanged");
+            let method = format!("notifications/{kind}/list_changed");
+            self.to_host(Frame::notification(&method, None));
+        }
+        for uri in self.subscriptions.uris.clone() {
+            let params = format!(r#"{{"uri":{}}}"#, serde_json::Value::from(uri));
+            self.to_host(Frame::notification(
+                "notifications/resources/updated",
+                Some(&params),
+            ));
+        }
+    }
+
+    fn turn_away(&mut self, subscriber: &Subscriber, why: &Trouble) {
+        self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
+        self.to_host(why.reply(&subscriber.id));
+    }
+
+    /// A listen has ended, in whatever way (MCP 2026-07-28, basic/patterns/subscriptions); with the error it ended in,
+    /// if it did.
+    pub(super) fn listen_over(&mut self, id: &Id, error: Option<&Frame>) {
+        let open = &mut self.subscriptions.open;
+        let Some(at) = open.iter().position(|listen| listen.id == *id) else {
+            return;
+        };
+        let listen = open.remove(at);
+        self.own_requests.remove(id);
+        let detail = error.and_then(|frame| Object::read(frame.member("error")?));
+        let code = detail.as_ref().and_then(|error| error.get("code"));
+        let data = detail
+            .as_ref()
+            .and_then(|error| Object::read(error.get("data")?));
+        let status = data.as_ref().and_then(|data| data.get("status"));
+        let is_unknown = code.is_some_and(|code| code == METHOD_NOT_FOUND.to_string())
+            || code.is_some_and(|code| code == MISSING_CAPABILITY.to_string())
+            || status == Some("404");
+        self.subscriptions.is_refused |= is_unknown;
+        let (asked, waiting): (Vec<_>, _) = std::mem::take(&mut self.subscriptions.waiting)
+            .into_iter()
+            .partition(|it: &Subscriber| it.listen == *id);
+        self.subscriptions.waiting = waiting;
+        for subscriber in asked {
+            self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
+            let trouble = Trouble::new("cut", "The server stopped listening at once.").retryable();
+            let answer = error.map(|error| error.with_id(&subscriber.id));
+            self.to_host(answer.unwrap_or_else(|| trouble.reply(&subscriber.id)));
+        }
+        if listen.is_acknowledged {
+            self.subscriptions.has_gap = true;
+        }
+        // Another may still be open: what only failed to replace it is no loss.
+        let is_loss = self.subscriptions.open.is_empty();
+        if is_loss && !self.subscriptions.is_refused && !self.subscriptions.is_pausing {
+            // Listening again and again would ask a person again and again to sign in.
+            let is = |name, value| data.as_ref().is_some_and(|it| it.get(name) == Some(value));
+            if is("source", "\"mcpipe\"") && is("retryable", "false") {
+                self.subscriptions.is_idle = true;
+                return;
+            }
+            let doubled = 1_u32 << self.subscriptions.losses.min(6);
+            self.subscriptions.losses += 1;
+            self.subscriptions.is_pausing = true;
+            self.set_timer((FIRST_PAUSE * doubled).min(LONGEST_PAUSE), Timer::Relisten);
+        }
+    }
+
+    pub(super) fn relisten(&mut self) {
+        self.subscriptions.is_pausing = false;
+        if self.subscriptions.open.is_empty() {
+            self.listen();
+        }
+    }
+
+    /// A call has been answered: the remote is there.
+    pub(super) fn remote_is_there(&mut self) {
+        if std::mem::take(&mut self.subscriptions.is_idle) {
+            self.relisten();
+        }
+    }
+
+    pub(super) fn unacknowledged(&mut self, id: &Id) {
+        let (late, waiting) = std::mem::take(&mut self.subscriptions.waiting)
+            .into_iter()
+            .partition(|it: &Subscriber| it.listen == *id);
+        self.subscriptions.waiting = waiting;
+        for subscriber in late {
+            let late = "The server has not said whether it tells of that resource.";
+            self.turn_away(&subscriber, &Trouble::new("timed_out", late).retryable());
+        }
+    }
+}

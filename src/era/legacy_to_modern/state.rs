@@ -1,0 +1,232 @@
+//! The state of the translation, as types: calls of the host, rounds of questions, tasks, subscriptions, and what is to be
+//! done.
+//!
+//! Holds what the steps in the other files change, and the few helpers that all of them use. Decides nothing.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use super::handshake::{Host, Remote};
+use crate::frame::{Frame, Id};
+
+/// The half that translates: a modern host towards the relay, a legacy remote towards the host.
+#[derive(Debug)]
+pub(super) struct Translation {
+    pub(super) host: Host,
+    pub(super) remote: Remote,
+    /// As JSON text, once the host has set one.
+    pub(super) level: Option<String>,
+    /// By a number of ours: a host may use an id again. In order, so that what is done to all is done alike each time.
+    pub(super) calls: BTreeMap<u64, Call>,
+    /// Requests of ours to the remote.
+    pub(super) own_requests: HashMap<Id, OwnRequest>,
+    /// Requests of ours to the host, and the call each belongs to.
+    pub(super) questions: HashMap<Id, u64>,
+    /// Questions for a host that is not ready for them (MCP 2025-11-25, basic/lifecycle).
+    pub(super) early: Vec<Frame>,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) timers: HashMap<u64, Timer>,
+    pub(super) is_ready: bool,
+    pub(super) is_host_gone: bool,
+    pub(super) count: u64,
+    /// Where the ids of requests to the remote begin.
+    pub(super) ids: u64,
+    /// What is to be done, in order.
+    pub(super) output: Vec<Output>,
+}
+
+/// What a request of ours to the remote is for.
+#[derive(Debug)]
+pub(super) enum OwnRequest {
+    /// That call.
+    Call(u64),
+    /// Being told of changes.
+    Listen,
+    /// Nothing that anybody waits for.
+    Unheard,
+}
+
+/// Something to be carried.
+#[derive(Debug)]
+pub(super) enum Output {
+    /// To the remote.
+    ToServer(Frame),
+    /// To the host.
+    ToHost(Frame),
+    /// The host's request of that id is owed nothing.
+    Cancelled(Id),
+    /// When, whose, and whether it is to try again.
+    SetTimer(Duration, u64, bool),
+}
+
+/// What is to be done when a time is over.
+#[derive(Debug)]
+pub(super) enum Timer {
+    /// Send a call's next round, with the state of this one.
+    Resume(u64, String),
+    /// See whether that round of that call has been answered.
+    Unanswered(u64, u64),
+    /// Ask how a call's task is doing.
+    Poll(u64),
+    /// Listen again.
+    Relisten,
+    /// See whether that listen has been acknowledged.
+    Unacknowledged(Id),
+}
+
+/// A request of the host's that is owed an answer.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// As the host wrote it: every round is made from it.
+    pub(super) frame: Frame,
+    pub(super) id: Id,
+    pub(super) method: Box<str>,
+    pub(super) token: Option<Id>,
+    /// The last progress told (MCP 2026-07-28, basic/patterns/progress).
+    pub(super) progress: Option<f64>,
+    pub(super) rounds: u32,
+    pub(super) state: CallState,
+    /// URL elicitations the host agreed to, which are over when the call is.
+    pub(super) elicited: Vec<Id>,
+    pub(super) task: Option<Task>,
+}
+
+/// What a call waits for.
+#[derive(Debug)]
+pub(super) enum CallState {
+    /// The remote's answer to the request of that id.
+    Sent(Id),
+    /// The host's answers.
+    Asking(Round),
+    /// A wake.
+    Pausing,
+}
+
+/// One round of questions.
+#[derive(Debug)]
+pub(super) struct Round {
+    /// Tells this round from the next.
+    pub(super) number: u64,
+    pub(super) questions: Vec<Question>,
+    /// Goes back as it came (MCP 2026-07-28, basic/patterns/mrtr).
+    pub(super) state: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) id: Id,
+    pub(super) key: String,
+    pub(super) kind: QuestionKind,
+    pub(super) answer: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum QuestionKind {
+    Form,
+    /// With the `elicitationId` the host was given.
+    Url(Id),
+    Sampling,
+    Roots,
+}
+
+/// A task of the remote's that a call has become.
+#[derive(Debug)]
+pub(super) struct Task {
+    /// As JSON text.
+    pub(super) id: String,
+    /// What has been asked of the host already: each key once.
+    pub(super) asked: HashSet<String>,
+    pub(super) pace: Duration,
+    pub(super) failures: u32,
+}
+
+/// Everything that listens.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    /// The URIs subscribed to, in order.
+    pub(super) uris: Vec<String>,
+    /// Open listens, the newest last.
+    pub(super) open: Vec<OpenListen>,
+    pub(super) waiting: Vec<Subscriber>,
+    /// Losses in a row, with nothing heard in between.
+    pub(super) losses: u32,
+    /// Something may have happened while nobody listened (MCP 2026-07-28, basic/patterns/subscriptions).
+    pub(super) has_gap: bool,
+    /// The remote does not know the method.
+    pub(super) is_refused: bool,
+    pub(super) is_pausing: bool,
+    /// What stands in the way does not pass by itself: the next call that is answered shows that it is gone.
+    pub(super) is_idle: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct OpenListen {
+    pub(super) id: Id,
+    pub(super) is_acknowledged: bool,
+}
+
+/// A `resources/subscribe` that has not been answered.
+#[derive(Debug)]
+pub(super) struct Subscriber {
+    pub(super) id: Id,
+    pub(super) uri: String,
+    pub(super) listen: Id,
+}
+
+impl Translation {
+    pub(super) fn new(discover: &str, called: &str, ids: u64) -> Self {
+        Self {
+            host: Host::default(),
+            remote: Remote::read(discover, called),
+            level: None,
+            calls: BTreeMap::new(),
+            own_requests: HashMap::new(),
+            questions: HashMap::new(),
+            early: Vec::new(),
+            subscriptions: Subscriptions::default(),
+            timers: HashMap::new(),
+            is_ready: false,
+            is_host_gone: false,
+            count: 0,
+            ids,
+            output: Vec::new(),
+        }
+    }
+
+    /// A number never given before.
+    pub(super) fn number(&mut self) -> u64 {
+        self.count += 1;
+        self.count
+    }
+
+    /// An id for a request to the host. It is a string that no server would choose.
+    pub(super) fn id(&mut self) -> Id {
+        let number = self.number();
+        Id::parse(&format!("\"bridge:h{number}\"")).unwrap_or_else(|| Id::ours(number))
+    }
+
+    /// An id for a request to the remote, which never hears the host's own.
+    pub(super) fn upstream_id(&mut self) -> Id {
+        let number = self.number();
+        Id::ours(self.ids + number)
+    }
+
+    pub(super) fn to_server(&mut self, frame: Frame) {
+        self.output.push(Output::ToServer(frame));
+    }
+
+    pub(super) fn to_host(&mut self, frame: Frame) {
+        self.output.push(Output::ToHost(frame));
+    }
+
+    pub(super) fn cancelled(&mut self, id: &Id) {
+        self.output.push(Output::Cancelled(id.clone()));
+    }
+
+    pub(super) fn set_timer(&mut self, after: Duration, timer: Timer) {
+        let token = self.number();
+        let is_retry = matches!(timer, Timer::Resume(..) | Timer::Poll(_) | Timer::Relisten);
+        self.timers.insert(token, timer);
+        self.output.push(Output::SetTimer(after, token, is_retry));
+    }
+}

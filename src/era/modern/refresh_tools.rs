@@ -1,0 +1,103 @@
+//! A call whose headers were refused: the tools are listed again until it is among them, and it is called once more
+//! under headers made anew (MCP 2026-07-28, basic/transports/streamable-http).
+
+use std::time::Duration;
+
+use super::{Call, Modern, Open};
+use crate::era::Action;
+use crate::era::protocol::META_LEVEL;
+use crate::frame::{Frame, Id, Object};
+
+/// How long one page may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many pages a tool is looked for on.
+const MAX_PAGES: usize = 1000;
+
+#[derive(Debug)]
+pub(super) struct RefreshTools {
+    pub(super) call: Call,
+    /// What the host hears if the list brings nothing.
+    pub(super) error: Frame,
+    /// Of the present page.
+    pub(super) id: Id,
+    cursor: Option<String>,
+    /// Pages that have come.
+    pages: usize,
+    /// How often the present one was lost.
+    pub(super) losses: u32,
+}
+
+impl RefreshTools {
+    /// For the sake of this call, which was refused with this error.
+    pub(super) fn new(call: Call, error: Frame) -> Self {
+        Self {
+            id: call.id.clone(),
+            call,
+            error,
+            cursor: None,
+            pages: 0,
+            losses: 0,
+        }
+    }
+}
+
+impl Modern {
+    pub(super) fn refresh_tools(
+        &mut self,
+        mut refresh_tools: RefreshTools,
+        actions: &mut Vec<Action>,
+    ) {
+        refresh_tools.id = self.fresh_id();
+        let mut params = Object::default();
+        if let Some(cursor) = &refresh_tools.cursor {
+            params.set("cursor", cursor);
+        }
+        // The list is asked for as the host itself would ask (MCP 2026-07-28, basic); its progress and logs would
+        // belong to nobody.
+        if let Some(mut meta) = refresh_tools
+            .call
+            .frame
+            .param("_meta")
+            .and_then(Object::read)
+        {
+            meta.remove("progressToken");
+            meta.remove(META_LEVEL);
+            params.set("_meta", meta.text());
+        }
+        let list = Frame::request(&refresh_tools.id, "tools/list", Some(&params.text()));
+        let exchange = self.post(
+            list,
+            Some(PATIENCE),
+            refresh_tools.call.is_asked_by_host,
+            actions,
+        );
+        self.open
+            .insert(exchange, Open::RefreshTools(refresh_tools));
+    }
+
+    /// A page has come: the next one, until the tool is found; then the call once more, under headers made anew
+    /// (MCP 2026-07-28, basic/transports/streamable-http).
+    pub(super) fn tools_refreshed(
+        &mut self,
+        mut refresh_tools: RefreshTools,
+        frame: &Frame,
+        actions: &mut Vec<Action>,
+    ) {
+        refresh_tools.pages += 1;
+        refresh_tools.losses = 0;
+        let page = self.tools.page(
+            frame.member("result").unwrap_or("{}"),
+            refresh_tools.pages == 1,
+        );
+        let name = refresh_tools.call.frame.param("name");
+        let name: Option<String> = name.and_then(|name| serde_json::from_str(name).ok());
+        let is_found = name.is_some_and(|name| page.names.contains(&name));
+        refresh_tools.cursor = page.next_cursor;
+        if refresh_tools.cursor.is_some() && !is_found && refresh_tools.pages < MAX_PAGES {
+            self.refresh_tools(refresh_tools, actions);
+        } else {
+            self.call_anew(refresh_tools.call, actions);
+        }
+    }
+}

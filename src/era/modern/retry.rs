@@ -1,0 +1,126 @@
+//! What was lost on the way is asked again where that does no harm (MCP 2026-07-28, changelog): as a new request, a few
+//! times, with pauses that grow. A call of a tool never is; its error says that it may have been done.
+
+use std::time::Duration;
+
+use super::refresh_tools::RefreshTools;
+use super::{Call, Modern, Open};
+use crate::era::Action;
+use crate::era::protocol::is_harmless;
+use crate::frame::{Frame, Id, Trouble};
+
+/// How often one request is asked again.
+pub(super) const MAX_LOSSES: u32 = 3;
+/// The pause before the first time; each later one is twice as long as the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// A remote that asks for more patience than this gets its refusal passed on instead.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// What waits to be asked again.
+#[derive(Debug)]
+pub(super) enum Lost {
+    Call(Call),
+    RefreshTools(RefreshTools),
+}
+
+impl Lost {
+    /// The host's call.
+    fn call(&self) -> &Call {
+        match self {
+            Self::Call(call) => call,
+            Self::RefreshTools(refresh_tools) => &refresh_tools.call,
+        }
+    }
+}
+
+impl Modern {
+    /// Asks for the time to ask this again, if it was lost and may be; gives it back otherwise.
+    pub(super) fn wait_to_ask_again(
+        &mut self,
+        open: Open,
+        trouble: &Trouble,
+        actions: &mut Vec<Action>,
+    ) -> Option<Open> {
+        let losses = match &open {
+            Open::Call(call) if call.may_be_asked_again() => call.losses,
+            Open::RefreshTools(refresh_tools) => refresh_tools.losses,
+            _ => return Some(open),
+        };
+        let after = trouble.retry_after.unwrap_or_default();
+        if losses >= MAX_LOSSES || !was_lost(trouble) || after > MAX_PAUSE {
+            return Some(open);
+        }
+        let waiting = match open {
+            Open::Call(mut call) => {
+                call.losses += 1;
+                Lost::Call(call)
+            }
+            Open::RefreshTools(mut refresh_tools) => {
+                refresh_tools.losses += 1;
+                Lost::RefreshTools(refresh_tools)
+            }
+            Open::Listen(_) => return Some(open),
+        };
+        let after = after.max(FIRST_PAUSE * (1 << losses));
+        let method = waiting.call().frame.method();
+        tracing::debug!(method, ?after, why = trouble.message, "asking again");
+        let token = self.mint.number();
+        self.waiting.insert(token, waiting);
+        actions.push(Action::SetTimer {
+            after,
+            token,
+            is_retry: true,
+        });
+        None
+    }
+
+    pub(super) fn ask_again(&mut self, token: u64, actions: &mut Vec<Action>) {
+        match self.waiting.remove(&token) {
+            Some(Lost::Call(call)) => self.call_anew(call, actions),
+            Some(Lost::RefreshTools(refresh_tools)) => self.refresh_tools(refresh_tools, actions),
+            None => {}
+        }
+    }
+
+    /// The host has cancelled the request with this id; `false` if it does not wait here.
+    pub(super) fn forget_waiting(&mut self, id: &Id) -> bool {
+        let before = self.waiting.len();
+        self.waiting
+            .retain(|_, waiting| waiting.call().frame.id() != Some(id));
+        self.waiting.len() < before
+    }
+}
+
+impl Call {
+    fn may_be_asked_again(&self) -> bool {
+        let method = self.frame.method().unwrap_or_default();
+        // A round with a person's answers in it is not said twice without that person.
+        let is_a_round = self.frame.param("inputResponses").is_some()
+            || self.frame.param("requestState").is_some();
+        is_harmless(method) && method != "initialize" && !is_a_round && !self.is_probe
+    }
+
+    /// Takes note of progress. Whether it is less than the host has been told of this request, asked again since
+    /// (MCP 2026-07-28, basic/patterns/progress).
+    pub(super) fn goes_back(&mut self, frame: &Frame) -> bool {
+        if frame.method() != Some("notifications/progress") {
+            return false;
+        }
+        let now: Option<f64> = frame.param("progress").and_then(|text| text.parse().ok());
+        let goes_back = self.losses > 0 && now <= self.progress;
+        if !goes_back {
+            self.progress = now;
+        }
+        goes_back
+    }
+}
+
+/// Whether nobody knows if the remote has seen the request, or it was a passing trouble of what stands before it. What
+/// certainly was not seen is sent again by the exchange, which says so only when that was of no use.
+pub(super) fn was_lost(trouble: &Trouble) -> bool {
+    match trouble.status {
+        Some(503) => trouble.retry_after.is_none(),
+        Some(status) => matches!(status, 408 | 502 | 504),
+        None => trouble.kind == "cut",
+    }
+}

@@ -1,0 +1,429 @@
+//! `subscriptions/listen`, made of what a legacy session offers: its standing stream and `resources/subscribe`
+//! (MCP 2026-07-28, basic/patterns/subscriptions).
+//!
+//! One legacy session serves any number of subscriptions: a resource is subscribed to once for all of them, and what
+//! the remote tells is copied to each that asked for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{OwnRequest, SessionTranslation, Timer};
+use crate::era::modern_to_legacy::shape::{self, Server};
+use crate::era::{Action, ExchangeId};
+use crate::frame::{Frame, INVALID_PARAMS, Id, Object, Outline};
+
+/// The lists whose changes can be listened for: the filter's member, and the remote's capability.
+const LISTS: [(&str, &str); 3] = [
+    ("toolsListChanged", "tools"),
+    ("promptsListChanged", "prompts"),
+    ("resourcesListChanged", "resources"),
+];
+
+/// Why a subscription ends that was acknowledged for more.
+const SHRUNK: &str = "The server, connected to anew, does not offer all of it any more.";
+
+/// Every open subscription, and what the session has been asked for on their behalf.
+#[derive(Default)]
+pub(super) struct Subscriptions {
+    open: Vec<Subscription>,
+    /// Resources asked for, by their URI as JSON text.
+    watches: BTreeMap<String, Watch>,
+    /// The standing stream, on which the remote speaks unasked.
+    stream: Option<ExchangeId>,
+    /// The session is lost, and the time to try again has been asked for.
+    is_mending: bool,
+    /// The session was lost, and its watches are to be looked through when it is open again.
+    is_unsettled: bool,
+}
+
+/// One `subscriptions/listen`.
+struct Subscription {
+    id: Id,
+    /// Of [`LISTS`].
+    lists: Vec<(&'static str, &'static str)>,
+    /// URIs as JSON text; those the remote refused are taken out. `None` where none were asked for.
+    uris: Option<BTreeSet<String>>,
+    /// The host knows what it will hear; until then it hears nothing.
+    is_acknowledged: bool,
+    /// It comes from another session, and what happened in between has not been made up for.
+    is_moved: bool,
+}
+
+/// What the remote knows of a URI.
+#[derive(Default)]
+struct Watch {
+    /// It has agreed to tell.
+    is_on: bool,
+    /// It is being told, one way or the other. Two such requests at once could overtake each other.
+    is_changing: bool,
+}
+
+impl Subscriptions {
+    pub(super) fn stream_asked(&mut self, exchange: ExchangeId) {
+        self.stream = Some(exchange);
+    }
+
+    pub(super) fn stream_over(&mut self, exchange: ExchangeId) {
+        self.stream = self.stream.filter(|stream| *stream != exchange);
+    }
+
+    /// Whether the remote has a stream that belongs to no request.
+    pub(super) fn has_stream(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    fn add(&mut self, subscription: Subscription) {
+        for uri in subscription.watches() {
+            self.watches.entry(uri.clone()).or_default();
+        }
+        self.open.push(subscription);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    fn is_wanted(&self, uri: &str) -> bool {
+        self.open
+            .iter()
+            .any(|listen| listen.watches().any(|watched| watched == uri))
+    }
+}
+
+impl Subscription {
+    /// Reads a filter and keeps what the remote can do of it; `None` for what is no filter.
+    fn read(frame: &Frame, id: &Id, server: &Server) -> Option<Self> {
+        let filter = Object::read(frame.param("notifications")?)?;
+        let lists = LISTS
+            .into_iter()
+            .filter(|(name, list)| filter.get(name) == Some("true") && server.announces(list));
+        let uris: Option<Vec<&RawValue>> = match filter.get("resourceSubscriptions") {
+            Some(uris) => Some(serde_json::from_str(uris).ok()?),
+            None => None,
+        };
+        let uris: Option<Option<BTreeSet<_>>> =
+            uris.map(|uris| uris.into_iter().map(|uri| spelled(uri.get())).collect());
+        let uris = match uris {
+            Some(None) => return None,
+            Some(Some(uris)) => Some(uris).filter(|_| server.takes_subscriptions()),
+            None => None,
+        };
+        Some(Self {
+            id: id.clone(),
+            lists: lists.collect(),
+            uris,
+            is_acknowledged: false,
+            is_moved: false,
+        })
+    }
+
+    fn watches(&self) -> impl Iterator<Item = &String> {
+        self.uris.iter().flatten()
+    }
+
+    /// What was granted (MCP 2026-07-28, basic/patterns/subscriptions).
+    fn acknowledgement(&self) -> Option<Frame> {
+        let mut granted = Object::default();
+        for (name, _) in &self.lists {
+            granted.set(name, "true");
+        }
+        if let Some(uris) = &self.uris {
+            let uris: Vec<_> = uris.iter().map(String::as_str).collect();
+            granted.set("resourceSubscriptions", format!("[{}]", uris.join(",")));
+        }
+        let params = format!(r#"{{"notifications":{}}}"#, granted.text());
+        let method = "notifications/subscriptions/acknowledged";
+        shape::for_subscription(&Frame::notification(method, Some(&params)), &self.id)
+    }
+
+    /// What is said where something may have been missed (MCP 2026-07-28, basic/patterns/subscriptions): look again.
+    fn synthetic(&self) -> Vec<Frame> {
+        let lists = self.lists.iter().map(|(_, list)| {
+            Frame::notification(&format!("notifications/{list}/list_changed"), None)
+        });
+        let updates = self.watches().map(|uri| {
+            let params = format!(r#"{{"uri":{uri}}}"#);
+            Frame::notification("notifications/resources/updated", Some(&params))
+        });
+        lists
+            .chain(updates)
+            .filter_map(|frame| shape::for_subscription(&frame, &self.id))
+            .collect()
+    }
+
+    /// Ends it towards the host as stdio does where the end is nobody's wish (MCP 2026-07-28,
+    /// basic/patterns/subscriptions).
+    fn cut(self, reason: &str, actions: &mut Vec<Action>) {
+        tracing::info!(id = %self.id, reason, "a subscription ended");
+        let params = format!(
+            r#"{{"requestId":{},"reason":{}}}"#,
+            self.id,
+            Value::from(reason)
+        );
+        let notice = Frame::notification("notifications/cancelled", Some(&params));
+        actions.push(Action::Reply(notice));
+        actions.push(Action::Cancelled(self.id));
+    }
+
+    fn wants(&self, frame: &Frame) -> bool {
+        let is_list = |list: &str| {
+            frame
+                .method()
+                .and_then(|method| method.strip_prefix("notifications/"))
+                .and_then(|method| method.strip_suffix("/list_changed"))
+                == Some(list)
+        };
+        if self.lists.iter().any(|(_, list)| is_list(list)) {
+            return true;
+        }
+        frame.method() == Some("notifications/resources/updated")
+            && frame
+                .param("uri")
+                .and_then(spelled)
+                .is_some_and(|uri| self.watches().any(|watched| is_within(&uri, watched)))
+    }
+}
+
+impl SessionTranslation {
+    pub(super) fn listen(&mut self, frame: &Frame, id: &Id, actions: &mut Vec<Action>) {
+        let Some(subscription) = Subscription::read(frame, id, &self.server) else {
+            let words = "params.notifications is no filter.";
+            let refusal = Frame::error(Some(id), INVALID_PARAMS, words, None);
+            return actions.push(Action::Reply(refusal));
+        };
+        if self.is_host_gone {
+            let over = self.server.listen_over(id);
+            return actions.push(Action::Reply(Frame::result(id, &over)));
+        }
+        self.subscriptions.add(subscription);
+        // Its lists alone would not make the relay try; and what it may promise is known when that has gone either way.
+        let mut done = Vec::new();
+        self.inner.mend(&mut done);
+        self.translate(done, actions);
+        self.settle_watches(actions);
+        self.acknowledge(actions);
+    }
+
+    #[cfg(test)]
+    pub(in crate::era::modern_to_legacy) fn stream_exchange(&self) -> Option<ExchangeId> {
+        self.subscriptions.stream
+    }
+
+    /// Goes on with the subscriptions of another session.
+    pub(super) fn adopt(&mut self, others: &mut Subscriptions, actions: &mut Vec<Action>) {
+        for mut subscription in std::mem::take(&mut others.open) {
+            subscription.is_moved = true;
+            self.subscriptions.add(subscription);
+        }
+        self.settle_watches(actions);
+        self.acknowledge(actions);
+    }
+
+    /// Ends the host's subscription of that id without a word; whether there was one.
+    pub(super) fn unlisten(&mut self, id: &Id) -> bool {
+        let listens = &mut self.subscriptions.open;
+        let Some(at) = listens.iter().position(|listen| listen.id == *id) else {
+            return false;
+        };
+        listens.remove(at);
+        true
+    }
+
+    /// Ends them all, and says so.
+    pub(super) fn end_subscriptions(&mut self, actions: &mut Vec<Action>) {
+        for listen in std::mem::take(&mut self.subscriptions.open) {
+            let over = self.server.listen_over(&listen.id);
+            actions.push(Action::Reply(Frame::result(&listen.id, &over)));
+        }
+    }
+
+    /// Subscribes to what somebody wants and unsubscribes from what nobody wants any more.
+    pub(super) fn settle_watches(&mut self, actions: &mut Vec<Action>) {
+        let subscriptions = &mut self.subscriptions;
+        let mut changes = Vec::new();
+        for (uri, watch) in &subscriptions.watches {
+            let is_wanted = subscriptions.is_wanted(uri);
+            if !watch.is_changing && is_wanted != watch.is_on {
+                changes.push((uri.clone(), is_wanted));
+            }
+        }
+        for (uri, is_wanted) in changes {
+            if let Some(watch) = self.subscriptions.watches.get_mut(&uri) {
+                watch.is_changing = true;
+            }
+            let method = if is_wanted {
+                "resources/subscribe"
+            } else {
+                "resources/unsubscribe"
+            };
+            let params = format!(r#"{{"uri":{uri}}}"#);
+            let number = self.number();
+            self.run(number, OwnRequest::Watch(uri), method, &params, actions);
+        }
+        let subscriptions = &mut self.subscriptions;
+        let idle = |watch: &Watch| !watch.is_on && !watch.is_changing;
+        let forgotten: Vec<_> = subscriptions
+            .watches
+            .iter()
+            .filter(|(uri, watch)| idle(watch) && !subscriptions.is_wanted(uri))
+            .map(|(uri, _)| uri.clone())
+            .collect();
+        for uri in forgotten {
+            subscriptions.watches.remove(&uri);
+        }
+    }
+
+    /// The remote has answered a request to subscribe or to unsubscribe.
+    pub(super) fn watched(&mut self, uri: &str, answer: &Frame, actions: &mut Vec<Action>) {
+        let has_failed = matches!(answer.outline(), Outline::Response { failed: true, .. });
+        let subscriptions = &mut self.subscriptions;
+        let Some(watch) = subscriptions.watches.get_mut(uri) else {
+            return;
+        };
+        watch.is_changing = false;
+        let was_on = watch.is_on;
+        // An unsubscription that failed is not tried again: what still comes is asked for by nobody.
+        watch.is_on = !was_on && !has_failed;
+        if self.inner.broken().is_some() {
+            return; // it is the session that was refused, and not the resource
+        }
+        if has_failed && !was_on {
+            for mut listen in std::mem::take(&mut subscriptions.open) {
+                let had = listen.uris.as_mut().is_some_and(|uris| uris.remove(uri));
+                if had && listen.is_acknowledged {
+                    listen.cut(SHRUNK, actions);
+                } else {
+                    subscriptions.open.push(listen);
+                }
+            }
+        }
+        self.settle_watches(actions);
+        self.acknowledge(actions);
+    }
+
+    /// Tells hosts what they will hear, as soon as that is known, and who will not hear it after all.
+    pub(super) fn acknowledge(&mut self, actions: &mut Vec<Action>) {
+        let subscriptions = &mut self.subscriptions;
+        let is_there = self.inner.is_open().then(|| subscriptions.has_stream());
+        let watches = &subscriptions.watches;
+        for mut listen in std::mem::take(&mut subscriptions.open) {
+            let is_on = |uri: &String| watches.get(uri).is_some_and(|watch| watch.is_on);
+            let is_settled =
+                (is_there.is_some() || listen.lists.is_empty()) && listen.watches().all(is_on);
+            let is_unheard = is_there == Some(false) && !listen.lists.is_empty();
+            if listen.is_acknowledged && is_unheard {
+                listen.cut(SHRUNK, actions);
+                continue;
+            }
+            if is_settled && !listen.is_acknowledged {
+                if is_unheard {
+                    listen.lists.clear(); // nothing could bring them
+                }
+                listen.is_acknowledged = true;
+                actions.extend(listen.acknowledgement().map(Action::Reply));
+            } else if is_settled && listen.is_moved {
+                actions.extend(listen.synthetic().into_iter().map(Action::Reply));
+            }
+            listen.is_moved &= !is_settled;
+            subscriptions.open.push(listen);
+        }
+    }
+
+    /// Brings subscriptions to where they were in a session that is open again, and tells those who listen to one that
+    /// cannot be opened. Who has been promised nothing is told why, and who
+    /// has is kept waiting for a while longer, unless it is of no use.
+    pub(super) fn look_after_losses(&mut self, actions: &mut Vec<Action>) {
+        if self.inner.is_open() && std::mem::take(&mut self.subscriptions.is_unsettled) {
+            return self.settle_watches(actions);
+        }
+        let Some(why) = self.inner.broken() else {
+            return;
+        };
+        // Not what needs a person: a stream that nobody watches opens no browser.
+        let may_return = match why.kind {
+            "refused" => why.retryable,
+            kind => matches!(kind, "cut" | "timed_out" | "unreachable"),
+        };
+        let subscriptions = &mut self.subscriptions;
+        subscriptions.is_unsettled = true;
+        for listen in std::mem::take(&mut subscriptions.open) {
+            if !listen.is_acknowledged {
+                actions.push(Action::Reply(why.reply(&listen.id)));
+            } else if may_return {
+                subscriptions.open.push(listen);
+            } else {
+                listen.cut(&why.message, actions);
+            }
+        }
+        if !subscriptions.is_empty() && !std::mem::replace(&mut subscriptions.is_mending, true) {
+            let after = backoff(self.failures).max(why.retry_after.unwrap_or_default());
+            self.failures = self.failures.saturating_add(1);
+            self.set_timer(after, Timer::Mend, actions);
+        }
+    }
+
+    /// It is time to open the session again for those who listen.
+    pub(super) fn mend(&mut self, actions: &mut Vec<Action>) {
+        self.subscriptions.is_mending = false;
+        if !self.subscriptions.is_empty() {
+            let mut done = Vec::new();
+            self.inner.mend(&mut done);
+            self.translate(done, actions);
+        }
+    }
+
+    /// Copies a notification to every subscription that asked for it.
+    pub(super) fn publish(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
+        for listen in &self.subscriptions.open {
+            if listen.is_acknowledged && listen.wants(frame) {
+                let copy = shape::for_subscription(frame, &listen.id);
+                actions.extend(copy.map(Action::Reply));
+            }
+        }
+    }
+}
+
+/// The pause before the next try: a second, doubling to half a minute.
+fn backoff(failures: u32) -> Duration {
+    Duration::from_secs(1 << failures.min(5)).min(Duration::from_secs(30))
+}
+
+/// One spelling for each string, so that `"a"` and `"\u0061"` are one resource. `None` for what is no string.
+fn spelled(uri: &str) -> Option<String> {
+    match serde_json::from_str::<String>(uri) {
+        Ok(uri) => Some(Value::from(uri).to_string()),
+        Err(_) => uri.starts_with('"').then(|| uri.to_owned()),
+    }
+}
+
+/// Whether a URI is the watched one or lies below it: the remote may tell of parts of what is watched.
+fn is_within(uri: &str, watched: &str) -> bool {
+    let (Some(uri), Some(watched)) = (uri.strip_suffix('"'), watched.strip_suffix('"')) else {
+        return false;
+    };
+    uri.strip_prefix(watched)
+        .is_some_and(|rest| rest.is_empty() || watched.ends_with('/') || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_what_is_watched_is_watched() {
+        for (uri, watched, is_in) in [
+            (r#""f:/a""#, r#""f:/a""#, true),
+            (r#""f:/a/b""#, r#""f:/a""#, true),
+            (r#""f:/ab""#, r#""f:/a""#, false),
+            (r#""f:/a""#, r#""f:/a/b""#, false),
+            (r#""f:/a/b""#, r#""f:/a/""#, true),
+        ] {
+            assert_eq!(is_within(uri, watched), is_in, "{uri} {watched}");
+        }
+        assert_eq!(spelled(r#""\u0061""#), spelled(r#""a""#));
+        assert_eq!(spelled("1"), None);
+    }
+}

@@ -1,0 +1,204 @@
+//! Sessions that are lost and stay lost: nobody waits for ever (MCP 2025-11-25, basic/transports and basic/lifecycle;
+//! MCP 2026-07-28, basic/patterns/subscriptions).
+
+use super::*;
+
+const LISTS: &str = r#""notifications":{"toolsListChanged":true},"#;
+const BOTH: &str = r#""notifications":{"toolsListChanged":true,"resourceSubscriptions":["u"]},"#;
+
+fn gone() -> Arrival {
+    Arrival::Refused(Refusal {
+        status: 404,
+        ..Refusal::default()
+    })
+}
+
+fn away() -> Arrival {
+    Arrival::Failed(Trouble::new("unreachable", "Nobody there.").retryable())
+}
+
+/// With an open session that the remote may lose.
+fn open() -> Rig {
+    let mut rig = Rig::new();
+    rig.call(0, "server/discover", "", "");
+    let Some(Action::Post(initialize)) = rig.actions.last() else {
+        panic!("no initialize")
+    };
+    let initialize = initialize.exchange;
+    rig.brings(initialize, Arrival::Opened(named("s")));
+    rig.opens(SERVER, true);
+    rig.told();
+    rig
+}
+
+impl Rig {
+    /// The session turns out to be lost: the `initialize` that is to open it again.
+    fn loses_session(&mut self) -> Posted {
+        self.call(100, "tools/list", "", "");
+        let list = self.posted();
+        self.brings(list.0, gone());
+        let again = self.posted();
+        assert_eq!(again.1["method"], "initialize");
+        again
+    }
+
+    /// And it cannot be opened again.
+    fn breaks(&mut self, why: Arrival) {
+        let again = self.loses_session();
+        self.brings(again.0, why);
+        let told = self.told();
+        assert_eq!(told[0]["id"], 100, "{told:?}");
+        assert_eq!(code(&told[0]), -32603);
+        for told in &told[1..] {
+            self.actions
+                .push(Action::Reply(Frame::parse(&told.to_string()).unwrap()));
+        }
+    }
+
+    fn timers(&self) -> Vec<Duration> {
+        let timers = self.actions.iter().filter_map(|action| match action {
+            Action::SetTimer { after, .. } => Some(*after),
+            _ => None,
+        });
+        timers.collect()
+    }
+}
+
+#[test]
+fn a_listen_to_a_session_that_stays_lost_is_answered_so() {
+    for filter in [LISTS, BOTH] {
+        // While it is being opened again,
+        let mut rig = open();
+        let again = rig.loses_session();
+        rig.call(1, "subscriptions/listen", filter, "");
+        assert!(rig.told().is_empty());
+        rig.brings(again.0, away());
+        let told = rig.told();
+        let ids: Vec<_> = told.iter().map(|told| (&told["id"], code(told))).collect();
+        assert_eq!(ids, [(&json!(100), -32603), (&json!(1), -32603)]);
+        assert_eq!(told[1]["error"]["data"]["kind"], "unreachable");
+        assert!(rig.timers().is_empty(), "nobody listens");
+        // and after that, when another try is made for its sake.
+        rig.call(2, "subscriptions/listen", filter, "");
+        let again = rig.posted();
+        assert_eq!(again.1["method"], "initialize");
+        rig.brings(again.0, away());
+        assert_eq!(rig.told_one()["id"], 2);
+        // Which may go well.
+        rig.call(3, "subscriptions/listen", filter, "");
+        rig.opens(SERVER, true);
+        if filter == BOTH {
+            let subscribe = rig.posted();
+            assert_eq!(subscribe.1["method"], "resources/subscribe");
+            rig.settles(&subscribe, r#""result":{}"#);
+        }
+        let told = rig.told_one();
+        assert_eq!(told["method"], "notifications/subscriptions/acknowledged");
+        let granted = &told["params"]["notifications"];
+        assert_eq!(granted["toolsListChanged"], true);
+        assert_eq!(granted["resourceSubscriptions"].is_array(), filter == BOTH);
+    }
+}
+
+#[test]
+fn a_session_is_opened_again_for_who_listens_without_being_asked() {
+    let mut rig = open();
+    rig.call(1, "subscriptions/listen", BOTH, "");
+    let subscribe = rig.posted();
+    rig.settles(&subscribe, r#""result":{}"#);
+    rig.told_one();
+    rig.breaks(away());
+    assert!(rig.told().is_empty());
+    let mut pauses = Vec::new();
+    for _ in 0..7 {
+        pauses.extend(rig.timers());
+        rig.waits(Duration::from_secs(30));
+        let again = rig.posted();
+        assert_eq!(again.1["method"], "initialize");
+        rig.brings(again.0, away());
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30].map(Duration::from_secs));
+    rig.waits(Duration::from_secs(30));
+    rig.opens(SERVER, true);
+    let restored = rig.posted();
+    assert_eq!(restored.1["method"], "resources/subscribe");
+    assert!(rig.told().is_empty());
+    rig.settles(&restored, r#""result":{}"#);
+    let told = rig.told();
+    let methods: Vec<_> = told.iter().map(|told| &told["method"]).collect();
+    let both = [
+        "notifications/tools/list_changed",
+        "notifications/resources/updated",
+    ];
+    assert_eq!(methods, both, "what was missed is looked for");
+    assert!(rig.posts().is_empty());
+}
+
+#[test]
+fn a_subscription_ends_where_trying_again_is_of_no_use() {
+    let mut rig = open();
+    rig.call(1, "subscriptions/listen", LISTS, "");
+    rig.told_one();
+    rig.breaks(Arrival::Failed(Trouble::new("sign_in_needed", "Sign in.")));
+    let told = rig.told_one();
+    assert_eq!(told["method"], "notifications/cancelled");
+    let params = json!({"requestId": 1, "reason": "Sign in."});
+    assert_eq!(told["params"], params);
+    assert_eq!(rig.forgot(), ["1"]);
+    assert!(rig.timers().is_empty());
+}
+
+#[test]
+fn a_subscription_whose_stream_is_over_for_good_ends() {
+    let mut rig = open();
+    let stream = rig.host.current.stream_exchange().unwrap();
+    rig.call(1, "subscriptions/listen", LISTS, "");
+    rig.told_one();
+    let filter = r#""notifications":{"resourceSubscriptions":[]},"#;
+    rig.call(2, "subscriptions/listen", filter, "");
+    rig.told_one();
+    rig.brings(stream, Arrival::Ended);
+    let told = rig.told_one();
+    assert_eq!(told["method"], "notifications/cancelled");
+    assert_eq!(told["params"]["requestId"], 1);
+    assert_eq!(rig.forgot(), ["1"], "the other never needed it");
+}
+
+#[test]
+fn requests_of_our_own_are_not_waited_for_without_end() {
+    let mut rig = Rig::new();
+    let patience = |rig: &Rig| match rig.actions.last() {
+        Some(Action::Post(post)) => post.patience,
+        other => panic!("{other:?}"),
+    };
+    let late = || Arrival::GivenUp(Trouble::new("timed_out", "Late.").retryable());
+    rig.call(1, "tools/call", "", "");
+    assert_eq!(patience(&rig), Some(Duration::from_secs(60)));
+    let initialize = rig.posted();
+    rig.brings(initialize.0, late());
+    assert_eq!(rig.told_one()["id"], 1);
+
+    let mut rig = Rig::open();
+    let level = r#""io.modelcontextprotocol/logLevel":"debug","#;
+    rig.call(1, "tools/call", "", level);
+    assert_eq!(patience(&rig), Some(Duration::from_secs(30)));
+    let set = rig.posted();
+    rig.brings(set.0, late());
+    let posts = rig.posts();
+    let methods: Vec<_> = posts.iter().map(|post| &post.1["method"]).collect();
+    assert_eq!(methods, ["tools/call", "notifications/cancelled"]);
+
+    rig.call(2, "subscriptions/listen", BOTH, "");
+    assert_eq!(patience(&rig), Some(Duration::from_secs(30)));
+    let subscribe = rig.posted();
+    rig.brings(subscribe.0, late());
+    let granted = rig.told_one()["params"]["notifications"].clone();
+    assert_eq!(
+        granted,
+        json!({"toolsListChanged": true, "resourceSubscriptions": []})
+    );
+    // A call is the host's own, and it has its own patience.
+    rig.posts();
+    rig.call(3, "tools/call", "", "");
+    assert_eq!(patience(&rig), None);
+}

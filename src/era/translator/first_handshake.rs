@@ -1,0 +1,150 @@
+//! The first handshake with a remote in the legacy era. It is the proof that the remote speaks that era: only then is
+//! this remembered, and if the handshake fails, a remote that has not answered the question is asked it, once.
+
+use super::phase::Phase;
+use super::probe::error_reply;
+use super::{ServerEra, Translator};
+use crate::era::detect::{self, ProbeOutcome};
+use crate::era::{Action, Arrival, ExchangeId, Pair};
+use crate::frame::{Frame, Outline, Trouble};
+
+/// The handshake, until it has led to something.
+#[derive(Debug)]
+pub(super) struct FirstHandshake {
+    /// What is to be remembered when it succeeds.
+    era: Option<ServerEra>,
+    /// Whether the remote is to be asked what it is when it fails.
+    may_ask: bool,
+    /// Whether what the remote said to the question was not said just now.
+    is_again: bool,
+    /// What the host is told when it fails: the remote has named what it speaks, and that says more.
+    fault: Option<Trouble>,
+}
+
+impl FirstHandshake {
+    /// Of a remote that an earlier start found to speak the era.
+    pub(super) fn remembered() -> Self {
+        Self {
+            era: None,
+            may_ask: true,
+            is_again: false,
+            fault: None,
+        }
+    }
+
+    /// Of one that was asked in this run, before an earlier handshake.
+    pub(super) fn again(era: ServerEra) -> Self {
+        Self {
+            era: Some(era),
+            may_ask: false,
+            is_again: true,
+            fault: None,
+        }
+    }
+
+    /// Of one that has just been asked.
+    pub(super) fn asked(era: Option<ServerEra>, was_answered: bool) -> Self {
+        Self {
+            era,
+            may_ask: !was_answered,
+            is_again: false,
+            fault: None,
+        }
+    }
+
+    /// Of one that has named revisions that mcpipe does not speak, and may speak an older one besides.
+    pub(super) fn besides(fault: Trouble) -> Self {
+        Self {
+            fault: Some(fault),
+            ..Self::asked(Some(ServerEra::Legacy), true)
+        }
+    }
+}
+
+impl Translator {
+    /// Takes what came of the handshake, or of what is said beside it.
+    pub(super) fn handshake_brought(
+        &mut self,
+        exchange: ExchangeId,
+        arrival: Arrival,
+        actions: &mut Vec<Action>,
+    ) {
+        let Phase::Serving(serving) = &mut self.phase else {
+            return;
+        };
+        let said = serving.relay.waiting_for_handshake(exchange);
+        let is_modern = matches!(detect::judge(&arrival, false), ProbeOutcome::Again);
+        let may_ask = is_modern
+            || serving
+                .first_handshake
+                .as_ref()
+                .is_some_and(|it| it.may_ask);
+        // Some modern servers answer the handshake with a revision that has none.
+        let is_odd = |frame: &Frame| may_ask && said.is_some() && !detect::is_handshake(frame);
+        let is_odd =
+            matches!(&arrival, Arrival::Frame(frame) if is_answered(frame) && is_odd(frame));
+        let is_answer = !is_odd && matches!(&arrival, Arrival::Frame(frame) if is_answered(frame));
+        let is_refusal = match &arrival {
+            Arrival::Frame(_) | Arrival::Refused(_) | Arrival::Accepted(_) | Arrival::Ended => true,
+            Arrival::Failed(trouble) => detect::was_answered(trouble),
+            _ => false,
+        };
+        self.cache.from_remote(exchange, &arrival);
+        let mut done = Vec::new();
+        serving.relay.from_remote(exchange, arrival, &mut done);
+        if is_answer {
+            let handshake = serving.first_handshake.take();
+            self.server_era = handshake
+                .and_then(|handshake| handshake.era)
+                .or(self.server_era);
+            return self.from_relay(done, actions);
+        }
+        let is_refusing = |action: &Action| match action {
+            Action::Reply(frame) => is_error(action) || is_odd && frame.is_response(),
+            _ => false,
+        };
+        let has_failed = done.iter().any(is_refusing);
+        let Some(said) = said.filter(|_| has_failed) else {
+            return self.from_relay(done, actions);
+        };
+        // What it answered to the question may have been a passing trouble: it is asked anew the next time.
+        let handshake = serving.first_handshake.take();
+        if handshake
+            .as_ref()
+            .is_some_and(|handshake| handshake.is_again)
+        {
+            self.known_era = self.known_era.filter(|found| found.is_sure);
+        }
+        let (mut answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_refusing);
+        if let Some(fault) = handshake.and_then(|handshake| handshake.fault) {
+            let told = said.iter().filter_map(|frame| error_reply(&fault, frame));
+            answers = told.map(Action::Reply).collect();
+        }
+        self.from_relay(done, actions);
+        let is_host_modern = self.phase.pair().is_some_and(Pair::is_host_modern);
+        if let Some(relay) = self.phase.relay() {
+            relay.abandon(actions);
+        }
+        self.phase = Phase::Fresh;
+        let mut said = said;
+        match said.pop_front().filter(|_| may_ask && is_refusal) {
+            Some(first) => {
+                tracing::debug!("the handshake was refused; the server is asked what it is");
+                self.start_probing(first, is_host_modern, Some(answers), actions);
+                for frame in said {
+                    self.hold(frame, actions);
+                }
+            }
+            // The next request begins again.
+            None => actions.extend(answers),
+        }
+    }
+}
+
+fn is_answered(frame: &Frame) -> bool {
+    matches!(frame.outline(), Outline::Response { failed: false, .. })
+}
+
+fn is_error(action: &Action) -> bool {
+    matches!(action, Action::Reply(frame) if matches!(frame.outline(), Outline::Response { failed: true, .. }))
+}

@@ -1,0 +1,225 @@
+//! Whether a modern remote serves a legacy host in its own era as well.
+//!
+//! What a `DiscoverResult` lists in `supportedVersions` are modern revisions only, in the official SDKs, so a remote
+//! that speaks both eras is found by the host's own `initialize`. It is tried unless the remote has refused another
+//! revision with a list of its own that has no legacy one in it. A remote that answers with a session, by its id or by
+//! a GET stream that opens, is served in that era, for there everything is as the host means it: questions while a call
+//! goes on, streams that are resumed, results that nothing has to be made of. One that answers without a session is
+//! served in the modern era: it cannot ask the host anything nor tell it of changes, and on its modern side it can.
+
+use std::time::Duration;
+
+use super::phase::{Phase, Serving};
+use super::{KnownEra, ServerEra, Translator};
+use crate::era::detect::{self, ProbeOutcome};
+use crate::era::headers::{self, Tools};
+use crate::era::{Action, Arrival, ExchangeId, Legacy, Relay, RememberedDiscover, Transport};
+use crate::frame::{Frame, Outline};
+
+/// How long the remote may take over each step.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The host's `initialize`, under way.
+#[derive(Debug)]
+pub(super) struct LegacyAttempt {
+    /// Plays the handshake, and goes on with the host if it stays.
+    relay: Legacy,
+    /// What the remote said of itself as a modern one.
+    known: RememberedDiscover,
+    initialize: Frame,
+    /// A handshake without a session id: whether it has a stream is being found out.
+    answer: Option<Frame>,
+    /// What else the remote has said to the host meanwhile.
+    told: Vec<Action>,
+}
+
+impl LegacyAttempt {
+    pub(super) fn leave(&mut self, actions: &mut Vec<Action>) {
+        self.relay.leave(actions);
+    }
+}
+
+impl Translator {
+    pub(super) fn is_attempting_legacy(&self) -> bool {
+        matches!(&self.phase, Phase::Probing(probing) if probing.legacy_attempt.is_some())
+    }
+
+    /// Sends the host's `initialize` to a remote that has shown itself to be modern.
+    pub(super) fn try_initialize(
+        &mut self,
+        initialize: Frame,
+        known: RememberedDiscover,
+        actions: &mut Vec<Action>,
+    ) {
+        let mint = self.mint();
+        self.serving_relay = self.relays_made;
+        // It has answered a POST: its legacy side is not HTTP+SSE at the same address.
+        let mut relay = Legacy::minting(Transport::HttpOnly, mint);
+        let mut done = Vec::new();
+        relay.from_host(initialize.clone(), &mut done);
+        actions.extend(as_to_modern(done));
+        if let Phase::Probing(probing) = &mut self.phase {
+            probing.legacy_attempt = Some(Box::new(LegacyAttempt {
+                relay,
+                known,
+                initialize,
+                answer: None,
+                told: Vec::new(),
+            }));
+        }
+    }
+
+    /// Takes what came of it.
+    pub(super) fn attempt_brought(
+        &mut self,
+        exchange: ExchangeId,
+        arrival: Arrival,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(attempt) = self.phase.legacy_attempt() else {
+            return;
+        };
+        let is_stream = attempt.relay.listens_on(exchange);
+        let is_open = is_stream && matches!(&arrival, Arrival::Opened(head) if head.status == 200);
+        // Trouble on the way says nothing of the remote.
+        let is_answered = match &arrival {
+            Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => {
+                detect::was_answered(trouble) || trouble.kind == "timed_out"
+            }
+            _ => true,
+        };
+        let mut done = Vec::new();
+        attempt.relay.from_remote(exchange, arrival, &mut done);
+        let mut answer = None;
+        for action in done {
+            match action {
+                Action::Reply(frame)
+                    if frame.is_response() && frame.id() == attempt.initialize.id() =>
+                {
+                    answer = Some(frame);
+                }
+                told @ Action::Reply(_) => attempt.told.push(told),
+                action => actions.push(action),
+            }
+        }
+        match answer {
+            Some(answer) if detect::is_handshake(&answer) => {
+                attempt.answer = Some(answer);
+                if attempt.relay.has_session_id() {
+                    return self.speak_legacy(actions);
+                }
+                self.look_for_stream(actions);
+            }
+            Some(answer) => {
+                let is_error = matches!(answer.outline(), Outline::Response { failed: true, .. });
+                tracing::debug!(is_error, "no legacy handshake with a modern server");
+                self.speak_modern(is_answered, actions);
+            }
+            None if is_open => self.speak_legacy(actions),
+            None if is_stream => self.speak_modern(true, actions),
+            None => {}
+        }
+    }
+
+    /// The time for it is over.
+    pub(super) fn attempt_timed_out(&mut self, actions: &mut Vec<Action>) {
+        if self.is_attempting_legacy() {
+            self.speak_modern(true, actions);
+        }
+    }
+
+    /// Goes on with the handshake in the host's place: the stream is opened when the remote has accepted it.
+    fn look_for_stream(&mut self, actions: &mut Vec<Action>) {
+        let Some(attempt) = self.phase.legacy_attempt() else {
+            return;
+        };
+        let initialized = Frame::notification("notifications/initialized", None);
+        let mut done = Vec::new();
+        attempt.relay.from_host(initialized, &mut done);
+        let mut done: Vec<_> = as_to_modern(done).collect();
+        done.push(Action::SetTimer {
+            after: PATIENCE,
+            token: 0,
+            is_retry: false,
+        });
+        self.initialized_sent = true;
+        self.timers.note(self.serving_relay, &mut done);
+        actions.extend(done);
+    }
+
+    fn speak_legacy(&mut self, actions: &mut Vec<Action>) {
+        let Phase::Probing(probing) = &mut self.phase else {
+            return;
+        };
+        let Some(attempt) = probing.legacy_attempt.take() else {
+            return;
+        };
+        let mut held = self.phase.take_held();
+        tracing::info!("the server speaks both eras; the host's own is spoken");
+        held.pop_front(); // the handshake
+        self.cache.clear();
+        self.server_era = Some(ServerEra::Both);
+        self.is_legacy_untried = false;
+        self.known_era = Some(KnownEra {
+            era: ServerEra::Both,
+            is_sure: true,
+        });
+        self.phase = Phase::Serving(Serving {
+            relay: Box::new(attempt.relay),
+            first_handshake: None,
+        });
+        let answer = attempt.answer.into_iter().map(Action::Reply);
+        self.from_relay(answer.chain(attempt.told).collect(), actions);
+        for frame in held {
+            self.from_host(frame, actions);
+        }
+    }
+
+    fn speak_modern(&mut self, is_tried: bool, actions: &mut Vec<Action>) {
+        let held = self.phase.take_held();
+        let Phase::Probing(probing) = &mut self.phase else {
+            return;
+        };
+        let Some(mut attempt) = probing.legacy_attempt.take() else {
+            return;
+        };
+        attempt.relay.abandon(actions);
+        self.initialized_sent = false;
+        self.note_modern(is_tried);
+        let discover = attempt.known.discover.clone();
+        self.discovered = Some(attempt.known);
+        self.begin(ProbeOutcome::Modern(discover), false, held, None, actions);
+    }
+
+    /// The remote is modern, and is spoken to as that. `is_tried`: a legacy host has nothing better from it.
+    pub(super) fn note_modern(&mut self, is_tried: bool) {
+        let (remembered, was_untried) = (self.options.remembered, self.options.is_legacy_untried);
+        self.known_era = Some(KnownEra {
+            era: ServerEra::Modern,
+            is_sure: true,
+        });
+        match remembered {
+            // A modern host has seen nothing to the contrary.
+            Some(ServerEra::Both) if !is_tried => {}
+            _ => {
+                let was_tried = remembered == Some(ServerEra::Modern) && !was_untried;
+                self.server_era = Some(ServerEra::Modern);
+                self.is_legacy_untried = !is_tried && !was_tried;
+            }
+        }
+    }
+}
+
+/// The same posts, bounded in time, with the headers of the modern era: to the remote they are requests like any other
+/// until it has accepted one (2026-07-28, basic/transports: standard request headers).
+fn as_to_modern(done: Vec<Action>) -> impl Iterator<Item = Action> {
+    done.into_iter().map(|action| match action {
+        Action::Post(mut post) => {
+            post.patience = Some(PATIENCE);
+            post.headers
+                .extend(headers::of(&post.frame, &Tools::default()));
+            Action::Post(post)
+        }
+        action => action,
+    })
+}

@@ -1,0 +1,241 @@
+//! A remote that an earlier start found to be modern is taken at its word: what the host says goes out at once, and its
+//! answers are the proof.
+//!
+//! An answer that a legacy remote would give too is kept until the question has been asked after all. If the remote has
+//! changed, what the host has said is said again the other way, except what may be done already.
+
+use std::collections::VecDeque;
+
+use super::first_handshake::FirstHandshake;
+use super::phase::{Phase, Serving};
+use super::probe::{capabilities, declared};
+use super::{KnownEra, ServerEra, Translator};
+use crate::era::detect::{self, Evidence, ProbeOutcome};
+use crate::era::legacy::error_reply;
+use crate::era::protocol::is_harmless;
+use crate::era::{Action, Arrival, ExchangeId, LegacyToModern, Modern, Relay, RememberedDiscover};
+use crate::frame::{Frame, Id, Trouble};
+
+/// A relay to a server that is only remembered to be modern, and what is to be done if the server is not.
+#[derive(Debug)]
+pub(super) struct Optimistic {
+    pub(super) relay: Box<dyn Relay>,
+    /// The host's words that open a session, and its requests that are owed an answer.
+    said: Vec<Frame>,
+    /// Answers the host has not been told, for they mean nothing if the remote is legacy.
+    ambiguous: Vec<Frame>,
+}
+
+impl Optimistic {
+    fn new(relay: impl Relay + 'static) -> Self {
+        Self {
+            relay: Box::new(relay),
+            said: Vec::new(),
+            ambiguous: Vec::new(),
+        }
+    }
+
+    /// Keeps a frame of the host for as long as it may have to be said again.
+    pub(super) fn note_frame(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
+        if let Some(id) = frame.cancels() {
+            self.strike(Some(&id));
+            if self.is_refused(Some(&id)) {
+                // The relay thinks that it has been answered.
+                self.ambiguous.retain(|answer| answer.id() != Some(&id));
+                actions.push(Action::Cancelled(id));
+            }
+        } else if frame.is_request() || frame.method() == Some("notifications/initialized") {
+            self.said.push(frame.clone());
+        }
+    }
+
+    /// Strikes frames that have been answered, or need no answer: they need not be said again.
+    pub(super) fn note_actions(&mut self, done: &[Action]) {
+        for action in done {
+            match action {
+                Action::Reply(frame) if frame.is_response() => self.strike(frame.id()),
+                // Nothing is owed to a subscription that the server has ended.
+                Action::Cancelled(id) => self.strike(Some(id)),
+                _ => {}
+            }
+        }
+    }
+
+    /// It need not be said again. A handshake need always be.
+    fn strike(&mut self, id: Option<&Id>) {
+        self.said
+            .retain(|said| said.id() != id || said.method() == Some("initialize"));
+    }
+
+    fn is_refused(&self, id: Option<&Id>) -> bool {
+        self.ambiguous.iter().any(|answer| answer.id() == id)
+    }
+}
+
+impl Translator {
+    /// Begins at once with a remote that is remembered to be modern. `false` if that cannot be: the handshake of a
+    /// legacy host needs to know more than that, and what it is answered cannot be taken back, for a host reads
+    /// instructions and capabilities once. So it is answered from memory only with what the server has said may be
+    /// repeated, for as long as that, to a host that can do the same (MCP 2026-07-28, server/utilities/caching).
+    pub(super) fn start_optimistically(
+        &mut self,
+        first: &Frame,
+        is_host_modern: bool,
+        actions: &mut Vec<Action>,
+    ) -> bool {
+        if is_host_modern {
+            self.cache.clear();
+            let relay = Modern::new(self.mint());
+            self.phase = Phase::Optimistic(Optimistic::new(relay));
+            self.serving_relay = self.relays_made;
+            self.serve(first.clone(), actions);
+            return true;
+        }
+        let asked = capabilities(&declared(first));
+        let mut known = self.options.known.iter();
+        let known = known.find(|known| known.capabilities == asked).cloned();
+        let Some(known) = known.filter(|_| first.method() == Some("initialize")) else {
+            return false;
+        };
+        tracing::debug!("the handshake is answered from memory");
+        self.cache.clear();
+        let mint = self.mint();
+        self.serving_relay = self.relays_made;
+        let mut done = Vec::new();
+        let called = &self.options.server;
+        let relay = LegacyToModern::new(mint, &known.discover, called, first.clone(), &mut done);
+        self.timers.note(self.serving_relay, &mut done);
+        actions.extend(done);
+        let mut optimistic = Optimistic::new(relay);
+        optimistic.said.push(first.clone());
+        self.phase = Phase::Optimistic(optimistic);
+        true
+    }
+
+    /// Takes what came of something else than the question.
+    pub(super) fn optimistic_brought(
+        &mut self,
+        exchange: ExchangeId,
+        arrival: Arrival,
+        actions: &mut Vec<Action>,
+    ) {
+        let evidence = detect::evidence(&arrival);
+        let mut done = Vec::new();
+        if let Some(relay) = self.phase.relay() {
+            relay.from_remote(exchange, arrival, &mut done);
+        }
+        match evidence {
+            Evidence::Nothing => self.from_relay(done, actions),
+            Evidence::Modern => {
+                self.confirm_modern(actions);
+                self.from_relay(done, actions);
+            }
+            Evidence::Ambiguous => self.evidence_ambiguous(done, actions),
+        }
+    }
+
+    fn evidence_ambiguous(&mut self, done: Vec<Action>, actions: &mut Vec<Action>) {
+        let is_answer =
+            |action: &Action| matches!(action, Action::Reply(frame) if frame.is_response());
+        let (answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_answer);
+        self.from_relay(done, actions);
+        let Phase::Optimistic(optimistic) = &mut self.phase else {
+            return;
+        };
+        for action in answers {
+            if let Action::Reply(frame) = action {
+                optimistic.ambiguous.push(frame);
+            }
+        }
+        // Where nobody waits for an answer there is nothing to be said again, and no hurry to know.
+        if let Some(first) = optimistic
+            .said
+            .first()
+            .cloned()
+            .filter(|_| self.probe.is_none())
+        {
+            tracing::debug!("the server was remembered to be modern; it is asked after all");
+            let is_host_modern = optimistic.relay.pair().is_host_modern();
+            self.send_probe(&first, is_host_modern, false, actions);
+        }
+    }
+
+    /// The question was answered, or it is known that nobody can tell now.
+    pub(super) fn probe_decided(
+        &mut self,
+        finding: ProbeOutcome,
+        capabilities: String,
+        actions: &mut Vec<Action>,
+    ) {
+        match finding {
+            ProbeOutcome::Legacy => self.switch_to_legacy(actions),
+            ProbeOutcome::Modern(discover) => {
+                self.discovered = Some(RememberedDiscover {
+                    capabilities,
+                    discover,
+                });
+                self.confirm_modern(actions);
+            }
+            ProbeOutcome::Refuses(_) => self.confirm_modern(actions),
+            _ => self.release_ambiguous(actions),
+        }
+    }
+
+    fn confirm_modern(&mut self, actions: &mut Vec<Action>) {
+        self.release_ambiguous(actions);
+        self.note_modern(false);
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Fresh) {
+            Phase::Optimistic(optimistic) => Phase::Serving(Serving {
+                relay: optimistic.relay,
+                first_handshake: None,
+            }),
+            phase => phase,
+        };
+    }
+
+    fn release_ambiguous(&mut self, actions: &mut Vec<Action>) {
+        let ambiguous = match &mut self.phase {
+            Phase::Optimistic(optimistic) => std::mem::take(&mut optimistic.ambiguous),
+            _ => Vec::new(),
+        };
+        let told = ambiguous.into_iter().map(Action::Reply);
+        self.from_relay(told.collect(), actions);
+    }
+
+    fn switch_to_legacy(&mut self, actions: &mut Vec<Action>) {
+        let mut optimistic = match std::mem::replace(&mut self.phase, Phase::Fresh) {
+            Phase::Optimistic(optimistic) => optimistic,
+            phase => {
+                self.phase = phase;
+                return;
+            }
+        };
+        tracing::warn!("the server was modern at an earlier start, and is not any more");
+        let is_host_modern = optimistic.relay.pair().is_host_modern();
+        optimistic.relay.abandon(actions);
+        let handshake = FirstHandshake::asked(Some(ServerEra::Legacy), true);
+        self.known_era = Some(KnownEra {
+            era: ServerEra::Legacy,
+            is_sure: true,
+        });
+        let mut again = VecDeque::new();
+        for frame in &optimistic.said {
+            let may_be_done = frame.is_request()
+                && !frame.method().is_some_and(is_harmless)
+                && !optimistic.is_refused(frame.id());
+            if may_be_done {
+                let lost = Trouble::new("cut", "The server has changed; the answer is lost.");
+                actions.extend(error_reply(frame, &lost).map(Action::Reply));
+            } else {
+                again.push_back(frame.clone());
+            }
+        }
+        self.begin(
+            ProbeOutcome::Legacy,
+            is_host_modern,
+            again,
+            Some(handshake),
+            actions,
+        );
+    }
+}

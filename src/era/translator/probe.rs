@@ -1,0 +1,418 @@
+//! Which era the remote speaks, by asking it.
+//!
+//! A remote that nothing is known of is asked `server/discover` first, and what the host says meanwhile is held, in
+//! order. A modern host's own `server/discover` is that question, and what comes of it its answer. The question
+//! declares what the host declares, for a remote may refuse hosts that can do less (-32021). Whatever is no answer of a
+//! modern remote leads to a legacy handshake, and what the host is told is what becomes of that.
+
+use std::time::Duration;
+
+use super::first_handshake::FirstHandshake;
+use super::phase::{Phase, Probing};
+use super::{KnownEra, Protocol, ServerEra, Translator, begins_legacy, introduction};
+use crate::era::detect::{self, ProbeOutcome};
+use crate::era::protocol::META_CAPABILITIES;
+use crate::era::{
+    Action, Arrival, ExchangeId, Modern, Relay, RememberedDiscover, legacy_to_modern,
+};
+use crate::frame::{Frame, Id, Object, Trouble};
+
+/// How long the question may take before the handshake is tried instead.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same where nothing else is to be tried.
+const LONG_PATIENCE: Duration = Duration::from_secs(20);
+/// What a host may say before the remote has answered; more is refused.
+const MAX_HELD: usize = 4096;
+
+/// The question, under way.
+#[derive(Debug)]
+pub(super) struct Probe {
+    /// Which range it mints from.
+    pub(super) relay_number: u64,
+    /// Sees to it that the question is asked again where it may be, each time as a new one.
+    relay: Modern,
+    /// The host's own question, which is answered with what comes.
+    own: Option<Frame>,
+    /// What it declares that the host can do.
+    capabilities: String,
+    was_asked_again: bool,
+    /// The remote has named the revisions that it speaks, and no legacy one among them.
+    refuses_legacy: bool,
+}
+
+impl Probe {
+    pub(super) fn asked(&self, exchange: ExchangeId) -> bool {
+        self.relay.has(exchange)
+    }
+
+    pub(super) fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+        self.relay.timer_fired(token, actions);
+    }
+
+    pub(super) fn abandon(&mut self, actions: &mut Vec<Action>) {
+        self.relay.abandon(actions);
+    }
+}
+
+impl Translator {
+    /// Asks the remote what it is, on behalf of the host that says this first, and holds what it says.
+    pub(super) fn start_probing(
+        &mut self,
+        first: Frame,
+        is_host_modern: bool,
+        failed_handshake: Option<Vec<Action>>,
+        actions: &mut Vec<Action>,
+    ) {
+        let is_own = is_host_modern && first.method() == Some("server/discover");
+        self.send_probe(&first, is_host_modern, is_own, actions);
+        self.phase = Phase::Probing(Probing {
+            is_host_modern,
+            held: (!is_own).then_some(first).into_iter().collect(),
+            legacy_attempt: None,
+            failed_handshake,
+        });
+    }
+
+    /// Sends the question: the host's own words, or ours.
+    pub(super) fn send_probe(
+        &mut self,
+        first: &Frame,
+        is_host_modern: bool,
+        is_own: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        let mut relay = Modern::new(self.mint());
+        let made = self.relays_made;
+        let meta = match is_host_modern {
+            true => detect::declared(first),
+            false => declared(first),
+        };
+        let question = match is_own {
+            true => first.clone(),
+            false => detect::question(&relay.fresh_id(), &meta),
+        };
+        let mut done = Vec::new();
+        // Where the remote is modern for certain, or wants a credential for the question and has refused the host's own
+        // handshake since, the question is what the host's request comes to.
+        match self.options.protocol {
+            Protocol::Modern => relay.ask(question, Some(LONG_PATIENCE), true, &mut done),
+            _ => {
+                let is_handshake =
+                    self.options.remembered == Some(ServerEra::Modern) || self.was_challenged;
+                relay.probe(question, Some(PATIENCE), is_own || is_handshake, &mut done);
+            }
+        }
+        self.timers.note(made, &mut done);
+        actions.extend(done);
+        self.probe = Some(Box::new(Probe {
+            relay_number: made,
+            relay,
+            own: is_own.then(|| first.clone()),
+            capabilities: capabilities(&meta),
+            was_asked_again: false,
+            refuses_legacy: false,
+        }));
+    }
+
+    /// Takes what came of the question.
+    pub(super) fn probe_brought(
+        &mut self,
+        exchange: ExchangeId,
+        arrival: Arrival,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(probe) = &mut self.probe else {
+            return;
+        };
+        let finding = detect::judge(&arrival, probe.was_asked_again);
+        probe.refuses_legacy |= detect::refuses_legacy(&arrival);
+        let mut done = Vec::new();
+        probe.relay.from_remote(exchange, arrival, &mut done);
+        self.timers.note(probe.relay_number, &mut done);
+        let mut answer = None;
+        for action in done {
+            match action {
+                Action::Reply(frame) if frame.is_response() => answer = Some(frame),
+                Action::Reply(frame) if probe.own.is_none() => {
+                    tracing::debug!(?frame, "a notice on a question of ours");
+                }
+                action => actions.push(action),
+            }
+        }
+        probe.was_asked_again |= matches!(finding, ProbeOutcome::Again);
+        match answer {
+            Some(answer) => self.decide(finding, answer, actions),
+            None => tracing::debug!(?finding, "not answered yet"),
+        }
+    }
+
+    fn decide(&mut self, finding: ProbeOutcome, answer: Frame, actions: &mut Vec<Action>) {
+        let Some(probe) = self.probe.take() else {
+            return;
+        };
+        if matches!(self.phase, Phase::Optimistic(_)) {
+            return self.probe_decided(finding, probe.capabilities, actions);
+        }
+        let Phase::Probing(probing) = &mut self.phase else {
+            return;
+        };
+        let is_host_modern = probing.is_host_modern;
+        let refused = probing.failed_handshake.take();
+        tracing::debug!(?finding, is_host_modern, "the remote was asked");
+        match finding {
+            ProbeOutcome::Modern(discover) => {
+                let known = RememberedDiscover {
+                    capabilities: probe.capabilities,
+                    discover,
+                };
+                actions.extend(probe.own.map(|_| Action::Reply(answer)));
+                self.is_modern(known, probe.refuses_legacy || refused.is_some(), actions);
+            }
+            // Its handshake has failed already.
+            _ if refused.is_some() => {
+                let held = self.phase.take_held();
+                self.phase = Phase::Fresh;
+                let answers = refused.unwrap_or_default();
+                let is_answered = |said: &Frame| {
+                    let of = |answer: &Action| matches!(answer, Action::Reply(frame) if frame.id() == said.id());
+                    said.is_request() && answers.iter().any(of)
+                };
+                let left: Vec<Frame> = held.into_iter().filter(|it| !is_answered(it)).collect();
+                actions.extend(answers);
+                for frame in left {
+                    self.from_host(frame, actions);
+                }
+            }
+            ProbeOutcome::Legacy | ProbeOutcome::Unclear(_)
+                if self.options.protocol == Protocol::Modern =>
+            {
+                let trouble = match finding {
+                    ProbeOutcome::Unclear(trouble) => trouble,
+                    _ => {
+                        let words = "The server does not speak the protocol that --protocol modern asks for.";
+                        let trouble = Trouble::new("unsupported_version", words);
+                        trouble.hint("Leave out --protocol, or say --protocol legacy.")
+                    }
+                };
+                let answer = probe.own.and_then(|own| Some(trouble.reply(own.id()?)));
+                self.give_up_probing(&trouble, answer, actions);
+            }
+            ProbeOutcome::Legacy | ProbeOutcome::Unclear(_) => {
+                let trouble = match &finding {
+                    ProbeOutcome::Unclear(trouble) => Some(trouble),
+                    _ => None,
+                };
+                let is_outage = trouble.is_some_and(|trouble| trouble.kind == "unreachable");
+                let was_answered = trouble.is_none_or(detect::was_answered);
+                self.known_era = was_answered.then_some(KnownEra {
+                    era: ServerEra::Legacy,
+                    is_sure: trouble.is_none(),
+                });
+                let era = (!is_outage).then_some(ServerEra::Legacy);
+                let handshake = FirstHandshake::asked(era, was_answered);
+                let held = probe
+                    .own
+                    .into_iter()
+                    .chain(self.phase.take_held())
+                    .collect();
+                self.begin(
+                    ProbeOutcome::Legacy,
+                    is_host_modern,
+                    held,
+                    Some(handshake),
+                    actions,
+                );
+            }
+            // What a `DiscoverResult` names says nothing of older revisions.
+            ProbeOutcome::Unsupported(trouble)
+                if !is_host_modern
+                    && !probe.refuses_legacy
+                    && self.options.protocol == Protocol::Auto =>
+            {
+                let handshake = FirstHandshake::besides(trouble);
+                let held = self.phase.take_held();
+                self.begin(
+                    ProbeOutcome::Legacy,
+                    is_host_modern,
+                    held,
+                    Some(handshake),
+                    actions,
+                );
+            }
+            // Whatever a modern host asks, it is refused that for itself, in the server's own words.
+            ProbeOutcome::Refuses(_) if is_host_modern => {
+                self.note_modern(false);
+                actions.extend(probe.own.map(|_| Action::Reply(answer)));
+                let held = self.phase.take_held();
+                self.begin(
+                    ProbeOutcome::Modern(String::new()),
+                    true,
+                    held,
+                    None,
+                    actions,
+                );
+            }
+            // What the host itself asks for may lead to a credential, and then to an answer. A modern host's request is
+            // sent as it is, and the remote is on trial; a legacy host's handshake is sent, and the question is asked
+            // again with the credential if the remote refuses that handshake.
+            ProbeOutcome::Challenged => {
+                self.was_challenged = true;
+                let mut held = self.phase.take_held();
+                match held.pop_front() {
+                    Some(first) if is_host_modern => {
+                        self.start_optimistically(&first, true, actions);
+                        for frame in held {
+                            self.from_host(frame, actions);
+                        }
+                    }
+                    Some(first) => {
+                        // Nothing was learnt that could be remembered.
+                        let handshake = FirstHandshake::asked(None, false);
+                        held.push_front(first);
+                        self.begin(ProbeOutcome::Legacy, false, held, Some(handshake), actions);
+                    }
+                    None => self.phase = Phase::Fresh,
+                }
+            }
+            ProbeOutcome::Refuses(trouble)
+            | ProbeOutcome::Unsupported(trouble)
+            | ProbeOutcome::Unasked(trouble) => {
+                self.give_up_probing(&trouble, probe.own.map(|_| answer), actions);
+            }
+            ProbeOutcome::Nothing | ProbeOutcome::Again => {
+                let words = "The server does not say what it is.";
+                let trouble = Trouble::new("bad_answer", words).hint(detect::OTHER_ERA);
+                self.give_up_probing(&trouble, probe.own.map(|_| answer), actions);
+            }
+        }
+    }
+
+    /// The remote is modern. A legacy host's own `initialize` is tried, unless it is known that this is of no use.
+    fn is_modern(
+        &mut self,
+        known: RememberedDiscover,
+        is_useless: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        let Phase::Probing(probing) = &self.phase else {
+            return;
+        };
+        let is_host_modern = probing.is_host_modern;
+        let is_known =
+            self.options.remembered == Some(ServerEra::Modern) && !self.options.is_legacy_untried;
+        let first = probing.held.front().filter(|first| begins_legacy(first));
+        if let Some(initialize) = first.cloned()
+            && self.options.protocol == Protocol::Auto
+            && !is_useless
+            && !is_known
+        {
+            return self.try_initialize(initialize, known, actions);
+        }
+        self.note_modern(is_useless || is_known);
+        let finding = ProbeOutcome::Modern(known.discover.clone());
+        self.discovered = Some(known);
+        let held = self.phase.take_held();
+        self.begin(finding, is_host_modern, held, None, actions);
+    }
+
+    /// Nothing is known: the host is told so, and its next request asks again.
+    fn give_up_probing(
+        &mut self,
+        trouble: &Trouble,
+        answer: Option<Frame>,
+        actions: &mut Vec<Action>,
+    ) {
+        let held = self.phase.take_held();
+        self.phase = Phase::Fresh;
+        actions.extend(answer.map(Action::Reply));
+        actions.extend(
+            held.iter()
+                .filter(|frame| frame.is_request())
+                .filter_map(|frame| Some(Action::Reply(error_reply(trouble, frame)?))),
+        );
+    }
+
+    /// Takes what the host says while the remote is being asked.
+    pub(super) fn hold(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        let Phase::Probing(probing) = &mut self.phase else {
+            return;
+        };
+        if let Some(id) = frame.cancels() {
+            let held = probing.held.len();
+            let is_it = |held: &Frame| {
+                held.is_request() && held.id() == Some(&id) && held.method() != Some("initialize")
+            };
+            probing.held.retain(|held| !is_it(held));
+            match probing.held.len() < held {
+                true => {
+                    // The error that its handshake met is not told any more.
+                    if let Some(refused) = &mut probing.failed_handshake {
+                        refused.retain(|answer| {
+                            !matches!(answer, Action::Reply(frame) if frame.id() == Some(&id))
+                        });
+                    }
+                    actions.push(Action::Cancelled(id));
+                }
+                false => self.probe_cancelled(frame, &id, actions),
+            }
+            return;
+        }
+        match frame.id().filter(|_| frame.is_request()) {
+            Some(id) if frame.method() == Some("ping") => {
+                actions.push(Action::Reply(Frame::result(id, "{}")));
+            }
+            Some(id) if probing.held.len() >= MAX_HELD => {
+                let full = Trouble::new("overloaded", "Too much waits for the server already.")
+                    .retryable();
+                actions.push(Action::Reply(full.reply(id)));
+            }
+            _ if probing.held.len() >= MAX_HELD => {}
+            _ => probing.held.push_back(frame),
+        }
+    }
+
+    /// The host does not want to know any more; what else it has said may need to (MCP 2026-07-28, server/discover).
+    fn probe_cancelled(&mut self, cancel: Frame, id: &Id, actions: &mut Vec<Action>) {
+        let own = self.probe.as_ref().and_then(|probe| probe.own.as_ref());
+        if own.is_none_or(|own| own.id() != Some(id)) {
+            return;
+        }
+        if let Some(mut probe) = self.probe.take() {
+            probe.relay.from_host(cancel, actions);
+        }
+        let held = self.phase.take_held();
+        self.phase = Phase::Fresh;
+        for frame in held {
+            self.from_host(frame, actions);
+        }
+    }
+}
+
+/// The `_meta` of a legacy host, or of one that skips the handshake.
+pub(super) fn declared(first: &Frame) -> Object {
+    if first.method() == Some("initialize") {
+        legacy_to_modern::declared(first)
+    } else {
+        legacy_to_modern::declared(&introduction())
+    }
+}
+
+/// What a host declares in its `_meta` that it can do.
+pub(super) fn capabilities(meta: &Object) -> String {
+    let capabilities = meta.get(META_CAPABILITIES);
+    capabilities.unwrap_or("{}").to_owned()
+}
+
+/// The answer to a request that waited for the remote's own.
+pub(super) fn error_reply(trouble: &Trouble, frame: &Frame) -> Option<Frame> {
+    let id = frame.id()?;
+    match frame.method() {
+        // Before the handshake it asks whether the bridge is there, and it is.
+        Some("ping") => return Some(Frame::result(id, "{}")),
+        Some("initialize") => {}
+        _ => return Some(trouble.reply(id)),
+    }
+    let requested = frame.param("protocolVersion");
+    let requested: Option<String> = requested.and_then(|text| serde_json::from_str(text).ok());
+    Some(trouble.reply_to_initialize(id, requested.as_deref()))
+}

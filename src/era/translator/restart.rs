@@ -1,0 +1,57 @@
+//! Restart: a host that has only looked around begins the legacy way after all.
+
+use super::Translator;
+use super::phase::Phase;
+use crate::era::Action;
+use crate::era::protocol::{MODERN, UNSUPPORTED_VERSION};
+use crate::frame::{Frame, Trouble};
+
+impl Translator {
+    /// A look that was answered is not owed another word, and its id may be used again (MCP 2026-07-28, basic).
+    pub(super) fn settle_discovers(&mut self, done: Option<&[Action]>) {
+        for action in done.into_iter().flatten() {
+            match action {
+                Action::Reply(frame) if frame.is_response() => {
+                    self.pending_discovers
+                        .retain(|look| Some(look) != frame.id());
+                }
+                Action::Cancelled(id) => self.pending_discovers.retain(|look| look != id),
+                _ => {}
+            }
+        }
+    }
+
+    /// A host that has looked around in the modern way begins in the legacy one (MCP 2026-07-28, server/discover). One
+    /// that has done more than look is modern, and stays so (MCP 2026-07-28, basic/versioning).
+    pub(super) fn restart(&mut self, initialize: Frame, actions: &mut Vec<Action>) {
+        if self.host_is_modern {
+            let data = serde_json::json!({ "supported": [MODERN] });
+            let words = "This process serves a modern host: it takes no initialize.";
+            actions.extend(initialize.id().map(|id| {
+                Action::Reply(Frame::error(
+                    Some(id),
+                    UNSUPPORTED_VERSION,
+                    words,
+                    Some(&data),
+                ))
+            }));
+            return;
+        }
+        // What it still waits for, nobody brings any more.
+        let left = Trouble::new("superseded", "The host has begun with initialize instead.");
+        actions.extend(
+            self.pending_discovers
+                .drain(..)
+                .map(|id| Action::Reply(left.reply(&id))),
+        );
+        // And what was begun with the remote is ended: it would be heard as part of what begins now.
+        if let Some(mut probe) = self.probe.take() {
+            probe.abandon(actions);
+        }
+        if let Some(relay) = self.phase.relay() {
+            relay.abandon(actions);
+        }
+        self.phase = Phase::Fresh;
+        self.first_request(initialize, actions);
+    }
+}
