@@ -4,6 +4,7 @@
 //! people paste into issues.
 
 mod output;
+mod plain;
 mod repeats;
 
 use std::borrow::Cow;
@@ -37,6 +38,15 @@ pub fn unread_stderr(args: Option<&LogArgs>) -> io::Result<Output> {
     Output::queued(io::stderr(), words(format).0)
 }
 
+/// Who reads stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// A person who has run a command: warnings are sentences, unless a log is asked for.
+    Person,
+    /// A host, which keeps a log.
+    Host,
+}
+
 /// Starts the log. `filter` is `MCPIPE_LOG`, which wins over the flags; `is_colourful` is for a terminal's stderr. Returns
 /// where the log goes. A log file is written as `stderr` is: before each call returns, or by a thread.
 ///
@@ -47,7 +57,9 @@ pub fn install(
     filter: Option<&str>,
     is_colourful: bool,
     stderr: &Output,
+    reader: Reader,
 ) -> Result<Output, Failure> {
+    let is_log = filter.is_some() || args.debug || args.verbose || args.log_file.is_some();
     let level = match args {
         LogArgs { debug: true, .. } => "mcpipe=debug",
         LogArgs { verbose: true, .. } => "mcpipe=info",
@@ -80,6 +92,9 @@ pub fn install(
     let registry = tracing_subscriber::registry().with(filter);
     // A second installation happens in tests only; the first one serves.
     let _ = match args.log_format {
+        LogFormat::Text if reader == Reader::Person && !is_log => {
+            registry.with(log.event_format(plain::Plain)).try_init()
+        }
         LogFormat::Text => registry
             .with(log.with_target(false))
             .with(repeats)

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use mcpipe::cli::{self, Asked, Command, Unread};
 use mcpipe::commands;
 use mcpipe::limits;
-use mcpipe::logging::{self, LAST_LINES, Output};
+use mcpipe::logging::{self, LAST_LINES, Output, Reader};
 use mcpipe::process;
 use mcpipe::report::{Failure, Kind};
 use mcpipe::secret::live;
@@ -67,7 +67,17 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
     let log = match asked.log() {
         Some(log) => {
             let filter = around.get("MCPIPE_LOG");
-            Some(logging::install(log, filter, around.is_terminal, stderr)?)
+            let reader = match asked.command {
+                None | Some(Command::Helper) => Reader::Host,
+                Some(_) => Reader::Person,
+            };
+            Some(logging::install(
+                log,
+                filter,
+                around.is_terminal,
+                stderr,
+                reader,
+            )?)
         }
         None => None,
     };

@@ -312,6 +312,8 @@ pub fn sign_in(
     let redirect = identity.redirect.as_ref();
     let host = redirect.and_then(Url::host_str);
     let browser = match around.get("BROWSER") {
+        // The browser is on the machine that the user has come from: a code that is typed there is the shortest way.
+        _ if args.no_browser && around.is_over_ssh() => Browser::Nowhere,
         _ if args.no_browser => Browser::None,
         Some(command) => Browser::from_variable(command),
         None if around.can_show_a_page() => Browser::System,

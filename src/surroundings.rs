@@ -118,6 +118,13 @@ impl Surroundings {
         has_display && ELSEWHERE.iter().all(|name| self.get(name).is_none())
     }
 
+    /// Whether the user has come over SSH.
+    pub fn is_over_ssh(&self) -> bool {
+        ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"]
+            .iter()
+            .any(|name| self.get(name).is_some())
+    }
+
     /// What a browser started here finds in its environment: everything, except what opens the vault.
     pub fn environment(&self) -> Environment {
         let unicode = self.variables.iter();

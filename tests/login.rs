@@ -9,6 +9,7 @@ mod device;
 mod discovery;
 mod identity;
 mod outside;
+mod owner; // a sign-in belongs to the browser that began it
 mod renewal;
 mod strikes;
 

@@ -94,14 +94,12 @@ impl Protected {
         arguments.extend(flags);
         let mut host = Process::start_with(&arguments, &[("BROWSER", &noting(folder.path()))]);
         host.send(request(1, "tools/list")).await;
-        let page = noted(folder.path()).await;
+        let start = browser::visit(&noted(folder.path()).await).await;
+        let page = start.header("location").unwrap();
         let secure = &self.authority_front.origin;
-        assert!(
-            page.as_str().starts_with(&format!("{secure}/authorize?")),
-            "{page}"
-        );
+        assert!(page.starts_with(&format!("{secure}/authorize?")), "{page}");
         // The scripted browser speaks no TLS: it takes the back door to the same page.
-        let page = Url::parse(&page.as_str().replace(secure, &self.authority.origin)).unwrap();
+        let page = Url::parse(&page.replace(secure, &self.authority.origin)).unwrap();
         browser::follow(&page).await;
         assert_eq!(host.next_json().await["result"], json!({}));
         assert!(host.closed().await.status.success());

@@ -62,7 +62,10 @@ impl House {
                 // A person said no, or nobody was there, or somebody meddled.
                 let is_abandoned = matches!(
                     why.bare(),
-                    Cause::Denied { .. } | Cause::TooLate { .. } | Cause::ForeignAnswer { .. }
+                    Cause::Denied { .. }
+                        | Cause::TooLate { .. }
+                        | Cause::ForeignAnswer { .. }
+                        | Cause::OpenedTwice { .. }
                 );
                 record.fail(ended, is_abandoned, &self.tried, now);
             }

@@ -103,6 +103,12 @@ impl House {
             host: server.host(),
             user_code: Some(super::plain(details.user_code().secret(), 40)),
             opened: false,
+            code_good_until: Some(
+                self.settings
+                    .now
+                    .seconds()
+                    .saturating_add(details.expires_in().as_secs()),
+            ),
         };
         self.show(attempt, shown).await;
         let sent_at = self.settings.now.seconds();

@@ -275,6 +275,7 @@ impl House {
             path,
             announced: announced.map(str::to_owned),
             onward: settings.success_url.clone(),
+            lifetime: settings.auth_timeout.saturating_add(AFTERWARDS),
         }
     }
 }
@@ -309,6 +310,8 @@ const UNSAID_PATIENCE: u64 = 30;
 const LONGEST_PATIENCE: u64 = 3600;
 /// Seconds in which a registration the server has honoured is not asked after.
 const TRUSTED: u64 = 600;
+/// How long a browser that has signed in may come again.
+const AFTERWARDS: Duration = Duration::from_secs(60);
 
 fn unguessable_path() -> String {
     format!("/cb/{}", CsrfToken::new_random_len(16).into_secret())

@@ -64,6 +64,8 @@ impl House {
                     let visit = listener.visit().await;
                     let page = match pending.judge(&visit.parameters) {
                         Verdict::NotOurs => Page::NotOurs,
+                        _ if !visit.is_of_opener && visit.is_posted => Page::AsGet,
+                        _ if !visit.is_of_opener => Page::OtherBrowser,
                         Verdict::Code(_) | Verdict::Ended(_) => Page::SignedIn,
                     };
                     if page == Page::SignedIn && !visit.is_ahead {

@@ -1,15 +1,20 @@
-//! Where the browser comes back to: a listener on this machine, and its pages.
+//! Where the browser begins and comes back to: a listener on this machine, and its pages.
 //!
 //! Takes any visitor and believes none: another host name, path or method is turned away, and so is whatever the
-//! sign-in does not recognise, while it goes on waiting. The page a real answer gets is held back until it is known
-//! how the sign-in ended, so that it can say the truth. Pages are constant: nothing a visitor sent comes back.
+//! sign-in does not recognise, while it goes on waiting. A sign-in begins at the start page ([`start`]), and an answer says
+//! whether it comes from the browser that began there. The page a real answer gets is held back until it is known how the
+//! sign-in ended, so that it can say the truth. Pages are constant: nothing a visitor sent comes back.
 //!
 //! A consent page that sends the browser on with 307 or 308 makes it repeat its POST here (RFC 9110 section 15.4.8): what
-//! counts is the query, as in a GET. Without one the form is read, as OAuth 2.0 Form Post Response Mode has it.
+//! counts is the query, as in a GET. Without one the form is read, as OAuth 2.0 Form Post Response Mode has it. A POST from
+//! another site brings no cookie with it (`SameSite=Lax`), so the browser is asked for the same as a GET.
 //!
 //! RFC 8252 sections 7.3 and 8.3.
 
-use std::convert::Infallible;
+mod pages; // what a visitor reads
+mod porter; // what a visitor meets
+mod start; // the start page and its cookie
+
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,22 +22,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use ::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, LOCATION, ORIGIN,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
-use ::http::{Method, Request, Response, StatusCode};
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use url::Url;
+use url::{Host, Url};
+
+use porter::{MOST_VISITORS, Porter};
+use start::StartPage;
 
 /// Where to listen, and what to call it.
 #[derive(Clone, Debug)]
@@ -47,6 +44,8 @@ pub struct Place {
     pub announced: Option<String>,
     /// Where to send a visitor on to when all is well, instead of showing a page.
     pub onward: Option<Url>,
+    /// For how long a browser keeps what ties the sign-in to it.
+    pub lifetime: Duration,
 }
 
 /// A listener that is accepting. Dropping it closes it; a page already promised is still served.
@@ -55,6 +54,44 @@ pub struct Loopback {
     uri: String,
     visits: mpsc::Receiver<Visit>,
     door: Door,
+    start: Option<Start>,
+}
+
+/// The start page of a listener, and its address.
+#[derive(Clone, Debug)]
+pub struct Start {
+    page: Arc<StartPage>,
+    url: Url,
+}
+
+impl Start {
+    /// Where the user is to go.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Sends the browser that opens the page to this authorization request.
+    pub fn leads_to(&self, request: Url) {
+        self.page.leads_to(request);
+    }
+
+    /// Whether two browsers have opened the page before the sign-in was over.
+    pub fn is_contested(&self) -> bool {
+        self.page.is_contested()
+    }
+
+    /// Returns when two have; never where there is no start page. Safe to cancel.
+    pub async fn contested(start: Option<&Self>) {
+        match start {
+            Some(start) => start.page.contested().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The sign-in has brought tokens: the page leads nowhere from now on.
+    pub fn is_over(&self) {
+        self.page.is_over();
+    }
 }
 
 /// Closes a listener, whichever task waits at it.
@@ -98,6 +135,10 @@ pub struct Visit {
     pub parameters: Vec<(String, String)>,
     /// Whether no person has come, but a browser that looks ahead at where a person may go.
     pub is_ahead: bool,
+    /// Whether it is the browser that the sign-in belongs to.
+    pub is_of_opener: bool,
+    /// Whether it came as a POST, which brings no cookie from another site.
+    pub is_posted: bool,
     page: oneshot::Sender<Page>,
 }
 
@@ -125,6 +166,10 @@ impl Visit {
 pub enum Page {
     /// The authorization server, once more: this address, which is ours to choose.
     Again(Url),
+    /// The same, to be asked for as a GET.
+    AsGet,
+    /// An answer from a browser that the sign-in does not belong to.
+    OtherBrowser,
     /// The sign-in is done.
     SignedIn,
     /// It ended without tokens.
@@ -153,15 +198,20 @@ impl Loopback {
             Some(uri) => uri.clone(),
             None => format!("http://{here}{}", place.path),
         };
+        let parsed = Url::parse(&uri).ok();
+        let start = parsed.as_ref().and_then(|uri| start(uri, place, port));
         let mut hosts = vec![here];
-        hosts.extend(Url::parse(&uri).ok().as_ref().map(super::http::host_of));
+        hosts.extend(parsed.as_ref().map(super::http::host_of));
         let (sender, visits) = mpsc::channel(MOST_VISITORS);
         let porter = Arc::new(Porter {
             hosts,
             path: place.path.clone(),
+            uri: uri.clone(),
+            start: start.as_ref().map(|start| Arc::clone(&start.page)),
             onward: place.onward.clone(),
             visits: sender,
             room: Arc::new(Semaphore::new(MOST_VISITORS)),
+            is_full: watch::Sender::new(false),
             tasks: tasks.clone(),
         });
         let door = Door::default();
@@ -177,7 +227,18 @@ impl Loopback {
                 }
             });
         }
-        Ok(Self { uri, visits, door })
+        Ok(Self {
+            uri,
+            visits,
+            door,
+            start,
+        })
+    }
+
+    /// Where the sign-in begins; `None` where a redirect URI of the user's leads the browser back through something else
+    /// that forwards to us: its address is not the start page's, and would get no cookie.
+    pub fn start(&self) -> Option<&Start> {
+        self.start.as_ref()
     }
 
     /// What closes it.
@@ -205,11 +266,29 @@ impl Drop for Loopback {
     }
 }
 
-const MOST_VISITORS: usize = 32;
-const HEAD_PATIENCE: Duration = Duration::from_secs(5);
-const VISIT_PATIENCE: Duration = Duration::from_secs(90);
-const LONGEST_HEAD: usize = 8 * 1024;
-const LONGEST_FORM: usize = 64 * 1024;
+/// The start page on the same host and port as the callback. Something that forwards to us from elsewhere has none.
+fn start(callback: &Url, place: &Place, port: u16) -> Option<Start> {
+    let leads_here = place.announced.is_none()
+        || callback.scheme() == "http"
+            && callback.port_or_known_default() == Some(port)
+            && callback.path() == place.path
+            && is_this_machine(callback);
+    let page = leads_here.then(|| StartPage::below(&place.path, place.lifetime))?;
+    let url = callback.join(page.path()).ok()?;
+    Some(Start {
+        page: Arc::new(page),
+        url,
+    })
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
 
 async fn listeners(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
     let v4 = IpAddr::from(Ipv4Addr::LOCALHOST);
@@ -251,179 +330,4 @@ fn is_no_such_family(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
     ) || error.raw_os_error() == Some(97)
-}
-
-/// Lets visitors in, a few at a time, and turns away those who are plainly wrong.
-struct Porter {
-    hosts: Vec<String>,
-    path: String,
-    onward: Option<Url>,
-    visits: mpsc::Sender<Visit>,
-    room: Arc<Semaphore>,
-    tasks: TaskTracker,
-}
-
-impl Porter {
-    async fn welcome(self: &Arc<Self>, door: &Door, number: usize) {
-        loop {
-            let Ok(place) = Arc::clone(&self.room).acquire_owned().await else {
-                return;
-            };
-            let Ok(stream) = door.accept(number).await else {
-                // Out of files, or a visitor who left at the door.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            };
-            let porter = Arc::clone(self);
-            self.tasks.spawn(async move {
-                let _ = tokio::time::timeout(VISIT_PATIENCE, porter.serve(stream)).await;
-                drop(place);
-            });
-        }
-    }
-
-    async fn serve(&self, stream: TcpStream) {
-        let answer = service_fn(|request| async {
-            let page = self.receive(request).await;
-            Ok::<_, Infallible>(page)
-        });
-        // A visitor who breaks off has no page to get.
-        let _ = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_PATIENCE)
-            .keep_alive(false)
-            .max_buf_size(LONGEST_HEAD)
-            .serve_connection(TokioIo::new(stream), answer)
-            .await;
-    }
-
-    async fn receive(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let headers = request.headers();
-        let host = text_of(headers, &HOST).unwrap_or_default();
-        if request.uri().path() != self.path {
-            return turned_away(StatusCode::NOT_FOUND);
-        }
-        if !self.hosts.contains(&host.to_ascii_lowercase()) {
-            return turned_away(StatusCode::MISDIRECTED_REQUEST);
-        }
-        let is_posted = request.method() == Method::POST;
-        if !is_posted && request.method() != Method::GET {
-            return turned_away(StatusCode::METHOD_NOT_ALLOWED);
-        }
-        // A browser names the page that a POST began at, which is the authorization server's. A GET that has an origin was
-        // made by a script.
-        if !is_posted && text_of(headers, &ORIGIN).is_some_and(|origin| origin != "null") {
-            return turned_away(StatusCode::FORBIDDEN);
-        }
-        let is_ahead = is_ahead(headers);
-        let Some(parameters) = parameters(request).await else {
-            return turned_away(StatusCode::BAD_REQUEST);
-        };
-        let (page, shown) = oneshot::channel();
-        let visit = Visit {
-            parameters,
-            is_ahead,
-            page,
-        };
-        if self.visits.send(visit).await.is_err() {
-            return turned_away(StatusCode::GONE);
-        }
-        match shown.await {
-            Ok(Page::Again(url)) => sent_on(&url),
-            Ok(Page::SignedIn) => match &self.onward {
-                Some(url) => sent_on(url),
-                None => page_of(StatusCode::OK, SIGNED_IN),
-            },
-            Ok(Page::Failed) => page_of(StatusCode::OK, FAILED),
-            Ok(Page::NotOurs) => turned_away(StatusCode::BAD_REQUEST),
-            Err(_) => turned_away(StatusCode::GONE),
-        }
-    }
-}
-
-fn text_of<'a>(headers: &'a HeaderMap, name: &::http::HeaderName) -> Option<&'a str> {
-    let value = headers.get(name)?;
-    Some(value.to_str().unwrap_or("?"))
-}
-
-/// Whether a browser fetches what a person may go to: `Sec-Purpose` (Fetch), and what browsers said before it.
-fn is_ahead(headers: &HeaderMap) -> bool {
-    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
-        .into_iter()
-        .filter_map(|name| headers.get(name)?.to_str().ok())
-        .any(|purpose| purpose.contains("prefetch") || purpose.contains("preview"))
-}
-
-/// What the visitor brings: the query, or the form of a POST without a `state` in its query. The body of any other POST is
-/// what a person typed somewhere else, and is not read.
-async fn parameters(request: Request<Incoming>) -> Option<Vec<(String, String)>> {
-    let read = |bytes: &[u8]| -> Vec<(String, String)> {
-        url::form_urlencoded::parse(bytes).into_owned().collect()
-    };
-    let query = read(request.uri().query().unwrap_or_default().as_bytes());
-    let is_form = text_of(request.headers(), &CONTENT_TYPE)
-        .is_some_and(|media| media.starts_with("application/x-www-form-urlencoded"));
-    let is_said = query.iter().any(|(name, _)| name == "state");
-    if request.method() != Method::POST || is_said || !is_form {
-        return Some(query);
-    }
-    let body = Limited::new(request.into_body(), LONGEST_FORM);
-    let body = tokio::time::timeout(HEAD_PATIENCE, body.collect()).await;
-    Some(read(&body.ok()?.ok()?.to_bytes()))
-}
-
-/// A heading and what to do now.
-struct Words(&'static str, &'static str);
-
-const SIGNED_IN: Words = Words(
-    "You are signed in",
-    "You can close this window and go back to your application.",
-);
-const FAILED: Words = Words(
-    "The sign-in did not work",
-    "Nothing was stored. You can close this window; the application you came from says what happened.",
-);
-const TURNED_AWAY: Words = Words(
-    "Nothing to see here",
-    "This is not the answer mcpipe is waiting for. If a sign-in is going on, finish it in its own window; \
-     you can close this one.",
-);
-
-fn turned_away(status: StatusCode) -> Response<Full<Bytes>> {
-    page_of(status, TURNED_AWAY)
-}
-
-/// To a page of the user's choice, which learns nothing of how the visitor came.
-fn sent_on(to: &Url) -> Response<Full<Bytes>> {
-    let mut response = page_of(StatusCode::SEE_OTHER, SIGNED_IN);
-    if let Ok(to) = ::http::HeaderValue::from_str(to.as_str()) {
-        response.headers_mut().insert(LOCATION, to);
-    }
-    response
-}
-
-fn page_of(status: StatusCode, Words(heading, advice): Words) -> Response<Full<Bytes>> {
-    let page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{heading} - mcpipe</title>\n\
-         <style>:root{{color-scheme:light dark}}body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;\
-         margin:18vh auto;padding:0 1.5rem}}h1{{font-size:1.5rem}}</style>\n\
-         <h1>{heading}</h1>\n<p>{advice}</p>\n</html>\n"
-    );
-    let mut response = Response::new(Full::new(Bytes::from(page)));
-    *response.status_mut() = status;
-    let fixed = |text| ::http::HeaderValue::from_static(text);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, fixed("text/html; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, fixed("no-store"));
-    headers.insert(REFERRER_POLICY, fixed("no-referrer"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        fixed(
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; \
-             form-action 'none'",
-        ),
-    );
-    response
 }

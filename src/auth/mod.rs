@@ -224,6 +224,14 @@ pub enum Cause {
         /// The authorization server that was asked.
         host: String,
     },
+    /// Two browsers or programs opened the start page, and nothing tells which of them is the user's.
+    #[error(
+        "the sign-in at {host} was opened by another browser or program first, and has ended: nothing was stored"
+    )]
+    OpenedTwice {
+        /// The authorization server that was asked.
+        host: String,
+    },
     /// Nobody finished the sign-in.
     #[error("nobody finished the sign-in at {host} within {seconds} s")]
     TooLate {
@@ -448,6 +456,7 @@ impl Cause {
             | Self::ClientKey(_)
             | Self::Machine(machine::Error::Assertion(_) | machine::Error::Provider(_))
             | Self::Braked { .. }
+            | Self::OpenedTwice { .. }
             | Self::Denied { .. }) => why,
             why => Self::Guessed {
                 why: Arc::new(why),
@@ -544,6 +553,10 @@ impl Cause {
                 "--scope says what to ask for; another --account may be allowed more".to_owned()
             }
             Self::TooLate { .. } => "--auth-timeout SECONDS gives the user longer".to_owned(),
+            Self::OpenedTwice { .. } => format!(
+                "`mcpipe login {resource}` begins anew: open its address in one browser only (--no-browser lets you choose \
+                 which); if you did not open it twice, another program on this machine did"
+            ),
             Self::ForeignEntry => "use the newest mcpipe".to_owned(),
             Self::Listener { .. } => "--callback-port chooses another port".to_owned(),
             Self::NotBound { .. } | Self::Tokens(tokens::Error::Unbound { .. }) => {

@@ -78,6 +78,7 @@ pub(super) enum Phase {
 /// Where a person is to go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Shown {
+    /// The start page; with a code, where to type it.
     pub(super) url: String,
     /// The authorization server.
     pub(super) host: String,
@@ -85,6 +86,9 @@ pub(super) struct Shown {
     pub(super) user_code: Option<String>,
     /// Whether a browser was started on it.
     pub(super) opened: bool,
+    /// Until when the code is good; older versions do not say.
+    #[serde(default)]
+    pub(super) code_good_until: Option<u64>,
 }
 
 /// Why there are no tokens, in words for a person.
@@ -297,6 +301,7 @@ mod tests {
             host: "as.example.com".to_owned(),
             user_code: None,
             opened: true,
+            code_good_until: None,
         });
         record.fail(ended(), true, "x", 2);
         assert_eq!(record.stormy("x", 599), Some((3, Some(&ended()))));

@@ -196,14 +196,24 @@ impl Browser {
 /// Something a person should hear of.
 #[derive(Debug)]
 pub enum Notice<'a> {
-    /// A page is waiting. It is a secret of a kind: it names the one sign-in it belongs to.
+    /// A page is waiting.
     Visit {
-        /// The authorization request, or where to type the code.
+        /// The start page of the sign-in, or where to type the code.
         url: &'a str,
         /// What to type there (RFC 8628).
         user_code: Option<&'a str>,
+        /// For how long that is good.
+        good_for: Option<Duration>,
         /// Whether a browser was started on it.
         opened: bool,
+    },
+    /// The authorization request itself, for a browser that cannot open the start page. Where it ends is pasted; nothing
+    /// else that comes of it counts.
+    Elsewhere {
+        /// The authorization request.
+        request: &'a str,
+        /// Whether there is a start page at all ([`Self::Visit`] has this address otherwise).
+        is_tied: bool,
     },
     /// What was pasted is not the answer that is waited for.
     NotOurs,
@@ -222,25 +232,32 @@ pub enum Notice<'a> {
 }
 
 impl Notice<'_> {
-    /// The words for a terminal. Tools look for these two lines as mcp-remote prints them.
+    /// The words for a terminal. Tools look for the first two lines as mcp-remote prints them.
     pub fn text(&self) -> String {
         match self {
             Self::Visit {
                 url,
-                user_code: None,
+                user_code,
+                good_for,
                 ..
             } => {
-                format!("Please authorize this client by visiting:\n{url}\n")
+                let mut text = format!("{AUTHORIZE}\n{url}\n");
+                if let Some(code) = user_code {
+                    text += &format!("and enter the code {code}\n");
+                }
+                if let Some(good_for) = good_for.filter(|_| user_code.is_some()) {
+                    text += &format!("The code is good for {}.\n", in_words(good_for));
+                }
+                text
             }
-            Self::Visit {
-                url,
-                user_code: Some(code),
-                ..
-            } => {
-                format!(
-                    "Please authorize this client by visiting:\n{url}\nand enter the code {code}\n"
-                )
-            }
+            Self::Elsewhere { request, is_tied } => match is_tied {
+                true => format!(
+                    "Or visit this address in any browser, and paste the address it ends at (that page does not load):\n{request}\n"
+                ),
+                false => {
+                    "If the browser cannot come back here, paste the address it ends at:\n".to_owned()
+                }
+            },
             Self::NotOurs => {
                 "That is not where this sign-in ends: paste the whole address the browser shows at the end.\n"
                     .to_owned()
@@ -250,6 +267,17 @@ impl Notice<'_> {
             ),
             Self::SignedIn { host } => format!("Signed in at {host}.\n"),
         }
+    }
+}
+
+const AUTHORIZE: &str = "Please authorize this client by visiting:";
+
+/// A time that is left, as people say it. Less is said rather than more.
+fn in_words(left: Duration) -> String {
+    match left.as_secs() {
+        seconds @ 0..120 => format!("{seconds} seconds"),
+        seconds @ 120..7200 => format!("{} minutes", seconds / 60),
+        seconds => format!("{} hours", seconds / 3600),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use oauth2::CsrfToken;
+use url::Url;
 
 use super::Cause;
 use super::browser;
@@ -17,7 +18,7 @@ use super::http::time_is_up;
 use super::identity::Identity;
 use super::ladder::jitter;
 use super::learned::{Learned, Lesson};
-use super::loopback::{Loopback, Page, Visit};
+use super::loopback::{Loopback, Page, Start, Visit};
 use super::progress::Shown;
 use super::providers::quirks;
 use super::registration::{self, Client, Source};
@@ -206,23 +207,18 @@ impl House {
         let pending = code::begin(&asking, &self.settings, state)?;
         self.http.check(pending.url()).map_err(Cause::from)?;
         tracing::info!(host = server.host(), "waiting for a sign-in");
-        match window {
-            Some(visit) => visit.answer(Page::Again(pending.url().clone())),
-            None => {
-                let Settings {
-                    browser,
-                    browser_environment,
-                    ..
-                } = &self.settings;
-                let opened = browser::show(browser, browser_environment, pending.url()).await;
-                let shown = Shown {
-                    url: pending.url().to_string(),
-                    host: server.host(),
-                    user_code: None,
-                    opened,
-                };
-                self.show(attempt, shown).await;
+        let start = listener.start().cloned();
+        let page = match &start {
+            Some(start) => {
+                start.leads_to(pending.url().clone());
+                start.url()
             }
+            None => pending.url(),
+        };
+        match window {
+            // By way of the start page: this request may be answered at another address than the one before.
+            Some(visit) => visit.answer(Page::Again(page.clone())),
+            None => self.show_page(attempt, server, page, &pending).await,
         }
         let redirected = self.answer(attempt, &mut listener, &pending, server);
         let (redirected, visit) = redirected.await?;
@@ -243,6 +239,13 @@ impl House {
                 return Err(Ended { why, visit });
             }
         };
+        if start.as_ref().is_some_and(Start::is_contested) {
+            let why = contested(server);
+            return Err(Ended { why, visit });
+        }
+        if let Some(start) = &start {
+            start.is_over();
+        }
         let key = tokens.bound_by(prover.as_ref());
         let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
         entry.dpop_key = key;
@@ -262,6 +265,38 @@ impl House {
         self.linger(attempt, listener, pending, is_seen).await;
         self.signed_in(&server.host());
         Ok(entry)
+    }
+
+    /// Shows the user where to go: the start page, and nothing that another reader could sign in with.
+    async fn show_page(
+        &self,
+        attempt: &str,
+        server: &AuthorizationServer,
+        page: &Url,
+        pending: &Pending,
+    ) {
+        let Settings {
+            browser,
+            browser_environment,
+            announce,
+            ..
+        } = &self.settings;
+        let opened = browser::show(browser, browser_environment, page).await;
+        let shown = Shown {
+            url: page.to_string(),
+            host: server.host(),
+            user_code: None,
+            opened,
+            code_good_until: None,
+        };
+        self.show(attempt, shown).await;
+        if !opened && self.settings.pasted.is_some() {
+            // Only what is pasted counts from wherever this one is opened.
+            announce.tell(&Notice::Elsewhere {
+                request: pending.url().as_str(),
+                is_tied: page != pending.url(),
+            });
+        }
     }
 
     /// Spends the code, once more without `resource` where that is what is refused: nobody is asked twice for it. With the
@@ -316,12 +351,15 @@ impl House {
         let patience = self.settings.auth_timeout;
         let end = time_is_up(patience);
         let superseded = self.superseded(attempt);
-        tokio::pin!(end, superseded);
+        let start = listener.start().cloned();
+        let second = Start::contested(start.as_ref());
+        tokio::pin!(end, superseded, second);
         let pasted = self.settings.pasted.as_ref();
         loop {
             let (verdict, visit) = tokio::select! {
                 // What has come is looked at before the clock.
                 biased;
+                () = &mut second => return Err(contested(server).into()),
                 visit = listener.visit() => (pending.judge(&visit.parameters), Some(visit)),
                 line = Pasted::next(pasted) => (pending.judge_pasted(&line), None),
                 () = self.leaving.cancelled() => return Err(Cause::Leaving.into()),
@@ -331,13 +369,28 @@ impl House {
                     return Err(Cause::TooLate { host, seconds }.into());
                 }
             };
-            match verdict {
-                Verdict::NotOurs if visit.is_none() => {
-                    self.settings.announce.tell(&Notice::NotOurs);
+            let Some(visit) = visit else {
+                match verdict {
+                    Verdict::NotOurs => self.settings.announce.tell(&Notice::NotOurs),
+                    Verdict::Code(redirected) => return Ok((redirected, None)),
+                    Verdict::Ended(why) => return Err(why.into()),
                 }
-                Verdict::NotOurs => answer(visit, Page::NotOurs),
-                Verdict::Code(redirected) => return Ok((redirected, visit)),
-                Verdict::Ended(why) => return Err(Ended { why, visit }),
+                continue;
+            };
+            match verdict {
+                Verdict::NotOurs => visit.answer(Page::NotOurs),
+                _ if !visit.is_of_opener && visit.is_posted => visit.answer(Page::AsGet),
+                _ if !visit.is_of_opener => {
+                    tracing::info!(
+                        "an answer came from a browser that did not begin the sign-in: it does not count"
+                    );
+                    visit.answer(Page::OtherBrowser);
+                }
+                Verdict::Code(redirected) => return Ok((redirected, Some(visit))),
+                Verdict::Ended(why) => {
+                    let visit = Some(visit);
+                    return Err(Ended { why, visit });
+                }
             }
         }
     }
@@ -447,6 +500,12 @@ impl<C: Into<Cause>> From<C> for Ended {
             why: why.into(),
             visit: None,
         }
+    }
+}
+
+fn contested(server: &AuthorizationServer) -> Cause {
+    Cause::OpenedTwice {
+        host: server.host(),
     }
 }
 

@@ -180,6 +180,9 @@ impl House {
         self.settings.announce.tell(&Notice::Visit {
             url: &shown.url,
             user_code: shown.user_code.as_deref(),
+            good_for: shown.code_good_until.map(|until| {
+                Duration::from_secs(until.saturating_sub(self.settings.now.seconds()))
+            }),
             opened: shown.opened,
         });
         self.pending.send_replace(Some(PendingSignIn {

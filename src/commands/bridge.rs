@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
-use super::announced_on;
 use super::secrets::Secrets;
+use super::shown::Words;
 use crate::auth::Authorizer;
 use crate::bridge::{self, Parts, Stop};
 use crate::cli::BridgeArgs;
@@ -133,7 +133,7 @@ fn authorizer(
         &target_args.network,
         &target_args.sign_in,
         around,
-        announced_on(stderr),
+        Words::of_a_bridge(&target_args.sign_in, around).announce_on(stderr),
     )?;
     // The host may leave before the person has signed in.
     settings.helper = around.helper();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::auth::helper::{self, LONGEST_LETTER};
 use crate::auth::{Announce, Authorizer};
 use crate::cli::{self, Command, TargetArgs, Unread};
-use crate::logging::{self, LAST_LINES, Output};
+use crate::logging::{self, LAST_LINES, Output, Reader};
 use crate::report::Failure;
 use crate::settings;
 use crate::surroundings::Surroundings;
@@ -32,7 +32,13 @@ pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> 
     let letter = helper::read(&text).ok_or_else(stranger)?;
     let around = around.of_the_sender(&letter.door).ok_or_else(stranger)?;
     let args = target(&around)?;
-    let log = logging::install(&args.log, around.get("MCPIPE_LOG"), false, stderr)?;
+    let log = logging::install(
+        &args.log,
+        around.get("MCPIPE_LOG"),
+        false,
+        stderr,
+        Reader::Host,
+    )?;
     let target = settings::target(&args, &around)?;
     let announce = Announce::nowhere();
     let settings = settings::sign_in(&target, &args.network, &args.sign_in, &around, announce)?;

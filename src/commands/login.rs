@@ -7,7 +7,8 @@ use std::thread;
 use http::HeaderMap;
 use tokio::sync::mpsc;
 
-use super::{on_stderr, print};
+use super::print;
+use super::shown::Words;
 use crate::auth::challenge::Challenge;
 use crate::auth::entry::Granted;
 use crate::auth::{self, Announce, Authorizer, Cause, Error, Notice, Pasted, kept};
@@ -32,10 +33,13 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
         let error = "the --header that sets Authorization replaces signing in";
         return Err(Failure::usage(error).hint("leave that header out to sign in"));
     }
-    let mut settings =
-        settings::sign_in(&target, &args.network, &args.sign_in, around, on_stderr())?;
-    if around.is_typed_into && around.is_terminal {
-        take_pasted(&mut settings);
+    let stderr = Output::direct(io::stderr());
+    let words = Words::of_a_command(&args.sign_in, around);
+    let announce = words.clone().announce_on(&stderr);
+    let mut settings = settings::sign_in(&target, &args.network, &args.sign_in, around, announce)?;
+    // Who asks for no browser may be a program that brings the answer.
+    if args.sign_in.no_browser || around.is_typed_into && around.is_terminal {
+        take_pasted(&mut settings, words, stderr);
     }
     let vault = Arc::new(settings::vault(&args.vault, around, around.is_terminal)?);
     if vault.location().is_none() {
@@ -112,22 +116,17 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
 
 /// Lets the person paste where the browser ended, which may be on another machine. Reads the terminal from when there
 /// is something to paste, so that a passphrase asked for before is not taken for it.
-fn take_pasted(settings: &mut auth::Settings) {
+fn take_pasted(settings: &mut auth::Settings, words: Words, stderr: Output) {
     let (typed, lines) = mpsc::channel(1);
     let typed = Mutex::new(Some(typed));
     settings.pasted = Some(Pasted::new(lines));
-    let stderr = Output::direct(io::stderr());
     settings.announce = Announce::new(move |notice| {
-        stderr.say(&notice.text());
-        let Notice::Visit {
-            user_code: None, ..
-        } = notice
-        else {
+        stderr.say(&words.text(notice));
+        if !matches!(notice, Notice::Elsewhere { .. }) {
             return;
-        };
+        }
         let typed = typed.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(typed) = typed {
-            stderr.say("If the browser cannot come back here, paste the address it ends at:\n");
             thread::spawn(move || read_lines(&typed));
         }
     });

@@ -6,6 +6,7 @@ pub mod import;
 pub mod login;
 pub mod logout;
 mod secrets;
+mod shown;
 pub mod status;
 pub mod token;
 pub mod vault;
@@ -19,12 +20,7 @@ use crate::settings::Target;
 
 /// Says where to sign in on stderr, whatever the log is set to: without it no user can go on.
 fn on_stderr() -> Announce {
-    announced_on(&Output::direct(io::stderr()))
-}
-
-/// As [`on_stderr`], where stderr is written to in this way.
-fn announced_on(stderr: &Output) -> Announce {
-    let stderr = stderr.clone();
+    let stderr = Output::direct(io::stderr());
     Announce::new(move |notice: &Notice<'_>| stderr.say(&notice.text()))
 }
 

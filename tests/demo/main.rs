@@ -281,6 +281,13 @@ fn page(link: &str) -> String {
 /// The scripted browser: opens the page, presses its button, goes where it is sent.
 async fn browse(address: &str) {
     let url = Url::parse(address).unwrap();
+    let start = browser::visit(&url).await;
+    let url = Url::parse(
+        start
+            .header("location")
+            .expect("it leads to the sign-in page"),
+    )
+    .unwrap();
     let page = browser::visit(&url).await;
     let link = page
         .body

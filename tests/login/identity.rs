@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{World, unauthorized};
 use crate::support::authority::Registered;
+use crate::support::browser;
 use mcpipe::secret::Secret;
 
 #[tokio::test]
@@ -64,14 +65,16 @@ async fn a_document_is_preferred_where_it_is_taken() {
         });
         let mut settings = world.watched();
         settings.client_metadata_url = Some(address.to_owned());
-        settings.auth_timeout = std::time::Duration::from_millis(20);
+        settings.auth_timeout = std::time::Duration::from_millis(500);
         let mut world = world;
-        world
-            .authorizer_with(settings)
-            .renew(None, &unauthorized())
-            .await
-            .unwrap_err();
-        let url = world.shown.recv().await.unwrap();
+        let authorizer = world.authorizer_with(settings);
+        let challenge = unauthorized();
+        let person = async {
+            let start = browser::visit(&world.shown.recv().await.unwrap()).await;
+            url::Url::parse(start.header("location").unwrap()).unwrap()
+        };
+        let (answer, url) = tokio::join!(authorizer.renew(None, &challenge), person);
+        answer.unwrap_err();
         let id = url
             .query_pairs()
             .find(|(name, _)| name == "client_id")

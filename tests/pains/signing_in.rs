@@ -18,9 +18,7 @@ async fn pain_14_the_listener_listens_before_a_page_is_shown() {
     let challenge = unauthorized();
     let person = async {
         let url = world.shown.recv().await.unwrap();
-        let back = url.query_pairs().find(|(name, _)| name == "redirect_uri");
-        let back = url::Url::parse(&back.unwrap().1).unwrap();
-        let address = (back.host_str().unwrap().to_owned(), back.port().unwrap());
+        let address = (url.host_str().unwrap().to_owned(), url.port().unwrap());
         TcpStream::connect(address).await.unwrap();
         browser::follow(&url).await
     };

@@ -185,6 +185,11 @@ impl Process {
         found.expect("it says so in good time").unwrap();
     }
 
+    /// What it has said on stderr so far.
+    pub(crate) fn said_so_far(&self) -> String {
+        self.said.borrow().clone()
+    }
+
     /// Reads its stderr from now on.
     pub(crate) fn hear(&self) {
         self.heard.send_replace(true);

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use mcpipe::auth::{Credential, Error};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use url::Url;
 
 use crate::coordination::{Machine, answer};
@@ -25,23 +24,6 @@ async fn at_the_redirect<T, F: Future<Output = T>>(
     tokio::join!(authorizer.renew(None, &challenge), person)
 }
 
-/// A POST with that body, as a browser makes it that was sent on with 307.
-async fn posted(url: &Url, body: &str) -> String {
-    let host = url.host_str().unwrap();
-    let port = url.port().unwrap();
-    let mut stream = tokio::net::TcpStream::connect((host, port)).await.unwrap();
-    let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let request = format!(
-        "POST {target} HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: https://as.example.com\r\nConnection: close\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
-
 #[tokio::test]
 async fn a_consent_page_that_makes_the_browser_post_is_an_answer_too() {
     for name in ["the query of a 307", "a form"] {
@@ -49,24 +31,25 @@ async fn a_consent_page_that_makes_the_browser_post_is_an_answer_too() {
         let (credential, pages) = at_the_redirect(&mut world, |back| async move {
             let mut forged = back.clone();
             forged.set_query(Some("code=x&state=y"));
-            let forged = posted(&forged, "consent=yes").await;
+            let forged = browser::post_from_elsewhere(&forged, "consent=yes").await;
             // A browser that asks whether a page may talk to this machine says the same query first.
             let preflight = browser::send(&back, "OPTIONS", &[]).await;
             assert_eq!(preflight.status, 405, "{name}");
             let real = if name == "a form" {
                 let mut bare = back.clone();
                 bare.set_query(None);
-                posted(&bare, back.query().unwrap()).await
+                browser::post_from_elsewhere(&bare, back.query().unwrap()).await
             } else {
-                posted(&back, "consent=yes&state=canary&password=canary").await
+                browser::post_from_elsewhere(&back, "consent=yes&state=canary&password=canary")
+                    .await
             };
             (forged, real)
         })
         .await;
         let (forged, real) = pages;
-        assert!(forged.starts_with("HTTP/1.1 400"), "{name}: {forged}");
-        assert!(real.starts_with("HTTP/1.1 200"), "{name}: {real}");
-        assert!(real.contains("You are signed in") && !real.contains("canary"));
+        assert_eq!(forged.status, 400, "{name}: {forged:?}");
+        assert_eq!(real.status, 200, "{name}: {real:?}");
+        assert!(real.body.contains("You are signed in") && !real.body.contains("canary"));
         credential.unwrap();
         assert_eq!(world.authority.at("/token").len(), 1, "{name}");
     }

@@ -1,0 +1,105 @@
+//! The pages of the listener. They are constant: nothing that a visitor sent comes back.
+
+use ::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use ::http::{Response, StatusCode};
+use bytes::Bytes;
+use http_body_util::Full;
+
+/// What the listener answers with.
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// A heading and what to do now.
+pub(super) struct Words(&'static str, &'static str);
+
+pub(super) const SIGNED_IN: Words = Words(
+    "You are signed in",
+    "You can close this window and go back to your application.",
+);
+pub(super) const FAILED: Words = Words(
+    "The sign-in did not work",
+    "Nothing was stored. You can close this window; the application you came from says what happened.",
+);
+pub(super) const TURNED_AWAY: Words = Words(
+    "Nothing to see here",
+    "This is not the answer mcpipe is waiting for. If a sign-in is going on, finish it in its own window; \
+     you can close this one.",
+);
+pub(super) const ON_THE_WAY: Words = Words(
+    "On the way to the sign-in page",
+    "Your browser should go on by itself. If it does not, let it follow redirects and load this page again.",
+);
+pub(super) const OPENED_BEFORE: Words = Words(
+    "Another browser or program opened this sign-in first",
+    "A sign-in belongs to the browser that opens it first, and this is another one, or one that keeps no cookies. \
+     So this sign-in has ended, and nothing was stored. Begin a new one with mcpipe login and the address of your \
+     server, and open it in one browser only. If you did not open it twice, another program on this machine did.",
+);
+pub(super) const OVER: Words = Words(
+    "This sign-in is over",
+    "It was finished elsewhere: in another browser, or by another program. If that was not you, run mcpipe logout and \
+     mcpipe login with the address of your server. You can close this window.",
+);
+pub(super) const OTHER_BROWSER: Words = Words(
+    "This browser did not begin the sign-in",
+    "The answer was not used, and mcpipe goes on waiting. An answer counts only from the browser that opened the address \
+     mcpipe shows, with the cookie it got there: open that address in this browser. If mcpipe asked you to paste the \
+     address that the browser ends at, copy the address of this page and paste it there.",
+);
+pub(super) const ELSEWHERE: Words = Words(
+    "This is not the address that mcpipe shows",
+    "The host or the port differs from the one mcpipe listens at. If you forward a port, use the same number on both \
+     ends and open the address exactly as it is shown. Where that cannot be, mcpipe login with --no-browser lets you \
+     paste the answer.",
+);
+pub(super) const NO_NAVIGATION: Words = Words(
+    "Open this address in a window of its own",
+    "It begins a sign-in, and was asked for by something other than a person who goes to it. Nothing has happened.",
+);
+
+pub(super) fn turned_away(status: StatusCode) -> Answer {
+    page_of(status, TURNED_AWAY)
+}
+
+/// Sends the visitor on, to an address that learns nothing of how the visitor came.
+pub(super) fn sent_on(to: &str, words: Words) -> Answer {
+    let mut response = page_of(StatusCode::SEE_OTHER, words);
+    match HeaderValue::from_str(to) {
+        Ok(to) => {
+            response.headers_mut().insert(LOCATION, to);
+            response
+        }
+        Err(_) => turned_away(StatusCode::BAD_REQUEST),
+    }
+}
+
+pub(super) fn page_of(status: StatusCode, Words(heading, advice): Words) -> Answer {
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{heading} - mcpipe</title>\n\
+         <style>:root{{color-scheme:light dark}}body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;\
+         margin:18vh auto;padding:0 1.5rem}}h1{{font-size:1.5rem}}</style>\n\
+         <h1>{heading}</h1>\n<p>{advice}</p>\n</html>\n"
+    );
+    let mut response = Response::new(Full::new(Bytes::from(page)));
+    *response.status_mut() = status;
+    dress(response.headers_mut());
+    response
+}
+
+fn dress(headers: &mut HeaderMap) {
+    let fixed = HeaderValue::from_static;
+    headers.insert(CONTENT_TYPE, fixed("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, fixed("no-store"));
+    headers.insert(REFERRER_POLICY, fixed("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        fixed(
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; \
+             form-action 'none'",
+        ),
+    );
+}

@@ -1,0 +1,293 @@
+//! The page that a sign-in begins at, which ties it to one browser.
+//!
+//! Other users of this machine can read the address a browser is started with, the host's log and its errors. An address
+//! that held the authorization request would let such a reader finish the sign-in with an account of the reader's own, and
+//! the user's tools would then work in that account. So the address that is shown leads here. The first browser that opens
+//! it gets a cookie and is sent on to the authorization server; an answer counts only together with that cookie. Another
+//! visitor without the cookie shows that two have read the address, and nothing tells which of them is the user.
+//!
+//! Cookies do not tell ports apart (RFC 6265 section 8.5), so the name of the cookie is random too: two sign-ins at the same
+//! time do not take each other's.
+//!
+//! RFC 9700 section 4.7, RFC 6265, RFC 6265bis section 5.6.7 (`SameSite`).
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ::http::header::{COOKIE, HeaderMap, HeaderValue, ORIGIN, SET_COOKIE};
+use ::http::{Method, StatusCode};
+use oauth2::CsrfToken;
+use tokio::sync::watch;
+use url::Url;
+
+use super::pages::{
+    Answer, FAILED, NO_NAVIGATION, ON_THE_WAY, OPENED_BEFORE, OVER, SIGNED_IN, page_of, sent_on,
+    turned_away,
+};
+use super::porter::{is_ahead, text_of};
+use crate::secret::Secret;
+
+/// The start page of one listener.
+#[derive(Debug)]
+pub(super) struct StartPage {
+    path: String,
+    cookie: Secret,
+    name: String,
+    /// What the browser is told of the cookie.
+    attributes: String,
+    progress: Mutex<Progress>,
+    /// Whether a browser without the cookie came after the first one.
+    is_contested: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// The authorization request, once there is one.
+    request: Option<Url>,
+    is_opened: bool,
+    /// Whether the sign-in has ended with tokens.
+    is_over: bool,
+}
+
+impl StartPage {
+    /// A start page below the path of the callback, so that one cookie path covers both and little else.
+    pub(super) fn below(callback: &str, lifetime: Duration) -> Self {
+        let random = |bytes| CsrfToken::new_random_len(bytes).into_secret();
+        let (folder, name) = (callback.trim_end_matches('/'), random(8));
+        let scope = cookie_path(callback);
+        Self {
+            path: format!("{folder}/{}/start", random(16)),
+            cookie: Secret::new(random(32)),
+            name: format!("mcpipe-{name}"),
+            attributes: format!(
+                "Path={scope}; Max-Age={}; HttpOnly; SameSite=Lax",
+                lifetime.as_secs()
+            ),
+            progress: Mutex::default(),
+            is_contested: watch::Sender::new(false),
+        }
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where the first browser is sent from now on.
+    pub(super) fn leads_to(&self, request: Url) {
+        self.progress().request = Some(request);
+    }
+
+    /// The sign-in has brought tokens: from now on nobody is sent to the authorization server.
+    pub(super) fn is_over(&self) {
+        self.progress().is_over = true;
+    }
+
+    /// Whether a second browser has opened the page before the sign-in was over.
+    pub(super) fn is_contested(&self) -> bool {
+        *self.is_contested.borrow()
+    }
+
+    /// Returns when one has.
+    pub(super) async fn contested(&self) {
+        let mut contested = self.is_contested.subscribe();
+        // The sender is a member of `self`.
+        let _ = contested.wait_for(|is_contested| *is_contested).await;
+    }
+
+    /// Whether a visitor shows the cookie.
+    pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
+        let cookies = headers.get_all(COOKIE).into_iter();
+        cookies
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .any(|(name, value)| name == self.name && self.cookie.same_as(value))
+    }
+
+    /// Answers a visit of the start page. What no person does (a look ahead, a frame, an image, a script) neither opens
+    /// nor contests it.
+    pub(super) fn visit(&self, method: &Method, headers: &HeaderMap) -> Answer {
+        if method != Method::GET {
+            return turned_away(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        if is_ahead(headers) {
+            // A browser drops a look ahead that failed, and asks again when the person goes there.
+            return page_of(StatusCode::SERVICE_UNAVAILABLE, NO_NAVIGATION);
+        }
+        if !may_be_navigation(headers) {
+            return page_of(StatusCode::FORBIDDEN, NO_NAVIGATION);
+        }
+        let is_known = self.knows(headers);
+        let mut progress = self.progress();
+        let Some(request) = progress.request.clone() else {
+            return turned_away(StatusCode::NOT_FOUND);
+        };
+        if progress.is_over {
+            return match is_known {
+                true => page_of(StatusCode::OK, SIGNED_IN),
+                false => page_of(StatusCode::GONE, OVER),
+            };
+        }
+        if progress.is_opened && !is_known {
+            self.is_contested.send_replace(true);
+            return page_of(StatusCode::CONFLICT, OPENED_BEFORE);
+        }
+        if self.is_contested() {
+            return page_of(StatusCode::OK, FAILED);
+        }
+        progress.is_opened = true;
+        let mut answer = sent_on(request.as_str(), ON_THE_WAY);
+        let cookie = format!(
+            "{}={}; {}",
+            self.name,
+            self.cookie.expose(),
+            self.attributes
+        );
+        if let Ok(mut cookie) = HeaderValue::try_from(cookie) {
+            cookie.set_sensitive(true);
+            answer.headers_mut().insert(SET_COOKIE, cookie);
+        }
+        answer
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a browser may be showing the page in a window of its own. Browsers say so (Fetch Metadata); what says nothing
+/// is taken at its best. Where it came from does not count: a person may follow a link in a host that is a web page.
+fn may_be_navigation(headers: &HeaderMap) -> bool {
+    let says = |name: &str, wanted: &str| {
+        headers
+            .get(name)
+            .is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(wanted.as_bytes()))
+    };
+    says("sec-fetch-mode", "navigate")
+        && says("sec-fetch-dest", "document")
+        && text_of(headers, &ORIGIN).is_none_or(|origin| origin == "null")
+}
+
+/// The callback's path as a cookie's, or the nearest folder above it where it holds what no cookie path does.
+fn cookie_path(callback: &str) -> &str {
+    let good = callback
+        .bytes()
+        .take_while(|byte| byte.is_ascii_graphic() && *byte != b';')
+        .count();
+    if good == callback.len() {
+        return callback;
+    }
+    let good = callback.get(..good).unwrap_or_default();
+    let folder = good.rfind('/').and_then(|at| good.get(..=at));
+    folder.unwrap_or("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| {
+                let name = ::http::HeaderName::from_static(name);
+                (name, HeaderValue::from_str(value).unwrap())
+            })
+            .collect()
+    }
+
+    fn page() -> StartPage {
+        let page = StartPage::below("/cb/x", Duration::from_secs(600));
+        page.leads_to(Url::parse("https://as.example.com/authorize?state=s").unwrap());
+        page
+    }
+
+    fn get(page: &StartPage, headers: &HeaderMap) -> u16 {
+        page.visit(&Method::GET, headers).status().as_u16()
+    }
+
+    #[test]
+    fn the_first_browser_gets_the_page_as_often_as_it_likes_and_a_second_one_ends_it() {
+        let page = page();
+        let first = page.visit(&Method::GET, &HeaderMap::new());
+        assert_eq!(first.status(), 303);
+        let cookie = first.headers()[SET_COOKIE].to_str().unwrap().to_owned();
+        for attribute in ["; Path=/cb/x;", "; HttpOnly", "; SameSite=Lax"] {
+            assert!(cookie.contains(attribute), "{cookie}");
+        }
+        let cookie = format!("theme=dark; {}; x", cookie.split(';').next().unwrap());
+        let own = headers(&[("cookie", &cookie)]);
+        assert!(page.knows(&own));
+        assert_eq!((get(&page, &own), get(&page, &own)), (303, 303));
+        let other = headers(&[("cookie", "theme=dark")]);
+        assert_eq!(get(&page, &other), 409);
+        assert_eq!(get(&page, &own), 200, "it is told, and sent nowhere");
+    }
+
+    #[test]
+    fn what_is_no_visit_of_a_person_neither_opens_nor_contests() {
+        let page = page();
+        let nothing = HeaderMap::new();
+        for round in 0..2 {
+            for (pairs, status) in [
+                (&[("sec-purpose", "prefetch;prerender")][..], 503),
+                (&[("purpose", "prefetch")], 503),
+                (&[("x-moz", "prefetch")], 503),
+                (
+                    &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
+                    403,
+                ),
+                (
+                    &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
+                    403,
+                ),
+                (&[("sec-fetch-mode", "cors")], 403),
+                (&[("origin", "https://evil.example")], 403),
+            ] {
+                assert_eq!(get(&page, &headers(pairs)), status, "{pairs:?}");
+            }
+            for method in [Method::HEAD, Method::POST, Method::OPTIONS] {
+                assert_eq!(page.visit(&method, &nothing).status(), 405, "{method}");
+            }
+            assert!(!page.is_contested());
+            if round == 0 {
+                let person = headers(&[
+                    ("sec-fetch-site", "cross-site"),
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "document"),
+                ]);
+                assert_eq!(get(&page, &person), 303);
+            }
+        }
+    }
+
+    #[test]
+    fn the_path_of_the_cookie_covers_callback_and_start_page() {
+        for (callback, scope, start) in [
+            ("/cb/x", "/cb/x", "/cb/x/"),
+            ("/", "/", "/"),
+            ("/oauth/callback/", "/oauth/callback/", "/oauth/callback/"),
+            ("/a/b;c=d", "/a/", "/a/b;c=d/"),
+            ("/\u{e4}", "/", "/\u{e4}/"),
+        ] {
+            let page = StartPage::below(callback, Duration::ZERO);
+            assert!(
+                page.attributes.starts_with(&format!("Path={scope};")),
+                "{callback}"
+            );
+            assert!(page.path().starts_with(start), "{}", page.path());
+            assert!(page.path().ends_with("/start"), "{}", page.path());
+        }
+    }
+
+    #[test]
+    fn two_sign_ins_at_once_do_not_take_each_others_cookie() {
+        let (one, other) = (page(), page());
+        let cookie = |page: &StartPage| format!("{}={}", page.name, page.cookie.expose());
+        let both = headers(&[("cookie", &format!("{}; {}", cookie(&one), cookie(&other)))]);
+        assert!(one.knows(&both) && other.knows(&both));
+        assert!(!one.knows(&headers(&[("cookie", &cookie(&other))])));
+        let renamed = format!("{}={}", one.name, other.cookie.expose());
+        assert!(!one.knows(&headers(&[("cookie", &renamed)])));
+    }
+}
