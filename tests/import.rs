@@ -3,6 +3,7 @@
 
 mod files; // configuration files: whose word they are, and what they cannot say
 mod issuers; // authorization servers whose names are none
+mod words; // what a person reads, whole
 
 use std::fs;
 use std::path::{Path, PathBuf};

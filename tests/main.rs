@@ -35,6 +35,7 @@ mod patience; // what is tried again and when, what is given up, what is kept wi
 mod secrets; // what was sent as a proof and is said back
 mod sessions; // opened in order, opened again when lost
 mod streams; // cut answers resumed, standing streams reopened
+mod threats; // what attackers try, each by its kind
 mod tls; // certificates, roots, and a whole sign-in over TLS
 mod turmoil; // the translator alone, between anything and anything: one answer each, no call twice
 mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers

@@ -1,6 +1,8 @@
 //! TLS: the roots are the system's and the user's, and nothing is switched off.
 #![cfg(unix)]
 
+mod untrusted; // certificates and versions of TLS that are refused, at both servers
+
 use serde_json::{Value, json};
 use url::Url;
 

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::challenge::Challenge;
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
-use super::entry::{Entry, Granted, Registration, State, is_for, subject};
+use super::entry::{Entry, Granted, Registration, State, is_for, pins, subject};
 use super::http::Http;
 use super::ladder::jitter;
 use super::learned::Learned;
@@ -64,6 +64,14 @@ pub struct ForeignTokens {
     pub requested: Option<Scopes>,
 }
 
+impl ForeignTokens {
+    /// Whether the access token has ended.
+    fn has_expired(&self, now: u64) -> bool {
+        let ends = |lifetime: Duration| self.issued.saturating_add(lifetime.as_secs());
+        self.lifetime.is_some_and(|lifetime| now >= ends(lifetime))
+    }
+}
+
 /// A registration from elsewhere.
 #[derive(Debug)]
 pub struct ForeignClient {
@@ -98,6 +106,20 @@ pub enum Adopted {
     },
     /// The vault holds tokens for this server already, and they stay.
     AlreadySignedIn,
+}
+
+/// What can be told of a foreign sign-in without asking any server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// The vault holds tokens for this server already, and they stay.
+    AlreadySignedIn,
+    /// There are tokens that are of use.
+    Tokens {
+        /// Whether they can be renewed.
+        is_renewable: bool,
+    },
+    /// There is a client alone.
+    Client,
 }
 
 /// Why it was not taken over. Nothing was changed.
@@ -136,6 +158,9 @@ pub enum Error {
     /// It is good for whoever has it, and the user takes no such tokens (`--dpop require`).
     #[error("its tokens are not bound to a key, and --dpop require takes no others")]
     Unbound,
+    /// A client that no sign-in can use: there are no tokens, and nowhere to come back to.
+    #[error("it holds a client alone, and that was registered without a redirect address")]
+    NoRedirect,
     /// There is nothing to take over.
     #[error("it holds neither tokens nor a client")]
     Nothing,
@@ -168,11 +193,8 @@ pub async fn adopt(
     vault: &Vault,
     http: &Http,
 ) -> Result<Adopted, Error> {
-    if is_signed_in(settings, vault).await? {
+    if judge(&foreign, settings, vault).await? == Judged::AlreadySignedIn {
         return Ok(Adopted::AlreadySignedIn);
-    }
-    if foreign.tokens.is_some() && !settings.dpop.allows(false) {
-        return Err(Error::Unbound);
     }
     let named = challenge.and_then(|challenge| challenge.resource_metadata.as_deref());
     let resource = discovery::protected_resource(http, &settings.url, named).await?;
@@ -209,11 +231,6 @@ pub async fn adopt(
     let registered = foreign
         .client
         .map(|client| registration(client, known_at, &server));
-    if let Some(ends) = registered.as_ref().and_then(|client| client.expires_at)
-        && ends <= now
-    {
-        return Err(Error::ClientExpired);
-    }
     let client = registration::known(&server, settings)?
         .or_else(|| registered.as_ref().map(|it| it.client.clone()));
     let _lock = lock(settings, vault).await?;
@@ -260,6 +277,48 @@ pub async fn adopt(
         renewed,
         is_renewable: entry.refresh.is_some(),
     })
+}
+
+/// Judges `foreign` for the server and account of `settings`, as far as that goes without asking any server. [`adopt`]
+/// begins with it, so a dry run that ends with it says what an import will do unless a server is in the way.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn judge(foreign: &Foreign, settings: &Settings, vault: &Vault) -> Result<Judged, Error> {
+    if is_signed_in(settings, vault).await? {
+        return Ok(Judged::AlreadySignedIn);
+    }
+    if foreign.tokens.is_some() && !settings.dpop.allows(false) {
+        return Err(Error::Unbound);
+    }
+    let now = settings.now.seconds();
+    if let Some(ends) = foreign.client.as_ref().and_then(|client| client.expires_at)
+        && ends <= now
+    {
+        return Err(Error::ClientExpired);
+    }
+    let Some(tokens) = &foreign.tokens else {
+        let client = foreign.client.as_ref().ok_or(Error::Nothing)?;
+        return match client.redirect_uri.as_deref() {
+            None | Some("") => Err(Error::NoRedirect),
+            Some(_) => Ok(Judged::Client),
+        };
+    };
+    let has_client = foreign.client.is_some()
+        || settings.client_id.is_some()
+        || settings.client_metadata_url.is_some();
+    let is_renewable = has_client && tokens.refresh.is_some();
+    if !is_renewable && (tokens.has_expired(now) || tokens.access.expose().is_empty()) {
+        return Err(Error::Ended);
+    }
+    Ok(Judged::Tokens { is_renewable })
+}
+
+/// What the sign-ins of one account at one server are found by: two that share it cannot both be kept under one name.
+pub fn place(settings: &Settings) -> Vec<String> {
+    let mut place = subject(settings).to_vec();
+    place.push(pins(settings));
+    place
 }
 
 async fn lock(settings: &Settings, vault: &Vault) -> Result<store::Lock, store::Error> {

@@ -402,7 +402,7 @@ impl Error {
             Self::Http(Fault::Refused {
                 why: Refusal::Inside,
                 ..
-            }) => "if that network is yours, --allow-private goes there".to_owned(),
+            }) => "if that is a private network of yours, --allow-private goes there".to_owned(),
             Self::Http(_) | Self::OtherResource { .. } => return None,
         })
     }

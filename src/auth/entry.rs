@@ -358,7 +358,7 @@ fn renew_after(lifetime: Duration, jitter: f64) -> u64 {
         .as_secs()
 }
 
-fn pins(settings: &Settings) -> String {
+pub(super) fn pins(settings: &Settings) -> String {
     let scope = settings.scope.as_ref().map(Scopes::to_string);
     let pins = (
         scope,

@@ -27,6 +27,7 @@ use crate::remote::https::MAX_HEADERS;
 use crate::remote::proxy::Proxies;
 use crate::remote::redirect::{self, followed};
 use crate::remote::tls::Unwelcome;
+use crate::remote::untrusted::Untrusted;
 use crate::secret::live;
 
 /// Visits what a sign-in has to visit. Costs nothing until it visits something: most starts sign in to nothing.
@@ -115,6 +116,14 @@ pub enum Fault {
         /// In bytes.
         limit: usize,
     },
+    /// Its certificate or its TLS is not to be trusted, so nothing was sent.
+    #[error("cannot connect to {host}: {why}")]
+    Untrusted {
+        /// Host and port.
+        host: String,
+        /// What is wrong with it.
+        why: Untrusted,
+    },
     /// It broke the handshake off because of our TLS certificate, or for want of one.
     #[error("the server at {host} {why}")]
     Unwelcome {
@@ -137,7 +146,10 @@ impl Fault {
         // A gateway that wants another certificate has not refused anybody's tokens.
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Unwell { .. } | Self::Unwelcome { .. }
+            Self::Unreachable { .. }
+                | Self::Unwell { .. }
+                | Self::Untrusted { .. }
+                | Self::Unwelcome { .. }
         )
     }
 }
@@ -608,6 +620,11 @@ fn fault(url: &Url, error: &reqwest::Error) -> Fault {
     let host = host_of(url);
     if let Some(why) = Unwelcome::among(error) {
         return Fault::Unwelcome { host, why };
+    }
+    if error.is_connect()
+        && let Some(why) = Untrusted::among(error)
+    {
+        return Fault::Untrusted { host, why };
     }
     Fault::Unreachable {
         host,

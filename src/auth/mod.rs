@@ -522,6 +522,9 @@ impl Cause {
             why if matches!(why.fault(), Some(http::Fault::Unwelcome { .. })) => {
                 crate::remote::tls::Unwelcome::HINT.to_owned()
             }
+            why if let Some(http::Fault::Untrusted { why, .. }) = why.fault() => {
+                why.hint().to_owned()
+            }
             Self::Guessed { why, .. } if matches!(**why, Self::Machine(_)) => {
                 return why.way_out(resource);
             }

@@ -14,6 +14,8 @@ use crate::remote::Refusal;
 use crate::sse;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// The longest event id that is sent back: common servers take 8 KiB of a header field and no more.
+const LONGEST_EVENT_ID: usize = 8 * 1024;
 /// A remote that asks for more patience than this gets its refusal passed on instead.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
@@ -49,6 +51,7 @@ impl Bookmark {
         if let Some(id) = self
             .id
             .as_deref()
+            .filter(|id| id.len() <= LONGEST_EVENT_ID)
             .and_then(|id| HeaderValue::from_str(id).ok())
         {
             headers.insert(LAST_EVENT_ID, id);

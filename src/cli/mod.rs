@@ -23,7 +23,7 @@ pub use common::{LogArgs, LogFormat, VaultArgs};
 pub use grants::{GrantArgs, KeyArgs};
 pub use mistake::{Mistake, TORN, Unread};
 pub use network::NetworkArgs;
-pub use sign_in::{DpopArg, SignInArgs};
+pub use sign_in::{DEFAULT_ACCOUNT, DpopArg, SignInArgs};
 pub use speaking::{ProtocolArg, SpeakingArgs, TransportArg};
 pub use units::Port;
 pub use vault::{

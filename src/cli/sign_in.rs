@@ -8,6 +8,9 @@ use super::grants::GrantArgs;
 use super::units::{port, seconds};
 use crate::auth::Dpop;
 
+/// The account of those who name none.
+pub const DEFAULT_ACCOUNT: &str = "default";
+
 /// Who we are at the authorization server, and how a person signs in.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Sign-in")]
@@ -16,7 +19,7 @@ pub struct SignInArgs {
     #[arg(
         long,
         value_name = "NAME",
-        default_value = "default",
+        default_value = DEFAULT_ACCOUNT,
         env = "MCPIPE_ACCOUNT"
     )]
     pub account: String,

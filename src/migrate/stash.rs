@@ -50,6 +50,8 @@ impl Directory {
     }
 }
 
+/// The directory that all versions from 0.2 on share.
+const SHARED: &str = "mcp-remote-v1";
 /// The tokens.
 pub const TOKENS: &str = "tokens.json";
 /// The registration.
@@ -61,15 +63,23 @@ pub const DEBUG_LOG: &str = "debug.log";
 /// What is put after the names of files that were taken over.
 pub const MOVED: &str = ".imported";
 
-/// The directories under `base`, newest first: the shared one, then those of single versions.
+/// The directories under `base`, newest first: the shared one, then those of single versions. One of them itself will do
+/// for `base`.
 pub fn directories(base: &Path) -> Vec<Directory> {
+    if let Some(name) = base.file_name().and_then(|name| name.to_str())
+        && name.starts_with("mcp-remote-")
+        && base.is_dir()
+    {
+        let (path, is_shared) = (base.to_owned(), name == SHARED);
+        return vec![Directory { path, is_shared }];
+    }
     let mut found: Vec<(bool, SystemTime, PathBuf)> = names(base)
         .filter(|name| name.starts_with("mcp-remote-"))
         .filter_map(|name| {
             let path = base.join(&name);
             let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_dir)?;
             let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            Some((name == "mcp-remote-v1", modified, path))
+            Some((name == SHARED, modified, path))
         })
         .collect();
     found.sort();

@@ -24,6 +24,7 @@ use super::places::Places;
 use super::proxy::{self, Proxies};
 use super::redirect::{self, followed, is_upgrade};
 use super::tls::Unwelcome;
+use super::untrusted::Untrusted;
 use super::{Answer, Fault, Outgoing, Refusal, Remote, Verb};
 use crate::auth::Credential;
 use crate::auth::challenge::Challenge;
@@ -289,6 +290,9 @@ impl Https {
             return Fault::Unwelcome { host, why };
         }
         let is_before_sending = error.is_connect() || error.is_builder();
+        if is_before_sending && let Some(why) = Untrusted::among(&error) {
+            return Fault::Untrusted { host, why };
+        }
         let is_refused = is_refused(&error);
         let why = innermost(error);
         if is_before_sending && is_refused {

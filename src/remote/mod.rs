@@ -18,6 +18,7 @@ pub mod recorded;
 pub mod redirect;
 pub mod replay;
 pub mod tls;
+pub mod untrusted; // why a server's certificate or TLS is refused
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -120,6 +121,14 @@ pub enum Fault {
         /// The innermost cause, without the address.
         why: String,
     },
+    /// The server's certificate or its TLS is not to be trusted, so nothing was sent.
+    #[error("cannot connect to {host}: {why}")]
+    Untrusted {
+        /// Host and port.
+        host: String,
+        /// What is wrong with it.
+        why: untrusted::Untrusted,
+    },
     /// No connection was made because a proxy on the way failed.
     #[error("cannot connect to {host}: {failure}")]
     Proxy {
@@ -199,6 +208,7 @@ impl Fault {
             self,
             Self::Unreachable { .. }
                 | Self::NotListening { .. }
+                | Self::Untrusted { .. }
                 | Self::Proxy { .. }
                 | Self::Unwelcome { .. }
                 | Self::Withheld { .. }
@@ -210,21 +220,22 @@ impl Fault {
     pub fn is_unconnected(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::NotListening { .. } | Self::Proxy { .. }
+            Self::Unreachable { .. }
+                | Self::NotListening { .. }
+                | Self::Untrusted { .. }
+                | Self::Proxy { .. }
         )
     }
 
     /// The error that answers a request it befell.
     pub fn trouble(&self) -> Trouble {
         match self {
-            Self::Unreachable { why, .. } => {
-                let trouble = Trouble::new("unreachable", format!("{self}.")).retryable();
-                // rustls names every reason for not trusting a server in these words.
-                if why.contains("certificate") {
-                    trouble.hint("--ca FILE trusts a certificate authority of your own.")
-                } else {
-                    trouble.hint("Check the address and the network.")
-                }
+            Self::Unreachable { .. } => Trouble::new("unreachable", format!("{self}."))
+                .retryable()
+                .hint("Check the address and the network."),
+            // Another attempt meets the same certificate.
+            Self::Untrusted { why, .. } => {
+                Trouble::new("unreachable", format!("{self}.")).hint(why.hint())
             }
             Self::NotListening { .. } => Trouble::new("unreachable", format!("{self}."))
                 .retryable()

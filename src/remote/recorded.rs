@@ -226,6 +226,7 @@ fn why(fault: &Fault) -> Why {
     match fault {
         Fault::Unreachable { .. }
         | Fault::NotListening { .. }
+        | Fault::Untrusted { .. }
         | Fault::Proxy { .. }
         | Fault::Unwelcome { .. }
         | Fault::Withheld { .. }

@@ -5,7 +5,7 @@
 //!
 //! A server may ask who we are as well (`--client-cert`): [`Identity`] is what it is shown.
 //!
-//! RFC 8446, RFC 5246; T27 in security.md.
+//! RFC 8446, RFC 5246.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -25,6 +25,8 @@ use rustls::{
 };
 use rustls_platform_verifier::Verifier;
 use zeroize::Zeroizing;
+
+use super::untrusted::{explained, rustls_error};
 
 /// Why no TLS configuration could be made.
 #[derive(Debug, thiserror::Error)]
@@ -203,21 +205,10 @@ impl Unwelcome {
 
     /// Looks for it among the causes of an error.
     pub fn among(error: &(dyn StdError + 'static)) -> Option<Self> {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if let Some(rustls::Error::AlertReceived(alert)) = error.downcast_ref() {
-                return Self::of(*alert);
-            }
-            // An io::Error gives as its source what is below the one it was made of.
-            let wrapped = error
-                .downcast_ref::<io::Error>()
-                .and_then(io::Error::get_ref);
-            cause = match wrapped {
-                Some(inner) => Some(inner),
-                None => error.source(),
-            };
+        match rustls_error(error) {
+            Some(rustls::Error::AlertReceived(alert)) => Self::of(*alert),
+            _ => None,
         }
-        None
     }
 
     fn of(alert: AlertDescription) -> Option<Self> {
@@ -328,6 +319,7 @@ impl ServerCertVerifier for Patient {
     ) -> Result<ServerCertVerified, rustls::Error> {
         self.inner()?
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            .map_err(|error| explained(error, end_entity, intermediates))
     }
 
     fn verify_tls12_signature(

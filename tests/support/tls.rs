@@ -1,13 +1,15 @@
-//! TLS in front of a plain server, with a certificate of the test CA in fixtures/tls.
+//! TLS in front of a plain server, with a certificate of the test CA in fixtures/tls, or of an authority made by the test.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{WantsServerCert, WebPkiClientVerifier};
 use rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
+use tempfile::TempDir;
 use tokio::io::{AsyncWriteExt as _, copy, copy_bidirectional, sink};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -53,12 +55,24 @@ impl Front {
     }
 
     async fn with(origin: &str, config: ConfigBuilder<ServerConfig, WantsServerCert>) -> Self {
-        let behind = Url::parse(origin).unwrap().port().unwrap();
         let chain = CertificateDer::pem_file_iter(fixture("server.pem")).unwrap();
+        let chain = chain.map(Result::unwrap).collect();
         let key = PrivateKeyDer::from_pem_file(fixture("server.key")).unwrap();
-        let config = config
-            .with_single_cert(chain.map(Result::unwrap).collect(), key)
-            .unwrap();
+        Self::serving(origin, config.with_single_cert(chain, key).unwrap()).await
+    }
+
+    /// One that shows these certificates.
+    pub(crate) async fn showing(
+        origin: &str,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Self {
+        let config = builder().with_no_client_auth();
+        Self::serving(origin, config.with_single_cert(chain, key).unwrap()).await
+    }
+
+    async fn serving(origin: &str, config: ServerConfig) -> Self {
+        let behind = Url::parse(origin).unwrap().port().unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!(
@@ -93,4 +107,61 @@ impl Front {
     pub(crate) fn greeted(&self) -> usize {
         self.greeted.load(Ordering::Relaxed)
     }
+}
+
+/// Certificates that a server shows, and the key of the first.
+pub(crate) type Shown = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// An authority of this test, and a file that names it as a root.
+pub(crate) struct Ca {
+    issuer: Issuer<'static, KeyPair>,
+    folder: TempDir,
+}
+
+impl Ca {
+    pub(crate) fn named(name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (params, key) = (authority(name), KeyPair::generate().unwrap());
+        let root = params.self_signed(&key).unwrap();
+        std::fs::write(folder.path().join("ca.pem"), root.pem()).unwrap();
+        Self {
+            issuer: Issuer::new(params, key),
+            folder,
+        }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn file(&self) -> String {
+        self.folder.path().join("ca.pem").display().to_string()
+    }
+
+    /// A certificate for `name`, otherwise as `change` has it.
+    pub(crate) fn issues(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Shown {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (vec![certificate.der().clone()], key.into())
+    }
+
+    /// A certificate by an authority of its own below this one, which is not sent along.
+    pub(crate) fn issues_from_below(&self) -> Shown {
+        let (params, key) = (authority("an intermediate"), KeyPair::generate().unwrap());
+        params.signed_by(&key, &self.issuer).unwrap();
+        let below = Issuer::new(params, key);
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &below).unwrap();
+        (vec![certificate.der().clone()], key.into())
+    }
+}
+
+fn authority(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
 }

@@ -4,13 +4,14 @@
 //! What a configuration file says is data. The user's own files lead to candidates; a project's are listed, and lead to
 //! candidates only where the user names them. Of none does more count than what mcp-remote itself was told.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cli::import::{ImportArgs, as_bridge};
 use crate::cli::{LogArgs, NetworkArgs, SignInArgs, TargetArgs, Unread, VaultArgs};
 use crate::frame::printable;
-use crate::migrate::clients::{self, Server};
+use crate::migrate::clients::{self, Language, Server};
 use crate::migrate::command::{self, Invocation};
 use crate::migrate::key::{self, Form};
 use crate::migrate::places::{self, Author, Folders, Place};
@@ -21,14 +22,33 @@ use crate::settings::Surroundings;
 /// A server that mcp-remote was started for.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// The entries of clients' configurations that name it; none if the user did.
-    pub said_by: Vec<String>,
+    /// The entries of clients' configurations that start it; none if the user named it.
+    pub said_by: Vec<Said>,
     /// What mcp-remote was asked.
     pub asked: Invocation,
     /// What that asks of mcpipe.
     pub target: TargetArgs,
     /// Where mcp-remote kept its files.
     pub base: PathBuf,
+}
+
+/// An entry of a client's configuration that starts mcp-remote.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    /// The client that reads the file.
+    pub client: String,
+    /// What the entry is called there.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// How it is written.
+    pub language: Language,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.client, printable(&self.name, 100))
+    }
 }
 
 /// Something of mcp-remote's for a candidate.
@@ -56,14 +76,12 @@ pub(super) struct Candidates {
 /// What the user typed makes no sense.
 pub(super) fn all(
     args: ImportArgs,
-    around: &Surroundings,
+    usual: &Path,
     folders: &Folders,
 ) -> Result<Candidates, Failure> {
-    let named = around.get("MCP_REMOTE_CONFIG_DIR").map(PathBuf::from);
-    let usual = named.unwrap_or_else(|| folders.home.join(".mcp-auth"));
     let mut found = Candidates::default();
     if args.names_one_server() {
-        let base = args.from.clone().unwrap_or(usual);
+        let base = usual.to_owned();
         let (asked, target) = typed(args)?;
         found.list.push(Candidate {
             said_by: Vec::new(),
@@ -102,7 +120,12 @@ pub(super) fn all(
             continue;
         }
         for (words, server) in started {
-            let said_by = format!("{}: {}", place.client, printable(&server.name, 100));
+            let said_by = Said {
+                client: place.client.clone(),
+                name: server.name,
+                path: place.path.clone(),
+                language: place.language,
+            };
             // From a project's file that would be a store of the project's making.
             let theirs = server.environment.get("MCP_REMOTE_CONFIG_DIR");
             let theirs = theirs.filter(|_| place.author == Author::User);
@@ -110,7 +133,7 @@ pub(super) fn all(
             match configured(&words, &args) {
                 Ok((asked, target)) => found.add(Candidate {
                     said_by: vec![said_by],
-                    base: base.unwrap_or_else(|| usual.clone()),
+                    base: base.unwrap_or_else(|| usual.to_owned()),
                     asked,
                     target,
                 }),
@@ -119,6 +142,34 @@ pub(super) fn all(
         }
     }
     Ok(found)
+}
+
+/// Where mcp-remote kept its files, unless a configuration says otherwise.
+///
+/// # Errors
+/// The user names a folder that is not there.
+pub(super) fn usual(
+    args: &ImportArgs,
+    around: &Surroundings,
+    folders: &Folders,
+) -> Result<PathBuf, Failure> {
+    const VARIABLE: &str = "MCP_REMOTE_CONFIG_DIR";
+    let (by, folder) = match (&args.from, around.get(VARIABLE)) {
+        (Some(folder), _) => ("--from", folder.clone()),
+        (None, Some(folder)) => (VARIABLE, PathBuf::from(folder)),
+        (None, None) => return Ok(folders.home.join(".mcp-auth")),
+    };
+    let wrong = match std::fs::metadata(&folder) {
+        Ok(metadata) if metadata.is_dir() => return Ok(folder),
+        Ok(_) => "it is no folder".to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "there is no such folder".into(),
+        Err(error) => error.to_string(),
+    };
+    let at = printable(&folder.to_string_lossy(), 500);
+    let hint = format!(
+        "{by} names the folder that mcp-remote keeps its files in; without it that is ~/.mcp-auth"
+    );
+    Err(Failure::usage(format!("cannot look into {at}: {wrong}")).hint(hint))
 }
 
 /// A server in a file that is not believed, for a person.
@@ -148,6 +199,17 @@ impl Candidate {
         [stash::TOKENS, stash::CLIENT]
             .iter()
             .find_map(|name| self.holding(name, taken))
+    }
+
+    /// The files that show that it was taken over before: they were moved aside then.
+    pub(super) fn moved(&self) -> Vec<PathBuf> {
+        let names = [stash::TOKENS, stash::CLIENT].map(|name| format!("{name}{}", stash::MOVED));
+        let hit = names.iter().find_map(|name| self.holding(name, &[]));
+        let files = hit.iter().flat_map(|hit| {
+            let files = names.iter();
+            files.map(|name| hit.directory.file(&hit.key, name))
+        });
+        files.filter(|path| path.is_file()).collect()
     }
 
     fn holding(&self, name: &str, taken: &[(PathBuf, String)]) -> Option<Hit> {

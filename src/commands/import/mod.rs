@@ -5,8 +5,10 @@
 //!
 //! migration.md section 5.
 
-mod candidates;
-mod told;
+mod accounts; // names for those that share a server
+mod candidates; // which servers to look for
+mod next; // what is left to do
+mod told; // what became of each
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -14,10 +16,10 @@ use std::time::{Duration, SystemTime};
 use self::candidates::{Candidate, Candidates, Hit};
 use self::told::Report;
 use super::login::challenge;
-use crate::auth::adopt::{self, Adopted, Foreign};
+use crate::auth::adopt::{self, Adopted, Foreign, Judged};
 use crate::auth::{self, Announce};
 use crate::cli::import::ImportArgs;
-use crate::cli::{LogArgs, NetworkArgs, SignInArgs, TargetArgs, VaultArgs};
+use crate::cli::{DEFAULT_ACCOUNT, LogArgs, NetworkArgs, SignInArgs, TargetArgs, VaultArgs};
 use crate::migrate::kept;
 use crate::migrate::places::{self, Folders};
 use crate::migrate::stash::{self, Kept, Lease};
@@ -41,24 +43,38 @@ pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure>
     }
     let (dry_run, keep) = (args.dry_run, args.keep);
     let is_single = args.names_one_server();
-    let usual = args
-        .from
-        .clone()
-        .or_else(|| around.get("MCP_REMOTE_CONFIG_DIR").map(PathBuf::from))
-        .unwrap_or_else(|| folders.home.join(".mcp-auth"));
+    let names_account = args.sign_in.account != DEFAULT_ACCOUNT;
+    let usual = candidates::usual(&args, around, &folders)?;
     let Candidates {
         list,
         unread,
         of_projects,
-    } = candidates::all(args, around, &folders)?;
+    } = candidates::all(args, &usual, &folders)?;
+    let (mut sought, taken) = sought(list);
+    if !names_account {
+        accounts::name(&mut sought, around);
+    }
     let mut report = Report::default();
-    let mut taken: Vec<(PathBuf, String)> = Vec::new();
-    for candidate in &list {
-        let Some(hit) = candidate.hit(&taken) else {
-            report.nothing(candidate);
-            continue;
+    for it in &sought {
+        let candidate = &it.candidate;
+        let hit = match &it.files {
+            Files::Here(hit) => hit,
+            Files::OfAnother(owner) => {
+                if let Some(owner) = sought.get(*owner) {
+                    report.shared(candidate, &owner.candidate);
+                }
+                continue;
+            }
+            Files::Moved(files) => {
+                let account = account_of(it, around, &vault).await;
+                report.taken_before(candidate, files, account.as_deref());
+                continue;
+            }
+            Files::Nowhere => {
+                report.nothing(candidate);
+                continue;
+            }
         };
-        taken.push((hit.directory.path.clone(), hit.key.clone()));
         let import = Import {
             candidate,
             hit,
@@ -67,7 +83,7 @@ pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure>
             keep,
         };
         if dry_run {
-            report.told(candidate, import.look(), "would be taken over");
+            report.told(candidate, import.judge().await);
         } else {
             let outcome = import.take_over().await;
             let is_running = outcome.is_ok() && is_running(candidate).await;
@@ -76,17 +92,83 @@ pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure>
     }
     report.not_understood(&unread);
     if !is_single {
-        let bases = list.iter().map(|candidate| &candidate.base);
+        let bases = sought.iter().map(|it| &it.candidate.base);
         report.orphans(bases.chain([&usual]), &taken);
         report.of_projects(&of_projects);
     }
     report.conclude(dry_run, keep)
 }
 
+/// A candidate, and what there is of mcp-remote's for it.
+struct Sought {
+    candidate: Candidate,
+    files: Files,
+}
+
+impl Sought {
+    fn account(&self) -> &str {
+        &self.candidate.target.sign_in.account
+    }
+}
+
+/// What mcp-remote kept for a candidate.
+enum Files {
+    /// Files that are there.
+    Here(Hit),
+    /// The same files as for the candidate of that number.
+    OfAnother(usize),
+    /// Files that an import moved aside before.
+    Moved(Vec<PathBuf>),
+    /// None.
+    Nowhere,
+}
+
+/// Looks for the files of each, and returns which were found besides.
+fn sought(list: Vec<Candidate>) -> (Vec<Sought>, Vec<(PathBuf, String)>) {
+    let mut taken: Vec<(PathBuf, String)> = Vec::new();
+    let mut sought: Vec<Sought> = Vec::new();
+    for candidate in list {
+        let file = |hit: &Hit| (hit.directory.path.clone(), hit.key.clone());
+        let owner_of = |wanted: &(PathBuf, String)| {
+            let is_it = |it: &Sought| matches!(&it.files, Files::Here(hit) if file(hit) == *wanted);
+            sought.iter().position(is_it)
+        };
+        let files = if let Some(hit) = candidate.hit(&taken) {
+            taken.push(file(&hit));
+            Files::Here(hit)
+        } else if let Some(owner) = candidate.hit(&[]).and_then(|hit| owner_of(&file(&hit))) {
+            Files::OfAnother(owner)
+        } else {
+            let moved = candidate.moved();
+            let is_it = |it: &Sought| matches!(&it.files, Files::Moved(files) if *files == moved);
+            match sought.iter().position(is_it) {
+                Some(owner) => Files::OfAnother(owner),
+                None if moved.is_empty() => Files::Nowhere,
+                None => Files::Moved(moved),
+            }
+        };
+        sought.push(Sought { candidate, files });
+    }
+    (sought, taken)
+}
+
+/// The account under which one that was taken over before is kept now, if it is: the name that it would get today, or none.
+async fn account_of(sought: &Sought, around: &Surroundings, vault: &Vault) -> Option<String> {
+    let (_, mut settings) = settings_of(&sought.candidate, around).ok()?;
+    for account in [sought.account(), DEFAULT_ACCOUNT] {
+        account.clone_into(&mut settings.account);
+        let judged = adopt::judge(&Foreign::default(), &settings, vault).await;
+        if matches!(judged, Ok(Judged::AlreadySignedIn)) {
+            return Some(account.to_owned());
+        }
+    }
+    None
+}
+
 /// One of them, on its way over.
 struct Import<'a> {
     candidate: &'a Candidate,
-    hit: Hit,
+    hit: &'a Hit,
     around: &'a Surroundings,
     vault: &'a Vault,
     keep: bool,
@@ -126,13 +208,6 @@ fn one_line(failure: &Failure) -> String {
         .replace('\n', "; ")
 }
 
-/// What lies there.
-#[derive(Default)]
-struct Found {
-    tokens: Option<kept::Tokens>,
-    client: Option<kept::Client>,
-}
-
 impl Import<'_> {
     fn file(&self, name: &str) -> PathBuf {
         self.hit.directory.file(&self.hit.key, name)
@@ -143,24 +218,39 @@ impl Import<'_> {
         stash::read(&path).map_err(|why| Error::File { path, why })
     }
 
-    fn look(&self) -> Result<Found, Error> {
+    fn look(&self) -> Result<Foreign, Error> {
         let now = seconds(settings::now());
         let unreadable = |name| move || Error::Unreadable(self.file(name));
-        let mut found = Found::default();
+        let mut found = Foreign::default();
         if let Some(kept) = self.read(stash::TOKENS)? {
             let by_id = self.candidate.asked.use_id_token;
             let tokens = kept::tokens(&kept.bytes, kept.written, now, by_id);
-            found.tokens = Some(tokens.ok_or_else(unreadable(stash::TOKENS))?);
+            let read = tokens.ok_or_else(unreadable(stash::TOKENS))?;
+            found.issuer = read.issuer;
+            found.tokens = Some(read.tokens);
         }
         if let Some(kept) = self.read(stash::CLIENT)? {
             let client = kept::client(&kept.bytes);
-            found.client = Some(client.ok_or_else(unreadable(stash::CLIENT))?);
+            let read = client.ok_or_else(unreadable(stash::CLIENT))?;
+            found.registered_by = read.issuer;
+            found.client = Some(read.client);
         }
         Ok(found)
     }
 
+    /// What mcp-remote kept, and what is to be thought of it. A dry run ends with this and an import begins with it.
+    async fn judge(&self) -> Result<(Foreign, Judged), Error> {
+        let (_, settings) = settings_of(self.candidate, self.around)?;
+        let found = self.look()?;
+        let judged = adopt::judge(&found, &settings, self.vault).await?;
+        Ok((found, judged))
+    }
+
     async fn take_over(&self) -> Result<Adopted, Error> {
-        let (target, settings) = self.settings()?;
+        if let (_, Judged::AlreadySignedIn) = self.judge().await? {
+            return Ok(Adopted::AlreadySignedIn);
+        }
+        let (target, settings) = settings_of(self.candidate, self.around)?;
         let http =
             settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
         let remote = Https::new(target.https, target.tls)
@@ -169,19 +259,8 @@ impl Import<'_> {
         let challenge = challenge(&remote).await.unwrap_or_default();
         let _lease = self.lease().await?;
         let found = self.look()?;
-        let mut foreign = Foreign::default();
-        if let Some(read) = found.tokens {
-            foreign.issuer = read.issuer;
-            foreign.tokens = Some(read.tokens);
-        }
-        if let Some(read) = found.client {
-            foreign.registered_by = read.issuer;
-            foreign.client = Some(read.client);
-        }
         let challenge = challenge.as_ref();
-        let adopted = adopt::adopt(foreign, challenge, &settings, self.vault, &http)
-            .await
-            .map_err(|why| Error::Adopt(Box::new(why)))?;
+        let adopted = adopt::adopt(found, challenge, &settings, self.vault, &http).await?;
         if !self.keep && !matches!(adopted, Adopted::AlreadySignedIn) {
             for name in [stash::TOKENS, stash::CLIENT] {
                 let path = self.file(name);
@@ -189,19 +268,6 @@ impl Import<'_> {
             }
         }
         Ok(adopted)
-    }
-
-    /// The settings of a bridge started with the same words, so that it finds the entry.
-    fn settings(&self) -> Result<(Target, auth::Settings), Error> {
-        let (args, around) = (&self.candidate.target, self.around);
-        // A header may need what only the client's own environment has; for signing in it is not needed.
-        let target = settings::target(args, around)
-            .or_else(|_| settings::target(&without_headers(args), around))
-            .map_err(Error::Settings)?;
-        let nowhere = Announce::nowhere();
-        let settings = settings::sign_in(&target, &args.network, &args.sign_in, around, nowhere)
-            .map_err(Error::Settings)?;
-        Ok((target, settings))
     }
 
     /// Waits until no mcp-remote is renewing, and keeps others from it. Only the shared layout has leases.
@@ -242,6 +308,22 @@ impl Import<'_> {
             waited += POLL;
         }
     }
+}
+
+/// The settings of a bridge started with the same words, so that it finds the entry.
+fn settings_of(
+    candidate: &Candidate,
+    around: &Surroundings,
+) -> Result<(Target, auth::Settings), Error> {
+    let args = &candidate.target;
+    // A header may need what only the client's own environment has; for signing in it is not needed.
+    let target = settings::target(args, around)
+        .or_else(|_| settings::target(&without_headers(args), around))
+        .map_err(Error::Settings)?;
+    let nowhere = Announce::nowhere();
+    let settings = settings::sign_in(&target, &args.network, &args.sign_in, around, nowhere)
+        .map_err(Error::Settings)?;
+    Ok((target, settings))
 }
 
 fn without_headers(args: &TargetArgs) -> TargetArgs {

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::candidates::Candidate;
-use super::{Error, Found, Import};
-use crate::auth::adopt::Adopted;
+use super::next::Next;
+use super::{Error, Import};
+use crate::auth::adopt::{Adopted, Foreign, Judged};
 use crate::auth::without_query;
+use crate::cli::DEFAULT_ACCOUNT;
 use crate::commands::print;
 use crate::frame::printable;
 use crate::migrate::{kept, stash};
@@ -22,6 +24,9 @@ pub(super) struct Report {
     failed: u32,
     renewed: bool,
     plain: Vec<PathBuf>,
+    next: Next,
+    /// The sign-ins that mcpipe has now: the files of mcp-remote's they are from.
+    kept: Vec<String>,
     running: Vec<String>,
 }
 
@@ -30,7 +35,8 @@ impl Report {
         let url = without_query(&candidate.asked.url);
         let _ = write!(self.text, "{}", printable(&url, 300));
         if !candidate.said_by.is_empty() {
-            let _ = write!(self.text, "  ({})", candidate.said_by.join(", "));
+            let said: Vec<_> = candidate.said_by.iter().map(ToString::to_string).collect();
+            let _ = write!(self.text, "  ({})", said.join(", "));
         }
         self.text.push('\n');
     }
@@ -42,37 +48,87 @@ impl Report {
     pub(super) fn nothing(&mut self, candidate: &Candidate) {
         self.title(candidate);
         let base = candidate.base.display().to_string();
-        self.line("nothing", &format!("is kept for it under {base}"));
+        let why = match candidate.base.is_dir() {
+            true => "",
+            false => ": there is no such folder",
+        };
+        self.line("nothing", &format!("is kept for it under {base}{why}"));
     }
 
-    pub(super) fn told(
+    /// One whose files are those of another.
+    pub(super) fn shared(&mut self, candidate: &Candidate, owner: &Candidate) {
+        self.title(candidate);
+        let other = owner.said_by.first();
+        let other = other.map_or_else(|| "the one above".to_owned(), ToString::to_string);
+        self.line("same", &format!("sign-in as {other}"));
+        if self.kept.contains(&owner.key()) {
+            self.next.add(candidate, &candidate.target.sign_in.account);
+        }
+    }
+
+    /// mcpipe has this one now, under this account.
+    fn keeps(&mut self, candidate: &Candidate, account: &str) {
+        self.kept.push(candidate.key());
+        self.next.add(candidate, account);
+    }
+
+    /// One that an earlier import moved aside; `account` is where mcpipe is signed in, if it still is.
+    pub(super) fn taken_before(
         &mut self,
         candidate: &Candidate,
-        found: Result<Found, Error>,
-        outcome: &str,
+        files: &[PathBuf],
+        account: Option<&str>,
     ) {
         self.title(candidate);
-        let found = match found {
-            Ok(found) => found,
+        self.line("left", "taken over already");
+        self.plain.extend_from_slice(files);
+        match account {
+            Some(account) => {
+                self.named(account);
+                self.keeps(candidate, account);
+            }
+            None => {
+                let url = without_query(&candidate.asked.url);
+                self.line(
+                    "since",
+                    &format!("signed out: `mcpipe login {url}` signs in anew"),
+                );
+            }
+        }
+    }
+
+    /// The account, where it is not the usual one.
+    fn named(&mut self, account: &str) {
+        if account != DEFAULT_ACCOUNT {
+            self.line("account", account);
+        }
+    }
+
+    /// What a dry run found.
+    pub(super) fn told(&mut self, candidate: &Candidate, judged: Result<(Foreign, Judged), Error>) {
+        self.title(candidate);
+        let (found, judged) = match judged {
+            Ok(judged) => judged,
             Err(why) => {
                 self.failed += 1;
-                return self.line("skipped", &why.to_string());
+                return self.line("failed", &with_causes(&why));
             }
         };
+        self.named(&candidate.target.sign_in.account);
+        if judged == Judged::AlreadySignedIn {
+            return self.line("left", ALREADY);
+        }
         self.taken += 1;
-        let client = found.client.as_ref();
-        let tokens = found.tokens.as_ref();
-        let issuer = tokens
-            .and_then(|it| it.issuer.as_deref())
-            .or_else(|| client?.issuer.as_deref());
+        let registered_by = found.registered_by.as_deref();
+        let issuer = found.issuer.as_deref().or(registered_by);
         self.line(
             "issuer",
             issuer.unwrap_or("(not written down: the server is asked)"),
         );
-        match tokens {
-            Some(read) => {
-                let end = read.tokens.lifetime.map(|lifetime| {
-                    SystemTime::UNIX_EPOCH + Duration::from_secs(read.tokens.issued) + lifetime
+        match &found.tokens {
+            Some(tokens) => {
+                let end = tokens.lifetime.map(|lifetime| {
+                    SystemTime::UNIX_EPOCH + Duration::from_secs(tokens.issued) + lifetime
                 });
                 let end = end.map_or("no known end".to_owned(), |end| {
                     let tense = if end > settings::now() {
@@ -82,20 +138,28 @@ impl Report {
                     };
                     format!("{tense} {}", httpdate::fmt_http_date(end))
                 });
-                let renewal = match (&read.tokens.refresh, client, &candidate.asked) {
-                    (Some(_), _, asked) if asked.static_client.is_some() => "can be renewed",
-                    (Some(_), Some(_), _) => "can be renewed",
+                let renewal = match judged {
+                    Judged::Tokens { is_renewable: true } => "can be renewed",
                     _ => "cannot be renewed",
                 };
                 self.line("token", &format!("{end}, {renewal}"));
             }
             None => self.line("token", "none"),
         }
-        if let Some(client) = client {
-            let redirect = client.client.redirect_uri.as_deref().unwrap_or("nowhere");
-            let id = &client.client.id;
-            self.line("client", &format!("{id}, redirected to {redirect}"));
+        if let Some(client) = &found.client {
+            let redirect = client.redirect_uri.as_deref().unwrap_or("nowhere");
+            self.line(
+                "client",
+                &format!("{}, redirected to {redirect}", client.id),
+            );
         }
+        let outcome = match (&found.tokens, issuer) {
+            (_, Some(_)) => "would be taken over, if the server still signs in there",
+            (Some(_), None) => {
+                "would be taken over, if the server's authorization server renews it"
+            }
+            (None, None) => "would be taken over, for the server's authorization server",
+        };
         self.line("outcome", outcome);
     }
 
@@ -114,10 +178,11 @@ impl Report {
                 return self.line("failed", &with_causes(&why));
             }
         };
+        let account = &candidate.target.sign_in.account;
+        self.named(account);
+        self.keeps(candidate, account);
         let said = match outcome {
-            Adopted::AlreadySignedIn => {
-                return self.line("left", "mcpipe is signed in there already");
-            }
+            Adopted::AlreadySignedIn => return self.line("left", ALREADY),
             Adopted::Client { issuer } => {
                 self.line("issuer", &issuer);
                 "only a client was kept: the next sign-in uses it"
@@ -216,7 +281,9 @@ impl Report {
             text.push_str("Nothing of mcp-remote's was found.\n");
         }
         if dry_run && self.taken > 0 {
-            text.push_str("\nNothing was changed: this was a dry run.\n");
+            text.push_str(
+                "\nNothing was changed: this was a dry run. Without --dry-run it is done.\n",
+            );
         }
         for url in self.running {
             let _ = writeln!(
@@ -233,12 +300,7 @@ impl Report {
         if keep && self.renewed {
             text.push_str("What was renewed is dead in mcp-remote's files already.\n");
         }
-        if !self.plain.is_empty() {
-            text.push_str("\nThese hold secrets that anybody can read who can read your files; delete them when all works:\n");
-            for path in &self.plain {
-                let _ = writeln!(text, "  {}", printable(&path.to_string_lossy(), 500));
-            }
-        }
+        text.push_str(&self.next.text(&self.plain));
         print(&text)?;
         match self.failed {
             0 => Ok(()),
@@ -254,6 +316,8 @@ impl Report {
     }
 }
 
+/// What is said of files that would take the place of what the vault has.
+const ALREADY: &str = "mcpipe is signed in there already; with --account NAME both are kept";
 /// Servers that are named of one file.
 const SHOWN: usize = 10;
 

@@ -1,0 +1,72 @@
+//! Names for sign-ins that would be kept in one place: two entries for one server become two accounts.
+
+use super::candidates::Candidate;
+use super::{Files, Sought, settings_of};
+use crate::auth::adopt;
+use crate::cli::DEFAULT_ACCOUNT;
+use crate::settings::Surroundings;
+
+/// Gives each of those that share a server an account of its own, named after its entry in the client's configuration.
+/// Entries with the same files of mcp-remote's are one sign-in, and stay one account.
+pub(super) fn name(sought: &mut [Sought], around: &Surroundings) {
+    let places: Vec<_> = sought
+        .iter()
+        .map(|it| match it.files {
+            Files::Here(_) | Files::Moved(_) => {
+                let (_, settings) = settings_of(&it.candidate, around).ok()?;
+                Some(adopt::place(&settings))
+            }
+            Files::OfAnother(_) | Files::Nowhere => None,
+        })
+        .collect();
+    let is_shared =
+        |place: &Vec<String>| places.iter().flatten().filter(|it| *it == place).count() > 1;
+    let mut given = vec![DEFAULT_ACCOUNT.to_owned()];
+    for at in 0..sought.len() {
+        let is_shared = places
+            .get(at)
+            .and_then(Option::as_ref)
+            .is_some_and(is_shared);
+        let owner = sought.get(at).and_then(|it| match it.files {
+            Files::OfAnother(owner) => Some(owner),
+            _ => None,
+        });
+        let of_owner = owner.and_then(|owner| Some(sought.get(owner)?.account().to_owned()));
+        let Some(it) = sought.get_mut(at) else {
+            continue;
+        };
+        if is_shared {
+            let name = unused(&plain(&it.candidate), &given);
+            given.push(name.clone());
+            it.candidate.target.sign_in.account = name;
+        } else if let Some(account) = of_owner {
+            it.candidate.target.sign_in.account = account;
+        }
+    }
+}
+
+/// The name of the entry, as an account may be called.
+fn plain(candidate: &Candidate) -> String {
+    let name = candidate.said_by.first().map_or("", |said| &said.name);
+    let name: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "._".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .take(40)
+        .collect();
+    match name.trim_matches(['-', '.', '_']) {
+        "" => "imported".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn unused(name: &str, given: &[String]) -> String {
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    names.find(|name| !given.contains(name)).unwrap_or_default()
+}
