@@ -88,17 +88,28 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
         .build()
         .map_err(|error| Failure::new(Kind::Failed, error))?;
     let ended = runtime.block_on(async {
-        match asked.command {
-            None => commands::bridge::run(asked.bridge, around, stderr).await,
-            Some(Command::Login(args)) => commands::login::run(&args, around).await,
-            Some(Command::Logout(args)) => commands::logout::run(&args, around).await,
-            Some(Command::Status(args)) => commands::status::run(&args, around).await,
-            Some(Command::Token(args)) => commands::token::run(&args, around).await,
-            Some(Command::Vault(command)) => commands::vault::run(*command, around).await,
-            Some(Command::Import(args)) => commands::import::run(*args, around).await,
-            Some(Command::Helper) => commands::helper::run(around, stderr).await,
+        let is_typed = !matches!(asked.command, None | Some(Command::Helper));
+        let command = async {
+            match asked.command {
+                None => commands::bridge::run(asked.bridge, around, stderr).await,
+                Some(Command::Login(args)) => commands::login::run(&args, around).await,
+                Some(Command::Logout(args)) => commands::logout::run(&args, around).await,
+                Some(Command::Status(args)) => commands::status::run(&args, around).await,
+                Some(Command::Token(args)) => commands::token::run(&args, around).await,
+                Some(Command::Vault(command)) => commands::vault::run(*command, around).await,
+                Some(Command::Import(args)) => commands::import::run(*args, around).await,
+                Some(Command::Helper) => commands::helper::run(around, stderr).await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = commands::interrupted(), if is_typed => {
+                Err(Failure::new(Kind::Interrupted, "interrupted"))
+            }
+            ended = command => ended,
         }
     });
+    store::passphrase::end_questions();
     store::program::end_all();
     runtime.shutdown_background(); // a read of stdin cannot be interrupted, only abandoned
     if let Some(log) = log {

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::secret::live;
+use crate::store::passphrase;
 use crate::{auth, static_secret, store};
 
 /// What kind of failure it is; decides the exit code.
@@ -23,6 +24,8 @@ pub enum Kind {
     Network,
     /// 5: the other side does not keep to the protocol.
     Protocol,
+    /// 130: the user has interrupted it (Ctrl-C).
+    Interrupted,
 }
 
 /// What to do where a server cannot be reached.
@@ -88,6 +91,7 @@ impl Failure {
             Kind::SignIn => 3,
             Kind::Network => 4,
             Kind::Protocol => 5,
+            Kind::Interrupted => 130,
         })
     }
 }
@@ -95,6 +99,10 @@ impl Failure {
 /// A hint that was written as a sentence of its own, as it stands behind a colon.
 fn uncapitalised(sentence: &str) -> String {
     let text = sentence.strip_suffix('.').unwrap_or(sentence);
+    // A question with its answer stays as it is.
+    if text.contains("? ") {
+        return text.to_owned();
+    }
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {
         (Some(first), Some(second)) if second.is_lowercase() => {
@@ -109,15 +117,27 @@ impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         let hint = error.hint();
         Self {
-            kind: Kind::Failed,
+            kind: match &error {
+                store::Error::Passphrase(error) if error.is_interruption() => Kind::Interrupted,
+                _ => Kind::Failed,
+            },
             error: error.into(),
             hint,
         }
     }
 }
 
+impl From<passphrase::Error> for Failure {
+    fn from(error: passphrase::Error) -> Self {
+        store::Error::from(error).into()
+    }
+}
+
 impl From<static_secret::Error> for Failure {
     fn from(error: static_secret::Error) -> Self {
+        if let static_secret::Error::Vault(error) = error {
+            return error.into();
+        }
         let hint = error.hint();
         let kind = if error.is_usage() {
             Kind::Usage

@@ -32,7 +32,8 @@ use crate::static_secret::Template;
 use crate::store::program::Words;
 pub use crate::surroundings::Surroundings;
 pub use vault::{
-    export_passphrase, new_passphrase, opened_vault, passphrases, vault, vault_at_cost,
+    bridges_vault, export_passphrase, new_passphrase, opened_vault, passphrases, vault,
+    vault_at_cost,
 };
 
 /// A mistake in what was asked.

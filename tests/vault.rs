@@ -1,6 +1,7 @@
 //! What is kept is kept, and shown to nobody else: the vault as its users see it, on real files.
 
 mod agent;
+mod asking;
 mod chosen;
 mod commands;
 mod crashes;
@@ -217,7 +218,7 @@ async fn a_person_may_mistype_twice() {
 }
 
 #[tokio::test]
-async fn at_a_terminal_a_new_vault_asks_for_its_passphrase() {
+async fn at_a_terminal_a_vault_that_the_user_makes_asks_for_its_passphrase() {
     for (typed, level) in [
         (
             (|_| Ok(WORDS.to_owned())) as fn(&str) -> _,
@@ -230,6 +231,7 @@ async fn at_a_terminal_a_new_vault_asks_for_its_passphrase() {
             terminal: Some(typed),
             ..Sources::default()
         });
+        vault.init().await.unwrap();
         put(&vault, "a", "kept").await;
         assert_eq!(vault.status().await.unwrap().level, Some(level));
     }

@@ -56,7 +56,7 @@ pub async fn run(
     let vault = if target.brings_authorization && target.templates.is_empty() {
         Vault::in_memory()
     } else {
-        settings::vault(&args.target.vault, around, false)?
+        settings::bridges_vault(&args.target.vault, around)?
     };
     let vault = Arc::new(vault);
     let authorizer = Arc::new(authorizer(

@@ -24,6 +24,13 @@ fn on_stderr() -> Announce {
     Announce::new(move |notice: &Notice<'_>| stderr.say(&notice.text()))
 }
 
+/// Waits for Ctrl-C. A command that is interrupted returns, so that the terminal is left as it was found.
+pub async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
 /// Says which headers hold a secret that stands in the open in the arguments.
 fn warn_of_typed_secrets(target: &Target) {
     for name in &target.typed_secrets {

@@ -1,11 +1,13 @@
 //! How the vault opens: flags first, then the environment, then the user's configuration file.
 
 use std::error::Error;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Surroundings;
 use crate::cli::{Cost, ExportPassphraseArgs, NewPassphraseArgs, VaultArgs};
 use crate::config;
+use crate::logging::Output;
 use crate::report::Failure;
 use crate::secret::Secret;
 use crate::store::passphrase::{self, Prompt, Sources};
@@ -22,6 +24,14 @@ pub fn vault(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Result<V
     vault_at_cost(args, around, may_ask, Cost::Default)
 }
 
+/// The same for a bridge: what there is to say goes to the log.
+///
+/// # Errors
+/// As [`vault`].
+pub fn bridges_vault(args: &VaultArgs, around: &Surroundings) -> Result<Vault, Failure> {
+    vault_that_tells(args, around, false, Cost::Default, None)
+}
+
 /// As [`vault`], where a passphrase may be set, at this cost.
 ///
 /// # Errors
@@ -32,6 +42,17 @@ pub fn vault_at_cost(
     may_ask: bool,
     cost: Cost,
 ) -> Result<Vault, Failure> {
+    let tell: fn(&str) = |text| Output::direct(io::stderr()).say(text);
+    vault_that_tells(args, around, may_ask, cost, Some(tell))
+}
+
+fn vault_that_tells(
+    args: &VaultArgs,
+    around: &Surroundings,
+    may_ask: bool,
+    cost: Cost,
+    tell: Option<fn(&str)>,
+) -> Result<Vault, Failure> {
     if args.vault.is_some() {
         return Ok(Vault::in_memory());
     }
@@ -41,7 +62,11 @@ pub fn vault_at_cost(
     let (commands, unread) = match read.map_err(config::Error::unread) {
         Ok(commands) => (commands, None),
         Err(Ok(error)) => {
-            tracing::warn!(error = %said(&error), "mcpipe.toml is passed over");
+            let sentence = format!("Warning: mcpipe.toml is passed over: {}.", said(&error));
+            match tell {
+                Some(tell) => tell(&format!("{sentence}\n")),
+                None => tracing::warn!("{sentence}"),
+            }
             (None, Some(error))
         }
         Err(Err(error)) => return Err(error.into()),
@@ -53,6 +78,7 @@ pub fn vault_at_cost(
         passphrase: sources(args, around, may_ask),
         loose,
         commands,
+        tell,
         unread: unread.map(Into::into),
         credential,
         kdf: match cost {

@@ -23,6 +23,14 @@ pub enum Error {
     WrongPassphrase {
         /// The vault.
         vault: PathBuf,
+        /// Where it was read; `None` if a user typed it.
+        from: Option<&'static str>,
+    },
+    /// The file is a vault that asks for a key, not for a passphrase.
+    #[error("no passphrase opens the vault at {}: it opens by a key", vault.display())]
+    NoPassphraseOpens {
+        /// The vault.
+        vault: PathBuf,
     },
     /// The passphrase opens none of the slots it was tried on, and there are more.
     #[error(
@@ -64,6 +72,12 @@ pub enum Error {
     NoVault {
         /// Where it would be.
         vault: PathBuf,
+    },
+    /// There is nothing to import.
+    #[error("there is no file {}", file.display())]
+    NoExport {
+        /// Where it would be.
+        file: PathBuf,
     },
     /// There is one already.
     #[error("there is a vault at {} already", vault.display())]
@@ -109,7 +123,7 @@ pub enum Error {
     #[error("there is no credential `mcpipe-vault-key`")]
     NoCredential,
     /// A vault in memory has none of this.
-    #[error("a vault in memory has no slots")]
+    #[error("a vault in memory ends with this command")]
     InMemory,
     /// Another program did not give or keep a key.
     #[error(transparent)]
@@ -188,8 +202,17 @@ impl Error {
                 "open it by another slot and take those away that nobody uses: `mcpipe vault slot remove`; \
                  if nobody added so many, the file was tampered with: restore it from a backup"
             }
-            Self::WrongPassphrase { .. } => {
-                "see that MCPIPE_PASSPHRASE and its relatives hold the passphrase this vault was made with"
+            Self::WrongPassphrase {
+                from: Some(from), ..
+            } => return Some(format!("see that {from} holds this vault's passphrase")),
+            Self::WrongPassphrase { vault, from: None } => {
+                return Some(format!(
+                    "Forgotten? It cannot be recovered: move {} away and sign in again",
+                    vault.display()
+                ));
+            }
+            Self::NoPassphraseOpens { .. } => {
+                "make the file with `mcpipe vault export` on the machine whose vault it is"
             }
             Self::WrongKey { .. } | Self::KeyMissing { .. } => {
                 "put the key file back; without it, move the vault away and sign in again"
@@ -213,11 +236,14 @@ impl Error {
             Self::Busy { .. } => "end the mcpipe that hangs",
             Self::ForeignKey { .. } => "restore the key there, or open the vault by another slot",
             Self::NoVault { .. } => "`mcpipe vault init` makes one; so does the first sign-in",
+            Self::NoExport { .. } => "`mcpipe vault export FILE` makes one on the other machine",
             Self::AlreadyThere { .. } => "`mcpipe vault status` says what opens it",
             Self::NoSuchSlot { .. } => {
                 "`mcpipe vault slot list` shows them; an id is always single"
             }
-            Self::SlotTaken { .. } => "`mcpipe vault slot rotate` replaces its key",
+            Self::SlotTaken { .. } => {
+                "`mcpipe vault passwd` changes a passphrase, `mcpipe vault slot rotate` any slot's key"
+            }
             Self::LastSlot { .. } | Self::LockOut { .. } => {
                 "add another first: `mcpipe vault slot add passphrase`"
             }
@@ -233,7 +259,8 @@ impl Error {
             Self::Agent(error) => return error.hint(),
             Self::File(error) => return error.hint(),
             Self::Unread(error) => return error.hint(),
-            Self::InMemory | Self::Stale | Self::Passphrase(_) | Self::Random(_) | Self::CutOff => {
+            Self::InMemory => "leave out --vault none",
+            Self::Stale | Self::Passphrase(_) | Self::Random(_) | Self::CutOff => {
                 return None;
             }
         };

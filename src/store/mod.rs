@@ -46,7 +46,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use disk::{Moved, NewKey, Unlock, Verified};
+pub use disk::{KeyKind, Moved, NewKey, Unlock, Verified};
 pub use error::Error;
 pub use place::Place;
 pub use status::{Level, SlotStatus, Status};

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::program::{self, Words};
+use super::{random, strength};
 use crate::secret::Secret;
 
 /// Longest passphrase, in bytes.
@@ -64,13 +65,26 @@ pub enum Error {
     /// The two answers to a question asked twice.
     #[error("the two passphrases are different")]
     Different,
-    /// The terminal broke, or the person left.
+    /// The terminal broke, or the user left.
     #[error("no passphrase was typed")]
     Terminal {
         /// Why.
         source: io::Error,
     },
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers")]
+    Random(#[from] getrandom::Error),
 }
+
+impl Error {
+    /// Whether the user typed Ctrl-C in the place of an answer.
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Terminal { source } if source.kind() == io::ErrorKind::Interrupted)
+    }
+}
+
+/// How often a user may mistype.
+pub const TRIES: usize = 3;
 
 /// A passphrase, as bytes, without the newline it may have ended with. Wiped when dropped.
 #[derive(Clone)]
@@ -114,6 +128,21 @@ impl Sources {
             || self.environment.is_some()
             || self.environment_file.is_some()
             || self.command.is_some()
+    }
+
+    /// The source that [`Sources::read`] reads, as the user knows it.
+    pub fn name(&self) -> Option<&'static str> {
+        if self.file.is_some() {
+            Some("the passphrase file")
+        } else if self.descriptor.is_some() {
+            Some("the inherited descriptor")
+        } else if self.environment.is_some() {
+            Some("MCPIPE_PASSPHRASE")
+        } else if self.environment_file.is_some() {
+            Some("the file that MCPIPE_PASSPHRASE_FILE names")
+        } else {
+            self.command.as_ref().map(|_| "the passphrase command")
+        }
     }
 
     /// Is it a program that [`Sources::read`] asks?
@@ -180,13 +209,100 @@ impl Sources {
     }
 }
 
+impl Sources {
+    /// Shows a passphrase that no guesser finds, and asks for it, so that it is known to be written down. The user may take
+    /// `instead`, which is said, by typing nothing: `None`, as where there is no terminal.
+    ///
+    /// # Errors
+    /// As [`Sources::ask`]; [`Error::Different`] after three tries.
+    pub fn offer(&self, instead: &str) -> Result<Option<Passphrase>, Error> {
+        let generated = strength::generate(&random()?);
+        let mut question = Zeroizing::new(format!(
+            "Choose. This passphrase is random, and shown only now:\n\n    {}\n\nType it to take it (nothing: {instead}): ",
+            *generated
+        ));
+        for _ in 0..TRIES {
+            match self.ask(&question) {
+                Err(Error::Empty) | Ok(None) => return Ok(None),
+                Ok(Some(typed)) if typed.expose() == generated.as_bytes() => {
+                    return Ok(Some(typed));
+                }
+                Ok(Some(_)) => "That is not it. Once more: ".clone_into(&mut question),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Different)
+    }
+}
+
 /// Asks at the process's terminal (`/dev/tty`, not standard input), without showing what is typed. Fails at once where
 /// there is no terminal.
 ///
 /// # Errors
-/// The system's.
+/// The system's; [`io::ErrorKind::Interrupted`] if the user typed Ctrl-C.
 pub fn terminal(question: &str) -> io::Result<String> {
+    let _shown = screen::Unseen::begin();
     rpassword::prompt_password(question)
+}
+
+/// Shows again what is typed, if the process leaves in the middle of a question.
+pub fn end_questions() {
+    screen::restore();
+}
+
+/// The terminal as it was before a question.
+///
+/// The answer is read on a thread of its own, which a process that is interrupted leaves where it is. So what has to be put
+/// back is kept where the end of the process finds it.
+#[cfg(unix)]
+mod screen {
+    use std::fs::File;
+    use std::sync::{Mutex, PoisonError};
+
+    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+
+    static BEFORE: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+
+    /// Lives as long as a question waits for its answer.
+    pub(super) struct Unseen;
+
+    impl Unseen {
+        pub(super) fn begin() -> Self {
+            let terminal = File::options().read(true).write(true).open("/dev/tty");
+            let before = terminal.ok().and_then(|terminal| {
+                let modes = tcgetattr(&terminal).ok()?;
+                Some((terminal, modes))
+            });
+            *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = before;
+            Self
+        }
+    }
+
+    impl Drop for Unseen {
+        fn drop(&mut self) {
+            restore();
+        }
+    }
+
+    pub(super) fn restore() {
+        let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((terminal, modes)) = before {
+            let _ = tcsetattr(&terminal, OptionalActions::Now, &modes);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod screen {
+    pub(super) struct Unseen;
+
+    impl Unseen {
+        pub(super) fn begin() -> Self {
+            Self
+        }
+    }
+
+    pub(super) fn restore() {}
 }
 
 fn read_file(path: &Path) -> Result<Passphrase, Error> {

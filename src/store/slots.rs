@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::disk::{Disk, Moved, NewKey, Verified};
+use super::disk::{Disk, KeyKind, Moved, NewKey, Verified, exported};
 use super::passphrase::{Passphrase, Sources};
 use super::primitives::Key;
 use super::{Error, Keeping, Place, SlotStatus, Vault, aside};
@@ -66,6 +66,31 @@ impl Vault {
         let (label, replacing) = (label.map(str::to_owned), replacing.map(str::to_owned));
         let work = move |disk: &Disk| disk.put_slot(&new, label.as_deref(), replacing.as_deref());
         aside(self.disk()?, work).await
+    }
+
+    /// Whether [`Vault::put_slot`] would find a place for such a key, as the file says. Opens nothing, and asks nobody.
+    ///
+    /// # Errors
+    /// [`Error::NoVault`], [`Error::SlotTaken`], [`Error::NoSuchSlot`], [`Error::TooManyPassphrases`].
+    pub async fn may_put_slot(
+        &self,
+        new: KeyKind,
+        label: Option<&str>,
+        replacing: Option<&str>,
+    ) -> Result<(), Error> {
+        let (label, replacing) = (label.map(str::to_owned), replacing.map(str::to_owned));
+        let work =
+            move |disk: &Disk| disk.may_put_slot(new, label.as_deref(), replacing.as_deref());
+        aside(self.disk()?, work).await
+    }
+
+    /// Sees that this is a file that [`Vault::export`] made. Opens nothing, and asks nobody.
+    ///
+    /// # Errors
+    /// [`Error::NoExport`], [`Error::Envelope`], [`Error::NoPassphraseOpens`].
+    pub async fn may_import(&self, from: &Path) -> Result<(), Error> {
+        let from = from.to_owned();
+        aside(self.disk()?, move |_| exported(&from).map(|_| ())).await
     }
 
     /// Takes a way to open the vault away; the key file goes with its slot.

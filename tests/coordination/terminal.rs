@@ -20,6 +20,15 @@ struct Terminal {
 
 impl Terminal {
     fn login(machine: &Machine, arguments: &[&str]) -> Self {
+        // A vault that asks nobody.
+        Self::login_with(
+            machine,
+            arguments,
+            &[("MCPIPE_PASSPHRASE", "correct horse")],
+        )
+    }
+
+    fn login_with(machine: &Machine, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -35,8 +44,7 @@ impl Terminal {
             .arg(machine.remote.url())
             .env_clear()
             .env("MCPIPE_HOME", machine.home.path())
-            // A vault that asks nobody.
-            .env("MCPIPE_PASSPHRASE", "correct horse")
+            .envs(variables.iter().copied())
             .stdin(Stdio::from(slave.try_clone().unwrap()))
             .stdout(Stdio::null())
             .stderr(Stdio::from(slave))
@@ -106,6 +114,19 @@ async fn the_address_the_browser_ended_at_can_be_pasted() {
     assert!(terminal.leaves().await);
     assert_eq!(machine.authority.grants("authorization_code").len(), 1);
     assert_eq!(machine.authority.at("/token").len(), 1);
+}
+
+#[tokio::test]
+async fn a_sign_in_makes_a_vault_with_a_key_file_and_says_so_in_one_sentence() {
+    let machine = Machine::new().await;
+    let mut terminal = Terminal::login_with(&machine, &[], &[]);
+    let back = browser::sent_to(&terminal.page().await).await;
+    terminal.types(back.as_str());
+    assert!(terminal.leaves().await);
+    let screen = terminal.shows("opens by a key file").await;
+    assert!(!screen.contains("assphrase"), "{screen}");
+    assert_eq!(screen.matches("key file").count(), 1, "{screen}");
+    assert!(machine.home.path().join("state/vault.key").exists());
 }
 
 #[tokio::test]

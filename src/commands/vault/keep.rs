@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::aside;
 use super::show::lasting;
 use crate::cli::{NameArgs, PutArgs, ShowArgs};
 use crate::commands::print;
@@ -27,12 +28,19 @@ pub(super) async fn put(args: &PutArgs, around: &Surroundings) -> Result<(), Fai
         None => None,
     };
     let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
+    if vault.location().is_none() {
+        let error = "a secret that is kept in memory only ends with this command";
+        return Err(Failure::usage(error).hint("leave out --vault none"));
+    }
     // A wrong passphrase is better said before the secret was typed.
     if vault.status().await?.generation.is_some() {
         vault.root_key().await?;
     }
     let name = &args.name;
-    let secret = typed_or_piped(name)?;
+    let secret = {
+        let name = name.clone();
+        aside(move || typed_or_piped(&name)).await?
+    };
     let origin = static_secret::put(&vault, name, &secret, origin, settings::now()).await?;
     let whose = origin.map_or_else(
         || "the first server that uses it".to_owned(),
@@ -88,7 +96,8 @@ fn typed_or_piped(name: &str) -> Result<Secret, Failure> {
     let failed = |error: io::Error| Failure::new(Kind::Failed, error);
     let mut text = Zeroizing::new(String::new());
     if io::stdin().is_terminal() {
-        *text = passphrase::terminal(&format!("Secret {name} (not shown): ")).map_err(failed)?;
+        let typed = passphrase::terminal(&format!("Secret {name} (not shown): "));
+        *text = typed.map_err(|source| passphrase::Error::Terminal { source })?;
     } else {
         let limit = u64::try_from(MAX).unwrap_or(u64::MAX);
         let read = io::stdin().take(limit + 1).read_to_string(&mut text);

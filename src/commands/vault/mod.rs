@@ -38,18 +38,40 @@ pub async fn run(command: VaultCommand, around: &Surroundings) -> Result<(), Fai
     }
 }
 
-/// A passphrase that is to be set: from where it was said to be, or asked for twice.
-fn new_passphrase(sources: &Sources, question: &str, flag: &str) -> Result<Passphrase, Failure> {
-    let failed = |error| Failure::new(Kind::Failed, error);
-    if let Some(given) = sources.read().map_err(failed)? {
-        return Ok(given);
-    }
-    let typed = sources.ask_new(question).map_err(failed)?;
-    typed.ok_or_else(|| {
-        Failure::usage("no new passphrase was given").hint(format!(
-            "run this at a terminal, or name a file with {flag}"
-        ))
+/// Does what waits for a user or a pipe on a thread that may wait.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Failure::new(Kind::Failed, error))?
+}
+
+/// A passphrase that is to be set: from where it was said to be, or asked for twice. A user who types none is shown one, and
+/// may take `instead`.
+async fn new_passphrase(
+    sources: Sources,
+    question: String,
+    instead: &'static str,
+    flag: &'static str,
+) -> Result<Passphrase, Failure> {
+    aside(move || {
+        if let Some(given) = sources.read()? {
+            return Ok(given);
+        }
+        if sources.terminal.is_none() {
+            return Err(Failure::usage("no new passphrase was given").hint(format!(
+                "run this at a terminal, or name a file with {flag}"
+            )));
+        }
+        let chosen = match sources.ask_new(&question)? {
+            None => sources.offer(instead)?,
+            chosen => chosen,
+        };
+        chosen.ok_or_else(|| {
+            Failure::new(Kind::Failed, format!("no passphrase was chosen: {instead}"))
+        })
     })
+    .await
 }
 
 /// `1 entry`, `2 entries`.

@@ -9,9 +9,8 @@ use crate::commands::print;
 use crate::report::Failure;
 use crate::settings::{self, Surroundings};
 use crate::store::key_command::With;
-use crate::store::passphrase::Sources;
 use crate::store::slot::SlotKind;
-use crate::store::{NewKey, SlotStatus, Vault};
+use crate::store::{Error, KeyKind, NewKey, SlotStatus, Vault};
 
 const COPIES: &str = "Copies of the vault made before still open as before; `mcpipe vault rekey` makes them useless \
                       for anything written from then on.\n";
@@ -45,7 +44,7 @@ pub(super) async fn init(args: &InitArgs, around: &Surroundings) -> Result<(), F
 
 pub(super) async fn passwd(args: &PasswdArgs, around: &Surroundings) -> Result<(), Failure> {
     let vault = open(&args.common, &args.new, around)?;
-    let slots = vault.status().await?.slots;
+    let slots = existing(&vault).await?;
     let which = match &args.slot {
         Some(which) => which.clone(),
         None => {
@@ -70,31 +69,36 @@ pub(super) async fn passwd(args: &PasswdArgs, around: &Surroundings) -> Result<(
         let error = format!("{:?} is opened by a key, not by a passphrase", slot.label);
         return Err(Failure::usage(error).hint("`mcpipe vault slot rotate` gives it a new key"));
     }
+    let which_is = Some(which.as_str());
+    let kind = KeyKind::Passphrase;
+    vault.may_put_slot(kind, None, which_is).await?;
     // The present one first, as everywhere.
     vault.root_key().await?;
-    let sources = settings::new_passphrase(&args.new, around.is_terminal);
-    let new = NewKey::Passphrase(new_passphrase(
-        &sources,
-        "New passphrase: ",
-        "--new-passphrase-file",
-    )?);
+    let new = new_key(kind, &args.new, around.is_terminal, "New passphrase: ").await?;
     vault.put_slot(new, None, Some(&which)).await?;
     print(&format!("The passphrase is changed. {COPIES}"))
 }
 
 pub(super) async fn protect(args: &ProtectArgs, around: &Surroundings) -> Result<(), Failure> {
     let vault = open(&args.common, &args.new, around)?;
+    let slots = existing(&vault).await?;
+    let key_file = slots.iter().find(|slot| slot.is_key_file());
     if args.with == Opens::KeyFile {
-        return Err(Failure::usage("a key file is what `protect` replaces")
-            .hint("`mcpipe vault slot add key-file` adds one"));
+        return Err(match key_file {
+            Some(_) => Failure::usage("a key file opens this vault already")
+                .hint("`mcpipe vault protect` puts a passphrase in its place"),
+            None => Failure::usage("a key file is what `protect` replaces")
+                .hint("`mcpipe vault slot add key-file` adds one"),
+        });
     }
+    let replacing = key_file.map(|slot| slot.id.as_str());
+    let replacing = replacing.filter(|_| !args.keep_key_file);
+    let kind = kind_of(args.with);
+    vault.may_put_slot(kind, None, replacing).await?;
     vault.root_key().await?;
-    let added = if args.keep_key_file {
-        let new = new_key(args.with, &args.new, around.is_terminal)?;
-        vault.put_slot(new, None, None).await?
-    } else {
-        change_to_new(&vault, args.with, &args.new, around.is_terminal).await?
-    };
+    let question = "With a passphrase, hosts need `mcpipe vault unlock` once a day.\nNew passphrase (nothing: a choice): ";
+    let new = new_key(kind, &args.new, around.is_terminal, question).await?;
+    let added = vault.put_slot(new, None, replacing).await?;
     let level = vault.status().await?.level.map(|level| level.to_string());
     let level = level.unwrap_or_default();
     let tail = if args.keep_key_file { "" } else { COPIES };
@@ -104,24 +108,15 @@ pub(super) async fn protect(args: &ProtectArgs, around: &Surroundings) -> Result
     ))
 }
 
+/// In the key file's place, if it opens the vault; otherwise beside what does.
 async fn change_to(
     vault: &Vault,
     with: Opens,
     new: &NewPassphraseArgs,
 ) -> Result<SlotStatus, Failure> {
-    change_to_new(vault, with, new, false).await
-}
-
-/// In the key file's place, if it opens the vault; otherwise beside what does.
-async fn change_to_new(
-    vault: &Vault,
-    with: Opens,
-    new: &NewPassphraseArgs,
-    may_ask: bool,
-) -> Result<SlotStatus, Failure> {
     let slots = vault.status().await?.slots;
     let key_file = slots.iter().find(|slot| slot.is_key_file());
-    let new = new_key(with, new, may_ask)?;
+    let new = new_key(kind_of(with), new, false, "New passphrase: ").await?;
     let replacing = key_file.map(|slot| slot.id.as_str());
     Ok(vault.put_slot(new, None, replacing).await?)
 }
@@ -132,8 +127,11 @@ pub(super) async fn add(args: &SlotAddArgs, around: &Surroundings) -> Result<(),
             .hint("a key's slot is called after what holds the key"));
     }
     let vault = open(&args.common, &args.new, around)?;
+    let kind = kind_of(args.what);
+    let label = args.label.as_deref();
+    vault.may_put_slot(kind, label, None).await?;
     vault.root_key().await?;
-    let new = new_key(args.what, &args.new, around.is_terminal)?;
+    let new = new_key(kind, &args.new, around.is_terminal, "New passphrase: ").await?;
     let added = vault.put_slot(new, args.label.as_deref(), None).await?;
     print(&format!("{:?} opens the vault too.\n", added.label))
 }
@@ -149,21 +147,21 @@ pub(super) async fn remove(args: &SlotArgs, around: &Surroundings) -> Result<(),
 
 pub(super) async fn rotate(args: &SlotRotateArgs, around: &Surroundings) -> Result<(), Failure> {
     let vault = open(&args.common, &args.new, around)?;
-    vault.root_key().await?;
-    let slots = vault.status().await?.slots;
+    let slots = existing(&vault).await?;
     let named: Vec<&SlotStatus> = slots
         .iter()
         .filter(|slot| slot.id == args.slot || slot.label == args.slot)
         .collect();
-    let new = match named.as_slice() {
-        [slot] if takes_passphrase(slot) => {
-            new_key(Opens::Passphrase, &args.new, around.is_terminal)?
-        }
-        [slot] if slot.is_key_file() => NewKey::KeyFile,
-        [slot] => With::of(&slot.label).map_or(NewKey::Credential, NewKey::Command),
+    let kind = match named.as_slice() {
+        [slot] if takes_passphrase(slot) => KeyKind::Passphrase,
+        [slot] if slot.is_key_file() => KeyKind::KeyFile,
+        [slot] => With::of(&slot.label).map_or(KeyKind::Credential, KeyKind::Command),
         // None or several, which the vault says before it looks at the key.
-        _ => NewKey::KeyFile,
+        _ => KeyKind::KeyFile,
     };
+    vault.may_put_slot(kind, None, Some(&args.slot)).await?;
+    vault.root_key().await?;
+    let new = new_key(kind, &args.new, around.is_terminal, "New passphrase: ").await?;
     let rotated = vault.put_slot(new, None, Some(&args.slot)).await?;
     print(&format!("{:?} is new. {COPIES}", rotated.label))
 }
@@ -183,25 +181,48 @@ fn open(common: &Common, new: &NewPassphraseArgs, around: &Surroundings) -> Resu
     settings::vault_at_cost(&common.vault, around, around.is_terminal, new.kdf)
 }
 
-fn new_key(what: Opens, args: &NewPassphraseArgs, may_ask: bool) -> Result<NewKey, Failure> {
-    Ok(match what {
-        Opens::Passphrase => {
-            let sources: Sources = settings::new_passphrase(args, may_ask);
-            NewKey::Passphrase(new_passphrase(
-                &sources,
-                "New passphrase: ",
-                "--new-passphrase-file",
-            )?)
+/// The slots of a vault that is there, as its file says.
+async fn existing(vault: &Vault) -> Result<Vec<SlotStatus>, Failure> {
+    let status = vault.status().await?;
+    if status.generation.is_none() {
+        let vault = status.path.ok_or(Error::InMemory)?;
+        return Err(Error::NoVault { vault }.into());
+    }
+    Ok(status.slots)
+}
+
+async fn new_key(
+    kind: KeyKind,
+    args: &NewPassphraseArgs,
+    may_ask: bool,
+    question: &str,
+) -> Result<NewKey, Failure> {
+    Ok(match kind {
+        KeyKind::Passphrase => {
+            let sources = settings::new_passphrase(args, may_ask);
+            let instead = "the vault stays as it is";
+            let flag = "--new-passphrase-file";
+            let new = new_passphrase(sources, question.to_owned(), instead, flag).await?;
+            NewKey::Passphrase(new)
         }
-        Opens::KeyFile => NewKey::KeyFile,
-        Opens::Keychain => NewKey::Command(With::Keychain),
-        Opens::SecretService => NewKey::Command(With::SecretService),
-        Opens::OnePassword => NewKey::Command(With::OnePassword),
-        Opens::Pass => NewKey::Command(With::Pass),
-        Opens::SystemdCreds => NewKey::Command(With::SystemdCreds),
-        Opens::Command => NewKey::Command(With::Command),
-        Opens::Credential => NewKey::Credential,
+        KeyKind::KeyFile => NewKey::KeyFile,
+        KeyKind::Command(with) => NewKey::Command(with),
+        KeyKind::Credential => NewKey::Credential,
     })
+}
+
+fn kind_of(what: Opens) -> KeyKind {
+    match what {
+        Opens::Passphrase => KeyKind::Passphrase,
+        Opens::KeyFile => KeyKind::KeyFile,
+        Opens::Keychain => KeyKind::Command(With::Keychain),
+        Opens::SecretService => KeyKind::Command(With::SecretService),
+        Opens::OnePassword => KeyKind::Command(With::OnePassword),
+        Opens::Pass => KeyKind::Command(With::Pass),
+        Opens::SystemdCreds => KeyKind::Command(With::SystemdCreds),
+        Opens::Command => KeyKind::Command(With::Command),
+        Opens::Credential => KeyKind::Credential,
+    }
 }
 
 fn takes_passphrase(slot: &SlotStatus) -> bool {

@@ -8,13 +8,13 @@
 use std::fs;
 use std::io;
 
-use super::unlock::{CREDENTIAL, PASSPHRASE, TRIES, is_machine_key};
+use super::unlock::{CREDENTIAL, PASSPHRASE, is_machine_key};
 use super::{Disk, State, fresh};
 use crate::store::contents::{Contents, Keys};
 use crate::store::envelope::{self, MOST_TRIED, Sealed};
 use crate::store::file::{self, Private};
 use crate::store::key_command::With;
-use crate::store::passphrase::{Passphrase, Sources};
+use crate::store::passphrase::{Passphrase, Sources, TRIES};
 use crate::store::primitives::{Key, encode};
 use crate::store::slot::{Opener, Slot, SlotKind};
 use crate::store::{Error, SlotStatus, agent, random, system};
@@ -32,6 +32,38 @@ pub enum NewKey {
     Credential,
 }
 
+/// The same without the passphrase, which is asked for last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// A passphrase.
+    Passphrase,
+    /// The machine's key file.
+    KeyFile,
+    /// A key that another program holds.
+    Command(With),
+    /// The key that the service manager hands in.
+    Credential,
+}
+
+impl NewKey {
+    fn kind(&self) -> KeyKind {
+        match self {
+            Self::Passphrase(_) => KeyKind::Passphrase,
+            Self::KeyFile => KeyKind::KeyFile,
+            Self::Command(with) => KeyKind::Command(*with),
+            Self::Credential => KeyKind::Credential,
+        }
+    }
+}
+
+/// Where a new slot goes.
+struct Plan {
+    /// The slot whose place it takes.
+    old: Option<Slot>,
+    label: String,
+    moves_key_file: bool,
+}
+
 /// What [`Vault::verify`](crate::store::Vault::verify) found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
@@ -44,17 +76,23 @@ pub struct Verified {
 impl Disk {
     /// Makes the vault, with what its sources say it opens with.
     pub(in crate::store) fn init(&self) -> Result<(), Error> {
-        let exists = self.look(&mut self.state())?.is_some();
-        if exists {
+        self.may_be_made()?;
+        self.state().is_chosen = true;
+        self.change(|_, _| Ok(()))
+    }
+
+    /// Sees that there is no vault and that one can be kept, before the user is asked for anything.
+    fn may_be_made(&self) -> Result<(), Error> {
+        if self.status()?.generation.is_some() {
             let vault = self.place.vault();
             return Err(Error::AlreadyThere { vault });
         }
-        self.state().offers = true;
-        self.change(|_, _| Ok(()))
+        Ok(self.place.prepare(self.loose())?)
     }
 
     /// Makes the vault with the key file, whatever passphrase there may be.
     pub(in crate::store) fn init_with_key_file(&self) -> Result<(), Error> {
+        self.may_be_made()?;
         self.state().sources = Sources::default();
         self.init()
     }
@@ -90,36 +128,12 @@ impl Disk {
         replacing: Option<&str>,
     ) -> Result<SlotStatus, Error> {
         let (contents, _) = self.existing(&mut self.state())?;
-        let old = replacing.map(|which| self.find(&contents.slots, which));
-        let old = old.transpose()?.cloned();
-        let staying = contents.slots.iter().filter(|slot| {
-            let is_replaced = old.as_ref().is_some_and(|old| old.id() == slot.id());
-            slot.kind() != SlotKind::Raw && !is_replaced
-        });
-        if matches!(new, NewKey::Passphrase(_)) && staying.count() >= MOST_TRIED {
-            return Err(Error::TooManyPassphrases);
-        }
-        let label = match new {
-            NewKey::Passphrase(_) => {
-                let theirs = old.as_ref().filter(|old| old.kind() != SlotKind::Raw);
-                label.or(theirs.map(Slot::label)).unwrap_or(PASSPHRASE)
-            }
-            NewKey::KeyFile => self.machine_label(),
-            NewKey::Command(with) => with.label(),
-            NewKey::Credential => CREDENTIAL,
-        };
-        let key_file = matches!(new, NewKey::KeyFile);
-        let moves_key_file = key_file && old.as_ref().is_some_and(is_machine_key);
-        let is_taken = |slot: &&Slot| {
-            let stays = old.as_ref().is_none_or(|old| old.id() != slot.id()) && !moves_key_file;
-            slot.label() == label && stays
-        };
-        if contents.slots.iter().any(|slot| is_taken(&slot)) {
-            return Err(Error::SlotTaken {
-                label: label.to_owned(),
-            });
-        }
-
+        let plan = self.plan(&contents.slots, new.kind(), label, replacing)?;
+        let Plan {
+            old,
+            label,
+            moves_key_file,
+        } = plan;
         let id: [u8; 8] = random()?;
         // A configured command keeps one key under one name: what it held is needed if the vault cannot be written.
         let mut before = None;
@@ -162,7 +176,7 @@ impl Disk {
             {
                 self.take_out(contents, old)?;
             }
-            let slot = self.wrapped(contents, keys, label, opener, id)?;
+            let slot = self.wrapped(contents, keys, &label, opener, id)?;
             let status = SlotStatus::of(&slot);
             contents.slots.push(slot);
             Ok(status)
@@ -195,12 +209,74 @@ impl Disk {
         Ok(added)
     }
 
-    /// Takes a way to open the vault away.
+    /// Whether [`Disk::put_slot`] would find a place for it, as the file says: opens nothing, and asks nobody.
+    pub(in crate::store) fn may_put_slot(
+        &self,
+        new: KeyKind,
+        label: Option<&str>,
+        replacing: Option<&str>,
+    ) -> Result<(), Error> {
+        let sealed = self.sealed()?;
+        self.plan(sealed.slots(), new, label, replacing).map(|_| ())
+    }
+
+    fn plan(
+        &self,
+        slots: &[Slot],
+        new: KeyKind,
+        label: Option<&str>,
+        replacing: Option<&str>,
+    ) -> Result<Plan, Error> {
+        let old = replacing.map(|which| self.find(slots, which));
+        let old = old.transpose()?.cloned();
+        let staying = slots.iter().filter(|slot| {
+            let is_replaced = old.as_ref().is_some_and(|old| old.id() == slot.id());
+            slot.kind() != SlotKind::Raw && !is_replaced
+        });
+        if new == KeyKind::Passphrase && staying.count() >= MOST_TRIED {
+            return Err(Error::TooManyPassphrases);
+        }
+        let label = match new {
+            KeyKind::Passphrase => {
+                let theirs = old.as_ref().filter(|old| old.kind() != SlotKind::Raw);
+                label.or(theirs.map(Slot::label)).unwrap_or(PASSPHRASE)
+            }
+            KeyKind::KeyFile => self.machine_label(),
+            KeyKind::Command(with) => with.label(),
+            KeyKind::Credential => CREDENTIAL,
+        };
+        let is_key_file = new == KeyKind::KeyFile;
+        let moves_key_file = is_key_file && old.as_ref().is_some_and(is_machine_key);
+        let is_taken = |slot: &Slot| {
+            let stays = old.as_ref().is_none_or(|old| old.id() != slot.id()) && !moves_key_file;
+            slot.label() == label && stays
+        };
+        let label = label.to_owned();
+        match slots.iter().any(is_taken) {
+            true => Err(Error::SlotTaken { label }),
+            false => Ok(Plan {
+                old,
+                label,
+                moves_key_file,
+            }),
+        }
+    }
+
+    /// The vault as it is in the file, unopened.
+    fn sealed(&self) -> Result<Sealed, Error> {
+        let file = Private::open(&self.place.vault(), self.loose())?;
+        let mut file = file.ok_or_else(|| Error::NoVault {
+            vault: self.place.vault(),
+        })?;
+        self.parse(&mut file)
+    }
+
+    /// Takes a way to open the vault away. Whether it may go is looked at before anything is asked.
     pub(in crate::store) fn remove_slot(&self, which: &str) -> Result<SlotStatus, Error> {
-        let (contents, _) = self.existing(&mut self.state())?;
-        let slot = self.find(&contents.slots, which)?.clone();
-        let rest: Vec<&Slot> = contents
-            .slots
+        let sealed = self.sealed()?;
+        let slot = self.find(sealed.slots(), which)?.clone();
+        let rest: Vec<&Slot> = sealed
+            .slots()
             .iter()
             .filter(|other| other.id() != slot.id())
             .collect();
@@ -212,14 +288,21 @@ impl Disk {
         // A passphrase is in a person's head, where we cannot look; a key has to be where it should.
         let opens = |slot: &Slot| match slot.kind() {
             SlotKind::Argon2id(_) => true,
-            SlotKind::Raw => self.raw_key(contents.vault_id(), slot).is_ok(),
+            SlotKind::Raw => self.raw_key(sealed.vault_id(), slot).is_ok(),
         };
         if !rest.iter().any(|slot| opens(slot)) {
             return Err(Error::LockOut {
                 label: slot.label().to_owned(),
             });
         }
-        self.change(|contents, _| self.take_out(contents, &slot))?;
+        self.existing(&mut self.state())?;
+        self.change(|contents, _| {
+            self.take_out(contents, &slot)?;
+            match contents.slots.is_empty() {
+                true => Err(Error::Stale),
+                false => Ok(()),
+            }
+        })?;
         if is_machine_key(&slot) {
             self.remove_key_file()?;
         }
@@ -279,11 +362,7 @@ impl Disk {
     /// A new root key: every entry is sealed again, every slot wrapped again. So every slot's key is needed;
     /// passphrases come from `passphrases`, or from the person.
     pub(in crate::store) fn rekey(&self, passphrases: &Sources) -> Result<usize, Error> {
-        let Some(mut file) = Private::open(&self.place.vault(), self.loose())? else {
-            let vault = self.place.vault();
-            return Err(Error::NoVault { vault });
-        };
-        let sealed = self.parse(&mut file)?;
+        let sealed = self.sealed()?;
         let given = passphrases.read()?;
         let mut openers = Vec::new();
         for slot in sealed.slots() {
@@ -295,6 +374,11 @@ impl Disk {
                 }
             };
             openers.push((slot.clone(), opener));
+        }
+        // What opens a slot opens the vault: the user is not asked for it again.
+        if let Some((slot, opener)) = openers.first() {
+            let root = slot.open(sealed.vault_id(), opener.as_opener());
+            self.state().handed = root.ok();
         }
         let entries = self.change(|contents, keys| {
             let is_same = openers.len() == contents.slots.len()
@@ -353,10 +437,7 @@ impl Disk {
             put.map_err(broken)?;
         }
         let slots = openers.iter().map(|(slot, opener)| {
-            let opener = match opener {
-                Material::Key(key) => Opener::Raw(key),
-                Material::Passphrase(passphrase) => Opener::Passphrase(passphrase.expose()),
-            };
+            let opener = opener.as_opener();
             let fresh = slot.again(random()?, random()?);
             let wrapped = slot.rewrap(contents.vault_id(), opener, new.root(), fresh);
             wrapped.map_err(|error| self.broken(error))
@@ -438,4 +519,13 @@ impl Disk {
 enum Material {
     Key(Key),
     Passphrase(Passphrase),
+}
+
+impl Material {
+    fn as_opener(&self) -> Opener<'_> {
+        match self {
+            Self::Key(key) => Opener::Raw(key),
+            Self::Passphrase(passphrase) => Opener::Passphrase(passphrase.expose()),
+        }
+    }
 }

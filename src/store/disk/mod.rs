@@ -16,8 +16,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use admin::{NewKey, Verified};
+pub use admin::{KeyKind, NewKey, Verified};
 pub use moving::Moved;
+pub(super) use moving::exported;
 pub use unlock::Unlock;
 pub(super) use unlock::{KEY_FILE, KEY_FILES};
 
@@ -54,8 +55,8 @@ struct State {
     handed: Option<Key>,
     /// There was a passphrase in the environment, and it has done its work.
     forgotten: bool,
-    /// Whether a person who chooses no passphrase for a new vault is shown one.
-    offers: bool,
+    /// The user makes the vault, and chooses what opens it.
+    is_chosen: bool,
     opened: Option<Opened>,
     /// A vault that is still to be made, and what it opens with.
     unborn: Option<(Contents, Keys)>,
@@ -84,7 +85,7 @@ impl Disk {
                 sources,
                 handed,
                 forgotten: false,
-                offers: false,
+                is_chosen: false,
                 opened: None,
                 unborn: None,
                 seen: None,
@@ -184,19 +185,26 @@ impl Disk {
             }
             if self.unborn(&mut state)?.0.slots.is_empty() {
                 // The other process has no user to say it to.
-                self.warn_of_key_file();
+                self.say_key_file();
                 return Ok(None);
             }
         }
         self.change(|_, keys| Ok(Some(keys.root().clone())))
     }
 
-    fn warn_of_key_file(&self) {
-        tracing::warn!(
-            vault = %self.place.vault().display(),
-            key = %self.place.key().display(),
-            "credentials are stored encrypted; their key is protected by file permissions only"
-        );
+    fn say_key_file(&self) {
+        self.tell(&format!(
+            "The new vault, {}, opens by a key file, so hosts need nothing from you; file permissions alone protect it, and `mcpipe vault protect` changes that.",
+            self.place.vault().display()
+        ));
+    }
+
+    /// Says a sentence to the user: of a bridge, in its log.
+    fn tell(&self, sentence: &str) {
+        match self.unlock.tell {
+            Some(tell) => tell(&format!("{sentence}\n")),
+            None => tracing::warn!("{sentence}"),
+        }
     }
 
     /// Opens the vault, or sees that one can be made, and asks for the passphrase in either case. Makes none.
@@ -260,12 +268,11 @@ impl Disk {
     /// Restoring a backup is legitimate, so an old file is said and used (security.md 2.6). The next write ends it.
     fn compare_with_anchor(&self, sealed: &Sealed) {
         if let Some(newest) = self.behind(sealed) {
-            tracing::warn!(
-                vault = %self.place.vault().display(),
-                found = sealed.generation(),
-                newest,
-                "the vault is an older copy of itself; tokens in it may have been replaced since"
-            );
+            self.tell(&format!(
+                "Warning: the vault {} is an older copy of itself: it is of generation {}, and this machine has written {newest}. Tokens in it may have been replaced since.",
+                self.place.vault().display(),
+                sealed.generation()
+            ));
         }
     }
 
@@ -324,7 +331,7 @@ impl Disk {
             keys,
         });
         if asks_nobody {
-            self.warn_of_key_file();
+            self.say_key_file();
         } else if is_new {
             state.forget();
         }

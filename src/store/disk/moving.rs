@@ -10,8 +10,31 @@ use crate::store::envelope::{self, MAX_FILE, Sealed};
 use crate::store::file::{self, Private};
 use crate::store::passphrase::Passphrase;
 use crate::store::primitives::Key;
-use crate::store::slot::Opener;
+use crate::store::slot::{Opener, SlotKind};
 use crate::store::{Error, random};
+
+/// The file of an export, unopened. It may have come on a stick that knows no modes; the passphrase is what protects it.
+///
+/// # Errors
+/// There is none, or what is there is no vault that a passphrase opens.
+pub(in crate::store) fn exported(from: &Path) -> Result<Sealed, Error> {
+    let vault = || from.to_owned();
+    let file = Private::open(from, true)?;
+    let mut file = file.ok_or_else(|| Error::NoExport { file: vault() })?;
+    let sealed = Sealed::parse(file.read(MAX_FILE)?);
+    let sealed = sealed.map_err(|source| Error::Envelope {
+        vault: vault(),
+        source,
+    })?;
+    match sealed
+        .slots()
+        .iter()
+        .all(|slot| slot.kind() == SlotKind::Raw)
+    {
+        true => Err(Error::NoPassphraseOpens { vault: vault() }),
+        false => Ok(sealed),
+    }
+}
 
 /// What became of the entries of an export.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,12 +81,7 @@ impl Disk {
             vault: from.to_owned(),
             source,
         };
-        // It may have come on a stick that knows no modes; the passphrase is what protects it.
-        let file = Private::open(from, true)?;
-        let mut file = file.ok_or_else(|| Error::NoVault {
-            vault: from.to_owned(),
-        })?;
-        let sealed = Sealed::parse(file.read(MAX_FILE)?).map_err(broken)?;
+        let sealed = exported(from)?;
         let mut root = None;
         let opener = Opener::Passphrase(passphrase.expose());
         for slot in sealed.worth_trying(opener) {
@@ -78,6 +96,7 @@ impl Disk {
         }
         let root = root.ok_or_else(|| Error::WrongPassphrase {
             vault: from.to_owned(),
+            from: None,
         })?;
         let theirs = Keys::new(root, sealed.vault_id());
         let export = sealed.open(&theirs).map_err(broken)?;

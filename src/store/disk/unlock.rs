@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 use super::{Disk, State};
 use crate::store::agent;
@@ -19,7 +18,7 @@ use crate::store::contents::{Contents, Keys};
 use crate::store::envelope::{self, MOST_TRIED, Sealed};
 use crate::store::file::{self, Lock};
 use crate::store::key_command::{Configured, KeyCommand, With};
-use crate::store::passphrase::{self, Passphrase, Sources};
+use crate::store::passphrase::{self, Passphrase, Sources, TRIES};
 use crate::store::primitives::Key;
 use crate::store::slot::{self, Kdf, Opener, Slot, SlotKind};
 use crate::store::{Error, random, strength, system};
@@ -35,11 +34,12 @@ pub(super) const PASSPHRASE: &str = "passphrase";
 /// The label of a slot whose key a service manager hands in.
 pub(super) const CREDENTIAL: &str = "credential";
 
-/// How often a person may mistype.
-pub(super) const TRIES: usize = 3;
-
 /// How long to wait for another process that asks a program for a key, before asking it too.
 const TURN: Duration = Duration::from_secs(60);
+
+/// The question for the passphrase of a vault that the user makes.
+const NEW_PASSPHRASE: &str = "With a passphrase, hosts need `mcpipe vault unlock` once a day.
+Passphrase for the new vault (nothing: a choice of a generated one and a key file): ";
 
 /// How long a program that gave nothing is not asked again: it may show a person a prompt each time, or hang each time.
 const FAILED_FOR: Duration = Duration::from_secs(60);
@@ -64,6 +64,8 @@ pub struct Unlock {
     pub root: Option<Key>,
     /// Whether to ask the agent. Not where it is the passphrase itself that is wanted.
     pub agent: bool,
+    /// Says a sentence to the user of a command. A bridge has the log.
+    pub tell: Option<fn(&str)>,
 }
 
 impl Default for Unlock {
@@ -77,6 +79,7 @@ impl Default for Unlock {
             credential: None,
             root: None,
             agent: true,
+            tell: None,
         }
     }
 }
@@ -143,7 +146,7 @@ impl Disk {
             .agent
             .then(|| agent::key(&self.place, sealed.vault_id()));
         asked?.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the unlock agent is not asked");
+            self.tell(&format!("Warning: the unlock agent is not asked: {error}."));
             None
         })
     }
@@ -175,7 +178,7 @@ impl Disk {
         }
         if takes_passphrase && let Some(passphrase) = self.given(state)? {
             let root = self.try_slots(sealed, Opener::Passphrase(passphrase.expose()))?;
-            let root = root.ok_or_else(|| self.wrong_passphrase(sealed))?;
+            let root = root.ok_or_else(|| self.wrong_passphrase(sealed, state.sources.name()))?;
             state.forget();
             return Ok(root);
         }
@@ -289,19 +292,20 @@ impl Disk {
     fn ask(&self, state: &State, sealed: &Sealed) -> Result<Option<Key>, Error> {
         let _asking = self.asking();
         let mut question = format!("Passphrase for {}: ", self.place.vault().display());
-        for tried in 1.. {
-            let Some(passphrase) = state.sources.ask(&question)? else {
-                break;
+        for _ in 0..TRIES {
+            let root = match state.sources.ask(&question) {
+                Ok(None) => return Ok(None),
+                Ok(Some(typed)) => self.try_slots(sealed, Opener::Passphrase(typed.expose()))?,
+                // Nothing opens it either.
+                Err(passphrase::Error::Empty) => None,
+                Err(error) => return Err(error.into()),
             };
-            match self.try_slots(sealed, Opener::Passphrase(passphrase.expose()))? {
-                Some(root) => return Ok(Some(root)),
-                None if tried < TRIES => {
-                    "That does not open it. Once more: ".clone_into(&mut question);
-                }
-                None => return Err(self.wrong_passphrase(sealed)),
+            if root.is_some() {
+                return Ok(root);
             }
+            "That does not open it. Once more: ".clone_into(&mut question);
         }
-        Ok(None)
+        Err(self.wrong_passphrase(sealed, None))
     }
 
     pub(super) fn try_slots(
@@ -320,11 +324,12 @@ impl Disk {
         damaged.map_or(Ok(None), |error| Err(self.broken(error)))
     }
 
-    fn wrong_passphrase(&self, sealed: &Sealed) -> Error {
+    /// `from` is where it was read; it was typed if there is none.
+    fn wrong_passphrase(&self, sealed: &Sealed, from: Option<&'static str>) -> Error {
         let vault = self.place.vault();
         let is_one = |slot: &&Slot| slot.kind() != SlotKind::Raw;
         match sealed.slots().iter().filter(is_one).count() {
-            ..=MOST_TRIED => Error::WrongPassphrase { vault },
+            ..=MOST_TRIED => Error::WrongPassphrase { vault, from },
             _ => Error::WrongPassphrases { vault },
         }
     }
@@ -339,16 +344,14 @@ impl Disk {
                 let vault = self.place.vault();
                 return Err(Error::Locked { vault });
             }
-            None if state.offers => {
-                let question = "A new vault is made. Its passphrase (nothing: one is suggested): ";
-                match state.sources.ask_new(question)? {
-                    None => self.offer(state)?,
-                    chosen => chosen,
-                }
-            }
-            None => state.sources.ask_new(
-                "A new vault is made. Its passphrase (none: a key file, which asks nobody): ",
-            )?,
+            None if state.is_chosen => match state.sources.ask_new(NEW_PASSPHRASE)? {
+                None => state
+                    .sources
+                    .offer("a key file, with which hosts need nothing from you")?,
+                chosen => chosen,
+            },
+            // The user who signs in has not asked for a passphrase that locks every host out.
+            None => None,
         };
         let mut contents = Contents::new(&random()?);
         let keys = Keys::new(Key::new(random()?), contents.vault_id());
@@ -383,28 +386,6 @@ impl Disk {
         if cfg!(windows) { DPAPI } else { KEY_FILE }
     }
 
-    /// Shows a passphrase that no guesser finds, and asks for it, so that it is known to be written down. Nothing typed is
-    /// an answer: `None`.
-    fn offer(&self, state: &State) -> Result<Option<Passphrase>, Error> {
-        let generated = strength::generate(&random()?);
-        let shown = format!(
-            "This one is random, and shown only now:\n\n    {}\n\nType it to take it (nothing: a key file, which asks nobody): ",
-            *generated
-        );
-        let mut question = Zeroizing::new(shown);
-        for _ in 0..TRIES {
-            match state.sources.ask(&question) {
-                Err(passphrase::Error::Empty) | Ok(None) => return Ok(None),
-                Ok(Some(typed)) if typed.expose() == generated.as_bytes() => {
-                    return Ok(Some(typed));
-                }
-                Ok(Some(_)) => "That is not it. Once more: ".clone_into(&mut question),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(passphrase::Error::Different.into())
-    }
-
     /// The root key, wrapped for one more way of opening.
     pub(super) fn wrapped(
         &self,
@@ -417,8 +398,8 @@ impl Disk {
         if let Opener::Passphrase(passphrase) = opener
             && strength::is_weak(passphrase)
         {
-            tracing::warn!(
-                "this passphrase is weak: whoever gets a copy of the file can find it by guessing; several unusual words are better"
+            self.tell(
+                "Warning: this passphrase is weak: whoever gets a copy of the file can find it by guessing; several unusual words are better.",
             );
         }
         let fresh = slot::Fresh {
