@@ -5,6 +5,7 @@
 
 mod adopted;
 mod callback;
+mod changed_issuer;
 mod device;
 mod discovery;
 mod identity;

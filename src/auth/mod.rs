@@ -42,6 +42,7 @@ pub mod helper;
 mod house;
 pub mod http;
 mod identity;
+pub mod issuer;
 pub mod kept;
 mod ladder;
 pub mod learned;
@@ -248,6 +249,9 @@ pub enum Cause {
         /// Whether it may succeed later without anybody doing anything.
         is_passing: bool,
     },
+    /// The authorization server is another than the one used last, and the user has not said that this is right.
+    #[error("{0}")]
+    OtherIssuer(#[from] issuer::Undecided),
     /// The server names no way to a credential, and what was tried instead came to nothing.
     #[error(
         "{said}; a sign-in at its own address was a guess (as revision 2025-03-26 has it), and failed: {why}"
@@ -487,6 +491,7 @@ impl Cause {
                 last: Some(why), ..
             } => why.hint(resource).or_else(|| Some(login())),
             Self::TooLate { .. } => Some(login()),
+            Self::OtherIssuer(undecided) => Some(undecided.hint(resource)),
             Self::Rejected { .. } => self
                 .way_out(resource)
                 .map(|check| format!("{check}; if nothing is wrong with them, {}", login())),

@@ -13,6 +13,7 @@ use super::assertion::ClientKey;
 use super::browser::Environment;
 use super::dpop::Dpop;
 use super::helper::Helper;
+use super::issuer::Changed;
 use super::machine::Grant;
 use super::registration::Method;
 use super::scope::Scopes;
@@ -205,6 +206,11 @@ pub enum Notice<'a> {
         /// Whether a browser was started on it.
         opened: bool,
     },
+    /// The user signs in at another authorization server than the last time, and so accepts it.
+    OtherIssuer {
+        /// How it differs.
+        changed: &'a Changed,
+    },
     /// What was pasted is not the answer that is waited for.
     NotOurs,
     /// The server renews the sign-in no more; what is held works until it ends.
@@ -241,6 +247,9 @@ impl Notice<'_> {
                     "Please authorize this client by visiting:\n{url}\nand enter the code {code}\n"
                 )
             }
+            Self::OtherIssuer { changed } => format!(
+                "Note: {changed}. You are signing in there now, and mcpipe keeps to it from then on.\n"
+            ),
             Self::NotOurs => {
                 "That is not where this sign-in ends: paste the whole address the browser shows at the end.\n"
                     .to_owned()
