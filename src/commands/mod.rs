@@ -1,6 +1,7 @@
 //! One file per command: what it wires together and what it prints.
 
 pub mod bridge;
+mod greeting;
 pub mod helper;
 pub mod import;
 pub mod login;
