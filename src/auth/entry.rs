@@ -10,6 +10,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::learned::Learned;
+use super::names::canonical_text;
 use super::registration::Client;
 use super::scope::Scopes;
 use super::settings::Settings;
@@ -286,6 +287,13 @@ pub fn subject(settings: &Settings) -> [String; 3] {
     ]
 }
 
+/// Whether an entry whose name has these parts is for this account at this server, however its address was once written.
+pub(super) fn is_of(name: &[String], settings: &Settings) -> bool {
+    let [kind, account, resource] = subject(settings);
+    matches!(name, [its_kind, its_account, its_resource, ..]
+        if *its_kind == kind && *its_account == account && canonical_text(its_resource) == resource)
+}
+
 /// Whether an entry of this name is for this account at this server, under what the user fixed now.
 pub fn is_for(name: &str, settings: &Settings) -> bool {
     let Ok(parts) = serde_json::from_str::<Vec<String>>(name) else {
@@ -295,7 +303,7 @@ pub fn is_for(name: &str, settings: &Settings) -> bool {
         return false;
     };
     let client = settings.client_id.as_ref();
-    rest.starts_with(&subject(settings))
+    is_of(rest, settings)
         && *pinned == pins(settings)
         && client.is_none_or(|id| rest.get(4) == Some(id))
 }

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::Cause;
 use super::discovery::{AuthorizationServer, ProtectedResource};
-use super::entry::{Entry, Granted, is_for, subject};
+use super::entry::{Entry, Granted, is_for, is_of};
 use super::house::{House, Why};
 use super::names::same_issuer;
 use super::plain;
@@ -171,12 +171,11 @@ impl Used {
 impl House {
     /// Reads which authorization servers were signed in to last.
     pub(super) async fn last_used(&self) -> Result<LastUsed, Cause> {
-        let subject = subject(&self.settings);
         let grant = self.settings.grant.kind();
         let mut found = Vec::new();
         for (name, kind) in self.vault.list().await? {
             let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
-            if kind != Kind::Oauth || !parts.starts_with(&subject) {
+            if kind != Kind::Oauth || !is_of(&parts, &self.settings) {
                 continue;
             }
             let Some(kept) = self.vault.read(&name).await? else {

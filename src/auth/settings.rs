@@ -15,6 +15,7 @@ use super::dpop::Dpop;
 use super::helper::Helper;
 use super::issuer::Changed;
 use super::machine::Grant;
+use super::names::canonical;
 use super::registration::Method;
 use super::scope::Scopes;
 use crate::secret::Secret;
@@ -157,14 +158,10 @@ impl Settings {
         })
     }
 
-    /// The canonical URI of the server: no fragment, and no slash the URL parser put there.
+    /// The canonical URI of the server (RFC 8707 section 2, RFC 3986 section 6): no fragment, no slash that the URL parser put
+    /// there, one spelling of host, port and escapes.
     pub fn canonical_resource(&self) -> String {
-        let text = self.url.as_str();
-        let bare = self.url.path() == "/" && self.url.query().is_none();
-        match text.strip_suffix('/') {
-            Some(short) if bare => short.to_owned(),
-            _ => text.to_owned(),
-        }
+        canonical(&self.url)
     }
 }
 

@@ -77,7 +77,9 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
             let kept = kept::status(&vault).await?;
             let kept = kept
                 .into_iter()
-                .filter(|kept| kept.resource == resource && kept.account == account)
+                .filter(|kept| {
+                    kept::is_same_place(&kept.resource, &resource) && kept.account == account
+                })
                 .max_by_key(|kept| kept.revision);
             let Some(kept) = kept else {
                 return Err(Failure::new(

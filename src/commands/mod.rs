@@ -6,6 +6,7 @@ pub mod helper;
 pub mod import;
 pub mod login;
 pub mod logout;
+mod near;
 mod secrets;
 pub mod status;
 pub mod token;

@@ -7,6 +7,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::greeting::challenge;
+use super::near::{self, Near};
 use super::{on_stderr, print};
 use crate::auth::challenge::Challenge;
 use crate::auth::entry::Granted;
@@ -56,7 +57,9 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
         };
         // What a machine got is found with its flags only: they say whose it is, and how to get the next.
         let kept = kept::status(&vault).await?.into_iter().find(|kept| {
-            kept.resource == resource && kept.account == account && kept.grant != grant
+            kept::is_same_place(&kept.resource, &resource)
+                && kept.account == account
+                && kept.grant != grant
         });
         if let Some(kept) = kept.filter(|kept| kept.grant != Granted::Person) {
             let grant = kept.grant.name();
@@ -65,8 +68,15 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
             return Err(Failure::new(Kind::SignIn, error).hint(hint));
         }
         let error = format!("nobody is signed in to {resource}{whose}");
-        let hint = format!("run `mcpipe login {resource}{flag}`");
-        return Err(Failure::new(Kind::SignIn, error).hint(hint));
+        let login = format!("run `mcpipe login {resource}{flag}`");
+        let near = near::found(&vault, &resource, Some(&account), "token").await?;
+        return Err(match near {
+            None => Failure::new(Kind::SignIn, error).hint(login),
+            Some(Near { stored, command }) => {
+                let error = format!("{error}; stored is {stored}");
+                Failure::new(Kind::SignIn, error).hint(format!("{command}, or {login}"))
+            }
+        });
     };
     if lent.is_bound {
         let error = "this sign-in is bound to a key (DPoP), which never leaves the vault";

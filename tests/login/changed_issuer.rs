@@ -40,16 +40,16 @@ struct Said {
     root: Option<Value>,
 }
 
-struct Place {
-    home: TempDir,
-    first: Authority,
+pub(super) struct Place {
+    pub(super) home: TempDir,
+    pub(super) first: Authority,
     second: Authority,
-    remote: Server,
+    pub(super) remote: Server,
     said: Arc<Mutex<Said>>,
 }
 
 impl Place {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let (first, second) = (Authority::start().await, Authority::start().await);
         second.turn(|knobs| knobs.token_extra = (200, json!({ "access_token": SECOND })));
         let said = Arc::new(Mutex::new(Said {
@@ -123,7 +123,7 @@ impl Place {
     }
 
     /// Runs a command to its end.
-    async fn run(&self, arguments: &[&str]) -> Left {
+    pub(super) async fn run(&self, arguments: &[&str]) -> Left {
         let variables = self.variables();
         let variables: Vec<_> = variables
             .iter()
@@ -135,7 +135,7 @@ impl Place {
     }
 
     /// The user's word: `mcpipe login`, whose page is the `nth`. What it said on stderr.
-    async fn login(&self, arguments: &[&str], nth: usize) -> String {
+    pub(super) async fn login(&self, arguments: &[&str], nth: usize) -> String {
         let url = self.remote.url();
         let mut all = vec!["login", &url];
         all.extend(arguments);
@@ -146,7 +146,7 @@ impl Place {
         left.stderr
     }
 
-    fn vault(&self) -> Vault {
+    pub(super) fn vault(&self) -> Vault {
         Vault::on_disk(
             Home::new(Some(self.home.path())).unwrap(),
             Unlock::default(),
