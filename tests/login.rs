@@ -12,6 +12,7 @@ mod discovery;
 mod identity;
 mod outside;
 mod renewal;
+mod rotated_keys;
 mod strikes;
 
 use std::sync::Arc;

@@ -100,7 +100,7 @@ impl House {
         let guess = server.is_assumed().then(|| resource.oddity());
         let ended = self.attempt_at(attempt, why, challenge, before, resource, server);
         Box::pin(ended).await.map_err(|why| match guess {
-            Some(said) => why.at_a_guess(challenge, said),
+            Some(said) => why.at_a_guess(challenge, said, &self.settings.keys),
             None => why,
         })
     }

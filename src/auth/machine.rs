@@ -287,7 +287,7 @@ impl House {
         let guess = server.is_assumed().then(|| resource.oddity());
         let granted = self.granted_at(why, challenge, before, vouched, resource, server);
         Box::pin(granted).await.map_err(|why| match guess {
-            Some(said) => why.at_a_guess(challenge, said),
+            Some(said) => why.at_a_guess(challenge, said, &self.settings.keys),
             None => why,
         })
     }

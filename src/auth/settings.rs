@@ -12,6 +12,7 @@ use url::Url;
 use super::assertion::ClientKey;
 use super::browser::Environment;
 use super::dpop::Dpop;
+use super::given::Given;
 use super::helper::Helper;
 use super::issuer::Changed;
 use super::machine::Grant;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub allow_http: bool,
     /// Servers may send us to private addresses.
     pub allow_private: bool,
+    /// Keys of the user's own that go with each request, beside signing in.
+    pub keys: Vec<Given>,
     /// A client registered beforehand.
     pub client_id: Option<String>,
     /// Its secret.
@@ -120,6 +123,7 @@ impl Settings {
             account: "default".to_owned(),
             allow_http: false,
             allow_private: false,
+            keys: Vec::new(),
             client_id: None,
             client_secret: None,
             client_key: None,
