@@ -2,6 +2,7 @@
 //!
 //! The last place that can say "wrong usage": after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
 
+mod anew;
 mod client;
 mod grants;
 mod headers;
@@ -18,6 +19,7 @@ use rustls::pki_types::CertificateDer;
 use url::{Host, Url};
 
 use crate::auth::assertion::ClientKey;
+use crate::auth::given::Given;
 use crate::auth::guard::Guard;
 use crate::auth::scope::Scopes;
 use crate::auth::{self, Announce, Browser, Clock};
@@ -31,6 +33,8 @@ use crate::report::Failure;
 use crate::static_secret::Template;
 use crate::store::program::Words;
 pub use crate::surroundings::Surroundings;
+pub use anew::{Anew, keys_beside_signing_in};
+pub(crate) use headers::given;
 pub use vault::{
     bridges_vault, export_passphrase, new_passphrase, opened_vault, passphrases, vault,
     vault_at_cost,
@@ -167,6 +171,10 @@ pub struct Target {
     pub templates: Vec<Template>,
     /// Headers whose value stood in the open in the arguments, and is a secret.
     pub typed_secrets: Vec<HeaderName>,
+    /// Headers that carry a key, and where it comes from.
+    pub given: Vec<Given>,
+    /// Reads the headers anew, files included, where they may have changed.
+    pub anew: Option<Anew>,
 }
 
 /// The wall clock of this process.
@@ -270,6 +278,9 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
         typed,
         brings_authorization: headers.have(&AUTHORIZATION),
         typed_secrets: headers.typed_secrets,
+        anew: (!headers.templates.is_empty() || !args.network.header_files.is_empty())
+            .then(|| Anew::new(&args.network, around)),
+        given: given(&args.network),
         templates: headers.templates,
         tls,
         https: https::Settings {
@@ -322,6 +333,7 @@ pub fn sign_in(
     };
     Ok(auth::Settings {
         account: args.account.clone(),
+        keys: keys_beside_signing_in(&target.given),
         allow_http: network.allow_http,
         allow_private: network.allow_private,
         client_id: identity.id,

@@ -3,14 +3,17 @@
 //! Each test has a world of its own: a protected server's metadata on one origin, an authorization server on another,
 //! a vault in memory, a clock that stands still, and a person who signs in at once or is played by the test.
 
+mod addresses;
 mod adopted;
 mod callback;
+mod changed_issuer;
 mod device;
 mod discovery;
 mod identity;
 mod outside;
 mod owner; // a sign-in belongs to the browser that began it
 mod renewal;
+mod rotated_keys;
 mod strikes;
 
 use std::sync::Arc;

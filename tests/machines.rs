@@ -6,6 +6,7 @@ mod clumsy;
 mod enterprise;
 mod keys;
 mod leaks;
+mod scopes;
 mod workload;
 
 use futures_util::future::join_all;

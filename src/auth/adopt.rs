@@ -425,6 +425,8 @@ fn entry(
         grant: Granted::Person,
         dpop_key: None,
         issued_anew: Vec::new(),
+        signed_in_at: settings.now.seconds(),
+        authorization_origin: server.authorization_origin(),
     };
     let kept = TokenSet {
         access: tokens.access,

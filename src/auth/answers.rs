@@ -258,11 +258,20 @@ fn device_code(object: &Map<String, Value>) -> Value {
                 "verification_url_complete",
             ])),
         ),
+        // A lifetime of nothing says nothing.
         (
             "expires_in",
-            Some(seconds("expires_in").unwrap_or(DEVICE_LIFETIME).into()),
+            Some(
+                seconds("expires_in")
+                    .filter(|life| *life > 0)
+                    .unwrap_or(DEVICE_LIFETIME)
+                    .into(),
+            ),
         ),
-        ("interval", seconds("interval").map(Value::from)),
+        (
+            "interval",
+            seconds("interval").map(|pause| pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE).into()),
+        ),
     ];
     regular.extend(
         members
@@ -274,6 +283,9 @@ fn device_code(object: &Map<String, Value>) -> Value {
 
 /// Of a device code whose answer does not say, in seconds.
 const DEVICE_LIFETIME: u64 = 600;
+/// Seconds between two polls, at least and at most, whatever the server wants.
+pub(super) const SHORTEST_PAUSE: u64 = 1;
+pub(super) const LONGEST_PAUSE: u64 = 60;
 
 /// `exp` less `iat` of an ID token (OpenID Connect Core section 2): its lifetime by its issuer's own clock. Nothing else is
 /// read from it, and nothing is verified: to us it is a bearer token like any other.

@@ -91,23 +91,19 @@ impl House {
             true => ProtectedResource::unsaid(url),
             false => discovery::protected_resource(http, url, named).await?,
         };
+        let last = self.last_used().await?;
         let preference = Preference {
             fixed: self.settings.authorization_server.as_deref(),
-            held: before.as_ref().map(|entry| entry.issuer.as_str()),
+            held: last.issuer(),
             expected: self.settings.expected_issuer.as_deref(),
             pkce: !self.settings.assume_pkce,
         };
         let server = discovery::authorization_server(http, &resource, preference).await?;
-        if let Some(entry) = &before
-            && entry.issuer != server.issuer()
-        {
-            let (was, now) = (&entry.issuer, server.issuer());
-            tracing::warn!(%was, %now, "the server now names another sign-in service");
-        }
+        self.may_be_used(why, &last, &resource, &server).await?;
         let guess = server.is_assumed().then(|| resource.oddity());
         let ended = self.attempt_at(attempt, why, challenge, before, resource, server);
         Box::pin(ended).await.map_err(|why| match guess {
-            Some(said) => why.at_a_guess(challenge, said),
+            Some(said) => why.at_a_guess(challenge, said, &self.settings.keys),
             None => why,
         })
     }

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::challenge::Challenge;
 use super::dpop::{Dpop, Servers};
+use super::given::{Given, Source};
 use super::helper::Errand;
 use super::house::{Desk, House, Why};
 use super::http::{Http, host_of};
@@ -29,6 +30,8 @@ use crate::store::Vault;
 #[derive(Debug)]
 pub struct Authorizer {
     pub(super) house: Option<Arc<House>>,
+    /// The header that replaces signing in, where there is no house.
+    given: Given,
     person: watch::Sender<bool>,
     pending: watch::Sender<Option<PendingSignIn>>,
 }
@@ -86,6 +89,7 @@ impl Authorizer {
         };
         Self {
             house: Some(Arc::new(house)),
+            given: of_the_arguments(),
             person,
             pending,
         }
@@ -93,8 +97,14 @@ impl Authorizer {
 
     /// For a remote whose `Authorization` the user brings: never a credential, and a challenge is an error.
     pub fn off() -> Self {
+        Self::replaced_by(None)
+    }
+
+    /// The same, where it is known from where the header comes.
+    pub fn replaced_by(given: Option<Given>) -> Self {
         Self {
             house: None,
+            given: given.unwrap_or_else(of_the_arguments),
             person: watch::Sender::new(false),
             pending: watch::Sender::new(None),
         }
@@ -162,7 +172,10 @@ impl Authorizer {
         why: &Challenge,
     ) -> Result<Credential, Error> {
         let Some(house) = &self.house else {
-            return Err(Error::new(&"".into(), Cause::header_refused(why)));
+            return Err(Error::new(
+                &"".into(),
+                Cause::header_refused(why, &self.given),
+            ));
         };
         house.desk().is_challenged = true;
         house.renew(stale, why, true).await
@@ -179,7 +192,10 @@ impl Authorizer {
         why: &Challenge,
     ) -> Result<Option<Credential>, Error> {
         let Some(house) = &self.house else {
-            return Err(Error::new(&"".into(), Cause::header_refused(why)));
+            return Err(Error::new(
+                &"".into(),
+                Cause::header_refused(why, &self.given),
+            ));
         };
         match house.renew(stale, why, false).await {
             Ok(credential) => Ok(Some(credential)),
@@ -202,7 +218,10 @@ impl Authorizer {
     /// As [`Authorizer::renew`].
     pub async fn login(&self, why: &Challenge) -> Result<Credential, Error> {
         let Some(house) = &self.house else {
-            return Err(Error::new(&"".into(), Cause::header_refused(why)));
+            return Err(Error::new(
+                &"".into(),
+                Cause::header_refused(why, &self.given),
+            ));
         };
         loop {
             let climb = house.climb(Why::Told(why.clone()));
@@ -299,6 +318,13 @@ impl Authorizer {
             // What is not done by then is not going to be: the process leaves.
             let _ = tokio::time::timeout(grace, house.tasks.wait()).await;
         }
+    }
+}
+
+fn of_the_arguments() -> Given {
+    Given {
+        header: "Authorization".to_owned(),
+        from: Source::Arguments,
     }
 }
 

@@ -3,7 +3,7 @@
 //! For where no page can be shown and no browser can come back. `oauth2` makes the requests and keeps to the server's
 //! pace; they go through our client, and a code is asked for only under the sign-in's lock, so that one process polls.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::StatusCode;
@@ -16,12 +16,12 @@ use serde_json::json;
 use url::Url;
 
 use super::Cause;
-use super::answers::{code_of, read_object, regular_device, unwell};
+use super::answers::{LONGEST_PAUSE, SHORTEST_PAUSE, code_of, read_object, regular_device, unwell};
 use super::assertion::proved;
 use super::discovery::{self, AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, Registration};
 use super::house::House;
-use super::http::{Fault, Http, host_of};
+use super::http::{Fault, Http, host_of, time_is_up};
 use super::learned::Lesson;
 use super::progress::Shown;
 use super::registration::{self, Client, Source};
@@ -34,8 +34,6 @@ use crate::store::{Expected, Kind};
 
 /// Longer than any code is good.
 const NEVER: Duration = Duration::from_secs(7 * 24 * 3600);
-/// The longest pause between two polls that errors lead to.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl House {
     /// Whether the sign-in at this server is by device code: the user says so, or no page can be shown and the server
@@ -147,6 +145,7 @@ impl House {
     ) -> Result<(tokens::TokenSet, bool), Cause> {
         let mut shown = vec![endpoint.client.clone()];
         let mut resource = endpoint.resource;
+        let budget = Budget::new(details.expires_in().min(self.settings.auth_timeout));
         loop {
             let client = shown.last().unwrap_or(endpoint.client);
             let endpoint = Endpoint {
@@ -154,7 +153,7 @@ impl House {
                 resource,
                 ..*endpoint
             };
-            let denied = match self.poll(&endpoint, details, server).await {
+            let denied = match self.poll(&endpoint, details, server, &budget).await {
                 Ok(tokens) => return Ok((tokens, resource.is_some())),
                 Err(denied @ Cause::Denied { .. }) => denied,
                 Err(why) => return Err(why),
@@ -180,29 +179,24 @@ impl House {
         endpoint: &Endpoint<'_>,
         details: &StandardDeviceAuthorizationResponse,
         server: &AuthorizationServer,
+        budget: &Budget,
     ) -> Result<tokens::TokenSet, Cause> {
         let wire =
             wire::client(endpoint.client).set_token_uri(TokenUrl::from_url(endpoint.url.clone()));
-        let pause = details.interval().max(LONGEST_PAUSE);
         let mut request = wire
             .exchange_device_access_token(details)
-            .set_max_backoff_interval(pause);
+            .set_max_backoff_interval(Duration::from_secs(LONGEST_PAUSE));
         for (name, value) in endpoint.parameters() {
             request = request.add_extra_param(name, value);
         }
-        let patience = details.expires_in().min(self.settings.auth_timeout);
-        let polls = Polls {
-            endpoint,
-            patience,
-            slept: AtomicU64::new(0),
-        };
-        // Not by the wall clock, which goes on while this process stands still: `polls` counts the pauses.
-        let pause = |pause| polls.pause(pause);
+        let polls = Polls { endpoint, budget };
+        // Not by the wall clock, which goes on while this process stands still: the budget counts what is spent.
+        let pause = |pause| budget.pause(pause);
         let answer = request.request_async(&polls, pause, Some(NEVER)).await;
         let host = server.host();
         let too_late = || Cause::TooLate {
             host: server.host(),
-            seconds: patience.as_secs(),
+            seconds: budget.whole.as_secs(),
         };
         match answer {
             Ok(tokens) => Ok(endpoint.take(&tokens)?),
@@ -341,6 +335,9 @@ impl House {
 
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
+/// How long the last poll may take.
+const LAST_POLL: Duration = Duration::from_secs(2);
+
 /// The page that knows the code already, if it is on the same origin as the one to type it into.
 fn shown_page(details: &StandardDeviceAuthorizationResponse) -> Url {
     let page = details.verification_uri().url();
@@ -378,21 +375,65 @@ impl<'c> AsyncHttpClient<'c> for Plain<'_> {
 /// Token answers made regular, except for the one word that only polling knows.
 struct Polls<'a> {
     endpoint: &'a Endpoint<'a>,
-    /// How long a person may take.
-    patience: Duration,
-    /// Milliseconds of pauses up to now.
-    slept: AtomicU64,
+    budget: &'a Budget,
 }
 
-impl Polls<'_> {
-    async fn pause(&self, pause: Duration) {
+/// How long the user may take, over all polls: the time of this process, not of a clock that goes on while it stands still.
+struct Budget {
+    whole: Duration,
+    spent: Mutex<Duration>,
+}
+
+impl Budget {
+    fn new(whole: Duration) -> Self {
+        Self {
+            whole,
+            spent: Mutex::default(),
+        }
+    }
+
+    fn left(&self) -> Duration {
+        let spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        self.whole.saturating_sub(*spent)
+    }
+
+    fn spend(&self, time: Duration) {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        *spent = spent.saturating_add(time);
+    }
+
+    /// Waits as long as the server wants, within bounds, and no longer than the user has.
+    async fn pause(&self, wanted: Duration) {
+        let bounded = wanted.clamp(
+            Duration::from_secs(SHORTEST_PAUSE),
+            Duration::from_secs(LONGEST_PAUSE),
+        );
+        let pause = bounded.min(self.left());
         tokio::time::sleep(pause).await;
-        let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        self.slept.fetch_add(millis, Ordering::Relaxed);
+        self.spend(pause);
     }
 
     fn is_over(&self) -> bool {
-        Duration::from_millis(self.slept.load(Ordering::Relaxed)) > self.patience
+        self.left().is_zero()
+    }
+}
+
+impl Polls<'_> {
+    /// One poll, which is given up when the user's time is over.
+    async fn poll_in_time(&self, request: HttpRequest) -> Result<HttpResponse, Fault> {
+        // The last one has what an answer takes that is on its way.
+        let patience = self.budget.left().max(LAST_POLL);
+        let begun = tokio::time::Instant::now();
+        let polled = tokio::select! {
+            biased;
+            polled = self.poll(request) => polled,
+            () = time_is_up(patience) => Err(Fault::Unreachable {
+                host: host_of(self.endpoint.url),
+                why: format!("no answer within {} s", patience.as_secs()),
+            }),
+        };
+        self.budget.spend(begun.elapsed().min(patience));
+        polled
     }
 
     async fn poll(&self, request: HttpRequest) -> Result<HttpResponse, Fault> {
@@ -428,8 +469,8 @@ impl<'c> AsyncHttpClient<'c> for Polls<'_> {
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
-            let is_last = self.is_over();
-            match self.poll(request).await {
+            let is_last = self.budget.is_over();
+            match self.poll_in_time(request).await {
                 Ok(answer) if !is_last || answer.status().is_success() => Ok(answer),
                 Err(fault) if !is_last => Err(fault),
                 Ok(answer) if !is_to_go_on(&answer) => Ok(answer),

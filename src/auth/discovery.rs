@@ -110,6 +110,11 @@ impl ProtectedResource {
         self.servers.iter().any(|named| same_issuer(named, issuer))
     }
 
+    /// Whether it names any issuer.
+    pub(super) fn names_any(&self) -> bool {
+        !self.servers.is_empty()
+    }
+
     /// Whether this issuer may still be used for it.
     pub fn trusts(&self, issuer: &str) -> bool {
         self.servers.is_empty() || self.names(issuer)
@@ -245,6 +250,12 @@ impl AuthorizationServer {
     /// Where the browser goes.
     pub fn authorization_endpoint(&self) -> Option<&Url> {
         self.authorization.as_ref()
+    }
+
+    /// The origin of that page.
+    pub(super) fn authorization_origin(&self) -> Option<String> {
+        let page = self.authorization.as_ref();
+        page.map(|page| page.origin().ascii_serialization())
     }
 
     /// Where codes and refresh tokens are redeemed.

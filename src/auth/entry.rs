@@ -9,14 +9,19 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::assertion::Signing;
 use super::learned::Learned;
-use super::registration::{Client, Method, Source};
+use super::names::canonical_text;
+use super::registration::Client;
 use super::scope::Scopes;
 use super::settings::Settings;
-use super::signing::{Algorithm, Key};
+use super::signing::Key;
 use super::tokens::TokenSet;
 use crate::secret::Secret;
+
+mod registration;
+
+pub use registration::Registration;
+use registration::StoredClient;
 
 /// Tokens for one resource, of one issuer, for one account. Times are seconds since 1970.
 #[derive(Clone, Debug)]
@@ -65,6 +70,11 @@ pub struct Entry {
     pub dpop_key: Option<Key>,
     /// When tokens were issued by a sign-in, or because the server had turned the one before down; the newest few.
     pub issued_anew: Vec<u64>,
+    /// When the user signed in, or the first token of a grant without a user came; 0 where that was not written down. A
+    /// renewal leaves it as it is.
+    pub signed_in_at: u64,
+    /// The origin of the page at which the user signed in, if there was one and it was written down.
+    pub authorization_origin: Option<String>,
 }
 
 /// How tokens were come by.
@@ -223,6 +233,8 @@ impl Entry {
                 .as_ref()
                 .map(|key| key.text().expose().to_owned()),
             issued_anew: self.issued_anew.clone(),
+            signed_in_at: self.signed_in_at,
+            authorization_origin: self.authorization_origin.clone(),
         };
         written(&stored)
     }
@@ -260,65 +272,8 @@ impl Entry {
             learned: stored.learned,
             grant: stored.grant,
             issued_anew: stored.issued_anew,
-        })
-    }
-}
-
-/// A registration of ours, good for one redirect URI.
-#[derive(Clone, Debug)]
-pub struct Registration {
-    /// Who we are.
-    pub client: Client,
-    /// The redirect URI that was registered.
-    pub redirect_uri: String,
-    /// When its secret ends.
-    pub expires_at: Option<u64>,
-    /// When the server last knew it.
-    pub known_at: u64,
-}
-
-impl Registration {
-    /// The name it is kept under: the issuer, and what we would say about ourselves.
-    pub fn name(issuer: &str, settings: &Settings) -> String {
-        let metadata = serde_json::to_string(&settings.client_metadata).unwrap_or_default();
-        let pinned = settings.scope.as_ref().map(Scopes::to_string);
-        let mut parts: Vec<String> = vec![
-            "client".to_owned(),
-            issuer.to_owned(),
-            settings.client_name.clone(),
-            settings.callback_host.clone().unwrap_or_default(),
-            settings.callback_path.clone().unwrap_or_default(),
-            settings.redirect_uri.clone().unwrap_or_default(),
-            pinned.unwrap_or_default(),
-            metadata,
-        ];
-        // A name that is only expected is no proof of who was registered with: what one server's word led to is not
-        // shown to another that goes by the same name.
-        if settings.expected_issuer.is_some() {
-            parts.push(settings.canonical_resource());
-        }
-        serde_json::to_string(&parts).unwrap_or_default()
-    }
-
-    /// As the text that is encrypted.
-    pub fn write(&self) -> Secret {
-        written(&StoredRegistration {
-            schema: SCHEMA,
-            client: StoredClient::of(&self.client),
-            redirect_uri: self.redirect_uri.clone(),
-            expires_at: self.expires_at,
-            known_at: self.known_at,
-        })
-    }
-
-    /// Reads it back.
-    pub fn read(content: &Secret) -> Option<Self> {
-        let stored: StoredRegistration = serde_json::from_str(content.expose()).ok()?;
-        (stored.schema == SCHEMA).then(|| Self {
-            client: stored.client.read(),
-            redirect_uri: stored.redirect_uri,
-            expires_at: stored.expires_at,
-            known_at: stored.known_at,
+            signed_in_at: stored.signed_in_at,
+            authorization_origin: stored.authorization_origin,
         })
     }
 }
@@ -332,6 +287,13 @@ pub fn subject(settings: &Settings) -> [String; 3] {
     ]
 }
 
+/// Whether an entry whose name has these parts is for this account at this server, however its address was once written.
+pub(super) fn is_of(name: &[String], settings: &Settings) -> bool {
+    let [kind, account, resource] = subject(settings);
+    matches!(name, [its_kind, its_account, its_resource, ..]
+        if *its_kind == kind && *its_account == account && canonical_text(its_resource) == resource)
+}
+
 /// Whether an entry of this name is for this account at this server, under what the user fixed now.
 pub fn is_for(name: &str, settings: &Settings) -> bool {
     let Ok(parts) = serde_json::from_str::<Vec<String>>(name) else {
@@ -341,7 +303,7 @@ pub fn is_for(name: &str, settings: &Settings) -> bool {
         return false;
     };
     let client = settings.client_id.as_ref();
-    rest.starts_with(&subject(settings))
+    is_of(rest, settings)
         && *pinned == pins(settings)
         && client.is_none_or(|id| rest.get(4) == Some(id))
 }
@@ -394,6 +356,8 @@ struct Stored {
     schema: u32,
     resource: String,
     account: String,
+    // Not every writer knew it; then the token endpoint tells who is meant.
+    #[serde(default)]
     issuer: String,
     token_endpoint: String,
     revocation_endpoint: Option<String>,
@@ -421,68 +385,14 @@ struct Stored {
     dpop_key: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     issued_anew: Vec<u64>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredRegistration {
-    schema: u32,
-    #[serde(flatten)]
-    client: StoredClient,
-    redirect_uri: String,
-    expires_at: Option<u64>,
-    #[serde(default)]
-    known_at: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredClient {
-    client_id: String,
-    client_secret: Option<String>,
-    auth_method: String,
-    #[serde(default)]
-    other_method: Option<String>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    header_only: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    signed_in_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    assertion_alg: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    assertion_aud: Option<String>,
-    client_source: String,
+    authorization_origin: Option<String>,
 }
 
-impl StoredClient {
-    /// The key is the user's, and is not among it.
-    fn of(client: &Client) -> Self {
-        let signing = client.signing.as_ref();
-        Self {
-            client_id: client.id.clone(),
-            client_secret: client.secret.as_ref().map(|it| it.expose().to_owned()),
-            auth_method: client.method.name().to_owned(),
-            other_method: client.other.map(|other| other.name().to_owned()),
-            header_only: client.header_only,
-            assertion_alg: signing.map(|it| it.algorithm.name().to_owned()),
-            assertion_aud: signing.map(|it| it.audience.clone()),
-            client_source: client.source.name().to_owned(),
-        }
-    }
-
-    fn read(self) -> Client {
-        let algorithm = self.assertion_alg.as_deref().and_then(Algorithm::named);
-        let signing = algorithm.zip(self.assertion_aud);
-        Client {
-            signing: signing.map(|(algorithm, audience)| Signing {
-                algorithm,
-                audience,
-                signer: None,
-            }),
-            id: self.client_id,
-            secret: self.client_secret.map(Secret::new),
-            method: Method::named(&self.auth_method).unwrap_or(Method::None),
-            header_only: self.header_only,
-            other: self.other_method.as_deref().and_then(Method::named),
-            source: Source::named(&self.client_source),
-        }
-    }
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]

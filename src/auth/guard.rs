@@ -69,6 +69,11 @@ impl Guard {
         Self::new(home, self.allow_http, self.allow_private)
     }
 
+    /// The URL that the user configured.
+    pub fn home(&self) -> &Url {
+        &self.home
+    }
+
     /// The configured host if only a name server knows what it is.
     pub fn unknown_home(&self) -> Option<&str> {
         match (class_of(&self.home), self.home.host()) {
@@ -108,7 +113,7 @@ impl Guard {
         class.map_or(Ok(()), |class| self.admit(class, None))
     }
 
-    /// Judges an address a name resolved to. `home` is what the configured host resolved to, where that was needed.
+    /// Judges an address a name resolved to. `home` is the class of the address from which the configured host has answered.
     ///
     /// # Errors
     /// [`Refusal::Inside`].

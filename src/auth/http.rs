@@ -19,6 +19,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::guard::{Guard, Refusal};
+use super::names::resource_places;
 pub use super::resolver::Lookup;
 use super::resolver::{self, Resolver};
 use crate::frame::without_mark;
@@ -219,15 +220,11 @@ impl Http {
         let work = async {
             let mut at = url.clone();
             for _ in 0..=MOST_REDIRECTS {
-                let request = self
-                    .client_for(&at)?
-                    .get(at.clone())
-                    .header(ACCEPT, "application/json")
-                    .header("MCP-Protocol-Version", DISCOVERY_VERSION);
-                let response = request
-                    .send()
-                    .await
-                    .map_err(|error| self.fault(&at, &error))?;
+                let asking = |client: &reqwest::Client| {
+                    let request = client.get(at.clone()).header(ACCEPT, "application/json");
+                    request.header("MCP-Protocol-Version", DISCOVERY_VERSION)
+                };
+                let response = self.sent(&at, asking).await?;
                 let status = response.status();
                 self.answers(&at, status.as_u16())?;
                 if status.is_redirection() {
@@ -271,12 +268,9 @@ impl Http {
     /// As [`Http::document`], except that every status is an answer.
     pub async fn look(&self, url: &Url) -> Result<(u16, Option<Url>), Fault> {
         let work = async {
-            let request = self.client_for(url)?.get(url.clone());
-            let request = request.header(ACCEPT, "text/html");
-            let response = request
-                .send()
-                .await
-                .map_err(|error| self.fault(url, &error))?;
+            let asking =
+                |client: &reqwest::Client| client.get(url.clone()).header(ACCEPT, "text/html");
+            let response = self.sent(url, asking).await?;
             let to = redirect::target(url, response.headers());
             Ok((response.status().as_u16(), to))
         };
@@ -337,12 +331,11 @@ impl Http {
             let mut at = url.clone();
             let mut redirects = 0;
             loop {
-                let request = self.client_for(&at)?.post(at.clone());
-                let request = request.headers(headers.clone()).body(body.clone());
-                let response = request
-                    .send()
-                    .await
-                    .map_err(|error| self.fault(&at, &error))?;
+                let asking = |client: &reqwest::Client| {
+                    let request = client.post(at.clone()).headers(headers.clone());
+                    request.body(body.clone())
+                };
+                let response = self.sent(&at, asking).await?;
                 let status = response.status().as_u16();
                 self.answers(&at, status)?;
                 // What is posted are secrets: to the origin they were meant for, and to no other address.
@@ -363,6 +356,46 @@ impl Http {
             }
         };
         within(patience, url, work).await
+    }
+
+    /// Sends a request. Where the address was refused because it is not known where the configured server is, that is found
+    /// out first.
+    async fn sent(
+        &self,
+        url: &Url,
+        asking: impl Fn(&reqwest::Client) -> reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, Fault> {
+        let client = self.client_for(url)?;
+        let once = async || {
+            let sent = asking(client).send().await;
+            sent.map_err(|error| self.fault(url, &error))
+        };
+        let response = match once().await {
+            Err(Fault::Refused {
+                why: Refusal::Inside,
+                ..
+            }) if self.finds_home(url).await => once().await?,
+            sent => sent?,
+        };
+        // A proxy's address says nothing of the server's.
+        if let (Some(address), None) = (response.remote_addr(), self.0.proxies.to(url)) {
+            self.0.resolver.answered(url, address.ip());
+        }
+        Ok(response)
+    }
+
+    /// Asks the configured server for its metadata, for the address it answers from; false if that was known, or is not
+    /// found out.
+    async fn finds_home(&self, url: &Url) -> bool {
+        let resolver = &self.0.resolver;
+        if !resolver.wants_home(url) {
+            return false;
+        }
+        if let Some(place) = resource_places(self.0.guard.home()).first() {
+            let looked = Box::pin(self.look(place)).await;
+            tracing::debug!(?looked, "asked where the server is");
+        }
+        !resolver.wants_home(url)
     }
 
     fn client_for(&self, url: &Url) -> Result<&reqwest::Client, Fault> {

@@ -11,7 +11,7 @@ use url::Url;
 use super::Cause;
 use super::code::{self, Asking};
 use super::discovery::AuthorizationServer;
-use super::entry::{Entry, Granted, Registration, subject};
+use super::entry::{Entry, Granted, Registration, is_of};
 use super::house::House;
 use super::http::{Fault, host_of};
 use super::loopback::{Loopback, Place};
@@ -197,12 +197,11 @@ impl House {
         if self.settings.authorization_server.is_some() || self.settings.token_endpoint.is_some() {
             return Ok(());
         }
-        let ours = subject(&self.settings);
         let mut was = None;
         for (name, kind) in self.vault.list().await? {
             let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
             let is_theirs = id.is_none_or(|id| parts.get(4).is_some_and(|kept| kept == id));
-            if kind != Kind::Oauth || !parts.starts_with(&ours) || !is_theirs {
+            if kind != Kind::Oauth || !is_of(&parts, &self.settings) || !is_theirs {
                 continue;
             }
             match parts.get(3) {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::client::Client;
-use super::entry::{Entry, Granted, State, subject};
+use super::entry::{Entry, Granted, State, is_of, subject};
 use super::http::{Fault, Http};
+use super::names::{canonical_text, is_near};
 use super::providers::quirks;
 use super::renewal;
 use super::revocation::revoke;
@@ -132,6 +133,45 @@ pub async fn places(vault: &Vault) -> Result<Vec<(String, String)>, store::Error
     Ok(places)
 }
 
+/// Whether two addresses are one server's.
+pub fn is_same_place(one: &str, other: &str) -> bool {
+    canonical_text(one) == canonical_text(other)
+}
+
+/// What is kept for addresses and accounts that the user may have meant, where nothing is kept for these: each server with
+/// its account.
+///
+/// # Errors
+/// The vault cannot be read.
+pub async fn near(
+    vault: &Vault,
+    resource: &str,
+    account: Option<&str>,
+) -> Result<Vec<(String, String)>, store::Error> {
+    let is_meant = |(kept, whose): &(String, String)| {
+        let is_itself = canonical_text(kept) == canonical_text(resource)
+            && account.is_none_or(|account| account == whose);
+        !is_itself && is_near(kept, resource)
+    };
+    let mut near = places(vault).await?;
+    near.retain(is_meant);
+    Ok(near)
+}
+
+/// Forgets every registration; how many there were.
+///
+/// # Errors
+/// The vault cannot be read or written.
+pub async fn forget_all_registrations(vault: &Vault) -> Result<usize, store::Error> {
+    let mut forgotten = 0;
+    for (name, kind) in vault.list().await? {
+        if kind == Kind::ClientRegistration {
+            forgotten += usize::from(vault.remove(&name).await?);
+        }
+    }
+    Ok(forgotten)
+}
+
 /// One sign-out.
 #[derive(Debug)]
 pub struct SignedOut {
@@ -152,6 +192,8 @@ pub enum Revocation {
     Nothing,
     /// The server has no way to revoke such a token: it stays good until it ends.
     NotOffered,
+    /// Another version wrote what is kept, so that its tokens are not known here: they stay good until they end.
+    Unreadable,
     /// It could not be done: the token stays good until it ends.
     Failed(tokens::Error),
 }
@@ -181,11 +223,13 @@ pub async fn logout(
     let mut issuers = Vec::new();
     for (name, kind) in vault.list().await? {
         let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
-        if kind != Kind::Oauth || !parts.starts_with(&ours) {
+        if kind != Kind::Oauth || !is_of(&parts, settings) {
             continue;
         }
-        let kept = vault.read(&name).await?;
-        if let Some(mut entry) = kept.and_then(|kept| Entry::read(&kept.content)) {
+        let entry = vault.read(&name).await?;
+        let entry = entry.and_then(|kept| Entry::read(&kept.content));
+        let is_unreadable = entry.is_none();
+        if let Some(mut entry) = entry {
             entry.client = with_key(&entry, settings);
             let refresh = revoked(http, &entry, entry.refresh.as_ref(), "refresh_token").await;
             let access = revoked(http, &entry, Some(&entry.access), "access_token").await;
@@ -195,7 +239,15 @@ pub async fn logout(
                 access,
             });
         }
-        issuers.extend(parts.get(3).cloned());
+        let issuer = parts.get(3).cloned();
+        if is_unreadable {
+            out.push(SignedOut {
+                issuer: issuer.clone().unwrap_or_default(),
+                refresh: Revocation::Unreadable,
+                access: Revocation::Nothing,
+            });
+        }
+        issuers.extend(issuer);
         vault.remove(&name).await?;
     }
     for issuer in issuers {

@@ -360,7 +360,7 @@ impl House {
     }
 
     async fn in_vault(&self) -> Result<Option<Kept>, Cause> {
-        let mut best: Option<Kept> = None;
+        let mut all: Vec<Kept> = Vec::new();
         for (name, kind) in self.vault.list().await? {
             if kind != Kind::Oauth || !is_for(&name, &self.settings) {
                 continue;
@@ -374,13 +374,18 @@ impl House {
                 rev: found.rev,
                 entry,
             };
-            if self.settings.dpop.allows(kept.entry.is_bound())
-                && best.as_ref().is_none_or(|best| kept.rank() > best.rank())
-            {
-                best = Some(kept);
+            if self.settings.dpop.allows(kept.entry.is_bound()) {
+                all.push(kept);
             }
         }
-        Ok(best)
+        // Tokens of an authorization server that the user has left are not those of the one signed in to since.
+        let last = all
+            .iter()
+            .max_by_key(|kept| (kept.entry.signed_in_at, kept.rev));
+        let last = last.map(|kept| kept.entry.issuer.clone());
+        Ok(all
+            .into_iter()
+            .max_by_key(|kept| kept.rank(last.as_deref())))
     }
 
     /// Keeps an entry. If that cannot be done the tokens still serve this process, and the user hears of it.
@@ -488,12 +493,14 @@ fn revision(rev: u64) -> Expected {
 }
 
 impl Kept {
-    /// Which of two is used: the one that lives, then the one that is bound (a newer sign-in without a key is another
+    /// Which of two is used: the one that lives, then the one of the issuer signed in to last, then the one that is bound (a newer sign-in without a key is another
     /// user's of the vault, who wants it so with `--dpop off`), then the one that was written last. The vault counts its
     /// writes; clocks are coarse, and go backwards. Entries that were written together, by `vault rekey`, have their time.
-    fn rank(&self) -> (bool, bool, u64, u64) {
+    fn rank(&self, last: Option<&str>) -> (bool, bool, bool, u64, u64) {
         let (is_alive, obtained_at) = rank(&self.entry);
-        (is_alive, self.entry.is_bound(), self.rev, obtained_at)
+        let is_last = last == Some(self.entry.issuer.as_str());
+        let is_bound = self.entry.is_bound();
+        (is_alive, is_last, is_bound, self.rev, obtained_at)
     }
 }
 

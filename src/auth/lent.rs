@@ -38,11 +38,14 @@ impl fmt::Debug for Lent {
 
 impl Authorizer {
     /// A token that lasts: renewed first, and waited for, if it is due or soon over. `None` if none is held, or what is
-    /// held is over and nobody renews it.
+    /// held is over and nobody renews it. `probe` finds out what the server wants, where a first token is asked for.
     ///
     /// # Errors
     /// It has to be renewed, and cannot be for a reason that may pass.
-    pub async fn lent(&self) -> Result<Option<Lent>, Error> {
+    pub async fn lent(
+        &self,
+        probe: impl AsyncFnOnce() -> Challenge,
+    ) -> Result<Option<Lent>, Error> {
         let Some(house) = &self.house else {
             return Ok(None);
         };
@@ -56,7 +59,7 @@ impl Authorizer {
             // Nobody has to be asked for the first one either.
             let why = Why::Challenged {
                 stale: None,
-                challenge: Challenge::default(),
+                challenge: probe().await,
                 is_asked: true,
             };
             house.climb(why).outcome().await?;

@@ -281,11 +281,13 @@ impl House {
         let (http, settings) = (&self.http, &self.settings);
         let named = challenge.resource_metadata.as_deref();
         let resource = discovery::protected_resource(http, &settings.url, named).await?;
-        let server = self.server(&resource, before.as_ref()).await?;
+        let last = self.last_used().await?;
+        let server = self.server(&resource, last.issuer()).await?;
+        self.may_be_used(why, &last, &resource, &server).await?;
         let guess = server.is_assumed().then(|| resource.oddity());
         let granted = self.granted_at(why, challenge, before, vouched, resource, server);
         Box::pin(granted).await.map_err(|why| match guess {
-            Some(said) => why.at_a_guess(challenge, said),
+            Some(said) => why.at_a_guess(challenge, said, &self.settings.keys),
             None => why,
         })
     }
@@ -382,7 +384,7 @@ impl House {
     async fn server(
         &self,
         resource: &ProtectedResource,
-        before: Option<&Entry>,
+        held: Option<&str>,
     ) -> Result<AuthorizationServer, Cause> {
         let fixed = self.settings.authorization_server.as_deref();
         if let Some(endpoint) = &self.settings.token_endpoint {
@@ -391,7 +393,7 @@ impl House {
         }
         let preference = Preference {
             fixed,
-            held: before.map(|entry| entry.issuer.as_str()),
+            held,
             expected: self.settings.expected_issuer.as_deref(),
             pkce: false,
         };

@@ -36,12 +36,14 @@ pub mod enterprise;
 pub mod entry;
 mod evidence;
 mod failures;
+pub mod given;
 mod grant;
 pub mod guard;
 pub mod helper;
 mod house;
 pub mod http;
 mod identity;
+pub mod issuer;
 pub mod kept;
 mod ladder;
 pub mod learned;
@@ -81,6 +83,7 @@ use crate::secret::{Secret, live};
 use crate::store;
 use challenge::Challenge;
 use dpop::{Heard, Mended, Prover, Side};
+use given::Given;
 
 /// What is shown to the remote with each request.
 #[derive(Clone, Debug)]
@@ -183,12 +186,14 @@ pub struct Error {
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// The user brings the `Authorization` header, and the server does not take it.
-    #[error("the server refuses the Authorization header it is given (HTTP {status}){}", said(.words.as_deref()))]
+    #[error("{}", given.refused(*status, words.as_deref()))]
     HeaderRefused {
         /// 401 or 403.
         status: u16,
         /// The challenge's own words, cleaned.
         words: Option<String>,
+        /// Where the header comes from.
+        given: Box<Given>,
     },
     /// What is kept cannot be read or written.
     #[error("{0}")]
@@ -256,6 +261,9 @@ pub enum Cause {
         /// Whether it may succeed later without anybody doing anything.
         is_passing: bool,
     },
+    /// The authorization server is another than the one used last, and the user has not said that this is right.
+    #[error("{0}")]
+    OtherIssuer(#[from] issuer::Undecided),
     /// The server names no way to a credential, and what was tried instead came to nothing.
     #[error(
         "{said}; a sign-in at its own address was a guess (as revision 2025-03-26 has it), and failed: {why}"
@@ -265,6 +273,8 @@ pub enum Cause {
         why: Arc<Self>,
         /// What the server says of how to get one.
         said: String,
+        /// The user's own key that it turned down, if one was sent.
+        key: Option<Box<Given>>,
     },
     /// The same was refused a moment ago, and is not asked again yet.
     #[error("{0}")]
@@ -405,7 +415,7 @@ impl Error {
 
 impl Cause {
     /// The user's own header was turned down.
-    pub(crate) fn header_refused(challenge: &Challenge) -> Self {
+    pub(crate) fn header_refused(challenge: &Challenge, given: &Given) -> Self {
         let (code, text) = (&challenge.error, &challenge.description);
         let words = match (code, text) {
             (Some(code), Some(text)) => Some(format!("{code}: {text}")),
@@ -414,6 +424,7 @@ impl Cause {
         Self::HeaderRefused {
             status: challenge.status,
             words: words.map(|words| plain(&words, 300)),
+            given: Box::new(given.clone()),
         }
     }
 
@@ -444,10 +455,20 @@ impl Cause {
 
     /// As it was at an authorization server that is a guess. What the user did there is no guess's fault.
     /// `said` is what stands in the place of the server's metadata, if anything does.
-    pub(super) fn at_a_guess(self, challenge: &Challenge, said: Option<String>) -> Self {
-        let nothing = || match challenge.status {
-            0 => "the server does not say where to sign in".to_owned(),
-            _ => "the server asks for a credential and does not say how to get one".to_owned(),
+    /// `keys` are the user's own that were sent.
+    pub(super) fn at_a_guess(
+        self,
+        challenge: &Challenge,
+        said: Option<String>,
+        keys: &[Given],
+    ) -> Self {
+        let key = keys.first().filter(|_| challenge.status == 401);
+        let nothing = || match (challenge.status, key) {
+            (status, Some(key)) => key.refused(status, None),
+            (0, None) => "the server does not say where to sign in".to_owned(),
+            (_, None) => {
+                "the server asks for a credential and does not say how to get one".to_owned()
+            }
         };
         match self {
             why @ (Self::Leaving
@@ -461,6 +482,7 @@ impl Cause {
             why => Self::Guessed {
                 why: Arc::new(why),
                 said: said.unwrap_or_else(nothing),
+                key: key.cloned().map(Box::new),
             },
         }
     }
@@ -496,6 +518,7 @@ impl Cause {
                 last: Some(why), ..
             } => why.hint(resource).or_else(|| Some(login())),
             Self::TooLate { .. } => Some(login()),
+            Self::OtherIssuer(undecided) => Some(undecided.hint(resource)),
             Self::Rejected { .. } => self
                 .way_out(resource)
                 .map(|check| format!("{check}; if nothing is wrong with them, {}", login())),
@@ -514,10 +537,7 @@ impl Cause {
     /// The command or flag that helps here, where there is one beside signing in anew.
     fn way_out(&self, resource: &str) -> Option<String> {
         Some(match self {
-            Self::HeaderRefused { .. } => {
-                "check the --header that sets Authorization, or leave it out to sign in with OAuth"
-                    .to_owned()
-            }
+            Self::HeaderRefused { given, .. } => given.hint(),
             Self::Vault(error) => return error.hint(),
             why if matches!(why.fault(), Some(http::Fault::Unwelcome { .. })) => {
                 crate::remote::tls::Unwelcome::HINT.to_owned()
@@ -528,6 +548,7 @@ impl Cause {
             Self::Guessed { why, .. } if matches!(**why, Self::Machine(_)) => {
                 return why.way_out(resource);
             }
+            Self::Guessed { key: Some(key), .. } => key.hint(),
             Self::Guessed { .. } => {
                 "if it takes a key: `mcpipe vault put NAME` keeps one, and --bearer NAME or --header \
                  'X-Api-Key: ${vault:NAME}' sends it; if it has an authorization server, \
@@ -706,7 +727,7 @@ mod tests {
             assert!(after.contains(flag.unwrap_or_default()), "{why}: {after}");
             assert!(!after.contains("`mcpipe login"), "{why}: {after}");
         }
-        let why = braked(None).at_a_guess(&Challenge::default(), None);
+        let why = braked(None).at_a_guess(&Challenge::default(), None, &[]);
         assert!(matches!(why, Cause::Braked { .. }), "{why:?}");
     }
 

@@ -1,19 +1,18 @@
 //! Names to addresses, for what a sign-in visits.
 //!
 //! Hands out only addresses that may be visited, so that what was judged is what is connected to: a name that leads one
-//! way when it is looked at and another when it is used gets nobody inside. Which addresses those are is the
+//! way when it is looked at and another when it is used gets nobody inside. A company's server may name its company's
+//! authorization server: where the server itself is, is told by the address that answered, not by a look at its name. Which addresses those are is the
 //! [`Guard`]'s to say; what is asked for over them is not known here.
-//!
-//! security.md D2 to D5.
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::sync::OnceCell;
+use url::Url;
 
 use super::guard::{Class, Guard, Refusal, classify};
 
@@ -34,7 +33,9 @@ struct Guarded {
     guard: Arc<Guard>,
     /// Names we were sent to. Any other name asked for is the system's proxy, which the user chose.
     guarded: Mutex<HashSet<String>>,
-    home: OnceCell<Option<Class>>,
+    /// What the configured server's address turned out to be when a request was answered from it. A name server's word alone
+    /// is no evidence: whoever owns a name may point it inside.
+    home: OnceLock<Class>,
     lookup: Lookup,
 }
 
@@ -43,13 +44,28 @@ impl Resolver {
         Self(Arc::new(Guarded {
             guard,
             guarded: Mutex::default(),
-            home: OnceCell::new(),
+            home: OnceLock::new(),
             lookup,
         }))
     }
 
     pub(super) fn lookup(&self) -> Lookup {
         Arc::clone(&self.0.lookup)
+    }
+
+    /// Notes the address that answered a request to this URL, if that is the configured server's.
+    pub(super) fn answered(&self, url: &Url, address: IpAddr) {
+        let is_home =
+            self.0.guard.unknown_home().is_some() && url.domain() == self.0.guard.unknown_home();
+        if is_home {
+            self.0.home.get_or_init(|| classify(address));
+        }
+    }
+
+    /// Whether more would be admitted if it were known where the configured server is.
+    pub(super) fn wants_home(&self, url: &Url) -> bool {
+        let home = self.0.guard.unknown_home();
+        home.is_some() && url.domain() != home && self.0.home.get().is_none()
     }
 
     /// From now on this name is one that we were sent to.
@@ -81,26 +97,20 @@ impl Guarded {
         if !is_guarded {
             return Ok(found);
         }
-        let judged = |home| {
-            let fine = |ip: &IpAddr| self.guard.check_address(*ip, home).is_ok();
-            found.iter().copied().filter(fine).collect::<Vec<_>>()
-        };
-        let mut admitted = judged(None);
-        if admitted.is_empty() {
-            let home = *self.home.get_or_init(|| self.class_of_home()).await;
-            admitted = judged(home);
+        let home = self.home.get().copied();
+        // The user named that host. Until it has answered, each of its addresses is as good as the others.
+        let is_unmet_home = home.is_none() && self.guard.unknown_home() == Some(name);
+        let admitted: Vec<IpAddr> = found
+            .into_iter()
+            .filter(|ip| match is_unmet_home {
+                true => classify(*ip) != Class::Forbidden,
+                false => self.guard.check_address(*ip, home).is_ok(),
+            })
+            .collect();
+        match admitted.is_empty() {
+            true => Err(Box::new(Refusal::Inside)),
+            false => Ok(admitted),
         }
-        if admitted.is_empty() {
-            return Err(Box::new(Refusal::Inside));
-        }
-        Ok(admitted)
-    }
-
-    /// A company's server may name its company's authorization server (D4): asked only when something inside is met.
-    async fn class_of_home(&self) -> Option<Class> {
-        let name = self.guard.unknown_home()?;
-        let found = (self.lookup)(name.to_owned()).await.ok()?;
-        found.into_iter().map(classify).max()
     }
 }
 

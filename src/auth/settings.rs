@@ -12,8 +12,11 @@ use url::Url;
 use super::assertion::ClientKey;
 use super::browser::Environment;
 use super::dpop::Dpop;
+use super::given::Given;
 use super::helper::Helper;
+use super::issuer::Changed;
 use super::machine::Grant;
+use super::names::canonical;
 use super::registration::Method;
 use super::scope::Scopes;
 use crate::secret::Secret;
@@ -31,6 +34,8 @@ pub struct Settings {
     pub allow_http: bool,
     /// Servers may send us to private addresses.
     pub allow_private: bool,
+    /// Keys of the user's own that go with each request, beside signing in.
+    pub keys: Vec<Given>,
     /// A client registered beforehand.
     pub client_id: Option<String>,
     /// Its secret.
@@ -118,6 +123,7 @@ impl Settings {
             account: "default".to_owned(),
             allow_http: false,
             allow_private: false,
+            keys: Vec::new(),
             client_id: None,
             client_secret: None,
             client_key: None,
@@ -156,14 +162,10 @@ impl Settings {
         })
     }
 
-    /// The canonical URI of the server: no fragment, and no slash the URL parser put there.
+    /// The canonical URI of the server (RFC 8707 section 2, RFC 3986 section 6): no fragment, no slash that the URL parser put
+    /// there, one spelling of host, port and escapes.
     pub fn canonical_resource(&self) -> String {
-        let text = self.url.as_str();
-        let bare = self.url.path() == "/" && self.url.query().is_none();
-        match text.strip_suffix('/') {
-            Some(short) if bare => short.to_owned(),
-            _ => text.to_owned(),
-        }
+        canonical(&self.url)
     }
 }
 
@@ -215,6 +217,11 @@ pub enum Notice<'a> {
         /// Whether there is a start page at all ([`Self::Visit`] has this address otherwise).
         is_tied: bool,
     },
+    /// The user signs in at another authorization server than the last time, and so accepts it.
+    OtherIssuer {
+        /// How it differs.
+        changed: &'a Changed,
+    },
     /// What was pasted is not the answer that is waited for.
     NotOurs,
     /// The server renews the sign-in no more; what is held works until it ends.
@@ -258,6 +265,9 @@ impl Notice<'_> {
                     "If the browser cannot come back here, paste the address it ends at:\n".to_owned()
                 }
             },
+            Self::OtherIssuer { changed } => format!(
+                "Note: {changed}. You are signing in there now, and mcpipe keeps to it from then on.\n"
+            ),
             Self::NotOurs => {
                 "That is not where this sign-in ends: paste the whole address the browser shows at the end.\n"
                     .to_owned()

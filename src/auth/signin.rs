@@ -451,6 +451,8 @@ impl House {
             grant: self.settings.grant.kind(),
             dpop_key: None,
             issued_anew: vec![sent_at],
+            signed_in_at: sent_at,
+            authorization_origin: server.authorization_origin(),
         };
         entry.renew(tokens, sent_at, jitter());
         entry

@@ -125,7 +125,9 @@ fn authorizer(
     stderr: &Output,
 ) -> Result<Authorizer, Failure> {
     if target.brings_authorization {
-        return Ok(Authorizer::off());
+        let mut given = target.given.iter();
+        let given = given.find(|given| given.is_authorization());
+        return Ok(Authorizer::replaced_by(given.cloned()));
     }
     let target_args = &args.target;
     let mut settings = settings::sign_in(

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::time::Duration;
 
+use crate::auth::given::Given;
 use crate::auth::helper::{self, LONGEST_LETTER};
-use crate::auth::{Announce, Authorizer};
+use crate::auth::{self, Announce, Authorizer};
 use crate::cli::{self, Command, TargetArgs, Unread};
 use crate::logging::{self, LAST_LINES, Output, Reader};
 use crate::report::Failure;
@@ -31,7 +32,7 @@ pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> 
         .map_err(Failure::usage)?;
     let letter = helper::read(&text).ok_or_else(stranger)?;
     let around = around.of_the_sender(&letter.door).ok_or_else(stranger)?;
-    let args = target(&around)?;
+    let (args, keys) = target(&around)?;
     let log = logging::install(
         &args.log,
         around.get("MCPIPE_LOG"),
@@ -42,6 +43,7 @@ pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> 
     let target = settings::target(&args, &around)?;
     let announce = Announce::nowhere();
     let settings = settings::sign_in(&target, &args.network, &args.sign_in, &around, announce)?;
+    let settings = auth::Settings { keys, ..settings };
     let vault = settings::opened_vault(&around, letter.root);
     let http = settings::sign_in_http(target.tls, &settings, target.https.proxies);
     let authorizer = Authorizer::new(settings, vault.into(), http);
@@ -53,8 +55,9 @@ pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> 
     done.map_err(Failure::from)
 }
 
-/// The sender's arguments, as far as they matter here: its headers are for the remote only.
-fn target(around: &Surroundings) -> Result<TargetArgs, Failure> {
+/// The sender's arguments, as far as they matter here: its headers are for the remote only, and the names of the keys in
+/// them for what is said.
+fn target(around: &Surroundings) -> Result<(TargetArgs, Vec<Given>), Failure> {
     let arguments = around.arguments.iter().flatten().map(OsString::from);
     let asked = cli::parse(arguments).map_err(|unread| match unread {
         Unread::Mistake(mistake) => mistake.into(),
@@ -65,10 +68,11 @@ fn target(around: &Surroundings) -> Result<TargetArgs, Failure> {
         Some(Command::Login(args)) => *args,
         Some(_) => return Err(stranger()),
     };
+    let keys = settings::keys_beside_signing_in(&settings::given(&args.network));
     args.network.headers.clear();
     args.network.header_files.clear();
     args.network.header_command = None;
-    Ok(args)
+    Ok((args, keys))
 }
 
 fn stranger() -> Failure {

@@ -4,20 +4,17 @@ use std::io::{self, BufRead as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use http::HeaderMap;
 use tokio::sync::mpsc;
 
+use super::greeting::{Greeting, greeting};
 use super::print;
 use super::shown::Words;
-use crate::auth::challenge::Challenge;
 use crate::auth::entry::Granted;
 use crate::auth::{self, Announce, Authorizer, Cause, Error, Notice, Pasted, kept};
 use crate::cli::TargetArgs;
-use crate::era::protocol::NEWEST_LEGACY;
-use crate::frame::{Frame, Id};
 use crate::logging::Output;
+use crate::remote::Fault;
 use crate::remote::https::Https;
-use crate::remote::{Answer, Fault, Outgoing, Remote as _, Verb};
 use crate::report::{Failure, Kind, NETWORK};
 use crate::settings::{self, Surroundings};
 use crate::static_secret;
@@ -84,7 +81,9 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
             let kept = kept::status(&vault).await?;
             let kept = kept
                 .into_iter()
-                .filter(|kept| kept.resource == resource && kept.account == account)
+                .filter(|kept| {
+                    kept::is_same_place(&kept.resource, &resource) && kept.account == account
+                })
                 .max_by_key(|kept| kept.revision);
             let Some(kept) = kept else {
                 return Err(Failure::new(
@@ -139,52 +138,6 @@ fn read_lines(typed: &mpsc::Sender<String>) {
         if !line.trim().is_empty() && typed.blocking_send(line).is_err() {
             return;
         }
-    }
-}
-
-/// What the server says to a request without a credential.
-enum Greeting {
-    /// It wants one.
-    Challenged(Challenge),
-    /// It minds, and says nothing of credentials.
-    Refused(u16),
-    /// It does not mind.
-    Answered,
-}
-
-impl Greeting {
-    fn challenge(&self) -> Option<Challenge> {
-        match self {
-            Self::Challenged(challenge) => Some(challenge.clone()),
-            Self::Refused(_) | Self::Answered => None,
-        }
-    }
-}
-
-/// What the server wants of a request without a credential, if it wants one.
-pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
-    Ok(greeting(remote).await?.challenge())
-}
-
-async fn greeting(remote: &Https) -> Result<Greeting, Fault> {
-    let params = format!(
-        r#"{{"protocolVersion":"{NEWEST_LEGACY}","capabilities":{{}},"clientInfo":{{"name":"mcpipe","version":"0"}}}}"#
-    );
-    let initialize = Frame::request(&Id::ours(1), "initialize", Some(&params));
-    let headers = HeaderMap::new();
-    let outgoing = Outgoing {
-        to: None,
-        verb: Verb::Post(&initialize),
-        headers: &headers,
-        credential: None,
-    };
-    match remote.send(outgoing).await {
-        Ok(Answer::Challenged(challenge)) => Ok(Greeting::Challenged(challenge)),
-        Ok(Answer::Refused(refusal)) => Ok(Greeting::Refused(refusal.status)),
-        // Some servers let every client say `initialize`, and some of them speak another era; neither says anything about
-        // signing in.
-        Ok(_) | Err(Fault::NotMcp { .. } | Fault::TooLarge { .. }) => Ok(Greeting::Answered),
-        Err(fault) => Err(fault),
     }
 }
 

@@ -8,11 +8,12 @@ use crate::auth::{self, Clock};
 use crate::cli::LogoutArgs;
 use crate::report::Failure;
 use crate::settings::{self, Surroundings};
+use crate::static_secret::{self, About};
 
 /// Signs out of one server, or of all.
 ///
 /// # Errors
-/// Wrong settings, or a vault that cannot be read or written.
+/// Wrong settings, a vault that cannot be read or written, or nothing stored for an address beside one that is.
 pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure> {
     let vault = settings::vault(&args.vault, around, around.is_terminal)?;
     let places = match &args.url {
@@ -44,23 +45,54 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
             account => format!("{shown} ({account})"),
         };
         if out.is_empty() {
+            if let Some(failure) =
+                super::near::failure(&vault, &resource, Some(&settings.account), "logout").await?
+            {
+                return Err(failure);
+            }
             let _ = writeln!(text, "{whose}: nothing is stored");
         }
         for out in out {
             let _ = writeln!(text, "{whose}: forgotten{}", said(&out));
         }
     }
-    print(if text.is_empty() {
-        "Nothing is stored.\n"
-    } else {
-        &text
-    })
+    if args.all {
+        let registrations = kept::forget_all_registrations(&vault).await?;
+        if registrations > 0 {
+            let _ = writeln!(text, "Client registrations forgotten: {registrations}.");
+        }
+        text.push_str(&of_secrets(
+            &static_secret::list(&vault).await?,
+            text.is_empty(),
+        ));
+    }
+    print(&text)
+}
+
+/// What `--all` says of what it does not touch: keys that the user put into the vault belong to no sign-in.
+fn of_secrets(secrets: &[About], is_all: bool) -> String {
+    let names: Vec<_> = secrets.iter().map(|secret| secret.name.as_str()).collect();
+    match (names.as_slice(), is_all) {
+        ([], true) => "Nothing is stored.\n".to_owned(),
+        ([], false) => String::new(),
+        (names, _) => {
+            let none = if is_all { "Nobody is signed in.\n" } else { "" };
+            format!(
+                "{none}Keys stay in the vault: {}. `mcpipe vault rm NAME` removes one.\n",
+                names.join(", ")
+            )
+        }
+    }
 }
 
 fn said(out: &SignedOut) -> String {
     let word = |what: &str, revocation: &Revocation| match revocation {
         Revocation::Done => Some(format!("{what} token revoked")),
         Revocation::Nothing => None,
+        Revocation::Unreadable => Some(
+            "the tokens of another version of mcpipe stay good until they end (not readable here)"
+                .to_owned(),
+        ),
         Revocation::NotOffered => Some(format!(
             "{what} token stays good until it ends (no revocation offered)"
         )),

@@ -1,10 +1,12 @@
 //! One file per command: what it wires together and what it prints.
 
 pub mod bridge;
+mod greeting;
 pub mod helper;
 pub mod import;
 pub mod login;
 pub mod logout;
+mod near;
 mod secrets;
 mod shown;
 pub mod status;

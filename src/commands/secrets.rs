@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
-use crate::remote::late::{self, Late, Withheld};
+use crate::remote::late::{self, Late, Reader, Withheld};
 use crate::report::Failure;
-use crate::settings::{self, Target};
+use crate::settings::{self, Anew, Target};
 use crate::static_secret;
 use crate::store::Vault;
 
@@ -38,18 +38,22 @@ impl Default for Secrets {
 impl Secrets {
     /// Begins to fetch what the target's headers need. Nothing, and the vault is not touched, if they need nothing.
     pub(super) fn fetch(&self, vault: &Arc<Vault>, target: &Target) -> Option<Late> {
-        if target.templates.is_empty() {
-            return None;
-        }
-        let (promise, late) = late::promise();
-        let (vault, templates) = (Arc::clone(vault), target.templates.clone());
+        let anew = target.anew.clone()?;
         let origin = settings::origin(&target.https.url);
+        let (promise, late) = late::promise(reader(vault, anew, origin.clone()));
+        let (vault, templates) = (Arc::clone(vault), target.templates.clone());
+        let mut plain = target.https.headers.clone();
+        if templates.is_empty() {
+            promise.settle(Ok(plain));
+            return Some(late);
+        }
         let (mistake, is_made) = (Arc::clone(&self.mistake), self.is_made.clone());
         self.tasks.spawn(async move {
             let now = settings::now();
             match static_secret::headers(&vault, &templates, &origin, now).await {
                 Ok(headers) => {
-                    promise.settle(Ok(headers));
+                    plain.extend(headers);
+                    promise.settle(Ok(plain));
                     static_secret::note_use(&vault, &templates, now).await;
                 }
                 // Who configured it must be told; a host would show an answer to the model.
@@ -61,10 +65,7 @@ impl Secrets {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "no secret for the headers");
-                    promise.settle(Err(Withheld {
-                        hint: error.hint(),
-                        why: error.to_string(),
-                    }));
+                    promise.settle(Err(withheld(&error)));
                 }
             }
         });
@@ -91,5 +92,33 @@ impl Secrets {
     pub(super) async fn settle(&self) {
         self.tasks.close();
         let _ = time::timeout(LAST_NOTE, self.tasks.wait()).await;
+    }
+}
+
+/// Reads the headers anew, from their files and the vault.
+fn reader(vault: &Arc<Vault>, anew: Anew, origin: String) -> Reader {
+    let vault = Arc::clone(vault);
+    Arc::new(move || {
+        let (vault, anew, origin) = (Arc::clone(&vault), anew.clone(), origin.clone());
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || anew.read()).await;
+            let Ok(Some((mut plain, templates))) = read else {
+                return Err(Withheld {
+                    why: "a file of --header-file cannot be read".to_owned(),
+                    hint: None,
+                });
+            };
+            let now = settings::now();
+            let headers = static_secret::headers(&vault, &templates, &origin, now).await;
+            plain.extend(headers.map_err(|error| withheld(&error))?);
+            Ok(plain)
+        })
+    })
+}
+
+fn withheld(error: &static_secret::Error) -> Withheld {
+    Withheld {
+        hint: error.hint(),
+        why: error.to_string(),
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::print;
+use super::{near, print};
 use crate::auth::entry::{Granted, State};
 use crate::auth::kept::{self, Status};
 use crate::auth::scope::{OFFLINE, Scopes};
@@ -17,22 +17,27 @@ use crate::store;
 /// Prints it.
 ///
 /// # Errors
-/// Wrong settings, or a vault that cannot be read.
+/// Wrong settings, a vault that cannot be read, or nothing stored for an address beside one that is.
 pub async fn run(args: &StatusArgs, around: &Surroundings) -> Result<(), Failure> {
     let vault = settings::vault(&args.vault, around, around.is_terminal)?;
     let mut kept = kept::status(&vault).await?;
     if let Some(url) = &args.url {
-        let wanted = settings::address(url, settings::SERVER, true)?;
-        kept.retain(|kept| {
-            settings::address(&kept.resource, settings::SERVER, true)
-                .is_ok_and(|resource| resource == wanted)
-        });
+        settings::address(url, settings::SERVER, true)?;
+        kept.retain(|kept| kept::is_same_place(&kept.resource, url));
     }
+    let near = match &args.url {
+        Some(url) if kept.is_empty() => near::failure(&vault, url, None, "status").await?,
+        _ => None,
+    };
     kept.sort_by(|a, b| (&a.resource, &a.account).cmp(&(&b.resource, &b.account)));
     let about = vault.status().await?;
     if args.json {
         let text = json!({ "vault": vault_json(&about), "entries": kept.iter().map(entry_json).collect::<Vec<_>>() });
-        return print(&format!("{text:#}\n"));
+        print(&format!("{text:#}\n"))?;
+        return near.map_or(Ok(()), Err);
+    }
+    if let Some(near) = near {
+        return Err(near);
     }
     let mut text = vault_text(&about);
     if kept.is_empty() {

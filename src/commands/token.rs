@@ -6,12 +6,18 @@ use std::time::Duration;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::greeting::challenge;
+use super::near::{self, Near};
 use super::{on_stderr, print};
+use crate::auth::challenge::Challenge;
 use crate::auth::entry::Granted;
 use crate::auth::{self, Authorizer, kept};
 use crate::cli::TokenArgs;
+use crate::remote::https::Https;
 use crate::report::{Failure, Kind};
-use crate::settings::{self, Surroundings};
+use crate::settings::{self, Surroundings, Target};
+use crate::static_secret;
+use crate::store::Vault;
 
 /// How long a renewal may take to be stored when its token is printed already.
 const LAST_TOKEN: Duration = Duration::from_secs(5);
@@ -38,10 +44,11 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
     let vault = Arc::new(settings::vault(&asked.vault, around, around.is_terminal)?);
     // A vault that does not open is not one that holds nothing.
     vault.list().await?;
-    let http = settings::sign_in_http(target.tls, &settings, target.https.proxies);
+    let http = settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
     let grant = settings.grant.kind();
     let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
-    let lent = authorizer.lent().await;
+    let probe = async || probed(target, &vault).await.unwrap_or_default();
+    let lent = authorizer.lent(probe).await;
     authorizer.settle(LAST_TOKEN).await;
     let Some(lent) = lent? else {
         let (whose, flag) = match account.as_str() {
@@ -50,7 +57,9 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
         };
         // What a machine got is found with its flags only: they say whose it is, and how to get the next.
         let kept = kept::status(&vault).await?.into_iter().find(|kept| {
-            kept.resource == resource && kept.account == account && kept.grant != grant
+            kept::is_same_place(&kept.resource, &resource)
+                && kept.account == account
+                && kept.grant != grant
         });
         if let Some(kept) = kept.filter(|kept| kept.grant != Granted::Person) {
             let grant = kept.grant.name();
@@ -59,8 +68,15 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
             return Err(Failure::new(Kind::SignIn, error).hint(hint));
         }
         let error = format!("nobody is signed in to {resource}{whose}");
-        let hint = format!("run `mcpipe login {resource}{flag}`");
-        return Err(Failure::new(Kind::SignIn, error).hint(hint));
+        let login = format!("run `mcpipe login {resource}{flag}`");
+        let near = near::found(&vault, &resource, Some(&account), "token").await?;
+        return Err(match near {
+            None => Failure::new(Kind::SignIn, error).hint(login),
+            Some(Near { stored, command }) => {
+                let error = format!("{error}; stored is {stored}");
+                Failure::new(Kind::SignIn, error).hint(format!("{command}, or {login}"))
+            }
+        });
     };
     if lent.is_bound {
         let error = "this sign-in is bound to a key (DPoP), which never leaves the vault";
@@ -83,4 +99,22 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
         }
     });
     print(&text)
+}
+
+/// What the server asks of a request without a credential, so that no more is asked for than a bridge would ask for. A server
+/// that says nothing is no failure: its metadata are looked at all the same.
+async fn probed(mut target: Target, vault: &Vault) -> Option<Challenge> {
+    if !target.templates.is_empty() {
+        let (origin, now) = (settings::origin(&target.https.url), settings::now());
+        let headers = static_secret::headers(vault, &target.templates, &origin, now).await;
+        target.https.headers.extend(headers.ok()?);
+    }
+    let remote = Https::new(target.https, target.tls).ok()?;
+    match challenge(&remote).await {
+        Ok(challenge) => challenge,
+        Err(why) => {
+            tracing::debug!(%why, "the server was asked what it wants");
+            None
+        }
+    }
 }

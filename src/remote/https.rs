@@ -388,6 +388,31 @@ impl Https {
         }
     }
 
+    /// Sends, and once more where a key of the user's was turned down and is another by now: bridges run for weeks, and keys
+    /// are rotated meanwhile.
+    async fn sent_with_keys(
+        &self,
+        outgoing: &Outgoing<'_>,
+        given: Option<&Given>,
+    ) -> Result<Answer, Fault> {
+        let Some(late) = &self.settings.late else {
+            return self.sent(outgoing, given).await;
+        };
+        let shown = late.headers().await?;
+        let answer = self.sent(outgoing, given).await?;
+        let is_turned_down = match &answer {
+            Answer::Challenged(challenge) => challenge.status == StatusCode::UNAUTHORIZED,
+            // What many servers of keys say to one that is not good any more.
+            Answer::Refused(refusal) => refusal.status == StatusCode::FORBIDDEN,
+            _ => false,
+        };
+        if !is_turned_down || !late.are_other_than(&shown).await {
+            return Ok(answer);
+        }
+        tracing::info!("a key was turned down, and is another by now; sending again");
+        self.sent(outgoing, given).await
+    }
+
     /// Sends with what the program gives; a challenge runs it again, once. Whether a challenge is then OAuth's business
     /// depends on what it gave.
     async fn sent_with(
@@ -403,7 +428,7 @@ impl Https {
             headers: outgoing.headers,
         };
         let mut given = command.headers().await.map_err(Fault::NoHeaders)?;
-        let mut answer = self.sent(&with(&given), Some(&given)).await?;
+        let mut answer = self.sent_with_keys(&with(&given), Some(&given)).await?;
         let is_about_given = given.has_authorization() || outgoing.credential.is_none();
         if let Answer::Challenged(challenge) = &answer
             && challenge.status == StatusCode::UNAUTHORIZED
@@ -413,7 +438,7 @@ impl Https {
             let is_hopeless = newer.is_same_as(&given)
                 || !newer.has_authorization() && newer.headers() == given.headers();
             if !is_hopeless {
-                answer = self.sent(&with(&newer), Some(&newer)).await?;
+                answer = self.sent_with_keys(&with(&newer), Some(&newer)).await?;
                 given = newer;
             }
         }
@@ -433,7 +458,7 @@ impl Https {
 impl Remote for Https {
     async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, Fault> {
         match &self.settings.command {
-            None => self.sent(&outgoing, None).await,
+            None => self.sent_with_keys(&outgoing, None).await,
             Some(command) => self.sent_with(&outgoing, command).await,
         }
     }

@@ -31,6 +31,7 @@ use http::HeaderMap;
 use tokio::sync::watch;
 
 use crate::auth::challenge::Challenge;
+use crate::auth::given::{Given, Source};
 use crate::auth::{Cause, Credential, Error as AuthError};
 use crate::frame::{Frame, Parsed, Trouble, capitalised};
 use crate::sse;
@@ -181,7 +182,7 @@ pub enum Fault {
     #[error("the header command: {0}")]
     NoHeaders(header_command::Error),
     /// The `Authorization` of that program's is turned down, and so was the next one.
-    #[error("the server refuses the Authorization header it is given (HTTP {})", .0.status)]
+    #[error("the server refuses the Authorization header that --header-command prints (HTTP {})", .0.status)]
     HeaderRefused(Challenge),
     /// It wants another nonce in each proof that our token is ours, however often; the token itself it has not judged.
     #[error(
@@ -264,7 +265,11 @@ impl Fault {
             )
             .hint("Run the command of --header-command yourself, with MCPIPE_URL set."),
             Self::HeaderRefused(challenge) => {
-                let refused = Cause::header_refused(challenge);
+                let given = Given {
+                    header: "Authorization".to_owned(),
+                    from: Source::Command,
+                };
+                let refused = Cause::header_refused(challenge, &given);
                 let trouble = AuthError::new(&"".into(), refused).trouble();
                 trouble.hint(
                     "check what the program of --header-command prints for Authorization; without one in it, mcpipe signs in with OAuth",

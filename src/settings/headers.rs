@@ -5,8 +5,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::telling::{is_secret_name, is_secret_value};
 use super::{Error, Surroundings};
+use crate::auth::given::{Given, Source};
 use crate::cli::NetworkArgs;
-use crate::frame::without_mark;
+use crate::frame::{printable, without_mark};
 use crate::static_secret::{self, Part, Template};
 
 /// The headers that the user wants on every request.
@@ -91,6 +92,65 @@ pub(super) fn read(args: &NetworkArgs, around: &Surroundings) -> Result<Headers,
         headers.insert(AUTHORIZATION, expand("--bearer", &value, around)?)?;
     }
     Ok(headers)
+}
+
+/// Which of the user's headers carry a key, and where it comes from; a later one replaces an earlier one. Looks at the text
+/// only: nothing is expanded.
+pub(crate) fn given(args: &NetworkArgs) -> Vec<Given> {
+    let typed = args
+        .headers
+        .iter()
+        .map(|line| (line.clone(), Source::Arguments));
+    let mut lines: Vec<(String, Source)> = typed.collect();
+    for path in &args.header_files {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let place = printable(&path.display().to_string(), 300);
+        let read = without_mark(&text).lines().map(str::trim);
+        let read = read.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.extend(read.map(|line| (line.to_owned(), Source::File(place.clone()))));
+    }
+    if let Some(name) = &args.bearer {
+        let line = format!("Authorization: ${{vault:{name}}}");
+        lines.push((line, Source::Arguments));
+    }
+    let mut given: Vec<Given> = Vec::new();
+    for (line, place) in lines {
+        let Some((name, value)) = line.split_once(':') else {
+            continue;
+        };
+        let (name, value) = (name.trim(), value.trim());
+        given.retain(|given| !given.header.eq_ignore_ascii_case(name));
+        let from = source(value, place);
+        let is_key = matches!(from, Source::Vault(_))
+            || is_secret_name(name)
+            || is_secret_value(value)
+            || name.eq_ignore_ascii_case(AUTHORIZATION.as_str());
+        if is_key {
+            given.push(Given {
+                header: printable(name, 100),
+                from,
+            });
+        }
+    }
+    given
+}
+
+/// Where a header's value comes from that stands in this place.
+fn source(value: &str, place: Source) -> Source {
+    let references = value.split("${").skip(1);
+    let references: Vec<&str> = references
+        .filter_map(|it| Some(it.split_once('}')?.0))
+        .collect();
+    let keys: Vec<String> = references
+        .iter()
+        .filter_map(|name| name.strip_prefix("vault:"))
+        .map(str::to_owned)
+        .collect();
+    match references.iter().find(|name| is_variable(name)) {
+        _ if !keys.is_empty() => Source::Vault(keys),
+        Some(variable) => Source::Variable((*variable).to_owned()),
+        None => place,
+    }
 }
 
 /// Replaces `${NAME}` from the environment, and keeps `${vault:NAME}` for later; what is put in is not looked at again.

@@ -7,6 +7,7 @@
 // Ends with 0 when the host has nothing to complain of, and writes its verdict to CONFORMANCE_VERDICT if that is set,
 // because the suite forgives some scenarios' clients whatever they end with.
 
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -31,27 +32,30 @@ async function judge() {
   if (!acted) return [`no play for ${scenario}`];
   if (era !== "legacy" && era !== "modern") return ["--host-era is legacy or modern"];
   const home = mkdtempSync(join(tmpdir(), "mcpipe-conformance-"));
-  const host = new Host({
-    bin,
-    era,
-    args: [...(acted.flags?.(context, home) ?? []), "--verbose", url],
-    // Nothing of the developer's own settings, keys or proxies.
-    env: {
-      PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
-      HOME: home,
-      MCPIPE_HOME: home,
-      BROWSER: join(here, "browser.mjs"),
-      RUST_BACKTRACE: "1",
-      ...(acted.env?.(context) ?? {}),
-    },
-  });
+  // Nothing of the developer's own settings, keys or proxies.
+  const env = {
+    PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+    HOME: home,
+    MCPIPE_HOME: home,
+    BROWSER: join(here, "browser.mjs"),
+    RUST_BACKTRACE: "1",
+    ...(acted.env?.(context) ?? {}),
+  };
+  const host = new Host({ bin, era, args: [...(acted.flags?.(context, home) ?? []), "--verbose", url], env });
   host.strict = (era === "modern") !== (wire >= MODERN);
   try {
-    await acted.play(host, context);
+    await acted.play(host, context, { login: () => login(env) });
   } catch (error) {
     host.complain(error.message);
   }
   await host.close();
   rmSync(home, { recursive: true, force: true });
   return host.problems;
+}
+
+/** What the user types when the host shows them an error that says so: `mcpipe login URL`. */
+async function login(env) {
+  const child = spawn(bin, ["login", url], { env, stdio: ["ignore", 2, 2] });
+  const code = await new Promise((done) => child.on("error", done).on("close", done));
+  if (code !== 0) throw new Error(`mcpipe login ended with ${code}`);
 }

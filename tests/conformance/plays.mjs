@@ -1,6 +1,6 @@
 // What the host does in each scenario, and what has to come back to it. Keyed by the suite's names.
 //
-// A play gets the host and the scenario's context, may throw, and complains to the host of whatever is not as it should
+// A play gets the host, the scenario's context and the user at the terminal, may throw, and complains to the host of whatever is not as it should
 // be. `flags` are what a user of that server would have put on the command line; files they name go below `home`.
 
 import { writeFileSync } from "node:fs";
@@ -207,9 +207,24 @@ const PLAYS = {
   "auth/metadata-issuer-mismatch": { play: refused },
 
   "auth/authorization-server-migration": {
-    async play(host) {
-      await signedIn(host);
-      expectText(host, await call(host, "test-tool"), "test");
+    // Another authorization server is used at the user's word only: the host is told of both, and of the command.
+    async play(host, context, user) {
+      let refusals = 0;
+      for (let tries = 0; ; tries += 1) {
+        try {
+          if (tries === 0) await host.connect();
+          await tools(host);
+          expectText(host, await call(host, "test-tool"), "test");
+          expectText(host, await call(host, "test-tool"), "test");
+          break;
+        } catch (error) {
+          if (!(error instanceof Refused) || tries > 1) throw error;
+          refusals += 1;
+          if (!error.data?.hint?.includes("mcpipe login")) host.complain(`no command is named: ${error.message}`);
+          await user.login();
+        }
+      }
+      if (refusals !== 1) host.complain(`the user was to decide once, and was asked ${refusals} times`);
     },
   },
 };

@@ -1,11 +1,13 @@
 //! Signing in with a code on another device (RFC 8628).
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use mcpipe::auth::{Announce, Browser, Settings};
 use serde_json::json;
 
 use super::{World, asking_for, unauthorized};
+use crate::support::authority::Knobs;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
@@ -66,7 +68,7 @@ async fn a_server_that_wants_it_slower_gets_it_slower() {
     let begun = tokio::time::Instant::now();
     let authorizer = world.authorizer_with(settings);
     authorizer.renew(None, &unauthorized()).await.unwrap();
-    assert!(begun.elapsed() >= std::time::Duration::from_secs(5));
+    assert!(begun.elapsed() >= Duration::from_secs(5));
 }
 
 #[tokio::test]
@@ -116,4 +118,95 @@ async fn a_server_that_gives_us_no_code_is_asked_with_a_page() {
     let authorizer = world.authorizer_with(settings);
     authorizer.renew(None, &unauthorized()).await.unwrap();
     assert_eq!(world.windows(), 1);
+}
+
+/// A poll a second at most, and one a minute at least; never longer than the user has.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pace_of_polls_is_bounded_whatever_the_server_wants() {
+    let asked = [
+        json!({ "interval": 1e300 }),
+        json!({ "interval": u64::MAX }),
+        json!({ "interval": "99999999999999999999" }),
+        json!({ "interval": -7 }),
+        json!({ "interval": 0 }),
+        json!({ "interval": null }),
+        json!({ "interval": "soon" }),
+    ];
+    let cases = asked.into_iter().map(|asked| async move {
+        let (world, mut settings, _) = offering().await;
+        settings.device_code = true;
+        settings.auth_timeout = Duration::from_secs(3);
+        world.authority.turn(|knobs| {
+            knobs.device_code.1 = asked.clone();
+            knobs.device_answers = ["authorization_pending"; 1000].into();
+        });
+        let begun = Instant::now();
+        let authorizer = world.authorizer_with(settings);
+        let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
+        let took = begun.elapsed();
+        assert!(
+            error.to_string().contains("nobody finished"),
+            "{asked}: {error}"
+        );
+        assert!((3..10).contains(&took.as_secs()), "{asked}: {took:?}");
+        let polls = world.authority.grants(GRANT).len();
+        assert!((2..=6).contains(&polls), "{asked}: {polls}");
+    });
+    futures_util::future::join_all(cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_of_the_token_endpoint_makes_the_user_wait_longer_than_they_said() {
+    let slower: fn(&mut Knobs) = |knobs| knobs.device_answers = ["slow_down"; 1000].into();
+    let silent: fn(&mut Knobs) = |knobs| knobs.gated = true;
+    let unwell: fn(&mut Knobs) =
+        |knobs| knobs.token_answers = vec![(503, String::new()); 1000].into();
+    let cases = [
+        ("slow_down", slower),
+        ("silent", silent),
+        ("unwell", unwell),
+    ];
+    let cases = cases.into_iter().map(|(name, turn)| async move {
+        let (world, mut settings, _) = offering().await;
+        settings.device_code = true;
+        settings.auth_timeout = Duration::from_secs(3);
+        world.authority.turn(turn);
+        let begun = Instant::now();
+        let authorizer = world.authorizer_with(settings);
+        let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
+        assert!(
+            error.to_string().contains("nobody finished"),
+            "{name}: {error}"
+        );
+        assert!(
+            begun.elapsed().as_secs() < 12,
+            "{name}: {:?}",
+            begun.elapsed()
+        );
+    });
+    futures_util::future::join_all(cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lifetime_that_cannot_be_is_taken_for_none() {
+    let cases = [
+        json!(0),
+        json!(-600),
+        json!(1e300),
+        json!(u64::MAX),
+        json!(null),
+        json!("soon"),
+    ];
+    let cases = cases.into_iter().map(|lifetime| async move {
+        let (world, mut settings, _) = offering().await;
+        settings.device_code = true;
+        world.authority.turn(|knobs| {
+            knobs.device_code.1 = json!({ "expires_in": lifetime });
+            knobs.device_answers = ["authorization_pending", "authorization_pending"].into();
+        });
+        let authorizer = world.authorizer_with(settings);
+        let renewed = authorizer.renew(None, &unauthorized()).await;
+        assert!(renewed.is_ok(), "{lifetime}: {renewed:?}");
+    });
+    futures_util::future::join_all(cases).await;
 }

@@ -370,7 +370,7 @@ async fn the_user_may_name_the_authority() {
     world.signed_in(&world.authorizer_with(settings)).await;
 }
 
-/// SEP-2352: the token is refused, and the server names somebody else.
+/// SEP-2352: the token is refused, the server names somebody else, and the user accepts that.
 #[tokio::test]
 async fn an_authority_that_moved_gets_nothing_of_the_old_one() {
     let world = World::new().await;
@@ -379,10 +379,17 @@ async fn an_authority_that_moved_gets_nothing_of_the_old_one() {
     let new = Authority::start().await;
     world.mcp.protect(PRM, &world.resource(), &[&new.origin]);
 
-    let second = authorizer
+    let error = authorizer
         .renew(Some(&first), &unauthorized())
         .await
-        .unwrap();
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains(&new.origin) && text.contains(&world.authority.origin),
+        "{text}"
+    );
+    assert!(new.at("/register").is_empty() && new.at("/authorize").is_empty());
+    let second = authorizer.login(&unauthorized()).await.unwrap();
 
     assert_eq!(world.shows(&second), new.access_tokens()[0]);
     assert_eq!(new.at("/register").len(), 1);

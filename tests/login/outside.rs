@@ -51,8 +51,8 @@ async fn a_name_that_leads_inside_is_not_connected_to() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let url = Url::parse(&format!("https://as.example.com:{port}/token")).unwrap();
-        // First the name that was sent, then the server's own, which is outside.
-        let turns: [&[&str]; 2] = [&[address], &["1.1.1.1"]];
+        // First the name that was sent, then the server's own, which leads nowhere: so it is not known to be inside.
+        let turns: [&[&str]; 2] = [&[address], &["203.0.113.1"]];
         let (http, asked) = http("https://mcp.example.com/mcp", false, &turns);
         let code = b"code=c".to_vec();
         let fault = http
@@ -117,4 +117,36 @@ async fn errors_do_not_hold_the_query() {
         !format!("{fault} {fault:?}").contains("canary"),
         "{fault:?}"
     );
+}
+
+/// A server inside may name others inside. That its name leads inside when it is looked up is no evidence: the owner of the
+/// name decides that, at each look. It has to answer from there.
+#[tokio::test]
+async fn where_the_server_is_is_told_by_the_address_that_answers() {
+    use crate::support::authority::Authority;
+    for answers in [true, false] {
+        let server = Authority::start().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let url = Url::parse(&format!("https://as.example.com:{port}/x")).unwrap();
+        let home = match answers {
+            true => server.origin.replace("127.0.0.1", "mcp.example.com"),
+            // Its name has the same address, and nobody is there under it.
+            false => "https://mcp.example.com:1".to_owned(),
+        };
+        let lookup: Lookup =
+            Arc::new(|_| Box::pin(async { Ok(vec!["127.0.0.1".parse().unwrap()]) }));
+        let guard = Guard::new(&Url::parse(&format!("{home}/mcp")).unwrap(), true, false);
+        let http = Http::with_lookup(tls(), guard, lookup);
+        if answers {
+            let came = async { drop(listener.accept().await.unwrap()) };
+            let (fault, ()) = tokio::join!(http.document(&url), came);
+            assert!(matches!(fault, Err(Fault::Unreachable { .. })), "{fault:?}");
+            assert_eq!(server.seen().len(), 1);
+        } else {
+            let fault = http.document(&url).await.unwrap_err();
+            assert!(is_inside(&fault), "{fault}");
+            nobody_came(listener).await;
+        }
+    }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use self::candidates::{Candidate, Candidates, Hit};
 use self::told::Report;
-use super::login::challenge;
+use super::greeting::challenge;
 use crate::auth::adopt::{self, Adopted, Foreign, Judged};
 use crate::auth::{self, Announce};
 use crate::cli::import::ImportArgs;

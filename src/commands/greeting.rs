@@ -1,0 +1,122 @@
+//! What a server says to a client that has no credential: the challenge that a bridge would meet, for commands that sign in
+//! or ask for a token without a request of a host's.
+//!
+//! Most servers challenge the first request. Some let `initialize` pass and challenge what comes after it, so that is asked
+//! for too: scopes are asked for as the challenge says (MCP authorization, "Scope Selection Strategy"), and a command
+//! asks for no more than a bridge at the same server.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::auth::challenge::Challenge;
+use crate::era::protocol::{META_CAPABILITIES, META_CLIENT, META_VERSION, MODERN, NEWEST_LEGACY};
+use crate::frame::{Frame, Id};
+use crate::remote::https::Https;
+use crate::remote::{Answer, Fault, Head, Outgoing, Remote as _, Verb};
+
+/// What the server says to a request without a credential.
+pub(super) enum Greeting {
+    /// It wants one.
+    Challenged(Challenge),
+    /// It minds, and says nothing of credentials.
+    Refused(u16),
+    /// It does not mind.
+    Answered,
+}
+
+impl Greeting {
+    /// The challenge, if there was one.
+    pub(super) fn challenge(&self) -> Option<Challenge> {
+        match self {
+            Self::Challenged(challenge) => Some(challenge.clone()),
+            Self::Refused(_) | Self::Answered => None,
+        }
+    }
+}
+
+/// What the server wants of a request without a credential, if it wants one.
+pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
+    Ok(greeting(remote).await?.challenge())
+}
+
+/// Sends `initialize`, and where that is let pass a request for the list of tools.
+pub(super) async fn greeting(remote: &Https) -> Result<Greeting, Fault> {
+    let params = format!(
+        r#"{{"protocolVersion":"{NEWEST_LEGACY}","capabilities":{{}},"clientInfo":{{"name":"mcpipe","version":"0"}}}}"#
+    );
+    let initialize = Frame::request(&Id::ours(1), "initialize", Some(&params));
+    let (greeting, further) = match sent(remote, &initialize, &HeaderMap::new()).await {
+        Ok(Answer::Challenged(challenge)) => return Ok(Greeting::Challenged(challenge)),
+        // A modern server does not know the request; what it is asked next, it would know.
+        Ok(Answer::Refused(refusal)) => {
+            (Greeting::Refused(refusal.status), modern_list(remote).await)
+        }
+        Ok(Answer::Accepted(head) | Answer::Json(head, _) | Answer::Stream(head, _)) => {
+            (Greeting::Answered, legacy_list(remote, head).await)
+        }
+        // It speaks another era, or no MCP; neither says anything about signing in.
+        Err(Fault::NotMcp { .. } | Fault::TooLarge { .. }) => (Greeting::Answered, None),
+        Err(fault) => return Err(fault),
+    };
+    Ok(further.map_or(greeting, Greeting::Challenged))
+}
+
+/// What the list of tools is challenged with in a session, which is ended afterwards.
+async fn legacy_list(remote: &Https, head: Head) -> Option<Challenge> {
+    let mut headers = HeaderMap::new();
+    headers.insert(VERSION, HeaderValue::from_static(NEWEST_LEGACY));
+    if let Some(session) = &head.session {
+        let mut session = HeaderValue::try_from(session.expose()).ok()?;
+        session.set_sensitive(true);
+        headers.insert(SESSION, session);
+    }
+    let initialized = Frame::notification("notifications/initialized", None);
+    let list = Frame::request(&Id::ours(2), "tools/list", None);
+    let mut found = None;
+    for frame in [&initialized, &list] {
+        if let Ok(Answer::Challenged(challenge)) = sent(remote, frame, &headers).await {
+            found = Some(challenge);
+            break;
+        }
+    }
+    if head.session.is_some() {
+        let outgoing = Outgoing {
+            to: None,
+            verb: Verb::Delete,
+            headers: &headers,
+            credential: None,
+        };
+        let ended = remote.send(outgoing).await;
+        tracing::debug!(is_ended = ended.is_ok(), "the session of the probe");
+    }
+    found
+}
+
+/// The same of a modern server, which has no sessions.
+async fn modern_list(remote: &Https) -> Option<Challenge> {
+    let params = format!(
+        r#"{{"_meta":{{"{META_VERSION}":"{MODERN}","{META_CLIENT}":{{"name":"mcpipe","version":"0"}},"{META_CAPABILITIES}":{{}}}}}}"#
+    );
+    let list = Frame::request(&Id::ours(2), "tools/list", Some(&params));
+    let headers = HeaderMap::from_iter([
+        (VERSION, HeaderValue::from_static(MODERN)),
+        (METHOD, HeaderValue::from_static("tools/list")),
+    ]);
+    match sent(remote, &list, &headers).await {
+        Ok(Answer::Challenged(challenge)) => Some(challenge),
+        _ => None,
+    }
+}
+
+async fn sent(remote: &Https, frame: &Frame, headers: &HeaderMap) -> Result<Answer, Fault> {
+    let outgoing = Outgoing {
+        to: None,
+        verb: Verb::Post(frame),
+        headers,
+        credential: None,
+    };
+    remote.send(outgoing).await
+}
+
+const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");

@@ -1,0 +1,68 @@
+//! Addresses and accounts that are not stored, beside some that are: what the user may have meant.
+
+use crate::auth::{kept, without_query};
+use crate::frame::printable;
+use crate::report::{Failure, Kind};
+use crate::store::{self, Vault};
+
+/// What is stored near an address.
+pub(super) struct Near {
+    /// All of it, for a sentence.
+    pub(super) stored: String,
+    /// The command for the first of them, to be typed.
+    pub(super) command: String,
+}
+
+/// Looks for what is stored near an address for which nothing is stored. `command` is the command that the user typed.
+pub(super) async fn found(
+    vault: &Vault,
+    resource: &str,
+    account: Option<&str>,
+    command: &str,
+) -> Result<Option<Near>, store::Error> {
+    let near = kept::near(vault, resource, account).await?;
+    let Some((first, whose)) = near.first() else {
+        return Ok(None);
+    };
+    let stored = near
+        .iter()
+        .map(|(resource, account)| place(resource, Some(account)));
+    let stored: Vec<String> = stored.collect();
+    let flag = match whose.as_str() {
+        // It shows all accounts.
+        _ if command == "status" => String::new(),
+        "default" => String::new(),
+        account => format!(" --account {}", printable(account, 100)),
+    };
+    Ok(Some(Near {
+        stored: stored.join(", "),
+        command: format!("`mcpipe {command} {}{flag}`", shown(first)),
+    }))
+}
+
+/// The failure of a command that found nothing where it was told to look, if something is stored near.
+pub(super) async fn failure(
+    vault: &Vault,
+    resource: &str,
+    account: Option<&str>,
+    command: &str,
+) -> Result<Option<Failure>, store::Error> {
+    let near = found(vault, resource, account, command).await?;
+    Ok(near.map(|Near { stored, command }| {
+        let place = place(resource, account);
+        let error = format!("nothing is stored for {place}; stored is {stored}");
+        Failure::new(Kind::Failed, error).hint(command)
+    }))
+}
+
+/// An address, with the account if it is not the usual one.
+fn place(resource: &str, account: Option<&str>) -> String {
+    match account {
+        None | Some("default") => shown(resource),
+        Some(account) => format!("{} (account {})", shown(resource), printable(account, 100)),
+    }
+}
+
+fn shown(resource: &str) -> String {
+    printable(&without_query(resource), 500)
+}

@@ -1,0 +1,42 @@
+//! Headers that are read again while a bridge runs, and the keys in them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::{Surroundings, headers};
+use crate::auth::given::Given;
+use crate::cli::NetworkArgs;
+use crate::static_secret::Template;
+
+/// Reads headers anew: those that are known, and those that the vault has a part in.
+#[derive(Clone)]
+pub struct Anew(Arc<dyn Fn() -> Option<(HeaderMap, Vec<Template>)> + Send + Sync>);
+
+impl Anew {
+    /// May read files.
+    pub fn read(&self) -> Option<(HeaderMap, Vec<Template>)> {
+        (self.0)()
+    }
+
+    pub(super) fn new(args: &NetworkArgs, around: &Surroundings) -> Self {
+        let (args, around) = (args.clone(), around.clone());
+        Self(Arc::new(move || {
+            let headers = headers::read(&args, &around).ok()?;
+            Some((headers.plain, headers.templates))
+        }))
+    }
+}
+
+impl fmt::Debug for Anew {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Anew")
+    }
+}
+
+/// Which of the keys go with a request that signing in is a part of.
+pub fn keys_beside_signing_in(given: &[Given]) -> Vec<Given> {
+    let beside = given.iter().filter(|given| !given.is_authorization());
+    beside.cloned().collect()
+}

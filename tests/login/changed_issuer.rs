@@ -1,0 +1,538 @@
+//! A server that sends users to another authorization server than before: nothing opens or is sent there until the user
+//! says so. The real binary, with a browser that only writes down where it was sent.
+
+#![cfg(unix)]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::{Arc, Mutex};
+
+use mcpipe::store::{Expected, Kind, Place as Home, Unlock, Vault};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use url::Url;
+
+use crate::coordination::{answer, eventually, session};
+use crate::support::authority::{Authority, Registered, Reply as Document};
+use crate::support::browser;
+use crate::support::host::{INITIALIZE, Left, Process, call};
+use crate::support::remote::{Ask, Reply, Server, ordinary};
+
+const RFC8414: &str = "/.well-known/oauth-authorization-server";
+/// The token that the second authorization server issues.
+const SECOND: &str = "second-canary";
+const PRM: &str = "/.well-known/oauth-protected-resource/mcp";
+
+/// What the server says, which a test changes.
+#[derive(Default)]
+struct Said {
+    /// The authorization servers its metadata name; no metadata if there are none.
+    named: Vec<String>,
+    /// Where the challenge says that the metadata are.
+    place: Option<String>,
+    /// Tokens issued before this one, by either, are turned down.
+    good: Vec<Authority>,
+    good_from: usize,
+    /// No token is good.
+    is_closed: bool,
+    /// A token that is good is short of scope.
+    is_short: bool,
+    /// Its own metadata as an authorization server.
+    root: Option<Value>,
+}
+
+pub(super) struct Place {
+    pub(super) home: TempDir,
+    pub(super) first: Authority,
+    second: Authority,
+    pub(super) remote: Server,
+    said: Arc<Mutex<Said>>,
+}
+
+impl Place {
+    pub(super) async fn new() -> Self {
+        let (first, second) = (Authority::start().await, Authority::start().await);
+        second.turn(|knobs| knobs.token_extra = (200, json!({ "access_token": SECOND })));
+        let said = Arc::new(Mutex::new(Said {
+            named: vec![first.origin.clone()],
+            good: vec![first.clone(), second.clone()],
+            ..Said::default()
+        }));
+        let told = Arc::clone(&said);
+        let remote = Server::that(move |ask| told.lock().unwrap().reply(ask)).await;
+        let home = tempfile::tempdir().unwrap();
+        let script = format!(
+            "#!/bin/sh\nprintf '%s\\n' \"$1\" >> '{}/shown'\n",
+            home.path().display()
+        );
+        let browser = home.path().join("browser");
+        std::fs::write(&browser, script).unwrap();
+        std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o700)).unwrap();
+        Self {
+            home,
+            first,
+            second,
+            remote,
+            said,
+        }
+    }
+
+    /// One in which the user has signed in at the first, whose tokens are good for nothing any more.
+    async fn signed_in_before() -> Self {
+        let place = Self::new().await;
+        place.login(&[], 1).await;
+        place.turn_down();
+        place
+    }
+
+    fn turn_down(&self) {
+        self.first.revoke_all();
+        self.said().good_from = self.first.access_tokens().len();
+    }
+
+    fn said(&self) -> std::sync::MutexGuard<'_, Said> {
+        self.said.lock().unwrap()
+    }
+
+    fn shown(&self) -> Vec<Url> {
+        let text = std::fs::read_to_string(self.home.path().join("shown")).unwrap_or_default();
+        text.lines().map(|line| Url::parse(line).unwrap()).collect()
+    }
+
+    async fn page(&self, nth: usize) -> Url {
+        eventually(|| self.shown().get(nth - 1).cloned()).await
+    }
+
+    fn variables(&self) -> [(&'static str, String); 2] {
+        let browser = self.home.path().join("browser").display().to_string();
+        [
+            ("BROWSER", browser),
+            ("CLIENT_SECRET", "secret-canary".to_owned()),
+        ]
+    }
+
+    fn start(&self, arguments: &[&str]) -> Process {
+        let url = self.remote.url();
+        let mut all = arguments.to_vec();
+        all.extend(["--wait-for-login", "--auth-timeout", "40", &url]);
+        let variables = self.variables();
+        let variables: Vec<_> = variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        Process::start_in(self.home.path(), &all, &variables)
+    }
+
+    /// Runs a command to its end.
+    pub(super) async fn run(&self, arguments: &[&str]) -> Left {
+        let variables = self.variables();
+        let variables: Vec<_> = variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        Process::start_in(self.home.path(), arguments, &variables)
+            .closed()
+            .await
+    }
+
+    /// The user's word: `mcpipe login`, whose page is the `nth`. What it said on stderr.
+    pub(super) async fn login(&self, arguments: &[&str], nth: usize) -> String {
+        let url = self.remote.url();
+        let mut all = vec!["login", &url];
+        all.extend(arguments);
+        let person = async { browser::follow(&self.page(nth).await).await };
+        let (left, page) = tokio::join!(self.run(&all), person);
+        assert!(left.status.success(), "{}", left.stderr);
+        assert!(page.body.contains("You are signed in"), "{}", page.body);
+        left.stderr
+    }
+
+    pub(super) fn vault(&self) -> Vault {
+        Vault::on_disk(
+            Home::new(Some(self.home.path())).unwrap(),
+            Unlock::default(),
+        )
+    }
+}
+
+impl Said {
+    fn reply(&self, ask: &Ask) -> Reply {
+        let host = ask.header("host").unwrap();
+        let path = ask.path.as_str();
+        if path == RFC8414 {
+            return match &self.root {
+                Some(root) => Reply::json(root.to_string()),
+                None => Reply::status(404),
+            };
+        }
+        if path.starts_with("/.well-known/oauth-protected-resource") {
+            return match self.named.as_slice() {
+                [] => Reply::status(404),
+                named => Reply::json(
+                    json!({ "resource": format!("http://{host}/mcp"), "authorization_servers": named }).to_string(),
+                ),
+            };
+        }
+        if path != "/mcp" {
+            return Reply::status(404);
+        }
+        let shown = ask.header("authorization").unwrap_or_default();
+        let good: Vec<String> = match self.good.as_slice() {
+            [first, second] => {
+                let old = first.access_tokens().into_iter().skip(self.good_from);
+                let new = second
+                    .access_tokens()
+                    .into_iter()
+                    .map(|_| SECOND.to_owned());
+                old.chain(new).collect()
+            }
+            _ => Vec::new(),
+        };
+        let is_good =
+            !self.is_closed && good.iter().any(|token| shown == format!("Bearer {token}"));
+        if is_good && !(self.is_short && ask.label() == "POST tools/call") {
+            return ordinary(ask);
+        }
+        let place = self
+            .place
+            .clone()
+            .unwrap_or_else(|| format!("http://{host}{PRM}"));
+        match is_good {
+            true => Reply::status(403).with(
+                "WWW-Authenticate",
+                &format!(r#"Bearer error="insufficient_scope", scope="more", resource_metadata="{place}""#),
+            ),
+            false => Reply::status(401)
+                .with("WWW-Authenticate", &format!(r#"Bearer resource_metadata="{place}""#)),
+        }
+    }
+}
+
+/// What the second authorization server was asked for beside its documents.
+fn asked(authority: &Authority) -> Vec<String> {
+    let seen = authority.seen().into_iter().map(|seen| seen.path);
+    seen.filter(|path| !path.starts_with("/.well-known") && path != "/elsewhere")
+        .collect()
+}
+
+/// Whether an error answer names both, and the command.
+fn names_both(error: &Value, was: &str, now: &str, command: &str) {
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains(was) && message.contains(now), "{error}");
+    assert!(
+        error["data"]["hint"].as_str().unwrap().contains(command),
+        "{error}"
+    );
+    assert_eq!(error["data"]["kind"], "sign_in_needed", "{error}");
+    assert_eq!(error["data"]["retryable"], false, "{error}");
+}
+
+type Change = fn(&Place);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_window_opens_at_another_authorization_server_than_the_last() {
+    let changes: [(&str, Change); 8] = [
+        ("another is named", |place| {
+            place.said().named = vec![place.second.origin.clone()];
+        }),
+        (
+            "the last is down, and another is named beside it",
+            |place| {
+                place.said().named = vec![place.second.origin.clone(), place.first.origin.clone()];
+                let down = Document::Text(503, "text/plain", "down".to_owned());
+                place.first.serve(RFC8414, down.clone());
+                place.first.serve("/.well-known/openid-configuration", down);
+            },
+        ),
+        (
+            "the metadata are gone, and the server's own origin is left",
+            |place| {
+                place.said().named.clear();
+            },
+        ),
+        ("the server's own origin says that it is one", |place| {
+            let mut said = place.said();
+            said.named.clear();
+            let (origin, there) = (place.remote.origin(), &place.second.origin);
+            said.root = Some(json!({
+                "issuer": origin,
+                "authorization_endpoint": format!("{there}/authorize"),
+                "token_endpoint": format!("{there}/token"),
+                "registration_endpoint": format!("{there}/register"),
+                "code_challenge_methods_supported": ["S256"],
+            }));
+        }),
+        ("the challenge names other metadata", |place| {
+            let at = "/elsewhere";
+            place
+                .second
+                .protect(at, &place.remote.url(), &[&place.second.origin]);
+            place.said().place = Some(format!("{}{at}", place.second.origin));
+        }),
+        ("the token endpoint is elsewhere", |place| {
+            let there = format!("{}/token", place.second.origin);
+            place
+                .first
+                .turn(|knobs| knobs.metadata = json!({ "token_endpoint": there }));
+        }),
+        ("the page is elsewhere", |place| {
+            let there = format!("{}/authorize", place.second.origin);
+            place
+                .first
+                .turn(|knobs| knobs.metadata = json!({ "authorization_endpoint": there }));
+        }),
+        (
+            "a code for another device would be asked for there",
+            |place| {
+                place.said().named = vec![place.second.origin.clone()];
+                let there = format!("{}/device", place.second.origin);
+                place.second.turn(|knobs| {
+                    knobs.metadata = json!({ "device_authorization_endpoint": there })
+                });
+            },
+        ),
+    ];
+    for (name, change) in changes {
+        let place = Place::signed_in_before().await;
+        change(&place);
+        let is_own = name.contains("own origin");
+        let now = if is_own {
+            place.remote.origin()
+        } else {
+            place.second.origin.clone()
+        };
+        let flags: &[&str] = if name.contains("device") {
+            &["--device-code"]
+        } else {
+            &[]
+        };
+        let mut host = place.start(flags);
+        host.send(INITIALIZE).await;
+        let refused = answer(&mut host, 0).await;
+        let command = format!("mcpipe login {}", place.remote.url());
+        names_both(&refused["error"], &place.first.origin, &now, &command);
+        let left = host.closed().await;
+        assert_eq!(asked(&place.second), Vec::<String>::new(), "{name}");
+        assert_eq!(place.shown().len(), 1, "{name}: {}", left.stderr);
+    }
+}
+
+/// 403 with `insufficient_scope`, and metadata that name another.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_scope_is_not_asked_for_at_another_authorization_server() {
+    let place = Place::new().await;
+    place.login(&[], 1).await;
+    {
+        let mut said = place.said();
+        said.is_short = true;
+        said.named = vec![place.second.origin.clone()];
+    }
+    let mut host = place.start(&[]);
+    let refused = session(&mut host).await;
+    let command = format!("mcpipe login {}", place.remote.url());
+    names_both(
+        &refused["error"],
+        &place.first.origin,
+        &place.second.origin,
+        &command,
+    );
+    host.closed().await;
+    assert_eq!(asked(&place.second), Vec::<String>::new());
+    assert_eq!(place.shown().len(), 1);
+}
+
+/// Two hosts wait; both hear of it, and both go on without a restart when the user has signed in.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_users_word_is_login_and_running_bridges_go_on_after_it() {
+    let place = Place::new().await;
+    place.login(&[], 1).await;
+    let mut hosts = [place.start(&[]), place.start(&[])];
+    for host in &mut hosts {
+        let opened = session(host).await;
+        assert!(opened["result"].is_object(), "{opened}");
+    }
+    place.turn_down();
+    place.said().named = vec![place.second.origin.clone()];
+    let command = format!("mcpipe login {}", place.remote.url());
+    for host in &mut hosts {
+        host.send(call(2)).await;
+    }
+    for host in &mut hosts {
+        let refused = answer(host, 2).await;
+        names_both(
+            &refused["error"],
+            &place.first.origin,
+            &place.second.origin,
+            &command,
+        );
+    }
+    assert_eq!(asked(&place.second), Vec::<String>::new());
+
+    let said = place.login(&[], 2).await;
+    assert!(
+        said.contains(&place.first.origin) && said.contains(&place.second.origin),
+        "{said}"
+    );
+    for host in &mut hosts {
+        host.send(call(3)).await;
+        let answered = answer(host, 3).await;
+        assert!(answered["result"].is_object(), "{answered}");
+    }
+    // From now on it is the last one: a window opens there by itself, and not at the first.
+    for host in hosts {
+        host.closed().await;
+    }
+    place.said().is_closed = true;
+    place.second.revoke_all();
+    let mut host = place.start(&[]);
+    host.send(INITIALIZE).await;
+    assert!(
+        place
+            .page(3)
+            .await
+            .as_str()
+            .starts_with(&place.second.origin)
+    );
+    host.closed().await;
+    place.login(&[], 4).await;
+    place.said().named = vec![place.first.origin.clone()];
+    let mut host = place.start(&[]);
+    host.send(INITIALIZE).await;
+    let refused = answer(&mut host, 0).await;
+    names_both(
+        &refused["error"],
+        &place.second.origin,
+        &place.first.origin,
+        &command,
+    );
+    host.closed().await;
+    assert_eq!(place.shown().len(), 4);
+}
+
+/// A flag that names the authorization server is the user's word too, in a host's configuration.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_that_names_the_authorization_server_is_the_users_word() {
+    for flag in ["--authorization-server", "--expect-issuer"] {
+        let place = Place::signed_in_before().await;
+        place.said().named = vec![place.second.origin.clone()];
+        let mut host = place.start(&[flag, &place.second.origin]);
+        let person = async { browser::follow(&place.page(2).await).await };
+        let (opened, page) = tokio::join!(session(&mut host), person);
+        assert!(opened["result"].is_object(), "{flag}: {opened} {page:?}");
+        host.closed().await;
+        assert_eq!(place.second.at("/token").len(), 1, "{flag}");
+    }
+}
+
+/// Another account has signed in nowhere yet, and the user's word for one set of flags is good for others.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_used_last_is_kept_for_each_account() {
+    let place = Place::signed_in_before().await;
+    place.said().named = vec![place.second.origin.clone()];
+    let mut host = place.start(&["--account", "work"]);
+    let person = async { browser::follow(&place.page(2).await).await };
+    let (opened, _) = tokio::join!(session(&mut host), person);
+    assert!(opened["result"].is_object(), "{opened}");
+    host.closed().await;
+
+    place.login(&[], 3).await;
+    let mut host = place.start(&["--scope", "a"]);
+    let person = async { browser::follow(&place.page(4).await).await };
+    let (opened, _) = tokio::join!(session(&mut host), person);
+    assert!(opened["result"].is_object(), "{opened}");
+    host.closed().await;
+}
+
+/// Entries of other versions: without the issuer, without what is new in this one.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_of_another_version_is_compared_by_what_it_has() {
+    for gone in [
+        &["issuer", "signed_in_at", "authorization_origin"][..],
+        &["signed_in_at", "authorization_origin"][..],
+    ] {
+        for is_moved in [true, false] {
+            let place = Place::signed_in_before().await;
+            let vault = place.vault();
+            for (name, kind) in vault.list().await.unwrap() {
+                if kind == Kind::Oauth {
+                    let kept = vault.read(&name).await.unwrap().unwrap();
+                    let mut entry: Value = serde_json::from_str(kept.content.expose()).unwrap();
+                    let members = entry.as_object_mut().unwrap();
+                    assert!(gone.iter().all(|name| members.remove(*name).is_some()));
+                    let content = mcpipe::secret::Secret::new(entry.to_string());
+                    let put = vault.put(&name, kind, &content, Expected::Anything);
+                    put.await.unwrap();
+                }
+            }
+            if is_moved {
+                place.said().named = vec![place.second.origin.clone()];
+            }
+            let mut host = place.start(&[]);
+            host.send(INITIALIZE).await;
+            if is_moved {
+                let refused = answer(&mut host, 0).await;
+                let (was, now) = (&place.first.origin, &place.second.origin);
+                names_both(&refused["error"], was, now, "mcpipe login http");
+            } else {
+                place.page(2).await;
+            }
+            host.closed().await;
+            assert_eq!(asked(&place.second), Vec::<String>::new(), "{gone:?}");
+        }
+    }
+}
+
+/// A client's secret is shown to no other issuer, nor to another endpoint of the same, whatever the client is called.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clients_secret_is_shown_to_no_other_than_the_last() {
+    let moved: Change = |place| place.said().named = vec![place.second.origin.clone()];
+    let elsewhere: Change = |place| {
+        let there = format!("{}/token", place.second.origin);
+        place
+            .first
+            .turn(|knobs| knobs.metadata = json!({ "token_endpoint": there }));
+    };
+    for (change, id) in [
+        (moved, "one"),
+        (moved, "two"),
+        (elsewhere, "one"),
+        (elsewhere, "two"),
+    ] {
+        let place = Place::new().await;
+        for authority in [&place.first, &place.second] {
+            for id in ["one", "two"] {
+                let client = Registered {
+                    redirect_uris: Vec::new(),
+                    secret: Some("secret-canary".to_owned()),
+                    method: "client_secret_basic".to_owned(),
+                };
+                authority.add_client(id, client);
+            }
+        }
+        let url = place.remote.url();
+        let of = |id| {
+            let flags = [
+                "--client-credentials",
+                "--client-id",
+                id,
+                "--client-secret-env",
+                "CLIENT_SECRET",
+            ];
+            flags.map(str::to_owned).to_vec()
+        };
+        let flags = of("one");
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let got = place.run(&[&["token", &url], &flags[..]].concat()).await;
+        assert!(got.status.success(), "{}", got.stderr);
+        place.turn_down();
+        change(&place);
+        let flags = of(id);
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let mut host = place.start(&flags);
+        host.send(INITIALIZE).await;
+        let refused = answer(&mut host, 0).await;
+        let (was, now) = (&place.first.origin, &place.second.origin);
+        names_both(&refused["error"], was, now, "--authorization-server");
+        host.closed().await;
+        assert_eq!(asked(&place.second), Vec::<String>::new(), "{id}");
+    }
+}
