@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::Arrival;
 use super::edit::Object;
+use super::legacy::refusal_trouble;
 use super::vocabulary::{META_CAPABILITIES, META_CLIENT, META_VERSION};
 use crate::frame::{
     Frame, INVALID_PARAMS, INVALID_REQUEST, Id, METHOD_NOT_FOUND, Trouble, member_of, printable,
@@ -244,12 +245,7 @@ fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> Finding {
         (Some(found), _) => found,
         (None, status) if is_legacy(status) => Finding::Legacy,
         (None, 401) => Finding::Challenged,
-        (None, status) => Finding::Unclear(Trouble {
-            status: Some(status),
-            retryable: status >= 500 || status == 429,
-            retry_after: refusal.retry_after,
-            ..Trouble::new("refused", format!("The server answered HTTP {status}."))
-        }),
+        (None, _) => Finding::Unclear(refusal_trouble(refusal)),
     }
 }
 

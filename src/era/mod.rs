@@ -24,6 +24,7 @@ use crate::frame::{Frame, Id, Trouble};
 use crate::remote::{Head, Refusal};
 
 pub(crate) use detect::lasts;
+pub(crate) use legacy::told;
 pub use legacy::{Legacy, Transport};
 pub use legacy_host::LegacyHost;
 pub use modern::Modern;

@@ -18,8 +18,9 @@ use super::{Action, Arrival, ExchangeId, Mint, Post};
 use crate::frame::{Frame, Id, Outline, Trouble};
 use crate::remote::{Head, Refusal};
 
+pub(in crate::era) use pending::refusal_trouble;
+pub(crate) use pending::told;
 use pending::{Pending, Role, lost_with_session};
-pub(in crate::era) use pending::{refusal_trouble, told};
 pub use sse::Transport;
 
 /// Requests of the remote that may wait for a host that is not ready.
