@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use rustls::pki_types::CertificateDer;
+use tokio::sync::watch;
 use url::{Host, Url};
 
 use crate::auth::assertion::ClientKey;
@@ -31,6 +32,7 @@ use crate::remote::proxy::Proxies;
 use crate::remote::{https, tls};
 use crate::report::Failure;
 use crate::static_secret::Template;
+use crate::stdio;
 use crate::store::program::Words;
 pub use crate::surroundings::Surroundings;
 pub use anew::{Anew, keys_beside_signing_in};
@@ -463,6 +465,9 @@ pub fn speaking(
         max_in_flight: args.max_in_flight as usize,
         call_timeout: positive(args.call_timeout),
         sign_in_patience: (!args.wait_for_login).then_some(SIGN_IN_PATIENCE),
+        has_user: around.can_reach_a_user(),
+        is_reader_gone: stdio::is_reader_gone,
+        awaits_sign_in: watch::Sender::new(false),
         server: target.https.url.host_str().unwrap_or_default().to_owned(),
         facts: Facts::about(
             around.get("MCPIPE_HOME").map(Path::new),

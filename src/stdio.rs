@@ -112,6 +112,27 @@ impl Host {
     }
 }
 
+/// Whether what reads this process's stdout has left, as far as can be seen without writing: POSIX `poll` says so of pipes,
+/// sockets and terminals.
+#[cfg(unix)]
+pub fn is_reader_gone() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+    poll(&mut polled, Some(&now)).is_ok() && polled.iter().any(|it| it.revents().intersects(gone))
+}
+
+/// Cannot be seen here without writing.
+#[cfg(not(unix))]
+pub fn is_reader_gone() -> bool {
+    false
+}
+
 fn read(input: impl Read, limit: usize, lines: &mpsc::Sender<Line>) {
     let mut input = BufReader::with_capacity(64 * 1024, input);
     let mut line = Vec::new();

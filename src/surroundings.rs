@@ -101,6 +101,19 @@ impl Surroundings {
         text
     }
 
+    /// Whether a user can be told to sign in, and would see it: on a terminal, or on a display. In a build a display shows
+    /// pages to no user.
+    pub fn can_reach_a_user(&self) -> bool {
+        self.is_terminal || has_terminal() || self.has_display() && self.get("CI").is_none()
+    }
+
+    fn has_display(&self) -> bool {
+        cfg!(any(windows, target_os = "macos"))
+            || ["DISPLAY", "WAYLAND_DISPLAY"]
+                .iter()
+                .any(|name| self.get(name).is_some())
+    }
+
     /// Whether a browser started here would be seen by whoever started us: not over SSH, not inside WSL, not without a
     /// display, not in a build (L4).
     pub fn can_show_a_page(&self) -> bool {
@@ -111,11 +124,7 @@ impl Surroundings {
             "WSL_DISTRO_NAME",
             "CI",
         ];
-        let has_display = cfg!(any(windows, target_os = "macos"))
-            || ["DISPLAY", "WAYLAND_DISPLAY"]
-                .iter()
-                .any(|name| self.get(name).is_some());
-        has_display && ELSEWHERE.iter().all(|name| self.get(name).is_none())
+        self.has_display() && ELSEWHERE.iter().all(|name| self.get(name).is_none())
     }
 
     /// Whether the user has come over SSH.
@@ -163,6 +172,19 @@ impl Surroundings {
             ..Self::default()
         })
     }
+}
+
+/// Whether this process has a controlling terminal, wherever its standard streams lead.
+fn has_terminal() -> bool {
+    cfg!(unix) && open_terminal().is_ok()
+}
+
+/// Opens the controlling terminal for writing.
+///
+/// # Errors
+/// There is none.
+pub fn open_terminal() -> std::io::Result<std::fs::File> {
+    std::fs::OpenOptions::new().write(true).open("/dev/tty")
 }
 
 /// The door's part of a helper's letter.

@@ -18,7 +18,7 @@ const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","param
 const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
 /// A protected server and its authority.
-async fn protected() -> (Authority, Server) {
+pub(crate) async fn protected() -> (Authority, Server) {
     let authority = Authority::start().await;
     let tokens = authority.clone();
     let metadata = format!(

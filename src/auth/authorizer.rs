@@ -24,6 +24,7 @@ use super::machine::Grant;
 use super::progress::fingerprint;
 use super::settings::Settings;
 use super::{Cause, Credential, Error};
+use crate::frame::Trouble;
 use crate::store::Vault;
 
 /// Lends out the credential for one remote.
@@ -83,6 +84,7 @@ impl Authorizer {
             newest: watch::Sender::new(0),
             lingering: TaskTracker::new(),
             leaving: CancellationToken::new(),
+            unattended: CancellationToken::new(),
             person: person.clone(),
             pending: pending.clone(),
             desk: Mutex::new(Desk::default()),
@@ -257,6 +259,23 @@ impl Authorizer {
         };
         let done = house.sign_in_for_others(errand).await;
         done.map_err(|why| Error::new(&house.resource, why))
+    }
+
+    /// Begins no sign-in from now on that asks a user: there is none who would see it. One that is going on goes on.
+    pub fn ask_no_user(&self) {
+        if let Some(house) = &self.house {
+            house.unattended.cancel();
+            if let Some(provider) = &house.provider {
+                provider.ask_no_user();
+            }
+        }
+    }
+
+    /// The error that answers a request which waits for a sign-in that nothing waits for any more: it names the command.
+    /// `None` where there is no sign-in.
+    pub fn sign_in_needed(&self) -> Option<Trouble> {
+        let house = self.house.as_ref()?;
+        Some(Error::new(&house.resource, Cause::NobodyThere).trouble())
     }
 
     /// Begins to open the vault, beside whatever else a start has to do: this remote is known to want a credential.

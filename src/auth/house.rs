@@ -39,6 +39,8 @@ pub(super) struct House {
     /// What leaving does not wait for.
     pub(super) lingering: TaskTracker,
     pub(super) leaving: CancellationToken,
+    /// No user is asked any more, whatever the settings say.
+    pub(super) unattended: CancellationToken,
     pub(super) person: watch::Sender<bool>,
     pub(super) pending: watch::Sender<Option<PendingSignIn>>,
     /// Signs a person in at the enterprise's provider, where that is how a token is come by.

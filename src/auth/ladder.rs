@@ -325,7 +325,7 @@ impl House {
         if self.leaving.is_cancelled() {
             return Err(Cause::Leaving);
         }
-        if !self.settings.attended {
+        if !self.settings.attended || self.unattended.is_cancelled() {
             return Err(Cause::NobodyThere);
         }
         let record = self.record().await;

@@ -63,9 +63,27 @@ pub(super) enum Event {
     /// A time that the translator asked for is over.
     Woke(u64),
     /// It waits for a credential, or no longer does.
-    Waiting(ExchangeId, bool),
+    Waiting(ExchangeId, Option<Waiting>),
     /// It was opened for one answer, and stands as long as the session.
     Standing(ExchangeId),
+}
+
+/// An exchange that waits for a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// Its request was turned down, and so was not processed.
+    ToSend,
+    /// The rest of a response was: the request itself may have been processed.
+    ToResume,
+}
+
+impl Waiting {
+    fn of(verb: Verb<'_>) -> Self {
+        match verb {
+            Verb::Post(_) => Self::ToSend,
+            Verb::Get | Verb::Delete => Self::ToResume,
+        }
+    }
 }
 
 /// Why a sending ended without any answer.
@@ -312,9 +330,7 @@ impl<R: Remote> Road<R> {
                 )
                 .await;
             let starting = match &sent {
-                Err(Stopped { trouble, .. }) if trouble.kind == "unreachable" => {
-                    self.startup.pause()
-                }
+                Err(Stopped { trouble, .. }) if is_absent(trouble) => self.startup.pause(),
                 _ => None,
             };
             if let Some(pause) = starting {
@@ -330,7 +346,7 @@ impl<R: Remote> Road<R> {
                     pause_after(refusal, is_harmless, sends)
                 }
                 Err(stopped) if stopped.is_final || begun.elapsed() > REPEATING => None,
-                Err(Stopped { trouble, .. }) if trouble.kind == "unreachable" => {
+                Err(Stopped { trouble, .. }) if is_absent(trouble) => {
                     (!has_waited).then(|| backoff(sends))
                 }
                 // An `initialize` that was read has made a session; a second one would leave it behind.
@@ -393,8 +409,11 @@ impl<R: Remote> Road<R> {
                     );
                     let stale = credential.as_ref();
                     let renewed = match is_asked_by_host {
-                        true => Some(self.renew(exchange, stale, &challenge).await?),
-                        false => self.renew_silently(exchange, stale, &challenge).await?,
+                        true => Some(self.renew(exchange, verb, stale, &challenge).await?),
+                        false => {
+                            self.renew_silently(exchange, verb, stale, &challenge)
+                                .await?
+                        }
                     };
                     let Some(renewed) = renewed else {
                         return Ok(Answer::Challenged(challenge));
@@ -413,57 +432,43 @@ impl<R: Remote> Road<R> {
     async fn renew(
         &self,
         exchange: ExchangeId,
+        verb: Verb<'_>,
         stale: Option<&Credential>,
         challenge: &Challenge,
     ) -> Result<Credential, Stopped> {
-        let _ = self.events.send(Event::Waiting(exchange, true)).await;
+        let _ = self
+            .events
+            .send(Event::Waiting(exchange, Some(Waiting::of(verb))))
+            .await;
         let renewed = tokio::select! {
             renewed = self.authorizer.renew(stale, challenge) => renewed.map_err(|error| Stopped::by(&error)),
             () = self.patience_with_a_person() => Err(Stopped {
-                trouble: self.sign_in_going_on(),
+                trouble: sign_in_going_on(&self.authorizer),
                 is_final: true,
             }),
         };
-        let _ = self.events.send(Event::Waiting(exchange, false)).await;
+        let _ = self.events.send(Event::Waiting(exchange, None)).await;
         renewed
     }
 
     async fn renew_silently(
         &self,
         exchange: ExchangeId,
+        verb: Verb<'_>,
         stale: Option<&Credential>,
         challenge: &Challenge,
     ) -> Result<Option<Credential>, Stopped> {
-        let _ = self.events.send(Event::Waiting(exchange, true)).await;
+        let _ = self
+            .events
+            .send(Event::Waiting(exchange, Some(Waiting::of(verb))))
+            .await;
         let renewed = self.authorizer.renew_silently(stale, challenge).await;
-        let _ = self.events.send(Event::Waiting(exchange, false)).await;
+        let _ = self.events.send(Event::Waiting(exchange, None)).await;
         renewed.map_err(|error| Stopped::by(&error))
     }
 
-    /// What a request is told that a person keeps waiting: where to go, for the person reads it in the chat window.
-    fn sign_in_going_on(&self) -> Trouble {
-        let pending = self.authorizer.pending();
-        let pending = pending.borrow();
-        let trouble =
-            Trouble::new("sign_in_needed", "A sign-in is needed, and is going on.").retryable();
-        match &*pending {
-            Some(pending) => {
-                let code = pending.user_code.as_ref();
-                let code = code
-                    .map(|code| format!(" with the code {code}"))
-                    .unwrap_or_default();
-                let hint = format!("Finish it{code} and try again: {}", pending.url_to_show);
-                Trouble {
-                    url: Some(pending.url_to_show.clone()),
-                    ..trouble.hint(hint)
-                }
-            }
-            None => trouble.hint("Finish it in the browser and try again."),
-        }
-    }
-
     /// Returns when a person has been asked to sign in for so long that the host should hear of it. A refresh, which
-    /// nobody is asked for, may take its time.
+    /// no person is asked for, may take its time. When stdin has ended, how long is for the leaving to decide.
     async fn patience_with_a_person(&self) {
         let Some(patience) = self.settings.sign_in_patience else {
             return std::future::pending().await;
@@ -481,10 +486,33 @@ impl<R: Remote> Road<R> {
                 }
             };
             tokio::select! {
+                () = self.leaving.cancelled() => return std::future::pending().await,
                 () = enough => return,
                 changed = since.changed() => if changed.is_err() { return std::future::pending().await },
             }
         }
+    }
+}
+
+/// What a request is told that a person keeps waiting: where to go, for the person reads it in the chat window.
+pub(super) fn sign_in_going_on(authorizer: &Authorizer) -> Trouble {
+    let pending = authorizer.pending();
+    let pending = pending.borrow();
+    let trouble =
+        Trouble::new("sign_in_needed", "A sign-in is needed, and is going on.").retryable();
+    match &*pending {
+        Some(pending) => {
+            let code = pending.user_code.as_ref();
+            let code = code
+                .map(|code| format!(" with the code {code}"))
+                .unwrap_or_default();
+            let hint = format!("Finish it{code} and try again: {}", pending.url_to_show);
+            Trouble {
+                url: Some(pending.url_to_show.clone()),
+                ..trouble.hint(hint)
+            }
+        }
+        None => trouble.hint("Finish it in the browser and try again."),
     }
 }
 
@@ -506,6 +534,11 @@ async fn changed(watched: &mut Option<watch::Receiver<bool>>) {
         return;
     }
     std::future::pending::<()>().await;
+}
+
+/// Whether the server was not reached, and may be in a moment.
+fn is_absent(trouble: &Trouble) -> bool {
+    trouble.kind == "unreachable" && trouble.retryable
 }
 
 /// Whether a refusal by its status holds a result.

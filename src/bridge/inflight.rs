@@ -2,19 +2,28 @@
 //!
 //! The invariant of the whole bridge lives here: every request id that enters leaves exactly once, or was cancelled.
 //! Answers nobody is owed are dropped; debts that remain at the end are paid with an error. Batches (2025-03-26) are
-//! one debt of several ids, paid in one line (T-10).
+//! one debt of several ids, paid in one line.
 
 use std::collections::HashMap;
 
+use super::unanswered::{Reason, Tally};
 use crate::frame::{Frame, INVALID_REQUEST, Id, Malformed};
 use crate::stdio::Written;
 
 /// The host's open requests.
 #[derive(Debug, Default)]
 pub(super) struct Inflight {
-    owed: HashMap<Id, Option<BatchId>>,
+    owed: HashMap<Id, Owed>,
     batches: HashMap<BatchId, Batch>,
     batches_seen: u64,
+    /// What became of those that are owed nothing any more.
+    pub(super) tally: Tally,
+}
+
+#[derive(Debug)]
+struct Owed {
+    method: Box<str>,
+    batch: Option<BatchId>,
 }
 
 type BatchId = u64;
@@ -26,7 +35,7 @@ struct Batch {
 }
 
 impl Inflight {
-    /// Notes a frame from the host; `Err` is the answer to one whose id is already taken (T-06).
+    /// Notes a frame from the host; `Err` is the answer to one whose id is already taken.
     pub(super) fn enter(&mut self, frame: &Frame) -> Result<(), Frame> {
         self.enter_in(frame, None)
     }
@@ -52,7 +61,10 @@ impl Inflight {
                     let _ = self.enter_in(&frame, None);
                     passed.push(frame);
                 }
-                Err(malformed) => mistakes.push(malformed.reply()),
+                Err(malformed) => {
+                    self.refuse();
+                    mistakes.push(malformed.reply());
+                }
             }
         }
         if let Some(open) = self.batches.get_mut(&batch) {
@@ -73,9 +85,12 @@ impl Inflight {
         };
         if self.owed.contains_key(id) {
             let reason = "Invalid request: this id belongs to a request that is still open.";
+            self.refuse();
             return Err(Frame::error(Some(id), INVALID_REQUEST, reason, None));
         }
-        self.owed.insert(id.clone(), batch);
+        let method = frame.method().unwrap_or_default().into();
+        self.owed.insert(id.clone(), Owed { method, batch });
+        self.tally.ask();
         if let Some(open) = batch.and_then(|batch| self.batches.get_mut(&batch)) {
             open.left += 1;
         }
@@ -88,11 +103,12 @@ impl Inflight {
         if !frame.is_response() {
             return Some(Written::One(frame));
         }
-        let Some(batch) = frame.id().and_then(|id| self.owed.remove(id)) else {
+        let Some(owed) = frame.id().and_then(|id| self.owed.remove(id)) else {
             tracing::debug!(?frame, "an answer nobody is owed");
             return None;
         };
-        let Some(batch) = batch else {
+        self.tally.answer(&frame);
+        let Some(batch) = owed.batch else {
             return Some(Written::One(frame));
         };
         if let Some(open) = self.batches.get_mut(&batch) {
@@ -102,9 +118,9 @@ impl Inflight {
         self.pay(batch)
     }
 
-    /// Forgets a debt: the host has cancelled it, and hears no more of it (C-04).
+    /// Forgets a debt: the host has cancelled it, and hears no more of it.
     pub(super) fn cancel(&mut self, id: &Id) -> Option<Written> {
-        let batch = self.owed.remove(id)??;
+        let batch = self.owed.remove(id)?.batch?;
         if let Some(open) = self.batches.get_mut(&batch) {
             open.left = open.left.saturating_sub(1);
         }
@@ -124,9 +140,17 @@ impl Inflight {
         self.owed.len()
     }
 
-    /// The ids still owed.
-    pub(super) fn ids(&self) -> Vec<Id> {
-        self.owed.keys().cloned().collect()
+    /// The requests still owed an answer: id and method.
+    pub(super) fn open(&self) -> Vec<(Id, Box<str>)> {
+        let open = self.owed.iter();
+        open.map(|(id, owed)| (id.clone(), owed.method.clone()))
+            .collect()
+    }
+
+    /// Counts a line that is refused here, and that the server never sees.
+    pub(super) fn refuse(&mut self) {
+        self.tally.ask();
+        self.tally.miss(Reason::Other);
     }
 }
 

@@ -1,7 +1,11 @@
-//! Leaving: on end of file, on a signal, and when nobody reads any more (T-11, T-13).
+//! Leaving: on end of file, on a signal, and when nothing reads stdout any more.
 //!
 //! Reading stops; what comes is applied until nothing is owed or the grace is over; what is still owed is answered with an
 //! error; the session is ended and the last line flushed. Each wait has its reason and its bound.
+//!
+//! A sign-in is waited for only where a user waits for the answers, and can be told: behind a pipe, not for a host that
+//! has talked with the bridge and closes stdin to stop it ([`super::conversation`]). A signal ends that wait too, and so
+//! does a reader of stdout that has left; the sign-in itself is done by a process of its own and goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,9 +15,13 @@ use http::HeaderMap;
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 
-use super::exchange::Road;
-use super::{Bridge, Ended, Inputs, Stop};
-use crate::frame::{Parsed, Trouble};
+use super::exchange::{Road, Waiting, sign_in_going_on};
+use super::pace::until;
+use super::unanswered::Unanswered;
+use super::{Bridge, Ended, Inputs, Stop, WriterGone};
+use crate::era::error_reply;
+use crate::era::protocol::is_harmless;
+use crate::frame::{Frame, Id, Parsed, Trouble};
 use crate::remote::{Outgoing, Remote, Verb};
 use crate::stdio::{Line, Written};
 
@@ -21,6 +29,8 @@ use crate::stdio::{Line, Written};
 const UNOWED_GRACE: Duration = Duration::from_secs(1);
 /// How long a remote that cannot be reached is waited for once the host has left.
 const UNREACHED_GRACE: Duration = Duration::from_millis(1500);
+/// How often it is looked whether anything still reads stdout, while a sign-in is waited for.
+const GLANCE: Duration = Duration::from_millis(250);
 /// How long answers may still come after a signal.
 const TOLD_GRACE: Duration = Duration::from_millis(300);
 /// How long the last lines may take to be written when there is no patience left otherwise.
@@ -31,18 +41,26 @@ const GOODBYE: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_millis(400);
 
 impl<R: Remote> Bridge<R> {
-    pub(super) async fn drain(mut self, ended: Ended, inputs: &mut Inputs) {
-        let latest = Instant::now() + self.grace;
+    pub(super) async fn drain(mut self, ended: Ended, inputs: &mut Inputs) -> Option<Unanswered> {
+        let mut latest = Instant::now() + self.grace;
         inputs.lines.close();
         self.road.leaving.cancel();
+        if ended != Ended::HostGone || !self.may_wait_for_sign_in() {
+            self.road.authorizer.ask_no_user();
+        }
         self.is_deaf |= ended == Ended::WriterGone;
         if !self.is_deaf {
-            // A host that has closed stdin may have stopped reading too.
-            let settled = time::timeout_at(latest, self.settle(ended, inputs)).await;
-            self.is_deaf |= settled.is_err() && self.out.capacity() == 0;
+            latest = self.settle(ended, inputs).await;
+            // What reads no more has had all it wanted.
+            self.is_deaf |= self.out.is_closed();
             self.take_what_was_said(&mut inputs.lines).await;
-            self.pay_debts().await;
+            let is_asked = *inputs.person.borrow();
+            self.pay_debts(is_asked).await;
         }
+        if let Some(reason) = self.unopened {
+            self.inflight.tally.miss(reason);
+        }
+        let unanswered = self.inflight.tally.unanswered();
         self.say_goodbye().await;
         for running in self.running.values() {
             running.token.cancel();
@@ -64,7 +82,7 @@ impl<R: Remote> Bridge<R> {
         };
         let enough = async {
             patience_over(&self.stop).await;
-            // What is in the pipe's own thread by now is written in no time, unless nobody reads.
+            // What is in the pipe's own thread by now is written in no time, unless nothing reads it.
             time::sleep_until(now + LAST_FLUSH).await;
         };
         tokio::select! {
@@ -72,40 +90,89 @@ impl<R: Remote> Bridge<R> {
             () = time::sleep_until(last) => {}
             () = enough => {}
         }
+        unanswered
     }
 
-    /// Waits for answers, each for as long as it makes sense.
-    async fn settle(&mut self, ended: Ended, inputs: &mut Inputs) {
-        let begun = Instant::now();
+    /// Whether a user waits for the answers, and would see that a sign-in is needed.
+    fn may_wait_for_sign_in(&self) -> bool {
+        self.road.settings.has_user && !self.conversation.is_two_way()
+    }
+
+    /// Waits for answers, each for as long as it makes sense. Returns until when the host may take its time to read them.
+    async fn settle(&mut self, ended: Ended, inputs: &mut Inputs) -> Instant {
         let stop = self.stop.clone();
+        let mut begun = Instant::now();
+        let mut latest = begun + self.grace;
         let mut actions = Vec::new();
         self.translator.host_gone(&mut actions);
-        if self.act(actions).await.is_err() {
-            return;
+        if !self.in_time(latest, Self::act, actions).await {
+            return latest;
         }
         loop {
+            let is_asked = *inputs.person.borrow_and_update();
+            let awaits_user = self.waits_only_for_a_person(is_asked);
             let patience = match ended {
-                _ if stop.soon.is_cancelled() || ended == Ended::Told => TOLD_GRACE,
-                _ if self.is_idle() => return,
-                _ if self.waits_only_for_a_person(*inputs.person.borrow()) => return,
-                _ if self.inflight.owed() == 0 => self.grace.min(UNOWED_GRACE),
+                _ if stop.soon.is_cancelled() || ended == Ended::Told => Some(TOLD_GRACE),
+                _ if self.is_idle() => return latest,
+                _ if awaits_user && !self.may_go_on_waiting() => return latest,
+                _ if awaits_user && self.road.settings.sign_in_patience.is_none() => None,
+                _ if self.inflight.owed() == 0 => Some(self.grace.min(UNOWED_GRACE)),
                 _ if !self.road.is_reached.load(Ordering::Relaxed) => {
-                    self.grace.min(UNREACHED_GRACE)
+                    Some(self.grace.min(UNREACHED_GRACE))
                 }
-                _ => self.grace,
+                _ => Some(self.grace),
             };
             if self.is_idle() {
-                return;
+                return latest;
             }
+            let is_leaving_soon = ended == Ended::Told || stop.soon.is_cancelled();
+            if awaits_user && !is_leaving_soon {
+                self.road.settings.awaits_sign_in.send_replace(true);
+            }
+            let glance = awaits_user.then(|| Instant::now() + GLANCE);
             tokio::select! {
-                () = time::sleep_until(begun + patience) => return,
-                () = stop.now.cancelled() => return,
-                () = stop.soon.cancelled(), if ended != Ended::Told && patience > TOLD_GRACE => {}
-                changed = inputs.person.changed() => if changed.is_err() { return },
-                () = self.out.closed() => return,
-                Some(event) = inputs.events.recv() => if self.exchange_told(event).await.is_err() { return },
+                () = until(patience.map(|patience| begun + patience)) => return latest,
+                () = stop.now.cancelled() => return latest,
+                () = stop.soon.cancelled(), if ended != Ended::Told && patience != Some(TOLD_GRACE) => {}
+                changed = inputs.person.changed() => {
+                    if changed.is_err() {
+                        return latest;
+                    }
+                    // A sign-in that has begun takes its time, and what it was in the way of takes its own.
+                    if !is_leaving_soon {
+                        begun = Instant::now();
+                        latest = begun + self.grace;
+                    }
+                }
+                () = self.out.closed() => return latest,
+                () = until(glance) => {}
+                Some(event) = inputs.events.recv() => {
+                    if !self.in_time(latest, Self::exchange_told, event).await {
+                        return latest;
+                    }
+                }
             }
         }
+    }
+
+    /// Does what may have to wait for a host that does not read: one that has closed stdin may have stopped reading too.
+    /// Returns whether the host can be told more.
+    async fn in_time<T>(
+        &mut self,
+        latest: Instant,
+        does: impl AsyncFnOnce(&mut Self, T) -> Result<(), WriterGone>,
+        what: T,
+    ) -> bool {
+        let done = time::timeout_at(latest, does(self, what)).await;
+        self.is_deaf |= done.is_err() && self.out.capacity() == 0;
+        matches!(done, Ok(Ok(())))
+    }
+
+    /// Whether a sign-in is waited for: a user waits for the answers, and something still reads them.
+    fn may_go_on_waiting(&self) -> bool {
+        self.inflight.owed() > 0
+            && self.may_wait_for_sign_in()
+            && !(self.road.settings.is_reader_gone)()
     }
 
     /// Nothing is owed and nothing is being said.
@@ -118,16 +185,30 @@ impl<R: Remote> Bridge<R> {
             && self
                 .running
                 .values()
-                .all(|running| running.is_standing || running.is_waiting)
+                .all(|running| running.is_standing || running.waiting.is_some())
     }
 
     /// Lines that had come before the word to leave are owed an answer too, though only that we are leaving.
     async fn take_what_was_said(&mut self, lines: &mut mpsc::Receiver<Line>) {
         while let Ok(line) = lines.try_recv() {
             let written = match line {
-                Ok(Parsed::One(frame)) => self.inflight.enter(&frame).err().map(Written::One),
-                Ok(Parsed::Batch(members)) => self.inflight.enter_batch(members).1,
-                Err(malformed) => Some(Written::One(malformed.reply())),
+                Ok(Parsed::One(frame)) => match self.inflight.enter(&frame) {
+                    Ok(()) => {
+                        self.unsent.extend(frame.id().cloned());
+                        None
+                    }
+                    Err(reply) => Some(Written::One(reply)),
+                },
+                Ok(Parsed::Batch(members)) => {
+                    let (frames, written) = self.inflight.enter_batch(members);
+                    self.unsent
+                        .extend(frames.iter().filter_map(Frame::id).cloned());
+                    written
+                }
+                Err(malformed) => {
+                    self.inflight.refuse();
+                    Some(Written::One(malformed.reply()))
+                }
             };
             if let Some(written) = written
                 && self.write(written).await.is_err()
@@ -137,21 +218,62 @@ impl<R: Remote> Bridge<R> {
         }
     }
 
-    async fn pay_debts(&mut self) {
+    async fn pay_debts(&mut self, is_asked: bool) {
+        for (id, method) in self.inflight.open() {
+            if self.is_deaf {
+                return;
+            }
+            let Some(reply) = self.last_words(&id, &method, is_asked) else {
+                continue;
+            };
+            if let Some(written) = self.inflight.leave(reply) {
+                let line = time::timeout(FAREWELL, self.write(written)).await;
+                self.is_deaf |= !matches!(line, Ok(Ok(())));
+            }
+        }
+    }
+
+    /// The error that answers a request now that the bridge leaves: why, and whether it may have been done.
+    fn last_words(&self, id: &Id, method: &str, is_asked: bool) -> Option<Frame> {
+        let own = self
+            .running
+            .values()
+            .find(|running| running.id.as_ref() == Some(id));
+        let waits_to_be_sent = match own {
+            Some(running) => running.waiting == Some(Waiting::ToSend),
+            // It is behind another that waits, or under way under another id.
+            None => self.waits_only_for_a_person(is_asked) && self.is_all_to_be_sent(),
+        };
+        if is_asked && waits_to_be_sent {
+            let authorizer = &self.road.authorizer;
+            let trouble = match authorizer.sign_in_needed() {
+                Some(trouble) if authorizer.pending().borrow().is_none() => trouble.retryable(),
+                Some(Trouble {
+                    hint: Some(command),
+                    ..
+                }) => {
+                    let waiting = sign_in_going_on(authorizer);
+                    let page = waiting.hint.clone().unwrap_or_default();
+                    waiting.hint(format!("{page}; or {command}"))
+                }
+                _ => sign_in_going_on(authorizer),
+            };
+            return Some(trouble.reply(id));
+        }
         let leaving = Trouble::new(
             "leaving",
             "The bridge is leaving before the server has answered.",
         )
         .retryable();
-        for id in self.inflight.ids() {
-            if self.is_deaf {
-                return;
-            }
-            if let Some(written) = self.inflight.leave(leaving.reply(&id)) {
-                let line = time::timeout(FAREWELL, self.write(written)).await;
-                self.is_deaf |= !matches!(line, Ok(Ok(())));
-            }
+        if self.unsent.contains(id) || is_harmless(method) {
+            return Some(leaving.reply(id));
         }
+        error_reply(&Frame::request(id, method, None), &leaving)
+    }
+
+    fn is_all_to_be_sent(&self) -> bool {
+        let mut running = self.running.values();
+        running.all(|running| running.is_standing || running.waiting == Some(Waiting::ToSend))
     }
 
     async fn say_goodbye(&mut self) {
@@ -178,7 +300,7 @@ impl<R: Remote> Bridge<R> {
 }
 
 impl<R: Remote> Road<R> {
-    /// Ends a session. Whatever comes back, 405 included, is fine (H-10).
+    /// Ends a session. Whatever comes back, 405 included, is fine.
     pub(super) async fn end(&self, headers: HeaderMap) {
         let goodbye = async {
             let credential = self.authorizer.current().await.ok().flatten();

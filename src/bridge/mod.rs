@@ -5,9 +5,10 @@
 //! and never for an exchange, so exchanges may wait for it; that is how a slow host slows the remote down.
 //!
 //! Leaving, on end of file and on a signal alike: stop reading, keep applying what comes until nothing is owed or the
-//! grace is over, answer what is still owed with an error, end the session, flush (T-11, T-13).
+//! grace is over, answer what is still owed with an error, end the session, flush.
 
 mod clock;
+mod conversation;
 mod exchange;
 mod follow;
 mod inflight;
@@ -18,6 +19,7 @@ mod pace;
 mod reception;
 mod standing;
 mod startup;
+mod unanswered;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -33,11 +35,12 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Authorizer;
 use crate::era::{Action, ExchangeId, Protocol, Translator, Transport};
 use crate::facts::Facts;
-use crate::frame::{Frame, Malformed, Parsed};
+use crate::frame::{Frame, Id, Malformed, Parsed};
 use crate::remote::Remote;
 use crate::stdio::{Host, Line, Written};
 use clock::Passed;
-use exchange::{Event, Road};
+use conversation::Conversation;
+use exchange::{Event, Road, Waiting};
 use inflight::Inflight;
 use known::beginning;
 use leaving::patience_over;
@@ -46,6 +49,8 @@ pub use pace::chance;
 use pace::{tick, until};
 use reception::Reception;
 use startup::Startup;
+use unanswered::reason_of;
+pub use unanswered::{Reason, Unanswered};
 
 /// Arrivals that wait for the loop. When full, exchanges stop reading, and the remote feels it.
 const QUEUE: usize = 64;
@@ -94,6 +99,13 @@ pub struct Settings {
     /// How long a request may wait for a person to sign in before it is answered that one is needed. `None` waits as
     /// long as the sign-in does, `initialize` included (`--wait-for-login`).
     pub sign_in_patience: Option<Duration>,
+    /// Whether a user can be told to sign in, and would see it: a terminal, or a display. Then requests that came down a
+    /// pipe wait for the sign-in when stdin has ended.
+    pub has_user: bool,
+    /// Whether what reads stdout has left, as far as can be seen without writing.
+    pub is_reader_gone: fn() -> bool,
+    /// Tells that stdin has ended, and a sign-in is waited for.
+    pub awaits_sign_in: watch::Sender<bool>,
     /// What the server is called, for a host that must be received before the server can be asked.
     pub server: String,
     /// What was learned about the server, and where to keep more of it.
@@ -118,6 +130,9 @@ impl Settings {
             extensions: Vec::new(),
             cache_ttl: None,
             sign_in_patience: Some(Duration::from_secs(45)),
+            has_user: false,
+            is_reader_gone: || false,
+            awaits_sign_in: watch::Sender::new(false),
             server: String::new(),
             facts: Facts::nowhere(),
             now,
@@ -146,8 +161,22 @@ pub enum Ended {
     WriterGone,
 }
 
+/// Why the loop ended, and what it left unanswered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Why it ended.
+    pub ended: Ended,
+    /// The requests that got no answer of the server's.
+    pub unanswered: Option<Unanswered>,
+}
+
 /// Carries frames until the host leaves, a signal comes, or stdout is closed.
 pub async fn run<R: Remote>(parts: Parts<R>) -> Ended {
+    run_to_the_end(parts).await.ended
+}
+
+/// The same, and says what was left unanswered.
+pub async fn run_to_the_end<R: Remote>(parts: Parts<R>) -> Outcome {
     let (bridge, mut inputs) = Bridge::new(parts);
     bridge.run(&mut inputs).await
 }
@@ -159,7 +188,10 @@ struct Bridge<R> {
     /// The verdict that has been remembered.
     verdict: Option<known::Learned>,
     inflight: Inflight,
+    conversation: Conversation,
     reception: Reception,
+    /// Why the server has not answered the `initialize` to which the host has an answer that is none of the server's.
+    unopened: Option<Reason>,
     running: HashMap<ExchangeId, Running>,
     tracker: TaskTracker,
     /// What is being written down for the next start.
@@ -169,14 +201,19 @@ struct Bridge<R> {
     grace: Duration,
     /// The host has stopped reading, or has closed its end: nothing can be told to it any more.
     is_deaf: bool,
+    /// Requests that were read when it was too late to send them.
+    unsent: Vec<Id>,
     /// Sessions to be ended last of all; none before that time has come.
     farewells: Option<Vec<HeaderMap>>,
 }
 
 struct Running {
     token: CancellationToken,
+    /// The request that it was opened for.
+    id: Option<Id>,
     is_standing: bool,
-    is_waiting: bool,
+    /// For a credential, if it does.
+    waiting: Option<Waiting>,
 }
 
 struct Inputs {
@@ -219,6 +256,8 @@ impl<R: Remote> Bridge<R> {
             passed: Passed::since((settings.now)()),
             verdict: None,
             inflight: Inflight::default(),
+            conversation: Conversation::default(),
+            unopened: None,
             reception: Reception::new(settings.server.clone(), settings.facts.recall(IDENTITY)),
             running: HashMap::new(),
             tracker: TaskTracker::new(),
@@ -227,6 +266,7 @@ impl<R: Remote> Bridge<R> {
             stop,
             grace: settings.grace,
             is_deaf: false,
+            unsent: Vec::new(),
             farewells: None,
             road: Arc::new(Road {
                 remote,
@@ -245,11 +285,11 @@ impl<R: Remote> Bridge<R> {
         (bridge, inputs)
     }
 
-    async fn run(mut self, inputs: &mut Inputs) -> Ended {
+    async fn run(mut self, inputs: &mut Inputs) -> Outcome {
         let ended = self.carry(inputs).await;
         tracing::info!(?ended, owed = self.inflight.owed(), "leaving");
-        self.drain(ended, inputs).await;
-        ended
+        let unanswered = self.drain(ended, inputs).await;
+        Outcome { ended, unanswered }
     }
 
     async fn carry(&mut self, inputs: &mut Inputs) -> Ended {
@@ -296,6 +336,7 @@ impl<R: Remote> Bridge<R> {
     }
 
     async fn one_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
+        self.conversation.heard(&frame, self.inflight.owed());
         match self.inflight.enter(&frame) {
             Ok(()) => self.frame_from_host(frame).await,
             Err(reply) => self.write(Written::One(reply)).await,
@@ -314,6 +355,9 @@ impl<R: Remote> Bridge<R> {
                 None => self.refuse(&Malformed::batch(&revision)).await,
             };
         }
+        for frame in members.iter().flatten() {
+            self.conversation.heard(frame, self.inflight.owed());
+        }
         let (passed, written) = self.inflight.enter_batch(members);
         if let Some(written) = written {
             self.write(written).await?;
@@ -326,6 +370,7 @@ impl<R: Remote> Bridge<R> {
 
     async fn refuse(&mut self, malformed: &Malformed) -> Result<(), WriterGone> {
         tracing::warn!(reason = malformed.reason, "a line that is not a message");
+        self.inflight.refuse();
         self.write(Written::One(malformed.reply())).await
     }
 
@@ -378,14 +423,16 @@ impl<R: Remote> Bridge<R> {
             return Ok(());
         };
         tracing::info!("a sign-in is in the way; the host is answered meanwhile");
+        self.unopened = (!self.reception.is_remembered()).then_some(Reason::SignIn);
+        self.conversation.answered();
         self.write(written).await
     }
 
     async fn exchange_told(&mut self, event: Event) -> Result<(), WriterGone> {
         match event {
-            Event::Waiting(exchange, is_waiting) => {
+            Event::Waiting(exchange, waiting) => {
                 if let Some(running) = self.running.get_mut(&exchange) {
-                    running.is_waiting = is_waiting;
+                    running.waiting = waiting;
                 }
                 Ok(())
             }
@@ -428,9 +475,13 @@ impl<R: Remote> Bridge<R> {
                         self.learning
                             .spawn_blocking(move || facts.learn(IDENTITY, identity));
                     }
+                    if self.reception.is_handshake(&frame) {
+                        self.unopened = self.unopened.and(reason_of(&frame));
+                    }
                     let news = self.reception.remote_answers(&frame);
                     for frame in std::iter::once(frame).chain(news) {
                         if let Some(written) = self.inflight.leave(frame) {
+                            self.conversation.answered();
                             self.write(written).await?;
                         }
                     }
@@ -445,15 +496,15 @@ impl<R: Remote> Bridge<R> {
                         self.road.outstanding.note_revision(&post.headers);
                     }
                     let road = Arc::clone(&self.road);
-                    self.spawn(post.exchange, false, async move { road.post(post).await });
+                    let exchange = post.exchange;
+                    let id = post.frame.id().filter(|_| post.frame.is_request()).cloned();
+                    self.spawn(exchange, false, id, async move { road.post(post).await });
                 }
                 Action::Listen(listen) => {
                     let road = Arc::clone(&self.road);
-                    self.spawn(
-                        listen.exchange,
-                        true,
-                        async move { road.listen(listen).await },
-                    );
+                    self.spawn(listen.exchange, true, None, async move {
+                        road.listen(listen).await
+                    });
                 }
                 Action::Close(exchange) => {
                     if let Some(running) = self.running.remove(&exchange) {
@@ -485,6 +536,7 @@ impl<R: Remote> Bridge<R> {
         &mut self,
         exchange: ExchangeId,
         is_standing: bool,
+        id: Option<Id>,
         run: impl Future<Output = ()> + Send + 'static,
     ) {
         let token = CancellationToken::new();
@@ -492,8 +544,9 @@ impl<R: Remote> Bridge<R> {
             exchange,
             Running {
                 token: token.clone(),
+                id,
                 is_standing,
-                is_waiting: false,
+                waiting: None,
             },
         );
         self.tracker.spawn(async move {

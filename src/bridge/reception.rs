@@ -159,7 +159,13 @@ impl Reception {
         serde_json::from_str(result).ok()
     }
 
-    fn is_handshake(&self, frame: &Frame) -> bool {
+    /// Whether the host is received with words of the server's own, from an earlier time.
+    pub(super) fn is_remembered(&self) -> bool {
+        self.remembered.as_ref().is_some_and(Value::is_object)
+    }
+
+    /// Whether this answers the host's `initialize`.
+    pub(super) fn is_handshake(&self, frame: &Frame) -> bool {
         let id = self.initialize.as_ref().and_then(Frame::id);
         frame.is_response() && id.is_some() && frame.id().map(Id::text) == id.map(Id::text)
     }

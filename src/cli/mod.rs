@@ -44,7 +44,9 @@ pub use vault::{
                   Every flag that takes one value or none can also be given as MCPIPE_<FLAG>, dashes as underscores; a switch \
                   as 1, yes, on, 0, no or off. MCPIPE_HOME moves everything \
                   mcpipe keeps; MCPIPE_PASSPHRASE and MCPIPE_PASSPHRASE_FILE open the vault; MCPIPE_LOG filters the log.\n\n\
-                  Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 sign-in needed, 4 network, 5 protocol.",
+                  Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 sign-in needed, 4 network, 5 protocol, 130 interrupted. \
+                  A bridge whose stdin has ended exits with 0 only if the server has answered every request, with a result or \
+                  with its own error; where requests failed for several reasons, the first of 3, 4, 5 and 1 counts.",
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true

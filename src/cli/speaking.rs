@@ -23,7 +23,7 @@ pub struct SpeakingArgs {
     /// Which protocol era to speak with the server: 'legacy' begins with initialize (2025-11-25 and before), 'modern' is 2026-07-28
     #[arg(long, value_enum, default_value = "auto", env = "MCPIPE_PROTOCOL")]
     pub protocol: ProtocolArg,
-    /// How long to wait for answers when stdin has ended
+    /// How long to wait for answers when stdin has ended, and for a sign-in that a user sees
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "MCPIPE_GRACE")]
     pub grace: f64,
     /// How long one request may take; 0 for ever
@@ -32,7 +32,7 @@ pub struct SpeakingArgs {
     /// Requests at the server at once; more wait their turn
     #[arg(long, value_name = "N", default_value = "512", value_parser = in_flight, env = "MCPIPE_MAX_IN_FLIGHT")]
     pub max_in_flight: u32,
-    /// Lets everything wait for a sign-in, even `initialize`, instead of answering the host meanwhile
+    /// Lets everything wait for a sign-in, even `initialize`, instead of answering the host meanwhile; behind a pipe too
     #[arg(long, env = "MCPIPE_WAIT_FOR_LOGIN")]
     pub wait_for_login: bool,
     /// Pings the server now and then

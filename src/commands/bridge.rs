@@ -1,17 +1,20 @@
 //! The bridge: wires the banks to the road and waits for a reason to leave.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
 use super::secrets::Secrets;
 use super::shown::Words;
-use crate::auth::Authorizer;
-use crate::bridge::{self, Parts, Stop};
+use crate::auth::{self, Authorizer, PendingSignIn};
+use crate::bridge::{self, Ended, Outcome, Parts, Reason, Stop, Unanswered};
 use crate::cli::BridgeArgs;
 use crate::ledger::Ledger;
 use crate::logging::Output;
@@ -23,17 +26,17 @@ use crate::report::{Failure, Kind};
 use crate::settings::{self, Surroundings, Target};
 use crate::stdio::Host;
 use crate::store::Vault;
+use crate::surroundings::open_terminal;
 use crate::transcript::redact::Redactor;
 
 /// How long a token request that is under way may take to be stored when everything else is done: a rotated refresh
-/// token that is lost is a sign-in that is lost (T21).
+/// token that is lost is a sign-in that is lost.
 const LAST_TOKEN: Duration = Duration::from_secs(5);
 /// How long the last lines of a recording may take to reach the disk.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// What is remembered of a server: whether it wants a credential. So a start that needs none does not open the vault, and
-/// one that does opens it while the host is still speaking (security.md 2.10). A server that changes its mind costs one
-/// challenge.
+/// one that does opens it while the host is still speaking. A server that changes its mind costs one challenge.
 const AUTH: &str = "auth";
 const OAUTH: &str = "oauth";
 const NONE: &str = "none";
@@ -41,7 +44,8 @@ const NONE: &str = "none";
 /// Runs until the host leaves, a signal comes, or stdout is closed.
 ///
 /// # Errors
-/// Wrong settings. What happens later is told to the host, not returned.
+/// Wrong settings. What happens later is told to the host; when stdin has ended, requests that the server has not answered
+/// are an error of this too.
 pub async fn run(
     mut args: BridgeArgs,
     around: &Surroundings,
@@ -85,6 +89,16 @@ pub async fn run(
         Some(NONE) => authorizer.wait_to_be_asked(),
         _ => {}
     }
+    let address = auth::without_query(&target.typed);
+    if around.is_typed_into && !args.target.log.silent {
+        stderr.say(&for_who_types(&address));
+    }
+    let waiting = Waiting {
+        awaits: speaking.awaits_sign_in.subscribe(),
+        pending: authorizer.pending(),
+        patience: speaking.sign_in_patience.map(|_| speaking.grace),
+        is_terminal: around.is_terminal,
+    };
     let max_message = target.https.max_message;
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
@@ -97,10 +111,10 @@ pub async fn run(
         stop: stop.clone(),
     };
     let carried = async {
-        match recorder {
-            None => _ = bridge::run(parts).await,
+        let outcome = match recorder {
+            None => bridge::run_to_the_end(parts).await,
             Some(recorder) => recorded(parts, recorder).await,
-        }
+        };
         authorizer.settle(LAST_TOKEN).await;
         secrets.settle().await;
         if let Some(is_wanted) = authorizer.wants_credential() {
@@ -109,11 +123,103 @@ pub async fn run(
             let learning = move || facts.learn(AUTH, is_wanted.into());
             let _ = tokio::task::spawn_blocking(learning).await;
         }
+        outcome
     };
-    tokio::select! {
-        () = carried => Ok(()),
-        failure = secrets.mistake() => Err(failure),
-        never = signals(stop) => match never {},
+    let is_interrupted = AtomicBool::new(false);
+    let outcome = tokio::select! {
+        outcome = carried => outcome,
+        failure = secrets.mistake() => return Err(failure),
+        never = waiting.tell(stderr) => match never {},
+        never = signals(stop, &is_interrupted) => match never {},
+    };
+    match (outcome.ended, outcome.unanswered) {
+        (Ended::HostGone, Some(unanswered)) => {
+            let is_interrupted = is_interrupted.load(Ordering::Relaxed);
+            Err(failure(unanswered, &address, is_interrupted))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a user is told who has started a bridge in a terminal.
+fn for_who_types(address: &str) -> String {
+    format!(
+        "mcpipe waits here for the messages of an MCP host: JSON-RPC, one message a line. Ctrl-D ends it.\n\
+         To sign in, run `mcpipe login {address}`. To use the server, name `mcpipe {address}` in your host's configuration.\n"
+    )
+}
+
+/// What is said, and the exit code, when stdin has ended and requests have got no answer of the server's.
+fn failure(unanswered: Unanswered, address: &str, is_interrupted: bool) -> Failure {
+    let Unanswered {
+        reason,
+        requests,
+        of,
+    } = unanswered;
+    let (kind, why) = match reason {
+        Reason::SignIn => (Kind::SignIn, "a sign-in is needed"),
+        Reason::Network => (Kind::Network, "it was not reached, or did not answer"),
+        Reason::Protocol => (Kind::Protocol, "it did not keep to the protocol"),
+        Reason::Other => (Kind::Failed, "the errors on stdout say why"),
+    };
+    let hint = match reason {
+        Reason::SignIn => format!("run `mcpipe login {address}`, and then this again"),
+        _ => "the errors on stdout say what happened, and whether trying again may help".to_owned(),
+    };
+    let were = if requests == 1 { "was" } else { "were" };
+    let said = format!("{requests} of {of} requests {were} not answered by the server: {why}");
+    match (is_interrupted, reason) {
+        (true, _) => Failure::new(Kind::Interrupted, said),
+        (false, Reason::Other) => Failure::new(kind, said),
+        (false, _) => Failure::new(kind, said).hint(hint),
+    }
+}
+
+/// Says that a sign-in is waited for when stdin has ended.
+struct Waiting {
+    awaits: watch::Receiver<bool>,
+    pending: watch::Receiver<Option<PendingSignIn>>,
+    /// How long; `None` where it is as long as the sign-in takes.
+    patience: Option<Duration>,
+    /// Whether the page's address has been said on a terminal.
+    is_terminal: bool,
+}
+
+impl Waiting {
+    async fn tell(mut self, stderr: &Output) -> std::convert::Infallible {
+        if self.awaits.wait_for(|awaits| *awaits).await.is_ok() {
+            let pending = self.pending.wait_for(Option::is_some).await;
+            let page = pending.ok().and_then(|pending| (*pending).clone());
+            if let Some(page) = page {
+                self.tell_of(&page, stderr);
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn tell_of(&self, page: &PendingSignIn, stderr: &Output) {
+        let bound = match self.patience {
+            Some(patience) => format!(
+                "for {} s at most (--grace; --wait-for-login waits as long as it takes)",
+                patience.as_secs_f64()
+            ),
+            None => "for as long as it takes (--wait-for-login)".to_owned(),
+        };
+        let waits = format!("mcpipe waits for this sign-in, {bound}. Then the server answers.\n");
+        stderr.say(&waits);
+        if self.is_terminal {
+            return;
+        }
+        // The user has sent stderr elsewhere, and may be at a terminal all the same.
+        if let Ok(mut terminal) = open_terminal() {
+            let code = page.user_code.as_ref();
+            let code = code
+                .map(|code| format!(" and enter the code {code}"))
+                .unwrap_or_default();
+            let url = &page.url_to_show;
+            let visit = format!("A sign-in is needed: visit {url}{code}\n{waits}");
+            let _ = terminal.write_all(visit.as_bytes());
+        }
     }
 }
 
@@ -149,7 +255,7 @@ fn recorder(path: &Path) -> Result<Recorder, Failure> {
     Ok(Recorder::new(ledger, Redactor::default()))
 }
 
-async fn recorded(parts: Parts<impl Remote>, recorder: Recorder) {
+async fn recorded(parts: Parts<impl Remote>, recorder: Recorder) -> Outcome {
     let tracker = TaskTracker::new();
     let parts = Parts {
         host: recorder.host(parts.host, &tracker),
@@ -158,16 +264,18 @@ async fn recorded(parts: Parts<impl Remote>, recorder: Recorder) {
         settings: parts.settings,
         stop: parts.stop,
     };
-    bridge::run(parts).await;
+    let outcome = bridge::run_to_the_end(parts).await;
     match time::timeout(LAST_LINES, recorder.finish()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "the recording is not whole"),
         Err(_) => tracing::warn!("the recording may lack its last lines"),
     }
+    outcome
 }
-/// Passes signals on: the first asks to leave properly, the second at once (T-13).
+
+/// Passes signals on: the first asks to leave properly, the second at once. Notes an interrupt (Ctrl-C).
 #[cfg(unix)]
-async fn signals(stop: Stop) -> std::convert::Infallible {
+async fn signals(stop: Stop, is_interrupted: &AtomicBool) -> std::convert::Infallible {
     use tokio::signal::unix::{SignalKind, signal};
     let streams = (
         signal(SignalKind::terminate()),
@@ -181,7 +289,7 @@ async fn signals(stop: Stop) -> std::convert::Infallible {
     loop {
         tokio::select! {
             _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = interrupt.recv() => is_interrupted.store(true, Ordering::Relaxed),
             _ = hangup.recv() => {}
         }
         if stop.soon.is_cancelled() {
@@ -193,11 +301,12 @@ async fn signals(stop: Stop) -> std::convert::Infallible {
 
 /// Passes Ctrl-C and Ctrl-Break on, as on Unix.
 #[cfg(not(unix))]
-async fn signals(stop: Stop) -> std::convert::Infallible {
+async fn signals(stop: Stop, is_interrupted: &AtomicBool) -> std::convert::Infallible {
     loop {
         if tokio::signal::ctrl_c().await.is_err() {
             return std::future::pending().await;
         }
+        is_interrupted.store(true, Ordering::Relaxed);
         if stop.soon.is_cancelled() {
             stop.now.cancel();
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Arrival;
+use super::legacy::refusal_trouble;
 use super::protocol::{
     HEADER_MISMATCH, LEGACY, META_CAPABILITIES, META_CLIENT, META_VERSION, MISSING_CAPABILITY,
     MODERN, UNSUPPORTED_VERSION,
@@ -247,12 +248,7 @@ fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> ProbeOutcome {
         (Some(found), _) => found,
         (None, status) if is_legacy(status) => ProbeOutcome::Legacy,
         (None, 401) => ProbeOutcome::Challenged,
-        (None, status) => ProbeOutcome::Unclear(Trouble {
-            status: Some(status),
-            retryable: status >= 500 || status == 429,
-            retry_after: refusal.retry_after,
-            ..Trouble::new("refused", format!("The server answered HTTP {status}."))
-        }),
+        (None, _) => ProbeOutcome::Unclear(refusal_trouble(refusal)),
     }
 }
 

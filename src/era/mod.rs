@@ -23,8 +23,8 @@ use crate::frame::{Frame, Id, Trouble};
 use crate::remote::{Head, Refusal};
 
 pub(crate) use detect::lasts;
-pub(crate) use legacy::is_session_loss;
 pub use legacy::{Legacy, Transport};
+pub(crate) use legacy::{error_reply, is_session_loss};
 pub use legacy_to_modern::LegacyToModern;
 pub use modern::Modern;
 pub use modern_to_legacy::ModernToLegacy;

@@ -16,6 +16,8 @@ use super::fields::{asks_for_a_token, head, media_types, retry_after};
 use super::https::Https;
 use super::reading::Label;
 use super::{Answer, Fault, Head, Outgoing, Refusal, Verb};
+use super::{redirect, words};
+use crate::auth::challenge::Challenge;
 use crate::frame::{Frame, Id, PARSE_ERROR, Parsed, without_mark};
 use crate::sse;
 
@@ -91,6 +93,8 @@ impl Https {
             Verb::Post(frame) => frame.id().filter(|_| frame.is_request()),
             _ => None,
         };
+        let url = redirect::shown(response.url());
+        let challenge = Challenge::read(status, response.headers());
         let label = Label::of(&media_types(response.headers()));
         let pieces = coding::pieces(response);
         let (text, frame) = if label == Label::Events {
@@ -110,6 +114,9 @@ impl Https {
         };
         Refusal {
             status,
+            words: words::of_body(&text)
+                .or_else(|| challenge.description.as_deref().and_then(words::cleaned)),
+            url: Some(url),
             frame,
             text: without_mark(&text).chars().take(MAX_WORDS).collect(),
             retry_after,

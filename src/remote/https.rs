@@ -8,11 +8,12 @@
 use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::{Mutex, MutexGuard, OnceCell, watch};
 use tokio::time;
 use url::Url;
 
@@ -23,6 +24,7 @@ use super::late::Late;
 use super::places::Places;
 use super::proxy::{self, Proxies};
 use super::redirect::{self, followed, is_upgrade};
+use super::scheme::{self, Speaks};
 use super::tls::Unwelcome;
 use super::untrusted::Untrusted;
 use super::{Answer, Fault, Outgoing, Refusal, Remote, Verb};
@@ -88,6 +90,10 @@ pub struct Https {
     places: Places,
     /// Whose turn it is to prove something, where that has to be done one by one.
     turn: Mutex<()>,
+    /// Whether any response has come.
+    has_answered: AtomicBool,
+    /// What is spoken at the address, where that was asked.
+    speaks: OnceCell<Option<Speaks>>,
 }
 
 impl Https {
@@ -133,6 +139,8 @@ impl Https {
             settings,
             host,
             turn: Mutex::default(),
+            has_answered: AtomicBool::new(false),
+            speaks: OnceCell::new(),
         })
     }
 
@@ -254,7 +262,11 @@ impl Https {
                 })?,
             None => sent.await,
         };
-        let response = answered.map_err(|error| self.fault_at(url, error))?;
+        let response = match answered {
+            Ok(response) => response,
+            Err(error) => return Err(self.failed(url, error).await),
+        };
+        self.has_answered.store(true, Ordering::Relaxed);
         if let Some(credential) = outgoing.credential {
             credential.learn(url, response.headers(), (self.settings.now)());
         }
@@ -267,6 +279,22 @@ impl Https {
 
     pub(super) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Why there is no response. Where the server may speak TLS to an address that says http, or the other way round, it is
+    /// asked which, once: what the error says of it is about bytes.
+    async fn failed(&self, url: &Url, error: reqwest::Error) -> Fault {
+        let fault = self.fault_at(url, error);
+        let is_first = !self.has_answered.load(Ordering::Relaxed);
+        let is_direct = self.settings.proxies.to(url).is_none();
+        if is_first && is_direct && scheme::is_in_doubt(url, &fault) {
+            let speaks = self.speaks.get_or_init(|| scheme::spoken_at(url)).await;
+            if let Some(speaks) = speaks.filter(|speaks| speaks.scheme() != url.scheme()) {
+                let host = self.host.clone();
+                return Fault::WrongScheme { host, speaks };
+            }
+        }
+        fault
     }
 
     fn fault_at(&self, url: &Url, error: reqwest::Error) -> Fault {

@@ -17,8 +17,10 @@ mod reading;
 pub mod recorded;
 pub mod redirect;
 pub mod replay;
+mod scheme;
 pub mod tls;
 pub mod untrusted; // why a server's certificate or TLS is refused
+mod words;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -35,6 +37,7 @@ use crate::auth::given::{Given, Source};
 use crate::auth::{Cause, Credential, Error as AuthError};
 use crate::frame::{Frame, Parsed, Trouble, capitalised};
 use crate::sse;
+pub use scheme::Speaks;
 
 /// One HTTP request to the remote.
 #[derive(Debug)]
@@ -95,6 +98,10 @@ pub struct Refusal {
     /// The start of a body that is not JSON-RPC, as text, for rules that look at wording. At most 2 KiB, never shown to the
     /// host as it is.
     pub text: String,
+    /// What the body says for people, cleaned: of plain text the text, of JSON its message. Never a page.
+    pub words: Option<String>,
+    /// The address that refused, without its query.
+    pub url: Option<String>,
     /// `Retry-After`, seconds or date, as a time from now.
     pub retry_after: Option<Duration>,
     /// The address a redirect named that was not followed, without its query.
@@ -154,6 +161,14 @@ pub enum Fault {
         /// How long it was waited for.
         patience: Duration,
     },
+    /// The server speaks TLS where the address says http, or the other way round; nothing was processed.
+    #[error("the server at {host} speaks {speaks}, and its address says {}", speaks.other().scheme())]
+    WrongScheme {
+        /// Host and port.
+        host: String,
+        /// What it speaks.
+        speaks: Speaks,
+    },
     /// A response that is not MCP: HTML, an unreadable body, a message that is none.
     #[error("the server at {host} answered with something that is not MCP: {why}")]
     NotMcp {
@@ -212,6 +227,7 @@ impl Fault {
                 | Self::Untrusted { .. }
                 | Self::Proxy { .. }
                 | Self::Unwelcome { .. }
+                | Self::WrongScheme { .. }
                 | Self::Withheld { .. }
                 | Self::NoHeaders(_)
         )
@@ -244,6 +260,14 @@ impl Fault {
             Self::Proxy { failure, .. } => Trouble::new("unreachable", format!("{self}."))
                 .retryable()
                 .hint(failure.hint()),
+            Self::WrongScheme { speaks, .. } => {
+                Trouble::new("unreachable", format!("{self}.")).hint(match speaks {
+                    Speaks::Tls => "Begin the address with https://.",
+                    Speaks::Plain => {
+                        "Begin the address with http://, if it is meant to be unencrypted: on this machine, or with --allow-http."
+                    }
+                })
+            }
             Self::Cut { .. } => {
                 Trouble::new("cut", format!("{self}; the answer is lost.")).retryable()
             }

@@ -142,6 +142,7 @@ fn said(x: Exchange, answer: &Answer) -> Entry {
             retry_after,
             redirect,
             asks_for_a_token,
+            ..
         }) => {
             let after =
                 retry_after.map(|after| ("retry-after".into(), Some(after.as_secs().to_string())));
@@ -229,6 +230,7 @@ fn why(fault: &Fault) -> Why {
         | Fault::Untrusted { .. }
         | Fault::Proxy { .. }
         | Fault::Unwelcome { .. }
+        | Fault::WrongScheme { .. }
         | Fault::Withheld { .. }
         | Fault::NoHeaders(_)
         | Fault::HeaderRefused(_) => Why::Unreachable,

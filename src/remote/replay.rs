@@ -186,6 +186,8 @@ impl Exchange {
                 Ok(Answer::Refused(Refusal {
                     status,
                     frame,
+                    words: super::words::of_body(&text),
+                    url: None,
                     text,
                     retry_after: after
                         .and_then(|after| after.parse().ok())

@@ -40,6 +40,7 @@ export class Host {
   #waiting = new Map();
   #done = new Set();
   #handlers = new Map();
+  #isAnsweredByBridge = false;
   #watchers = new Set();
 
   /**
@@ -157,7 +158,10 @@ export class Host {
     });
   }
 
-  /** Closes stdin and waits: the bridge has to leave by itself, with status 0. */
+  /**
+   * Closes stdin and waits: the bridge has to leave by itself, with status 0 if the server has answered everything, and
+   * with 1, 3, 4 or 5 if the bridge had to answer something itself.
+   */
   async close() {
     this.child.stdin.end();
     const late = setTimeout(() => {
@@ -167,7 +171,9 @@ export class Host {
     const { code, signal, error } = await this.exited;
     clearTimeout(late);
     if (error) this.complain(`could not be started: ${error.message}`);
-    else if (code !== 0) this.complain(`ended with ${signal ?? `status ${code}`}`);
+    else if (this.#isAnsweredByBridge ? ![1, 3, 4, 5].includes(code) : code !== 0) {
+      this.complain(`ended with ${signal ?? `status ${code}`}`);
+    }
     if (this.#waiting.size > 0) this.complain(`left ${this.#waiting.size} requests unanswered`);
   }
 
@@ -266,6 +272,7 @@ export class Host {
     clearTimeout(asked.timer);
     if ((result === undefined) === (error === undefined)) this.complain(`${asked.method} was answered with neither or both of result and error`);
     if (error === undefined) return asked.resolve(result);
+    this.#isAnsweredByBridge ||= error.data?.source === "mcpipe";
     if (!Number.isInteger(error.code) || typeof error.message !== "string" || error.message === "") {
       this.complain(`${asked.method} was answered with a malformed error: ${JSON.stringify(error)}`);
     }

@@ -48,6 +48,14 @@ for (const [fault, body, complaint] of [
   });
 }
 
+for (const [status, problems] of [[3, 0], [0, 1]]) {
+  test(`status ${status} after an error of the bridge's own earns ${problems} complaints`, async () => {
+    const error = `{ code: -32603, message: "x", data: { source: "mcpipe", kind: "sign_in_needed" } }`;
+    const body = `say({ id: asked.id, error: ${error} }); lines.on("close", () => process.exit(${status}));`;
+    assert.equal((await complaints(bridge(body))).length, problems);
+  });
+}
+
 test("a modern host complains of being sent a request", async () => {
   const problems = await complaints(bridge(`say({ id: "q", method: "ping" }); ${HONEST}`, "modern"));
   assert.match(problems.join(), /request \(ping\) was sent to a modern host/);

@@ -18,8 +18,9 @@ use super::{Action, Arrival, ExchangeId, Mint, Pair, Post, Relay};
 use crate::frame::{Frame, Id, Outline, Trouble};
 use crate::remote::{Head, Refusal};
 
+pub(crate) use pending::error_reply;
+pub(in crate::era) use pending::refusal_trouble;
 use pending::{Pending, Role, lost_with_session};
-pub(in crate::era) use pending::{error_reply, refusal_trouble};
 use session::Session;
 pub(crate) use session::is_loss as is_session_loss;
 pub use sse::Transport;

@@ -82,11 +82,13 @@ impl Pending {
 }
 
 /// The answer to a request that met this trouble.
-pub(in crate::era) fn error_reply(request: &Frame, trouble: &Trouble) -> Option<Frame> {
+pub(crate) fn error_reply(request: &Frame, trouble: &Trouble) -> Option<Frame> {
     // A lost answer is not a lost deed: only what does no harm twice is worth trying again.
     // Nor is a failure of the server's, or of a gateway's: only 429 and 503 say that nothing was begun.
-    let may_be_done = matches!(trouble.kind, "cut" | "timed_out" | "session_lost")
-        || matches!(trouble.status, Some(408 | 500..=502 | 504..=599));
+    let may_be_done = matches!(
+        trouble.kind,
+        "cut" | "timed_out" | "session_lost" | "leaving"
+    ) || matches!(trouble.status, Some(408 | 500..=502 | 504..=599));
     let is_harmless = request
         .method()
         .is_some_and(crate::era::protocol::is_harmless);
@@ -118,7 +120,7 @@ pub(in crate::era) fn refusal_trouble(refusal: &Refusal) -> Trouble {
         };
     }
     let hint = match refusal.status {
-        404 => "Check the address.",
+        404 => "Check the address: it has to be the MCP endpoint itself.",
         403 if refusal.asks_for_a_token => {
             "Run `mcpipe login` with this server's address, as a user who may do this; --scope asks for more."
         }
@@ -128,14 +130,27 @@ pub(in crate::era) fn refusal_trouble(refusal: &Refusal) -> Trouble {
     };
     Trouble {
         status: Some(refusal.status),
+        url: refusal.url.clone(),
         retryable: matches!(refusal.status, 408 | 425 | 429 | 500..=599),
         retry_after: refusal.retry_after,
         hint: (!hint.is_empty()).then(|| hint.to_owned()),
-        ..Trouble::new(
-            "refused",
-            format!("The server answered HTTP {}.", refusal.status),
-        )
+        ..Trouble::new("refused", refusal_words(refusal))
     }
+}
+
+/// The status; the address where the address may be what is wrong; and what the server says of it.
+fn refusal_words(refusal: &Refusal) -> String {
+    let mut words = format!("The server answered HTTP {}", refusal.status);
+    if let (404 | 405 | 410, Some(url)) = (refusal.status, &refusal.url) {
+        words += &format!(" at {url}");
+    }
+    if let Some(own) = &refusal.words {
+        words += &format!(": {own}");
+    }
+    if !words.ends_with(['.', '!', '?']) {
+        words.push('.');
+    }
+    words
 }
 
 pub(super) fn lost_with_session(refusal: &Refusal) -> Trouble {

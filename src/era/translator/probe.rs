@@ -15,7 +15,7 @@ use crate::era::protocol::META_CAPABILITIES;
 use crate::era::{
     Action, Arrival, ExchangeId, Modern, Relay, RememberedDiscover, legacy_to_modern,
 };
-use crate::frame::{Frame, Id, Object, Trouble};
+use crate::frame::{Frame, Id, Object, Trouble, member_of};
 
 /// How long the question may take before the handshake is tried instead.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -188,11 +188,7 @@ impl Translator {
             {
                 let trouble = match finding {
                     ProbeOutcome::Unclear(trouble) => trouble,
-                    _ => {
-                        let words = "The server does not speak the protocol that --protocol modern asks for.";
-                        let trouble = Trouble::new("unsupported_version", words);
-                        trouble.hint("Leave out --protocol, or say --protocol legacy.")
-                    }
+                    _ => not_modern(&answer),
                 };
                 let answer = probe.own.and_then(|own| Some(trouble.reply(own.id()?)));
                 self.give_up_probing(&trouble, answer, actions);
@@ -401,6 +397,26 @@ pub(super) fn declared(first: &Frame) -> Object {
 pub(super) fn capabilities(meta: &Object) -> String {
     let capabilities = meta.get(META_CAPABILITIES);
     capabilities.unwrap_or("{}").to_owned()
+}
+
+/// The server is to be spoken to in the modern way, and has not answered in it. `answer` is the error that says what came
+/// of the question; an HTTP refusal may have another reason than the protocol.
+fn not_modern(answer: &Frame) -> Trouble {
+    let words = "The server does not speak the protocol that --protocol modern asks for.";
+    let error = answer.member("error").unwrap_or("{}");
+    let data = member_of(error, "data").unwrap_or("{}");
+    let text = |of: &str, name: &str| -> Option<String> {
+        serde_json::from_str(member_of(of, name)?).ok()
+    };
+    let is_ours = text(data, "source").as_deref() == Some("mcpipe");
+    let url = text(data, "url").filter(|_| is_ours);
+    let seen = text(error, "message").filter(|_| url.is_some());
+    let words = seen.map_or_else(|| words.to_owned(), |seen| format!("{words} {seen}"));
+    Trouble {
+        url,
+        ..Trouble::new("unsupported_version", words)
+    }
+    .hint("Leave out --protocol, or say --protocol legacy.")
 }
 
 /// The answer to a request that waited for the remote's own.
