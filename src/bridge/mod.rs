@@ -29,11 +29,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::auth::Authorizer;
-use crate::era::{Action, ExchangeId, Protocol, Translator, Transport};
+use crate::era::{Action, Arrival, ExchangeId, Protocol, Translator, Transport};
 use crate::facts::Facts;
-use crate::frame::{Frame, Malformed, Parsed};
+use crate::frame::{Frame, Malformed, Parsed, Trouble};
 use crate::remote::Remote;
 use crate::stdio::{Host, Line, Written};
 use clock::Passed;
@@ -52,6 +53,9 @@ const QUEUE: usize = 64;
 /// Exchanges that may exist at once, sending, waiting or standing, together with the frames that wait to become one.
 /// Above it, stdin is not read.
 const MAX_EXCHANGES: usize = 4096;
+/// Exchanges at which the bridge's own answers to the server are not sent any more. The host's own are read only below
+/// [`MAX_EXCHANGES`], and so are always sent.
+const MAX_OPEN: usize = MAX_EXCHANGES + 64;
 /// How long `initialize` waits for a sign-in before the host is received without it; hosts look for an answer within
 /// seconds.
 const RECEIVE_AFTER: Duration = Duration::from_millis(1500);
@@ -175,6 +179,8 @@ struct Bridge<R> {
 
 struct Running {
     token: CancellationToken,
+    /// By which the log knows what is said of this exchange.
+    span: tracing::Span,
     is_standing: bool,
     is_waiting: bool,
 }
@@ -403,20 +409,28 @@ impl<R: Remote> Bridge<R> {
             }
             Event::Arrival(exchange, arrival) => {
                 // One that was closed is not heard any more, whatever it had in the queue.
-                if !self.running.contains_key(&exchange) {
+                let Some(running) = self.running.get(&exchange) else {
                     return Ok(());
-                }
-                if arrival.is_last() {
-                    self.running.remove(&exchange);
-                }
-                tracing::debug!(exchange = exchange.0, ?arrival, "from the remote");
-                let mut actions = Vec::new();
-                self.tell_the_time();
-                self.translator.from_remote(exchange, arrival, &mut actions);
-                self.remember();
+                };
+                let span = running.span.clone();
+                let actions = span.in_scope(|| self.heard(exchange, arrival));
+                drop(span);
                 self.act(actions).await
             }
         }
+    }
+
+    /// What an exchange that is open has brought, and what is to be done about it.
+    fn heard(&mut self, exchange: ExchangeId, arrival: Arrival) -> Vec<Action> {
+        if arrival.is_last() {
+            self.running.remove(&exchange);
+        }
+        tracing::debug!(exchange = exchange.0, ?arrival, "from the remote");
+        let mut actions = Vec::new();
+        self.tell_the_time();
+        self.translator.from_remote(exchange, arrival, &mut actions);
+        self.remember();
+        actions
     }
 
     async fn act(&mut self, actions: Vec<Action>) -> Result<(), WriterGone> {
@@ -445,7 +459,19 @@ impl<R: Remote> Bridge<R> {
                         self.road.outstanding.note_revision(&post.headers);
                     }
                     let road = Arc::clone(&self.road);
-                    self.spawn(post.exchange, false, async move { road.post(post).await });
+                    let exchange = post.exchange;
+                    if post.frame.is_response() && self.running.len() >= MAX_OPEN {
+                        // A server that asks without end and takes no answer.
+                        let full = Trouble::new("busy", "The server takes no more answers.");
+                        let last = Arrival::Failed(full);
+                        self.spawn(
+                            exchange,
+                            false,
+                            async move { road.tell(exchange, last).await },
+                        );
+                        continue;
+                    }
+                    self.spawn(exchange, false, async move { road.post(post).await });
                 }
                 Action::Listen(listen) => {
                     let road = Arc::clone(&self.road);
@@ -488,17 +514,21 @@ impl<R: Remote> Bridge<R> {
         run: impl Future<Output = ()> + Send + 'static,
     ) {
         let token = CancellationToken::new();
+        // Its target is the whole program, so that no filter of single modules switches it off.
+        let span = tracing::error_span!(target: "mcpipe", "exchange", exchange = exchange.0);
         self.running.insert(
             exchange,
             Running {
                 token: token.clone(),
+                span: span.clone(),
                 is_standing,
                 is_waiting: false,
             },
         );
-        self.tracker.spawn(async move {
+        let run = async move {
             token.run_until_cancelled(run).await;
-        });
+        };
+        self.tracker.spawn(run.instrument(span));
     }
 
     async fn write(&mut self, line: Written) -> Result<(), WriterGone> {

@@ -15,6 +15,10 @@ pub(crate) const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscription
 /// The extension that tasks became.
 pub(crate) const TASKS: &str = "io.modelcontextprotocol/tasks";
 
+/// Resources that one host may watch at once. Each of them may cost a request whenever a session or a subscription is
+/// opened anew.
+pub(crate) const MAX_WATCHES: usize = 1000;
+
 /// Log levels, the most talkative first.
 pub(crate) const LEVELS: [&str; 8] = [
     "debug",

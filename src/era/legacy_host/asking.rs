@@ -14,6 +14,9 @@ use crate::frame::{Frame, Id, Outline, Trouble};
 /// How long a person may take over the questions of one round.
 const HUMAN_PACE: Duration = Duration::from_secs(10 * 60);
 
+/// Questions that one round may have.
+const MAX_QUESTIONS: usize = 32;
+
 /// One round of questions.
 #[derive(Debug)]
 pub(super) struct Round {
@@ -49,6 +52,10 @@ impl Between {
                 number,
                 &Trouble::new("host_gone", "The server asks for input; the host has left."),
             );
+        }
+        if asked.iter().count() > MAX_QUESTIONS {
+            let many = format!("The server asked for more than {MAX_QUESTIONS} things at once.");
+            return self.fail(number, &Trouble::new("bad_answer", many));
         }
         let mut questions = Vec::new();
         let mut frames = Vec::new();

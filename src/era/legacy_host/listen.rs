@@ -10,7 +10,7 @@ use super::opening::string;
 use super::shape::array;
 use super::{Between, Due, Role};
 use crate::era::edit::Object;
-use crate::era::vocabulary::META_SUBSCRIPTION;
+use crate::era::vocabulary::{MAX_WATCHES, META_SUBSCRIPTION};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Trouble, member_of};
 
 /// How long a subscriber waits to hear that it is one.
@@ -108,6 +108,11 @@ impl Between {
             return self.invalid(id, "A subscription needs a URI.");
         };
         let is_new = !self.listening.uris.contains(&uri);
+        if is_new && self.listening.uris.len() >= MAX_WATCHES {
+            let full =
+                format!("No more than {MAX_WATCHES} resources can be subscribed to at once.");
+            return self.down(Trouble::new("refused", full).reply(id));
+        }
         let waits_for = match self.listening.waiting.iter().find(|it| it.uri == uri) {
             _ if is_new => {
                 self.listening.uris.push(uri.clone());

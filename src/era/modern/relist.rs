@@ -1,6 +1,7 @@
 //! A call whose headers were refused: the tools are listed again until it is among them, and it is called once more
 //! under headers made anew.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Call, Modern, Open};
@@ -22,6 +23,8 @@ pub(super) struct Relist {
     /// Of the present page.
     pub(super) id: Id,
     cursor: Option<String>,
+    /// Cursors that have been followed: a list whose pages lead back to one of them has no end.
+    followed: HashSet<String>,
     /// Pages that have come.
     pages: usize,
     /// How often the present one was lost.
@@ -36,6 +39,7 @@ impl Relist {
             call,
             error,
             cursor: None,
+            followed: HashSet::new(),
             pages: 0,
             losses: 0,
         }
@@ -76,7 +80,9 @@ impl Modern {
         let name: Option<String> = name.and_then(|name| serde_json::from_str(name).ok());
         let is_found = name.is_some_and(|name| page.names.contains(&name));
         relist.cursor = page.next_cursor;
-        if relist.cursor.is_some() && !is_found && relist.pages < MAX_PAGES {
+        let cursor = relist.cursor.clone();
+        let is_more = cursor.is_some_and(|cursor| relist.followed.insert(cursor));
+        if is_more && !is_found && relist.pages < MAX_PAGES {
             self.relist(relist, actions);
         } else {
             self.call_anew(relist.call, actions);

@@ -18,6 +18,9 @@ use crate::frame::{Frame, Outline};
 /// How long the remote may take over each step.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Messages of the remote's that are kept meanwhile.
+const MAX_TOLD: usize = 256;
+
 /// The host's `initialize`, under way.
 #[derive(Debug)]
 pub(super) struct Comparing {
@@ -101,7 +104,10 @@ impl Translator {
                 {
                     answer = Some(frame);
                 }
-                told @ Action::Reply(_) => comparing.told.push(told),
+                told @ Action::Reply(_) if comparing.told.len() < MAX_TOLD => {
+                    comparing.told.push(told);
+                }
+                Action::Reply(frame) => tracing::debug!(?frame, "too much before the handshake"),
                 action => actions.push(action),
             }
         }

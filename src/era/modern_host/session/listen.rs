@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::{Due, Errand, Session};
 use crate::era::edit::Object;
 use crate::era::modern_host::shape::{self, Server};
+use crate::era::vocabulary::MAX_WATCHES;
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, INVALID_PARAMS, Id, Outline};
 
@@ -83,6 +84,12 @@ impl Subscriptions {
         self.listens.push(listening);
     }
 
+    /// How many resources there would be to watch with this subscription's.
+    fn would_watch(&self, listening: &Listening) -> usize {
+        let is_new = |uri: &&String| !self.watches.contains_key(*uri);
+        self.watches.len() + listening.watches().filter(is_new).count()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.listens.is_empty()
     }
@@ -90,7 +97,8 @@ impl Subscriptions {
     fn is_wanted(&self, uri: &str) -> bool {
         self.listens
             .iter()
-            .any(|listen| listen.watches().any(|watched| watched == uri))
+            .filter_map(|listen| listen.uris.as_ref())
+            .any(|uris| uris.contains(uri))
     }
 }
 
@@ -197,6 +205,12 @@ impl Session {
         if self.is_host_gone {
             let over = self.server.listen_over(id);
             return actions.push(Action::Reply(Frame::result(id, &over)));
+        }
+        if self.subscriptions.would_watch(&listening) > MAX_WATCHES {
+            let words =
+                format!("No more than {MAX_WATCHES} resources can be subscribed to at once.");
+            let refusal = Frame::error(Some(id), INVALID_PARAMS, &words, None);
+            return actions.push(Action::Reply(refusal));
         }
         self.subscriptions.add(listening);
         // Its lists alone would not make the relay try; and what it may promise is known when that has gone either way.
