@@ -11,12 +11,13 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 pub use output::Output;
 
@@ -24,10 +25,31 @@ use crate::cli::{LogArgs, LogFormat};
 use crate::report::{Failure, Kind};
 use crate::secret::live;
 use crate::store::file;
-use repeats::Repeats;
+use repeats::{More, Repeats};
 
 /// How long the last lines may take to be written when the process leaves: next to nothing, if they are read at all.
 pub const LAST_LINES: Duration = Duration::from_millis(250);
+
+/// The longest line of the log, in bytes: names and words of other parties may be in it, and they may be of any length.
+const LONGEST_LINE: usize = 32 * 1024;
+
+/// The log, once it is started.
+#[derive(Clone)]
+pub struct Log {
+    to: Output,
+    repeats: Option<Repeats>,
+}
+
+impl Log {
+    /// Says how many lines were left out, if that is not told yet, and waits until everything is written, for `patience` at
+    /// most.
+    pub fn finish(&self, patience: Duration) {
+        if let Some(repeats) = &self.repeats {
+            repeats.close(None);
+        }
+        self.to.drain(patience);
+    }
+}
 
 /// This process's stderr, for a bridge or a helper: nothing they do waits for whoever reads it.
 ///
@@ -35,7 +57,7 @@ pub const LAST_LINES: Duration = Duration::from_millis(250);
 /// The system has no thread to give.
 pub fn unread_stderr(args: Option<&LogArgs>) -> io::Result<Output> {
     let format = args.map(|args| args.log_format).unwrap_or_default();
-    Output::queued(io::stderr(), words(format).0)
+    Output::queued(io::stderr(), words(format).dropped)
 }
 
 /// Who reads stderr.
@@ -58,7 +80,7 @@ pub fn install(
     is_colourful: bool,
     stderr: &Output,
     reader: Reader,
-) -> Result<Output, Failure> {
+) -> Result<Log, Failure> {
     let is_log = filter.is_some() || args.debug || args.verbose || args.log_file.is_some();
     let level = match args {
         LogArgs { debug: true, .. } => "mcpipe=debug",
@@ -70,7 +92,7 @@ pub fn install(
         Failure::usage("MCPIPE_LOG is no filter for the log")
             .hint("MCPIPE_LOG takes tracing filters, such as `mcpipe=debug`")
     })?;
-    let (lost, left_out) = words(args.log_format);
+    let words = words(args.log_format);
     let to = match &args.log_file {
         None => stderr.clone(),
         Some(path) => {
@@ -78,16 +100,20 @@ pub fn install(
                 Failure::usage(error).hint("--log-file takes a file of yours that can be written")
             })?;
             match stderr.is_queued() {
-                true => {
-                    Output::queued(file, lost).map_err(|error| Failure::new(Kind::Failed, error))?
-                }
+                true => Output::queued(file, words.dropped)
+                    .map_err(|error| Failure::new(Kind::Failed, error))?,
                 false => Output::direct(file),
             }
         }
     };
-    let repeats = to.is_queued().then(|| Repeats::new(to.clone(), left_out));
+    let repeats = to
+        .is_queued()
+        .then(|| Repeats::new(to.clone(), words.left_out, words.more));
     let log = tracing_subscriber::fmt::layer()
-        .with_writer(Redacting { to: to.clone() })
+        .with_writer(Redacting {
+            to: to.clone(),
+            too_long: words.too_long,
+        })
         .with_ansi(is_colourful && args.log_file.is_none());
     let registry = tracing_subscriber::registry().with(filter);
     // A second installation happens in tests only; the first one serves.
@@ -96,32 +122,63 @@ pub fn install(
             registry.with(log.event_format(plain::Plain)).try_init()
         }
         LogFormat::Text => registry
-            .with(log.with_target(false))
-            .with(repeats)
+            // An exchange's span is for counting, and not for reading.
+            .with(
+                log.with_target(false)
+                    .with_filter(filter_fn(|it| it.is_event())),
+            )
+            .with(repeats.clone())
             .try_init(),
-        LogFormat::Json => registry.with(log.json()).with(repeats).try_init(),
+        LogFormat::Json => registry
+            .with(log.json().with_filter(filter_fn(|it| it.is_event())))
+            .with(repeats.clone())
+            .try_init(),
     };
-    Ok(to)
+    Ok(Log { to, repeats })
 }
 
-/// How it is said that lines were dropped, and that repetitions were left out.
-fn words(format: LogFormat) -> (output::Lost, output::Lost) {
+/// How it is said that lines are not in the log.
+struct Words {
+    /// They were not read in time.
+    dropped: output::Lost,
+    /// One of the same kind follows.
+    left_out: output::Lost,
+    /// None of the same kind follows.
+    more: More,
+    /// One line, given what is left of it.
+    too_long: fn(usize, &str) -> String,
+}
+
+fn words(format: LogFormat) -> Words {
     const DROPPED: &str = "lines of the log were dropped here: they were not read in time";
     const LEFT_OUT: &str = "lines of the same kind as the next were left out";
+    const MORE: &str = "more lines of this kind were left out";
     match format {
-        LogFormat::Text => (
-            |lines| format!("{}  WARN {lines} {DROPPED}\n", time()),
-            |lines| format!("{}  WARN {lines} {LEFT_OUT}\n", time()),
-        ),
-        LogFormat::Json => (
-            |lines| json_line(DROPPED, lines),
-            |lines| json_line(LEFT_OUT, lines),
-        ),
+        LogFormat::Text => Words {
+            dropped: |lines| format!("{}  WARN {lines} {DROPPED}\n", time()),
+            left_out: |lines| format!("{}  WARN {lines} {LEFT_OUT}\n", time()),
+            more: |lines, message| format!("{}  WARN {lines} {MORE}: {message}\n", time()),
+            too_long: |bytes, start| format!("{start}… (a line of {bytes} bytes)\n"),
+        },
+        LogFormat::Json => Words {
+            dropped: |lines| json_line(&serde_json::json!({ "message": DROPPED, "lines": lines })),
+            left_out: |lines| {
+                json_line(&serde_json::json!({ "message": LEFT_OUT, "lines": lines }))
+            },
+            more: |lines, message| {
+                json_line(&serde_json::json!({ "message": MORE, "lines": lines, "kind": message }))
+            },
+            too_long: |bytes, start| {
+                let message = "a line too long for the log";
+                json_line(
+                    &serde_json::json!({ "message": message, "bytes": bytes, "start": start }),
+                )
+            },
+        },
     }
 }
 
-fn json_line(message: &str, lines: u64) -> String {
-    let fields = serde_json::json!({ "message": message, "lines": lines });
+fn json_line(fields: &serde_json::Value) -> String {
     let line = serde_json::json!({ "timestamp": time(), "level": "WARN", "fields": fields, "target": "mcpipe::logging" });
     format!("{line}\n")
 }
@@ -137,6 +194,7 @@ fn time() -> String {
 #[derive(Clone)]
 struct Redacting {
     to: Output,
+    too_long: fn(usize, &str) -> String,
 }
 
 impl<'a> MakeWriter<'a> for Redacting {
@@ -151,7 +209,15 @@ impl Write for Redacting {
     /// tracing hands over whole lines, so a line can be looked at as one.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        self.to.line(redacted(&live::without(&text)).as_bytes());
+        let shown = live::without(&text);
+        let shown = redacted(&shown);
+        if shown.len() <= LONGEST_LINE {
+            self.to.line(shown.as_bytes());
+        } else {
+            let start = shown.get(..shown.floor_char_boundary(LONGEST_LINE));
+            let cut = (self.too_long)(shown.len(), start.unwrap_or_default());
+            self.to.line(cut.as_bytes());
+        }
         Ok(line.len())
     }
 

@@ -113,7 +113,7 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
     store::program::end_all();
     runtime.shutdown_background(); // a read of stdin cannot be interrupted, only abandoned
     if let Some(log) = log {
-        log.drain(LAST_LINES);
+        log.finish(LAST_LINES);
     }
     ended
 }

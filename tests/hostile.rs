@@ -1,6 +1,10 @@
 //! Servers that send as much as they can: memory stays bounded, whatever it is made of, and other calls are answered.
 #![cfg(target_os = "linux")]
 
+mod bounds; // where what a server may order ends
+mod endless; // what never ends, between all pairs of eras
+mod hosts; // the same from the other side
+
 use serde_json::Value;
 
 use crate::support::host::{Process, call, request};

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::exchange::{Road, still_challenged};
 use super::outstanding::Brought;
@@ -23,6 +23,9 @@ const LONGEST_ROW: u32 = 6;
 /// How long a response may stay open behind its answer before its connection is given up, and how long a response of which
 /// it is not clear whose it is waits for another one.
 const AFTERMATH: Duration = Duration::from_secs(2);
+/// How long events may follow the answer in all. A request counts as under way until its response has ended, and a server
+/// may send events behind its answer for ever.
+const LONGEST_AFTERMATH: Duration = Duration::from_secs(30);
 
 /// What became of a response stream.
 pub(super) enum Followed {
@@ -167,7 +170,14 @@ impl<R: Remote> Road<R> {
         streak: &mut Streak,
         mut may_be_endpoint: bool,
     ) -> Read {
+        let mut answered_at = None;
         loop {
+            if brought.is_answered() {
+                let answered_at = *answered_at.get_or_insert_with(Instant::now);
+                if answered_at.elapsed() >= LONGEST_AFTERMATH {
+                    return Read::Answered;
+                }
+            }
             let is_bounded = brought.is_answered() || brought.is_in_doubt();
             let next = match is_bounded {
                 true => time::timeout(AFTERMATH, events.next()).await,

@@ -31,11 +31,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::auth::Authorizer;
-use crate::era::{Action, ExchangeId, Protocol, Translator, Transport};
+use crate::era::{Action, Arrival, ExchangeId, Protocol, Translator, Transport};
 use crate::facts::Facts;
-use crate::frame::{Frame, Id, Malformed, Parsed};
+use crate::frame::{Frame, Id, Malformed, Parsed, Trouble};
 use crate::remote::Remote;
 use crate::stdio::{Host, Line, Written};
 use clock::Passed;
@@ -57,6 +58,9 @@ const QUEUE: usize = 64;
 /// Exchanges that may exist at once, sending, waiting or standing, together with the frames that wait to become one.
 /// Above it, stdin is not read.
 const MAX_EXCHANGES: usize = 4096;
+/// Exchanges at which the bridge's own answers to the server are not sent any more. The host's own are read only below
+/// [`MAX_EXCHANGES`], and so are always sent.
+const MAX_OPEN: usize = MAX_EXCHANGES + 64;
 /// How long `initialize` waits for a sign-in before the host is received without it; hosts look for an answer within
 /// seconds.
 const RECEIVE_AFTER: Duration = Duration::from_millis(1500);
@@ -211,6 +215,8 @@ struct Running {
     token: CancellationToken,
     /// The request that it was opened for.
     id: Option<Id>,
+    /// By which the log knows what is said of this exchange.
+    span: tracing::Span,
     is_standing: bool,
     /// For a credential, if it does.
     waiting: Option<Waiting>,
@@ -450,20 +456,28 @@ impl<R: Remote> Bridge<R> {
             }
             Event::Arrival(exchange, arrival) => {
                 // One that was closed is not heard any more, whatever it had in the queue.
-                if !self.running.contains_key(&exchange) {
+                let Some(running) = self.running.get(&exchange) else {
                     return Ok(());
-                }
-                if arrival.is_last() {
-                    self.running.remove(&exchange);
-                }
-                tracing::debug!(exchange = exchange.0, ?arrival, "from the remote");
-                let mut actions = Vec::new();
-                self.tell_the_time();
-                self.translator.from_remote(exchange, arrival, &mut actions);
-                self.remember();
+                };
+                let span = running.span.clone();
+                let actions = span.in_scope(|| self.heard(exchange, arrival));
+                drop(span);
                 self.act(actions).await
             }
         }
+    }
+
+    /// What an exchange that is open has brought, and what is to be done about it.
+    fn heard(&mut self, exchange: ExchangeId, arrival: Arrival) -> Vec<Action> {
+        if arrival.is_last() {
+            self.running.remove(&exchange);
+        }
+        tracing::debug!(exchange = exchange.0, ?arrival, "from the remote");
+        let mut actions = Vec::new();
+        self.tell_the_time();
+        self.translator.from_remote(exchange, arrival, &mut actions);
+        self.remember();
+        actions
     }
 
     async fn act(&mut self, actions: Vec<Action>) -> Result<(), WriterGone> {
@@ -497,6 +511,15 @@ impl<R: Remote> Bridge<R> {
                     }
                     let road = Arc::clone(&self.road);
                     let exchange = post.exchange;
+                    if post.frame.is_response() && self.running.len() >= MAX_OPEN {
+                        // A server that asks without end and takes no answer.
+                        let full = Trouble::new("busy", "The server takes no more answers.");
+                        let last = Arrival::Failed(full);
+                        self.spawn(exchange, false, None, async move {
+                            road.tell(exchange, last).await
+                        });
+                        continue;
+                    }
                     let id = post.frame.id().filter(|_| post.frame.is_request()).cloned();
                     self.spawn(exchange, false, id, async move { road.post(post).await });
                 }
@@ -540,18 +563,22 @@ impl<R: Remote> Bridge<R> {
         run: impl Future<Output = ()> + Send + 'static,
     ) {
         let token = CancellationToken::new();
+        // Its target is the whole program, so that no filter of single modules switches it off.
+        let span = tracing::error_span!(target: "mcpipe", "exchange", exchange = exchange.0);
         self.running.insert(
             exchange,
             Running {
                 token: token.clone(),
                 id,
+                span: span.clone(),
                 is_standing,
                 waiting: None,
             },
         );
-        self.tracker.spawn(async move {
+        let run = async move {
             token.run_until_cancelled(run).await;
-        });
+        };
+        self.tracker.spawn(run.instrument(span));
     }
 
     async fn write(&mut self, line: Written) -> Result<(), WriterGone> {

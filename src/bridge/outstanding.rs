@@ -16,6 +16,9 @@ use serde_json::json;
 use crate::frame::{Frame, INTERNAL_ERROR, Id, Malformed, Parsed, Trouble, takes_batches};
 use crate::sse;
 
+/// Responses on one exchange that may wait to be told whose they are.
+const MAX_STRAYS: usize = 1000;
+
 /// The ids of all requests that are on the wire.
 #[derive(Debug, Default)]
 pub(super) struct Outstanding {
@@ -236,7 +239,15 @@ impl<'a> Brought<'a> {
             Some(id) => id.is_like(owed) && !self.outstanding.has(id),
         };
         if !is_own {
-            self.strays.push(frame);
+            if self.strays.len() < MAX_STRAYS {
+                self.strays.push(frame);
+            } else {
+                let many = format!(
+                    "more than {MAX_STRAYS} responses, none of them under the id of the request"
+                );
+                self.note(many, true);
+                self.is_beyond_use = true;
+            }
             return None;
         }
         self.is_answered = true;

@@ -51,7 +51,7 @@ pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> 
     // Those who wait have their tokens; only a browser may still come, and come again.
     authorizer.last_visits().await;
     authorizer.settle(LAST_PAGE).await;
-    log.drain(LAST_LINES);
+    log.finish(LAST_LINES);
     done.map_err(Failure::from)
 }
 

@@ -26,6 +26,12 @@ const ANNOTATION: &str = "x-mcp-header";
 /// Schemas nested deeper than this are not looked into, as `serde_json` looks into no value nested deeper.
 const MAX_DEPTH: usize = 128;
 
+/// Arguments of one tool that may be repeated in headers, and the length of the names that lead to them, in bytes.
+const MAX_DECLARATIONS: usize = 64;
+const MAX_NAMES: usize = 16 * 1024;
+/// What is remembered of the declarations of all tools, in bytes.
+const MAX_REMEMBERED: usize = 8 * 1024 * 1024;
+
 /// What is beyond it is no integer that both sides read alike (RFC 8259 section 6).
 const MAX_INTEGER: i64 = (1 << 53) - 1;
 
@@ -103,6 +109,12 @@ pub(crate) struct Declaration {
 }
 
 impl Declaration {
+    /// The bytes of its names.
+    fn size(&self) -> usize {
+        let path: usize = self.path.iter().map(String::len).sum();
+        path + self.header.as_str().len()
+    }
+
     /// The value in these arguments; `None` where it is absent, null, or nothing that fits a header.
     fn read(&self, arguments: &str) -> Option<HeaderValue> {
         let mut text = arguments.to_owned();
@@ -156,6 +168,9 @@ pub(crate) enum Reason {
     /// It cannot be looked through.
     #[error("a schema nested more than {MAX_DEPTH} deep")]
     TooDeep,
+    /// No request could carry them.
+    #[error("x-mcp-header more than {MAX_DECLARATIONS} times, or under too long names")]
+    TooMany,
 }
 
 /// What an `inputSchema` declares.
@@ -194,6 +209,10 @@ fn look(
                     return Err(Reason::Twice(other.header.to_string()));
                 }
                 found.push(declaration);
+                let names: usize = found.iter().map(Declaration::size).sum();
+                if found.len() > MAX_DECLARATIONS || names > MAX_NAMES {
+                    return Err(Reason::TooMany);
+                }
             }
             (under, _) => return Err(Reason::Misplaced(under.unwrap_or_default().to_owned())),
         }
@@ -268,7 +287,10 @@ fn declare(annotation: &str, kind: Option<&str>, path: &[String]) -> Result<Decl
 /// What the remote's tools declare, as far as their list has been seen.
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
+    /// Those that declare something.
     by_name: HashMap<String, Vec<Declaration>>,
+    /// The bytes of the names in `by_name`.
+    size: usize,
     /// The list has changed since; what is known holds until it is listed again (MCP 2026-07-28,
     /// basic/transports/streamable-http).
     is_stale: bool,
@@ -298,11 +320,28 @@ impl Tools {
         self.is_stale = true;
     }
 
+    /// Notes what a tool declares. A tool for which there is no room is called as one that was not seen, and then looked
+    /// for when the server refuses the call for want of headers.
+    fn remember(&mut self, name: &str, declarations: Vec<Declaration>) {
+        let size = |declarations: &[Declaration]| -> usize {
+            name.len() + declarations.iter().map(Declaration::size).sum::<usize>()
+        };
+        if let Some(old) = self.by_name.remove(name) {
+            self.size = self.size.saturating_sub(size(&old));
+        }
+        let new = size(&declarations);
+        if !declarations.is_empty() && self.size + new <= MAX_REMEMBERED {
+            self.size += new;
+            self.by_name.insert(name.to_owned(), declarations);
+        }
+    }
+
     /// Takes a page of the list, and says what of it may be shown (MCP 2026-07-28, basic/transports/streamable-http).
     /// Nothing else in it changes.
     pub(crate) fn page(&mut self, result: &str, is_first: bool) -> Page {
         if is_first && self.is_stale {
             self.by_name.clear();
+            self.size = 0;
             self.is_stale = false;
         }
         let mut page = Page::default();
@@ -325,11 +364,11 @@ impl Tools {
             let name = read.get("name").and_then(string).unwrap_or_default();
             match scan(read.get("inputSchema").unwrap_or("{}")) {
                 Ok(declarations) => {
-                    self.by_name.insert(name.clone(), declarations);
+                    self.remember(&name, declarations);
                     shown.push(tool.get());
                 }
                 Err(reason) => {
-                    self.by_name.remove(&name);
+                    self.remember(&name, Vec::new());
                     page.hidden.push((name.clone(), reason));
                 }
             }

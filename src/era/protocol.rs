@@ -35,6 +35,10 @@ pub(crate) const RESOURCE_NOT_FOUND: i64 = -32002;
 /// Pages to be visited before the call, in the legacy era (MCP 2025-11-25, client/elicitation).
 pub(crate) const URL_ELICITATION_REQUIRED: i64 = -32042;
 
+/// Resources that one host may watch at once. Each of them may cost a request whenever a session or a subscription is
+/// opened anew.
+pub(crate) const MAX_WATCHES: usize = 1000;
+
 /// Log levels, the most talkative first.
 pub(crate) const LEVELS: [&str; 8] = [
     "debug",

@@ -1,99 +1,290 @@
-//! What a server or a host can cause as often as it likes is said once a minute.
+//! What a server or a host can cause as often as it likes is said once per exchange and minute, and how often it was not
+//! said follows: with the next line of its kind, when the exchange ends, and when the process does.
 //!
 //! A kind is a place in the code that says something. This covers every such place by where it stands, so none has to
-//! know of it; what the user's own settings and files cause is said each time.
+//! know of it; what the user's own settings and files cause is said each time. An exchange is a span of the name
+//! [`EXCHANGE`] with a field of that name.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::callsite::Identifier;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
 
 use super::output::{Lost, Output};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// The name of an exchange's span, and of the field in it that holds its number.
+const EXCHANGE: &str = "exchange";
+
 /// Modules that say what servers, hosts and authorization servers do.
 const PEERS: [&str; 6] = ["auth", "bridge", "era", "frame", "remote", "stdio"];
 
-/// A layer that keeps repetitions from those below it.
-pub(super) struct Repeats {
-    said: Mutex<HashMap<Identifier, Said>>,
+/// The most of a line's message that is repeated where its number is told.
+const LONGEST_NAME: usize = 120;
+
+/// How many lines of one kind are said in a minute.
+#[derive(Clone, Copy)]
+struct Quota {
+    per_exchange: u32,
+    in_all: u32,
+}
+
+impl Quota {
+    /// At debug nearly each is wanted; a disk is not to be filled with them.
+    fn of(level: Level) -> Self {
+        match level <= Level::INFO {
+            true => Self {
+                per_exchange: 1,
+                in_all: 10,
+            },
+            false => Self {
+                per_exchange: 500,
+                in_all: 5000,
+            },
+        }
+    }
+}
+
+/// How it is said at the end that there were more lines like one that was said, given their number and its message.
+pub(super) type More = fn(u64, &str) -> String;
+
+/// A layer that keeps repetitions from those below it. Clones keep one count.
+#[derive(Clone)]
+pub(super) struct Repeats(Arc<Parts>);
+
+struct Parts {
+    said: Mutex<Book>,
     to: Output,
     left_out: Lost,
+    more: More,
+}
+
+/// What was said, by kind. The second part of a key is the exchange it was about, if it was about one.
+#[derive(Default)]
+struct Book {
+    lines: HashMap<(Identifier, Option<u64>), Said>,
+    in_all: HashMap<Identifier, Count>,
 }
 
 struct Said {
-    at: Instant,
-    repeated: u64,
+    count: Count,
+    /// Lines kept back since the last one.
+    kept_back: u64,
+    /// The first line's message.
+    message: String,
+}
+
+/// Lines in the minute that began with the first of them.
+struct Count {
+    since: Instant,
+    lines: u32,
+}
+
+impl Count {
+    fn from(now: Instant) -> Self {
+        Self {
+            since: now,
+            lines: 0,
+        }
+    }
+
+    /// Whether one more is within the quota. It is counted if so.
+    fn takes(&mut self, quota: u32, now: Instant) -> bool {
+        if now.duration_since(self.since) >= MINUTE {
+            *self = Self::from(now);
+        }
+        let takes = self.lines < quota;
+        self.lines += u32::from(takes);
+        takes
+    }
+}
+
+impl Book {
+    /// How many lines of this kind were kept back since the last one, if this one may be said.
+    fn may_say(
+        &mut self,
+        kind: &Identifier,
+        exchange: Option<u64>,
+        quota: Quota,
+        now: Instant,
+        message: impl FnOnce() -> String,
+    ) -> Option<u64> {
+        let in_all = self.in_all.entry(kind.clone());
+        let in_all = in_all.or_insert_with(|| Count::from(now));
+        let said = match self.lines.entry((kind.clone(), exchange)) {
+            Entry::Occupied(said) => said.into_mut(),
+            Entry::Vacant(free) => {
+                // Of more exchanges than are told of, one count is kept.
+                if !in_all.takes(quota.in_all, now) {
+                    let rest = self.lines.entry((kind.clone(), None));
+                    rest.or_insert_with(|| Said::nothing(now, message()))
+                        .kept_back += 1;
+                    return None;
+                }
+                let said = free.insert(Said::nothing(now, message()));
+                said.count.takes(quota.per_exchange, now);
+                return Some(0);
+            }
+        };
+        if said.count.takes(quota.per_exchange, now) && in_all.takes(quota.in_all, now) {
+            Some(std::mem::take(&mut said.kept_back))
+        } else {
+            said.kept_back += 1;
+            None
+        }
+    }
+
+    /// What was kept back of this exchange, or of everything.
+    fn close(&mut self, exchange: Option<u64>) -> Vec<(u64, String)> {
+        let is_over = |(_, of): &(Identifier, Option<u64>)| exchange.is_none() || *of == exchange;
+        let closed = self.lines.extract_if(|key, _| is_over(key));
+        let mut closed: Vec<_> = closed
+            .filter(|(_, said)| said.kept_back > 0)
+            .map(|(_, said)| (said.kept_back, said.message))
+            .collect();
+        closed.sort_unstable();
+        closed
+    }
+}
+
+impl Said {
+    fn nothing(now: Instant, message: String) -> Self {
+        Self {
+            count: Count::from(now),
+            kept_back: 0,
+            message,
+        }
+    }
 }
 
 impl Repeats {
-    /// Says on `to`, in the words of `left_out`, how many lines were kept back.
-    pub(super) fn new(to: Output, left_out: Lost) -> Self {
-        Self {
+    /// Says on `to` how many lines were kept back: in the words of `left_out` before the next of their kind, in those of
+    /// `more` where none follows.
+    pub(super) fn new(to: Output, left_out: Lost, more: More) -> Self {
+        Self(Arc::new(Parts {
             said: Mutex::default(),
             to,
             left_out,
-        }
+            more,
+        }))
     }
 
-    /// How many lines of this kind were kept back since the last one, if this one may be said.
-    fn may_say(&self, kind: Identifier, now: Instant) -> Option<u64> {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        match said.get_mut(&kind) {
-            Some(last) if now.duration_since(last.at) < MINUTE => {
-                last.repeated += 1;
-                None
-            }
-            last => {
-                let repeated = last.map_or(0, |last| last.repeated);
-                let at = Said {
-                    at: now,
-                    repeated: 0,
-                };
-                said.insert(kind, at);
-                Some(repeated)
-            }
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what was kept back and has not been told: of one exchange, or of all there was.
+    pub(super) fn close(&self, exchange: Option<u64>) {
+        let closed = self.book().close(exchange);
+        for (lines, message) in closed {
+            let text = (self.0.more)(lines, &message);
+            self.0.to.line(text.as_bytes());
         }
     }
 }
 
-impl<S: Subscriber> Layer<S> for Repeats {
-    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Repeats {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if attributes.metadata().name() != EXCHANGE {
+            return;
+        }
+        let mut number = Number(None);
+        attributes.record(&mut number);
+        if let (Some(span), Some(number)) = (context.span(id), number.0) {
+            span.extensions_mut().insert(Exchange(number));
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let span = context.span(&id);
+        let exchange = span.and_then(|span| span.extensions().get::<Exchange>().map(|it| it.0));
+        if exchange.is_some() {
+            self.close(exchange);
+        }
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, context: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         if !is_caused_by_peers(metadata) {
             return true;
         }
+        let mut spans = context.event_scope(event).into_iter().flatten();
+        let exchange = spans.find_map(|span| span.extensions().get::<Exchange>().map(|it| it.0));
         #[expect(
             clippy::disallowed_methods,
             reason = "a layer is given events, and no time"
         )]
         let now = Instant::now();
-        let Some(repeated) = self.may_say(metadata.callsite(), now) else {
+        let quota = Quota::of(*metadata.level());
+        let kind = metadata.callsite();
+        let message = || Message::of(event);
+        let kept_back = self.book().may_say(&kind, exchange, quota, now, message);
+        let Some(kept_back) = kept_back else {
             return false;
         };
-        if repeated > 0 {
-            self.to.line((self.left_out)(repeated).as_bytes());
+        if kept_back > 0 {
+            let text = (self.0.left_out)(kept_back);
+            self.0.to.line(text.as_bytes());
         }
         true
     }
 }
 
-/// At debug, each is wanted.
+/// Of an exchange's span.
+struct Exchange(u64);
+
+/// Reads the number of an exchange.
+struct Number(Option<u64>);
+
+impl Visit for Number {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == EXCHANGE {
+            self.0 = Some(value);
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
+
+/// Reads the message of an event.
+struct Message(String);
+
+impl Message {
+    fn of(event: &Event<'_>) -> String {
+        let mut message = Self(String::new());
+        event.record(&mut message);
+        message.0
+    }
+}
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            let text = format!("{value:?}");
+            self.0 = crate::frame::printable(&text, LONGEST_NAME);
+        }
+    }
+}
+
 fn is_caused_by_peers(metadata: &Metadata<'_>) -> bool {
     let room = metadata.target().strip_prefix("mcpipe::");
     let room = room.and_then(|rest| rest.split("::").next());
-    *metadata.level() <= Level::INFO && room.is_some_and(|room| PEERS.contains(&room))
+    room.is_some_and(|room| PEERS.contains(&room))
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{self, Write};
-    use std::sync::Arc;
 
     use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -112,16 +303,29 @@ mod tests {
         }
     }
 
-    #[test]
-    fn each_kind_is_said_once_and_what_the_user_causes_each_time() {
+    /// What is written while `talk` talks, and what is said at the end.
+    fn said(talk: impl FnOnce()) -> String {
         let page = Page::default();
         let writer = page.clone();
-        let repeats = Repeats::new(Output::direct(io::sink()), |_| String::new());
+        let repeats = Repeats::new(
+            Output::direct(page.clone()),
+            |lines| format!("{lines} before this\n"),
+            |lines, message| format!("{lines} more like {message}\n"),
+        );
         let log = tracing_subscriber::fmt::layer()
             .with_writer(move || writer.clone())
             .without_time();
-        let subscriber = tracing_subscriber::registry().with(log).with(repeats);
-        tracing::subscriber::with_default(subscriber, || {
+        let subscriber = tracing_subscriber::registry()
+            .with(log)
+            .with(repeats.clone());
+        tracing::subscriber::with_default(subscriber, talk);
+        repeats.close(None);
+        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn each_kind_is_said_once_and_what_the_user_causes_each_time() {
+        let said = said(|| {
             for number in 0..5 {
                 tracing::warn!(target: "mcpipe::bridge::follow", number, "not a message");
                 tracing::info!(target: "mcpipe::remote", number, "other");
@@ -129,10 +333,11 @@ mod tests {
                 tracing::debug!(target: "mcpipe::bridge", number, "detail");
             }
         });
-        let said = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         for (words, times) in [
-            ("not a message", 1),
-            ("other", 1),
+            ("not a message number=", 1),
+            ("4 more like not a message", 1),
+            ("other number=", 1),
+            ("4 more like other", 1),
             ("a file", 5),
             ("detail", 5),
         ] {
@@ -141,18 +346,51 @@ mod tests {
     }
 
     #[test]
+    fn each_exchange_may_say_it_and_the_count_follows_when_it_ends() {
+        let said = said(|| {
+            for number in 0..30_u64 {
+                let span = tracing::error_span!(target: "mcpipe", "exchange", exchange = number);
+                span.in_scope(|| {
+                    for _ in 0..3 {
+                        tracing::warn!(target: "mcpipe::bridge", "nonsense");
+                    }
+                });
+            }
+        });
+        assert_eq!(said.matches("WARN exchange").count(), 10, "{said}");
+        assert_eq!(said.matches("2 more like nonsense").count(), 10, "{said}");
+        // Of the twenty exchanges that were not told of.
+        assert_eq!(said.matches("60 more like nonsense").count(), 1, "{said}");
+    }
+
+    #[test]
+    fn details_have_an_end_too() {
+        let said = said(|| {
+            for _ in 0..800 {
+                tracing::debug!(target: "mcpipe::era", "detail");
+            }
+        });
+        assert_eq!(said.matches("DEBUG").count(), 500);
+        assert!(said.contains("300 more like detail"), "{said}");
+    }
+
+    #[test]
     fn the_next_minute_says_how_many_there_were() {
-        let repeats = Repeats::new(Output::direct(io::sink()), |_| String::new());
+        let mut book = Book::default();
         let kind =
             tracing::callsite!(name: "a", kind: tracing::metadata::Kind::EVENT, fields: message);
         let kind = tracing::callsite::Callsite::metadata(kind).callsite();
         #[expect(clippy::disallowed_methods, reason = "any instant will do")]
         let begun = Instant::now();
-        let after = |seconds| begun + Duration::from_secs(seconds);
-        assert_eq!(repeats.may_say(kind.clone(), begun), Some(0));
-        assert_eq!(repeats.may_say(kind.clone(), after(1)), None);
-        assert_eq!(repeats.may_say(kind.clone(), after(59)), None);
-        assert_eq!(repeats.may_say(kind.clone(), after(60)), Some(2));
-        assert_eq!(repeats.may_say(kind, after(61)), None);
+        let quota = Quota::of(Level::WARN);
+        let mut may_say = |seconds| {
+            let now = begun + Duration::from_secs(seconds);
+            book.may_say(&kind, None, quota, now, String::new)
+        };
+        assert_eq!(may_say(0), Some(0));
+        assert_eq!(may_say(1), None);
+        assert_eq!(may_say(59), None);
+        assert_eq!(may_say(60), Some(2));
+        assert_eq!(may_say(61), None);
     }
 }

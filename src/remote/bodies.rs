@@ -23,6 +23,10 @@ use crate::sse;
 
 /// How much is read of a body that is not said to hold a message.
 const MAX_UNREAD: usize = 64 * 1024;
+/// How much of a body is looked through for events at once: a byte of it may be as much as an event of a hundred.
+const PIECE: usize = 32 * 1024;
+/// How much of one that is not labelled as a stream of events.
+const MAX_EVENTS: usize = 1024 * 1024;
 /// How much of a refusal's body is kept as text.
 const MAX_WORDS: usize = 2 * 1024;
 /// How long a body that need not be one may pause.
@@ -196,12 +200,19 @@ fn one(parsed: Parsed) -> Option<Frame> {
 
 /// The response in a body that is a stream of events without saying so.
 fn in_events(body: &[u8], owed: Option<&Id>) -> Option<Frame> {
-    let mut events = Vec::new();
     let mut parser = sse::Parser::new(body.len());
-    parser.push(body, &mut events).ok()?;
+    let mut first = None;
     // The last event may have come without the line that ends it.
-    let _ = parser.push(b"\n\n", &mut events);
-    among(&events, owed)
+    let start = body.get(..MAX_EVENTS).unwrap_or(body);
+    for piece in start.chunks(PIECE).chain([&b"\n\n"[..]]) {
+        let mut events = Vec::new();
+        parser.push(piece, &mut events).ok()?;
+        match among(&events, owed) {
+            Some(frame) if owed.is_none() || frame.id() == owed => return Some(frame),
+            found => first = first.or(found),
+        }
+    }
+    first
 }
 
 fn among(events: &[sse::Event], owed: Option<&Id>) -> Option<Frame> {

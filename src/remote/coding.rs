@@ -169,6 +169,11 @@ fn undone(codings: Vec<Coding>, coded: BoxStream<'static, reqwest::Result<Bytes>
     stream::once(opened)
         .flatten()
         .map(move |piece| piece.map_err(|error| broken(error, &outermost)))
+        // A few bytes may be decoded for a long time without anything to wait for, and other requests share the thread.
+        .then(|piece| async {
+            tokio::task::coop::consume_budget().await;
+            piece
+        })
         .boxed()
 }
 

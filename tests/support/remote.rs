@@ -55,7 +55,7 @@ impl Ask {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
-    /// What happens before the head is sent.
+    /// What happens before the head is sent; bytes are sent as they are.
     pub(crate) before: Vec<Step>,
     pub(crate) body: Body,
 }
@@ -75,6 +75,8 @@ pub(crate) enum Body {
 pub(crate) enum Step {
     Bytes(Vec<u8>),
     Pause(Duration),
+    /// For as long as they are taken, with this pause in between.
+    Endless(Vec<u8>, Duration),
     /// Until the test says so.
     Until(CancellationToken),
     /// Whatever the test sends.
@@ -434,7 +436,9 @@ async fn read(socket: &mut BufReader<TcpStream>) -> Option<Ask> {
 /// Plays a reply; `None` when the connection is over.
 async fn write(socket: &mut TcpStream, reply: Reply, record: &Record) -> Option<()> {
     let mut before = Steps::new(reply.before);
-    while before.next().await?.is_some() {}
+    while let Some(bytes) = before.next().await? {
+        socket.write_all(&bytes).await.ok()?;
+    }
     let mut head = format!("HTTP/1.1 {} Told\r\n", reply.status);
     for (name, value) in reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -489,6 +493,10 @@ impl Steps {
                     let bytes = std::mem::take(bytes);
                     self.0.pop_front();
                     return Some(Some(bytes));
+                }
+                Some(Step::Endless(bytes, pause)) => {
+                    time::sleep(*pause).await;
+                    return Some(Some(bytes.clone()));
                 }
                 Some(Step::Pause(pause)) => time::sleep(*pause).await,
                 Some(Step::Until(told)) => told.cancelled().await,

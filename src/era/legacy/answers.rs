@@ -16,6 +16,8 @@ use crate::remote::Head;
 
 /// How long a response that fits no request waits for one that fits better.
 const UNCLEAR: Duration = Duration::from_secs(10);
+/// Responses that may wait for that.
+const MAX_STRAYS: usize = 1000;
 /// How much is remembered of what was said on HTTP+SSE's stream.
 const MEMORY: usize = 64;
 /// Errors that servers answer to notifications, which are owed none: not a message, no such method, wrong parameters.
@@ -251,7 +253,8 @@ impl Legacy {
                 stream.candidates.push(exchange);
             }
         }
-        if stream.strays.len() >= stream.candidates.len() && !is_doubtful {
+        let are_many = stream.strays.len() >= MAX_STRAYS;
+        if stream.strays.len() >= stream.candidates.len() && !is_doubtful || are_many {
             return self.decide_strays(actions); // all have been answered, and none can be told from the other
         }
         if stream.token.is_none() {

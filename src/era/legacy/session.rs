@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::era::protocol::MAX_WATCHES;
 use crate::frame::{Frame, Id, member_of};
 use crate::remote::{Head, Refusal};
 use crate::secret::Secret;
@@ -98,8 +99,14 @@ impl Session {
         match request.method() {
             Some("logging/setLevel") => self.level = Some(request.clone()),
             Some("resources/subscribe") => {
-                self.subscriptions
-                    .extend(request.param("uri").map(str::to_owned));
+                let uri = request.param("uri").map(str::to_owned);
+                if self.subscriptions.len() < MAX_WATCHES {
+                    self.subscriptions.extend(uri);
+                } else if uri.is_some_and(|uri| !self.subscriptions.contains(&uri)) {
+                    tracing::warn!(
+                        "more subscriptions than are made again should the session be lost"
+                    );
+                }
             }
             Some("resources/unsubscribe") => {
                 if let Some(uri) = request.param("uri") {

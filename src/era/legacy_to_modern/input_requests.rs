@@ -14,6 +14,9 @@ use crate::frame::{Frame, Object, Outline, Trouble, string};
 /// How long a person may take over the questions of one round.
 const HUMAN_PACE: Duration = Duration::from_secs(10 * 60);
 
+/// Questions that one round may have.
+const MAX_QUESTIONS: usize = 32;
+
 impl Translation {
     /// Asks everything at once, or nothing: a question the host never said it could answer fails the call
     /// (MCP 2026-07-28, basic/patterns/mrtr).
@@ -23,6 +26,10 @@ impl Translation {
                 number,
                 &Trouble::new("host_gone", "The server asks for input; the host has left."),
             );
+        }
+        if asked.iter().count() > MAX_QUESTIONS {
+            let many = format!("The server asked for more than {MAX_QUESTIONS} things at once.");
+            return self.fail(number, &Trouble::new("bad_answer", many));
         }
         let mut questions = Vec::new();
         let mut frames = Vec::new();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::shape::{array, subscription, untagged};
 use super::state::{OpenListen, OwnRequest, Subscriber, Timer, Translation};
-use crate::era::protocol::MISSING_CAPABILITY;
+use crate::era::protocol::{MAX_WATCHES, MISSING_CAPABILITY};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble, member_of, string};
 
 /// How long a subscriber waits to hear that it is one.
@@ -74,6 +74,11 @@ impl Translation {
             return self.invalid(id, "A subscription needs a URI.");
         };
         let is_new = !self.subscriptions.uris.contains(&uri);
+        if is_new && self.subscriptions.uris.len() >= MAX_WATCHES {
+            let full =
+                format!("No more than {MAX_WATCHES} resources can be subscribed to at once.");
+            return self.to_host(Trouble::new("refused", full).reply(id));
+        }
         let waits_for = match self.subscriptions.waiting.iter().find(|it| it.uri == uri) {
             _ if is_new => {
                 self.subscriptions.uris.push(uri.clone());

@@ -13,6 +13,8 @@ const QUICKEST_MILLIS: u64 = 100;
 const SLOWEST_MILLIS: u64 = 60_000;
 /// How many askings in a row may fail in ways that pass.
 const MAX_FAILURES: u32 = 5;
+/// Questions that one task may ask in its life.
+const MAX_ASKED: usize = 1000;
 
 impl Translation {
     /// A call was answered with a task.
@@ -130,6 +132,11 @@ impl Translation {
                     fresh.set(key, request);
                 }
             }
+        }
+        let task = self.calls.get(&number).and_then(|call| call.task.as_ref());
+        if task.is_some_and(|task| task.asked.len() > MAX_ASKED) {
+            let many = format!("The server's task asked for more than {MAX_ASKED} things.");
+            return self.fail(number, &Trouble::new("bad_answer", many));
         }
         if fresh.is_empty() {
             self.later(number); // answered already; the remote has not noticed yet

@@ -1,6 +1,7 @@
 //! A call whose headers were refused: the tools are listed again until it is among them, and it is called once more
 //! under headers made anew (MCP 2026-07-28, basic/transports/streamable-http).
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Call, Modern, Open};
@@ -22,6 +23,8 @@ pub(super) struct RefreshTools {
     /// Of the present page.
     pub(super) id: Id,
     cursor: Option<String>,
+    /// Cursors that have been followed: a list whose pages lead back to one of them has no end.
+    followed: HashSet<String>,
     /// Pages that have come.
     pages: usize,
     /// How often the present one was lost.
@@ -36,6 +39,7 @@ impl RefreshTools {
             call,
             error,
             cursor: None,
+            followed: HashSet::new(),
             pages: 0,
             losses: 0,
         }
@@ -94,7 +98,9 @@ impl Modern {
         let name: Option<String> = name.and_then(|name| serde_json::from_str(name).ok());
         let is_found = name.is_some_and(|name| page.names.contains(&name));
         refresh_tools.cursor = page.next_cursor;
-        if refresh_tools.cursor.is_some() && !is_found && refresh_tools.pages < MAX_PAGES {
+        let cursor = refresh_tools.cursor.clone();
+        let is_more = cursor.is_some_and(|cursor| refresh_tools.followed.insert(cursor));
+        if is_more && !is_found && refresh_tools.pages < MAX_PAGES {
             self.refresh_tools(refresh_tools, actions);
         } else {
             self.call_anew(refresh_tools.call, actions);

@@ -19,6 +19,9 @@ use crate::frame::{Frame, Outline};
 /// How long the remote may take over each step.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Messages of the remote's that are kept meanwhile.
+const MAX_TOLD: usize = 256;
+
 /// The host's `initialize`, under way.
 #[derive(Debug)]
 pub(super) struct LegacyAttempt {
@@ -98,7 +101,10 @@ impl Translator {
                 {
                     answer = Some(frame);
                 }
-                told @ Action::Reply(_) => attempt.told.push(told),
+                told @ Action::Reply(_) if attempt.told.len() < MAX_TOLD => {
+                    attempt.told.push(told);
+                }
+                Action::Reply(frame) => tracing::debug!(?frame, "too much before the handshake"),
                 action => actions.push(action),
             }
         }

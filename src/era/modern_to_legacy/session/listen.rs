@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{OwnRequest, SessionTranslation, Timer};
 use crate::era::modern_to_legacy::shape::{self, Server};
+use crate::era::protocol::MAX_WATCHES;
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, INVALID_PARAMS, Id, Object, Outline};
 
@@ -82,6 +83,12 @@ impl Subscriptions {
         self.open.push(subscription);
     }
 
+    /// How many resources there would be to watch with this subscription's.
+    fn would_watch(&self, subscription: &Subscription) -> usize {
+        let is_new = |uri: &&String| !self.watches.contains_key(*uri);
+        self.watches.len() + subscription.watches().filter(is_new).count()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
@@ -89,7 +96,8 @@ impl Subscriptions {
     fn is_wanted(&self, uri: &str) -> bool {
         self.open
             .iter()
-            .any(|listen| listen.watches().any(|watched| watched == uri))
+            .filter_map(|listen| listen.uris.as_ref())
+            .any(|uris| uris.contains(uri))
     }
 }
 
@@ -197,6 +205,12 @@ impl SessionTranslation {
         if self.is_host_gone {
             let over = self.server.listen_over(id);
             return actions.push(Action::Reply(Frame::result(id, &over)));
+        }
+        if self.subscriptions.would_watch(&subscription) > MAX_WATCHES {
+            let words =
+                format!("No more than {MAX_WATCHES} resources can be subscribed to at once.");
+            let refusal = Frame::error(Some(id), INVALID_PARAMS, &words, None);
+            return actions.push(Action::Reply(refusal));
         }
         self.subscriptions.add(subscription);
         // Its lists alone would not make the relay try; and what it may promise is known when that has gone either way.
