@@ -3,6 +3,7 @@
 pub mod bridge;
 pub mod helper;
 pub mod import;
+pub mod interrupt;
 pub mod login;
 pub mod logout;
 mod secrets;
