@@ -31,7 +31,9 @@ fn main() -> ExitCode {
     let around = Surroundings::of_this_process();
     let stderr = stderr(&asked);
     let ended = run(asked, &around, &stderr);
-    if let Err(failure) = &ended {
+    if let Err(failure) = &ended
+        && !failure.is_interrupted()
+    {
         stderr.say(&around.unquoted(failure.text()));
     }
     stderr.drain(LAST_LINES);
@@ -81,6 +83,10 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
         }
         None => None,
     };
+    // A bridge and a helper have ways of leaving of their own.
+    if !matches!(asked.command, None | Some(Command::Helper)) {
+        commands::interrupt::watch();
+    }
     limits::raise_open_files();
     // One thread: this is a program that waits.
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io;
 use std::process::ExitCode;
 
 use crate::secret::live;
@@ -18,7 +19,7 @@ pub enum Kind {
     Failed,
     /// 2: wrong usage or settings; nothing was sent.
     Usage,
-    /// 3: somebody has to sign in.
+    /// 3: a user has to sign in.
     SignIn,
     /// 4: the network.
     Network,
@@ -83,9 +84,23 @@ impl Failure {
         live::without(&text).into_owned()
     }
 
+    /// Whether the user has ended it with Ctrl-C at a question, where the terminal passes that on as a failed read.
+    pub fn is_interrupted(&self) -> bool {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&*self.error);
+        while let Some(error) = cause {
+            let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+            if kind == Some(io::ErrorKind::Interrupted) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// The process's exit code.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
+            _ if self.is_interrupted() => 130,
             Kind::Failed => 1,
             Kind::Usage => 2,
             Kind::SignIn => 3,
@@ -181,9 +196,9 @@ mod tests {
     fn nothing_is_said_twice() {
         #[derive(Debug, thiserror::Error)]
         #[error("getting a token: {0}")]
-        struct Outer(#[source] std::io::Error);
+        struct Outer(#[source] io::Error);
         let failure =
-            Failure::usage(Outer(std::io::Error::other("nobody there"))).hint("Check the network.");
+            Failure::usage(Outer(io::Error::other("nobody there"))).hint("Check the network.");
         assert_eq!(
             failure.text(),
             "error: getting a token: nobody there\nhint: check the network\n"
@@ -194,9 +209,9 @@ mod tests {
     fn causes_stand_on_lines_of_their_own_and_the_hint_last() {
         #[derive(Debug, thiserror::Error)]
         #[error("cannot read the CA file x.pem")]
-        struct Outer(#[source] std::io::Error);
+        struct Outer(#[source] io::Error);
         let failure =
-            Failure::usage(Outer(std::io::Error::other("no such file"))).hint("check the path");
+            Failure::usage(Outer(io::Error::other("no such file"))).hint("check the path");
         assert_eq!(
             failure.text(),
             "error: cannot read the CA file x.pem\n  no such file\nhint: check the path\n"

@@ -1,6 +1,12 @@
 //! The door: help, version, and every kind of bad input, refused with exit code 2 before anything is sent and without
 //! showing a secret.
 
+#[cfg(unix)]
+mod interrupted; // Ctrl-C in commands
+mod refused; // what a host is told of a refusal: where, why, and whether the scheme is the right one
+#[cfg(unix)]
+mod typed; // a bridge that a user starts in a terminal
+
 use crate::support::host::Process;
 use crate::support::remote::{Server, ordinary};
 
@@ -61,6 +67,27 @@ async fn the_help_of_the_bridge_names_what_a_person_needs() {
         "status",
     ] {
         assert!(help.contains(word), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_finds_nothing_says_what_to_do() {
+    for (arguments, wanted) in [
+        (
+            &["status"][..],
+            "Nobody is signed in. `mcpipe login URL` signs in.",
+        ),
+        (
+            &["status", "https://a.example/mcp?key=canary"],
+            "Nobody is signed in to https://a.example/mcp?…. `mcpipe login https://a.example/mcp?…` signs in.",
+        ),
+    ] {
+        let left = Process::start(arguments).closed().await;
+        assert!(
+            left.lines.iter().any(|line| line == wanted),
+            "{:?}",
+            left.lines
+        );
     }
 }
 

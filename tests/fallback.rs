@@ -115,7 +115,7 @@ async fn an_endpoint_elsewhere_gets_nothing() {
             "{answer}"
         );
         let left = host.closed().await;
-        assert!(left.status.success());
+        assert_eq!(left.status.code(), Some(5), "an answer that is no MCP");
     }
     assert_eq!(elsewhere.connections(), 0);
 }

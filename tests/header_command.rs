@@ -162,7 +162,7 @@ async fn a_second_401_is_an_error_that_names_the_flag_and_asks_nobody() {
     );
     host.send(request(1, "tools/list")).await;
     let error = host.next_json().await["error"].take();
-    assert!(host.closed().await.status.success());
+    assert_eq!(host.closed().await.status.code(), Some(3));
     assert_eq!(error["data"]["kind"], "sign_in_needed", "{error}");
     assert_eq!(error["data"]["status"], 401, "{error}");
     let message = error["message"].as_str().unwrap();
@@ -256,7 +256,7 @@ async fn without_an_authorization_of_its_own_a_401_is_signed_in_to_as_usual() {
         let error = host.next_json().await["error"].take();
         let hint = error["data"]["hint"].as_str().unwrap();
         assert!(hint.contains("--header-command"), "{error}");
-        assert!(host.closed().await.status.success());
+        assert_eq!(host.closed().await.status.code(), Some(3));
         let shown: Vec<_> = server.all().drain(before..).collect();
         let shown: Vec<_> = shown
             .iter()
@@ -284,7 +284,7 @@ async fn a_program_that_fails_fails_the_request_with_its_last_line_and_is_run_ag
     assert!(server.all().is_empty());
     opened(&mut host).await;
     let left = host.closed().await;
-    assert!(left.status.success());
+    assert_eq!(left.status.code(), Some(1));
     assert!(left.stderr.contains("first"), "{}", left.stderr);
     assert!(!left.stderr.contains("s3cret"), "{}", left.stderr);
     assert_eq!(script.runs().len(), 2);
@@ -343,7 +343,7 @@ async fn what_is_turned_down_again_and_again_is_not_asked_for_each_time() {
             "{answer}"
         );
     }
-    assert!(host.closed().await.status.success());
+    assert_eq!(host.closed().await.status.code(), Some(3));
     let runs = script.runs().len();
     assert!((2..=3).contains(&runs), "{runs} runs");
 }

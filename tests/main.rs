@@ -17,6 +17,7 @@ mod coordination; // many processes, one vault: one browser, one refresh, whoeve
 mod door; // help, version, bad input, exit codes
 mod dpop; // tokens bound to a key: proofs, nonces, clocks, and servers that change their minds
 mod eras; // plays every transcript in fixtures/
+mod examples; // every example in the README is run
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
 mod fidelity; // between the eras, what no rule names arrives as it left, to the letter
 mod field; // what real servers, hosts and authorization servers do beside the specification

@@ -526,7 +526,7 @@ impl<R: Remote> Bridge<R> {
                 Action::Listen(listen) => {
                     let road = Arc::clone(&self.road);
                     self.spawn(listen.exchange, true, None, async move {
-                        road.listen(listen).await
+                        road.listen(listen).await;
                     });
                 }
                 Action::Close(exchange) => {

@@ -4,6 +4,7 @@ pub mod bridge;
 mod greeting;
 pub mod helper;
 pub mod import;
+pub mod interrupt;
 pub mod login;
 pub mod logout;
 mod near;

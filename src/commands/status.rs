@@ -41,7 +41,15 @@ pub async fn run(args: &StatusArgs, around: &Surroundings) -> Result<(), Failure
     }
     let mut text = vault_text(&about);
     if kept.is_empty() {
-        text.push_str("Nobody is signed in.\n");
+        let url = args.url.as_deref().map(crate::auth::without_query);
+        let (to, url) = match &url {
+            Some(url) => (format!(" to {url}"), url.as_str()),
+            None => (String::new(), "URL"),
+        };
+        let _ = writeln!(
+            text,
+            "Nobody is signed in{to}. `mcpipe login {url}` signs in."
+        );
     }
     let now = settings::now();
     for kept in &kept {

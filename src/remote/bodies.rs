@@ -97,7 +97,7 @@ impl Https {
             Verb::Post(frame) => frame.id().filter(|_| frame.is_request()),
             _ => None,
         };
-        let url = redirect::shown(response.url());
+        let url = redirect::kept(response.url());
         let challenge = Challenge::read(status, response.headers());
         let label = Label::of(&media_types(response.headers()));
         let pieces = coding::pieces(response);

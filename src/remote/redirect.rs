@@ -67,12 +67,21 @@ pub fn below_the_same_prefix(base: &Url, path: &str) -> Option<Url> {
 
 /// An address as a message may show it: without query, fragment, user name and password.
 pub fn shown(url: &Url) -> String {
+    crate::frame::printable(place(url).as_str(), LONGEST_SHOWN)
+}
+
+/// The same, for what looks for secrets in it only when it is told.
+pub fn kept(url: &Url) -> String {
+    place(url).as_str().chars().take(LONGEST_SHOWN).collect()
+}
+
+fn place(url: &Url) -> Url {
     let mut place = url.clone();
     place.set_query(None);
     place.set_fragment(None);
     let _ = place.set_username("");
     let _ = place.set_password(None);
-    crate::frame::printable(place.as_str(), LONGEST_SHOWN)
+    place
 }
 
 #[cfg(test)]

@@ -44,6 +44,10 @@ pub(super) fn of_body(body: &str) -> Option<String> {
 
 /// Text of a server's on one line, without marks that move a terminal, without secrets, capped.
 pub(super) fn cleaned(text: &str) -> Option<String> {
+    // Most refusals have no body, and need no look at all that is secret.
+    if text.trim().is_empty() {
+        return None;
+    }
     // Half a secret would not be found.
     let text = live::without(text);
     let words: Vec<&str> = text.split_whitespace().collect();
