@@ -67,7 +67,7 @@ async fn what_an_authorization_server_says_is_shown_as_plain_words() {
         authority.turn(|knobs| {
             knobs
                 .token_answers
-                .push_back((400, body("invalid_grant", &text)))
+                .push_back((400, body("invalid_grant", &text)));
         });
         at("the token endpoint", &signed_in(&authority).await);
 
@@ -79,13 +79,13 @@ async fn what_an_authorization_server_says_is_shown_as_plain_words() {
         authority.turn(|knobs| {
             knobs
                 .register_answers
-                .push_back((400, body("unapproved_software_statement", &text)))
+                .push_back((400, body("unapproved_software_statement", &text)));
         });
         at("the registration", &signed_in(&authority).await);
 
         let authority = Authority::start().await;
         authority.turn(|knobs| {
-            knobs.metadata = json!({ "issuer": format!("https://shown.example/{text}") })
+            knobs.metadata = json!({ "issuer": format!("https://shown.example/{text}") });
         });
         at("an issuer", &signed_in(&authority).await);
     }
