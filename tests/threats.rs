@@ -7,6 +7,7 @@ mod commit; // told to leave between the authorization server's answer and the v
 mod dumps; // no process leaves its memory behind
 mod files; // a vault's file alone, and files of a project
 mod lines; // what a server says reaches the host as messages or not at all
+mod origin; // by no redirect and no second address does a credential go elsewhere
 mod pages; // what may not be opened as a page
 mod terminal; // without a terminal, nothing waits for one
 mod traces; // after a sign-in, no secret is in any file or log

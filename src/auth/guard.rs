@@ -1,7 +1,7 @@
 //! Which addresses a server may send us to.
 //!
 //! Every URL of a sign-in but the first comes from somebody else's document. This decides, as plain functions, whether
-//! one may be visited: by its text, and again by each address its name turns out to have (security.md D2 to D4).
+//! one may be visited: by its text, and again by each address its name turns out to have.
 //! Resolves nothing and connects to nothing; [`super::http`] does, and asks here first.
 //!
 //! RFC 9728 section 7.7, RFC 6890 for the special addresses.
@@ -154,7 +154,11 @@ pub fn classify(address: IpAddr) -> Class {
 }
 
 fn classify_v4(address: Ipv4Addr) -> Class {
-    let [a, b, c, _] = address.octets();
+    let [a, b, c, d] = address.octets();
+    // Where Alibaba Cloud and Azure keep their metadata.
+    if matches!((a, b, c, d), (100, 100, 100, 200) | (168, 63, 129, 16)) {
+        return Class::Forbidden;
+    }
     match (a, b, c) {
         (127, ..) => Class::Loopback,
         (10, ..) | (172, 16..=31, _) | (192, 168, _) | (100, 64..=127, _) => Class::Private,
@@ -184,6 +188,8 @@ fn classify_v6(address: Ipv6Addr) -> Class {
                 _ => Class::Forbidden,
             }
         }
+        // Where AWS and Google Cloud keep their metadata.
+        [0xfd00, 0xec2, 0, 0, 0, 0, 0, _] | [0xfd20, 0xce, 0, 0, 0, 0, 0, _] => Class::Forbidden,
         [0xfc00..=0xfdff, ..] => Class::Private,
         // 2000::/3 is all there is of the internet; out of it Teredo, documentation and 6to4.
         [0x2001, 0, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] => Class::Forbidden,
@@ -308,11 +314,19 @@ mod tests {
             guard.check(&url("https://127.0.0.1/")),
             Err(Refusal::Inside)
         );
-        assert_eq!(
-            guard.check(&url("https://169.254.169.254/")),
-            Err(Refusal::Inside)
-        );
+        for cloud in CLOUDS {
+            assert_eq!(guard.check(&url(cloud)), Err(Refusal::Inside), "{cloud}");
+        }
     }
+
+    /// Where clouds keep the credentials of their machines.
+    const CLOUDS: [&str; 5] = [
+        "https://169.254.169.254/",
+        "https://[fd00:ec2::254]/",
+        "https://[fd20:ce::254]/",
+        "https://100.100.100.200/",
+        "https://168.63.129.16/",
+    ];
 
     #[test]
     fn what_the_user_allows_is_allowed() {
@@ -321,10 +335,9 @@ mod tests {
         assert_eq!(guard.check(&url("http://as.corp/")), Err(Refusal::Scheme));
         let guard = Guard::new(&url("https://mcp.example.com/mcp"), false, true);
         assert_eq!(guard.check(&url("https://10.0.0.1/")), Ok(()));
-        assert_eq!(
-            guard.check(&url("https://169.254.169.254/")),
-            Err(Refusal::Inside)
-        );
+        for cloud in CLOUDS {
+            assert_eq!(guard.check(&url(cloud)), Err(Refusal::Inside), "{cloud}");
+        }
     }
 
     #[test]

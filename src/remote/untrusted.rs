@@ -111,7 +111,10 @@ fn certificate(error: &CertificateError) -> (String, &'static str) {
         CertificateError::NotValidForNameContext {
             expected,
             presented,
-        } => (names(expected, presented), ADDRESS),
+        } => {
+            let hint = if presented.is_empty() { RENEW } else { ADDRESS };
+            (names(expected, presented), hint)
+        }
         CertificateError::NotValidForName => {
             ("its certificate is for another name".to_owned(), ADDRESS)
         }
@@ -189,6 +192,10 @@ fn of_other(other: &OtherError) -> (String, &'static str) {
                 .to_owned(),
             "Make one for the server: `openssl req -x509` does with -addext basicConstraints=critical,CA:FALSE.",
         ),
+        Some(webpki::Error::UnsupportedCertVersion) => (
+            "its certificate is of X.509 version 1, which has no names and no purposes".to_owned(),
+            "Make another one: `openssl x509 -req` writes version 3 when -extfile FILE gives it a subjectAltName.",
+        ),
         _ => (
             format!(
                 "its certificate is refused ({})",
@@ -215,7 +222,9 @@ fn names(expected: &ServerName<'_>, presented: &[String]) -> String {
         names.push(format!("{} more", presented.len() - SHOWN));
     }
     match names.as_slice() {
-        [] => format!("its certificate names no server, and so not {expected} either"),
+        [] => format!(
+            "its certificate names no server (it has no subjectAltName), and so not {expected}"
+        ),
         names => format!(
             "its certificate is for {}, not for {expected}",
             names.join(", ")

@@ -8,6 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{WantsServerCert, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
 use tempfile::TempDir;
 use tokio::io::{AsyncWriteExt as _, copy, copy_bidirectional, sink};
@@ -67,8 +68,11 @@ impl Front {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Self {
+        // Whatever rustls thinks of them: it would not show a certificate of X.509 version 1.
+        let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+        let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
         let config = builder().with_no_client_auth();
-        Self::serving(origin, config.with_single_cert(chain, key).unwrap()).await
+        Self::serving(origin, config.with_cert_resolver(Arc::new(shown))).await
     }
 
     async fn serving(origin: &str, config: ServerConfig) -> Self {

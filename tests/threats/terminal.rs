@@ -2,10 +2,11 @@
 //! and a bridge answers its host with the command that helps.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::field::host::protected_by;
 use crate::support::authority::Authority;

@@ -67,7 +67,7 @@ async fn what_an_authorization_server_says_is_shown_as_plain_words() {
         authority.turn(|knobs| {
             knobs
                 .token_answers
-                .push_back((400, body("invalid_grant", &text)))
+                .push_back((400, body("invalid_grant", &text)));
         });
         at("the token endpoint", &signed_in(&authority).await);
 
@@ -79,13 +79,13 @@ async fn what_an_authorization_server_says_is_shown_as_plain_words() {
         authority.turn(|knobs| {
             knobs
                 .register_answers
-                .push_back((400, body("unapproved_software_statement", &text)))
+                .push_back((400, body("unapproved_software_statement", &text)));
         });
         at("the registration", &signed_in(&authority).await);
 
         let authority = Authority::start().await;
         authority.turn(|knobs| {
-            knobs.metadata = json!({ "issuer": format!("https://shown.example/{text}") })
+            knobs.metadata = json!({ "issuer": format!("https://shown.example/{text}") });
         });
         at("an issuer", &signed_in(&authority).await);
     }
@@ -101,6 +101,13 @@ async fn what_a_server_says_in_errors_is_shown_as_plain_words() {
             ("POST tools/call", true) => Reply::status(403)
                 .with("Content-Type", "text/plain; charset=utf-8")
                 .body(ODD),
+            ("POST tools/call", false) if ask.body.contains("\"id\":3") => {
+                let odd: String = ODD.chars().filter(|c| !c.is_ascii_control()).collect();
+                let odd = odd.replace(['"', '`'], "");
+                let challenge =
+                    format!("Bearer error=\"invalid_token\", error_description=\"{odd}\"");
+                Reply::status(401).with("WWW-Authenticate", &challenge)
+            }
             ("POST tools/call", false) => Reply::status(500)
                 .with("Content-Type", "text/html")
                 .body(format!("<html><title>{ODD}</title>shown</html>")),
@@ -108,17 +115,19 @@ async fn what_a_server_says_in_errors_is_shown_as_plain_words() {
         },
     )
     .await;
-    let mut host = Process::start(&[&server.url()]);
+    let header = ["--header", "Authorization: Bearer of-the-users-own"];
+    let mut host = Process::start(&[&header[..], &[&server.url()]].concat());
     host.send(INITIALIZE).await;
     host.next().await;
     host.send(INITIALIZED).await;
-    for id in [1, 2] {
+    for id in [1, 2, 3] {
         host.send(call(id)).await;
         let answer: Value = host.next_json().await;
         let message = answer["error"]["message"].as_str().unwrap();
         let is_odd = |c: char| c.is_control() || mcpipe::frame::is_mark(c);
         assert!(!message.contains(is_odd), "{id}: {message:?}");
         assert!(message.len() < 2000, "{id}: {message}");
+        assert!(id != 3 || message.contains("shown"), "{id}: {message}");
     }
     let left = host.closed().await;
     let is_odd = |c: char| c.is_control() && c != '\n' || mcpipe::frame::is_mark(c);

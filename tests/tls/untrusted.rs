@@ -181,6 +181,24 @@ async fn a_certificate_of_the_wrong_kind_is_refused() {
         hint: "has to install another certificate",
     };
     is_refused("a client's", client, &roots, said).await;
+    let nameless = ca.issues("localhost", |it| it.subject_alt_names.clear());
+    let said = Said {
+        why: "its certificate names no server (it has no subjectAltName), and so not localhost",
+        hint: "has to install another certificate",
+    };
+    is_refused("without a name", nameless, &roots, said).await;
+    let said = Said {
+        why: "its certificate is of X.509 version 1",
+        hint: "-extfile FILE gives it a subjectAltName",
+    };
+    let root = fixture("version1-ca.pem").display().to_string();
+    is_refused(
+        "version 1",
+        of_fixture("version1"),
+        &Roots::Flag(root),
+        said,
+    )
+    .await;
     for (name, why) in [
         ("sha1", "of a kind that is not safe, SHA-1 for instance"),
         ("weak", "by a key that is not safe (RSA below 2048 bits)"),
