@@ -103,7 +103,7 @@ pub struct SignInArgs {
     /// Binds tokens to a key, so that who steals one cannot use it (DPoP); 'require' takes no others, 'auto' binds where both servers know it
     #[arg(long, value_enum, default_value = "auto", env = "MCPIPE_DPOP")]
     pub dpop: DpopArg,
-    /// Opens no browser; the address to visit is said on stderr
+    /// Opens no browser; the address to visit is said on stderr, and 'login' takes a pasted answer
     #[arg(long, env = "MCPIPE_NO_BROWSER")]
     pub no_browser: bool,
     /// Signs in with a short code typed in on another device, where the server has that
@@ -123,7 +123,7 @@ pub struct SignInArgs {
     /// Names this path in the redirect address
     #[arg(long, value_name = "PATH", env = "MCPIPE_CALLBACK_PATH")]
     pub callback_path: Option<String>,
-    /// Uses this redirect address, which something forwards to us
+    /// Uses this redirect address, which something forwards to us; the sign-in is then not tied to your browser
     #[arg(long, value_name = "URI", env = "MCPIPE_REDIRECT_URI")]
     pub redirect_uri: Option<String>,
     /// Sends the browser on to this page when the sign-in is done

@@ -102,7 +102,7 @@ impl Porter {
         let mut is_full = self.is_full.subscribe();
         let _ = is_full.wait_for(|is_full| *is_full).await;
         if has_spoken.load(Ordering::Relaxed) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -156,16 +156,13 @@ impl StartPage {
 }
 
 /// Whether a browser may be showing the page in a window of its own. Browsers say so (Fetch Metadata); what says nothing
-/// is taken at its best. Where it came from does not count: a person may follow a link in a host that is a web page.
+/// is taken at its best. `Sec-Fetch-Mode` is not asked: programs that are no browser send it without the rest. Where the
+/// visitor comes from does not count: a person may follow a link in a host that is a web page.
 fn may_be_navigation(headers: &HeaderMap) -> bool {
-    let says = |name: &str, wanted: &str| {
-        headers
-            .get(name)
-            .is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(wanted.as_bytes()))
-    };
-    says("sec-fetch-mode", "navigate")
-        && says("sec-fetch-dest", "document")
-        && text_of(headers, &ORIGIN).is_none_or(|origin| origin == "null")
+    let is_document = headers
+        .get("sec-fetch-dest")
+        .is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(b"document"));
+    is_document && text_of(headers, &ORIGIN).is_none_or(|origin| origin == "null")
 }
 
 /// The callback's path as a cookie's, or the nearest folder above it where it holds what no cookie path does.
@@ -241,7 +238,10 @@ mod tests {
                     &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
                     403,
                 ),
-                (&[("sec-fetch-mode", "cors")], 403),
+                (
+                    &[("sec-fetch-dest", "empty"), ("sec-fetch-mode", "cors")],
+                    403,
+                ),
                 (&[("origin", "https://evil.example")], 403),
             ] {
                 assert_eq!(get(&page, &headers(pairs)), status, "{pairs:?}");
