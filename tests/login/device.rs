@@ -210,3 +210,28 @@ async fn a_lifetime_that_cannot_be_is_taken_for_none() {
     });
     futures_util::future::join_all(cases).await;
 }
+
+/// GitHub: the answer that asks for a slower pace says which.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pace_that_comes_with_slow_down_is_kept_within_bounds() {
+    let cases = [
+        (json!(8), 8..14),
+        (json!("8"), 8..14),
+        (json!(-1), 6..12),
+        (json!(null), 6..12),
+    ];
+    let cases = cases.into_iter().map(|(interval, wanted)| async move {
+        let (world, mut settings, _) = offering().await;
+        settings.device_code = true;
+        let slow = json!({ "error": "slow_down", "interval": interval }).to_string();
+        world
+            .authority
+            .turn(|knobs| knobs.token_answers = [(400, slow)].into());
+        let begun = Instant::now();
+        let authorizer = world.authorizer_with(settings);
+        authorizer.renew(None, &unauthorized()).await.unwrap();
+        let took = begun.elapsed();
+        assert!(wanted.contains(&took.as_secs()), "{interval}: {took:?}");
+    });
+    futures_util::future::join_all(cases).await;
+}
