@@ -96,7 +96,7 @@ async fn no_window_opens_at_another_authorization_server_than_the_last() {
                 place.said().named = vec![place.second.origin.clone()];
                 let there = format!("{}/device", place.second.origin);
                 place.second.turn(|knobs| {
-                    knobs.metadata = json!({ "device_authorization_endpoint": there })
+                    knobs.metadata = json!({ "device_authorization_endpoint": there });
                 });
             },
         ),

@@ -1,10 +1,11 @@
 //! Signing in with a code on another device (RFC 8628).
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mcpipe::auth::{Announce, Browser, Settings};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{World, asking_for, unauthorized};
 use crate::support::authority::Knobs;
@@ -65,7 +66,7 @@ async fn a_server_that_wants_it_slower_gets_it_slower() {
     world
         .authority
         .turn(|knobs| knobs.device_answers = ["slow_down"].into());
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     let authorizer = world.authorizer_with(settings);
     authorizer.renew(None, &unauthorized()).await.unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(5));
