@@ -210,7 +210,7 @@ pub(super) fn number(value: &Value) -> Option<f64> {
     number.filter(|number| number.is_finite())
 }
 
-fn whole_seconds(seconds: f64) -> u64 {
+pub(super) fn whole_seconds(seconds: f64) -> u64 {
     Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_LIFETIME)).as_secs()
 }
 

@@ -16,7 +16,10 @@ use serde_json::json;
 use url::Url;
 
 use super::Cause;
-use super::answers::{LONGEST_PAUSE, SHORTEST_PAUSE, code_of, read_object, regular_device, unwell};
+use super::answers::{
+    LONGEST_PAUSE, SHORTEST_PAUSE, code_of, number, read_object, regular_device, unwell,
+    whole_seconds,
+};
 use super::assertion::proved;
 use super::discovery::{self, AuthorizationServer, ProtectedResource};
 use super::entry::{Entry, Registration};
@@ -382,6 +385,8 @@ struct Polls<'a> {
 struct Budget {
     whole: Duration,
     spent: Mutex<Duration>,
+    /// The shortest pause that an answer has asked for since the first.
+    shortest: Mutex<Duration>,
 }
 
 impl Budget {
@@ -389,6 +394,7 @@ impl Budget {
         Self {
             whole,
             spent: Mutex::default(),
+            shortest: Mutex::new(Duration::from_secs(SHORTEST_PAUSE)),
         }
     }
 
@@ -402,12 +408,18 @@ impl Budget {
         *spent = spent.saturating_add(time);
     }
 
+    /// Takes an interval, in seconds, for the shortest from now on.
+    fn slow_down(&self, interval: Option<f64>) {
+        let Some(seconds) = interval else { return };
+        let seconds = whole_seconds(seconds).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        let mut shortest = self.shortest.lock().unwrap_or_else(PoisonError::into_inner);
+        *shortest = shortest.max(Duration::from_secs(seconds));
+    }
+
     /// Waits as long as the server wants, within bounds, and no longer than the user has.
     async fn pause(&self, wanted: Duration) {
-        let bounded = wanted.clamp(
-            Duration::from_secs(SHORTEST_PAUSE),
-            Duration::from_secs(LONGEST_PAUSE),
-        );
+        let shortest = *self.shortest.lock().unwrap_or_else(PoisonError::into_inner);
+        let bounded = wanted.clamp(shortest, Duration::from_secs(LONGEST_PAUSE));
         let pause = bounded.min(self.left());
         tokio::time::sleep(pause).await;
         self.spend(pause);
@@ -445,6 +457,10 @@ impl Polls<'_> {
             return Err(unwell(&answer, endpoint.url));
         }
         if code_of(&answer).as_deref() == Some("slow_down") {
+            // GitHub says in the same answer how slow.
+            let said = read_object(&answer);
+            let interval = said.as_ref().and_then(|said| number(said.get("interval")?));
+            self.budget.slow_down(interval);
             return Ok(refusal("slow_down"));
         }
         endpoint.regular(&answer)

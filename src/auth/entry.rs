@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::address::canonical_text;
 use super::learned::Learned;
-use super::names::canonical_text;
 use super::registration::Client;
 use super::scope::Scopes;
 use super::settings::Settings;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::address::{canonical_text, is_near};
 use super::client::Client;
 use super::entry::{Entry, Granted, State, is_of, subject};
 use super::http::{Fault, Http};
-use super::names::{canonical_text, is_near};
 use super::providers::quirks;
 use super::renewal;
 use super::revocation::revoke;

@@ -19,6 +19,7 @@
 //!
 //! Nothing here knows of eras, frames or sessions, except the words an error needs to answer a frame.
 
+mod address;
 pub mod adopt;
 mod answers;
 pub mod assertion;

@@ -65,65 +65,6 @@ const OPENID: &str = "/.well-known/openid-configuration";
 
 const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
-/// An address as addresses are compared (RFC 3986 section 6.2.2 and 6.2.3): host and scheme in lower case, no default port,
-/// escapes in one spelling and only where they are needed; and no fragment, no slash that the URL parser put there, and no
-/// `?` with nothing behind it.
-pub(super) fn canonical(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    if url.query() == Some("") {
-        url.set_query(None);
-    }
-    let text = one_spelling(url.as_str());
-    let bare = url.path() == "/" && url.query().is_none();
-    match text.strip_suffix('/') {
-        Some(short) if bare => short.to_owned(),
-        _ => text,
-    }
-}
-
-/// The same of a text, which may be no address.
-pub(super) fn canonical_text(text: &str) -> String {
-    Url::parse(text).map_or_else(|_| text.to_owned(), |url| canonical(&url))
-}
-
-/// Escapes with upper-case digits, and none for what need not be escaped.
-fn one_spelling(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('%') {
-        out.push_str(before);
-        let digits = after.get(..2);
-        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (byte, digits) {
-            (Some(byte), Some(_)) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
-                out.push(char::from(byte));
-            }
-            (Some(byte), Some(_)) => out.push_str(&format!("%{byte:02X}")),
-            _ => {
-                out.push('%');
-                rest = after;
-                continue;
-            }
-        }
-        rest = after.get(2..).unwrap_or_default();
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Whether a user may have meant one of two addresses by the other: the same host, or the same but for letter case and a
-/// slash.
-pub(super) fn is_near(one: &str, other: &str) -> bool {
-    let host = |text: &str| {
-        let url = Url::parse(text).ok()?;
-        let host = url.host_str()?.trim_end_matches('.').to_owned();
-        Some(host)
-    };
-    let bare = |text: &str| text.trim_end_matches('/').to_ascii_lowercase();
-    host(one).is_some_and(|it| Some(it) == host(other)) || bare(one) == bare(other)
-}
-
 /// Whether a name can be compared and shown as it stands. Parsing a URL passes over tabs and line breaks, so two names that
 /// differ in them are one address; RFC 3986 section 2 has no control characters at all.
 pub(super) fn is_plain(name: &str) -> bool {
@@ -251,48 +192,6 @@ mod tests {
             }
         }
         assert!(issuer_places(url.as_str()).is_some() && covers(url.as_str(), &url));
-    }
-
-    #[test]
-    fn an_address_has_one_spelling() {
-        for (spellings, wanted) in [
-            (
-                &[
-                    "https://H.Example:443/a%2fb%7ec",
-                    "HTTPS://h.example/a%2Fb~c#x",
-                    "https://h.example/a%2Fb%7Ec?",
-                ][..],
-                "https://h.example/a%2Fb~c",
-            ),
-            (
-                &[
-                    "http://h.example:80",
-                    "http://h.example/",
-                    "http://h.EXAMPLE/?",
-                ][..],
-                "http://h.example",
-            ),
-            (
-                &["https://h.example/a/../b?k=%e4%zz%"][..],
-                "https://h.example/b?k=%E4%zz%",
-            ),
-            (&["https://h.example/mcp/"][..], "https://h.example/mcp/"),
-        ] {
-            for spelling in spellings {
-                assert_eq!(canonical_text(spelling), wanted, "{spelling}");
-                assert_eq!(canonical_text(wanted), wanted);
-            }
-        }
-        assert_eq!(canonical_text("no address"), "no address");
-        let stored = "https://h.example/mcp";
-        for (typed, is_meant) in [
-            ("https://h.example/mcp/", true),
-            ("https://h.example./MCP", true),
-            ("http://h.example:8443/other", true),
-            ("https://other.example/mcp", false),
-        ] {
-            assert_eq!(is_near(typed, stored), is_meant, "{typed}");
-        }
     }
 
     fn paths(places: &[Url]) -> Vec<String> {

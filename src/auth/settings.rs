@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc};
 use url::Url;
 
+use super::address::canonical;
 use super::assertion::ClientKey;
 use super::browser::Environment;
 use super::dpop::Dpop;
@@ -16,7 +17,6 @@ use super::given::Given;
 use super::helper::Helper;
 use super::issuer::Changed;
 use super::machine::Grant;
-use super::names::canonical;
 use super::registration::Method;
 use super::scope::Scopes;
 use crate::secret::Secret;

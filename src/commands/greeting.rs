@@ -38,6 +38,16 @@ pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault
     Ok(greeting(remote).await?.challenge())
 }
 
+/// The challenge of the first request alone: it says where the metadata are, which is all that an import wants to know.
+pub(super) async fn first_challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
+    let initialize = Frame::request(&Id::ours(1), "initialize", Some(INITIALIZE));
+    match sent(remote, &initialize, &HeaderMap::new()).await {
+        Ok(Answer::Challenged(challenge)) => Ok(Some(challenge)),
+        Ok(_) | Err(Fault::NotMcp { .. } | Fault::TooLarge { .. }) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// Sends `initialize`, and where that is let pass a request for the list of tools.
 pub(super) async fn greeting(remote: &Https) -> Result<Greeting, Fault> {
     let params = format!(

@@ -3,209 +3,19 @@
 
 #![cfg(unix)]
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::sync::{Arc, Mutex};
+mod place;
 
-use mcpipe::store::{Expected, Kind, Place as Home, Unlock, Vault};
+use mcpipe::store::{Expected, Kind};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use url::Url;
 
-use crate::coordination::{answer, eventually, session};
+use crate::coordination::{answer, session};
 use crate::support::authority::{Authority, Registered, Reply as Document};
 use crate::support::browser;
-use crate::support::host::{INITIALIZE, Left, Process, call};
-use crate::support::remote::{Ask, Reply, Server, ordinary};
+use crate::support::host::{INITIALIZE, call};
+
+pub(super) use place::Place;
 
 const RFC8414: &str = "/.well-known/oauth-authorization-server";
-/// The token that the second authorization server issues.
-const SECOND: &str = "second-canary";
-const PRM: &str = "/.well-known/oauth-protected-resource/mcp";
-
-/// What the server says, which a test changes.
-#[derive(Default)]
-struct Said {
-    /// The authorization servers its metadata name; no metadata if there are none.
-    named: Vec<String>,
-    /// Where the challenge says that the metadata are.
-    place: Option<String>,
-    /// Tokens issued before this one, by either, are turned down.
-    good: Vec<Authority>,
-    good_from: usize,
-    /// No token is good.
-    is_closed: bool,
-    /// A token that is good is short of scope.
-    is_short: bool,
-    /// Its own metadata as an authorization server.
-    root: Option<Value>,
-}
-
-pub(super) struct Place {
-    pub(super) home: TempDir,
-    pub(super) first: Authority,
-    second: Authority,
-    pub(super) remote: Server,
-    said: Arc<Mutex<Said>>,
-}
-
-impl Place {
-    pub(super) async fn new() -> Self {
-        let (first, second) = (Authority::start().await, Authority::start().await);
-        second.turn(|knobs| knobs.token_extra = (200, json!({ "access_token": SECOND })));
-        let said = Arc::new(Mutex::new(Said {
-            named: vec![first.origin.clone()],
-            good: vec![first.clone(), second.clone()],
-            ..Said::default()
-        }));
-        let told = Arc::clone(&said);
-        let remote = Server::that(move |ask| told.lock().unwrap().reply(ask)).await;
-        let home = tempfile::tempdir().unwrap();
-        let script = format!(
-            "#!/bin/sh\nprintf '%s\\n' \"$1\" >> '{}/shown'\n",
-            home.path().display()
-        );
-        let browser = home.path().join("browser");
-        std::fs::write(&browser, script).unwrap();
-        std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o700)).unwrap();
-        Self {
-            home,
-            first,
-            second,
-            remote,
-            said,
-        }
-    }
-
-    /// One in which the user has signed in at the first, whose tokens are good for nothing any more.
-    async fn signed_in_before() -> Self {
-        let place = Self::new().await;
-        place.login(&[], 1).await;
-        place.turn_down();
-        place
-    }
-
-    fn turn_down(&self) {
-        self.first.revoke_all();
-        self.said().good_from = self.first.access_tokens().len();
-    }
-
-    fn said(&self) -> std::sync::MutexGuard<'_, Said> {
-        self.said.lock().unwrap()
-    }
-
-    fn shown(&self) -> Vec<Url> {
-        let text = std::fs::read_to_string(self.home.path().join("shown")).unwrap_or_default();
-        text.lines().map(|line| Url::parse(line).unwrap()).collect()
-    }
-
-    async fn page(&self, nth: usize) -> Url {
-        eventually(|| self.shown().get(nth - 1).cloned()).await
-    }
-
-    fn variables(&self) -> [(&'static str, String); 2] {
-        let browser = self.home.path().join("browser").display().to_string();
-        [
-            ("BROWSER", browser),
-            ("CLIENT_SECRET", "secret-canary".to_owned()),
-        ]
-    }
-
-    fn start(&self, arguments: &[&str]) -> Process {
-        let url = self.remote.url();
-        let mut all = arguments.to_vec();
-        all.extend(["--wait-for-login", "--auth-timeout", "40", &url]);
-        let variables = self.variables();
-        let variables: Vec<_> = variables
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        Process::start_in(self.home.path(), &all, &variables)
-    }
-
-    /// Runs a command to its end.
-    pub(super) async fn run(&self, arguments: &[&str]) -> Left {
-        let variables = self.variables();
-        let variables: Vec<_> = variables
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        Process::start_in(self.home.path(), arguments, &variables)
-            .closed()
-            .await
-    }
-
-    /// The user's word: `mcpipe login`, whose page is the `nth`. What it said on stderr.
-    pub(super) async fn login(&self, arguments: &[&str], nth: usize) -> String {
-        let url = self.remote.url();
-        let mut all = vec!["login", &url];
-        all.extend(arguments);
-        let person = async { browser::follow(&self.page(nth).await).await };
-        let (left, page) = tokio::join!(self.run(&all), person);
-        assert!(left.status.success(), "{}", left.stderr);
-        assert!(page.body.contains("You are signed in"), "{}", page.body);
-        left.stderr
-    }
-
-    pub(super) fn vault(&self) -> Vault {
-        Vault::on_disk(
-            Home::new(Some(self.home.path())).unwrap(),
-            Unlock::default(),
-        )
-    }
-}
-
-impl Said {
-    fn reply(&self, ask: &Ask) -> Reply {
-        let host = ask.header("host").unwrap();
-        let path = ask.path.as_str();
-        if path == RFC8414 {
-            return match &self.root {
-                Some(root) => Reply::json(root.to_string()),
-                None => Reply::status(404),
-            };
-        }
-        if path.starts_with("/.well-known/oauth-protected-resource") {
-            return match self.named.as_slice() {
-                [] => Reply::status(404),
-                named => Reply::json(
-                    json!({ "resource": format!("http://{host}/mcp"), "authorization_servers": named }).to_string(),
-                ),
-            };
-        }
-        if path != "/mcp" {
-            return Reply::status(404);
-        }
-        let shown = ask.header("authorization").unwrap_or_default();
-        let good: Vec<String> = match self.good.as_slice() {
-            [first, second] => {
-                let old = first.access_tokens().into_iter().skip(self.good_from);
-                let new = second
-                    .access_tokens()
-                    .into_iter()
-                    .map(|_| SECOND.to_owned());
-                old.chain(new).collect()
-            }
-            _ => Vec::new(),
-        };
-        let is_good =
-            !self.is_closed && good.iter().any(|token| shown == format!("Bearer {token}"));
-        if is_good && !(self.is_short && ask.label() == "POST tools/call") {
-            return ordinary(ask);
-        }
-        let place = self
-            .place
-            .clone()
-            .unwrap_or_else(|| format!("http://{host}{PRM}"));
-        match is_good {
-            true => Reply::status(403).with(
-                "WWW-Authenticate",
-                &format!(r#"Bearer error="insufficient_scope", scope="more", resource_metadata="{place}""#),
-            ),
-            false => Reply::status(401)
-                .with("WWW-Authenticate", &format!(r#"Bearer resource_metadata="{place}""#)),
-        }
-    }
-}
 
 /// What the second authorization server was asked for beside its documents.
 fn asked(authority: &Authority) -> Vec<String> {
@@ -286,7 +96,7 @@ async fn no_window_opens_at_another_authorization_server_than_the_last() {
                 place.said().named = vec![place.second.origin.clone()];
                 let there = format!("{}/device", place.second.origin);
                 place.second.turn(|knobs| {
-                    knobs.metadata = json!({ "device_authorization_endpoint": there })
+                    knobs.metadata = json!({ "device_authorization_endpoint": there });
                 });
             },
         ),
@@ -535,4 +345,21 @@ async fn a_clients_secret_is_shown_to_no_other_than_the_last() {
         host.closed().await;
         assert_eq!(asked(&place.second), Vec::<String>::new(), "{id}");
     }
+}
+
+/// What was refused while the metadata were gone is no verdict: they are looked for again with the next request.
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_that_come_back_need_no_decision() {
+    let place = Place::signed_in_before().await;
+    let named = std::mem::take(&mut place.said().named);
+    let mut host = place.start(&[]);
+    host.send(INITIALIZE).await;
+    let refused = answer(&mut host, 0).await;
+    assert!(refused["error"].is_object(), "{refused}");
+    place.said().named = named;
+    let person = async { browser::follow(&place.page(2).await).await };
+    let (opened, _) = tokio::join!(session(&mut host), person);
+    assert!(opened["result"].is_object(), "{opened}");
+    host.closed().await;
+    assert!(asked(&place.second).is_empty());
 }

@@ -1,10 +1,11 @@
 //! Signing in with a code on another device (RFC 8628).
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mcpipe::auth::{Announce, Browser, Settings};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{World, asking_for, unauthorized};
 use crate::support::authority::Knobs;
@@ -65,7 +66,7 @@ async fn a_server_that_wants_it_slower_gets_it_slower() {
     world
         .authority
         .turn(|knobs| knobs.device_answers = ["slow_down"].into());
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     let authorizer = world.authorizer_with(settings);
     authorizer.renew(None, &unauthorized()).await.unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(5));
@@ -207,6 +208,31 @@ async fn a_lifetime_that_cannot_be_is_taken_for_none() {
         let authorizer = world.authorizer_with(settings);
         let renewed = authorizer.renew(None, &unauthorized()).await;
         assert!(renewed.is_ok(), "{lifetime}: {renewed:?}");
+    });
+    futures_util::future::join_all(cases).await;
+}
+
+/// GitHub: the answer that asks for a slower pace says which.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pace_that_comes_with_slow_down_is_kept_within_bounds() {
+    let cases = [
+        (json!(8), 8..14),
+        (json!("8"), 8..14),
+        (json!(-1), 6..12),
+        (json!(null), 6..12),
+    ];
+    let cases = cases.into_iter().map(|(interval, wanted)| async move {
+        let (world, mut settings, _) = offering().await;
+        settings.device_code = true;
+        let slow = json!({ "error": "slow_down", "interval": interval }).to_string();
+        world
+            .authority
+            .turn(|knobs| knobs.token_answers = [(400, slow)].into());
+        let begun = Instant::now();
+        let authorizer = world.authorizer_with(settings);
+        authorizer.renew(None, &unauthorized()).await.unwrap();
+        let took = begun.elapsed();
+        assert!(wanted.contains(&took.as_secs()), "{interval}: {took:?}");
     });
     futures_util::future::join_all(cases).await;
 }

@@ -90,8 +90,9 @@ async fn a_key_that_was_changed_is_taken_by_a_running_bridge() {
         let left = host.closed().await;
         assert!(left.status.success(), "{}", left.stderr);
         assert!(!left.stderr.contains("canary"), "{}", left.stderr);
-        // One of them was turned down, and sent again with the other key.
-        assert_eq!(server.count("POST tools/call"), 3, "{flags:?} {status}");
+        // One request is turned down and sent again: a call, or the stream that the bridge opens beside it.
+        let calls = server.count("POST tools/call");
+        assert!((2..=3).contains(&calls), "{flags:?} {status}: {calls}");
     }
 }
 

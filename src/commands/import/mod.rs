@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use self::candidates::{Candidate, Candidates, Hit};
 use self::told::Report;
-use super::greeting::challenge;
+use super::greeting::first_challenge;
 use crate::auth::adopt::{self, Adopted, Foreign, Judged};
 use crate::auth::{self, Announce};
 use crate::cli::import::ImportArgs;
@@ -256,7 +256,7 @@ impl Import<'_> {
         let remote = Https::new(target.https, target.tls)
             .map_err(|error| Error::Settings(Failure::new(Kind::Failed, error)))?;
         // Without an answer the well-known places are left, and discovery says better what is wrong.
-        let challenge = challenge(&remote).await.unwrap_or_default();
+        let challenge = first_challenge(&remote).await.unwrap_or_default();
         let _lease = self.lease().await?;
         let found = self.look()?;
         let challenge = challenge.as_ref();
