@@ -18,6 +18,7 @@ use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::asked::Asked;
 use super::guard::{Guard, Refusal};
 pub use super::resolver::Lookup;
 use super::resolver::{self, Resolver};
@@ -31,7 +32,10 @@ use crate::secret::live;
 
 /// Visits what a sign-in has to visit. Costs nothing until it visits something: most starts sign in to nothing.
 #[derive(Clone)]
-pub struct Http(Arc<Parts>);
+pub struct Http(Arc<Parts>, Option<Listener>);
+
+/// Hears of each request: method, address without its query, status, how the client proved itself, the error's code.
+pub type Listener = Arc<dyn Fn(Value) + Send + Sync>;
 
 struct Parts {
     guard: Arc<Guard>,
@@ -158,7 +162,21 @@ impl Http {
     pub fn through(&self, proxies: Proxies) -> Self {
         let parts = &self.0;
         let guard = parts.guard.as_ref().clone();
-        Self::made_of(parts.tls.clone(), guard, parts.resolver.lookup(), proxies)
+        let mut through = Self::made_of(parts.tls.clone(), guard, parts.resolver.lookup(), proxies);
+        through.1.clone_from(&self.1);
+        through
+    }
+
+    /// The same, overheard.
+    #[must_use]
+    pub fn heard_by(self, listener: Listener) -> Self {
+        Self(self.0, Some(listener))
+    }
+
+    fn tell(&self, asked: &Asked<'_>, status: Option<u16>, error: Option<&[u8]>) {
+        if let Some(listener) = &self.1 {
+            listener(asked.told(status, error));
+        }
     }
 
     fn made_of(
@@ -171,20 +189,23 @@ impl Http {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let guard = Arc::new(guard);
         let resolver = Resolver::new(Arc::clone(&guard), lookup);
-        Self(Arc::new(Parts {
+        let parts = Parts {
             guard,
             tls,
             resolver,
             proxies,
             client: OnceLock::new(),
-        }))
+        };
+        Self(Arc::new(parts), None)
     }
 
     /// The same, for what the user names beside the server: places are judged as seen from there.
     pub fn at_home(&self, home: &Url) -> Self {
         let parts = &self.0;
         let (guard, lookup) = (parts.guard.at_home(home), parts.resolver.lookup());
-        Self::made_of(parts.tls.clone(), guard, lookup, parts.proxies.clone())
+        let mut at_home = Self::made_of(parts.tls.clone(), guard, lookup, parts.proxies.clone());
+        at_home.1.clone_from(&self.1);
+        at_home
     }
 
     /// Judges a URL without visiting it.
@@ -212,11 +233,13 @@ impl Http {
                     .get(at.clone())
                     .header(ACCEPT, "application/json")
                     .header("MCP-Protocol-Version", DISCOVERY_VERSION);
-                let response = request
-                    .send()
-                    .await
-                    .map_err(|error| self.fault(&at, &error))?;
+                let asked = Asked::get(&at);
+                let response = request.send().await.map_err(|error| {
+                    self.tell(&asked, None, None);
+                    self.fault(&at, &error)
+                })?;
                 let status = response.status();
+                self.tell(&asked, Some(status.as_u16()), None);
                 self.answers(&at, status.as_u16())?;
                 if status.is_redirection() {
                     match next_hop(&at, response.headers()) {
@@ -327,10 +350,11 @@ impl Http {
             loop {
                 let request = self.client_for(&at)?.post(at.clone());
                 let request = request.headers(headers.clone()).body(body.clone());
-                let response = request
-                    .send()
-                    .await
-                    .map_err(|error| self.fault(&at, &error))?;
+                let asked = Asked::post(&at, &headers, &body);
+                let response = request.send().await.map_err(|error| {
+                    self.tell(&asked, None, None);
+                    self.fault(&at, &error)
+                })?;
                 let status = response.status().as_u16();
                 self.answers(&at, status)?;
                 // What is posted are secrets: to the origin they were meant for, and to no other address.
@@ -341,12 +365,16 @@ impl Http {
                     at = next;
                     continue;
                 }
+                let answered = response.headers().clone();
+                let answer = self.body(response, &at, LARGEST_ANSWER).await;
+                let error = answer.as_ref().ok().map(|body| body.as_slice());
+                self.tell(&asked, Some(status), error.filter(|_| status >= 300));
                 return Ok(Answer {
                     status,
-                    media: media_of(response.headers()),
-                    retry_after: retry_after(response.headers()),
-                    headers: response.headers().clone(),
-                    body: self.body(response, &at, LARGEST_ANSWER).await?,
+                    media: media_of(&answered),
+                    retry_after: retry_after(&answered),
+                    headers: answered,
+                    body: answer?,
                 });
             }
         };

@@ -21,6 +21,7 @@
 
 pub mod adopt;
 mod answers;
+mod asked;
 pub mod assertion;
 mod attempt;
 pub mod authorizer;

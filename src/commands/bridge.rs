@@ -1,6 +1,5 @@
 //! The bridge: wires the banks to the road and waits for a reason to leave.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +7,8 @@ use serde_json::Value;
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
-use super::announced_on;
 use super::secrets::Secrets;
+use super::{about, announced_on};
 use crate::auth::Authorizer;
 use crate::bridge::{self, Parts, Stop};
 use crate::cli::BridgeArgs;
@@ -58,6 +57,7 @@ pub async fn run(
     } else {
         settings::vault(&args.target.vault, around, false)?
     };
+    let recorder = recorder(&args, &target, stderr)?;
     let vault = Arc::new(vault);
     let authorizer = Arc::new(authorizer(
         &args,
@@ -65,10 +65,10 @@ pub async fn run(
         Arc::clone(&vault),
         around,
         stderr,
+        recorder.as_ref(),
     )?);
     let secrets = Secrets::default();
     target.https.late = secrets.fetch(&vault, &target);
-    let recorder = args.speaking.record.as_deref().map(recorder).transpose()?;
     if let (Some(recorder), Some(command)) = (&recorder, &target.https.command) {
         command.tell(recorder.learner());
     }
@@ -123,6 +123,7 @@ fn authorizer(
     vault: Arc<Vault>,
     around: &Surroundings,
     stderr: &Output,
+    recorder: Option<&Recorder>,
 ) -> Result<Authorizer, Failure> {
     if target.brings_authorization {
         return Ok(Authorizer::off());
@@ -137,14 +138,41 @@ fn authorizer(
     )?;
     // The host may leave before the person has signed in.
     settings.helper = around.helper();
-    let http = settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
+    let mut http =
+        settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
+    if let Some(recorder) = recorder {
+        http = http.heard_by(Arc::new(recorder.sign_ins()));
+    }
     Ok(Authorizer::new(settings, vault, http))
 }
 
-fn recorder(path: &Path) -> Result<Recorder, Failure> {
+/// The recording, if one was asked for, begun with what its reader has to know.
+fn recorder(
+    args: &BridgeArgs,
+    target: &Target,
+    stderr: &Output,
+) -> Result<Option<Recorder>, Failure> {
+    let Some(path) = args.speaking.record.as_deref() else {
+        return Ok(None);
+    };
     let ledger = Ledger::open(path)
         .map_err(|error| Failure::usage(error).hint("--record takes a file that can be written"))?;
-    Ok(Recorder::new(ledger, Redactor::default()))
+    let (redactor, kept) = match args.speaking.record_content {
+        true => (
+            Redactor::default(),
+            "with the content of messages: read it before you pass it on",
+        ),
+        false => (
+            Redactor::default().of_shapes(),
+            "without the content of messages (--record-content keeps it)",
+        ),
+    };
+    let recorder = Recorder::new(ledger, redactor);
+    recorder.begin(about::recorded(&target.https.url, &args.speaking));
+    if !args.target.log.silent {
+        stderr.say(&format!("Recording to {} {kept}.\n", path.display()));
+    }
+    Ok(Some(recorder))
 }
 
 async fn recorded(parts: Parts<impl Remote>, recorder: Recorder) {

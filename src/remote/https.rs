@@ -304,6 +304,7 @@ impl Https {
         Fault::NotMcp {
             host: self.host.clone(),
             why: why.to_owned(),
+            head: String::new(),
         }
     }
 }
