@@ -21,6 +21,29 @@ pub struct Ledger {
     room: Arc<Semaphore>,
     end: watch::Receiver<Option<Result<(), Arc<io::Error>>>>,
     path: Arc<Path>,
+    is_continued: bool,
+}
+
+/// A ledger that does not keep the file open: it ends with the last [`Ledger`].
+#[derive(Clone, Debug)]
+pub struct WeakLedger {
+    lines: mpsc::WeakUnboundedSender<Line>,
+    room: Arc<Semaphore>,
+    end: watch::Receiver<Option<Result<(), Arc<io::Error>>>>,
+    path: Arc<Path>,
+}
+
+impl WeakLedger {
+    /// The ledger, if it has not ended.
+    pub fn get(&self) -> Option<Ledger> {
+        Some(Ledger {
+            lines: self.lines.upgrade()?,
+            room: Arc::clone(&self.room),
+            end: self.end.clone(),
+            path: Arc::clone(&self.path),
+            is_continued: true,
+        })
+    }
 }
 
 /// Why something is not in the file.
@@ -68,6 +91,7 @@ impl Ledger {
             source,
         };
         let file = file::open_to_append(path)?;
+        let is_continued = file.metadata().is_ok_and(|it| it.is_file() && it.len() > 0);
 
         let (lines, mut from) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(ROOM as usize));
@@ -95,7 +119,23 @@ impl Ledger {
             room,
             end,
             path,
+            is_continued,
         })
+    }
+
+    /// The same, without keeping it open.
+    pub fn weak(&self) -> WeakLedger {
+        WeakLedger {
+            lines: self.lines.downgrade(),
+            room: Arc::clone(&self.room),
+            end: self.end.clone(),
+            path: Arc::clone(&self.path),
+        }
+    }
+
+    /// Whether something was in the file before.
+    pub fn is_continued(&self) -> bool {
+        self.is_continued
     }
 
     /// Adds a line, without its end, once there is room. Safe to cancel: the line is then not added.

@@ -87,6 +87,8 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
     if !matches!(asked.command, None | Some(Command::Helper)) {
         commands::interrupt::watch();
     }
+    let about = commands::about::about(commands::about::server(&asked));
+    tracing::debug!(%about, "mcpipe starts");
     limits::raise_open_files();
     // One thread: this is a program that waits.
     let runtime = tokio::runtime::Builder::new_current_thread()

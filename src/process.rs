@@ -5,7 +5,25 @@
 //! crash reports. `.clippy.toml` forbids the constructors of the standard library and of tokio elsewhere.
 
 use std::ffi::OsStr;
-use std::process::Command;
+use std::fmt;
+use std::process::{Command, ExitStatus};
+
+/// How a program ended, in words wherever it is shown: `ExitStatus` shows the number that the system keeps when it is
+/// debugged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Ended(pub ExitStatus);
+
+impl fmt::Display for Ended {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl fmt::Debug for Ended {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, out)
+    }
+}
 
 /// What the name of every variable that holds, or leads to, the passphrase begins with.
 const PASSPHRASE: &str = "MCPIPE_PASSPHRASE";

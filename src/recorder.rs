@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::frame::{PARSE_ERROR, Parsed};
+use crate::frame::{Frame, PARSE_ERROR, Parsed, member_of};
 use crate::ledger::{self, Ledger};
 use crate::secret::Secret;
 use crate::stdio::{Host, Line, QUEUE, Written};
 use crate::transcript::redact::Redactor;
-use crate::transcript::{Entry, Exchange};
+use crate::transcript::{About, Entry, Exchange};
 
 /// Writes a recording; clones write to the same one.
 #[derive(Clone, Debug)]
@@ -30,6 +30,38 @@ struct Shared {
     redactor: Mutex<Redactor>,
     began: Instant,
     exchanges: AtomicU64,
+    /// Which eras have shown themselves: the host's, the server's.
+    eras: Mutex<[Option<Era>; 2]>,
+}
+
+/// An era of the protocol: with a handshake, or with a revision in every request (2026-07-28).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// 2025-11-25 and before.
+    Legacy,
+    /// 2026-07-28.
+    Modern,
+}
+
+impl Era {
+    /// That of a message with which a party begins, if it shows one.
+    pub fn of(frame: &Frame) -> Option<Self> {
+        let meta = frame.param("_meta").unwrap_or("{}");
+        let names_revision = member_of(meta, "io.modelcontextprotocol/protocolVersion").is_some();
+        match frame.method() {
+            Some("initialize") => Some(Self::Legacy),
+            Some("server/discover") => None, // it asks
+            Some(_) if names_revision => Some(Self::Modern),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Modern => "modern",
+        }
+    }
 }
 
 impl Recorder {
@@ -39,11 +71,22 @@ impl Recorder {
             redactor: Mutex::new(redactor),
             began: Instant::now(),
             exchanges: AtomicU64::new(0),
+            eras: Mutex::default(),
         };
         Self {
             ledger,
             shared: Arc::new(shared),
         }
+    }
+
+    /// Begins with what the reader has to know of this process, a JSON object. What was in the file before is another's.
+    pub fn begin(&self, mut about: serde_json::Value) {
+        if self.ledger.is_continued()
+            && let Some(about) = about.as_object_mut()
+        {
+            about.insert("continues".into(), true.into());
+        }
+        self.write_now(Entry::About(About::Recording, about.to_string()));
     }
 
     /// Adds a line. That the ledger is broken it has said itself, once; the bridge goes on.
@@ -54,6 +97,26 @@ impl Recorder {
     /// Adds a short line where nothing can wait.
     pub fn write_now(&self, entry: Entry) {
         let _ = self.ledger.write_now(self.line(entry));
+    }
+
+    /// Notes the era that the host, or the server, has shown to speak; it is written down when it is news.
+    pub fn note_era(&self, is_servers: bool, era: Era) {
+        let eras = {
+            let mut eras = self
+                .shared
+                .eras
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let [host, server] = &mut *eras;
+            let place = if is_servers { server } else { host };
+            if place.replace(era) == Some(era) {
+                return;
+            }
+            *eras
+        };
+        let [host, server] = eras.map(|era| era.map(Era::name));
+        let eras = serde_json::json!({ "host": host, "server": server });
+        self.write_now(Entry::About(About::Eras, eras.to_string()));
     }
 
     /// Keeps a secret out of everything written from now on.
@@ -68,6 +131,17 @@ impl Recorder {
             let redactor = &shared.redactor;
             let mut redactor = redactor.lock().unwrap_or_else(PoisonError::into_inner);
             redactor.learn(secret);
+        }
+    }
+
+    /// Writes down what is asked while signing in, for a listener that may outlive the recording.
+    pub fn sign_ins(&self) -> impl Fn(serde_json::Value) + Send + Sync + 'static {
+        let (ledger, shared) = (self.ledger.weak(), Arc::clone(&self.shared));
+        move |asked| {
+            if let Some(ledger) = ledger.get() {
+                let entry = Entry::About(About::SignIn, asked.to_string());
+                let _ = ledger.write_now(shared.line(entry));
+            }
         }
     }
 
@@ -103,9 +177,14 @@ impl Recorder {
     }
 
     fn line(&self, entry: Entry) -> String {
-        let at = u64::try_from(self.shared.began.elapsed().as_millis()).ok();
-        let redactor = &self.shared.redactor;
-        let mut redactor = redactor.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.line(entry)
+    }
+}
+
+impl Shared {
+    fn line(&self, entry: Entry) -> String {
+        let at = u64::try_from(self.began.elapsed().as_millis()).ok();
+        let mut redactor = self.redactor.lock().unwrap_or_else(PoisonError::into_inner);
         redactor.entry(entry).line(at)
     }
 }
@@ -123,6 +202,11 @@ async fn overhear_lines(
         let Some(line) = line else {
             return recorder.write(Entry::Eof).await;
         };
+        if let Ok(Parsed::One(frame)) = &line
+            && let Some(era) = Era::of(frame)
+        {
+            recorder.note_era(false, era);
+        }
         recorder.write(Entry::Host(said(&line))).await;
         if to.send(line).await.is_err() {
             return;
@@ -175,7 +259,6 @@ fn said(line: &Line) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Frame;
     use crate::transcript::Transcript;
 
     #[tokio::test]

@@ -13,6 +13,7 @@ mod processes;
 mod secrets;
 mod slots;
 mod tampered;
+mod two_users;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

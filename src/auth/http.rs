@@ -18,6 +18,7 @@ use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::asked::Asked;
 use super::guard::{Guard, Refusal};
 use super::names::resource_places;
 pub use super::resolver::Lookup;
@@ -33,7 +34,10 @@ use crate::secret::live;
 
 /// Visits what a sign-in has to visit. Costs nothing until it visits something: most starts sign in to nothing.
 #[derive(Clone)]
-pub struct Http(Arc<Parts>);
+pub struct Http(Arc<Parts>, Option<Listener>);
+
+/// Hears of each request: method, address without its query, status, how the client proved itself, the error's code.
+pub type Listener = Arc<dyn Fn(Value) + Send + Sync>;
 
 struct Parts {
     guard: Arc<Guard>,
@@ -171,7 +175,21 @@ impl Http {
     pub fn through(&self, proxies: Proxies) -> Self {
         let parts = &self.0;
         let guard = parts.guard.as_ref().clone();
-        Self::made_of(parts.tls.clone(), guard, parts.resolver.lookup(), proxies)
+        let mut through = Self::made_of(parts.tls.clone(), guard, parts.resolver.lookup(), proxies);
+        through.1.clone_from(&self.1);
+        through
+    }
+
+    /// The same, overheard.
+    #[must_use]
+    pub fn heard_by(self, listener: Listener) -> Self {
+        Self(self.0, Some(listener))
+    }
+
+    fn tell(&self, asked: &Asked<'_>, status: Option<u16>, error: Option<&[u8]>) {
+        if let Some(listener) = &self.1 {
+            listener(asked.told(status, error));
+        }
     }
 
     fn made_of(
@@ -184,20 +202,23 @@ impl Http {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let guard = Arc::new(guard);
         let resolver = Resolver::new(Arc::clone(&guard), lookup);
-        Self(Arc::new(Parts {
+        let parts = Parts {
             guard,
             tls,
             resolver,
             proxies,
             client: OnceLock::new(),
-        }))
+        };
+        Self(Arc::new(parts), None)
     }
 
     /// The same, for what the user names beside the server: places are judged as seen from there.
     pub fn at_home(&self, home: &Url) -> Self {
         let parts = &self.0;
         let (guard, lookup) = (parts.guard.at_home(home), parts.resolver.lookup());
-        Self::made_of(parts.tls.clone(), guard, lookup, parts.proxies.clone())
+        let mut at_home = Self::made_of(parts.tls.clone(), guard, lookup, parts.proxies.clone());
+        at_home.1.clone_from(&self.1);
+        at_home
     }
 
     /// Judges a URL without visiting it.
@@ -224,8 +245,11 @@ impl Http {
                     let request = client.get(at.clone()).header(ACCEPT, "application/json");
                     request.header("MCP-Protocol-Version", DISCOVERY_VERSION)
                 };
-                let response = self.sent(&at, asking).await?;
+                let asked = Asked::get(&at);
+                let failed = |_: &Fault| self.tell(&asked, None, None);
+                let response = self.sent(&at, asking).await.inspect_err(failed)?;
                 let status = response.status();
+                self.tell(&asked, Some(status.as_u16()), None);
                 self.answers(&at, status.as_u16())?;
                 if status.is_redirection() {
                     match next_hop(&at, response.headers()) {
@@ -335,7 +359,9 @@ impl Http {
                     let request = client.post(at.clone()).headers(headers.clone());
                     request.body(body.clone())
                 };
-                let response = self.sent(&at, asking).await?;
+                let asked = Asked::post(&at, &headers, &body);
+                let failed = |_: &Fault| self.tell(&asked, None, None);
+                let response = self.sent(&at, asking).await.inspect_err(failed)?;
                 let status = response.status().as_u16();
                 self.answers(&at, status)?;
                 // What is posted are secrets: to the origin they were meant for, and to no other address.
@@ -346,12 +372,16 @@ impl Http {
                     at = next;
                     continue;
                 }
+                let answered = response.headers().clone();
+                let answer = self.body(response, &at, LARGEST_ANSWER).await;
+                let error = answer.as_ref().ok().map(|body| body.as_slice());
+                self.tell(&asked, Some(status), error.filter(|_| status >= 300));
                 return Ok(Answer {
                     status,
-                    media: media_of(response.headers()),
-                    retry_after: retry_after(response.headers()),
-                    headers: response.headers().clone(),
-                    body: self.body(response, &at, LARGEST_ANSWER).await?,
+                    media: media_of(&answered),
+                    retry_after: retry_after(&answered),
+                    headers: answered,
+                    body: answer?,
                 });
             }
         };

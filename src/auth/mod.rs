@@ -22,6 +22,7 @@
 mod address;
 pub mod adopt;
 mod answers;
+mod asked;
 pub mod assertion;
 mod attempt;
 pub mod authorizer;

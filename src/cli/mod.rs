@@ -5,6 +5,7 @@
 //! in files by what they are about, as `--help` has them.
 
 mod common;
+mod given;
 mod grants;
 pub mod import;
 mod mistake;
@@ -20,6 +21,7 @@ use std::ffi::OsString;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use common::{LogArgs, LogFormat, VaultArgs};
+pub use given::given;
 pub use grants::{GrantArgs, KeyArgs};
 pub use mistake::{Mistake, TORN, Unread};
 pub use network::NetworkArgs;

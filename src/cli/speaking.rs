@@ -44,9 +44,12 @@ pub struct SpeakingArgs {
     /// Gives a server's lists again for this long (500ms, 30s, 2m) if it does not say itself how long they are good; by default they are asked for each time
     #[arg(long, value_name = "TIME", value_parser = duration, env = "MCPIPE_CACHE_TTL")]
     pub cache_ttl: Option<Duration>,
-    /// Writes everything said to a file, as a transcript without secrets
+    /// Writes what is said to a file that can be passed on: no secrets, and of arguments, results and texts only types, lengths and names
     #[arg(long, value_name = "FILE", env = "MCPIPE_RECORD")]
     pub record: Option<PathBuf>,
+    /// Keeps the content of messages in the file of --record
+    #[arg(long, env = "MCPIPE_RECORD_CONTENT")]
+    pub record_content: bool,
 }
 
 /// Which era to speak.

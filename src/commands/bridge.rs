@@ -1,7 +1,6 @@
 //! The bridge: wires the banks to the road and waits for a reason to leave.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
+use super::about;
 use super::secrets::Secrets;
 use super::shown::Words;
 use crate::auth::{self, Authorizer, PendingSignIn};
@@ -62,6 +62,7 @@ pub async fn run(
     } else {
         settings::bridges_vault(&args.target.vault, around)?
     };
+    let recorder = recorder(&args, &target, stderr)?;
     let vault = Arc::new(vault);
     let authorizer = Arc::new(authorizer(
         &args,
@@ -69,10 +70,10 @@ pub async fn run(
         Arc::clone(&vault),
         around,
         stderr,
+        recorder.as_ref(),
     )?);
     let secrets = Secrets::default();
     target.https.late = secrets.fetch(&vault, &target);
-    let recorder = args.speaking.record.as_deref().map(recorder).transpose()?;
     if let (Some(recorder), Some(command)) = (&recorder, &target.https.command) {
         command.tell(recorder.learner());
     }
@@ -229,6 +230,7 @@ fn authorizer(
     vault: Arc<Vault>,
     around: &Surroundings,
     stderr: &Output,
+    recorder: Option<&Recorder>,
 ) -> Result<Authorizer, Failure> {
     if target.brings_authorization {
         let mut given = target.given.iter();
@@ -245,14 +247,41 @@ fn authorizer(
     )?;
     // The host may leave before the person has signed in.
     settings.helper = around.helper();
-    let http = settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
+    let mut http =
+        settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
+    if let Some(recorder) = recorder {
+        http = http.heard_by(Arc::new(recorder.sign_ins()));
+    }
     Ok(Authorizer::new(settings, vault, http))
 }
 
-fn recorder(path: &Path) -> Result<Recorder, Failure> {
+/// The recording, if one was asked for, begun with what its reader has to know.
+fn recorder(
+    args: &BridgeArgs,
+    target: &Target,
+    stderr: &Output,
+) -> Result<Option<Recorder>, Failure> {
+    let Some(path) = args.speaking.record.as_deref() else {
+        return Ok(None);
+    };
     let ledger = Ledger::open(path)
         .map_err(|error| Failure::usage(error).hint("--record takes a file that can be written"))?;
-    Ok(Recorder::new(ledger, Redactor::default()))
+    let (redactor, kept) = match args.speaking.record_content {
+        true => (
+            Redactor::default(),
+            "with the content of messages: read it before you pass it on",
+        ),
+        false => (
+            Redactor::default().of_shapes(),
+            "without the content of messages (--record-content keeps it)",
+        ),
+    };
+    let recorder = Recorder::new(ledger, redactor);
+    recorder.begin(about::recorded(&target.https.url, &args.speaking));
+    if !args.target.log.silent {
+        stderr.say(&format!("Recording to {} {kept}.\n", path.display()));
+    }
+    Ok(Some(recorder))
 }
 
 async fn recorded(parts: Parts<impl Remote>, recorder: Recorder) -> Outcome {

@@ -40,7 +40,7 @@ pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault
 
 /// The challenge of the first request alone: it says where the metadata are, which is all that an import wants to know.
 pub(super) async fn first_challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
-    let initialize = Frame::request(&Id::ours(1), "initialize", Some(INITIALIZE));
+    let initialize = initialize();
     match sent(remote, &initialize, &HeaderMap::new()).await {
         Ok(Answer::Challenged(challenge)) => Ok(Some(challenge)),
         Ok(_) | Err(Fault::NotMcp { .. } | Fault::TooLarge { .. }) => Ok(None),
@@ -50,10 +50,7 @@ pub(super) async fn first_challenge(remote: &Https) -> Result<Option<Challenge>,
 
 /// Sends `initialize`, and where that is let pass a request for the list of tools.
 pub(super) async fn greeting(remote: &Https) -> Result<Greeting, Fault> {
-    let params = format!(
-        r#"{{"protocolVersion":"{NEWEST_LEGACY}","capabilities":{{}},"clientInfo":{{"name":"mcpipe","version":"0"}}}}"#
-    );
-    let initialize = Frame::request(&Id::ours(1), "initialize", Some(&params));
+    let initialize = initialize();
     let (greeting, further) = match sent(remote, &initialize, &HeaderMap::new()).await {
         Ok(Answer::Challenged(challenge)) => return Ok(Greeting::Challenged(challenge)),
         // A modern server does not know the request; what it is asked next, it would know.
@@ -68,6 +65,13 @@ pub(super) async fn greeting(remote: &Https) -> Result<Greeting, Fault> {
         Err(fault) => return Err(fault),
     };
     Ok(further.map_or(greeting, Greeting::Challenged))
+}
+
+fn initialize() -> Frame {
+    let params = format!(
+        r#"{{"protocolVersion":"{NEWEST_LEGACY}","capabilities":{{}},"clientInfo":{{"name":"mcpipe","version":"0"}}}}"#
+    );
+    Frame::request(&Id::ours(1), "initialize", Some(&params))
 }
 
 /// What the list of tools is challenged with in a session, which is ended afterwards.

@@ -1,5 +1,6 @@
 //! One file per command: what it wires together and what it prints.
 
+pub mod about;
 pub mod bridge;
 mod greeting;
 pub mod helper;

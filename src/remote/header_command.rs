@@ -5,7 +5,7 @@
 //! then what it said last on standard error is the reason. Without a shell; bounded in time and in what it may say.
 
 use std::fmt;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use super::printed::{self, Malformed};
+use crate::process::Ended;
 use crate::secret::Secret;
 use crate::store::program::{PATIENCE, Words};
 
@@ -52,7 +53,7 @@ pub enum Error {
         /// Its first word.
         program: String,
         /// How it ended.
-        status: ExitStatus,
+        status: Ended,
         /// The last line of its standard error, cleaned.
         said: Option<String>,
     },
@@ -329,7 +330,7 @@ async fn run_once(words: &Words, url: &str, patience: Duration) -> Result<Header
     if !status.success() {
         return Err(Error::Failed {
             program,
-            status,
+            status: Ended(status),
             said: last,
         });
     }

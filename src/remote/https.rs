@@ -336,6 +336,7 @@ impl Https {
         Fault::NotMcp {
             host: self.host.clone(),
             why: why.to_owned(),
+            head: String::new(),
         }
     }
 }

@@ -176,6 +176,9 @@ pub enum Fault {
         host: String,
         /// What it was.
         why: String,
+        /// The head of a page that came in the place of an answer, for the recording. At most 2 KiB, and never shown to the
+        /// host.
+        head: String,
     },
     /// The server broke the handshake off because of our TLS certificate, or for want of one; nothing was processed.
     #[error("the server at {host} {why}")]

@@ -20,6 +20,8 @@ use crate::frame::{Frame, Outline, Parsed};
 
 /// How much is read of a body that says nothing to the host.
 const MAX_UNREAD: usize = 64 * 1024;
+/// How much is kept of a page in the place of an answer.
+const MAX_HEAD: usize = 2 * 1024;
 /// The longest field name that a stream of events may begin with, and its colon.
 const LONGEST_START: usize = 6;
 
@@ -113,7 +115,8 @@ impl Https {
         }
         if label == Label::Text {
             let other = crate::frame::printable(&types.join(", "), 100);
-            return Err(self.not_mcp(&format!("HTTP {} with content type {other}", head.status)));
+            let why = format!("HTTP {} with content type {other}", head.status);
+            return Err(self.no_message(why, response).await);
         }
         let limit = self.settings().max_message;
         if label != Label::Events && length.is_some_and(|length| length > limit as u64) {
@@ -184,6 +187,26 @@ impl Https {
         }
     }
 
+    /// What is said of a page, with the head of it.
+    async fn no_message(&self, why: String, response: reqwest::Response) -> Fault {
+        let mut pieces = coding::pieces(response);
+        let mut start = Vec::new();
+        let read = async {
+            while start.len() < MAX_HEAD
+                && let Some(Ok(piece)) = pieces.next().await
+            {
+                start.extend_from_slice(&piece);
+            }
+        };
+        let _ = time::timeout(Duration::from_secs(1), read).await;
+        start.truncate(MAX_HEAD);
+        Fault::NotMcp {
+            host: self.host().to_owned(),
+            why,
+            head: String::from_utf8_lossy(&start).into_owned(),
+        }
+    }
+
     /// Reads a body that says nothing to us, if it is short.
     pub(super) async fn discard(&self, response: reqwest::Response) {
         let mut left = MAX_UNREAD;
@@ -249,6 +272,7 @@ fn broken(host: &str, error: Broken) -> Fault {
         Broken::Coding(_) | Broken::Unknown(_) => Fault::NotMcp {
             host,
             why: error.to_string(),
+            head: String::new(),
         },
     }
 }

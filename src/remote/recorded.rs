@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use super::replay::bytes_of;
 use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
 use crate::auth::challenge::Challenge;
-use crate::frame::Parsed;
-use crate::recorder::Recorder;
+use crate::frame::{Outline, Parsed};
+use crate::recorder::{Era, Recorder};
 use crate::transcript::{self, Body, Entry, Exchange, Headers, Why};
 
 /// Any remote, overheard.
@@ -42,6 +42,10 @@ impl<R: Remote> Remote for Recorded<R> {
             to: outgoing.to.map(Into::into),
             headers: shown(outgoing.headers),
         };
+        let era = match outgoing.verb {
+            Verb::Post(frame) => Era::of(frame),
+            _ => None,
+        };
         self.recorder.write(request).await;
         let mut open = Open {
             recorder: self.recorder.clone(),
@@ -50,6 +54,11 @@ impl<R: Remote> Remote for Recorded<R> {
         };
         let answer = self.remote.send(outgoing).await;
         open.is_over = true;
+        if let (Some(era), Ok(Answer::Json(..) | Answer::Stream(..))) = (era, &answer)
+            && !is_error(&answer)
+        {
+            self.recorder.note_era(true, era);
+        }
         match answer {
             Ok(Answer::Stream(head, events)) => {
                 open.is_over = false;
@@ -69,7 +78,13 @@ impl<R: Remote> Remote for Recorded<R> {
             }
             Err(fault) => {
                 let why = why(&fault);
-                self.recorder.write(Entry::Fault { x, why }).await;
+                let text = match &fault {
+                    Fault::NotMcp { head, why, .. } if !head.is_empty() => {
+                        format!("{why}: {head}")
+                    }
+                    _ => String::new(),
+                };
+                self.recorder.write(Entry::Fault { x, why, text }).await;
                 Err(fault)
             }
         }
@@ -77,6 +92,16 @@ impl<R: Remote> Remote for Recorded<R> {
 
     fn is_held_up(&self) -> Option<watch::Receiver<bool>> {
         self.remote.is_held_up()
+    }
+}
+
+/// Whether an answer says that what was asked was not understood.
+fn is_error(answer: &Result<Answer, Fault>) -> bool {
+    match answer {
+        Ok(Answer::Json(_, Parsed::One(frame))) => {
+            matches!(frame.outline(), Outline::Response { failed: true, .. })
+        }
+        _ => false,
     }
 }
 

@@ -203,6 +203,7 @@ impl Exchange {
         Parsed::read(&self.fed(text)).map_err(|Malformed { reason, .. }| Fault::NotMcp {
             host: HOST.into(),
             why: reason,
+            head: String::new(),
         })
     }
 
@@ -270,6 +271,7 @@ fn fault(why: Why) -> Fault {
         Why::NotMcp => Fault::NotMcp {
             host,
             why: "it says so".into(),
+            head: String::new(),
         },
         Why::TooLarge => Fault::TooLarge { host, limit: 0 },
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::process;
+use crate::process::{self, Ended};
 
 /// How long a program may take: long enough for a person to find the prompt it shows.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,7 +42,7 @@ pub enum Error {
         /// Its first word.
         program: String,
         /// How it ended.
-        status: ExitStatus,
+        status: Ended,
     },
     /// It took too long and was ended.
     #[error("{program:?} took longer than {seconds} seconds")]
@@ -194,6 +194,7 @@ impl Words {
         };
         if !status.success() {
             let program = program.to_owned();
+            let status = Ended(status);
             return Err(Error::Failed { program, status });
         }
         Ok(output)

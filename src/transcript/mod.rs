@@ -3,6 +3,7 @@
 //! Read by eye first. A line has one member that says what it is, and a few that say more:
 //!
 //! ```text
+//! {"recording":{"mcpipe":"1.2.3","content":"shapes"}}           a recording begins here; see [`About`]
 //! {"note":"anything"}
 //! {"host":{"id":1,"method":"tools/list"}}                       the host says
 //! {"eof":true}                                                  the host closes its end
@@ -26,13 +27,16 @@
 //! when every member written is there and equal; see [`compare`]. What only the bridge can name, ids and tokens of its own,
 //! has a name here: an expected `"$question"` takes whatever is there and is the same on every line after that, and two
 //! names are two things; an expected `"$nothing"` is a member that must be missing. `at` is when, in milliseconds; nothing
-//! depends on it.
+//! depends on it. Lines about the recording (`recording`, `eras`, `sign_in`) are for the reader, as notes are; a second
+//! `recording` in one file begins another process's. Where its `content` is `shapes`, messages have lost their content
+//! ([`shape`]): they play as they are written, and what the bridge makes of contents cannot be told from them.
 //!
 //! Knows the lines, not where they are kept, and nothing of what MCP means by them.
 
 mod matching;
 pub mod redact;
 pub mod script;
+pub mod shape;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -71,6 +75,8 @@ pub type Headers = BTreeMap<String, Option<String>>;
 pub enum Entry {
     /// For the reader.
     Note(String),
+    /// About the recording and what stands beside the messages; the text is a JSON object.
+    About(About, String),
     /// A line from the host.
     Host(String),
     /// The host's end of file.
@@ -116,9 +122,22 @@ pub enum Entry {
         x: Exchange,
         /// Why.
         why: Why,
+        /// What came in an answer's place: how it was labelled, and the head of it. Often empty.
+        text: String,
     },
     /// The bridge drops an exchange before its end.
     Closed(Exchange),
+}
+
+/// What a line about the recording tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A process has begun to record: its version, system, settings, and whether contents are kept.
+    Recording,
+    /// The eras that the host and the server have shown to speak.
+    Eras,
+    /// A request to an authorization server, or for what names one.
+    SignIn,
 }
 
 /// The method of a request, and its body.
@@ -194,7 +213,7 @@ impl Entry {
     /// The exchange it belongs to.
     pub fn exchange(&self) -> Option<Exchange> {
         match self {
-            Self::Note(_) | Self::Host(_) | Self::Eof | Self::Bridge(_) => None,
+            Self::Note(_) | Self::About(..) | Self::Host(_) | Self::Eof | Self::Bridge(_) => None,
             Self::Request { x, .. }
             | Self::Answer { x, .. }
             | Self::Event { x, .. }
@@ -203,6 +222,11 @@ impl Entry {
             | Self::Cut(x)
             | Self::Closed(x) => Some(*x),
         }
+    }
+
+    /// Whether it is for the reader only.
+    pub fn is_remark(&self) -> bool {
+        matches!(self, Self::Note(_) | Self::About(..))
     }
 
     /// Whether the bridge does it, rather than one of its banks.
@@ -306,7 +330,11 @@ mod tests {
             Entry::Fault {
                 x: 4,
                 why: Why::NotMcp,
+                text: "<html>".into(),
             },
+            Entry::About(About::Recording, r#"{"mcpipe":"1"}"#.into()),
+            Entry::About(About::Eras, r#"{"host":"legacy"}"#.into()),
+            Entry::About(About::SignIn, r#"{"status":200}"#.into()),
             Entry::Event { x: 2, event },
             Entry::Bridge(frame.into()),
             Entry::Cut(2),

@@ -2,11 +2,12 @@
 //!
 //! A recording is meant to be given away. Header values leave only if they are known to be harmless; session ids become
 //! `session-1`, `session-2`, … so that it stays readable which is which; whatever is known to be a secret is replaced
-//! wherever it stands. Messages are otherwise left as they are: what a tool was told and said is the recording.
+//! wherever it stands. Of messages the [shape] is left, unless the user wants their content in the recording; then they are
+//! otherwise left as they are.
 
 use serde_json::Value;
 
-use super::{Body, Entry, Headers, Verb};
+use super::{Body, Entry, Headers, Verb, shape};
 use crate::secret::{Secret, live};
 
 /// Remembers what must not be seen, and what stands for it.
@@ -15,6 +16,8 @@ pub struct Redactor {
     /// Each with its stand-in, in the order learnt.
     known: Vec<(Secret, String)>,
     sessions: usize,
+    /// Messages lose their content.
+    is_of_shapes: bool,
 }
 
 /// Headers whose values anybody may see. All others may be a user's own, and are hidden.
@@ -63,6 +66,15 @@ impl Redactor {
         redactor
     }
 
+    /// The same, which leaves of messages nothing but their shape.
+    #[must_use]
+    pub fn of_shapes(self) -> Self {
+        Self {
+            is_of_shapes: true,
+            ..self
+        }
+    }
+
     /// Adds a secret, such as a token just received.
     pub fn learn(&mut self, secret: Secret) {
         if !secret.expose().is_empty()
@@ -79,8 +91,9 @@ impl Redactor {
     pub fn entry(&mut self, entry: Entry) -> Entry {
         match entry {
             Entry::Note(text) => Entry::Note(self.text(&text)),
-            Entry::Host(text) => Entry::Host(self.text(&text)),
-            Entry::Bridge(text) => Entry::Bridge(self.text(&text)),
+            Entry::About(about, text) => Entry::About(about, self.text(&text)),
+            Entry::Host(text) => Entry::Host(self.message(&text)),
+            Entry::Bridge(text) => Entry::Bridge(self.message(&text)),
             Entry::Request {
                 x,
                 verb,
@@ -90,7 +103,7 @@ impl Redactor {
                 // Headers first: they teach the session id.
                 let headers = self.headers(headers);
                 let verb = match verb {
-                    Verb::Post(text) => Verb::Post(self.text(&text)),
+                    Verb::Post(text) => Verb::Post(self.message(&text)),
                     Verb::Get | Verb::Delete => verb,
                 };
                 let to = to.map(|to| self.endpoint(&to));
@@ -109,7 +122,7 @@ impl Redactor {
             } => {
                 let headers = self.headers(headers);
                 let body = match body {
-                    Body::Json(text) => Body::Json(self.text(&text)),
+                    Body::Json(text) => Body::Json(self.message(&text)),
                     Body::Text(text) => Body::Text(self.foreign(&text)),
                     Body::Stream => Body::Stream,
                 };
@@ -124,16 +137,16 @@ impl Redactor {
                 // HTTP+SSE's endpoint carries the session in its query (MCP 2024-11-05, transports).
                 event.data = match event.kind.as_deref() {
                     Some("endpoint") => self.endpoint(&event.data),
-                    _ => self.text(&event.data),
+                    _ => self.message(&event.data),
                 };
                 event.id = event.id.map(|id| self.text(&id));
                 Entry::Event { x, event }
             }
-            entry @ (Entry::Eof
-            | Entry::Ended(_)
-            | Entry::Cut(_)
-            | Entry::Closed(_)
-            | Entry::Fault { .. }) => entry,
+            entry @ (Entry::Eof | Entry::Ended(_) | Entry::Cut(_) | Entry::Closed(_)) => entry,
+            Entry::Fault { x, why, text } => {
+                let text = self.foreign(&text);
+                Entry::Fault { x, why, text }
+            }
         }
     }
 
@@ -144,7 +157,9 @@ impl Redactor {
                 let shown = value.map(|value| {
                     if name == "mcp-session-id" {
                         self.session(&value)
-                    } else if HARMLESS.contains(&name.as_str()) || name.starts_with("mcp-param-") {
+                    } else if name.starts_with("mcp-param-") || name == "mcp-name" {
+                        self.named(&name, &value)
+                    } else if HARMLESS.contains(&name.as_str()) {
                         self.text(&value)
                     } else {
                         HIDDEN.into()
@@ -181,6 +196,23 @@ impl Redactor {
             })
             .collect();
         format!("{}?{}", self.text(path), pairs.join("&"))
+    }
+
+    /// A message, with its content or without.
+    fn message(&self, text: &str) -> String {
+        match self.is_of_shapes {
+            true => self.text(&shape::of(text)),
+            false => self.text(text),
+        }
+    }
+
+    /// A header that repeats something of the message: an argument, the address of a resource, or a name.
+    fn named(&self, name: &str, value: &str) -> String {
+        let is_content = name != "mcp-name" || value.contains([':', '/', '=']);
+        match self.is_of_shapes && is_content {
+            true => shape::of(value),
+            false => self.text(value),
+        }
     }
 
     /// Replaces known secrets, also where JSON spells them with escapes.

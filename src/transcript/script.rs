@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use http::HeaderMap;
 
 use super::matching::{Bound, filled_in};
-use super::{Difference, Entry, Exchange, Headers, Line, Transcript, Verb, compare};
+use super::{About, Difference, Entry, Exchange, Headers, Line, Transcript, Verb, compare};
 use crate::frame::{Frame, Id, member_of};
 
 /// A play in progress.
@@ -196,6 +196,12 @@ impl Script {
                 line.entry.line(None)
             );
         }
+        if !text.is_empty() && self.lines.iter().any(|line| is_of_shapes(&line.entry)) {
+            text.push_str(
+                "this recording holds shapes: what the bridge makes of contents (headers from arguments, resources by their \
+                 addresses, the wording of errors) cannot be replayed from it; --record-content records them\n",
+            );
+        }
         (!text.is_empty()).then_some(text)
     }
 
@@ -215,7 +221,7 @@ impl Script {
         while let (Some(line), Some(is_done)) =
             (self.lines.get(self.front), self.is_done.get(self.front))
         {
-            if !is_done && !matches!(line.entry, Entry::Note(_)) {
+            if !is_done && !line.entry.is_remark() {
                 return;
             }
             self.front += 1;
@@ -227,7 +233,7 @@ impl Script {
         let mut complaint = came.to_string();
         let awaited = self
             .undone()
-            .filter(|(_, line)| !matches!(line.entry, Entry::Note(_)))
+            .filter(|(_, line)| !line.entry.is_remark())
             .take_while(|(_, line)| line.entry.is_expected());
         let mut met = None;
         for (at, line) in awaited {
@@ -297,6 +303,14 @@ impl std::fmt::Display for Came<'_> {
             Self::Asked(Verb::Delete, ..) => out.write_str("not expected: delete"),
             Self::LetGo(x) => write!(out, "too early: exchange {x} closed"),
         }
+    }
+}
+
+/// Whether a recording begins here that has left out what was said.
+fn is_of_shapes(entry: &Entry) -> bool {
+    match entry {
+        Entry::About(About::Recording, text) => member_of(text, "content") == Some(r#""shapes""#),
+        _ => false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Body, Entry, Exchange, Headers, Verb, Why};
+use super::{About, Body, Entry, Exchange, Headers, Verb, Why};
 use crate::frame::member_of;
 use crate::sse;
 
@@ -19,6 +19,12 @@ pub(super) struct Wire {
     x: Option<Exchange>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eras: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_in: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,6 +84,9 @@ impl Wire {
         };
         match entry {
             Entry::Note(note) => wire.note = Some(note.clone()),
+            Entry::About(About::Recording, text) => wire.recording = Some(raw(text)),
+            Entry::About(About::Eras, text) => wire.eras = Some(raw(text)),
+            Entry::About(About::SignIn, text) => wire.sign_in = Some(raw(text)),
             Entry::Host(text) => wire.host = Some(raw_fed(text)),
             Entry::Eof => wire.eof = Some(true),
             Entry::Bridge(text) => wire.bridge = Some(raw(text)),
@@ -115,7 +124,10 @@ impl Wire {
                     .retry
                     .map(|retry| u64::try_from(retry.as_millis()).unwrap_or(u64::MAX));
             }
-            Entry::Fault { why, .. } => wire.fault = Some(*why),
+            Entry::Fault { why, text, .. } => {
+                wire.fault = Some(*why);
+                wire.text = Some(text.clone()).filter(|text| !text.is_empty());
+            }
             Entry::Ended(x) => (wire.ended, wire.x) = (Some(Which::Named(*x)), None),
             Entry::Cut(x) => (wire.cut, wire.x) = (Some(Which::Named(*x)), None),
             Entry::Closed(x) => (wire.closed, wire.x) = (Some(Which::Named(*x)), None),
@@ -131,6 +143,13 @@ impl Wire {
             .collect();
         let mut entries = Vec::new();
         entries.extend(self.note.map(Entry::Note));
+        for (about, told) in [
+            (About::Recording, self.recording),
+            (About::Eras, self.eras),
+            (About::SignIn, self.sign_in),
+        ] {
+            entries.extend(told.map(|raw| Entry::About(about, text(&raw))));
+        }
         entries.extend(self.host.map(|raw| Entry::Host(fed(&raw))));
         entries.extend(self.eof.map(|_| Entry::Eof));
         entries.extend(self.bridge.map(|raw| Entry::Bridge(text(&raw))));
@@ -161,7 +180,8 @@ impl Wire {
             });
         } else if let Some(why) = self.fault {
             let x = names.answer(self.x, false)?;
-            entries.push(Entry::Fault { x, why });
+            let text = self.text.unwrap_or_default();
+            entries.push(Entry::Fault { x, why, text });
         } else if let Some(raw) = self.event {
             let event = sse::Event {
                 kind: self.kind,

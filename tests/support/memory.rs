@@ -108,6 +108,7 @@ impl Remote for Far {
                     Err(malformed) => Err(Fault::NotMcp {
                         host: "memory".into(),
                         why: malformed.reason,
+                        head: String::new(),
                     }),
                 }
             }

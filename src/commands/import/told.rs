@@ -337,7 +337,11 @@ fn orphan(directory: &stash::Directory, key: &str) -> String {
     let mut words = vec![match (&tokens, &client) {
         (Some(_), _) => "tokens".to_owned(),
         (None, Some(_)) => "a client".to_owned(),
-        (None, None) => "cannot be read".to_owned(),
+        // Who owns a file, or where it leads, is the reason to leave it alone.
+        (None, None) => match stash::read(&path(stash::TOKENS)) {
+            Err(error) => format!("left alone: {error}"),
+            Ok(_) => "cannot be read".to_owned(),
+        },
     }];
     words.extend(issuer.map(|issuer| format!("of {issuer}")));
     words.extend(scope.map(|scope| format!("for {scope}")));

@@ -1,0 +1,49 @@
+//! What is said first in a recording and in a log at debug, so that who is given one knows what it is of.
+
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::cli::{Asked, Command, SpeakingArgs, given};
+
+/// Version and system, the server by its origin, and the flags by their names.
+pub fn about(url: Option<&str>) -> Value {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the names are told of what was given in words and variables, and no values"
+    )]
+    let flags = given(
+        std::env::args_os().skip(1),
+        std::env::vars_os().filter_map(|(name, value)| (!value.is_empty()).then_some(name)),
+    );
+    let url = url.and_then(|url| Url::parse(url).ok());
+    json!({
+        "mcpipe": env!("CARGO_PKG_VERSION"),
+        "platform": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        "server": url.map(|url| url.origin().ascii_serialization()),
+        "flags": flags,
+    })
+}
+
+/// The same for a recording: which eras are to be spoken, and whether contents are kept. Which eras are spoken follows.
+pub(super) fn recorded(url: &Url, speaking: &SpeakingArgs) -> Value {
+    let mut about = about(Some(url.as_str()));
+    about["protocol"] = format!("{:?}", speaking.protocol).to_lowercase().into();
+    about["content"] = match speaking.record_content {
+        true => "kept".into(),
+        false => "shapes".into(),
+    };
+    about
+}
+
+/// The server that a command is about.
+pub fn server(asked: &Asked) -> Option<&str> {
+    let url = match &asked.command {
+        None => &asked.bridge.target.url,
+        Some(Command::Login(args)) => &args.url,
+        Some(Command::Token(args)) => &args.target.url,
+        Some(Command::Logout(args)) => &args.url,
+        Some(Command::Status(args)) => &args.url,
+        Some(_) => return None,
+    };
+    url.as_deref()
+}
