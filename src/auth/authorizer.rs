@@ -29,8 +29,9 @@ use crate::store::Vault;
 #[derive(Debug)]
 pub struct Authorizer {
     pub(super) house: Option<Arc<House>>,
-    person: watch::Sender<bool>,
+    pub(super) person: watch::Sender<bool>,
     pending: watch::Sender<Option<PendingSignIn>>,
+    pub(super) locked: watch::Sender<bool>,
 }
 
 /// A page that waits for a person, here or in another process.
@@ -48,7 +49,14 @@ impl Authorizer {
     /// For a remote that is signed in to with OAuth, when it asks for it.
     pub fn new(settings: Settings, vault: Arc<Vault>, http: Http) -> Self {
         let (person, pending) = (watch::Sender::new(false), watch::Sender::new(None));
-        Self::watched(settings, vault, http, person, pending)
+        Self::watched(
+            settings,
+            vault,
+            http,
+            person,
+            pending,
+            watch::Sender::new(false),
+        )
     }
 
     fn watched(
@@ -57,6 +65,7 @@ impl Authorizer {
         http: Http,
         person: watch::Sender<bool>,
         pending: watch::Sender<Option<PendingSignIn>>,
+        locked: watch::Sender<bool>,
     ) -> Self {
         let provider = match &settings.grant {
             Grant::Enterprise(provider) if provider.id_token.is_none() => Some(Self::watched(
@@ -65,6 +74,7 @@ impl Authorizer {
                 http.at_home(&provider.issuer),
                 person.clone(),
                 pending.clone(),
+                locked.clone(),
             )),
             _ => None,
         };
@@ -82,12 +92,14 @@ impl Authorizer {
             leaving: CancellationToken::new(),
             person: person.clone(),
             pending: pending.clone(),
+            locked: locked.clone(),
             desk: Mutex::new(Desk::default()),
         };
         Self {
             house: Some(Arc::new(house)),
             person,
             pending,
+            locked,
         }
     }
 
@@ -97,6 +109,7 @@ impl Authorizer {
             house: None,
             person: watch::Sender::new(false),
             pending: watch::Sender::new(None),
+            locked: watch::Sender::new(false),
         }
     }
 
@@ -111,7 +124,9 @@ impl Authorizer {
         let Some(house) = &self.house else {
             return Ok(None);
         };
+        house.heed_lock().await;
         house.look_briefly().await;
+        house.watch_lock();
         let now = house.settings.now.seconds();
         let (held, may_try) = {
             let desk = house.desk();
@@ -236,6 +251,7 @@ impl Authorizer {
             Some(Some(provider)) => provider,
             _ => house,
         };
+        house.watch_lock();
         let done = house.sign_in_for_others(errand).await;
         done.map_err(|why| Error::new(&house.resource, why))
     }

@@ -41,6 +41,8 @@ pub(super) struct House {
     pub(super) leaving: CancellationToken,
     pub(super) person: watch::Sender<bool>,
     pub(super) pending: watch::Sender<Option<PendingSignIn>>,
+    /// The vault is locked, and a user is waited for who is to unlock it.
+    pub(super) locked: watch::Sender<bool>,
     /// Signs a person in at the enterprise's provider, where that is how a token is come by.
     pub(super) provider: Option<Authorizer>,
     pub(super) resource: Arc<str>,
@@ -74,6 +76,12 @@ pub(super) struct Desk {
     pub(super) refused: Option<(u64, Challenge, Arc<Cause>)>,
     /// What the vault would not take: the only place where a spent refresh token's successor is.
     pub(super) unsaved: Option<(String, Entry)>,
+    /// How often the vault was locked, as far as was heeded.
+    pub(super) locks: u64,
+    /// What was held is in a vault that the user has locked.
+    pub(super) is_locked_out: bool,
+    /// A task looks whether the user has locked the vault.
+    pub(super) is_watching: bool,
     /// The climb has come to where a person is asked.
     pub(super) is_signing_in: bool,
     /// The listener of the last sign-in.
@@ -293,7 +301,21 @@ impl House {
                 challenge: why.clone(),
                 is_asked,
             });
-            match climb.outcome().await {
+            let outcome = match is_asked {
+                true => climb.outcome().await,
+                // The host does not wait for it, so neither a user nor what comes after it is kept waiting by it.
+                false => {
+                    let mut person = self.person.subscribe();
+                    tokio::select! {
+                        biased;
+                        outcome = climb.outcome() => outcome,
+                        _ = person.wait_for(|is_asked| *is_asked) => {
+                            return Err(Error::new(&self.resource, Cause::NobodyThere));
+                        }
+                    }
+                }
+            };
+            match outcome {
                 Ok(credential) if credential.generation > seen => return Ok(credential),
                 // One that was going on anyway knew nothing of the challenge, or went less far.
                 outcome if is_own || climb.is_whole => return outcome,
@@ -313,6 +335,7 @@ impl House {
             desk.identity += 1;
         }
         desk.generation += 1;
+        desk.is_locked_out = false;
         self.newest.send_replace(desk.generation);
         let credential = Credential {
             generation: desk.generation,
@@ -329,6 +352,12 @@ impl House {
 }
 
 impl Desk {
+    /// Has the vault read once more before the next request.
+    pub(super) fn look_again(&mut self) {
+        self.has_looked = false;
+        self.look = None;
+    }
+
     /// The first failure may be a hiccup; after it 2, 4, 8 … 60 s (F4).
     fn back_off(&mut self, now: u64, why: &Arc<Cause>) {
         let wait = match self.failures {

@@ -360,24 +360,30 @@ impl<R: Remote> Bridge<R> {
         let is_patient = self.road.settings.sign_in_patience.is_none();
         inputs.receive_at = (is_asked && !is_patient && self.reception.is_waiting())
             .then(|| Instant::now() + RECEIVE_AFTER);
+        if is_asked {
+            let is_locked = self.road.authorizer.waits_for_unlock();
+            self.reception.waits(is_locked);
+            return self.say([]).await;
+        }
+        for news in self.reception.unlocked() {
+            if let Some(written) = self.inflight.leave(news) {
+                self.write(written).await?;
+            }
+        }
         // What a sign-in was in the way of goes on by itself when it is done.
-        let first = if is_asked {
-            Vec::new()
-        } else {
-            self.reception.open()
-        };
+        let first = self.reception.open();
         self.say(first).await
     }
 
     async fn receive(&mut self) -> Result<(), WriterGone> {
         let Some(written) = self
             .reception
-            .receive()
+            .receive(self.road.authorizer.waits_for_unlock())
             .and_then(|answer| self.inflight.leave(answer))
         else {
             return Ok(());
         };
-        tracing::info!("a sign-in is in the way; the host is answered meanwhile");
+        tracing::info!("a user is waited for; the host is answered meanwhile");
         self.write(written).await
     }
 

@@ -67,7 +67,6 @@ pub async fn run(
         stderr,
     )?);
     let secrets = Secrets::default();
-    target.https.late = secrets.fetch(&vault, &target);
     let recorder = args.speaking.record.as_deref().map(recorder).transpose()?;
     if let (Some(recorder), Some(command)) = (&recorder, &target.https.command) {
         command.tell(recorder.learner());
@@ -79,6 +78,7 @@ pub async fn run(
         around,
     );
     speaking.extensions = authorizer.extensions();
+    target.https.late = secrets.fetch(&vault, &target, &authorizer, speaking.sign_in_patience);
     let facts = speaking.facts.clone();
     match facts.recall(AUTH).as_ref().and_then(Value::as_str) {
         Some(OAUTH) => authorizer.begin(),
@@ -137,6 +137,7 @@ fn authorizer(
     )?;
     // The host may leave before the person has signed in.
     settings.helper = around.helper();
+    settings.waits_for_unlock = true;
     let http = settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
     Ok(Authorizer::new(settings, vault, http))
 }

@@ -35,7 +35,8 @@ pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> 
     let log = logging::install(&args.log, around.get("MCPIPE_LOG"), false, stderr)?;
     let target = settings::target(&args, &around)?;
     let announce = Announce::nowhere();
-    let settings = settings::sign_in(&target, &args.network, &args.sign_in, &around, announce)?;
+    let mut settings = settings::sign_in(&target, &args.network, &args.sign_in, &around, announce)?;
+    settings.waits_for_unlock = true;
     let vault = settings::opened_vault(&around, letter.root);
     let http = settings::sign_in_http(target.tls, &settings, target.https.proxies);
     let authorizer = Authorizer::new(settings, vault.into(), http);

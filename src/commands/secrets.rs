@@ -6,16 +6,21 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::{Authorizer, locked};
 use crate::remote::late::{self, Late, Withheld};
 use crate::report::Failure;
 use crate::settings::{self, Target};
 use crate::static_secret;
-use crate::store::Vault;
+use crate::store::{self, Vault};
 
 /// How long the note of a secret's use may take when everything else is done.
 const LAST_NOTE: Duration = Duration::from_secs(1);
+
+/// How often a bridge looks whether the user has locked the vault that its headers are from.
+const WATCH: Duration = Duration::from_millis(250);
 
 /// The fetching of secrets, and what may go wrong with it.
 #[derive(Debug)]
@@ -23,6 +28,7 @@ pub(super) struct Secrets {
     tasks: TaskTracker,
     mistake: Arc<Mutex<Option<Failure>>>,
     is_made: watch::Sender<bool>,
+    leaving: CancellationToken,
 }
 
 impl Default for Secrets {
@@ -31,13 +37,21 @@ impl Default for Secrets {
             tasks: TaskTracker::new(),
             mistake: Arc::default(),
             is_made: watch::Sender::new(false),
+            leaving: CancellationToken::new(),
         }
     }
 }
 
 impl Secrets {
     /// Begins to fetch what the target's headers need. Nothing, and the vault is not touched, if they need nothing.
-    pub(super) fn fetch(&self, vault: &Arc<Vault>, target: &Target) -> Option<Late> {
+    /// While the vault is locked, requests wait for them that long, or for ever.
+    pub(super) fn fetch(
+        &self,
+        vault: &Arc<Vault>,
+        target: &Target,
+        authorizer: &Arc<Authorizer>,
+        patience: Option<Duration>,
+    ) -> Option<Late> {
         if target.templates.is_empty() {
             return None;
         }
@@ -45,26 +59,59 @@ impl Secrets {
         let (vault, templates) = (Arc::clone(vault), target.templates.clone());
         let origin = settings::origin(&target.https.url);
         let (mistake, is_made) = (Arc::clone(&self.mistake), self.is_made.clone());
+        let (authorizer, leaving) = (Arc::clone(authorizer), self.leaving.clone());
         self.tasks.spawn(async move {
-            let now = settings::now();
-            match static_secret::headers(&vault, &templates, &origin, now).await {
-                Ok(headers) => {
-                    promise.settle(Ok(headers));
-                    static_secret::note_use(&vault, &templates, now).await;
-                }
-                // Who configured it must be told; a host would show an answer to the model.
-                Err(error) if error.is_usage() => {
-                    *mistake.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
-                    is_made.send_replace(true);
-                    // Nobody is answered: the process ends.
-                    future::pending::<()>().await;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "no secret for the headers");
-                    promise.settle(Err(Withheld {
-                        hint: error.hint(),
-                        why: error.to_string(),
-                    }));
+            let mut waiting = None;
+            loop {
+                let locks = vault.heed_lock().await;
+                let now = settings::now();
+                match static_secret::headers(&vault, &templates, &origin, now).await {
+                    Ok(headers) => {
+                        promise.settle(Ok(headers));
+                        waiting = None;
+                        static_secret::note_use(&vault, &templates, now).await;
+                        if !vault.is_lockable() {
+                            return;
+                        }
+                        let locked = async {
+                            while vault.heed_lock().await == locks {
+                                time::sleep(WATCH).await;
+                            }
+                        };
+                        if leaving.run_until_cancelled(locked).await.is_none() {
+                            return;
+                        }
+                        promise.withdraw();
+                    }
+                    Err(static_secret::Error::Vault(error @ store::Error::Locked { .. })) => {
+                        waiting.get_or_insert_with(|| authorizer.wait_for_unlock());
+                        let trouble = locked::trouble();
+                        let why = Withheld {
+                            why: error.to_string(),
+                            hint: trouble.hint,
+                        };
+                        promise.is_locked(why, patience);
+                        let glance = time::sleep(locked::GLANCE);
+                        if leaving.run_until_cancelled(glance).await.is_none() {
+                            return;
+                        }
+                    }
+                    // Who configured it must be told; a host would show an answer to the model.
+                    Err(error) if error.is_usage() => {
+                        *mistake.lock().unwrap_or_else(PoisonError::into_inner) =
+                            Some(error.into());
+                        is_made.send_replace(true);
+                        // Nobody is answered: the process ends.
+                        future::pending::<()>().await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "no secret for the headers");
+                        promise.settle(Err(Withheld {
+                            hint: error.hint(),
+                            why: error.to_string(),
+                        }));
+                        return;
+                    }
                 }
             }
         });
@@ -89,6 +136,7 @@ impl Secrets {
 
     /// Waits until the use of the secrets is written down.
     pub(super) async fn settle(&self) {
+        self.leaving.cancel();
         self.tasks.close();
         let _ = time::timeout(LAST_NOTE, self.tasks.wait()).await;
     }

@@ -35,12 +35,19 @@ pub(super) async fn unlock(args: &UnlockArgs, around: &Surroundings) -> Result<(
 pub(super) async fn lock(common: &Common, around: &Surroundings) -> Result<(), Failure> {
     let vault = settings::vault(&common.vault, around, false)?;
     let was_held = agent::lock(&vault.place()?).map_err(Error::from)?;
+    let status = vault.status().await?;
     let mut text = String::from(if was_held {
         "The agent has forgotten the key.\n"
     } else {
         "No agent was running.\n"
     });
-    let slots = vault.status().await?.slots;
+    if status.generation.is_some() {
+        vault.lock_everywhere().await?;
+        text.push_str(
+            "Bridges and sign-ins that are running forget it, and their tokens, within a second; requests wait for `mcpipe vault unlock`.\n",
+        );
+    }
+    let slots = status.slots;
     if slots.iter().any(crate::store::SlotStatus::is_key_file) {
         text.push_str("The key file opens the vault still; `mcpipe vault protect` changes that.\n");
     }
