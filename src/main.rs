@@ -93,9 +93,7 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
         };
         tokio::select! {
             biased;
-            () = commands::interrupted(), if is_typed => {
-                Err(Failure::new(Kind::Interrupted, "interrupted"))
-            }
+            told = commands::told_to_end(), if is_typed => Err(told),
             ended = command => ended,
         }
     });

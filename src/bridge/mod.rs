@@ -331,6 +331,13 @@ impl<R: Remote> Bridge<R> {
 
     async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
         tracing::debug!(?frame, "from the host");
+        if let Some(id) = frame
+            .id()
+            .filter(|_| frame.method() == Some("server/discover"))
+            && let Some(remembered) = self.translator.remembered(&frame)
+        {
+            self.reception.discovers(id, remembered);
+        }
         let first = self.reception.host_says(&frame);
         self.say(first.into_iter().chain([frame])).await
     }

@@ -22,6 +22,8 @@ pub(super) struct Reception {
     state: State,
     /// The revision that the host has been told, or has named itself.
     revision: Option<String>,
+    /// A modern host's `server/discover`, and its answer from memory.
+    discover: Option<(Id, String)>,
     /// The lists that the server has, as the host was told.
     lists: Vec<&'static str>,
     /// It is the vault that a user is waited for to open.
@@ -79,12 +81,20 @@ impl Reception {
 
     /// Whether the host waits for an answer that a person is in the way of.
     pub(super) fn is_waiting(&self) -> bool {
-        self.state == State::Asked
+        self.state == State::Asked || self.discover.is_some()
+    }
+
+    /// A modern host asks what the server is, which is remembered.
+    pub(super) fn discovers(&mut self, id: &Id, remembered: &str) {
+        self.discover = Some((id.clone(), remembered.to_owned()));
     }
 
     /// The answer that need not wait, in the host's own revision. `is_locked` tells what is in the way: the vault, or a
     /// sign-in.
     pub(super) fn receive(&mut self, is_locked: bool) -> Option<Frame> {
+        if let Some((id, remembered)) = self.discover.take() {
+            return Some(Frame::result(&id, &remembered));
+        }
         let initialize = self
             .initialize
             .as_ref()
@@ -117,6 +127,9 @@ impl Reception {
     /// Looks at an answer on its way to the host. Returns what the host hears instead of a handshake it already has:
     /// that the lists have changed.
     pub(super) fn remote_answers(&mut self, frame: &Frame) -> Vec<Frame> {
+        let is_discover =
+            |(id, _): &mut (Id, String)| frame.is_response() && frame.id() == Some(id);
+        self.discover.take_if(is_discover);
         if !self.is_handshake(frame) {
             return Vec::new();
         }
