@@ -19,6 +19,7 @@ use super::dpop::{Dpop, Servers};
 use super::helper::Errand;
 use super::house::{Desk, House, Why};
 use super::http::{Http, host_of};
+use super::locked::Closed;
 use super::machine::Grant;
 use super::progress::fingerprint;
 use super::settings::Settings;
@@ -31,7 +32,7 @@ pub struct Authorizer {
     pub(super) house: Option<Arc<House>>,
     pub(super) person: watch::Sender<bool>,
     pending: watch::Sender<Option<PendingSignIn>>,
-    pub(super) locked: watch::Sender<bool>,
+    pub(super) closed: watch::Sender<Option<Closed>>,
 }
 
 /// A page that waits for a person, here or in another process.
@@ -55,7 +56,7 @@ impl Authorizer {
             http,
             person,
             pending,
-            watch::Sender::new(false),
+            watch::Sender::new(None),
         )
     }
 
@@ -65,7 +66,7 @@ impl Authorizer {
         http: Http,
         person: watch::Sender<bool>,
         pending: watch::Sender<Option<PendingSignIn>>,
-        locked: watch::Sender<bool>,
+        closed: watch::Sender<Option<Closed>>,
     ) -> Self {
         let provider = match &settings.grant {
             Grant::Enterprise(provider) if provider.id_token.is_none() => Some(Self::watched(
@@ -74,7 +75,7 @@ impl Authorizer {
                 http.at_home(&provider.issuer),
                 person.clone(),
                 pending.clone(),
-                locked.clone(),
+                closed.clone(),
             )),
             _ => None,
         };
@@ -92,14 +93,14 @@ impl Authorizer {
             leaving: CancellationToken::new(),
             person: person.clone(),
             pending: pending.clone(),
-            locked: locked.clone(),
+            closed: closed.clone(),
             desk: Mutex::new(Desk::default()),
         };
         Self {
             house: Some(Arc::new(house)),
             person,
             pending,
-            locked,
+            closed,
         }
     }
 
@@ -109,7 +110,7 @@ impl Authorizer {
             house: None,
             person: watch::Sender::new(false),
             pending: watch::Sender::new(None),
-            locked: watch::Sender::new(false),
+            closed: watch::Sender::new(None),
         }
     }
 

@@ -6,10 +6,8 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,12 +17,10 @@ use super::dpop::Servers;
 use super::entry::Entry;
 use super::http::Http;
 use super::linger::Lingering;
+use super::locked::{Closed, asking_long};
 use super::settings::Settings;
 use super::{Cause, Credential, Error};
 use crate::store::Vault;
-
-/// How long a program usually takes that asks no person.
-const MOMENT: Duration = Duration::from_secs(1);
 
 /// Everything a climb needs; shared with the task it runs on.
 pub(super) struct House {
@@ -41,8 +37,8 @@ pub(super) struct House {
     pub(super) leaving: CancellationToken,
     pub(super) person: watch::Sender<bool>,
     pub(super) pending: watch::Sender<Option<PendingSignIn>>,
-    /// The vault is locked, and a user is waited for who is to unlock it.
-    pub(super) locked: watch::Sender<bool>,
+    /// Why the vault is not open that a user is waited for to open.
+    pub(super) closed: watch::Sender<Option<Closed>>,
     /// Signs a person in at the enterprise's provider, where that is how a token is come by.
     pub(super) provider: Option<Authorizer>,
     pub(super) resource: Arc<str>,
@@ -368,19 +364,6 @@ impl Desk {
         self.retry_at = now + wait;
         self.last_fault = Some(Arc::clone(why));
     }
-}
-
-/// Ends when something has been asked for what opens the vault, and has given no answer for a moment.
-async fn asking_long(is_asking: Option<watch::Receiver<bool>>) {
-    if let Some(mut is_asking) = is_asking {
-        while is_asking.wait_for(|is_asking| *is_asking).await.is_ok() {
-            let answered = is_asking.wait_for(|is_asking| !is_asking);
-            if time::timeout(MOMENT, answered).await.is_err() {
-                return;
-            }
-        }
-    }
-    std::future::pending::<()>().await;
 }
 
 impl fmt::Debug for House {

@@ -26,49 +26,77 @@ const WATCH: Duration = Duration::from_secs(1);
 /// How long tokens wait for the vault that is to keep them.
 const KEEPING: Duration = Duration::from_secs(3600);
 
-/// What a request is told that waits for a vault that is locked.
-pub fn trouble() -> Trouble {
-    Trouble::new("vault_locked", "The vault is locked.")
-        .retryable()
-        .hint("Run `mcpipe vault unlock` in a terminal and try again.")
+/// Why the vault is not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Nothing opens it until the user does.
+    Locked,
+    /// A program was asked for its key, and may ask the user.
+    Asking,
+}
+
+impl Closed {
+    /// What a request is told that waits for the vault.
+    pub fn trouble(self) -> Trouble {
+        let (what, hint) = match self {
+            Self::Locked => (
+                "The vault is locked.",
+                "Run `mcpipe vault unlock` in a terminal and try again.",
+            ),
+            Self::Asking => (
+                "The vault is not open yet: what gives its key has not answered.",
+                "Answer it, or run `mcpipe vault unlock` in a terminal, and try again.",
+            ),
+        };
+        Trouble::new("vault_locked", what).retryable().hint(hint)
+    }
 }
 
 /// For as long as this lives, a user is waited for who is to unlock the vault.
 #[derive(Debug)]
 pub struct WaitingForUnlock {
     person: watch::Sender<bool>,
-    locked: watch::Sender<bool>,
+    closed: watch::Sender<Option<Closed>>,
 }
 
 impl WaitingForUnlock {
-    fn begin(person: &watch::Sender<bool>, locked: &watch::Sender<bool>) -> Self {
-        tracing::warn!("the vault is locked; `mcpipe vault unlock` lets this go on");
+    fn begin(
+        person: &watch::Sender<bool>,
+        closed: &watch::Sender<Option<Closed>>,
+        why: Closed,
+    ) -> Self {
+        match why {
+            Closed::Locked => {
+                tracing::warn!("the vault is locked; `mcpipe vault unlock` lets this go on");
+            }
+            Closed::Asking => tracing::warn!("what gives the vault's key has not answered yet"),
+        }
         // In this order: who hears of the one looks at the other.
-        locked.send_replace(true);
+        closed.send_replace(Some(why));
         person.send_replace(true);
         Self {
             person: person.clone(),
-            locked: locked.clone(),
+            closed: closed.clone(),
         }
     }
 }
 
 impl Drop for WaitingForUnlock {
     fn drop(&mut self) {
-        self.locked.send_replace(false);
+        self.closed.send_replace(None);
         self.person.send_replace(false);
     }
 }
 
 impl Authorizer {
-    /// Whether it is the vault that a user is waited for to open.
-    pub fn waits_for_unlock(&self) -> bool {
-        *self.locked.borrow()
+    /// Why the vault is not open that requests wait for, if they do.
+    pub fn vault_is_closed(&self) -> Option<Closed> {
+        *self.closed.borrow()
     }
 
     /// Has requests wait as for a sign-in, for headers whose secrets are in a vault that is locked.
-    pub fn wait_for_unlock(&self) -> WaitingForUnlock {
-        WaitingForUnlock::begin(&self.person, &self.locked)
+    pub fn wait_for_unlock(&self, why: Closed) -> WaitingForUnlock {
+        WaitingForUnlock::begin(&self.person, &self.closed, why)
     }
 
     /// Whether the credential that was held is in a vault that the user has locked since: requests wait for it, and are not
@@ -83,21 +111,42 @@ impl House {
     /// Climbs until something better is in hand, if need be when the vault is unlocked.
     pub(super) async fn ladder(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
         let is_asked = matches!(why, Why::Told(_) | Why::Challenged { is_asked: true, .. });
-        let may_wait = is_asked && self.settings.waits_for_unlock;
+        if !is_asked || !self.settings.waits_for_unlock {
+            return self.rungs(why).await;
+        }
+        let mut climb = Box::pin(self.when_unlocked(why));
+        let mut waiting = None;
+        loop {
+            let is_waiting = waiting.is_some();
+            tokio::select! {
+                biased;
+                ended = &mut climb => return ended,
+                () = asking_long(self.vault.is_asking()), if !is_waiting => {
+                    let why = Closed::Asking;
+                    waiting = Some(WaitingForUnlock::begin(&self.person, &self.closed, why));
+                }
+                () = answered(self.vault.is_asking()), if is_waiting => waiting = None,
+                // Nothing is held that would have to be stored.
+                () = self.leaving.cancelled(), if is_waiting => return Err(Cause::Leaving),
+            }
+        }
+    }
+
+    async fn when_unlocked(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
         loop {
             // Before anything is locked that other processes need.
-            if may_wait && self.is_locked().await {
+            if self.is_locked().await {
                 self.until_unlocked().await?;
             }
             match self.rungs(why).await {
-                Err(why) if why.is_locked() && may_wait => self.until_unlocked().await?,
+                Err(why) if why.is_locked() => self.until_unlocked().await?,
                 ended => return ended,
             }
         }
     }
 
     async fn until_unlocked(&self) -> Result<(), Cause> {
-        let _waiting = WaitingForUnlock::begin(&self.person, &self.locked);
+        let _waiting = WaitingForUnlock::begin(&self.person, &self.closed, Closed::Locked);
         loop {
             tokio::select! {
                 () = self.leaving.cancelled() => return Err(Cause::Leaving),
@@ -165,6 +214,29 @@ impl House {
             };
             house.leaving.run_until_cancelled(watching).await;
         });
+    }
+}
+
+/// How long a program usually takes that asks no user.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// Ends when something has been asked for what opens the vault, and has given no answer for a moment.
+pub async fn asking_long(is_asking: Option<watch::Receiver<bool>>) {
+    if let Some(mut is_asking) = is_asking {
+        while is_asking.wait_for(|is_asking| *is_asking).await.is_ok() {
+            let answered = is_asking.wait_for(|is_asking| !is_asking);
+            if tokio::time::timeout(MOMENT, answered).await.is_err() {
+                return;
+            }
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Ends when nothing is asked for what opens the vault.
+async fn answered(is_asking: Option<watch::Receiver<bool>>) {
+    if let Some(mut is_asking) = is_asking {
+        let _ = is_asking.wait_for(|is_asking| !is_asking).await;
     }
 }
 

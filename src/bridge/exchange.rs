@@ -443,8 +443,8 @@ impl<R: Remote> Road<R> {
 
     /// What a request is told that a person keeps waiting: where to go, for the person reads it in the chat window.
     fn sign_in_going_on(&self) -> Trouble {
-        if self.authorizer.waits_for_unlock() {
-            return crate::auth::locked::trouble();
+        if let Some(closed) = self.authorizer.vault_is_closed() {
+            return closed.trouble();
         }
         let pending = self.authorizer.pending();
         let pending = pending.borrow();

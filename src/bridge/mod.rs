@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authorizer;
+use crate::auth::locked::Closed;
 use crate::era::{Action, ExchangeId, Protocol, Translator, Transport};
 use crate::facts::Facts;
 use crate::frame::{Frame, Malformed, Parsed};
@@ -368,8 +369,8 @@ impl<R: Remote> Bridge<R> {
         inputs.receive_at = (is_asked && !is_patient && self.reception.is_waiting())
             .then(|| Instant::now() + RECEIVE_AFTER);
         if is_asked {
-            let is_locked = self.road.authorizer.waits_for_unlock();
-            self.reception.waits(is_locked);
+            let closed = self.road.authorizer.vault_is_closed();
+            self.reception.waits(closed == Some(Closed::Locked));
             return self.say([]).await;
         }
         for news in self.reception.unlocked() {
@@ -385,7 +386,7 @@ impl<R: Remote> Bridge<R> {
     async fn receive(&mut self) -> Result<(), WriterGone> {
         let Some(written) = self
             .reception
-            .receive(self.road.authorizer.waits_for_unlock())
+            .receive(self.road.authorizer.vault_is_closed().is_some())
             .and_then(|answer| self.inflight.leave(answer))
         else {
             return Ok(());

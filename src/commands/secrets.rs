@@ -9,7 +9,8 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{Authorizer, locked};
+use crate::auth::Authorizer;
+use crate::auth::locked::{self, Closed, asking_long};
 use crate::remote::late::{self, Late, Withheld};
 use crate::report::Failure;
 use crate::settings::{self, Target};
@@ -65,7 +66,22 @@ impl Secrets {
             loop {
                 let locks = vault.heed_lock().await;
                 let now = settings::now();
-                match static_secret::headers(&vault, &templates, &origin, now).await {
+                let lending = static_secret::headers(&vault, &templates, &origin, now);
+                let mut lending = std::pin::pin!(lending);
+                let lent = tokio::select! {
+                    biased;
+                    lent = &mut lending => lent,
+                    // A program that gives the key may ask the user.
+                    () = asking_long(vault.is_asking()) => {
+                        let why = Closed::Asking;
+                        waiting.get_or_insert_with(|| authorizer.wait_for_unlock(why));
+                        let trouble = why.trouble();
+                        let why = Withheld { why: trouble.message, hint: trouble.hint };
+                        promise.is_locked(why, patience);
+                        lending.await
+                    }
+                };
+                match lent {
                     Ok(headers) => {
                         promise.settle(Ok(headers));
                         waiting = None;
@@ -84,8 +100,8 @@ impl Secrets {
                         promise.withdraw();
                     }
                     Err(static_secret::Error::Vault(error @ store::Error::Locked { .. })) => {
-                        waiting.get_or_insert_with(|| authorizer.wait_for_unlock());
-                        let trouble = locked::trouble();
+                        waiting.get_or_insert_with(|| authorizer.wait_for_unlock(Closed::Locked));
+                        let trouble = Closed::Locked.trouble();
                         let why = Withheld {
                             why: error.to_string(),
                             hint: trouble.hint,
