@@ -83,10 +83,6 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
         }
         None => None,
     };
-    // A bridge and a helper have ways of leaving of their own.
-    if !matches!(asked.command, None | Some(Command::Helper)) {
-        commands::interrupt::watch();
-    }
     let about = commands::about::about(commands::about::server(&asked));
     tracing::debug!(%about, "mcpipe starts");
     limits::raise_open_files();
@@ -96,6 +92,7 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
         .build()
         .map_err(|error| Failure::new(Kind::Failed, error))?;
     let ended = runtime.block_on(async {
+        // A bridge and a helper have ways of leaving of their own.
         let is_typed = !matches!(asked.command, None | Some(Command::Helper));
         let command = async {
             match asked.command {
@@ -111,9 +108,7 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
         };
         tokio::select! {
             biased;
-            () = commands::interrupted(), if is_typed => {
-                Err(Failure::new(Kind::Interrupted, "interrupted"))
-            }
+            told = commands::told_to_end(), if is_typed => Err(told),
             ended = command => ended,
         }
     });

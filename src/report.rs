@@ -27,6 +27,8 @@ pub enum Kind {
     Protocol,
     /// 130: the user has interrupted it (Ctrl-C).
     Interrupted,
+    /// 143: another process has told it to end (SIGTERM).
+    Terminated,
 }
 
 /// What to do where a server cannot be reached.
@@ -107,6 +109,7 @@ impl Failure {
             Kind::Network => 4,
             Kind::Protocol => 5,
             Kind::Interrupted => 130,
+            Kind::Terminated => 143,
         })
     }
 }

@@ -38,11 +38,16 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) async fn new() -> Self {
+        Self::serving(ordinary).await
+    }
+
+    /// With a remote that does this for those who show a good token.
+    pub(crate) async fn serving(serve: fn(&Ask) -> Reply) -> Self {
         let home = tempfile::tempdir().unwrap();
         let authority = Authority::start().await;
         let good_from = Arc::new(AtomicUsize::new(0));
         let (issuer, from) = (authority.clone(), Arc::clone(&good_from));
-        let remote = Server::that(move |ask| guarded(ask, &issuer, &from)).await;
+        let remote = Server::that(move |ask| guarded(ask, &issuer, &from, serve)).await;
         let resource = remote.url();
         authority.turn(|knobs| knobs.resource = Some(resource));
         let machine = Self {
@@ -157,7 +162,12 @@ impl Machine {
 const DEBUGGABLE: (&str, &str) = ("MCPIPE_DEBUGGABLE", "1");
 
 /// A remote that takes the authority's tokens and no others.
-fn guarded(ask: &Ask, issuer: &Authority, good_from: &AtomicUsize) -> Reply {
+fn guarded(
+    ask: &Ask,
+    issuer: &Authority,
+    good_from: &AtomicUsize,
+    serve: fn(&Ask) -> Reply,
+) -> Reply {
     if let Some(document) = issuer.metadata_of(ask) {
         return document;
     }
@@ -165,7 +175,7 @@ fn guarded(ask: &Ask, issuer: &Authority, good_from: &AtomicUsize) -> Reply {
     let good = issuer.access_tokens();
     let mut good = good.iter().skip(good_from.load(Ordering::SeqCst));
     if good.any(|token| shown == format!("Bearer {token}")) {
-        return ordinary(ask);
+        return serve(ask);
     }
     let host = ask.header("host").unwrap();
     let metadata = format!("http://{host}/.well-known/oauth-protected-resource/mcp");

@@ -7,6 +7,7 @@ mod commands;
 mod crashes;
 mod files;
 mod hanging;
+mod locked;
 mod neighbours;
 mod order;
 mod processes;

@@ -20,6 +20,7 @@ use super::given::{Given, Source};
 use super::helper::Errand;
 use super::house::{Desk, House, Why};
 use super::http::{Http, host_of};
+use super::locked::Closed;
 use super::machine::Grant;
 use super::progress::fingerprint;
 use super::settings::Settings;
@@ -33,8 +34,9 @@ pub struct Authorizer {
     pub(super) house: Option<Arc<House>>,
     /// The header that replaces signing in, where there is no house.
     given: Given,
-    person: watch::Sender<bool>,
+    pub(super) person: watch::Sender<bool>,
     pending: watch::Sender<Option<PendingSignIn>>,
+    pub(super) closed: watch::Sender<Option<Closed>>,
 }
 
 /// A page that waits for a person, here or in another process.
@@ -52,7 +54,14 @@ impl Authorizer {
     /// For a remote that is signed in to with OAuth, when it asks for it.
     pub fn new(settings: Settings, vault: Arc<Vault>, http: Http) -> Self {
         let (person, pending) = (watch::Sender::new(false), watch::Sender::new(None));
-        Self::watched(settings, vault, http, person, pending)
+        Self::watched(
+            settings,
+            vault,
+            http,
+            person,
+            pending,
+            watch::Sender::new(None),
+        )
     }
 
     fn watched(
@@ -61,6 +70,7 @@ impl Authorizer {
         http: Http,
         person: watch::Sender<bool>,
         pending: watch::Sender<Option<PendingSignIn>>,
+        closed: watch::Sender<Option<Closed>>,
     ) -> Self {
         let provider = match &settings.grant {
             Grant::Enterprise(provider) if provider.id_token.is_none() => Some(Self::watched(
@@ -69,6 +79,7 @@ impl Authorizer {
                 http.at_home(&provider.issuer),
                 person.clone(),
                 pending.clone(),
+                closed.clone(),
             )),
             _ => None,
         };
@@ -87,6 +98,7 @@ impl Authorizer {
             unattended: CancellationToken::new(),
             person: person.clone(),
             pending: pending.clone(),
+            closed: closed.clone(),
             desk: Mutex::new(Desk::default()),
         };
         Self {
@@ -94,6 +106,7 @@ impl Authorizer {
             given: of_the_arguments(),
             person,
             pending,
+            closed,
         }
     }
 
@@ -109,6 +122,7 @@ impl Authorizer {
             given: given.unwrap_or_else(of_the_arguments),
             person: watch::Sender::new(false),
             pending: watch::Sender::new(None),
+            closed: watch::Sender::new(None),
         }
     }
 
@@ -123,7 +137,9 @@ impl Authorizer {
         let Some(house) = &self.house else {
             return Ok(None);
         };
+        house.heed_lock().await;
         house.look_briefly().await;
+        house.watch_lock();
         let now = house.settings.now.seconds();
         let (held, may_try) = {
             let desk = house.desk();
@@ -257,6 +273,7 @@ impl Authorizer {
             Some(Some(provider)) => provider,
             _ => house,
         };
+        house.watch_lock();
         let done = house.sign_in_for_others(errand).await;
         done.map_err(|why| Error::new(&house.resource, why))
     }

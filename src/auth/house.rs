@@ -6,10 +6,8 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,12 +17,10 @@ use super::dpop::Servers;
 use super::entry::Entry;
 use super::http::Http;
 use super::linger::Lingering;
+use super::locked::{Closed, asking_long};
 use super::settings::Settings;
 use super::{Cause, Credential, Error};
 use crate::store::Vault;
-
-/// How long a program usually takes that asks no person.
-const MOMENT: Duration = Duration::from_secs(1);
 
 /// Everything a climb needs; shared with the task it runs on.
 pub(super) struct House {
@@ -43,6 +39,8 @@ pub(super) struct House {
     pub(super) unattended: CancellationToken,
     pub(super) person: watch::Sender<bool>,
     pub(super) pending: watch::Sender<Option<PendingSignIn>>,
+    /// Why the vault is not open that a user is waited for to open.
+    pub(super) closed: watch::Sender<Option<Closed>>,
     /// Signs a person in at the enterprise's provider, where that is how a token is come by.
     pub(super) provider: Option<Authorizer>,
     pub(super) resource: Arc<str>,
@@ -76,6 +74,12 @@ pub(super) struct Desk {
     pub(super) refused: Option<(u64, Challenge, Arc<Cause>)>,
     /// What the vault would not take: the only place where a spent refresh token's successor is.
     pub(super) unsaved: Option<(String, Entry)>,
+    /// How often the vault was locked, as far as was heeded.
+    pub(super) locks: u64,
+    /// What was held is in a vault that the user has locked.
+    pub(super) is_locked_out: bool,
+    /// A task looks whether the user has locked the vault.
+    pub(super) is_watching: bool,
     /// The climb has come to where a person is asked.
     pub(super) is_signing_in: bool,
     /// The listener of the last sign-in.
@@ -295,7 +299,21 @@ impl House {
                 challenge: why.clone(),
                 is_asked,
             });
-            match climb.outcome().await {
+            let outcome = match is_asked {
+                true => climb.outcome().await,
+                // The host does not wait for it, so neither a user nor what comes after it is kept waiting by it.
+                false => {
+                    let mut person = self.person.subscribe();
+                    tokio::select! {
+                        biased;
+                        outcome = climb.outcome() => outcome,
+                        _ = person.wait_for(|is_asked| *is_asked) => {
+                            return Err(Error::new(&self.resource, Cause::NobodyThere));
+                        }
+                    }
+                }
+            };
+            match outcome {
                 Ok(credential) if credential.generation > seen => return Ok(credential),
                 // One that was going on anyway knew nothing of the challenge, or went less far.
                 outcome if is_own || climb.is_whole => return outcome,
@@ -315,6 +333,7 @@ impl House {
             desk.identity += 1;
         }
         desk.generation += 1;
+        desk.is_locked_out = false;
         self.newest.send_replace(desk.generation);
         let credential = Credential {
             generation: desk.generation,
@@ -331,6 +350,12 @@ impl House {
 }
 
 impl Desk {
+    /// Has the vault read once more before the next request.
+    pub(super) fn look_again(&mut self) {
+        self.has_looked = false;
+        self.look = None;
+    }
+
     /// The first failure may be a hiccup; after it 2, 4, 8 … 60 s (F4).
     fn back_off(&mut self, now: u64, why: &Arc<Cause>) {
         let wait = match self.failures {
@@ -341,19 +366,6 @@ impl Desk {
         self.retry_at = now + wait;
         self.last_fault = Some(Arc::clone(why));
     }
-}
-
-/// Ends when something has been asked for what opens the vault, and has given no answer for a moment.
-async fn asking_long(is_asking: Option<watch::Receiver<bool>>) {
-    if let Some(mut is_asking) = is_asking {
-        while is_asking.wait_for(|is_asking| *is_asking).await.is_ok() {
-            let answered = is_asking.wait_for(|is_asking| !is_asking);
-            if time::timeout(MOMENT, answered).await.is_err() {
-                return;
-            }
-        }
-    }
-    std::future::pending::<()>().await;
 }
 
 impl fmt::Debug for House {

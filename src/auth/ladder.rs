@@ -43,7 +43,7 @@ enum Rung {
 
 impl House {
     /// Climbs until something better is in hand.
-    pub(super) async fn ladder(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
+    pub(super) async fn rungs(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
         let Settings { url, now, .. } = &self.settings;
         if let Some(key) = &self.settings.client_key {
             key.fetch(&self.vault, url, now).await?;
@@ -390,8 +390,7 @@ impl House {
 
     /// Keeps an entry. If that cannot be done the tokens still serve this process, and the user hears of it.
     pub(super) async fn save(&self, name: &str, entry: &Entry, expected: Expected) {
-        let content = entry.write();
-        match self.vault.put(name, Kind::Oauth, &content, expected).await {
+        match self.put_when_unlocked(name, entry, expected).await {
             Ok(_) => self.desk().unsaved = None,
             // Somebody signed in meanwhile: theirs is newer than what we renewed.
             Err(StoreError::Stale) => {
@@ -449,7 +448,7 @@ impl House {
     pub(super) async fn lock_within(&self, patience: Duration) -> Result<Lock, Cause> {
         Ok(self
             .vault
-            .lock(&self.lock_name("credential"), patience)
+            .lock_in_use(&self.lock_name("credential"), patience)
             .await?)
     }
 

@@ -51,6 +51,7 @@ mod ladder;
 pub mod learned;
 pub mod lent;
 mod linger;
+pub mod locked;
 pub mod loopback;
 pub mod machine;
 mod names;
@@ -389,6 +390,7 @@ impl Error {
     pub fn trouble(&self) -> Trouble {
         let kind = match &*self.why {
             Cause::Leaving => "leaving",
+            why if why.is_locked() => "vault_locked",
             Cause::Vault(_) => "vault",
             why if why.is_passing() => "unreachable",
             _ => "sign_in_needed",
@@ -397,6 +399,7 @@ impl Error {
         trouble.url = (!self.resource.is_empty()).then(|| without_query(&self.resource));
         trouble.hint = self.hint();
         trouble.retryable = self.is_passing()
+            || self.why.is_locked()
             || matches!(
                 *self.why,
                 Cause::Rejected {

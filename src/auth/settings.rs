@@ -98,6 +98,8 @@ pub struct Settings {
     pub auth_timeout: Duration,
     /// Who does the sign-in so that it outlives this process; `None` does it here.
     pub helper: Option<Helper>,
+    /// Whether a vault that is locked is waited for: in a bridge and its helper, where nobody can be asked.
+    pub waits_for_unlock: bool,
     /// Where the browser goes on to when all is well, instead of a page of ours.
     pub success_url: Option<Url>,
     /// What a person types who cannot have a browser come back.
@@ -155,6 +157,7 @@ impl Settings {
             attended: true,
             auth_timeout: Duration::from_secs(600),
             helper: None,
+            waits_for_unlock: false,
             success_url: None,
             pasted: None,
             announce: Announce::nowhere(),

@@ -393,7 +393,11 @@ impl<R: Remote> Road<R> {
                 headers,
                 credential: credential.as_ref(),
             };
-            let answer = self.remote.send(outgoing).await;
+            // The credential is in a vault that was locked since: that is waited for, as after a challenge.
+            let answer = match credential.is_none() && self.authorizer.is_locked_out() {
+                true => Ok(Answer::Challenged(Challenge::default())),
+                false => self.remote.send(outgoing).await,
+            };
             self.startup.note(&answer);
             self.is_reached.store(
                 !answer.as_ref().is_err_and(Fault::is_unconnected),
@@ -496,6 +500,9 @@ impl<R: Remote> Road<R> {
 
 /// What a request is told that a person keeps waiting: where to go, for the person reads it in the chat window.
 pub(super) fn sign_in_going_on(authorizer: &Authorizer) -> Trouble {
+    if let Some(closed) = authorizer.vault_is_closed() {
+        return closed.trouble();
+    }
     let pending = authorizer.pending();
     let pending = pending.borrow();
     let trouble =

@@ -34,6 +34,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::auth::Authorizer;
+use crate::auth::locked::Closed;
 use crate::era::{Action, Arrival, ExchangeId, Protocol, Translator, Transport};
 use crate::facts::Facts;
 use crate::frame::{Frame, Id, Malformed, Parsed, Trouble};
@@ -382,6 +383,13 @@ impl<R: Remote> Bridge<R> {
 
     async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
         tracing::debug!(?frame, "from the host");
+        if let Some(id) = frame
+            .id()
+            .filter(|_| frame.method() == Some("server/discover"))
+            && let Some(remembered) = self.translator.remembered(&frame)
+        {
+            self.reception.discovers(id, remembered);
+        }
         let first = self.reception.host_says(&frame);
         self.say(first.into_iter().chain([frame])).await
     }
@@ -411,26 +419,32 @@ impl<R: Remote> Bridge<R> {
         let is_patient = self.road.settings.sign_in_patience.is_none();
         inputs.receive_at = (is_asked && !is_patient && self.reception.is_waiting())
             .then(|| Instant::now() + RECEIVE_AFTER);
+        if is_asked {
+            let closed = self.road.authorizer.vault_is_closed();
+            self.reception.waits(closed == Some(Closed::Locked));
+            return self.say([]).await;
+        }
+        for news in self.reception.unlocked() {
+            if let Some(written) = self.inflight.leave(news) {
+                self.write(written).await?;
+            }
+        }
         // What a sign-in was in the way of goes on by itself when it is done.
-        let first = if is_asked {
-            Vec::new()
-        } else {
-            self.reception.open()
-        };
+        let first = self.reception.open();
         self.say(first).await
     }
 
     async fn receive(&mut self) -> Result<(), WriterGone> {
         let Some(written) = self
             .reception
-            .receive()
+            .receive(self.road.authorizer.vault_is_closed().is_some())
             .and_then(|answer| self.inflight.leave(answer))
         else {
             return Ok(());
         };
-        tracing::info!("a sign-in is in the way; the host is answered meanwhile");
         self.unopened = (!self.reception.is_remembered()).then_some(Reason::SignIn);
         self.conversation.answered();
+        tracing::info!("a user is waited for; the host is answered meanwhile");
         self.write(written).await
     }
 

@@ -23,6 +23,12 @@ pub(super) struct Reception {
     state: State,
     /// The revision that the host has been told, or has named itself.
     revision: Option<String>,
+    /// A modern host's `server/discover`, and its answer from memory.
+    discover: Option<(Id, String)>,
+    /// The lists that the server has, as the host was told.
+    lists: Vec<&'static str>,
+    /// It is the vault that a user is waited for to open.
+    is_locked: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,11 +82,20 @@ impl Reception {
 
     /// Whether the host waits for an answer that a person is in the way of.
     pub(super) fn is_waiting(&self) -> bool {
-        self.state == State::Asked
+        self.state == State::Asked || self.discover.is_some()
     }
 
-    /// The answer that need not wait, in the host's own revision.
-    pub(super) fn receive(&mut self) -> Option<Frame> {
+    /// A modern host asks what the server is, which is remembered.
+    pub(super) fn discovers(&mut self, id: &Id, remembered: &str) {
+        self.discover = Some((id.clone(), remembered.to_owned()));
+    }
+
+    /// The answer that need not wait, in the host's own revision. `is_locked` tells what is in the way: the vault, or a
+    /// sign-in.
+    pub(super) fn receive(&mut self, is_locked: bool) -> Option<Frame> {
+        if let Some((id, remembered)) = self.discover.take() {
+            return Some(Frame::result(&id, &remembered));
+        }
         let initialize = self
             .initialize
             .as_ref()
@@ -95,7 +110,10 @@ impl Reception {
             json!({
                 "capabilities": { "tools": list, "prompts": list, "resources": list },
                 "serverInfo": { "name": self.server, "version": "0" },
-                "instructions": "A sign-in is going on; what this server offers is known when it is done.",
+                "instructions": match is_locked {
+                    true => "The vault is locked; what this server offers is known after `mcpipe vault unlock`.",
+                    false => "A sign-in is going on; what this server offers is known when it is done.",
+                },
             })
         });
         if let Some(members) = result.as_object_mut() {
@@ -110,6 +128,9 @@ impl Reception {
     /// Looks at an answer on its way to the host. Returns what the host hears instead of a handshake it already has:
     /// that the lists have changed.
     pub(super) fn remote_answers(&mut self, frame: &Frame) -> Vec<Frame> {
+        let is_discover =
+            |(id, _): &mut (Id, String)| frame.is_response() && frame.id() == Some(id);
+        self.discover.take_if(is_discover);
         if !self.is_handshake(frame) {
             return Vec::new();
         }
@@ -122,25 +143,40 @@ impl Reception {
         match (self.state, result) {
             (State::Received, Some(result)) => {
                 self.state = State::Ordinary;
-                let capabilities = member_of(result, "capabilities").unwrap_or("{}");
-                ["tools", "prompts", "resources"]
-                    .into_iter()
-                    .filter(|name| member_of(capabilities, name).is_some())
-                    .map(|name| {
-                        Frame::notification(&format!("notifications/{name}/list_changed"), None)
-                    })
-                    .collect()
+                self.lists = lists_of(result);
+                self.news()
             }
             (State::Received, None) => {
                 self.state = State::Unopened;
                 Vec::new()
             }
-            (State::Asked, _) => {
+            (State::Asked, result) => {
                 self.state = State::Ordinary;
+                self.lists = result.map(lists_of).unwrap_or_default();
                 Vec::new()
             }
             _ => Vec::new(),
         }
+    }
+
+    /// A user is waited for; whether to open the vault.
+    pub(super) fn waits(&mut self, is_locked: bool) {
+        self.is_locked = is_locked;
+    }
+
+    /// A user is waited for no longer. Returns what the host hears if the vault was unlocked: what was asked for meanwhile may
+    /// have been refused, so the lists are announced. A handshake that is still to come announces them itself.
+    pub(super) fn unlocked(&mut self) -> Vec<Frame> {
+        let was_locked = std::mem::take(&mut self.is_locked);
+        match was_locked && self.state == State::Ordinary {
+            true => self.news(),
+            false => Vec::new(),
+        }
+    }
+
+    fn news(&self) -> Vec<Frame> {
+        let news = |name| Frame::notification(&format!("notifications/{name}/list_changed"), None);
+        self.lists.iter().map(news).collect()
     }
 
     /// The revision in which the host may not send several messages in one array. Before one is agreed on, it may: what
@@ -171,6 +207,15 @@ impl Reception {
     }
 }
 
+/// The lists of a server, by its answer to `initialize`.
+fn lists_of(result: &str) -> Vec<&'static str> {
+    let capabilities = member_of(result, "capabilities").unwrap_or("{}");
+    ["tools", "prompts", "resources"]
+        .into_iter()
+        .filter(|name| member_of(capabilities, name).is_some())
+        .collect()
+}
+
 /// The revision that a request of a modern host names (MCP 2026-07-28, basic).
 fn named_by(frame: &Frame) -> Option<String> {
     let version = member_of(frame.param("_meta")?, META_VERSION)?;
@@ -196,18 +241,19 @@ mod tests {
         let mut reception = Reception::new("mcp.example.com".into(), Some(remembered));
         assert!(reception.host_says(&initialize()).is_empty());
         assert!(reception.is_waiting());
-        let received: Value = serde_json::from_str(reception.receive().unwrap().text()).unwrap();
+        let received: Value =
+            serde_json::from_str(reception.receive(false).unwrap().text()).unwrap();
         assert_eq!(received["id"], 0);
         assert_eq!(received["result"]["protocolVersion"], "2025-06-18");
         assert_eq!(received["result"]["serverInfo"]["name"], "x");
-        assert!(reception.receive().is_none());
+        assert!(reception.receive(false).is_none());
     }
 
     #[test]
     fn the_late_answer_becomes_an_announcement_of_what_there_is() {
         let mut reception = Reception::default();
         reception.host_says(&initialize());
-        reception.receive().unwrap();
+        reception.receive(false).unwrap();
         let told =
             reception.remote_answers(&answer(r#"{"capabilities":{"tools":{},"prompts":{}}}"#));
         let methods: Vec<_> = told.iter().filter_map(Frame::method).collect();
@@ -229,7 +275,7 @@ mod tests {
     fn a_handshake_that_failed_is_said_again_before_the_next_request() {
         let mut reception = Reception::default();
         reception.host_says(&initialize());
-        reception.receive().unwrap();
+        reception.receive(false).unwrap();
         let refused = Frame::error(Some(&Id::parse("0").unwrap()), -32603, "no", None);
         assert!(reception.remote_answers(&refused).is_empty());
         let first = reception.host_says(&Frame::request(&Id::ours(1), "tools/list", None));
@@ -248,6 +294,6 @@ mod tests {
                 .is_empty()
         );
         assert!(!reception.is_waiting());
-        assert!(reception.receive().is_none());
+        assert!(reception.receive(false).is_none());
     }
 }

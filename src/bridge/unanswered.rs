@@ -13,7 +13,7 @@ use crate::frame::{Frame, member_of};
 /// mended before any other can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// A user has to sign in.
+    /// A user has to sign in, or to unlock the vault.
     SignIn,
     /// The server was not reached, did not answer, or said that it is unwell.
     Network,
@@ -83,7 +83,7 @@ pub(super) fn reason_of(answer: &Frame) -> Option<Reason> {
         return None;
     }
     Some(match (data.kind.as_str(), data.status) {
-        ("sign_in_needed", _) => Reason::SignIn,
+        ("sign_in_needed" | "vault_locked", _) => Reason::SignIn,
         ("unreachable" | "cut" | "timed_out" | "client_certificate" | "overloaded", _) => {
             Reason::Network
         }

@@ -11,13 +11,13 @@ use super::{LogArgs, VaultArgs};
 /// What to do with the vault.
 #[derive(Debug, Subcommand)]
 pub enum VaultCommand {
-    /// Makes the vault; without a passphrase or --with, a key file opens it
+    /// Makes the vault, and asks what opens it: a passphrase or a key file
     Init(InitArgs),
     /// Shows where the vault is, what opens it, what protects it; never a secret
     Status(ShowArgs),
     /// Holds the vault open for bridges without a terminal
     Unlock(UnlockArgs),
-    /// Ends what `unlock` began
+    /// Locks the vault: bridges that run forget its key and their tokens
     Lock(Common),
     /// Changes the passphrase; no entry is touched
     Passwd(PasswdArgs),

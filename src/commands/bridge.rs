@@ -73,7 +73,6 @@ pub async fn run(
         recorder.as_ref(),
     )?);
     let secrets = Secrets::default();
-    target.https.late = secrets.fetch(&vault, &target);
     if let (Some(recorder), Some(command)) = (&recorder, &target.https.command) {
         command.tell(recorder.learner());
     }
@@ -84,6 +83,7 @@ pub async fn run(
         around,
     );
     speaking.extensions = authorizer.extensions();
+    target.https.late = secrets.fetch(&vault, &target, &authorizer, speaking.sign_in_patience);
     let facts = speaking.facts.clone();
     match facts.recall(AUTH).as_ref().and_then(Value::as_str) {
         Some(OAUTH) => authorizer.begin(),
@@ -247,6 +247,7 @@ fn authorizer(
     )?;
     // The host may leave before the person has signed in.
     settings.helper = around.helper();
+    settings.waits_for_unlock = true;
     let mut http =
         settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
     if let Some(recorder) = recorder {

@@ -43,7 +43,11 @@ pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> 
     let target = settings::target(&args, &around)?;
     let announce = Announce::nowhere();
     let settings = settings::sign_in(&target, &args.network, &args.sign_in, &around, announce)?;
-    let settings = auth::Settings { keys, ..settings };
+    let settings = auth::Settings {
+        keys,
+        waits_for_unlock: true,
+        ..settings
+    };
     let vault = settings::opened_vault(&around, letter.root);
     let http = settings::sign_in_http(target.tls, &settings, target.https.proxies);
     let authorizer = Authorizer::new(settings, vault.into(), http);

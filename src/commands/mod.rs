@@ -5,7 +5,6 @@ pub mod bridge;
 mod greeting;
 pub mod helper;
 pub mod import;
-pub mod interrupt;
 pub mod login;
 pub mod logout;
 mod near;
@@ -28,10 +27,28 @@ fn on_stderr() -> Announce {
     Announce::new(move |notice: &Notice<'_>| stderr.say(&notice.text()))
 }
 
-/// Waits for Ctrl-C. A command that is interrupted returns, so that the terminal is left as it was found.
-pub async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+/// Waits for Ctrl-C or SIGTERM. A command that is told to end returns, so that the terminal is left as it was found.
+pub async fn told_to_end() -> Failure {
+    let terminated = async {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            if let Ok(mut terminate) = signal(SignalKind::terminate())
+                && terminate.recv().await.is_some()
+            {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = interrupted => Failure::new(Kind::Interrupted, "interrupted"),
+        () = terminated => Failure::new(Kind::Terminated, "told to end"),
     }
 }
 

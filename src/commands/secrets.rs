@@ -6,16 +6,22 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::Authorizer;
+use crate::auth::locked::{self, Closed, asking_long};
 use crate::remote::late::{self, Late, Reader, Withheld};
 use crate::report::Failure;
 use crate::settings::{self, Anew, Target};
 use crate::static_secret;
-use crate::store::Vault;
+use crate::store::{self, Vault};
 
 /// How long the note of a secret's use may take when everything else is done.
 const LAST_NOTE: Duration = Duration::from_secs(1);
+
+/// How often a bridge looks whether the user has locked the vault that its headers are from.
+const WATCH: Duration = Duration::from_millis(250);
 
 /// The fetching of secrets, and what may go wrong with it.
 #[derive(Debug)]
@@ -23,6 +29,7 @@ pub(super) struct Secrets {
     tasks: TaskTracker,
     mistake: Arc<Mutex<Option<Failure>>>,
     is_made: watch::Sender<bool>,
+    leaving: CancellationToken,
 }
 
 impl Default for Secrets {
@@ -31,41 +38,98 @@ impl Default for Secrets {
             tasks: TaskTracker::new(),
             mistake: Arc::default(),
             is_made: watch::Sender::new(false),
+            leaving: CancellationToken::new(),
         }
     }
 }
 
 impl Secrets {
     /// Begins to fetch what the target's headers need. Nothing, and the vault is not touched, if they need nothing.
-    pub(super) fn fetch(&self, vault: &Arc<Vault>, target: &Target) -> Option<Late> {
+    /// While the vault is locked, requests wait for them that long, or for ever.
+    pub(super) fn fetch(
+        &self,
+        vault: &Arc<Vault>,
+        target: &Target,
+        authorizer: &Arc<Authorizer>,
+        patience: Option<Duration>,
+    ) -> Option<Late> {
         let anew = target.anew.clone()?;
         let origin = settings::origin(&target.https.url);
         let (promise, late) = late::promise(reader(vault, anew, origin.clone()));
         let (vault, templates) = (Arc::clone(vault), target.templates.clone());
-        let mut plain = target.https.headers.clone();
+        let plain = target.https.headers.clone();
         if templates.is_empty() {
             promise.settle(Ok(plain));
             return Some(late);
         }
         let (mistake, is_made) = (Arc::clone(&self.mistake), self.is_made.clone());
+        let (authorizer, leaving) = (Arc::clone(authorizer), self.leaving.clone());
         self.tasks.spawn(async move {
-            let now = settings::now();
-            match static_secret::headers(&vault, &templates, &origin, now).await {
-                Ok(headers) => {
-                    plain.extend(headers);
-                    promise.settle(Ok(plain));
-                    static_secret::note_use(&vault, &templates, now).await;
-                }
-                // Who configured it must be told; a host would show an answer to the model.
-                Err(error) if error.is_usage() => {
-                    *mistake.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
-                    is_made.send_replace(true);
-                    // Nobody is answered: the process ends.
-                    future::pending::<()>().await;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "no secret for the headers");
-                    promise.settle(Err(withheld(&error)));
+            let mut waiting = None;
+            loop {
+                let locks = vault.heed_lock().await;
+                let now = settings::now();
+                let lending = static_secret::headers(&vault, &templates, &origin, now);
+                let mut lending = std::pin::pin!(lending);
+                let lent = tokio::select! {
+                    biased;
+                    lent = &mut lending => lent,
+                    // A program that gives the key may ask the user.
+                    () = asking_long(vault.is_asking()) => {
+                        let why = Closed::Asking;
+                        waiting.get_or_insert_with(|| authorizer.wait_for_unlock(why));
+                        let trouble = why.trouble();
+                        let why = Withheld { why: trouble.message, hint: trouble.hint };
+                        promise.is_locked(why, patience);
+                        lending.await
+                    }
+                };
+                match lent {
+                    Ok(headers) => {
+                        let mut all = plain.clone();
+                        all.extend(headers);
+                        promise.settle(Ok(all));
+                        waiting = None;
+                        static_secret::note_use(&vault, &templates, now).await;
+                        if !vault.is_lockable() {
+                            return;
+                        }
+                        let locked = async {
+                            while vault.heed_lock().await == locks {
+                                time::sleep(WATCH).await;
+                            }
+                        };
+                        if leaving.run_until_cancelled(locked).await.is_none() {
+                            return;
+                        }
+                        promise.withdraw();
+                    }
+                    Err(static_secret::Error::Vault(error @ store::Error::Locked { .. })) => {
+                        waiting.get_or_insert_with(|| authorizer.wait_for_unlock(Closed::Locked));
+                        let trouble = Closed::Locked.trouble();
+                        let why = Withheld {
+                            why: error.to_string(),
+                            hint: trouble.hint,
+                        };
+                        promise.is_locked(why, patience);
+                        let glance = time::sleep(locked::GLANCE);
+                        if leaving.run_until_cancelled(glance).await.is_none() {
+                            return;
+                        }
+                    }
+                    // Who configured it must be told; a host would show an answer to the model.
+                    Err(error) if error.is_usage() => {
+                        *mistake.lock().unwrap_or_else(PoisonError::into_inner) =
+                            Some(error.into());
+                        is_made.send_replace(true);
+                        // Nobody is answered: the process ends.
+                        future::pending::<()>().await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "no secret for the headers");
+                        promise.settle(Err(withheld(&error)));
+                        return;
+                    }
                 }
             }
         });
@@ -90,6 +154,7 @@ impl Secrets {
 
     /// Waits until the use of the secrets is written down.
     pub(super) async fn settle(&self) {
+        self.leaving.cancel();
         self.tasks.close();
         let _ = time::timeout(LAST_NOTE, self.tasks.wait()).await;
     }

@@ -53,8 +53,9 @@ pub(crate) enum ProbeOutcome {
 
 /// Kinds of trouble that are met before the remote is: another request would meet them too, and may bother the user
 /// again.
-const ON_THIS_SIDE: [&str; 5] = [
+const ON_THIS_SIDE: [&str; 6] = [
     "vault",
+    "vault_locked",
     "header_command",
     "client_certificate",
     "leaving",

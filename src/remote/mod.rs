@@ -195,6 +195,8 @@ pub enum Fault {
         why: String,
         /// What to do about it.
         hint: Option<String>,
+        /// Whether it is the vault that the user has to unlock.
+        is_locked: bool,
     },
     /// The program that gives headers gave none, so nothing was sent.
     #[error("the header command: {0}")]
@@ -280,9 +282,14 @@ impl Fault {
             Self::Unwelcome { .. } => {
                 Trouble::new("client_certificate", format!("{self}.")).hint(tls::Unwelcome::HINT)
             }
-            Self::Withheld { hint, .. } => {
-                let mut trouble = Trouble::new("vault", format!("{self}."));
+            Self::Withheld {
+                hint, is_locked, ..
+            } => {
+                let kind = if *is_locked { "vault_locked" } else { "vault" };
+                let mut trouble =
+                    Trouble::new(kind, format!("{}.", capitalised(&self.to_string())));
                 trouble.hint.clone_from(hint);
+                trouble.retryable = *is_locked;
                 trouble
             }
             // Not to be tried again by itself: it may have asked a person.

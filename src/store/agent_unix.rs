@@ -200,6 +200,9 @@ pub async fn serve(
         let Some(left) = left_of(&held, now()) else {
             // Whoever asked hears that there is nothing.
             while talks.join_next().await.is_some() {}
+            if let Err(error) = place.mark_locked() {
+                tracing::debug!(%error, "other processes are not told that the vault is locked");
+            }
             return Ok(());
         };
         tokio::select! {

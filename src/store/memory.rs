@@ -69,7 +69,8 @@ impl Memory {
         let taken = tokio::time::timeout(patience, lock.lock_owned()).await;
         let guard = taken.map_err(|_| Error::Busy { lock: name.into() })?;
         let _held = Held::Memory { _guard: guard };
-        Ok(Lock { _held })
+        let _in_use = None;
+        Ok(Lock { _held, _in_use })
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

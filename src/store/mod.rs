@@ -46,6 +46,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use disk::InUse;
 pub use disk::{KeyKind, Moved, NewKey, Unlock, Verified};
 pub use error::Error;
 pub use place::Place;
@@ -144,6 +145,7 @@ enum Keeping {
 #[derive(Debug)]
 pub struct Lock {
     _held: Held,
+    _in_use: Option<InUse>,
 }
 
 #[derive(Debug)]
@@ -349,7 +351,43 @@ impl Vault {
                     },
                 };
                 let _held = Held::File { _lock: lock };
-                Ok(Lock { _held })
+                let _in_use = None;
+                Ok(Lock { _held, _in_use })
+            }
+        }
+    }
+
+    /// As [`Vault::lock`], for a refresh: while it is held, `mcpipe vault lock` takes the key from no refresh that has begun,
+    /// whose tokens are nowhere else yet.
+    ///
+    /// # Errors
+    /// As [`Vault::lock`].
+    pub async fn lock_in_use(&self, name: &str, patience: Duration) -> Result<Lock, Error> {
+        let mut lock = self.lock(name, patience).await?;
+        if let Keeping::Disk(disk) = &self.0 {
+            self.heed_lock().await;
+            lock._in_use = Some(disk.use_key());
+        }
+        Ok(lock)
+    }
+
+    /// Whether `mcpipe vault lock` would take a key from this process that does not lie in a file here.
+    pub fn is_lockable(&self) -> bool {
+        match &self.0 {
+            Keeping::Memory(_) => false,
+            Keeping::Disk(disk) => disk.is_lockable(),
+        }
+    }
+
+    /// Forgets the key if `mcpipe vault lock` was run since it was got, and tells how often that has been so.
+    pub async fn heed_lock(&self) -> u64 {
+        match &self.0 {
+            Keeping::Memory(_) => 0,
+            Keeping::Disk(disk) if !disk.is_lockable() => disk.locks(),
+            Keeping::Disk(disk) => {
+                // The state may be held by a thread that waits for a user.
+                let heeded = aside(disk, |disk| Ok(disk.heed())).await;
+                heeded.unwrap_or_else(|_| disk.locks())
             }
         }
     }

@@ -39,7 +39,9 @@ impl Place {
         let state = dirs::state_dir().map(|state| state.join("mcpipe"));
         // Another directory than the vault's, so that a copy of one is not a copy of both.
         let state = state.unwrap_or_else(|| data.join("mcpipe-state"));
-        let runtime = dirs::runtime_dir().map(|runtime| runtime.join("mcpipe"));
+        // Hosts that start mcpipe with a few variables only (the official SDKs pass HOME and PATH) leave out XDG_RUNTIME_DIR.
+        let runtime = dirs::runtime_dir().or_else(system::runtime_directory);
+        let runtime = runtime.map(|runtime| runtime.join("mcpipe"));
         Ok(Self {
             directory: data.join("mcpipe"),
             runtime_directory: runtime.unwrap_or_else(|| state.clone()),
@@ -130,6 +132,23 @@ impl Place {
     /// Held while a program is asked for a key that it may ask a person for.
     pub fn unlock_lock(&self) -> PathBuf {
         self.directory.join("unlock.lock")
+    }
+
+    /// Changed by `mcpipe vault lock`, and when the unlock agent's time is over: who holds the vault's key forgets it then.
+    pub fn lock_mark(&self) -> PathBuf {
+        self.directory.join("vault.locked")
+    }
+
+    /// Changes the mark.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub(super) fn mark_locked(&self) -> Result<(), super::Error> {
+        let mark = super::primitives::encode(&super::random::<16>()?);
+        Ok(super::file::replace_note(
+            &self.lock_mark(),
+            mark.as_bytes(),
+        )?)
     }
 
     /// Held while the vault is read, changed and written: milliseconds.

@@ -35,6 +35,14 @@ impl Vault {
         Ok(self.disk()?.place().clone())
     }
 
+    /// Tells all processes that hold this vault's key to forget it. Opens nothing.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub async fn lock_everywhere(&self) -> Result<(), Error> {
+        aside(self.disk()?, |disk| disk.place().mark_locked()).await
+    }
+
     /// Opens the vault and returns its id and root key, for the unlock agent to hold.
     ///
     /// # Errors

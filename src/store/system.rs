@@ -38,6 +38,15 @@ mod on {
         Ok(file)
     }
 
+    /// Where systemd keeps what users have while they are logged in, whether or not the environment says so.
+    pub(in crate::store) fn runtime_directory() -> Option<std::path::PathBuf> {
+        let me = rustix::process::geteuid().as_raw();
+        let directory = Path::new("/run/user").join(me.to_string());
+        let found = directory.symlink_metadata().ok()?;
+        let is_ours = found.is_dir() && found.uid() == me && found.mode() & OTHERS == 0;
+        (cfg!(target_os = "linux") && is_ours).then_some(directory)
+    }
+
     pub(in crate::store) fn make_private(directory: &Path) {
         if let Ok(directory) = File::open(directory) {
             close_to_others(&directory, 0o700);
@@ -187,6 +196,10 @@ mod on {
     use zeroize::Zeroizing;
 
     use crate::store::file::{Error, Stamp};
+
+    pub(in crate::store) fn runtime_directory() -> Option<std::path::PathBuf> {
+        None
+    }
 
     pub(in crate::store) fn open(path: &Path) -> io::Result<File> {
         File::open(path)

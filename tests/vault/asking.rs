@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
@@ -438,14 +439,17 @@ fn nothing_is_asked_twice() {
 }
 
 #[test]
-fn ctrl_c_in_the_place_of_an_answer_leaves_the_terminal_as_it_was() {
+fn a_question_that_is_broken_off_leaves_the_terminal_as_it_was() {
     let locked = with_passphrase();
-    for (line, question, is_typed) in [
-        ("vault unlock", "Passphrase for ", true),
-        ("vault unlock", "Passphrase for ", false),
-        ("vault init", "Passphrase for the new vault", true),
-        ("vault put x", "Secret x (not shown): ", true),
-        ("vault put x", "Secret x (not shown): ", false),
+    let (interrupt, terminate) = (Some(Signal::INT), Some(Signal::TERM));
+    for (line, question, signal) in [
+        ("vault unlock", "Passphrase for ", None),
+        ("vault unlock", "Passphrase for ", interrupt),
+        ("vault unlock", "Passphrase for ", terminate),
+        ("vault init", "Passphrase for the new vault", None),
+        ("vault put x", "Secret x (not shown): ", None),
+        ("vault put x", "Secret x (not shown): ", interrupt),
+        ("vault put x", "Secret x (not shown): ", terminate),
     ] {
         let nobody = Person::new();
         let person = if line.ends_with("unlock") {
@@ -457,19 +461,20 @@ fn ctrl_c_in_the_place_of_an_answer_leaves_the_terminal_as_it_was() {
         assert!(typing.echoes());
         typing.shows(1, question);
         assert!(!typing.echoes(), "{line}");
-        if is_typed {
-            typing.types("half a pass\u{3}");
-        } else {
+        if let Some(signal) = signal {
             let id = i32::try_from(typing.child.id()).unwrap();
             let id = rustix::process::Pid::from_raw(id).unwrap();
-            rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+            rustix::process::kill_process(id, signal).unwrap();
+        } else {
+            typing.types("half a pass\u{3}");
         }
         let terminal = typing.terminal.try_clone().unwrap();
         let (code, screen) = typing.left();
-        assert_eq!(code, Some(130), "{line}: {screen}");
+        let wanted = if signal == terminate { 143 } else { 130 };
+        assert_eq!(code, Some(wanted), "{line}: {screen}");
         let modes = tcgetattr(&terminal).unwrap().local_modes;
         let wanted = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
-        assert!(modes.contains(wanted), "{line}, typed {is_typed}");
+        assert!(modes.contains(wanted), "{line}, {signal:?}");
         assert!(!screen.contains("half a pass"), "{screen}");
         assert!(!nobody.home.file().exists());
     }

@@ -88,6 +88,25 @@ async fn a_server_that_needs_no_sign_in_answers_at_once() {
 }
 
 #[tokio::test]
+async fn a_host_is_received_while_the_program_that_holds_the_key_asks_and_leaves_at_once() {
+    let person = with_program("exec /bin/sleep 600");
+    let server = Server::that(|_| Reply::status(401)).await;
+    let url = server.url();
+    for arguments in [vec![url.as_str()], vec!["--bearer", "example", &url]] {
+        let mut host = person.bridge(&arguments);
+        let begun = Instant::now();
+        works(&mut host).await;
+        host.send(INITIALIZED).await;
+        host.send(call(1)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        host.signal(rustix::process::Signal::TERM);
+        let left = host.left().await;
+        assert!(left.took < Duration::from_secs(4), "{:?}", left.took);
+        assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_met_a_challenge_waits_and_the_failure_is_remembered() {
     // It fails instead of hanging for half a minute; what it does not do is give a key.
     let person = with_program("/bin/sleep 3; exit 7");

@@ -34,15 +34,27 @@ pub(super) async fn unlock(args: &UnlockArgs, around: &Surroundings) -> Result<(
 
 pub(super) async fn lock(common: &Common, around: &Surroundings) -> Result<(), Failure> {
     let vault = settings::vault(&common.vault, around, false)?;
-    let was_held = agent::lock(&vault.place()?).map_err(Error::from)?;
-    let mut text = String::from(if was_held {
-        "The agent has forgotten the key.\n"
-    } else {
-        "No agent was running.\n"
+    let was_held = agent::lock(&vault.place()?).map_err(Error::from);
+    let status = vault.status().await?;
+    // Also where the agent does not answer.
+    if status.generation.is_some() {
+        vault.lock_everywhere().await?;
+    }
+    let mut text = String::from(match was_held? {
+        true => "The agent has forgotten the key.\n",
+        false => "No agent was running.\n",
     });
-    let slots = vault.status().await?.slots;
-    if slots.iter().any(crate::store::SlotStatus::is_key_file) {
+    if status
+        .slots
+        .iter()
+        .any(crate::store::SlotStatus::is_key_file)
+    {
         text.push_str("The key file opens the vault still; `mcpipe vault protect` changes that.\n");
+    } else if status.generation.is_some() {
+        text.push_str(
+            "Running bridges forget it and their tokens within a second; their requests wait for `mcpipe vault unlock`.\n\
+             One that reads the passphrase from a file or a command opens the vault again by itself; one of an older version keeps its key until it ends.\n",
+        );
     }
     print(&text)
 }

@@ -73,6 +73,15 @@ impl Optimistic {
 }
 
 impl Translator {
+    /// What the server has said of itself an earlier time, if that may be repeated to a host that asks so: for one whose own
+    /// question has to wait for a user.
+    pub fn remembered(&self, discover: &Frame) -> Option<&str> {
+        let asked = capabilities(&declared(discover));
+        let mut known = self.options.known.iter();
+        let known = known.find(|known| known.capabilities == asked)?;
+        Some(&known.discover)
+    }
+
     /// Begins at once with a remote that is remembered to be modern. `false` if that cannot be: the handshake of a
     /// legacy host needs to know more than that, and what it is answered cannot be taken back, for a host reads
     /// instructions and capabilities once. So it is answered from memory only with what the server has said may be

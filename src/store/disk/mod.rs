@@ -6,10 +6,12 @@
 //! or else a key file beside it. Blocks; the facade calls it on threads that may.
 
 mod admin;
+mod lockable;
 mod moving;
 mod unlock;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use admin::{KeyKind, NewKey, Verified};
+pub(super) use lockable::InUse;
 pub use moving::Moved;
 pub(super) use moving::exported;
 pub use unlock::Unlock;
@@ -46,6 +49,12 @@ pub(super) struct Disk {
     state: Mutex<State>,
     /// Whether a program, a pipe or a person is asked for what opens it, which may take any time.
     is_asking: watch::Sender<bool>,
+    /// The key that is held is one that `mcpipe vault lock` takes.
+    is_lockable: AtomicBool,
+    /// How often that was so.
+    locks: watch::Sender<u64>,
+    /// Refreshes that need the key until they are stored.
+    in_use: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -53,6 +62,10 @@ struct State {
     sources: Sources,
     /// The root key somebody handed us.
     handed: Option<Key>,
+    /// What stood in the mark of locks when the key was got.
+    mark: Option<Option<Vec<u8>>>,
+    /// A key that lies in a file here opened it: no lock takes that.
+    is_by_key_file: bool,
     /// There was a passphrase in the environment, and it has done its work.
     forgotten: bool,
     /// The user makes the vault, and chooses what opens it.
@@ -78,6 +91,7 @@ impl Disk {
     pub(super) fn new(place: Place, mut unlock: Unlock) -> Self {
         let sources = std::mem::take(&mut unlock.passphrase);
         let handed = unlock.root.take();
+        let is_lockable = handed.is_some();
         Self {
             place,
             unlock,
@@ -85,6 +99,8 @@ impl Disk {
                 sources,
                 handed,
                 forgotten: false,
+                mark: None,
+                is_by_key_file: false,
                 is_chosen: false,
                 opened: None,
                 unborn: None,
@@ -92,6 +108,9 @@ impl Disk {
                 failed: None,
             }),
             is_asking: watch::Sender::new(false),
+            is_lockable: AtomicBool::new(is_lockable),
+            locks: watch::Sender::new(0),
+            in_use: Arc::default(),
         }
     }
 
@@ -330,6 +349,8 @@ impl Disk {
             contents,
             keys,
         });
+        state.is_by_key_file |= asks_nobody;
+        self.note_lockable(&state);
         if asks_nobody {
             self.say_key_file();
         } else if is_new {
@@ -344,6 +365,7 @@ impl Disk {
             state.opened = None;
             return Ok(None);
         };
+        self.heed_lock(state);
         let known = match &state.opened {
             Some(opened) if opened.stamp == *file.stamp() => file.begins_with(&opened.beginning)?,
             _ => false,
@@ -371,6 +393,7 @@ impl Disk {
                 contents,
                 keys,
             });
+            self.note_lockable(state);
         }
         Ok(state.opened.as_ref())
     }

@@ -110,6 +110,7 @@ impl Disk {
 
     fn unlock(&self, state: &mut State, sealed: &Sealed) -> Result<(Contents, Keys), Error> {
         self.refuse_odd_configuration()?;
+        state.is_by_key_file = false;
         if let Some(root) = state.handed.clone()
             && let Ok(opened) = self.opened_by(root, sealed)
         {
@@ -164,7 +165,10 @@ impl Disk {
                 match file::read_key(path, self.loose()) {
                     Ok(None) => {}
                     Ok(Some(key)) => match self.try_slots(sealed, Opener::Raw(&key))? {
-                        Some(root) => return Ok(root),
+                        Some(root) => {
+                            state.is_by_key_file = true;
+                            return Ok(root);
+                        }
                         None => {
                             obstacle.get_or_insert(Error::WrongKey {
                                 vault: self.place.vault(),
