@@ -22,7 +22,7 @@ impl Pair {
 }
 
 /// The four pairs as the translator speaks to them. Each takes frames and arrivals and pushes actions.
-pub(super) trait Relay: fmt::Debug {
+pub(super) trait Relay: fmt::Debug + Send {
     fn pair(&self) -> Pair;
 
     /// Takes a frame from the host.
