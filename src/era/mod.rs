@@ -13,6 +13,8 @@ pub mod modern;
 pub mod modern_to_legacy;
 pub(crate) mod protocol;
 mod relay;
+mod server_info;
+mod subscriptions;
 mod translator;
 
 use std::time::Duration;

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::era::server_info::ServerInfo;
+use crate::era::subscriptions::{self, LISTS};
 use crate::frame::{Frame, Id, member_of};
 use crate::remote::{Head, Refusal};
 use crate::secret::Secret;
@@ -25,8 +27,8 @@ pub(crate) struct Session {
     version: Option<String>,
     /// The host's `initialize` parameters, as written.
     params: Option<String>,
-    /// `capabilities` and `serverInfo` as first seen, to notice a remote that came back different.
-    capabilities: Option<String>,
+    /// What the server declared when it was opened last.
+    server: ServerInfo,
     /// The last `logging/setLevel`, as a host's request.
     level: Option<Frame>,
     /// The subscribed URIs, each as its JSON text.
@@ -77,7 +79,7 @@ impl Session {
         self.id.clone_from(&head.session);
         self.version =
             member_of(result, "protocolVersion").and_then(|text| serde_json::from_str(text).ok());
-        self.capabilities = member_of(result, "capabilities").map(str::to_owned);
+        self.server = ServerInfo::from_initialize(result);
     }
 
     /// The session is gone; what is needed to open it again stays.
@@ -123,21 +125,12 @@ impl Session {
     /// The notifications that make the host look again at what a reopened session offers: its lists, where the
     /// remote announces changes at all, and the resources it watches, whose updates may have been missed.
     pub(crate) fn announcements(&self) -> Vec<Frame> {
-        let capabilities = self.capabilities.as_deref().unwrap_or("{}");
-        let announces = |name: &str| {
-            member_of(capabilities, name).and_then(|list| member_of(list, "listChanged"))
-                == Some("true")
-        };
-        let lists = ["tools", "prompts", "resources"]
+        let lists = LISTS
             .into_iter()
-            .filter(|name| announces(name))
-            .map(|name| Frame::notification(&format!("notifications/{name}/list_changed"), None));
-        let updates = self.subscriptions.iter().map(|uri| {
-            Frame::notification(
-                "notifications/resources/updated",
-                Some(&format!(r#"{{"uri":{uri}}}"#)),
-            )
-        });
+            .filter(|(_, list)| self.server.announces(list))
+            .map(|(_, list)| subscriptions::list_changed(list));
+        let updates = self.subscriptions.iter();
+        let updates = updates.map(|uri| subscriptions::resource_updated(uri));
         lists.chain(updates).collect()
     }
 }

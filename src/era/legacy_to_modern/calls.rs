@@ -6,6 +6,7 @@ use super::handshake::Host;
 use super::shape::{self, ResultKind};
 use super::state::{Call, CallState, OwnRequest, Subscriptions, Timer, Translation};
 use crate::era::protocol::{LEVELS, may_ask_for_input};
+use crate::era::subscriptions;
 use crate::frame::{
     Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, Outline, Trouble, string,
 };
@@ -42,7 +43,9 @@ impl Translation {
             "initialize" => {
                 self.end_before();
                 self.host = Host::read(frame);
-                let result = self.remote.initialize_result(&self.host.version);
+                let result = self
+                    .server
+                    .initialize_result(&self.host.version, &self.called);
                 self.to_host(Frame::result(id, &result));
             }
             "ping" => self.to_host(Frame::result(id, "{}")),
@@ -80,7 +83,7 @@ impl Translation {
     }
 
     fn set_level(&mut self, frame: &Frame, id: &Id) {
-        if !self.remote.has("logging") {
+        if !self.server.has_logging() {
             return self.unknown(id, "logging/setLevel");
         }
         let level = frame.param("level");
@@ -125,7 +128,7 @@ impl Translation {
         };
         call.state = CallState::Sent(upstream.clone());
         let frame = call.frame.clone();
-        let drives_tasks = &*call.method == "tools/call" && self.remote.has_tasks();
+        let drives_tasks = &*call.method == "tools/call" && self.server.has_tasks();
         let signed = self.signed(&frame, Some(&upstream), drives_tasks, |params| {
             if frame.method() == Some("tools/call") {
                 params.remove("task");
@@ -228,7 +231,7 @@ impl Translation {
                 number,
                 "The server asked for input where the protocol has none.",
             ),
-            ResultKind::Task if &*call.method == "tools/call" && self.remote.has_tasks() => {
+            ResultKind::Task if &*call.method == "tools/call" && self.server.has_tasks() => {
                 self.task_begun(number, &result);
             }
             ResultKind::Task => self.bad(number, "The server made a task of what cannot be one."),
@@ -350,7 +353,7 @@ impl Translation {
         };
         if call.progress.is_none_or(|last| progress > last) {
             call.progress = Some(progress);
-            let frame = shape::untagged(frame);
+            let frame = subscriptions::without_id(frame);
             self.to_host(frame);
         }
     }

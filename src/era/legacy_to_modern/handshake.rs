@@ -3,9 +3,11 @@
 use serde_json::json;
 
 use crate::era::protocol::{
-    LEGACY, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
-    META_VERSION, MODERN, NEWEST_LEGACY, TASKS,
+    LEGACY, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SUBSCRIPTION, META_VERSION, MODERN,
+    NEWEST_LEGACY, TASKS,
 };
+use crate::era::server_info::ServerInfo;
+use crate::era::subscriptions::LISTS;
 use crate::frame::{Frame, Object, string};
 
 /// What the host said of itself.
@@ -23,15 +25,6 @@ pub(in crate::era) fn declared(initialize: &Frame) -> Object {
     let mut meta = Object::default();
     Host::read(initialize).sign(&mut meta, None, false);
     meta
-}
-
-/// What the remote said of itself.
-#[derive(Debug, Default)]
-pub(super) struct Remote {
-    discovered: Object,
-    capabilities: Object,
-    /// What it is called if it does not say.
-    called: String,
 }
 
 impl Host {
@@ -107,35 +100,9 @@ impl Host {
     }
 }
 
-impl Remote {
-    pub(super) fn read(discover: &str, called: &str) -> Self {
-        let discovered = Object::read(discover).unwrap_or_default();
-        let capabilities = discovered.get("capabilities").and_then(Object::read);
-        Self {
-            capabilities: capabilities.unwrap_or_default(),
-            discovered,
-            called: called.to_owned(),
-        }
-    }
-
-    /// Whether it advertises that: `logging` by its presence, `tools/listChanged` by being true.
-    pub(super) fn has(&self, what: &str) -> bool {
-        match what.split_once('/') {
-            None => self.capabilities.get(what).is_some(),
-            Some((name, part)) => {
-                let inner = self.capabilities.get(name).and_then(Object::read);
-                inner.is_some_and(|inner| inner.get(part) == Some("true"))
-            }
-        }
-    }
-
-    pub(super) fn has_tasks(&self) -> bool {
-        let extensions = self.capabilities.get("extensions").and_then(Object::read);
-        extensions.is_some_and(|extensions| extensions.get(TASKS).is_some())
-    }
-
-    /// The `InitializeResult` made from the `DiscoverResult`.
-    pub(super) fn initialize_result(&self, version: &str) -> String {
+impl ServerInfo {
+    /// Writes the `InitializeResult` of a modern server, which is `called` so where it does not give its name.
+    pub(super) fn initialize_result(&self, version: &str, called: &str) -> String {
         let mut capabilities = Object::default();
         for (name, value) in self.capabilities.iter() {
             if matches!(
@@ -156,34 +123,25 @@ impl Remote {
                 extensions.remove(TASKS);
             });
         }
-        let meta = self.discovered.get("_meta").and_then(Object::read);
-        let server = meta.as_ref().and_then(|meta| meta.get(META_SERVER));
-        let server = server.or_else(|| self.discovered.get("serverInfo"));
         let mut result = Object::default();
         result.set("protocolVersion", format!("\"{version}\""));
         result.set("capabilities", capabilities.text());
-        let unnamed = json!({"name": self.called, "version": "0"}).to_string();
-        let server = server.filter(|server| server.starts_with('{'));
-        result.set("serverInfo", server.unwrap_or(&unnamed));
-        if let Some(instructions) = self.discovered.get("instructions") {
-            result.set("instructions", instructions);
+        let unnamed = json!({"name": called, "version": "0"}).to_string();
+        let identity = self.identity.as_deref();
+        let identity = identity.filter(|identity| identity.starts_with('{'));
+        result.set("serverInfo", identity.unwrap_or(&unnamed));
+        if let Some(instructions) = &self.instructions {
+            result.set("instructions", instructions.as_str());
         }
         result.text()
     }
 }
 
-impl Remote {
-    /// Which changes it tells of, as the filter names them.
-    pub(super) fn told_changes(&self) -> Vec<&'static str> {
-        [
-            ("tools/listChanged", "toolsListChanged"),
-            ("prompts/listChanged", "promptsListChanged"),
-            ("resources/listChanged", "resourcesListChanged"),
-        ]
-        .into_iter()
-        .filter(|(capability, _)| self.has(capability))
-        .map(|(_, name)| name)
-        .collect()
+impl ServerInfo {
+    /// Returns the lists whose changes the server announces, as a filter names them.
+    pub(super) fn announced_changes(&self) -> impl Iterator<Item = &'static str> {
+        let lists = LISTS.into_iter().filter(|(_, list)| self.announces(list));
+        lists.map(|(name, _)| name)
     }
 }
 
@@ -200,27 +158,27 @@ mod tests {
 
     #[test]
     fn the_discover_result_becomes_an_initialize_result() {
-        let remote = Remote::read(
+        let remote = ServerInfo::from_discover(
             r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"tasks":{},"logging":{},"extensions":{"io.modelcontextprotocol/tasks":{},"com.x/y":{"n":1e400}}},"instructions":"Be kind.","ttlMs":5,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"3"}}}"#,
-            "x",
         );
         assert_eq!(
-            remote.initialize_result("2025-06-18"),
+            remote.initialize_result("2025-06-18", "x"),
             r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"logging":{},"extensions":{"com.x/y":{"n":1e400}}},"serverInfo":{"name":"s","version":"3"},"instructions":"Be kind."}"#
         );
-        assert!(remote.has("tools/listChanged") && !remote.has("prompts/listChanged"));
-        assert!(remote.has("logging") && remote.has_tasks());
+        assert!(remote.announces("tools") && !remote.announces("prompts"));
+        assert!(remote.has_logging() && remote.has_tasks());
     }
 
     #[test]
     fn a_remote_that_gives_no_name_still_has_one() {
-        let older = Remote::read(r#"{"capabilities":{},"serverInfo":{"name":"old"}}"#, "x");
+        let older = ServerInfo::from_discover(r#"{"capabilities":{},"serverInfo":{"name":"old"}}"#);
         assert!(
             older
-                .initialize_result(NEWEST_LEGACY)
+                .initialize_result(NEWEST_LEGACY, "x")
                 .contains(r#"{"name":"old"}"#)
         );
-        let nameless = Remote::read("{}", "mcp.example.com").initialize_result(NEWEST_LEGACY);
+        let nameless =
+            ServerInfo::from_discover("{}").initialize_result(NEWEST_LEGACY, "mcp.example.com");
         let named = r#""serverInfo":{"name":"mcp.example.com","version":"0"}"#;
         assert!(nameless.contains(named), "{nameless}");
     }

@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use super::shape::{array, subscription, untagged};
+use super::shape::array;
 use super::state::{OpenListen, OwnRequest, Subscriber, Timer, Translation};
 use crate::era::protocol::MISSING_CAPABILITY;
+use crate::era::subscriptions::{self, LISTS};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble, member_of, string};
 
 /// How long a subscriber waits to hear that it is one.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Whether it is a subscription to what every legacy host hears unasked: it names no resource that the host subscribed
@@ -43,7 +43,7 @@ impl Translation {
             return None;
         }
         let mut filter = Object::default();
-        for name in self.remote.told_changes() {
+        for name in self.server.announced_changes() {
             filter.set(name, "true");
         }
         if !self.subscriptions.uris.is_empty() {
@@ -67,7 +67,7 @@ impl Translation {
     }
 
     pub(super) fn subscribe(&mut self, frame: &Frame, id: &Id) {
-        if !self.remote.has("resources/subscribe") || self.subscriptions.is_refused {
+        if !self.server.takes_subscriptions() || self.subscriptions.is_refused {
             return self.unknown(id, "resources/subscribe");
         }
         let Some(uri) = frame.param("uri").and_then(string) else {
@@ -96,7 +96,7 @@ impl Translation {
     }
 
     pub(super) fn unsubscribe(&mut self, frame: &Frame, id: &Id) {
-        if !self.remote.has("resources/subscribe") {
+        if !self.server.takes_subscriptions() {
             return self.unknown(id, "resources/unsubscribe");
         }
         let Some(uri) = frame.param("uri").and_then(string) else {
@@ -147,7 +147,7 @@ impl Translation {
     /// The remote speaks unasked, or in the middle of a call.
     pub(super) fn notified(&mut self, frame: &Frame, method: &str) {
         match method {
-            "notifications/subscriptions/acknowledged" => self.acknowledged(frame),
+            subscriptions::ACKNOWLEDGED => self.acknowledged(frame),
             "notifications/cancelled" => {
                 // The only thing a modern remote may cancel is a listen (MCP 2026-07-28, basic/patterns/cancellation).
                 if let Some(id) = frame.cancels() {
@@ -158,10 +158,10 @@ impl Translation {
             "notifications/message" if self.level.is_none() => {} // MCP 2026-07-28, server/utilities/logging
             "notifications/tasks" => {} // tasks are asked about, never told of
             _ => {
-                if subscription(frame).is_some() {
+                if subscriptions::id_of(frame).is_some() {
                     self.subscriptions.losses = 0;
                 }
-                let frame = untagged(frame);
+                let frame = subscriptions::without_id(frame);
                 self.to_host(frame);
             }
         }
@@ -169,7 +169,7 @@ impl Translation {
 
     fn acknowledged(&mut self, frame: &Frame) {
         let open = &mut self.subscriptions.open;
-        let tag = subscription(frame);
+        let tag = subscriptions::id_of(frame);
         // A remote that forgets the tag means the newest.
         let found = match &tag {
             Some(tag) => open.iter().position(|listen| listen.id == *tag),
@@ -212,17 +212,14 @@ impl Translation {
 
     /// Nobody knows what was missed: everything may have changed (MCP 2026-07-28, basic/patterns/subscriptions).
     fn tell_of_gap(&mut self) {
-        for name in self.remote.told_changes() {
-            let kind = name.trim_end_matches("ListChanged");
-            let method = format!("notifications/{kind}/list_changed");
-            self.to_host(Frame::notification(&method, None));
+        for (_, list) in LISTS {
+            if self.server.announces(list) {
+                self.to_host(subscriptions::list_changed(list));
+            }
         }
         for uri in self.subscriptions.uris.clone() {
-            let params = format!(r#"{{"uri":{}}}"#, serde_json::Value::from(uri));
-            self.to_host(Frame::notification(
-                "notifications/resources/updated",
-                Some(&params),
-            ));
+            let uri = serde_json::Value::from(uri).to_string();
+            self.to_host(subscriptions::resource_updated(&uri));
         }
     }
 
@@ -272,10 +269,10 @@ impl Translation {
                 self.subscriptions.is_idle = true;
                 return;
             }
-            let doubled = 1_u32 << self.subscriptions.losses.min(6);
+            let after = subscriptions::backoff(self.subscriptions.losses, LONGEST_PAUSE);
             self.subscriptions.losses += 1;
             self.subscriptions.is_pausing = true;
-            self.set_timer((FIRST_PAUSE * doubled).min(LONGEST_PAUSE), Timer::Relisten);
+            self.set_timer(after, Timer::Relisten);
         }
     }
 

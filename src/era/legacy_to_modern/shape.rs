@@ -3,8 +3,8 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::era::protocol::{META_SERVER, META_SUBSCRIPTION};
-use crate::frame::{Frame, Id, Object, string};
+use crate::era::protocol::META_SERVER;
+use crate::frame::{Object, string};
 
 /// What a result is.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,26 +109,6 @@ pub(super) fn array(text: &str) -> Option<Vec<String>> {
 /// A string that only the type's decoder may read is never `null`: `null` is nothing.
 pub(super) fn present<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.get(name).filter(|text| *text != "null")
-}
-
-/// Which listen a notification belongs to.
-pub(super) fn subscription(frame: &Frame) -> Option<Id> {
-    let meta = frame.param("_meta").and_then(Object::read)?;
-    Id::parse(meta.get(META_SUBSCRIPTION)?)
-}
-
-/// The notification without the mark of its listen. One that has none keeps its bytes.
-pub(super) fn untagged(frame: &Frame) -> Frame {
-    if subscription(frame).is_none() {
-        return frame.clone();
-    }
-    frame.edit(|message| {
-        message.edit("params", |params| {
-            params.edit("_meta", |meta| {
-                meta.remove(META_SUBSCRIPTION);
-            });
-        });
-    })
 }
 
 #[cfg(test)]

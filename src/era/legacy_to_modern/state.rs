@@ -6,14 +6,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use super::handshake::{Host, Remote};
+use super::handshake::Host;
+use crate::era::server_info::ServerInfo;
 use crate::frame::{Frame, Id};
 
 /// The half that translates: a modern host towards the relay, a legacy remote towards the host.
 #[derive(Debug)]
 pub(super) struct Translation {
     pub(super) host: Host,
-    pub(super) remote: Remote,
+    pub(super) server: ServerInfo,
+    /// The name for a server that does not give its own.
+    pub(super) called: String,
     /// As JSON text, once the host has set one.
     pub(super) level: Option<String>,
     /// By a number of ours: a host may use an id again. In order, so that what is done to all is done alike each time.
@@ -177,7 +180,8 @@ impl Translation {
     pub(super) fn new(discover: &str, called: &str, ids: u64) -> Self {
         Self {
             host: Host::default(),
-            remote: Remote::read(discover, called),
+            server: ServerInfo::from_discover(discover),
+            called: called.to_owned(),
             level: None,
             calls: BTreeMap::new(),
             own_requests: HashMap::new(),

@@ -14,13 +14,14 @@ use super::retry::{MAX_LOSSES, was_lost};
 use super::{Modern, Open, code, in_supported_version, with_result, with_result_type};
 use crate::era::legacy::error_reply;
 use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
+use crate::era::subscriptions::{self, ACKNOWLEDGED, LISTS};
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble};
 
-const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
-
 /// A stream that has stood this long was no passing luck: its losses are forgotten.
 const STEADY: Duration = Duration::from_secs(60);
+/// The longest pause before a lost stream is opened again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Subscriptions by key; a key is also the token of the wake that mends one.
 #[derive(Debug, Default)]
@@ -303,16 +304,12 @@ impl Modern {
             self.subscriptions.0.remove(&key);
             return;
         }
-        // Not what needs a person: a stream that nobody watches opens no browser.
-        let may_return = match trouble.kind {
-            "refused" => trouble.retryable,
-            kind => matches!(kind, "cut" | "timed_out" | "unreachable"),
-        };
-        if !may_return {
+        if !subscriptions::may_return(trouble) {
             return self.end_listen(key, &trouble.message, actions);
         }
         subscription.losses += 1;
-        let after = backoff(subscription.losses).max(trouble.retry_after.unwrap_or_default());
+        let after = subscriptions::backoff(subscription.losses - 1, LONGEST_PAUSE)
+            .max(trouble.retry_after.unwrap_or_default());
         tracing::debug!(
             ?after,
             why = trouble.message,
@@ -338,38 +335,22 @@ impl Subscription {
         }) {
             return frame.clone();
         }
-        frame.edit(|message| {
-            message.edit(within, |inner| {
-                inner.edit("_meta", |meta| meta.set(META_SUBSCRIPTION, self.own.text()));
-            });
-        })
+        subscriptions::with_id(frame, within, &self.own).unwrap_or_else(|| frame.clone())
     }
 
     /// What may have been missed: one notification for each thing subscribed.
     fn synthetic(&self) -> Vec<Frame> {
-        let own = &self.own;
-        let meta = format!(r#""_meta":{{"{META_SUBSCRIPTION}":{own}}}"#);
         let honoured = self.honoured.iter().flatten();
-        honoured
-            .filter_map(|what| {
-                let (method, uri) = match what.split_once(' ') {
-                    None => match what.as_str() {
-                        "toolsListChanged" => ("notifications/tools/list_changed", ""),
-                        "promptsListChanged" => ("notifications/prompts/list_changed", ""),
-                        "resourcesListChanged" => ("notifications/resources/list_changed", ""),
-                        _ => return None,
-                    },
-                    Some(("resourceSubscriptions", uri)) => {
-                        ("notifications/resources/updated", uri)
-                    }
-                    Some(_) => return None,
-                };
-                let params = match uri {
-                    "" => format!("{{{meta}}}"),
-                    uri => format!(r#"{{"uri":{uri},{meta}}}"#),
-                };
-                Some(Frame::notification(method, Some(&params)))
-            })
+        let frames = honoured.filter_map(|what| match what.split_once(' ') {
+            None => {
+                let (_, list) = LISTS.into_iter().find(|(name, _)| *name == what.as_str())?;
+                Some(subscriptions::list_changed(list))
+            }
+            Some(("resourceSubscriptions", uri)) => Some(subscriptions::resource_updated(uri)),
+            Some(_) => None,
+        });
+        frames
+            .filter_map(|frame| subscriptions::with_id(&frame, "params", &self.own))
             .collect()
     }
 }
@@ -390,8 +371,4 @@ fn wanted(filter: Option<&str>) -> BTreeSet<String> {
         }
     }
     wanted
-}
-
-fn backoff(losses: u32) -> Duration {
-    Duration::from_secs(1 << losses.saturating_sub(1).min(5)).min(Duration::from_secs(30))
 }

@@ -11,60 +11,21 @@ use sha2::{Digest, Sha256};
 use super::capabilities::{Capabilities, declares, meta};
 use crate::era::protocol::{
     LEVELS, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
-    META_VERSION, MISSING_CAPABILITY, MODERN, NEWEST_LEGACY, RESOURCE_NOT_FOUND, TASKS,
+    META_VERSION, MISSING_CAPABILITY, MODERN, NEWEST_LEGACY, RESOURCE_NOT_FOUND,
     UNSUPPORTED_VERSION, URL_ELICITATION_REQUIRED, is_cacheable, is_not_modern, may_ask_for_input,
 };
+use crate::era::server_info::ServerInfo;
 use crate::frame::{
     Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, Trouble, member_of,
 };
 
-/// What the remote said of itself in its `InitializeResult`, each as JSON text.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Server {
-    info: Option<String>,
-    capabilities: String,
-    instructions: Option<String>,
-}
-
-impl Server {
-    pub(super) fn read(result: &str) -> Self {
-        let text = |name| member_of(result, name).map(str::to_owned);
-        let mut capabilities =
-            Object::read(&text("capabilities").unwrap_or_default()).unwrap_or_default();
-        capabilities.remove("tasks");
-        capabilities.edit("extensions", |extensions| {
-            extensions.remove(TASKS);
-        });
-        Self {
-            info: text("serverInfo"),
-            capabilities: capabilities.text(),
-            instructions: text("instructions"),
-        }
-    }
-
-    pub(super) fn logs(&self) -> bool {
-        member_of(&self.capabilities, "logging").is_some()
-    }
-
-    /// Whether it announces changes of that list (`tools`, `prompts`, `resources`).
-    pub(super) fn announces(&self, list: &str) -> bool {
-        self.has(list, "listChanged")
-    }
-
-    pub(super) fn takes_subscriptions(&self) -> bool {
-        self.has("resources", "subscribe")
-    }
-
-    fn has(&self, of: &str, what: &str) -> bool {
-        member_of(&self.capabilities, of).and_then(|of| member_of(of, what)) == Some("true")
-    }
-
+impl ServerInfo {
     /// Its name on a result, beside whatever `_meta` holds already.
     fn sign(&self, result: &mut Object) {
-        if let Some(info) = &self.info {
+        if let Some(identity) = &self.identity {
             result.edit("_meta", |meta| {
                 if meta.get(META_SERVER).is_none() {
-                    meta.set(META_SERVER, info.as_str());
+                    meta.set(META_SERVER, identity.as_str());
                 }
             });
         }
@@ -75,7 +36,7 @@ impl Server {
         let mut result = Object::default();
         result.set("resultType", r#""complete""#);
         result.set("supportedVersions", json!([MODERN]).to_string());
-        result.set("capabilities", self.capabilities.as_str());
+        result.set("capabilities", self.capabilities.text());
         if let Some(instructions) = &self.instructions {
             result.set("instructions", instructions.as_str());
         }
@@ -231,7 +192,7 @@ pub(super) fn upgrade(
     id: &Id,
     method: &str,
     capabilities: &str,
-    server: &Server,
+    server: &ServerInfo,
 ) -> Answer {
     if let Some(error) = frame.member("error") {
         return upgrade_error(frame, error, id, method, capabilities);
@@ -240,7 +201,7 @@ pub(super) fn upgrade(
     Answer::Plain(upgrade_result(frame, id, method, server).unwrap_or_else(bad))
 }
 
-fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &Server) -> Option<Frame> {
+fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &ServerInfo) -> Option<Frame> {
     let mut result = Object::read(frame.member("result")?)?;
     result.set("resultType", r#""complete""#);
     if method == "tools/list"
@@ -369,17 +330,6 @@ pub(super) fn needs(frame: &Frame) -> Option<(&'static str, Option<&'static str>
         "roots/list" => Some(("roots", None)),
         _ => None,
     }
-}
-
-/// A notification as part of a subscription (MCP 2026-07-28, basic/patterns/subscriptions).
-pub(super) fn for_subscription(frame: &Frame, subscription: &Id) -> Option<Frame> {
-    frame.edited(|message| {
-        message.edit("params", |params| {
-            params.edit("_meta", |meta| {
-                meta.set(META_SUBSCRIPTION, subscription.text());
-            });
-        });
-    })
 }
 
 /// A progress notification under the host's own token (MCP 2026-07-28, basic/patterns/progress).

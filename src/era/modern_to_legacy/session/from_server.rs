@@ -3,7 +3,8 @@
 use super::input_required::Timer;
 use super::{Call, Handshake, OPENING_PATIENCE, OUR_PATIENCE, OwnRequest, SessionTranslation};
 use crate::era::Action;
-use crate::era::modern_to_legacy::shape::{self, Answer, Server};
+use crate::era::modern_to_legacy::shape::{self, Answer};
+use crate::era::server_info::ServerInfo;
 use crate::frame::{Frame, Id, Outline};
 
 impl SessionTranslation {
@@ -98,7 +99,7 @@ impl SessionTranslation {
             self.refusal = Some(frame.clone());
             return;
         };
-        self.server = Server::read(result);
+        self.server = ServerInfo::from_initialize(result);
         self.handshake = Handshake::Done;
         let initialized = Frame::notification("notifications/initialized", None);
         self.tell(initialized, actions);

@@ -279,7 +279,7 @@ impl SessionTranslation {
         };
         call.host = Some(id.clone());
         call.token = shape::progress_token(frame).map(str::to_owned);
-        call.level = shape::level(frame).filter(|_| self.server.logs());
+        call.level = shape::level(frame).filter(|_| self.server.has_logging());
         capabilities(frame).clone_into(&mut call.capabilities);
         if let Some(answer) = call.answer.take() {
             if let Some(call) = self.calls.remove(&number) {

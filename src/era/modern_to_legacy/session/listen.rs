@@ -11,17 +11,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{OwnRequest, SessionTranslation, Timer};
-use crate::era::modern_to_legacy::shape::{self, Server};
+use crate::era::server_info::ServerInfo;
+use crate::era::subscriptions::{self, ACKNOWLEDGED, LISTS};
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, INVALID_PARAMS, Id, Object, Outline};
 
-/// The lists whose changes can be listened for: the filter's member, and the remote's capability.
-const LISTS: [(&str, &str); 3] = [
-    ("toolsListChanged", "tools"),
-    ("promptsListChanged", "prompts"),
-    ("resourcesListChanged", "resources"),
-];
-
+/// The longest pause before a lost session is opened again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Why a subscription ends that was acknowledged for more.
 const SHRUNK: &str = "The server, connected to anew, does not offer all of it any more.";
 
@@ -95,7 +91,7 @@ impl Subscriptions {
 
 impl Subscription {
     /// Reads a filter and keeps what the remote can do of it; `None` for what is no filter.
-    fn read(frame: &Frame, id: &Id, server: &Server) -> Option<Self> {
+    fn read(frame: &Frame, id: &Id, server: &ServerInfo) -> Option<Self> {
         let filter = Object::read(frame.param("notifications")?)?;
         let lists = LISTS
             .into_iter()
@@ -135,22 +131,20 @@ impl Subscription {
             granted.set("resourceSubscriptions", format!("[{}]", uris.join(",")));
         }
         let params = format!(r#"{{"notifications":{}}}"#, granted.text());
-        let method = "notifications/subscriptions/acknowledged";
-        shape::for_subscription(&Frame::notification(method, Some(&params)), &self.id)
+        let frame = Frame::notification(ACKNOWLEDGED, Some(&params));
+        subscriptions::with_id(&frame, "params", &self.id)
     }
 
     /// What is said where something may have been missed (MCP 2026-07-28, basic/patterns/subscriptions): look again.
     fn synthetic(&self) -> Vec<Frame> {
-        let lists = self.lists.iter().map(|(_, list)| {
-            Frame::notification(&format!("notifications/{list}/list_changed"), None)
-        });
-        let updates = self.watches().map(|uri| {
-            let params = format!(r#"{{"uri":{uri}}}"#);
-            Frame::notification("notifications/resources/updated", Some(&params))
-        });
+        let lists = self.lists.iter();
+        let lists = lists.map(|(_, list)| subscriptions::list_changed(list));
+        let updates = self
+            .watches()
+            .map(|uri| subscriptions::resource_updated(uri));
         lists
             .chain(updates)
-            .filter_map(|frame| shape::for_subscription(&frame, &self.id))
+            .filter_map(|frame| subscriptions::with_id(&frame, "params", &self.id))
             .collect()
     }
 
@@ -342,24 +336,21 @@ impl SessionTranslation {
         let Some(why) = self.inner.broken() else {
             return;
         };
-        // Not what needs a person: a stream that nobody watches opens no browser.
-        let may_return = match why.kind {
-            "refused" => why.retryable,
-            kind => matches!(kind, "cut" | "timed_out" | "unreachable"),
-        };
-        let subscriptions = &mut self.subscriptions;
-        subscriptions.is_unsettled = true;
-        for listen in std::mem::take(&mut subscriptions.open) {
+        let may_return = subscriptions::may_return(why);
+        let ours = &mut self.subscriptions;
+        ours.is_unsettled = true;
+        for listen in std::mem::take(&mut ours.open) {
             if !listen.is_acknowledged {
                 actions.push(Action::Reply(why.reply(&listen.id)));
             } else if may_return {
-                subscriptions.open.push(listen);
+                ours.open.push(listen);
             } else {
                 listen.cut(&why.message, actions);
             }
         }
-        if !subscriptions.is_empty() && !std::mem::replace(&mut subscriptions.is_mending, true) {
-            let after = backoff(self.failures).max(why.retry_after.unwrap_or_default());
+        if !ours.is_empty() && !std::mem::replace(&mut ours.is_mending, true) {
+            let after = subscriptions::backoff(self.failures, LONGEST_PAUSE)
+                .max(why.retry_after.unwrap_or_default());
             self.failures = self.failures.saturating_add(1);
             self.set_timer(after, Timer::Mend, actions);
         }
@@ -379,16 +370,11 @@ impl SessionTranslation {
     pub(super) fn publish(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
         for listen in &self.subscriptions.open {
             if listen.is_acknowledged && listen.wants(frame) {
-                let copy = shape::for_subscription(frame, &listen.id);
+                let copy = subscriptions::with_id(frame, "params", &listen.id);
                 actions.extend(copy.map(Action::Reply));
             }
         }
     }
-}
-
-/// The pause before the next try: a second, doubling to half a minute.
-fn backoff(failures: u32) -> Duration {
-    Duration::from_secs(1 << failures.min(5)).min(Duration::from_secs(30))
 }
 
 /// One spelling for each string, so that `"a"` and `"\u0061"` are one resource. `None` for what is no string.

@@ -18,9 +18,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::capabilities::{Capabilities, capabilities};
-use super::shape::{self, Server};
+use super::shape;
 use super::{IDS, RANGE};
 use crate::era::protocol::may_ask_for_input;
+use crate::era::server_info::ServerInfo;
 use crate::era::{Action, Arrival, ExchangeId, Legacy, Mint, Relay, Transport};
 use crate::frame::{Frame, Id, Outline, Trouble};
 
@@ -42,7 +43,7 @@ pub(super) struct SessionTranslation {
     refusal: Option<Frame>,
     /// What the host said before the session was open, in order.
     held: VecDeque<Frame>,
-    server: Server,
+    server: ServerInfo,
     /// Counts ids, handles and times asked for.
     count: u64,
     /// What is added to a number to make an id of it.
@@ -134,7 +135,7 @@ impl SessionTranslation {
             declared,
             refusal: None,
             held: VecDeque::new(),
-            server: Server::default(),
+            server: ServerInfo::default(),
             count,
             ids: base + IDS,
             seed: Seed::new(seed),
@@ -360,7 +361,7 @@ impl SessionTranslation {
             let words = "The request cannot be translated.";
             return actions.push(Action::Reply(Trouble::new("bad_request", words).reply(id)));
         };
-        let level = shape::level(frame).filter(|_| self.server.logs());
+        let level = shape::level(frame).filter(|_| self.server.has_logging());
         let waits = level.is_some();
         let call = Call {
             host: Some(id.clone()),
