@@ -34,8 +34,7 @@ use super::{
     Transport,
 };
 use crate::frame::{Frame, Id};
-use first_handshake::FirstHandshake;
-use phase::{Phase, Serving};
+use phase::{FirstHandshake, Phase, Serving};
 use probe::Probe;
 use timers::Timers;
 

@@ -1,65 +1,12 @@
 //! The first handshake with a remote in the legacy era. It is the proof that the remote speaks that era: only then is
 //! this remembered, and if the handshake fails, a remote that has not answered the question is asked it, once.
 
+use super::Translator;
 use super::phase::Phase;
 use super::probe::error_reply;
-use super::{ServerEra, Translator};
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::{Action, Arrival, ExchangeId, Pair};
-use crate::frame::{Frame, Outline, Trouble};
-
-/// The handshake, until it has led to something.
-#[derive(Debug)]
-pub(super) struct FirstHandshake {
-    /// What is to be remembered when it succeeds.
-    era: Option<ServerEra>,
-    /// Whether the remote is to be asked what it is when it fails.
-    may_ask: bool,
-    /// Whether what the remote said to the question was not said just now.
-    is_again: bool,
-    /// What the host is told when it fails: the remote has named what it speaks, and that says more.
-    fault: Option<Trouble>,
-}
-
-impl FirstHandshake {
-    /// Of a remote that an earlier start found to speak the era.
-    pub(super) fn remembered() -> Self {
-        Self {
-            era: None,
-            may_ask: true,
-            is_again: false,
-            fault: None,
-        }
-    }
-
-    /// Of one that was asked in this run, before an earlier handshake.
-    pub(super) fn again(era: ServerEra) -> Self {
-        Self {
-            era: Some(era),
-            may_ask: false,
-            is_again: true,
-            fault: None,
-        }
-    }
-
-    /// Of one that has just been asked.
-    pub(super) fn asked(era: Option<ServerEra>, was_answered: bool) -> Self {
-        Self {
-            era,
-            may_ask: !was_answered,
-            is_again: false,
-            fault: None,
-        }
-    }
-
-    /// Of one that has named revisions that mcpipe does not speak, and may speak an older one besides.
-    pub(super) fn besides(fault: Trouble) -> Self {
-        Self {
-            fault: Some(fault),
-            ..Self::asked(Some(ServerEra::Legacy), true)
-        }
-    }
-}
+use crate::frame::{Frame, Outline};
 
 impl Translator {
     /// Takes what came of the handshake, or of what is said beside it.

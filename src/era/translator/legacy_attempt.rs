@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::phase::{Phase, Serving};
+use super::phase::{LegacyAttempt, Phase, Serving};
 use super::{KnownEra, ServerEra, Translator};
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::headers::{self, Tools};
@@ -18,26 +18,6 @@ use crate::frame::{Frame, Outline};
 
 /// How long the remote may take over each step.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The host's `initialize`, under way.
-#[derive(Debug)]
-pub(super) struct LegacyAttempt {
-    /// Plays the handshake, and goes on with the host if it stays.
-    relay: Legacy,
-    /// What the remote said of itself as a modern one.
-    known: RememberedDiscover,
-    initialize: Frame,
-    /// A handshake without a session id: whether it has a stream is being found out.
-    answer: Option<Frame>,
-    /// What else the remote has said to the host meanwhile.
-    told: Vec<Action>,
-}
-
-impl LegacyAttempt {
-    pub(super) fn leave(&mut self, actions: &mut Vec<Action>) {
-        self.relay.leave(actions);
-    }
-}
 
 impl Translator {
     pub(super) fn is_attempting_legacy(&self) -> bool {
