@@ -111,7 +111,7 @@ fn few_are_kept_and_the_oldest_goes_first() {
     }
     assert!(shelf.serve("0", Duration::ZERO).is_none());
     assert!(shelf.serve("1", Duration::ZERO).is_some());
-    // One in the place of another makes nobody leave.
+    // An answer in the place of another pushes none out.
     put(&mut shelf, "1", "{}");
     assert!(shelf.serve("2", Duration::ZERO).is_some());
 }
@@ -125,7 +125,7 @@ fn they_are_kept_within_bytes_too() {
     }
     let kept = ["a", "b", "c"].map(|key| shelf.serve(key, Duration::ZERO).is_some());
     assert_eq!(kept, [false, true, true]);
-    // What is too large for all of it takes nobody's place.
+    // An answer that is too large for the whole cache pushes none out.
     put(&mut shelf, "d", &large.repeat(3).replace("}{", ","));
     let kept = ["b", "c", "d"].map(|key| shelf.serve(key, Duration::ZERO).is_some());
     assert_eq!(kept, [true, true, false]);

@@ -11,7 +11,7 @@ use crate::frame::{
     Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, Outline, Trouble, string,
 };
 
-/// How often one request may be answered with `input_required`.
+/// The most answers with `input_required` that one request may get.
 const MAX_ROUNDS: u32 = 10;
 /// Before a round that asks nothing is sent again (MCP 2026-07-28, basic/patterns/mrtr).
 const PAUSE: Duration = Duration::from_millis(250);
@@ -58,7 +58,7 @@ impl Translation {
         }
     }
 
-    /// The host begins anew: what it still waits for is answered, and nothing is left of what it wanted before. There
+    /// Begins anew with the host: its open requests are answered, and nothing is left of what it wanted before. There
     /// is no session that the remote would have to be told of.
     fn end_before(&mut self) {
         let anew = Trouble::new("superseded", "The host has begun anew with initialize.");
@@ -144,7 +144,7 @@ impl Translation {
         self.to_server(signed);
     }
 
-    /// A frame with the three reserved keys, under that id.
+    /// Returns a frame with the three reserved keys, under that id.
     pub(super) fn signed(
         &self,
         frame: &Frame,
@@ -168,7 +168,7 @@ impl Translation {
         })
     }
 
-    /// The host has changed its mind (MCP 2026-07-28, basic/patterns/cancellation).
+    /// Cancels the host's request (MCP 2026-07-28, basic/patterns/cancellation).
     fn cancel(&mut self, id: &Id) {
         if self.forget_subscriber(id) {
             return self.cancelled(id);
@@ -206,7 +206,7 @@ impl Translation {
         ));
     }
 
-    /// The remote's answer to one round of a call.
+    /// Takes the server's answer to one round of a call.
     pub(super) fn call_answered(&mut self, number: u64, frame: &Frame) {
         let Some(call) = self.calls.get_mut(&number) else {
             return;
@@ -293,7 +293,7 @@ impl Translation {
         }
     }
 
-    /// A call's one answer.
+    /// Gives a call its one answer.
     pub(super) fn finish(&mut self, number: u64, answer: Frame) {
         let Some(call) = self.calls.remove(&number) else {
             return;
@@ -319,7 +319,7 @@ impl Translation {
         self.fail(number, &Trouble::new("bad_answer", message));
     }
 
-    /// A failure that a tool's caller can read as the tool's.
+    /// Fails a call so that the tool's caller can read it as the tool's failure.
     pub(super) fn fail_readably(&mut self, number: u64, message: &str) {
         let Some(call) = self.calls.remove(&number) else {
             return;
@@ -337,7 +337,7 @@ impl Translation {
         self.to_host(answer);
     }
 
-    /// Progress goes on, if it is somebody's and if it is progress (MCP 2026-07-28, basic/patterns/progress).
+    /// Passes progress on, if it belongs to a call and is progress (MCP 2026-07-28, basic/patterns/progress).
     pub(super) fn progressed(&mut self, frame: &Frame) {
         let token = frame.param("progressToken").and_then(Id::parse);
         let call = self

@@ -10,7 +10,7 @@ use crate::era::server_info::ServerInfo;
 use crate::era::subscriptions::LISTS;
 use crate::frame::{Frame, Object, string};
 
-/// What the host said of itself.
+/// The host's declaration of itself.
 #[derive(Debug, Default)]
 pub(super) struct Host {
     /// The revision agreed on.
@@ -19,8 +19,8 @@ pub(super) struct Host {
     capabilities: Object,
 }
 
-/// The `_meta` under which the remote is asked what it is on behalf of this host, which declares as much there as on
-/// any other request (MCP 2026-07-28, basic).
+/// Returns the `_meta` under which the remote is asked what it is on behalf of this host, which declares as much there
+/// as on any other request (MCP 2026-07-28, basic).
 pub(in crate::era) fn declared(initialize: &Frame) -> Object {
     let mut meta = Object::default();
     Host::read(initialize).sign(&mut meta, None, false);
@@ -60,7 +60,7 @@ impl Host {
         }
     }
 
-    /// Whether it said that it can do that: `sampling`, `sampling/tools`, `elicitation/url`.
+    /// Says whether the host declared a capability: `sampling`, `sampling/tools`, `elicitation/url`.
     pub(super) fn can(&self, what: &str) -> bool {
         let (name, part) = what.split_once('/').unwrap_or((what, ""));
         let Some(capability) = self.capabilities.get(name) else {

@@ -12,12 +12,12 @@ use crate::era::protocol::MISSING_CAPABILITY;
 use crate::era::subscriptions::{self, LISTS};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble, member_of, string};
 
-/// How long a subscriber waits to hear that it is one.
+/// The time for which a `resources/subscribe` waits for its acknowledgement.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Whether it is a subscription to what every legacy host hears unasked: it names no resource that the host subscribed
-/// to.
+/// Says whether a `subscriptions/listen` is for what every legacy host hears unasked: it names no resource that the
+/// host subscribed to.
 pub(super) fn is_unasked(frame: &Frame) -> bool {
     frame.method() == Some("subscriptions/listen")
         && frame
@@ -26,7 +26,7 @@ pub(super) fn is_unasked(frame: &Frame) -> bool {
 }
 
 impl Translation {
-    /// The host is ready: it can be asked, and it can be told.
+    /// Takes the host's `notifications/initialized`: from now on it can be asked, and told.
     pub(super) fn ready(&mut self) {
         self.is_ready = true;
         for frame in std::mem::take(&mut self.early) {
@@ -118,7 +118,7 @@ impl Translation {
         self.to_host(Frame::result(id, "{}"));
     }
 
-    /// Whether that id is a subscriber's, who then waits no more.
+    /// Forgets the subscriber of that id, and says whether there was one.
     pub(super) fn forget_subscriber(&mut self, id: &Id) -> bool {
         let before = self.subscriptions.waiting.len();
         self.subscriptions.waiting.retain(|it| it.id != *id);
@@ -144,7 +144,7 @@ impl Translation {
         }
     }
 
-    /// The remote speaks unasked, or in the middle of a call.
+    /// Takes a notification of the server's.
     pub(super) fn notified(&mut self, frame: &Frame, method: &str) {
         match method {
             subscriptions::ACKNOWLEDGED => self.acknowledged(frame),
@@ -210,7 +210,8 @@ impl Translation {
         }
     }
 
-    /// Nobody knows what was missed: everything may have changed (MCP 2026-07-28, basic/patterns/subscriptions).
+    /// Tells the host that everything may have changed, for it is unknown what was missed (MCP 2026-07-28,
+    /// basic/patterns/subscriptions).
     fn tell_of_gap(&mut self) {
         for (_, list) in LISTS {
             if self.server.announces(list) {
@@ -228,8 +229,8 @@ impl Translation {
         self.to_host(why.reply(&subscriber.id));
     }
 
-    /// A listen has ended, in whatever way (MCP 2026-07-28, basic/patterns/subscriptions); with the error it ended in,
-    /// if it did.
+    /// Takes the end of a listen, in whatever way (MCP 2026-07-28, basic/patterns/subscriptions); with the error it
+    /// ended in, if it did.
     pub(super) fn listen_over(&mut self, id: &Id, error: Option<&Frame>) {
         let open = &mut self.subscriptions.open;
         let Some(at) = open.iter().position(|listen| listen.id == *id) else {
@@ -283,7 +284,7 @@ impl Translation {
         }
     }
 
-    /// A call has been answered: the remote is there.
+    /// Notes that a call has been answered: the server is there.
     pub(super) fn remote_is_there(&mut self) {
         if std::mem::take(&mut self.subscriptions.is_idle) {
             self.relisten();

@@ -157,7 +157,7 @@ fn leaving_closes_what_is_open() {
     );
 }
 
-/// A call that has become a task; what `tasks/get` was sent as.
+/// Makes a call that becomes a task, and returns the id that `tasks/get` was sent as.
 fn task() -> (Talk, String) {
     let remote = r#"{"tools":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
     let mut talk = Talk::begin("2025-11-25", r#"{"roots":{}}"#, remote);

@@ -32,20 +32,20 @@ pub(super) struct Translation {
     pub(super) is_ready: bool,
     pub(super) is_host_gone: bool,
     pub(super) count: u64,
-    /// Where the ids of requests to the remote begin.
+    /// The number at which ids of requests to the server begin.
     pub(super) ids: u64,
-    /// What is to be done, in order.
+    /// Actions to be carried out, in order.
     pub(super) output: Vec<Output>,
 }
 
-/// What a request of ours to the remote is for.
+/// The purpose of a request of ours to the server.
 #[derive(Debug)]
 pub(super) enum OwnRequest {
     /// That call.
     Call(u64),
     /// Being told of changes.
     Listen,
-    /// Nothing that anybody waits for.
+    /// A request whose answer is not waited for.
     Unheard,
 }
 
@@ -62,7 +62,7 @@ pub(super) enum Output {
     SetTimer(Duration, u64, bool),
 }
 
-/// What is to be done when a time is over.
+/// The purpose of a timer.
 #[derive(Debug)]
 pub(super) enum Timer {
     /// Send a call's next round, with the state of this one.
@@ -94,7 +94,7 @@ pub(super) struct Call {
     pub(super) task: Option<Task>,
 }
 
-/// What a call waits for.
+/// The step that a call waits for.
 #[derive(Debug)]
 pub(super) enum CallState {
     /// The remote's answer to the request of that id.
@@ -105,7 +105,7 @@ pub(super) enum CallState {
     Pausing,
 }
 
-/// One round of questions.
+/// A round of questions.
 #[derive(Debug)]
 pub(super) struct Round {
     /// Tells this round from the next.
@@ -137,7 +137,7 @@ pub(super) enum QuestionKind {
 pub(super) struct Task {
     /// As JSON text.
     pub(super) id: String,
-    /// What has been asked of the host already: each key once.
+    /// The keys of questions that the host has been asked already.
     pub(super) asked: HashSet<String>,
     pub(super) pace: Duration,
     pub(super) failures: u32,
@@ -153,12 +153,12 @@ pub(super) struct Subscriptions {
     pub(super) waiting: Vec<Subscriber>,
     /// Losses in a row, with nothing heard in between.
     pub(super) losses: u32,
-    /// Something may have happened while nobody listened (MCP 2026-07-28, basic/patterns/subscriptions).
+    /// Something may have changed while no listen was open (MCP 2026-07-28, basic/patterns/subscriptions).
     pub(super) has_gap: bool,
     /// The remote does not know the method.
     pub(super) is_refused: bool,
     pub(super) is_pausing: bool,
-    /// What stands in the way does not pass by itself: the next call that is answered shows that it is gone.
+    /// The obstacle does not pass by itself: the next call that is answered shows that it is gone.
     pub(super) is_idle: bool,
 }
 
@@ -197,19 +197,19 @@ impl Translation {
         }
     }
 
-    /// A number never given before.
+    /// Returns a number never given before.
     pub(super) fn number(&mut self) -> u64 {
         self.count += 1;
         self.count
     }
 
-    /// An id for a request to the host. It is a string that no server would choose.
+    /// Returns an id for a request to the host. It is a string that no server would choose.
     pub(super) fn id(&mut self) -> Id {
         let number = self.number();
         Id::parse(&format!("\"bridge:h{number}\"")).unwrap_or_else(|| Id::ours(number))
     }
 
-    /// An id for a request to the remote, which never hears the host's own.
+    /// Returns an id for a request to the remote, which never hears the host's own.
     pub(super) fn upstream_id(&mut self) -> Id {
         let number = self.number();
         Id::ours(self.ids + number)

@@ -1,4 +1,4 @@
-//! What becomes of requests whose answers were lost.
+//! Requests whose answers were lost.
 
 use super::tests::{LOST, Play, result};
 use super::*;

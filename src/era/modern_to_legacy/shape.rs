@@ -20,7 +20,7 @@ use crate::frame::{
 };
 
 impl ServerInfo {
-    /// Its name on a result, beside whatever `_meta` holds already.
+    /// Writes the server's identity on a result, beside whatever `_meta` holds already.
     fn sign(&self, result: &mut Object) {
         if let Some(identity) = &self.identity {
             result.edit("_meta", |meta| {
@@ -31,7 +31,7 @@ impl ServerInfo {
         }
     }
 
-    /// The `DiscoverResult` that says the same.
+    /// Returns the `DiscoverResult` that says the same.
     pub(super) fn discover(&self) -> String {
         let mut result = Object::default();
         result.set("resultType", r#""complete""#);
@@ -45,7 +45,8 @@ impl ServerInfo {
         result.text()
     }
 
-    /// A result that asks the host for something before the call can go on (MCP 2026-07-28, basic/patterns/mrtr).
+    /// Returns a result that asks the host for something before the call can go on (MCP 2026-07-28,
+    /// basic/patterns/mrtr).
     pub(super) fn input_required(&self, requests: &[(String, String)], state: &str) -> String {
         let mut asked = Object::default();
         for (key, request) in requests {
@@ -59,7 +60,7 @@ impl ServerInfo {
         result.text()
     }
 
-    /// The result that ends a subscription (MCP 2026-07-28, basic/patterns/subscriptions).
+    /// Returns the result that ends a subscription (MCP 2026-07-28, basic/patterns/subscriptions).
     pub(super) fn listen_over(&self, subscription: &Id) -> String {
         let mut result = Object::default();
         result.set("resultType", r#""complete""#);
@@ -107,7 +108,7 @@ pub(super) fn progress_token(frame: &Frame) -> Option<&str> {
     meta(frame, "progressToken")
 }
 
-/// How talkative the remote is to be for this request; lower is more.
+/// Reads the log level that a request asks for, as its rank; lower is more talkative.
 pub(super) fn level(frame: &Frame) -> Option<usize> {
     rank(meta(frame, META_LEVEL)?)
 }
@@ -121,7 +122,7 @@ pub(super) fn level_params(rank: usize) -> Option<String> {
     Some(json!({"level": LEVELS.get(rank)?}).to_string())
 }
 
-/// The parameters of the `initialize` that says to a legacy remote what a modern request says of its host.
+/// Returns the parameters of the `initialize` that says to a legacy remote what a modern request says of its host.
 pub(super) fn initialize(frame: &Frame, declared: &Capabilities) -> String {
     let unnamed = json!({"name": "mcpipe", "version": env!("CARGO_PKG_VERSION")}).to_string();
     let info = meta(frame, META_CLIENT).filter(|info| Object::read(info).is_some());
@@ -132,8 +133,8 @@ pub(super) fn initialize(frame: &Frame, declared: &Capabilities) -> String {
     params.text()
 }
 
-/// A host's request or notification as a legacy remote knows it. A progress token becomes `token`: the host may use
-/// its own again, for the retry of a parked call or while one is parked.
+/// Returns a host's request or notification as a legacy remote knows it. A progress token becomes `token`: the host may
+/// use its own again, for the retry of a parked call or while one is parked.
 pub(super) fn downgrade(frame: &Frame, token: Option<&Id>) -> Option<Frame> {
     let is_retried = frame.method().is_some_and(may_ask_for_input);
     let frame = frame.edited(|message| {
@@ -158,8 +159,8 @@ pub(super) fn downgrade(frame: &Frame, token: Option<&Id>) -> Option<Frame> {
     })
 }
 
-/// What must be the same in a retry: the method and its parameters without what a retry changes (MCP 2026-07-28,
-/// basic/patterns/mrtr).
+/// Returns a digest of what must be the same in a retry: the method and its parameters without what a retry changes
+/// (MCP 2026-07-28, basic/patterns/mrtr).
 pub(super) fn digest(frame: &Frame) -> [u8; 32] {
     let mut params = frame
         .member("params")
@@ -186,7 +187,7 @@ pub(super) enum Answer {
     VisitFirst(Vec<(String, String)>),
 }
 
-/// `capabilities` are those the request declared.
+/// Writes a legacy answer for a modern host. `capabilities` are those the request declared.
 pub(super) fn upgrade(
     frame: &Frame,
     id: &Id,
@@ -222,8 +223,8 @@ fn hint_cache(result: &mut Object) {
     result.set("cacheScope", r#""private""#);
 }
 
-/// The tools without those that can only be called as tasks, and without what the others say about tasks. `None` where
-/// nothing needs to change.
+/// Returns the tools without those that can only be called as tasks, and without what the others say about tasks.
+/// `None` where nothing needs to change.
 fn without_tasks(tools: &str) -> Option<String> {
     let tools: Vec<&RawValue> = serde_json::from_str(tools).ok()?;
     if !tools
@@ -297,7 +298,7 @@ fn visits(error: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A server's request as an entry of `inputRequests`.
+/// Returns a server's request as an entry of `inputRequests`.
 pub(super) fn input_request(method: &str, params: Option<&str>) -> String {
     let mut request = Object::default();
     request.set("method", Value::from(method).to_string());
@@ -312,8 +313,8 @@ pub(super) fn input_request(method: &str, params: Option<&str>) -> String {
     request.text()
 }
 
-/// What a server's request needs of its host: a capability, and a part of it. `None` for requests that no host of this
-/// revision can be asked.
+/// Returns the capability, and the part of it, that a server's request needs of its host. `None` for requests that no
+/// host of this revision can be asked.
 pub(super) fn needs(frame: &Frame) -> Option<(&'static str, Option<&'static str>)> {
     match frame.method()? {
         "elicitation/create" => Some((
@@ -332,7 +333,7 @@ pub(super) fn needs(frame: &Frame) -> Option<(&'static str, Option<&'static str>
     }
 }
 
-/// A progress notification under the host's own token (MCP 2026-07-28, basic/patterns/progress).
+/// Returns a progress notification under the host's own token (MCP 2026-07-28, basic/patterns/progress).
 pub(super) fn with_progress_token(frame: &Frame, token: &str) -> Option<Frame> {
     frame.edited(|message| message.edit("params", |params| params.set("progressToken", token)))
 }

@@ -90,7 +90,7 @@ impl Translator {
                 optimistic.ambiguous.push(frame);
             }
         }
-        // Where nobody waits for an answer there is nothing to be said again, and no hurry to know.
+        // Where no answer is waited for there is nothing to be said again, and no hurry to know.
         if let Some(first) = optimistic
             .said
             .first()
@@ -103,7 +103,7 @@ impl Translator {
         }
     }
 
-    /// The question was answered, or it is known that nobody can tell now.
+    /// Takes the outcome of the question, or that it cannot be answered now.
     pub(super) fn probe_decided(
         &mut self,
         finding: ProbeOutcome,

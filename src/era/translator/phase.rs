@@ -43,12 +43,12 @@ pub(super) struct Serving {
 pub(super) struct LegacyAttempt {
     /// Plays the handshake, and goes on with the host if it stays.
     pub(super) relay: Legacy,
-    /// What the remote said of itself as a modern one.
+    /// The server's `DiscoverResult`.
     pub(super) known: RememberedDiscover,
     pub(super) initialize: Frame,
     /// A handshake without a session id: whether it has a stream is being found out.
     pub(super) answer: Option<Frame>,
-    /// What else the remote has said to the host meanwhile.
+    /// Other frames for the host that have come meanwhile.
     pub(super) told: Vec<Action>,
 }
 
@@ -103,7 +103,7 @@ impl Optimistic {
         }
     }
 
-    /// It need not be said again. A handshake need always be.
+    /// Strikes a frame that need not be said again. A handshake always need be.
     pub(super) fn strike(&mut self, id: Option<&Id>) {
         self.said
             .retain(|said| said.id() != id || said.method() == Some("initialize"));
@@ -117,18 +117,19 @@ impl Optimistic {
 /// The handshake, until it has led to something.
 #[derive(Debug)]
 pub(super) struct FirstHandshake {
-    /// What is to be remembered when it succeeds.
+    /// The era to be remembered when the handshake succeeds.
     pub(super) era: Option<ServerEra>,
-    /// Whether the remote is to be asked what it is when it fails.
+    /// The server is to be asked `server/discover` when the handshake fails.
     pub(super) may_ask: bool,
-    /// Whether what the remote said to the question was not said just now.
+    /// The server was asked `server/discover` earlier in this run, not just now.
     pub(super) is_again: bool,
-    /// What the host is told when it fails: the remote has named what it speaks, and that says more.
+    /// The trouble that the host is told when the handshake fails: the server has named the revisions it speaks, which
+    /// says more.
     pub(super) fault: Option<Trouble>,
 }
 
 impl FirstHandshake {
-    /// Of a remote that an earlier start found to speak the era.
+    /// Makes one for a server that an earlier start found to be legacy.
     pub(super) fn remembered() -> Self {
         Self {
             era: None,
@@ -138,7 +139,7 @@ impl FirstHandshake {
         }
     }
 
-    /// Of one that was asked in this run, before an earlier handshake.
+    /// Makes one for a server that was asked in this run, before an earlier handshake.
     pub(super) fn again(era: ServerEra) -> Self {
         Self {
             era: Some(era),
@@ -148,7 +149,7 @@ impl FirstHandshake {
         }
     }
 
-    /// Of one that has just been asked.
+    /// Makes one for a server that has just been asked.
     pub(super) fn asked(era: Option<ServerEra>, was_answered: bool) -> Self {
         Self {
             era,
@@ -158,7 +159,7 @@ impl FirstHandshake {
         }
     }
 
-    /// Of one that has named revisions that mcpipe does not speak, and may speak an older one besides.
+    /// Makes one for a server that has named revisions that mcpipe does not speak, and may speak an older one besides.
     pub(super) fn besides(fault: Trouble) -> Self {
         Self {
             fault: Some(fault),

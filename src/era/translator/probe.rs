@@ -1,4 +1,4 @@
-//! Which era the remote speaks, by asking it.
+//! The probe: the server is asked which era it speaks.
 //!
 //! A remote that nothing is known of is asked `server/discover` first, and what the host says meanwhile is held, in
 //! order. A modern host's own `server/discover` is that question, and what comes of it its answer. The question
@@ -17,23 +17,23 @@ use crate::era::{
 };
 use crate::frame::{Frame, Id, Object, Trouble};
 
-/// How long the question may take before the handshake is tried instead.
+/// The longest time for the question before the handshake is tried instead.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The same where nothing else is to be tried.
 const LONG_PATIENCE: Duration = Duration::from_secs(20);
-/// What a host may say before the remote has answered; more is refused.
+/// The most frames that are held before the server has answered; more are refused.
 const MAX_HELD: usize = 4096;
 
 /// The question, under way.
 #[derive(Debug)]
 pub(super) struct Probe {
-    /// Which range it mints from.
+    /// The number of the probe's relay.
     pub(super) relay_number: u64,
     /// Sees to it that the question is asked again where it may be, each time as a new one.
     relay: Modern,
     /// The host's own question, which is answered with what comes.
     own: Option<Frame>,
-    /// What it declares that the host can do.
+    /// The capabilities of the host that the question declares.
     capabilities: String,
     was_asked_again: bool,
     /// The remote has named the revisions that it speaks, and no legacy one among them.
@@ -273,9 +273,9 @@ impl Translator {
 
     /// Begins with a server that wants a credential for the question.
     ///
-    /// What the host itself asks for may lead to a credential, and then to an answer. A modern host's request is sent as
-    /// it is; a legacy host's handshake is sent, and the question is asked again with the credential if the server
-    /// refuses that handshake.
+    /// The host's own request may lead to a credential, and then to an answer. A modern host's request is sent as it
+    /// is; a legacy host's handshake is sent, and the question is asked again with the credential if the server refuses
+    /// that handshake.
     fn begin_challenged(&mut self, is_host_modern: bool, actions: &mut Vec<Action>) {
         self.was_challenged = true;
         let mut held = self.phase.take_held();
@@ -307,7 +307,8 @@ impl Translator {
         self.begin(found, is_host_modern, held, Some(handshake), actions);
     }
 
-    /// The remote is modern. A legacy host's own `initialize` is tried, unless it is known that this is of no use.
+    /// Goes on with a modern server. A legacy host's own `initialize` is tried, unless it is known that this is of no
+    /// use.
     fn is_modern(
         &mut self,
         known: RememberedDiscover,
@@ -335,7 +336,7 @@ impl Translator {
         self.begin(finding, is_host_modern, held, None, actions);
     }
 
-    /// Nothing is known: the host is told so, and its next request asks again.
+    /// Ends the probe without a finding: the host is told so, and its next request asks again.
     fn give_up_probing(
         &mut self,
         trouble: &Trouble,
@@ -391,7 +392,8 @@ impl Translator {
         }
     }
 
-    /// The host does not want to know any more; what else it has said may need to (MCP 2026-07-28, server/discover).
+    /// Takes the host's cancellation of its own question; its other frames may still need the answer (MCP 2026-07-28,
+    /// server/discover).
     fn probe_cancelled(&mut self, cancel: Frame, id: &Id, actions: &mut Vec<Action>) {
         let own = self.probe.as_ref().and_then(|probe| probe.own.as_ref());
         if own.is_none_or(|own| own.id() != Some(id)) {
@@ -408,7 +410,7 @@ impl Translator {
     }
 }
 
-/// The `_meta` of a legacy host, or of one that skips the handshake.
+/// Returns the `_meta` of a legacy host, or of one that skips the handshake.
 pub(super) fn declared(first: &Frame) -> Object {
     if first.method() == Some("initialize") {
         legacy_to_modern::declared(first)
@@ -417,13 +419,13 @@ pub(super) fn declared(first: &Frame) -> Object {
     }
 }
 
-/// What a host declares in its `_meta` that it can do.
+/// Reads the capabilities from a host's `_meta`.
 pub(super) fn capabilities(meta: &Object) -> String {
     let capabilities = meta.get(META_CAPABILITIES);
     capabilities.unwrap_or("{}").to_owned()
 }
 
-/// The answer to a request that waited for the remote's own.
+/// Returns the answer to a request that waited for the remote's own.
 pub(super) fn error_reply(trouble: &Trouble, frame: &Frame) -> Option<Frame> {
     let id = frame.id()?;
     match frame.method() {

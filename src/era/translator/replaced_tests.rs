@@ -11,7 +11,7 @@ fn modern_call() -> Frame {
     Frame::parse(&call.text().replace(r#"Capabilities":{}"#, able)).unwrap()
 }
 
-/// A modern host's call at a legacy remote, asked something back: what to wake it with.
+/// Returns a modern host's call at a legacy remote, asked something back: what to wake it with.
 fn asked_back(translator: &mut Translator) -> u64 {
     let mut actions = Vec::new();
     translator.from_host(modern_call(), &mut actions);

@@ -1,4 +1,5 @@
-//! What the remote says, on its way to the host: answers under the host's ids, notes to whom they concern.
+//! Frames of the server on their way to the host: answers under the host's ids, notifications to the requests that they
+//! concern.
 
 use super::input_required::Timer;
 use super::{Call, Handshake, OPENING_PATIENCE, OUR_PATIENCE, OwnRequest, SessionTranslation};
@@ -19,7 +20,7 @@ impl SessionTranslation {
                         if let Some(call) = self.calls.get_mut(&number) {
                             call.exchange = Some(post.exchange);
                         }
-                        // Of what nobody but us waits for, nobody but us would ever give up.
+                        // A request that only mcpipe waits for, only mcpipe would ever give up.
                         post.patience = match self.own_requests.get(&number) {
                             Some(OwnRequest::Initialize) => Some(OPENING_PATIENCE),
                             Some(OwnRequest::Level | OwnRequest::Watch(_)) => Some(OUR_PATIENCE),

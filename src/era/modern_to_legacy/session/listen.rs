@@ -1,8 +1,8 @@
 //! `subscriptions/listen`, made of what a legacy session offers: its standing stream and `resources/subscribe`
 //! (MCP 2026-07-28, basic/patterns/subscriptions).
 //!
-//! One legacy session serves any number of subscriptions: a resource is subscribed to once for all of them, and what
-//! the remote tells is copied to each that asked for it.
+//! A legacy session serves any number of subscriptions: a resource is subscribed to once for all of them, and what the
+//! remote tells is copied to each that asked for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::frame::{Frame, INVALID_PARAMS, Id, Object, Outline};
 
 /// The longest pause before a lost session is opened again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Why a subscription ends that was acknowledged for more.
+/// The reason for which a subscription ends that was acknowledged for more.
 const SHRUNK: &str = "The server, connected to anew, does not offer all of it any more.";
 
 /// Every open subscription, and what the session has been asked for on their behalf.
@@ -35,7 +35,7 @@ pub(super) struct Subscriptions {
     is_unsettled: bool,
 }
 
-/// One `subscriptions/listen`.
+/// A `subscriptions/listen` of the host.
 struct Subscription {
     id: Id,
     /// Of [`LISTS`].
@@ -44,16 +44,16 @@ struct Subscription {
     uris: Option<BTreeSet<String>>,
     /// The host knows what it will hear; until then it hears nothing.
     is_acknowledged: bool,
-    /// It comes from another session, and what happened in between has not been made up for.
+    /// The subscription comes from another session, and changes in between have not been made up for.
     is_moved: bool,
 }
 
-/// What the remote knows of a URI.
+/// The state of `resources/subscribe` for a URI.
 #[derive(Default)]
 struct Watch {
-    /// It has agreed to tell.
+    /// The server has agreed to tell of changes.
     is_on: bool,
-    /// It is being told, one way or the other. Two such requests at once could overtake each other.
+    /// A request is under way, one way or the other. Two such requests at once could overtake each other.
     is_changing: bool,
 }
 
@@ -66,7 +66,7 @@ impl Subscriptions {
         self.stream = self.stream.filter(|stream| *stream != exchange);
     }
 
-    /// Whether the remote has a stream that belongs to no request.
+    /// Says whether the server has a stream that belongs to no request.
     pub(super) fn has_stream(&self) -> bool {
         self.stream.is_some()
     }
@@ -120,7 +120,7 @@ impl Subscription {
         self.uris.iter().flatten()
     }
 
-    /// What was granted (MCP 2026-07-28, basic/patterns/subscriptions).
+    /// Writes the acknowledgement, with what was granted (MCP 2026-07-28, basic/patterns/subscriptions).
     fn acknowledgement(&self) -> Option<Frame> {
         let mut granted = Object::default();
         for (name, _) in &self.lists {
@@ -135,7 +135,8 @@ impl Subscription {
         subscriptions::with_id(&frame, "params", &self.id)
     }
 
-    /// What is said where something may have been missed (MCP 2026-07-28, basic/patterns/subscriptions): look again.
+    /// Returns the notifications that make up for what may have been missed (MCP 2026-07-28,
+    /// basic/patterns/subscriptions).
     fn synthetic(&self) -> Vec<Frame> {
         let lists = self.lists.iter();
         let lists = lists.map(|(_, list)| subscriptions::list_changed(list));
@@ -148,7 +149,7 @@ impl Subscription {
             .collect()
     }
 
-    /// Ends it towards the host as stdio does where the end is nobody's wish (MCP 2026-07-28,
+    /// Ends the subscription towards the host as stdio does where neither side asked for the end (MCP 2026-07-28,
     /// basic/patterns/subscriptions).
     fn cut(self, reason: &str, actions: &mut Vec<Action>) {
         tracing::info!(id = %self.id, reason, "a subscription ended");
@@ -234,7 +235,7 @@ impl SessionTranslation {
         }
     }
 
-    /// Subscribes to what somebody wants and unsubscribes from what nobody wants any more.
+    /// Subscribes to the resources that a subscription wants, and unsubscribes from those that none wants any more.
     pub(super) fn settle_watches(&mut self, actions: &mut Vec<Action>) {
         let subscriptions = &mut self.subscriptions;
         let mut changes = Vec::new();
@@ -270,7 +271,7 @@ impl SessionTranslation {
         }
     }
 
-    /// The remote has answered a request to subscribe or to unsubscribe.
+    /// Takes the server's answer to a request to subscribe or to unsubscribe.
     pub(super) fn watched(&mut self, uri: &str, answer: &Frame, actions: &mut Vec<Action>) {
         let has_failed = matches!(answer.outline(), Outline::Response { failed: true, .. });
         let subscriptions = &mut self.subscriptions;
@@ -279,7 +280,7 @@ impl SessionTranslation {
         };
         watch.is_changing = false;
         let was_on = watch.is_on;
-        // An unsubscription that failed is not tried again: what still comes is asked for by nobody.
+        // An unsubscription that failed is not tried again: what still comes is asked for by no subscription.
         watch.is_on = !was_on && !has_failed;
         if self.inner.broken().is_some() {
             return; // it is the session that was refused, and not the resource
@@ -356,7 +357,7 @@ impl SessionTranslation {
         }
     }
 
-    /// It is time to open the session again for those who listen.
+    /// Opens the session again, for the subscriptions.
     pub(super) fn mend(&mut self, actions: &mut Vec<Action>) {
         self.subscriptions.is_mending = false;
         if !self.subscriptions.is_empty() {
@@ -377,7 +378,7 @@ impl SessionTranslation {
     }
 }
 
-/// One spelling for each string, so that `"a"` and `"\u0061"` are one resource. `None` for what is no string.
+/// Gives each string one spelling, so that `"a"` and `"\u0061"` are one resource. `None` for what is no string.
 fn spelled(uri: &str) -> Option<String> {
     match serde_json::from_str::<String>(uri) {
         Ok(uri) => Some(Value::from(uri).to_string()),
@@ -385,7 +386,7 @@ fn spelled(uri: &str) -> Option<String> {
     }
 }
 
-/// Whether a URI is the watched one or lies below it: the remote may tell of parts of what is watched.
+/// Says whether a URI is the watched one or lies below it: the remote may tell of parts of what is watched.
 fn is_within(uri: &str, watched: &str) -> bool {
     let (Some(uri), Some(watched)) = (uri.strip_suffix('"'), watched.strip_suffix('"')) else {
         return false;
