@@ -7,13 +7,9 @@
 
 mod edits;
 mod listen;
-#[cfg(test)]
-mod listen_tests;
 mod owner;
 mod refresh_tools;
 mod retry;
-#[cfg(test)]
-mod retry_tests;
 #[cfg(test)]
 mod tests;
 

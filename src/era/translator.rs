@@ -8,15 +8,9 @@
 mod first_handshake;
 mod first_request;
 mod legacy_attempt;
-#[cfg(test)]
-mod legacy_attempt_tests;
 mod optimistic;
 mod phase;
 mod probe;
-#[cfg(test)]
-mod probe_tests;
-#[cfg(test)]
-mod replaced_tests;
 mod restart;
 #[cfg(test)]
 mod tests;

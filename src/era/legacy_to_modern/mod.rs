@@ -7,15 +7,11 @@ mod calls;
 mod handshake;
 mod input_requests;
 mod listen;
-#[cfg(test)]
-mod listen_tests;
 mod shape;
 mod state;
 mod tasks;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod whole_tests;
 
 use super::{Action, Arrival, ExchangeId, Mint, Modern, Pair, Relay};
 use crate::frame::{Frame, Outline, Trouble};

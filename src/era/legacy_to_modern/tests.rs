@@ -1,5 +1,8 @@
 //! The translating half alone: frames of a legacy host, and the frames that a modern host would send.
 
+mod listen;
+mod whole;
+
 use super::{Output, Translation};
 use crate::frame::Frame;
 

@@ -1,5 +1,8 @@
 //! The relay alone: frames and arrivals in, actions out.
 
+mod listen;
+mod retry;
+
 use http::HeaderMap;
 
 use super::*;

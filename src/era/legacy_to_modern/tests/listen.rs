@@ -1,6 +1,6 @@
 //! Subscriptions on the host's behalf, and driving the remote's tasks.
 
-use super::tests::{Talk, id};
+use super::{Talk, id};
 
 const TELLING: &str = r#"{"tools":{"listChanged":true},"prompts":{},"resources":{"listChanged":true,"subscribe":true}}"#;
 

@@ -1,8 +1,8 @@
 //! Relays that take one another's place: what the old one began is not the new one's.
 
-use super::tests::{initialize, modern, posts, translator};
-use super::*;
+use super::{initialize, modern, posts, translator};
 use crate::era::Listen;
+use crate::era::translator::*;
 use crate::remote::Head;
 
 fn modern_call() -> Frame {

@@ -1,7 +1,7 @@
 //! The question, and remotes on trial.
 
-use super::*;
 use crate::era::Post;
+use crate::era::translator::*;
 use crate::frame::Trouble;
 use crate::remote::Refusal;
 
