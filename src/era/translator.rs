@@ -89,9 +89,9 @@ pub struct Options {
     pub protocol: Protocol,
     /// `--transport`.
     pub transport: Transport,
-    /// The verdict of an earlier start, if it is young enough to be believed.
+    /// The era that an earlier start found, if that is young enough to be believed.
     pub remembered: Option<ServerEra>,
-    /// That verdict is [`ServerEra::Modern`], and no legacy host's `initialize` has been tried: only modern hosts came.
+    /// That era is [`ServerEra::Modern`], and no legacy host's `initialize` has been tried: only modern hosts came.
     pub is_legacy_untried: bool,
     /// Discover results of a modern server, as far as they may still be repeated.
     pub known: Vec<RememberedDiscover>,
@@ -120,8 +120,9 @@ pub struct Translator {
     /// The number of the relay that serves the host.
     serving_relay: u64,
     timers: Timers,
-    /// A modern host's looks around that are not answered, and whether looking is all it has done.
+    /// Requests `server/discover` of a modern host that are not answered.
     pending_discovers: Vec<Id>,
+    /// The host has sent a modern request that is more than `server/discover`: it stays modern.
     host_is_modern: bool,
     /// `notifications/initialized` was sent in the host's place, to see what the remote offers.
     initialized_sent: bool,

@@ -34,7 +34,7 @@ pub(super) struct Stream {
     strays: Vec<Frame>,
     /// The requests that were open when those came.
     candidates: Vec<ExchangeId>,
-    /// The wake that decides about them.
+    /// The token of the timer that decides about them.
     token: Option<u64>,
     has_warned: bool,
 }

@@ -101,7 +101,7 @@ pub(super) enum CallState {
     Sent(Id),
     /// The host's answers.
     Asking(Round),
-    /// A wake.
+    /// A timer.
     Pausing,
 }
 

@@ -23,7 +23,7 @@ const STEADY: Duration = Duration::from_secs(60);
 /// The longest pause before a lost stream is opened again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Subscriptions by key; a key is also the token of the wake that mends one.
+/// Subscriptions by key; a key is also the token of the timer that opens one again.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions(BTreeMap<u64, Subscription>);
 
@@ -54,7 +54,7 @@ struct Subscription {
     posts: u32,
     /// Losses in a row.
     losses: u32,
-    /// The token of the wake that ends the row, while the stream stands.
+    /// The token of the timer that ends the row, while the stream stands.
     steady: Option<u64>,
     /// The revision was refused once, and the request was sent again (MCP 2026-07-28, basic/versioning).
     is_reversed: bool,

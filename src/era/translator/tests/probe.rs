@@ -1,4 +1,4 @@
-//! The question, and remotes on trial.
+//! The question, and servers that are only remembered to be modern.
 
 use crate::era::Post;
 use crate::era::translator::*;

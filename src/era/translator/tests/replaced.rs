@@ -11,7 +11,7 @@ fn modern_call() -> Frame {
     Frame::parse(&call.text().replace(r#"Capabilities":{}"#, able)).unwrap()
 }
 
-/// Returns a modern host's call at a legacy remote, asked something back: what to wake it with.
+/// Makes a modern host's call at a legacy remote, asked something back, and returns the token of its timer.
 fn asked_back(translator: &mut Translator) -> u64 {
     let mut actions = Vec::new();
     translator.from_host(modern_call(), &mut actions);
