@@ -1,7 +1,12 @@
-//! The protocol of translation: what the road tells the loop to do, and what it is told.
+//! Translation between a host and a server of either era: the actions for the loop, and the news it brings.
 //!
-//! A translator turns what the host says into what the remote understands, and back. It does no I/O and reads no
-//! clock: it is given frames and arrivals and pushes actions. One file per pair of eras; [`legacy`] is the first.
+//! A [`Translator`] takes frames of the host and arrivals of exchanges, and pushes actions. It does no I/O and reads no
+//! clock. A frame of the host goes through `translator` (the phase, and which pair host and server make) and `cache` to
+//! the relay of that pair: [`legacy`] and [`modern`] where both sides have the same era, [`legacy_to_modern`] and
+//! [`modern_to_legacy`], host first, where they differ. What comes of it goes back the same way.
+//!
+//! Below the pairs: `protocol` has the constants, `detect` the evidence of a server's era, `headers` the header layer of
+//! the modern era, `server_info` and `subscriptions` what several pairs need.
 
 mod cache;
 pub(crate) mod detect;
@@ -50,7 +55,7 @@ pub enum Action {
     Listen(Listen),
     /// Drop an exchange: its stream is closed and nothing more is heard of it.
     Close(ExchangeId),
-    /// Call [`timer_fired`](Modern::timer_fired) with this token after this time. A token may be asked for again before
+    /// Call [`timer_fired`](Translator::timer_fired) with this token after this time. A token may be asked for again before
     /// it is due; each asking is answered.
     SetTimer {
         /// From now.
