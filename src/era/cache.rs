@@ -77,7 +77,7 @@ impl Cache {
     }
 
     /// Looks at what the host says, and answers if that can be done from here.
-    pub(super) fn from_host(&mut self, frame: &Frame) -> Option<Frame> {
+    pub(super) fn answer(&mut self, frame: &Frame) -> Option<Frame> {
         let id = frame.id().filter(|_| frame.is_request())?;
         if frame.method() == Some("initialize") {
             self.clear();
@@ -103,7 +103,7 @@ impl Cache {
     }
 
     /// Looks at what an exchange brings, before the relay does.
-    pub(super) fn from_remote(&mut self, exchange: ExchangeId, arrival: &Arrival) {
+    pub(super) fn note_arrival(&mut self, exchange: ExchangeId, arrival: &Arrival) {
         match arrival {
             Arrival::Frame(frame) => self.note_response(exchange, frame),
             // A session that is gone took its lists with it, and who is not let in is told nothing.

@@ -310,7 +310,7 @@ impl Modern {
                 actions.extend(answer.map(Action::Reply));
             }
             Some(Open::RefreshTools(refresh_tools)) => {
-                self.tools_refreshed(refresh_tools, frame, actions)
+                self.tools_refreshed(refresh_tools, frame, actions);
             }
             Some(Open::Listen(key)) => self.listen_answered(key, frame, actions),
             None => {}

@@ -239,10 +239,10 @@ impl Translator {
 
     /// Answers from what is kept, or passes it on.
     fn serve(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        if let Some(answer) = self.cache.from_host(&frame) {
+        if let Some(answer) = self.cache.answer(&frame) {
             return actions.push(Action::Reply(answer));
         }
-        self.to_relay(frame, actions);
+        self.pass_to_relay(frame, actions);
     }
 
     /// Takes what an exchange brought.
@@ -278,17 +278,17 @@ impl Translator {
                 ..
             }) => return self.handshake_brought(exchange, arrival, actions),
             Phase::Optimistic(_) => {
-                self.cache.from_remote(exchange, &arrival);
+                self.cache.note_arrival(exchange, &arrival);
                 return self.optimistic_brought(exchange, arrival, actions);
             }
             _ => {}
         }
-        self.cache.from_remote(exchange, &arrival);
+        self.cache.note_arrival(exchange, &arrival);
         let mut done = Vec::new();
         if let Some(relay) = self.phase.relay() {
             relay.from_remote(exchange, arrival, &mut done);
         }
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
     }
 
     /// Takes the end of a time that was asked for with [`Action::SetTimer`].
@@ -316,7 +316,7 @@ impl Translator {
             relay.timer_fired(token, &mut done);
         }
         self.settle_discovers(Some(&done));
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
     }
 
     /// Asks the remote whether it is there, where the era has a way to.
@@ -325,7 +325,7 @@ impl Translator {
         if let Some(relay) = self.phase.relay() {
             relay.ping(&mut done);
         }
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
     }
 
     /// Takes the news that the host has closed stdin: it can answer nothing any more.
@@ -334,7 +334,7 @@ impl Translator {
         if let Some(relay) = self.phase.relay() {
             relay.host_gone(&mut done);
         }
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
     }
 
     /// Ends what is open, as the last thing before the bridge leaves.
@@ -346,7 +346,7 @@ impl Translator {
         if let Some(relay) = self.phase.relay() {
             relay.leave(&mut done);
         }
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
     }
 
     /// Frames of the host that wait for the remote.
@@ -359,7 +359,7 @@ impl Translator {
     }
 
     /// Sends a frame of the host to the relay that serves it.
-    fn to_relay(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    fn pass_to_relay(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         if let Phase::Optimistic(optimistic) = &mut self.phase {
             optimistic.note_frame(&frame, actions);
         }
@@ -367,11 +367,11 @@ impl Translator {
         if let Some(relay) = self.phase.relay() {
             relay.from_host(frame, &mut done);
         }
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
     }
 
     /// Passes on what the relay has done, past the cache.
-    fn from_relay(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
+    fn pass_from_relay(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
         self.timers.note(self.serving_relay, &mut done);
         if let Phase::Optimistic(optimistic) = &mut self.phase {
             optimistic.note_actions(&done);

@@ -31,7 +31,7 @@ impl Translation {
                 "notifications/roots/list_changed" | "notifications/progress" => {}
                 _ => {
                     let signed = self.signed(frame, None, false, |_| {});
-                    self.to_server(signed);
+                    self.send_to_server(signed);
                 }
             },
             Outline::Request { id, method } => self.asked(frame, id, method),
@@ -46,9 +46,9 @@ impl Translation {
                 let result = self
                     .server
                     .initialize_result(&self.host.version, &self.called);
-                self.to_host(Frame::result(id, &result));
+                self.send_to_host(Frame::result(id, &result));
             }
-            "ping" => self.to_host(Frame::result(id, "{}")),
+            "ping" => self.send_to_host(Frame::result(id, "{}")),
             "logging/setLevel" => self.set_level(frame, id),
             "resources/subscribe" => self.subscribe(frame, id),
             "resources/unsubscribe" => self.unsubscribe(frame, id),
@@ -75,11 +75,11 @@ impl Translation {
 
     pub(super) fn unknown(&mut self, id: &Id, method: &str) {
         let message = format!("Method not found: {method}");
-        self.to_host(Frame::error(Some(id), METHOD_NOT_FOUND, &message, None));
+        self.send_to_host(Frame::error(Some(id), METHOD_NOT_FOUND, &message, None));
     }
 
     pub(super) fn invalid(&mut self, id: &Id, message: &str) {
-        self.to_host(Frame::error(Some(id), INVALID_PARAMS, message, None));
+        self.send_to_host(Frame::error(Some(id), INVALID_PARAMS, message, None));
     }
 
     fn set_level(&mut self, frame: &Frame, id: &Id) {
@@ -90,7 +90,7 @@ impl Translation {
         match level.and_then(string) {
             Some(name) if LEVELS.contains(&name.as_str()) => {
                 self.level = level.map(str::to_owned);
-                self.to_host(Frame::result(id, "{}"));
+                self.send_to_host(Frame::result(id, "{}"));
             }
             _ => self.invalid(id, "No such log level."),
         }
@@ -141,7 +141,7 @@ impl Translation {
             }
         });
         self.own_requests.insert(upstream, OwnRequest::Call(number));
-        self.to_server(signed);
+        self.send_to_server(signed);
     }
 
     /// Returns a frame with the three reserved keys, under that id.
@@ -200,7 +200,7 @@ impl Translation {
 
     pub(super) fn stop_upstream(&mut self, id: &Id) {
         let params = format!(r#"{{"requestId":{id}}}"#);
-        self.to_server(Frame::notification(
+        self.send_to_server(Frame::notification(
             "notifications/cancelled",
             Some(&params),
         ));
@@ -301,9 +301,9 @@ impl Translation {
         for id in call.elicited {
             let params = format!(r#"{{"elicitationId":{id}}}"#);
             let notice = Frame::notification("notifications/elicitation/complete", Some(&params));
-            self.to_host(notice);
+            self.send_to_host(notice);
         }
-        self.to_host(answer);
+        self.send_to_host(answer);
     }
 
     pub(super) fn fail(&mut self, number: u64, trouble: &Trouble) {
@@ -312,7 +312,7 @@ impl Translation {
         };
         let id = call.id.clone();
         self.stop(call, "The request has failed.");
-        self.to_host(trouble.reply(&id));
+        self.send_to_host(trouble.reply(&id));
     }
 
     pub(super) fn bad(&mut self, number: u64, message: &str) {
@@ -334,7 +334,7 @@ impl Translation {
         } else {
             Frame::error(Some(&id), INTERNAL_ERROR, message, None)
         };
-        self.to_host(answer);
+        self.send_to_host(answer);
     }
 
     /// Passes progress on, if it belongs to a call and is progress (MCP 2026-07-28, basic/patterns/progress).
@@ -354,7 +354,7 @@ impl Translation {
         if call.progress.is_none_or(|last| progress > last) {
             call.progress = Some(progress);
             let frame = subscriptions::without_id(frame);
-            self.to_host(frame);
+            self.send_to_host(frame);
         }
     }
 }

@@ -55,7 +55,7 @@ impl Translation {
         self.set_timer(HUMAN_PACE, Timer::Unanswered(number, round));
         for frame in frames {
             if self.is_ready {
-                self.to_host(frame);
+                self.send_to_host(frame);
             } else {
                 self.early.push(frame);
             }
@@ -182,7 +182,7 @@ impl Translation {
             if self.early.len() == unasked && !self.is_host_gone {
                 let reason = serde_json::Value::from(why);
                 let params = format!(r#"{{"requestId":{},"reason":{reason}}}"#, question.id);
-                self.to_host(Frame::notification(
+                self.send_to_host(Frame::notification(
                     "notifications/cancelled",
                     Some(&params),
                 ));

@@ -30,7 +30,7 @@ impl Translation {
     pub(super) fn ready(&mut self) {
         self.is_ready = true;
         for frame in std::mem::take(&mut self.early) {
-            self.to_host(frame);
+            self.send_to_host(frame);
         }
         if self.subscriptions.open.is_empty() {
             self.listen();
@@ -62,7 +62,7 @@ impl Translation {
             id: id.clone(),
             is_acknowledged: false,
         });
-        self.to_server(frame);
+        self.send_to_server(frame);
         Some(id)
     }
 
@@ -80,12 +80,12 @@ impl Translation {
                 self.listen()
             }
             Some(other) => Some(other.listen.clone()),
-            None => return self.to_host(Frame::result(id, "{}")),
+            None => return self.send_to_host(Frame::result(id, "{}")),
         };
         let Some(listen) = waits_for else {
             self.subscriptions.uris.retain(|known| *known != uri);
             let trouble = Trouble::new("leaving", "There is nobody left to tell of changes.");
-            return self.to_host(trouble.reply(id));
+            return self.send_to_host(trouble.reply(id));
         };
         self.subscriptions.waiting.push(Subscriber {
             id: id.clone(),
@@ -110,12 +110,12 @@ impl Translation {
             .partition(|it: &Subscriber| it.uri == uri);
         self.subscriptions.waiting = waiting;
         for subscriber in done {
-            self.to_host(Frame::result(&subscriber.id, "{}"));
+            self.send_to_host(Frame::result(&subscriber.id, "{}"));
         }
         if self.subscriptions.uris.len() != known && self.listen().is_none() {
             self.close_listens_before(None);
         }
-        self.to_host(Frame::result(id, "{}"));
+        self.send_to_host(Frame::result(id, "{}"));
     }
 
     /// Forgets the subscriber of that id, and says whether there was one.
@@ -140,7 +140,7 @@ impl Translation {
         self.close_listens_before(None);
         let gone = Trouble::new("leaving", "There is nobody left to tell of changes.");
         for subscriber in std::mem::take(&mut self.subscriptions.waiting) {
-            self.to_host(gone.reply(&subscriber.id));
+            self.send_to_host(gone.reply(&subscriber.id));
         }
     }
 
@@ -162,7 +162,7 @@ impl Translation {
                     self.subscriptions.losses = 0;
                 }
                 let frame = subscriptions::without_id(frame);
-                self.to_host(frame);
+                self.send_to_host(frame);
             }
         }
     }
@@ -197,7 +197,7 @@ impl Translation {
         self.subscriptions.waiting = waiting;
         for subscriber in asked {
             if honoured.contains(&subscriber.uri) {
-                self.to_host(Frame::result(&subscriber.id, "{}"));
+                self.send_to_host(Frame::result(&subscriber.id, "{}"));
             } else {
                 self.turn_away(
                     &subscriber,
@@ -215,18 +215,18 @@ impl Translation {
     fn tell_of_gap(&mut self) {
         for (_, list) in LISTS {
             if self.server.announces(list) {
-                self.to_host(subscriptions::list_changed(list));
+                self.send_to_host(subscriptions::list_changed(list));
             }
         }
         for uri in self.subscriptions.uris.clone() {
             let uri = serde_json::Value::from(uri).to_string();
-            self.to_host(subscriptions::resource_updated(&uri));
+            self.send_to_host(subscriptions::resource_updated(&uri));
         }
     }
 
     fn turn_away(&mut self, subscriber: &Subscriber, why: &Trouble) {
         self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
-        self.to_host(why.reply(&subscriber.id));
+        self.send_to_host(why.reply(&subscriber.id));
     }
 
     /// Takes the end of a listen, in whatever way (MCP 2026-07-28, basic/patterns/subscriptions); with the error it
@@ -256,7 +256,7 @@ impl Translation {
             self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
             let trouble = Trouble::new("cut", "The server stopped listening at once.").retryable();
             let answer = error.map(|error| error.with_id(&subscriber.id));
-            self.to_host(answer.unwrap_or_else(|| trouble.reply(&subscriber.id)));
+            self.send_to_host(answer.unwrap_or_else(|| trouble.reply(&subscriber.id)));
         }
         if listen.is_acknowledged {
             self.subscriptions.has_gap = true;

@@ -215,11 +215,11 @@ impl Translation {
         Id::ours(self.ids + number)
     }
 
-    pub(super) fn to_server(&mut self, frame: Frame) {
+    pub(super) fn send_to_server(&mut self, frame: Frame) {
         self.output.push(Output::ToServer(frame));
     }
 
-    pub(super) fn to_host(&mut self, frame: Frame) {
+    pub(super) fn send_to_host(&mut self, frame: Frame) {
         self.output.push(Output::ToHost(frame));
     }
 

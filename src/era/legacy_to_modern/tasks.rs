@@ -56,7 +56,7 @@ impl Translation {
         let params = format!(r#"{{"taskId":{id}}}"#);
         let frame = Frame::request(&upstream, "tasks/get", Some(&params));
         let frame = self.signed(&frame, None, true, |_| {});
-        self.to_server(frame);
+        self.send_to_server(frame);
     }
 
     fn task_id(&self, number: u64) -> Option<String> {
@@ -160,7 +160,7 @@ impl Translation {
             .insert(upstream.clone(), OwnRequest::Unheard);
         let frame = Frame::request(&upstream, method, Some(params));
         let frame = self.signed(&frame, None, true, |_| {});
-        self.to_server(frame);
+        self.send_to_server(frame);
     }
 }
 

@@ -208,7 +208,7 @@ impl Relay for ModernToLegacy {
     fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         let number = exchange.0.wrapping_sub(self.base);
         if let Some(session) = self.counting(number) {
-            session.from_remote(exchange, arrival, actions);
+            session.take_arrival(exchange, arrival, actions);
             self.settle(actions);
         }
     }

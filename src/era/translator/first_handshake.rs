@@ -36,7 +36,7 @@ impl Translator {
             Arrival::Failed(trouble) => detect::was_answered(trouble),
             _ => false,
         };
-        self.cache.from_remote(exchange, &arrival);
+        self.cache.note_arrival(exchange, &arrival);
         let mut done = Vec::new();
         serving.relay.from_remote(exchange, arrival, &mut done);
         if is_answer {
@@ -44,7 +44,7 @@ impl Translator {
             self.server_era = handshake
                 .and_then(|handshake| handshake.era)
                 .or(self.server_era);
-            return self.from_relay(done, actions);
+            return self.pass_from_relay(done, actions);
         }
         let is_refusing = |action: &Action| match action {
             Action::Reply(frame) => is_error(action) || is_odd && frame.is_response(),
@@ -52,7 +52,7 @@ impl Translator {
         };
         let has_failed = done.iter().any(is_refusing);
         let Some(said) = said.filter(|_| has_failed) else {
-            return self.from_relay(done, actions);
+            return self.pass_from_relay(done, actions);
         };
         // What it answered to the question may have been a passing trouble: it is asked anew the next time.
         let handshake = serving.first_handshake.take();
@@ -67,7 +67,7 @@ impl Translator {
             let told = said.iter().filter_map(|frame| error_reply(&fault, frame));
             answers = told.map(Action::Reply).collect();
         }
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
         let is_host_modern = self.phase.pair().is_some_and(Pair::is_host_modern);
         if let Some(relay) = self.phase.relay() {
             relay.abandon(actions);

@@ -149,7 +149,7 @@ impl Translator {
             first_handshake: None,
         });
         let answer = attempt.answer.into_iter().map(Action::Reply);
-        self.from_relay(answer.chain(attempt.told).collect(), actions);
+        self.pass_from_relay(answer.chain(attempt.told).collect(), actions);
         for frame in held {
             self.from_host(frame, actions);
         }

@@ -68,10 +68,10 @@ impl Translator {
             relay.from_remote(exchange, arrival, &mut done);
         }
         match evidence {
-            Evidence::Nothing => self.from_relay(done, actions),
+            Evidence::Nothing => self.pass_from_relay(done, actions),
             Evidence::Modern => {
                 self.confirm_modern(actions);
-                self.from_relay(done, actions);
+                self.pass_from_relay(done, actions);
             }
             Evidence::Ambiguous => self.evidence_ambiguous(done, actions),
         }
@@ -81,7 +81,7 @@ impl Translator {
         let is_answer =
             |action: &Action| matches!(action, Action::Reply(frame) if frame.is_response());
         let (answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_answer);
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
         let Phase::Optimistic(optimistic) = &mut self.phase else {
             return;
         };
@@ -142,7 +142,7 @@ impl Translator {
             _ => Vec::new(),
         };
         let told = ambiguous.into_iter().map(Action::Reply);
-        self.from_relay(told.collect(), actions);
+        self.pass_from_relay(told.collect(), actions);
     }
 
     fn switch_to_legacy(&mut self, actions: &mut Vec<Action>) {

@@ -256,7 +256,7 @@ impl SessionTranslation {
     }
 
     /// Takes what an exchange of this session brought.
-    pub(super) fn from_remote(
+    pub(super) fn take_arrival(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
