@@ -315,7 +315,7 @@ impl Between {
                         self.answers(&post, Frame::result(id, DISCOVERED).text());
                     }
                     ("initialize", Pair::LegacyToModern) => {
-                        self.brings(post.exchange, refused(400))
+                        self.brings(post.exchange, refused(400));
                     }
                     ("initialize", Pair::ModernToLegacy) => {
                         let id = post.frame.id().unwrap();

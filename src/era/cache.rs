@@ -21,10 +21,10 @@ use crate::frame::{Frame, Id, Outline, member_of, string};
 use entries::Entries;
 use key::{CacheableRequest, Freshness, Kind};
 
-/// What has been answered and may be answered again, and which questions are under way.
+/// Results that may be repeated, and the requests that are under way.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    /// What lists live for whose server does not say (`--cache-ttl`).
+    /// The time for which lists are kept whose server does not say (`--cache-ttl`).
     default: Option<Duration>,
     entries: Entries,
     /// Questions of the host's without an answer so far, the oldest first.
@@ -44,14 +44,15 @@ struct InFlight {
     identity: u64,
     /// On its way to the remote, and under which id.
     sent: Option<(ExchangeId, Id)>,
-    /// How long the remote's answer is good, if it may be kept, and since when.
+    /// The freshness of the server's answer, if it may be kept, and the time of its arrival.
     freshness: Option<(Freshness, Duration)>,
-    /// What it asks about has changed since it was sent.
+    /// A notification has said since it was sent that the answer may be old.
     is_invalidated: bool,
 }
 
 impl Cache {
-    /// Empty. `default` is the life of lists whose server gives them none; without it they have none.
+    /// Makes an empty cache. `default` is the freshness of lists whose server gives them none; without it they have
+    /// none.
     pub(super) fn new(default: Option<Duration>) -> Self {
         Self {
             default,
@@ -59,8 +60,8 @@ impl Cache {
         }
     }
 
-    /// `now` counts from any beginning and never backwards; `identity` changes whenever what is private to one caller
-    /// may not be told to the next (MCP 2026-07-28, server/utilities/caching).
+    /// Takes the time and the account. `now` counts from any beginning and never backwards; `identity` changes whenever
+    /// what is private to one caller may not be told to the next (MCP 2026-07-28, server/utilities/caching).
     pub(super) fn update_context(&mut self, now: Duration, identity: u64) {
         self.now = now;
         if identity != self.identity {
@@ -69,14 +70,14 @@ impl Cache {
         }
     }
 
-    /// Another session, or another remote: nothing of before holds. Questions under way are answered, and not kept.
+    /// Drops everything, for another session or another server. Requests under way are answered, and not kept.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.open.clear();
     }
 
     /// Looks at what the host says, and answers if that can be done from here.
-    pub(super) fn from_host(&mut self, frame: &Frame) -> Option<Frame> {
+    pub(super) fn answer(&mut self, frame: &Frame) -> Option<Frame> {
         let id = frame.id().filter(|_| frame.is_request())?;
         if frame.method() == Some("initialize") {
             self.clear();
@@ -102,7 +103,7 @@ impl Cache {
     }
 
     /// Looks at what an exchange brings, before the relay does.
-    pub(super) fn from_remote(&mut self, exchange: ExchangeId, arrival: &Arrival) {
+    pub(super) fn note_arrival(&mut self, exchange: ExchangeId, arrival: &Arrival) {
         match arrival {
             Arrival::Frame(frame) => self.note_response(exchange, frame),
             // A session that is gone took its lists with it, and who is not let in is told nothing.
@@ -131,7 +132,7 @@ impl Cache {
         }
     }
 
-    /// What the host's question became is known by being the same request.
+    /// Notes the id under which a request of the host goes to the server: the post that makes the same request.
     fn note_post(&mut self, post: &Post) {
         if post.frame.method() == Some("initialize") && post.frame.is_request() {
             self.entries.clear();
@@ -193,7 +194,7 @@ impl Cache {
         open.freshness = freshness.map(|freshness| (freshness, self.now));
     }
 
-    /// The host is told something.
+    /// Notes a frame on its way to the host.
     fn note_reply(&mut self, frame: &Frame) {
         let (id, failed) = match frame.outline() {
             Outline::Request { .. } => return,
@@ -216,7 +217,7 @@ impl Cache {
         }
     }
 
-    /// Something has changed, if this notification says so (MCP 2026-07-28, server/utilities/caching).
+    /// Drops what a notification says has changed (MCP 2026-07-28, server/utilities/caching).
     fn changed(&mut self, method: &str, frame: &Frame) {
         match method {
             "notifications/tools/list_changed" => self.drop_kinds(&[Kind::Tools]),
@@ -243,7 +244,7 @@ impl Cache {
         self.entries.drop_where(is_it);
     }
 
-    /// What is under way may be from before the change.
+    /// Marks requests under way whose answers may be from before a change.
     fn invalidate_in_flight(&mut self, is_it: impl Fn(&CacheableRequest) -> bool) {
         for open in self.open.iter_mut().filter(|open| is_it(&open.request)) {
             open.is_invalidated = true;

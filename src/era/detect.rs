@@ -1,4 +1,4 @@
-//! Which era the remote speaks: one question, and what counts as an answer.
+//! The server's era: one question, and the meaning of its answers.
 //!
 //! The question is `server/discover`. An `initialize` sent first would be cheaper for legacy remotes, but a client that
 //! sends it to a server that has refused it fails the conformance suite (`request-metadata`). Whatever is no answer of
@@ -21,14 +21,14 @@ use crate::frame::{
 };
 use crate::remote::Refusal;
 
-/// What a user can do about a server that was asked the modern way and will not serve this host so.
+/// The hint for a user whose server was asked the modern way and will not serve this host so.
 pub(crate) const OTHER_ERA: &str =
     "If the server also has the protocol of 2025-11-25 and before, --protocol legacy speaks that.";
 
-/// What a server that knows nothing of a request says of it, before it does anything.
+/// The codes with which a server refuses a request that it does not know, before it does anything.
 const NOT_DONE: [i64; 3] = [INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS];
 
-/// What an answer to the question says.
+/// The meaning of an answer to `server/discover`.
 #[derive(Debug)]
 pub(crate) enum ProbeOutcome {
     /// Nothing yet.
@@ -62,13 +62,13 @@ const ON_THIS_SIDE: [&str; 6] = [
     "sign_in_needed",
 ];
 
-/// The question, with what the host that it is asked for declares in its `_meta`.
+/// Returns the question, with what the host that it is asked for declares in its `_meta`.
 pub(crate) fn question(id: &Id, meta: &Object) -> Frame {
     let params = format!(r#"{{"_meta":{}}}"#, meta.text());
     Frame::request(id, "server/discover", Some(&params))
 }
 
-/// What a host declares in its modern `_meta`: its own three keys, in the revision we speak.
+/// Returns the declarations in a modern host's `_meta`: its own three keys, in the revision we speak.
 pub(crate) fn declared(frame: &Frame) -> Object {
     let said = frame.param("_meta").and_then(Object::read);
     let said = |key: &str| said.as_ref()?.get(key).filter(|it| it.starts_with('{'));
@@ -80,21 +80,21 @@ pub(crate) fn declared(frame: &Frame) -> Object {
     meta
 }
 
-/// How long a `DiscoverResult` may be repeated, and to anyone: what the server itself says of it (MCP 2026-07-28,
-/// server/utilities/caching). Nothing, where it is private, for we do not know whose words it was under when the next
-/// start asks.
+/// Returns the time for which a `DiscoverResult` may be repeated to any caller, which the server itself says
+/// (MCP 2026-07-28, server/utilities/caching). Nothing, where it is private, for we do not know whose words it was
+/// under when the next start asks.
 pub(crate) fn lasts(discover: &str) -> Option<Duration> {
     let scope: String = serde_json::from_str(member_of(discover, "cacheScope")?).ok()?;
     let millis: u64 = serde_json::from_str(member_of(discover, "ttlMs")?).ok()?;
     (scope == "public" && millis > 0).then(|| Duration::from_millis(millis))
 }
 
-/// What an answer to any other request says of the era of a remote that is only remembered to be modern.
+/// The meaning of any other answer for the era of a server that is only remembered to be modern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
     /// Nothing.
     Nothing,
-    /// It is modern.
+    /// The server is modern.
     Modern,
     /// A legacy remote would say the same, and has then done nothing.
     Ambiguous,
@@ -161,8 +161,8 @@ pub(crate) fn judge(arrival: &Arrival, was_asked_again: bool) -> ProbeOutcome {
     }
 }
 
-/// Whether the server itself has said something to the question, whatever it was: trouble on the way there, and a
-/// challenge that was not met, say nothing of the question.
+/// Says whether the server itself has answered the question, in whatever way: trouble on the way there, and a challenge
+/// that was not met, say nothing of the question.
 pub(crate) fn was_answered(trouble: &Trouble) -> bool {
     !matches!(
         trouble.kind,
@@ -170,8 +170,8 @@ pub(crate) fn was_answered(trouble: &Trouble) -> bool {
     )
 }
 
-/// Whether the server has named the revisions that it speaks, in refusing another, and no legacy one is among them: it
-/// is not to be sent `initialize`.
+/// Says whether the server has named the revisions that it speaks, in refusing another, and no legacy one is among
+/// them: it is not to be sent `initialize`.
 pub(crate) fn refuses_legacy(arrival: &Arrival) -> bool {
     let error = match arrival {
         Arrival::Frame(frame) => Some(frame),
@@ -188,7 +188,7 @@ pub(crate) fn refuses_legacy(arrival: &Arrival) -> bool {
     })
 }
 
-/// Whether a legacy handshake was answered with a session, or at least a revision, of that era.
+/// Says whether a legacy handshake was answered with a session, or at least a revision, of that era.
 pub(crate) fn is_handshake(answer: &Frame) -> bool {
     let version = answer
         .member("result")
@@ -197,7 +197,7 @@ pub(crate) fn is_handshake(answer: &Frame) -> bool {
     version.is_some_and(|version| is_legacy_revision(&version))
 }
 
-/// Whether a refusal has one of the codes that only modern servers have.
+/// Says whether a refusal has one of the codes that only modern servers have.
 pub(crate) fn is_modern_error(refusal: &Refusal) -> bool {
     let error = refusal.frame.as_ref();
     error.is_some_and(|error| {
@@ -209,7 +209,7 @@ fn is_legacy_revision(version: &str) -> bool {
     LEGACY.contains(&version)
 }
 
-/// The revisions that an error names.
+/// Returns the revisions that an error names.
 fn supported(error: &Frame) -> Vec<String> {
     let data = error
         .member("error")
@@ -253,7 +253,7 @@ fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> ProbeOutcome {
     }
 }
 
-/// Whether legacy servers refuse what they do not know with this.
+/// Says whether legacy servers refuse an unknown request with this status.
 fn is_legacy(status: u16) -> bool {
     matches!(status, 400 | 404 | 405 | 406 | 415 | 422)
 }
@@ -262,7 +262,7 @@ fn code(error: &Frame) -> Option<i64> {
     serde_json::from_str(member_of(error.member("error")?, "code")?).ok()
 }
 
-/// What an error says of the era: only codes that the specification reserves do.
+/// Reads the era from an error: only the codes that the specification reserves tell it.
 fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<ProbeOutcome> {
     let error: Value = serde_json::from_str(frame.member("error")?).ok()?;
     let code = error.get("code")?.as_i64()?;
@@ -291,7 +291,7 @@ fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<ProbeOutcome> {
     })
 }
 
-/// What is told where the error itself cannot be passed on.
+/// Returns the trouble that the host is told where the error itself cannot be passed on.
 fn refused(code: i64, error: &Value) -> Trouble {
     let required = error.pointer("/data/requiredCapabilities");
     let required = required.and_then(Value::as_object);
@@ -328,7 +328,7 @@ fn unsupported(versions: &[String]) -> Trouble {
     }
 }
 
-/// Whether a host's frame is a modern request: it declares a revision that is not a legacy one (MCP 2026-07-28,
+/// Says whether a host's frame is a modern request: it declares a revision that is not a legacy one (MCP 2026-07-28,
 /// basic/versioning).
 pub(crate) fn is_modern(frame: &Frame) -> bool {
     let version = frame

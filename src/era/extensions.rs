@@ -1,11 +1,11 @@
-//! What the bridge itself can do for a host, added to what the host declares: the authorization extensions it was told
-//! to use. Servers look for them among the client's capabilities (`extensions`); without any, nothing is touched.
+//! The capabilities that the bridge adds to those a host declares: the authorization extensions it was told to use.
+//! Servers look for them among the client's capabilities (`extensions`); without any, nothing is touched.
 
 use super::protocol::META_CAPABILITIES;
 use crate::frame::{Frame, Object, member_of};
 
-/// The frame with `extensions` declared in it, where it declares capabilities: `initialize`, and every modern request.
-/// What the host says of one of them stays.
+/// Returns the frame with `extensions` declared in it, where it declares capabilities: `initialize`, and every modern
+/// request. What the host says of one of them stays.
 pub(crate) fn declared(frame: Frame, extensions: &[&'static str]) -> Frame {
     if extensions.is_empty() || !frame.is_request() {
         return frame;

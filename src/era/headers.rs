@@ -32,10 +32,10 @@ const MAX_NAMES: usize = 16 * 1024;
 /// What is remembered of the declarations of all tools, in bytes.
 const MAX_REMEMBERED: usize = 8 * 1024 * 1024;
 
-/// What is beyond it is no integer that both sides read alike (RFC 8259 section 6).
+/// The largest integer that both sides read alike (RFC 8259 section 6).
 const MAX_INTEGER: i64 = (1 << 53) - 1;
 
-/// The headers that go with this frame, all of them read from its body (MCP 2026-07-28,
+/// Returns the headers that go with this frame, all of them read from its body (MCP 2026-07-28,
 /// basic/transports/streamable-http). None for a response.
 pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -74,7 +74,7 @@ pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
     headers
 }
 
-/// The revision that a `_meta` object names.
+/// Returns the revision that a `_meta` object names.
 pub(crate) fn version(meta: &str) -> Option<String> {
     string(Object::read(meta)?.get(META_VERSION)?)
 }
@@ -86,8 +86,8 @@ pub(crate) fn add_version(headers: &mut HeaderMap, version: &str) {
     }
 }
 
-/// A text as the value of a header: as it is, or, where HTTP would change or refuse it, in base64 between the marks
-/// that say so (MCP 2026-07-28, basic/transports/streamable-http).
+/// Writes a text as the value of a header: as it is, or, where HTTP would change or refuse it, in base64 between the
+/// marks that say so (MCP 2026-07-28, basic/transports/streamable-http).
 fn value(text: &str) -> Option<HeaderValue> {
     let is_visible = text.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
     let is_padded = text.starts_with(' ') || text.ends_with(' ');
@@ -99,7 +99,7 @@ fn value(text: &str) -> Option<HeaderValue> {
     }
 }
 
-/// One argument of a tool that is to be repeated in a header.
+/// An argument of a tool that is to be repeated in a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Declaration {
     /// The names of the properties that lead to it.
@@ -115,7 +115,7 @@ impl Declaration {
         path + self.header.as_str().len()
     }
 
-    /// The value in these arguments; `None` where it is absent, null, or nothing that fits a header.
+    /// Returns the value in these arguments; `None` where it is absent, null, or nothing that fits a header.
     fn read(&self, arguments: &str) -> Option<HeaderValue> {
         let mut text = arguments.to_owned();
         for name in &self.path {
@@ -130,7 +130,7 @@ impl Declaration {
     }
 }
 
-/// A JSON number as an integer, however it is spelled (`42.0`, `4.2e1`).
+/// Reads a JSON number as an integer, however it is spelled (`42.0`, `4.2e1`).
 fn integer(text: &str) -> Option<i64> {
     let integer = match text.parse::<i64>() {
         Ok(integer) => integer,
@@ -146,26 +146,26 @@ fn integer(text: &str) -> Option<i64> {
         .then_some(integer)
 }
 
-/// Why a tool's annotations cannot be followed; such a tool is not offered (MCP 2026-07-28,
+/// The reason for which a tool's annotations cannot be followed; such a tool is not offered (MCP 2026-07-28,
 /// basic/transports/streamable-http).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Reason {
     /// The schema itself carries one.
     #[error("x-mcp-header on the schema itself")]
     AtRoot,
-    /// It is not reached through `properties` alone.
+    /// The annotation is not reached through `properties` alone.
     #[error("x-mcp-header under {0:?}, where no argument has one fixed place")]
     Misplaced(String),
-    /// It is not a header name.
+    /// The annotation is not a header name.
     #[error("x-mcp-header is not a header name")]
     NotAName,
     /// Two are one to HTTP, which does not tell upper case from lower.
     #[error("x-mcp-header {0:?} twice")]
     Twice(String),
-    /// Its property is no string, integer or boolean.
+    /// The annotated property is no string, integer or boolean.
     #[error("x-mcp-header on a property whose type is not string, integer or boolean")]
     NotPrimitive,
-    /// It cannot be looked through.
+    /// The schema is nested too deep to be looked through.
     #[error("a schema nested more than {MAX_DEPTH} deep")]
     TooDeep,
     /// No request could carry them.
@@ -173,10 +173,10 @@ pub(crate) enum Reason {
     TooMany,
 }
 
-/// What an `inputSchema` declares.
+/// Returns the declarations of an `inputSchema`.
 ///
 /// # Errors
-/// An annotation that breaks one of the rules of 2.6.
+/// An annotation that breaks one of the constraints on `x-mcp-header`.
 pub(crate) fn scan(schema: &str) -> Result<Vec<Declaration>, Reason> {
     let mut found = Vec::new();
     // Most tools declare nothing; and a name may be spelled with escapes.
@@ -284,7 +284,7 @@ fn declare(annotation: &str, kind: Option<&str>, path: &[String]) -> Result<Decl
     })
 }
 
-/// What the remote's tools declare, as far as their list has been seen.
+/// The declarations of the server's tools, as far as their list has been seen.
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
     /// Those that declare something.
@@ -310,7 +310,7 @@ pub(crate) struct Page {
 }
 
 impl Tools {
-    /// What this tool declares; nothing for a tool not seen (MCP 2026-07-28, basic/transports/streamable-http).
+    /// Returns the declarations of a tool; none for a tool not seen (MCP 2026-07-28, basic/transports/streamable-http).
     pub(crate) fn declared(&self, tool: &str) -> &[Declaration] {
         self.by_name.get(tool).map_or(&[], Vec::as_slice)
     }

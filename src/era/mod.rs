@@ -1,7 +1,12 @@
-//! The protocol of translation: what the road tells the loop to do, and what it is told.
+//! Translation between a host and a server of either era: the actions for the loop, and the news it brings.
 //!
-//! A translator turns what the host says into what the remote understands, and back. It does no I/O and reads no
-//! clock: it is given frames and arrivals and pushes actions. One file per pair of eras; [`legacy`] is the first.
+//! A [`Translator`] takes frames of the host and arrivals of exchanges, and pushes actions. It does no I/O and reads no
+//! clock. A frame of the host goes through `translator` (the phase, and which pair host and server make) and `cache` to
+//! the relay of that pair: [`legacy`] and [`modern`] where both sides have the same era, [`legacy_to_modern`] and
+//! [`modern_to_legacy`], host first, where they differ. What comes of it goes back the same way.
+//!
+//! Below the pairs: `protocol` has the constants, `detect` the evidence of a server's era, `headers` the header layer of
+//! the modern era, `server_info` and `subscriptions` what several pairs need.
 
 mod cache;
 pub(crate) mod detect;
@@ -13,6 +18,8 @@ pub mod modern;
 pub mod modern_to_legacy;
 pub(crate) mod protocol;
 mod relay;
+mod server_info;
+mod subscriptions;
 mod translator;
 
 use std::time::Duration;
@@ -48,14 +55,14 @@ pub enum Action {
     Listen(Listen),
     /// Drop an exchange: its stream is closed and nothing more is heard of it.
     Close(ExchangeId),
-    /// Call [`timer_fired`](Modern::timer_fired) with this token after this time. A token may be asked for again before
+    /// Call [`timer_fired`](Translator::timer_fired) with this token after this time. A token may be asked for again before
     /// it is due; each asking is answered.
     SetTimer {
         /// From now.
         after: Duration,
         /// Chosen by who asks.
         token: u64,
-        /// It is to try again, or to ask again: somewhat later will do, and many bridges should not do it in step.
+        /// The timer is for another try: somewhat later will do, and many bridges should not do it in step.
         is_retry: bool,
     },
     /// Leave the session these headers name (MCP 2025-11-25, basic/transports), at once: what is still to be said in it
@@ -68,23 +75,24 @@ pub enum Action {
 pub struct Post {
     /// The exchange it opens.
     pub exchange: ExchangeId,
-    /// What is posted.
+    /// The frame that is posted.
     pub frame: Frame,
-    /// What the era adds: version, session, method.
+    /// The headers that the era adds: version, session, method.
     pub headers: HeaderMap,
     /// HTTP+SSE: the path the remote named, as it wrote it; the answer then comes on the standing stream.
     pub endpoint: Option<String>,
-    /// Whether a broken response stream may be resumed by its last event id (MCP 2025-11-25, basic/transports).
+    /// A broken response stream may be resumed by its last event id (MCP 2025-11-25, basic/transports).
     pub is_resumable: bool,
-    /// Whether the exchange itself may send it again where nobody knows if it was seen, and that does no harm. Where it
-    /// may not, the era does: a modern request goes out again under a new id only (MCP 2026-07-28, changelog).
+    /// The exchange itself may send the frame again where it is unknown whether the server saw it, and that does no
+    /// harm. Where it may not, the era does: a modern request goes out again under a new id only (MCP 2026-07-28,
+    /// changelog).
     pub may_repeat: bool,
-    /// Whether it asks which era the remote speaks: any answer settles that, so the exchange sends it once.
+    /// The frame asks which era the server speaks: any answer settles that, so the exchange sends it once.
     pub is_probe: bool,
-    /// How long its answer may take, beside `--call-timeout`: requests of our own do not wait for ever.
+    /// The longest time for its answer, beside `--call-timeout`: requests of our own do not wait for ever.
     pub patience: Option<Duration>,
-    /// Whether the host waits for what comes of it. Only then may a challenge lead to a person being asked to sign in;
-    /// any other ends as [`Arrival::Refused`] with the status of the challenge.
+    /// The host waits for the outcome. Only then may a challenge lead to a user being asked to sign in; any other ends
+    /// as [`Arrival::Refused`] with the status of the challenge.
     pub is_asked_by_host: bool,
 }
 
@@ -93,9 +101,9 @@ pub struct Post {
 pub struct Listen {
     /// The exchange it opens.
     pub exchange: ExchangeId,
-    /// What the era adds.
+    /// The headers that the era adds.
     pub headers: HeaderMap,
-    /// Which kind of stream.
+    /// The kind of the stream.
     pub kind: Standing,
     /// As in [`Post`]. A stream that is not asked for is opened when a credential has come that another request led to.
     pub is_asked_by_host: bool,
@@ -112,7 +120,7 @@ pub enum Standing {
     Sse(u32),
 }
 
-/// What an exchange brought. Exactly one of the last six ends it.
+/// News from an exchange. Exactly one of the last six ends it.
 #[derive(Debug)]
 pub enum Arrival {
     /// The head of a 2xx response; for a standing stream also when none came in good time, and then without a status.
@@ -137,13 +145,13 @@ pub enum Arrival {
 }
 
 impl Arrival {
-    /// Whether nothing follows it.
+    /// Says whether nothing follows.
     pub fn is_last(&self) -> bool {
         !matches!(self, Self::Opened(_) | Self::Endpoint(_) | Self::Frame(_))
     }
 }
 
-/// Which revision a legacy session speaks, as a header value.
+/// Makes a header value of a text from the server.
 pub(crate) fn header(text: &str) -> Option<HeaderValue> {
     // Only what the remote sent goes in here; anything but visible ASCII is dropped (RFC 9110 section 5.5).
     text.bytes()
@@ -156,7 +164,7 @@ pub(crate) fn header(text: &str) -> Option<HeaderValue> {
 pub struct Mint(u64);
 
 impl Mint {
-    /// One that begins after this number.
+    /// Makes a mint that begins after this number.
     pub(crate) fn beyond(number: u64) -> Self {
         Self(number)
     }

@@ -7,13 +7,9 @@
 
 mod edits;
 mod listen;
-#[cfg(test)]
-mod listen_tests;
 mod owner;
 mod refresh_tools;
 mod retry;
-#[cfg(test)]
-mod retry_tests;
 #[cfg(test)]
 mod tests;
 
@@ -42,7 +38,7 @@ pub struct Modern {
     version: Option<String>,
     /// Every exchange that is owed something, and those of open subscriptions.
     open: HashMap<ExchangeId, Open>,
-    /// What was lost and is about to be asked again, by the token of its wake.
+    /// Requests that were lost and are about to be asked again, by the token of their timer.
     waiting: HashMap<u64, Lost>,
     subscriptions: Subscriptions,
 }
@@ -67,17 +63,17 @@ struct Call {
     /// (MCP 2026-07-28, basic and changelog).
     id: Id,
     patience: Option<Duration>,
-    /// Whether the host waits for it.
+    /// The host waits for the answer.
     is_asked_by_host: bool,
-    /// How often it was lost.
+    /// The number of times that the request was lost.
     losses: u32,
     /// The last progress told of it.
     progress: Option<f64>,
-    /// Its headers were refused once, and made again.
+    /// The headers were refused once, and made again.
     is_reheaded: bool,
-    /// Its revision was refused once, and it was sent again.
+    /// The revision was refused once, and the request was sent again.
     is_reversed: bool,
-    /// It asks which era the remote speaks; when it is lost, that is known another way.
+    /// The request asks which era the server speaks; when it is lost, that is found out another way.
     is_probe: bool,
 }
 
@@ -150,12 +146,12 @@ impl Modern {
         }
     }
 
-    /// Whether that exchange is one of its own that is owed something.
+    /// Says whether an exchange is one of this relay that is owed an answer.
     pub(super) fn has(&self, exchange: ExchangeId) -> bool {
         self.open.contains_key(&exchange)
     }
 
-    /// An id that no request under way has.
+    /// Returns an id that no request under way has.
     pub(super) fn fresh_id(&mut self) -> Id {
         loop {
             let id = Id::ours(self.mint.number());
@@ -223,8 +219,8 @@ impl Modern {
         self.call(call, actions);
     }
 
-    /// Closing the stream is the cancellation. One of nothing known is
-    /// ignored (MCP 2026-07-28, basic/patterns/cancellation).
+    /// Cancels a request by closing its stream. A cancellation of nothing known is ignored (MCP 2026-07-28,
+    /// basic/patterns/cancellation).
     fn cancel(&mut self, id: &Id, actions: &mut Vec<Action>) {
         if self.forget_listen(id, actions) {
             return;
@@ -314,14 +310,14 @@ impl Modern {
                 actions.extend(answer.map(Action::Reply));
             }
             Some(Open::RefreshTools(refresh_tools)) => {
-                self.tools_refreshed(refresh_tools, frame, actions)
+                self.tools_refreshed(refresh_tools, frame, actions);
             }
             Some(Open::Listen(key)) => self.listen_answered(key, frame, actions),
             None => {}
         }
     }
 
-    /// An error for whatever this exchange is for: under its id, whichever it came with.
+    /// Takes an error for the request of this exchange: under its id, whichever it came with.
     fn error_came(&mut self, exchange: ExchangeId, frame: Frame, actions: &mut Vec<Action>) {
         match self.open.remove(&exchange) {
             Some(Open::Call(call)) => self.call_refused(call, frame, actions),
@@ -362,7 +358,7 @@ impl Modern {
         actions.push(Action::Reply(error));
     }
 
-    /// An exchange brings nothing more. If it still owes an answer, `trouble` is it.
+    /// Takes the end of an exchange. If it still owes an answer, `trouble` is it.
     fn over(&mut self, exchange: ExchangeId, trouble: &Trouble, actions: &mut Vec<Action>) {
         let Some(open) = self.open.remove(&exchange) else {
             return;
@@ -443,7 +439,7 @@ impl Relay for Modern {
         self.listen_timer_fired(token, actions);
     }
 
-    /// Requests of the host that are with nobody at the moment.
+    /// Requests of the host that are not with the server at the moment.
     fn waiting(&self) -> usize {
         self.waiting.len()
     }
@@ -451,12 +447,12 @@ impl Relay for Modern {
     /// Asks the remote whether it is there, where the era has a way to: this one has none, and no session to keep warm.
     fn ping(&mut self, _actions: &mut Vec<Action>) {}
 
-    /// The host has closed stdin: it hears of no change any more, so its subscriptions end. Calls are still answered.
+    /// Ends the subscriptions, for a host that has closed stdin hears of no change. Calls are still answered.
     fn host_gone(&mut self, actions: &mut Vec<Action>) {
         self.end_listens(actions);
     }
 
-    /// The last thing: there is no session to leave.
+    /// Does nothing: there is no session to leave.
     fn leave(&mut self, _actions: &mut Vec<Action>) {}
 
     fn abandon(&mut self, actions: &mut Vec<Action>) {
@@ -472,7 +468,7 @@ fn is_error(frame: &Frame) -> bool {
     matches!(frame.outline(), Outline::Response { failed: true, .. })
 }
 
-/// The code of an error answer.
+/// Returns the code of an error answer.
 fn code(error: &Frame) -> Option<i64> {
     let error = Object::read(error.member("error")?)?;
     serde_json::from_str(error.get("code")?).ok()

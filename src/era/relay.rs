@@ -22,7 +22,11 @@ impl Pair {
 }
 
 /// The four pairs as the translator speaks to them. Each takes frames and arrivals and pushes actions.
-pub(super) trait Relay: fmt::Debug {
+#[expect(
+    clippy::wrong_self_convention,
+    reason = "frames come from the host and from the remote; nothing is converted"
+)]
+pub(super) trait Relay: fmt::Debug + Send {
     fn pair(&self) -> Pair;
 
     /// Takes a frame from the host.

@@ -8,15 +8,9 @@
 mod first_handshake;
 mod first_request;
 mod legacy_attempt;
-#[cfg(test)]
-mod legacy_attempt_tests;
 mod optimistic;
 mod phase;
 mod probe;
-#[cfg(test)]
-mod probe_tests;
-#[cfg(test)]
-mod replaced_tests;
 mod restart;
 #[cfg(test)]
 mod tests;
@@ -34,15 +28,14 @@ use super::{
     Transport,
 };
 use crate::frame::{Frame, Id};
-use first_handshake::FirstHandshake;
-use phase::{Phase, Serving};
+use phase::{FirstHandshake, Phase, Serving};
 use probe::Probe;
 use timers::Timers;
 
-/// Which era to speak with the remote.
+/// The choice of era to speak with the server (`--protocol`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
-    /// Whichever it speaks.
+    /// The era that the server speaks.
     #[default]
     Auto,
     /// The handshake of 2025-11-25 and before.
@@ -51,19 +44,19 @@ pub enum Protocol {
     Modern,
 }
 
-/// What a remote turned out to be.
+/// The eras that a server serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerEra {
-    /// It answers `server/discover`, and offers a legacy host nothing better.
+    /// The server answers `server/discover`, and offers a legacy host nothing better.
     Modern,
-    /// It does not.
+    /// The server does not answer `server/discover`.
     Legacy,
-    /// It answers that, and serves legacy hosts in sessions of their own.
+    /// The server answers `server/discover`, and serves legacy hosts in sessions of their own.
     Both,
 }
 
 impl ServerEra {
-    /// As it is remembered.
+    /// Returns the word under which the era is remembered.
     pub fn word(self) -> &'static str {
         match self {
             Self::Modern => "modern",
@@ -72,7 +65,7 @@ impl ServerEra {
         }
     }
 
-    /// The counterpart of [`ServerEra::word`].
+    /// Reads the word of [`ServerEra::word`].
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Modern, Self::Legacy, Self::Both]
             .into_iter()
@@ -83,32 +76,32 @@ impl ServerEra {
 /// A remote's word of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RememberedDiscover {
-    /// What the host declared that it was given to, as JSON text.
+    /// The capabilities that the asking host declared, as JSON text.
     pub capabilities: String,
     /// The `DiscoverResult`, as JSON text.
     pub discover: String,
 }
 
-/// How to begin.
+/// The command line's choices, and the findings of an earlier start.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// `--protocol`.
     pub protocol: Protocol,
     /// `--transport`.
     pub transport: Transport,
-    /// The verdict of an earlier start, if it is young enough to be believed.
+    /// The era that an earlier start found, if that is young enough to be believed.
     pub remembered: Option<ServerEra>,
-    /// That verdict is [`ServerEra::Modern`], and no legacy host's `initialize` has been tried: only modern hosts came.
+    /// That era is [`ServerEra::Modern`], and no legacy host's `initialize` has been tried: only modern hosts came.
     pub is_legacy_untried: bool,
-    /// What a modern remote said of itself then, as far as that may still be repeated.
+    /// Discover results of a modern server, as far as they may still be repeated.
     pub known: Vec<RememberedDiscover>,
-    /// What to call a server that does not give its name.
+    /// The name for a server that does not give its own.
     pub server: String,
     /// For unguessable handles.
     pub seed: [u8; 32],
-    /// What the bridge can do that a host knows nothing of, by the names under which clients declare it.
+    /// Extensions that the bridge itself supports, by the names under which clients declare them.
     pub extensions: Vec<&'static str>,
-    /// How long lists may be given again whose server does not say (`--cache-ttl`); without it they are not.
+    /// The time for which lists may be repeated whose server does not say (`--cache-ttl`); without it they are not.
     pub cache_ttl: Option<Duration>,
 }
 
@@ -120,15 +113,16 @@ pub struct Translator {
     /// To be remembered.
     server_era: Option<ServerEra>,
     is_legacy_untried: bool,
-    /// What is known of the remote in this run, whether or not it is to be remembered.
+    /// The server's era as known in this run, whether or not it is to be remembered.
     known_era: Option<KnownEra>,
     /// Relays made so far; each mints exchange ids from a range of its own.
     relays_made: u64,
-    /// Which of them serves the host.
+    /// The number of the relay that serves the host.
     serving_relay: u64,
     timers: Timers,
-    /// A modern host's looks around that are not answered, and whether looking is all it has done.
+    /// Requests `server/discover` of a modern host that are not answered.
     pending_discovers: Vec<Id>,
+    /// The host has sent a modern request that is more than `server/discover`: it stays modern.
     host_is_modern: bool,
     /// `notifications/initialized` was sent in the host's place, to see what the remote offers.
     initialized_sent: bool,
@@ -136,12 +130,12 @@ pub struct Translator {
     was_challenged: bool,
     /// The question that is out.
     probe: Option<Box<Probe>>,
-    /// What the remote has said of itself since that was last asked for.
+    /// The server's last `DiscoverResult`, until it is taken.
     discovered: Option<RememberedDiscover>,
     cache: Cache,
 }
 
-/// What the remote was found to be.
+/// A finding about the server's era.
 #[derive(Clone, Copy, Debug)]
 struct KnownEra {
     era: ServerEra,
@@ -149,14 +143,14 @@ struct KnownEra {
     is_sure: bool,
 }
 
-/// How many exchange ids each relay has, as a power of two.
+/// The number of exchange ids for each relay, as a power of two.
 const RANGE: u32 = 40;
 /// Relays that count in ranges of their own. Their numbers are ids of requests too, and those stay below 2^53, where
 /// JSON numbers read as doubles are exact. Of a relay that is this many relays ago nothing is left.
 const MAX_MADE: u64 = (1 << 12) - 1;
 
 impl Translator {
-    /// Nothing said, nothing known.
+    /// Makes a translator that has heard nothing yet.
     pub fn new(options: Options) -> Self {
         Self {
             cache: Cache::new(options.cache_ttl),
@@ -177,24 +171,24 @@ impl Translator {
         }
     }
 
-    /// What the remote was found to be in this run.
+    /// Returns the era of the server, as found in this run.
     pub fn server_era(&self) -> Option<ServerEra> {
         self.server_era
     }
 
-    /// Whether that is [`ServerEra::Modern`] without a legacy host's `initialize` having been tried.
+    /// Says whether that is [`ServerEra::Modern`] without a legacy host's `initialize` having been tried.
     pub fn is_legacy_untried(&self) -> bool {
         self.is_legacy_untried
     }
 
-    /// What the remote has said of itself, once, if it is worth remembering.
+    /// Takes the server's `DiscoverResult`, if it is worth remembering.
     pub fn take_discovered(&mut self) -> Option<RememberedDiscover> {
         self.discovered.take()
     }
 
-    /// To be said before anything else that happens. `now` counts from any beginning and never backwards; `identity`
-    /// changes whenever requests are made in another name, so that nobody is told what was kept for somebody else
-    /// (MCP 2026-07-28, server/utilities/caching).
+    /// Takes the time and the account, before anything else that happens. `now` counts from any beginning and never
+    /// backwards; `identity` changes whenever requests are made in another name, so that no account is told what was
+    /// kept for another (MCP 2026-07-28, server/utilities/caching).
     pub fn update_context(&mut self, now: Duration, identity: u64) {
         self.cache.update_context(now, identity);
     }
@@ -245,10 +239,10 @@ impl Translator {
 
     /// Answers from what is kept, or passes it on.
     fn serve(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        if let Some(answer) = self.cache.from_host(&frame) {
+        if let Some(answer) = self.cache.answer(&frame) {
             return actions.push(Action::Reply(answer));
         }
-        self.to_relay(frame, actions);
+        self.pass_to_relay(frame, actions);
     }
 
     /// Takes what an exchange brought.
@@ -284,20 +278,20 @@ impl Translator {
                 ..
             }) => return self.handshake_brought(exchange, arrival, actions),
             Phase::Optimistic(_) => {
-                self.cache.from_remote(exchange, &arrival);
+                self.cache.note_arrival(exchange, &arrival);
                 return self.optimistic_brought(exchange, arrival, actions);
             }
             _ => {}
         }
-        self.cache.from_remote(exchange, &arrival);
+        self.cache.note_arrival(exchange, &arrival);
         let mut done = Vec::new();
         if let Some(relay) = self.phase.relay() {
             relay.from_remote(exchange, arrival, &mut done);
         }
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
     }
 
-    /// A time asked for with [`Action::SetTimer`] is over.
+    /// Takes the end of a time that was asked for with [`Action::SetTimer`].
     pub fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
         let Some((relay, token)) = self.timers.take(token) else {
             return;
@@ -322,7 +316,7 @@ impl Translator {
             relay.timer_fired(token, &mut done);
         }
         self.settle_discovers(Some(&done));
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
     }
 
     /// Asks the remote whether it is there, where the era has a way to.
@@ -331,19 +325,19 @@ impl Translator {
         if let Some(relay) = self.phase.relay() {
             relay.ping(&mut done);
         }
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
     }
 
-    /// The host has closed stdin: it can answer nothing any more.
+    /// Takes the news that the host has closed stdin: it can answer nothing any more.
     pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
         if let Some(relay) = self.phase.relay() {
             relay.host_gone(&mut done);
         }
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
     }
 
-    /// The last thing.
+    /// Ends what is open, as the last thing before the bridge leaves.
     pub fn leave(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
         if let Some(attempt) = self.phase.legacy_attempt() {
@@ -352,7 +346,7 @@ impl Translator {
         if let Some(relay) = self.phase.relay() {
             relay.leave(&mut done);
         }
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
     }
 
     /// Frames of the host that wait for the remote.
@@ -365,7 +359,7 @@ impl Translator {
     }
 
     /// Sends a frame of the host to the relay that serves it.
-    fn to_relay(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    fn pass_to_relay(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         if let Phase::Optimistic(optimistic) = &mut self.phase {
             optimistic.note_frame(&frame, actions);
         }
@@ -373,11 +367,11 @@ impl Translator {
         if let Some(relay) = self.phase.relay() {
             relay.from_host(frame, &mut done);
         }
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
     }
 
     /// Passes on what the relay has done, past the cache.
-    fn from_relay(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
+    fn pass_from_relay(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
         self.timers.note(self.serving_relay, &mut done);
         if let Phase::Optimistic(optimistic) = &mut self.phase {
             optimistic.note_actions(&done);
@@ -406,7 +400,7 @@ impl Translator {
                     Some(frame) if frame.method() == Some("initialize") => held.pop_front(),
                     _ => None,
                 };
-                // A host that skips the handshake is introduced; the answer to that is nobody's and goes nowhere.
+                // A host that skips the handshake is introduced; the answer to that has no receiver and goes nowhere.
                 let initialize = initialize.unwrap_or_else(introduction);
                 Box::new(LegacyToModern::new(
                     mint,
@@ -430,7 +424,7 @@ impl Translator {
         }
     }
 
-    /// A mint whose numbers meet nobody else's.
+    /// Makes a mint whose numbers meet no other relay's.
     fn mint(&mut self) -> Mint {
         self.relays_made = self.relays_made % MAX_MADE + 1;
         Mint::beyond(self.relays_made << RANGE)

@@ -1,4 +1,4 @@
-//! Where answers are kept: few, small, and the oldest goes first.
+//! The answers that are kept: few, small, and the oldest goes first.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::key::{CacheableRequest, Freshness};
 use crate::frame::{Frame, member_of};
 
-/// How many answers are kept.
+/// The most answers that are kept.
 pub(super) const MAX_ENTRIES: usize = 256;
-/// How many bytes they may have together, with what they are kept under.
+/// The most bytes that all answers may have, with their keys.
 pub(super) const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// Answers, the oldest first.
@@ -33,7 +33,7 @@ impl Entry {
         self.key.len() + self.answer.text().len()
     }
 
-    /// What is left of its freshness.
+    /// Returns the time for which the answer is still fresh.
     fn left(&self, now: Duration) -> Option<Duration> {
         let age = now.checked_sub(self.since)?;
         self.freshness
@@ -74,8 +74,8 @@ impl Entries {
         }
     }
 
-    /// The answer that is kept under this key, if it is fresh (MCP 2026-07-28, server/utilities/caching), under the id
-    /// it was first given with. What it says of its own life is what is left of that.
+    /// Returns the answer that is kept under this key, if it is fresh (MCP 2026-07-28, server/utilities/caching), under
+    /// the id it was first given with. What it says of its own life is what is left of that.
     pub(super) fn serve(&mut self, key: &str, now: Duration) -> Option<Frame> {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         let served = entry
@@ -106,7 +106,7 @@ impl Entries {
     }
 }
 
-/// The same answer, its `ttlMs` no more than what is left; not a byte else.
+/// Returns the same answer, its `ttlMs` no more than what is left; not a byte else.
 fn with_ttl_left(answer: &Frame, left: Duration) -> Option<Frame> {
     let result = answer.member("result")?;
     let left = left.as_millis();

@@ -1,6 +1,6 @@
-//! What makes two questions one, and how long an answer is good.
+//! The key of a request, by which two requests are known to be the same, and the freshness of an answer.
 //!
-//! Where in doubt two questions differ: then something is fetched that was there, and never the wrong thing told.
+//! In doubt two requests differ: then a result is fetched that was there, and a wrong one is never given.
 
 use std::time::Duration;
 
@@ -38,14 +38,14 @@ impl Kind {
     }
 }
 
-/// What is asked, without who asks: the method, and the parameters but `_meta`, in order of their names.
+/// A request without its sender: the method, and the parameters but `_meta`, in order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CacheableRequest {
     pub(super) kind: Kind,
     params: String,
-    /// It asks for a page that is not the first.
+    /// The request is for a page that is not the first.
     pub(super) has_cursor: bool,
-    /// What is read, decoded.
+    /// The URI of `resources/read`, decoded.
     pub(super) uri: Option<String>,
 }
 
@@ -79,7 +79,7 @@ impl CacheableRequest {
         })
     }
 
-    /// What an answer to this request is kept under: the request, and what the host says of itself (MCP 2026-07-28,
+    /// Returns the key of an answer: the request, and the host's declaration of itself (MCP 2026-07-28,
     /// server/utilities/caching).
     pub(super) fn key(&self, frame: &Frame) -> String {
         let meta = frame.param("_meta").unwrap_or("{}");
@@ -96,8 +96,8 @@ impl CacheableRequest {
     }
 }
 
-/// An object with its members in order of their names. Of two with one name both count: peers differ in which they
-/// read.
+/// Returns an object with its members in order of their names. Of two with one name both count: peers differ in which
+/// they read.
 fn ordered(object: &Object) -> String {
     let mut members: Vec<(&str, &str)> = object.iter().collect();
     members.sort_by_key(|(name, _)| *name);
@@ -108,7 +108,7 @@ fn ordered(object: &Object) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// How long a result is good, and for whom.
+/// The time for which a result may be repeated, and whether only to one caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Freshness {
     pub(super) ttl: Duration,
@@ -116,8 +116,8 @@ pub(super) struct Freshness {
 }
 
 impl Freshness {
-    /// What the remote's result, as JSON text, says of itself; `None` if it is not to be kept. A life that cannot be
-    /// read is none, and one that is not `public` is private. `default` is for lists that say nothing.
+    /// Reads the hints of a result, given as JSON text; `None` if it is not to be kept. A `ttlMs` that cannot be read
+    /// is none, and one that is not `public` is private. `default` is for lists that say nothing.
     pub(super) fn of(result: &str, kind: Kind, default: Option<Duration>) -> Option<Self> {
         if !is_complete(result) {
             return None;
@@ -137,7 +137,8 @@ impl Freshness {
     }
 }
 
-/// Whether a result is the whole answer: it says so, or, as in the legacy era, says nothing (MCP 2026-07-28, basic).
+/// Says whether a result is the whole answer: it says so itself, or, as in the legacy era, says nothing
+/// (MCP 2026-07-28, basic).
 pub(super) fn is_complete(result: &str) -> bool {
     result.trim_start().starts_with('{')
         && member_of(result, "resultType")

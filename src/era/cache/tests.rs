@@ -97,48 +97,48 @@ fn a_life_is_what_the_remote_says_it_is() {
     assert_eq!(of(r#"{"ttlMs":5}"#, Kind::Read), Some((5, true)));
 }
 
-fn put(shelf: &mut Entries, key: &str, result: &str) {
+fn put(entries: &mut Entries, key: &str, result: &str) {
     let first = CacheableRequest::of(&request("tools/list", "{}")).unwrap();
     let answer = Frame::result(&Id::ours(1), result);
-    shelf.put(key.to_owned(), first, answer, LIFE, Duration::ZERO);
+    entries.put(key.to_owned(), first, answer, LIFE, Duration::ZERO);
 }
 
 #[test]
 fn few_are_kept_and_the_oldest_goes_first() {
-    let mut shelf = Entries::default();
+    let mut entries = Entries::default();
     for number in 0..=MAX_ENTRIES {
-        put(&mut shelf, &number.to_string(), "{}");
+        put(&mut entries, &number.to_string(), "{}");
     }
-    assert!(shelf.serve("0", Duration::ZERO).is_none());
-    assert!(shelf.serve("1", Duration::ZERO).is_some());
-    // One in the place of another makes nobody leave.
-    put(&mut shelf, "1", "{}");
-    assert!(shelf.serve("2", Duration::ZERO).is_some());
+    assert!(entries.serve("0", Duration::ZERO).is_none());
+    assert!(entries.serve("1", Duration::ZERO).is_some());
+    // An answer in the place of another pushes none out.
+    put(&mut entries, "1", "{}");
+    assert!(entries.serve("2", Duration::ZERO).is_some());
 }
 
 #[test]
 fn they_are_kept_within_bytes_too() {
     let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(MAX_BYTES / 3));
-    let mut shelf = Entries::default();
+    let mut entries = Entries::default();
     for key in ["a", "b", "c"] {
-        put(&mut shelf, key, &large);
+        put(&mut entries, key, &large);
     }
-    let kept = ["a", "b", "c"].map(|key| shelf.serve(key, Duration::ZERO).is_some());
+    let kept = ["a", "b", "c"].map(|key| entries.serve(key, Duration::ZERO).is_some());
     assert_eq!(kept, [false, true, true]);
-    // What is too large for all of it takes nobody's place.
-    put(&mut shelf, "d", &large.repeat(3).replace("}{", ","));
-    let kept = ["b", "c", "d"].map(|key| shelf.serve(key, Duration::ZERO).is_some());
+    // An answer that is too large for the whole cache pushes none out.
+    put(&mut entries, "d", &large.repeat(3).replace("}{", ","));
+    let kept = ["b", "c", "d"].map(|key| entries.serve(key, Duration::ZERO).is_some());
     assert_eq!(kept, [true, true, false]);
 }
 
 // MCP 2026-07-28, server/utilities/caching
 #[test]
 fn an_answer_ages_and_is_otherwise_what_it_was() {
-    let mut shelf = Entries::default();
+    let mut entries = Entries::default();
     let told = r#"{ "b":1e400, "ttlMs" : 1000 ,"tools":[],"a":"\u0061"}"#;
-    put(&mut shelf, "k", told);
+    put(&mut entries, "k", told);
     let mut at = |millis| {
-        let answer = shelf.serve("k", Duration::from_millis(millis))?;
+        let answer = entries.serve("k", Duration::from_millis(millis))?;
         Some(answer.member("result").unwrap().to_owned())
     };
     assert_eq!(at(0).as_deref(), Some(told));
@@ -150,8 +150,8 @@ fn an_answer_ages_and_is_otherwise_what_it_was() {
 
 #[test]
 fn a_life_told_shorter_than_it_is_stays_as_it_was_told() {
-    let mut shelf = Entries::default();
-    put(&mut shelf, "k", r#"{"ttlMs":0}"#);
-    let answer = shelf.serve("k", Duration::from_millis(1)).unwrap();
+    let mut entries = Entries::default();
+    put(&mut entries, "k", r#"{"ttlMs":0}"#);
+    let answer = entries.serve("k", Duration::from_millis(1)).unwrap();
     assert_eq!(answer.member("result"), Some(r#"{"ttlMs":0}"#));
 }

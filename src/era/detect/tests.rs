@@ -1,4 +1,4 @@
-//! What counts as evidence of an era.
+//! The evidence of an era.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What goes into the headers, and what is kept out of the lists.
+//! The headers made of a body, and the tools kept out of the lists.
 
 use super::*;
 use crate::frame::Id;

@@ -14,16 +14,16 @@ use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Outline, Trouble, member_of};
 use crate::remote::Head;
 
-/// How long a response that fits no request waits for one that fits better.
+/// The time for which a response that fits no request is held back, for one that fits better.
 const UNCLEAR: Duration = Duration::from_secs(10);
 /// Responses that may wait for that.
 const MAX_STRAYS: usize = 1000;
-/// How much is remembered of what was said on HTTP+SSE's stream.
+/// The most ids that are remembered of an HTTP+SSE stream.
 const MEMORY: usize = 64;
 /// Errors that servers answer to notifications, which are owed none: not a message, no such method, wrong parameters.
 const OF_NOTICES: [&str; 3] = ["-32600", "-32601", "-32602"];
 
-/// What is known of the responses on HTTP+SSE's stream.
+/// The responses on HTTP+SSE's stream, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     /// Requests that the server may still answer although no one waits for it any more.
@@ -36,7 +36,7 @@ pub(super) struct Stream {
     strays: Vec<Frame>,
     /// The requests that were open when those came.
     candidates: Vec<ExchangeId>,
-    /// The wake that decides about them.
+    /// The token of the timer that decides about them.
     token: Option<u64>,
     has_warned: bool,
 }
@@ -56,7 +56,7 @@ impl Stream {
         self.notices = (self.notices + 1).min(4);
     }
 
-    /// Whether it has been said before, or is for a request that is over.
+    /// Says whether a response came before, or is for a request that is over.
     fn is_past(&mut self, frame: &Frame) -> bool {
         let late = frame.id().and_then(|id| {
             let is_it = |late: &Id| late == id || late.is_like(id);
@@ -69,8 +69,8 @@ impl Stream {
         self.passed.contains(&hash(frame))
     }
 
-    /// Whether it may be about something else than a request: some servers answer notifications too, with an error or
-    /// with an empty result.
+    /// Says whether a response may be about something else than a request: some servers answer notifications too, with
+    /// an error or with an empty result.
     fn is_doubtful(&mut self, frame: &Frame) -> bool {
         let code = frame
             .member("error")
@@ -107,7 +107,7 @@ fn hash(frame: &Frame) -> u64 {
     hasher.finish()
 }
 
-/// Whether it stands for something that came and could not be read.
+/// Says whether a response stands for an answer that came and could not be read.
 fn is_unusable(frame: &Frame) -> bool {
     let error = frame.member("error");
     let data = error.and_then(|error| member_of(error, "data"));
@@ -160,7 +160,7 @@ impl Legacy {
         }
     }
 
-    /// The exchange of the request that a response is for.
+    /// Returns the exchange of the request that a response is for.
     fn owner_of(&self, exchange: ExchangeId, frame: &Frame) -> Option<ExchangeId> {
         let own = self.pending.get(&exchange).filter(|own| own.is_owed);
         let is_own = own.and_then(Pending::id).is_some();
@@ -221,7 +221,7 @@ impl Legacy {
         }
     }
 
-    /// HTTP+SSE: a response whose id is that of no open request.
+    /// Takes a response on HTTP+SSE's stream whose id is that of no open request.
     fn stray_came(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         if self.sse.stream.is_past(&frame) {
             return tracing::debug!(?frame, "an answer nobody waits for any more");
@@ -297,7 +297,7 @@ impl Legacy {
     }
 }
 
-/// The words of an error.
+/// Returns the message of an error.
 fn message_of(error: &Frame) -> String {
     error
         .member("error")
@@ -306,7 +306,7 @@ fn message_of(error: &Frame) -> String {
         .unwrap_or_default()
 }
 
-/// A session that was opened for an `initialize` that counts no more.
+/// Ends a session that was opened for an `initialize` that counts no more.
 fn end_session_of(head: &Head, actions: &mut Vec<Action>) {
     if let Some(headers) = super::session::naming(head) {
         actions.push(Action::EndSession(headers));

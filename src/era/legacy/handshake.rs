@@ -105,7 +105,8 @@ impl Legacy {
         }
     }
 
-    /// `notifications/initialized` has been accepted, or has failed in a way that the next request will tell better.
+    /// Goes on when `notifications/initialized` has been accepted, or has failed in a way that the next request will
+    /// tell better.
     pub(super) fn now_initialized(&mut self, actions: &mut Vec<Action>) {
         self.is_host_ready = true;
         actions.extend(self.early.drain(..).map(Action::Reply));
@@ -175,7 +176,7 @@ impl Legacy {
         }
     }
 
-    /// A request found its session gone: it waits for the next one, once.
+    /// Takes a refusal that says that the session is gone: the request waits for the next one, once.
     pub(super) fn refused_for_loss(
         &mut self,
         exchange: ExchangeId,
@@ -212,7 +213,7 @@ impl Legacy {
         self.session_lost(session, actions);
     }
 
-    /// The session of that opening is gone. Only the first to notice does anything about it.
+    /// Opens the session again when the one of that opening is gone. Only the first to notice does anything about it.
     pub(super) fn session_lost(&mut self, session: Option<u64>, actions: &mut Vec<Action>) {
         if session.is_some() && session == self.session.named() {
             self.session.lose();
@@ -236,16 +237,16 @@ impl Legacy {
         } else if self.gate == Gate::Open {
             self.open_gate(actions); // opened again meanwhile: what was waiting goes now
         } else if self.gate == Gate::Broken && !self.waiting.is_empty() {
-            self.reopen(actions); // could not be opened meanwhile: nobody else would try for this one
+            self.reopen(actions); // could not be opened meanwhile: without this there would be no other try
         }
     }
 
-    /// Whether the host waits for answers that wait for the session.
+    /// Says whether requests of the host wait for the session.
     pub(super) fn has_requests_waiting(&self) -> bool {
         self.waiting.iter().any(|said| said.frame.is_request())
     }
 
-    /// Whether a session that was to be opened again before the host asked for anything was refused for want of a
+    /// Says whether a session that was to be opened again before the host asked for anything was refused for want of a
     /// credential, and the host has asked for something since, so that one may be got.
     pub(super) fn may_ask_now(&self, refusal: &Refusal) -> bool {
         matches!(refusal.status, 401 | 403) && self.has_requests_waiting()
@@ -265,7 +266,7 @@ impl Legacy {
         self.gate = Gate::Initialize(exchange);
     }
 
-    /// The session cannot be opened now: everything that waited is told so, and the next request tries again.
+    /// Gives the opening up: every request that waited is answered so, and the next request tries again.
     pub(super) fn give_up(&mut self, why: &Trouble, actions: &mut Vec<Action>) {
         self.gate = if self.is_reopening {
             Gate::Broken

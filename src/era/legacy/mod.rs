@@ -28,7 +28,7 @@ pub use sse::Transport;
 /// Requests of the remote that may wait for a host that is not ready.
 const MAX_EARLY: usize = 256;
 
-/// How long requests of our own may take.
+/// The longest time that requests of our own may take.
 const OUR_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The relay.
@@ -37,7 +37,7 @@ pub struct Legacy {
     session: Session,
     mint: Mint,
     gate: Gate,
-    /// What the host said while the gate was closed, in order.
+    /// Frames that came from the host while the gate was closed, in order.
     waiting: VecDeque<Queued>,
     /// Every exchange that has not ended, and with HTTP+SSE every request not yet answered.
     pending: HashMap<ExchangeId, Pending>,
@@ -47,9 +47,9 @@ pub struct Legacy {
     early: Vec<Frame>,
     is_host_ready: bool,
     is_host_gone: bool,
-    /// Whether the session is being opened again, rather than for the first time.
+    /// The session is being opened again, rather than for the first time.
     is_reopening: bool,
-    /// Why that failed the last time.
+    /// The reason for which opening it again failed the last time.
     why_broken: Option<Trouble>,
     transport: Transport,
     sse: sse::SseState,
@@ -58,11 +58,11 @@ pub struct Legacy {
 #[derive(Debug)]
 struct Queued {
     frame: Frame,
-    /// It has been sent once, into a session that was gone; it is not sent a third time.
+    /// The frame has been sent once, into a session that was gone; it is not sent a third time.
     is_repeated: bool,
 }
 
-/// What the host's frames wait for.
+/// The step that the host's frames wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gate {
     /// Nothing.
@@ -82,12 +82,12 @@ enum Gate {
 }
 
 impl Legacy {
-    /// A relay that has seen nothing yet.
+    /// Makes a relay that has seen nothing yet.
     pub fn new(transport: Transport) -> Self {
         Self::minting(transport, Mint::default())
     }
 
-    /// The same, going on where another translator's exchange ids ended.
+    /// Makes the same, going on where another translator's exchange ids ended.
     pub fn minting(transport: Transport, mint: Mint) -> Self {
         Self {
             session: Session::default(),
@@ -143,7 +143,7 @@ impl Legacy {
         }
     }
 
-    /// An id that no request under way has.
+    /// Returns an id that no request under way has.
     fn fresh_id(&mut self) -> Id {
         loop {
             let id = Id::ours(self.mint.number());
@@ -290,7 +290,7 @@ impl Legacy {
         self.over(exchange, &refusal_trouble(refusal), actions);
     }
 
-    /// We wait no longer. Closing the connection does not stop a legacy remote (MCP 2025-11-25,
+    /// Cancels a request that has timed out. Closing the connection does not stop a legacy remote (MCP 2025-11-25,
     /// basic/utilities/cancellation), a word does.
     fn given_up(&mut self, exchange: ExchangeId, trouble: &Trouble, actions: &mut Vec<Action>) {
         let id = self
@@ -309,7 +309,7 @@ impl Legacy {
         }
     }
 
-    /// An exchange brings nothing more. If it still owes an answer, `trouble` is it.
+    /// Takes the end of an exchange. If it still owes an answer, `trouble` is it.
     fn over(&mut self, exchange: ExchangeId, trouble: &Trouble, actions: &mut Vec<Action>) {
         if self.gate == Gate::Initialize(exchange) && self.falls_back_for(trouble) {
             return self.fall_back(exchange, trouble.clone(), None, actions);
@@ -320,7 +320,7 @@ impl Legacy {
         match pending.role {
             Role::Listen => self.listen_over(exchange, trouble, actions),
             Role::Cancel(of) => {
-                // The remote has heard of the cancellation; what is left of that stream is of no use to anybody.
+                // The remote has heard of the cancellation; what is left of that stream is of no use.
                 if self.pending.remove(&of).is_some() {
                     actions.push(Action::Close(of));
                 }
@@ -365,7 +365,7 @@ impl Relay for Legacy {
         );
     }
 
-    /// How many frames of the host's wait for the session.
+    /// Returns how many frames of the host wait for the session.
     fn waiting(&self) -> usize {
         self.waiting.len()
     }
@@ -438,7 +438,7 @@ impl Relay for Legacy {
         }
     }
 
-    /// The last thing: ends the session, if the remote keeps one (MCP 2025-11-25, basic/transports).
+    /// Ends the session, if the server keeps one (MCP 2025-11-25, basic/transports).
     fn leave(&mut self, actions: &mut Vec<Action>) {
         if self.session.named().is_some() && !self.sse.is_chosen() {
             actions.push(Action::EndSession(self.session.headers()));

@@ -4,22 +4,22 @@ use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id, Trouble};
 use crate::remote::{Head, Refusal};
 
-/// One of them.
+/// An exchange that has not ended.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// What was posted; nothing for a standing stream.
+    /// The frame that was posted; none for a standing stream.
     pub(super) frame: Option<Frame>,
     pub(super) role: Role,
     pub(super) head: Head,
-    /// Whether an answer is still to come.
+    /// An answer is still to come.
     pub(super) is_owed: bool,
     /// The opening of the session it was sent in, if that could be lost.
     pub(super) session: Option<u64>,
-    /// It has been sent once before, into a session that was gone.
+    /// The frame has been sent once before, into a session that was gone.
     pub(super) is_repeated: bool,
 }
 
-/// Whose it is, which decides what becomes of its answer.
+/// The origin of a post, which decides over its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// Something the host said.
@@ -30,15 +30,15 @@ pub(super) enum Role {
     Reopen,
     /// Ours, to bring a reopened session to where it was.
     Restore,
-    /// Ours, to see whether the remote is there; nobody waits for the answer.
+    /// A ping of ours; its answer is not waited for.
     Ping,
     /// A standing stream.
     Listen,
 }
 
 impl Role {
-    /// Whether the host waits for what comes of this frame. `has_waiting` tells whether requests of the host's wait for
-    /// the session, `has_open` whether any waits for its answer.
+    /// Says whether the host waits for the outcome of this frame. `has_waiting` tells whether requests of the host's
+    /// wait for the session, `has_open` whether any waits for its answer.
     pub(super) fn is_asked_by_host(self, frame: &Frame, has_waiting: bool, has_open: bool) -> bool {
         match self {
             // A notification asks for nothing. Nor does an answer, unless something that the host has asked for may
@@ -81,7 +81,7 @@ impl Pending {
     }
 }
 
-/// The answer to a request that met this trouble.
+/// Returns the answer to a request that met this trouble.
 pub(crate) fn error_reply(request: &Frame, trouble: &Trouble) -> Option<Frame> {
     // A lost answer is not a lost deed: only what does no harm twice is worth trying again.
     // Nor is a failure of the server's, or of a gateway's: only 429 and 503 say that nothing was begun.

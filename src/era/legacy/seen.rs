@@ -1,4 +1,4 @@
-//! How far the session is, for those who play the host or look for what the server is.
+//! Questions about the state of the session, for the pair that plays the host and for the probe.
 
 use super::pending::Role;
 use super::{Gate, Legacy, Pending};
@@ -6,12 +6,12 @@ use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Trouble};
 
 impl Legacy {
-    /// Whether the session is open, and its standing stream if there is to be one.
+    /// Says whether the session is open, and its standing stream if there is to be one.
     pub(in crate::era) fn is_open(&self) -> bool {
         self.gate == Gate::Open
     }
 
-    /// Why the session is lost and could not be opened again, if that is so.
+    /// Returns the reason for which the session is lost and could not be opened again, if it is.
     pub(in crate::era) fn broken(&self) -> Option<&Trouble> {
         let why = self.why_broken.as_ref();
         why.filter(|_| self.gate == Gate::Broken)
@@ -24,24 +24,24 @@ impl Legacy {
         }
     }
 
-    /// Whether the remote has named its session.
+    /// Says whether the server has named its session.
     pub(in crate::era) fn has_session_id(&self) -> bool {
         self.session.named().is_some()
     }
 
-    /// Whether that exchange is the standing stream.
+    /// Says whether an exchange is the standing stream.
     pub(in crate::era) fn listens_on(&self, exchange: ExchangeId) -> bool {
         self.listening == Some(exchange)
     }
 
-    /// Whether nothing is being said but what nobody waits for.
+    /// Says whether nothing is under way but the standing stream and pings.
     pub(in crate::era) fn is_quiet(&self) -> bool {
         let is_no_matter = |pending: &Pending| matches!(pending.role, Role::Listen | Role::Ping);
         self.waiting.is_empty() && self.pending.values().all(is_no_matter)
     }
 
-    /// The request that waits for its answer on this exchange, or for HTTP+SSE's stream to be opened by it, if nothing
-    /// else is under way and nothing else waits.
+    /// Returns the request that waits for its answer on this exchange, or for HTTP+SSE's stream to be opened by it, if
+    /// nothing else is under way and nothing else waits.
     pub(in crate::era) fn all_that_is_asked(&self, exchange: ExchangeId) -> Option<&Frame> {
         let pending = self.pending.get(&exchange)?;
         if self.pending.len() > 1 {

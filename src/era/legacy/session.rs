@@ -1,11 +1,13 @@
-//! What is remembered of a legacy session, so that its requests carry the right headers and so that it can be opened
-//! again when the remote has lost it (MCP 2025-11-25, basic/transports).
+//! The memory of a legacy session, so that its requests carry the right headers and so that it can be opened again when
+//! the remote has lost it (MCP 2025-11-25, basic/transports).
 
 use std::collections::BTreeSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::era::protocol::MAX_WATCHES;
+use crate::era::server_info::ServerInfo;
+use crate::era::subscriptions::{self, LISTS};
 use crate::frame::{Frame, Id, member_of};
 use crate::remote::{Head, Refusal};
 use crate::secret::Secret;
@@ -18,7 +20,7 @@ const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 pub(crate) struct Session {
     /// The id the remote gave with its `InitializeResult`, if it gave one.
     id: Option<Secret>,
-    /// Whether the remote has agreed to it.
+    /// The server has answered `initialize`.
     is_open: bool,
     /// Counts openings, so that a loss reported late is not taken for a loss of the session opened since.
     generation: u64,
@@ -26,8 +28,8 @@ pub(crate) struct Session {
     version: Option<String>,
     /// The host's `initialize` parameters, as written.
     params: Option<String>,
-    /// `capabilities` and `serverInfo` as first seen, to notice a remote that came back different.
-    capabilities: Option<String>,
+    /// The server's declaration when the session was opened last.
+    server: ServerInfo,
     /// The last `logging/setLevel`, as a host's request.
     level: Option<Frame>,
     /// The subscribed URIs, each as its JSON text.
@@ -44,17 +46,17 @@ impl Session {
         };
     }
 
-    /// Whether the host has ever said `initialize`.
+    /// Says whether the host has ever sent `initialize`.
     pub(crate) fn has_begun(&self) -> bool {
         self.params.is_some()
     }
 
-    /// Whether the remote has agreed to it, and is not known to have lost it.
+    /// Says whether the server has answered `initialize`, and is not known to have lost the session.
     pub(crate) fn is_open(&self) -> bool {
         self.is_open
     }
 
-    /// The headers for the next request in this session.
+    /// Returns the headers for the next request in this session.
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let Some(version) = self.version.as_deref().and_then(crate::era::header) {
@@ -66,8 +68,8 @@ impl Session {
         headers
     }
 
-    /// Which opening of the session a request sent now belongs to; `None` where the remote keeps no session that it
-    /// could lose.
+    /// Returns the opening of the session that a request sent now belongs to; `None` where the remote keeps no session
+    /// that it could lose.
     pub(crate) fn named(&self) -> Option<u64> {
         self.id.as_ref().map(|_| self.generation)
     }
@@ -78,10 +80,10 @@ impl Session {
         self.id.clone_from(&head.session);
         self.version =
             member_of(result, "protocolVersion").and_then(|text| serde_json::from_str(text).ok());
-        self.capabilities = member_of(result, "capabilities").map(str::to_owned);
+        self.server = ServerInfo::from_initialize(result);
     }
 
-    /// The session is gone; what is needed to open it again stays.
+    /// Forgets the session; what is needed to open it again stays.
     pub(crate) fn lose(&mut self) {
         self.is_open = false;
         self.id = None;
@@ -89,7 +91,7 @@ impl Session {
         self.generation += 1;
     }
 
-    /// The `initialize` that opens the session again, with the host's own parameters.
+    /// Returns the `initialize` that opens the session again, with the host's own parameters.
     pub(crate) fn initialize_again(&self, id: &Id) -> Frame {
         Frame::request(id, "initialize", self.params.as_deref())
     }
@@ -117,7 +119,7 @@ impl Session {
         }
     }
 
-    /// The requests that bring a new session to where the old one was; each needs an id of its own.
+    /// Returns the requests that bring a new session to where the old one was; each needs an id of its own.
     pub(crate) fn restoration(&self) -> Vec<Frame> {
         let level = self.level.iter().cloned();
         let subscriptions = self.subscriptions.iter().map(|uri| {
@@ -127,24 +129,15 @@ impl Session {
         level.chain(subscriptions).collect()
     }
 
-    /// The notifications that make the host look again at what a reopened session offers: its lists, where the
+    /// Returns the notifications that make the host look again at what a reopened session offers: its lists, where the
     /// remote announces changes at all, and the resources it watches, whose updates may have been missed.
     pub(crate) fn announcements(&self) -> Vec<Frame> {
-        let capabilities = self.capabilities.as_deref().unwrap_or("{}");
-        let announces = |name: &str| {
-            member_of(capabilities, name).and_then(|list| member_of(list, "listChanged"))
-                == Some("true")
-        };
-        let lists = ["tools", "prompts", "resources"]
+        let lists = LISTS
             .into_iter()
-            .filter(|name| announces(name))
-            .map(|name| Frame::notification(&format!("notifications/{name}/list_changed"), None));
-        let updates = self.subscriptions.iter().map(|uri| {
-            Frame::notification(
-                "notifications/resources/updated",
-                Some(&format!(r#"{{"uri":{uri}}}"#)),
-            )
-        });
+            .filter(|(_, list)| self.server.announces(list))
+            .map(|(_, list)| subscriptions::list_changed(list));
+        let updates = self.subscriptions.iter();
+        let updates = updates.map(|uri| subscriptions::resource_updated(uri));
         lists.chain(updates).collect()
     }
 }
@@ -155,14 +148,14 @@ fn session_header(id: &Secret) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// The headers that end the session this response has opened, if it has.
+/// Returns the headers that end the session this response has opened, if it has.
 pub(crate) fn naming(head: &Head) -> Option<HeaderMap> {
     let id = session_header(head.session.as_ref()?)?;
     Some(HeaderMap::from_iter([(SESSION, id)]))
 }
 
-/// Whether a refusal of a request that named a session means that the session is gone: 404 by the rule (MCP 2025-11-25,
-/// basic/transports), and the other forms servers really use. Wording decides only where the status
+/// Says whether a refusal of a request that named a session means that the session is gone: 404 by the rule
+/// (MCP 2025-11-25, basic/transports), and the other forms servers really use. Wording decides only where the status
 /// alone does not.
 pub(crate) fn is_loss(refusal: &Refusal) -> bool {
     match refusal.status {
@@ -172,7 +165,7 @@ pub(crate) fn is_loss(refusal: &Refusal) -> bool {
     }
 }
 
-/// Whether a refusal that means a lost session may still mean one when a new session has met with it too. An error
+/// Says whether a refusal that means a lost session may still mean one when a new session has met with it too. An error
 /// about something else is then what the server has to say to the request.
 pub(crate) fn is_loss_again(refusal: &Refusal) -> bool {
     let is_by_rule = matches!(refusal.status, 404 | 410);

@@ -27,7 +27,7 @@ pub enum Transport {
 /// The losses in a row after which a host that asks for something waits no longer than before.
 const HURRIED: u32 = 3;
 
-/// How far HTTP+SSE is used.
+/// The use of HTTP+SSE.
 #[derive(Debug, Default)]
 pub(super) struct SseState {
     is_chosen: bool,
@@ -35,8 +35,8 @@ pub(super) struct SseState {
     endpoint: Option<String>,
     /// Losses in a row, for the pause before the next try.
     losses: u32,
-    /// What the other transport said, when this one is a fallback, or the other way round: in our words, and in the
-    /// server's, if it had any.
+    /// The failure of the other transport, when this one is a fallback, or the other way round: in our words, and in
+    /// the server's, if it had any.
     other_failed: Option<(Trouble, Option<Frame>)>,
     /// The stream was the response to a POST: where no other is to be had, the next one is too.
     came_by_post: bool,
@@ -65,19 +65,20 @@ impl SseState {
         self.endpoint.clone()
     }
 
-    /// `initialize` was answered: this transport works.
+    /// Notes that `initialize` was answered: this transport works.
     pub(super) fn settled(&mut self) {
         self.other_failed = None;
     }
 
-    /// The stream has brought what the host asked for, or has stood for a while: the next one may be opened at once.
+    /// Notes that the stream has brought what the host asked for, or has stood for a while: the next one may be opened
+    /// at once.
     pub(super) fn has_served(&mut self) {
         self.losses = 0;
     }
 }
 
 impl Legacy {
-    /// Whether a refusal of the first POST may mean a remote that speaks only HTTP+SSE (MCP 2025-11-25
+    /// Says whether a refusal of the first POST may mean a remote that speaks only HTTP+SSE (MCP 2025-11-25
     /// basic/transports, "Backwards Compatibility"): whatever old servers and what stands before them say to a POST
     /// they do not know. Not what asks for a sign-in, says that it passes, or is said in a code that only modern
     /// servers know.
@@ -87,7 +88,8 @@ impl Legacy {
             && !matches!(refusal.status, 401 | 407 | 408 | 425 | 429 | 502..=504)
     }
 
-    /// Whether this, in the place of an answer to the first POST, may mean the same: a page, a redirect, or nothing.
+    /// Says whether this trouble, in the place of an answer to the first POST, may mean the same: a page, a redirect,
+    /// or nothing.
     pub(super) fn falls_back_for(&self, trouble: &Trouble) -> bool {
         let is_redirect = matches!(trouble.status, Some(300..=399));
         let is_odd = trouble.status.is_none() && trouble.kind == "bad_answer";
@@ -148,7 +150,7 @@ impl Legacy {
         }));
     }
 
-    /// The host asks for something while the stream is waited for: not for as long as without it.
+    /// Shortens the wait for the stream when the host asks for something meanwhile.
     pub(super) fn hurry(&mut self, actions: &mut Vec<Action>) {
         let is_first = self
             .waiting
@@ -170,7 +172,7 @@ impl Legacy {
         }
     }
 
-    /// The stream said where to post. The first word counts; later ones would move the session elsewhere.
+    /// Takes the address that the stream named. The first one counts; later ones would move the session elsewhere.
     pub(super) fn endpoint_named(
         &mut self,
         exchange: ExchangeId,
@@ -195,8 +197,8 @@ impl Legacy {
         }
     }
 
-    /// A request was answered with HTTP+SSE's stream. To `initialize` that is an offer of this transport; it is said
-    /// again where the stream says.
+    /// Takes HTTP+SSE's stream as the answer to a request. To `initialize` that is an offer of this transport; it is
+    /// said again where the stream says.
     fn endpoint_answered(
         &mut self,
         exchange: ExchangeId,
@@ -286,7 +288,7 @@ impl Legacy {
         }
     }
 
-    /// Neither an endpoint nor a stream came: the other transport's turn, or the end of this attempt.
+    /// Turns to the other transport, or ends the attempt, when neither an endpoint nor a stream came.
     fn sse_never_opened(&mut self, trouble: &Trouble, actions: &mut Vec<Action>) {
         let mut why = trouble.clone();
         if let Some((other, answer)) = self.sse.other_failed.take() {

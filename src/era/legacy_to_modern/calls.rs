@@ -6,11 +6,12 @@ use super::handshake::Host;
 use super::shape::{self, ResultKind};
 use super::state::{Call, CallState, OwnRequest, Subscriptions, Timer, Translation};
 use crate::era::protocol::{LEVELS, may_ask_for_input};
+use crate::era::subscriptions;
 use crate::frame::{
     Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, Outline, Trouble, string,
 };
 
-/// How often one request may be answered with `input_required`.
+/// The most answers with `input_required` that one request may get.
 const MAX_ROUNDS: u32 = 10;
 /// Before a round that asks nothing is sent again (MCP 2026-07-28, basic/patterns/mrtr).
 const PAUSE: Duration = Duration::from_millis(250);
@@ -30,7 +31,7 @@ impl Translation {
                 "notifications/roots/list_changed" | "notifications/progress" => {}
                 _ => {
                     let signed = self.signed(frame, None, false, |_| {});
-                    self.to_server(signed);
+                    self.send_to_server(signed);
                 }
             },
             Outline::Request { id, method } => self.asked(frame, id, method),
@@ -42,10 +43,12 @@ impl Translation {
             "initialize" => {
                 self.end_before();
                 self.host = Host::read(frame);
-                let result = self.remote.initialize_result(&self.host.version);
-                self.to_host(Frame::result(id, &result));
+                let result = self
+                    .server
+                    .initialize_result(&self.host.version, &self.called);
+                self.send_to_host(Frame::result(id, &result));
             }
-            "ping" => self.to_host(Frame::result(id, "{}")),
+            "ping" => self.send_to_host(Frame::result(id, "{}")),
             "logging/setLevel" => self.set_level(frame, id),
             "resources/subscribe" => self.subscribe(frame, id),
             "resources/unsubscribe" => self.unsubscribe(frame, id),
@@ -55,7 +58,7 @@ impl Translation {
         }
     }
 
-    /// The host begins anew: what it still waits for is answered, and nothing is left of what it wanted before. There
+    /// Begins anew with the host: its open requests are answered, and nothing is left of what it wanted before. There
     /// is no session that the remote would have to be told of.
     fn end_before(&mut self) {
         let anew = Trouble::new("superseded", "The host has begun anew with initialize.");
@@ -72,22 +75,22 @@ impl Translation {
 
     pub(super) fn unknown(&mut self, id: &Id, method: &str) {
         let message = format!("Method not found: {method}");
-        self.to_host(Frame::error(Some(id), METHOD_NOT_FOUND, &message, None));
+        self.send_to_host(Frame::error(Some(id), METHOD_NOT_FOUND, &message, None));
     }
 
     pub(super) fn invalid(&mut self, id: &Id, message: &str) {
-        self.to_host(Frame::error(Some(id), INVALID_PARAMS, message, None));
+        self.send_to_host(Frame::error(Some(id), INVALID_PARAMS, message, None));
     }
 
     fn set_level(&mut self, frame: &Frame, id: &Id) {
-        if !self.remote.has("logging") {
+        if !self.server.has_logging() {
             return self.unknown(id, "logging/setLevel");
         }
         let level = frame.param("level");
         match level.and_then(string) {
             Some(name) if LEVELS.contains(&name.as_str()) => {
                 self.level = level.map(str::to_owned);
-                self.to_host(Frame::result(id, "{}"));
+                self.send_to_host(Frame::result(id, "{}"));
             }
             _ => self.invalid(id, "No such log level."),
         }
@@ -125,7 +128,7 @@ impl Translation {
         };
         call.state = CallState::Sent(upstream.clone());
         let frame = call.frame.clone();
-        let drives_tasks = &*call.method == "tools/call" && self.remote.has_tasks();
+        let drives_tasks = &*call.method == "tools/call" && self.server.has_tasks();
         let signed = self.signed(&frame, Some(&upstream), drives_tasks, |params| {
             if frame.method() == Some("tools/call") {
                 params.remove("task");
@@ -138,10 +141,10 @@ impl Translation {
             }
         });
         self.own_requests.insert(upstream, OwnRequest::Call(number));
-        self.to_server(signed);
+        self.send_to_server(signed);
     }
 
-    /// A frame with the three reserved keys, under that id.
+    /// Returns a frame with the three reserved keys, under that id.
     pub(super) fn signed(
         &self,
         frame: &Frame,
@@ -165,7 +168,7 @@ impl Translation {
         })
     }
 
-    /// The host has changed its mind (MCP 2026-07-28, basic/patterns/cancellation).
+    /// Cancels the host's request (MCP 2026-07-28, basic/patterns/cancellation).
     fn cancel(&mut self, id: &Id) {
         if self.forget_subscriber(id) {
             return self.cancelled(id);
@@ -197,13 +200,13 @@ impl Translation {
 
     pub(super) fn stop_upstream(&mut self, id: &Id) {
         let params = format!(r#"{{"requestId":{id}}}"#);
-        self.to_server(Frame::notification(
+        self.send_to_server(Frame::notification(
             "notifications/cancelled",
             Some(&params),
         ));
     }
 
-    /// The remote's answer to one round of a call.
+    /// Takes the server's answer to one round of a call.
     pub(super) fn call_answered(&mut self, number: u64, frame: &Frame) {
         let Some(call) = self.calls.get_mut(&number) else {
             return;
@@ -228,7 +231,7 @@ impl Translation {
                 number,
                 "The server asked for input where the protocol has none.",
             ),
-            ResultKind::Task if &*call.method == "tools/call" && self.remote.has_tasks() => {
+            ResultKind::Task if &*call.method == "tools/call" && self.server.has_tasks() => {
                 self.task_begun(number, &result);
             }
             ResultKind::Task => self.bad(number, "The server made a task of what cannot be one."),
@@ -290,7 +293,7 @@ impl Translation {
         }
     }
 
-    /// A call's one answer.
+    /// Gives a call its one answer.
     pub(super) fn finish(&mut self, number: u64, answer: Frame) {
         let Some(call) = self.calls.remove(&number) else {
             return;
@@ -298,9 +301,9 @@ impl Translation {
         for id in call.elicited {
             let params = format!(r#"{{"elicitationId":{id}}}"#);
             let notice = Frame::notification("notifications/elicitation/complete", Some(&params));
-            self.to_host(notice);
+            self.send_to_host(notice);
         }
-        self.to_host(answer);
+        self.send_to_host(answer);
     }
 
     pub(super) fn fail(&mut self, number: u64, trouble: &Trouble) {
@@ -309,14 +312,14 @@ impl Translation {
         };
         let id = call.id.clone();
         self.stop(call, "The request has failed.");
-        self.to_host(trouble.reply(&id));
+        self.send_to_host(trouble.reply(&id));
     }
 
     pub(super) fn bad(&mut self, number: u64, message: &str) {
         self.fail(number, &Trouble::new("bad_answer", message));
     }
 
-    /// A failure that a tool's caller can read as the tool's.
+    /// Fails a call so that the tool's caller can read it as the tool's failure.
     pub(super) fn fail_readably(&mut self, number: u64, message: &str) {
         let Some(call) = self.calls.remove(&number) else {
             return;
@@ -331,10 +334,10 @@ impl Translation {
         } else {
             Frame::error(Some(&id), INTERNAL_ERROR, message, None)
         };
-        self.to_host(answer);
+        self.send_to_host(answer);
     }
 
-    /// Progress goes on, if it is somebody's and if it is progress (MCP 2026-07-28, basic/patterns/progress).
+    /// Passes progress on, if it belongs to a call and is progress (MCP 2026-07-28, basic/patterns/progress).
     pub(super) fn progressed(&mut self, frame: &Frame) {
         let token = frame.param("progressToken").and_then(Id::parse);
         let call = self
@@ -350,8 +353,8 @@ impl Translation {
         };
         if call.progress.is_none_or(|last| progress > last) {
             call.progress = Some(progress);
-            let frame = shape::untagged(frame);
-            self.to_host(frame);
+            let frame = subscriptions::without_id(frame);
+            self.send_to_host(frame);
         }
     }
 }

@@ -1,14 +1,19 @@
 //! The handshake a modern remote does not have: what the host is told of the remote, and the remote of the host.
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::json;
 
 use crate::era::protocol::{
-    LEGACY, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
-    META_VERSION, MODERN, NEWEST_LEGACY, TASKS,
+    LEGACY, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SUBSCRIPTION, META_VERSION, MODERN,
+    NEWEST_LEGACY, TASKS,
 };
+use crate::era::server_info::ServerInfo;
+use crate::era::subscriptions::LISTS;
 use crate::frame::{Frame, Object, string};
 
-/// What the host said of itself.
+/// The host's declaration of itself.
 #[derive(Debug, Default)]
 pub(super) struct Host {
     /// The revision agreed on.
@@ -17,21 +22,12 @@ pub(super) struct Host {
     capabilities: Object,
 }
 
-/// The `_meta` under which the remote is asked what it is on behalf of this host, which declares as much there as on
-/// any other request (MCP 2026-07-28, basic).
+/// Returns the `_meta` under which the remote is asked what it is on behalf of this host, which declares as much there
+/// as on any other request (MCP 2026-07-28, basic).
 pub(in crate::era) fn declared(initialize: &Frame) -> Object {
     let mut meta = Object::default();
     Host::read(initialize).sign(&mut meta, None, false);
     meta
-}
-
-/// What the remote said of itself.
-#[derive(Debug, Default)]
-pub(super) struct Remote {
-    discovered: Object,
-    capabilities: Object,
-    /// What it is called if it does not say.
-    called: String,
 }
 
 impl Host {
@@ -67,7 +63,7 @@ impl Host {
         }
     }
 
-    /// Whether it said that it can do that: `sampling`, `sampling/tools`, `elicitation/url`.
+    /// Says whether the host declared a capability: `sampling`, `sampling/tools`, `elicitation/url`.
     pub(super) fn can(&self, what: &str) -> bool {
         let (name, part) = what.split_once('/').unwrap_or((what, ""));
         let Some(capability) = self.capabilities.get(name) else {
@@ -107,35 +103,9 @@ impl Host {
     }
 }
 
-impl Remote {
-    pub(super) fn read(discover: &str, called: &str) -> Self {
-        let discovered = Object::read(discover).unwrap_or_default();
-        let capabilities = discovered.get("capabilities").and_then(Object::read);
-        Self {
-            capabilities: capabilities.unwrap_or_default(),
-            discovered,
-            called: called.to_owned(),
-        }
-    }
-
-    /// Whether it advertises that: `logging` by its presence, `tools/listChanged` by being true.
-    pub(super) fn has(&self, what: &str) -> bool {
-        match what.split_once('/') {
-            None => self.capabilities.get(what).is_some(),
-            Some((name, part)) => {
-                let inner = self.capabilities.get(name).and_then(Object::read);
-                inner.is_some_and(|inner| inner.get(part) == Some("true"))
-            }
-        }
-    }
-
-    pub(super) fn has_tasks(&self) -> bool {
-        let extensions = self.capabilities.get("extensions").and_then(Object::read);
-        extensions.is_some_and(|extensions| extensions.get(TASKS).is_some())
-    }
-
-    /// The `InitializeResult` made from the `DiscoverResult`.
-    pub(super) fn initialize_result(&self, version: &str) -> String {
+impl ServerInfo {
+    /// Writes the `InitializeResult` of a modern server, which is `called` so where it does not give its name.
+    pub(super) fn initialize_result(&self, version: &str, called: &str) -> String {
         let mut capabilities = Object::default();
         for (name, value) in self.capabilities.iter() {
             if matches!(
@@ -156,135 +126,24 @@ impl Remote {
                 extensions.remove(TASKS);
             });
         }
-        let meta = self.discovered.get("_meta").and_then(Object::read);
-        let server = meta.as_ref().and_then(|meta| meta.get(META_SERVER));
-        let server = server.or_else(|| self.discovered.get("serverInfo"));
         let mut result = Object::default();
         result.set("protocolVersion", format!("\"{version}\""));
         result.set("capabilities", capabilities.text());
-        let unnamed = json!({"name": self.called, "version": "0"}).to_string();
-        let server = server.filter(|server| server.starts_with('{'));
-        result.set("serverInfo", server.unwrap_or(&unnamed));
-        if let Some(instructions) = self.discovered.get("instructions") {
-            result.set("instructions", instructions);
+        let unnamed = json!({"name": called, "version": "0"}).to_string();
+        let identity = self.identity.as_deref();
+        let identity = identity.filter(|identity| identity.starts_with('{'));
+        result.set("serverInfo", identity.unwrap_or(&unnamed));
+        if let Some(instructions) = &self.instructions {
+            result.set("instructions", instructions.as_str());
         }
         result.text()
     }
 }
 
-impl Remote {
-    /// Which changes it tells of, as the filter names them.
-    pub(super) fn told_changes(&self) -> Vec<&'static str> {
-        [
-            ("tools/listChanged", "toolsListChanged"),
-            ("prompts/listChanged", "promptsListChanged"),
-            ("resources/listChanged", "resourcesListChanged"),
-        ]
-        .into_iter()
-        .filter(|(capability, _)| self.has(capability))
-        .map(|(_, name)| name)
-        .collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn host(version: &str, capabilities: &str) -> Host {
-        let text = format!(
-            r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{{"name":"h","version":"1","x":1e400}}}}}}"#
-        );
-        Host::read(&Frame::parse(&text).unwrap())
-    }
-
-    #[test]
-    fn the_discover_result_becomes_an_initialize_result() {
-        let remote = Remote::read(
-            r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"tasks":{},"logging":{},"extensions":{"io.modelcontextprotocol/tasks":{},"com.x/y":{"n":1e400}}},"instructions":"Be kind.","ttlMs":5,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"3"}}}"#,
-            "x",
-        );
-        assert_eq!(
-            remote.initialize_result("2025-06-18"),
-            r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"logging":{},"extensions":{"com.x/y":{"n":1e400}}},"serverInfo":{"name":"s","version":"3"},"instructions":"Be kind."}"#
-        );
-        assert!(remote.has("tools/listChanged") && !remote.has("prompts/listChanged"));
-        assert!(remote.has("logging") && remote.has_tasks());
-    }
-
-    #[test]
-    fn a_remote_that_gives_no_name_still_has_one() {
-        let older = Remote::read(r#"{"capabilities":{},"serverInfo":{"name":"old"}}"#, "x");
-        assert!(
-            older
-                .initialize_result(NEWEST_LEGACY)
-                .contains(r#"{"name":"old"}"#)
-        );
-        let nameless = Remote::read("{}", "mcp.example.com").initialize_result(NEWEST_LEGACY);
-        let named = r#""serverInfo":{"name":"mcp.example.com","version":"0"}"#;
-        assert!(nameless.contains(named), "{nameless}");
-    }
-
-    #[test]
-    fn an_unknown_revision_is_answered_with_the_last_legacy_one() {
-        assert_eq!(host("2099-01-01", "{}").version, NEWEST_LEGACY);
-        assert_eq!(host("2024-11-05", "{}").version, "2024-11-05");
-    }
-
-    // MCP 2026-07-28, basic
-    #[test]
-    fn the_remote_is_told_what_the_host_can_do_and_no_more() {
-        let host = host(
-            "2025-06-18",
-            r#"{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"url":{}},"tasks":{},"unknown":{}}"#,
-        );
-        let mut meta = Object::read(
-            r#"{"progressToken":7,"io.modelcontextprotocol/clientInfo":{"forged":1},"io.modelcontextprotocol/logLevel":"debug","com.x/k":1.0}"#,
-        )
-        .unwrap();
-        host.sign(&mut meta, None, false);
-        assert_eq!(
-            meta.text(),
-            r#"{"progressToken":7,"com.x/k":1.0,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"h","version":"1","x":1e400},"io.modelcontextprotocol/clientCapabilities":{"roots":{},"sampling":{"tools":{}},"elicitation":{}}}"#
-        );
-        host.sign(&mut meta, Some("\"info\""), true);
-        let text = meta.text();
-        assert!(text.contains(r#""io.modelcontextprotocol/logLevel":"info""#));
-        assert!(text.contains(r#""extensions":{"io.modelcontextprotocol/tasks":{}}"#));
-    }
-
-    // MCP 2026-07-28, basic/patterns/mrtr
-    #[test]
-    fn elicitation_means_forms_unless_only_urls_are_named() {
-        let can = |version, capabilities, what: &str| host(version, capabilities).can(what);
-        assert!(can(
-            NEWEST_LEGACY,
-            r#"{"elicitation":{}}"#,
-            "elicitation/form"
-        ));
-        assert!(!can(
-            NEWEST_LEGACY,
-            r#"{"elicitation":{"url":{}}}"#,
-            "elicitation/form"
-        ));
-        assert!(can(
-            NEWEST_LEGACY,
-            r#"{"elicitation":{"url":{}}}"#,
-            "elicitation/url"
-        ));
-        assert!(!can(
-            NEWEST_LEGACY,
-            r#"{"elicitation":{}}"#,
-            "elicitation/url"
-        ));
-        assert!(!can(
-            "2025-06-18",
-            r#"{"elicitation":{"url":{}}}"#,
-            "elicitation/url"
-        ));
-        assert!(
-            !can(NEWEST_LEGACY, "{}", "elicitation/form") && !can(NEWEST_LEGACY, "{}", "roots")
-        );
-        assert!(!can(NEWEST_LEGACY, r#"{"sampling":{}}"#, "sampling/tools"));
+impl ServerInfo {
+    /// Returns the lists whose changes the server announces, as a filter names them.
+    pub(super) fn announced_changes(&self) -> impl Iterator<Item = &'static str> {
+        let lists = LISTS.into_iter().filter(|(_, list)| self.announces(list));
+        lists.map(|(name, _)| name)
     }
 }

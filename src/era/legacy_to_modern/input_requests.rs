@@ -1,4 +1,4 @@
-//! What the remote wants to know in the middle of a call, asked of the host as the requests it knows (MCP 2026-07-28,
+//! Input that a server requires in the middle of a call, asked of the host as the requests it knows (MCP 2026-07-28,
 //! basic/patterns/mrtr).
 //!
 //! Answers belong to one round of one call; nothing of one flow is ever seen by another (MCP 2026-07-28,
@@ -11,7 +11,7 @@ use super::state::{CallState, Question, QuestionKind, Round, Timer, Translation}
 use crate::era::protocol::NEWEST_LEGACY;
 use crate::frame::{Frame, Object, Outline, Trouble, string};
 
-/// How long a person may take over the questions of one round.
+/// The time that a user may take over the questions of one round.
 const HUMAN_PACE: Duration = Duration::from_secs(10 * 60);
 
 /// Questions that one round may have.
@@ -62,7 +62,7 @@ impl Translation {
         self.set_timer(HUMAN_PACE, Timer::Unanswered(number, round));
         for frame in frames {
             if self.is_ready {
-                self.to_host(frame);
+                self.send_to_host(frame);
             } else {
                 self.early.push(frame);
             }
@@ -127,7 +127,7 @@ impl Translation {
         Ok((kind, Frame::request(&id, &method, Some(&params.text()))))
     }
 
-    /// The host's answer to a question of ours; any other goes nowhere.
+    /// Takes the host's answer to a question of ours; any other goes nowhere.
     pub(super) fn answered(&mut self, frame: &Frame) {
         let Some(number) = frame.id().and_then(|id| self.questions.remove(id)) else {
             tracing::debug!("an answer to nothing that is being asked is dropped");
@@ -189,7 +189,7 @@ impl Translation {
             if self.early.len() == unasked && !self.is_host_gone {
                 let reason = serde_json::Value::from(why);
                 let params = format!(r#"{{"requestId":{},"reason":{reason}}}"#, question.id);
-                self.to_host(Frame::notification(
+                self.send_to_host(Frame::notification(
                     "notifications/cancelled",
                     Some(&params),
                 ));
@@ -208,7 +208,7 @@ impl Translation {
     }
 }
 
-/// Before 2025-11-25 a message has one block: more become consecutive messages of one role.
+/// Splits messages: before 2025-11-25 a message has one block, and more become consecutive messages of one role.
 fn single_blocks(params: &mut Object) {
     let Some(messages) = params.get("messages").and_then(array) else {
         return;

@@ -6,18 +6,18 @@
 
 use std::time::Duration;
 
-use super::shape::{array, subscription, untagged};
+use super::shape::array;
 use super::state::{OpenListen, OwnRequest, Subscriber, Timer, Translation};
 use crate::era::protocol::{MAX_WATCHES, MISSING_CAPABILITY};
+use crate::era::subscriptions::{self, LISTS};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble, member_of, string};
 
-/// How long a subscriber waits to hear that it is one.
+/// The time for which a `resources/subscribe` waits for its acknowledgement.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Whether it is a subscription to what every legacy host hears unasked: it names no resource that the host subscribed
-/// to.
+/// Says whether a `subscriptions/listen` is for what every legacy host hears unasked: it names no resource that the
+/// host subscribed to.
 pub(super) fn is_unasked(frame: &Frame) -> bool {
     frame.method() == Some("subscriptions/listen")
         && frame
@@ -26,11 +26,11 @@ pub(super) fn is_unasked(frame: &Frame) -> bool {
 }
 
 impl Translation {
-    /// The host is ready: it can be asked, and it can be told.
+    /// Takes the host's `notifications/initialized`: from now on it can be asked, and told.
     pub(super) fn ready(&mut self) {
         self.is_ready = true;
         for frame in std::mem::take(&mut self.early) {
-            self.to_host(frame);
+            self.send_to_host(frame);
         }
         if self.subscriptions.open.is_empty() {
             self.listen();
@@ -43,7 +43,7 @@ impl Translation {
             return None;
         }
         let mut filter = Object::default();
-        for name in self.remote.told_changes() {
+        for name in self.server.announced_changes() {
             filter.set(name, "true");
         }
         if !self.subscriptions.uris.is_empty() {
@@ -62,12 +62,12 @@ impl Translation {
             id: id.clone(),
             is_acknowledged: false,
         });
-        self.to_server(frame);
+        self.send_to_server(frame);
         Some(id)
     }
 
     pub(super) fn subscribe(&mut self, frame: &Frame, id: &Id) {
-        if !self.remote.has("resources/subscribe") || self.subscriptions.is_refused {
+        if !self.server.takes_subscriptions() || self.subscriptions.is_refused {
             return self.unknown(id, "resources/subscribe");
         }
         let Some(uri) = frame.param("uri").and_then(string) else {
@@ -77,7 +77,7 @@ impl Translation {
         if is_new && self.subscriptions.uris.len() >= MAX_WATCHES {
             let full =
                 format!("No more than {MAX_WATCHES} resources can be subscribed to at once.");
-            return self.to_host(Trouble::new("refused", full).reply(id));
+            return self.send_to_host(Trouble::new("refused", full).reply(id));
         }
         let waits_for = match self.subscriptions.waiting.iter().find(|it| it.uri == uri) {
             _ if is_new => {
@@ -85,12 +85,12 @@ impl Translation {
                 self.listen()
             }
             Some(other) => Some(other.listen.clone()),
-            None => return self.to_host(Frame::result(id, "{}")),
+            None => return self.send_to_host(Frame::result(id, "{}")),
         };
         let Some(listen) = waits_for else {
             self.subscriptions.uris.retain(|known| *known != uri);
             let trouble = Trouble::new("leaving", "There is nobody left to tell of changes.");
-            return self.to_host(trouble.reply(id));
+            return self.send_to_host(trouble.reply(id));
         };
         self.subscriptions.waiting.push(Subscriber {
             id: id.clone(),
@@ -101,7 +101,7 @@ impl Translation {
     }
 
     pub(super) fn unsubscribe(&mut self, frame: &Frame, id: &Id) {
-        if !self.remote.has("resources/subscribe") {
+        if !self.server.takes_subscriptions() {
             return self.unknown(id, "resources/unsubscribe");
         }
         let Some(uri) = frame.param("uri").and_then(string) else {
@@ -115,15 +115,15 @@ impl Translation {
             .partition(|it: &Subscriber| it.uri == uri);
         self.subscriptions.waiting = waiting;
         for subscriber in done {
-            self.to_host(Frame::result(&subscriber.id, "{}"));
+            self.send_to_host(Frame::result(&subscriber.id, "{}"));
         }
         if self.subscriptions.uris.len() != known && self.listen().is_none() {
             self.close_listens_before(None);
         }
-        self.to_host(Frame::result(id, "{}"));
+        self.send_to_host(Frame::result(id, "{}"));
     }
 
-    /// Whether that id is a subscriber's, who then waits no more.
+    /// Forgets the subscriber of that id, and says whether there was one.
     pub(super) fn forget_subscriber(&mut self, id: &Id) -> bool {
         let before = self.subscriptions.waiting.len();
         self.subscriptions.waiting.retain(|it| it.id != *id);
@@ -145,14 +145,14 @@ impl Translation {
         self.close_listens_before(None);
         let gone = Trouble::new("leaving", "There is nobody left to tell of changes.");
         for subscriber in std::mem::take(&mut self.subscriptions.waiting) {
-            self.to_host(gone.reply(&subscriber.id));
+            self.send_to_host(gone.reply(&subscriber.id));
         }
     }
 
-    /// The remote speaks unasked, or in the middle of a call.
+    /// Takes a notification of the server's.
     pub(super) fn notified(&mut self, frame: &Frame, method: &str) {
         match method {
-            "notifications/subscriptions/acknowledged" => self.acknowledged(frame),
+            subscriptions::ACKNOWLEDGED => self.acknowledged(frame),
             "notifications/cancelled" => {
                 // The only thing a modern remote may cancel is a listen (MCP 2026-07-28, basic/patterns/cancellation).
                 if let Some(id) = frame.cancels() {
@@ -163,18 +163,18 @@ impl Translation {
             "notifications/message" if self.level.is_none() => {} // MCP 2026-07-28, server/utilities/logging
             "notifications/tasks" => {} // tasks are asked about, never told of
             _ => {
-                if subscription(frame).is_some() {
+                if subscriptions::id_of(frame).is_some() {
                     self.subscriptions.losses = 0;
                 }
-                let frame = untagged(frame);
-                self.to_host(frame);
+                let frame = subscriptions::without_id(frame);
+                self.send_to_host(frame);
             }
         }
     }
 
     fn acknowledged(&mut self, frame: &Frame) {
         let open = &mut self.subscriptions.open;
-        let tag = subscription(frame);
+        let tag = subscriptions::id_of(frame);
         // A remote that forgets the tag means the newest.
         let found = match &tag {
             Some(tag) => open.iter().position(|listen| listen.id == *tag),
@@ -202,7 +202,7 @@ impl Translation {
         self.subscriptions.waiting = waiting;
         for subscriber in asked {
             if honoured.contains(&subscriber.uri) {
-                self.to_host(Frame::result(&subscriber.id, "{}"));
+                self.send_to_host(Frame::result(&subscriber.id, "{}"));
             } else {
                 self.turn_away(
                     &subscriber,
@@ -215,29 +215,27 @@ impl Translation {
         }
     }
 
-    /// Nobody knows what was missed: everything may have changed (MCP 2026-07-28, basic/patterns/subscriptions).
+    /// Tells the host that everything may have changed, for it is unknown what was missed (MCP 2026-07-28,
+    /// basic/patterns/subscriptions).
     fn tell_of_gap(&mut self) {
-        for name in self.remote.told_changes() {
-            let kind = name.trim_end_matches("ListChanged");
-            let method = format!("notifications/{kind}/list_changed");
-            self.to_host(Frame::notification(&method, None));
+        for (_, list) in LISTS {
+            if self.server.announces(list) {
+                self.send_to_host(subscriptions::list_changed(list));
+            }
         }
         for uri in self.subscriptions.uris.clone() {
-            let params = format!(r#"{{"uri":{}}}"#, serde_json::Value::from(uri));
-            self.to_host(Frame::notification(
-                "notifications/resources/updated",
-                Some(&params),
-            ));
+            let uri = serde_json::Value::from(uri).to_string();
+            self.send_to_host(subscriptions::resource_updated(&uri));
         }
     }
 
     fn turn_away(&mut self, subscriber: &Subscriber, why: &Trouble) {
         self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
-        self.to_host(why.reply(&subscriber.id));
+        self.send_to_host(why.reply(&subscriber.id));
     }
 
-    /// A listen has ended, in whatever way (MCP 2026-07-28, basic/patterns/subscriptions); with the error it ended in,
-    /// if it did.
+    /// Takes the end of a listen, in whatever way (MCP 2026-07-28, basic/patterns/subscriptions); with the error it
+    /// ended in, if it did.
     pub(super) fn listen_over(&mut self, id: &Id, error: Option<&Frame>) {
         let open = &mut self.subscriptions.open;
         let Some(at) = open.iter().position(|listen| listen.id == *id) else {
@@ -263,7 +261,7 @@ impl Translation {
             self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
             let trouble = Trouble::new("cut", "The server stopped listening at once.").retryable();
             let answer = error.map(|error| error.with_id(&subscriber.id));
-            self.to_host(answer.unwrap_or_else(|| trouble.reply(&subscriber.id)));
+            self.send_to_host(answer.unwrap_or_else(|| trouble.reply(&subscriber.id)));
         }
         if listen.is_acknowledged {
             self.subscriptions.has_gap = true;
@@ -277,10 +275,10 @@ impl Translation {
                 self.subscriptions.is_idle = true;
                 return;
             }
-            let doubled = 1_u32 << self.subscriptions.losses.min(6);
+            let after = subscriptions::backoff(self.subscriptions.losses, LONGEST_PAUSE);
             self.subscriptions.losses += 1;
             self.subscriptions.is_pausing = true;
-            self.set_timer((FIRST_PAUSE * doubled).min(LONGEST_PAUSE), Timer::Relisten);
+            self.set_timer(after, Timer::Relisten);
         }
     }
 
@@ -291,7 +289,7 @@ impl Translation {
         }
     }
 
-    /// A call has been answered: the remote is there.
+    /// Notes that a call has been answered: the server is there.
     pub(super) fn remote_is_there(&mut self) {
         if std::mem::take(&mut self.subscriptions.is_idle) {
             self.relisten();

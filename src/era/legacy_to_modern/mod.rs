@@ -7,15 +7,11 @@ mod calls;
 mod handshake;
 mod input_requests;
 mod listen;
-#[cfg(test)]
-mod listen_tests;
 mod shape;
 mod state;
 mod tasks;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod whole_tests;
 
 use super::{Action, Arrival, ExchangeId, Mint, Modern, Pair, Relay};
 use crate::frame::{Frame, Outline, Trouble};
@@ -30,8 +26,8 @@ pub struct LegacyToModern {
 }
 
 impl LegacyToModern {
-    /// `discover` is the remote's `DiscoverResult` as JSON text, `called` what to call a remote that does not give its
-    /// name, `initialize` the host's request, which it answers at once.
+    /// Begins. `discover` is the server's `DiscoverResult` as JSON text, `called` the name for a remote that does not
+    /// give its name, `initialize` the host's request, which it answers at once.
     pub fn new(
         mint: Mint,
         discover: &str,
@@ -117,7 +113,7 @@ impl Relay for LegacyToModern {
         self.settle(done, actions);
     }
 
-    /// Requests that are with nobody at the moment.
+    /// Requests that are not with the server at the moment.
     fn waiting(&self) -> usize {
         self.inner.waiting()
     }
@@ -149,7 +145,7 @@ impl Relay for LegacyToModern {
     }
 }
 
-/// Where ids of requests to the remote begin, apart from those that the relay mints itself.
+/// The number at which ids of requests to the server begin, apart from those that the relay mints itself.
 const IDS: u64 = 1 << 39;
 
 impl Translation {
@@ -199,7 +195,7 @@ impl Translation {
         self.stop_listening();
     }
 
-    /// Whatever is under way is closed, which is how a modern remote learns of it. The loop answers for the rest.
+    /// Closes everything under way, which is how a modern server learns of it. The loop answers for the rest.
     fn leave(&mut self) {
         self.is_host_gone = true;
         for call in std::mem::take(&mut self.calls).into_values() {

@@ -3,10 +3,10 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::era::protocol::{META_SERVER, META_SUBSCRIPTION};
-use crate::frame::{Frame, Id, Object, string};
+use crate::era::protocol::META_SERVER;
+use crate::frame::{Object, string};
 
-/// What a result is.
+/// The kind of a result.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ResultKind {
     Complete,
@@ -46,8 +46,8 @@ pub(super) fn downgrade(method: &str, result: &mut Object) {
     }
 }
 
-/// One schema that is not of an object makes a strict host reject the whole list: such a tool loses its schema, and
-/// [`call`] takes away the content it describes.
+/// Takes schemas away that are not of an object. One of them makes a strict host reject the whole list: such a tool
+/// loses its schema, and [`call`] takes away the content it describes.
 fn tools(list: &mut Object) {
     let Some(tools) = list.get("tools").and_then(array) else {
         return;
@@ -74,7 +74,7 @@ fn is_of_object(schema: &str) -> bool {
         .is_some_and(|schema| schema.get("type").and_then(string).as_deref() == Some("object"))
 }
 
-/// Structured content that is no object goes; as text it stays.
+/// Removes structured content that is no object; as text it stays.
 fn call(result: &mut Object) {
     let Some(content) = result.get("structuredContent") else {
         return;
@@ -95,7 +95,7 @@ fn call(result: &mut Object) {
     }
 }
 
-/// The members of an array, each as its text.
+/// Returns the members of an array, each as its text.
 pub(super) fn array(text: &str) -> Option<Vec<String>> {
     let members: Vec<&RawValue> = serde_json::from_str(text).ok()?;
     Some(
@@ -106,29 +106,9 @@ pub(super) fn array(text: &str) -> Option<Vec<String>> {
     )
 }
 
-/// A string that only the type's decoder may read is never `null`: `null` is nothing.
+/// Reads a member; `null` counts as absent.
 pub(super) fn present<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.get(name).filter(|text| *text != "null")
-}
-
-/// Which listen a notification belongs to.
-pub(super) fn subscription(frame: &Frame) -> Option<Id> {
-    let meta = frame.param("_meta").and_then(Object::read)?;
-    Id::parse(meta.get(META_SUBSCRIPTION)?)
-}
-
-/// The notification without the mark of its listen. One that has none keeps its bytes.
-pub(super) fn untagged(frame: &Frame) -> Frame {
-    if subscription(frame).is_none() {
-        return frame.clone();
-    }
-    frame.edit(|message| {
-        message.edit("params", |params| {
-            params.edit("_meta", |meta| {
-                meta.remove(META_SUBSCRIPTION);
-            });
-        });
-    })
 }
 
 #[cfg(test)]

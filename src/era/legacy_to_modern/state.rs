@@ -6,14 +6,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use super::handshake::{Host, Remote};
+use super::handshake::Host;
+use crate::era::server_info::ServerInfo;
 use crate::frame::{Frame, Id};
 
 /// The half that translates: a modern host towards the relay, a legacy remote towards the host.
 #[derive(Debug)]
 pub(super) struct Translation {
     pub(super) host: Host,
-    pub(super) remote: Remote,
+    pub(super) server: ServerInfo,
+    /// The name for a server that does not give its own.
+    pub(super) called: String,
     /// As JSON text, once the host has set one.
     pub(super) level: Option<String>,
     /// By a number of ours: a host may use an id again. In order, so that what is done to all is done alike each time.
@@ -29,20 +32,20 @@ pub(super) struct Translation {
     pub(super) is_ready: bool,
     pub(super) is_host_gone: bool,
     pub(super) count: u64,
-    /// Where the ids of requests to the remote begin.
+    /// The number at which ids of requests to the server begin.
     pub(super) ids: u64,
-    /// What is to be done, in order.
+    /// Actions to be carried out, in order.
     pub(super) output: Vec<Output>,
 }
 
-/// What a request of ours to the remote is for.
+/// The purpose of a request of ours to the server.
 #[derive(Debug)]
 pub(super) enum OwnRequest {
     /// That call.
     Call(u64),
     /// Being told of changes.
     Listen,
-    /// Nothing that anybody waits for.
+    /// A request whose answer is not waited for.
     Unheard,
 }
 
@@ -59,7 +62,7 @@ pub(super) enum Output {
     SetTimer(Duration, u64, bool),
 }
 
-/// What is to be done when a time is over.
+/// The purpose of a timer.
 #[derive(Debug)]
 pub(super) enum Timer {
     /// Send a call's next round, with the state of this one.
@@ -91,18 +94,18 @@ pub(super) struct Call {
     pub(super) task: Option<Task>,
 }
 
-/// What a call waits for.
+/// The step that a call waits for.
 #[derive(Debug)]
 pub(super) enum CallState {
     /// The remote's answer to the request of that id.
     Sent(Id),
     /// The host's answers.
     Asking(Round),
-    /// A wake.
+    /// A timer.
     Pausing,
 }
 
-/// One round of questions.
+/// A round of questions.
 #[derive(Debug)]
 pub(super) struct Round {
     /// Tells this round from the next.
@@ -134,7 +137,7 @@ pub(super) enum QuestionKind {
 pub(super) struct Task {
     /// As JSON text.
     pub(super) id: String,
-    /// What has been asked of the host already: each key once.
+    /// The keys of questions that the host has been asked already.
     pub(super) asked: HashSet<String>,
     pub(super) pace: Duration,
     pub(super) failures: u32,
@@ -150,12 +153,12 @@ pub(super) struct Subscriptions {
     pub(super) waiting: Vec<Subscriber>,
     /// Losses in a row, with nothing heard in between.
     pub(super) losses: u32,
-    /// Something may have happened while nobody listened (MCP 2026-07-28, basic/patterns/subscriptions).
+    /// Something may have changed while no listen was open (MCP 2026-07-28, basic/patterns/subscriptions).
     pub(super) has_gap: bool,
     /// The remote does not know the method.
     pub(super) is_refused: bool,
     pub(super) is_pausing: bool,
-    /// What stands in the way does not pass by itself: the next call that is answered shows that it is gone.
+    /// The obstacle does not pass by itself: the next call that is answered shows that it is gone.
     pub(super) is_idle: bool,
 }
 
@@ -177,7 +180,8 @@ impl Translation {
     pub(super) fn new(discover: &str, called: &str, ids: u64) -> Self {
         Self {
             host: Host::default(),
-            remote: Remote::read(discover, called),
+            server: ServerInfo::from_discover(discover),
+            called: called.to_owned(),
             level: None,
             calls: BTreeMap::new(),
             own_requests: HashMap::new(),
@@ -193,29 +197,29 @@ impl Translation {
         }
     }
 
-    /// A number never given before.
+    /// Returns a number never given before.
     pub(super) fn number(&mut self) -> u64 {
         self.count += 1;
         self.count
     }
 
-    /// An id for a request to the host. It is a string that no server would choose.
+    /// Returns an id for a request to the host. It is a string that no server would choose.
     pub(super) fn id(&mut self) -> Id {
         let number = self.number();
         Id::parse(&format!("\"bridge:h{number}\"")).unwrap_or_else(|| Id::ours(number))
     }
 
-    /// An id for a request to the remote, which never hears the host's own.
+    /// Returns an id for a request to the remote, which never hears the host's own.
     pub(super) fn upstream_id(&mut self) -> Id {
         let number = self.number();
         Id::ours(self.ids + number)
     }
 
-    pub(super) fn to_server(&mut self, frame: Frame) {
+    pub(super) fn send_to_server(&mut self, frame: Frame) {
         self.output.push(Output::ToServer(frame));
     }
 
-    pub(super) fn to_host(&mut self, frame: Frame) {
+    pub(super) fn send_to_host(&mut self, frame: Frame) {
         self.output.push(Output::ToHost(frame));
     }
 

@@ -7,17 +7,17 @@ use super::shape::present;
 use super::state::{CallState, OwnRequest, Task, Timer, Translation};
 use crate::frame::{Frame, INTERNAL_ERROR, Object, Trouble, string};
 
-/// How often to ask when the remote does not say; and the bounds of what it may say.
+/// The interval between polls when the server does not say, and the bounds of what it may say.
 const PACE_MILLIS: u64 = 1000;
 const QUICKEST_MILLIS: u64 = 100;
 const SLOWEST_MILLIS: u64 = 60_000;
-/// How many askings in a row may fail in ways that pass.
+/// The most polls in a row that may fail in ways that pass.
 const MAX_FAILURES: u32 = 5;
 /// Questions that one task may ask in its life.
 const MAX_ASKED: usize = 1000;
 
 impl Translation {
-    /// A call was answered with a task.
+    /// Takes a task as the answer to a call.
     pub(super) fn task_begun(&mut self, number: u64, result: &Object) {
         let nested = result.get("task").and_then(Object::read);
         let told = nested.as_ref().unwrap_or(result);
@@ -58,7 +58,7 @@ impl Translation {
         let params = format!(r#"{{"taskId":{id}}}"#);
         let frame = Frame::request(&upstream, "tasks/get", Some(&params));
         let frame = self.signed(&frame, None, true, |_| {});
-        self.to_server(frame);
+        self.send_to_server(frame);
     }
 
     fn task_id(&self, number: u64) -> Option<String> {
@@ -66,7 +66,7 @@ impl Translation {
         call.task.as_ref().map(|task| task.id.clone())
     }
 
-    /// The answer to `tasks/get`.
+    /// Takes the answer to `tasks/get`.
     pub(super) fn task_told(&mut self, number: u64, frame: &Frame) {
         let Some(call) = self.calls.get_mut(&number) else {
             return;
@@ -145,7 +145,7 @@ impl Translation {
         }
     }
 
-    /// The host has answered: the task is told, and asked again in good time.
+    /// Hands the host's answers to the task, and polls it again in good time.
     pub(super) fn update_task(&mut self, number: u64, answers: &str) {
         let Some(id) = self.task_id(number) else {
             return;
@@ -160,14 +160,14 @@ impl Translation {
         self.say("tasks/cancel", &params);
     }
 
-    /// A request whose answer nobody waits for.
+    /// Sends a request whose answer is not waited for.
     fn say(&mut self, method: &str, params: &str) {
         let upstream = self.upstream_id();
         self.own_requests
             .insert(upstream.clone(), OwnRequest::Unheard);
         let frame = Frame::request(&upstream, method, Some(params));
         let frame = self.signed(&frame, None, true, |_| {});
-        self.to_server(frame);
+        self.send_to_server(frame);
     }
 }
 

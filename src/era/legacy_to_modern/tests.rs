@@ -1,4 +1,7 @@
-//! One half alone: what a legacy host says, and what a modern host would be heard to say.
+//! The translating half alone: frames of a legacy host, and the frames that a modern host would send.
+
+mod listen;
+mod whole;
 
 use super::{Output, Translation};
 use crate::frame::Frame;
@@ -6,7 +9,7 @@ use crate::frame::Frame;
 const EVERYTHING: &str = r#"{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"prompts":{},"logging":{}}"#;
 const ABLE: &str = r#"{"elicitation":{"form":{},"url":{}},"sampling":{},"roots":{}}"#;
 
-/// What is written of a frame here; the rest is `jsonrpc`.
+/// Completes a frame with `jsonrpc`.
 fn frame(text: &str) -> Frame {
     Frame::parse(&text.replacen('{', r#"{"jsonrpc":"2.0","#, 1)).unwrap()
 }
@@ -54,7 +57,7 @@ impl Talk {
         self.said()
     }
 
-    /// What came of it, without the `_meta` keys that every request has.
+    /// Returns the output, without the `_meta` keys that every request has.
     pub(super) fn said(&mut self) -> Vec<String> {
         let signed = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","#;
         std::mem::take(&mut self.translation.output)
@@ -95,7 +98,7 @@ fn shown(text: &str) -> String {
     format!("{before}@{}", &rest[end..])
 }
 
-/// The id in a thing said.
+/// Reads the id in an output.
 pub(super) fn id(said: &str) -> String {
     let at = said.find("\"id\":").unwrap() + 5;
     said[at..].split([',', '}']).next().unwrap().to_owned()
@@ -105,7 +108,7 @@ fn call(id: u32, name: &str) -> String {
     format!(r#"{{"id":{id},"method":"tools/call","params":{{"name":"{name}"}}}}"#)
 }
 
-/// One call, sent; its upstream id.
+/// Sends a call and returns its upstream id.
 fn sent(talk: &mut Talk, number: u32) -> String {
     let said = talk.host(&call(number, "t"));
     assert_eq!(said.len(), 1, "{said:?}");

@@ -4,8 +4,8 @@ use crate::era::headers;
 use crate::era::protocol::{META_VERSION, MODERN};
 use crate::frame::{Frame, Object};
 
-/// The result with its kind filled in, where the remote left it out; `None` for a kind nobody knows (MCP 2026-07-28,
-/// basic).
+/// Returns the result with its kind filled in, where the remote left it out; `None` for a kind that is not known
+/// (MCP 2026-07-28, basic).
 pub(super) fn with_result_type(frame: &Frame) -> Option<String> {
     let text = frame.member("result")?;
     let Some(mut result) = Object::read(text) else {
@@ -22,7 +22,7 @@ pub(super) fn with_result_type(frame: &Frame) -> Option<String> {
     Some(result.text())
 }
 
-/// The same answer with another result; the very same frame if it is the same text.
+/// Returns the same answer with another result; the very same frame if it is the same text.
 pub(super) fn with_result(frame: &Frame, result: String) -> Frame {
     if frame.member("result") == Some(&*result) {
         return frame.clone();
@@ -30,8 +30,8 @@ pub(super) fn with_result(frame: &Frame, result: String) -> Frame {
     frame.edit(|message| message.set("result", result))
 }
 
-/// The request in a revision that the refusal offers and we can speak: its own above all, even if that is the one just
-/// refused (MCP 2026-07-28, basic/versioning).
+/// Returns the request in a revision that the refusal offers and we can speak: its own above all, even if that is the
+/// one just refused (MCP 2026-07-28, basic/versioning).
 pub(super) fn in_supported_version(request: &Frame, error: &Frame) -> Option<Frame> {
     let error = Object::read(error.member("error")?)?;
     let supported = Object::read(error.get("data")?)?;

@@ -14,20 +14,21 @@ use super::retry::{MAX_LOSSES, was_lost};
 use super::{Modern, Open, code, in_supported_version, with_result, with_result_type};
 use crate::era::legacy::error_reply;
 use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
+use crate::era::subscriptions::{self, ACKNOWLEDGED, LISTS};
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble};
 
-const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
-
 /// A stream that has stood this long was no passing luck: its losses are forgotten.
 const STEADY: Duration = Duration::from_secs(60);
+/// The longest pause before a lost stream is opened again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Subscriptions by key; a key is also the token of the wake that mends one.
+/// Subscriptions by key; a key is also the token of the timer that opens one again.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions(BTreeMap<u64, Subscription>);
 
 impl Subscriptions {
-    /// The id under which the remote knows it now.
+    /// Returns the id under which the remote knows it now.
     pub(super) fn id(&self, key: u64) -> Option<&Id> {
         self.0.get(&key).map(|subscription| &subscription.id)
     }
@@ -37,25 +38,25 @@ impl Subscriptions {
 struct Subscription {
     /// As the host said it.
     request: Frame,
-    /// Whether the host has asked for it, or it is only to hear of what may change.
+    /// The host has asked for the subscription; otherwise it is only there to hear of changes.
     is_asked_by_host: bool,
     /// The host's id.
     own: Id,
     /// The id under which the remote knows it now.
     id: Id,
-    /// Its stream, unless that is lost and the next one waited for.
+    /// The present stream, unless it is lost and the next one waited for.
     exchange: Option<ExchangeId>,
-    /// What the remote honoured at first; none before its first acknowledgement.
+    /// The filter that the server honoured at first; none before its first acknowledgement.
     honoured: Option<BTreeSet<String>>,
     /// The acknowledgement of the present stream has come.
     is_acknowledged: bool,
-    /// How often it was posted.
+    /// The number of posts so far.
     posts: u32,
     /// Losses in a row.
     losses: u32,
-    /// The token of the wake that ends the row, while the stream stands.
+    /// The token of the timer that ends the row, while the stream stands.
     steady: Option<u64>,
-    /// Its revision was refused once, and it was sent again (MCP 2026-07-28, basic/versioning).
+    /// The revision was refused once, and the request was sent again (MCP 2026-07-28, basic/versioning).
     is_reversed: bool,
 }
 
@@ -136,7 +137,7 @@ impl Modern {
         Some(subscription)
     }
 
-    /// The host has cancelled the request with this id; `false` if that is no subscription.
+    /// Forgets the request with this id, which the host has cancelled; `false` if that is no subscription.
     pub(super) fn forget_listen(&mut self, id: &Id, actions: &mut Vec<Action>) -> bool {
         let found = self.subscriptions.0.iter().find(|(_, it)| it.own == *id);
         let Some(key) = found.map(|(key, _)| *key) else {
@@ -147,7 +148,7 @@ impl Modern {
         true
     }
 
-    /// All of them end, and nothing is owed for them.
+    /// Ends all of them; nothing is owed for them.
     pub(super) fn end_listens(&mut self, actions: &mut Vec<Action>) {
         let keys: Vec<u64> = self.subscriptions.0.keys().copied().collect();
         for key in keys {
@@ -168,7 +169,7 @@ impl Modern {
         }
     }
 
-    /// A notification on its stream.
+    /// Takes a notification on a subscription's stream.
     pub(super) fn subscription_notified(
         &mut self,
         key: u64,
@@ -197,7 +198,7 @@ impl Modern {
         }
     }
 
-    /// The remote ends a subscription, perhaps this one (MCP 2026-07-28, basic/patterns/cancellation).
+    /// Takes the server's end of a subscription, perhaps this one (MCP 2026-07-28, basic/patterns/cancellation).
     fn cancelled(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
         let named = frame.cancels();
         if named.is_some() && named.as_ref() != self.subscriptions.id(key) {
@@ -246,7 +247,7 @@ impl Modern {
         actions.extend(notices.into_iter().map(Action::Reply));
     }
 
-    /// The remote ends it in good order.
+    /// Takes the result with which the server ends a subscription in good order.
     pub(super) fn listen_answered(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
         let Some(subscription) = self.drop_listen(key, actions) else {
             return;
@@ -261,8 +262,8 @@ impl Modern {
         actions.push(Action::Reply(answer.with_id(&subscription.own)));
     }
 
-    /// The remote answers with an error: that is the answer, unless it is not the first stream; then the subscription
-    /// ends.
+    /// Takes an error as the answer to a subscription: it is passed on, unless it is not the first stream; then the
+    /// subscription ends.
     pub(super) fn listen_refused(&mut self, key: u64, error: &Frame, actions: &mut Vec<Action>) {
         let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
@@ -289,8 +290,8 @@ impl Modern {
         self.end_listen(key, reason, actions);
     }
 
-    /// Its stream is gone without a word: another one is opened, unless it is of no use, or the first has never stood
-    /// and that not for want of tries.
+    /// Takes the loss of a stream: another one is opened, unless it is of no use, or the first has never stood and that
+    /// not for want of tries.
     pub(super) fn listen_lost(&mut self, key: u64, trouble: &Trouble, actions: &mut Vec<Action>) {
         let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
@@ -303,16 +304,12 @@ impl Modern {
             self.subscriptions.0.remove(&key);
             return;
         }
-        // Not what needs a person: a stream that nobody watches opens no browser.
-        let may_return = match trouble.kind {
-            "refused" => trouble.retryable,
-            kind => matches!(kind, "cut" | "timed_out" | "unreachable"),
-        };
-        if !may_return {
+        if !subscriptions::may_return(trouble) {
             return self.end_listen(key, &trouble.message, actions);
         }
         subscription.losses += 1;
-        let after = backoff(subscription.losses).max(trouble.retry_after.unwrap_or_default());
+        let after = subscriptions::backoff(subscription.losses - 1, LONGEST_PAUSE)
+            .max(trouble.retry_after.unwrap_or_default());
         tracing::debug!(
             ?after,
             why = trouble.message,
@@ -327,8 +324,8 @@ impl Modern {
 }
 
 impl Subscription {
-    /// The frame with the host's mark of the subscription in the `_meta` of its `params` or `result`: in place of the
-    /// present one, or of none. The mark of another subscription stays, and so does a frame that needs no edit.
+    /// Returns the frame with the host's mark of the subscription in the `_meta` of its `params` or `result`: in place
+    /// of the present one, or of none. The mark of another subscription stays, and so does a frame that needs no edit.
     fn marked(&self, frame: &Frame, within: &str) -> Frame {
         let meta = frame.member(within).and_then(Object::read);
         let meta = meta.and_then(|it| Object::read(it.get("_meta")?));
@@ -338,43 +335,27 @@ impl Subscription {
         }) {
             return frame.clone();
         }
-        frame.edit(|message| {
-            message.edit(within, |inner| {
-                inner.edit("_meta", |meta| meta.set(META_SUBSCRIPTION, self.own.text()));
-            });
-        })
+        subscriptions::with_id(frame, within, &self.own).unwrap_or_else(|| frame.clone())
     }
 
-    /// What may have been missed: one notification for each thing subscribed.
+    /// Returns one notification for each thing subscribed, to make up for what may have been missed.
     fn synthetic(&self) -> Vec<Frame> {
-        let own = &self.own;
-        let meta = format!(r#""_meta":{{"{META_SUBSCRIPTION}":{own}}}"#);
         let honoured = self.honoured.iter().flatten();
-        honoured
-            .filter_map(|what| {
-                let (method, uri) = match what.split_once(' ') {
-                    None => match what.as_str() {
-                        "toolsListChanged" => ("notifications/tools/list_changed", ""),
-                        "promptsListChanged" => ("notifications/prompts/list_changed", ""),
-                        "resourcesListChanged" => ("notifications/resources/list_changed", ""),
-                        _ => return None,
-                    },
-                    Some(("resourceSubscriptions", uri)) => {
-                        ("notifications/resources/updated", uri)
-                    }
-                    Some(_) => return None,
-                };
-                let params = match uri {
-                    "" => format!("{{{meta}}}"),
-                    uri => format!(r#"{{"uri":{uri},{meta}}}"#),
-                };
-                Some(Frame::notification(method, Some(&params)))
-            })
+        let frames = honoured.filter_map(|what| match what.split_once(' ') {
+            None => {
+                let (_, list) = LISTS.into_iter().find(|(name, _)| *name == what.as_str())?;
+                Some(subscriptions::list_changed(list))
+            }
+            Some(("resourceSubscriptions", uri)) => Some(subscriptions::resource_updated(uri)),
+            Some(_) => None,
+        });
+        frames
+            .filter_map(|frame| subscriptions::with_id(&frame, "params", &self.own))
             .collect()
     }
 }
 
-/// A filter as a set: the switches that are on, and `kind "item"` for each item of a list.
+/// Returns a filter as a set: the switches that are on, and `kind "item"` for each item of a list.
 fn wanted(filter: Option<&str>) -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
     let filter = filter.and_then(Object::read).unwrap_or_default();
@@ -390,8 +371,4 @@ fn wanted(filter: Option<&str>) -> BTreeSet<String> {
         }
     }
     wanted
-}
-
-fn backoff(losses: u32) -> Duration {
-    Duration::from_secs(1 << losses.saturating_sub(1).min(5)).min(Duration::from_secs(30))
 }

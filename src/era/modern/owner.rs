@@ -5,7 +5,7 @@ use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id};
 
 impl Modern {
-    /// The id under which the remote knows what this exchange is for.
+    /// Returns the id under which the remote knows what this exchange is for.
     pub(super) fn known_as(&self, exchange: ExchangeId) -> Option<&Id> {
         match self.open.get(&exchange)? {
             Open::Call(call) => Some(&call.id),
@@ -14,8 +14,8 @@ impl Modern {
         }
     }
 
-    /// The exchange that a response is for: the one it came on, if that still waits, unless a call on another has its
-    /// id.
+    /// Returns the exchange that a response is for: the one it came on, if that still waits, unless a call on another
+    /// has its id.
     pub(super) fn owner_of(&self, exchange: ExchangeId, id: Option<&Id>) -> Option<ExchangeId> {
         let own = self.known_as(exchange)?;
         let is_it = |open: &Open| matches!(open, Open::Call(call) if Some(&call.id) == id);
@@ -28,8 +28,8 @@ impl Modern {
         }
     }
 
-    /// The answer to a call came in the response to another. It is the answer as it is: nothing is sent again for its
-    /// sake, for what the call's own response would say is not known.
+    /// Takes the answer to a call from the response to another. It is the answer as it is: nothing is sent again for
+    /// its sake, for what the call's own response would say is not known.
     pub(super) fn answered_elsewhere(
         &mut self,
         owner: ExchangeId,

@@ -9,16 +9,16 @@ use crate::era::Action;
 use crate::era::protocol::META_LEVEL;
 use crate::frame::{Frame, Id, Object};
 
-/// How long one page may take.
+/// The longest time for one page.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many pages a tool is looked for on.
+/// The most pages on which a tool is looked for.
 const MAX_PAGES: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct RefreshTools {
     pub(super) call: Call,
-    /// What the host hears if the list brings nothing.
+    /// The answer for the host if the list brings nothing.
     pub(super) error: Frame,
     /// Of the present page.
     pub(super) id: Id,
@@ -27,12 +27,12 @@ pub(super) struct RefreshTools {
     followed: HashSet<String>,
     /// Pages that have come.
     pages: usize,
-    /// How often the present one was lost.
+    /// The number of times that the present page was lost.
     pub(super) losses: u32,
 }
 
 impl RefreshTools {
-    /// For the sake of this call, which was refused with this error.
+    /// Begins for the sake of this call, which was refused with this error.
     pub(super) fn new(call: Call, error: Frame) -> Self {
         Self {
             id: call.id.clone(),
@@ -58,7 +58,7 @@ impl Modern {
             params.set("cursor", cursor);
         }
         // The list is asked for as the host itself would ask (MCP 2026-07-28, basic); its progress and logs would
-        // belong to nobody.
+        // belong to no request of the host.
         if let Some(mut meta) = refresh_tools
             .call
             .frame
@@ -80,8 +80,8 @@ impl Modern {
             .insert(exchange, Open::RefreshTools(refresh_tools));
     }
 
-    /// A page has come: the next one, until the tool is found; then the call once more, under headers made anew
-    /// (MCP 2026-07-28, basic/transports/streamable-http).
+    /// Takes a page: asks for the next one, until the tool is found; then makes the call once more, under headers made
+    /// anew (MCP 2026-07-28, basic/transports/streamable-http).
     pub(super) fn tools_refreshed(
         &mut self,
         mut refresh_tools: RefreshTools,

@@ -1,5 +1,5 @@
-//! What was lost on the way is asked again where that does no harm (MCP 2026-07-28, changelog): as a new request, a few
-//! times, with pauses that grow. A call of a tool never is; its error says that it may have been done.
+//! Requests that were lost on the way are asked again where that does no harm (MCP 2026-07-28, changelog): as a new
+//! request, a few times, with pauses that grow. A call of a tool never is; its error says that it may have been done.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::era::Action;
 use crate::era::protocol::is_harmless;
 use crate::frame::{Frame, Id, Trouble};
 
-/// How often one request is asked again.
+/// The most times that one request is asked again.
 pub(super) const MAX_LOSSES: u32 = 3;
 /// The pause before the first time; each later one is twice as long as the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// A remote that asks for more patience than this gets its refusal passed on instead.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// What waits to be asked again.
+/// A lost request that waits to be asked again.
 #[derive(Debug)]
 pub(super) enum Lost {
     Call(Call),
@@ -24,7 +24,7 @@ pub(super) enum Lost {
 }
 
 impl Lost {
-    /// The host's call.
+    /// Returns the host's call.
     fn call(&self) -> &Call {
         match self {
             Self::Call(call) => call,
@@ -82,7 +82,7 @@ impl Modern {
         }
     }
 
-    /// The host has cancelled the request with this id; `false` if it does not wait here.
+    /// Forgets the request with this id, which the host has cancelled; `false` if it does not wait here.
     pub(super) fn forget_waiting(&mut self, id: &Id) -> bool {
         let before = self.waiting.len();
         self.waiting
@@ -115,7 +115,7 @@ impl Call {
     }
 }
 
-/// Whether nobody knows if the remote has seen the request, or it was a passing trouble of what stands before it. What
+/// Says whether it is unknown if the server has seen the request, or a gateway before it had a passing trouble. What
 /// certainly was not seen is sent again by the exchange, which says so only when that was of no use.
 pub(super) fn was_lost(trouble: &Trouble) -> bool {
     match trouble.status {

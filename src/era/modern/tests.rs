@@ -1,4 +1,7 @@
-//! What the relay does with what it is told.
+//! The relay alone: frames and arrivals in, actions out.
+
+mod listen;
+mod retry;
 
 use http::HeaderMap;
 
@@ -55,7 +58,7 @@ impl Play {
         self
     }
 
-    /// The one post among what was done.
+    /// Returns the only post among the actions.
     pub(super) fn posted(&self) -> Post {
         let mut posts = self.actions.iter().filter_map(|action| match action {
             Action::Post(post) => Some(post.clone()),
@@ -68,7 +71,7 @@ impl Play {
         post
     }
 
-    /// What was done, in short.
+    /// Returns the actions, in short.
     pub(super) fn did(&self) -> Vec<String> {
         let short = |action: &Action| match action {
             Action::Reply(frame) => frame.text().to_owned(),
@@ -104,7 +107,7 @@ impl Play {
         self.actions.iter().find_map(token).expect("a wake")
     }
 
-    /// A subscription under the id `"l"`, acknowledged.
+    /// Returns a subscription under the id `"l"`, acknowledged.
     pub(super) fn subscriptions(&mut self) -> ExchangeId {
         let exchange = self.host(&listen()).posted().exchange;
         self.says(exchange, ACK);
@@ -247,7 +250,7 @@ fn notices_pass_and_a_server_that_asks_is_not_heard() {
     assert_eq!(play.says(exchange, notice).did(), [notice]);
     let asks = r#"{"jsonrpc":"2.0","id":9,"method":"roots/list"}"#;
     assert!(play.says(exchange, asks).did().is_empty());
-    // And the host answers nobody.
+    // And the host has no server's request to answer.
     assert!(play.host(&result("9", "{}")).did().is_empty());
     let head = Head::default();
     assert!(

@@ -1,4 +1,4 @@
-//! What a host says that it can do, as sets that can be compared and joined.
+//! The capabilities that a host declares, as sets that can be compared and joined.
 //!
 //! A modern host says it anew with every request (MCP 2026-07-28, basic); a legacy remote is told once a session.
 
@@ -10,12 +10,12 @@ use crate::frame::{Frame, Object, member_of};
 pub(super) struct Capabilities(Object);
 
 impl Capabilities {
-    /// Those that a request declares.
+    /// Reads the capabilities that a request declares.
     pub(super) fn of(request: &Frame) -> Self {
         let mut declared = Object::read(capabilities(request)).unwrap_or_default();
         declared.remove("tasks");
         if declared.get("roots").is_some() {
-            declared.set("roots", "{}"); // nobody announces a change of roots any more
+            declared.set("roots", "{}"); // the host does not announce changes of roots any more
         }
         declared.edit("extensions", |extensions| {
             extensions.remove(TASKS);
@@ -23,12 +23,13 @@ impl Capabilities {
         Self(declared)
     }
 
-    /// Whether all of `wanted` is among them. Of two values for one thing either will do: a session can have but one.
+    /// Says whether all of `wanted` is among them. Of two values for one thing either will do: a session can have but
+    /// one.
     pub(super) fn cover(&self, wanted: &Self) -> bool {
         covers(&self.spelled_out(), &wanted.spelled_out())
     }
 
-    /// These, and what `more` has beside them.
+    /// Returns these, and what `more` has beside them.
     pub(super) fn join(&self, more: &Self) -> Self {
         let both = [self, more].map(|it| it.0.get("elicitation"));
         if self.cover(more) {
@@ -44,7 +45,7 @@ impl Capabilities {
         self.0.text()
     }
 
-    /// With elicitation's default in words, as it gets lost when something stands beside it.
+    /// Returns them with elicitation's default in words, as it gets lost when something stands beside it.
     fn spelled_out(&self) -> Object {
         let mut all = self.0.clone();
         let is_bare = |elicitation| Object::read(elicitation).is_some_and(|it| it.is_empty());
@@ -82,7 +83,7 @@ fn joined(mut all: Object, more: &Object) -> Object {
     all
 }
 
-/// Whether `capabilities` name it. Elicitation without parts means forms.
+/// Says whether `capabilities` name one. Elicitation without parts means forms.
 pub(super) fn declares(capabilities: &str, name: &str, part: Option<&str>) -> bool {
     let Some(found) = member_of(capabilities, name).and_then(Object::read) else {
         return false;

@@ -1,11 +1,11 @@
 //! A modern host with a legacy remote: the session is kept here.
 //!
-//! What a legacy remote may ask of its host is settled once a session, while a modern host says with every request what
-//! it can do. So the session is opened with what the first request declares, and when a later one declares more,
-//! another session is opened with all that was ever declared and takes the place of the first. There is one session at
-//! a time for what is new: a session per set of capabilities would split what the remote remembers of its host between
-//! them for good, where this parts from it once. What one request has not declared the remote may still want to ask for
-//! its sake; that is refused here, question by question (MCP 2026-07-28, basic/patterns/mrtr).
+//! The questions that a legacy server may ask of its host are settled once a session, while a modern host says with
+//! every request what it can do. So the session is opened with what the first request declares, and when a later one
+//! declares more, another session is opened with all that was ever declared and takes the place of the first. There is
+//! one session at a time for what is new: a session per set of capabilities would split what the remote remembers of
+//! its host between them for good, where this parts from it once. What one request has not declared the remote may
+//! still want to ask for its sake; that is refused here, question by question (MCP 2026-07-28, basic/patterns/mrtr).
 //!
 //! Nothing in flight is lost: the old session goes on until its answers have come, its questions are answered and the
 //! new one is open; a remote that refuses a second session leaves the first as it was.
@@ -30,13 +30,14 @@ const MAX_SESSIONS: u64 = 8;
 const MAX_AT_ONCE: usize = 4;
 /// Each session counts in a range of its own, so that by its number it is known whose an exchange or a time is.
 const RANGE: u32 = 36;
-/// Where the ids of requests in all sessions begin, apart from those that the relays of the sessions mint themselves.
+/// The number at which ids of requests in all sessions begin, apart from those that the relays of the sessions mint
+/// themselves.
 const IDS: u64 = 1 << 39;
 
 /// The translator.
 #[derive(Debug)]
 pub struct ModernToLegacy {
-    /// Where exchange ids begin.
+    /// The number at which exchange ids begin.
     base: u64,
     transport: Transport,
     seed: [u8; 32],
@@ -51,7 +52,7 @@ pub struct ModernToLegacy {
 }
 
 impl ModernToLegacy {
-    /// `seed` is 32 random bytes from which unguessable handles are made.
+    /// Begins. `seed` is 32 random bytes from which unguessable handles are made.
     pub fn new(mint: Mint, transport: Transport, seed: [u8; 32]) -> Self {
         let base = mint.0;
         Self {
@@ -77,13 +78,13 @@ impl ModernToLegacy {
         std::iter::once(&mut self.current).chain(others)
     }
 
-    /// The session that this number is of.
+    /// Returns the session that this number is of.
     fn counting(&mut self, number: u64) -> Option<&mut SessionTranslation> {
         self.sessions()
             .find(|session| session.range() == number >> RANGE)
     }
 
-    /// Where a request is to go: to the session that has parked it, or to one whose remote may ask what it declares.
+    /// Finds the session for a request: the one that has parked it, or one whose server may ask what it declares.
     fn session_for(&mut self, request: &Frame) -> &mut SessionTranslation {
         let state = request.param("requestState");
         let state: Option<String> = state.and_then(|state| serde_json::from_str(state).ok());
@@ -100,8 +101,8 @@ impl ModernToLegacy {
         found.unwrap_or(&mut self.current)
     }
 
-    /// Whether a request declares more than the present session knows. Another session that knows it is then prepared,
-    /// if there may be one.
+    /// Says whether a request declares more than the present session knows. Another session that knows it is then
+    /// prepared, if there may be one.
     fn is_outgrown_by(&mut self, request: &Frame) -> bool {
         let declared = Capabilities::of(request);
         if self.current.is_unopened() {
@@ -207,7 +208,7 @@ impl Relay for ModernToLegacy {
     fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         let number = exchange.0.wrapping_sub(self.base);
         if let Some(session) = self.counting(number) {
-            session.from_remote(exchange, arrival, actions);
+            session.take_arrival(exchange, arrival, actions);
             self.settle(actions);
         }
     }
@@ -234,7 +235,8 @@ impl Relay for ModernToLegacy {
         }
     }
 
-    /// The host has closed stdin: it can answer nothing any more, and cancel no subscription. Calls go on.
+    /// Takes the news that the host has closed stdin: it can answer nothing any more, and cancel no subscription. Calls
+    /// go on.
     fn host_gone(&mut self, actions: &mut Vec<Action>) {
         for session in self.sessions() {
             session.host_gone(actions);
@@ -260,7 +262,7 @@ impl Relay for ModernToLegacy {
     }
 }
 
-/// Whether it was the remote that would not have a second session, rather than something in between.
+/// Says whether it was the server that would not have a second session, rather than something in between.
 fn is_final(why: &Frame) -> bool {
     let data = why
         .member("error")

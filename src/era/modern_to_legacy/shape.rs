@@ -11,71 +11,32 @@ use sha2::{Digest, Sha256};
 use super::capabilities::{Capabilities, declares, meta};
 use crate::era::protocol::{
     LEVELS, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
-    META_VERSION, MISSING_CAPABILITY, MODERN, NEWEST_LEGACY, RESOURCE_NOT_FOUND, TASKS,
+    META_VERSION, MISSING_CAPABILITY, MODERN, NEWEST_LEGACY, RESOURCE_NOT_FOUND,
     UNSUPPORTED_VERSION, URL_ELICITATION_REQUIRED, is_cacheable, is_not_modern, may_ask_for_input,
 };
+use crate::era::server_info::ServerInfo;
 use crate::frame::{
     Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, Trouble, member_of,
 };
 
-/// What the remote said of itself in its `InitializeResult`, each as JSON text.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Server {
-    info: Option<String>,
-    capabilities: String,
-    instructions: Option<String>,
-}
-
-impl Server {
-    pub(super) fn read(result: &str) -> Self {
-        let text = |name| member_of(result, name).map(str::to_owned);
-        let mut capabilities =
-            Object::read(&text("capabilities").unwrap_or_default()).unwrap_or_default();
-        capabilities.remove("tasks");
-        capabilities.edit("extensions", |extensions| {
-            extensions.remove(TASKS);
-        });
-        Self {
-            info: text("serverInfo"),
-            capabilities: capabilities.text(),
-            instructions: text("instructions"),
-        }
-    }
-
-    pub(super) fn logs(&self) -> bool {
-        member_of(&self.capabilities, "logging").is_some()
-    }
-
-    /// Whether it announces changes of that list (`tools`, `prompts`, `resources`).
-    pub(super) fn announces(&self, list: &str) -> bool {
-        self.has(list, "listChanged")
-    }
-
-    pub(super) fn takes_subscriptions(&self) -> bool {
-        self.has("resources", "subscribe")
-    }
-
-    fn has(&self, of: &str, what: &str) -> bool {
-        member_of(&self.capabilities, of).and_then(|of| member_of(of, what)) == Some("true")
-    }
-
-    /// Its name on a result, beside whatever `_meta` holds already.
+impl ServerInfo {
+    /// Writes the server's identity on a result, beside whatever `_meta` holds already.
     fn sign(&self, result: &mut Object) {
-        if let Some(info) = &self.info {
+        if let Some(identity) = &self.identity {
             result.edit("_meta", |meta| {
                 if meta.get(META_SERVER).is_none() {
-                    meta.set(META_SERVER, info.as_str());
+                    meta.set(META_SERVER, identity.as_str());
                 }
             });
         }
     }
 
-    /// The `DiscoverResult` that says the same.
+    /// Returns the `DiscoverResult` that says the same.
     pub(super) fn discover(&self) -> String {
         let mut result = Object::default();
         result.set("resultType", r#""complete""#);
         result.set("supportedVersions", json!([MODERN]).to_string());
-        result.set("capabilities", self.capabilities.as_str());
+        result.set("capabilities", self.capabilities.text());
         if let Some(instructions) = &self.instructions {
             result.set("instructions", instructions.as_str());
         }
@@ -84,7 +45,8 @@ impl Server {
         result.text()
     }
 
-    /// A result that asks the host for something before the call can go on (MCP 2026-07-28, basic/patterns/mrtr).
+    /// Returns a result that asks the host for something before the call can go on (MCP 2026-07-28,
+    /// basic/patterns/mrtr).
     pub(super) fn input_required(&self, requests: &[(String, String)], state: &str) -> String {
         let mut asked = Object::default();
         for (key, request) in requests {
@@ -98,7 +60,7 @@ impl Server {
         result.text()
     }
 
-    /// The result that ends a subscription (MCP 2026-07-28, basic/patterns/subscriptions).
+    /// Returns the result that ends a subscription (MCP 2026-07-28, basic/patterns/subscriptions).
     pub(super) fn listen_over(&self, subscription: &Id) -> String {
         let mut result = Object::default();
         result.set("resultType", r#""complete""#);
@@ -146,7 +108,7 @@ pub(super) fn progress_token(frame: &Frame) -> Option<&str> {
     meta(frame, "progressToken")
 }
 
-/// How talkative the remote is to be for this request; lower is more.
+/// Reads the log level that a request asks for, as its rank; lower is more talkative.
 pub(super) fn level(frame: &Frame) -> Option<usize> {
     rank(meta(frame, META_LEVEL)?)
 }
@@ -160,7 +122,7 @@ pub(super) fn level_params(rank: usize) -> Option<String> {
     Some(json!({"level": LEVELS.get(rank)?}).to_string())
 }
 
-/// The parameters of the `initialize` that says to a legacy remote what a modern request says of its host.
+/// Returns the parameters of the `initialize` that says to a legacy remote what a modern request says of its host.
 pub(super) fn initialize(frame: &Frame, declared: &Capabilities) -> String {
     let unnamed = json!({"name": "mcpipe", "version": env!("CARGO_PKG_VERSION")}).to_string();
     let info = meta(frame, META_CLIENT).filter(|info| Object::read(info).is_some());
@@ -171,8 +133,8 @@ pub(super) fn initialize(frame: &Frame, declared: &Capabilities) -> String {
     params.text()
 }
 
-/// A host's request or notification as a legacy remote knows it. A progress token becomes `token`: the host may use
-/// its own again, for the retry of a parked call or while one is parked.
+/// Returns a host's request or notification as a legacy remote knows it. A progress token becomes `token`: the host may
+/// use its own again, for the retry of a parked call or while one is parked.
 pub(super) fn downgrade(frame: &Frame, token: Option<&Id>) -> Option<Frame> {
     let is_retried = frame.method().is_some_and(may_ask_for_input);
     let frame = frame.edited(|message| {
@@ -197,8 +159,8 @@ pub(super) fn downgrade(frame: &Frame, token: Option<&Id>) -> Option<Frame> {
     })
 }
 
-/// What must be the same in a retry: the method and its parameters without what a retry changes (MCP 2026-07-28,
-/// basic/patterns/mrtr).
+/// Returns a digest of what must be the same in a retry: the method and its parameters without what a retry changes
+/// (MCP 2026-07-28, basic/patterns/mrtr).
 pub(super) fn digest(frame: &Frame) -> [u8; 32] {
     let mut params = frame
         .member("params")
@@ -225,13 +187,13 @@ pub(super) enum Answer {
     VisitFirst(Vec<(String, String)>),
 }
 
-/// `capabilities` are those the request declared.
+/// Writes a legacy answer for a modern host. `capabilities` are those the request declared.
 pub(super) fn upgrade(
     frame: &Frame,
     id: &Id,
     method: &str,
     capabilities: &str,
-    server: &Server,
+    server: &ServerInfo,
 ) -> Answer {
     if let Some(error) = frame.member("error") {
         return upgrade_error(frame, error, id, method, capabilities);
@@ -240,7 +202,7 @@ pub(super) fn upgrade(
     Answer::Plain(upgrade_result(frame, id, method, server).unwrap_or_else(bad))
 }
 
-fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &Server) -> Option<Frame> {
+fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &ServerInfo) -> Option<Frame> {
     let mut result = Object::read(frame.member("result")?)?;
     result.set("resultType", r#""complete""#);
     if method == "tools/list"
@@ -261,8 +223,8 @@ fn hint_cache(result: &mut Object) {
     result.set("cacheScope", r#""private""#);
 }
 
-/// The tools without those that can only be called as tasks, and without what the others say about tasks. `None` where
-/// nothing needs to change.
+/// Returns the tools without those that can only be called as tasks, and without what the others say about tasks.
+/// `None` where nothing needs to change.
 fn without_tasks(tools: &str) -> Option<String> {
     let tools: Vec<&RawValue> = serde_json::from_str(tools).ok()?;
     if !tools
@@ -336,7 +298,7 @@ fn visits(error: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A server's request as an entry of `inputRequests`.
+/// Returns a server's request as an entry of `inputRequests`.
 pub(super) fn input_request(method: &str, params: Option<&str>) -> String {
     let mut request = Object::default();
     request.set("method", Value::from(method).to_string());
@@ -351,8 +313,8 @@ pub(super) fn input_request(method: &str, params: Option<&str>) -> String {
     request.text()
 }
 
-/// What a server's request needs of its host: a capability, and a part of it. `None` for requests that no host of this
-/// revision can be asked.
+/// Returns the capability, and the part of it, that a server's request needs of its host. `None` for requests that no
+/// host of this revision can be asked.
 pub(super) fn needs(frame: &Frame) -> Option<(&'static str, Option<&'static str>)> {
     match frame.method()? {
         "elicitation/create" => Some((
@@ -371,18 +333,7 @@ pub(super) fn needs(frame: &Frame) -> Option<(&'static str, Option<&'static str>
     }
 }
 
-/// A notification as part of a subscription (MCP 2026-07-28, basic/patterns/subscriptions).
-pub(super) fn for_subscription(frame: &Frame, subscription: &Id) -> Option<Frame> {
-    frame.edited(|message| {
-        message.edit("params", |params| {
-            params.edit("_meta", |meta| {
-                meta.set(META_SUBSCRIPTION, subscription.text());
-            });
-        });
-    })
-}
-
-/// A progress notification under the host's own token (MCP 2026-07-28, basic/patterns/progress).
+/// Returns a progress notification under the host's own token (MCP 2026-07-28, basic/patterns/progress).
 pub(super) fn with_progress_token(frame: &Frame, token: &str) -> Option<Frame> {
     frame.edited(|message| message.edit("params", |params| params.set("progressToken", token)))
 }

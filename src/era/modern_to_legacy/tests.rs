@@ -23,7 +23,7 @@ struct Rig {
     actions: Vec<Action>,
 }
 
-/// What was posted: its exchange and the message.
+/// An exchange and the message posted on it.
 type Posted = (ExchangeId, Value);
 
 impl Rig {
@@ -47,7 +47,7 @@ impl Rig {
         rig
     }
 
-    /// The remote goes through the opening of a session; its standing stream.
+    /// Opens a session as the server and returns its standing stream.
     fn opens(&mut self, server: &str, has_stream: bool) -> ExchangeId {
         let initialize = self.posted();
         assert_eq!(initialize.1["method"], "initialize");
@@ -115,7 +115,7 @@ impl Rig {
         }
     }
 
-    /// What the host was told since the last time of asking.
+    /// Takes the frames that the host was told.
     fn told(&mut self) -> Vec<Value> {
         let mut told = Vec::new();
         self.actions.retain(|action| match action {
@@ -186,7 +186,7 @@ impl Rig {
     }
 }
 
-/// The head of an answer that begins this session.
+/// Returns the head of an answer that begins this session.
 fn named(name: &str) -> Head {
     Head {
         session: Some(Secret::new(name)),

@@ -1,65 +1,12 @@
 //! The first handshake with a remote in the legacy era. It is the proof that the remote speaks that era: only then is
 //! this remembered, and if the handshake fails, a remote that has not answered the question is asked it, once.
 
+use super::Translator;
 use super::phase::Phase;
 use super::probe::error_reply;
-use super::{ServerEra, Translator};
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::{Action, Arrival, ExchangeId, Pair};
-use crate::frame::{Frame, Outline, Trouble};
-
-/// The handshake, until it has led to something.
-#[derive(Debug)]
-pub(super) struct FirstHandshake {
-    /// What is to be remembered when it succeeds.
-    era: Option<ServerEra>,
-    /// Whether the remote is to be asked what it is when it fails.
-    may_ask: bool,
-    /// Whether what the remote said to the question was not said just now.
-    is_again: bool,
-    /// What the host is told when it fails: the remote has named what it speaks, and that says more.
-    fault: Option<Trouble>,
-}
-
-impl FirstHandshake {
-    /// Of a remote that an earlier start found to speak the era.
-    pub(super) fn remembered() -> Self {
-        Self {
-            era: None,
-            may_ask: true,
-            is_again: false,
-            fault: None,
-        }
-    }
-
-    /// Of one that was asked in this run, before an earlier handshake.
-    pub(super) fn again(era: ServerEra) -> Self {
-        Self {
-            era: Some(era),
-            may_ask: false,
-            is_again: true,
-            fault: None,
-        }
-    }
-
-    /// Of one that has just been asked.
-    pub(super) fn asked(era: Option<ServerEra>, was_answered: bool) -> Self {
-        Self {
-            era,
-            may_ask: !was_answered,
-            is_again: false,
-            fault: None,
-        }
-    }
-
-    /// Of one that has named revisions that mcpipe does not speak, and may speak an older one besides.
-    pub(super) fn besides(fault: Trouble) -> Self {
-        Self {
-            fault: Some(fault),
-            ..Self::asked(Some(ServerEra::Legacy), true)
-        }
-    }
-}
+use crate::frame::{Frame, Outline};
 
 impl Translator {
     /// Takes what came of the handshake, or of what is said beside it.
@@ -89,7 +36,7 @@ impl Translator {
             Arrival::Failed(trouble) => detect::was_answered(trouble),
             _ => false,
         };
-        self.cache.from_remote(exchange, &arrival);
+        self.cache.note_arrival(exchange, &arrival);
         let mut done = Vec::new();
         serving.relay.from_remote(exchange, arrival, &mut done);
         if is_answer {
@@ -97,7 +44,7 @@ impl Translator {
             self.server_era = handshake
                 .and_then(|handshake| handshake.era)
                 .or(self.server_era);
-            return self.from_relay(done, actions);
+            return self.pass_from_relay(done, actions);
         }
         let is_refusing = |action: &Action| match action {
             Action::Reply(frame) => is_error(action) || is_odd && frame.is_response(),
@@ -105,7 +52,7 @@ impl Translator {
         };
         let has_failed = done.iter().any(is_refusing);
         let Some(said) = said.filter(|_| has_failed) else {
-            return self.from_relay(done, actions);
+            return self.pass_from_relay(done, actions);
         };
         // What it answered to the question may have been a passing trouble: it is asked anew the next time.
         let handshake = serving.first_handshake.take();
@@ -120,7 +67,7 @@ impl Translator {
             let told = said.iter().filter_map(|frame| error_reply(&fault, frame));
             answers = told.map(Action::Reply).collect();
         }
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
         let is_host_modern = self.phase.pair().is_some_and(Pair::is_host_modern);
         if let Some(relay) = self.phase.relay() {
             relay.abandon(actions);

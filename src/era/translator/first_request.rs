@@ -1,6 +1,6 @@
 //! The host's first request, and what is known of the remote by then: which era is spoken, or what has to be found out.
 
-use super::first_handshake::FirstHandshake;
+use super::phase::FirstHandshake;
 use super::{Protocol, ServerEra, Translator, begins_legacy};
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::{Action, Transport};

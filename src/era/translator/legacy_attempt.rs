@@ -1,46 +1,26 @@
-//! Whether a modern remote serves a legacy host in its own era as well.
+//! The attempt of a legacy handshake with a modern server: it may serve legacy hosts in their own era as well.
 //!
-//! What a `DiscoverResult` lists in `supportedVersions` are modern revisions only, in the official SDKs, so a remote
-//! that speaks both eras is found by the host's own `initialize`. It is tried unless the remote has refused another
-//! revision with a list of its own that has no legacy one in it. A remote that answers with a session, by its id or by
-//! a GET stream that opens, is served in that era, for there everything is as the host means it: questions while a call
-//! goes on, streams that are resumed, results that nothing has to be made of. One that answers without a session is
-//! served in the modern era: it cannot ask the host anything nor tell it of changes, and on its modern side it can.
+//! The `supportedVersions` of a `DiscoverResult` are modern revisions only, in the official SDKs, so a remote that
+//! speaks both eras is found by the host's own `initialize`. It is tried unless the remote has refused another revision
+//! with a list of its own that has no legacy one in it. A remote that answers with a session, by its id or by a GET
+//! stream that opens, is served in that era, for there everything is as the host means it: questions while a call goes
+//! on, streams that are resumed, results that nothing has to be made of. One that answers without a session is served
+//! in the modern era: it cannot ask the host anything nor tell it of changes, and on its modern side it can.
 
 use std::time::Duration;
 
-use super::phase::{Phase, Serving};
+use super::phase::{LegacyAttempt, Phase, Serving};
 use super::{KnownEra, ServerEra, Translator};
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::headers::{self, Tools};
 use crate::era::{Action, Arrival, ExchangeId, Legacy, Relay, RememberedDiscover, Transport};
 use crate::frame::{Frame, Outline};
 
-/// How long the remote may take over each step.
+/// The longest time for each step.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Messages of the remote's that are kept meanwhile.
 const MAX_TOLD: usize = 256;
-
-/// The host's `initialize`, under way.
-#[derive(Debug)]
-pub(super) struct LegacyAttempt {
-    /// Plays the handshake, and goes on with the host if it stays.
-    relay: Legacy,
-    /// What the remote said of itself as a modern one.
-    known: RememberedDiscover,
-    initialize: Frame,
-    /// A handshake without a session id: whether it has a stream is being found out.
-    answer: Option<Frame>,
-    /// What else the remote has said to the host meanwhile.
-    told: Vec<Action>,
-}
-
-impl LegacyAttempt {
-    pub(super) fn leave(&mut self, actions: &mut Vec<Action>) {
-        self.relay.leave(actions);
-    }
-}
 
 impl Translator {
     pub(super) fn is_attempting_legacy(&self) -> bool {
@@ -127,7 +107,7 @@ impl Translator {
         }
     }
 
-    /// The time for it is over.
+    /// Ends the attempt when its time is over.
     pub(super) fn attempt_timed_out(&mut self, actions: &mut Vec<Action>) {
         if self.is_attempting_legacy() {
             self.speak_modern(true, actions);
@@ -175,7 +155,7 @@ impl Translator {
             first_handshake: None,
         });
         let answer = attempt.answer.into_iter().map(Action::Reply);
-        self.from_relay(answer.chain(attempt.told).collect(), actions);
+        self.pass_from_relay(answer.chain(attempt.told).collect(), actions);
         for frame in held {
             self.from_host(frame, actions);
         }
@@ -197,7 +177,7 @@ impl Translator {
         self.begin(ProbeOutcome::Modern(discover), false, held, None, actions);
     }
 
-    /// The remote is modern, and is spoken to as that. `is_tried`: a legacy host has nothing better from it.
+    /// Notes that the server is modern, and is spoken to as that. `is_tried`: a legacy host has nothing better from it.
     pub(super) fn note_modern(&mut self, is_tried: bool) {
         let (remembered, was_untried) = (self.options.remembered, self.options.is_legacy_untried);
         self.known_era = Some(KnownEra {
@@ -216,7 +196,7 @@ impl Translator {
     }
 }
 
-/// The same posts, bounded in time, with the headers of the modern era: to the remote they are requests like any other
+/// Bounds the posts in time and adds with the headers of the modern era: to the remote they are requests like any other
 /// until it has accepted one (2026-07-28, basic/transports: standard request headers).
 fn as_to_modern(done: Vec<Action>) -> impl Iterator<Item = Action> {
     done.into_iter().map(|action| match action {

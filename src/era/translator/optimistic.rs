@@ -6,71 +6,14 @@
 
 use std::collections::VecDeque;
 
-use super::first_handshake::FirstHandshake;
-use super::phase::{Phase, Serving};
+use super::phase::{FirstHandshake, Optimistic, Phase, Serving};
 use super::probe::{capabilities, declared};
 use super::{KnownEra, ServerEra, Translator};
 use crate::era::detect::{self, Evidence, ProbeOutcome};
 use crate::era::legacy::error_reply;
 use crate::era::protocol::is_harmless;
-use crate::era::{Action, Arrival, ExchangeId, LegacyToModern, Modern, Relay, RememberedDiscover};
-use crate::frame::{Frame, Id, Trouble};
-
-/// A relay to a server that is only remembered to be modern, and what is to be done if the server is not.
-#[derive(Debug)]
-pub(super) struct Optimistic {
-    pub(super) relay: Box<dyn Relay>,
-    /// The host's words that open a session, and its requests that are owed an answer.
-    said: Vec<Frame>,
-    /// Answers the host has not been told, for they mean nothing if the remote is legacy.
-    ambiguous: Vec<Frame>,
-}
-
-impl Optimistic {
-    fn new(relay: impl Relay + 'static) -> Self {
-        Self {
-            relay: Box::new(relay),
-            said: Vec::new(),
-            ambiguous: Vec::new(),
-        }
-    }
-
-    /// Keeps a frame of the host for as long as it may have to be said again.
-    pub(super) fn note_frame(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
-        if let Some(id) = frame.cancels() {
-            self.strike(Some(&id));
-            if self.is_refused(Some(&id)) {
-                // The relay thinks that it has been answered.
-                self.ambiguous.retain(|answer| answer.id() != Some(&id));
-                actions.push(Action::Cancelled(id));
-            }
-        } else if frame.is_request() || frame.method() == Some("notifications/initialized") {
-            self.said.push(frame.clone());
-        }
-    }
-
-    /// Strikes frames that have been answered, or need no answer: they need not be said again.
-    pub(super) fn note_actions(&mut self, done: &[Action]) {
-        for action in done {
-            match action {
-                Action::Reply(frame) if frame.is_response() => self.strike(frame.id()),
-                // Nothing is owed to a subscription that the server has ended.
-                Action::Cancelled(id) => self.strike(Some(id)),
-                _ => {}
-            }
-        }
-    }
-
-    /// It need not be said again. A handshake need always be.
-    fn strike(&mut self, id: Option<&Id>) {
-        self.said
-            .retain(|said| said.id() != id || said.method() == Some("initialize"));
-    }
-
-    fn is_refused(&self, id: Option<&Id>) -> bool {
-        self.ambiguous.iter().any(|answer| answer.id() == id)
-    }
-}
+use crate::era::{Action, Arrival, ExchangeId, LegacyToModern, Modern, RememberedDiscover};
+use crate::frame::{Frame, Trouble};
 
 impl Translator {
     /// What the server has said of itself an earlier time, if that may be repeated to a host that asks so: for one whose own
@@ -134,10 +77,10 @@ impl Translator {
             relay.from_remote(exchange, arrival, &mut done);
         }
         match evidence {
-            Evidence::Nothing => self.from_relay(done, actions),
+            Evidence::Nothing => self.pass_from_relay(done, actions),
             Evidence::Modern => {
                 self.confirm_modern(actions);
-                self.from_relay(done, actions);
+                self.pass_from_relay(done, actions);
             }
             Evidence::Ambiguous => self.evidence_ambiguous(done, actions),
         }
@@ -147,7 +90,7 @@ impl Translator {
         let is_answer =
             |action: &Action| matches!(action, Action::Reply(frame) if frame.is_response());
         let (answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_answer);
-        self.from_relay(done, actions);
+        self.pass_from_relay(done, actions);
         let Phase::Optimistic(optimistic) = &mut self.phase else {
             return;
         };
@@ -156,7 +99,7 @@ impl Translator {
                 optimistic.ambiguous.push(frame);
             }
         }
-        // Where nobody waits for an answer there is nothing to be said again, and no hurry to know.
+        // Where no answer is waited for there is nothing to be said again, and no hurry to know.
         if let Some(first) = optimistic
             .said
             .first()
@@ -169,7 +112,7 @@ impl Translator {
         }
     }
 
-    /// The question was answered, or it is known that nobody can tell now.
+    /// Takes the outcome of the question, or that it cannot be answered now.
     pub(super) fn probe_decided(
         &mut self,
         finding: ProbeOutcome,
@@ -208,7 +151,7 @@ impl Translator {
             _ => Vec::new(),
         };
         let told = ambiguous.into_iter().map(Action::Reply);
-        self.from_relay(told.collect(), actions);
+        self.pass_from_relay(told.collect(), actions);
     }
 
     fn switch_to_legacy(&mut self, actions: &mut Vec<Action>) {

@@ -2,11 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::first_handshake::FirstHandshake;
-use super::legacy_attempt::LegacyAttempt;
-use super::optimistic::Optimistic;
-use crate::era::{Action, Pair, Relay};
-use crate::frame::Frame;
+use super::ServerEra;
+use crate::era::{Action, Legacy, Pair, Relay, RememberedDiscover};
+use crate::frame::{Frame, Id, Trouble};
 
 /// The phase that a translator is in.
 #[derive(Debug)]
@@ -38,6 +36,136 @@ pub(super) struct Serving {
     pub(super) relay: Box<dyn Relay>,
     /// The first handshake with a legacy server, until it has led to something.
     pub(super) first_handshake: Option<FirstHandshake>,
+}
+
+/// The host's `initialize`, under way.
+#[derive(Debug)]
+pub(super) struct LegacyAttempt {
+    /// Plays the handshake, and goes on with the host if it stays.
+    pub(super) relay: Legacy,
+    /// The server's `DiscoverResult`.
+    pub(super) known: RememberedDiscover,
+    pub(super) initialize: Frame,
+    /// A handshake without a session id: whether it has a stream is being found out.
+    pub(super) answer: Option<Frame>,
+    /// Other frames for the host that have come meanwhile.
+    pub(super) told: Vec<Action>,
+}
+
+impl LegacyAttempt {
+    pub(super) fn leave(&mut self, actions: &mut Vec<Action>) {
+        self.relay.leave(actions);
+    }
+}
+
+/// A relay to a server that is only remembered to be modern, and what is to be done if the server is not.
+#[derive(Debug)]
+pub(super) struct Optimistic {
+    pub(super) relay: Box<dyn Relay>,
+    /// The host's words that open a session, and its requests that are owed an answer.
+    pub(super) said: Vec<Frame>,
+    /// Answers the host has not been told, for they mean nothing if the remote is legacy.
+    pub(super) ambiguous: Vec<Frame>,
+}
+
+impl Optimistic {
+    pub(super) fn new(relay: impl Relay + 'static) -> Self {
+        Self {
+            relay: Box::new(relay),
+            said: Vec::new(),
+            ambiguous: Vec::new(),
+        }
+    }
+
+    /// Keeps a frame of the host for as long as it may have to be said again.
+    pub(super) fn note_frame(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
+        if let Some(id) = frame.cancels() {
+            self.strike(Some(&id));
+            if self.is_refused(Some(&id)) {
+                // The relay thinks that it has been answered.
+                self.ambiguous.retain(|answer| answer.id() != Some(&id));
+                actions.push(Action::Cancelled(id));
+            }
+        } else if frame.is_request() || frame.method() == Some("notifications/initialized") {
+            self.said.push(frame.clone());
+        }
+    }
+
+    /// Strikes frames that have been answered, or need no answer: they need not be said again.
+    pub(super) fn note_actions(&mut self, done: &[Action]) {
+        for action in done {
+            match action {
+                Action::Reply(frame) if frame.is_response() => self.strike(frame.id()),
+                // Nothing is owed to a subscription that the server has ended.
+                Action::Cancelled(id) => self.strike(Some(id)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Strikes a frame that need not be said again. A handshake always need be.
+    pub(super) fn strike(&mut self, id: Option<&Id>) {
+        self.said
+            .retain(|said| said.id() != id || said.method() == Some("initialize"));
+    }
+
+    pub(super) fn is_refused(&self, id: Option<&Id>) -> bool {
+        self.ambiguous.iter().any(|answer| answer.id() == id)
+    }
+}
+
+/// The handshake, until it has led to something.
+#[derive(Debug)]
+pub(super) struct FirstHandshake {
+    /// The era to be remembered when the handshake succeeds.
+    pub(super) era: Option<ServerEra>,
+    /// The server is to be asked `server/discover` when the handshake fails.
+    pub(super) may_ask: bool,
+    /// The server was asked `server/discover` earlier in this run, not just now.
+    pub(super) is_again: bool,
+    /// The trouble that the host is told when the handshake fails: the server has named the revisions it speaks, which
+    /// says more.
+    pub(super) fault: Option<Trouble>,
+}
+
+impl FirstHandshake {
+    /// Makes one for a server that an earlier start found to be legacy.
+    pub(super) fn remembered() -> Self {
+        Self {
+            era: None,
+            may_ask: true,
+            is_again: false,
+            fault: None,
+        }
+    }
+
+    /// Makes one for a server that was asked in this run, before an earlier handshake.
+    pub(super) fn again(era: ServerEra) -> Self {
+        Self {
+            era: Some(era),
+            may_ask: false,
+            is_again: true,
+            fault: None,
+        }
+    }
+
+    /// Makes one for a server that has just been asked.
+    pub(super) fn asked(era: Option<ServerEra>, was_answered: bool) -> Self {
+        Self {
+            era,
+            may_ask: !was_answered,
+            is_again: false,
+            fault: None,
+        }
+    }
+
+    /// Makes one for a server that has named revisions that mcpipe does not speak, and may speak an older one besides.
+    pub(super) fn besides(fault: Trouble) -> Self {
+        Self {
+            fault: Some(fault),
+            ..Self::asked(Some(ServerEra::Legacy), true)
+        }
+    }
 }
 
 impl Phase {

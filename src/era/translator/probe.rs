@@ -1,14 +1,14 @@
-//! Which era the remote speaks, by asking it.
+//! The probe: the server is asked which era it speaks.
 //!
 //! A remote that nothing is known of is asked `server/discover` first, and what the host says meanwhile is held, in
 //! order. A modern host's own `server/discover` is that question, and what comes of it its answer. The question
 //! declares what the host declares, for a remote may refuse hosts that can do less (-32021). Whatever is no answer of a
 //! modern remote leads to a legacy handshake, and what the host is told is what becomes of that.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::first_handshake::FirstHandshake;
-use super::phase::{Phase, Probing};
+use super::phase::{FirstHandshake, Phase, Probing};
 use super::{KnownEra, Protocol, ServerEra, Translator, begins_legacy, introduction};
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::protocol::META_CAPABILITIES;
@@ -17,23 +17,23 @@ use crate::era::{
 };
 use crate::frame::{Frame, Id, Object, Trouble, member_of};
 
-/// How long the question may take before the handshake is tried instead.
+/// The longest time for the question before the handshake is tried instead.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The same where nothing else is to be tried.
 const LONG_PATIENCE: Duration = Duration::from_secs(20);
-/// What a host may say before the remote has answered; more is refused.
+/// The most frames that are held before the server has answered; more are refused.
 const MAX_HELD: usize = 4096;
 
 /// The question, under way.
 #[derive(Debug)]
 pub(super) struct Probe {
-    /// Which range it mints from.
+    /// The number of the probe's relay.
     pub(super) relay_number: u64,
     /// Sees to it that the question is asked again where it may be, each time as a new one.
     relay: Modern,
     /// The host's own question, which is answered with what comes.
     own: Option<Frame>,
-    /// What it declares that the host can do.
+    /// The capabilities of the host that the question declares.
     capabilities: String,
     was_asked_again: bool,
     /// The remote has named the revisions that it speaks, and no legacy one among them.
@@ -168,56 +168,20 @@ impl Translator {
                 actions.extend(probe.own.map(|_| Action::Reply(answer)));
                 self.is_modern(known, probe.refuses_legacy || refused.is_some(), actions);
             }
-            // Its handshake has failed already.
             _ if refused.is_some() => {
-                let held = self.phase.take_held();
-                self.phase = Phase::Fresh;
-                let answers = refused.unwrap_or_default();
-                let is_answered = |said: &Frame| {
-                    let of = |answer: &Action| matches!(answer, Action::Reply(frame) if frame.id() == said.id());
-                    said.is_request() && answers.iter().any(of)
-                };
-                let left: Vec<Frame> = held.into_iter().filter(|it| !is_answered(it)).collect();
-                actions.extend(answers);
-                for frame in left {
-                    self.from_host(frame, actions);
-                }
+                self.tell_failed_handshake(refused.unwrap_or_default(), actions);
             }
-            ProbeOutcome::Legacy | ProbeOutcome::Unclear(_)
-                if self.options.protocol == Protocol::Modern =>
-            {
-                let trouble = match finding {
-                    ProbeOutcome::Unclear(trouble) => trouble,
-                    _ => not_modern(&answer),
-                };
-                let answer = probe.own.and_then(|own| Some(trouble.reply(own.id()?)));
-                self.give_up_probing(&trouble, answer, actions);
+            ProbeOutcome::Legacy if self.options.protocol == Protocol::Modern => {
+                self.refuse_to_begin_legacy(&not_modern(&answer), probe.own, actions);
             }
-            ProbeOutcome::Legacy | ProbeOutcome::Unclear(_) => {
-                let trouble = match &finding {
-                    ProbeOutcome::Unclear(trouble) => Some(trouble),
-                    _ => None,
-                };
-                let is_outage = trouble.is_some_and(|trouble| trouble.kind == "unreachable");
-                let was_answered = trouble.is_none_or(detect::was_answered);
-                self.known_era = was_answered.then_some(KnownEra {
-                    era: ServerEra::Legacy,
-                    is_sure: trouble.is_none(),
-                });
-                let era = (!is_outage).then_some(ServerEra::Legacy);
-                let handshake = FirstHandshake::asked(era, was_answered);
-                let held = probe
-                    .own
-                    .into_iter()
-                    .chain(self.phase.take_held())
-                    .collect();
-                self.begin(
-                    ProbeOutcome::Legacy,
-                    is_host_modern,
-                    held,
-                    Some(handshake),
-                    actions,
-                );
+            ProbeOutcome::Unclear(trouble) if self.options.protocol == Protocol::Modern => {
+                self.refuse_to_begin_legacy(&trouble, probe.own, actions);
+            }
+            ProbeOutcome::Legacy => {
+                self.begin_legacy_after_probe(None, probe.own, is_host_modern, actions);
+            }
+            ProbeOutcome::Unclear(trouble) => {
+                self.begin_legacy_after_probe(Some(&trouble), probe.own, is_host_modern, actions);
             }
             // What a `DiscoverResult` names says nothing of older revisions.
             ProbeOutcome::Unsupported(trouble)
@@ -227,13 +191,7 @@ impl Translator {
             {
                 let handshake = FirstHandshake::besides(trouble);
                 let held = self.phase.take_held();
-                self.begin(
-                    ProbeOutcome::Legacy,
-                    is_host_modern,
-                    held,
-                    Some(handshake),
-                    actions,
-                );
+                self.begin_legacy(is_host_modern, held, handshake, actions);
             }
             // Whatever a modern host asks, it is refused that for itself, in the server's own words.
             ProbeOutcome::Refuses(_) if is_host_modern => {
@@ -248,28 +206,7 @@ impl Translator {
                     actions,
                 );
             }
-            // What the host itself asks for may lead to a credential, and then to an answer. A modern host's request is
-            // sent as it is, and the remote is on trial; a legacy host's handshake is sent, and the question is asked
-            // again with the credential if the remote refuses that handshake.
-            ProbeOutcome::Challenged => {
-                self.was_challenged = true;
-                let mut held = self.phase.take_held();
-                match held.pop_front() {
-                    Some(first) if is_host_modern => {
-                        self.start_optimistically(&first, true, actions);
-                        for frame in held {
-                            self.from_host(frame, actions);
-                        }
-                    }
-                    Some(first) => {
-                        // Nothing was learnt that could be remembered.
-                        let handshake = FirstHandshake::asked(None, false);
-                        held.push_front(first);
-                        self.begin(ProbeOutcome::Legacy, false, held, Some(handshake), actions);
-                    }
-                    None => self.phase = Phase::Fresh,
-                }
-            }
+            ProbeOutcome::Challenged => self.begin_challenged(is_host_modern, actions),
             ProbeOutcome::Refuses(trouble)
             | ProbeOutcome::Unsupported(trouble)
             | ProbeOutcome::Unasked(trouble) => {
@@ -283,7 +220,91 @@ impl Translator {
         }
     }
 
-    /// The remote is modern. A legacy host's own `initialize` is tried, unless it is known that this is of no use.
+    /// Tells the host of the legacy handshake that failed before the server was asked, and goes on with what else it said.
+    fn tell_failed_handshake(&mut self, answers: Vec<Action>, actions: &mut Vec<Action>) {
+        let held = self.phase.take_held();
+        self.phase = Phase::Fresh;
+        let is_answered = |said: &Frame| {
+            let of =
+                |answer: &Action| matches!(answer, Action::Reply(frame) if frame.id() == said.id());
+            said.is_request() && answers.iter().any(of)
+        };
+        let left: Vec<Frame> = held.into_iter().filter(|it| !is_answered(it)).collect();
+        actions.extend(answers);
+        for frame in left {
+            self.from_host(frame, actions);
+        }
+    }
+
+    fn refuse_to_begin_legacy(
+        &mut self,
+        trouble: &Trouble,
+        own: Option<Frame>,
+        actions: &mut Vec<Action>,
+    ) {
+        let answer = own.and_then(|own| Some(trouble.reply(own.id()?)));
+        self.give_up_probing(trouble, answer, actions);
+    }
+
+    /// Begins with a server whose answer, or whose trouble, leaves it to `initialize`.
+    fn begin_legacy_after_probe(
+        &mut self,
+        trouble: Option<&Trouble>,
+        own: Option<Frame>,
+        is_host_modern: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        let is_outage = trouble.is_some_and(|trouble| trouble.kind == "unreachable");
+        let was_answered = trouble.is_none_or(detect::was_answered);
+        self.known_era = was_answered.then_some(KnownEra {
+            era: ServerEra::Legacy,
+            is_sure: trouble.is_none(),
+        });
+        let era = (!is_outage).then_some(ServerEra::Legacy);
+        let handshake = FirstHandshake::asked(era, was_answered);
+        let held = self.phase.take_held();
+        let held = own.into_iter().chain(held).collect();
+        self.begin_legacy(is_host_modern, held, handshake, actions);
+    }
+
+    /// Begins with a server that wants a credential for the question.
+    ///
+    /// The host's own request may lead to a credential, and then to an answer. A modern host's request is sent as it
+    /// is; a legacy host's handshake is sent, and the question is asked again with the credential if the server refuses
+    /// that handshake.
+    fn begin_challenged(&mut self, is_host_modern: bool, actions: &mut Vec<Action>) {
+        self.was_challenged = true;
+        let mut held = self.phase.take_held();
+        match held.pop_front() {
+            Some(first) if is_host_modern => {
+                self.start_optimistically(&first, true, actions);
+                for frame in held {
+                    self.from_host(frame, actions);
+                }
+            }
+            Some(first) => {
+                // Nothing was learnt that could be remembered.
+                let handshake = FirstHandshake::asked(None, false);
+                held.push_front(first);
+                self.begin_legacy(false, held, handshake, actions);
+            }
+            None => self.phase = Phase::Fresh,
+        }
+    }
+
+    fn begin_legacy(
+        &mut self,
+        is_host_modern: bool,
+        held: VecDeque<Frame>,
+        handshake: FirstHandshake,
+        actions: &mut Vec<Action>,
+    ) {
+        let found = ProbeOutcome::Legacy;
+        self.begin(found, is_host_modern, held, Some(handshake), actions);
+    }
+
+    /// Goes on with a modern server. A legacy host's own `initialize` is tried, unless it is known that this is of no
+    /// use.
     fn is_modern(
         &mut self,
         known: RememberedDiscover,
@@ -311,7 +332,7 @@ impl Translator {
         self.begin(finding, is_host_modern, held, None, actions);
     }
 
-    /// Nothing is known: the host is told so, and its next request asks again.
+    /// Ends the probe without a finding: the host is told so, and its next request asks again.
     fn give_up_probing(
         &mut self,
         trouble: &Trouble,
@@ -367,7 +388,8 @@ impl Translator {
         }
     }
 
-    /// The host does not want to know any more; what else it has said may need to (MCP 2026-07-28, server/discover).
+    /// Takes the host's cancellation of its own question; its other frames may still need the answer (MCP 2026-07-28,
+    /// server/discover).
     fn probe_cancelled(&mut self, cancel: Frame, id: &Id, actions: &mut Vec<Action>) {
         let own = self.probe.as_ref().and_then(|probe| probe.own.as_ref());
         if own.is_none_or(|own| own.id() != Some(id)) {
@@ -384,7 +406,7 @@ impl Translator {
     }
 }
 
-/// The `_meta` of a legacy host, or of one that skips the handshake.
+/// Returns the `_meta` of a legacy host, or of one that skips the handshake.
 pub(super) fn declared(first: &Frame) -> Object {
     if first.method() == Some("initialize") {
         legacy_to_modern::declared(first)
@@ -393,7 +415,7 @@ pub(super) fn declared(first: &Frame) -> Object {
     }
 }
 
-/// What a host declares in its `_meta` that it can do.
+/// Reads the capabilities from a host's `_meta`.
 pub(super) fn capabilities(meta: &Object) -> String {
     let capabilities = meta.get(META_CAPABILITIES);
     capabilities.unwrap_or("{}").to_owned()
@@ -419,7 +441,7 @@ fn not_modern(answer: &Frame) -> Trouble {
     .hint("Leave out --protocol, or say --protocol legacy.")
 }
 
-/// The answer to a request that waited for the remote's own.
+/// Returns the answer to a request that waited for the remote's own.
 pub(super) fn error_reply(trouble: &Trouble, frame: &Frame) -> Option<Frame> {
     let id = frame.id()?;
     match frame.method() {

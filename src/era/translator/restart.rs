@@ -7,7 +7,8 @@ use crate::era::protocol::{MODERN, UNSUPPORTED_VERSION};
 use crate::frame::{Frame, Trouble};
 
 impl Translator {
-    /// A look that was answered is not owed another word, and its id may be used again (MCP 2026-07-28, basic).
+    /// Strikes discovers that were answered: nothing more is owed for them, and its id may be used again
+    /// (MCP 2026-07-28, basic).
     pub(super) fn settle_discovers(&mut self, done: Option<&[Action]>) {
         for action in done.into_iter().flatten() {
             match action {
@@ -21,8 +22,8 @@ impl Translator {
         }
     }
 
-    /// A host that has looked around in the modern way begins in the legacy one (MCP 2026-07-28, server/discover). One
-    /// that has done more than look is modern, and stays so (MCP 2026-07-28, basic/versioning).
+    /// Begins again with a host that has looked around in the modern way and begins in the legacy one (MCP 2026-07-28,
+    /// server/discover). One that has done more than look is modern, and stays so (MCP 2026-07-28, basic/versioning).
     pub(super) fn restart(&mut self, initialize: Frame, actions: &mut Vec<Action>) {
         if self.host_is_modern {
             let data = serde_json::json!({ "supported": [MODERN] });
@@ -37,7 +38,7 @@ impl Translator {
             }));
             return;
         }
-        // What it still waits for, nobody brings any more.
+        // Answers to its pending discovers will not come any more.
         let left = Trouble::new("superseded", "The host has begun with initialize instead.");
         actions.extend(
             self.pending_discovers

@@ -1,5 +1,9 @@
 //! Which pair a host and a remote make.
 
+mod legacy_attempt;
+mod probe;
+mod replaced;
+
 use super::*;
 use crate::frame::Trouble;
 use crate::remote::{Head, Refusal};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::era::Action;
 
-/// Those that are not over yet.
+/// Timers that have not fired yet.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     /// The relay that asked, by the range it mints from, and its own token.
@@ -25,7 +25,7 @@ impl Timers {
         }
     }
 
-    /// Whose time is over, and which of its own.
+    /// Returns the relay whose timer fired, and the relay's own token.
     pub(super) fn take(&mut self, token: u64) -> Option<(u64, u64)> {
         self.asked.remove(&token)
     }

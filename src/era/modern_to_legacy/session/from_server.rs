@@ -1,9 +1,11 @@
-//! What the remote says, on its way to the host: answers under the host's ids, notes to whom they concern.
+//! Frames of the server on their way to the host: answers under the host's ids, notifications to the requests that they
+//! concern.
 
 use super::input_required::Timer;
 use super::{Call, Handshake, OPENING_PATIENCE, OUR_PATIENCE, OwnRequest, SessionTranslation};
 use crate::era::Action;
-use crate::era::modern_to_legacy::shape::{self, Answer, Server};
+use crate::era::modern_to_legacy::shape::{self, Answer};
+use crate::era::server_info::ServerInfo;
 use crate::frame::{Frame, Id, Outline};
 
 impl SessionTranslation {
@@ -18,7 +20,7 @@ impl SessionTranslation {
                         if let Some(call) = self.calls.get_mut(&number) {
                             call.exchange = Some(post.exchange);
                         }
-                        // Of what nobody but us waits for, nobody but us would ever give up.
+                        // A request that only mcpipe waits for, only mcpipe would ever give up.
                         post.patience = match self.own_requests.get(&number) {
                             Some(OwnRequest::Initialize) => Some(OPENING_PATIENCE),
                             Some(OwnRequest::Level | OwnRequest::Watch(_)) => Some(OUR_PATIENCE),
@@ -98,7 +100,7 @@ impl SessionTranslation {
             self.refusal = Some(frame.clone());
             return;
         };
-        self.server = Server::read(result);
+        self.server = ServerInfo::from_initialize(result);
         self.handshake = Handshake::Done;
         let initialized = Frame::notification("notifications/initialized", None);
         self.tell(initialized, actions);

@@ -17,16 +17,16 @@ use crate::era::modern_to_legacy::shape;
 use crate::era::protocol::may_ask_for_input;
 use crate::frame::{Frame, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, member_of};
 
-/// How long more questions are waited for before the first is put.
+/// The time for which more questions are waited for before the first is put.
 const GATHERING: Duration = Duration::from_millis(30);
-/// How long a parked call waits for its host: a person may have to read, think and fill in a form.
+/// The time for which a parked call waits for its host: a user may have to read, think and fill in a form.
 const LIFETIME: Duration = Duration::from_secs(600);
 /// Parked calls at once. Hosts may leave calls parked for good, so there must be an end.
 const MAX_PARKED: usize = 64;
 /// Questions that one call may have open.
 const MAX_QUESTIONS: usize = 32;
 
-/// Where handles come from.
+/// The source of handles.
 pub(super) struct Seed([u8; 32]);
 
 impl Seed {
@@ -34,7 +34,7 @@ impl Seed {
         Self(seed)
     }
 
-    /// A name nobody can guess (128 bits would do; these are 256).
+    /// Makes a name that cannot be guessed (128 bits would do; these are 256).
     fn handle(&self, count: u64) -> String {
         let mut hash = Sha256::new();
         hash.update(self.0);
@@ -47,15 +47,15 @@ impl Seed {
 pub(super) struct PendingQuestion {
     /// The remote's id.
     id: Id,
-    /// Its name in `inputRequests`.
+    /// The key of the question in `inputRequests`.
     key: String,
     is_elicitation: bool,
-    /// Its entry there, as JSON text.
+    /// The entry of the question there, as JSON text.
     request: String,
 }
 
 impl PendingQuestion {
-    /// What the remote is told when nobody will answer.
+    /// Returns the answer for the server when the host will give none.
     pub(super) fn declined(&self) -> Frame {
         if self.is_elicitation {
             Frame::result(&self.id, r#"{"action":"cancel"}"#)
@@ -65,14 +65,14 @@ impl PendingQuestion {
     }
 }
 
-/// What a handle stands for.
+/// The call that a handle stands for.
 pub(super) struct Parked {
     digest: [u8; 32],
     /// The call that waits; none where the remote wants to be called again.
     number: Option<u64>,
 }
 
-/// What to do when a time is over.
+/// The purpose of a timer.
 pub(super) enum Timer {
     /// Put what the remote has asked to this call's host.
     Ask(u64),
@@ -82,12 +82,12 @@ pub(super) enum Timer {
     Late(u64),
     /// Open the session again for the sake of who listens.
     Mend,
-    /// What the relay has asked for, by its own token.
+    /// A timer of the relay, by its own token.
     Relay(u64),
 }
 
 impl SessionTranslation {
-    /// The remote asks something.
+    /// Takes a request of the server's.
     pub(super) fn asked(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
         let (Some(id), Some(method)) = (frame.id(), frame.method()) else {
             return;
@@ -137,8 +137,8 @@ impl SessionTranslation {
         }
     }
 
-    /// The calls that could carry a question that was just heard, the best first. On a call's own stream only that
-    /// call; elsewhere any, those whose host still waits before the parked.
+    /// Returns the calls that could carry a question that was just heard, the best first. On a call's own stream only
+    /// that call; elsewhere any, those whose host still waits before the parked.
     fn carriers(&self) -> Vec<u64> {
         let here = self
             .calls
@@ -181,7 +181,7 @@ impl SessionTranslation {
         self.park(&id, parked, &questions, actions);
     }
 
-    /// The remote wants its pages visited and then to be called again.
+    /// Answers a call with pages to visit, after which the host calls again.
     pub(super) fn send_away(
         &mut self,
         id: &Id,
@@ -226,12 +226,12 @@ impl SessionTranslation {
         });
     }
 
-    /// Whether a call waits here under this handle.
+    /// Says whether a call waits here under this handle.
     pub(in crate::era::modern_to_legacy) fn has_parked(&self, handle: &str) -> bool {
         self.parked.contains_key(handle)
     }
 
-    /// The host calls again.
+    /// Takes the retry of a parked call.
     pub(super) fn retry(&mut self, frame: &Frame, id: &Id, actions: &mut Vec<Action>) {
         let mut refuse = |words: &str| {
             let refusal = Frame::error(Some(id), INVALID_PARAMS, words, None);
@@ -264,7 +264,7 @@ impl SessionTranslation {
         }
     }
 
-    /// A parked call goes on for its new id.
+    /// Goes on with a parked call under its new id.
     fn go_on(
         &mut self,
         number: u64,
@@ -279,7 +279,7 @@ impl SessionTranslation {
         };
         call.host = Some(id.clone());
         call.token = shape::progress_token(frame).map(str::to_owned);
-        call.level = shape::level(frame).filter(|_| self.server.logs());
+        call.level = shape::level(frame).filter(|_| self.server.has_logging());
         capabilities(frame).clone_into(&mut call.capabilities);
         if let Some(answer) = call.answer.take() {
             if let Some(call) = self.calls.remove(&number) {
@@ -299,14 +299,14 @@ impl SessionTranslation {
         self.ask(number, actions);
     }
 
-    /// The remote no longer wants to know.
+    /// Withdraws a question that the server has cancelled.
     pub(super) fn withdraw(&mut self, id: &Id) {
         for call in self.calls.values_mut() {
             call.asked.retain(|asked| asked.id != *id);
         }
     }
 
-    /// No host has come back for it.
+    /// Gives up a parked call that the host has not come back for.
     pub(super) fn expire(&mut self, handle: &str, actions: &mut Vec<Action>) {
         if let Some(number) = self.parked.remove(handle).and_then(|parked| parked.number) {
             tracing::debug!("a parked call was never asked for again");
@@ -314,7 +314,8 @@ impl SessionTranslation {
         }
     }
 
-    /// The host has gone: no call of its will be made again, and what it still waits for must do without its answers.
+    /// Ends all questions when the host has gone: no call of its will be made again, and what it still waits for must
+    /// do without its answers.
     pub(super) fn ask_no_more(&mut self, actions: &mut Vec<Action>) {
         let mut handles: Vec<_> = self.parked.keys().cloned().collect();
         handles.sort_by_key(|handle| self.parked.get(handle).and_then(|parked| parked.number));

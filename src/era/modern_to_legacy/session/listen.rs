@@ -1,8 +1,8 @@
 //! `subscriptions/listen`, made of what a legacy session offers: its standing stream and `resources/subscribe`
 //! (MCP 2026-07-28, basic/patterns/subscriptions).
 //!
-//! One legacy session serves any number of subscriptions: a resource is subscribed to once for all of them, and what
-//! the remote tells is copied to each that asked for it.
+//! A legacy session serves any number of subscriptions: a resource is subscribed to once for all of them, and what the
+//! remote tells is copied to each that asked for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,19 +11,15 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{OwnRequest, SessionTranslation, Timer};
-use crate::era::modern_to_legacy::shape::{self, Server};
 use crate::era::protocol::MAX_WATCHES;
+use crate::era::server_info::ServerInfo;
+use crate::era::subscriptions::{self, ACKNOWLEDGED, LISTS};
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, INVALID_PARAMS, Id, Object, Outline};
 
-/// The lists whose changes can be listened for: the filter's member, and the remote's capability.
-const LISTS: [(&str, &str); 3] = [
-    ("toolsListChanged", "tools"),
-    ("promptsListChanged", "prompts"),
-    ("resourcesListChanged", "resources"),
-];
-
-/// Why a subscription ends that was acknowledged for more.
+/// The longest pause before a lost session is opened again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The reason for which a subscription ends that was acknowledged for more.
 const SHRUNK: &str = "The server, connected to anew, does not offer all of it any more.";
 
 /// Every open subscription, and what the session has been asked for on their behalf.
@@ -40,7 +36,7 @@ pub(super) struct Subscriptions {
     is_unsettled: bool,
 }
 
-/// One `subscriptions/listen`.
+/// A `subscriptions/listen` of the host.
 struct Subscription {
     id: Id,
     /// Of [`LISTS`].
@@ -49,16 +45,16 @@ struct Subscription {
     uris: Option<BTreeSet<String>>,
     /// The host knows what it will hear; until then it hears nothing.
     is_acknowledged: bool,
-    /// It comes from another session, and what happened in between has not been made up for.
+    /// The subscription comes from another session, and changes in between have not been made up for.
     is_moved: bool,
 }
 
-/// What the remote knows of a URI.
+/// The state of `resources/subscribe` for a URI.
 #[derive(Default)]
 struct Watch {
-    /// It has agreed to tell.
+    /// The server has agreed to tell of changes.
     is_on: bool,
-    /// It is being told, one way or the other. Two such requests at once could overtake each other.
+    /// A request is under way, one way or the other. Two such requests at once could overtake each other.
     is_changing: bool,
 }
 
@@ -71,7 +67,7 @@ impl Subscriptions {
         self.stream = self.stream.filter(|stream| *stream != exchange);
     }
 
-    /// Whether the remote has a stream that belongs to no request.
+    /// Says whether the server has a stream that belongs to no request.
     pub(super) fn has_stream(&self) -> bool {
         self.stream.is_some()
     }
@@ -103,7 +99,7 @@ impl Subscriptions {
 
 impl Subscription {
     /// Reads a filter and keeps what the remote can do of it; `None` for what is no filter.
-    fn read(frame: &Frame, id: &Id, server: &Server) -> Option<Self> {
+    fn read(frame: &Frame, id: &Id, server: &ServerInfo) -> Option<Self> {
         let filter = Object::read(frame.param("notifications")?)?;
         let lists = LISTS
             .into_iter()
@@ -132,7 +128,7 @@ impl Subscription {
         self.uris.iter().flatten()
     }
 
-    /// What was granted (MCP 2026-07-28, basic/patterns/subscriptions).
+    /// Writes the acknowledgement, with what was granted (MCP 2026-07-28, basic/patterns/subscriptions).
     fn acknowledgement(&self) -> Option<Frame> {
         let mut granted = Object::default();
         for (name, _) in &self.lists {
@@ -143,26 +139,25 @@ impl Subscription {
             granted.set("resourceSubscriptions", format!("[{}]", uris.join(",")));
         }
         let params = format!(r#"{{"notifications":{}}}"#, granted.text());
-        let method = "notifications/subscriptions/acknowledged";
-        shape::for_subscription(&Frame::notification(method, Some(&params)), &self.id)
+        let frame = Frame::notification(ACKNOWLEDGED, Some(&params));
+        subscriptions::with_id(&frame, "params", &self.id)
     }
 
-    /// What is said where something may have been missed (MCP 2026-07-28, basic/patterns/subscriptions): look again.
+    /// Returns the notifications that make up for what may have been missed (MCP 2026-07-28,
+    /// basic/patterns/subscriptions).
     fn synthetic(&self) -> Vec<Frame> {
-        let lists = self.lists.iter().map(|(_, list)| {
-            Frame::notification(&format!("notifications/{list}/list_changed"), None)
-        });
-        let updates = self.watches().map(|uri| {
-            let params = format!(r#"{{"uri":{uri}}}"#);
-            Frame::notification("notifications/resources/updated", Some(&params))
-        });
+        let lists = self.lists.iter();
+        let lists = lists.map(|(_, list)| subscriptions::list_changed(list));
+        let updates = self
+            .watches()
+            .map(|uri| subscriptions::resource_updated(uri));
         lists
             .chain(updates)
-            .filter_map(|frame| shape::for_subscription(&frame, &self.id))
+            .filter_map(|frame| subscriptions::with_id(&frame, "params", &self.id))
             .collect()
     }
 
-    /// Ends it towards the host as stdio does where the end is nobody's wish (MCP 2026-07-28,
+    /// Ends the subscription towards the host as stdio does where neither side asked for the end (MCP 2026-07-28,
     /// basic/patterns/subscriptions).
     fn cut(self, reason: &str, actions: &mut Vec<Action>) {
         tracing::info!(id = %self.id, reason, "a subscription ended");
@@ -254,7 +249,7 @@ impl SessionTranslation {
         }
     }
 
-    /// Subscribes to what somebody wants and unsubscribes from what nobody wants any more.
+    /// Subscribes to the resources that a subscription wants, and unsubscribes from those that none wants any more.
     pub(super) fn settle_watches(&mut self, actions: &mut Vec<Action>) {
         let subscriptions = &mut self.subscriptions;
         let mut changes = Vec::new();
@@ -290,7 +285,7 @@ impl SessionTranslation {
         }
     }
 
-    /// The remote has answered a request to subscribe or to unsubscribe.
+    /// Takes the server's answer to a request to subscribe or to unsubscribe.
     pub(super) fn watched(&mut self, uri: &str, answer: &Frame, actions: &mut Vec<Action>) {
         let has_failed = matches!(answer.outline(), Outline::Response { failed: true, .. });
         let subscriptions = &mut self.subscriptions;
@@ -299,7 +294,7 @@ impl SessionTranslation {
         };
         watch.is_changing = false;
         let was_on = watch.is_on;
-        // An unsubscription that failed is not tried again: what still comes is asked for by nobody.
+        // An unsubscription that failed is not tried again: what still comes is asked for by no subscription.
         watch.is_on = !was_on && !has_failed;
         if self.inner.broken().is_some() {
             return; // it is the session that was refused, and not the resource
@@ -356,30 +351,27 @@ impl SessionTranslation {
         let Some(why) = self.inner.broken() else {
             return;
         };
-        // Not what needs a person: a stream that nobody watches opens no browser.
-        let may_return = match why.kind {
-            "refused" => why.retryable,
-            kind => matches!(kind, "cut" | "timed_out" | "unreachable"),
-        };
-        let subscriptions = &mut self.subscriptions;
-        subscriptions.is_unsettled = true;
-        for listen in std::mem::take(&mut subscriptions.open) {
+        let may_return = subscriptions::may_return(why);
+        let ours = &mut self.subscriptions;
+        ours.is_unsettled = true;
+        for listen in std::mem::take(&mut ours.open) {
             if !listen.is_acknowledged {
                 actions.push(Action::Reply(why.reply(&listen.id)));
             } else if may_return {
-                subscriptions.open.push(listen);
+                ours.open.push(listen);
             } else {
                 listen.cut(&why.message, actions);
             }
         }
-        if !subscriptions.is_empty() && !std::mem::replace(&mut subscriptions.is_mending, true) {
-            let after = backoff(self.failures).max(why.retry_after.unwrap_or_default());
+        if !ours.is_empty() && !std::mem::replace(&mut ours.is_mending, true) {
+            let after = subscriptions::backoff(self.failures, LONGEST_PAUSE)
+                .max(why.retry_after.unwrap_or_default());
             self.failures = self.failures.saturating_add(1);
             self.set_timer(after, Timer::Mend, actions);
         }
     }
 
-    /// It is time to open the session again for those who listen.
+    /// Opens the session again, for the subscriptions.
     pub(super) fn mend(&mut self, actions: &mut Vec<Action>) {
         self.subscriptions.is_mending = false;
         if !self.subscriptions.is_empty() {
@@ -393,19 +385,14 @@ impl SessionTranslation {
     pub(super) fn publish(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
         for listen in &self.subscriptions.open {
             if listen.is_acknowledged && listen.wants(frame) {
-                let copy = shape::for_subscription(frame, &listen.id);
+                let copy = subscriptions::with_id(frame, "params", &listen.id);
                 actions.extend(copy.map(Action::Reply));
             }
         }
     }
 }
 
-/// The pause before the next try: a second, doubling to half a minute.
-fn backoff(failures: u32) -> Duration {
-    Duration::from_secs(1 << failures.min(5)).min(Duration::from_secs(30))
-}
-
-/// One spelling for each string, so that `"a"` and `"\u0061"` are one resource. `None` for what is no string.
+/// Gives each string one spelling, so that `"a"` and `"\u0061"` are one resource. `None` for what is no string.
 fn spelled(uri: &str) -> Option<String> {
     match serde_json::from_str::<String>(uri) {
         Ok(uri) => Some(Value::from(uri).to_string()),
@@ -413,7 +400,7 @@ fn spelled(uri: &str) -> Option<String> {
     }
 }
 
-/// Whether a URI is the watched one or lies below it: the remote may tell of parts of what is watched.
+/// Says whether a URI is the watched one or lies below it: the remote may tell of parts of what is watched.
 fn is_within(uri: &str, watched: &str) -> bool {
     let (Some(uri), Some(watched)) = (uri.strip_suffix('"'), watched.strip_suffix('"')) else {
         return false;

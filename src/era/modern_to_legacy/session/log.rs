@@ -12,7 +12,7 @@ use crate::era::Action;
 use crate::era::modern_to_legacy::shape;
 use crate::frame::Frame;
 
-/// How long an answer waits for what was said before it on another connection.
+/// The time for which an answer waits for logs that were sent before it on another connection.
 const LATE: Duration = Duration::from_millis(20);
 
 impl SessionTranslation {

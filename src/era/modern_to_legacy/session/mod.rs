@@ -1,4 +1,4 @@
-//! One legacy session, played to a host of the modern era.
+//! A legacy session, served to a host of the modern era.
 //!
 //! Towards the remote this is a legacy host, played to a [`Legacy`] relay: the relay opens the session, opens it again
 //! when it is lost, resumes streams and falls back to HTTP+SSE, and knows nothing of the era of the real host. Towards
@@ -18,56 +18,57 @@ use std::fmt;
 use std::time::Duration;
 
 use super::capabilities::{Capabilities, capabilities};
-use super::shape::{self, Server};
+use super::shape;
 use super::{IDS, RANGE};
 use crate::era::protocol::may_ask_for_input;
+use crate::era::server_info::ServerInfo;
 use crate::era::{Action, Arrival, ExchangeId, Legacy, Mint, Relay, Transport};
 use crate::frame::{Frame, Id, Outline, Trouble};
 
 use input_required::{Parked, PendingQuestion, Seed, Timer};
 use listen::Subscriptions;
 
-/// How long the remote may take to answer `initialize`: hosts give up after a minute.
+/// The longest time for an answer to `initialize`: hosts give up after a minute.
 const OPENING_PATIENCE: Duration = Duration::from_secs(60);
-/// How long it may take to answer other requests of our own (MCP 2025-11-25, basic/lifecycle).
+/// The longest time for answers to other requests of our own (MCP 2025-11-25, basic/lifecycle).
 const OUR_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The session, and what the host has in it.
 pub(super) struct SessionTranslation {
     inner: Legacy,
     handshake: Handshake,
-    /// What the remote is told that the host can do.
+    /// The capabilities that the server is told of.
     declared: Capabilities,
-    /// Why the session could not be opened; what is held has not been told yet.
+    /// The reason for which the session could not be opened; held requests have not been answered with it yet.
     refusal: Option<Frame>,
-    /// What the host said before the session was open, in order.
+    /// Frames that came from the host before the session was open, in order.
     held: VecDeque<Frame>,
-    server: Server,
+    server: ServerInfo,
     /// Counts ids, handles and times asked for.
     count: u64,
-    /// What is added to a number to make an id of it.
+    /// The number that is added to another to make an id of it.
     ids: u64,
     seed: Seed,
     /// Every request of the host's that is with the remote, the oldest first, by the number in its id.
     calls: BTreeMap<u64, Call>,
     /// Requests of our own, by the number in their ids.
     own_requests: HashMap<u64, OwnRequest>,
-    /// How talkative the remote has been told to be, and is being told to be.
+    /// The log level that the server has been set to, and is being set to.
     level: Option<usize>,
     levelling: Option<usize>,
     /// Calls whose answer is a question, by the handle the host was given.
     parked: HashMap<String, Parked>,
-    /// What to do when a time is over.
+    /// The purpose of a timer.
     timers: HashMap<u64, Timer>,
     subscriptions: Subscriptions,
-    /// Openings in a row that failed and were nobody's request.
+    /// Openings in a row that failed and were not for a request of the host.
     failures: u32,
     /// The exchange that is being heard.
     hearing: Option<ExchangeId>,
     is_host_gone: bool,
 }
 
-/// How far the session is, seen from here.
+/// The state of the handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Handshake {
     None,
@@ -79,20 +80,20 @@ enum Handshake {
 
 /// A request of the host's that the remote has.
 struct Call {
-    /// Whom the answer is for; nobody, while it is parked.
+    /// The host's id that the answer is for; none while the call is parked.
     host: Option<Id>,
     method: Box<str>,
     digest: [u8; 32],
     /// The host's progress token, as JSON text.
     token: Option<String>,
     level: Option<usize>,
-    /// What this request declared that its host can do.
+    /// The capabilities that this request declared.
     capabilities: String,
     /// The exchange it went out on.
     exchange: Option<ExchangeId>,
-    /// It waits for the remote to take a log level.
+    /// The request, held until the server has taken a log level.
     held: Option<Frame>,
-    /// What the remote wants to know before it answers.
+    /// Questions of the server that are open.
     asked: Vec<PendingQuestion>,
     /// Counts what it asked.
     questions: u64,
@@ -109,7 +110,7 @@ enum OwnRequest {
 }
 
 impl fmt::Debug for SessionTranslation {
-    /// Without its seed and its handles.
+    /// Writes the session without its seed and its handles.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("SessionTranslation")
             .field("inner", &self.inner)
@@ -134,7 +135,7 @@ impl SessionTranslation {
             declared,
             refusal: None,
             held: VecDeque::new(),
-            server: Server::default(),
+            server: ServerInfo::default(),
             count,
             ids: base + IDS,
             seed: Seed::new(seed),
@@ -151,27 +152,27 @@ impl SessionTranslation {
         }
     }
 
-    /// What the remote has been told, or will be, that the host can do.
+    /// Returns the capabilities that the server has been told of, or will be.
     pub(super) fn declared(&self) -> &Capabilities {
         &self.declared
     }
 
-    /// The same for a session that is not being opened yet.
+    /// Declares capabilities for a session that is not being opened yet.
     pub(super) fn declare(&mut self, declared: Capabilities) {
         self.declared = declared;
     }
 
-    /// Whether the remote has not heard of it, or has refused it.
+    /// Says whether the server has not heard of the session, or has refused it.
     pub(super) fn is_unopened(&self) -> bool {
         self.handshake == Handshake::None
     }
 
-    /// Whether the remote has agreed to it. It may be lost again since; that is its own affair.
+    /// Says whether the server has answered `initialize`. The session may have been lost again since.
     pub(super) fn is_open(&self) -> bool {
         self.handshake == Handshake::Done
     }
 
-    /// Whether the host has nothing in it any more, and nothing is being said.
+    /// Says whether the host has nothing in the session any more, and nothing is under way.
     pub(super) fn is_idle(&self) -> bool {
         self.held.is_empty()
             && self.calls.is_empty()
@@ -180,12 +181,12 @@ impl SessionTranslation {
             && self.inner.is_quiet()
     }
 
-    /// After a failed opening: why it failed, and what waited for it.
+    /// Takes the reason of a failed opening, and the frames that waited for it.
     pub(super) fn failed(&mut self) -> Option<(Frame, VecDeque<Frame>)> {
         Some((self.refusal.take()?, std::mem::take(&mut self.held)))
     }
 
-    /// What waits, if the session is being opened on this exchange and nothing else is under way.
+    /// Returns the frames that wait, if the session is being opened on this exchange and nothing else is under way.
     pub(super) fn waiting_for_handshake(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
         self.inner
             .all_that_is_asked(exchange)
@@ -193,7 +194,7 @@ impl SessionTranslation {
         Some(self.held.clone())
     }
 
-    /// Which range its numbers are of.
+    /// Returns the range that its numbers are of.
     pub(super) fn range(&self) -> u64 {
         self.count >> RANGE
     }
@@ -255,7 +256,7 @@ impl SessionTranslation {
     }
 
     /// Takes what an exchange of this session brought.
-    pub(super) fn from_remote(
+    pub(super) fn take_arrival(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
@@ -273,7 +274,7 @@ impl SessionTranslation {
         self.look_after_losses(actions);
     }
 
-    /// A time asked for with [`Action::SetTimer`] is over.
+    /// Takes the end of a time that was asked for with [`Action::SetTimer`].
     pub(super) fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
         match self.timers.remove(&token) {
             Some(Timer::Ask(number)) => self.ask(number, actions),
@@ -301,7 +302,8 @@ impl SessionTranslation {
         self.translate(done, actions);
     }
 
-    /// The host has closed stdin: it can answer nothing any more, and cancel no subscription. Calls go on.
+    /// Takes the news that the host has closed stdin: it can answer nothing any more, and cancel no subscription. Calls
+    /// go on.
     pub(super) fn host_gone(&mut self, actions: &mut Vec<Action>) {
         self.is_host_gone = true;
         self.end_subscriptions(actions);
@@ -311,12 +313,12 @@ impl SessionTranslation {
         self.translate(done, actions);
     }
 
-    /// The last thing.
+    /// Ends what is open, as the last thing before the bridge leaves.
     pub(super) fn leave(&mut self, actions: &mut Vec<Action>) {
         self.inner.leave(actions);
     }
 
-    /// The last thing, while others stay: nothing of it may be heard any more.
+    /// Ends the session while others stay: nothing of it may be heard any more.
     pub(super) fn end(&mut self, actions: &mut Vec<Action>) {
         self.inner.abandon(actions);
     }
@@ -326,12 +328,12 @@ impl SessionTranslation {
         self.count
     }
 
-    /// The id under which the remote knows the request of this number.
+    /// Returns the id under which the remote knows the request of this number.
     fn id_of(&self, number: u64) -> Id {
         Id::ours(self.ids + number)
     }
 
-    /// The number in an id of ours, however the remote spells it.
+    /// Returns the number in an id of ours, however the remote spells it.
     fn number_of(&self, id: &Id) -> Option<u64> {
         id.number()?.checked_sub(self.ids)
     }
@@ -360,7 +362,7 @@ impl SessionTranslation {
             let words = "The request cannot be translated.";
             return actions.push(Action::Reply(Trouble::new("bad_request", words).reply(id)));
         };
-        let level = shape::level(frame).filter(|_| self.server.logs());
+        let level = shape::level(frame).filter(|_| self.server.has_logging());
         let waits = level.is_some();
         let call = Call {
             host: Some(id.clone()),
@@ -431,7 +433,7 @@ impl SessionTranslation {
         self.translate(done, actions);
     }
 
-    /// The host has cancelled the request of that id, if it is here.
+    /// Cancels the host's request of that id, if it is here.
     pub(super) fn cancel(&mut self, id: &Id, reason: Option<&str>, actions: &mut Vec<Action>) {
         let is_it = |frame: &Frame| frame.is_request() && frame.id() == Some(id);
         if let Some(at) = self.held.iter().position(is_it) {

@@ -7,7 +7,7 @@ const SAMPLE: &str =
 const ROOTS: &str = r#"{"jsonrpc":"2.0","id":"r","method":"roots/list"}"#;
 const SOON: Duration = Duration::from_millis(30);
 
-/// The envelope of a request that declares this.
+/// Returns the envelope of a request that declares this.
 fn declaring(capabilities: &str) -> String {
     format!(
         r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{capabilities}"#
@@ -34,7 +34,7 @@ impl Rig {
         self.opens(SERVER, true)
     }
 
-    /// What is posted, left to be looked at again.
+    /// Returns the posts, which stay to be looked at again.
     fn pending_posts(&self) -> Vec<(ExchangeId, String)> {
         let posts = self.actions.iter().filter_map(|action| match action {
             Action::Post(post) => Some((post.exchange, post.frame.text().to_owned())),
@@ -43,7 +43,7 @@ impl Rig {
         posts.collect()
     }
 
-    /// The names of the sessions that were ended.
+    /// Returns the names of the sessions that were ended.
     fn ended(&mut self) -> Vec<String> {
         let mut ended = Vec::new();
         self.actions.retain(|action| match action {

@@ -1,5 +1,5 @@
-//! Sessions that are lost and stay lost: nobody waits for ever (MCP 2025-11-25, basic/transports and basic/lifecycle;
-//! MCP 2026-07-28, basic/patterns/subscriptions).
+//! Sessions that are lost and stay lost: no request waits for ever (MCP 2025-11-25, basic/transports and
+//! basic/lifecycle; MCP 2026-07-28, basic/patterns/subscriptions).
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn open() -> Rig {
 }
 
 impl Rig {
-    /// The session turns out to be lost: the `initialize` that is to open it again.
+    /// Loses the session and returns the `initialize` that is to open it again.
     fn loses_session(&mut self) -> Posted {
         self.call(100, "tools/list", "", "");
         let list = self.posted();

@@ -6,7 +6,7 @@ const SOON: Duration = Duration::from_millis(30);
 const ELICIT: &str = r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"m","_meta":{},"task":{},"requestedSchema":{"n":1.0}}}"#;
 const ROOTS: &str = r#"{"jsonrpc":"2.0","id":5,"method":"roots/list"}"#;
 
-/// A call that has been answered with a question: its exchange, the remote's id of it, and the handle.
+/// Returns a call that has been answered with a question: its exchange, the remote's id of it, and the handle.
 fn parked(rig: &mut Rig) -> (Posted, Value) {
     rig.call(
         1,

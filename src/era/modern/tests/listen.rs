@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::tests::{ACK, Play, error, frame, listen, result};
-use super::*;
+use super::{ACK, Play, error, frame, listen, result};
+use crate::era::modern::*;
 use crate::remote::Refusal;
 
 #[test]

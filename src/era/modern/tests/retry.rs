@@ -1,7 +1,7 @@
-//! What becomes of requests whose answers were lost.
+//! Requests whose answers were lost.
 
-use super::tests::{LOST, Play, result};
-use super::*;
+use super::{LOST, Play, result};
+use crate::era::modern::*;
 
 #[test]
 fn a_harmless_request_that_was_lost_is_a_new_request_a_few_times() {

@@ -1,6 +1,6 @@
 //! Subscriptions on the host's behalf, and driving the remote's tasks.
 
-use super::tests::{Talk, id};
+use super::{Talk, id};
 
 const TELLING: &str = r#"{"tools":{"listChanged":true},"prompts":{},"resources":{"listChanged":true,"subscribe":true}}"#;
 
@@ -157,7 +157,7 @@ fn leaving_closes_what_is_open() {
     );
 }
 
-/// A call that has become a task; what `tasks/get` was sent as.
+/// Makes a call that becomes a task, and returns the id that `tasks/get` was sent as.
 fn task() -> (Talk, String) {
     let remote = r#"{"tools":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
     let mut talk = Talk::begin("2025-11-25", r#"{"roots":{}}"#, remote);

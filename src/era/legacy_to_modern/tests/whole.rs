@@ -1,7 +1,6 @@
 //! Both halves: what is posted, and what the host is told.
 
-use super::LegacyToModern;
-use crate::era::{Action, Arrival, Mint, Post, Relay};
+use crate::era::{Action, Arrival, LegacyToModern, Mint, Post, Relay};
 use crate::frame::Frame;
 
 const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true}},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"}}}"#;

@@ -1,8 +1,8 @@
 //! A legacy host with a server that speaks both eras: what settles which one is spoken.
 
-use super::probe_tests::{DISCOVERED, Play, initialize};
-use super::*;
+use super::probe::{DISCOVERED, Play, initialize};
 use crate::era::Post;
+use crate::era::translator::*;
 use crate::remote::{Head, Refusal};
 use crate::secret::Secret;
 

@@ -1,7 +1,7 @@
-//! The question, and remotes on trial.
+//! The question, and servers that are only remembered to be modern.
 
-use super::*;
 use crate::era::Post;
+use crate::era::translator::*;
 use crate::frame::Trouble;
 use crate::remote::Refusal;
 
@@ -47,7 +47,7 @@ impl Play {
         self
     }
 
-    /// The remote answers what was posted: `"result":…` or `"error":…`.
+    /// Returns the remote answers what was posted: `"result":…` or `"error":…`.
     pub(super) fn answers(&mut self, post: &Post, rest: &str) -> &mut Self {
         let id = post.frame.id().unwrap();
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},{rest}}}"#);
@@ -281,7 +281,7 @@ fn a_doubt_that_was_none_is_told_after_all() {
         assert_eq!(play.answers(&asked, &settled).replies(), [&*told]);
         assert_eq!(play.translator.server_era(), Some(ServerEra::Modern));
     }
-    // Where nobody can tell it is told too, and nothing is remembered.
+    // Where the era stays unknown it is told too, and nothing is remembered.
     let mut play = Play::new(Some(ServerEra::Modern), &[]);
     let call = play.says(&modern(1, "tools/call")).posted();
     let asked = play.answers(&call, &format!(r#""error":{error}"#)).posted();

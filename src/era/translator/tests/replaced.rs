@@ -1,8 +1,8 @@
 //! Relays that take one another's place: what the old one began is not the new one's.
 
-use super::tests::{initialize, modern, posts, translator};
-use super::*;
+use super::{initialize, modern, posts, translator};
 use crate::era::Listen;
+use crate::era::translator::*;
 use crate::remote::Head;
 
 fn modern_call() -> Frame {
@@ -11,7 +11,7 @@ fn modern_call() -> Frame {
     Frame::parse(&call.text().replace(r#"Capabilities":{}"#, able)).unwrap()
 }
 
-/// A modern host's call at a legacy remote, asked something back: what to wake it with.
+/// Makes a modern host's call at a legacy remote, asked something back, and returns the token of its timer.
 fn asked_back(translator: &mut Translator) -> u64 {
     let mut actions = Vec::new();
     translator.from_host(modern_call(), &mut actions);

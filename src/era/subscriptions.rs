@@ -1,0 +1,72 @@
+//! Subscriptions (MCP 2026-07-28, basic/patterns/subscriptions), as far as the pairs share them: the filter, the mark that
+//! notifications carry, the notifications that make up for missed ones, and when to try again.
+//!
+//! Keeps no subscription: each pair with a modern side keeps its own.
+
+use std::time::Duration;
+
+use super::protocol::META_SUBSCRIPTION;
+use crate::frame::{Frame, Id, Object, Trouble};
+
+pub(super) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+
+/// The lists whose changes can be listened for: the filter's member, and the list, which is also the server's capability.
+pub(super) const LISTS: [(&str, &str); 3] = [
+    ("toolsListChanged", "tools"),
+    ("promptsListChanged", "prompts"),
+    ("resourcesListChanged", "resources"),
+];
+
+/// Returns the id of the subscription that a notification belongs to.
+pub(super) fn id_of(frame: &Frame) -> Option<Id> {
+    let meta = frame.param("_meta").and_then(Object::read)?;
+    Id::parse(meta.get(META_SUBSCRIPTION)?)
+}
+
+/// Marks a notification, or a result, as part of a subscription. `within` is `params` or `result`.
+pub(super) fn with_id(frame: &Frame, within: &str, id: &Id) -> Option<Frame> {
+    frame.edited(|message| {
+        message.edit(within, |inner| {
+            inner.edit("_meta", |meta| meta.set(META_SUBSCRIPTION, id.text()));
+        });
+    })
+}
+
+/// Takes the mark of its subscription off a notification. One that has none keeps its bytes.
+pub(super) fn without_id(frame: &Frame) -> Frame {
+    if id_of(frame).is_none() {
+        return frame.clone();
+    }
+    frame.edit(|message| {
+        message.edit("params", |params| {
+            params.edit("_meta", |meta| {
+                meta.remove(META_SUBSCRIPTION);
+            });
+        });
+    })
+}
+
+/// Writes the notification that a list has changed.
+pub(super) fn list_changed(list: &str) -> Frame {
+    Frame::notification(&format!("notifications/{list}/list_changed"), None)
+}
+
+/// Writes the notification that a resource has changed. `uri` is JSON text.
+pub(super) fn resource_updated(uri: &str) -> Frame {
+    let params = format!(r#"{{"uri":{uri}}}"#);
+    Frame::notification("notifications/resources/updated", Some(&params))
+}
+
+/// Says whether a subscription that met this trouble is worth another try. Not what needs a user: a stream that nothing
+/// waits for opens no browser.
+pub(super) fn may_return(trouble: &Trouble) -> bool {
+    match trouble.kind {
+        "refused" => trouble.retryable,
+        kind => matches!(kind, "cut" | "timed_out" | "unreachable"),
+    }
+}
+
+/// Returns the pause after this many losses in a row: a second, doubling up to `longest`.
+pub(super) fn backoff(losses: u32, longest: Duration) -> Duration {
+    Duration::from_secs(1 << losses.min(6)).min(longest)
+}
