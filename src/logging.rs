@@ -152,12 +152,12 @@ struct Words {
 fn words(format: LogFormat) -> Words {
     const DROPPED: &str = "lines of the log were dropped here: they were not read in time";
     const LEFT_OUT: &str = "lines of the same kind as the next were left out";
-    const MORE: &str = "more lines of this kind were left out";
+    const MORE: &str = "more lines of one kind were left out";
     match format {
         LogFormat::Text => Words {
             dropped: |lines| format!("{}  WARN {lines} {DROPPED}\n", time()),
             left_out: |lines| format!("{}  WARN {lines} {LEFT_OUT}\n", time()),
-            more: |lines, message| format!("{}  WARN {lines} {MORE}: {message}\n", time()),
+            more: |lines, message| format!("{}  WARN {lines} {MORE} ({message})\n", time()),
             too_long: |bytes, start| format!("{start}… (a line of {bytes} bytes)\n"),
         },
         LogFormat::Json => Words {

@@ -1,5 +1,5 @@
-//! What a server or a host can cause as often as it likes is said once per exchange and minute, and how often it was not
-//! said follows: with the next line of its kind, when the exchange ends, and when the process does.
+//! What a server or a host can cause as often as it likes is said once a minute, and at debug so often per exchange; how
+//! often it was not said follows: with the next line of its kind, when the exchange ends, and when the process does.
 //!
 //! A kind is a place in the code that says something. This covers every such place by where it stands, so none has to
 //! know of it; what the user's own settings and files cause is said each time. An exchange is a span of the name
@@ -29,9 +29,6 @@ const EXCHANGE: &str = "exchange";
 /// Modules that say what servers, hosts and authorization servers do.
 const PEERS: [&str; 6] = ["auth", "bridge", "era", "frame", "remote", "stdio"];
 
-/// The most of a line's message that is repeated where its number is told.
-const LONGEST_NAME: usize = 120;
-
 /// How many lines of one kind are said in a minute.
 #[derive(Clone, Copy)]
 struct Quota {
@@ -45,7 +42,7 @@ impl Quota {
         match level <= Level::INFO {
             true => Self {
                 per_exchange: 1,
-                in_all: 10,
+                in_all: 1,
             },
             false => Self {
                 per_exchange: 500,
@@ -55,7 +52,7 @@ impl Quota {
     }
 }
 
-/// How it is said at the end that there were more lines like one that was said, given their number and its message.
+/// How it is said at the end that there were more lines like one that was said, given their number and where it stands in the code.
 pub(super) type More = fn(u64, &str) -> String;
 
 /// A layer that keeps repetitions from those below it. Clones keep one count.
@@ -80,7 +77,7 @@ struct Said {
     count: Count,
     /// Lines kept back since the last one.
     kept_back: u64,
-    /// The first line's message.
+    /// Where it stands in the code.
     message: String,
 }
 
@@ -227,7 +224,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Repeats {
         let now = Instant::now();
         let quota = Quota::of(*metadata.level());
         let kind = metadata.callsite();
-        let message = || Message::of(event);
+        let message = || place(metadata);
         let kept_back = self.book().may_say(&kind, exchange, quota, now, message);
         let Some(kept_back) = kept_back else {
             return false;
@@ -256,23 +253,11 @@ impl Visit for Number {
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
-/// Reads the message of an event.
-struct Message(String);
-
-impl Message {
-    fn of(event: &Event<'_>) -> String {
-        let mut message = Self(String::new());
-        event.record(&mut message);
-        message.0
-    }
-}
-
-impl Visit for Message {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            let text = format!("{value:?}");
-            self.0 = crate::frame::printable(&text, LONGEST_NAME);
-        }
+/// Where a kind of line stands in the code.
+fn place(metadata: &Metadata<'_>) -> String {
+    match metadata.line() {
+        Some(line) => format!("{}:{line}", metadata.target()),
+        None => metadata.target().to_owned(),
     }
 }
 
@@ -314,6 +299,7 @@ mod tests {
         );
         let log = tracing_subscriber::fmt::layer()
             .with_writer(move || writer.clone())
+            .with_ansi(false)
             .without_time();
         let subscriber = tracing_subscriber::registry()
             .with(log)
@@ -335,9 +321,9 @@ mod tests {
         });
         for (words, times) in [
             ("not a message number=", 1),
-            ("4 more like not a message", 1),
+            ("4 more like mcpipe::bridge::follow", 1),
             ("other number=", 1),
-            ("4 more like other", 1),
+            ("4 more like mcpipe::remote", 1),
             ("a file", 5),
             ("detail", 5),
         ] {
@@ -346,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn each_exchange_may_say_it_and_the_count_follows_when_it_ends() {
+    fn the_count_follows_when_the_exchange_ends_and_that_of_others_at_the_end() {
         let said = said(|| {
             for number in 0..30_u64 {
                 let span = tracing::error_span!(target: "mcpipe", "exchange", exchange = number);
@@ -357,10 +343,10 @@ mod tests {
                 });
             }
         });
-        assert_eq!(said.matches("WARN exchange").count(), 10, "{said}");
-        assert_eq!(said.matches("2 more like nonsense").count(), 10, "{said}");
-        // Of the twenty exchanges that were not told of.
-        assert_eq!(said.matches("60 more like nonsense").count(), 1, "{said}");
+        assert_eq!(said.matches("WARN exchange").count(), 1, "{said}");
+        assert!(said.contains("\n2 more like mcpipe::bridge"), "{said}");
+        // Of the exchanges that were not told of.
+        assert!(said.contains("\n87 more like mcpipe::bridge"), "{said}");
     }
 
     #[test]
@@ -371,7 +357,7 @@ mod tests {
             }
         });
         assert_eq!(said.matches("DEBUG").count(), 500);
-        assert!(said.contains("300 more like detail"), "{said}");
+        assert!(said.contains("300 more like mcpipe::era"), "{said}");
     }
 
     #[test]
