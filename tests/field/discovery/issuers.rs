@@ -268,7 +268,9 @@ async fn visited(stderr: tokio::process::ChildStderr, tasks: &TaskTracker) -> ur
 
     let mut lines = BufReader::new(stderr).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
-        if let Ok(url) = url::Url::parse(line.trim()) {
+        // The sentence ends with the address.
+        let word = line.split_whitespace().last().unwrap_or_default();
+        if let Ok(url) = url::Url::parse(word) {
             // What is said afterwards is not to stop the binary.
             tasks.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
             return url;
