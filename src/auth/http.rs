@@ -236,7 +236,7 @@ impl Http {
     /// never ends.
     ///
     /// # Errors
-    /// The place is forbidden, unreachable or unwell (5xx): that is not absence, and no other place is tried.
+    /// The place is forbidden, unreachable or unwell (5xx): that is not absence.
     pub async fn document(&self, url: &Url) -> Result<Document, Fault> {
         let work = async {
             let mut at = url.clone();
