@@ -1,5 +1,5 @@
 //! `mcpipe.toml`, the user's own configuration: what must not come from an environment or a project's files, because it
-//! says which programs are run (T29).
+//! says which programs are run.
 //!
 //! ```toml
 //! [vault]

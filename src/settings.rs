@@ -446,7 +446,7 @@ fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>,
         .collect()
 }
 
-/// How long a request waits for a person: hosts give up after a minute (pains.md 11).
+/// How long a request waits for a person: hosts give up after a minute.
 const SIGN_IN_PATIENCE: Duration = Duration::from_secs(45);
 
 /// The bridge's limits and tastes.

@@ -4,7 +4,7 @@
 //! comments and unknown fields are passed over without being kept. Fields are cut at ASCII bytes, which never stand
 //! inside a UTF-8 sequence, so decoding can wait for the whole event. Does not know what an event means.
 //!
-//! WHATWG HTML section 9.2.6; MCP requirements S-01 to S-05.
+//! WHATWG HTML section 9.2.6; MCP 2025-11-25, basic/transports.
 
 use std::fmt;
 use std::mem;
@@ -19,11 +19,11 @@ use memchr::memchr2;
 pub struct Event {
     /// `event`, when it is there and not empty.
     pub kind: Option<String>,
-    /// The `data` lines, joined with `\n`. Empty for a priming event (S-04).
+    /// The `data` lines, joined with `\n`. Empty for a priming event (SEP-1699).
     pub data: String,
-    /// `id` as this event gave it: `None` leaves the stream's last id as it is, empty clears it (S-05).
+    /// `id` as this event gave it: `None` leaves the stream's last id as it is, empty clears it.
     pub id: Option<String>,
-    /// `retry` as this event gave it (S-07); at most `u32::MAX` milliseconds, whatever was written.
+    /// `retry` as this event gave it; at most `u32::MAX` milliseconds, whatever was written.
     pub retry: Option<Duration>,
 }
 

@@ -1,10 +1,10 @@
 //! The host's bank: one reader, one writer, nobody else.
 //!
 //! Two plain threads with blocking I/O and bounded channels: `tokio::io::stdin` and `stdout` would send every read and
-//! write through the blocking pool at several times the cost (performance.md), and a pipe set to non-blocking mode is
+//! write through the blocking pool at several times the cost (measured), and a pipe set to non-blocking mode is
 //! shared with whoever else holds it. Knows lines and frames; not what they mean.
 //!
-//! MCP stdio transport; requirements T-01 to T-05, T-10, T-14, T-17.
+//! MCP 2025-11-25, basic/transports, "stdio"; batches, MCP 2025-03-26, basic; JSON-RPC 2.0 sections 5.1 and 6.
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::thread;
@@ -41,7 +41,7 @@ pub type Line = Result<Parsed, Malformed>;
 pub enum Written {
     /// A message.
     One(Frame),
-    /// The answers to a batch, as one array (2025-03-26 only, T-10).
+    /// The answers to a batch, as one array (MCP 2025-03-26 only, basic).
     Batch(Vec<Frame>),
 }
 
@@ -229,7 +229,7 @@ fn write(output: impl Write, mut frames: mpsc::Receiver<Written>) {
             next = frames.try_recv().ok();
         };
         if let Err(error) = written {
-            // Nobody listens any more (T-13). Dropping the receiver tells the loop.
+            // Nobody listens any more. Dropping the receiver tells the loop.
             tracing::info!(%error, "stdout is closed");
             // The buffer would try once more when dropped; what is in it has no reader.
             let _ = output.into_parts();

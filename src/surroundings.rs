@@ -115,7 +115,7 @@ impl Surroundings {
     }
 
     /// Whether a browser started here would be seen by whoever started us: not over SSH, not inside WSL, not without a
-    /// display, not in a build (L4).
+    /// display, not in a build.
     pub fn can_show_a_page(&self) -> bool {
         const ELSEWHERE: [&str; 5] = [
             "SSH_CONNECTION",

@@ -1,4 +1,23 @@
-//! What users of other bridges suffered, one test or more per number (the list the project was begun with).
+//! What users of other bridges suffered, one test or more per number. The numbers in the names of the tests are these,
+//! each with a public report of it (mr: punkpeye/mcp-remote):
+//!
+//! - 1, a sign-in every hour although a refresh token came: mr#166. 2, the end of a token forgotten at a restart:
+//!   mr#273.
+//! - 3, one rotating refresh token spent by two processes: can1357/oh-my-pi#5072. 4, access tokens that end when a
+//!   sibling refreshes: damianvtran/local-operator#340. 5, a refresh that brings no new refresh token loses the old
+//!   one: modelcontextprotocol/rust-sdk#949. 6, a token endpoint that is down is taken for a logout: rust-sdk#963.
+//! - 7, a registration the server has forgotten: mr#36, supabase/mcp#355. 8, a server that rejects every token, and is
+//!   asked for more without end: mr#91. 9, a storm of windows: mr#68. 10, two accounts at one address:
+//!   microsoft/vscode#293533.
+//! - 11, hosts that give up before the user has signed in: mr#320. 12, cold starts that disturb one another: mr#306.
+//!   13, the callback's port is taken: mr#253. 14, a window whose answer nothing waits for: mr#239. 15, a redirect
+//!   address that is spelled in two ways: mr#81. 16 and 17, containers and machines without a screen:
+//!   openai/codex#8835.
+//! - 18, servers at which no client can register: github/github-mcp-server#2532. 19, registrations that are refused:
+//!   mr#186. 20, the secret shown in the wrong place: mr#184. 21 and 22, scopes that are unknown, or asked for again
+//!   and again: mr#240, openai/codex#15643. 23, `resource`, which some need and some refuse: mr#217.
+//! - 24, metadata in other places: mr#192. 25, parameters that are no standard's: danny-avila/LibreChat#13401. 26,
+//!   Google's refresh tokens: can1357/oh-my-pi#12438. 27, a sign-in although the user gave a header: mr#110.
 //!
 //! Some can only be shown with several real processes, with a host that gives up, or without a screen; those are
 //! elsewhere, and named here:

@@ -280,7 +280,7 @@ async fn an_error_of_the_remotes_passes_as_it_came() {
             ask.id()
         ))
         .with("X", "y"),
-        // In a refusal too, and without an id (E-11).
+        // In a refusal too, and without an id (MCP 2025-11-25, basic/transports).
         "POST tools/list" => {
             let mut reply = Reply::json(r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32602,"message":"bad"}}"#);
             reply.status = 400;
@@ -305,7 +305,8 @@ async fn an_error_of_the_remotes_passes_as_it_came() {
 #[tokio::test]
 async fn each_request_carries_the_headers_of_its_place_in_the_session() {
     let mut server = Server::that(|ask| match ask.verb.as_str() {
-        // Anywhere but on the answer to `initialize` a session id means nothing (N-01).
+        // Anywhere but on the answer to `initialize` a session id means nothing
+        // (MCP 2025-11-25, basic/transports, "Session Management").
         "POST" if ask.label() == "POST tools/list" => ordinary(ask).with("Mcp-Session-Id", "other"),
         _ => ordinary(ask),
     })

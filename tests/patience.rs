@@ -144,7 +144,7 @@ async fn a_call_that_takes_too_long_is_given_up_and_the_remote_told() {
             begun.elapsed() >= Duration::from_secs(60)
                 && begun.elapsed() <= Duration::from_secs(61)
         );
-        // Closing the connection does not stop a legacy server (C-01, H-15).
+        // Closing the connection does not stop a legacy server (MCP 2025-11-25, basic/utilities/cancellation).
         let told = remote.asked("POST notifications/cancelled", 1).await;
         assert_eq!(json(&told.body)["params"]["requestId"], 7);
         host.hears_nothing_for(Duration::from_secs(600)).await;

@@ -79,7 +79,7 @@ async fn initialize_is_answered_while_a_person_signs_in_and_the_lists_are_announ
     host.send(INITIALIZE).await;
     let received = time::timeout(Duration::from_secs(5), host.next_json())
         .await
-        .expect("pain 11: an early answer");
+        .expect("an early answer");
     assert_eq!(received["result"]["protocolVersion"], "2025-06-18");
     assert_eq!(received["result"]["serverInfo"]["name"], "127.0.0.1");
     host.send(INITIALIZED).await;

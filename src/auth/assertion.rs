@@ -6,7 +6,7 @@
 //! audiences would let it. The key is the user's: it is read when the bridge starts, or from the vault when it is needed,
 //! and never written down with what it brought.
 //!
-//! RFC 6749 section 2.3, RFC 7523 sections 2.2 and 3 (and rfc7523bis on the audience); security.md 3.11.
+//! RFC 6749 section 2.3, RFC 7523 sections 2.2 and 3, and draft-ietf-oauth-rfc7523bis on the audience.
 
 use std::sync::{Arc, OnceLock};
 

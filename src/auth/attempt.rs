@@ -3,7 +3,8 @@
 //!
 //! Whose turn it is, is for `turn`; how a person is asked, for `signin` and `device`.
 //!
-//! protocol.md D-11; pains 8, 9 and 22 (windows that open by themselves, again and again).
+//! MCP 2026-07-28, basic/authorization, "Authorization Server Binding". Windows that open by themselves, again and
+//! again, are what `is_worth_it` prevents; `pains` and `coordination` have the tests.
 
 use super::Cause;
 use super::challenge::Challenge;
@@ -18,7 +19,7 @@ use super::turn::attempt_name;
 use crate::store::Lock;
 
 impl House {
-    /// Rung c, with the turn in hand: discovery afresh (the authorization server may have moved, D-11), then a person.
+    /// Rung c, with the turn in hand: discovery afresh (the authorization server may have moved), then a person.
     pub(super) async fn sign_in(
         &self,
         _turn: Lock,
@@ -146,7 +147,7 @@ impl House {
     }
 
     /// Brakes: no window for a server that turns down what it was just given, none for a scope that was asked for
-    /// already, and never many in a row, by all processes together (pains 8, 9, 22).
+    /// already, and never many in a row, by all processes together.
     async fn is_worth_it(
         &self,
         why: &Why,

@@ -127,9 +127,9 @@ impl Authorizer {
     }
 
     /// The credential to use now: stored, renewed first if it is due; `None` if none is held, which is not an error:
-    /// a sign-in starts from a challenge, not before (D-01). A vault that cannot be read is said when a challenge
-    /// makes it matter: many servers need no credential. So it is with a program that gives the vault's key and hangs: only
-    /// requests that met a challenge wait for it.
+    /// a sign-in starts from a challenge, not before (MCP, basic/authorization). A vault that cannot be read is said
+    /// when a challenge makes it matter: many servers need no credential. So it is with a program that gives the
+    /// vault's key and hangs: only requests that met a challenge wait for it.
     ///
     /// # Errors
     /// What is held has expired, and cannot be renewed for a reason that may pass.
@@ -153,7 +153,7 @@ impl Authorizer {
         if !held.entry.is_due(now) {
             return Ok(Some(held.credential));
         }
-        // What still works is used while the next one is fetched (F2).
+        // What still works is used while the next one is fetched.
         if !held.entry.has_expired(now + LEEWAY) {
             if may_try {
                 house.climb(Why::Due);
@@ -341,7 +341,7 @@ impl Authorizer {
         self.house.as_ref().map_or(0, |house| house.desk().identity)
     }
 
-    /// Waits until a refresh that is under way is stored, at most `grace`; for leaving (T21). Ends a sign-in that is done
+    /// Waits until a refresh that is under way is stored, at most `grace`; for leaving. Ends a sign-in that is done
     /// here; one that a helper does goes on.
     pub async fn settle(&self, grace: Duration) {
         if let Some(house) = &self.house {
@@ -364,7 +364,7 @@ fn of_the_arguments() -> Given {
     }
 }
 
-/// The name of DPoP among MCP's extensions.
+/// The name of DPoP among MCP's extensions (SEP-1932).
 const DPOP_EXTENSION: &str = "io.modelcontextprotocol/auth/dpop";
 /// A token this close to its end (seconds) is not worth sending.
 const LEEWAY: u64 = 10;

@@ -8,7 +8,7 @@
 //! an unbound token, or refuses the proof, or a challenge that a renewal does not answer, ends in a sign-in, and a sign-in
 //! begins with discovery. There `require` is an error; `auto` signs in without, and says so.
 //!
-//! RFC 9449 sections 5.1, 7.2, 10; RFC 9728 section 2; security.md K4.
+//! RFC 9449 sections 5.1, 7.2, 10; RFC 9728 section 2.
 
 use super::Cause;
 use super::challenge::Challenge;

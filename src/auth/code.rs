@@ -4,7 +4,7 @@
 //! ours (`state`), is it from whom we asked (`iss`), and only then what it says. [`Redirected`], a code that went
 //! through both, can be made nowhere else, and is the only thing a code exchange takes.
 //!
-//! RFC 6749 section 4.1, RFC 7636, RFC 8707, RFC 9207; protocol.md.
+//! RFC 6749 section 4.1, RFC 7636, RFC 8707, RFC 9207; MCP 2026-07-28, basic/authorization.
 
 use std::fmt;
 
@@ -132,8 +132,8 @@ pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<
         extra.retain(|(name, _)| name != "prompt");
         extra.push(("prompt".to_owned(), "consent".to_owned()));
     }
-    // An OpenID provider ties its ID token to the request by it (A5). We drop that token, or show it as it is; some
-    // providers refuse a request without.
+    // An OpenID provider ties its ID token to the request by it (OpenID Connect Core section 3.1.2.1). We drop that
+    // token, or show it as it is; some providers refuse a request without.
     let is_openid = asking.scope.is_some_and(|scopes| scopes.contains("openid"));
     if is_openid && !is_set("nonce", &settings.authorize_params) {
         let nonce = CsrfToken::new_random_len(16).into_secret();
@@ -160,7 +160,7 @@ impl Pending {
         &self.url
     }
 
-    /// Judges the parameters of an answer, decoded: `state`, then `iss`, then what it says.
+    /// Judges the parameters of an answer, decoded: `state`, then `iss` (RFC 9207 section 2.4), then what it says.
     pub fn judge(&self, parameters: &[(String, String)]) -> Verdict {
         let one = |name: &str| {
             let mut named = parameters.iter().filter(|(key, _)| key == name);

@@ -5,7 +5,7 @@
 //! origin it came from. Whether to use all this is `binding`'s to say; keeping the key is [`super::entry`]'s, with the
 //! tokens that are bound to it. It helps against tokens that leak, not against a vault that is stolen.
 //!
-//! RFC 9449; protocol.md X-03; security.md 3.10.
+//! RFC 9449; MCP extension `io.modelcontextprotocol/auth/dpop` (SEP-1932).
 
 use std::collections::HashMap;
 use std::fmt;

@@ -6,7 +6,8 @@
 //! token; and a token for the grant, at the server's authorization server. The grant lives for one request: it is neither
 //! kept nor shown.
 //!
-//! RFC 8693, RFC 7523, OpenID Connect Core; protocol.md X-02.
+//! RFC 8693, RFC 7523, OpenID Connect Core; MCP extension `io.modelcontextprotocol/enterprise-managed-authorization`
+//! (SEP-990).
 
 use std::path::PathBuf;
 

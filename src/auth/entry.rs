@@ -1,6 +1,6 @@
 //! How tokens and registrations are written into the vault: the one place where a secret of ours is put into JSON.
 //!
-//! Names are readable (they are encrypted with the rest) and hold all that keeps two entries apart (security.md 3.8):
+//! Names are readable (they are encrypted with the rest) and hold all that keeps two entries apart:
 //! account, resource, issuer, client and the scopes the user fixed. What a server drove us to is inside.
 
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub struct Entry {
     pub account: String,
     /// Who issued the tokens.
     pub issuer: String,
-    /// Where they are renewed; never anywhere else (T8).
+    /// Where they are renewed; never anywhere else, whatever the server names later.
     pub token_endpoint: Url,
     /// Where they are revoked.
     pub revocation_endpoint: Option<Url>,
@@ -108,7 +108,7 @@ impl Granted {
         }
     }
 
-    /// The extension of MCP that it is, by the name under which clients declare it (protocol.md ).
+    /// The extension of MCP that it is, by the name under which clients declare it (SEP-1046, SEP-990, SEP-1933).
     pub(super) fn extension(self) -> Option<&'static str> {
         match self {
             Self::Person => None,
@@ -132,8 +132,8 @@ pub enum State {
 }
 
 impl Entry {
-    /// Puts newer tokens in place of the old. A refresh token that is not replaced stays (O-05). `sent_at` is when the
-    /// request left; `jitter` is between 0 and 1.
+    /// Puts newer tokens in place of the old. A refresh token that is not replaced stays (RFC 6749 section 6).
+    /// `sent_at` is when the request left; `jitter` is between 0 and 1.
     pub fn renew(&mut self, tokens: TokenSet, sent_at: u64, jitter: f64) {
         self.learned.note_method(self.client.method, tokens.method);
         self.learned.header_only |= tokens.header_only;
@@ -183,7 +183,7 @@ impl Entry {
         self.refresh_at.is_some_and(|at| now >= at) || self.is_from_the_future(now)
     }
 
-    /// The clock was set back, and no time in here means anything (F7).
+    /// The clock was set back, and no time in here means anything.
     fn is_from_the_future(&self, now: u64) -> bool {
         self.obtained_at > now + 300
     }
@@ -309,7 +309,7 @@ pub fn is_for(name: &str, settings: &Settings) -> bool {
 }
 
 /// When to renew a token of this lifetime, in seconds after it was asked for: at 80 %, up to 5 % earlier so that many
-/// processes do not do it at once; short ones ten seconds before their end, never in their first half (F3).
+/// processes do not do it at once; short ones ten seconds before their end, never in their first half.
 fn renew_after(lifetime: Duration, jitter: f64) -> u64 {
     let whole = lifetime.as_secs();
     if whole < 60 {

@@ -356,7 +356,7 @@ impl Desk {
         self.look = None;
     }
 
-    /// The first failure may be a hiccup; after it 2, 4, 8 … 60 s (F4).
+    /// The first failure may be a hiccup; after it 2, 4, 8 … 60 s.
     fn back_off(&mut self, now: u64, why: &Arc<Cause>) {
         let wait = match self.failures {
             0 => 0,

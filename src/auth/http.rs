@@ -236,7 +236,7 @@ impl Http {
     /// never ends.
     ///
     /// # Errors
-    /// The place is forbidden, unreachable or unwell (5xx): that is not absence (D-03).
+    /// The place is forbidden, unreachable or unwell (5xx): that is not absence.
     pub async fn document(&self, url: &Url) -> Result<Document, Fault> {
         let work = async {
             let mut at = url.clone();
@@ -530,7 +530,7 @@ pub(crate) const TOKEN_PATIENCE: Duration = Duration::from_secs(120);
 const MOST_REDIRECTS: usize = 3;
 const LARGEST_DOCUMENT: usize = 256 * 1024;
 const LARGEST_ANSWER: usize = 64 * 1024;
-/// 2025-03-26 asks for the header on discovery; later revisions do not mind it (D-08).
+/// MCP 2025-03-26, basic/authorization, asks for the header on discovery; later revisions do not mind it.
 const DISCOVERY_VERSION: &str = "2025-11-25";
 
 /// Parameters of token requests whose values are secrets (RFC 6749, 7009, 7521, 7636, 8628, 8693).

@@ -187,8 +187,8 @@ impl House {
     }
 
     /// What the user brought belongs to somebody. Where the server once named that one and now another, a secret is none
-    /// of the other's business (G-02, T8), unless the user says so. `id` is that of a client; without one, what was
-    /// brought is a token for registering, or an assertion.
+    /// of the other's business (MCP 2026-07-28, basic/authorization), unless the user says so. `id` is that of a
+    /// client; without one, what was brought is a token for registering, or an assertion.
     pub(super) async fn belongs_there(
         &self,
         id: Option<&str>,

@@ -57,7 +57,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// Scopes that are held though the server never asked for them (Z-11): nothing where it named none at all, and never
+    /// Scopes that are held though the server never asked for them: nothing where it named none at all, and never
     /// the one that is asked for so that the sign-in lasts.
     pub fn surplus(&self) -> Option<Scopes> {
         let wanted = self.scope_wanted.as_ref()?;

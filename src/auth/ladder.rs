@@ -1,9 +1,9 @@
 //! The ladder of renewal, cheapest rung first: what somebody else stored, a refresh, a sign-in.
 //!
 //! The lock named for the credential is held from the second look into the vault until what a refresh brought is
-//! written, so that of many processes one spends a rotating refresh token and the others find its result (security.md
-//! 3.7). Nothing is deleted on failure: a refused token is marked, and only if it is still the one that is kept.
-//! A sign-in has a lock of its own, because a person may take minutes and a refresh must not wait for one: see
+//! written, so that of many processes one spends a rotating refresh token and the others find its result (RFC 9700
+//! section 4.14). Nothing is deleted on failure: a refused token is marked, and only if it is still the one that is
+//! kept. A sign-in has a lock of its own, because a person may take minutes and a refresh must not wait for one: see
 //! [`super::turn`].
 
 use std::sync::Arc;
@@ -424,7 +424,7 @@ impl House {
         }
     }
 
-    /// Forgets a registration the server does not know any more; tokens stay until they are replaced (R4).
+    /// Forgets a registration the server does not know any more; tokens stay until they are replaced.
     pub(super) async fn forget_registration(&self, issuer: &str, client: &Client) {
         if client.source != Source::Registered {
             return;

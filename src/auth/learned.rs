@@ -32,7 +32,7 @@ pub enum Lesson {
 }
 
 /// Words in a code or its explanation, and what they mean. Entra answers `invalid_request` and the like to everything;
-/// only its number tells (providers.md).
+/// only its number tells.
 const TABLE: &[(&str, Lesson)] = &[
     ("invalid_target", Lesson::NoResource),
     ("AADSTS9010010", Lesson::NoResource),

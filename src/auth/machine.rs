@@ -5,7 +5,7 @@
 //! token is the renewal. Nobody is ever sent to a browser here; a server that turns down what was issued a moment ago, or
 //! wants a scope that was asked for already, gets an error and not another request.
 //!
-//! RFC 6749 section 4.4, RFC 7523, MCP's authorization extensions; protocol.md, P-07.
+//! RFC 6749 section 4.4, RFC 7523, MCP's authorization extensions (SEP-1046, SEP-990, SEP-1933).
 
 use std::sync::Arc;
 
@@ -236,7 +236,7 @@ impl House {
         }
     }
 
-    /// As the last time, without looking again whom to ask (T8): a server that moved refuses, and is looked for then.
+    /// As the last time, without looking again whom to ask: a server that moved refuses, and is looked for then.
     async fn granted_again(
         &self,
         mut entry: Entry,

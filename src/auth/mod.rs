@@ -99,8 +99,8 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Adds `Authorization` to a request's headers (U-01, U-03), and a fresh proof where the token is bound. The only place
-    /// that does, and only for the origin the token was got for (U-02).
+    /// Adds `Authorization` to a request's headers (RFC 6750 section 2.1), and a fresh proof where the token is bound.
+    /// The only place that does, and only for the origin the token was got for.
     pub fn apply(&self, to: &mut HeaderMap, method: &str, url: &Url, now: SystemTime) {
         self.apply_with(to, method, url, None, now);
     }

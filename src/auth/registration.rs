@@ -65,7 +65,7 @@ pub enum Error {
         /// How we came by the client.
         by: Source,
     },
-    /// What the user brought belongs to another authorization server than the one the server names now (G-02).
+    /// What the user brought belongs to another authorization server than the one the server names now.
     #[error("the server now names another sign-in service, {now}: {what} belongs to {was}")]
     Elsewhere {
         /// What that is; no secret.
@@ -91,7 +91,7 @@ pub enum Error {
         /// What it takes, cleaned.
         listed: String,
     },
-    /// The client metadata address is not one (G-03).
+    /// The client metadata address is not one (draft-ietf-oauth-client-id-metadata-document).
     #[error("the client id {0:?} of --client-metadata-url has to be an https address with a path")]
     BadDocument(String),
 }
@@ -270,7 +270,7 @@ fn signed(
     }))
 }
 
-/// Whether the page for this client's sign-in is an error page: the server has lost the registration (pain 7). A page
+/// Whether the page for this client's sign-in is an error page: the server has lost the registration. A page
 /// that cannot be looked at says nothing.
 pub async fn is_forgotten(http: &Http, page: &Url, redirect_uri: &str) -> bool {
     let (status, to) = match http.look(page).await {
@@ -324,8 +324,8 @@ fn by_hand(settings: &Settings, redirect_uri: &str) -> String {
 /// The path of the redirect URI where it has to be known beforehand.
 pub const FIXED_PATH: &str = "/oauth/callback";
 
-/// What the registration says, if the server lists it; else what the secret allows and the server lists (O-02). A
-/// secret that came although none was asked for is meant to be used.
+/// What the registration says, if the server lists it; else what the secret allows and the server lists (RFC 8414
+/// section 2). A secret that came although none was asked for is meant to be used.
 pub(super) fn method(
     returned: Option<&str>,
     has_secret: bool,

@@ -13,7 +13,7 @@ use super::settings::Settings;
 use super::tokens::{Endpoint, Error, TokenSet};
 use crate::secret::Secret;
 
-/// Spends the entry's refresh token at the endpoint it came from (T8). A request that is refused for how it is put is
+/// Spends the entry's refresh token at the endpoint it came from. A request that is refused for how it is put is
 /// put otherwise, once, and the entry remembers; the caller saves it. `prover` is the entry's, if its tokens are bound: what
 /// comes back then has to be bound too.
 ///

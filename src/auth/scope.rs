@@ -3,7 +3,7 @@
 //! A scope is a word the authorization server gives meaning to; nothing here interprets one. Order is kept, because it
 //! is what a person sees on the consent page.
 //!
-//! RFC 6749 section 3.3; MCP authorization, "Scope Selection" and "Step-Up" (protocol.md P-01 to P-06, Q-10).
+//! RFC 6749 section 3.3; MCP 2026-07-28, basic/authorization, "Scope Selection" and "Step-Up".
 
 use std::fmt;
 
@@ -85,8 +85,8 @@ pub struct Wishes<'a> {
 }
 
 /// Chooses the scopes to ask for; `None` leaves the parameter out. The user's word, else the challenge's, else all the
-/// resource lists, else none: never one of our own invention (P-01). What was asked for before is kept, so that
-/// stepping up never steps down (P-03, P-06). `offline_access` is added only where the server says it knows it,
+/// resource lists, else none: never one of our own invention. What was asked for before is kept, so that
+/// stepping up never steps down. `offline_access` is added only where the server says it knows it (SEP-2207),
 /// and not to an empty list, where it would replace the server's default.
 pub fn choose(wishes: &Wishes<'_>) -> Option<Scopes> {
     if let (Some(pinned), false) = (wishes.pinned, wishes.step_up) {

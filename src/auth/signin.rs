@@ -87,7 +87,7 @@ impl Past {
 impl House {
     /// Has a person sign in, and keeps what comes of it. What a refusal teaches is put right and asked again, each
     /// once: a registration the server has forgotten is made anew, a scope it does not know is left out, and so is the
-    /// `resource` it does not want (pains 7, 21, 23). It is asked in the window that is open: its page still waits to be
+    /// `resource` it does not want. It is asked in the window that is open: its page still waits to be
     /// told how the sign-in ended, and is sent to the authorization server once more.
     pub(super) async fn ask_a_person(
         &self,
@@ -340,7 +340,8 @@ impl House {
         self.settings.announce.tell(&Notice::SignedIn { host });
     }
 
-    /// Waits for the answer; everybody else who calls is turned away and forgotten (C5).
+    /// Waits for the answer; everybody else who calls is turned away and forgotten: another page of this machine must
+    /// not be able to end the sign-in.
     async fn answer(
         &self,
         attempt: &str,
@@ -395,8 +396,8 @@ impl House {
         }
     }
 
-    /// The user's word, else the resource's own name byte for byte, else the canonical URI; nothing where the
-    /// server is known not to take it.
+    /// The user's word, else the resource's own name byte for byte, else the canonical URI (RFC 8707); nothing where
+    /// the server is known not to take it.
     pub(super) fn resource_parameter(
         &self,
         resource: &ProtectedResource,

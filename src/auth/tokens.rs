@@ -4,7 +4,7 @@
 //! number that came as a string, scopes that came as a list, an error that came with 200), so that what differs in the
 //! field differs only here, and so that it never has to complain about a body that holds tokens.
 //!
-//! RFC 6749 sections 2.3, 5 and 6, RFC 7636, RFC 8707, RFC 9449 section 5; security.md K1 to K5; protocol.md O-01 to O-13.
+//! RFC 6749 sections 2.3, 5 and 6, RFC 7636, RFC 8707, RFC 9449 section 5.
 
 use std::time::Duration;
 

@@ -22,7 +22,7 @@ use super::settings::{Notice, Settings};
 use super::{Cause, Credential};
 use crate::store::{Error as StoreError, Lock};
 
-/// How often those who watch look (L2).
+/// How often those who watch look.
 const GLANCE: Duration = Duration::from_millis(250);
 /// How often who has the turn looks whether it was taken over.
 const OVER_THE_SHOULDER: Duration = Duration::from_millis(500);

@@ -3,7 +3,7 @@
 //! Platforms replace it every few minutes, so it is read anew each time, from a file or a program. It is passed on as it
 //! is: whose it is and for whom is between those two. One that was refused is not shown again, by any process.
 //!
-//! RFC 7523 section 2.1; protocol.md X-04.
+//! RFC 7523 section 2.1; MCP extension `io.modelcontextprotocol/auth/wif` (SEP-1933).
 
 use std::fmt;
 use std::fs::File;

@@ -203,7 +203,7 @@ impl<R: Remote> Road<R> {
     }
 
     async fn post_to_its_end(&self, post: &Post) -> Followed {
-        // Answers and notifications pass: a request may be waiting for them (H-20). So does a subscription, which stands.
+        // Answers and notifications pass: a request may be waiting for them. So does a subscription, which stands.
         let _permit = match post.frame.is_request() && !stands(post) {
             true => self.requests.acquire().await.ok(),
             false => None,
@@ -554,7 +554,8 @@ fn is_result(refusal: &Refusal) -> bool {
     frame.is_some_and(|frame| matches!(frame.outline(), Outline::Response { failed: false, .. }))
 }
 
-/// Whether its response is a stream that stands, rather than an answer: it takes no turn and has no time limit (L-08).
+/// Whether its response is a stream that stands, rather than an answer: it takes no turn and has no time limit
+/// (MCP 2026-07-28, basic/patterns/subscriptions).
 fn stands(post: &Post) -> bool {
     post.frame.method() == Some("subscriptions/listen")
 }

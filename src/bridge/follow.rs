@@ -137,7 +137,7 @@ impl<R: Remote> Road<R> {
                 Ok(Answer::Refused(refusal)) if matches!(refusal.status, 404 | 410) => {
                     return Resumed::Gone(refusal);
                 }
-                // 409: the server has not noticed that the old connection is dead (S-11).
+                // 409: the server has not noticed that the old connection is dead.
                 Ok(Answer::Refused(refusal))
                     if !matches!(refusal.status, 409 | 425 | 429 | 500..=599) =>
                 {

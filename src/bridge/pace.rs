@@ -1,6 +1,7 @@
 //! When to try again, and from where: bookmarks in streams, backoff, and what may be sent twice.
 //!
-//! Decides; the exchanges do. E-10 and S-05 to S-07 in protocol.md.
+//! Decides; the exchanges do. RFC 9110 section 15, WHATWG HTML section 9.2, and MCP 2025-11-25, basic/transports,
+//! "Resumability and Redelivery".
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
@@ -19,7 +20,7 @@ const LONGEST_EVENT_ID: usize = 8 * 1024;
 /// A remote that asks for more patience than this gets its refusal passed on instead.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// Where in a stream we are, so that it can be resumed there (S-05, S-07).
+/// Where in a stream we are, so that it can be resumed there (`Last-Event-ID` and `retry` of WHATWG HTML section 9.2).
 #[derive(Debug, Default)]
 pub(super) struct Bookmark {
     pub(super) id: Option<String>,
@@ -154,7 +155,7 @@ impl<R> Road<R> {
     }
 }
 
-/// Whether, and after what pause, a refused request may be sent again (E-10): 429 was not processed; 503 says the same
+/// Whether, and after what pause, a refused request may be sent again: 429 was not processed; 503 says the same
 /// when it names a time; anything else only if doing it twice is harmless.
 pub(super) fn pause_after(refusal: &Refusal, is_harmless: bool, sends: u32) -> Option<Duration> {
     let may = match refusal.status {

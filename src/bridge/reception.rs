@@ -1,9 +1,10 @@
 //! Receives a host whose `initialize` must wait for a person to sign in.
 //!
 //! Hosts give up on `initialize` after half a minute to a minute, and a person looking for a password takes longer
-//! (pains.md 11). So the host is answered with what the server said of itself the last time, or with as little as a
-//! handshake needs; the real `initialize` goes on waiting with the host's own parameters, and when it is answered the
-//! lists are announced as changed. If it fails, it is said again, unseen, before the next thing the host wants.
+//! (punkpeye/mcp-remote#320). So the host is answered with what the server said of itself the last time, or with as
+//! little as a handshake needs; the real `initialize` goes on waiting with the host's own parameters, and when it is
+//! answered the lists are announced as changed. If it fails, it is said again, unseen, before the next thing the host
+//! wants.
 //!
 //! Decides; sends nothing and reads no clock.
 

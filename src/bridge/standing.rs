@@ -1,8 +1,9 @@
 //! Streams that stand as long as the session: the remote's way to speak unasked.
 //!
-//! Streamable HTTP's GET stream is reopened here for as long as it is refused by nobody (S-12, N-06); HTTP+SSE's one
+//! Streamable HTTP's GET stream is reopened here for as long as it is refused by nobody; HTTP+SSE's one
 //! stream is the session itself, so its end is the relay's to handle. No timeout on silence: a quiet stream is a
-//! healthy one, except after the machine has slept, when its connection is dead and does not know it (pains.md 31).
+//! healthy one, except after the machine has slept, when its connection is dead and does not know it
+//! (zed-industries/zed#56776).
 
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +20,8 @@ use crate::remote::{Answer, Events, Fault, Head, Refusal, Remote, Verb};
 /// How long the host's next frames wait for the standing stream to open: servers send what they have to say at once,
 /// and drop it when no stream is there; but some send not even a head before the first event.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How long HTTP+SSE's stream may take to name its endpoint, which is its first event (H-16).
+/// How long HTTP+SSE's stream may take to name its endpoint, which is its first event (MCP 2024-11-05,
+/// basic/transports).
 const ENDPOINT_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the two clocks are compared.
 const LOOK: Duration = Duration::from_secs(15);
@@ -72,7 +74,7 @@ impl<R: Remote> Road<R> {
                     )
                     .await;
                 }
-                // The connection the server still holds is the one that died (S-11), or it is busy: later.
+                // The connection the server still holds is the one that died, or it is busy: later.
                 Ok(Answer::Refused(refusal))
                     if matches!(refusal.status, 409 | 425 | 429 | 500 | 502..=599) =>
                 {
@@ -81,7 +83,8 @@ impl<R: Remote> Road<R> {
                         time::sleep(after).await;
                     }
                 }
-                // 405 above all, and 501: not offered, and that is that for this session (H-07, pains.md 32).
+                // 405 above all, and 501: not offered, and that is that for this session (MCP 2025-11-25,
+                // basic/transports).
                 Ok(Answer::Refused(refusal)) => return Arrival::Refused(refusal),
                 // Nobody is asked to sign in for a stream that the host knows nothing of. When a request of the host's has
                 // led to a credential, that opens the stream too.

@@ -1,6 +1,6 @@
 //! What was typed, and nothing done about it.
 //!
-//! Flags keep mcp-remote's names where it has them (interface.md). Each may also come from `MCPIPE_<FLAG>`, which clap
+//! Flags keep mcp-remote's names where it has them. Each may also come from `MCPIPE_<FLAG>`, which clap
 //! reads; everything else in the environment is for settings.rs. Here are the commands; flags that several of them take are
 //! in files by what they are about, as `--help` has them.
 

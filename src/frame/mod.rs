@@ -68,13 +68,13 @@ pub enum Outline {
 pub struct Malformed {
     /// The id found in the broken message, if one could be read.
     pub id: Option<Id>,
-    /// `-32700` for text that is not JSON, `-32600` for JSON that is not a message (T-14).
+    /// `-32700` for text that is not JSON, `-32600` for JSON that is not a message (JSON-RPC 2.0 section 5.1).
     pub code: i64,
     /// What is wrong with it.
     pub reason: String,
 }
 
-/// What one line, one JSON body or one event's data holds: a message, or a batch (2025-03-26 only, T-10).
+/// What one line, one JSON body or one event's data holds: a message, or a batch (MCP 2025-03-26 only, basic).
 #[derive(Debug)]
 pub enum Parsed {
     /// A single message.
@@ -91,7 +91,7 @@ pub const INVALID_REQUEST: i64 = -32600;
 pub const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC 2.0 section 5.1.
 pub const INVALID_PARAMS: i64 = -32602;
-/// JSON-RPC's code for everything that went wrong on our side of the wire (E-13).
+/// JSON-RPC's code for everything that went wrong on our side of the wire.
 pub const INTERNAL_ERROR: i64 = -32603;
 
 impl Parsed {
@@ -279,7 +279,7 @@ impl Frame {
         }
     }
 
-    /// An error answer; without an id it is `null` (T-14).
+    /// An error answer; without an id it is `null` (JSON-RPC 2.0 section 5).
     pub fn error(id: Option<&Id>, code: i64, message: &str, data: Option<&Value>) -> Self {
         let shown = id.map_or("null", Id::text);
         let data = data

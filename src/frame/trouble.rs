@@ -1,4 +1,4 @@
-//! What went wrong on the bridge's own side of a request (E-13).
+//! What went wrong on the bridge's own side of a request. Its code is never one that MCP gives a meaning of its own.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id};
 use crate::secret::live;
 
 /// Something that went wrong on the bridge's side of a request, in words for a person reading it in a chat window and
-/// in data for a program (E-13: the code is never one of a peer's).
+/// in data for a program.
 #[derive(Clone, Debug)]
 pub struct Trouble {
     /// A stable word for programs: `unreachable`, `sign_in_needed`, `leaving`, `bad_answer`, …
@@ -67,7 +67,7 @@ impl Trouble {
     }
 
     /// The error that answers an `initialize` for `requested`: where no revision is in common it has the code and the
-    /// members that hosts of that era look for (protocol.md 2.5).
+    /// members that hosts of that era look for (MCP 2025-11-25, basic/lifecycle, "Error Handling").
     pub fn reply_to_initialize(&self, id: &Id, requested: Option<&str>) -> Frame {
         match &self.supported {
             None => self.reply(id),

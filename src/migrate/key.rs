@@ -76,7 +76,7 @@ mod tests {
 
     const SERVER: &str = "https://remote.mcp.server/mcp";
 
-    /// migration.md section 4, computed with the published program.
+    /// Computed with the published program, mcp-remote 0.15.1.
     #[test]
     fn the_keys_are_mcp_remotes_own() {
         for (words, key, port) in [

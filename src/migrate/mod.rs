@@ -7,7 +7,7 @@
 //! configuration. Nobody here signs in, or writes anything but the names of files: that is for `auth::adopt` and
 //! `commands::import`.
 //!
-//! mcp-remote 0.15.1 and its predecessors, as published; migration.md.
+//! mcp-remote 0.15.1 and its predecessors, as published.
 
 pub mod clients;
 pub mod command;

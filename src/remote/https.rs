@@ -46,7 +46,7 @@ const IDLE_CONNECTIONS: usize = 64;
 const IDLE_TIME: Duration = Duration::from_secs(90);
 /// How long one exchange keeps others from using up the nonces that its proofs want.
 const TURN: Duration = Duration::from_secs(2);
-/// TCP keep-alive: a peer that vanished is noticed after about a minute and a half (pains.md 30, 31).
+/// TCP keep-alive: a peer that vanished is noticed after about a minute and a half.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// How to reach the remote.
@@ -225,7 +225,7 @@ impl Https {
             Verb::Get => (Method::GET, EVENTS),
             Verb::Delete => (Method::DELETE, BOTH),
         };
-        // The user's first, so that what the protocol needs wins.
+        // The user's first, so that what the protocol needs wins.
         let mut headers = self.settings.headers.clone();
         if let Some(late) = &self.settings.late {
             headers.extend(passed_on(late.headers().await?));

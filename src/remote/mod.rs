@@ -43,7 +43,8 @@ pub use scheme::Speaks;
 #[derive(Debug)]
 pub struct Outgoing<'a> {
     /// Where to; `None` is the configured endpoint. Otherwise what the remote named (HTTP+SSE's `endpoint`), as
-    /// written: it is resolved against the configured address and refused on any other origin (H-16, H-17).
+    /// written: it is resolved against the configured address and refused on any other origin
+    /// (MCP 2024-11-05, basic/transports).
     pub to: Option<&'a str>,
     /// What to do there.
     pub verb: Verb<'a>,
@@ -67,7 +68,7 @@ pub enum Verb<'a> {
 /// What came back.
 #[derive(Debug)]
 pub enum Answer {
-    /// Any 2xx without a message in it (H-04).
+    /// Any 2xx without a message in it (MCP 2025-11-25, basic/transports, asks for 202; servers send others).
     Accepted(Head),
     /// One JSON body.
     Json(Head, Parsed),

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Keys are base64url. What the agent knows dies with it; nothing is written anywhere. Whoever runs as this user can
-//! ask it, as they can read this user's files (T2). Knows nothing of slots and files. Not on Windows, where the system
+//! ask it, as they can read this user's files. Knows nothing of slots and files. Not on Windows, where the system
 //! seals the key file instead.
 
 use std::io;

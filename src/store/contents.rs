@@ -119,13 +119,13 @@ impl Contents {
     }
 
     pub(super) fn next_generation(&self) -> Result<u64, Error> {
-        // 2^30 is where a new root key is due (security.md 2.2); a vault that claims to be at the end is a forgery by
+        // 2^30 is where a new root key is due (`is_rekey_due`); a vault that claims to be at the end is a forgery by
         // somebody who holds the key.
         let next = self.generation.checked_add(1);
         next.ok_or(Error::Damaged("generation number"))
     }
 
-    /// Is a new root key due at the next write (security.md 2.2)? NIST SP 800-38D allows 2^32 random nonces under one key.
+    /// Is a new root key due at the next write? NIST SP 800-38D allows 2^32 random nonces under one key.
     pub fn is_rekey_due(&self) -> bool {
         const OFTEN: u64 = 1 << 30;
         self.generation.wrapping_add(1).is_multiple_of(OFTEN)

@@ -3,7 +3,7 @@
 //! The well-known programs are presets, whose arguments are written here: a slot's label says which preset holds its
 //! key, and the vault's and slot's ids name the key there, so that nothing needs to be configured and a rotated key never
 //! overwrites the one it replaces. Any other program is named in the user's own `mcpipe.toml`, as argument vectors. The
-//! environment is never asked: it may come from a project somebody else wrote (T29).
+//! environment is never asked: it may come from a project somebody else wrote.
 //!
 //! No shell, no standard input unless a key is handed over to be kept, and a limit on time (`program`). A key is
 //! never an argument. Blocks.

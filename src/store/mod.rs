@@ -62,7 +62,7 @@ use crate::secret::Secret;
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Tokens for one resource (security.md 2.3).
+    /// Tokens for one resource.
     Oauth,
     /// A client registration with one issuer.
     ClientRegistration,

@@ -19,7 +19,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// What it withstands, and what not (security.md 2.9).
+    /// What it withstands, and what not.
     pub fn words(self) -> &'static str {
         match self {
             Self::FilePermissions => {

@@ -185,7 +185,7 @@ async fn a_registration_whose_secret_has_ended_is_made_anew() {
     assert_eq!(world.authority.at("/register").len(), 2);
 }
 
-/// Pain 7: the server lost its clients; `rm -rf` used to be the remedy.
+/// The server lost its clients (punkpeye/mcp-remote#36); `rm -rf` used to be the remedy.
 #[tokio::test]
 async fn a_client_the_server_forgot_is_registered_again_unseen() {
     let world = World::new().await;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{PRM, World, asking_for, insufficient, kept_text, unauthorized};
 
-/// Pains 1 and 2: the first request of a new process already carries a fresh token.
+/// punkpeye/mcp-remote#166, #273: the first request of a new process already carries a fresh token.
 #[tokio::test]
 async fn a_token_that_ended_is_renewed_before_it_is_used() {
     let world = World::new().await;
@@ -30,7 +30,7 @@ async fn a_token_that_ended_is_renewed_before_it_is_used() {
     assert_eq!(world.windows(), 1);
 }
 
-/// Pain 5.
+/// modelcontextprotocol/rust-sdk#949: the old one is lost.
 #[tokio::test]
 async fn a_refresh_token_that_is_not_replaced_stays() {
     let world = World::new().await;
@@ -63,7 +63,7 @@ async fn a_token_that_still_works_is_used_while_the_next_one_is_fetched() {
     assert_eq!(world.authority.grants("refresh_token").len(), 1);
 }
 
-/// Pain 3, within one machine's vault: two processes, one rotating refresh token.
+/// can1357/oh-my-pi#5072, within one machine's vault: two processes, one rotating refresh token.
 #[tokio::test]
 async fn of_many_processes_one_spends_the_refresh_token() {
     let world = World::new().await;
@@ -80,7 +80,7 @@ async fn of_many_processes_one_spends_the_refresh_token() {
     assert_eq!(world.authority.grants("refresh_token").len(), 1);
 }
 
-/// Pain 12: the same, with nothing stored yet.
+/// punkpeye/mcp-remote#306: the same, with nothing stored yet.
 #[tokio::test]
 async fn of_many_cold_processes_one_opens_a_window() {
     let world = World::new().await;
@@ -98,7 +98,7 @@ async fn of_many_cold_processes_one_opens_a_window() {
     assert_eq!(world.windows(), 1);
 }
 
-/// Pain 4: a sibling refreshed, and the server ended older access tokens.
+/// damianvtran/local-operator#340: a sibling refreshed, and the server ended older access tokens.
 #[tokio::test]
 async fn what_a_sibling_stored_is_tried_before_anything_else() {
     let world = World::new().await;
@@ -113,7 +113,7 @@ async fn what_a_sibling_stored_is_tried_before_anything_else() {
     assert_eq!(world.windows(), 1);
 }
 
-/// Pain 6.
+/// modelcontextprotocol/rust-sdk#963: a token endpoint that is down is taken for a logout.
 #[tokio::test]
 async fn a_refresh_that_fails_changes_nothing_and_nobody_is_sent_to_a_browser() {
     for (name, status, body) in [
@@ -191,7 +191,7 @@ async fn a_refused_refresh_token_is_marked_not_deleted_and_a_person_is_asked() {
     assert!(second.generation() > first.generation());
 }
 
-/// Pain 8: the authorization server is happy, the resource is not.
+/// punkpeye/mcp-remote#91: the authorization server is happy, the resource is not.
 #[tokio::test]
 async fn a_server_that_rejects_every_token_does_not_start_a_storm() {
     let world = World::new().await;
@@ -351,7 +351,7 @@ async fn accounts_at_one_server_are_kept_apart() {
     assert_eq!(status(&world.vault).await.unwrap().len(), 2);
 }
 
-/// T12: a token endpoint that answers nonsense, or repeats what it was sent, in every member.
+/// A token endpoint that answers nonsense, or repeats what it was sent, in every member.
 #[tokio::test]
 async fn no_error_holds_a_secret() {
     for (status, body) in [

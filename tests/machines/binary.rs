@@ -194,7 +194,7 @@ async fn login_gets_a_token_now_and_status_says_how() {
     );
 }
 
-/// a server may look among the client's capabilities for how it may be signed in to.
+/// SEP-1046: a server may look among the client's capabilities for how it may be signed in to.
 #[tokio::test]
 async fn the_server_is_told_which_extensions_are_in_use_and_nothing_where_none_is() {
     let authority = Authority::start().await;

@@ -1,4 +1,4 @@
-//! Who we are at the authorization server: pains 18 to 20, and that it stays there.
+//! Who we are at the authorization server: numbers 18 to 20, and that it stays there.
 
 use mcpipe::auth::kept::status;
 use mcpipe::auth::registration::Method;
@@ -194,7 +194,7 @@ async fn pain_20_a_client_of_the_users_own_may_say_its_method() {
     assert_eq!(world.authority.at("/token").len(), 1);
 }
 
-/// SEP-2352 and G-02: what was brought for one issuer does not go to another the server names later.
+/// SEP-2352: what was brought for one issuer does not go to another the server names later.
 #[tokio::test]
 async fn a_client_of_the_users_own_stays_with_its_issuer() {
     let world = World::new().await;

@@ -1,5 +1,5 @@
-//! Pain 24: where servers in the field put their documents, shaped as somebody met them (`seen` says who) and cut down to
-//! what discovery reads.
+//! Number 24: where servers in the field put their documents, shaped as somebody met them (`seen` says who) and cut
+//! down to what discovery reads.
 //!
 //! A fixture holds real addresses; none of them is visited. Every origin in it is given to a server of this test, and the
 //! text changed accordingly, so nothing is asked but this machine.

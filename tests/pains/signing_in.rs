@@ -1,4 +1,4 @@
-//! The sign-in itself: pains 14 to 17 and 21 to 27, and what is shown of it.
+//! The sign-in itself: numbers 14 to 17 and 21 to 27, and what is shown of it.
 
 use mcpipe::auth::kept::status;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Staying signed in: pains 1 to 10.
+//! Staying signed in: numbers 1 to 10.
 
 use mcpipe::auth::Browser;
 use mcpipe::auth::kept::status;

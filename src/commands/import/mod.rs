@@ -3,7 +3,7 @@
 //! mcp-remote's files are moved aside rather than copied: after the first renewal one of the two copies is dead, and where
 //! reuse is watched for, whoever shows the dead one signs out both.
 //!
-//! migration.md section 5.
+//! mcp-remote 0.15.1 and its predecessors, as published.
 
 mod accounts; // names for those that share a server
 mod candidates; // which servers to look for

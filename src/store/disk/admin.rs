@@ -395,7 +395,7 @@ impl Disk {
         Ok(entries)
     }
 
-    /// The same in passing, where nobody has to be asked for it (security.md 2.2).
+    /// The same in passing, where nobody has to be asked for it.
     pub(super) fn rekey_unasked(
         &self,
         contents: &mut Contents,

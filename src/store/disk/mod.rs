@@ -284,7 +284,7 @@ impl Disk {
         anchor.and_then(|anchor| anchor.is_ahead_of(sealed.vault_id(), sealed.generation()))
     }
 
-    /// Restoring a backup is legitimate, so an old file is said and used (security.md 2.6). The next write ends it.
+    /// Restoring a backup is legitimate, so an old file is said and used. The next write ends it.
     fn compare_with_anchor(&self, sealed: &Sealed) {
         if let Some(newest) = self.behind(sealed) {
             self.tell(&format!(
