@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use tracing::Metadata;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
@@ -123,14 +124,11 @@ pub fn install(
         }
         LogFormat::Text => registry
             // An exchange's span is for counting, and not for reading.
-            .with(
-                log.with_target(false)
-                    .with_filter(filter_fn(|it| it.is_event())),
-            )
+            .with(log.with_target(false).with_filter(filter_fn(is_event)))
             .with(repeats.clone())
             .try_init(),
         LogFormat::Json => registry
-            .with(log.json().with_filter(filter_fn(|it| it.is_event())))
+            .with(log.json().with_filter(filter_fn(is_event)))
             .with(repeats.clone())
             .try_init(),
     };
@@ -191,6 +189,11 @@ fn time() -> String {
     time
 }
 
+/// Whether that is something to be written, and not the start of a span.
+fn is_event(about: &Metadata<'_>) -> bool {
+    about.is_event()
+}
+
 #[derive(Clone)]
 struct Redacting {
     to: Output,
@@ -214,8 +217,12 @@ impl Write for Redacting {
         if shown.len() <= LONGEST_LINE {
             self.to.line(shown.as_bytes());
         } else {
-            let start = shown.get(..shown.floor_char_boundary(LONGEST_LINE));
-            let cut = (self.too_long)(shown.len(), start.unwrap_or_default());
+            let mut end = LONGEST_LINE;
+            while !shown.is_char_boundary(end) {
+                end -= 1;
+            }
+            let start = shown.get(..end).unwrap_or_default();
+            let cut = (self.too_long)(shown.len(), start);
             self.to.line(cut.as_bytes());
         }
         Ok(line.len())

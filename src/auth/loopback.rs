@@ -1,7 +1,7 @@
 //! Where the browser begins and comes back to: a listener on this machine, and its pages.
 //!
 //! Takes any visitor and believes none: another host name, path or method is turned away, and so is whatever the
-//! sign-in does not recognise, while it goes on waiting. A sign-in begins at the start page ([`start`]), and an answer says
+//! sign-in does not recognise, while it goes on waiting. A sign-in begins at the start page (`start`), and an answer says
 //! whether it comes from the browser that began there. The page a real answer gets is held back until it is known how the
 //! sign-in ended, so that it can say the truth. Pages are constant: nothing a visitor sent comes back.
 //!

@@ -530,7 +530,7 @@ impl<R: Remote> Bridge<R> {
                         let full = Trouble::new("busy", "The server takes no more answers.");
                         let last = Arrival::Failed(full);
                         self.spawn(exchange, false, None, async move {
-                            road.tell(exchange, last).await
+                            road.tell(exchange, last).await;
                         });
                         continue;
                     }

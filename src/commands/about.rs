@@ -27,11 +27,16 @@ pub fn about(url: Option<&str>) -> Value {
 /// The same for a recording: which eras are to be spoken, and whether contents are kept. Which eras are spoken follows.
 pub(super) fn recorded(url: &Url, speaking: &SpeakingArgs) -> Value {
     let mut about = about(Some(url.as_str()));
-    about["protocol"] = format!("{:?}", speaking.protocol).to_lowercase().into();
-    about["content"] = match speaking.record_content {
-        true => "kept".into(),
-        false => "shapes".into(),
-    };
+    if let Some(about) = about.as_object_mut() {
+        let protocol = format!("{:?}", speaking.protocol).to_lowercase();
+        let content = if speaking.record_content {
+            "kept"
+        } else {
+            "shapes"
+        };
+        about.insert("protocol".to_owned(), protocol.into());
+        about.insert("content".to_owned(), content.into());
+    }
     about
 }
 

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
+use tokio::time::Instant;
 
 use super::commands::Person;
 use super::*;
@@ -23,13 +23,19 @@ pub(super) struct Typing {
     screen: Arc<Mutex<String>>,
 }
 
+/// What the command reads that is not asked of its terminal.
+#[derive(Clone, Copy, PartialEq)]
+enum Stdin {
+    Terminal,
+    Empty,
+}
+
 impl Typing {
     pub(super) fn start(person: &Person, line: &str) -> Self {
-        Self::start_with(person, line, None)
+        Self::start_with(person, line, Stdin::Terminal)
     }
 
-    /// With this on standard input, or the terminal.
-    fn start_with(person: &Person, line: &str, stdin: Option<Stdio>) -> Self {
+    fn start_with(person: &Person, line: &str, stdin: Stdin) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -43,7 +49,7 @@ impl Typing {
         // `setsid --ctty` takes the terminal on its stdin; the command's own is changed after that.
         let mut command = mcpipe::process::command("setsid");
         command.arg("--ctty");
-        if stdin.is_some() {
+        if stdin == Stdin::Empty {
             command.args(["sh", "-c", "exec \"$@\" 0</dev/null", "sh"]);
         }
         command
@@ -420,10 +426,10 @@ fn a_passphrase_may_be_mistyped_twice_and_one_that_is_forgotten_is_not_looked_fo
 fn nothing_is_asked_twice() {
     let person = with_passphrase();
     for (line, stdin) in [
-        ("vault rekey", None),
-        ("vault verify", Some(Stdio::null())),
-        ("vault rekey", Some(Stdio::null())),
-        ("vault list", Some(Stdio::null())),
+        ("vault rekey", Stdin::Terminal),
+        ("vault verify", Stdin::Empty),
+        ("vault rekey", Stdin::Empty),
+        ("vault list", Stdin::Empty),
     ] {
         let mut typing = Typing::start_with(&person, line, stdin);
         typing.shows(1, "assphrase ");
