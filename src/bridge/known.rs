@@ -261,4 +261,30 @@ mod tests {
             assert_eq!(found, expected, "{word}");
         }
     }
+
+    /// Another version of mcpipe reads the same file, and keeps what it does not know.
+    #[test]
+    fn a_server_is_remembered_in_this_file_with_these_words() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = facts(&home);
+        let learned = Learned {
+            verdict: ServerEra::Modern,
+            is_legacy_untried: true,
+        };
+        learn_verdict(&facts, Some(learned), at(1000));
+        learn_known(&facts, word("{}", PUBLIC), at(1000));
+        let file = "cache/servers/5c8be6373a3d8e733337cac95f2dcfe9.json";
+        let text = std::fs::read_to_string(home.path().join(file)).unwrap();
+        assert_eq!(
+            text,
+            r#"{"discover":[{"at":1000,"for":"{}","result":"{\"capabilities\":{},\"ttlMs\":60000,\"cacheScope\":\"public\"}","until":1060}],"era":{"at":1000,"era":"modern","initializeTried":false}}"#
+        );
+        for (era, word) in [
+            (ServerEra::Legacy, "legacy"),
+            (ServerEra::Modern, "modern"),
+            (ServerEra::Both, "both"),
+        ] {
+            assert_eq!(era.word(), word);
+        }
+    }
 }
