@@ -32,7 +32,7 @@ pub enum NewKey {
     Credential,
 }
 
-/// The kind of a [`Protection`], without the passphrase, which the user is asked for last.
+/// The kind of a [`NewKey`], without the passphrase, which the user is asked for last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// A passphrase.

@@ -36,7 +36,7 @@ pub(in crate::store) fn exported(from: &Path) -> Result<Sealed, Error> {
     }
 }
 
-/// The number of entries that an import has taken, and of those it has not.
+/// The entries of an export: how many were taken, and the names of those that were not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// Entries that were taken.
