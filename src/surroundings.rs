@@ -325,4 +325,13 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn what_a_helper_is_told_of_us_is_written_with_these_words() {
+        let helper = started(&[("MY_NAME", "value")]).helper().unwrap();
+        assert_eq!(
+            helper.door.expose(),
+            r#"{"arguments":["mcpipe","https://a.example"],"variables":{"MY_NAME":"value"},"not_unicode":[]}"#
+        );
+    }
 }

@@ -33,6 +33,7 @@ mod modern_to_legacy; // a modern host with a legacy server: sessions the host k
 mod pains; // what users of other bridges suffered, by number
 mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
 mod patience; // what is tried again and when, what is given up, what is kept within bounds
+mod pins; // what other versions and people rely on: texts on disk, names, words, help
 mod recordings; // what may be passed on of what was said
 mod secrets; // what was sent as a proof and is said back
 mod sessions; // opened in order, opened again when lost

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::challenge::Challenge;
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
-use super::entry::{Entry, Granted, Registration, State, is_for, pins, subject};
+use super::entry::{Entry, Granted, Registration, State, is_for, pins, shared_name, subject};
 use super::http::Http;
 use super::ladder::jitter;
 use super::learned::Learned;
@@ -322,7 +322,7 @@ pub fn place(settings: &Settings) -> Vec<String> {
 }
 
 async fn lock(settings: &Settings, vault: &Vault) -> Result<store::Lock, store::Error> {
-    let name = format!("credential {}", subject(settings).join(" "));
+    let name = shared_name("credential", settings);
     vault.lock(&name, Duration::from_secs(60)).await
 }
 

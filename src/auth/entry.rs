@@ -287,6 +287,13 @@ pub fn subject(settings: &Settings) -> [String; 3] {
     ]
 }
 
+/// The name of the lock, or of the note beside the vault, that all processes of this account at this server share for
+/// `what`: `credential` excludes them from each other while tokens are renewed. Versions of mcpipe that run side by side
+/// have to come to the same name.
+pub fn shared_name(what: &str, settings: &Settings) -> String {
+    format!("{what} {}", subject(settings).join(" "))
+}
+
 /// Whether an entry whose name has these parts is for this account at this server, however its address was once written.
 pub(super) fn is_of(name: &[String], settings: &Settings) -> bool {
     let [kind, account, resource] = subject(settings);

@@ -182,4 +182,32 @@ mod tests {
         assert!(!format!("{opened:?}").contains("canary"));
         assert!(read(&text.replace(VERSION, "0.0.0-other")).is_none());
     }
+
+    /// A helper of the same version number may be another build: what is handed to it keeps its words.
+    #[test]
+    fn a_letter_is_written_with_these_words() {
+        let helper = Helper {
+            program: "mcpipe".into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            door: Secret::new("{}"),
+        };
+        let errand = Errand {
+            challenge: Challenge {
+                status: 401,
+                resource_metadata: Some("https://a.example/prm".to_owned()),
+                scope: Some("a b".to_owned()),
+                error: Some("invalid_token".to_owned()),
+                description: Some("is not handed over".to_owned()),
+                takes_dpop: true,
+            },
+            stale: Some(Secret::new("token")),
+            old: Some("attempt".to_owned()),
+        };
+        let text = write(&helper, &errand, Some(&Key::new([7; 32]))).unwrap();
+        assert_eq!(
+            text.replace(VERSION, "VERSION"),
+            r#"{"version":"VERSION","door":"{}","status":401,"resource_metadata":"https://a.example/prm","scope":"a b","error":"invalid_token","takes_dpop":true,"stale":"token","old":"attempt","root":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}"#
+        );
+    }
 }

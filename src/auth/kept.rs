@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::address::{canonical_text, is_near};
 use super::client::Client;
-use super::entry::{Entry, Granted, State, is_of, subject};
+use super::entry::{Entry, Granted, State, is_of, shared_name};
 use super::http::{Fault, Http};
 use super::providers::quirks;
 use super::renewal;
@@ -211,8 +211,7 @@ pub async fn logout(
     if vault.list().await?.is_empty() {
         return Ok(Vec::new());
     }
-    let ours = subject(settings);
-    let lock_name = format!("credential {}", ours.join(" "));
+    let lock_name = shared_name("credential", settings);
     let _lock = vault.lock(&lock_name, Duration::from_secs(60)).await?;
     if let Some(key) = &settings.client_key
         && let Err(why) = key.fetch(vault, &settings.url, &settings.now).await

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::Cause;
 use super::challenge::Challenge;
 use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
-use super::entry::{Entry, Registration, State, is_for, subject};
+use super::entry::{Entry, Registration, State, is_for, shared_name};
 use super::evidence::{FRESH, is_enough, is_of_another_kind, is_other, is_other_than, is_over};
 use super::failures::Failures;
 use super::house::{Held, House, Origin, Why};
@@ -453,7 +453,7 @@ impl House {
     }
 
     pub(super) fn lock_name(&self, what: &str) -> String {
-        format!("{what} {}", subject(&self.settings).join(" "))
+        shared_name(what, &self.settings)
     }
 }
 

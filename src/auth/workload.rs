@@ -259,4 +259,16 @@ mod tests {
             assert!(!said.contains("s3cret") && !said.contains("e30"), "{said}");
         }
     }
+
+    #[test]
+    fn a_refusal_is_noted_with_these_words() {
+        let refusal = Refusal {
+            hash: "h".to_owned(),
+            code: "invalid_grant".to_owned(),
+        };
+        assert_eq!(
+            serde_json::to_string(&refusal).unwrap(),
+            r#"{"hash":"h","code":"invalid_grant"}"#
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! How much time has passed, for what may be kept only so long.
+//! The time that has passed, for what may be kept only so long.
 //!
 //! The monotonic clock stands still while the machine sleeps, and the wall clock may be set back: each time the longer of
 //! the two counts, so that too much is taken for old rather than too little.
@@ -24,7 +24,7 @@ impl Passed {
         }
     }
 
-    /// How much it is, when the wall clock says this.
+    /// Returns the time that has passed when the wall clock says this.
     pub(super) fn until(&mut self, wall: SystemTime) -> Duration {
         let ticks = Instant::now();
         let ticked = ticks.saturating_duration_since(self.ticks);

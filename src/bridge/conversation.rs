@@ -1,4 +1,5 @@
-//! Whether the other end of stdin is a host that talks with the bridge, or has written without reading, as a shell does.
+//! Finds out if the other end of stdin is a host that talks with the bridge, or has written without reading, as a shell
+//! does.
 //!
 //! The end of stdin means two things. A host closes it to stop the bridge: nothing is to be waited for that a person has
 //! to do. A pipe in a shell closes it because all has been said, long before the first answer: its user waits for them.
@@ -8,7 +9,7 @@
 
 use crate::frame::Frame;
 
-/// What is known of it.
+/// The signs of a conversation so far.
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
     has_answered: bool,
@@ -27,7 +28,7 @@ impl Conversation {
         self.is_two_way |= self.has_answered && is_reaction;
     }
 
-    /// Whether a line was written in reaction to an answer.
+    /// Says whether a line was written in reaction to an answer.
     pub(super) fn is_two_way(&self) -> bool {
         self.is_two_way
     }

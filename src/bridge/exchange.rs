@@ -1,4 +1,4 @@
-//! One exchange, from the first send to the last frame.
+//! An exchange, from the first send to the last frame.
 //!
 //! Sends, meets challenges, sends again; retries what certainly was not processed; a response that is a stream is for
 //! `follow`. Says what came to the loop as [`Arrival`]s, exactly one of which ends the exchange. Knows nothing of what the
@@ -30,10 +30,10 @@ const MAX_CHALLENGES: u32 = 4;
 const MAX_SENDS: u32 = 4;
 /// A request that has taken longer than this is not sent again by itself.
 const REPEATING: Duration = Duration::from_secs(30);
-/// How long a request that comes while a person is being asked waits at least.
+/// The least time for which a request waits that comes while a user is being asked.
 const LATECOMER: Duration = Duration::from_secs(2);
 
-/// What all exchanges share.
+/// The parts that all exchanges share.
 pub(super) struct Road<R> {
     pub(super) remote: R,
     pub(super) authorizer: Arc<Authorizer>,
@@ -46,25 +46,25 @@ pub(super) struct Road<R> {
     pub(super) person_since: watch::Sender<Option<Instant>>,
     /// The host has left: no more patience with a remote that cannot be reached.
     pub(super) leaving: CancellationToken,
-    /// Whether the last attempt found the remote there.
+    /// True where the last attempt found the remote there.
     pub(super) is_reached: AtomicBool,
     /// The host's `notifications/initialized`, where the remote wants a credential for it and the host has not asked for
     /// anything yet that a person could be asked for.
     pub(super) unsaid: Mutex<Option<Post>>,
-    /// Whether the remote may still be starting.
+    /// Knows if the remote may still be starting.
     pub(super) startup: Startup,
 }
 
-/// What an exchange tells the loop.
+/// A report of an exchange to the loop.
 #[derive(Debug)]
 pub(super) enum Event {
     /// Something came.
     Arrival(ExchangeId, Arrival),
     /// A time that the translator asked for is over.
     Woke(u64),
-    /// It waits for a credential, or no longer does.
+    /// The exchange waits for a credential, or no longer does.
     Waiting(ExchangeId, Option<Waiting>),
-    /// It was opened for one answer, and stands as long as the session.
+    /// The exchange was opened for one answer, and stands as long as the session.
     Standing(ExchangeId),
 }
 
@@ -86,7 +86,7 @@ impl Waiting {
     }
 }
 
-/// Why a sending ended without any answer.
+/// The reason why a sending ended without any answer.
 #[derive(Debug)]
 pub(super) struct Stopped {
     trouble: Trouble,
@@ -374,7 +374,7 @@ impl<R: Remote> Road<R> {
         }
     }
 
-    /// One request with a credential, and again with better ones while the remote asks for them.
+    /// Sends a request with a credential, and again with better ones while the remote asks for them.
     pub(super) async fn exchange(
         &self,
         exchange: ExchangeId,
@@ -498,7 +498,8 @@ impl<R: Remote> Road<R> {
     }
 }
 
-/// What a request is told that a person keeps waiting: where to go, for the person reads it in the chat window.
+/// Returns the answer to a request that a user keeps waiting: it names the page to visit, for the user reads it in the
+/// chat window.
 pub(super) fn sign_in_going_on(authorizer: &Authorizer) -> Trouble {
     if let Some(closed) = authorizer.vault_is_closed() {
         return closed.trouble();
@@ -543,19 +544,19 @@ async fn changed(watched: &mut Option<watch::Receiver<bool>>) {
     std::future::pending::<()>().await;
 }
 
-/// Whether the server was not reached, and may be in a moment.
+/// Says whether the server was not reached, and may be in a moment.
 fn is_absent(trouble: &Trouble) -> bool {
     trouble.kind == "unreachable" && trouble.retryable
 }
 
-/// Whether a refusal by its status holds a result.
+/// Says whether a refusal by its status holds a result.
 fn is_result(refusal: &Refusal) -> bool {
     let frame = refusal.frame.as_ref();
     frame.is_some_and(|frame| matches!(frame.outline(), Outline::Response { failed: false, .. }))
 }
 
-/// Whether its response is a stream that stands, rather than an answer: it takes no turn and has no time limit
-/// (MCP 2026-07-28, basic/patterns/subscriptions).
+/// Says whether the response of a request is a stream that stands, rather than an answer: it takes no turn and has no
+/// time limit (MCP 2026-07-28, basic/patterns/subscriptions).
 fn stands(post: &Post) -> bool {
     post.frame.method() == Some("subscriptions/listen")
 }

@@ -20,18 +20,18 @@ const MAX_RESUMES: u32 = 8;
 /// After so many losses in a row the pauses before a resumption grow no more, as long as the server asks for no longer
 /// ones: a request waits for what comes.
 const LONGEST_ROW: u32 = 6;
-/// How long a response may stay open behind its answer before its connection is given up, and how long a response of which
-/// it is not clear whose it is waits for another one.
+/// The time for which a response may stay open behind its answer before its connection is given up, and for which a
+/// response that cannot be told from another one's waits for that.
 const AFTERMATH: Duration = Duration::from_secs(2);
-/// How long events may follow the answer in all. A request counts as under way until its response has ended, and a server
-/// may send events behind its answer for ever.
+/// The time for which events may follow the answer in all. A request counts as under way until its response has ended,
+/// and a server may send events behind its answer for ever.
 const LONGEST_AFTERMATH: Duration = Duration::from_secs(30);
 
-/// What became of a response stream.
+/// The outcome of a response stream.
 pub(super) enum Followed {
-    /// It is over.
+    /// The stream is over.
     Over(Arrival),
-    /// It is no response: its first event names an endpoint, as the stream of HTTP+SSE does.
+    /// The stream is no response: its first event names an endpoint, as the stream of HTTP+SSE does.
     IsEndpoint(String, Events),
 }
 
@@ -248,7 +248,7 @@ pub(super) fn ended(brought: &Brought<'_>) -> Arrival {
     }
 }
 
-/// The same trouble, and what came that could not be used.
+/// Adds to a trouble what came that could not be used.
 fn with_unusable(trouble: Trouble, brought: &Brought<'_>) -> Trouble {
     match brought.unusable() {
         Some(what) => Trouble {
@@ -259,7 +259,7 @@ fn with_unusable(trouble: Trouble, brought: &Brought<'_>) -> Trouble {
     }
 }
 
-/// How reading one stream ended.
+/// The end of reading one stream.
 pub(super) enum Read {
     Answered,
     Closed,

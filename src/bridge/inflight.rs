@@ -1,8 +1,8 @@
-//! Which ids are owed an answer.
+//! The ids that are owed an answer.
 //!
 //! The invariant of the whole bridge lives here: every request id that enters leaves exactly once, or was cancelled.
-//! Answers nobody is owed are dropped; debts that remain at the end are paid with an error. Batches (2025-03-26) are
-//! one debt of several ids, paid in one line.
+//! Answers that the host is not owed are dropped; debts that remain at the end are paid with an error. Batches
+//! (2025-03-26) are one debt of several ids, paid in one line.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub(super) struct Inflight {
     owed: HashMap<Id, Owed>,
     batches: HashMap<BatchId, Batch>,
     batches_seen: u64,
-    /// What became of those that are owed nothing any more.
+    /// The requests that are owed nothing any more, by how they were answered.
     pub(super) tally: Tally,
 }
 
@@ -97,8 +97,8 @@ impl Inflight {
         Ok(())
     }
 
-    /// Passes a frame for the host: what is to be written for it, which is nothing for an answer nobody is owed and
-    /// for one whose batch is not complete.
+    /// Passes a frame for the host: returns what is to be written for it, which is nothing for an answer that the host
+    /// is not owed and for one whose batch is not complete.
     pub(super) fn leave(&mut self, frame: Frame) -> Option<Written> {
         if !frame.is_response() {
             return Some(Written::One(frame));
@@ -135,7 +135,7 @@ impl Inflight {
         (!answers.is_empty()).then_some(Written::Batch(answers))
     }
 
-    /// How many answers are owed.
+    /// Returns how many answers are owed.
     pub(super) fn owed(&self) -> usize {
         self.owed.len()
     }

@@ -1,8 +1,8 @@
-//! What one start tells the next about a server: which era it speaks, and its word of itself.
+//! The memory of a server from one start to the next: the era that it speaks, and its word of itself.
 //!
-//! Both are dated. An era is believed for a week; a word for as long as the server has said that it may be repeated, and
-//! only if it may be to anyone, for the next start may come with other credentials. It may have been given to what a
-//! host declared that it can do, so it is kept by that.
+//! Both are dated. An era is believed for a week; a word for as long as the server has said that it may be repeated,
+//! and only if it may be to every caller, for the next start may come with other credentials. It may have been given to
+//! what a host declared that it can do, so it is kept by that.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,15 +15,15 @@ use crate::remote::Remote;
 
 const ERA: &str = "era";
 const DISCOVER: &str = "discover";
-/// How long anything is believed at most.
+/// The time for which anything is believed at most.
 const BELIEVED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Words of one server, the newest first: hosts that declare different things take turns with it.
 const MAX_KNOWN: usize = 4;
-/// What they may come to together, in bytes.
+/// The bytes that they may come to together.
 const MAX_SIZE: usize = 64 * 1024;
 
 impl<R: Remote> Bridge<R> {
-    /// What the remote was found to be is remembered with its date, so that later starts need not ask.
+    /// Remembers, with its date, what the remote was found to be, so that later starts need not ask.
     pub(super) fn remember(&mut self) {
         let verdict = self.translator.server_era().map(|verdict| Learned {
             verdict,
@@ -50,7 +50,8 @@ impl<R: Remote> Bridge<R> {
     }
 }
 
-/// How the translator begins: what the command line says, and what an earlier start has found.
+/// Returns the options that the translator begins with: what the command line says, and what an earlier start has
+/// found.
 pub(super) fn beginning(settings: &Settings) -> Options {
     let now = seconds((settings.now)());
     let mut seed = [0; 32];
@@ -76,14 +77,14 @@ pub(super) fn beginning(settings: &Settings) -> Options {
     }
 }
 
-/// What an earlier start has found out about the eras of a server.
+/// The findings of an earlier start about the eras of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Learned {
     verdict: ServerEra,
     is_legacy_untried: bool,
 }
 
-/// Remembers which era the server speaks, or that nobody can tell. Blocks for one small write.
+/// Remembers which era the server speaks, or that it cannot be told. Blocks for one small write.
 fn learn_verdict(facts: &Facts, learned: Option<Learned>, now: SystemTime) {
     let verdict = learned.map(|learned| learned.verdict);
     if verdict != Some(ServerEra::Modern) {
@@ -136,7 +137,7 @@ fn verdict(facts: &Facts, now: u64) -> Option<Learned> {
     (age < BELIEVED.as_secs()).then_some(learned)
 }
 
-/// What is known and not too old, with when it was said and until when it may be repeated.
+/// Returns what is known and not too old, with when it was said and until when it may be repeated.
 fn known(facts: &Facts, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
     let read = |kept: &Value| {
         let text = |name| kept.get(name)?.as_str().map(str::to_owned);
@@ -259,6 +260,32 @@ mod tests {
             let found = verdict(&facts, 1000);
             let found = found.map(|it| (it.verdict, it.is_legacy_untried));
             assert_eq!(found, expected, "{word}");
+        }
+    }
+
+    /// Another version of mcpipe reads the same file, and keeps what it does not know.
+    #[test]
+    fn a_server_is_remembered_in_this_file_with_these_words() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = facts(&home);
+        let learned = Learned {
+            verdict: ServerEra::Modern,
+            is_legacy_untried: true,
+        };
+        learn_verdict(&facts, Some(learned), at(1000));
+        learn_known(&facts, word("{}", PUBLIC), at(1000));
+        let file = "cache/servers/5c8be6373a3d8e733337cac95f2dcfe9.json";
+        let text = std::fs::read_to_string(home.path().join(file)).unwrap();
+        assert_eq!(
+            text,
+            r#"{"discover":[{"at":1000,"for":"{}","result":"{\"capabilities\":{},\"ttlMs\":60000,\"cacheScope\":\"public\"}","until":1060}],"era":{"at":1000,"era":"modern","initializeTried":false}}"#
+        );
+        for (era, word) in [
+            (ServerEra::Legacy, "legacy"),
+            (ServerEra::Modern, "modern"),
+            (ServerEra::Both, "both"),
+        ] {
+            assert_eq!(era.word(), word);
         }
     }
 }

@@ -25,19 +25,19 @@ use crate::frame::{Frame, Id, Parsed, Trouble};
 use crate::remote::{Outgoing, Remote, Verb};
 use crate::stdio::{Line, Written};
 
-/// How long frames the host is owed nothing for may still take after it has left.
+/// The time that frames for which the host is owed nothing may still take after it has left.
 const UNOWED_GRACE: Duration = Duration::from_secs(1);
-/// How long a remote that cannot be reached is waited for once the host has left.
+/// The time for which a remote that cannot be reached is waited for once the host has left.
 const UNREACHED_GRACE: Duration = Duration::from_millis(1500);
-/// How often it is looked whether anything still reads stdout, while a sign-in is waited for.
+/// The pause between two looks if anything still reads stdout, while a sign-in is waited for.
 const GLANCE: Duration = Duration::from_millis(250);
-/// How long answers may still come after a signal.
+/// The time in which answers may still come after a signal.
 const TOLD_GRACE: Duration = Duration::from_millis(300);
-/// How long the last lines may take to be written when there is no patience left otherwise.
+/// The time that the last lines may take to be written when there is no patience left otherwise.
 const LAST_FLUSH: Duration = Duration::from_millis(150);
-/// How long a session that is ended while others go on may take to end.
+/// The time that a session that is ended while others go on may take to end.
 const GOODBYE: Duration = Duration::from_secs(5);
-/// How long the end of the sessions, and then the last flush, may take.
+/// The time that the end of the sessions, and then the last flush, may take.
 const FAREWELL: Duration = Duration::from_millis(400);
 
 impl<R: Remote> Bridge<R> {
@@ -93,7 +93,7 @@ impl<R: Remote> Bridge<R> {
         unanswered
     }
 
-    /// Whether a user waits for the answers, and would see that a sign-in is needed.
+    /// Says whether a user waits for the answers, and would see that a sign-in is needed.
     fn may_wait_for_sign_in(&self) -> bool {
         self.road.settings.has_user && !self.conversation.is_two_way()
     }
@@ -155,8 +155,8 @@ impl<R: Remote> Bridge<R> {
         }
     }
 
-    /// Does what may have to wait for a host that does not read: one that has closed stdin may have stopped reading too.
-    /// Returns whether the host can be told more.
+    /// Does work that may have to wait for a host that does not read: one that has closed stdin may have stopped
+    /// reading too. Says whether the host can be told more.
     async fn in_time<T>(
         &mut self,
         latest: Instant,
@@ -168,7 +168,7 @@ impl<R: Remote> Bridge<R> {
         matches!(done, Ok(Ok(())))
     }
 
-    /// Whether a sign-in is waited for: a user waits for the answers, and something still reads them.
+    /// Says whether a sign-in is waited for: a user waits for the answers, and something still reads them.
     fn may_go_on_waiting(&self) -> bool {
         self.inflight.owed() > 0
             && self.may_wait_for_sign_in()

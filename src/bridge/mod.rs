@@ -62,63 +62,63 @@ const MAX_EXCHANGES: usize = 4096;
 /// Exchanges at which the bridge's own answers to the server are not sent any more. The host's own are read only below
 /// [`MAX_EXCHANGES`], and so are always sent.
 const MAX_OPEN: usize = MAX_EXCHANGES + 64;
-/// How long `initialize` waits for a sign-in before the host is received without it; hosts look for an answer within
-/// seconds.
+/// The time for which `initialize` waits for a sign-in before the host is received without it; hosts look for an answer
+/// within seconds.
 const RECEIVE_AFTER: Duration = Duration::from_millis(1500);
 /// The name under which the server's own words are remembered.
 const IDENTITY: &str = "identity";
 
-/// What one run of the bridge is made of.
+/// The parts of one run of the bridge.
 pub struct Parts<R> {
     /// The near bank.
     pub host: Host,
     /// The far bank.
     pub remote: R,
-    /// Who lends out the credential.
+    /// Lends out the credential.
     pub authorizer: Arc<Authorizer>,
     /// Limits and tastes.
     pub settings: Settings,
-    /// How the process is told to leave.
+    /// Tells the process to leave.
     pub stop: Stop,
 }
 
 /// Limits and tastes of one run.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Which legacy transport to try first.
+    /// The legacy transport to try first.
     pub transport: Transport,
-    /// Which era to speak with the remote (`--protocol`).
+    /// The era to speak with the remote (`--protocol`).
     pub protocol: Protocol,
-    /// How long to wait for answers once the host has left (`--grace`).
+    /// The time to wait for answers once the host has left (`--grace`).
     pub grace: Duration,
     /// Requests at the remote at once (`--max-in-flight`); more wait their turn.
     pub max_in_flight: usize,
-    /// How long one request may take (`--call-timeout`); for ever if absent.
+    /// The time that one request may take (`--call-timeout`); for ever if absent.
     pub call_timeout: Option<Duration>,
-    /// How often to ping the remote (`--ping-interval`); never if absent.
+    /// The pause between two pings of the remote (`--ping-interval`); never if absent.
     pub ping_interval: Option<Duration>,
-    /// What is declared to the server beside what the host declares.
+    /// The extensions that are declared to the server beside those that the host declares.
     pub extensions: Vec<&'static str>,
-    /// How long lists of a server that does not say may be given again (`--cache-ttl`); never if absent.
+    /// The time for which lists of a server that does not say may be given again (`--cache-ttl`); never if absent.
     pub cache_ttl: Option<Duration>,
-    /// How long a request may wait for a person to sign in before it is answered that one is needed. `None` waits as
-    /// long as the sign-in does, `initialize` included (`--wait-for-login`).
+    /// The time for which a request may wait for a user to sign in before it is answered that a sign-in is needed.
+    /// `None` waits as long as the sign-in does, `initialize` included (`--wait-for-login`).
     pub sign_in_patience: Option<Duration>,
-    /// Whether a user can be told to sign in, and would see it: a terminal, or a display. Then requests that came down a
-    /// pipe wait for the sign-in when stdin has ended.
+    /// True where a user can be told to sign in, and would see it: on a terminal, or a display. Then requests that came
+    /// down a pipe wait for the sign-in when stdin has ended.
     pub has_user: bool,
-    /// Whether what reads stdout has left, as far as can be seen without writing.
+    /// Says whether the reader of stdout has left, as far as can be seen without writing.
     pub is_reader_gone: fn() -> bool,
     /// Tells that stdin has ended, and a sign-in is waited for.
     pub awaits_sign_in: watch::Sender<bool>,
-    /// What the server is called, for a host that must be received before the server can be asked.
+    /// The server's name, for a host that must be received before the server can be asked.
     pub server: String,
-    /// What was learned about the server, and where to keep more of it.
+    /// The facts learned about the server, and the place to keep more of them.
     pub facts: Facts,
     /// The wall clock.
     pub now: fn() -> SystemTime,
-    /// A number from 0 to 1 that nobody can tell beforehand ([`chance`]): how much later than need be what is tried
-    /// again is tried.
+    /// Returns a number from 0 to 1 that cannot be foretold ([`chance`]): how much later than need be a thing that is
+    /// tried again is tried.
     pub chance: fn() -> f64,
 }
 
@@ -155,21 +155,21 @@ pub struct Stop {
     pub now: CancellationToken,
 }
 
-/// Why the loop ended.
+/// The reason why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// The host closed stdin.
     HostGone,
     /// A signal came.
     Told,
-    /// Nobody reads stdout any more.
+    /// The reader of stdout is gone.
     WriterGone,
 }
 
-/// Why the loop ended, and what it left unanswered.
+/// The reason why the loop ended, and the requests it left unanswered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Why it ended.
+    /// The reason.
     pub ended: Ended,
     /// The requests that got no answer of the server's.
     pub unanswered: Option<Unanswered>,
@@ -180,7 +180,7 @@ pub async fn run<R: Remote>(parts: Parts<R>) -> Ended {
     run_to_the_end(parts).await.ended
 }
 
-/// The same, and says what was left unanswered.
+/// Does as [`run`], and says which requests were left unanswered.
 pub async fn run_to_the_end<R: Remote>(parts: Parts<R>) -> Outcome {
     let (bridge, mut inputs) = Bridge::new(parts);
     bridge.run(&mut inputs).await
@@ -195,11 +195,12 @@ struct Bridge<R> {
     inflight: Inflight,
     conversation: Conversation,
     reception: Reception,
-    /// Why the server has not answered the `initialize` to which the host has an answer that is none of the server's.
+    /// The reason why the server has not answered the `initialize` to which the host has an answer that is none of the
+    /// server's.
     unopened: Option<Reason>,
     running: HashMap<ExchangeId, Running>,
     tracker: TaskTracker,
-    /// What is being written down for the next start.
+    /// The writes for the next start that are under way.
     learning: TaskTracker,
     out: mpsc::Sender<Written>,
     stop: Stop,
@@ -229,11 +230,11 @@ struct Inputs {
     person: watch::Receiver<bool>,
     flushed: tokio::sync::oneshot::Receiver<()>,
     ping: Option<time::Interval>,
-    /// When the host is received although a person is in the way.
+    /// The time at which the host is received although a user is in the way.
     receive_at: Option<Instant>,
 }
 
-/// Nobody reads stdout.
+/// The reader of stdout is gone.
 struct WriterGone;
 
 impl<R: Remote> Bridge<R> {
@@ -481,7 +482,7 @@ impl<R: Remote> Bridge<R> {
         }
     }
 
-    /// What an exchange that is open has brought, and what is to be done about it.
+    /// Takes what an exchange that is open has brought, and returns what is to be done about it.
     fn heard(&mut self, exchange: ExchangeId, arrival: Arrival) -> Vec<Action> {
         if arrival.is_last() {
             self.running.remove(&exchange);

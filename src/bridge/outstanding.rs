@@ -96,7 +96,7 @@ impl Drop for Entry<'_> {
     }
 }
 
-/// What has come on one exchange so far.
+/// The frames that have come on one exchange so far.
 pub(super) struct Brought<'a> {
     outstanding: &'a Outstanding,
     /// The id of the request that was posted; none for a standing stream, and for a message that is owed no answer.
@@ -116,7 +116,7 @@ pub(super) struct Brought<'a> {
 }
 
 impl<'a> Brought<'a> {
-    /// What comes on HTTP+SSE's stream.
+    /// Begins for HTTP+SSE's stream.
     pub(super) fn for_many(outstanding: &'a Outstanding) -> Self {
         Self {
             serves_many: true,
@@ -138,7 +138,7 @@ impl<'a> Brought<'a> {
         }
     }
 
-    /// What comes to a request with these headers, which name the revision that has been agreed on.
+    /// Adds that the request had these headers, which name the revision that has been agreed on.
     pub(super) fn in_revision_of(self, headers: &HeaderMap) -> Self {
         Self {
             revision: revision_of(headers),
@@ -168,18 +168,18 @@ impl<'a> Brought<'a> {
         self.told(&malformed, "[").into_iter().collect()
     }
 
-    /// What comes of the question which era the server speaks: it has no time for doubts, and next to nothing else is
-    /// under way.
+    /// Adds whether the request asks which era the server speaks: that has no time for doubts, and next to nothing else
+    /// is under way.
     pub(super) fn for_probe(self, is_probe: bool) -> Self {
         Self {
             is_alone: is_probe,
-            // It names a revision that nobody has agreed to.
+            // A probe names a revision that has not been agreed on.
             revision: self.revision.filter(|_| !is_probe),
             ..self
         }
     }
 
-    /// Whether an answer is owed at all.
+    /// Says whether an answer is owed at all.
     pub(super) fn is_owed(&self) -> bool {
         self.owed.is_some()
     }
@@ -188,12 +188,12 @@ impl<'a> Brought<'a> {
         self.is_answered
     }
 
-    /// Whether a response waits to be told whose it is.
+    /// Says whether a response waits until it is clear which request it answers.
     pub(super) fn is_in_doubt(&self) -> bool {
         !self.strays.is_empty()
     }
 
-    /// Whether the answer itself has come and cannot be used.
+    /// Says whether the answer itself has come and cannot be used.
     pub(super) fn is_beyond_use(&self) -> bool {
         self.is_beyond_use
     }

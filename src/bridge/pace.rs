@@ -1,4 +1,4 @@
-//! When to try again, and from where: bookmarks in streams, backoff, and what may be sent twice.
+//! Rules for trying again: bookmarks in streams, backoff, and what may be sent twice.
 //!
 //! Decides; the exchanges do. RFC 9110 section 15, WHATWG HTML section 9.2, and MCP 2025-11-25, basic/transports,
 //! "Resumability and Redelivery".
@@ -20,7 +20,7 @@ const LONGEST_EVENT_ID: usize = 8 * 1024;
 /// A remote that asks for more patience than this gets its refusal passed on instead.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// Where in a stream we are, so that it can be resumed there (`Last-Event-ID` and `retry` of WHATWG HTML section 9.2).
+/// The place in a stream at which it can be resumed (`Last-Event-ID` and `retry` of WHATWG HTML section 9.2).
 #[derive(Debug, Default)]
 pub(super) struct Bookmark {
     pub(super) id: Option<String>,
@@ -64,7 +64,7 @@ impl Bookmark {
 /// A stream that has stood this long was no passing luck.
 pub(super) const STEADY: Duration = Duration::from_secs(60);
 
-/// How often in a row one stream was opened and ended with nothing to show for it.
+/// The number of times in a row that one stream was opened and ended with nothing to show for it.
 ///
 /// Whatever a server says as it opens a stream (a priming event, a `ping`, a pause, the same greeting each time) is no
 /// sign that the next one will stand; a message is, and so is a minute.
@@ -73,7 +73,7 @@ pub(super) struct Streak {
     losses: u32,
     since: Instant,
     has_brought: bool,
-    /// What has come on this stream, and what had come on the one before.
+    /// A hash of what has come on this stream, and of what had come on the one before.
     said: DefaultHasher,
     said_before: Option<u64>,
 }
@@ -96,7 +96,7 @@ impl Streak {
         self.said = DefaultHasher::new();
     }
 
-    /// It has brought this.
+    /// Notes that the stream has brought this.
     pub(super) fn brought(&mut self, frame: &Frame) {
         if frame.method() != Some("ping") {
             self.has_brought = true;
@@ -104,7 +104,7 @@ impl Streak {
         }
     }
 
-    /// It has ended, or could not be opened. Returns which loss in a row that is, counted from 1.
+    /// Notes that the stream has ended, or could not be opened. Returns which loss in a row that is, counted from 1.
     pub(super) fn lost(&mut self) -> u32 {
         let said = self.said.finish();
         let is_news = self.has_brought && self.said_before != Some(said);
@@ -155,8 +155,8 @@ impl<R> Road<R> {
     }
 }
 
-/// Whether, and after what pause, a refused request may be sent again: 429 was not processed; 503 says the same
-/// when it names a time; anything else only if doing it twice is harmless.
+/// Returns the pause after which a refused request may be sent again, if it may: 429 was not processed; 503 says the
+/// same when it names a time; anything else only if doing it twice is harmless.
 pub(super) fn pause_after(refusal: &Refusal, is_harmless: bool, sends: u32) -> Option<Duration> {
     let may = match refusal.status {
         429 => true,

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use crate::era::protocol::{LEGACY, META_VERSION, NEWEST_LEGACY};
 use crate::frame::{Frame, Id, Malformed, Outline, member_of, takes_batches};
 
-/// One host's handshake.
+/// The handshake of one host.
 #[derive(Debug, Default)]
 pub(super) struct Reception {
     initialize: Option<Frame>,
-    /// What the server said of itself an earlier time.
+    /// The server's words of itself from an earlier time.
     remembered: Option<Value>,
     /// The server's host name, for a server never heard of.
     server: String,
@@ -28,7 +28,7 @@ pub(super) struct Reception {
     discover: Option<(Id, String)>,
     /// The lists that the server has, as the host was told.
     lists: Vec<&'static str>,
-    /// It is the vault that a user is waited for to open.
+    /// True where it is the vault that a user is to open.
     is_locked: bool,
 }
 
@@ -81,7 +81,7 @@ impl Reception {
         }
     }
 
-    /// Whether the host waits for an answer that a person is in the way of.
+    /// Says whether the host waits for an answer that needs a user first.
     pub(super) fn is_waiting(&self) -> bool {
         self.state == State::Asked || self.discover.is_some()
     }
@@ -196,12 +196,12 @@ impl Reception {
         serde_json::from_str(result).ok()
     }
 
-    /// Whether the host is received with words of the server's own, from an earlier time.
+    /// Says whether the host is received with words of the server's own, from an earlier time.
     pub(super) fn is_remembered(&self) -> bool {
         self.remembered.as_ref().is_some_and(Value::is_object)
     }
 
-    /// Whether this answers the host's `initialize`.
+    /// Says whether this answers the host's `initialize`.
     pub(super) fn is_handshake(&self, frame: &Frame) -> bool {
         let id = self.initialize.as_ref().and_then(Frame::id);
         frame.is_response() && id.is_some() && frame.id().map(Id::text) == id.map(Id::text)

@@ -1,9 +1,8 @@
 //! Streams that stand as long as the session: the remote's way to speak unasked.
 //!
-//! Streamable HTTP's GET stream is reopened here for as long as it is refused by nobody; HTTP+SSE's one
-//! stream is the session itself, so its end is the relay's to handle. No timeout on silence: a quiet stream is a
-//! healthy one, except after the machine has slept, when its connection is dead and does not know it
-//! (zed-industries/zed#56776).
+//! Streamable HTTP's GET stream is reopened here until the server refuses it; HTTP+SSE's one stream is the session
+//! itself, so its end is the relay's to handle. No timeout on silence: a quiet stream is a healthy one, except after
+//! the machine has slept, when its connection is dead and does not know it (zed-industries/zed#56776).
 
 use std::time::{Duration, SystemTime};
 
@@ -17,13 +16,13 @@ use crate::era::{Arrival, ExchangeId, Listen, Standing};
 use crate::frame::Trouble;
 use crate::remote::{Answer, Events, Fault, Head, Refusal, Remote, Verb};
 
-/// How long the host's next frames wait for the standing stream to open: servers send what they have to say at once,
-/// and drop it when no stream is there; but some send not even a head before the first event.
+/// The time for which the host's next frames wait for the standing stream to open: servers send what they have to say
+/// at once, and drop it when no stream is there; but some send not even a head before the first event.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How long HTTP+SSE's stream may take to name its endpoint, which is its first event (MCP 2024-11-05,
+/// The time that HTTP+SSE's stream may take to name its endpoint, which is its first event (MCP 2024-11-05,
 /// basic/transports).
 const ENDPOINT_PATIENCE: Duration = Duration::from_secs(10);
-/// How often the two clocks are compared.
+/// The pause between two comparisons of the clocks.
 const LOOK: Duration = Duration::from_secs(15);
 /// A gap between the wall clock and the monotonic one that only sleep explains.
 const SLEPT: Duration = Duration::from_secs(30);
@@ -86,8 +85,8 @@ impl<R: Remote> Road<R> {
                 // 405 above all, and 501: not offered, and that is that for this session (MCP 2025-11-25,
                 // basic/transports).
                 Ok(Answer::Refused(refusal)) => return Arrival::Refused(refusal),
-                // Nobody is asked to sign in for a stream that the host knows nothing of. When a request of the host's has
-                // led to a credential, that opens the stream too.
+                // The user is not asked to sign in for a stream that the host knows nothing of. When a request of the
+                // host's has led to a credential, that opens the stream too.
                 Ok(Answer::Challenged(_)) if !is_asked => {
                     self.announce(exchange, &mut is_announced).await;
                     newer(&mut news).await;

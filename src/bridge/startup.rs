@@ -13,17 +13,17 @@ use tokio::time::Instant;
 
 use crate::remote::{Answer, Fault};
 
-/// How long a server may take to start: what the most impatient hosts wait for `initialize`.
+/// The time that a server may take to start: as long as the most impatient hosts wait for `initialize`.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The time between attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Whether the server may still be starting.
+/// Knows if the server may still be starting.
 #[derive(Debug)]
 pub(super) struct Startup {
-    /// When the first connection was refused.
+    /// The time at which the first connection was refused.
     refused_at: OnceLock<Instant>,
-    /// Whether the last attempt was refused.
+    /// True where the last attempt was refused.
     is_refused: AtomicBool,
     /// Something else happened since, or the time is up.
     is_over: AtomicBool,
@@ -69,7 +69,7 @@ impl Startup {
         Some(PAUSE)
     }
 
-    /// Whether a request waits for the server to start: no time in which it could have answered.
+    /// Tells while a request waits for the server to start: no time in which it could have answered.
     pub(super) fn is_waiting(&self) -> watch::Receiver<bool> {
         self.is_waiting.subscribe()
     }

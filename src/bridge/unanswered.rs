@@ -1,4 +1,5 @@
-//! Which requests the server left unanswered, and why: what the exit code says of a bridge whose stdin has ended.
+//! The requests that the server left unanswered, and the reasons: what the exit code says of a bridge whose stdin has
+//! ended.
 //!
 //! An answer of the server's counts, and so does an error of the server's. An error of mcpipe's own is none, whatever it
 //! says; `data.source` tells it from the server's.
@@ -9,8 +10,8 @@ use serde::Deserialize;
 
 use crate::frame::{Frame, member_of};
 
-/// Why a request went without an answer of the server's. Of several reasons the first in this order counts: it has to be
-/// mended before any other can be seen.
+/// The reason why a request went without an answer of the server's. Of several reasons the first in this order counts:
+/// it has to be mended before any other can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// A user has to sign in, or to unlock the vault.
@@ -26,9 +27,9 @@ pub enum Reason {
 /// The requests without an answer of the server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unanswered {
-    /// What has to be mended first.
+    /// The thing that has to be mended first.
     pub reason: Reason,
-    /// How many there are.
+    /// The number of requests.
     pub requests: usize,
     /// Of how many.
     pub of: usize,
@@ -69,7 +70,7 @@ impl Tally {
     }
 }
 
-/// Why this is no answer of the server's; `None` if it is one.
+/// Returns the reason why this is no answer of the server's; `None` if it is one.
 pub(super) fn reason_of(answer: &Frame) -> Option<Reason> {
     #[derive(Deserialize)]
     struct Data {

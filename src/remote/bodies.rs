@@ -21,19 +21,19 @@ use crate::auth::challenge::Challenge;
 use crate::frame::{Frame, Id, PARSE_ERROR, Parsed, without_mark};
 use crate::sse;
 
-/// How much is read of a body that is not said to hold a message.
+/// The bytes that are read of a body that is not said to hold a message.
 const MAX_UNREAD: usize = 64 * 1024;
-/// How much of a body is looked through for events at once: a byte of it may be as much as an event of a hundred.
+/// The bytes of a body that are looked through for events at once: one of them may be as much as an event of a hundred.
 const PIECE: usize = 32 * 1024;
-/// How much of one that is not labelled as a stream of events.
+/// The bytes that are read of a body that is not labelled as a stream of events.
 const MAX_EVENTS: usize = 1024 * 1024;
-/// How much of a refusal's body is kept as text.
+/// The bytes of a refusal's body that are kept as text.
 const MAX_WORDS: usize = 2 * 1024;
-/// How long a body that need not be one may pause.
+/// The longest pause of a body that need not be there.
 const SILENCE: Duration = Duration::from_secs(1);
-/// How long one may pause that is said to hold a message, and a refusal's.
+/// The longest pause of a body that is said to hold a message, and of a refusal's.
 const LONGER_SILENCE: Duration = Duration::from_secs(5);
-/// How long a body may take in all that is read for the sake of an error's words.
+/// The time that a body may take in all that is read for the sake of an error's words.
 const LONGEST: Duration = Duration::from_secs(30);
 
 impl Https {
@@ -154,7 +154,7 @@ impl Https {
     }
 }
 
-/// What comes of a body before it ends, breaks, pauses for so long or grows beyond the limit.
+/// Reads a body until it ends, breaks, pauses for so long or grows beyond the limit.
 async fn some_of(mut pieces: Pieces, limit: usize, silence: Duration) -> Vec<u8> {
     let mut body = Vec::new();
     let latest = Instant::now() + LONGEST;

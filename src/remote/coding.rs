@@ -30,19 +30,19 @@ const ZSTD_WINDOW: u32 = 23;
 /// Bytes decoded at once at most.
 const PIECE: usize = 32 * 1024;
 
-/// Why the next piece of a body did not come.
+/// The reason why the next piece of a body did not come.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
     /// The connection.
     #[error(transparent)]
     Connection(reqwest::Error),
-    /// What came is not what its `Content-Encoding` says.
+    /// The bytes are not in the coding that `Content-Encoding` names.
     #[error("a body that is not the {0} its Content-Encoding says")]
     Coding(&'static str),
-    /// It is coded in a way that is not known here; the name is cleaned for messages.
+    /// The body is coded in a way that is not known here; the name is cleaned for messages.
     #[error("a body with Content-Encoding {0:?}, which cannot be decoded")]
     Unknown(String),
-    /// It ends before its coding does.
+    /// The body ends before its coding does.
     #[error("the compressed body ended too early")]
     Short,
 }

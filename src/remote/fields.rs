@@ -1,4 +1,4 @@
-//! What is read of a response's header fields, and which of the user's are sent. Fetches nothing, and keeps no field that
+//! Reads a response's header fields, and chooses which of the user's are sent. Fetches nothing, and keeps no field that
 //! is not understood.
 
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// The longest session id that is sent back: common servers take 8 KiB of a header field and no more.
 const LONGEST_SESSION: usize = 8 * 1024;
 
-/// What is kept of a response's head.
+/// Returns the part of a response's head that is kept.
 pub(super) fn head(response: &reqwest::Response) -> Head {
     Head {
         status: response.status().as_u16(),
@@ -110,7 +110,7 @@ fn is_ours(name: &HeaderName) -> bool {
         )
 }
 
-/// Whether one of the challenges is for a token (RFC 6750 section 3, RFC 9449 section 7.1).
+/// Says whether one of the challenges is for a token (RFC 6750 section 3, RFC 9449 section 7.1).
 pub(super) fn asks_for_a_token(headers: &HeaderMap) -> bool {
     headers.get_all(WWW_AUTHENTICATE).iter().any(|field| {
         let scheme = field.to_str().unwrap_or_default().split(' ').next();

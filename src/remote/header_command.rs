@@ -1,8 +1,9 @@
 //! Headers that a program of the user's prints (`--header-command`).
 //!
-//! It is run when the first request needs them and again when the remote turns them down, once for all exchanges that
-//! were turned down together; whoever gives up waiting does not end it. What it prints is secret, except where it fails:
-//! then what it said last on standard error is the reason. Without a shell; bounded in time and in what it may say.
+//! The program is run when the first request needs the headers and again when the remote turns them down, once for all
+//! exchanges that were turned down together; an exchange that gives up waiting does not end it. Its output is secret,
+//! except where it fails: then its last words on standard error are the reason. Without a shell; bounded in time and in
+//! what it may say.
 
 use std::fmt;
 use std::process::Stdio;
@@ -25,39 +26,40 @@ use crate::store::program::{PATIENCE, Words};
 
 /// The most that it may print, in bytes, on either stream.
 pub const MAX_OUTPUT: usize = 64 * 1024;
-/// Where the program finds the server's address.
+/// The variable in which the program finds the server's address.
 const URL: &str = "MCPIPE_URL";
 /// Not for the program: it would have it run itself.
 const OWN: &str = "MCPIPE_HEADER_COMMAND";
 /// The longest line of its standard error that is passed on, in characters.
 const LONGEST_LINE: usize = 300;
-/// How long it is left alone when two in a row of what it gave were turned down.
+/// The time for which the program is left alone when two in a row of what it gave were turned down.
 const QUIET: Duration = Duration::from_secs(30);
-/// How long its standard error is still read when it has ended: somebody it left behind may hold it open.
+/// The time for which its standard error is still read when it has ended: a process that it left behind may hold it
+/// open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Why a program gave no headers. Holds nothing of what it printed.
+/// The reason why a program gave no headers. Holds nothing of what it printed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// It did not start, or broke.
+    /// The program did not start, or broke.
     #[error("cannot run {program:?}: {why}")]
     Broken {
         /// Its first word.
         program: String,
-        /// What the system says.
+        /// The system's words.
         why: String,
     },
-    /// It said no.
+    /// The program said no.
     #[error("{program:?} failed ({status}){}", so(.said.as_deref()))]
     Failed {
         /// Its first word.
         program: String,
-        /// How it ended.
+        /// The way it ended.
         status: Ended,
         /// The last line of its standard error, cleaned.
         said: Option<String>,
     },
-    /// It took too long and was ended.
+    /// The program took too long and was ended.
     #[error("{program:?} took longer than {seconds} seconds{}", so(.said.as_deref()))]
     Slow {
         /// Its first word.
@@ -73,17 +75,17 @@ pub enum Error {
         /// Its first word.
         program: String,
     },
-    /// What it printed is not what was asked for.
+    /// The program printed something that is no headers.
     #[error("{program:?} printed no headers: {why}")]
     Malformed {
         /// Its first word.
         program: String,
-        /// What is wrong.
+        /// The fault in it.
         why: Malformed,
     },
 }
 
-/// What the program gave.
+/// Headers that the program gave.
 #[derive(Clone, Debug)]
 pub struct Given {
     generation: u64,
@@ -91,7 +93,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// Whether both come from one run.
+    /// Says whether both come from one run.
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.generation == other.generation
     }
@@ -101,7 +103,7 @@ impl Given {
         &self.headers
     }
 
-    /// Whether they say who we are, so that nobody has to sign in.
+    /// Says whether they prove who the user is, so that no sign-in is needed.
     pub fn has_authorization(&self) -> bool {
         self.headers.contains_key(AUTHORIZATION)
     }
@@ -127,7 +129,7 @@ struct State {
     run: Option<watch::Receiver<Option<Outcome>>>,
     /// The generation that was last taken by the remote.
     taken: u64,
-    /// When it last gave something.
+    /// The time at which it last gave something.
     gave_at: Option<time::Instant>,
     heard: Option<Listener>,
 }
@@ -152,18 +154,18 @@ impl HeaderCommand {
         self.0.state().heard = Some(Box::new(learn));
     }
 
-    /// Whether it runs now.
+    /// Tells while it runs.
     pub fn is_running(&self) -> watch::Receiver<bool> {
         self.0.is_running.subscribe()
     }
 
-    /// Whether what it gave last has an `Authorization`.
+    /// Says whether the headers it gave last have an `Authorization`.
     pub fn has_authorization(&self) -> bool {
         let state = self.0.state();
         state.given.as_ref().is_some_and(Given::has_authorization)
     }
 
-    /// What it gave last; it is run now if it never was.
+    /// Returns the headers it gave last; runs it now if it never was run.
     ///
     /// # Errors
     /// See [`Error`]. The next call runs it again.
@@ -171,8 +173,8 @@ impl HeaderCommand {
         self.newer_than(0).await
     }
 
-    /// What it gives when it is run again, unless somebody has run it since it gave `used`. The same again, where nothing
-    /// that it gave of late was taken: it may ask a person each time.
+    /// Returns the headers of another run, unless another exchange has had it run since it gave `used`. Returns the
+    /// same again where nothing that it gave of late was taken: it may ask the user each time.
     ///
     /// # Errors
     /// As [`HeaderCommand::headers`].
@@ -448,7 +450,7 @@ mod tests {
         for given in many {
             assert_eq!(given.unwrap().headers()["x"], "2");
         }
-        // Whoever was late has it already.
+        // An exchange that was late has it already.
         assert_eq!(command.again(&first).await.unwrap().headers()["x"], "2");
         assert_eq!(command.headers().await.unwrap().headers()["x"], "2");
         assert!(!*command.is_running().borrow());

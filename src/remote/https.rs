@@ -44,12 +44,12 @@ pub(crate) const MAX_HEADERS: usize = 512;
 /// Idle connections kept for the next exchange, and how long.
 const IDLE_CONNECTIONS: usize = 64;
 const IDLE_TIME: Duration = Duration::from_secs(90);
-/// How long one exchange keeps others from using up the nonces that its proofs want.
+/// The time for which one exchange keeps others from using up the nonces that its proofs want.
 const TURN: Duration = Duration::from_secs(2);
 /// TCP keep-alive: a peer that vanished is noticed after about a minute and a half.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// How to reach the remote.
+/// The way to reach the remote.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The MCP endpoint.
@@ -59,7 +59,7 @@ pub struct Settings {
     pub headers: HeaderMap,
     /// More of them, which are waited for before anything is sent.
     pub late: Option<Late>,
-    /// Who gives still more, which win over all others.
+    /// The program that gives still more headers, which win over all others.
     pub command: Option<HeaderCommand>,
     /// The largest body or event accepted, in bytes (`--max-message-size`).
     pub max_message: usize,
@@ -69,7 +69,7 @@ pub struct Settings {
     pub headers_timeout: Option<Duration>,
     /// The longest silence within a response (`--body-timeout`).
     pub body_timeout: Option<Duration>,
-    /// Whether cookies are kept, in memory, for sticky load balancers (`--disable-cookies`).
+    /// True to keep cookies, in memory, for sticky load balancers (`--disable-cookies`).
     pub keeps_cookies: bool,
     /// The proxies that lead there.
     pub proxies: Proxies,
@@ -88,11 +88,11 @@ pub struct Https {
     settings: Settings,
     host: String,
     places: Places,
-    /// Whose turn it is to prove something, where that has to be done one by one.
+    /// Held by the exchange that proves something, where that has to be done one by one.
     turn: Mutex<()>,
-    /// Whether any response has come.
+    /// True once any response has come.
     has_answered: AtomicBool,
-    /// What is spoken at the address, where that was asked.
+    /// The protocol that is spoken at the address, where that was asked.
     speaks: OnceCell<Option<Speaks>>,
 }
 
@@ -281,8 +281,8 @@ impl Https {
         &self.host
     }
 
-    /// Why there is no response. Where the server may speak TLS to an address that says http, or the other way round, it is
-    /// asked which, once: what the error says of it is about bytes.
+    /// Finds the reason why there is no response. Where the server may speak TLS to an address that says http, or the
+    /// other way round, it is asked which, once: what the error says of it is about bytes.
     async fn failed(&self, url: &Url, error: reqwest::Error) -> Fault {
         let fault = self.fault_at(url, error);
         let is_first = !self.has_answered.load(Ordering::Relaxed);
@@ -341,7 +341,7 @@ impl Https {
     }
 }
 
-/// What a request that may have been redirected came to.
+/// The outcome of a request that may have been redirected.
 enum Response {
     /// An answer that is no redirect.
     Read(reqwest::Response),
@@ -350,14 +350,15 @@ enum Response {
 }
 
 impl Response {
-    /// Whether there is no such place.
+    /// Says whether there is no such place.
     fn is_nowhere(&self) -> bool {
         matches!(self, Self::Read(response) if matches!(response.status().as_u16(), 404 | 405))
     }
 }
 
-/// Whether a redirect from `from` to `to` is followed by the same request. 301 and 302 make a GET of a POST for most
-/// clients (RFC 9110 section 15.4.2), so a POST is repeated only where that cannot be meant: the same resource, with https.
+/// Says whether a redirect from `from` to `to` is followed by the same request. 301 and 302 make a GET of a POST for
+/// most clients (RFC 9110 section 15.4.2), so a POST is repeated only where that cannot be meant: the same resource,
+/// with https.
 fn is_sent_again(verb: Verb<'_>, status: u16, from: &Url, to: &Url) -> bool {
     let is_same_resource =
         is_upgrade(from, to) && (from.path(), from.query()) == (to.path(), to.query());
@@ -395,7 +396,8 @@ impl Https {
             }
             let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
             tracing::debug!(has_challenge, "challenged");
-            // The token is as good as it was: another proof, and nobody else need know (RFC 9449 section 9).
+            // The token is as good as it was: another proof, and the rest of the program need not know (RFC 9449
+            // section 9).
             let is_mended = is_unauthorized
                 && outgoing
                     .credential
@@ -449,7 +451,7 @@ impl Https {
         outgoing: &Outgoing<'_>,
         command: &HeaderCommand,
     ) -> Result<Answer, Fault> {
-        // Whoever brings an Authorization signs in with that one.
+        // A user whose headers bring an Authorization signs in with that one.
         let with = |given: &Given| Outgoing {
             credential: outgoing.credential.filter(|_| !given.has_authorization()),
             to: outgoing.to,
@@ -498,7 +500,8 @@ impl Remote for Https {
     }
 }
 
-/// Whatever proves who the user is may be said back by the server. A proof of possession is good once and never again.
+/// Notes all that proves who the user is, for the server may say it back. A proof of possession is good once and never
+/// again.
 fn note_secrets(headers: &HeaderMap) {
     for (_, value) in headers
         .iter()
@@ -521,7 +524,7 @@ async fn in_turn<T>(turn: Option<MutexGuard<'_, ()>>, sent: impl Future<Output =
     sent.await
 }
 
-/// Whether the system at the other end said that nothing listens there.
+/// Says whether the system at the other end said that nothing listens there.
 fn is_refused(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -534,7 +537,7 @@ fn is_refused(error: &reqwest::Error) -> bool {
     false
 }
 
-/// What went wrong at the bottom, without the address: a query may hold a secret, and the host is named anyway.
+/// Returns the innermost cause, without the address: a query may hold a secret, and the host is named anyway.
 pub(super) fn innermost(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut causes: Vec<String> = vec![error.to_string()];

@@ -15,13 +15,14 @@ use tokio::time::{self, Instant};
 
 use super::Fault;
 
-/// How long a request that comes while the vault is locked waits at least.
+/// The least time for which a request waits that comes while the vault is locked.
 const LATECOMER: Duration = Duration::from_secs(2);
 
 /// Reads them anew.
 pub type Reader = Arc<dyn Fn() -> BoxFuture<'static, Result<HeaderMap, Withheld>> + Send + Sync>;
 
-/// What a request that was turned down has read since the promise was kept. It goes when the headers are taken back.
+/// The headers that a request that was turned down has read since the promise was kept. They go when the headers are
+/// taken back.
 type Newer = Arc<Mutex<Option<HeaderMap>>>;
 
 #[derive(Clone)]
@@ -33,12 +34,12 @@ enum State {
     Locked(Withheld, Instant, Option<Duration>),
 }
 
-/// Why there are no such headers, in words for a user. No secrets.
+/// The reason why there are no such headers, in words for a user. No secrets.
 #[derive(Clone, Debug)]
 pub struct Withheld {
-    /// What is in the way.
+    /// The obstacle.
     pub why: String,
-    /// What to do about it.
+    /// The thing to do about it.
     pub hint: Option<String>,
 }
 

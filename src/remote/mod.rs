@@ -39,18 +39,18 @@ use crate::frame::{Frame, Parsed, Trouble, capitalised};
 use crate::sse;
 pub use scheme::Speaks;
 
-/// One HTTP request to the remote.
+/// An HTTP request to the remote.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    /// Where to; `None` is the configured endpoint. Otherwise what the remote named (HTTP+SSE's `endpoint`), as
-    /// written: it is resolved against the configured address and refused on any other origin
-    /// (MCP 2024-11-05, basic/transports).
+    /// The address; `None` is the configured endpoint. Otherwise what the remote named (HTTP+SSE's `endpoint`), as
+    /// written: it is resolved against the configured address and refused on any other origin (MCP 2024-11-05,
+    /// basic/transports).
     pub to: Option<&'a str>,
-    /// What to do there.
+    /// The method, with its body.
     pub verb: Verb<'a>,
-    /// What the era's rules add: version, session, `Last-Event-ID`, `Mcp-*`.
+    /// The headers that the era's rules add: version, session, `Last-Event-ID`, `Mcp-*`.
     pub headers: &'a HeaderMap,
-    /// What to prove who we are with.
+    /// The proof of who we are.
     pub credential: Option<&'a Credential>,
 }
 
@@ -65,12 +65,12 @@ pub enum Verb<'a> {
     Delete,
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug)]
 pub enum Answer {
     /// Any 2xx without a message in it (MCP 2025-11-25, basic/transports, asks for 202; servers send others).
     Accepted(Head),
-    /// One JSON body.
+    /// A JSON body.
     Json(Head, Parsed),
     /// A stream of events.
     Stream(Head, Events),
@@ -80,7 +80,7 @@ pub enum Answer {
     Refused(Refusal),
 }
 
-/// What is kept of a response's head.
+/// The part of a response's head that is kept.
 #[derive(Clone, Debug, Default)]
 pub struct Head {
     /// The HTTP status.
@@ -99,7 +99,7 @@ pub struct Refusal {
     /// The start of a body that is not JSON-RPC, as text, for rules that look at wording. At most 2 KiB, never shown to the
     /// host as it is.
     pub text: String,
-    /// What the body says for people, cleaned: of plain text the text, of JSON its message. Never a page.
+    /// The body's words for people, cleaned: of plain text the text, of JSON its message. Never a page.
     pub words: Option<String>,
     /// The address that refused, without its query.
     pub url: Option<String>,
@@ -111,7 +111,7 @@ pub struct Refusal {
     pub asks_for_a_token: bool,
 }
 
-/// Why an exchange did not bring an answer.
+/// The reason why an exchange did not bring an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// No connection was made, so nothing was processed.
@@ -135,7 +135,7 @@ pub enum Fault {
     Untrusted {
         /// Host and port.
         host: String,
-        /// What is wrong with it.
+        /// The fault of the certificate.
         why: untrusted::Untrusted,
     },
     /// No connection was made because a proxy on the way failed.
@@ -143,7 +143,7 @@ pub enum Fault {
     Proxy {
         /// Host and port of the server.
         host: String,
-        /// Which proxy, and how.
+        /// The proxy, and its failure.
         failure: Box<proxy::Failure>,
     },
     /// The connection broke, or went quiet for too long, after the request may have been read.
@@ -159,7 +159,7 @@ pub enum Fault {
     Silent {
         /// Host and port.
         host: String,
-        /// How long it was waited for.
+        /// The time for which it was waited for.
         patience: Duration,
     },
     /// The server speaks TLS where the address says http, or the other way round; nothing was processed.
@@ -167,7 +167,7 @@ pub enum Fault {
     WrongScheme {
         /// Host and port.
         host: String,
-        /// What it speaks.
+        /// The protocol that the server speaks.
         speaks: Speaks,
     },
     /// A response that is not MCP: HTML, an unreadable body, a message that is none.
@@ -175,7 +175,7 @@ pub enum Fault {
     NotMcp {
         /// Host and port.
         host: String,
-        /// What it was.
+        /// The fault of the body.
         why: String,
         /// The head of a page that came in the place of an answer, for the recording. At most 2 KiB, and never shown to the
         /// host.
@@ -186,17 +186,17 @@ pub enum Fault {
     Unwelcome {
         /// Host and port.
         host: String,
-        /// What it says.
+        /// The server's words of the certificate.
         why: tls::Unwelcome,
     },
     /// A secret that was to go with it is not to be had, so nothing was sent.
     #[error("a header's secret: {why}")]
     Withheld {
-        /// What is in the way.
+        /// The obstacle.
         why: String,
-        /// What to do about it.
+        /// The thing to do about it.
         hint: Option<String>,
-        /// Whether it is the vault that the user has to unlock.
+        /// True where it is the vault that the user has to unlock.
         is_locked: bool,
     },
     /// The program that gives headers gave none, so nothing was sent.
@@ -205,7 +205,8 @@ pub enum Fault {
     /// The `Authorization` of that program's is turned down, and so was the next one.
     #[error("the server refuses the Authorization header that --header-command prints (HTTP {})", .0.status)]
     HeaderRefused(Challenge),
-    /// It wants another nonce in each proof that our token is ours, however often; the token itself it has not judged.
+    /// The server wants another nonce in each proof that our token is ours, however often; the token itself it has not
+    /// judged.
     #[error(
         "the server at {host} takes no proof for the token (DPoP): each time it asks for another nonce"
     )]
@@ -224,7 +225,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether the request certainly never reached the remote.
+    /// Says whether the request certainly never reached the remote.
     pub fn is_before_sending(&self) -> bool {
         matches!(
             self,
@@ -239,7 +240,7 @@ impl Fault {
         )
     }
 
-    /// Whether no connection was made.
+    /// Says whether no connection was made.
     pub fn is_unconnected(&self) -> bool {
         matches!(
             self,
@@ -327,7 +328,8 @@ pub trait Remote: Send + Sync + 'static {
     /// See [`Fault`]. HTTP refusals are answers.
     fn send(&self, outgoing: Outgoing<'_>) -> impl Future<Output = Result<Answer, Fault>> + Send;
 
-    /// Whether it waits for something on this machine before it sends: no sign of a remote that does not answer.
+    /// Tells while a request waits for something on this machine before it is sent: no sign of a remote that does not
+    /// answer.
     fn is_held_up(&self) -> Option<watch::Receiver<bool>> {
         None
     }
@@ -343,13 +345,13 @@ pub struct Events {
     limit: usize,
 }
 
-/// What the bytes of a stream turned out to be.
+/// The kind of body that the bytes of a stream turned out to be.
 enum Body {
     /// Nothing but white space has come.
     Unknown,
     /// Events.
     Events,
-    /// One JSON text, labelled as a stream: no line of a stream begins so. What has come of it.
+    /// A JSON text, labelled as a stream: no line of a stream begins so. The bytes that have come of it.
     Json(Vec<u8>),
 }
 

@@ -1,4 +1,5 @@
-//! Where requests go: the endpoint as configured or as the server moved it, and what HTTP+SSE names beside it.
+//! The addresses that requests go to: the endpoint as configured or as the server moved it, and the one that HTTP+SSE
+//! names beside it.
 //!
 //! Remembers; sends nothing.
 
@@ -16,7 +17,7 @@ pub(super) struct Places {
     endpoint: RwLock<Url>,
     /// The URL that answered the last GET, which HTTP+SSE's `endpoint` is relative to.
     answered: RwLock<Option<Url>>,
-    /// Whether what that `endpoint` names was found below the prefix of a gateway.
+    /// True where the address that `endpoint` names was found below the prefix of a gateway.
     is_prefixed: AtomicBool,
 }
 

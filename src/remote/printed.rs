@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::frame::without_mark;
 
-/// What is wrong with what was printed. Says only where: all of it may be secret.
+/// The fault in what was printed. Says only where: all of it may be secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// Nothing at all; `{}` is how to say that there are none.
@@ -14,7 +14,7 @@ pub enum Malformed {
     /// Not UTF-8.
     #[error("it is not UTF-8")]
     NotText,
-    /// It begins like JSON.
+    /// The text begins like JSON.
     #[error("it begins with a brace and is no JSON object of names and strings")]
     NotObject,
     /// A member of the object.

@@ -33,14 +33,14 @@ struct Parts {
     http: Option<Proxy>,
     https: Option<Proxy>,
     bypass: Bypass,
-    /// Whether the system's settings are asked where no variable is set.
+    /// True to ask for the system's settings where no variable is set.
     asks_system: bool,
 }
 
-/// One proxy. Prints as host, port and where it was named.
+/// A proxy. Prints as host, port and where it was named.
 #[derive(Clone)]
 pub struct Proxy {
-    /// May hold a name and a password.
+    /// The address, which may hold a name and a password.
     url: Url,
     named_by: &'static str,
 }
@@ -155,7 +155,7 @@ impl Proxies {
         None
     }
 
-    /// Has a client use these proxies and no other. `url` is all that it visits, if that is known.
+    /// Makes a client use these proxies and no other. `url` is all that it visits, if that is known.
     pub fn used_by(
         &self,
         mut client: reqwest::ClientBuilder,
@@ -177,7 +177,7 @@ impl Proxies {
         }))
     }
 
-    /// How the proxy failed, where an error is the proxy's and not the server's.
+    /// Returns the proxy's failure, where an error is the proxy's and not the server's.
     pub fn failure(&self, url: &Url, error: &reqwest::Error) -> Option<Failure> {
         let proxy = self.to(url)?;
         if !error.is_connect() {
@@ -237,7 +237,7 @@ const NO_TUNNEL: &str =
     "it opens no connection to the server (its answer to CONNECT is neither 200 nor 407)";
 const NEEDS_PASSWORD: &str = "it wants a name and a password, or others (HTTP 407)";
 
-/// What a proxy did wrong.
+/// A failure of a proxy.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the proxy {proxy}: {why}")]
 pub struct Failure {
@@ -246,14 +246,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What a person can do about it.
+    /// Returns what the user can do about it.
     pub fn hint(&self) -> String {
         let named_by = self.proxy.named_by;
         format!("Check {named_by}; NO_PROXY names hosts that are reached without a proxy.")
     }
 }
 
-/// Whether only this machine answers there. The unspecified address is this machine to those who connect to it.
+/// Says whether only this machine answers there. The unspecified address is this machine to those who connect to it.
 fn is_this_machine(url: &Url) -> bool {
     let is_unspecified = match url.host() {
         Some(Host::Ipv4(address)) => address.is_unspecified(),

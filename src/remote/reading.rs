@@ -1,4 +1,4 @@
-//! What a 2xx holds: one message, a stream of them, or nothing.
+//! Reads a 2xx: one message, a stream of them, or nothing.
 //!
 //! Labels are hints here: what begins like JSON is JSON, whatever its content type says, except where a page or plain
 //! text is named, which is a portal's or a proxy's answer and no server's.
@@ -18,14 +18,14 @@ use super::https::{Https, innermost};
 use super::{Answer, Events, Fault, Head, Outgoing, Verb};
 use crate::frame::{Frame, Outline, Parsed};
 
-/// How much is read of a body that says nothing to the host.
+/// The bytes that are read of a body that says nothing to the host.
 const MAX_UNREAD: usize = 64 * 1024;
-/// How much is kept of a page in the place of an answer.
+/// The bytes that are kept of a page in the place of an answer.
 const MAX_HEAD: usize = 2 * 1024;
 /// The longest field name that a stream of events may begin with, and its colon.
 const LONGEST_START: usize = 6;
 
-/// What a content type says a body is.
+/// The kind of body that a content type names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Label {
     Events,
@@ -58,7 +58,7 @@ impl Label {
     }
 }
 
-/// What the first bytes of a body show.
+/// The kind of body that its first bytes show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
     Nothing,
@@ -187,7 +187,7 @@ impl Https {
         }
     }
 
-    /// What is said of a page, with the head of it.
+    /// Returns the error for a page, with the head of it.
     async fn no_message(&self, why: String, response: reqwest::Response) -> Fault {
         let mut pieces = coding::pieces(response);
         let mut start = Vec::new();

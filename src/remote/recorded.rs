@@ -95,7 +95,7 @@ impl<R: Remote> Remote for Recorded<R> {
     }
 }
 
-/// Whether an answer says that what was asked was not understood.
+/// Says whether an answer says that the question was not understood.
 fn is_error(answer: &Result<Answer, Fault>) -> bool {
     match answer {
         Ok(Answer::Json(_, Parsed::One(frame))) => {

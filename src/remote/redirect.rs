@@ -1,4 +1,4 @@
-//! Where a redirect may lead: not to another host, and never from https to http.
+//! Rules for redirects: not to another host, and never from https to http.
 //!
 //! Decides about addresses only; which methods are sent again is for those who send.
 //!
@@ -42,7 +42,7 @@ pub fn followed(from: &Url, to: &Url) -> Option<Url> {
     Some(to)
 }
 
-/// Whether it leads from http to https on the same host.
+/// Says whether a redirect leads from http to https on the same host.
 pub fn is_upgrade(from: &Url, to: &Url) -> bool {
     from.scheme() == "http" && to.scheme() == "https" && to.host() == from.host()
 }
@@ -70,7 +70,7 @@ pub fn shown(url: &Url) -> String {
     crate::frame::printable(place(url).as_str(), LONGEST_SHOWN)
 }
 
-/// The same, for what looks for secrets in it only when it is told.
+/// Returns the same text, for a reader that looks for secrets in it only when it is told to.
 pub fn kept(url: &Url) -> String {
     place(url).as_str().chars().take(LONGEST_SHOWN).collect()
 }

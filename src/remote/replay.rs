@@ -41,8 +41,8 @@ impl Replay {
         }
     }
 
-    /// What the host does next, once it is its turn: [`Entry::Host`] or [`Entry::Eof`]. `None` when it has no lines
-    /// left. Safe to cancel.
+    /// Returns what the host does next, once it is its turn: [`Entry::Host`] or [`Entry::Eof`]. `None` when it has no
+    /// lines left. Safe to cancel.
     pub async fn next_of_host(&self) -> Option<Entry> {
         let mut changes = self.script.subscribe();
         loop {
@@ -68,7 +68,7 @@ impl Replay {
         let _ = self.script.subscribe().wait_for(Script::is_over).await;
     }
 
-    /// What came and was not expected, and what was expected and has not come; for people.
+    /// Returns what came and was not expected, and what was expected and has not come; for people.
     pub fn complaint(&self) -> Option<String> {
         self.script.borrow().complaint()
     }
@@ -140,7 +140,7 @@ impl Drop for Exchange {
 }
 
 impl Exchange {
-    /// What comes back next, once it is its turn; waits for ever after the last.
+    /// Returns what comes back next, once it is its turn; waits for ever after the last.
     async fn next(&self) -> Entry {
         let mut changes = self.replay.script.subscribe();
         loop {

@@ -1,4 +1,4 @@
-//! Whether TLS or plain HTTP is spoken at an address.
+//! Finds out if TLS or plain HTTP is spoken at an address.
 //!
 //! Where the address names the wrong scheme, errors speak of corrupt messages and lost connections. The server is asked
 //! itself, on a connection of its own that carries nothing of the user's: a question in the other language. What it
@@ -19,10 +19,10 @@ use url::Url;
 
 use super::Fault;
 
-/// How long the question may take.
+/// The time that the question may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a server speaks.
+/// The protocol that a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaks {
     /// TLS.
@@ -57,8 +57,8 @@ impl std::fmt::Display for Speaks {
     }
 }
 
-/// Whether a first request may have failed because the other scheme is spoken there. A certificate that was looked at was
-/// sent by TLS.
+/// Says whether a first request may have failed because the other scheme is spoken there. A certificate that was looked
+/// at was sent by TLS.
 pub(super) fn is_in_doubt(url: &Url, fault: &Fault) -> bool {
     match (url.scheme(), fault) {
         ("https", Fault::Unreachable { why, .. }) => !why.contains("certificate"),
@@ -94,7 +94,7 @@ async fn ask(url: &Url) -> Option<Speaks> {
     }
 }
 
-/// What a TLS client says first. The handshake goes no further.
+/// Returns the first message of a TLS client. The handshake goes no further.
 fn client_hello(name: String) -> Option<Vec<u8>> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -28,47 +28,47 @@ use zeroize::Zeroizing;
 
 use super::untrusted::{explained, rustls_error};
 
-/// Why no TLS configuration could be made.
+/// The reason why no TLS configuration could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A `--ca` file cannot be read.
     #[error("cannot read the CA file {path}")]
     Unreadable {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// A `--ca` file holds no usable certificate.
     #[error("the CA file {path} holds no PEM certificate that can be used")]
     NoCertificate {
-        /// Which one.
+        /// The file.
         path: PathBuf,
     },
     /// A file of the client's certificate cannot be read.
     #[error("cannot read {path}")]
     UnreadableIdentity {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// The file that should hold the client's certificate does not.
     #[error("{path} holds no PEM certificate")]
     NoClientCertificate {
-        /// Which one.
+        /// The file.
         path: PathBuf,
     },
     /// The file that should hold the key does not.
     #[error("{path} holds no PEM private key")]
     NoKey {
-        /// Which one.
+        /// The file.
         path: PathBuf,
     },
-    /// There is nobody to ask for the key's passphrase.
+    /// The key is encrypted, and no user is there to be asked for its passphrase.
     #[error("the private key in {path} is encrypted")]
     Encrypted {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
     /// The key is not the certificate's.
@@ -86,7 +86,7 @@ pub enum Error {
         certificate: PathBuf,
         /// The file of the key.
         key: PathBuf,
-        /// What rustls says.
+        /// The words of rustls.
         source: rustls::Error,
     },
     /// rustls refused its own defaults.
@@ -95,7 +95,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What the person can do about it.
+    /// Returns what the user can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } | Self::NoCertificate { .. } => "--ca takes a PEM file",
@@ -117,7 +117,7 @@ impl Error {
     }
 }
 
-/// Who we are to a server that asks in the handshake: a certificate, those that vouch for it, and the key.
+/// The client's identity for a server that asks in the handshake: a certificate, those that vouch for it, and the key.
 #[derive(Clone)]
 pub struct Identity(Arc<SingleCertAndKey>);
 
@@ -190,17 +190,17 @@ fn without_mark(mut pem: Vec<u8>) -> Vec<u8> {
     pem
 }
 
-/// What a server that broke the handshake off says of the client's certificate (RFC 8446 section 6.2).
+/// The words of a server that broke the handshake off, about the client's certificate (RFC 8446 section 6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unwelcome {
-    /// It was shown none.
+    /// The server was shown no certificate.
     Missing,
-    /// It does not take the one that it was shown.
+    /// The server does not take the certificate that it was shown.
     Refused(AlertDescription),
 }
 
 impl Unwelcome {
-    /// What a person can do about it.
+    /// The thing that the user can do about it.
     pub const HINT: &str = "Check --client-cert FILE and --client-cert-key FILE: the server wants a certificate of an authority it trusts.";
 
     /// Looks for it among the causes of an error.

@@ -1,4 +1,4 @@
-//! Why a TLS handshake failed because of the server, and what a user can do about it.
+//! The reasons why a TLS handshake failed because of the server, and what a user can do about them.
 //!
 //! Both the MCP server and the authorization server are reached through [`super::tls`]; what is wrong with the
 //! certificate or the TLS of either is said here in the same words. The texts hold no address: the caller names the host.
@@ -70,7 +70,7 @@ impl Untrusted {
         Some(Self { why, hint })
     }
 
-    /// What a user can do about it: a whole sentence.
+    /// Returns what a user can do about it: a whole sentence.
     pub fn hint(&self) -> &'static str {
         self.hint
     }

@@ -12,7 +12,7 @@ use crate::secret::live;
 
 /// The most that is passed on, in characters.
 const LONGEST: usize = 300;
-/// How deep a message is looked for.
+/// The depth to which a message is looked for.
 const DEEPEST: usize = 4;
 /// Members that hold a sentence, the most telling first.
 const SENTENCES: [&str; 9] = [
@@ -31,7 +31,7 @@ const TITLES: [&str; 7] = [
     "title", "error", "errors", "fault", "detail", "code", "status",
 ];
 
-/// What a body says for people; `None` where it is a page, is not text, or says nothing.
+/// Returns a body's words for people; `None` where it is a page, is not text, or says nothing.
 pub(super) fn of_body(body: &str) -> Option<String> {
     let body = crate::frame::without_mark(body).trim();
     match serde_json::from_str::<Value>(body) {

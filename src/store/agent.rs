@@ -1,8 +1,8 @@
 //! The unlock agent: a process of its own that holds an opened root key for a while, so that a passphrase is typed
 //! once and bridges without a terminal find the vault open.
 //!
-//! It listens on a socket of mode 0600 in a directory of mode 0700, and answers nobody whose user is not ours, whatever
-//! the modes say. It is asked in one line and answers in one:
+//! It listens on a socket of mode 0600 in a directory of mode 0700, and answers no process of another user, whatever
+//! the modes say. A process asks in one line and is answered in one:
 //!
 //! ```text
 //! key VAULT-ID              -> key KEY | none
@@ -12,9 +12,9 @@
 //! lock                      -> locked         and it ends
 //! ```
 //!
-//! Keys are base64url. What the agent knows dies with it; nothing is written anywhere. Whoever runs as this user can
-//! ask it, as they can read this user's files. Knows nothing of slots and files. Not on Windows, where the system
-//! seals the key file instead.
+//! Keys are base64url. What the agent knows dies with it; nothing is written anywhere. Every process of this user can
+//! ask it, as it can read this user's files. Knows nothing of slots and files. Not on Windows, where the system seals
+//! the key file instead.
 
 use std::io;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ use super::file;
 #[cfg(unix)]
 pub use on_unix::{keep, key, left, lock, replace, serve};
 
-/// Why an agent was not asked, or not started.
+/// The reason why an agent was not asked, or not started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Its directory or lock file cannot be used.
@@ -38,10 +38,10 @@ pub enum Error {
     Broken {
         /// Its socket.
         socket: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// It says something else.
+    /// The agent answers in words of another version.
     #[error("the unlock agent at {} is of another version", .0.display())]
     Babble(PathBuf),
     /// Another agent is there, or is starting.
@@ -53,7 +53,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What the person can do about it.
+    /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::File(error) => error.hint(),

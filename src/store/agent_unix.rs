@@ -16,7 +16,7 @@ use crate::store::file::Lock;
 use crate::store::primitives::{Key, decode, encode};
 use crate::store::{Place, file};
 
-/// How long one side waits for the other's line.
+/// The time for which one side waits for the other's line.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Longest line, in bytes.
 const LONGEST: usize = 256;
@@ -63,7 +63,7 @@ pub fn replace(place: &Place, vault_id: &str, key: &Key) -> Result<bool, Error> 
     Ok(ask(place, &said)?.is_some_and(|answer| *answer == "kept"))
 }
 
-/// How long an agent holds on, and to which vault's key.
+/// Returns for how long an agent still holds a key, and the id of that key's vault.
 ///
 /// # Errors
 /// As [`key`].
@@ -88,7 +88,7 @@ pub fn lock(place: &Place) -> Result<bool, Error> {
     Ok(ask(place, "lock")?.is_some())
 }
 
-/// Asks in one line. `None` if nobody is there; an agent that died leaves its socket.
+/// Asks in one line. `None` if no agent listens; an agent that died leaves its socket.
 fn ask(place: &Place, line: &str) -> Result<Option<Zeroizing<String>>, Error> {
     let socket = place.socket();
     if socket.as_os_str().len() > LONGEST_NAME || !is_ours(&socket)? {
@@ -130,7 +130,8 @@ fn ask(place: &Place, line: &str) -> Result<Option<Zeroizing<String>>, Error> {
     }
 }
 
-/// A socket in a private directory, both ours: nobody else can have put it there. False if there is nothing.
+/// Says whether this is a socket in a private directory, and both are ours: no other user can have put it there. False
+/// if there is nothing.
 fn is_ours(socket: &Path) -> Result<bool, Error> {
     let me = rustix::process::geteuid().as_raw();
     let directory = socket.parent().unwrap_or(socket);
@@ -163,14 +164,14 @@ fn is_ours(socket: &Path) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// What an agent holds.
+/// The key an agent holds, and until when.
 struct Held {
     vault_id: String,
     key: Key,
     until: SystemTime,
 }
 
-/// Is the agent, until its time is up or it is told to lock. Calls `ready` once it can be asked.
+/// Runs the agent until its time is up or a process tells it to lock. Calls `ready` once it can be asked.
 ///
 /// `now` is the wall clock: an agent whose machine slept through its time does not answer when it wakes.
 ///
@@ -198,7 +199,7 @@ pub async fn serve(
     let mut talks = JoinSet::new();
     loop {
         let Some(left) = left_of(&held, now()) else {
-            // Whoever asked hears that there is nothing.
+            // Processes that have asked are told that there is nothing.
             while talks.join_next().await.is_some() {}
             if let Err(error) = place.mark_locked() {
                 tracing::debug!(%error, "other processes are not told that the vault is locked");
@@ -245,7 +246,7 @@ impl Socket {
             _ => {}
         }
         let listener = UnixListener::bind(&path).map_err(failed("listen on"))?;
-        // The directory is private, so the moment in between is nobody's.
+        // The directory is private, so no other user comes in between.
         let private = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&path, private).map_err(failed("make private"))?;
         Ok(Self { listener, path })
@@ -258,7 +259,7 @@ impl Drop for Socket {
     }
 }
 
-/// How long the key is held from now; nothing, and the key is wiped, if its time is over.
+/// Returns for how long the key is held from now; nothing, and the key is wiped, if its time is over.
 fn left_of(held: &Mutex<Option<Held>>, now: SystemTime) -> Option<Duration> {
     let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
     held.take_if(|held| held.until <= now);

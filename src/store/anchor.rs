@@ -1,9 +1,10 @@
 //! The anchor: which generation of the vault this machine wrote last, kept beside the key that opens it.
 //!
-//! An older copy of the vault is a valid vault; only somebody's memory tells it from the newest. Processes that live
-//! remember by themselves; the anchor is for those that start. Whoever can put back both files is not noticed. It is
-//! written after the vault and without waiting for the disk, so it never claims more than there is. It holds nothing
-//! secret and is not authenticated: who can forge it can also remove it, and what it leads to is a warning.
+//! An older copy of the vault is a valid vault; only a process that remembers the newest tells one from the other.
+//! Processes that live remember by themselves; the anchor is for those that start. A user who can put back both files
+//! is not noticed. It is written after the vault and without waiting for the disk, so it never claims more than there
+//! is. It holds nothing secret and is not authenticated: a user who can forge it can also remove it, and all that it
+//! leads to is a warning.
 
 use std::path::Path;
 
@@ -21,7 +22,7 @@ pub(super) struct Anchor {
 /// Longest anchor, in bytes.
 const MAX: usize = 1024;
 
-/// What is anchored there; nothing if that cannot be read.
+/// Reads the anchor; nothing if it cannot be read.
 pub(super) fn read(path: &Path, loose: bool) -> Option<Anchor> {
     let bytes = Private::open(path, loose).ok()??.read(MAX).ok()?;
     serde_json::from_slice(&bytes).ok()

@@ -1,4 +1,4 @@
-//! What a vault holds: entries, each sealed under a data key of its own, and the keys they are sealed with.
+//! The contents of a vault: entries, each sealed under a data key of its own, and the keys they are sealed with.
 //!
 //! An entry's ciphertext is bound to the vault, the name, the kind and the revision it was written for. The data key is
 //! new at every write, so that no nonce can ever repeat under it. The labels and the layout are told in `envelope.rs`.
@@ -15,7 +15,7 @@ use super::slot::Slot;
 /// The content of one entry, in bytes. Fewer fit if there are others: the file has a ceiling of its own.
 pub const MAX_ENTRY: usize = 15 << 20;
 
-/// What a root key gives in one vault.
+/// The keys that follow from a root key in one vault.
 #[derive(Clone, Debug)]
 pub struct Keys {
     vault_id: String,
@@ -41,13 +41,13 @@ impl Keys {
         self.vault_id == vault_id
     }
 
-    /// What the slots wrap.
+    /// Returns the root key, which the slots wrap.
     pub fn root(&self) -> &Key {
         &self.root
     }
 }
 
-/// What a vault holds, every entry still sealed.
+/// The contents of a vault, every entry still sealed.
 #[derive(Clone, Debug)]
 pub struct Contents {
     pub(super) vault_id: String,
@@ -88,7 +88,7 @@ pub struct Opened {
     pub kind: String,
     /// The generation of the vault that wrote it.
     pub rev: u64,
-    /// As it was put.
+    /// The text, as it was put.
     pub content: Zeroizing<Vec<u8>>,
 }
 
@@ -103,12 +103,12 @@ impl Contents {
         }
     }
 
-    /// Which vault it is.
+    /// Returns the vault's id.
     pub fn vault_id(&self) -> &str {
         &self.vault_id
     }
 
-    /// How often it has been written.
+    /// Returns how often the vault has been written.
     pub fn generation(&self) -> u64 {
         self.generation
     }
@@ -119,13 +119,13 @@ impl Contents {
     }
 
     pub(super) fn next_generation(&self) -> Result<u64, Error> {
-        // 2^30 is where a new root key is due (`is_rekey_due`); a vault that claims to be at the end is a forgery by
-        // somebody who holds the key.
+        // 2^30 is where a new root key is due (`is_rekey_due`); a vault that claims to be at the end was forged by a
+        // user who holds the key.
         let next = self.generation.checked_add(1);
         next.ok_or(Error::Damaged("generation number"))
     }
 
-    /// Is a new root key due at the next write? NIST SP 800-38D allows 2^32 random nonces under one key.
+    /// Says whether a new root key is due at the next write: NIST SP 800-38D allows 2^32 random nonces under one key.
     pub fn is_rekey_due(&self) -> bool {
         const OFTEN: u64 = 1 << 30;
         self.generation.wrapping_add(1).is_multiple_of(OFTEN)

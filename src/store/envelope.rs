@@ -23,8 +23,8 @@
 //!
 //! Ids go into labels as their base64url text. Every byte is authenticated, names are not readable without a key, and a
 //! ciphertext is good for one vault, name, kind and revision. Lengths are compared with their ceilings before anything
-//! is allocated. An older copy of the whole file is a valid file: telling it from the newest takes the memory of
-//! whoever has seen the newer `gen_no`, which is not here.
+//! is allocated. An older copy of the whole file is a valid file: only a process that has seen the newer `gen_no` tells
+//! it from the newest, and that memory is not here.
 //!
 //! Does no I/O and has no randomness of its own: nonces and keys are arguments, and must never be used twice.
 
@@ -48,9 +48,9 @@ pub const MAX_INDEX: usize = 4 << 20;
 /// Slots in one vault.
 pub const MAX_SLOTS: usize = 16;
 
-/// How many slots a passphrase is tried on, and how many programs are asked for a key. Until one has opened, nothing in the
-/// file is authenticated, and whoever can write to it could have a start stretch a passphrase at the highest cost for as
-/// many slots as a header holds.
+/// The number of slots a passphrase is tried on, and of programs that are asked for a key. Until one has opened,
+/// nothing in the file is authenticated, and a user who can write to it could have a start stretch a passphrase at the
+/// highest cost for as many slots as a header holds.
 pub const MOST_TRIED: usize = 4;
 
 const MAGIC: &[u8; 6] = b"MCPVLT";
@@ -125,8 +125,8 @@ impl Sealed {
     /// Opens the index. With it, the whole file is authenticated.
     ///
     /// # Errors
-    /// [`Error::Damaged`], also for a root key that is not this vault's: whoever got it from a slot of this file knows
-    /// that it is; [`Error::Unknown`] for an index in the words of a newer version.
+    /// [`Error::Damaged`], also for a root key that is not this vault's: a caller that got it from a slot of this file
+    /// knows that it is; [`Error::Unknown`] for an index in the words of a newer version.
     pub fn open(&self, keys: &Keys) -> Result<Contents, Error> {
         const DAMAGED: Error = Error::Damaged("vault file");
         let blobs = self.bytes.get(self.index.end..).ok_or(DAMAGED)?;
@@ -137,7 +137,7 @@ impl Sealed {
             .open(&self.nonce, &index_aad(header, blobs), sealed)
             .ok_or(DAMAGED)?;
 
-        // What does not parse from here on was written by somebody who holds the key: newer, not damaged.
+        // Text that does not parse from here on was written by a program that holds the key: it is newer, not damaged.
         let newer = |found: &str| Error::Unknown {
             what: "index entry",
             found: found.to_owned(),
@@ -171,7 +171,7 @@ impl Sealed {
         })
     }
 
-    /// Which vault it is: base64url, random.
+    /// Returns the vault's id: base64url, random.
     pub fn vault_id(&self) -> &str {
         &self.vault_id
     }
@@ -181,7 +181,7 @@ impl Sealed {
         beginning(&self.bytes)
     }
 
-    /// How often it has been written.
+    /// Returns how often the vault has been written.
     pub fn generation(&self) -> u64 {
         self.generation
     }
@@ -302,7 +302,7 @@ struct Record {
     dek: String,
 }
 
-/// What has not been read yet.
+/// The bytes that have not been read yet.
 struct Rest<'a> {
     bytes: &'a [u8],
     at: usize,

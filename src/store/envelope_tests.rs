@@ -50,7 +50,7 @@ fn sealed() -> Vec<u8> {
     seal(&mut contents, &keys, &[9; NONCE]).unwrap()
 }
 
-/// All the way from bytes to contents, as somebody who has the raw key.
+/// Opens bytes down to the contents, with the raw key in hand.
 fn open(bytes: Vec<u8>) -> Result<Contents, Error> {
     let sealed = Sealed::parse(bytes)?;
     let raw = Key::new(RAW);

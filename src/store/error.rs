@@ -1,4 +1,4 @@
-//! Why the vault did not do as asked, and what the person can do about it.
+//! The reasons why the vault did not do as asked, and what the user can do about them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::envelope::MOST_TRIED;
 use super::{agent, envelope, file, key_command, passphrase};
 
-/// Why the vault did not do as asked. The file is as it was.
+/// A reason why the vault did not do as asked. The file is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody wrote in between.
+    /// Another process wrote in between.
     #[error("the entry has changed meanwhile")]
     Stale,
-    /// It takes a passphrase, and there is nowhere to get one.
+    /// The vault takes a passphrase, and there is nowhere to get one.
     #[error("the vault at {} is locked: no passphrase was given", vault.display())]
     Locked {
         /// The vault.
@@ -23,7 +23,7 @@ pub enum Error {
     WrongPassphrase {
         /// The vault.
         vault: PathBuf,
-        /// Where it was read; `None` if a user typed it.
+        /// The source it was read from; `None` if the user typed it.
         from: Option<&'static str>,
     },
     /// The file is a vault that asks for a key, not for a passphrase.
@@ -40,7 +40,7 @@ pub enum Error {
         /// The vault.
         vault: PathBuf,
     },
-    /// One more passphrase would be one that is never tried.
+    /// One more passphrase would never be tried.
     #[error("{MOST_TRIED} passphrases open this vault already; no more are tried")]
     TooManyPassphrases,
     /// The key file opens no slot.
@@ -56,7 +56,7 @@ pub enum Error {
     KeyMissing {
         /// The vault.
         vault: PathBuf,
-        /// Where the key file should be.
+        /// The path of the key file that is missing.
         key: PathBuf,
     },
     /// A program gives a key that opens nothing.
@@ -70,25 +70,25 @@ pub enum Error {
     /// There is nothing to work on.
     #[error("there is no vault at {}", vault.display())]
     NoVault {
-        /// Where it would be.
+        /// The path at which it would be.
         vault: PathBuf,
     },
     /// There is nothing to import.
     #[error("there is no file {}", file.display())]
     NoExport {
-        /// Where it would be.
+        /// The path at which it would be.
         file: PathBuf,
     },
     /// There is one already.
     #[error("there is a vault at {} already", vault.display())]
     AlreadyThere {
-        /// Which.
+        /// The path of the vault.
         vault: PathBuf,
     },
     /// No slot, or more than one, is called so.
     #[error("no single slot is called {which:?}; there are: {}", there.join(", "))]
     NoSuchSlot {
-        /// What was asked for.
+        /// The slot that was asked for.
         which: String,
         /// The labels there are.
         there: Vec<String>,
@@ -105,7 +105,7 @@ pub enum Error {
         /// Its label.
         label: String,
     },
-    /// What would be left does not open now.
+    /// None of the slots that would be left opens now.
     #[error(
         "without {label:?} the vault would not open: no other slot's key is where it should be"
     )]
@@ -128,12 +128,12 @@ pub enum Error {
     /// Another program did not give or keep a key.
     #[error(transparent)]
     KeyCommand(#[from] key_command::Error),
-    /// The same as a moment ago: a program that failed is left alone for a while.
+    /// The same error as a moment ago: a program that failed is left alone for a while.
     #[error("{why}")]
     Earlier {
-        /// What was said then, with its causes.
+        /// The text of that error, with its causes.
         why: String,
-        /// What the person can do about it.
+        /// The thing the user can do about it.
         hint: Option<String>,
     },
     /// Its key command is not known, or `mcpipe.toml` may be of another user's making.
@@ -150,7 +150,7 @@ pub enum Error {
     Envelope {
         /// The vault.
         vault: PathBuf,
-        /// Which of these.
+        /// The error of the format.
         source: envelope::Error,
     },
     /// An older copy is in the place of a newer one that this process has seen.
@@ -181,7 +181,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The same once more, for those who come later.
+    /// Returns the same error for callers that come later.
     pub(super) fn earlier(&self) -> Self {
         let causes = std::iter::successors(Some(self as &dyn std::error::Error), |it| it.source());
         let causes: Vec<_> = causes.map(ToString::to_string).collect();
@@ -191,7 +191,7 @@ impl Error {
         }
     }
 
-    /// What the person can do about it.
+    /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Locked { .. } => {

@@ -1,9 +1,9 @@
 //! Files that only their owner may read: how they are opened, replaced and locked.
 //!
 //! A file is looked at through the descriptor it was opened with, so nothing can be swapped between the look and the
-//! read. A file is replaced in one step: whoever reads sees all of the old or all of the new one, whenever the power
-//! goes. Locks are files of their own that are never deleted: on Windows a locked file cannot be replaced, and deleting
-//! one that somebody waits for would give two people the lock. The system lets go of a lock when its holder dies.
+//! read. A file is replaced in one step: a reader sees all of the old or all of the new one, whenever the power goes.
+//! Locks are files of their own that are never deleted: on Windows a locked file cannot be replaced, and deleting one
+//! that a process waits for would give two processes the lock. The system lets go of a lock when its holder dies.
 //!
 //! Knows nothing of what the files hold. Blocks; the callers are on threads that may.
 //!
@@ -21,7 +21,7 @@ use super::key_command;
 use super::primitives::{Key, encode};
 use super::system;
 
-/// Why a file was not used.
+/// The reason why a file was not used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No `MCPIPE_HOME`, and the system names no directory for the user's data.
@@ -33,7 +33,7 @@ pub enum Error {
     /// A directory, a pipe, a device.
     #[error("{0} is not a regular file")]
     NotRegular(PathBuf),
-    /// Somebody else's.
+    /// The file is another user's.
     #[error("{0} belongs to another user")]
     Owner(PathBuf),
     /// Others may read or write it.
@@ -68,22 +68,22 @@ pub enum Error {
     NoLocks {
         /// The lock file.
         path: PathBuf,
-        /// What it said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Whatever else the system says.
+    /// All else that the system says.
     #[error("cannot {doing} {path}")]
     Io {
         /// A verb.
         doing: &'static str,
         /// To what.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// What is done to the directories in which everything is kept.
+/// The words for making the directories in which everything is kept.
 pub(super) const MAKE: &str = "make the directory";
 
 impl Error {
@@ -96,7 +96,8 @@ impl Error {
         }
     }
 
-    /// Whether there is a file, and it is not what it should be: by what it is, whose it is, or who else may use it.
+    /// Says whether there is a file that is not as it should be: by its kind, by its owner, or by the users who may use
+    /// it.
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
@@ -108,7 +109,7 @@ impl Error {
         )
     }
 
-    /// What the person can type or do about it.
+    /// Returns what the user can type or do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Mode { path, .. } => Some(format!("chmod 600 '{}'", path.display())),
@@ -139,8 +140,8 @@ impl Error {
     }
 }
 
-/// Which content a path had when it was looked at. Equal stamps mean the same content, nearly: clocks of file systems
-/// are coarse, and inodes return.
+/// A mark of the content that a path had when it was looked at. Equal stamps mean the same content, nearly: clocks of
+/// file systems are coarse, and inodes return.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
     pub(super) inode: (u64, u64),
@@ -148,7 +149,7 @@ pub struct Stamp {
     pub(super) modified: Option<std::time::SystemTime>,
 }
 
-/// A file of ours, open for reading, that nobody else may read.
+/// A file of ours, open for reading, that no other user may read.
 #[derive(Debug)]
 pub struct Private {
     file: File,
@@ -182,12 +183,12 @@ impl Private {
         }))
     }
 
-    /// Which content this is.
+    /// Returns the mark of this content.
     pub fn stamp(&self) -> &Stamp {
         &self.stamp
     }
 
-    /// Is this how it begins?
+    /// Says whether the file begins with these bytes.
     ///
     /// # Errors
     /// The system's.
@@ -225,7 +226,7 @@ impl Private {
     }
 }
 
-/// Whether nothing can be there: a file, and a home directory that is `/dev/null`, has nothing below it.
+/// Says whether nothing can be there: a file, and a home directory that is `/dev/null`, has nothing below it.
 pub(super) fn is_absence(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory)
@@ -292,7 +293,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, Error> {
     Ok(stamp)
 }
 
-/// As [`replace`], without waiting for the disk: after a power cut it may be the old one, or none.
+/// Does as [`replace`], without waiting for the disk: after a power cut it may be the old one, or none.
 ///
 /// # Errors
 /// As [`replace`].
@@ -301,7 +302,7 @@ pub fn replace_soon(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     put_in_place(&unfinished, path)
 }
 
-/// As [`replace`], for anybody.
+/// Does as [`replace`], for a process that does not hold the vault's lock.
 ///
 /// # Errors
 /// As [`replace`].
@@ -312,7 +313,7 @@ pub fn replace_note(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     system::sync(directory).map_err(Error::io("write", directory))
 }
 
-/// As [`replace`], where nothing is yet.
+/// Does as [`replace`], where nothing is yet.
 ///
 /// # Errors
 /// As [`replace`], and if something is there.
@@ -380,8 +381,8 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what writers that died left beside `path`. Every writer works under the vault's lock, so for whoever holds
-/// it, an unfinished file is an abandoned one.
+/// Removes the files that writers that died left beside `path`. Every writer works under the vault's lock, so for the
+/// process that holds it, an unfinished file is an abandoned one.
 pub fn sweep(path: &Path) {
     let entries = path
         .parent()
@@ -436,7 +437,7 @@ impl Lock {
     }
 }
 
-/// What a key file that the system has sealed begins with.
+/// The beginning of a key file that the system has sealed.
 const SEALED: &[u8] = b"dpapi:";
 
 /// The key in a key file: 32 bytes, base64url, on the first line; on Windows sealed by the system for this user.

@@ -1,9 +1,9 @@
 //! Key commands: a slot's 256-bit key, held by another program instead of a file.
 //!
 //! The well-known programs are presets, whose arguments are written here: a slot's label says which preset holds its
-//! key, and the vault's and slot's ids name the key there, so that nothing needs to be configured and a rotated key never
-//! overwrites the one it replaces. Any other program is named in the user's own `mcpipe.toml`, as argument vectors. The
-//! environment is never asked: it may come from a project somebody else wrote.
+//! key, and the vault's and slot's ids name the key there, so that nothing needs to be configured and a rotated key
+//! never overwrites the one it replaces. Any other program is named in the user's own `mcpipe.toml`, as argument
+//! vectors. The environment is never asked: it may come from another person's project.
 //!
 //! No shell, no standard input unless a key is handed over to be kept, and a limit on time (`program`). A key is
 //! never an argument. Blocks.
@@ -20,7 +20,7 @@ use super::program::{self, PATIENCE, Words};
 /// The label of a slot whose key the configured command holds.
 pub const COMMAND: &str = "command";
 
-/// What may hold a key.
+/// A program that may hold a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum With {
     /// The macOS login keychain (`security`).
@@ -59,7 +59,7 @@ impl With {
         }
     }
 
-    /// What holds the key of a slot with this label.
+    /// Returns the program that holds the key of a slot with this label.
     pub fn of(label: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|with| with.label() == label)
     }
@@ -74,24 +74,24 @@ pub struct Configured {
     pub store: Option<Words>,
 }
 
-/// Why a program did not give, or keep, a key.
+/// The reason why a program did not give, or keep, a key.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing of this kind is configured.
     #[error("no key_command is configured")]
     Unconfigured,
-    /// It did not do as asked.
+    /// The program did not do as asked.
     #[error("no key from {label}")]
     Program {
         /// The slot's label.
         label: &'static str,
-        /// Why.
+        /// The program's error.
         source: program::Error,
     },
-    /// It printed something else.
+    /// The program printed something else.
     #[error("what {0} gives is not a 256-bit key in base64 or hexadecimal")]
     NotAKey(&'static str),
-    /// It gives another key than it was given.
+    /// The program gives another key than it was given.
     #[error("{0} does not give back the key it was given to keep")]
     Forgetful(&'static str),
 }
@@ -100,26 +100,26 @@ pub enum Error {
 #[derive(Debug)]
 pub struct KeyCommand {
     label: &'static str,
-    /// What the key is called there.
+    /// The name of the key there.
     name: String,
     fetch: Words,
     store: Option<(Words, Form)>,
 }
 
-/// How the key is handed over.
+/// The way in which the key is handed over.
 #[derive(Clone, Copy, Debug)]
 enum Form {
     /// Itself, on a line.
     Line,
-    /// Within a line that `security -i` reads; its argument vector can be seen by everyone.
+    /// Within a line that `security -i` reads; every process can see its argument vector.
     Security,
     /// Within the JSON that `op` reads.
     Item,
 }
 
 impl KeyCommand {
-    /// What holds the key of this slot. `sealed` is the file for `systemd-creds`, which keeps nothing itself;
-    /// `is_root` is because it asks root and users in different words.
+    /// Makes the command for the key of this slot. `sealed` is the file for `systemd-creds`, which keeps nothing
+    /// itself; `is_root` is because it asks root and users in different words.
     ///
     /// # Errors
     /// [`Error::Unconfigured`].
@@ -229,7 +229,7 @@ impl KeyCommand {
         read_key(&said).ok_or(Error::NotAKey(label))
     }
 
-    /// Whether it can be given a key to keep; the other kind has one of its own.
+    /// Says whether the program can be given a key to keep; the other kind has one of its own.
     pub fn keeps(&self) -> bool {
         self.store.is_some()
     }

@@ -59,7 +59,7 @@ use memory::Memory;
 
 use crate::secret::Secret;
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Tokens for one resource.
@@ -83,7 +83,7 @@ impl Kind {
         Self::JwtKey,
     ];
 
-    /// As the format writes it.
+    /// Returns its word in the format.
     fn word(self) -> &'static str {
         match self {
             Self::Oauth => "oauth",
@@ -99,10 +99,10 @@ impl Kind {
     }
 }
 
-/// One decrypted entry.
+/// A decrypted entry.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Grows with every write, and is never used again; compare-and-swap uses it.
     pub rev: u64,
@@ -110,10 +110,10 @@ pub struct Entry {
     pub content: Secret,
 }
 
-/// What must be so for a write to happen.
+/// The condition for a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// Whatever is there is replaced.
+    /// An entry that is there is replaced.
     Anything,
     /// Nothing is there.
     Absent,
@@ -131,7 +131,7 @@ impl Expected {
     }
 }
 
-/// Everything kept, for this process. Opening is lazy: a vault that nobody asks is never unlocked.
+/// The vault, for this process. Opening is lazy: a vault that no part of the program asks is never unlocked.
 #[derive(Debug)]
 pub struct Vault(Keeping);
 
@@ -178,7 +178,7 @@ impl Vault {
         }
     }
 
-    /// Whether a program, a pipe or a person is asked for what opens it, which may take any time; `None` in memory.
+    /// Tells while a program, a pipe or the user is asked for what opens it, which may take any time; `None` in memory.
     pub fn is_asking(&self) -> Option<watch::Receiver<bool>> {
         match &self.0 {
             Keeping::Memory(_) => None,
@@ -186,7 +186,7 @@ impl Vault {
         }
     }
 
-    /// What can be known without opening it: asks for no passphrase.
+    /// Returns what can be known without opening it: asks for no passphrase.
     ///
     /// # Errors
     /// The file cannot be used, or is no vault.
@@ -281,7 +281,7 @@ impl Vault {
         }
     }
 
-    /// What processes have told each other under this name. Not encrypted: a note holds no token.
+    /// Reads the note that processes leave for each other under this name. Not encrypted: a note holds no token.
     ///
     /// # Errors
     /// The file cannot be read or trusted.
@@ -295,7 +295,7 @@ impl Vault {
         }
     }
 
-    /// Puts a note in the place of the one before, whoever wrote that.
+    /// Puts a note in the place of the one before, whichever process wrote that.
     ///
     /// # Errors
     /// The disk refused.
@@ -357,8 +357,8 @@ impl Vault {
         }
     }
 
-    /// As [`Vault::lock`], for a refresh: while it is held, `mcpipe vault lock` takes the key from no refresh that has begun,
-    /// whose tokens are nowhere else yet.
+    /// Does as [`Vault::lock`], for a refresh: while it is held, `mcpipe vault lock` takes the key from no refresh that
+    /// has begun, whose tokens are nowhere else yet.
     ///
     /// # Errors
     /// As [`Vault::lock`].
@@ -371,7 +371,7 @@ impl Vault {
         Ok(lock)
     }
 
-    /// Whether `mcpipe vault lock` would take a key from this process that does not lie in a file here.
+    /// Says whether `mcpipe vault lock` would take a key from this process that does not lie in a file here.
     pub fn is_lockable(&self) -> bool {
         match &self.0 {
             Keeping::Memory(_) => false,
@@ -393,7 +393,7 @@ impl Vault {
     }
 }
 
-/// Does what blocks on a thread that may.
+/// Runs work that blocks on a thread that may block.
 async fn aside<T: Send + 'static>(
     disk: &Arc<Disk>,
     work: impl FnOnce(&Disk) -> Result<T, Error> + Send + 'static,

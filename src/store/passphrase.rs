@@ -1,4 +1,4 @@
-//! Where a passphrase comes from: a file or descriptor named for it, the environment, a command, the terminal; the first
+//! The sources of a passphrase: a file or descriptor named for it, the environment, a command, the terminal. The first
 //! that is given is the one that is asked.
 //!
 //! Never standard input, which belongs to the host. Does not read the environment: `settings.rs` does, once, and hands
@@ -39,15 +39,15 @@ pub struct Sources {
     pub terminal: Option<Prompt>,
 }
 
-/// Why there is no passphrase. Nothing here means that it is the wrong one.
+/// The reason why there is no passphrase. Nothing here means that it is the wrong one.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file or descriptor cannot be read.
     #[error("cannot read the passphrase from {path}")]
     Unreadable {
-        /// Where it should be.
+        /// The path that was named.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
     /// Standard input belongs to the host.
@@ -68,7 +68,7 @@ pub enum Error {
     /// The terminal broke, or the user left.
     #[error("no passphrase was typed")]
     Terminal {
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// The system has no random numbers.
@@ -77,13 +77,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the user typed Ctrl-C in the place of an answer.
+    /// Says whether the user typed Ctrl-C in the place of an answer.
     pub fn is_interruption(&self) -> bool {
         matches!(self, Self::Terminal { source } if source.kind() == io::ErrorKind::Interrupted)
     }
 }
 
-/// How often a user may mistype.
+/// The number of times that a user may mistype.
 pub const TRIES: usize = 3;
 
 /// A passphrase, as bytes, without the newline it may have ended with. Wiped when dropped.
@@ -121,7 +121,7 @@ impl fmt::Debug for Passphrase {
 }
 
 impl Sources {
-    /// Is there one that asks nobody?
+    /// Says whether there is a source that does not ask the user.
     pub fn is_given(&self) -> bool {
         self.file.is_some()
             || self.descriptor.is_some()
@@ -145,7 +145,7 @@ impl Sources {
         }
     }
 
-    /// Is it a program that [`Sources::read`] asks?
+    /// Says whether [`Sources::read`] asks a program.
     pub fn is_program(&self) -> bool {
         let others = self.file.is_some()
             || self.descriptor.is_some()
@@ -154,7 +154,7 @@ impl Sources {
         self.command.is_some() && !others
     }
 
-    /// The passphrase of the first source that asks nobody; `None` if there is no such source.
+    /// Returns the passphrase of the first source that does not ask the user; `None` if there is no such source.
     ///
     /// # Errors
     /// Any; the next source is not tried then, because it would hold another passphrase.

@@ -1,4 +1,4 @@
-//! Where everything of the vault's is: the only file that makes up names of files.
+//! The paths of all that is the vault's: the only file that makes up names of files.
 //!
 //! Looks at nothing; what is prepared is looked at by `file` and `system`.
 
@@ -8,13 +8,13 @@ use super::file::{Error, MAKE};
 use super::primitives::digest;
 use super::system;
 
-/// Where the vault, its key and its locks are.
+/// The paths of the vault, its key and its locks.
 #[derive(Clone, Debug)]
 pub struct Place {
     directory: PathBuf,
     key_directory: PathBuf,
     runtime_directory: PathBuf,
-    /// Somebody chose the directory (`MCPIPE_HOME`), so its mode is theirs to decide.
+    /// The user chose the directory (`MCPIPE_HOME`), so its mode is theirs to decide.
     chosen: bool,
 }
 
@@ -76,7 +76,7 @@ impl Place {
         serde_json::json!({ "paths": paths, "chosen": self.chosen }).to_string()
     }
 
-    /// The reverse of [`Place::to_line`].
+    /// Reads the line of [`Place::to_line`].
     pub fn from_line(line: &str) -> Option<Self> {
         #[derive(serde::Deserialize)]
         struct Line {
@@ -98,7 +98,7 @@ impl Place {
         self.directory.join("vault.bin")
     }
 
-    /// The machine key, for the slot that asks nobody.
+    /// Returns the path of the machine key, for the slot that asks the user nothing.
     pub fn key(&self) -> PathBuf {
         self.key_directory.join("vault.key")
     }
@@ -179,7 +179,7 @@ impl Place {
         }
     }
 
-    /// As [`Place::prepare`], for the machine key's.
+    /// Does as [`Place::prepare`], for the machine key's directory.
     ///
     /// # Errors
     /// As [`Place::prepare`].
@@ -190,7 +190,7 @@ impl Place {
         }
     }
 
-    /// As [`Place::prepare`], for the agent's socket.
+    /// Does as [`Place::prepare`], for the agent socket's directory.
     ///
     /// # Errors
     /// As [`Place::prepare`].

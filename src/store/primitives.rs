@@ -25,10 +25,10 @@ pub const TAG: usize = 16;
 /// Bytes of a sealed [`Key`].
 pub const WRAPPED: usize = 32 + TAG;
 
-/// Why bytes are not a vault that opens, or a vault cannot become bytes.
+/// The reason why bytes are not a vault that opens, or why a vault cannot become bytes.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It does not begin as one.
+    /// The bytes do not begin as a vault does.
     #[error("this is not an mcpipe vault")]
     NotAVault,
     /// A format of the future. Not to be touched.
@@ -37,7 +37,7 @@ pub enum Error {
     /// A word this version does not have.
     #[error("the vault has a {what} unknown to this version: {found:?}")]
     Unknown {
-        /// What kind of word.
+        /// The kind of the word.
         what: &'static str,
         /// The word.
         found: String,
@@ -47,9 +47,9 @@ pub enum Error {
     OverCeiling {
         /// Of what, and in which unit.
         what: &'static str,
-        /// How much.
+        /// The size that is claimed.
         asked: u64,
-        /// How much is allowed.
+        /// The size that is allowed.
         limit: u64,
     },
     /// The file asks for less work than is safe.
@@ -57,9 +57,9 @@ pub enum Error {
     BelowFloor {
         /// Of what, and in which unit.
         what: &'static str,
-        /// How much.
+        /// The size that is claimed.
         asked: u64,
-        /// How much is required.
+        /// The size that is required.
         floor: u64,
     },
     /// The system has not the memory Argon2 needs.
@@ -137,7 +137,7 @@ impl Key {
         Some(sealed)
     }
 
-    /// The reverse of [`Key::seal`]; `None` if anything at all is different from what was sealed.
+    /// Opens what [`Key::seal`] has sealed; `None` if anything at all is different from that.
     pub(super) fn open(
         &self,
         nonce: &[u8; NONCE],
@@ -154,7 +154,7 @@ impl Key {
         Some(plain)
     }
 
-    /// As [`Key::open`], for a sealed key.
+    /// Does as [`Key::open`], for a sealed key.
     pub(super) fn unwrap(
         &self,
         nonce: &[u8; NONCE],
@@ -166,7 +166,7 @@ impl Key {
         Some(Self(Zeroizing::new(bytes)))
     }
 
-    /// As [`Key::seal`], for a key.
+    /// Does as [`Key::seal`], for a key.
     pub(super) fn wrap(&self, nonce: &[u8; NONCE], aad: &[u8], key: &Self) -> [u8; WRAPPED] {
         self.seal(nonce, aad, key.expose())
             .and_then(|sealed| sealed.try_into().ok())
@@ -201,7 +201,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The reverse of [`encode`], for exactly `N` bytes.
+/// Decodes the text of [`encode`], for exactly `N` bytes.
 pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).ok()?);
     let taken = bytes.as_slice().try_into().ok();

@@ -16,35 +16,35 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::process::{self, Ended};
 
-/// How long a program may take: long enough for a person to find the prompt it shows.
+/// The time that a program may take: long enough for the user to find the prompt it shows.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Longest output that is read, in bytes.
 pub const MAX_OUTPUT: usize = 4096;
 
-/// Why a program gave nothing.
+/// The reason why a program gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A quote was opened and not closed, or there is no program.
     #[error("the command cannot be split into words: {0}")]
     Words(&'static str),
-    /// It did not start, or broke.
+    /// The program did not start, or broke.
     #[error("cannot run {program:?}")]
     Broken {
         /// Its first word.
         program: String,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// It said no.
+    /// The program said no.
     #[error("{program:?} failed ({status})")]
     Failed {
         /// Its first word.
         program: String,
-        /// How it ended.
+        /// The way it ended.
         status: Ended,
     },
-    /// It took too long and was ended.
+    /// The program took too long and was ended.
     #[error("{program:?} took longer than {seconds} seconds")]
     Slow {
         /// Its first word.
@@ -119,7 +119,7 @@ impl Words {
         self.0.iter().map(String::as_str)
     }
 
-    /// Its first word, for messages: somebody may have put a secret into the others.
+    /// Returns its first word, for messages: the user may have put a secret into the others.
     pub fn program(&self) -> &str {
         self.0.first().map_or("", String::as_str)
     }
@@ -144,7 +144,7 @@ impl Words {
         self.run_up_to(input, patience, MAX_OUTPUT)
     }
 
-    /// As [`Words::run`], for what may be longer: at most `most` bytes.
+    /// Does as [`Words::run`], for an output that may be longer: at most `most` bytes.
     ///
     /// # Errors
     /// As [`Words::run`].
@@ -209,13 +209,13 @@ impl Words {
 }
 
 impl fmt::Debug for Words {
-    // The first word: somebody may have put a secret into the others.
+    // The first word: the user may have put a secret into the others.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:?} …", self.0.first())
     }
 }
 
-/// Everything, or enough of it to be too much for anybody.
+/// Reads to the end, or `most` bytes of it.
 fn read_bounded(source: impl Read, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Vec::with_capacity(most);
     let limit = u64::try_from(most).unwrap_or(u64::MAX);

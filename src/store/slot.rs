@@ -28,7 +28,7 @@ use super::primitives::{Error, Key, NONCE, WRAPPED, decode, encode, joined};
 /// Longest label, in bytes.
 pub const MAX_LABEL: usize = 64;
 
-/// What opens a slot.
+/// The thing that opens a slot.
 #[derive(Clone, Copy, Debug)]
 pub enum Opener<'a> {
     /// A passphrase, as bytes.
@@ -37,7 +37,7 @@ pub enum Opener<'a> {
     Raw(&'a Key),
 }
 
-/// How a slot makes a key of what opens it.
+/// The way in which a slot makes a key of what opens it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotKind {
     /// A passphrase at this cost.
@@ -65,7 +65,7 @@ impl SlotKind {
     }
 }
 
-/// What Argon2id costs: memory in KiB, passes, lanes. Always within [`Kdf::LOW`] and the ceilings.
+/// The cost of Argon2id: memory in KiB, passes, lanes. Always within [`Kdf::LOW`] and the ceilings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kdf {
     m_kib: u32,
@@ -133,7 +133,7 @@ impl Kdf {
         self.p
     }
 
-    /// Does the work of one opening, and throws the result away: for whoever wants to know what it costs here.
+    /// Does the work of one opening, and throws the result away: for a user who wants to know what it costs here.
     ///
     /// # Errors
     /// [`Error::NoMemory`].
@@ -223,7 +223,7 @@ impl Slot {
         Fresh { id, salt, nonce }
     }
 
-    /// The same slot around another root key: label, name and cost stay.
+    /// Wraps another root key in the same slot: label, name and cost stay.
     pub(super) fn rewrap(
         &self,
         vault_id: &str,
@@ -288,12 +288,12 @@ impl Slot {
         &self.id
     }
 
-    /// What a person calls it.
+    /// Returns the name that the user gave it.
     pub fn label(&self) -> &str {
         &self.label
     }
 
-    /// What opens it.
+    /// Returns the kind of what opens it.
     pub fn kind(&self) -> SlotKind {
         self.kind
     }

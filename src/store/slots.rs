@@ -1,4 +1,4 @@
-//! What a person does to a vault: making it, its slots, its root key, checking it, taking it elsewhere.
+//! The work a user does on a vault: making it, its slots, its root key, checking it, taking it elsewhere.
 //!
 //! The other half of the facade; all of it is work on a file, and a vault in memory has none of it.
 
@@ -27,7 +27,7 @@ impl Vault {
         aside(self.disk()?, Disk::init_with_key_file).await
     }
 
-    /// Where everything is.
+    /// Returns the paths of the vault.
     ///
     /// # Errors
     /// [`Error::InMemory`].
@@ -76,7 +76,8 @@ impl Vault {
         aside(self.disk()?, work).await
     }
 
-    /// Whether [`Vault::put_slot`] would find a place for such a key, as the file says. Opens nothing, and asks nobody.
+    /// Says whether [`Vault::put_slot`] would find a place for such a key, by what the file says. Opens nothing, and
+    /// asks the user nothing.
     ///
     /// # Errors
     /// [`Error::NoVault`], [`Error::SlotTaken`], [`Error::NoSuchSlot`], [`Error::TooManyPassphrases`].
@@ -92,7 +93,7 @@ impl Vault {
         aside(self.disk()?, work).await
     }
 
-    /// Sees that this is a file that [`Vault::export`] made. Opens nothing, and asks nobody.
+    /// Sees that this is a file that [`Vault::export`] made. Opens nothing, and asks the user nothing.
     ///
     /// # Errors
     /// [`Error::NoExport`], [`Error::Envelope`], [`Error::NoPassphraseOpens`].

@@ -1,4 +1,4 @@
-//! What can be told of a vault without opening it.
+//! Facts that can be told of a vault without opening it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use super::disk::{KEY_FILE, KEY_FILES};
 use super::envelope;
 use super::slot::{Slot, SlotKind};
 
-/// What protects a vault: the weakest of its slots.
+/// The protection of a vault: that of the weakest of its slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// A key file. Does not withstand a copy of the whole disk.
@@ -19,7 +19,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// What it withstands, and what not.
+    /// Says what the protection withstands, and what not.
     pub fn words(self) -> &'static str {
         match self {
             Self::FilePermissions => {
@@ -46,34 +46,34 @@ impl fmt::Display for Level {
     }
 }
 
-/// One way to open a vault.
+/// A way to open a vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotStatus {
     /// Names it within the vault.
     pub id: String,
-    /// What a person calls it.
+    /// The name that the user gave it.
     pub label: String,
-    /// What opens it, and at what cost.
+    /// The kind of what opens it, and its cost.
     pub kind: SlotKind,
 }
 
-/// What can be known of a vault without opening it, and so without being sure of it.
+/// Facts that can be known of a vault without opening it, and so without being sure of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// The file, there or not; `None` for a vault in memory.
     pub path: Option<PathBuf>,
-    /// How often it has been written; `None` if there is no file.
+    /// The number of times that it has been written; `None` if there is no file.
     pub generation: Option<u64>,
     /// The ways to open it.
     pub slots: Vec<SlotStatus>,
-    /// What protects it; `None` if there is no file.
+    /// The protection; `None` if there is no file.
     pub level: Option<Level>,
     /// The generation that this machine wrote last, if the file is an older copy.
     pub behind: Option<u64>,
 }
 
 impl SlotStatus {
-    /// Is it opened by the machine's key file?
+    /// Says whether the machine's key file opens it.
     pub fn is_key_file(&self) -> bool {
         self.kind == SlotKind::Raw && KEY_FILES.contains(&self.label.as_str())
     }

@@ -1,4 +1,4 @@
-//! How many guesses find a passphrase, roughly, and passphrases that none find.
+//! Estimates how many guesses find a passphrase, and makes passphrases that none find.
 //!
 //! As password crackers do it, and zxcvbn (Wheeler, USENIX Security 2016) after them: a passphrase is cut into pieces, and
 //! each costs what a guesser who tries likely pieces first would spend on it. zxcvbn itself brings 2.9 MB of word lists, a
@@ -8,7 +8,7 @@
 use zeroize::Zeroizing;
 
 /// Below this a passphrase is called weak. At a quarter of a second of a core for each guess, as Argon2id costs here by
-/// default, the guesses take a core some eighty years: a month for whoever rents a thousand.
+/// default, the guesses take a core some eighty years: a month for an attacker who rents a thousand.
 const ENOUGH: f64 = 10.0;
 
 /// Decimal logarithms of guesses. A character that tells nothing costs 1: fewer than there are, because people do not choose
@@ -19,7 +19,7 @@ const LISTED: f64 = 2.3;
 const RUN: f64 = 1.5;
 const YEAR: f64 = 2.0;
 
-/// Whether so few guesses find it that whoever has a copy of the vault may well make them.
+/// Says whether so few guesses find it that an attacker with a copy of the vault may well make them.
 pub(super) fn is_weak(passphrase: &[u8]) -> bool {
     guesses(passphrase) < ENOUGH
 }
@@ -105,8 +105,8 @@ fn piece(lower: &[char], plain: &[char]) -> (usize, f64) {
     (1, CHARACTER)
 }
 
-/// How far the text begins with one character again and again, with neighbours of the alphabet or the digits, or with
-/// neighbours on a keyboard.
+/// Returns how far the text begins with one character again and again, with neighbours of the alphabet or the digits,
+/// or with neighbours on a keyboard.
 fn run(text: &[char]) -> usize {
     const ROWS: [&str; 4] = ["1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"];
     let step = |pair: &[char]| match pair {
@@ -125,7 +125,8 @@ fn run(text: &[char]) -> usize {
     by_step.into_iter().chain(by_row).max().unwrap_or(0)
 }
 
-/// Whether letters have vowels among them as words of the Latin alphabet do. Letters of other scripts are taken for words.
+/// Says whether letters have vowels among them as words of the Latin alphabet do. Letters of other scripts are taken
+/// for words.
 fn reads_like_words(letters: &[char]) -> bool {
     let is_vowel = |c: &char| matches!(c, 'a' | 'e' | 'i' | 'o' | 'u' | 'y') || !c.is_ascii();
     let longest = letters.split(is_vowel).map(<[char]>::len).max();
@@ -162,7 +163,7 @@ fn length(characters: usize) -> f64 {
     characters as f64
 }
 
-/// What people choose first, and what lies near here.
+/// The words that people choose first, and words of this program's own field.
 const LIST: [&str; 64] = [
     "abc",
     "access",

@@ -1,4 +1,4 @@
-//! What the systems do differently with files: modes, owners, symbolic links, and replacing one that is being read.
+//! The differences between systems in files: modes, owners, symbolic links, and replacing one that is being read.
 
 pub(super) use on::*;
 
@@ -38,7 +38,8 @@ mod on {
         Ok(file)
     }
 
-    /// Where systemd keeps what users have while they are logged in, whether or not the environment says so.
+    /// Returns the directory in which systemd keeps what users have while they are logged in, whether or not the
+    /// environment names it.
     pub(in crate::store) fn runtime_directory() -> Option<std::path::PathBuf> {
         let me = rustix::process::geteuid().as_raw();
         let directory = Path::new("/run/user").join(me.to_string());
@@ -119,7 +120,7 @@ mod on {
         Ok(())
     }
 
-    /// Ours or root's, and nobody else writes to it.
+    /// Sees that a file is ours or root's, and that no other user writes to it.
     pub(in crate::store) fn check_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
         check_owner(path, metadata)?;
         if metadata.mode() & OTHERS_WRITE != 0 {
@@ -145,7 +146,7 @@ mod on {
         let (metadata, directory) = looked_at.map_err(looked)?;
         let (mode, owner) = (metadata.mode(), metadata.uid());
         let mine = owner == rustix::process::geteuid().as_raw();
-        // A directory of root's may be chosen: who does not trust root has nobody to trust.
+        // A directory of root's may be chosen: a user who does not trust root can trust no other.
         let trusted = mine || (chosen && owner == 0);
         if !trusted {
             return Err(Error::Owner(path.into()));

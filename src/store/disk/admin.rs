@@ -19,7 +19,7 @@ use crate::store::primitives::{Key, encode};
 use crate::store::slot::{Opener, Slot, SlotKind};
 use crate::store::{Error, SlotStatus, agent, random, system};
 
-/// What a slot is to be opened with.
+/// The passphrase or key that a new slot is to be opened with.
 #[derive(Debug)]
 pub enum NewKey {
     /// A passphrase.
@@ -32,7 +32,7 @@ pub enum NewKey {
     Credential,
 }
 
-/// The same without the passphrase, which is asked for last.
+/// The kind of a [`NewKey`], without the passphrase, which the user is asked for last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// A passphrase.
@@ -56,7 +56,7 @@ impl NewKey {
     }
 }
 
-/// Where a new slot goes.
+/// The place of a new slot among the others.
 struct Plan {
     /// The slot whose place it takes.
     old: Option<Slot>,
@@ -64,7 +64,7 @@ struct Plan {
     moves_key_file: bool,
 }
 
-/// What [`Vault::verify`](crate::store::Vault::verify) found.
+/// The findings of [`Vault::verify`](crate::store::Vault::verify).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Entries that authenticate.
@@ -209,7 +209,8 @@ impl Disk {
         Ok(added)
     }
 
-    /// Whether [`Disk::put_slot`] would find a place for it, as the file says: opens nothing, and asks nobody.
+    /// Says whether [`Disk::put_slot`] would find a place for it, by what the file says: opens nothing, and asks the
+    /// user nothing.
     pub(in crate::store) fn may_put_slot(
         &self,
         new: KeyKind,
@@ -312,7 +313,7 @@ impl Disk {
     fn take_out(&self, contents: &mut Contents, slot: &Slot) -> Result<(), Error> {
         let before = contents.slots.len();
         contents.slots.retain(|other| other.id() != slot.id());
-        // Somebody else was faster.
+        // Another process was faster.
         if contents.slots.len() == before || before == 0 {
             return Err(Error::Stale);
         }
@@ -395,7 +396,7 @@ impl Disk {
         Ok(entries)
     }
 
-    /// The same in passing, where nobody has to be asked for it.
+    /// Makes a new root key in passing, where the user need not be asked for anything.
     pub(super) fn rekey_unasked(
         &self,
         contents: &mut Contents,

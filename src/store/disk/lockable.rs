@@ -70,7 +70,7 @@ impl Disk {
         self.is_lockable.store(is_lockable, Ordering::Relaxed);
     }
 
-    /// What stands in the mark; one that cannot be read is as good as none.
+    /// Returns the text of the mark; one that cannot be read is as good as none.
     fn mark(&self) -> Option<Vec<u8>> {
         let file = Private::open(&self.place.lock_mark(), self.loose());
         file.ok()??.read(LONGEST).ok()

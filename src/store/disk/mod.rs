@@ -1,5 +1,5 @@
-//! The vault in its file: unlocked when first needed, looked at again whenever somebody else may have written, changed
-//! by read, edit and replace under one lock.
+//! The vault in its file: unlocked when first needed, looked at again whenever another process may have written,
+//! changed by read, edit and replace under one lock.
 //!
 //! The root key stays in memory once a slot has opened; the passphrase does not. A vault that does not exist is empty,
 //! and asks for nothing until something is to be kept; then it is made, with the key that the first source given opens,
@@ -34,7 +34,7 @@ use crate::store::passphrase::Sources;
 use crate::store::primitives::Key;
 use crate::store::{Entry, Error, Expected, Kind, Place, Status, random};
 
-/// How long a writer waits for the others. Each takes milliseconds.
+/// The time for which a writer waits for the others. Each takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// In bytes.
@@ -47,11 +47,11 @@ pub(super) struct Disk {
     unlock: Unlock,
     // Held while blocking, on threads that may block: two tasks that both need the vault ask for one passphrase.
     state: Mutex<State>,
-    /// Whether a program, a pipe or a person is asked for what opens it, which may take any time.
+    /// True while a program, a pipe or the user is asked for what opens it, which may take any time.
     is_asking: watch::Sender<bool>,
     /// The key that is held is one that `mcpipe vault lock` takes.
     is_lockable: AtomicBool,
-    /// How often that was so.
+    /// The number of times that it was locked.
     locks: watch::Sender<u64>,
     /// Refreshes that need the key until they are stored.
     in_use: Arc<AtomicUsize>,
@@ -60,9 +60,9 @@ pub(super) struct Disk {
 #[derive(Debug)]
 struct State {
     sources: Sources,
-    /// The root key somebody handed us.
+    /// The root key that another process has handed to us.
     handed: Option<Key>,
-    /// What stood in the mark of locks when the key was got.
+    /// The text of the mark of locks when the key was got.
     mark: Option<Option<Vec<u8>>>,
     /// A key that lies in a file here opened it: no lock takes that.
     is_by_key_file: bool,
@@ -75,7 +75,7 @@ struct State {
     unborn: Option<(Contents, Keys)>,
     /// The newest generation seen, and of which vault.
     seen: Option<(String, u64)>,
-    /// When a program last gave nothing that opens it, and why.
+    /// The time at which a program last gave nothing that opens it, and the reason.
     failed: Option<(Instant, Error)>,
 }
 
@@ -118,7 +118,7 @@ impl Disk {
         &self.place
     }
 
-    /// Whether a program, a pipe or a person is asked for what opens it.
+    /// Tells while a program, a pipe or the user is asked for what opens it.
     pub(super) fn is_asking(&self) -> watch::Receiver<bool> {
         self.is_asking.subscribe()
     }
@@ -158,7 +158,7 @@ impl Disk {
         let Some(opened) = self.look(&mut state)? else {
             return Ok(Vec::new());
         };
-        // A kind this version does not know is somebody's, and stays in the file.
+        // A kind that this version does not know is another version's, and stays in the file.
         let known = |(name, kind, _): (&str, &str, u64)| {
             Kind::from_word(kind).map(|kind| (name.to_owned(), kind))
         };
@@ -311,7 +311,7 @@ impl Disk {
         edit: impl FnOnce(&mut Contents, &mut Keys) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut state = self.state();
-        // Whatever takes long or asks somebody happens before the lock is taken.
+        // Work that is slow or asks the user is done before the lock is taken.
         let unborn = match self.look(&mut state)? {
             Some(_) => None,
             None => Some(self.unborn(&mut state)?),
@@ -359,7 +359,8 @@ impl Disk {
         Ok(edited)
     }
 
-    /// What is in the file now; `None` if there is no file. Reads and opens only what it has not opened before.
+    /// Returns the contents of the file; `None` if there is no file. Reads and opens only what it has not opened
+    /// before.
     fn look<'a>(&self, state: &'a mut State) -> Result<Option<&'a Opened>, Error> {
         let Some(mut file) = Private::open(&self.place.vault(), self.loose())? else {
             state.opened = None;

@@ -36,10 +36,10 @@ pub(in crate::store) fn exported(from: &Path) -> Result<Sealed, Error> {
     }
 }
 
-/// What became of the entries of an export.
+/// The entries of an export: how many were taken, and the names of those that were not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
-    /// How many came.
+    /// Entries that were taken.
     pub taken: usize,
     /// The names of those that were there already and stayed as they were.
     pub kept: Vec<String>,

@@ -1,4 +1,4 @@
-//! How a vault is opened, cheapest way first, and what a new one opens with.
+//! Opens a vault, by the cheapest way first, and chooses what a new one opens with.
 //!
 //! A key that another process of ours has handed over; the agent, which holds the opened key; the key file; a service's credential; the passphrase that was given; a key
 //! command, which may ask a person; the terminal. So Argon2 is run only where a person's passphrase is all there is. An
@@ -25,7 +25,7 @@ use crate::store::{Error, random, strength, system};
 
 /// The label of the slot that the machine key opens, where the file's mode protects it.
 pub(in crate::store) const KEY_FILE: &str = "keyfile";
-/// The same where the system seals it for this user.
+/// The label of the key file's slot where the system seals the file for this user.
 const DPAPI: &str = "dpapi";
 /// Both.
 pub(in crate::store) const KEY_FILES: [&str; 2] = [KEY_FILE, DPAPI];
@@ -34,35 +34,36 @@ pub(super) const PASSPHRASE: &str = "passphrase";
 /// The label of a slot whose key a service manager hands in.
 pub(super) const CREDENTIAL: &str = "credential";
 
-/// How long to wait for another process that asks a program for a key, before asking it too.
+/// The time to wait for another process that asks a program for a key, before this one asks it too.
 const TURN: Duration = Duration::from_secs(60);
 
 /// The question for the passphrase of a vault that the user makes.
 const NEW_PASSPHRASE: &str = "With a passphrase, hosts need `mcpipe vault unlock` once a day.
 Passphrase for the new vault (nothing: a choice of a generated one and a key file): ";
 
-/// How long a program that gave nothing is not asked again: it may show a person a prompt each time, or hang each time.
+/// The time for which a program that gave nothing is not asked again: it may show the user a prompt each time, or hang
+/// each time.
 const FAILED_FOR: Duration = Duration::from_secs(60);
 
-/// How a vault is opened, and made.
+/// The ways by which a vault is opened, and made.
 #[derive(Clone, Debug)]
 pub struct Unlock {
-    /// Where a passphrase may come from. With none, a new vault is opened by a key file.
+    /// The sources of a passphrase. With none, a new vault is opened by a key file.
     pub passphrase: Sources,
-    /// What a new vault's passphrase costs.
+    /// The cost of a new vault's passphrase.
     pub kdf: Kdf,
     /// Accept files that others can use: `MCPIPE_ALLOW_LOOSE_PERMISSIONS`, for file systems without modes.
     pub loose: bool,
     /// The key commands of `mcpipe.toml`.
     pub commands: Option<Configured>,
-    /// Why `mcpipe.toml` was not read: said where its key command is what opens the vault, and wherever the vault is opened
-    /// or made if the file itself is odd.
+    /// The reason why `mcpipe.toml` was not read: said where its key command is needed to open the vault, and wherever
+    /// the vault is opened or made if the file itself is odd.
     pub unread: Option<Arc<file::Error>>,
     /// A file with a raw key that the service manager hands in (`$CREDENTIALS_DIRECTORY/mcpipe-vault-key`).
     pub credential: Option<PathBuf>,
-    /// The root key, from another process of ours that has opened the vault. Tried before anybody is asked.
+    /// The root key, from another process of ours that has opened the vault. Tried before the user is asked.
     pub root: Option<Key>,
-    /// Whether to ask the agent. Not where it is the passphrase itself that is wanted.
+    /// True to ask the agent; false where it is the passphrase itself that is wanted.
     pub agent: bool,
     /// Says a sentence to the user of a command. A bridge has the log.
     pub tell: Option<fn(&str)>,
@@ -84,7 +85,7 @@ impl Default for Unlock {
     }
 }
 
-/// Is this the slot of the key file?
+/// Says whether this is the slot of the key file.
 pub(super) fn is_machine_key(slot: &Slot) -> bool {
     slot.kind() == SlotKind::Raw && KEY_FILES.contains(&slot.label())
 }
@@ -99,7 +100,7 @@ impl Disk {
         let held = held.filter(|keys| keys.belong_to(sealed.vault_id()));
         match held.map(|keys| (sealed.open(keys), keys.clone())) {
             Some((Ok(contents), keys)) => Ok((contents, keys)),
-            // Damaged, or given a new root key by somebody else: the slots know.
+            // Damaged, or given a new root key by another process: the slots know.
             Some((Err(error @ envelope::Error::Damaged(_)), _)) => {
                 self.unlock(state, sealed).map_err(|_| self.broken(error))
             }
@@ -126,8 +127,8 @@ impl Disk {
         self.opened_by(root, sealed)
     }
 
-    /// One that is a link, a pipe or open to other users may be of their making. One that cannot be looked at is as good as
-    /// none until its key command is wanted.
+    /// Refuses a configuration that is a link, a pipe or open to other users: they may have made it. One that cannot be
+    /// looked at is as good as none until its key command is wanted.
     fn refuse_odd_configuration(&self) -> Result<(), Error> {
         match &self.unlock.unread {
             Some(why) if why.is_refusal() => Err(Error::Unread(Arc::clone(why))),
@@ -216,7 +217,7 @@ impl Disk {
         })
     }
 
-    /// The passphrase of the first source that asks nobody.
+    /// Returns the passphrase of the first source that does not ask the user.
     fn given(&self, state: &mut State) -> Result<Option<Passphrase>, Error> {
         let is_program = state.sources.is_program();
         if is_program && let Some(earlier) = state.failure() {
@@ -236,7 +237,8 @@ impl Disk {
         Asking(&self.is_asking)
     }
 
-    /// One process at a time: each of them may show a person a prompt, and the first answer may spare the others theirs.
+    /// Asks a program for the key, one process at a time: each of them may show the user a prompt, and the first answer
+    /// may spare the others theirs.
     fn fetch(&self, with: With, sealed: &Sealed, slot: &Slot) -> Result<Key, Error> {
         let _asking = self.asking();
         let _turn = self.turn();
@@ -427,7 +429,7 @@ impl Drop for Asking<'_> {
 }
 
 impl State {
-    /// Why a program gave nothing, for as long as it is not asked again.
+    /// Returns the reason why a program gave nothing, for as long as it is not asked again.
     fn failure(&self) -> Option<Error> {
         let (at, why) = self.failed.as_ref()?;
         (at.elapsed() < FAILED_FOR).then(|| why.earlier())
