@@ -20,7 +20,7 @@ pub struct Redactor {
     is_of_shapes: bool,
 }
 
-/// Headers whose values anybody may see. All others may be a user's own, and are hidden.
+/// Headers whose values every reader may see. All others may be a user's own, and are hidden.
 const HARMLESS: [&str; 9] = [
     "accept",
     "content-type",
@@ -66,7 +66,7 @@ impl Redactor {
         redactor
     }
 
-    /// The same, which leaves of messages nothing but their shape.
+    /// Returns a redactor that leaves of messages nothing but their shape.
     #[must_use]
     pub fn of_shapes(self) -> Self {
         Self {
