@@ -134,7 +134,7 @@ impl Redactor {
                 }
             }
             Entry::Event { x, mut event } => {
-                // HTTP+SSE's endpoint carries the session in its query (MCP 2024-11-05, transports).
+                // HTTP+SSE's endpoint carries the session in its query (MCP 2024-11-05, basic/transports).
                 event.data = match event.kind.as_deref() {
                     Some("endpoint") => self.endpoint(&event.data),
                     _ => self.message(&event.data),
