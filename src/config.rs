@@ -7,8 +7,8 @@
 //! key_store_command = ["my-vault", "write", "mcpipe"]  # keeps the key that it reads from stdin; optional
 //! ```
 //!
-//! A file that others can write to is not believed. Keys of other tables are left to whoever reads them; unknown ones of
-//! a table read here are mistakes.
+//! A file that others can write to is not believed. Keys of other tables are left to the code that reads them; unknown
+//! ones of a table read here are mistakes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ use crate::store::file;
 use crate::store::key_command::Configured;
 use crate::store::program::{self, Words};
 
-/// What is wrong with the file.
+/// The fault of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is not to be read, or not to be believed.
+    /// The file is not to be read, or not to be believed.
     #[error(transparent)]
     File(#[from] file::Error),
     /// Not TOML.
@@ -31,7 +31,7 @@ pub enum Error {
     Toml {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The place and the reason.
         source: toml_edit::TomlError,
     },
     /// A key this version does not know.
@@ -52,7 +52,7 @@ pub enum Error {
         /// The key.
         key: &'static str,
     },
-    /// One key needs the other.
+    /// A key needs the other.
     #[error("{}: key_store_command without key_command", .0.display())]
     StoreAlone(PathBuf),
 }
@@ -137,7 +137,8 @@ fn words(table: &Table, key: &'static str, path: &Path) -> Result<Option<Words>,
     }
 }
 
-/// Where the file is: under `home` if given, else in the user's configuration directory. Nothing is looked at.
+/// Returns the path of the file: under `home` if given, else in the user's configuration directory. Nothing is looked
+/// at.
 ///
 /// # Errors
 /// The system names no such directory.

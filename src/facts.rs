@@ -1,4 +1,4 @@
-//! What was learned about servers: nothing secret, nothing that is needed.
+//! Facts learned about servers: nothing secret, nothing that is needed.
 //!
 //! One small JSON file per server in the cache directory, replaced whole. It may be deleted at any time, and no failure
 //! to read or write it ever troubles the bridge: the next start learns again. Members this version does not know are
@@ -19,7 +19,7 @@ use crate::store::file::{self, Lock, Private};
 /// A file longer than this, in bytes, is none of ours: a start does not wait for it to be read.
 const MAX_SIZE: usize = 1024 * 1024;
 
-/// Where the facts about one server are.
+/// The place of the facts about one server.
 #[derive(Clone, Debug)]
 pub struct Facts {
     path: Option<PathBuf>,
@@ -35,7 +35,7 @@ impl Facts {
             Some(home) => Some(home.join("cache")),
             None => dirs::cache_dir().map(|cache| cache.join("mcpipe")),
         };
-        // The name tells nobody which servers are used.
+        // The name does not tell which servers are used.
         let digest = Sha256::digest(format!("{account}\n{url}").as_bytes());
         let name: String = digest
             .iter()
@@ -56,7 +56,7 @@ impl Facts {
         }
     }
 
-    /// What is remembered under `name`. Blocks for one small read.
+    /// Returns what is remembered under `name`. Blocks for one small read.
     pub fn recall(&self, name: &str) -> Option<Value> {
         self.read().remove(name)
     }
@@ -111,7 +111,7 @@ fn others_wait(path: &Path) -> Result<Lock, Unlocked> {
 const PATIENCE: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(5);
 
-/// Why the turn was not waited for.
+/// The reason why the turn was not waited for.
 #[derive(Debug, thiserror::Error)]
 enum Unlocked {
     #[error("another process holds the lock")]
@@ -128,7 +128,8 @@ impl From<io::ErrorKind> for Unlocked {
     }
 }
 
-/// Which servers are used is for the user alone to see: `servers`, and the directory of the cache above it.
+/// Makes private the folder `servers` and the directory of the cache above it: which servers are used is for the user
+/// alone to see.
 fn make_private(servers: &Path) -> io::Result<()> {
     file::private_directory(servers)?;
     servers.parent().map_or(Ok(()), file::private_directory)
@@ -137,7 +138,7 @@ fn make_private(servers: &Path) -> io::Result<()> {
 fn write(path: &Path, value: &Value) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
     make_private(folder)?;
-    // Private from the start, as tempfile makes them: server names are nobody else's business.
+    // Private from the start, as tempfile makes them: server names are no other user's business.
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(value.to_string().as_bytes())?;
     file.persist(path).map_err(|error| error.error)?;

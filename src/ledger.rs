@@ -1,7 +1,7 @@
 //! The append-only file behind `--record` and `--audit`: one writer, a bounded queue, no lost lines.
 //!
 //! The queue is bounded by bytes, not by lines, because a line is anything from a dozen bytes to a whole message. Knows
-//! lines only: what they say, and that they say no secrets, is the business of whoever writes them.
+//! lines only: what they say, and that they say no secrets, is the business of the callers that write them.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -46,7 +46,7 @@ impl WeakLedger {
     }
 }
 
-/// Why something is not in the file.
+/// The reason why something is not in the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be made or opened.
@@ -54,7 +54,7 @@ pub enum Error {
     Open {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// The file is a link, no regular file, or another user's; or it cannot be opened.
@@ -65,12 +65,12 @@ pub enum Error {
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: Arc<io::Error>,
     },
 }
 
-/// How many bytes may wait to be written. A longer line waits until it is alone.
+/// The bytes that may wait to be written. A longer line waits until it is alone.
 const ROOM: u32 = 4 * 1024 * 1024;
 
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Ledger {
                 if let Err(error) = &end {
                     tracing::error!(path = %path.display(), %error, "no longer written to");
                 }
-                // The reason first, so that whoever finds the room or the queue closed can read it.
+                // The reason first, so that a caller that finds the room or the queue closed can read it.
                 ended.send_replace(Some(end.map_err(Arc::new)));
                 room.close();
             }
@@ -123,7 +123,7 @@ impl Ledger {
         })
     }
 
-    /// The same, without keeping it open.
+    /// Returns a ledger that does not keep the file open.
     pub fn weak(&self) -> WeakLedger {
         WeakLedger {
             lines: self.lines.downgrade(),
@@ -133,7 +133,7 @@ impl Ledger {
         }
     }
 
-    /// Whether something was in the file before.
+    /// Says whether something was in the file before.
     pub fn is_continued(&self) -> bool {
         self.is_continued
     }
@@ -202,7 +202,7 @@ fn reason(end: Option<&Result<(), Arc<io::Error>>>) -> Arc<io::Error> {
     }
 }
 
-/// Writes lines until nobody can send any more.
+/// Writes lines until no sender is left.
 fn keep(file: File, lines: &mut mpsc::UnboundedReceiver<Line>) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(64 * 1024, file);
     loop {
@@ -210,7 +210,7 @@ fn keep(file: File, lines: &mut mpsc::UnboundedReceiver<Line>) -> io::Result<()>
             Ok(line) => Some(line),
             Err(TryRecvError::Disconnected) => None,
             Err(TryRecvError::Empty) => {
-                // Nobody hurries us, so what there is can be read already.
+                // Nothing waits to be written, so what there is can be read already.
                 file.flush()?;
                 lines.blocking_recv()
             }

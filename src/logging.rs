@@ -28,7 +28,8 @@ use crate::secret::live;
 use crate::store::file;
 use repeats::{More, Repeats};
 
-/// How long the last lines may take to be written when the process leaves: next to nothing, if they are read at all.
+/// The time that the last lines may take to be written when the process leaves: next to nothing, if they are read at
+/// all.
 pub const LAST_LINES: Duration = Duration::from_millis(250);
 
 /// The longest line of the log, in bytes: names and words of other parties may be in it, and they may be of any length.
@@ -52,7 +53,7 @@ impl Log {
     }
 }
 
-/// This process's stderr, for a bridge or a helper: nothing they do waits for whoever reads it.
+/// This process's stderr, for a bridge or a helper: nothing they do waits for its reader.
 ///
 /// # Errors
 /// The system has no thread to give.
@@ -61,7 +62,7 @@ pub fn unread_stderr(args: Option<&LogArgs>) -> io::Result<Output> {
     Output::queued(io::stderr(), words(format).dropped)
 }
 
-/// Who reads stderr.
+/// The reader of stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
     /// A person who has run a command: warnings are sentences, unless a log is asked for.
@@ -135,15 +136,15 @@ pub fn install(
     Ok(Log { to, repeats })
 }
 
-/// How it is said that lines are not in the log.
+/// The words for lines that are not in the log.
 struct Words {
-    /// They were not read in time.
+    /// The lines were not read in time.
     dropped: output::Lost,
-    /// One of the same kind follows.
+    /// A line of the same kind follows.
     left_out: output::Lost,
     /// None of the same kind follows.
     more: More,
-    /// One line, given what is left of it.
+    /// A line is too long, given what is left of it.
     too_long: fn(usize, &str) -> String,
 }
 
@@ -181,7 +182,7 @@ fn json_line(fields: &serde_json::Value) -> String {
     format!("{line}\n")
 }
 
-/// As the other lines have it.
+/// Returns the time as the other lines have it.
 fn time() -> String {
     let mut time = String::new();
     // A clock before 1970 is no reason to lose the line.

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::process::{Command, ExitStatus};
 
-/// How a program ended, in words wherever it is shown: `ExitStatus` shows the number that the system keeps when it is
+/// The end of a program, in words wherever it is shown: `ExitStatus` shows the number that the system keeps when it is
 /// debugged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Ended(pub ExitStatus);
@@ -25,7 +25,7 @@ impl fmt::Debug for Ended {
     }
 }
 
-/// What the name of every variable that holds, or leads to, the passphrase begins with.
+/// The beginning of the name of every variable that holds, or leads to, the passphrase.
 const PASSPHRASE: &str = "MCPIPE_PASSPHRASE";
 
 /// A program to be started without a shell, which inherits our environment without the passphrase.
@@ -43,7 +43,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// What another crate would start, built anew with [`command`]: its program, arguments, directory and variables.
+/// Builds anew with [`command`] what another crate would start: its program, arguments, directory and variables.
 pub fn rebuilt(other: &Command) -> Command {
     let mut command = command(other.get_program());
     command.args(other.get_args());
@@ -60,7 +60,7 @@ pub fn rebuilt(other: &Command) -> Command {
     command
 }
 
-/// Whether a variable of this name holds, or leads to, the passphrase. On Windows names have no case.
+/// Says whether a variable of this name holds, or leads to, the passphrase. On Windows names have no case.
 pub fn leads_to_passphrase(name: &str) -> bool {
     name.to_ascii_uppercase().starts_with(PASSPHRASE)
 }

@@ -30,7 +30,7 @@ struct Shared {
     redactor: Mutex<Redactor>,
     began: Instant,
     exchanges: AtomicU64,
-    /// Which eras have shown themselves: the host's, the server's.
+    /// The eras that have shown themselves: the host's, the server's.
     eras: Mutex<[Option<Era>; 2]>,
 }
 
@@ -44,7 +44,7 @@ pub enum Era {
 }
 
 impl Era {
-    /// That of a message with which a party begins, if it shows one.
+    /// Returns the era of a message with which a party begins, if it shows one.
     pub fn of(frame: &Frame) -> Option<Self> {
         let meta = frame.param("_meta").unwrap_or("{}");
         let names_revision = member_of(meta, "io.modelcontextprotocol/protocolVersion").is_some();
@@ -124,7 +124,7 @@ impl Recorder {
         self.learner()(secret);
     }
 
-    /// What [`Recorder::learn`] does, for somebody who may outlive the recording.
+    /// Does as [`Recorder::learn`], for a caller that may outlive the recording.
     pub fn learner(&self) -> impl Fn(Secret) + Send + 'static {
         let shared = Arc::clone(&self.shared);
         move |secret| {
@@ -150,7 +150,7 @@ impl Recorder {
         self.shared.exchanges.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The same host, overheard. Two tasks on `tracker` pass everything on and end with their channels.
+    /// Returns the same host, overheard. Two tasks on `tracker` pass everything on and end with their channels.
     pub fn host(&self, host: Host, tracker: &TaskTracker) -> Host {
         let Host {
             lines,
@@ -222,7 +222,7 @@ async fn overhear_out(
     loop {
         let written = tokio::select! {
             written = from.recv() => written,
-            // The loop learns from its own channel's end that nobody reads any more.
+            // The loop learns from its own channel's end that the reader is gone.
             () = to.closed() => None,
         };
         let Some(written) = written else { return };

@@ -12,7 +12,7 @@ use crate::secret::live;
 use crate::store::passphrase;
 use crate::{auth, static_secret, store};
 
-/// What kind of failure it is; decides the exit code.
+/// The kind of a failure; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// 1: it was asked properly and did not work.
@@ -31,7 +31,7 @@ pub enum Kind {
     Terminated,
 }
 
-/// What to do where a server cannot be reached.
+/// The thing to do where a server cannot be reached.
 pub const NETWORK: &str = "check the network, or try again later; what is stored is as it was";
 
 /// A failure at the door.
@@ -39,9 +39,9 @@ pub const NETWORK: &str = "check the network, or try again later; what is stored
 pub struct Failure {
     /// Decides the exit code.
     pub kind: Kind,
-    /// What went wrong, with its causes.
+    /// The failure, with its causes.
     pub error: Box<dyn Error + Send + Sync>,
-    /// What can be typed next.
+    /// The command that helps next.
     pub hint: Option<String>,
 }
 
@@ -73,7 +73,7 @@ impl Failure {
         let mut source = self.error.source();
         while let Some(cause) = source {
             let said = cause.to_string();
-            // Many an error is its cause in other words, or in the same; nobody reads a sentence twice.
+            // Many an error is its cause in other words, or in the same; no user reads a sentence twice.
             if !text.contains(&said) {
                 let _ = writeln!(text, "  {said}");
             }
@@ -86,7 +86,8 @@ impl Failure {
         live::without(&text).into_owned()
     }
 
-    /// Whether the user has ended it with Ctrl-C at a question, where the terminal passes that on as a failed read.
+    /// Says whether the user has ended it with Ctrl-C at a question, where the terminal passes that on as a failed
+    /// read.
     pub fn is_interrupted(&self) -> bool {
         let mut cause: Option<&(dyn Error + 'static)> = Some(&*self.error);
         while let Some(error) = cause {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use memchr::memchr2;
 
-/// One dispatched event.
+/// A dispatched event.
 ///
 /// Unlike a browser's, it also comes without `data` when a block gave an `id` or a `retry`: both must be remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct Parser {
     retry: Option<Duration>,
 }
 
-/// How far into a line we are.
+/// The part of a line that comes next.
 #[derive(Clone, Copy)]
 enum Line {
     /// Before the colon.

@@ -24,7 +24,7 @@ use crate::words::may_be_secret;
 /// Shorter than tokens are: one that was typed in a name's place is not taken for a name, and not shown.
 pub const MAX_NAME: usize = 32;
 
-/// How old a note of the last use has to be before it is worth another write.
+/// The age that a note of the last use has to have before it is worth another write.
 const OFTEN: Duration = Duration::from_secs(3600);
 
 /// Tries at a write that others keep overtaking.
@@ -33,17 +33,17 @@ const TRIES: usize = 5;
 /// A secret, without itself. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// The only origin it is sent to; none yet if nobody has said.
+    /// The only origin it is sent to; none yet if the user has not said.
     pub origin: Option<String>,
-    /// When it was put.
+    /// The time at which it was put.
     pub put_at: u64,
-    /// When it was last used, to the hour.
+    /// The time at which it was last used, to the hour.
     pub used_at: Option<u64>,
 }
 
-/// Why a secret is not lent, or not kept.
+/// The reason why a secret is not lent, or not kept.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Not a name.
@@ -52,20 +52,20 @@ pub enum Error {
     /// Nothing is called so.
     #[error("the vault has no secret {}", called(.0))]
     Unknown(String),
-    /// It belongs to another server.
+    /// The secret belongs to another server.
     #[error("the secret {name:?} belongs to {bound} and is not sent to {wanted}")]
     Elsewhere {
         /// The secret.
         name: String,
-        /// Where it may go.
+        /// The origin that it may go to.
         bound: String,
-        /// Where it was to go.
+        /// The origin that it was to go to.
         wanted: String,
     },
     /// Something else is kept under that name, or it is from another version.
     #[error("the secret {0:?} was written by another version")]
     Foreign(String),
-    /// It holds what no header can carry.
+    /// The secret holds characters that no header can carry.
     #[error("the secret {0:?} cannot be sent in a header")]
     Unsendable(String),
     /// The vault.
@@ -82,12 +82,12 @@ fn called(name: &str) -> String {
 }
 
 impl Error {
-    /// Whether what was asked is a mistake, rather than the vault in the way.
+    /// Says whether the question is a mistake, rather than the vault in the way.
     pub fn is_usage(&self) -> bool {
         !matches!(self, Self::Vault(_) | Self::Foreign(_))
     }
 
-    /// What the person can do about it.
+    /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Name => Some(format!(
@@ -122,7 +122,7 @@ pub struct Template {
 /// A piece of a header's value.
 #[derive(Clone)]
 pub enum Part {
-    /// As it is. May come from the environment.
+    /// The text as it is. May come from the environment.
     Text(String),
     /// The secret of this name.
     Secret(String),
@@ -137,7 +137,7 @@ impl fmt::Debug for Part {
     }
 }
 
-/// Is this a name that a secret may have?
+/// Checks that a secret may have this name.
 ///
 /// # Errors
 /// [`Error::Name`].
@@ -218,7 +218,8 @@ pub async fn remove(vault: &Vault, name: &str) -> Result<bool, Error> {
     Ok(vault.remove(&entry(name)).await?)
 }
 
-/// The headers of these templates, for this origin. A secret that belongs to nobody yet belongs to it from now on.
+/// Returns the headers of these templates, for this origin. A secret that belongs to no server yet belongs to it from
+/// now on.
 ///
 /// # Errors
 /// Any, before anything is bound or sent.
@@ -265,14 +266,14 @@ pub async fn note_use(vault: &Arc<Vault>, templates: &[Template], now: SystemTim
             continue;
         }
         stored.used_at = Some(now);
-        // Somebody who was faster has written it down.
+        // Another process that was faster has written it down.
         if let Err(error) = write(vault, name, &stored, Expected::Revision(rev)).await {
             tracing::debug!(%error, name, "the use of a secret is not written down");
         }
     }
 }
 
-/// The secret itself, for this origin; one that belongs to nobody yet belongs to it from now on.
+/// Returns the secret itself, for this origin; one that belongs to no server yet belongs to it from now on.
 ///
 /// # Errors
 /// Any, before it is bound.

@@ -1,8 +1,8 @@
-//! The host's bank: one reader, one writer, nobody else.
+//! The host's end: one reader and one writer, and no other part of the program that touches stdin or stdout.
 //!
 //! Two plain threads with blocking I/O and bounded channels: `tokio::io::stdin` and `stdout` would send every read and
-//! write through the blocking pool at several times the cost (measured), and a pipe set to non-blocking mode is
-//! shared with whoever else holds it. Knows lines and frames; not what they mean.
+//! write through the blocking pool at several times the cost (measured), and a pipe set to non-blocking mode is shared
+//! with all processes that hold it. Knows lines and frames; not what they mean.
 //!
 //! MCP 2025-11-25, basic/transports, "stdio"; batches, MCP 2025-03-26, basic; JSON-RPC 2.0 sections 5.1 and 6.
 
@@ -25,18 +25,18 @@ const PROGRESS_FIRST: Duration = Duration::from_millis(5);
 /// The two ends of the host's pipes, as the loop sees them.
 #[derive(Debug)]
 pub struct Host {
-    /// What the host said, line by line. Ends at end of file or when reading fails.
+    /// The lines of the host. Ends at end of file or when reading fails.
     pub lines: mpsc::Receiver<Line>,
-    /// What it is told. Closed when nobody reads any more.
+    /// The lines for the host. Closed when stdout has no reader any more.
     pub out: mpsc::Sender<Written>,
     /// Resolves when everything sent has been written and flushed, after `out` is dropped.
     pub flushed: oneshot::Receiver<()>,
 }
 
-/// One line of stdin, read.
+/// A line of stdin, read.
 pub type Line = Result<Parsed, Malformed>;
 
-/// One line of stdout.
+/// A line of stdout.
 #[derive(Debug)]
 pub enum Written {
     /// A message.
@@ -112,8 +112,8 @@ impl Host {
     }
 }
 
-/// Whether what reads this process's stdout has left, as far as can be seen without writing: POSIX `poll` says so of pipes,
-/// sockets and terminals.
+/// Says whether the reader of this process's stdout has left, as far as can be seen without writing: POSIX `poll` says
+/// so of pipes, sockets and terminals.
 #[cfg(unix)]
 pub fn is_reader_gone() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -229,7 +229,7 @@ fn write(output: impl Write, mut frames: mpsc::Receiver<Written>) {
             next = frames.try_recv().ok();
         };
         if let Err(error) = written {
-            // Nobody listens any more. Dropping the receiver tells the loop.
+            // The reader is gone. Dropping the receiver tells the loop.
             tracing::info!(%error, "stdout is closed");
             // The buffer would try once more when dropped; what is in it has no reader.
             let _ = output.into_parts();

@@ -1,4 +1,4 @@
-//! What surrounds the process: its environment and arguments, read once, and what of it a helper gets.
+//! The surroundings of the process: its environment and arguments, read once, and what of it a helper gets.
 //!
 //! The only reader of the environment, clap's `MCPIPE_<FLAG>` aside.
 
@@ -17,25 +17,25 @@ use crate::process::leads_to_passphrase;
 use crate::secret::Secret;
 use crate::words;
 
-/// What surrounds the process, read once.
+/// The surroundings of the process, read once.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     /// Environment variables that are valid Unicode.
     pub variables: HashMap<String, String>,
     /// The others, which only the browser gets.
     pub not_unicode: Vec<(OsString, OsString)>,
-    /// Whether a person may be reading stderr.
+    /// True where a user may be reading stderr.
     pub is_terminal: bool,
-    /// Whether a person may be typing into stdin.
+    /// True where a user may be typing into stdin.
     pub is_typed_into: bool,
     /// This binary, if the system tells.
     pub program: Option<PathBuf>,
-    /// What was typed, if it is Unicode; the program's name first.
+    /// The words that were typed, if they are Unicode; the program's name first.
     pub arguments: Option<Vec<String>>,
 }
 
 impl Surroundings {
-    /// Those of this process.
+    /// Reads those of this process.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the environment"
@@ -101,8 +101,8 @@ impl Surroundings {
         text
     }
 
-    /// Whether a user can be told to sign in, and would see it: on a terminal, or on a display. In a build a display shows
-    /// pages to no user.
+    /// Says whether a user can be told to sign in, and would see it: on a terminal, or on a display. In a build a
+    /// display shows pages to no user.
     pub fn can_reach_a_user(&self) -> bool {
         self.is_terminal || has_terminal() || self.has_display() && self.get("CI").is_none()
     }
@@ -114,8 +114,8 @@ impl Surroundings {
                 .any(|name| self.get(name).is_some())
     }
 
-    /// Whether a browser started here would be seen by whoever started us: not over SSH, not inside WSL, not without a
-    /// display, not in a build.
+    /// Says whether the user who started us would see a browser that is started here: not over SSH, not inside WSL, not
+    /// without a display, not in a build.
     pub fn can_show_a_page(&self) -> bool {
         const ELSEWHERE: [&str; 5] = [
             "SSH_CONNECTION",
@@ -127,22 +127,22 @@ impl Surroundings {
         self.has_display() && ELSEWHERE.iter().all(|name| self.get(name).is_none())
     }
 
-    /// Whether the user has come over SSH.
+    /// Says whether the user has come over SSH.
     pub fn is_over_ssh(&self) -> bool {
         ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"]
             .iter()
             .any(|name| self.get(name).is_some())
     }
 
-    /// What a browser started here finds in its environment: everything, except what opens the vault.
+    /// Returns the environment of a browser that is started here: everything, except what opens the vault.
     pub fn environment(&self) -> Environment {
         let unicode = self.variables.iter();
         let unicode = unicode.map(|(name, value)| (name.into(), value.into()));
         Environment::new(unicode.chain(self.not_unicode.iter().cloned()))
     }
 
-    /// How to start a helper that comes to the settings we came to. Its letter holds our variables, because settings may
-    /// name any of them; its own environment, which others may read, only what it cannot do without.
+    /// Returns the way to start a helper that comes to the settings we came to. Its letter holds our variables, because
+    /// settings may name any of them; its own environment, which others may read, only what it cannot do without.
     pub fn helper(&self) -> Option<Helper> {
         let of = |wanted: fn(&str) -> bool| {
             let wanted = self.variables.iter().filter(move |(name, _)| wanted(name));
@@ -162,7 +162,7 @@ impl Surroundings {
         })
     }
 
-    /// In a helper: those of whoever sent it.
+    /// Returns, in a helper, those of the process that sent the letter.
     pub fn of_the_sender(&self, door: &Secret) -> Option<Self> {
         let door: Door = serde_json::from_str(door.expose()).ok()?;
         Some(Self {
@@ -174,7 +174,7 @@ impl Surroundings {
     }
 }
 
-/// Whether this process has a controlling terminal, wherever its standard streams lead.
+/// Says whether this process has a controlling terminal, wherever its standard streams lead.
 fn has_terminal() -> bool {
     cfg!(unix) && open_terminal().is_ok()
 }
@@ -195,7 +195,8 @@ struct Door {
     not_unicode: Vec<(OsString, OsString)>,
 }
 
-/// What a TLS client needs to reach the world, and we to find our things. A browser gets all there is in the letter.
+/// Says whether a variable is one that a TLS client needs to reach the world, or we to find our things. A browser gets
+/// all there is in the letter.
 fn is_for_helpers(name: &str) -> bool {
     const NAMES: [&str; 43] = [
         "BROWSER",

@@ -1,4 +1,4 @@
-//! The words of a line that somebody else wrote for some shell, as far as blanks and quotes go.
+//! Splits a line that a person wrote for some shell into words, as far as blanks and quotes go.
 //!
 //! Nothing is escaped, expanded or refused: a backslash is a backslash, as in a path of Windows, and a quote that is never
 //! closed goes on to the end. For what the user writes for us there is `store::program::Words`, which is strict.
@@ -24,8 +24,8 @@ pub fn split(text: &str) -> Vec<String> {
     words
 }
 
-/// Whether a word that was typed may be a secret rather than what belongs in its place: no path, no address, no flag and
-/// no word of a language.
+/// Says whether a word that was typed may be a secret rather than what belongs in its place: no path, no address, no
+/// flag and no word of a language.
 pub fn may_be_secret(word: &str) -> bool {
     const LONG: usize = 6;
     const LONG_FOR_A_WORD: usize = 16;

@@ -35,6 +35,7 @@ mod passthrough; // what goes through unchanged, byte for byte, and what travels
 mod patience; // what is tried again and when, what is given up, what is kept within bounds
 mod pins; // what other versions and people rely on: texts on disk, names, words, help
 mod recordings; // what may be passed on of what was said
+mod requirements; // the table of rules names tests that exist, and the standards that the source names
 mod secrets; // what was sent as a proof and is said back
 mod sessions; // opened in order, opened again when lost
 mod streams; // cut answers resumed, standing streams reopened

@@ -13,8 +13,8 @@ pub const MAX_BATCH: usize = 1000;
 /// The only revision of MCP in which an array may hold several messages.
 const REVISION: &str = "2025-03-26";
 
-/// Whether an array may hold several messages in this revision. In every other, one that holds a single message is that
-/// message, and one that holds more is a mistake.
+/// Says whether an array may hold several messages in this revision. In every other, one that holds a single message is
+/// that message, and one that holds more is a mistake.
 pub fn takes_batches(revision: &str) -> bool {
     revision == REVISION
 }

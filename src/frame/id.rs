@@ -50,7 +50,7 @@ impl Id {
         &self.text
     }
 
-    /// Whether servers that write ids in another way may mean this one by that one: `"1"`, `1.0` and `1e0` for `1`.
+    /// Says whether servers that write ids in another way may mean this id by that one: `"1"`, `1.0` and `1e0` for `1`.
     /// Stricter than it looks: two different ids of one host are alike only if they differ in type alone.
     pub fn is_like(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.key().1.trim(), other.key().1.trim());

@@ -14,7 +14,7 @@ use super::{INVALID_REQUEST, Id, Malformed, Outline};
 pub(super) struct Members<'a> {
     pub(super) version: Option<Cow<'a, str>>,
     pub(super) id: Option<&'a RawValue>,
-    /// Those that do not count, in order.
+    /// The ids that do not count, in order.
     pub(super) earlier_ids: Vec<&'a RawValue>,
     method: Option<&'a RawValue>,
     result: Option<&'a RawValue>,
@@ -126,7 +126,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// A key that borrows where it can. A key with a lone surrogate is nobody's name but must not spoil its message.
+/// A key that borrows where it can. A key with a lone surrogate names no member that is known but must not spoil its
+/// message.
 struct Name<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
@@ -169,7 +170,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
     }
 }
 
-/// Whether a method is one of notifications by its name.
+/// Says whether a method is one of notifications by its name.
 fn is_notice(method: &str) -> bool {
     method.starts_with("notifications/")
 }

@@ -1,8 +1,8 @@
-//! One JSON-RPC message that keeps the text it came in.
+//! A JSON-RPC message that keeps the text it came in.
 //!
 //! A bridge that rebuilds messages loses what it does not know: numbers beyond `f64`, unknown members, the order of
 //! keys, the spelling of escapes. So a [`Frame`] keeps its text and, beside it, an [`Outline`]: the few things needed
-//! to route it. A frame nobody edits leaves as the bytes that came.
+//! to route it. A frame that is not edited leaves as the bytes that came.
 //!
 //! JSON-RPC 2.0; MCP `basic/messages` for the rules on ids.
 
@@ -31,7 +31,7 @@ pub(crate) use trouble::capitalised;
 use batch::Batch;
 use members::Members;
 
-/// One JSON-RPC message on one line.
+/// A JSON-RPC message on one line.
 #[derive(Clone)]
 pub struct Frame {
     /// Shared, because a frame is kept until it is answered, in case it must be sent again.
@@ -39,7 +39,7 @@ pub struct Frame {
     outline: Outline,
 }
 
-/// What is needed to route a frame, and nothing more.
+/// The members that are needed to route a frame, and nothing more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outline {
     /// A call that is owed an answer.
@@ -58,23 +58,23 @@ pub enum Outline {
     Response {
         /// The id of the request it answers; absent when the peer could not read it.
         id: Option<Id>,
-        /// Whether it carries `error` rather than `result`.
+        /// True where it carries `error` rather than `result`.
         failed: bool,
     },
 }
 
-/// Why a line is not a message: what to answer, and to which id if it could be read.
+/// The reason why a line is not a message: what to answer, and to which id if it could be read.
 #[derive(Debug)]
 pub struct Malformed {
     /// The id found in the broken message, if one could be read.
     pub id: Option<Id>,
     /// `-32700` for text that is not JSON, `-32600` for JSON that is not a message (JSON-RPC 2.0 section 5.1).
     pub code: i64,
-    /// What is wrong with it.
+    /// The fault.
     pub reason: String,
 }
 
-/// What one line, one JSON body or one event's data holds: a message, or a batch (MCP 2025-03-26 only, basic).
+/// The content of one line, one JSON body or one event's data: a message, or a batch (MCP 2025-03-26 only, basic).
 #[derive(Debug)]
 pub enum Parsed {
     /// A single message.
@@ -87,7 +87,7 @@ pub enum Parsed {
 pub const PARSE_ERROR: i64 = -32700;
 /// JSON-RPC's code for JSON that is not a message.
 pub const INVALID_REQUEST: i64 = -32600;
-/// JSON-RPC's code for a method nobody here knows.
+/// JSON-RPC's code for a method that is not known here.
 pub const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC 2.0 section 5.1.
 pub const INVALID_PARAMS: i64 = -32602;
@@ -178,7 +178,7 @@ impl Frame {
         &self.text
     }
 
-    /// What routes it.
+    /// Returns the members that route it.
     pub fn outline(&self) -> &Outline {
         &self.outline
     }
@@ -200,22 +200,22 @@ impl Frame {
         }
     }
 
-    /// Whether an answer is owed to it.
+    /// Says whether an answer is owed to it.
     pub fn is_request(&self) -> bool {
         matches!(self.outline, Outline::Request { .. })
     }
 
-    /// Whether it answers something.
+    /// Says whether it answers a request.
     pub fn is_response(&self) -> bool {
         matches!(self.outline, Outline::Response { .. })
     }
 
-    /// One top-level member as its JSON text (`params`, `result`, `error`).
+    /// Returns a top-level member as its JSON text (`params`, `result`, `error`).
     pub fn member(&self, name: &str) -> Option<&str> {
         member_of(&self.text, name)
     }
 
-    /// One member of `params` as its JSON text.
+    /// Returns a member of `params` as its JSON text.
     pub fn param(&self, name: &str) -> Option<&str> {
         member_of(self.member("params")?, name)
     }
@@ -298,7 +298,7 @@ impl Frame {
         }
     }
 
-    /// The same request or response under another id, even if it had none. Everything but the id keeps its text.
+    /// Returns the request or response under another id, even if it had none. Everything but the id keeps its text.
     pub fn with_id(&self, id: &Id) -> Self {
         let mut frame = self.clone();
         match &mut frame.outline {
@@ -363,7 +363,7 @@ pub fn printable(text: &str, limit: usize) -> String {
         .collect()
 }
 
-/// Whether a character is not seen but changes how others are: widths of nothing, directions, breaks, annotations.
+/// Says whether a character is not seen but changes how others are: widths of nothing, directions, breaks, annotations.
 pub fn is_mark(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }

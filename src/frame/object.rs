@@ -16,7 +16,7 @@ pub(crate) struct Object {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Member {
-    /// As written, quotes and escapes included.
+    /// The name as written, quotes and escapes included.
     spelling: String,
     name: String,
     value: String,

@@ -1,4 +1,4 @@
-//! What went wrong on the bridge's own side of a request. Its code is never one that MCP gives a meaning of its own.
+//! Failures on the bridge's own side of a request. Their code is never one that MCP gives a meaning of its own.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ pub struct Trouble {
     pub kind: &'static str,
     /// A sentence for people. No secrets, no bodies from the remote.
     pub message: String,
-    /// What to do about it, if anything.
+    /// The thing to do about it, if anything.
     pub hint: Option<String>,
     /// The address it is about, without query.
     pub url: Option<String>,
     /// The HTTP status that caused it.
     pub status: Option<u16>,
-    /// Whether the same request may succeed if sent again.
+    /// True where the same request may succeed if sent again.
     pub retryable: bool,
-    /// How long to wait before that.
+    /// The time to wait before that.
     pub retry_after: Option<Duration>,
-    /// Whether a sign-in was begun for the request: nothing is tried for the same request that would begin another.
+    /// True where a sign-in was begun for the request: nothing is tried for the same request that would begin another.
     pub is_after_a_sign_in: bool,
     /// The revisions the remote names, as an array, where that it names no other is the trouble. In a box: errors are small.
     pub supported: Option<Box<Value>>,

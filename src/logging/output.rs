@@ -17,7 +17,7 @@ use crate::secret::live;
 /// The most that waits to be written, in bytes.
 const ROOM: usize = 256 * 1024;
 
-/// How long a pipe that another process has made non-blocking is left alone when it is full.
+/// The time for which a pipe that another process has made non-blocking is left alone when it is full.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Words for lines that were dropped, given their number.
@@ -55,7 +55,7 @@ struct State {
 
 struct Item {
     text: Vec<u8>,
-    /// How many lines are lost if it cannot be written.
+    /// The number of lines that are lost if it cannot be written.
     lines: u64,
 }
 
@@ -82,7 +82,7 @@ impl Output {
         Ok(Self(Kind::Queued(queue)))
     }
 
-    /// Whether calls return before the text is written.
+    /// Says whether calls return before the text is written.
     pub fn is_queued(&self) -> bool {
         matches!(self.0, Kind::Queued(_))
     }

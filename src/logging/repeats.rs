@@ -1,5 +1,6 @@
-//! What a server or a host can cause as often as it likes is said once a minute, and at debug so often per exchange; how
-//! often it was not said follows: with the next line of its kind, when the exchange ends, and when the process does.
+//! Lines that a server or a host can cause as often as it likes are said once a minute, and at debug so often per
+//! exchange; how often they were not said follows: with the next line of their kind, when the exchange ends, and when
+//! the process does.
 //!
 //! A kind is a place in the code that says something. This covers every such place by where it stands, so none has to
 //! know of it; what the user's own settings and files cause is said each time. An exchange is a span of the name
@@ -29,7 +30,7 @@ const EXCHANGE: &str = "exchange";
 /// Modules that say what servers, hosts and authorization servers do.
 const PEERS: [&str; 6] = ["auth", "bridge", "era", "frame", "remote", "stdio"];
 
-/// How many lines of one kind are said in a minute.
+/// The number of lines of one kind that are said in a minute.
 #[derive(Clone, Copy)]
 struct Quota {
     per_exchange: u32,
@@ -52,7 +53,7 @@ impl Quota {
     }
 }
 
-/// How it is said at the end that there were more lines like one that was said, given their number and where it stands in the code.
+/// Puts into words that there were more lines like one that was said, given their number and their place in the code.
 pub(super) type More = fn(u64, &str) -> String;
 
 /// A layer that keeps repetitions from those below it. Clones keep one count.
@@ -66,7 +67,7 @@ struct Parts {
     more: More,
 }
 
-/// What was said, by kind. The second part of a key is the exchange it was about, if it was about one.
+/// The lines that were said, by kind. The second part of a key is the exchange it was about, if it was about one.
 #[derive(Default)]
 struct Book {
     lines: HashMap<(Identifier, Option<u64>), Said>,
@@ -77,7 +78,7 @@ struct Said {
     count: Count,
     /// Lines kept back since the last one.
     kept_back: u64,
-    /// Where it stands in the code.
+    /// The place in the code.
     message: String,
 }
 
@@ -95,7 +96,7 @@ impl Count {
         }
     }
 
-    /// Whether one more is within the quota. It is counted if so.
+    /// Says whether one more is within the quota. It is counted if so.
     fn takes(&mut self, quota: u32, now: Instant) -> bool {
         if now.duration_since(self.since) >= MINUTE {
             *self = Self::from(now);
@@ -107,7 +108,7 @@ impl Count {
 }
 
 impl Book {
-    /// How many lines of this kind were kept back since the last one, if this one may be said.
+    /// Returns how many lines of this kind were kept back since the last one, if this one may be said.
     fn may_say(
         &mut self,
         kind: &Identifier,
@@ -141,7 +142,7 @@ impl Book {
         }
     }
 
-    /// What was kept back of this exchange, or of everything.
+    /// Returns what was kept back of this exchange, or of everything.
     fn close(&mut self, exchange: Option<u64>) -> Vec<(u64, String)> {
         let is_over = |(_, of): &(Identifier, Option<u64>)| exchange.is_none() || *of == exchange;
         let closed = self.lines.extract_if(|key, _| is_over(key));
@@ -253,7 +254,7 @@ impl Visit for Number {
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
-/// Where a kind of line stands in the code.
+/// Returns the place in the code of a kind of line.
 fn place(metadata: &Metadata<'_>) -> String {
     match metadata.line() {
         Some(line) => format!("{}:{line}", metadata.target()),
@@ -288,7 +289,7 @@ mod tests {
         }
     }
 
-    /// What is written while `talk` talks, and what is said at the end.
+    /// Returns what is written while `talk` talks, and what is said at the end.
     fn said(talk: impl FnOnce()) -> String {
         let page = Page::default();
         let writer = page.clone();

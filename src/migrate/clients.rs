@@ -1,4 +1,4 @@
-//! What an MCP client starts, out of its configuration's text.
+//! Finds the programs that an MCP client starts in the text of its configuration.
 //!
 //! Every client has its own names for the table (`mcpServers`, `servers`, `context_servers`, `mcp`, `extensions`, a table per
 //! project), but in all of them a server is an object with a command and its words, so those are what is looked for, however
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::{Yaml, YamlLoader};
 
-/// How a configuration is written.
+/// The language of a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     /// JSON, perhaps with comments and commas too many.
@@ -24,11 +24,11 @@ pub enum Language {
 /// A server some client starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// What the client calls it.
+    /// The client's name for it.
     pub name: String,
     /// The command and its words.
     pub words: Vec<String>,
-    /// What is put into its environment.
+    /// The variables that are put into its environment.
     pub environment: HashMap<String, String>,
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-/// What mcp-remote was asked to do, as far as it matters for what it kept.
+/// The command line of mcp-remote, as far as it matters for what it kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invocation {
     /// The server, exactly as typed.
@@ -35,10 +35,10 @@ pub struct Invocation {
     pub use_id_token: bool,
 }
 
-/// Why mcp-remote would not have started, and so cannot have kept anything.
+/// The reason why mcp-remote would not have started, and so cannot have kept anything.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It only prints something.
+    /// The command only prints something.
     #[error("it only asks for help or the version")]
     Help,
     /// No address.
@@ -50,9 +50,9 @@ pub enum Error {
     /// A header file.
     #[error("cannot read the header file {}", path.display())]
     HeaderFile {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// A flag whose value it refuses.

@@ -1,4 +1,4 @@
-//! What mcp-remote wrote about tokens and registrations.
+//! Reads what mcp-remote wrote about tokens and registrations.
 //!
 //! Its files follow the answers of RFC 6749 section 5.1 and RFC 7591 section 3.2.1, with members of its own: an absolute
 //! expiry in milliseconds, the scope that was asked for and the issuer, all missing in older layouts.
@@ -17,18 +17,18 @@ use crate::secret::Secret;
 /// `<hash>_tokens.json`.
 #[derive(Debug)]
 pub struct Tokens {
-    /// What is kept.
+    /// The tokens.
     pub tokens: ForeignTokens,
-    /// Who issued it, if that was written down.
+    /// The issuer, if that was written down.
     pub issuer: Option<String>,
 }
 
 /// `<hash>_client_info.json`.
 #[derive(Debug)]
 pub struct Client {
-    /// What is kept.
+    /// The client.
     pub client: ForeignClient,
-    /// Who registered it, if that was written down.
+    /// The issuer that registered it, if that was written down.
     pub issuer: Option<String>,
 }
 
@@ -105,7 +105,7 @@ pub fn lease(bytes: &[u8]) -> Option<u64> {
     Some(seconds(&file.at)?.saturating_add(LEASE))
 }
 
-/// How long a lease holds, in milliseconds.
+/// The time that a lease holds, in milliseconds.
 pub const LEASE: u64 = 30_000;
 
 #[derive(Deserialize)]

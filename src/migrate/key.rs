@@ -8,7 +8,7 @@ use md5::{Digest as _, Md5};
 
 use super::command::Invocation;
 
-/// What a version put into its hash.
+/// The parts that a version put into its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Everything that sets two sign-ins apart.
@@ -19,7 +19,7 @@ pub enum Form {
     Address,
 }
 
-/// What the files of this invocation begin with, as 32 lower-case hex digits.
+/// Returns the beginning of the names of this invocation's files, as 32 lower-case hex digits.
 pub fn of(asked: &Invocation, form: Form) -> String {
     let mut parts = vec![asked.url.clone()];
     if form != Form::Address {
@@ -58,7 +58,7 @@ pub fn default_port(key: &str) -> Option<u16> {
     Some(3335 + offset % 45816)
 }
 
-/// Whether a file's name can begin with it.
+/// Says whether a file's name can begin with it.
 pub fn is_key(text: &str) -> bool {
     let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
     text.len() == 32 && text.chars().all(is_digit)

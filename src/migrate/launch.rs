@@ -1,4 +1,4 @@
-//! Finding mcp-remote in what somebody starts: `npx -y mcp-remote@latest URL …` and its many relatives.
+//! Finds mcp-remote in what a client starts: `npx -y mcp-remote@latest URL …` and its many relatives.
 //!
 //! Launchers differ (npx, bunx, pnpm dlx, yarn dlx, cmd /c, wsl, node with a path, a shell with a line), but the program's
 //! name stands in all of them, and everything after it is its own.

@@ -1,7 +1,7 @@
-//! Where MCP clients keep their configuration, and how it is opened.
+//! The places where MCP clients keep their configuration, and how it is opened.
 //!
-//! A user's own files say what the user runs. A project's files say what the author of the project would like to run, and
-//! whoever clones a repository has them in the current directory: they are kept apart from the first line on.
+//! A user's own files say what the user runs. A project's files say what the author of the project would like to run,
+//! and a user who clones a repository has them in the current directory: they are kept apart from the first line on.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
@@ -14,14 +14,14 @@ use super::clients::Language;
 pub struct Folders {
     /// The person's.
     pub home: PathBuf,
-    /// Where applications keep settings: `~/.config`, `~/Library/Application Support`, `%APPDATA%`.
+    /// The directory in which applications keep settings: `~/.config`, `~/Library/Application Support`, `%APPDATA%`.
     pub config: PathBuf,
-    /// Where mcpipe was started, which may be a project's.
+    /// The directory in which mcpipe was started, which may be a project's.
     pub project: Option<PathBuf>,
 }
 
 impl Folders {
-    /// Those of this process; `None` for somebody without a home.
+    /// Returns those of this process; `None` for a user without a home.
     pub fn of_this_process() -> Option<Self> {
         let home = dirs::home_dir()?;
         Some(Self {
@@ -32,12 +32,12 @@ impl Folders {
     }
 }
 
-/// Whose word a configuration file is.
+/// The author of a configuration file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Author {
     /// The user's, in the user's own directories.
     User,
-    /// The project's, in the current directory: anybody may have written it.
+    /// The project's, in the current directory: any other person may have written it.
     Project,
     /// A file that the user named on the command line.
     Named,
@@ -48,11 +48,11 @@ pub enum Author {
 pub struct Place {
     /// The MCP client that reads it.
     pub client: String,
-    /// Whose word it is.
+    /// The author.
     pub author: Author,
-    /// Where.
+    /// The path.
     pub path: PathBuf,
-    /// How it is written.
+    /// The language.
     pub language: Language,
 }
 
@@ -77,7 +77,7 @@ fn language(path: &Path) -> Language {
     }
 }
 
-/// Why a configuration file is not read.
+/// The reason why a configuration file is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A directory, a pipe, a device.

@@ -1,5 +1,5 @@
-//! Whether an mcp-remote is at work for a server: after a move it has no tokens, and after our first renewal those it
-//! remembers are dead.
+//! Finds out if an mcp-remote is at work for a server: after a move it has no tokens, and after our first renewal those
+//! it remembers are dead.
 //!
 //! Where there is a `/proc` its processes are looked up; during a sign-in it answers on its callback port.
 
@@ -36,7 +36,7 @@ fn is_ours(_: &std::fs::Metadata) -> bool {
     true
 }
 
-/// Whether an mcp-remote answers on one of the ports it would use, for this key.
+/// Says whether an mcp-remote answers on one of the ports it would use, for this key.
 pub async fn answers(key: &str, first_port: u16) -> bool {
     for port in (first_port..=u16::MAX).take(PORTS) {
         let asked = tokio::time::timeout(PATIENCE, ask(port)).await;
@@ -50,7 +50,7 @@ pub async fn answers(key: &str, first_port: u16) -> bool {
     false
 }
 
-/// It tries this many ports in a row.
+/// The number of ports that mcp-remote tries in a row.
 const PORTS: usize = 8;
 const PATIENCE: Duration = Duration::from_millis(300);
 

@@ -1,6 +1,6 @@
 //! mcp-remote's directories: what lies there, read with care, and moved aside.
 //!
-//! Everything in them was written by this user and is read for this user: a link, somebody else's file, or one of a size
+//! Everything in them was written by this user and is read for this user: a link, another user's file, or one of a size
 //! no such file has is reported and left alone.
 
 use std::fs;
@@ -15,14 +15,14 @@ use super::key::{Form, is_key};
 /// A directory of mcp-remote's.
 #[derive(Clone, Debug)]
 pub struct Directory {
-    /// Where.
+    /// The path.
     pub path: PathBuf,
     /// The layout all versions from 0.2 on share, as opposed to one directory per version.
     pub is_shared: bool,
 }
 
 impl Directory {
-    /// How files may be named there, the likeliest first.
+    /// Returns the forms in which files may be named there, the likeliest first.
     pub fn forms(&self) -> &'static [Form] {
         if self.is_shared {
             &[Form::Full]
@@ -31,7 +31,7 @@ impl Directory {
         }
     }
 
-    /// One of the files for this key.
+    /// Returns the path of one of the files for this key.
     pub fn file(&self, key: &str, name: &str) -> PathBuf {
         self.path.join(format!("{key}_{name}"))
     }
@@ -58,9 +58,9 @@ pub const TOKENS: &str = "tokens.json";
 pub const CLIENT: &str = "client_info.json";
 /// Held while a refresh token is spent.
 pub const LEASE: &str = "refresh_in_progress.json";
-/// May hold tokens too.
+/// The debug log, which may hold tokens too.
 pub const DEBUG_LOG: &str = "debug.log";
-/// What is put after the names of files that were taken over.
+/// The text that is put after the names of files that were taken over.
 pub const MOVED: &str = ".imported";
 
 /// The directories under `base`, newest first: the shared one, then those of single versions. One of them itself will do
@@ -89,19 +89,19 @@ pub fn directories(base: &Path) -> Vec<Directory> {
 
 /// A file's content and when it was written, in seconds since 1970.
 pub struct Kept {
-    /// May hold tokens.
+    /// The content, which may hold tokens.
     pub bytes: Zeroizing<Vec<u8>>,
-    /// When.
+    /// The time at which it was written.
     pub written: u64,
 }
 
-/// Why a file is left alone.
+/// The reason why a file is left alone.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It leads elsewhere.
+    /// The file leads elsewhere.
     #[error("it is a symbolic link")]
     Link,
-    /// It is a directory, a pipe, or the like.
+    /// The file is a directory, a pipe, or the like.
     #[error("it is no regular file")]
     NotRegular,
     /// Another user put it there.
@@ -170,7 +170,7 @@ pub fn set_aside(path: &Path) -> io::Result<bool> {
 pub struct Lease(PathBuf);
 
 impl Lease {
-    /// Takes it, unless somebody has it. `now` is in milliseconds since 1970.
+    /// Takes the lease, unless another process has it. `now` is in milliseconds since 1970.
     ///
     /// # Errors
     /// The system's.

@@ -25,7 +25,7 @@ pub(super) fn head(response: &reqwest::Response) -> Head {
 fn session(headers: &HeaderMap) -> Option<Secret> {
     let value = headers.get(SESSION).filter(|value| !value.is_empty())?;
     let length = value.len();
-    // MCP 2025-11-25, transports, "Session Management": visible ASCII only.
+    // MCP 2025-11-25, basic/transports, "Session Management": visible ASCII only.
     let is_visible = |byte: &u8| (0x21..=0x7e).contains(byte);
     if length > LONGEST_SESSION {
         tracing::warn!(

@@ -3,7 +3,7 @@
 //! Labels are hints here: what begins like JSON is JSON, whatever its content type says, except where a page or plain
 //! text is named, which is a portal's or a proxy's answer and no server's.
 //!
-//! MCP 2025-11-25, transports, "Sending Messages to the Server"; RFC 9110 section 8.3.
+//! MCP 2025-11-25, basic/transports, "Sending Messages to the Server"; RFC 9110 section 8.3.
 
 use std::time::Duration;
 

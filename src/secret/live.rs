@@ -16,11 +16,11 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::Secret;
 
-/// How many secrets are held.
+/// The number of secrets that are held.
 const MOST: usize = 256;
 /// Shorter texts, in bytes, are no secrets worth the name, and stand in too much else.
 const SHORTEST: usize = 8;
-/// What stands in a secret's place.
+/// The text that stands in a secret's place.
 pub const HIDDEN: &str = "(redacted)";
 
 static LIVE: RwLock<Live> = RwLock::new(Live::none());
@@ -37,7 +37,7 @@ struct Live {
 struct Known {
     /// The secret itself first.
     spellings: Vec<Secret>,
-    /// Which use was the last.
+    /// The number of its last use.
     used: u64,
 }
 
@@ -155,7 +155,7 @@ impl Live {
         Cow::Owned(shown)
     }
 
-    /// Whose spelling that is, counted through all of them.
+    /// Returns the secret that has that spelling, counted through all of them.
     fn secret(&self, mut spelling: usize) -> Option<&str> {
         for Known { spellings, .. } in &self.known {
             match spelling.checked_sub(spellings.len()) {

@@ -326,3 +326,64 @@ fn answer(line: &str, held: &Mutex<Option<Held>>, now: SystemTime) -> Zeroizing<
     };
     Zeroizing::new(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufRead as _;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
+
+    /// An agent of one version is asked by another.
+    #[test]
+    fn an_agent_answers_with_these_words() {
+        let now = SystemTime::UNIX_EPOCH;
+        let held = Mutex::new(None);
+        for (line, wanted) in [
+            ("key v", "none"),
+            ("renew v KEY", "none"),
+            ("left", "what"),
+            ("keep v KEY 60", "kept"),
+            ("key v", "key KEY"),
+            ("key other", "none"),
+            ("renew v KEY", "kept"),
+            ("renew other KEY", "none"),
+            ("left", "left 60 v"),
+            ("a word of a version to come", "what"),
+            ("lock", "locked"),
+            ("key v", "none"),
+        ] {
+            let said = answer(&line.replace("KEY", KEY), &held, now);
+            assert_eq!(*said, wanted.replace("KEY", KEY) + "\n", "{line}");
+        }
+    }
+
+    #[test]
+    fn an_agent_is_asked_with_these_words() {
+        let home = tempfile::tempdir().unwrap();
+        let place = Place::new(Some(home.path())).unwrap();
+        place.prepare_runtime().unwrap();
+        let listener = UnixListener::bind(place.socket()).unwrap();
+        let heard = std::thread::spawn(move || {
+            let answers = ["none", "kept", "kept", "left 5 v", "locked"];
+            let heard = answers.map(|answer| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut line = String::new();
+                io::BufReader::new(&stream).read_line(&mut line).unwrap();
+                stream.write_all(format!("{answer}\n").as_bytes()).unwrap();
+                line
+            });
+            heard.concat()
+        });
+        let root = Key::new([7; 32]);
+        assert!(key(&place, "v").unwrap().is_none());
+        assert!(keep(&place, "v", &root, Duration::from_secs(60)).unwrap());
+        assert!(replace(&place, "v", &root).unwrap());
+        assert!(left(&place).unwrap().is_some());
+        assert!(lock(&place).unwrap());
+        let wanted = "key v\nkeep v KEY 60\nrenew v KEY\nleft\nlock\n";
+        assert_eq!(heard.join().unwrap(), wanted.replace("KEY", KEY));
+    }
+}

@@ -46,3 +46,20 @@ impl Anchor {
         file::replace_soon(path, &text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another version of mcpipe reads the same file.
+    #[test]
+    fn an_anchor_is_written_with_these_words() {
+        let text = r#"{"vault_id":"v","gen_no":7}"#;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault.anchor");
+        Anchor::new("v", 7).write(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        let read = read(&path, true).unwrap();
+        assert_eq!(read.is_ahead_of("v", 6), Some(7));
+    }
+}

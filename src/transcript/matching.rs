@@ -1,4 +1,4 @@
-//! Whether JSON is what was expected, and where it is not.
+//! Compares JSON with what was expected, and finds the place where it differs.
 //!
 //! A string `"$name"` expected is a place for anything: the first thing found there is bound to the name, and everywhere
 //! else the name stands for that, and no other name does. `"$nothing"` is a member that must not be there.
@@ -32,7 +32,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// What names stand for: JSON text by name, without its `$`.
+/// The values of names: JSON text by name, without its `$`.
 pub type Bound = BTreeMap<String, String>;
 
 const NOTHING: &str = "\"$nothing\"";

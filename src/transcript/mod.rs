@@ -48,19 +48,19 @@ use crate::sse;
 pub use matching::{Bound, Difference, compare};
 use wire::{Names, Wire};
 
-/// What was recorded, in order.
+/// The lines of a recording, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Transcript {
     /// Its lines, without blank ones.
     pub lines: Vec<Line>,
 }
 
-/// One line of a transcript.
+/// A line of a transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Where it stands in its file, counted from 1.
+    /// The place in its file, counted from 1.
     pub number: usize,
-    /// What it says.
+    /// The content.
     pub entry: Entry,
 }
 
@@ -70,7 +70,7 @@ pub type Exchange = u64;
 /// Header values by lower-case name. `None` is expected not to be there.
 pub type Headers = BTreeMap<String, Option<String>>;
 
-/// What a line says. JSON is kept as its text.
+/// The content of a line. JSON is kept as its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// For the reader.
@@ -87,11 +87,11 @@ pub enum Entry {
     Request {
         /// Its name.
         x: Exchange,
-        /// What it asks.
+        /// The method, with its body.
         verb: Verb,
-        /// Where to, if not the configured address (HTTP+SSE's `endpoint`).
+        /// The address, if not the configured one (HTTP+SSE's `endpoint`).
         to: Option<String>,
-        /// What it says in its head.
+        /// The headers of the request.
         headers: Headers,
     },
     /// The head of a response, and its body unless that is a stream.
@@ -100,9 +100,9 @@ pub enum Entry {
         x: Exchange,
         /// The HTTP status.
         status: u16,
-        /// What it says in its head.
+        /// The headers of the response.
         headers: Headers,
-        /// What follows.
+        /// The body.
         body: Body,
     },
     /// An event on a stream.
@@ -120,16 +120,16 @@ pub enum Entry {
     Fault {
         /// The exchange.
         x: Exchange,
-        /// Why.
+        /// The reason.
         why: Why,
-        /// What came in an answer's place: how it was labelled, and the head of it. Often empty.
+        /// The head of what came in an answer's place, and how that was labelled. Often empty.
         text: String,
     },
     /// The bridge drops an exchange before its end.
     Closed(Exchange),
 }
 
-/// What a line about the recording tells.
+/// The kind of a line about the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
     /// A process has begun to record: its version, system, settings, and whether contents are kept.
@@ -162,7 +162,7 @@ pub enum Body {
     Text(String),
 }
 
-/// Why no answer came; the recording's words for [`crate::remote::Fault`].
+/// The reason why no answer came; the recording's words for [`crate::remote::Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
@@ -180,9 +180,9 @@ pub enum Why {
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}: {what}")]
 pub struct Error {
-    /// Where, counted from 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The fault in it.
     pub what: String,
 }
 
@@ -224,12 +224,12 @@ impl Entry {
         }
     }
 
-    /// Whether it is for the reader only.
+    /// Says whether it is for the reader only.
     pub fn is_remark(&self) -> bool {
         matches!(self, Self::Note(_) | Self::About(..))
     }
 
-    /// Whether the bridge does it, rather than one of its banks.
+    /// Says whether the bridge does it, rather than the host or the server.
     pub fn is_expected(&self) -> bool {
         matches!(
             self,

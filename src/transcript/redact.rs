@@ -20,7 +20,7 @@ pub struct Redactor {
     is_of_shapes: bool,
 }
 
-/// Headers whose values anybody may see. All others may be a user's own, and are hidden.
+/// Headers whose values every reader may see. All others may be a user's own, and are hidden.
 const HARMLESS: [&str; 9] = [
     "accept",
     "content-type",
@@ -66,7 +66,7 @@ impl Redactor {
         redactor
     }
 
-    /// The same, which leaves of messages nothing but their shape.
+    /// Returns a redactor that leaves of messages nothing but their shape.
     #[must_use]
     pub fn of_shapes(self) -> Self {
         Self {
@@ -134,7 +134,7 @@ impl Redactor {
                 }
             }
             Entry::Event { x, mut event } => {
-                // HTTP+SSE's endpoint carries the session in its query (MCP 2024-11-05, transports).
+                // HTTP+SSE's endpoint carries the session in its query (MCP 2024-11-05, basic/transports).
                 event.data = match event.kind.as_deref() {
                     Some("endpoint") => self.endpoint(&event.data),
                     _ => self.message(&event.data),

@@ -19,9 +19,9 @@ pub struct Script {
     is_done: Vec<bool>,
     /// Everything before it is done.
     front: usize,
-    /// What was posted, for ids left out of answers.
+    /// The requests that were posted, for ids left out of answers.
     posted: BTreeMap<Exchange, Asked>,
-    /// What the bridge alone could name.
+    /// The values that the bridge alone could name.
     bound: Bound,
     surprises: Vec<String>,
 }
@@ -32,7 +32,7 @@ struct Asked {
     found: Option<Id>,
 }
 
-/// What the bridge did.
+/// An act of the bridge.
 enum Came<'a> {
     Said(&'a str),
     Asked(&'a Verb, Option<&'a str>, &'a HeaderMap),
@@ -54,12 +54,12 @@ impl Script {
         script
     }
 
-    /// Whether it is the turn of the line at this place.
+    /// Says whether it is the turn of the line at this place.
     pub fn is_due(&self, at: usize) -> bool {
         self.front >= at
     }
 
-    /// Whether every line has been played.
+    /// Says whether every line has been played.
     pub fn is_over(&self) -> bool {
         self.front == self.lines.len()
     }
@@ -70,7 +70,7 @@ impl Script {
         matches!(entry, Entry::Host(_) | Entry::Eof).then_some((self.front, entry))
     }
 
-    /// Whether the host has anything left to say.
+    /// Says whether the host has nothing left to say.
     pub fn is_host_done(&self) -> bool {
         !self
             .undone()
@@ -128,7 +128,7 @@ impl Script {
         }
     }
 
-    /// The bridge dropped an exchange. What was still to come on it is played to nobody.
+    /// Notes that the bridge dropped an exchange. What was still to come on it is not played.
     pub fn let_go(&mut self, x: Exchange) {
         while let Some((at, _)) = self.next_on(x) {
             self.play(at);
@@ -141,7 +141,7 @@ impl Script {
         }
     }
 
-    /// What is fed, with what the bridge named in the places the transcript has for it.
+    /// Returns the text that is fed, with what the bridge named in the places the transcript has for it.
     pub fn filled_in(&self, text: &str) -> String {
         filled_in(text, &self.bound)
     }
@@ -171,7 +171,7 @@ impl Script {
         }
     }
 
-    /// What went wrong: everything that came and was not expected, and everything expected that has not come.
+    /// Returns what went wrong: everything that came and was not expected, and everything expected that has not come.
     pub fn complaint(&self) -> Option<String> {
         let mut text = String::new();
         for surprise in &self.surprises {
@@ -205,7 +205,7 @@ impl Script {
         (!text.is_empty()).then_some(text)
     }
 
-    /// What has come and was not expected, each with the lines it could have been.
+    /// Returns what has come and was not expected, each with the lines it could have been.
     pub fn surprises(&self) -> &[String] {
         &self.surprises
     }
@@ -262,7 +262,7 @@ impl Script {
 }
 
 impl Came<'_> {
-    /// Whether it is what the entry expects, if it is of that kind at all.
+    /// Says whether it is what the entry expects, if it is of that kind at all.
     fn meets(&self, entry: &Entry, bound: &mut Bound) -> Option<Result<(), Difference>> {
         match (self, entry) {
             (Self::Said(found), Entry::Bridge(expected)) => Some(compare(expected, found, bound)),
@@ -306,7 +306,7 @@ impl std::fmt::Display for Came<'_> {
     }
 }
 
-/// Whether a recording begins here that has left out what was said.
+/// Says whether a recording begins here that has left out what was said.
 fn is_of_shapes(entry: &Entry) -> bool {
     match entry {
         Entry::About(About::Recording, text) => member_of(text, "content") == Some(r#""shapes""#),

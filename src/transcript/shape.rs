@@ -21,7 +21,7 @@ const MOST_MEMBERS: usize = 64;
 /// The longest member name that is shown as it is, in characters.
 const LONGEST_NAME: usize = 64;
 
-/// What is shown of a value.
+/// The part of a value that is shown.
 #[derive(Clone, Copy, Debug)]
 enum Rule {
     /// All of it.
@@ -32,7 +32,7 @@ enum Rule {
     Uri,
     /// Of these members what their rules say, of others the shape; of an array the same for each element.
     Members(&'static [(&'static str, Self)]),
-    /// The same rule for each member, whatever its name.
+    /// One rule for each member, whatever its name.
     Values(&'static Self),
     /// A request inside of another message.
     Request,
@@ -125,14 +125,14 @@ const TOOLS: Rule = Members(&[
     ("annotations", Keep),
     ("execution", Keep),
 ]);
-/// What a task has come to is the result of a request.
+/// The outcome of a task: the result of a request.
 const TASK_RESULT: Rule = Members(&[
     ("resultType", Keep),
     ("isError", Keep),
     ("content", CONTENT),
 ]);
 
-/// What is shown of the parameters of a method.
+/// Returns the rule for the parameters of a method.
 fn parameters(method: &str) -> Rule {
     match method {
         "initialize"

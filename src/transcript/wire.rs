@@ -1,4 +1,4 @@
-//! How an entry is spelt: the members of a line, what may be left out, and what is filled in.
+//! The spelling of an entry: the members of a line, what may be left out, and what is filled in.
 
 use std::collections::BTreeMap;
 
@@ -213,7 +213,7 @@ impl Wire {
     }
 }
 
-/// Which exchanges there are, while reading.
+/// The exchanges that there are, while reading.
 #[derive(Default)]
 pub(super) struct Names {
     /// By the name written; a name may be used again.
@@ -294,7 +294,7 @@ fn raw(text: &str) -> Box<RawValue> {
         .unwrap_or_else(|| RawValue::NULL.to_owned())
 }
 
-/// The same for what has its version filled in when it is read.
+/// Returns the JSON of a text that has its version filled in when it is read.
 fn raw_fed(text: &str) -> Box<RawValue> {
     if filled(text) == text {
         raw(text)
@@ -308,7 +308,7 @@ fn text(raw: &RawValue) -> String {
     serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
 
-/// The same, with `jsonrpc` filled in unless it was a string.
+/// Returns the text, with `jsonrpc` filled in unless it was a string.
 fn fed(raw: &RawValue) -> String {
     serde_json::from_str(raw.get()).unwrap_or_else(|_| filled(raw.get()))
 }

@@ -77,6 +77,14 @@ fn files_of_the_vault_have_these_names() {
     }
 }
 
+/// A process that has no environment to work the places out from is told them in this line.
+#[test]
+fn places_are_handed_on_in_these_words() {
+    let text = r#"{"chosen":true,"paths":["/h","/h/state","/h/state"]}"#;
+    let place = Place::from_line(text).expect("it is read");
+    assert_eq!(place.to_line(), text);
+}
+
 #[test]
 fn what_is_known_of_a_server_is_found_by_its_address_and_the_account() {
     let home = tempfile::tempdir().unwrap();
