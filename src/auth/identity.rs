@@ -61,6 +61,7 @@ impl House {
                     resource,
                     scope,
                     key: None,
+                    prompt: None,
                 };
                 let trusted_from = kept.known_at;
                 let is_trusted = !past.is_doubted() && self.is_trusted(trusted_from);

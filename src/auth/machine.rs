@@ -466,10 +466,11 @@ impl House {
             }
             Grant::Workload(assertions) => return self.by_assertion(assertions, asking).await,
             Grant::Enterprise(provider) => {
-                let grant = self.vouched_for(provider, asking).await?;
-                endpoint
+                let (grant, user) = self.vouched_for(provider, asking).await?;
+                let granted = endpoint
                     .grant(JWT_BEARER, &[("assertion", &grant)], asking.scope)
-                    .await
+                    .await;
+                granted.map(|tokens| TokenSet { user, ..tokens })
             }
         };
         granted.map_err(

@@ -55,7 +55,9 @@ pub mod locked;
 pub mod loopback;
 pub mod machine;
 mod names;
+pub mod person;
 mod progress;
+mod prompt;
 pub mod providers;
 pub mod registration;
 mod renewal;
@@ -67,6 +69,7 @@ mod signin;
 pub mod signing;
 pub mod tokens;
 mod turn;
+mod userinfo;
 mod wire;
 pub mod workload;
 
@@ -79,7 +82,9 @@ use url::{Origin, Url};
 pub use authorizer::{Authorizer, PendingSignIn};
 pub use dpop::Dpop;
 pub use helper::Helper;
-pub use settings::{Announce, Browser, Clock, Notice, Pasted, Settings};
+pub use person::Person;
+pub use prompt::SelectAccount;
+pub use settings::{Announce, Browser, Clock, Notice, Pasted, Settings, accounts, signed_in};
 
 use crate::frame::{Trouble, capitalised, is_mark};
 use crate::secret::{Secret, live};

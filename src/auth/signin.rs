@@ -20,6 +20,7 @@ use super::ladder::jitter;
 use super::learned::{Learned, Lesson};
 use super::loopback::{Loopback, Page, Start, Visit};
 use super::progress::Shown;
+use super::prompt::{Prompts, SelectAccount};
 use super::providers::quirks;
 use super::registration::{self, Client, Source};
 use super::scope::Scopes;
@@ -102,6 +103,14 @@ impl House {
         let mut scope = scope;
         let mut is_registered_anew = false;
         let mut window = None;
+        let issuer = server.issuer();
+        let is_second = self.has_other_account(issuer).await;
+        let mut prompts = Prompts::new(server, &self.settings, scope.as_ref(), is_second);
+        let mut is_choice_missed = is_second && self.settings.select_account == SelectAccount::Auto;
+        if is_choice_missed && !prompts.selects() {
+            is_choice_missed = false;
+            self.tell_no_choice(server, false);
+        }
         loop {
             let sent = self.resource_parameter(resource, server, &past.learned);
             let identity = match self
@@ -118,6 +127,7 @@ impl House {
             let asked = Asked {
                 sent: sent.as_deref(),
                 scope: scope.as_ref(),
+                prompt: prompts.value(),
                 window,
             };
             let Ended { why, visit } = match self
@@ -138,13 +148,17 @@ impl House {
                     } else if code == "invalid_scope" {
                         (scope.is_some() && self.settings.scope.is_none())
                             .then_some(Repair::LeaveOutScope)
+                    } else if Lesson::of(code, description) == Some(Lesson::NoResource)
+                        && sent.is_some()
+                        && !past.learned.refuses_resource
+                        && self.settings.resource_parameter.is_none()
+                        && self.settings.send_resource.is_none()
+                    {
+                        Some(Repair::LeaveOutResource)
                     } else {
-                        (Lesson::of(code, description) == Some(Lesson::NoResource)
-                            && sent.is_some()
-                            && !past.learned.refuses_resource
-                            && self.settings.resource_parameter.is_none()
-                            && self.settings.send_resource.is_none())
-                        .then_some(Repair::LeaveOutResource)
+                        prompts
+                            .refused(code, description)
+                            .then_some(Repair::OtherPrompt)
                     }
                 });
             match lesson {
@@ -153,6 +167,12 @@ impl House {
                     self.forget_registration(server.issuer(), &client).await;
                 }
                 Some(Repair::LeaveOutScope) => scope = None,
+                Some(Repair::OtherPrompt) => {
+                    if is_choice_missed && !prompts.selects() {
+                        is_choice_missed = false;
+                        self.tell_no_choice(server, true);
+                    }
+                }
                 Some(Repair::LeaveOutResource) => past.learned.refuses_resource = true,
                 None => {
                     answer(visit, Page::Failed);
@@ -191,6 +211,7 @@ impl House {
         let Asked {
             sent,
             scope,
+            prompt,
             window,
         } = asked;
         let prover = self.new_prover(past.binds)?;
@@ -202,6 +223,7 @@ impl House {
             resource: sent,
             scope,
             key: key.as_deref(),
+            prompt,
         };
         let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
         let pending = code::begin(&asking, &self.settings, state)?;
@@ -263,7 +285,8 @@ impl House {
         let is_seen = visit.as_ref().is_none_or(|visit| !visit.is_ahead);
         answer(visit, Page::SignedIn);
         self.linger(attempt, listener, pending, is_seen).await;
-        self.signed_in(&server.host());
+        self.find_out_person(server, &mut entry).await;
+        self.signed_in(&entry).await;
         Ok(entry)
     }
 
@@ -335,9 +358,11 @@ impl House {
         is_ours_to_say && error.lesson() == Some(Lesson::NoResource)
     }
 
-    pub(super) fn signed_in(&self, host: &str) {
-        tracing::info!(host, "signed in");
-        self.settings.announce.tell(&Notice::SignedIn { host });
+    fn tell_no_choice(&self, server: &AuthorizationServer, is_refused: bool) {
+        self.settings.announce.tell(&Notice::NoChoice {
+            host: &server.host(),
+            is_refused,
+        });
     }
 
     /// Waits for the answer; everybody else who calls is turned away and forgotten (C5).
@@ -453,6 +478,7 @@ impl House {
             issued_anew: vec![sent_at],
             signed_in_at: sent_at,
             authorization_origin: server.authorization_origin(),
+            person: None,
         };
         entry.renew(tokens, sent_at, jitter());
         entry
@@ -479,6 +505,7 @@ struct Asked<'a> {
     /// The `resource` parameter, if one is sent.
     sent: Option<&'a str>,
     scope: Option<&'a Scopes>,
+    prompt: Option<&'a str>,
     /// The visitor whose window is open already.
     window: Option<Visit>,
 }
@@ -488,6 +515,7 @@ enum Repair {
     Register,
     LeaveOutScope,
     LeaveOutResource,
+    OtherPrompt,
 }
 
 /// How a request ended without tokens, and the visitor who still waits to be told.
