@@ -375,6 +375,47 @@ async fn a_server_that_tells_elsewhere_is_asked_there_and_shown_no_token_that_is
     }
 }
 
+/// RFC 8628 has no `prompt`: the user chooses on the other device.
+#[tokio::test]
+async fn a_device_code_tells_who_has_signed_in_too() {
+    let world = World::new().await;
+    world.authority.turn(|knobs| {
+        let at = format!("{}/device", world.authority.origin);
+        knobs.metadata = json!({ "device_authorization_endpoint": at });
+    });
+    is_at(&world, json!({"sub": "1", "email": "ada@example.com"}));
+    for name in ["default", "work"] {
+        let told = Arc::new(Mutex::new(String::new()));
+        let ear = Arc::clone(&told);
+        let mut settings = world.settings();
+        settings.account = name.to_owned();
+        settings.device_code = true;
+        settings.announce = Announce::new(move |notice| *ear.lock().unwrap() += &notice.text());
+        let authorizer = world.authorizer_with(settings);
+        authorizer.login(&unauthorized()).await.unwrap();
+        let told = told.lock().unwrap();
+        assert!(told.contains(" as ada@example.com"), "{told}");
+        assert_eq!(told.contains("same person"), name == "work", "{told}");
+    }
+}
+
+/// The ID token is what the server is shown, and says who it is all the same.
+#[tokio::test]
+async fn an_id_token_in_the_place_of_the_access_token_tells_who_it_is() {
+    let world = World::new().await;
+    is_at(&world, json!({"sub": "1", "upn": "ada@corp"}));
+    let (mut settings, told) = account(&world, "work");
+    settings.use_id_token = true;
+    let authorizer = world.authorizer_with(settings.clone());
+    let credential = authorizer.login(&unauthorized()).await.unwrap();
+    assert_eq!(world.shows(&credential), world.authority.id_tokens()[0]);
+    assert!(told.lock().unwrap().contains(" as ada@corp (account work)"));
+    is_at(&world, json!({"sub": "2"}));
+    world.later(4000);
+    let next = world.authorizer_with(settings);
+    assert!(next.current().await.unwrap().is_none(), "another user's");
+}
+
 #[cfg(unix)]
 mod binary {
     //! What a user reads.
