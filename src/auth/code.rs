@@ -121,16 +121,18 @@ pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<
     let ours = quirks(server.issuer()).authorize.iter();
     let mut extra: Vec<(String, String)> = ours
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .filter(|(name, _)| name != "prompt" && theirs(settings, name).is_none())
+        .filter(|(name, _)| name != "prompt" && !settings.authorizes_with(name))
         .collect();
     if let Some(prompt) = asking.prompt
-        && theirs(settings, "prompt").is_none()
+        && !settings.authorizes_with("prompt")
     {
         extra.push(("prompt".to_owned(), prompt.to_owned()));
     }
     // An OpenID provider ties its ID token to the request by it; some refuse a request without.
     let is_openid = asking.scope.is_some_and(|scopes| scopes.contains("openid"));
-    let mut nonce = theirs(settings, "nonce").map(str::to_owned);
+    let mut theirs = settings.authorize_params.iter();
+    let theirs = theirs.find(|(name, _)| name == "nonce");
+    let mut nonce = theirs.map(|(_, nonce)| nonce.clone());
     if is_openid && nonce.is_none() {
         let fresh = CsrfToken::new_random_len(16).into_secret();
         extra.push(("nonce".to_owned(), fresh.clone()));
@@ -150,13 +152,6 @@ pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<
         host: server.host(),
         redirect_uri: asking.redirect_uri.to_owned(),
     })
-}
-
-/// What the user adds to the request under this name.
-fn theirs<'s>(settings: &'s Settings, name: &str) -> Option<&'s str> {
-    let mut all = settings.authorize_params.iter();
-    all.find(|(theirs, _)| theirs == name)
-        .map(|(_, value)| value.as_str())
 }
 
 impl Pending {

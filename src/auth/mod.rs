@@ -55,6 +55,7 @@ pub mod locked;
 pub mod loopback;
 pub mod machine;
 mod names;
+mod past;
 pub mod person;
 mod progress;
 mod prompt;

@@ -43,8 +43,7 @@ impl Prompts {
     ) -> Self {
         let quirks = quirks(server.issuer());
         // The user's own word stands.
-        let is_set = |(name, _): &(String, String)| name == "prompt";
-        if settings.authorize_params.iter().any(is_set) {
+        if settings.authorizes_with("prompt") {
             return Self::default();
         }
         let is_openid = server.is_openid();

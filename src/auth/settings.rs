@@ -171,6 +171,11 @@ impl Settings {
         })
     }
 
+    /// Whether the user adds a parameter of this name to the authorization request.
+    pub(super) fn authorizes_with(&self, name: &str) -> bool {
+        self.authorize_params.iter().any(|(ours, _)| ours == name)
+    }
+
     /// The canonical URI of the server (RFC 8707 section 2, RFC 3986 section 6): no fragment, no slash that the URL parser put
     /// there, one spelling of host, port and escapes.
     pub fn canonical_resource(&self) -> String {

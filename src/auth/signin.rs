@@ -19,6 +19,7 @@ use super::identity::Identity;
 use super::ladder::jitter;
 use super::learned::{Learned, Lesson};
 use super::loopback::{Loopback, Page, Start, Visit};
+use super::past::Past;
 use super::progress::Shown;
 use super::prompt::{Prompts, SelectAccount};
 use super::providers::quirks;
@@ -28,62 +29,6 @@ use super::settings::{Notice, Pasted, Settings};
 use super::tokens::{self, Endpoint, TokenSet};
 use crate::secret::Secret;
 use crate::store::Expected;
-
-/// What is known from before, and goes on into the entry.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Past {
-    learned: Learned,
-    wanted: Option<Scopes>,
-    /// Whether the tokens to come are bound to a key.
-    binds: bool,
-    /// Whether the authorization server may have lost the client, however lately it has honoured it.
-    is_doubted: bool,
-}
-
-impl Past {
-    /// From the entry of before, if it is this issuer's, and what the server names now.
-    pub(super) fn new(before: Option<&Entry>, named: Option<&Scopes>, binds: bool) -> Self {
-        let before_wanted = before.and_then(|entry| entry.scope_wanted.as_ref());
-        Self {
-            binds,
-            is_doubted: false,
-            learned: before
-                .map(|entry| entry.learned.clone())
-                .unwrap_or_default(),
-            wanted: match (before_wanted, named) {
-                (Some(before), Some(named)) => Some(before.and(named)),
-                (one, other) => one.or(other).cloned(),
-            },
-        }
-    }
-}
-
-impl Past {
-    /// The same, with a client that the authorization server may have lost.
-    pub(super) fn doubting(self, is_doubted: bool) -> Self {
-        Self { is_doubted, ..self }
-    }
-
-    /// It does not want the `resource` parameter.
-    pub(super) fn refuses_resource(&mut self) {
-        self.learned.refuses_resource = true;
-    }
-
-    /// What the server has taught us.
-    pub(super) fn learned(&self) -> &Learned {
-        &self.learned
-    }
-
-    /// Whether the authorization server may have lost the client.
-    pub(super) fn is_doubted(&self) -> bool {
-        self.is_doubted
-    }
-
-    /// Whether the tokens to come are bound to a key.
-    pub(super) fn binds(&self) -> bool {
-        self.binds
-    }
-}
 
 impl House {
     /// Has a person sign in, and keeps what comes of it. What a refusal teaches is put right and asked again, each
@@ -106,7 +51,9 @@ impl House {
         let issuer = server.issuer();
         let is_second = self.has_other_account(issuer).await;
         let mut prompts = Prompts::new(server, &self.settings, scope.as_ref(), is_second);
-        let mut is_choice_missed = is_second && self.settings.select_account == SelectAccount::Auto;
+        let mut is_choice_missed = is_second
+            && self.settings.select_account == SelectAccount::Auto
+            && !self.settings.authorizes_with("prompt");
         if is_choice_missed && !prompts.selects() {
             is_choice_missed = false;
             self.tell_no_choice(server, false);

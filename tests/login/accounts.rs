@@ -162,7 +162,12 @@ async fn a_server_that_may_not_know_how_is_asked_only_at_the_users_word() {
         let told = told.lock().unwrap();
         assert!(!told.contains("choose an account"), "{told}");
     }
-    assert_eq!(prompts(&world), ["", "", "", "select_account"]);
+    let (mut settings, told) = account(&world, "work");
+    settings.authorize_params = vec![("prompt".to_owned(), "create".to_owned())];
+    let authorizer = world.authorizer_with(settings);
+    authorizer.login(&unauthorized()).await.unwrap();
+    assert!(!told.lock().unwrap().contains("choose an account"));
+    assert_eq!(prompts(&world), ["", "", "", "select_account", "create"]);
 }
 
 #[tokio::test]
