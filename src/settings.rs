@@ -360,6 +360,7 @@ pub fn sign_in(
         refresh_params: params(&args.refresh_params, "--refresh-param")?,
         use_id_token: args.use_id_token,
         dpop: args.dpop.into(),
+        select_account: args.select_account.into(),
         authorization_server: args.authorization_server.clone(),
         expected_issuer: args.expect_issuer.clone(),
         assume_pkce: args.assume_pkce,

@@ -3,6 +3,7 @@
 //! Each test has a world of its own: a protected server's metadata on one origin, an authorization server on another,
 //! a vault in memory, a clock that stands still, and a person who signs in at once or is played by the test.
 
+mod accounts; // two users at one server
 mod addresses;
 mod adopted;
 mod callback;

@@ -17,6 +17,7 @@ use super::http::Http;
 use super::ladder::jitter;
 use super::learned::Learned;
 use super::names::same_issuer;
+use super::person::Claims;
 use super::providers::quirks;
 use super::registration::{self, Client, Source};
 use super::scope::Scopes;
@@ -427,7 +428,11 @@ fn entry(
         issued_anew: Vec::new(),
         signed_in_at: settings.now.seconds(),
         authorization_origin: server.authorization_origin(),
+        person: None,
     };
+    // What is shown is the ID token itself.
+    let is_id = settings.use_id_token;
+    let id = is_id.then(|| Claims::read(tokens.access.expose()));
     let kept = TokenSet {
         access: tokens.access,
         refresh,
@@ -436,6 +441,8 @@ fn entry(
         header_only: false,
         method: entry.client.method,
         is_bound: false,
+        id: id.flatten(),
+        user: None,
     };
     entry.renew(kept, tokens.issued, jitter());
     entry.scope_granted = entry

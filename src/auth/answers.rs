@@ -12,6 +12,7 @@ use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 use super::http::{Answer, Fault, host_of, is_unwell};
+use super::person::Claims;
 use crate::secret::Secret;
 
 /// Makes an answer what RFC 6749 section 5 says it is, or finds that it is none.
@@ -154,6 +155,7 @@ fn success(object: &Map<String, Value>, use_id_token: bool) -> Value {
         let text = object.get(name).and_then(Value::as_str).map(str::trim);
         text.filter(|text| !text.is_empty())
     };
+    let id = text("id_token").and_then(Claims::read);
     let id_token = use_id_token.then(|| text("id_token")).flatten();
     let lifetime = object.get("expires_in").and_then(number);
     // An ID token ends when it says so, whatever the access token does.
@@ -175,6 +177,7 @@ fn success(object: &Map<String, Value>, use_id_token: bool) -> Value {
         "refresh_token": text("refresh_token"),
         "expires_in": lifetime.map(whole_seconds),
         "scope": scope.filter(|scope| !scope.trim().is_empty()),
+        "id_token": id,
     })
 }
 

@@ -12,9 +12,9 @@ use super::discovery::{self, AuthorizationServer, Preference, ProtectedResource}
 use super::entry::{Entry, State};
 use super::evidence::{is_of_another_kind, is_other_than, is_young};
 use super::house::{House, Origin, Why};
+use super::past::Past;
 use super::progress::{Ended, Phase};
 use super::scope::Scopes;
-use super::signin::Past;
 use super::turn::attempt_name;
 use crate::store::Lock;
 

@@ -17,7 +17,7 @@ use super::answers::is_no_error;
 use super::discovery::{self, AuthorizationServer};
 use super::providers::quirks;
 use super::registration::Client;
-use super::scope::{OFFLINE, Scopes};
+use super::scope::Scopes;
 use super::settings::Settings;
 use crate::secret::Secret;
 
@@ -26,6 +26,7 @@ pub struct Pending {
     url: Url,
     state: Secret,
     verifier: Secret,
+    nonce: Option<String>,
     issuer: String,
     sends_issuer: bool,
     host: String,
@@ -37,6 +38,7 @@ pub struct Pending {
 pub struct Redirected {
     code: Secret,
     verifier: Secret,
+    nonce: Option<String>,
     redirect_uri: String,
 }
 
@@ -66,6 +68,8 @@ pub struct Asking<'a> {
     pub scope: Option<&'a Scopes>,
     /// The thumbprint of the key that the code is to be good with only (RFC 9449 section 10).
     pub key: Option<&'a str>,
+    /// What the user is to be asked there (OpenID Connect Core section 3.1.2.1).
+    pub prompt: Option<&'a str>,
 }
 
 /// Whether codes are safe with this server, which has to be known before anything is registered there.
@@ -117,27 +121,23 @@ pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<
     let ours = quirks(server.issuer()).authorize.iter();
     let mut extra: Vec<(String, String)> = ours
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .filter(|(name, _)| {
-            settings
-                .authorize_params
-                .iter()
-                .all(|(theirs, _)| theirs != name)
-        })
+        .filter(|(name, _)| name != "prompt" && !settings.authorizes_with(name))
         .collect();
-    // OpenID Connect Core section 11: offline access is granted with consent only.
-    let lasting = asking.scope.is_some_and(|scopes| scopes.contains(OFFLINE));
-    let is_set =
-        |wanted: &str, among: &[(String, String)]| among.iter().any(|(name, _)| name == wanted);
-    if lasting && server.is_openid() && !is_set("prompt", &settings.authorize_params) {
-        extra.retain(|(name, _)| name != "prompt");
-        extra.push(("prompt".to_owned(), "consent".to_owned()));
+    if let Some(prompt) = asking.prompt
+        && !settings.authorizes_with("prompt")
+    {
+        extra.push(("prompt".to_owned(), prompt.to_owned()));
     }
-    // An OpenID provider ties its ID token to the request by it (OpenID Connect Core section 3.1.2.1). We drop that
-    // token, or show it as it is; some providers refuse a request without.
+    // An OpenID provider ties its ID token to the request by it (OpenID Connect Core section 3.1.2.1); some refuse a
+    // request without.
     let is_openid = asking.scope.is_some_and(|scopes| scopes.contains("openid"));
-    if is_openid && !is_set("nonce", &settings.authorize_params) {
-        let nonce = CsrfToken::new_random_len(16).into_secret();
-        extra.push(("nonce".to_owned(), nonce));
+    let mut theirs = settings.authorize_params.iter();
+    let theirs = theirs.find(|(name, _)| name == "nonce");
+    let mut nonce = theirs.map(|(_, nonce)| nonce.clone());
+    if is_openid && nonce.is_none() {
+        let fresh = CsrfToken::new_random_len(16).into_secret();
+        extra.push(("nonce".to_owned(), fresh.clone()));
+        nonce = Some(fresh);
     }
     for (name, value) in extra.into_iter().chain(settings.authorize_params.clone()) {
         request = request.add_extra_param(name, value);
@@ -147,6 +147,7 @@ pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<
         url,
         state,
         verifier: Secret::new(verifier.into_secret()),
+        nonce,
         issuer: server.issuer().to_owned(),
         sends_issuer: server.sends_issuer(),
         host: server.host(),
@@ -189,6 +190,7 @@ impl Pending {
             (Ok(None), Ok(Some(code))) if !code.is_empty() => Verdict::Code(Redirected {
                 code: Secret::new(code),
                 verifier: self.verifier.clone(),
+                nonce: self.nonce.clone(),
                 redirect_uri: self.redirect_uri.clone(),
             }),
             (error, _) => Verdict::Ended(Cause::Denied {
@@ -235,6 +237,7 @@ impl Pending {
         Verdict::Code(Redirected {
             code: Secret::new(text),
             verifier: self.verifier.clone(),
+            nonce: self.nonce.clone(),
             redirect_uri: self.redirect_uri.clone(),
         })
     }
@@ -256,8 +259,12 @@ impl Redirected {
         &self,
         at: &super::tokens::Endpoint<'_>,
     ) -> Result<super::tokens::TokenSet, super::tokens::Error> {
-        at.redeem(&self.code, &self.verifier, &self.redirect_uri)
-            .await
+        let redeemed = at.redeem(&self.code, &self.verifier, &self.redirect_uri);
+        let mut tokens = redeemed.await?;
+        // OpenID Connect Core section 3.1.3.7 item 11: an ID token of another request says nothing of who signed in now.
+        let nonce = self.nonce.as_deref();
+        tokens.id = tokens.id.filter(|id| id.answer(nonce));
+        Ok(tokens)
     }
 }
 
@@ -270,6 +277,7 @@ mod tests {
             url: Url::parse("https://as.example.com/authorize").unwrap(),
             state: Secret::new("s3cret"),
             verifier: Secret::new("v"),
+            nonce: None,
             issuer: "https://as.example.com".to_owned(),
             sends_issuer,
             host: "as.example.com".to_owned(),
@@ -319,6 +327,7 @@ mod tests {
             signing: None,
         };
         let scope = Scopes::parse(scope);
+        let prompts = super::super::prompt::Prompts::new(&server, &settings, Some(&scope), false);
         let asking = Asking {
             server: &server,
             client: &client,
@@ -326,6 +335,7 @@ mod tests {
             resource: None,
             scope: Some(&scope),
             key: None,
+            prompt: prompts.value(),
         };
         let pending = begin(&asking, &settings, Secret::new("state")).unwrap();
         pending.url().query_pairs().into_owned().collect()

@@ -26,11 +26,11 @@ use super::entry::{Entry, Registration};
 use super::house::House;
 use super::http::{Fault, Http, host_of, time_is_up};
 use super::learned::Lesson;
+use super::past::Past;
 use super::progress::Shown;
 use super::registration::{self, Client, Source};
 use super::scope::Scopes;
 use super::settings::{Browser, Settings};
-use super::signin::Past;
 use super::tokens::{self, Endpoint, Ways};
 use super::wire;
 use crate::store::{Expected, Kind};
@@ -134,7 +134,8 @@ impl House {
         entry.resource_sent = sent.filter(|_| is_with_resource);
         entry.learned.refuses_resource |= was_sent && entry.resource_sent.is_none();
         self.keep(&entry).await;
-        self.signed_in(&server.host());
+        self.find_out_person(server, &mut entry).await;
+        self.signed_in(&entry).await;
         Ok(Some(entry))
     }
 

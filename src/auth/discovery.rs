@@ -135,6 +135,9 @@ pub struct AuthorizationServer {
     registration: Option<Url>,
     revocation: Option<Url>,
     device: Option<Url>,
+    userinfo: Option<Url>,
+    introspection: Option<Url>,
+    prompts: Option<Vec<String>>,
     scopes: Option<Scopes>,
     auth_methods: Option<Vec<String>>,
     auth_algorithms: Option<Vec<String>>,
@@ -209,6 +212,9 @@ impl AuthorizationServer {
             registration: endpoint("registration_endpoint").unwrap_or_default(),
             revocation: endpoint("revocation_endpoint").unwrap_or_default(),
             device: endpoint("device_authorization_endpoint").unwrap_or_default(),
+            userinfo: endpoint("userinfo_endpoint").unwrap_or_default(),
+            introspection: endpoint("introspection_endpoint").unwrap_or_default(),
+            prompts: list(document, "prompt_values_supported").filter(|values| !values.is_empty()),
             is_openid: document.get("subject_types_supported").is_some(),
             is_assumed: false,
             offers_dpop: list(document, DPOP_ALGORITHMS)
@@ -276,6 +282,27 @@ impl AuthorizationServer {
     /// Where device codes are given (RFC 8628).
     pub fn device_endpoint(&self) -> Option<&Url> {
         self.device.as_ref()
+    }
+
+    /// Where the claims of a user are (OpenID Connect Core section 5.3).
+    pub fn userinfo_endpoint(&self) -> Option<&Url> {
+        self.userinfo.as_ref()
+    }
+
+    /// Where a token is looked at (RFC 7662).
+    pub fn introspection_endpoint(&self) -> Option<&Url> {
+        self.introspection.as_ref()
+    }
+
+    /// Whether it may take this `prompt`: it has no `prompt_values_supported`, or it is among them.
+    pub(super) fn takes_prompt(&self, value: &str) -> bool {
+        let listed = self.prompts.as_ref();
+        listed.is_none_or(|listed| listed.iter().any(|it| it == value))
+    }
+
+    /// Whether it says which `prompt` it takes.
+    pub(super) fn lists_prompts(&self) -> bool {
+        self.prompts.is_some()
     }
 
     /// `scopes_supported`.

@@ -24,6 +24,7 @@ use super::house::{House, Why};
 use super::http::{Fault, Http, host_of};
 use super::machine::{self, Asking, Grant};
 use super::names::same_issuer;
+use super::person::{Claims, Person};
 use super::registration;
 use super::settings::Settings;
 use super::tokens::{self, Endpoint};
@@ -258,17 +259,21 @@ const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 
 impl House {
-    /// The provider's grant for the server that is asked.
+    /// The provider's grant for the server that is asked, and the user whom it is for.
     pub(super) async fn vouched_for(
         &self,
         provider: &Provider,
         asking: &Asking<'_>,
-    ) -> Result<Secret, Cause> {
+    ) -> Result<(Secret, Option<Person>), Cause> {
         let exchanged = self.exchanged(provider, asking).await;
         exchanged.map_err(|error| machine::Error::from(error).into())
     }
 
-    async fn exchanged(&self, provider: &Provider, asking: &Asking<'_>) -> Result<Secret, Error> {
+    async fn exchanged(
+        &self,
+        provider: &Provider,
+        asking: &Asking<'_>,
+    ) -> Result<(Secret, Option<Person>), Error> {
         let id_token = match (asking.vouched, &provider.id_token) {
             (Some(token), _) => token.clone(),
             (None, Some(path)) => Assertions::File(path.clone()).read().await?,
@@ -330,6 +335,8 @@ impl House {
         if !is_token(text("access_token")) {
             return Err(not_a_grant("access_token"));
         }
-        Ok(Secret::new(text("access_token")))
+        let user = Claims::read(id_token.expose())
+            .and_then(|claims| Person::of(&claims, &provider.name, &provider.client_id));
+        Ok((Secret::new(text("access_token")), user))
     }
 }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::address::canonical_text;
 use super::learned::Learned;
+use super::person::Person;
 use super::registration::Client;
 use super::scope::Scopes;
 use super::settings::Settings;
@@ -75,6 +76,8 @@ pub struct Entry {
     pub signed_in_at: u64,
     /// The origin of the page at which the user signed in, if there was one and it was written down.
     pub authorization_origin: Option<String>,
+    /// The user they were issued for, if the authorization server has told.
+    pub person: Option<Person>,
 }
 
 /// How tokens were come by.
@@ -138,6 +141,12 @@ impl Entry {
         self.learned.note_method(self.client.method, tokens.method);
         self.learned.header_only |= tokens.header_only;
         self.learned.correct(&mut self.client);
+        if let Some(person) = self.person_of(&tokens) {
+            // A renewal may tell the subject alone.
+            let known = self.person.take().filter(|known| known.is(&person));
+            let name = person.name.or_else(|| known?.name);
+            self.person = Some(Person { name, ..person });
+        }
         self.access = tokens.access;
         if tokens.refresh.is_some() {
             self.refresh = tokens.refresh;
@@ -153,6 +162,23 @@ impl Entry {
         self.state = State::Ok;
         self.strikes = 0;
         self.last_error = None;
+    }
+
+    fn person_of(&self, tokens: &TokenSet) -> Option<Person> {
+        if let Some(user) = &tokens.user {
+            return Some(user.clone());
+        }
+        let claims = tokens.id.as_ref()?;
+        Person::of(claims, &self.issuer, &self.client.id)
+    }
+
+    /// Whether these tokens are known to be of another user than the ones that are kept.
+    pub(super) fn is_for_another(&self, tokens: &TokenSet) -> bool {
+        let person = self.person_of(tokens);
+        match (&self.person, &person) {
+            (Some(known), Some(now)) => !known.is(now),
+            _ => false,
+        }
     }
 
     /// How many tokens of the last `seconds` came from a sign-in, or because the server had turned the one before down.
@@ -235,6 +261,7 @@ impl Entry {
             issued_anew: self.issued_anew.clone(),
             signed_in_at: self.signed_in_at,
             authorization_origin: self.authorization_origin.clone(),
+            person: self.person.clone(),
         };
         written(&stored)
     }
@@ -274,6 +301,7 @@ impl Entry {
             issued_anew: stored.issued_anew,
             signed_in_at: stored.signed_in_at,
             authorization_origin: stored.authorization_origin,
+            person: stored.person,
         })
     }
 }
@@ -396,6 +424,12 @@ struct Stored {
     signed_in_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     authorization_origin: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "Person::kept"
+    )]
+    person: Option<Person>,
 }
 
 fn is_zero(number: &u64) -> bool {

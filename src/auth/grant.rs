@@ -7,7 +7,6 @@
 //! RFC 6749 section 4.4, RFC 7523 section 2.1, RFC 8693.
 
 use ::http::header::HeaderMap;
-use oauth2::basic::BasicTokenResponse;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
@@ -16,6 +15,7 @@ use super::assertion::introduced;
 use super::http::{Answer, Fault};
 use super::scope::Scopes;
 use super::tokens::{Endpoint, Error, TokenSet, Unread, Ways, has_key};
+use super::wire::TokenResponse;
 use crate::secret::Secret;
 
 impl Endpoint<'_> {
@@ -132,7 +132,7 @@ impl Endpoint<'_> {
     }
 
     /// An answer as `oauth2` would have read it.
-    fn understood(&self, answer: &Answer) -> Result<Result<BasicTokenResponse, Unread>, Fault> {
+    fn understood(&self, answer: &Answer) -> Result<Result<TokenResponse, Unread>, Fault> {
         let response = self.regular(answer)?;
         let body = response.body();
         let other = |_| Unread::Other(String::new());

@@ -15,11 +15,11 @@ use super::entry::{Entry, Granted, Registration, is_of};
 use super::house::House;
 use super::http::{Fault, host_of};
 use super::loopback::{Loopback, Place};
+use super::past::Past;
 use super::providers::quirks;
 use super::registration::{self, Client, FIXED_PATH, Registered, Source};
 use super::scope::Scopes;
 use super::settings::Settings;
-use super::signin::Past;
 use crate::secret::Secret;
 use crate::store::{Expected, Kind};
 
@@ -61,6 +61,7 @@ impl House {
                     resource,
                     scope,
                     key: None,
+                    prompt: None,
                 };
                 let trusted_from = kept.known_at;
                 let is_trusted = !past.is_doubted() && self.is_trusted(trusted_from);

@@ -6,6 +6,7 @@ use super::address::{canonical_text, is_near};
 use super::client::Client;
 use super::entry::{Entry, Granted, State, is_of, shared_name};
 use super::http::{Fault, Http};
+use super::person::Person;
 use super::providers::quirks;
 use super::renewal;
 use super::revocation::revoke;
@@ -54,6 +55,8 @@ pub struct Status {
     pub learned: Vec<String>,
     /// Whether the tokens are good only with a key that is kept beside them.
     pub is_bound: bool,
+    /// The user, if the authorization server has told.
+    pub person: Option<Person>,
 }
 
 impl Status {
@@ -95,6 +98,7 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
             quirks: quirks(&entry.issuer).words(),
             learned: entry.learned.words(),
             is_bound: entry.is_bound(),
+            person: entry.person.clone(),
             scope_wanted: entry.scope_wanted,
             is_renewable: (entry.refresh.is_some() || entry.grant.is_repeatable())
                 && entry.state != State::NeedsLogin,
@@ -112,6 +116,21 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
         });
     }
     Ok(found)
+}
+
+/// The accounts beside this one that are the same user, each once.
+pub fn accounts_of(all: &[Status], person: &Person, account: &str) -> Vec<String> {
+    let is_one = |kept: &&Status| {
+        kept.account != account && kept.person.as_ref().is_some_and(|it| it.is(person))
+    };
+    let mut names: Vec<String> = all
+        .iter()
+        .filter(is_one)
+        .map(|kept| kept.account.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Every server and account something is kept for, readable or not, each once.

@@ -202,6 +202,9 @@ impl House {
         )
         .await;
         let error = match answer {
+            Ok(tokens) if entry.is_for_another(&tokens) => tokens::Error::OtherUser {
+                host: host_of(&entry.token_endpoint),
+            },
             Ok(tokens) => {
                 entry.renew(tokens, sent_at, jitter());
                 self.save(&name, &entry, revision(rev)).await;
@@ -251,6 +254,15 @@ impl House {
             tracing::warn!(issuer = %entry.issuer, "DPoP is no longer kept to; a sign-in is needed");
             entry.state = State::NeedsLogin;
             entry.last_error = Some("unbound_token".to_owned());
+            self.save(&name, &entry, revision(rev)).await;
+            self.give_up(&entry, is_dead);
+        }
+        // OpenID Connect Core section 12.2: a renewal is for the user who has signed in. Another user's tokens are not used,
+        // and the refresh token of before is spent.
+        if matches!(error, tokens::Error::OtherUser { .. }) {
+            tracing::warn!(issuer = %entry.issuer, "the renewal is for another user; a sign-in is needed");
+            entry.state = State::NeedsLogin;
+            entry.last_error = Some("other_user".to_owned());
             self.save(&name, &entry, revision(rev)).await;
             self.give_up(&entry, is_dead);
         }
@@ -483,7 +495,7 @@ const LAST_WORD: Duration = Duration::from_secs(5);
 /// Refusals of one refresh token, while its access token works, until it counts as dead.
 const STRIKES: u32 = 3;
 
-fn revision(rev: u64) -> Expected {
+pub(super) fn revision(rev: u64) -> Expected {
     if rev == 0 {
         Expected::Absent
     } else {

@@ -21,10 +21,10 @@ use super::house::{Held, House, Origin, Why};
 use super::http::Fault;
 use super::ladder::jitter;
 use super::learned::Lesson;
+use super::past::Past;
 use super::registration;
 use super::renewal;
 use super::scope::{Scopes, Wishes, choose};
-use super::signin::Past;
 use super::tokens::{self, Endpoint, TokenSet};
 use super::workload::{self, Assertions};
 use crate::secret::Secret;
@@ -466,10 +466,11 @@ impl House {
             }
             Grant::Workload(assertions) => return self.by_assertion(assertions, asking).await,
             Grant::Enterprise(provider) => {
-                let grant = self.vouched_for(provider, asking).await?;
-                endpoint
+                let (grant, user) = self.vouched_for(provider, asking).await?;
+                let granted = endpoint
                     .grant(JWT_BEARER, &[("assertion", &grant)], asking.scope)
-                    .await
+                    .await;
+                granted.map(|tokens| TokenSet { user, ..tokens })
             }
         };
         granted.map_err(

@@ -17,6 +17,10 @@ pub struct Quirks {
     pub scope_on_refresh: bool,
     /// Wanted in the authorization request.
     pub authorize: &'static [(&'static str, &'static str)],
+    /// It takes one `prompt` only, not a list (AADSTS90023).
+    pub takes_one_prompt: bool,
+    /// It takes `prompt=select_account` although it does not speak OpenID Connect.
+    pub selects_account: bool,
     /// The loopback host its registrations can hold.
     pub callback_host: Option<&'static str>,
     /// What to tell somebody who has to register a client there by hand.
@@ -108,6 +112,8 @@ const STANDARD: Quirks = Quirks {
     namings: &[],
     scope_on_refresh: false,
     authorize: &[],
+    takes_one_prompt: false,
+    selects_account: false,
     callback_host: None,
     advice: None,
 };
@@ -118,6 +124,7 @@ const ENTRA: Quirks = Quirks {
     knows_pkce: true,
     namings: &ENTRA_NAMES,
     scope_on_refresh: true,
+    takes_one_prompt: true,
     callback_host: Some("localhost"),
     advice: Some(
         "register it as a mobile and desktop application, and ask for the server's own scope: --scope api://…/.default",
@@ -170,6 +177,7 @@ const AUTH0: Quirks = Quirks {
 
 const GITHUB: Quirks = Quirks {
     name: Some("GitHub"),
+    selects_account: true,
     advice: Some(
         "or bring a personal access token: --header 'Authorization: Bearer ${GITHUB_TOKEN}'",
     ),

@@ -17,8 +17,11 @@ use super::given::Given;
 use super::helper::Helper;
 use super::issuer::Changed;
 use super::machine::Grant;
+use super::person::Person;
+use super::prompt::SelectAccount;
 use super::registration::Method;
 use super::scope::Scopes;
+use super::without_query;
 use crate::secret::Secret;
 
 /// All the sign-in needs to know from outside.
@@ -78,6 +81,8 @@ pub struct Settings {
     pub use_id_token: bool,
     /// Whether tokens are bound to a key.
     pub dpop: Dpop,
+    /// Whether the user is to choose an account at the authorization server.
+    pub select_account: SelectAccount,
     /// The port to listen on; `None` lets the system choose.
     pub callback_port: Option<u16>,
     /// The host in the redirect URI: `127.0.0.1`, `localhost`, `::1`, or a name that leads here.
@@ -147,6 +152,7 @@ impl Settings {
             assume_pkce: false,
             use_id_token: false,
             dpop: Dpop::Auto,
+            select_account: SelectAccount::Auto,
             callback_port: None,
             callback_host: None,
             callback_path: None,
@@ -163,6 +169,11 @@ impl Settings {
             announce: Announce::nowhere(),
             now,
         })
+    }
+
+    /// Whether the user adds a parameter of this name to the authorization request.
+    pub(super) fn authorizes_with(&self, name: &str) -> bool {
+        self.authorize_params.iter().any(|(ours, _)| ours == name)
     }
 
     /// The canonical URI of the server (RFC 8707 section 2, RFC 3986 section 6): no fragment, no slash that the URL parser put
@@ -236,8 +247,30 @@ pub enum Notice<'a> {
     },
     /// The sign-in is done.
     SignedIn {
+        /// The MCP server.
+        resource: &'a str,
+        /// Which identity there.
+        account: &'a str,
+        /// The user, if the authorization server has told.
+        person: Option<&'a Person>,
+    },
+    /// The user who has signed in is the one of another account.
+    OnePerson {
+        /// The MCP server.
+        resource: &'a str,
+        /// Which identity there.
+        account: &'a str,
+        /// The accounts of the same user.
+        others: &'a [String],
         /// Host of the authorization server.
         host: &'a str,
+    },
+    /// Another account is signed in at an authorization server that is not asked to let the user choose.
+    NoChoice {
+        /// Its host.
+        host: &'a str,
+        /// Whether it has refused to.
+        is_refused: bool,
     },
 }
 
@@ -278,8 +311,53 @@ impl Notice<'_> {
             Self::SignedOut { issuer, resource } => format!(
                 "The sign-in for {resource} is not renewed any more by {issuer}: run `mcpipe login {resource}`\n"
             ),
-            Self::SignedIn { host } => format!("Signed in at {host}.\n"),
+            Self::SignedIn {
+                resource,
+                account,
+                person,
+            } => signed_in(resource, account, *person),
+            Self::OnePerson {
+                resource,
+                account,
+                others,
+                host,
+            } => format!(
+                "Note: account {account} is the same person as {}. For another, sign out at {host} in your browser, then run `mcpipe login {} --account {account}`.\n",
+                accounts(others),
+                without_query(resource)
+            ),
+            Self::NoChoice { host, is_refused } => {
+                let (why, then) = match is_refused {
+                    true => ("does not let you choose an account when asked to", ""),
+                    false => (
+                        "is not known to let you choose an account",
+                        ", or try --select-account",
+                    ),
+                };
+                format!(
+                    "Another account is signed in at {host}, which {why}: if it takes you for the same person, sign out there first{then}.\n"
+                )
+            }
         }
+    }
+}
+
+/// The end of a sign-in, as people are told.
+pub fn signed_in(resource: &str, account: &str, person: Option<&Person>) -> String {
+    let whom = person.map_or_else(String::new, |person| format!(" as {}", person.words()));
+    let account = match account {
+        "default" => String::new(),
+        account => format!(" (account {})", super::plain(account, 100)),
+    };
+    format!("Signed in to {}{whom}{account}.\n", without_query(resource))
+}
+
+/// Names of accounts, as people are told.
+pub fn accounts(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| super::plain(name, 100)).collect();
+    match names.as_slice() {
+        [one] => format!("account {one}"),
+        all => format!("accounts {}", all.join(", ")),
     }
 }
 

@@ -19,7 +19,9 @@ use super::identity::Identity;
 use super::ladder::jitter;
 use super::learned::{Learned, Lesson};
 use super::loopback::{Loopback, Page, Start, Visit};
+use super::past::Past;
 use super::progress::Shown;
+use super::prompt::{Prompts, SelectAccount};
 use super::providers::quirks;
 use super::registration::{self, Client, Source};
 use super::scope::Scopes;
@@ -27,62 +29,6 @@ use super::settings::{Notice, Pasted, Settings};
 use super::tokens::{self, Endpoint, TokenSet};
 use crate::secret::Secret;
 use crate::store::Expected;
-
-/// What is known from before, and goes on into the entry.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Past {
-    learned: Learned,
-    wanted: Option<Scopes>,
-    /// Whether the tokens to come are bound to a key.
-    binds: bool,
-    /// Whether the authorization server may have lost the client, however lately it has honoured it.
-    is_doubted: bool,
-}
-
-impl Past {
-    /// From the entry of before, if it is this issuer's, and what the server names now.
-    pub(super) fn new(before: Option<&Entry>, named: Option<&Scopes>, binds: bool) -> Self {
-        let before_wanted = before.and_then(|entry| entry.scope_wanted.as_ref());
-        Self {
-            binds,
-            is_doubted: false,
-            learned: before
-                .map(|entry| entry.learned.clone())
-                .unwrap_or_default(),
-            wanted: match (before_wanted, named) {
-                (Some(before), Some(named)) => Some(before.and(named)),
-                (one, other) => one.or(other).cloned(),
-            },
-        }
-    }
-}
-
-impl Past {
-    /// The same, with a client that the authorization server may have lost.
-    pub(super) fn doubting(self, is_doubted: bool) -> Self {
-        Self { is_doubted, ..self }
-    }
-
-    /// It does not want the `resource` parameter.
-    pub(super) fn refuses_resource(&mut self) {
-        self.learned.refuses_resource = true;
-    }
-
-    /// What the server has taught us.
-    pub(super) fn learned(&self) -> &Learned {
-        &self.learned
-    }
-
-    /// Whether the authorization server may have lost the client.
-    pub(super) fn is_doubted(&self) -> bool {
-        self.is_doubted
-    }
-
-    /// Whether the tokens to come are bound to a key.
-    pub(super) fn binds(&self) -> bool {
-        self.binds
-    }
-}
 
 impl House {
     /// Has a person sign in, and keeps what comes of it. What a refusal teaches is put right and asked again, each
@@ -102,6 +48,16 @@ impl House {
         let mut scope = scope;
         let mut is_registered_anew = false;
         let mut window = None;
+        let issuer = server.issuer();
+        let is_second = self.has_other_account(issuer).await;
+        let mut prompts = Prompts::new(server, &self.settings, scope.as_ref(), is_second);
+        let mut is_choice_missed = is_second
+            && self.settings.select_account == SelectAccount::Auto
+            && !self.settings.authorizes_with("prompt");
+        if is_choice_missed && !prompts.selects() {
+            is_choice_missed = false;
+            self.tell_no_choice(server, false);
+        }
         loop {
             let sent = self.resource_parameter(resource, server, &past.learned);
             let identity = match self
@@ -118,6 +74,7 @@ impl House {
             let asked = Asked {
                 sent: sent.as_deref(),
                 scope: scope.as_ref(),
+                prompt: prompts.value(),
                 window,
             };
             let Ended { why, visit } = match self
@@ -138,13 +95,17 @@ impl House {
                     } else if code == "invalid_scope" {
                         (scope.is_some() && self.settings.scope.is_none())
                             .then_some(Repair::LeaveOutScope)
+                    } else if Lesson::of(code, description) == Some(Lesson::NoResource)
+                        && sent.is_some()
+                        && !past.learned.refuses_resource
+                        && self.settings.resource_parameter.is_none()
+                        && self.settings.send_resource.is_none()
+                    {
+                        Some(Repair::LeaveOutResource)
                     } else {
-                        (Lesson::of(code, description) == Some(Lesson::NoResource)
-                            && sent.is_some()
-                            && !past.learned.refuses_resource
-                            && self.settings.resource_parameter.is_none()
-                            && self.settings.send_resource.is_none())
-                        .then_some(Repair::LeaveOutResource)
+                        prompts
+                            .refused(code, description)
+                            .then_some(Repair::OtherPrompt)
                     }
                 });
             match lesson {
@@ -153,6 +114,12 @@ impl House {
                     self.forget_registration(server.issuer(), &client).await;
                 }
                 Some(Repair::LeaveOutScope) => scope = None,
+                Some(Repair::OtherPrompt) => {
+                    if is_choice_missed && !prompts.selects() {
+                        is_choice_missed = false;
+                        self.tell_no_choice(server, true);
+                    }
+                }
                 Some(Repair::LeaveOutResource) => past.learned.refuses_resource = true,
                 None => {
                     answer(visit, Page::Failed);
@@ -191,6 +158,7 @@ impl House {
         let Asked {
             sent,
             scope,
+            prompt,
             window,
         } = asked;
         let prover = self.new_prover(past.binds)?;
@@ -202,6 +170,7 @@ impl House {
             resource: sent,
             scope,
             key: key.as_deref(),
+            prompt,
         };
         let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
         let pending = code::begin(&asking, &self.settings, state)?;
@@ -263,7 +232,8 @@ impl House {
         let is_seen = visit.as_ref().is_none_or(|visit| !visit.is_ahead);
         answer(visit, Page::SignedIn);
         self.linger(attempt, listener, pending, is_seen).await;
-        self.signed_in(&server.host());
+        self.find_out_person(server, &mut entry).await;
+        self.signed_in(&entry).await;
         Ok(entry)
     }
 
@@ -335,9 +305,11 @@ impl House {
         is_ours_to_say && error.lesson() == Some(Lesson::NoResource)
     }
 
-    pub(super) fn signed_in(&self, host: &str) {
-        tracing::info!(host, "signed in");
-        self.settings.announce.tell(&Notice::SignedIn { host });
+    fn tell_no_choice(&self, server: &AuthorizationServer, is_refused: bool) {
+        self.settings.announce.tell(&Notice::NoChoice {
+            host: &server.host(),
+            is_refused,
+        });
     }
 
     /// Waits for the answer; everybody else who calls is turned away and forgotten: another page of this machine must
@@ -454,6 +426,7 @@ impl House {
             issued_anew: vec![sent_at],
             signed_in_at: sent_at,
             authorization_origin: server.authorization_origin(),
+            person: None,
         };
         entry.renew(tokens, sent_at, jitter());
         entry
@@ -480,6 +453,7 @@ struct Asked<'a> {
     /// The `resource` parameter, if one is sent.
     sent: Option<&'a str>,
     scope: Option<&'a Scopes>,
+    prompt: Option<&'a str>,
     /// The visitor whose window is open already.
     window: Option<Visit>,
 }
@@ -489,6 +463,7 @@ enum Repair {
     Register,
     LeaveOutScope,
     LeaveOutResource,
+    OtherPrompt,
 }
 
 /// How a request ended without tokens, and the visitor who still waits to be told.

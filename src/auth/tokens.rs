@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ::http::header::HeaderMap;
 use futures_util::future::BoxFuture;
-use oauth2::basic::{BasicErrorResponse, BasicTokenResponse};
+use oauth2::basic::BasicErrorResponse;
 use oauth2::{
     AsyncHttpClient, AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl,
     RefreshToken, RequestTokenError, Scope, TokenResponse as _, TokenUrl,
@@ -22,10 +22,11 @@ use super::assertion::proved;
 use super::dpop::{Mended, Prover, Proving, Side};
 use super::http::{Answer, Fault, Http, host_of};
 use super::learned::Lesson;
+use super::person::{Claims, Person};
 use super::registration::{Client, Method};
 use super::scope::Scopes;
 use super::signing::Key;
-use super::wire;
+use super::wire::{self, TokenResponse};
 use crate::secret::Secret;
 
 /// What a token endpoint gave.
@@ -45,6 +46,10 @@ pub struct TokenSet {
     pub header_only: bool,
     /// Whether the access token is good only with the key it was asked for with (`token_type` DPoP).
     pub is_bound: bool,
+    /// What the ID token beside it says of the user, if there was one.
+    pub id: Option<Claims>,
+    /// The user whom an enterprise's provider vouched for.
+    pub user: Option<Person>,
 }
 
 impl TokenSet {
@@ -84,6 +89,14 @@ pub enum Error {
         "the token endpoint at {host} sent a bearer token in place of one that is bound to our key (DPoP)"
     )]
     Unbound {
+        /// The token endpoint's host.
+        host: String,
+    },
+    /// A renewal brought tokens of another user than the one who has signed in (OpenID Connect Core section 12.2).
+    #[error(
+        "the token endpoint at {host} renewed the sign-in for another user than the one who signed in"
+    )]
+    OtherUser {
         /// The token endpoint's host.
         host: String,
     },
@@ -265,7 +278,7 @@ impl Endpoint<'_> {
 
     pub(super) fn read(
         &self,
-        answer: Result<BasicTokenResponse, Unread>,
+        answer: Result<TokenResponse, Unread>,
         sent: &[&Secret],
     ) -> Result<TokenSet, Error> {
         let tokens = match answer {
@@ -289,7 +302,7 @@ impl Endpoint<'_> {
     }
 
     /// Takes tokens out of an answer, into our hands.
-    pub(super) fn take(&self, tokens: &BasicTokenResponse) -> Result<TokenSet, Error> {
+    pub(super) fn take(&self, tokens: &TokenResponse) -> Result<TokenSet, Error> {
         let access = Secret::new(tokens.access_token().secret().as_str());
         let refresh = tokens
             .refresh_token()
@@ -314,6 +327,8 @@ impl Endpoint<'_> {
         Ok(TokenSet {
             access,
             is_bound,
+            id: tokens.extra_fields().id_token.clone(),
+            user: None,
             method: self.client.method,
             header_only: self.client.header_only,
             refresh,

@@ -51,6 +51,7 @@ impl House {
         let mut may_send = self.settings.helper.is_some() && self.vault.location().is_some();
         let mut shown = None;
         let mut newcomer = Newcomer::default();
+        let mut has_waited = false;
         let patience = self.settings.auth_timeout + TOKEN_PATIENCE + POST_PATIENCE;
         let end = tokio::time::sleep(patience);
         tokio::pin!(end);
@@ -59,9 +60,13 @@ impl House {
             // Whoever had the turn said how it went before letting go, so this look comes after that one.
             let record = self.record().await;
             if let Some(reached) = self.reached(&record, &old, why, challenge, &before).await? {
+                if has_waited {
+                    self.signed_in(&reached.0).await;
+                }
                 return Ok(reached);
             }
             self.pass_on(&record, &mut shown);
+            has_waited = true;
             match turn {
                 None => {}
                 Some(turn) if helper.is_some() || newcomer.is_awaited(&record) => drop(turn),

@@ -4,18 +4,46 @@
 
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderValue, StatusCode};
-use oauth2::basic::BasicClient;
-use oauth2::{AuthType, ClientId, ClientSecret, HttpResponse};
+use oauth2::basic::{
+    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+    BasicTokenType,
+};
+use oauth2::{
+    AuthType, ClientId, ClientSecret, ExtraTokenFields, HttpResponse, StandardRevocableToken,
+    StandardTokenResponse,
+};
+use serde::{Deserialize, Serialize};
 
+use super::person::Claims;
 use super::registration::{Client, Method};
 
+/// What a token endpoint answers.
+pub(super) type TokenResponse = StandardTokenResponse<OpenId, BasicTokenType>;
+
+/// What OpenID Connect adds to it: of the ID token, who it names (`answers` has read that).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct OpenId {
+    #[serde(default)]
+    pub(super) id_token: Option<Claims>,
+}
+
+impl ExtraTokenFields for OpenId {}
+
+/// A client of `oauth2`'s that reads such answers.
+pub(super) type Wire = oauth2::Client<
+    BasicErrorResponse,
+    TokenResponse,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+>;
+
 /// Our client, proved the way it is registered for. One that is proved by a key is proved where its form is sent.
-pub(super) fn client(client: &Client) -> BasicClient {
-    let wire =
-        BasicClient::new(ClientId::new(client.id.clone())).set_auth_type(match client.method {
-            Method::Basic => AuthType::BasicAuth,
-            Method::None | Method::Post | Method::PrivateKeyJwt => AuthType::RequestBody,
-        });
+pub(super) fn client(client: &Client) -> Wire {
+    let wire = Wire::new(ClientId::new(client.id.clone())).set_auth_type(match client.method {
+        Method::Basic => AuthType::BasicAuth,
+        Method::None | Method::Post | Method::PrivateKeyJwt => AuthType::RequestBody,
+    });
     match (&client.secret, client.method) {
         (Some(secret), Method::Basic | Method::Post) => {
             wire.set_client_secret(ClientSecret::new(secret.expose().to_owned()))

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::grants::GrantArgs;
 use super::units::{port, seconds};
-use crate::auth::Dpop;
+use crate::auth::{Dpop, SelectAccount};
 
 /// The account of those who name none.
 pub const DEFAULT_ACCOUNT: &str = "default";
@@ -15,7 +15,7 @@ pub const DEFAULT_ACCOUNT: &str = "default";
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Sign-in")]
 pub struct SignInArgs {
-    /// Which identity at this server
+    /// Which identity at this server; a second one has the authorization server ask which account
     #[arg(
         long,
         value_name = "NAME",
@@ -103,6 +103,18 @@ pub struct SignInArgs {
     /// Binds tokens to a key, so that who steals one cannot use it (DPoP); 'require' takes no others, 'auto' binds where both servers know it
     #[arg(long, value_enum, default_value = "auto", env = "MCPIPE_DPOP")]
     pub dpop: DpopArg,
+    /// Has the authorization server ask which account: 'auto' for a second --account where it is known to understand that
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "auto",
+        default_missing_value = "always",
+        env = "MCPIPE_SELECT_ACCOUNT"
+    )]
+    pub select_account: SelectAccountArg,
     /// Opens no browser; the address to visit is said on stderr, and 'login' takes a pasted answer
     #[arg(long, env = "MCPIPE_NO_BROWSER")]
     pub no_browser: bool,
@@ -147,6 +159,28 @@ pub enum DpopArg {
     Require,
     /// Never
     Off,
+}
+
+/// Whether the user is to choose an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SelectAccountArg {
+    /// For a second account, where the server is known to understand it
+    #[default]
+    Auto,
+    /// In every sign-in
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<SelectAccountArg> for SelectAccount {
+    fn from(arg: SelectAccountArg) -> Self {
+        match arg {
+            SelectAccountArg::Auto => Self::Auto,
+            SelectAccountArg::Always => Self::Always,
+            SelectAccountArg::Never => Self::Never,
+        }
+    }
 }
 
 impl From<DpopArg> for Dpop {

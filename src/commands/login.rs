@@ -1,6 +1,6 @@
 //! `mcpipe login`: signs in now, whatever is held, and stores what comes of it.
 
-use std::io::{self, BufRead as _};
+use std::io::{self, BufRead as _, IsTerminal as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -80,7 +80,7 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
         (Ok(_), _) => {
             let kept = kept::status(&vault).await?;
             let kept = kept
-                .into_iter()
+                .iter()
                 .filter(|kept| {
                     kept::is_same_place(&kept.resource, &resource) && kept.account == account
                 })
@@ -93,8 +93,10 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
                 .hint("the log says why; mend that and sign in again"));
             };
             if kept.grant != Granted::Person {
+                let whom = kept.person.as_ref();
+                let whom = whom.map_or_else(String::new, |it| format!(" for {}", it.words()));
                 return print(&format!(
-                    "Got a token for {resource} by {}.\n",
+                    "Got a token for {resource} by {}{whom}.\n",
                     kept.grant.name()
                 ));
             }
@@ -103,10 +105,11 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
             } else {
                 "No refresh token was given: when this token ends, you have to sign in again.\n"
             };
-            print(&format!(
-                "Signed in to {}.\n{lasting}",
-                auth::without_query(&resource)
-            ))
+            let signed_in = auth::signed_in(&resource, &account, kept.person.as_ref());
+            // Stderr has said it; where both are one terminal it is said once.
+            let is_said = around.is_terminal && io::stdout().is_terminal();
+            let signed_in = if is_said { "" } else { &signed_in };
+            print(&format!("{signed_in}{lasting}"))
         }
         (Err(error), Greeting::Challenged(_)) => Err(after_login(error)),
         (Err(error), greeting) => Err(unasked(error, &greeting)),

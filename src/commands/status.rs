@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::{near, print};
+use crate::auth::accounts;
 use crate::auth::entry::{Granted, State};
 use crate::auth::kept::{self, Status};
 use crate::auth::scope::{OFFLINE, Scopes};
@@ -20,7 +21,8 @@ use crate::store;
 /// Wrong settings, a vault that cannot be read, or nothing stored for an address beside one that is.
 pub async fn run(args: &StatusArgs, around: &Surroundings) -> Result<(), Failure> {
     let vault = settings::vault(&args.vault, around, around.is_terminal)?;
-    let mut kept = kept::status(&vault).await?;
+    let all = kept::status(&vault).await?;
+    let mut kept = all.clone();
     if let Some(url) = &args.url {
         settings::address(url, settings::SERVER, true)?;
         kept.retain(|kept| kept::is_same_place(&kept.resource, url));
@@ -32,7 +34,7 @@ pub async fn run(args: &StatusArgs, around: &Surroundings) -> Result<(), Failure
     kept.sort_by(|a, b| (&a.resource, &a.account).cmp(&(&b.resource, &b.account)));
     let about = vault.status().await?;
     if args.json {
-        let text = json!({ "vault": vault_json(&about), "entries": kept.iter().map(entry_json).collect::<Vec<_>>() });
+        let text = json!({ "vault": vault_json(&about), "entries": kept.iter().map(|kept| entry_json(kept, &all)).collect::<Vec<_>>() });
         print(&format!("{text:#}\n"))?;
         return near.map_or(Ok(()), Err);
     }
@@ -53,7 +55,7 @@ pub async fn run(args: &StatusArgs, around: &Surroundings) -> Result<(), Failure
     }
     let now = settings::now();
     for kept in &kept {
-        let _ = write!(text, "\n{}", entry_text(kept, now));
+        let _ = write!(text, "\n{}", entry_text(kept, &all, now));
     }
     print(&text)
 }
@@ -74,12 +76,15 @@ fn vault_json(about: &store::Status) -> Value {
     })
 }
 
-fn entry_text(kept: &Status, now: SystemTime) -> String {
+fn entry_text(kept: &Status, all: &[Status], now: SystemTime) -> String {
     let mut text = format!("{}\n", crate::auth::without_query(&kept.resource));
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<9} {}", crate::frame::printable(&value, 500));
     };
     line("account", kept.account.clone());
+    if let Some(person) = person(kept, all) {
+        line("person", person);
+    }
     match kept.provider {
         Some(name) => line("issuer", format!("{} ({name})", kept.issuer)),
         None => line("issuer", kept.issuer.clone()),
@@ -133,6 +138,19 @@ fn entry_text(kept: &Status, now: SystemTime) -> String {
     text
 }
 
+/// The user, where there is one.
+fn person(kept: &Status, all: &[Status]) -> Option<String> {
+    let Some(person) = &kept.person else {
+        let is_one = matches!(kept.grant, Granted::Person | Granted::Enterprise);
+        return is_one.then(|| "not told".to_owned());
+    };
+    let others = kept::accounts_of(all, person, &kept.account);
+    Some(match others.is_empty() {
+        true => person.words(),
+        false => format!("{} (the same as {})", person.words(), accounts(&others)),
+    })
+}
+
 fn until(kept: &Status, now: SystemTime) -> String {
     let renewal = if kept.is_renewable {
         "renewed when needed"
@@ -162,10 +180,18 @@ fn state(kept: &Status) -> String {
     }
 }
 
-fn entry_json(kept: &Status) -> Value {
+fn entry_json(kept: &Status, all: &[Status]) -> Value {
+    let person = kept.person.as_ref();
+    let others = person.map(|person| kept::accounts_of(all, person, &kept.account));
     json!({
         "resource": kept.resource,
         "account": kept.account,
+        "person": person.map(|person| json!({
+            "name": person.name,
+            "subject": crate::auth::plain(&person.subject, 1024),
+            "issuer": person.issuer,
+        })),
+        "same_person_as": others.unwrap_or_default(),
         "issuer": kept.issuer,
         "client_id": kept.client_id,
         "grant": kept.grant,

@@ -1,7 +1,7 @@
 //! Enterprise-managed authorization: an ID token, a grant for the server, a token (RFC 8693, RFC 7523).
 
 use mcpipe::auth::enterprise::Provider;
-use mcpipe::auth::kept::status;
+use mcpipe::auth::kept::{Status, status};
 use mcpipe::auth::machine::Grant;
 use mcpipe::auth::{Authorizer, Settings};
 use mcpipe::secret::Secret;
@@ -96,6 +96,15 @@ async fn one_sign_in_at_the_provider_serves_two_servers() {
 
     let kept = status(&one.vault).await.unwrap();
     assert_eq!(kept.len(), 3, "two servers and the provider");
+    let is_told = |kept: &Status| {
+        kept.person
+            .as_ref()
+            .is_some_and(|it| it.subject == "canary")
+    };
+    assert!(
+        kept.iter().all(is_told),
+        "the provider vouches for its user"
+    );
     let kept = format!("{:?}", kept_text(&one).await);
     for grant in provider.vouched() {
         assert!(!kept.contains(&grant), "grants are not kept");

@@ -78,7 +78,8 @@ impl Browser {
     /// Visits and follows redirects to their end.
     pub async fn follow(&self, url: &Url) -> Page {
         let mut at = url.clone();
-        for _ in 0..10 {
+        // As many as browsers follow.
+        for _ in 0..20 {
             let page = self.visit(&at).await;
             match page.sends_on() {
                 Some(next) => at = at.join(next).unwrap(),

@@ -10,6 +10,8 @@ import http from "node:http";
 
 import Provider, { errors } from "oidc-provider";
 
+import { chooser, policyWithChoice } from "./chooser.mjs";
+
 export const scopes = ["mcp:read", "mcp:write"];
 
 /// Starts one on a loopback port of its own.
@@ -20,8 +22,11 @@ export const scopes = ["mcp:read", "mcp:write"];
 /// - `dpopNonces`: whether proofs of possession need a nonce of its own (RFC 9449); it offers to bind tokens in any case
 /// - `metadata`: where it is described: `openid` (the provider's own place), `oauth` (RFC 8414 only), or `both`
 ///
+/// - `accounts`: people who can be chosen among, on a page of its own that `prompt=select_account` shows too; without them it
+///   refuses that value, as the provider does whose operator has not configured it
+///
 /// `counters` say what was asked of it, `issued` every secret that it gave out or was shown, by kind.
-export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "jwt", metadata = "openid", dpopNonces = false, clients = [] } = {}) {
+export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "jwt", metadata = "openid", dpopNonces = false, clients = [], accounts } = {}) {
   const counters = {
     registrations: 0, authorizations: 0, codeExchanges: 0, refreshes: 0, reuses: 0, refusals: 0, revocations: 0, deviceCodes: 0,
     clientCredentials: 0,
@@ -44,6 +49,7 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
     cookies: { keys: [randomBytes(32).toString("hex")] },
     findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
     clients,
+    ...(accounts && { interactions: { policy: policyWithChoice(), url: (_, { uid }) => `/choose/${uid}` } }),
     enabledJWA: { clientAuthSigningAlgValues: ["RS256", "PS256", "ES256", "EdDSA"] },
     scopes: ["openid", "offline_access", ...scopes],
     pkce: { required: () => true },
@@ -63,7 +69,7 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
       Session: 86_400,
     },
     features: {
-      devInteractions: { enabled: true },
+      devInteractions: { enabled: !accounts },
       registration: { enabled: true },
       revocation: { enabled: true, allowedPolicy: (_, client, token) => token.clientId === client.clientId },
       clientCredentials: { enabled: true },
@@ -94,6 +100,7 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
     await next();
     if (ctx.path === "/token/revocation" && ctx.status === 200) counters.revocations += 1;
   });
+  if (accounts) provider.use(chooser(provider, accounts));
   provider.on("registration_create.success", (ctx) => {
     counters.registrations += 1;
     keep("client secret", ctx.body.client_secret);

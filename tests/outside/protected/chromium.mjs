@@ -1,9 +1,9 @@
 // A real browser, as the BROWSER of a bridge: Debian's Chromium without a screen. It signs in as a person would (or
 // declines), takes a picture of the page it ends on, and goes nowhere but this machine.
 //
-//   node chromium.mjs --log FILE --profile DIR --picture FILE [--decline] URL
+//   node chromium.mjs --log FILE --profile DIR --picture FILE [--decline] [--user NAME] URL
 //
-// Appends one line of JSON to FILE: the page's text and title, what it asked of the network, and what it complained of.
+// Appends one line of JSON to FILE: which pages it met, the last one's text and title, what it asked of the network, and what it complained of.
 
 import fs from "node:fs";
 import { parseArgs } from "node:util";
@@ -17,6 +17,7 @@ const { values, positionals } = parseArgs({
     picture: { type: "string" },
     executable: { type: "string", default: "/usr/bin/chromium" },
     decline: { type: "boolean" },
+    user: { type: "string", default: "ada" },
   },
   allowPositionals: true,
 });
@@ -33,7 +34,9 @@ const quiet = [
   "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ];
 
-const entry = { asked: [], complaints: [] };
+const entry = { asked: [], complaints: [], met: [] };
+/// Our own page, at the end.
+const back = /^http:\/\/(127\.0\.0\.1|localhost):\d+\/cb\//;
 const context = await chromium.launchPersistentContext(values.profile, {
   executablePath: values.executable,
   headless: true,
@@ -58,13 +61,25 @@ try {
   if (values.decline) {
     await page.getByRole("link", { name: /abort|cancel/i }).click();
   } else {
-    await page.locator("input[name=login]").fill("ada");
-    await page.locator("input[name=password]").fill("open sesame");
-    await page.locator("button[type=submit]").click();
-    // Consent.
-    await page.locator("button[type=submit]").click();
+    // Whatever is met on the way: a choice of accounts, the sign-in, consent.
+    while (!back.test(page.url())) {
+      const choice = page.locator("button[name=account]");
+      const login = page.locator("input[name=login]");
+      entry.met.push((await choice.count()) > 0 ? "choice" : (await login.count()) > 0 ? "login" : "consent");
+      const address = page.url();
+      if (entry.met.at(-1) === "choice") {
+        await choice.filter({ hasText: values.user }).click();
+      } else {
+        if (entry.met.at(-1) === "login") {
+          await login.fill(values.user);
+          await page.locator("input[name=password]").fill("open sesame");
+        }
+        await page.locator("button[type=submit]").click();
+      }
+      await page.waitForURL((url) => url.href !== address);
+    }
   }
-  await page.waitForURL(/^http:\/\/(127\.0\.0\.1|localhost):\d+\/cb\//);
+  await page.waitForURL(back);
   await page.waitForLoadState();
   await page.screenshot({ path: values.picture });
   Object.assign(entry, {

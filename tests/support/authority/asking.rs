@@ -85,6 +85,13 @@ impl Authority {
         {
             (error, why) = (Some(code.to_owned()), text.to_owned());
         }
+        let prompt = seen.field("prompt").unwrap_or_default();
+        if let Some(taken) = state.knobs.prompts
+            && prompt.split_whitespace().any(|one| !taken.contains(&one))
+        {
+            error = Some("invalid_request".to_owned());
+            why = "unsupported prompt value requested".to_owned(); // as `oidc-provider` says it
+        }
         let scope = seen.field("scope").unwrap_or_default();
         let unknown = state.knobs.unknown_scope;
         if unknown.is_some_and(|unknown| scope.split(' ').any(|one| one == unknown)) {

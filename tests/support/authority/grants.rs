@@ -23,6 +23,8 @@ pub struct Grants {
     pub(crate) provider: Option<Authority>,
     /// Whether it gives ID tokens with the others.
     pub(crate) gives_id_tokens: bool,
+    /// Members put over the claims of its ID tokens; null takes one away.
+    pub(crate) claims: Option<Value>,
     /// Members put over the answer of an exchange.
     pub(crate) exchange: Option<Value>,
     /// ID tokens it has given, and those of them that are good no more.
@@ -195,9 +197,13 @@ pub(super) fn id_token(state: &mut State, issuer: &str, client: &str) -> Option<
         return None;
     }
     let number = state.grants.id_tokens.len();
-    let made = token(&json!({
+    let mut claims = json!({
         "iss": issuer, "aud": client, "iat": 1000, "exp": 1600, "sub": "canary", "number": number,
-    }));
+    });
+    if let Some(over) = &state.grants.claims {
+        super::overlay(&mut claims, over);
+    }
+    let made = token(&claims);
     state.grants.id_tokens.push(made.clone());
     Some(made)
 }

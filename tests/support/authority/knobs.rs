@@ -33,6 +33,8 @@ pub struct Knobs {
     pub register_retry_after: Option<&'static str>,
     /// Members put over a registration's answer.
     pub registration: Value,
+    /// The values of `prompt` that it takes; all of them unless set.
+    pub prompts: Option<&'static [&'static str]>,
     /// `error` instead of a code, for the next authorization requests.
     pub authorize_errors: VecDeque<String>,
     /// Token requests wait for `Authority::open_gate`.
@@ -81,6 +83,7 @@ impl Default for Knobs {
             register_answers: VecDeque::new(),
             register_retry_after: None,
             registration: json!({}),
+            prompts: None,
             authorize_errors: VecDeque::new(),
             gated: false,
             device_code: (200, json!({})),
