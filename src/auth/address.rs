@@ -1,4 +1,4 @@
-//! How addresses of servers are compared: one spelling for each, and which are near each other.
+//! Compares addresses of servers: one spelling for each, and which are near each other.
 //!
 //! RFC 3986 section 6.2.
 
@@ -23,7 +23,7 @@ pub(super) fn canonical(url: &Url) -> String {
     }
 }
 
-/// The same of a text, which may be no address.
+/// Returns the same spelling of a text, which may be no address.
 pub(super) fn canonical_text(text: &str) -> String {
     Url::parse(text).map_or_else(|_| text.to_owned(), |url| canonical(&url))
 }
@@ -53,8 +53,8 @@ fn one_spelling(text: &str) -> String {
     out
 }
 
-/// Whether a user may have meant one of two addresses by the other: the same host, or the same but for letter case and a
-/// slash.
+/// Says whether a user may have meant one of two addresses by the other: the same host, or the same but for letter case
+/// and a slash.
 pub(super) fn is_near(one: &str, other: &str) -> bool {
     let host = |text: &str| {
         let url = Url::parse(text).ok()?;

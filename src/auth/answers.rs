@@ -1,4 +1,4 @@
-//! What token endpoints answer, made what RFC 6749 section 5 says it is.
+//! Makes the answers of token endpoints what RFC 6749 section 5 says they are.
 //!
 //! Numbers as strings, scopes as lists or with commas, forms instead of JSON, errors with 200: each difference ends
 //! here. What is not the answer of a token endpoint at all (a portal's page, a firewall's) decides nothing.
@@ -96,7 +96,7 @@ pub(super) fn told_error(object: &Map<String, Value>) -> Option<&Value> {
     })
 }
 
-/// Whether this text in the place of an error's code stands for none.
+/// Says whether this text in the place of an error's code stands for none.
 pub(super) fn is_no_error(text: &str) -> bool {
     let none = ["", "null", "none", "false", "0"];
     none.iter()

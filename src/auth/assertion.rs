@@ -1,10 +1,10 @@
-//! How a client proves itself with a request it makes: an assertion signed with a key of its own (`private_key_jwt`), or a
-//! secret, by header or in the form.
+//! Proves a client with a request it makes: by an assertion signed with a key of its own (`private_key_jwt`), or by a
+//! secret, in the header or in the form.
 //!
-//! An assertion says that whoever holds the key makes this one request, to this one server, within a minute. Its audience
-//! is the issuer, as a single string: what another server could pass on to that one would have to name it, and a list of
-//! audiences would let it. The key is the user's: it is read when the bridge starts, or from the vault when it is needed,
-//! and never written down with what it brought.
+//! An assertion says that the holder of the key makes this one request, to this one server, within a minute. Its
+//! audience is the issuer, as a single string: what another server could pass on to that one would have to name it, and
+//! a list of audiences would let it. The key is the user's: it is read when the bridge starts, or from the vault when
+//! it is needed, and never written down with what it brought.
 //!
 //! RFC 6749 section 2.3, RFC 7523 sections 2.2 and 3, and draft-ietf-oauth-rfc7523bis on the audience.
 
@@ -29,9 +29,9 @@ use crate::store::Vault;
 #[derive(Clone, Debug)]
 pub struct ClientKey {
     place: Place,
-    /// How it signs; `None` leaves that to the server's metadata.
+    /// The algorithm; `None` leaves that to the server's metadata.
     pub algorithm: Option<Algorithm>,
-    /// Whom assertions are for.
+    /// The audience of assertions.
     pub audience: Audience,
 }
 
@@ -44,7 +44,7 @@ enum Place {
     },
 }
 
-/// Whom an assertion is for (`aud`).
+/// The audience of an assertion (`aud`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Audience {
     /// The issuer, as rfc7523bis has it.
@@ -52,11 +52,11 @@ pub enum Audience {
     Issuer,
     /// The token endpoint, as RFC 7523 had it.
     TokenEndpoint,
-    /// What the user says.
+    /// The text that the user gives.
     Fixed(String),
 }
 
-/// How a client's assertions are signed.
+/// The way in which a client's assertions are signed.
 #[derive(Clone, Debug)]
 pub struct Signing {
     /// With which algorithm.
@@ -67,18 +67,18 @@ pub struct Signing {
     pub signer: Option<(Key, Clock)>,
 }
 
-/// Why there is no key to sign with.
+/// The reason why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The vault does not lend it.
     #[error(transparent)]
     Vault(#[from] static_secret::Error),
-    /// What the vault has under that name is no key of ours.
+    /// The secret of that name in the vault is no key of ours.
     #[error("the secret {name:?} is {source}")]
     Key {
-        /// What it is called.
+        /// The name.
         name: String,
-        /// What is wrong with it.
+        /// The fault of the key.
         source: signing::Error,
     },
 }
@@ -122,7 +122,7 @@ impl ClientKey {
         }
     }
 
-    /// Whether the vault has a part in it.
+    /// Says whether the vault has a part in it.
     pub fn is_in_vault(&self) -> bool {
         matches!(self.place, Place::Vault { .. })
     }
@@ -151,7 +151,7 @@ impl ClientKey {
         };
         let key = Key::read(&text).map_err(broken)?;
         check(&key, self.algorithm).map_err(broken)?;
-        // Whoever else fetched it found the same.
+        // Another task that fetched it found the same.
         let _ = found.set(key);
         Ok(())
     }
@@ -163,8 +163,8 @@ impl ClientKey {
         }
     }
 
-    /// How to sign for a server: as the user says, else the first of the key's algorithms that the server lists. `None`
-    /// if it lists none of them, or the key has not been fetched.
+    /// Chooses how to sign for a server: as the user says, else the first of the key's algorithms that the server
+    /// lists. `None` if it lists none of them, or the key has not been fetched.
     pub(super) fn signing(
         &self,
         issuer: &str,
@@ -204,8 +204,8 @@ fn check(key: &Key, algorithm: Option<Algorithm>) -> Result<(), signing::Error> 
     }
 }
 
-/// A form, and the headers that go with it, in which the client says who it is, and shows its secret if it has one. One
-/// without an id is nobody.
+/// Makes a form, and the headers that go with it, in which the client says who it is, and shows its secret if it has
+/// one. A client without an id says nothing.
 pub(super) fn introduced(
     client: &Client,
     mut form: form_urlencoded::Serializer<'_, String>,

@@ -1,8 +1,8 @@
-//! Whether the tokens of a sign-in are to be bound to a key of ours, and which key that is.
+//! Decides if the tokens of a sign-in are to be bound to a key of ours, and to which key.
 //!
 //! Both servers have to know DPoP: the authorization server says so in its metadata, the resource in its metadata or by
-//! challenging with it. Most authorization servers offer it to everybody today, most MCP servers take nothing but bearer
-//! tokens, and a bound token is of no use there; so the one's word is not enough unless the user insists.
+//! challenging with it. Most authorization servers offer it to every client today, most MCP servers take nothing but
+//! bearer tokens, and a bound token is of no use there; so the one's word is not enough unless the user insists.
 //!
 //! That a server has stopped offering it is noticed where it matters, and not by asking at each start: a renewal that brings
 //! an unbound token, or refuses the proof, or a challenge that a renewal does not answer, ends in a sign-in, and a sign-in
@@ -19,7 +19,7 @@ use super::house::House;
 use super::signing::Key;
 
 impl House {
-    /// Whether the tokens to come are to be bound. `before` is what is kept of the same issuer.
+    /// Says whether the tokens to come are to be bound. `before` is what is kept of the same issuer.
     ///
     /// # Errors
     /// The user insists, and the authorization server does not offer it.
@@ -32,7 +32,7 @@ impl House {
     ) -> Result<bool, Cause> {
         let is_offered = server.offers_dpop();
         let was_bound = before.is_some_and(Entry::is_bound);
-        // Nothing was said by a server that lets everybody in at first; then what it took before counts.
+        // Nothing was said by a server that lets every client in at first; then what it took before counts.
         let is_unsaid = challenge.status == 0 && was_bound;
         let is_taken = resource.takes_dpop() || challenge.takes_dpop || is_unsaid;
         let binds = match self.settings.dpop {

@@ -34,7 +34,7 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// How long a program that opens pages may take to fail, before it counts as having opened one.
+/// The time that a program that opens pages may take to fail, before it counts as having opened one.
 const FAILS_WITHIN: Duration = Duration::from_millis(250);
 
 /// Starts a browser on `url`, which [`super::guard`] has judged. It gets none of our pipes. False if none was started;

@@ -11,7 +11,7 @@
 use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 
-/// What a 401 or 403 said. All of it is the remote's word, unchecked.
+/// The content of a 401 or 403. All of it is the remote's word, unchecked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Challenge {
     /// The HTTP status, 401 or 403.
@@ -24,7 +24,7 @@ pub struct Challenge {
     pub error: Option<String>,
     /// `error_description`.
     pub description: Option<String>,
-    /// Whether a token that is bound to a key was among what was asked for (RFC 9449 section 7.1).
+    /// True where a token that is bound to a key was among what was asked for (RFC 9449 section 7.1).
     pub takes_dpop: bool,
 }
 
@@ -70,7 +70,8 @@ impl Challenge {
         }
     }
 
-    /// Whether the credential was good but did not allow enough (RFC 6750 section 3.1), so that a refresh is no help.
+    /// Says whether the credential was good but did not allow enough (RFC 6750 section 3.1), so that a refresh is no
+    /// help.
     pub fn wants_more_scope(&self) -> bool {
         self.error.as_deref() == Some("insufficient_scope")
     }
@@ -81,7 +82,7 @@ const PROOF_ERRORS: [&str; 2] = ["use_dpop_nonce", "invalid_dpop_proof"];
 const MOST_FIELDS: usize = 16;
 const LONGEST_FIELD: usize = 16 * 1024;
 
-/// One challenge: a scheme and its parameters.
+/// A challenge: a scheme and its parameters.
 #[derive(Debug)]
 struct Offer {
     scheme: String,
@@ -158,7 +159,7 @@ fn parameter_value(text: &str) -> (Option<String>, &str) {
     (None, "")
 }
 
-/// What follows a scheme's token68, if that is what stands there: `Negotiate YII=, Bearer …`.
+/// Returns what follows a scheme's token68, if that is what stands there: `Negotiate YII=, Bearer …`.
 fn past_token68(text: &str) -> &str {
     let body = text.trim_start_matches([' ', '\t']);
     let end = body

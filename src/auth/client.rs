@@ -10,21 +10,21 @@ pub struct Client {
     pub id: String,
     /// `client_secret`.
     pub secret: Option<Secret>,
-    /// How the secret is shown.
+    /// The way in which the secret is shown.
     pub method: Method,
-    /// Whether `client_id` is left out of the form where the secret is in the header. Servers of the official Python SDK
+    /// True to leave `client_id` out of the form where the secret is in the header. Servers of the official Python SDK
     /// want it in both places (RFC 6749 section 3.2.1 allows it), others take it for a second way of authenticating.
     pub header_only: bool,
     /// Another way the server takes secrets, for when it does not take this one.
     pub other: Option<Method>,
-    /// How we came by it.
+    /// The source of the client.
     pub source: Source,
-    /// How its assertions are signed, where it is proved by those.
+    /// The way in which its assertions are signed, where it is proved by those.
     pub signing: Option<Signing>,
 }
 
 impl Client {
-    /// One without an id: the request says all there is to know.
+    /// A client without an id: the request says all there is to know.
     pub fn nobody() -> Self {
         Self {
             id: String::new(),
@@ -37,13 +37,13 @@ impl Client {
         }
     }
 
-    /// Whether it is proved by a key that is not at hand.
+    /// Says whether it is proved by a key that is not at hand.
     pub fn lacks_key(&self) -> bool {
         let signing = self.signing.as_ref();
         self.method == Method::PrivateKeyJwt && signing.is_none_or(|it| it.signer.is_none())
     }
 
-    /// The same client, its secret shown in the other way.
+    /// Returns the same client, its secret shown in the other way.
     pub fn otherwise(&self) -> Option<Self> {
         self.secret.as_ref()?;
         let method = self.other.filter(|other| *other != self.method)?;
@@ -54,8 +54,8 @@ impl Client {
         })
     }
 
-    /// The same client as a server may take it that has refused it with these words: without `client_id` beside the
-    /// header if the words are of more than one way of authenticating, else in the other way.
+    /// Returns the same client as a server may take it that has refused it with these words: without `client_id` beside
+    /// the header if the words are of more than one way of authenticating, else in the other way.
     pub fn after_refusal(&self, code: &str, description: Option<&str>) -> Option<Self> {
         if self.repeats_id() && speaks_of_several(description.unwrap_or_default()) {
             return Some(Self {
@@ -69,18 +69,18 @@ impl Client {
         self.otherwise()
     }
 
-    /// Whether `client_id` is in the form although the secret is in the header.
+    /// Says whether `client_id` is in the form although the secret is in the header.
     pub fn repeats_id(&self) -> bool {
         self.method == Method::Basic && self.secret.is_some() && !self.header_only
     }
 
-    /// Whether both are shown in the same way.
+    /// Says whether both are shown in the same way.
     pub fn is_shown_as(&self, other: &Self) -> bool {
         (self.method, self.header_only) == (other.method, other.header_only)
     }
 }
 
-/// Whether these words of a refusal say that the client has proved itself twice. RFC 6749 section 5.2 has
+/// Says whether these words of a refusal mean that the client has proved itself twice. RFC 6749 section 5.2 has
 /// `invalid_request` for it ("utilizes more than one mechanism for authenticating the client"), some servers
 /// `invalid_client`, so that only the words tell.
 fn speaks_of_several(words: &str) -> bool {
@@ -90,10 +90,10 @@ fn speaks_of_several(words: &str) -> bool {
         && says(&["auth", "credential", "mechanism", "header"])
 }
 
-/// How a client authenticates at the token endpoint.
+/// The way in which a client authenticates at the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// It only says its id.
+    /// The client only says its id.
     None,
     /// `client_secret_basic`.
     Basic,
@@ -122,12 +122,12 @@ impl Method {
     }
 }
 
-/// How we came by a client id.
+/// The source of a client id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The user brought it.
     Given,
-    /// It is the address of our metadata document.
+    /// The id is the address of our metadata document.
     Document,
     /// We registered it, and may do so again.
     Registered,

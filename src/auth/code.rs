@@ -21,7 +21,7 @@ use super::scope::Scopes;
 use super::settings::Settings;
 use crate::secret::Secret;
 
-/// One authorization request on its way: who was asked, and how its answer is known.
+/// An authorization request on its way: the server that was asked, and the marks by which its answer is known.
 pub struct Pending {
     url: Url,
     state: Secret,
@@ -42,10 +42,10 @@ pub struct Redirected {
     redirect_uri: String,
 }
 
-/// What an answer turned out to be.
+/// The verdict on an answer.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Not an answer to our request: whoever sent it, we go on waiting.
+    /// Not an answer to our request, whatever sent it: we go on waiting.
     NotOurs,
     /// The answer.
     Code(Redirected),
@@ -53,14 +53,14 @@ pub enum Verdict {
     Ended(Cause),
 }
 
-/// What is asked for.
+/// The content of an authorization request.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
     /// Of whom.
     pub server: &'a AuthorizationServer,
-    /// As whom.
+    /// The client.
     pub client: &'a Client,
-    /// Where the answer goes, byte for byte as registered.
+    /// The address that the answer goes to, byte for byte as registered.
     pub redirect_uri: &'a str,
     /// The `resource` parameter, if one is sent.
     pub resource: Option<&'a str>,
@@ -72,7 +72,7 @@ pub struct Asking<'a> {
     pub prompt: Option<&'a str>,
 }
 
-/// Whether codes are safe with this server, which has to be known before anything is registered there.
+/// Says whether codes are safe with this server, which has to be known before anything is registered there.
 ///
 /// # Errors
 /// It does not say that it knows PKCE, and the user does not either.
@@ -156,7 +156,7 @@ pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<
 }
 
 impl Pending {
-    /// Where the person has to go.
+    /// Returns the page that the user has to visit.
     pub fn url(&self) -> &Url {
         &self.url
     }
@@ -302,7 +302,7 @@ mod tests {
         }
     }
 
-    /// What is asked of a provider that can only be asked from this machine in a test's imagination.
+    /// Returns the parameters of a request to a provider that a test cannot visit.
     fn asked(issuer: &str, host: &str, scope: &str) -> Vec<(String, String)> {
         let metadata = serde_json::json!({
             "issuer": issuer,

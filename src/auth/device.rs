@@ -39,8 +39,8 @@ use crate::store::{Expected, Kind};
 const NEVER: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl House {
-    /// Whether the sign-in at this server is by device code: the user says so, or no page can be shown and the server
-    /// has it.
+    /// Says whether the sign-in at this server is by device code: the user says so, or no page can be shown and the
+    /// server has it.
     ///
     /// # Errors
     /// The user wants it and the server has none.
@@ -56,7 +56,8 @@ impl House {
         Ok(self.settings.device_code || is_offered && self.settings.browser == Browser::Nowhere)
     }
 
-    /// Has a person type a code somewhere, and keeps what comes of it. `None` if the server gives no code to us.
+    /// Has the user type a code on another device, and keeps what comes of it. `None` if the server gives no code to
+    /// us.
     pub(super) async fn ask_by_device(
         &self,
         attempt: &str,
@@ -277,7 +278,8 @@ impl House {
         }
     }
 
-    /// Who we are there, and the name of the registration if it is one: not the browser's, which may not do this.
+    /// Returns the client that we are there, and the name of the registration if it is one: not the browser's, which
+    /// may not do this.
     async fn device_client(&self, server: &AuthorizationServer) -> Result<(String, Client), Cause> {
         let mut settings = self.settings.clone();
         settings
@@ -339,7 +341,7 @@ impl House {
 
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// How long the last poll may take.
+/// The time that the last poll may take.
 const LAST_POLL: Duration = Duration::from_secs(2);
 
 /// The page that knows the code already, if it is on the same origin as the one to type it into.
@@ -382,7 +384,8 @@ struct Polls<'a> {
     budget: &'a Budget,
 }
 
-/// How long the user may take, over all polls: the time of this process, not of a clock that goes on while it stands still.
+/// The time that the user may take, over all polls: the time of this process, not of a clock that goes on while it
+/// stands still.
 struct Budget {
     whole: Duration,
     spent: Mutex<Duration>,
@@ -432,7 +435,7 @@ impl Budget {
 }
 
 impl Polls<'_> {
-    /// One poll, which is given up when the user's time is over.
+    /// Polls once, and gives up when the user's time is over.
     async fn poll_in_time(&self, request: HttpRequest) -> Result<HttpResponse, Fault> {
         // The last one has what an answer takes that is on its way.
         let patience = self.budget.left().max(LAST_POLL);
@@ -468,7 +471,7 @@ impl Polls<'_> {
     }
 }
 
-/// Whether the answer is that the person is not done yet.
+/// Says whether the answer is that the user is not done yet.
 fn is_to_go_on(answer: &HttpResponse) -> bool {
     let said: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let code = said.get("error").and_then(serde_json::Value::as_str);

@@ -23,10 +23,10 @@ use super::settings::Clock;
 use super::signing::{Algorithm, Error, Head, Key};
 use crate::secret::Secret;
 
-/// Whether tokens are bound to a key (`--dpop`).
+/// The user's choice about tokens that are bound to a key (`--dpop`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dpop {
-    /// Where both servers know it.
+    /// Bound where both servers know it.
     #[default]
     Auto,
     /// Always: a token that is not bound is not taken.
@@ -36,7 +36,7 @@ pub enum Dpop {
 }
 
 impl Dpop {
-    /// Whether kept tokens may be used that are bound, or are not.
+    /// Says whether kept tokens may be used that are bound, or are not.
     pub fn allows(self, is_bound: bool) -> bool {
         match self {
             Self::Auto => true,
@@ -46,7 +46,7 @@ impl Dpop {
     }
 }
 
-/// Whom a proof is for.
+/// The server that a proof is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     /// The authorization server.
@@ -55,18 +55,19 @@ pub enum Side {
     Resource,
 }
 
-/// What servers have said about proofs; shared by whoever talks to them, and by all keys.
+/// The words of servers about proofs; shared by all that talk to them, and by all keys.
 #[derive(Clone, Default)]
 pub struct Servers(Arc<Mutex<HashMap<(Side, Origin), Heard>>>);
 
-/// What one server has said.
+/// The words of one server.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Heard {
-    /// What it wants to see in the next proof.
+    /// The nonce that it wants to see in the next proof.
     nonce: Option<Box<str>>,
     /// By how many seconds proofs for it are dated ahead of our clock: not at all, until it has refused one.
     ahead: i64,
-    /// How far its `Date` is ahead of our clock. Who wrote that, a cache perhaps, need not be who looks at proofs.
+    /// The seconds by which its `Date` is ahead of our clock. The writer of that, a cache perhaps, need not be the one
+    /// that looks at proofs.
     date: Option<i64>,
 }
 
@@ -75,7 +76,7 @@ impl Servers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What it has said up to now.
+    /// Returns what the server has said up to now.
     pub fn heard(&self, side: Side, at: &Origin) -> Heard {
         let key = (side, at.clone());
         self.all().get(&key).cloned().unwrap_or_default()
@@ -95,8 +96,9 @@ impl Servers {
         heard.date = date.or(heard.date);
     }
 
-    /// Whether a request whose proof was refused may be sent again at once: it spent nothing, and the answer taught what the
-    /// next proof needs (RFC 9449 sections 8 and 9). `before` is what was heard when it was sent; the code and the headers are the answer's.
+    /// Says whether a request whose proof was refused may be sent again at once: it spent nothing, and the answer
+    /// taught what the next proof needs (RFC 9449 sections 8 and 9). `before` is what was heard when it was sent; the
+    /// code and the headers are the answer's.
     pub fn mend(
         &self,
         mended: &mut Mended,
@@ -125,7 +127,7 @@ impl fmt::Debug for Servers {
     }
 }
 
-/// One key, and what it has to know to be believed.
+/// A key, and what it has to know to be believed.
 #[derive(Clone, Debug)]
 pub struct Prover {
     key: Key,
@@ -146,7 +148,7 @@ impl Prover {
         &self.key
     }
 
-    /// What servers have said.
+    /// Returns what servers have said.
     pub fn servers(&self) -> &Servers {
         &self.servers
     }
@@ -220,18 +222,18 @@ impl Prover {
 /// A prover at a token endpoint.
 #[derive(Clone, Copy, Debug)]
 pub struct Proving<'a> {
-    /// Whose proof.
+    /// The prover.
     pub prover: &'a Prover,
-    /// When.
+    /// The clock.
     pub clock: &'a Clock,
-    /// Whether tokens that are not bound are turned down.
+    /// True where tokens that are not bound are turned down.
     pub insists: bool,
 }
 
-/// What has been put right about the refused proofs of one request.
+/// The corrections to the refused proofs of one request.
 #[derive(Clone, Debug, Default)]
 pub struct Mended {
-    /// How often its nonce was not the one.
+    /// The number of times that its nonce was not the one.
     nonces: u32,
     clock: bool,
     own: Option<Box<str>>,
@@ -244,7 +246,8 @@ impl Mended {
         self.own.take()
     }
 
-    /// Whether the nonces of others who ask at the same time are in the way, so that it is better to ask one by one.
+    /// Says whether the nonces of others that ask at the same time are in the way, so that it is better to ask one by
+    /// one.
     pub fn is_crowded(&self) -> bool {
         self.nonces > 1
     }
@@ -275,9 +278,9 @@ impl Mended {
     }
 }
 
-/// How a server says that a proof has to have its nonce (RFC 9449 section 12.2).
+/// The word of a server that a proof has to have its nonce (RFC 9449 section 12.2).
 pub const NONCE_WANTED: &str = "use_dpop_nonce";
-/// How often one request is sent again for its nonce alone.
+/// The number of times that one request is sent again for its nonce alone.
 const MOST_NONCES: u32 = 5;
 /// The header of a proof.
 const PROOF: HeaderName = HeaderName::from_static("dpop");
@@ -286,7 +289,7 @@ const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// Longer nonces are not kept: they would travel with every request.
 const LONGEST_NONCE: usize = 1024;
 
-/// What a proof claims.
+/// The claims of a proof.
 struct Claims<'a> {
     id: [u8; 16],
     method: &'a str,

@@ -1,8 +1,8 @@
-//! Which addresses a server may send us to.
+//! Decides which addresses a server may send us to.
 //!
-//! Every URL of a sign-in but the first comes from somebody else's document. This decides, as plain functions, whether
-//! one may be visited: by its text, and again by each address its name turns out to have.
-//! Resolves nothing and connects to nothing; [`super::http`] does, and asks here first.
+//! Every URL of a sign-in but the first comes from another party's document. This decides, as plain functions, if one
+//! may be visited: by its text, and again by each address its name turns out to have. Resolves nothing and connects to
+//! nothing; [`super::http`] does, and asks here first.
 //!
 //! RFC 9728 section 7.7, RFC 6890 for the special addresses.
 
@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// What kind of place an address is.
+/// The kind of place that an address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// Anywhere on the internet.
@@ -23,7 +23,7 @@ pub enum Class {
     Forbidden,
 }
 
-/// Why a place may not be visited.
+/// The reason why a place may not be visited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Not `https`, and not `http` on this machine either.
@@ -64,7 +64,7 @@ impl Guard {
         }
     }
 
-    /// The same rules for sign-ins that another place the user configured asks for.
+    /// Returns the same rules for sign-ins that another place the user configured asks for.
     pub fn at_home(&self, home: &Url) -> Self {
         Self::new(home, self.allow_http, self.allow_private)
     }
@@ -133,7 +133,8 @@ impl Guard {
 
 const LONGEST_URL: usize = 8 * 1024;
 
-/// What a URL's host is, as far as its text tells. `localhost` is this machine (RFC 6761 section 6.3).
+/// Returns the kind of place that a URL's host is, as far as its text tells. `localhost` is this machine (RFC 6761
+/// section 6.3).
 pub fn class_of(url: &Url) -> Option<Class> {
     match url.host()? {
         Host::Ipv4(address) => Some(classify(address.into())),
@@ -145,7 +146,7 @@ pub fn class_of(url: &Url) -> Option<Class> {
     }
 }
 
-/// What kind of place an address is.
+/// Returns the kind of place that an address is.
 pub fn classify(address: IpAddr) -> Class {
     match address {
         IpAddr::V4(address) => classify_v4(address),
@@ -319,7 +320,7 @@ mod tests {
         }
     }
 
-    /// Where clouds keep the credentials of their machines.
+    /// The addresses at which clouds keep the credentials of their machines.
     const CLOUDS: [&str; 5] = [
         "https://169.254.169.254/",
         "https://[fd00:ec2::254]/",

@@ -1,7 +1,7 @@
 //! The only HTTP client sign-in uses.
 //!
-//! Everything it visits is named by somebody else, so: `https`, or `http` where [`Guard`] lets it; every name judged
-//! by the addresses it really has (`resolver`); at most three redirects, on one origin or from http to https; bodies
+//! Everything it visits is named by another party, so: `https`, or `http` where [`Guard`] lets it; every name judged by
+//! the addresses it really has (`resolver`); at most three redirects, on one origin or from http to https; bodies
 //! capped and read in pieces; time limits; no cookies, no credentials but those handed in. Errors never carry a URL's
 //! query or a body. Knows nothing of OAuth.
 
@@ -67,14 +67,14 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// What stands at a place where a metadata document might be.
+/// The answer of a place where a metadata document might be.
 #[derive(Debug)]
 pub enum Document {
     /// A JSON object.
     Found(Value),
     /// A redirect to another origin, which is not followed.
     Elsewhere {
-        /// Where it leads.
+        /// The address that it leads to.
         to: Url,
     },
     /// Something else, or a refusal (4xx): the next place may be tried.
@@ -84,7 +84,7 @@ pub enum Document {
     },
 }
 
-/// Why there was no answer.
+/// The reason why there was no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {
     /// The address may not be visited; nothing was sent.
@@ -95,7 +95,7 @@ pub enum Fault {
         /// The rule it broke.
         why: Refusal,
     },
-    /// Nobody there, the connection broke, or it took too long.
+    /// No server is there, the connection broke, or it took too long.
     #[error("cannot reach {host}: {why}")]
     Unreachable {
         /// Host and port.
@@ -110,7 +110,7 @@ pub enum Fault {
         host: String,
         /// The HTTP status.
         status: u16,
-        /// What `Retry-After` said.
+        /// The time that `Retry-After` named.
         retry_after: Option<Duration>,
     },
     /// The answer was larger than any sensible one.
@@ -126,29 +126,29 @@ pub enum Fault {
     Untrusted {
         /// Host and port.
         host: String,
-        /// What is wrong with it.
+        /// The fault of the certificate.
         why: Untrusted,
     },
-    /// It broke the handshake off because of our TLS certificate, or for want of one.
+    /// The server broke the handshake off because of our TLS certificate, or for want of one.
     #[error("the server at {host} {why}")]
     Unwelcome {
         /// Host and port.
         host: String,
-        /// What it says.
+        /// The server's words of the certificate.
         why: Unwelcome,
     },
     /// TLS could not be set up at all.
     #[error("the HTTP client cannot be built: {why}")]
     Unbuildable {
-        /// What reqwest said.
+        /// The words of reqwest.
         why: String,
     },
 }
 
 impl Fault {
-    /// Whether trying again later may work without anybody changing anything.
+    /// Says whether trying again later may work without a change by the user.
     pub fn is_passing(&self) -> bool {
-        // A gateway that wants another certificate has not refused anybody's tokens.
+        // A gateway that wants another certificate has not refused a token.
         matches!(
             self,
             Self::Unreachable { .. }
@@ -165,12 +165,12 @@ impl Http {
         Self::with_lookup(tls, guard, resolver::of_the_system())
     }
 
-    /// As [`Http::new`], with names resolved by `lookup`.
+    /// Does as [`Http::new`], with names resolved by `lookup`.
     pub fn with_lookup(tls: rustls::ClientConfig, guard: Guard, lookup: Lookup) -> Self {
         Self::made_of(tls, guard, lookup, Proxies::default())
     }
 
-    /// The same, through these proxies.
+    /// Returns the same client, through these proxies.
     #[must_use]
     pub fn through(&self, proxies: Proxies) -> Self {
         let parts = &self.0;
@@ -180,7 +180,7 @@ impl Http {
         through
     }
 
-    /// The same, overheard.
+    /// Returns the same client, overheard.
     #[must_use]
     pub fn heard_by(self, listener: Listener) -> Self {
         Self(self.0, Some(listener))
@@ -212,7 +212,7 @@ impl Http {
         Self(Arc::new(parts), None)
     }
 
-    /// The same, for what the user names beside the server: places are judged as seen from there.
+    /// Returns the same client, for what the user names beside the server: places are judged as seen from there.
     pub fn at_home(&self, home: &Url) -> Self {
         let parts = &self.0;
         let (guard, lookup) = (parts.guard.at_home(home), parts.resolver.lookup());
@@ -286,7 +286,8 @@ impl Http {
         within(DOCUMENT_PATIENCE, url, work).await
     }
 
-    /// What a browser would meet at a page: the status, and where it would be sent. Nothing is followed or read.
+    /// Returns what a browser would meet at a page: the status, and the address it would be sent to. Nothing is
+    /// followed or read.
     ///
     /// # Errors
     /// As [`Http::document`], except that every status is an answer.
@@ -438,7 +439,7 @@ impl Http {
         client.as_ref().map_err(Clone::clone)
     }
 
-    /// Whether it is the server that answers there, and not a proxy on the way.
+    /// Checks that it is the server that answers there, and not a proxy on the way.
     fn answers(&self, url: &Url, status: u16) -> Result<(), Fault> {
         match self.0.proxies.refusal(url, status) {
             None => Ok(()),
@@ -609,7 +610,7 @@ fn plain_text(body: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(without_mark(&text).as_bytes().to_vec())
 }
 
-/// Where a redirect leads, if that is on the same origin, or from http to https on the same host.
+/// Returns the target of a redirect, if that is on the same origin, or from http to https on the same host.
 fn next_hop(from: &Url, headers: &HeaderMap) -> Option<Url> {
     followed(from, &redirect::target(from, headers)?)
 }
@@ -631,7 +632,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(LONGEST_WAIT))
 }
 
-/// How long it is until a date (RFC 9110 section 10.2.3), by the server's own clock, which its answer shows.
+/// Returns the time until a date (RFC 9110 section 10.2.3), by the server's own clock, which its answer shows.
 fn until(written: &str, headers: &HeaderMap) -> Option<Duration> {
     let now = headers.get(DATE)?.to_str().ok()?.trim();
     let now = httpdate::parse_http_date(now).ok()?;
@@ -641,12 +642,13 @@ fn until(written: &str, headers: &HeaderMap) -> Option<Duration> {
 
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// Whether a status says "not now" rather than "no".
+/// Says whether a status means "not now" rather than "no".
 pub fn is_unwell(status: u16) -> bool {
     status >= 500 || status == 408 || status == 429
 }
 
-/// What to add where the status alone would sound as if all were well, or as if the server had decided something.
+/// Returns what to add where the status alone would sound as if all were well, or as if the server had decided
+/// something.
 fn instead(status: u16) -> &'static str {
     match is_unwell(status) {
         true => "",
@@ -654,7 +656,7 @@ fn instead(status: u16) -> &'static str {
     }
 }
 
-/// When the server wants to be asked again.
+/// Puts into words when the server wants to be asked again.
 fn later(retry_after: Option<Duration>) -> String {
     retry_after.map_or_else(String::new, |wait| {
         format!(", to be asked again in {} s", wait.as_secs())

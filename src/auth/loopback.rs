@@ -1,4 +1,4 @@
-//! Where the browser begins and comes back to: a listener on this machine, and its pages.
+//! The listener on this machine at which the browser begins and to which it comes back, and its pages.
 //!
 //! Takes any visitor and believes none: another host name, path or method is turned away, and so is whatever the
 //! sign-in does not recognise, while it goes on waiting. A sign-in begins at the start page (`start`), and an answer says
@@ -31,7 +31,7 @@ use url::{Host, Url};
 use porter::{MOST_VISITORS, Porter};
 use start::StartPage;
 
-/// Where to listen, and what to call it.
+/// The address to listen at, and its name for the browser.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// `127.0.0.1`, `localhost` (both families), `::1`, or a name that leads here.
@@ -42,7 +42,7 @@ pub struct Place {
     pub path: String,
     /// The redirect URI to announce instead of the one these make.
     pub announced: Option<String>,
-    /// Where to send a visitor on to when all is well, instead of showing a page.
+    /// The address to send a visitor on to when all is well, instead of showing a page.
     pub onward: Option<Url>,
     /// For how long a browser keeps what ties the sign-in to it.
     pub lifetime: Duration,
@@ -65,7 +65,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// Where the user is to go.
+    /// Returns the address that the user is to visit.
     pub fn url(&self) -> &Url {
         &self.url
     }
@@ -75,7 +75,7 @@ impl Start {
         self.page.leads_to(request);
     }
 
-    /// Whether two browsers have opened the page before the sign-in was over.
+    /// Says whether two browsers have opened the page before the sign-in was over.
     pub fn is_contested(&self) -> bool {
         self.page.is_contested()
     }
@@ -129,15 +129,15 @@ impl Door {
     }
 }
 
-/// Somebody came to the right address. Whoever it was waits for a page.
+/// A visitor at the right address, who waits for a page.
 pub struct Visit {
     /// The query, or the form where there is none, decoded.
     pub parameters: Vec<(String, String)>,
-    /// Whether no person has come, but a browser that looks ahead at where a person may go.
+    /// True where it is not the user, but a browser that looks ahead at a page the user may visit.
     pub is_ahead: bool,
-    /// Whether it is the browser that the sign-in belongs to.
+    /// True where it is the browser that the sign-in belongs to.
     pub is_of_opener: bool,
-    /// Whether it came as a POST, which brings no cookie from another site.
+    /// True where it came as a POST, which brings no cookie from another site.
     pub is_posted: bool,
     page: oneshot::Sender<Page>,
 }
@@ -155,24 +155,24 @@ impl Visit {
         let _ = self.page.send(page);
     }
 
-    /// Whether the visitor still waits for a page.
+    /// Says whether the visitor still waits for a page.
     pub fn is_waiting(&self) -> bool {
         !self.page.is_closed()
     }
 }
 
-/// What a visitor gets to see.
+/// The page that a visitor gets to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
     /// The authorization server, once more: this address, which is ours to choose.
     Again(Url),
-    /// The same, to be asked for as a GET.
+    /// The same address, to be asked for as a GET.
     AsGet,
     /// An answer from a browser that the sign-in does not belong to.
     OtherBrowser,
     /// The sign-in is done.
     SignedIn,
-    /// It ended without tokens.
+    /// The sign-in ended without tokens.
     Failed,
     /// This was not the answer we wait for.
     NotOurs,
@@ -235,13 +235,13 @@ impl Loopback {
         })
     }
 
-    /// Where the sign-in begins; `None` where a redirect URI of the user's leads the browser back through something else
-    /// that forwards to us: its address is not the start page's, and would get no cookie.
+    /// Returns the address at which the sign-in begins; `None` where a redirect URI of the user's leads the browser
+    /// back through something else that forwards to us: its address is not the start page's, and would get no cookie.
     pub fn start(&self) -> Option<&Start> {
         self.start.as_ref()
     }
 
-    /// What closes it.
+    /// Returns the handle that closes it.
     pub fn door(&self) -> Door {
         self.door.clone()
     }
@@ -305,7 +305,7 @@ async fn listeners(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
         Err(_) if host != "localhost" => return Ok(vec![bind(v4, port).await?]),
         Err(_) => {}
     }
-    // A browser may take `localhost` for either family, and somebody else could sit on the one we left free.
+    // A browser may take `localhost` for either family, and another program could listen on the one we left free.
     let mut tries = if port == 0 { 8 } else { 1 };
     loop {
         let first = match bind(v4, port).await {

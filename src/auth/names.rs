@@ -1,4 +1,4 @@
-//! How resources and issuers are named, and where their metadata stands: rules about text, nothing fetched.
+//! Names of resources and issuers, and the places of their metadata: rules about text, nothing fetched.
 //!
 //! RFC 9728 sections 3.1 and 3.3, RFC 8414 sections 3.1 and 3.3, OpenID Connect Discovery 1.0 section 4.
 
@@ -65,13 +65,14 @@ const OPENID: &str = "/.well-known/openid-configuration";
 
 const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
-/// Whether a name can be compared and shown as it stands. Parsing a URL passes over tabs and line breaks, so two names that
-/// differ in them are one address; RFC 3986 section 2 has no control characters at all.
+/// Says whether a name can be compared and shown as it stands. Parsing a URL passes over tabs and line breaks, so two
+/// names that differ in them are one address; RFC 3986 section 2 has no control characters at all.
 pub(super) fn is_plain(name: &str) -> bool {
     !name.chars().any(char::is_control)
 }
 
-/// Whether `name` is `url`, or its origin with whole leading segments of its path (RFC 9728 section 3.3, as deployed).
+/// Says whether `name` is `url`, or its origin with whole leading segments of its path (RFC 9728 section 3.3, as
+/// deployed).
 pub(super) fn covers(name: &str, url: &Url) -> bool {
     let Some(named) = Url::parse(name).ok().filter(|_| is_plain(name)) else {
         return false;
@@ -89,7 +90,7 @@ pub(super) fn covers(name: &str, url: &Url) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The same characters, but for one slash at the end: both spellings are looked up in one place.
+/// Says whether both are the same characters, but for one slash at the end: both spellings are looked up in one place.
 pub(super) fn same_issuer(asked: &str, found: &str) -> bool {
     bare(asked) == bare(found) && !found.is_empty()
 }
@@ -98,8 +99,8 @@ fn bare(issuer: &str) -> &str {
     issuer.strip_suffix('/').unwrap_or(issuer)
 }
 
-/// Whether metadata that were looked up for `asked` may have `found` for their issuer: the same, or what this provider is
-/// known to call that one.
+/// Says whether metadata that were looked up for `asked` may have `found` for their issuer: the same, or what this
+/// provider is known to call that one.
 pub(super) fn names_itself(asked: &str, found: &str) -> bool {
     let namings = quirks(asked).namings;
     same_issuer(asked, found)
@@ -109,7 +110,7 @@ pub(super) fn names_itself(asked: &str, found: &str) -> bool {
 }
 
 impl Naming {
-    /// Whether `asked` and `found` are both what this says, of one tenant.
+    /// Says whether `asked` and `found` are both what this pattern says, of one tenant.
     fn covers(&self, asked: &str, found: &str) -> bool {
         let (Some(asked), Some(found)) = (blanks(self.asked, asked), blanks(self.found, found))
         else {
@@ -132,16 +133,16 @@ impl Naming {
     }
 }
 
-/// Whether a tenant that was asked for as `asked` may be called `found`. One that was asked for by its number is called
-/// by that; one that was asked for by a name may be called by any number, which only the provider knows; and a document
-/// for all tenants has a blank of its own.
+/// Says whether a tenant that was asked for as `asked` may be called `found`. One that was asked for by its number is
+/// called by that; one that was asked for by a name may be called by any number, which only the provider knows; and a
+/// document for all tenants has a blank of its own.
 fn is_tenant(asked: &str, found: &str) -> bool {
     found == "{tenantid}"
         || asked.eq_ignore_ascii_case(found)
         || is_number(found) && !is_number(asked)
 }
 
-/// Whether this is the number of a tenant (RFC 9562).
+/// Says whether this is the number of a tenant (RFC 9562).
 fn is_number(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
@@ -151,7 +152,7 @@ fn is_number(text: &str) -> bool {
             .all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// What stands in the blanks of a pattern (`{name}`) in this text, if it fits. No blank holds a slash.
+/// Returns what stands in the blanks of a pattern (`{name}`) in this text, if it fits. No blank holds a slash.
 fn blanks<'a>(pattern: &'static str, text: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
     let (mut pattern, mut text) = (pattern, text);
     let mut found = Vec::new();

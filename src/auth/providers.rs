@@ -1,17 +1,17 @@
-//! What is known about authorization servers that differ, as data keyed by the issuer's host.
+//! Known differences of authorization servers, as data keyed by the issuer's host.
 
 use url::Url;
 
-/// How one authorization server differs from the standards.
+/// The differences of one authorization server from the standards.
 #[derive(Clone, Copy, Debug)]
 pub struct Quirks {
-    /// What people call it.
+    /// The name that people use.
     pub name: Option<&'static str>,
-    /// It takes the `resource` parameter (RFC 8707).
+    /// True where it takes the `resource` parameter (RFC 8707).
     pub takes_resource: bool,
-    /// It knows PKCE S256 though its metadata does not list it.
+    /// True where it knows PKCE S256 though its metadata does not list it.
     pub knows_pkce: bool,
-    /// What it calls itself where that is not the name it was looked up by.
+    /// The names that it gives itself where those are not the name it was looked up by.
     pub namings: &'static [Naming],
     /// A refresh must repeat the scope.
     pub scope_on_refresh: bool,
@@ -23,17 +23,17 @@ pub struct Quirks {
     pub selects_account: bool,
     /// The loopback host its registrations can hold.
     pub callback_host: Option<&'static str>,
-    /// What to tell somebody who has to register a client there by hand.
+    /// Advice for a user who has to register a client there by hand.
     pub advice: Option<&'static str>,
 }
 
-/// What metadata that are looked up for one issuer may say in the place of it. Blanks of one name hold the same; `{tenant}`
-/// is told apart by the rules of `names`. Without the slash at the end.
+/// The issuer that metadata that are looked up for another may name. Blanks of one name hold the same; `{tenant}` is
+/// told apart by the rules of `names`. Without the slash at the end.
 #[derive(Clone, Copy, Debug)]
 pub struct Naming {
-    /// Whom they are looked up for.
+    /// The issuer that they are looked up for.
     pub asked: &'static str,
-    /// Whom they may name.
+    /// The issuer that they may name.
     pub found: &'static str,
 }
 
@@ -254,7 +254,7 @@ const TABLE: &[(&str, Quirks)] = &[
 ];
 
 impl Quirks {
-    /// What is known, in words, for a person.
+    /// Returns what is known, in words, for the user.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         if !self.takes_resource {
@@ -276,7 +276,7 @@ impl Quirks {
     }
 }
 
-/// What is known about this issuer. Only what is served over https is who its name says.
+/// Returns what is known about this issuer. Only an issuer that is served over https is the one that its name says.
 pub fn quirks(issuer: &str) -> Quirks {
     let parsed = Url::parse(issuer).ok();
     let parsed = parsed.as_ref().filter(|url| url.scheme() == "https");

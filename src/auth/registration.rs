@@ -1,4 +1,4 @@
-//! Who we are to an authorization server.
+//! Our identity at an authorization server.
 //!
 //! A client the user registered, our metadata document where such is taken, or a registration of our own; in that
 //! order, and kept per issuer. A registration belongs to one redirect URI: where it differs, there is another.
@@ -17,25 +17,25 @@ mod request;
 pub use super::client::{Client, Method, Source};
 pub use request::{Registered, register};
 
-/// Why we are nobody there.
+/// The reason why we have no identity there.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It cannot be reached, or cannot answer now.
+    /// The server cannot be reached, or cannot answer now.
     #[error("registering as a client: {0}")]
     Http(#[from] Fault),
-    /// It takes no registrations, and there is no other identity.
+    /// The server takes no registrations, and there is no other identity.
     #[error(
         "the authorization server at {host} takes no registrations: a client registered there beforehand is needed"
     )]
     NotOffered {
         /// The authorization server.
         host: String,
-        /// What that client's redirect URI has to be.
+        /// The redirect URI that such a client needs.
         redirect_uri: String,
-        /// What is known of getting one there.
+        /// Advice for getting one there.
         advice: Option<&'static str>,
     },
-    /// It said no.
+    /// The server said no.
     #[error("the registration endpoint {endpoint} refuses this client (HTTP {status}){}", super::said(Some(.words)))]
     Refused {
         /// The registration endpoint, without its query.
@@ -46,9 +46,9 @@ pub enum Error {
         code: Option<String>,
         /// Its words, cleaned.
         words: String,
-        /// What a client registered by hand has to have.
+        /// The redirect URI that a client registered by hand needs.
         redirect_uri: String,
-        /// What is known of getting one there.
+        /// Advice for getting one there.
         advice: Option<&'static str>,
     },
     /// The client the user brought, or our document, is not accepted there.
@@ -62,20 +62,20 @@ pub enum Error {
         code: String,
         /// Its explanation, cleaned.
         description: Option<String>,
-        /// How we came by the client.
+        /// The source of the client.
         by: Source,
     },
-    /// What the user brought belongs to another authorization server than the one the server names now.
+    /// The identity that the user brought belongs to another authorization server than the one the server names now.
     #[error("the server now names another sign-in service, {now}: {what} belongs to {was}")]
     Elsewhere {
-        /// What that is; no secret.
+        /// The kind of identity; no secret.
         what: String,
         /// The issuer it was used with.
         was: String,
         /// The issuer named now.
         now: String,
     },
-    /// It said yes without a client id; or a page came in place of its answer.
+    /// The server said yes without a client id; or a page came in place of its answer.
     #[error("the registration endpoint at {host} answered without a client id")]
     NoId {
         /// The registration endpoint's host.
@@ -88,7 +88,7 @@ pub enum Error {
     NoAlgorithm {
         /// The authorization server.
         host: String,
-        /// What it takes, cleaned.
+        /// The methods that it takes, cleaned.
         listed: String,
     },
     /// The client metadata address is not one (draft-ietf-oauth-client-id-metadata-document).
@@ -97,13 +97,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether a redirect URI on `127.0.0.1` seems to be what was refused: it is named, or nothing is. Some servers know this
-    /// machine only by its name, whatever RFC 8252 section 7.3 says.
+    /// Says whether a redirect URI on `127.0.0.1` seems to be what was refused: it is named, or nothing is. Some
+    /// servers know this machine only by its name, whatever RFC 8252 section 7.3 says.
     pub(super) fn is_about_address(&self) -> bool {
         self.names_address() || self.names_nothing()
     }
 
-    /// Whether the words are about the redirect URI (RFC 7591 section 3.2.2 has a code for it, which many do not use).
+    /// Says whether the words are about the redirect URI (RFC 7591 section 3.2.2 has a code for it, which many do not
+    /// use).
     fn names_address(&self) -> bool {
         let Self::Refused { code, words, .. } = self else {
             return false;
@@ -119,7 +120,7 @@ impl Error {
             || each.any(|word| kinds.contains(&word))
     }
 
-    /// Whether a request is called bad without a word on what is bad about it.
+    /// Says whether a request is called bad without a word on what is bad about it.
     fn names_nothing(&self) -> bool {
         let Self::Refused {
             code,
@@ -137,7 +138,7 @@ impl Error {
             || is_bare && codes.iter().any(|code| words == code)
     }
 
-    /// What helps, beside signing in anew.
+    /// Returns what helps, beside signing in anew.
     pub(super) fn hint(&self, resource: &str) -> Option<String> {
         Some(match self {
             Self::NotOffered {
@@ -241,7 +242,7 @@ fn signed(
     let (issuer, endpoint) = (server.issuer(), server.token_endpoint());
     let listed = server.auth_algorithms();
     let is_pinned = settings.authorization_server.is_some() || settings.token_endpoint.is_some();
-    // Whoever gets an assertion that is for somebody else can show it there.
+    // A server that gets an assertion for another one can show it there.
     let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
     if let Audience::Fixed(audience) = &key.audience
         && !is_pinned
@@ -270,8 +271,8 @@ fn signed(
     }))
 }
 
-/// Whether the page for this client's sign-in is an error page: the server has lost the registration. A page
-/// that cannot be looked at says nothing.
+/// Says whether the page for this client's sign-in is an error page: the server has lost the registration. A page that
+/// cannot be looked at says nothing.
 pub async fn is_forgotten(http: &Http, page: &Url, redirect_uri: &str) -> bool {
     let (status, to) = match http.look(page).await {
         Ok(seen) => seen,
@@ -324,8 +325,8 @@ fn by_hand(settings: &Settings, redirect_uri: &str) -> String {
 /// The path of the redirect URI where it has to be known beforehand.
 pub const FIXED_PATH: &str = "/oauth/callback";
 
-/// What the registration says, if the server lists it; else what the secret allows and the server lists (RFC 8414
-/// section 2). A secret that came although none was asked for is meant to be used.
+/// Returns the method that the registration names, if the server lists it; else one that the secret allows and the
+/// server lists (RFC 8414 section 2). A secret that came although none was asked for is meant to be used.
 pub(super) fn method(
     returned: Option<&str>,
     has_secret: bool,
@@ -395,7 +396,7 @@ mod tests {
                 Some(&post[..]),
                 Method::Post,
             ),
-            // Figma: a secret nobody asked for, and then required in the body.
+            // Figma: a secret that was not asked for, and then required in the body.
             (Some("none"), true, Some(&none[..]), Method::Post),
             (Some("private_key_jwt"), true, None, Method::Basic),
             (Some("client_secret_basic"), false, None, Method::None),

@@ -1,9 +1,9 @@
 //! Names to addresses, for what a sign-in visits.
 //!
 //! Hands out only addresses that may be visited, so that what was judged is what is connected to: a name that leads one
-//! way when it is looked at and another when it is used gets nobody inside. A company's server may name its company's
-//! authorization server: where the server itself is, is told by the address that answered, not by a look at its name. Which addresses those are is the
-//! [`Guard`]'s to say; what is asked for over them is not known here.
+//! way when it is looked at and another when it is used leads no connection inside. A company's server may name its
+//! company's authorization server: where the server itself is, is told by the address that answered, not by a look at
+//! its name. Which addresses those are is the [`Guard`]'s to say; what is asked for over them is not known here.
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
@@ -20,12 +20,12 @@ use super::guard::{Class, Guard, Refusal, classify};
 pub type Lookup =
     Arc<dyn Fn(String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> + Send + Sync>;
 
-/// As the system does it.
+/// Resolves as the system does.
 pub(super) fn of_the_system() -> Lookup {
     Arc::new(|name| Box::pin(system_lookup(name)))
 }
 
-/// What a client of reqwest is given.
+/// The resolver that a client of reqwest is given.
 #[derive(Clone)]
 pub(super) struct Resolver(Arc<Guarded>);
 
@@ -33,8 +33,8 @@ struct Guarded {
     guard: Arc<Guard>,
     /// Names we were sent to. Any other name asked for is the system's proxy, which the user chose.
     guarded: Mutex<HashSet<String>>,
-    /// What the configured server's address turned out to be when a request was answered from it. A name server's word alone
-    /// is no evidence: whoever owns a name may point it inside.
+    /// The kind of place that the configured server's address turned out to be when a request was answered from it. A
+    /// name server's word alone is no evidence: the owner of a name may point it inside.
     home: OnceLock<Class>,
     lookup: Lookup,
 }
@@ -62,7 +62,7 @@ impl Resolver {
         }
     }
 
-    /// Whether more would be admitted if it were known where the configured server is.
+    /// Says whether more would be admitted if it were known where the configured server is.
     pub(super) fn wants_home(&self, url: &Url) -> bool {
         let home = self.0.guard.unknown_home();
         home.is_some() && url.domain() != home && self.0.home.get().is_none()

@@ -1,4 +1,4 @@
-//! Which scopes to ask for.
+//! Chooses the scopes to ask for.
 //!
 //! A scope is a word the authorization server gives meaning to; nothing here interprets one. Order is kept, because it
 //! is what a person sees on the consent page.
@@ -17,17 +17,17 @@ impl Scopes {
         text.split_ascii_whitespace().collect()
     }
 
-    /// Whether there is none.
+    /// Says whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether this one is among them.
+    /// Says whether this one is among them.
     pub fn contains(&self, scope: &str) -> bool {
         self.0.iter().any(|held| held == scope)
     }
 
-    /// Whether all of `other` are among them.
+    /// Says whether all of `other` are among them.
     pub fn covers(&self, other: &Self) -> bool {
         other.0.iter().all(|scope| self.contains(scope))
     }
@@ -38,7 +38,7 @@ impl Scopes {
         self.iter().chain(other.iter()).collect()
     }
 
-    /// One after the other.
+    /// Returns one after the other.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
@@ -70,15 +70,15 @@ const MOST: usize = 512;
 /// All that has a say.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wishes<'a> {
-    /// Whether more is wanted than a good credential allows (403 `insufficient_scope`).
+    /// True where more is wanted than a good credential allows (403 `insufficient_scope`).
     pub step_up: bool,
-    /// What the user fixed.
+    /// The scopes that the user fixed.
     pub pinned: Option<&'a Scopes>,
-    /// What the challenge asked for.
+    /// The scopes that the challenge asked for.
     pub challenge: Option<&'a Scopes>,
     /// `scopes_supported` of the resource; an empty list means none.
     pub resource: Option<&'a Scopes>,
-    /// What was asked for last time, of the same issuer.
+    /// The scopes that were asked for last time, of the same issuer.
     pub before: Option<&'a Scopes>,
     /// `scopes_supported` of the authorization server.
     pub server: Option<&'a Scopes>,

@@ -36,7 +36,7 @@ use crate::secret::Secret;
 pub struct Key(Arc<Parts>);
 
 struct Parts {
-    /// As it was written, PEM or JWK: what [`Material::read`] reads.
+    /// The text as it was written, PEM or JWK: what [`Material::read`] reads.
     key: EncodingKey,
     text: Secret,
     algorithms: &'static [Algorithm],
@@ -45,7 +45,7 @@ struct Parts {
     id: Option<String>,
 }
 
-/// How a key signs.
+/// An algorithm by which a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
@@ -100,7 +100,7 @@ impl Algorithm {
     }
 }
 
-/// Why there is no key, or no signature.
+/// The reason why there is no key, or no signature.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Neither PEM nor JWK.
@@ -122,12 +122,12 @@ pub enum Error {
     Unsigned,
 }
 
-/// What stands in a token's header beside `alg`.
+/// The choices for a token's header beside `alg`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Head<'a> {
     /// `typ`; `None` writes `JWT`.
     pub kind: Option<&'a str>,
-    /// Whether the public key goes along (`jwk`, RFC 9449 section 4.2). Otherwise its `kid` does, if it has one.
+    /// True where the public key goes along (`jwk`, RFC 9449 section 4.2). Otherwise its `kid` does, if it has one.
     pub shows_key: bool,
 }
 
@@ -178,7 +178,7 @@ impl Key {
         &self.0.text
     }
 
-    /// What it signs with, the usual first.
+    /// Returns the algorithms it signs with, the usual first.
     pub fn algorithms(&self) -> &'static [Algorithm] {
         self.0.algorithms
     }
@@ -362,7 +362,7 @@ fn length(of: usize) -> Vec<u8> {
     }
 }
 
-/// What `jsonwebtoken` signs with here.
+/// The signer that `jsonwebtoken` uses here.
 struct Signing(Material, Algorithm);
 
 impl Signer<Vec<u8>> for Signing {
@@ -420,8 +420,8 @@ fn unsupported() -> JwtError {
     ErrorKind::UnsupportedAlgorithm.into()
 }
 
-/// Tells `jsonwebtoken` to sign with `ring`; once per process, whoever is first. Nothing is verified here: tokens of
-/// others are theirs to read.
+/// Tells `jsonwebtoken` to sign with `ring`; once per process. Nothing is verified here: tokens of others are theirs to
+/// read.
 fn install() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: signer,

@@ -29,22 +29,22 @@ use super::signing::Key;
 use super::wire::{self, TokenResponse};
 use crate::secret::Secret;
 
-/// What a token endpoint gave.
+/// The tokens that an endpoint gave.
 #[derive(Debug)]
 pub struct TokenSet {
     /// Shown to the resource.
     pub access: Secret,
     /// Brings the next set.
     pub refresh: Option<Secret>,
-    /// How long the access token is good; unknown if the server did not say. At most a year.
+    /// The time for which the access token is good; unknown if the server did not say. At most a year.
     pub lifetime: Option<Duration>,
-    /// What was granted, where it differs from what was asked.
+    /// The scopes that were granted, where they differ from those that were asked for.
     pub scope: Option<Scopes>,
-    /// How the client proved itself.
+    /// The method by which the client proved itself.
     pub method: Method,
-    /// Whether `client_id` had to be left out of the form for it.
+    /// True where `client_id` had to be left out of the form for it.
     pub header_only: bool,
-    /// Whether the access token is good only with the key it was asked for with (`token_type` DPoP).
+    /// True where the access token is good only with the key it was asked for with (`token_type` DPoP).
     pub is_bound: bool,
     /// What the ID token beside it says of the user, if there was one.
     pub id: Option<Claims>,
@@ -53,8 +53,8 @@ pub struct TokenSet {
 }
 
 impl TokenSet {
-    /// The key it is bound to, of the prover that asked for it. A token that is bound to nothing although it was asked for
-    /// with a proof is good for whoever has it, which somebody should know.
+    /// Returns the key it is bound to, of the prover that asked for it. A token that is bound to nothing although it
+    /// was asked for with a proof is good for every holder, which the user should know.
     pub(super) fn bound_by(&self, prover: Option<&Prover>) -> Option<Key> {
         let prover = prover?;
         if !self.is_bound {
@@ -65,13 +65,13 @@ impl TokenSet {
     }
 }
 
-/// Why it gave none.
+/// The reason why the endpoint gave none.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It cannot be reached, or cannot answer now; whatever was sent may be sent again later.
+    /// The endpoint cannot be reached, or cannot answer now; what was sent may be sent again later.
     #[error("getting a token: {0}")]
     Failed(#[from] Fault),
-    /// It said no (RFC 6749 section 5.2).
+    /// The endpoint said no (RFC 6749 section 5.2).
     #[error("the token endpoint at {host} refused a token: {code}{}", super::said(.description.as_deref()))]
     Refused {
         /// The token endpoint's host.
@@ -100,7 +100,7 @@ pub enum Error {
         /// The token endpoint's host.
         host: String,
     },
-    /// It has failed to answer for so long that waiting is no help.
+    /// The endpoint has failed to answer for so long that waiting is no help.
     #[error(
         "the token endpoint at {host} has answered HTTP {status} to every renewal for {minutes} minutes"
     )]
@@ -125,7 +125,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it was refused with this code.
+    /// Says whether it was refused with this code.
     pub fn is(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { code, .. } if code == wanted)
     }
@@ -138,12 +138,12 @@ impl Error {
         }
     }
 
-    /// Whether the client itself is unknown there.
+    /// Says whether the client itself is unknown there.
     pub fn is_about_client(&self) -> bool {
         self.is("invalid_client") || self.is("unauthorized_client")
     }
 
-    /// What a refusal teaches by its words.
+    /// Returns what a refusal teaches by its words.
     pub(super) fn lesson(&self) -> Option<Lesson> {
         match self {
             Self::Refused {
@@ -164,21 +164,21 @@ impl Error {
     }
 }
 
-/// Why an answer is not one of tokens.
+/// The reason why an answer is not one of tokens.
 pub(super) type Unread = RequestTokenError<Fault, BasicErrorResponse>;
 
-/// One token endpoint, and who asks.
+/// A token endpoint, and the client that asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoint<'a> {
-    /// How to get there.
+    /// The client of HTTP.
     pub http: &'a Http,
-    /// Where it is.
+    /// The address.
     pub url: &'a Url,
-    /// Who we are there.
+    /// Our identity there.
     pub client: &'a Client,
     /// The `resource` parameter, if one is sent.
     pub resource: Option<&'a str>,
-    /// What the user adds.
+    /// The parameters that the user adds.
     pub extra: &'a [(String, String)],
     /// Take the ID token for the access token.
     pub use_id_token: bool,
@@ -382,7 +382,7 @@ impl Endpoint<'_> {
     }
 }
 
-/// How `oauth2` reaches the network: through our client, and back made regular.
+/// Lets `oauth2` reach the network: through our client, and back made regular.
 impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
     type Error = Fault;
     type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
@@ -415,8 +415,8 @@ impl<T> Ways<T> {
         }
     }
 
-    /// The same for a request that shows something besides, which may be good for one time: it is repeated only for how
-    /// it was put, not for who the client is.
+    /// Returns the same for a request that shows something besides, which may be good for one time: it is repeated only
+    /// for how it was put, not for who the client is.
     pub(super) fn for_one_time(client: &Client) -> Self {
         Self {
             is_shown_once: true,
@@ -453,7 +453,7 @@ impl<T> Ways<T> {
     }
 }
 
-/// That a client that is proved by a key has it.
+/// Checks that a client that is proved by a key has it.
 pub(super) fn has_key(client: &Client) -> Result<(), Error> {
     if client.lacks_key() {
         return Err(Error::NoKey(super::plain(&client.id, 200)));

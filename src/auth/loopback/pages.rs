@@ -8,7 +8,7 @@ use ::http::{Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
 
-/// What the listener answers with.
+/// A response of the listener.
 pub(super) type Answer = Response<Full<Bytes>>;
 
 /// A heading and what to do now.

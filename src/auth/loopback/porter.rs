@@ -23,7 +23,7 @@ use super::{Door, Page, Visit};
 
 pub(super) const MOST_VISITORS: usize = 64;
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
-/// The same when all places are taken.
+/// The time for a request's head when all places are taken.
 const HEAD_PATIENCE_WHEN_FULL: Duration = Duration::from_secs(1);
 const VISIT_PATIENCE: Duration = Duration::from_secs(90);
 /// With all cookies of whatever else listens on this machine: they do not tell ports apart.
@@ -42,7 +42,7 @@ pub(super) struct Porter {
     pub(super) onward: Option<Url>,
     pub(super) visits: mpsc::Sender<Visit>,
     pub(super) room: Arc<Semaphore>,
-    /// Whether a place is waited for.
+    /// True while a place is waited for.
     pub(super) is_full: watch::Sender<bool>,
     pub(super) tasks: TaskTracker,
 }
@@ -182,7 +182,8 @@ pub(super) fn text_of<'a>(headers: &'a HeaderMap, name: &::http::HeaderName) -> 
     Some(value.to_str().unwrap_or("?"))
 }
 
-/// Whether a browser fetches what a person may go to: `Sec-Purpose` (Fetch), and what browsers said before it.
+/// Says whether a browser fetches what the user may visit later: `Sec-Purpose` (Fetch), and what browsers said before
+/// it.
 pub(super) fn is_ahead(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose", "x-purpose", "x-moz"]
         .into_iter()
@@ -190,8 +191,8 @@ pub(super) fn is_ahead(headers: &HeaderMap) -> bool {
         .any(|purpose| purpose.contains("prefetch") || purpose.contains("preview"))
 }
 
-/// What the visitor brings: the query, or the form of a POST without a `state` in its query. The body of any other POST is
-/// what a person typed somewhere else, and is not read.
+/// Returns what the visitor brings: the query, or the form of a POST without a `state` in its query. The body of any
+/// other POST is what the user typed for another program, and is not read.
 async fn parameters(request: Request<Incoming>) -> Option<Vec<(String, String)>> {
     let read = |bytes: &[u8]| -> Vec<(String, String)> {
         url::form_urlencoded::parse(bytes).into_owned().collect()

@@ -33,10 +33,10 @@ pub(super) struct StartPage {
     path: String,
     cookie: Secret,
     name: String,
-    /// What the browser is told of the cookie.
+    /// The attributes of the cookie.
     attributes: String,
     progress: Mutex<Progress>,
-    /// Whether a browser without the cookie came after the first one.
+    /// True once a browser without the cookie has come after the first one.
     is_contested: watch::Sender<bool>,
 }
 
@@ -45,7 +45,7 @@ struct Progress {
     /// The authorization request, once there is one.
     request: Option<Url>,
     is_opened: bool,
-    /// Whether the sign-in has ended with tokens.
+    /// True once the sign-in has ended with tokens.
     is_over: bool,
 }
 
@@ -72,17 +72,17 @@ impl StartPage {
         &self.path
     }
 
-    /// Where the first browser is sent from now on.
+    /// Sets the address that the first browser is sent to from now on.
     pub(super) fn leads_to(&self, request: Url) {
         self.progress().request = Some(request);
     }
 
-    /// The sign-in has brought tokens: from now on nobody is sent to the authorization server.
+    /// Notes that the sign-in has brought tokens: from now on no browser is sent to the authorization server.
     pub(super) fn is_over(&self) {
         self.progress().is_over = true;
     }
 
-    /// Whether a second browser has opened the page before the sign-in was over.
+    /// Says whether a second browser has opened the page before the sign-in was over.
     pub(super) fn is_contested(&self) -> bool {
         *self.is_contested.borrow()
     }
@@ -94,7 +94,7 @@ impl StartPage {
         let _ = contested.wait_for(|is_contested| *is_contested).await;
     }
 
-    /// Whether a visitor shows the cookie.
+    /// Says whether a visitor shows the cookie.
     pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
         let cookies = headers.get_all(COOKIE).into_iter();
         cookies
@@ -155,9 +155,9 @@ impl StartPage {
     }
 }
 
-/// Whether a browser may be showing the page in a window of its own. Browsers say so (Fetch Metadata); what says nothing
-/// is taken at its best. `Sec-Fetch-Mode` is not asked: programs that are no browser send it without the rest. Where the
-/// visitor comes from does not count: a person may follow a link in a host that is a web page.
+/// Says whether a browser may be showing the page in a window of its own. Browsers say so (Fetch Metadata); a visitor
+/// that says nothing is taken at its best. `Sec-Fetch-Mode` is not asked: programs that are no browser send it without
+/// the rest. Where the visitor comes from does not count: the user may follow a link in a host that is a web page.
 fn may_be_navigation(headers: &HeaderMap) -> bool {
     let is_document = headers
         .get("sec-fetch-dest")

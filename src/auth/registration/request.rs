@@ -18,7 +18,7 @@ use crate::secret::Secret;
 /// A fresh registration, and the time it ends (seconds since 1970).
 #[derive(Debug)]
 pub struct Registered {
-    /// Who we are now.
+    /// Our identity now.
     pub client: Client,
     /// `client_secret_expires_at`, if it ever does.
     pub expires_at: Option<u64>,
@@ -74,7 +74,7 @@ pub async fn register(
     }))
 }
 
-/// How often one registration is asked for.
+/// The number of times that one registration is asked for.
 const MOST_REQUESTS: usize = 4;
 
 fn headers(settings: &Settings) -> HeaderMap {
@@ -88,7 +88,7 @@ fn headers(settings: &Settings) -> HeaderMap {
     headers
 }
 
-/// What is said, and what of it the user has fixed.
+/// The members that are sent, and those of them that the user has fixed.
 struct Request<'a> {
     members: Map<String, Value>,
     fixed: &'a Map<String, Value>,
@@ -130,7 +130,7 @@ impl Request<'_> {
         !self.fixed.contains_key(member)
     }
 
-    /// Whoever refuses `refresh_token` here may give such tokens all the same, or none.
+    /// Leaves `refresh_token` out. A server that refuses it here may give such tokens all the same, or none.
     fn without_refresh(&mut self) -> bool {
         let Some(Value::Array(grants)) = self.members.get_mut("grant_types") else {
             return false;
@@ -156,7 +156,7 @@ impl Request<'_> {
 
 const METHOD: &str = "token_endpoint_auth_method";
 
-/// As little as servers accept: some refuse members they do not know, and scopes they have not listed.
+/// Returns as few members as servers accept: some refuse members they do not know, and scopes they have not listed.
 fn members(settings: &Settings, redirect_uri: &str, wish: Method) -> Map<String, Value> {
     let body = json!({
         "client_name": settings.client_name,
@@ -257,8 +257,8 @@ fn word(object: &Map<String, Value>, name: &str) -> Option<String> {
     }
 }
 
-/// Seconds since 1970, whoever wrote them as text or in milliseconds. 0 is never (RFC 7591 section 3.2.1), and so is what can
-/// be no time after these lines were written.
+/// Reads seconds since 1970, as a number or as text, or in milliseconds. 0 is never (RFC 7591 section 3.2.1), and so is
+/// what can be no time after these lines were written.
 fn moment(value: &Value) -> Option<u64> {
     let seconds = number(value)?;
     let seconds = if seconds >= 1e11 {
