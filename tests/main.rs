@@ -36,6 +36,7 @@ mod patience; // what is tried again and when, what is given up, what is kept wi
 mod recordings; // what may be passed on of what was said
 mod secrets; // what was sent as a proof and is said back
 mod sessions; // opened in order, opened again when lost
+mod stories; // nine users: what each types, and all that each reads
 mod streams; // cut answers resumed, standing streams reopened
 mod threats; // what attackers try, each by its kind
 mod tls; // certificates, roots, and a whole sign-in over TLS

@@ -61,7 +61,10 @@ impl House {
             if let Some(reached) = self.reached(&record, &old, why, challenge, &before).await? {
                 return Ok(reached);
             }
-            self.pass_on(&record, &mut shown);
+            // A note whose writer has left the turn without an end is of a sign-in that died with its process.
+            if turn.is_none() {
+                self.pass_on(&record, &mut shown);
+            }
             match turn {
                 None => {}
                 Some(turn) if helper.is_some() || newcomer.is_awaited(&record) => drop(turn),
