@@ -38,6 +38,7 @@ mod recordings; // what may be passed on of what was said
 mod requirements; // the table of rules names tests that exist, and the standards that the source names
 mod secrets; // what was sent as a proof and is said back
 mod sessions; // opened in order, opened again when lost
+mod stories; // nine users: what each types, and all that each reads
 mod streams; // cut answers resumed, standing streams reopened
 mod threats; // what attackers try, each by its kind
 mod tls; // certificates, roots, and a whole sign-in over TLS

@@ -192,6 +192,10 @@ impl House {
     async fn read_vault(&self) {
         let found = match self.stored().await {
             Ok(found) => found,
+            Err(why) if why.is_locked() => {
+                tracing::warn!("the vault is locked; only a request that needs a credential waits");
+                None
+            }
             Err(why) => {
                 tracing::warn!(%why, "the vault is not readable; going on without a credential");
                 None

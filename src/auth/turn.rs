@@ -65,7 +65,10 @@ impl House {
                 }
                 return Ok(reached);
             }
-            self.pass_on(&record, &mut shown);
+            // A note whose writer has left the turn without an end is of a sign-in that died with its process.
+            if turn.is_none() {
+                self.pass_on(&record, &mut shown);
+            }
             has_waited = true;
             match turn {
                 None => {}

@@ -14,7 +14,9 @@ use crate::frame::{Frame, member_of};
 /// it has to be mended before any other can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// A user has to sign in, or to unlock the vault.
+    /// A user has to unlock the vault.
+    Locked,
+    /// A user has to sign in.
     SignIn,
     /// The server was not reached, did not answer, or said that it is unwell.
     Network,
@@ -84,7 +86,8 @@ pub(super) fn reason_of(answer: &Frame) -> Option<Reason> {
         return None;
     }
     Some(match (data.kind.as_str(), data.status) {
-        ("sign_in_needed" | "vault_locked", _) => Reason::SignIn,
+        ("vault_locked", _) => Reason::Locked,
+        ("sign_in_needed", _) => Reason::SignIn,
         ("unreachable" | "cut" | "timed_out" | "client_certificate" | "overloaded", _) => {
             Reason::Network
         }
@@ -120,6 +123,7 @@ mod tests {
             ("refused", Some(503), Reason::Network, 4),
             ("sign_in_needed", Some(401), Reason::SignIn, 5),
             ("unreachable", None, Reason::SignIn, 6),
+            ("vault_locked", None, Reason::Locked, 7),
         ] {
             tally.ask();
             tally.answer(&answer(kind, status));

@@ -91,6 +91,7 @@ pub async fn run(
         _ => {}
     }
     let address = auth::without_query(&target.typed);
+    let is_given = target.brings_authorization;
     if around.is_typed_into && !args.target.log.silent {
         stderr.say(&for_who_types(&address));
     }
@@ -136,7 +137,7 @@ pub async fn run(
     match (outcome.ended, outcome.unanswered) {
         (Ended::HostGone, Some(unanswered)) => {
             let is_interrupted = is_interrupted.load(Ordering::Relaxed);
-            Err(failure(unanswered, &address, is_interrupted))
+            Err(failure(unanswered, &address, is_given, is_interrupted))
         }
         _ => Ok(()),
     }
@@ -151,19 +152,24 @@ fn for_who_types(address: &str) -> String {
 }
 
 /// What is said, and the exit code, when stdin has ended and requests have got no answer of the server's.
-fn failure(unanswered: Unanswered, address: &str, is_interrupted: bool) -> Failure {
+/// `is_given` says that the user has given the credential, and mcpipe does not sign in.
+fn failure(unanswered: Unanswered, address: &str, is_given: bool, is_interrupted: bool) -> Failure {
     let Unanswered {
         reason,
         requests,
         of,
     } = unanswered;
     let (kind, why) = match reason {
-        Reason::SignIn => (Kind::SignIn, "a sign-in is needed"),
+        Reason::Locked => (Kind::SignIn, "the vault was locked"),
+        Reason::SignIn if is_given => (Kind::SignIn, "a credential of yours was refused"),
+        Reason::SignIn => (Kind::SignIn, "a sign-in was needed"),
         Reason::Network => (Kind::Network, "it was not reached, or did not answer"),
         Reason::Protocol => (Kind::Protocol, "it did not keep to the protocol"),
         Reason::Other => (Kind::Failed, "the errors on stdout say why"),
     };
     let hint = match reason {
+        Reason::Locked => "run `mcpipe vault unlock`, and then this again".to_owned(),
+        Reason::SignIn if is_given => "the error on stdout says which, and what to do".to_owned(),
         Reason::SignIn => format!("run `mcpipe login {address}`, and then this again"),
         _ => "the errors on stdout say what happened, and whether trying again may help".to_owned(),
     };

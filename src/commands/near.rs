@@ -34,9 +34,14 @@ pub(super) async fn found(
         "default" => String::new(),
         account => format!(" --account {}", printable(account, 100)),
     };
+    // Which of several accounts is meant cannot be told, and a command for the wrong one may sign it out.
+    let is_of_several = command == "logout" && near.len() > 1;
     Ok(Some(Near {
         stored: stored.join(", "),
-        command: format!("`mcpipe {command} {}{flag}`", shown(first)),
+        command: match is_of_several {
+            true => format!("`mcpipe status {}` shows them", shown(first)),
+            false => format!("`mcpipe {command} {}{flag}`", shown(first)),
+        },
     }))
 }
 

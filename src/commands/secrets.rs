@@ -176,6 +176,7 @@ fn reader(vault: &Arc<Vault>, anew: Anew, origin: String) -> Reader {
             let now = settings::now();
             let headers = static_secret::headers(&vault, &templates, &origin, now).await;
             plain.extend(headers.map_err(|error| withheld(&error))?);
+            static_secret::note_use(&vault, &templates, now).await;
             Ok(plain)
         })
     })

@@ -29,7 +29,9 @@ pub fn vault(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Result<V
 /// # Errors
 /// As [`vault`].
 pub fn bridges_vault(args: &VaultArgs, around: &Surroundings) -> Result<Vault, Failure> {
-    vault_that_tells(args, around, false, Cost::Default, None)
+    // In a terminal the user is told in sentences; elsewhere they are lines of the log, which never holds a bridge up.
+    let tell = around.is_terminal.then_some(TELL);
+    vault_that_tells(args, around, false, Cost::Default, tell)
 }
 
 /// As [`vault`], where a passphrase may be set, at this cost.
@@ -42,9 +44,10 @@ pub fn vault_at_cost(
     may_ask: bool,
     cost: Cost,
 ) -> Result<Vault, Failure> {
-    let tell: fn(&str) = |text| Output::direct(io::stderr()).say(text);
-    vault_that_tells(args, around, may_ask, cost, Some(tell))
+    vault_that_tells(args, around, may_ask, cost, Some(TELL))
 }
+
+const TELL: fn(&str) = |text| Output::direct(io::stderr()).say(text);
 
 fn vault_that_tells(
     args: &VaultArgs,
