@@ -427,6 +427,7 @@ fn entry(
         issued_anew: Vec::new(),
         signed_in_at: settings.now.seconds(),
         authorization_origin: server.authorization_origin(),
+        endpoint_origins: server.endpoint_origins(),
     };
     let kept = TokenSet {
         access: tokens.access,

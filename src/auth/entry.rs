@@ -75,6 +75,8 @@ pub struct Entry {
     pub signed_in_at: u64,
     /// The origin of the page at which the user signed in, if there was one and it was written down.
     pub authorization_origin: Option<String>,
+    /// The origins of the issuer and of all its endpoints; none where they were not written down.
+    pub endpoint_origins: Vec<String>,
 }
 
 /// How tokens were come by.
@@ -235,6 +237,7 @@ impl Entry {
             issued_anew: self.issued_anew.clone(),
             signed_in_at: self.signed_in_at,
             authorization_origin: self.authorization_origin.clone(),
+            endpoint_origins: self.endpoint_origins.clone(),
         };
         written(&stored)
     }
@@ -274,6 +277,7 @@ impl Entry {
             issued_anew: stored.issued_anew,
             signed_in_at: stored.signed_in_at,
             authorization_origin: stored.authorization_origin,
+            endpoint_origins: stored.endpoint_origins,
         })
     }
 }
@@ -389,6 +393,8 @@ struct Stored {
     signed_in_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     authorization_origin: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    endpoint_origins: Vec<String>,
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -453,6 +453,7 @@ impl House {
             issued_anew: vec![sent_at],
             signed_in_at: sent_at,
             authorization_origin: server.authorization_origin(),
+            endpoint_origins: server.endpoint_origins(),
         };
         entry.renew(tokens, sent_at, jitter());
         entry
