@@ -70,8 +70,10 @@ fn all_of(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    #![cfg(unix)]
+
     use super::*;
 
     fn pipe() -> (tempfile::TempDir, std::path::PathBuf) {
