@@ -18,7 +18,7 @@
 //! | --- | --- |
 //! | door | `main`, [`cli`], [`settings`], [`commands`], [`report`], [`logging`], [`limits`] |
 //! | bridge | [`bridge`]: the loop, exchanges, debts, standing streams, receiving a host |
-//! | edges | [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`ledger`], [`recorder`], [`facts`] |
+//! | edges | [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`ledger`], [`recorder`], [`facts`], [`named_file`] |
 //! | rules | [`era`], [`sse`], [`auth::challenge`], [`auth::scope`], the vault's format under [`store`], [`transcript`] |
 //! | words | [`frame`], [`secret`], [`words`] |
 //!
@@ -52,6 +52,7 @@ pub mod ledger;
 pub mod limits;
 pub mod logging;
 pub mod migrate;
+pub mod named_file;
 pub mod process;
 pub mod recorder;
 pub mod remote;

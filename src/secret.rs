@@ -3,6 +3,7 @@
 //! A [`Secret`] prints as `(redacted)`, has no `Display` and no `Serialize`, is wiped when dropped, and is read only
 //! through [`Secret::expose`], so that a search for that word finds every place where a secret leaves its type.
 
+mod escaped; // texts in which characters are spelt with escapes
 pub mod live;
 
 use std::fmt;

@@ -37,6 +37,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "recorder",
             "facts",
             "migrate",
+            "named_file",
         ],
     ),
     ("bridge", &["bridge"]),

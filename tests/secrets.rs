@@ -8,6 +8,8 @@ use crate::support::remote::{Reply, Server, ordinary};
 const KEY: &str = "k3y/of+the=user/0123456789";
 /// As forms and queries spell it.
 const KEY_IN_A_FORM: &str = "k3y%2Fof%2Bthe%3Duser%2F0123456789";
+/// As `encodeURI`, `System.Text.Json` and pages may.
+const KEY_HALF_ESCAPED: &str = r"k3y/of%2Bthe=user/0123456789, k3y/of\u002Bthe=user/0123456789, k3y/of&#x2B;the=user/0123456789";
 
 /// A server that repeats whatever it was sent: in a challenge, in a page, in an error, in the result of a tool.
 async fn echo() -> Server {
@@ -24,7 +26,9 @@ async fn echo() -> Server {
             ),
             "POST tools/call" if ask.id() == "3" => Reply::status(403)
                 .with("Content-Type", "text/plain")
-                .body(format!("key={KEY_IN_A_FORM} may not do that")),
+                .body(format!(
+                    "{KEY_HALF_ESCAPED} or key={KEY_IN_A_FORM} may not do that"
+                )),
             "POST tools/call" => Reply::status(200)
                 .with(
                     "Content-Type",
@@ -75,7 +79,7 @@ async fn a_key_that_the_server_says_back_is_in_no_log_no_recording_and_no_error_
         ),
     ] {
         assert!(text.contains("tools/call"), "{place} says nothing: {text}");
-        for spelling in [KEY, KEY_IN_A_FORM, r"k3y\/of"] {
+        for spelling in [KEY, KEY_IN_A_FORM, r"k3y\/of", "the=user/0123456789"] {
             assert!(!text.contains(spelling), "{place}: {text}");
         }
     }
@@ -83,5 +87,5 @@ async fn a_key_that_the_server_says_back_is_in_no_log_no_recording_and_no_error_
 
 fn holds(answer: &Value) -> bool {
     let text = answer.to_string();
-    text.contains(KEY) || text.contains(KEY_IN_A_FORM)
+    text.contains(KEY) || text.contains(KEY_IN_A_FORM) || text.contains("the=user/0123456789")
 }

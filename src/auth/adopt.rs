@@ -429,6 +429,7 @@ fn entry(
         signed_in_at: settings.now.seconds(),
         authorization_origin: server.authorization_origin(),
         person: None,
+        endpoint_origins: server.endpoint_origins(),
     };
     // What is shown is the ID token itself.
     let is_id = settings.use_id_token;

@@ -258,6 +258,27 @@ impl AuthorizationServer {
         self.authorization.as_ref()
     }
 
+    /// The origins of the issuer and of all endpoints, each once.
+    pub(super) fn endpoint_origins(&self) -> Vec<String> {
+        let issuer = Url::parse(&self.issuer).ok();
+        let endpoints = [
+            issuer.as_ref(),
+            Some(&self.token),
+            self.authorization.as_ref(),
+            self.registration.as_ref(),
+            self.revocation.as_ref(),
+            self.device.as_ref(),
+        ];
+        let mut origins: Vec<_> = endpoints
+            .into_iter()
+            .flatten()
+            .map(|url| url.origin().ascii_serialization())
+            .collect();
+        origins.sort_unstable();
+        origins.dedup();
+        origins
+    }
+
     /// The origin of that page.
     pub(super) fn authorization_origin(&self) -> Option<String> {
         let page = self.authorization.as_ref();

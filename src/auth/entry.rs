@@ -78,6 +78,8 @@ pub struct Entry {
     pub authorization_origin: Option<String>,
     /// The user they were issued for, if the authorization server has told.
     pub person: Option<Person>,
+    /// The origins of the issuer and of all its endpoints; none where they were not written down.
+    pub endpoint_origins: Vec<String>,
 }
 
 /// How tokens were come by.
@@ -262,6 +264,7 @@ impl Entry {
             signed_in_at: self.signed_in_at,
             authorization_origin: self.authorization_origin.clone(),
             person: self.person.clone(),
+            endpoint_origins: self.endpoint_origins.clone(),
         };
         written(&stored)
     }
@@ -302,6 +305,7 @@ impl Entry {
             signed_in_at: stored.signed_in_at,
             authorization_origin: stored.authorization_origin,
             person: stored.person,
+            endpoint_origins: stored.endpoint_origins,
         })
     }
 }
@@ -430,6 +434,8 @@ struct Stored {
         deserialize_with = "Person::kept"
     )]
     person: Option<Person>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    endpoint_origins: Vec<String>,
 }
 
 fn is_zero(number: &u64) -> bool {

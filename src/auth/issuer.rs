@@ -26,6 +26,8 @@ struct Used {
     token: Option<Url>,
     /// Unknown of an entry that an older version wrote.
     authorization: Option<String>,
+    /// The origins of all its endpoints; none of an entry that an older version wrote.
+    origins: Vec<String>,
 }
 
 /// The authorization servers that were signed in to last: with the settings of now, and by this account with any.
@@ -82,6 +84,18 @@ pub enum Changed {
         /// Its origin now.
         now: String,
     },
+    /// The issuer is the same, and has an endpoint where it had none at all.
+    #[error(
+        "the sign-in service {issuer} now has its {endpoint} at {now}, where it had no endpoint until now"
+    )]
+    Joined {
+        /// The issuer.
+        issuer: String,
+        /// Which endpoint.
+        endpoint: &'static str,
+        /// Its origin now.
+        now: String,
+    },
 }
 
 /// A change that needs the user's word.
@@ -117,6 +131,7 @@ impl Used {
                 issuer: named,
                 token: None,
                 authorization: None,
+                origins: Vec::new(),
             };
         };
         // An entry without an issuer is known by the origin of its token endpoint.
@@ -128,6 +143,7 @@ impl Used {
             issuer,
             token: Some(entry.token_endpoint.clone()),
             authorization: entry.authorization_origin.clone(),
+            origins: entry.endpoint_origins.clone(),
         }
     }
 
@@ -154,7 +170,7 @@ impl Used {
                 now.authorization_origin(),
             ),
         ];
-        endpoints
+        let moved = endpoints
             .into_iter()
             .find_map(|(endpoint, was, now)| match (was, now) {
                 (Some(was), Some(now)) if was != now => Some(Changed::Endpoint {
@@ -164,7 +180,30 @@ impl Used {
                     now: plain(&now, 200),
                 }),
                 _ => None,
+            });
+        moved.or_else(|| self.joined(now))
+    }
+
+    /// An endpoint at an origin that had none. The client's secret goes to the endpoint that gives out device codes (RFC
+    /// 8628 section 3.1), which also says where the user is to sign in; the initial access token to the one that registers
+    /// clients (RFC 7591 section 3); the refresh token to the one that revokes (RFC 7009).
+    fn joined(&self, now: &AuthorizationServer) -> Option<Changed> {
+        if self.origins.is_empty() {
+            return None;
+        }
+        let endpoints = [
+            ("registration endpoint", now.registration_endpoint()),
+            ("device authorization endpoint", now.device_endpoint()),
+            ("revocation endpoint", now.revocation_endpoint()),
+        ];
+        endpoints.into_iter().find_map(|(endpoint, url)| {
+            let at = url.map(origin)?;
+            (!self.origins.contains(&at)).then(|| Changed::Joined {
+                issuer: plain(now.issuer(), 200),
+                endpoint,
+                now: plain(&at, 200),
             })
+        })
     }
 }
 

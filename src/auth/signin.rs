@@ -427,6 +427,7 @@ impl House {
             signed_in_at: sent_at,
             authorization_origin: server.authorization_origin(),
             person: None,
+            endpoint_origins: server.endpoint_origins(),
         };
         entry.renew(tokens, sent_at, jitter());
         entry

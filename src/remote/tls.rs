@@ -9,7 +9,6 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -27,6 +26,7 @@ use rustls_platform_verifier::Verifier;
 use zeroize::Zeroizing;
 
 use super::untrusted::{explained, rustls_error};
+use crate::named_file;
 
 /// The reason why no TLS configuration could be made.
 #[derive(Debug, thiserror::Error)]
@@ -175,15 +175,15 @@ impl fmt::Debug for Identity {
 }
 
 fn identity_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let pem = fs::read(path).map_err(|source| Error::UnreadableIdentity {
+    let pem = named_file::read(path).map_err(|source| Error::UnreadableIdentity {
         path: path.into(),
         source,
     })?;
-    Ok(Zeroizing::new(without_mark(pem)))
+    Ok(without_mark(pem))
 }
 
 /// A byte order mark, which editors of Windows begin a file with, would hide the line it stands before.
-fn without_mark(mut pem: Vec<u8>) -> Vec<u8> {
+fn without_mark(mut pem: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     if pem.starts_with(b"\xef\xbb\xbf") {
         pem.drain(..3);
     }
@@ -244,7 +244,7 @@ impl fmt::Display for Unwelcome {
 /// # Errors
 /// The file cannot be read, or holds none.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let pem = fs::read(path).map_err(|source| Error::Unreadable {
+    let pem = named_file::read(path).map_err(|source| Error::Unreadable {
         path: path.into(),
         source,
     })?;

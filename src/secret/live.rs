@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::Secret;
+use super::escaped;
 
 /// The number of secrets that are held.
 const MOST: usize = 256;
@@ -141,17 +142,25 @@ impl Live {
                 false => HIDDEN,
             });
         };
-        if !finder.is_match(text) {
+        let mut found: Vec<_> = finder
+            .find_iter(text)
+            .map(|found| (found.range(), found.pattern().as_usize()))
+            .collect();
+        found.extend(escaped::found(finder, text.as_bytes()));
+        if found.is_empty() {
             return Cow::Borrowed(text);
         }
+        found.sort_unstable_by_key(|(place, _)| (place.start, place.end));
         let mut shown = String::with_capacity(text.len());
-        finder.replace_all_with(text, &mut shown, |found, _, shown| {
-            shown.push_str(
-                self.secret(found.pattern().as_usize())
-                    .map_or(HIDDEN, &instead),
-            );
-            true
-        });
+        let mut done = 0;
+        for (place, pattern) in found {
+            if place.start >= done {
+                shown.push_str(text.get(done..place.start).unwrap_or_default());
+                shown.push_str(self.secret(pattern).map_or(HIDDEN, &instead));
+            }
+            done = done.max(place.end);
+        }
+        shown.push_str(text.get(done..).unwrap_or_default());
         Cow::Owned(shown)
     }
 
@@ -186,13 +195,30 @@ fn spellings(secret: &str) -> Vec<Secret> {
         STANDARD_NO_PAD.encode(secret),
         URL_SAFE_NO_PAD.encode(secret),
         secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        secret.bytes().map(|byte| format!("{byte:02X}")).collect(),
     ];
-    for spelling in others {
+    for spelling in others.into_iter().chain(within_base64(secret)) {
         if !all.contains(&spelling) {
             all.push(spelling);
         }
     }
     all.into_iter().map(Secret::new).collect()
+}
+
+/// What a secret gives in the base64 (RFC 4648) of a longer text: that depends on how many bytes stand before it, modulo
+/// three. Characters that its neighbours have a part in are left out.
+fn within_base64(secret: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for (before, shared) in [(0, 0), (1, 2), (2, 3)] {
+        let mut text = vec![0; before];
+        text.extend(secret.as_bytes());
+        let is_shared_at_the_end = text.len() % 3 != 0;
+        for encoded in [STANDARD_NO_PAD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
+            let end = encoded.len() - usize::from(is_shared_at_the_end);
+            all.extend(encoded.get(shared..end).map(str::to_owned));
+        }
+    }
+    all
 }
 
 /// A percent-encoded text with its hexadecimal digits in lower case.
@@ -235,6 +261,48 @@ mod tests {
                 "it said: (redacted), twice: (redacted)",
                 "{said}"
             );
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_whatever_part_of_it_is_escaped_and_however_often() {
+        note("a~b+c/d=e\"f&g<h");
+        for said in [
+            // encodeURIComponent of JavaScript, encodeURI, and all of it.
+            "a~b%2Bc%2Fd%3De%22f%26g%3Ch",
+            "a~b+c/d=e%22f&g%3Ch",
+            "%61%7E%62%2B%63%2F%64%3D%65%22%66%26%67%3C%68",
+            // System.Text.Json, json.Marshal of Go, PHP.
+            r"a~b\u002Bc/d=e\u0022f\u0026g\u003Ch",
+            r#"a~b+c/d=e\"f\u0026g\u003ch"#,
+            r#"a~b+c\/d=e\"f&g<h"#,
+            // A page.
+            "a~b+c/d=e&quot;f&amp;g&lt;h",
+            "a~b&#43;c&#x2F;d&#x3d;e&#34;f&amp;g&lt;h",
+            // JSON in a text of JSON, a form in a form, a page in JSON.
+            r#"a~b+c\\/d=e\\\"f\\u0026g<h"#,
+            "a~b%252Bc%252Fd%253De%2522f%2526g%253Ch",
+            r"a~b+c/d=e\u0026quot;f\u0026amp;g\u0026lt;h",
+        ] {
+            let text = format!("é: {said}, ü 100% & \\ {said}");
+            let shown = "é: (redacted), ü 100% & \\ (redacted)";
+            assert_eq!(without(&text), shown, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_in_the_base64_of_a_longer_text() {
+        let secret = "t0ken-in-base64-0123";
+        note(secret);
+        for before in ["", "u", "us", "Bearer ", "user:"] {
+            for after in ["", "!", "\"}"] {
+                let text = STANDARD_NO_PAD.encode(format!("{before}{secret}{after}"));
+                let shown = without(&text);
+                assert!(shown.contains(HIDDEN), "{before} {after}: {shown}");
+                let left = shown.len() - HIDDEN.len();
+                let others = (before.len() + after.len()) * 4 / 3;
+                assert!(left <= others + 6, "{before} {after}: {shown}");
+            }
         }
     }
 

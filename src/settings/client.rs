@@ -13,6 +13,7 @@ use crate::auth::registration::Method;
 use crate::auth::scope::Scopes;
 use crate::cli::SignInArgs;
 use crate::frame::without_mark;
+use crate::named_file;
 use crate::secret::Secret;
 
 /// What the user says.
@@ -130,7 +131,7 @@ fn object(given: &str, flag: &'static str) -> Result<Map<String, Value>, Error> 
 }
 
 fn read(path: PathBuf) -> Result<String, Error> {
-    std::fs::read_to_string(&path).map_err(|source| Error::Unreadable { path, source })
+    named_file::read_text(&path).map_err(|source| Error::Unreadable { path, source })
 }
 
 #[cfg(test)]

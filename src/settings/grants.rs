@@ -13,6 +13,7 @@ use crate::auth::machine::Grant;
 use crate::auth::signing::{self, Algorithm, Key};
 use crate::auth::workload::Assertions;
 use crate::cli::{GrantArgs, KeyArgs, SignInArgs};
+use crate::named_file;
 use crate::report::Failure;
 use crate::secret::Secret;
 use crate::static_secret;
@@ -107,7 +108,7 @@ pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
         let path = path.clone();
         Failure::from(Mistake::Key { path, source })
     };
-    let text = match std::fs::read_to_string(&path) {
+    let text = match named_file::read_text(&path) {
         Ok(text) => Secret::new(text),
         // DER, perhaps; no text of ours in any case.
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {

@@ -8,6 +8,7 @@ use super::{Error, Surroundings};
 use crate::auth::given::{Given, Source};
 use crate::cli::NetworkArgs;
 use crate::frame::{printable, without_mark};
+use crate::named_file;
 use crate::static_secret::{self, Part, Template};
 
 /// The headers that the user wants on every request.
@@ -56,7 +57,7 @@ pub(super) fn read(args: &NetworkArgs, around: &Surroundings) -> Result<Headers,
         lines.push((format!("--header number {}", at + 1), line.clone(), true));
     }
     for path in &args.header_files {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
+        let text = named_file::read_text(path).map_err(|source| Error::Unreadable {
             path: path.clone(),
             source,
         })?;
@@ -103,7 +104,10 @@ pub(crate) fn given(args: &NetworkArgs) -> Vec<Given> {
         .map(|line| (line.clone(), Source::Arguments));
     let mut lines: Vec<(String, Source)> = typed.collect();
     for path in &args.header_files {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+        // A pipe gives what it holds once, and it has been read.
+        let is_file = path.is_file();
+        let text = is_file.then(|| named_file::read_text(path).ok()).flatten();
+        let text = text.unwrap_or_default();
         let place = printable(&path.display().to_string(), 300);
         let read = without_mark(&text).lines().map(str::trim);
         let read = read.filter(|line| !line.is_empty() && !line.starts_with('#'));

@@ -40,7 +40,7 @@ type Change = fn(&Place);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_window_opens_at_another_authorization_server_than_the_last() {
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 11] = [
         ("another is named", |place| {
             place.said().named = vec![place.second.origin.clone()];
         }),
@@ -89,6 +89,27 @@ async fn no_window_opens_at_another_authorization_server_than_the_last() {
             place
                 .first
                 .turn(|knobs| knobs.metadata = json!({ "authorization_endpoint": there }));
+        }),
+        ("clients are registered elsewhere", |place| {
+            let there = format!("{}/register", place.second.origin);
+            place
+                .first
+                .turn(|knobs| knobs.metadata = json!({ "registration_endpoint": there }));
+        }),
+        (
+            "the codes for another device are given elsewhere",
+            |place| {
+                let there = format!("{}/device", place.second.origin);
+                place.first.turn(|knobs| {
+                    knobs.metadata = json!({ "device_authorization_endpoint": there });
+                });
+            },
+        ),
+        ("tokens are revoked elsewhere", |place| {
+            let there = format!("{}/revoke", place.second.origin);
+            place
+                .first
+                .turn(|knobs| knobs.metadata = json!({ "revocation_endpoint": there }));
         }),
         (
             "a code for another device would be asked for there",

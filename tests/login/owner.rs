@@ -276,7 +276,12 @@ async fn a_browser_with_many_cookies_for_this_machine_is_no_stranger() {
     let (answer, ()) = tokio::join!(authorizer.renew(None, &challenge), async {
         let start = world.shown.recv().await.unwrap();
         let back = person.sent_to(&start).await;
-        let many = format!("session={}; {}", "x".repeat(24_000), person.cookies(&back));
+        let names: String = (0..100).map(|nth| format!("c{nth}=1; ")).collect();
+        let many = format!(
+            "session={}; {names}name=J\u{fc}rgen \u{1f36a}; {}",
+            "x".repeat(24_000),
+            person.cookies(&back)
+        );
         let page = person.send(&back, "GET", &[("Cookie", &many)]).await;
         says(&page, 200, "You are signed in");
     });

@@ -107,6 +107,36 @@ async fn an_odd_file_is_refused_by_its_name_and_never_waited_for() {
     }
 }
 
+/// Files that are only read may be links and pipes. None is read without end.
+#[test]
+fn a_file_to_be_read_that_does_not_end_is_refused_by_its_name() {
+    let person = Person::new();
+    let place = person.home.path().join("endless");
+    symlink("/dev/zero", &place).unwrap();
+    let place = place.to_str().unwrap();
+    for flags in [
+        "--header-file PLACE",
+        "--ca PLACE",
+        "--client-cert PLACE --client-cert-key PLACE",
+        "--client-id x --client-secret-file PLACE",
+        "--static-oauth-client-info @PLACE",
+        "--dcr-token-file PLACE",
+        "--client-credentials --client-id x --client-key PLACE",
+    ] {
+        let begun = Instant::now();
+        let line = format!("https://127.0.0.1:1/mcp {}", flags.replace("PLACE", place));
+        let said = person.says(&line);
+        assert_eq!(said.code, Some(2), "{flags}: {}", said.err);
+        assert!(said.err.contains(place), "{flags}: {}", said.err);
+        assert!(
+            said.err.contains("longer than 4 MiB"),
+            "{flags}: {}",
+            said.err
+        );
+        assert!(begun.elapsed() < Duration::from_secs(10), "{flags}");
+    }
+}
+
 #[tokio::test]
 async fn lines_may_be_thrown_away() {
     let person = Person::new();

@@ -96,11 +96,11 @@ impl StartPage {
 
     /// Says whether a visitor shows the cookie.
     pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
+        // Bytes: a cookie of something else on this machine, in the same header field, need not be ASCII.
         let cookies = headers.get_all(COOKIE).into_iter();
         cookies
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
             .any(|(name, value)| name == self.name && self.cookie.same_as(value))
     }
 
