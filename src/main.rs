@@ -31,10 +31,15 @@ fn main() -> ExitCode {
     let around = Surroundings::of_this_process();
     let stderr = stderr(&asked);
     let ended = run(asked, &around, &stderr);
-    if let Err(failure) = &ended
-        && !failure.is_interrupted()
-    {
-        stderr.say(&around.unquoted(failure.text()));
+    match &ended {
+        // The terminal shows `^C` or half a question; what the shell writes next begins a line.
+        Err(failure) if failure.is_end() => {
+            if around.is_terminal {
+                stderr.say("\n");
+            }
+        }
+        Err(failure) => stderr.say(&around.unquoted(failure.text())),
+        Ok(()) => {}
     }
     stderr.drain(LAST_LINES);
     match ended {

@@ -34,6 +34,11 @@ pub enum Kind {
 /// The thing to do where a server cannot be reached.
 pub const NETWORK: &str = "check the network, or try again later; what is stored is as it was";
 
+/// A command was told to end, by Ctrl-C or a signal.
+#[derive(Debug, thiserror::Error)]
+#[error("told to end")]
+pub struct ToldToEnd;
+
 /// A failure at the door.
 #[derive(Debug)]
 pub struct Failure {
@@ -86,9 +91,13 @@ impl Failure {
         live::without(&text).into_owned()
     }
 
-    /// Says whether the user has ended it with Ctrl-C at a question, where the terminal passes that on as a failed
-    /// read.
-    pub fn is_interrupted(&self) -> bool {
+    /// Whether the user or another process has ended the command: that is known to them, and no error.
+    pub fn is_end(&self) -> bool {
+        self.error.is::<ToldToEnd>() || self.is_interrupted()
+    }
+
+    /// Whether the user has ended it with Ctrl-C at a question, where the terminal passes that on as a failed read.
+    fn is_interrupted(&self) -> bool {
         let mut cause: Option<&(dyn Error + 'static)> = Some(&*self.error);
         while let Some(error) = cause {
             let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use url::Url;
+use url::{Host, Url};
 
 /// An address as addresses are compared (RFC 3986 section 6.2.2 and 6.2.3): host and scheme in lower case, no default port,
 /// escapes in one spelling and only where they are needed; and no fragment, no slash that the URL parser put there, and no
@@ -62,7 +62,25 @@ pub(super) fn is_near(one: &str, other: &str) -> bool {
         Some(host)
     };
     let bare = |text: &str| text.trim_end_matches('/').to_ascii_lowercase();
-    host(one).is_some_and(|it| Some(it) == host(other)) || bare(one) == bare(other)
+    let is_one_host = host(one).is_some_and(|it| Some(it) == host(other));
+    is_one_host || bare(one) == bare(other) || is_one_port_here(one, other)
+}
+
+/// Whether both are at one port of this machine, by whichever of its names (RFC 6761 section 6.3, RFC 1122 section 3.2.1.3).
+fn is_one_port_here(one: &str, other: &str) -> bool {
+    let port = |text: &str| {
+        let url = Url::parse(text).ok()?;
+        let is_here = match url.host()? {
+            Host::Domain(name) => {
+                let name = name.trim_end_matches('.');
+                name == "localhost" || name.ends_with(".localhost")
+            }
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv6(address) => address.is_loopback(),
+        };
+        url.port_or_known_default().filter(|_| is_here)
+    };
+    port(one).is_some_and(|it| Some(it) == port(other))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::io::{self, Write as _};
 
 use crate::auth::{Announce, Notice};
 use crate::logging::Output;
-use crate::report::{Failure, Kind};
+use crate::report::{Failure, Kind, ToldToEnd};
 use crate::settings::Target;
 
 /// Says where to sign in on stderr, whatever the log is set to: without it no user can go on.
@@ -47,8 +47,8 @@ pub async fn told_to_end() -> Failure {
         }
     };
     tokio::select! {
-        () = interrupted => Failure::new(Kind::Interrupted, "interrupted"),
-        () = terminated => Failure::new(Kind::Terminated, "told to end"),
+        () = interrupted => Failure::new(Kind::Interrupted, ToldToEnd),
+        () = terminated => Failure::new(Kind::Terminated, ToldToEnd),
     }
 }
 

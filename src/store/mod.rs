@@ -371,7 +371,8 @@ impl Vault {
         Ok(lock)
     }
 
-    /// Says whether `mcpipe vault lock` would take a key from this process that does not lie in a file here.
+    /// Says whether `mcpipe vault lock` may take a key from this process. A key file is no reason against it: `mcpipe vault protect`
+    /// may put a passphrase in its place.
     pub fn is_lockable(&self) -> bool {
         match &self.0 {
             Keeping::Memory(_) => false,

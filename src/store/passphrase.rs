@@ -191,11 +191,25 @@ impl Sources {
         Passphrase::new(answer).map(Some)
     }
 
-    /// Asks for a new one, twice. Nothing typed is an answer: `None`, as if there were no terminal.
+    /// Asks for a new one, twice, and after a slip once more. Nothing typed is an answer: `None`, as if there were no
+    /// terminal.
     ///
     /// # Errors
-    /// As [`Sources::ask`], and [`Error::Different`].
+    /// As [`Sources::ask`]; [`Error::Different`] and [`Error::TooLong`] after three tries.
     pub fn ask_new(&self, question: &str) -> Result<Option<Passphrase>, Error> {
+        let mut question = question.to_owned();
+        let mut tries = 1;
+        loop {
+            let slip = match self.ask_twice(&question) {
+                Err(slip @ (Error::Different | Error::TooLong)) if tries < TRIES => slip,
+                ended => return ended,
+            };
+            tries += 1;
+            question = format!("{}. Once more: ", capitalised(&slip.to_string()));
+        }
+    }
+
+    fn ask_twice(&self, question: &str) -> Result<Option<Passphrase>, Error> {
         let first = match self.ask(question) {
             Err(Error::Empty) | Ok(None) => return Ok(None),
             Ok(Some(first)) => first,
@@ -203,7 +217,7 @@ impl Sources {
         };
         match self.ask("The same again: ") {
             Ok(Some(second)) if *second.0 == *first.0 => Ok(Some(first)),
-            Ok(_) | Err(Error::Empty) => Err(Error::Different),
+            Ok(_) | Err(Error::Empty | Error::TooLong) => Err(Error::Different),
             Err(error) => Err(error),
         }
     }
@@ -242,7 +256,22 @@ impl Sources {
 /// The system's; [`io::ErrorKind::Interrupted`] if the user typed Ctrl-C.
 pub fn terminal(question: &str) -> io::Result<String> {
     let _shown = screen::Unseen::begin();
-    rpassword::prompt_password(question)
+    let answer = rpassword::prompt_password(question);
+    if let Err(error) = &answer
+        && error.kind() == io::ErrorKind::UnexpectedEof
+    {
+        // Ctrl-D is not shown, and what is said next begins a line.
+        screen::end_line();
+        return Err(io::Error::new(error.kind(), "the input has ended"));
+    }
+    answer
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
 }
 
 /// Shows again what is typed, if the process leaves in the middle of a question.
@@ -257,6 +286,7 @@ pub fn end_questions() {
 #[cfg(unix)]
 mod screen {
     use std::fs::File;
+    use std::io::Write as _;
     use std::sync::{Mutex, PoisonError};
 
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -284,6 +314,12 @@ mod screen {
         }
     }
 
+    pub(super) fn end_line() {
+        if let Ok(mut terminal) = File::options().write(true).open("/dev/tty") {
+            let _ = terminal.write_all(b"\n");
+        }
+    }
+
     pub(super) fn restore() {
         let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((terminal, modes)) = before {
@@ -301,6 +337,8 @@ mod screen {
             Self
         }
     }
+
+    pub(super) fn end_line() {}
 
     pub(super) fn restore() {}
 }

@@ -96,6 +96,12 @@ impl Terminal {
         write!(self.keyboard, "{keys}").unwrap();
     }
 
+    /// Sends SIGTERM.
+    pub(super) fn is_told_to_end(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
     pub(super) async fn leaves(&mut self) -> ExitStatus {
         for _ in 0..2000 {
             if let Some(status) = self.child.try_wait().unwrap() {

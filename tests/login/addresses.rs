@@ -31,6 +31,9 @@ fn near(url: &str) -> Vec<String> {
         url.replace("/mcp", "/sse"),
         url.replace("/mcp", ""),
         url.replace(port, "1"),
+        // The same port of this machine, by its other names.
+        url.replace("127.0.0.1", "localhost"),
+        url.replace("127.0.0.1", "[::1]"),
         format!("{url}?key=k"),
     ]
 }

@@ -423,6 +423,77 @@ fn a_passphrase_may_be_mistyped_twice_and_one_that_is_forgotten_is_not_looked_fo
 }
 
 #[test]
+fn a_new_passphrase_may_be_mistyped_twice() {
+    let person = Person::new();
+    let mut typing = Typing::start(&person, "vault init --kdf low");
+    typing.shows(1, "a key file): ");
+    typing.types(&format!("{WORDS}\n"));
+    typing.shows(1, "The same again: ");
+    typing.types("a slip\n");
+    typing.shows(1, "The two passphrases are different. Once more: ");
+    typing.types(&format!("{}\n", "long ".repeat(300)));
+    typing.shows(1, "The passphrase is longer than 1024 bytes. Once more: ");
+    for times in 2..=3 {
+        typing.types(&format!("{WORDS}\n"));
+        if times == 2 {
+            typing.shows(2, "The same again: ");
+        }
+    }
+    let (code, screen) = typing.left();
+    assert_eq!(code, Some(0), "{screen}");
+    assert!(screen.contains("protection: passphrase"), "{screen}");
+    // One that is too long is a slip where the vault exists, too.
+    let mut typing = Typing::start(&person, "vault verify");
+    typing.shows(1, "Passphrase for ");
+    typing.types(&format!("{}\n", "long ".repeat(300)));
+    typing.shows(1, "That does not open it. Once more: ");
+    typing.types(&format!("{WORDS}\n"));
+    assert_eq!(typing.left().0, Some(0));
+}
+
+#[test]
+fn who_types_ctrl_d_reads_so_on_a_line_of_its_own() {
+    let locked = with_passphrase();
+    let nobody = Person::new();
+    for (person, line, question) in [
+        (&locked, "vault unlock", "Passphrase for "),
+        (&nobody, "vault init", "a key file): "),
+    ] {
+        let mut typing = Typing::start(person, line);
+        typing.shows(1, question);
+        typing.types("\u{4}");
+        let (code, screen) = typing.left();
+        assert_eq!(code, Some(1), "{screen}");
+        let last = screen.lines().skip_while(|it| !it.starts_with("error: "));
+        let last: Vec<_> = last.map(str::trim).collect();
+        assert_eq!(
+            last,
+            ["error: no passphrase was typed", "the input has ended"],
+            "{screen}"
+        );
+    }
+}
+
+#[test]
+fn what_helps_is_not_the_command_that_has_just_failed() {
+    let locked = with_passphrase();
+    let said = locked.says("vault unlock");
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("--passphrase-file"), "{}", said.err);
+    assert!(!said.err.contains("vault unlock`"), "{}", said.err);
+    // A key file that is missing is what is in the way, whatever is to be done.
+    let plain = Person::new();
+    plain.succeeds("vault init --key-file");
+    std::fs::remove_file(plain.home.key()).unwrap();
+    for line in ["vault unlock", "vault rekey", "vault list"] {
+        let said = plain.says(line);
+        assert_eq!(said.code, Some(1), "{line}: {}", said.err);
+        assert!(said.err.contains("needs the key that was at"), "{line}");
+        assert!(said.err.contains("put the key file back"), "{line}");
+    }
+}
+
+#[test]
 fn nothing_is_asked_twice() {
     let person = with_passphrase();
     for (line, stdin) in [

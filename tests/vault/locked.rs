@@ -27,13 +27,17 @@ impl Locked {
     }
 
     fn protected(machine: Machine) -> Self {
-        std::fs::write(machine.home.path().join("words"), WORDS).unwrap();
         let locked = Self { machine };
-        let words = locked.words();
-        locked.does(&format!(
+        locked.protect();
+        locked
+    }
+
+    fn protect(&self) {
+        std::fs::write(self.machine.home.path().join("words"), WORDS).unwrap();
+        let words = self.words();
+        self.does(&format!(
             "vault protect --kdf low --new-passphrase-file {words}"
         ));
-        locked
     }
 
     fn words(&self) -> String {
@@ -309,6 +313,34 @@ async fn a_bridge_that_runs_forgets_key_and_token_when_the_vault_is_locked() {
 }
 
 #[tokio::test]
+async fn a_bridge_that_opened_the_vault_by_a_key_file_is_locked_once_a_passphrase_has_its_place() {
+    let machine = Machine::new().await;
+    machine.signed_in().await;
+    let locked = Locked { machine };
+    let mut host = locked.bridge(&[]);
+    host.send(INITIALIZE).await;
+    answer(&mut host, 0).await;
+    host.send(INITIALIZED).await;
+    host.send(call(1)).await;
+    assert!(answer(&mut host, 1).await["result"].is_object());
+    // The key file opens the vault still.
+    locked.lock();
+    time::sleep(Duration::from_millis(1500)).await;
+    host.send(call(2)).await;
+    assert!(answer(&mut host, 2).await["result"].is_object());
+
+    locked.protect();
+    let said = locked.lock();
+    assert!(said.contains("tokens"), "{said}");
+    let before = locked.seen("POST tools/call");
+    host.send(call(3)).await;
+    is_quiet(&mut host, 2500).await;
+    assert_eq!(locked.seen("POST tools/call"), before);
+    locked.unlock();
+    assert!(answer(&mut host, 3).await["result"].is_object());
+}
+
+#[tokio::test]
 async fn when_the_agents_time_is_over_the_vault_is_locked() {
     let locked = Locked::new().await;
     locked.does(&format!(
@@ -437,6 +469,9 @@ async fn a_key_of_the_users_own_is_waited_for_and_taken_back_too() {
         arguments.push(&url);
         let before = server.all().len();
         let mut host = person.bridge(&arguments);
+        // A host may take its time: the bridge knows by then that the vault is locked.
+        host.has_said("`mcpipe vault unlock`").await;
+        time::sleep(Duration::from_millis(500)).await;
         host.send(INITIALIZE).await;
         // Nothing is sent without it, and the host does not wait for long.
         let received = answer(&mut host, 0).await;

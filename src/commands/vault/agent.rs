@@ -5,11 +5,14 @@
 
 use crate::cli::{Common, UnlockArgs};
 use crate::commands::print;
-use crate::report::Failure;
+use crate::report::{Failure, Kind};
 use crate::settings::{self, Surroundings};
 use crate::store::{Error, agent};
 
 use super::show::lasting;
+
+const UNLOCKED_WITHOUT_TERMINAL: &str =
+    "run this at a terminal, or name a file with --passphrase-file";
 
 pub(super) async fn unlock(args: &UnlockArgs, around: &Surroundings) -> Result<(), Failure> {
     if !cfg!(unix) {
@@ -18,9 +21,17 @@ pub(super) async fn unlock(args: &UnlockArgs, around: &Surroundings) -> Result<(
     let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
     let slots = vault.status().await?.slots;
     if !slots.is_empty() && slots.iter().all(crate::store::SlotStatus::is_key_file) {
+        // Where the key file is missing, that is the first thing to know.
+        vault.root_key().await?;
         return print("The vault opens by its key file; there is nothing to unlock.\n");
     }
-    let (id, key) = vault.root_key().await?;
+    let (id, key) = vault.root_key().await.map_err(|error| match error {
+        // Who has run this command is not sent to it.
+        locked @ Error::Locked { .. } => {
+            Failure::new(Kind::Failed, locked).hint(UNLOCKED_WITHOUT_TERMINAL)
+        }
+        error => error.into(),
+    })?;
     let place = vault.place()?;
     if !agent::keep(&place, &id, &key, args.long).map_err(Error::from)? {
         #[cfg(unix)]

@@ -79,7 +79,7 @@ async fn import_typed(
         let asked = std::mem::replace(&mut question, "That does not open it. Once more: ".into());
         let typed = aside(move || match sources.ask(&asked) {
             // Nothing opens no file either.
-            Err(passphrase::Error::Empty) => Ok(Some(None)),
+            Err(passphrase::Error::Empty | passphrase::Error::TooLong) => Ok(Some(None)),
             typed => Ok(typed?.map(Some)),
         });
         let typed: Option<Option<Passphrase>> = typed.await?;

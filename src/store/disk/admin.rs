@@ -14,7 +14,7 @@ use crate::store::contents::{Contents, Keys};
 use crate::store::envelope::{self, MOST_TRIED, Sealed};
 use crate::store::file::{self, Private};
 use crate::store::key_command::With;
-use crate::store::passphrase::{Passphrase, Sources, TRIES};
+use crate::store::passphrase::{self, Passphrase, Sources, TRIES};
 use crate::store::primitives::{Key, encode};
 use crate::store::slot::{Opener, Slot, SlotKind};
 use crate::store::{Error, SlotStatus, agent, random, system};
@@ -452,7 +452,12 @@ impl Disk {
     fn raw_key(&self, vault_id: &str, slot: &Slot) -> Result<Key, Error> {
         let label = || slot.label().to_owned();
         let key = if is_machine_key(slot) {
-            file::read_key(&self.place.key(), self.loose())?
+            let key = self.place.key();
+            let missing = || Error::KeyMissing {
+                vault: self.place.vault(),
+                key: key.clone(),
+            };
+            Some(file::read_key(&key, self.loose())?.ok_or_else(missing)?)
         } else if let Some(with) = With::of(slot.label()) {
             Some(self.key_command(with, vault_id, slot.id())?.fetch()?)
         } else if let Some(path) = &self.unlock.credential {
@@ -482,16 +487,16 @@ impl Disk {
         if let Some(given) = given.filter(|given| opens(given)) {
             return Ok(given.clone());
         }
+        let label = slot.label();
+        let mut question = format!("Passphrase of the slot {label:?} (as the file says): ");
         for _ in 0..TRIES {
-            let question = format!(
-                "Passphrase of the slot {:?} (as the file says): ",
-                slot.label()
-            );
-            match sources.ask(&question)? {
-                Some(typed) if opens(&typed) => return Ok(typed),
-                Some(_) => {}
-                None => break,
+            match sources.ask(&question) {
+                Ok(Some(typed)) if opens(&typed) => return Ok(typed),
+                Ok(None) => break,
+                Ok(Some(_)) | Err(passphrase::Error::Empty | passphrase::Error::TooLong) => {}
+                Err(error) => return Err(error.into()),
             }
+            "That does not open it. Once more: ".clone_into(&mut question);
         }
         Err(Error::SlotClosed {
             label: slot.label().to_owned(),

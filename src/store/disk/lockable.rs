@@ -1,7 +1,7 @@
 //! Keys that `mcpipe vault lock` takes from a process that holds one.
 //!
-//! The user's word is a mark beside the vault that changes. A process that finds it changed forgets its key, unless the key
-//! lies in a file here, and opens the vault anew at its next need, as a process that starts does. Versions that know no mark
+//! The user's word is a mark beside the vault that changes. A process that finds it changed forgets its key, unless a key
+//! file still opens the vault (`mcpipe vault protect` may have put a passphrase in its place since), and opens the vault anew at its next need, as a process that starts does. Versions that know no mark
 //! keep their key until they end.
 
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl Disk {
             None => return state.mark = Some(mark),
             Some(_) => return,
         }
-        if state.is_by_key_file {
+        if state.is_by_key_file && self.key_file_opens() {
             state.mark = Some(mark);
         } else if self.in_use.load(Ordering::Relaxed) == 0 {
             state.mark = Some(mark);
@@ -66,8 +66,7 @@ impl Disk {
 
     pub(super) fn note_lockable(&self, state: &State) {
         let is_held = state.opened.is_some() || state.handed.is_some();
-        let is_lockable = is_held && !state.is_by_key_file;
-        self.is_lockable.store(is_lockable, Ordering::Relaxed);
+        self.is_lockable.store(is_held, Ordering::Relaxed);
     }
 
     /// Returns the text of the mark; one that cannot be read is as good as none.

@@ -49,7 +49,7 @@ pub(super) struct Disk {
     state: Mutex<State>,
     /// True while a program, a pipe or the user is asked for what opens it, which may take any time.
     is_asking: watch::Sender<bool>,
-    /// The key that is held is one that `mcpipe vault lock` takes.
+    /// A key is held, which `mcpipe vault lock` may take.
     is_lockable: AtomicBool,
     /// The number of times that it was locked.
     locks: watch::Sender<u64>,
@@ -64,7 +64,7 @@ struct State {
     handed: Option<Key>,
     /// The text of the mark of locks when the key was got.
     mark: Option<Option<Vec<u8>>>,
-    /// A key that lies in a file here opened it: no lock takes that.
+    /// A key that lies in a file here opened it: no lock takes that while it opens the vault.
     is_by_key_file: bool,
     /// There was a passphrase in the environment, and it has done its work.
     forgotten: bool,

@@ -16,7 +16,7 @@ use super::{Disk, State};
 use crate::store::agent;
 use crate::store::contents::{Contents, Keys};
 use crate::store::envelope::{self, MOST_TRIED, Sealed};
-use crate::store::file::{self, Lock};
+use crate::store::file::{self, Lock, Private};
 use crate::store::key_command::{Configured, KeyCommand, With};
 use crate::store::passphrase::{self, Passphrase, Sources, TRIES};
 use crate::store::primitives::Key;
@@ -217,6 +217,25 @@ impl Disk {
         })
     }
 
+    /// Says whether a key file, or a service's credential, opens what is in the file now.
+    pub(super) fn key_file_opens(&self) -> bool {
+        let sealed = Private::open(&self.place.vault(), self.loose())
+            .ok()
+            .flatten();
+        let Some(sealed) = sealed.and_then(|mut file| self.parse(&mut file).ok()) else {
+            return false;
+        };
+        let key = self.place.key();
+        let mut paths = [Some(&key), self.unlock.credential.as_ref()].into_iter();
+        paths.any(|path| {
+            let key = path.and_then(|path| file::read_key(path, self.loose()).ok().flatten());
+            key.is_some_and(|key| {
+                let opened = self.try_slots(&sealed, Opener::Raw(&key));
+                opened.is_ok_and(|root| root.is_some())
+            })
+        })
+    }
+
     /// Returns the passphrase of the first source that does not ask the user.
     fn given(&self, state: &mut State) -> Result<Option<Passphrase>, Error> {
         let is_program = state.sources.is_program();
@@ -303,7 +322,7 @@ impl Disk {
                 Ok(None) => return Ok(None),
                 Ok(Some(typed)) => self.try_slots(sealed, Opener::Passphrase(typed.expose()))?,
                 // Nothing opens it either.
-                Err(passphrase::Error::Empty) => None,
+                Err(passphrase::Error::Empty | passphrase::Error::TooLong) => None,
                 Err(error) => return Err(error.into()),
             };
             if root.is_some() {
