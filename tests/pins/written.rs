@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use mcpipe::auth::Person;
 use mcpipe::auth::assertion::Signing;
 use mcpipe::auth::client::{Client, Method, Source};
 use mcpipe::auth::entry::{Entry, Granted, Registration, State};
@@ -72,10 +73,16 @@ pub(super) fn tokens() -> Entry {
         issued_anew: vec![5, 6],
         signed_in_at: 7,
         authorization_origin: Some("https://login.example".to_owned()),
+        person: Some(Person {
+            issuer: "https://as.example".to_owned(),
+            subject: "248289761001".to_owned(),
+            name: Some("jane@example.com".to_owned()),
+        }),
+        endpoint_origins: vec!["https://as.example".to_owned()],
     }
 }
 
-const TOKENS: &str = r#"{"schema":1,"resource":"https://mcp.example.com/mcp","account":"default","issuer":"https://as.example","token_endpoint":"https://as.example/token","revocation_endpoint":"https://as.example/revoke","client_id":"client","client_secret":"SECRET","auth_method":"client_secret_basic","other_method":"client_secret_post","header_only":true,"assertion_alg":"ES256","assertion_aud":"https://as.example","client_source":"registered","at":"ACCESS","rt":"REFRESH","token_type":"DPoP","obtained_at":1,"expires_at":2,"refresh_at":3,"resource_sent":"https://mcp.example.com/","scope_requested":"a b","scope_granted":"a","state":"needs_login","strikes":4,"last_error":"invalid_grant","scope_wanted":"a b c","learned":{"refuses_resource":true,"wants_scope_on_refresh":true,"auth_method":"client_secret_post","header_only":true},"grant":"workload","dpop_key":KEY,"issued_anew":[5,6],"signed_in_at":7,"authorization_origin":"https://login.example"}"#;
+const TOKENS: &str = r#"{"schema":1,"resource":"https://mcp.example.com/mcp","account":"default","issuer":"https://as.example","token_endpoint":"https://as.example/token","revocation_endpoint":"https://as.example/revoke","client_id":"client","client_secret":"SECRET","auth_method":"client_secret_basic","other_method":"client_secret_post","header_only":true,"assertion_alg":"ES256","assertion_aud":"https://as.example","client_source":"registered","at":"ACCESS","rt":"REFRESH","token_type":"DPoP","obtained_at":1,"expires_at":2,"refresh_at":3,"resource_sent":"https://mcp.example.com/","scope_requested":"a b","scope_granted":"a","state":"needs_login","strikes":4,"last_error":"invalid_grant","scope_wanted":"a b c","learned":{"refuses_resource":true,"wants_scope_on_refresh":true,"auth_method":"client_secret_post","header_only":true},"grant":"workload","dpop_key":KEY,"issued_anew":[5,6],"signed_in_at":7,"authorization_origin":"https://login.example","person":{"issuer":"https://as.example","subject":"248289761001","name":"jane@example.com"},"endpoint_origins":["https://as.example"]}"#;
 
 /// The same with nothing that may be left out.
 const FEW_TOKENS: &str = r#"{"schema":1,"resource":"https://mcp.example.com/mcp","account":"default","issuer":"https://as.example","token_endpoint":"https://as.example/token","revocation_endpoint":null,"client_id":"","client_secret":null,"auth_method":"none","other_method":null,"client_source":"given","at":"ACCESS","rt":null,"token_type":"Bearer","obtained_at":1,"expires_at":null,"refresh_at":null,"resource_sent":null,"scope_requested":null,"scope_granted":null,"state":"ok","strikes":0,"last_error":null,"scope_wanted":null,"learned":{"refuses_resource":false,"wants_scope_on_refresh":false,"auth_method":null},"grant":"person"}"#;
@@ -104,6 +111,8 @@ fn tokens_are_written_with_these_words() {
         issued_anew: Vec::new(),
         signed_in_at: 0,
         authorization_origin: None,
+        person: None,
+        endpoint_origins: Vec::new(),
         ..tokens()
     };
     assert_eq!(few.write().expose(), FEW_TOKENS);
