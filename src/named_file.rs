@@ -71,9 +71,8 @@ fn all_of(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
-    #![cfg(unix)]
-
     use super::*;
 
     fn pipe() -> (tempfile::TempDir, std::path::PathBuf) {
