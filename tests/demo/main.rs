@@ -1,7 +1,7 @@
 //! The demonstration: what mcpipe does, shown on this machine alone.
 //!
 //! An authorization server and a protected MCP server on the loopback interface, a small scripted host, and between
-//! them the real `mcpipe` binary. `cargo run --release --example demo`; `-- --scripted` never opens a browser.
+//! them the real `mcpipe` binary. `cargo run --example demo`; `-- --scripted` never opens a browser.
 
 #![allow(
     clippy::print_stdout,
@@ -59,7 +59,7 @@ fn main() {
 
 async fn demonstrate(is_scripted: bool) {
     title("mcpipe: a demonstration on this machine alone");
-    say("Building the real binary (a release build takes a minute or two, the first time).");
+    say("Linking the real binary; its parts have just been built.");
     let mcpipe = build();
     let home = tempfile::tempdir().unwrap();
     let world = World::begin().await;
@@ -374,7 +374,11 @@ fn hello() -> Value {
     json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "demo-host", "version": "1"}})
 }
 
-/// Builds the binary beside this example, in the same profile, and says where it is.
+/// Links the binary beside this example, in the same profile, and says where it is.
+///
+/// The example is named too: cargo then gives the crates below the features that tests need, as it did for this example, and
+/// takes what it has just built. So it does where it finds the environment that it found then, without what it has set for
+/// a program that it runs: a build script (that of ring) runs again when one of those variables has changed.
 fn build() -> PathBuf {
     let profile = if cfg!(debug_assertions) {
         "dev"
@@ -382,12 +386,23 @@ fn build() -> PathBuf {
         "release"
     };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = mcpipe::process::command(cargo)
-        .args(["build", "--quiet", "--bin", "mcpipe", "--profile", profile])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
-        .unwrap();
-    assert!(built.success(), "mcpipe could not be built");
+    let mut build = mcpipe::process::command(cargo);
+    build
+        .args(["build", "--quiet", "--bin", "mcpipe", "--example", "demo"])
+        .args(["--profile", profile])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    for (name, _) in env::vars_os() {
+        let is_of_a_run = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        });
+        if is_of_a_run {
+            build.env_remove(name);
+        }
+    }
+    assert!(
+        build.status().unwrap().success(),
+        "mcpipe could not be built"
+    );
     let examples = env::current_exe().unwrap();
     let folder = examples.parent().and_then(Path::parent).unwrap();
     folder.join(format!("mcpipe{}", env::consts::EXE_SUFFIX))
