@@ -6,7 +6,8 @@
 //! A `json` block is a host's configuration: what it starts is started, and answers `initialize`.
 #![cfg(unix)]
 
-mod sandbox; // the home, the stand-ins, and how a command is run there
+mod sandbox;
+mod sentences; // how long they are, and whom they name // the home, the stand-ins, and how a command is run there
 
 use serde_json::Value;
 
@@ -15,8 +16,8 @@ use sandbox::Sandbox;
 /// Commands that are not run, each with its reason.
 const NOT_RUN: [(&str, &str); 3] = [
     (
-        "cargo run --release --example demo",
-        "a release build takes minutes; the demonstration has its own checks",
+        "cargo run --example demo",
+        "a build takes minutes; the demonstration has its own checks",
     ),
     ("cargo test", "it is this"),
     (

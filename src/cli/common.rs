@@ -14,10 +14,10 @@ pub struct VaultArgs {
     /// Reads the vault's passphrase from a file
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
-    /// Reads it from an inherited file descriptor
+    /// Reads the passphrase from an inherited file descriptor
     #[arg(long, value_name = "N", value_parser = descriptor)]
     pub passphrase_fd: Option<u32>,
-    /// Reads it from a command's output (no shell)
+    /// Reads the passphrase from a command's output (no shell)
     #[arg(long, value_name = "COMMAND")]
     pub passphrase_command: Option<String>,
     /// 'none' keeps everything in memory only

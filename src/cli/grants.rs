@@ -6,7 +6,7 @@ use clap::Args;
 
 /// How a client proves itself with a key.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Without a person")]
+#[command(next_help_heading = "Without a user")]
 pub struct KeyArgs {
     /// Proves the client with a private key instead of a secret: a file (PEM or JWK), or vault:NAME
     #[arg(long, value_name = "FILE", env = "MCPIPE_CLIENT_KEY")]
@@ -32,7 +32,7 @@ pub struct KeyArgs {
 
 /// Grants without a person; at most one of them.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Without a person")]
+#[command(next_help_heading = "Without a user")]
 pub struct GrantArgs {
     /// Gets tokens with the client's own credentials, for cron jobs and the like: --client-id, and a key or a secret
     #[arg(long, env = "MCPIPE_CLIENT_CREDENTIALS")]

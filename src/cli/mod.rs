@@ -76,7 +76,7 @@ pub enum Command {
     /// Makes, opens, protects and checks the vault, and keeps secrets in it
     #[command(subcommand)]
     Vault(Box<VaultCommand>),
-    /// Takes over the sign-ins of another program, so that nobody has to sign in again
+    /// Takes over the sign-ins of mcp-remote, so that you need not sign in again
     Import(Box<import::ImportArgs>),
     /// Does a sign-in for another mcpipe; not for people
     #[command(name = HELPER, hide = true)]

@@ -16,7 +16,7 @@ pub struct NetworkArgs {
     /// Reads headers from a file, one 'Name: value' per line, # starts a comment
     #[arg(long = "header-file", value_name = "FILE")]
     pub header_files: Vec<PathBuf>,
-    /// Adds the headers a program prints, as 'Name: value' lines or a JSON object; run (no shell) for the first request and again on a 401, with the server in MCPIPE_URL
+    /// Adds the headers that a program prints: 'Name: value' lines or a JSON object. mcpipe runs it, without a shell, for the first request and again on a 401; MCPIPE_URL names the server
     #[arg(long, value_name = "COMMAND", env = "MCPIPE_HEADER_COMMAND")]
     pub header_command: Option<String>,
     /// Sends 'Authorization: Bearer' with the secret that `mcpipe vault put NAME` keeps

@@ -51,7 +51,7 @@ pub struct SignInArgs {
     /// Reads from a file the token a registration endpoint wants to see
     #[arg(long, value_name = "FILE", env = "MCPIPE_DCR_TOKEN_FILE")]
     pub dcr_token_file: Option<PathBuf>,
-    /// Reads it from an environment variable
+    /// Reads that token from an environment variable
     #[arg(
         long,
         value_name = "VAR",
@@ -59,7 +59,7 @@ pub struct SignInArgs {
         conflicts_with = "dcr_token_file"
     )]
     pub dcr_token_env: Option<String>,
-    /// Names us when registering
+    /// Registers under this name
     #[arg(
         long,
         value_name = "NAME",
@@ -94,16 +94,16 @@ pub struct SignInArgs {
     /// Uses this authorization server, whatever the server names
     #[arg(long, value_name = "URL", env = "MCPIPE_AUTHORIZATION_SERVER")]
     pub authorization_server: Option<String>,
-    /// Takes the authorization server for the one of this name, exactly, although it is found by another
+    /// Accepts the authorization server that calls itself exactly this, although the server leads to it by another name
     #[arg(long, value_name = "ISSUER", env = "MCPIPE_EXPECT_ISSUER")]
     pub expect_issuer: Option<String>,
-    /// Believes that the authorization server knows PKCE although it does not say so
+    /// Uses PKCE although the authorization server does not say that it supports it
     #[arg(long, env = "MCPIPE_ASSUME_PKCE")]
     pub assume_pkce: bool,
-    /// Binds tokens to a key, so that who steals one cannot use it (DPoP); 'require' takes no others, 'auto' binds where both servers know it
+    /// Binds tokens to a key, so that a stolen token is useless (DPoP, RFC 9449)
     #[arg(long, value_enum, default_value = "auto", env = "MCPIPE_DPOP")]
     pub dpop: DpopArg,
-    /// Opens no browser; the address to visit is said on stderr, and 'login' takes a pasted answer
+    /// Opens no browser: mcpipe prints the address to visit on stderr, and 'login' takes a pasted answer
     #[arg(long, env = "MCPIPE_NO_BROWSER")]
     pub no_browser: bool,
     /// Signs in with a short code typed in on another device, where the server has that
@@ -123,16 +123,16 @@ pub struct SignInArgs {
     /// Names this path in the redirect address
     #[arg(long, value_name = "PATH", env = "MCPIPE_CALLBACK_PATH")]
     pub callback_path: Option<String>,
-    /// Uses this redirect address, which something forwards to us; the sign-in is then not tied to your browser
+    /// Uses this redirect address, for something that forwards to mcpipe; the sign-in is then not tied to your browser
     #[arg(long, value_name = "URI", env = "MCPIPE_REDIRECT_URI")]
     pub redirect_uri: Option<String>,
     /// Sends the browser on to this page when the sign-in is done
     #[arg(long, value_name = "URL", env = "MCPIPE_AUTH_SUCCESS_URL")]
     pub auth_success_url: Option<String>,
-    /// How long a person may take to sign in
+    /// How long you may take to sign in
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds, env = "MCPIPE_AUTH_TIMEOUT")]
     pub auth_timeout: f64,
-    /// Without a person.
+    /// Without a user.
     #[command(flatten)]
     pub grant: GrantArgs,
 }

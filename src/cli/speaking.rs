@@ -32,19 +32,19 @@ pub struct SpeakingArgs {
     /// Requests at the server at once; more wait their turn
     #[arg(long, value_name = "N", default_value = "512", value_parser = in_flight, env = "MCPIPE_MAX_IN_FLIGHT")]
     pub max_in_flight: u32,
-    /// Lets everything wait for a sign-in, even `initialize`, instead of answering the host meanwhile; behind a pipe too
+    /// Lets every request wait for a sign-in, `initialize` too, as long as it takes; a pipe waits too
     #[arg(long, env = "MCPIPE_WAIT_FOR_LOGIN")]
     pub wait_for_login: bool,
     /// Pings the server now and then
     #[arg(long, env = "MCPIPE_KEEP_ALIVE")]
     pub keep_alive: bool,
-    /// How often (implies --keep-alive; default 30)
+    /// How often to ping it (implies --keep-alive; default 30)
     #[arg(long, value_name = "SECONDS", value_parser = seconds, env = "MCPIPE_PING_INTERVAL")]
     pub ping_interval: Option<f64>,
-    /// Gives a server's lists again for this long (500ms, 30s, 2m) if it does not say itself how long they are good; by default they are asked for each time
+    /// Answers lists from memory for this long (500ms, 30s, 2m), if the server does not say how long they are good; off by default
     #[arg(long, value_name = "TIME", value_parser = duration, env = "MCPIPE_CACHE_TTL")]
     pub cache_ttl: Option<Duration>,
-    /// Writes what is said to a file that can be passed on: no secrets, and of arguments, results and texts only types, lengths and names
+    /// Writes what host and server say to a file that you can pass on: no secrets, and of the content only types, lengths and names
     #[arg(long, value_name = "FILE", env = "MCPIPE_RECORD")]
     pub record: Option<PathBuf>,
     /// Keeps the content of messages in the file of --record

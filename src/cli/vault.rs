@@ -17,7 +17,7 @@ pub enum VaultCommand {
     Status(ShowArgs),
     /// Holds the vault open for bridges without a terminal
     Unlock(UnlockArgs),
-    /// Locks the vault: bridges that run forget its key and their tokens
+    /// Locks the vault: running bridges forget its key and their tokens
     Lock(Common),
     /// Changes the passphrase; no entry is touched
     Passwd(PasswdArgs),
@@ -115,10 +115,10 @@ pub struct NewPassphraseArgs {
     /// Reads the new passphrase from a file
     #[arg(long, value_name = "FILE")]
     pub new_passphrase_file: Option<PathBuf>,
-    /// Reads it from an inherited file descriptor
+    /// Reads that passphrase from an inherited file descriptor
     #[arg(long, value_name = "N", value_parser = descriptor)]
     pub new_passphrase_fd: Option<u32>,
-    /// Reads it from a command's output (no shell)
+    /// Reads that passphrase from a command's output (no shell)
     #[arg(long, value_name = "COMMAND")]
     pub new_passphrase_command: Option<String>,
     /// What it costs to try: 'low' is for tiny containers
@@ -206,10 +206,10 @@ pub struct ExportPassphraseArgs {
     /// Reads the file's passphrase from a file
     #[arg(long, value_name = "FILE")]
     pub export_passphrase_file: Option<PathBuf>,
-    /// Reads it from an inherited file descriptor
+    /// Reads that passphrase from an inherited file descriptor
     #[arg(long, value_name = "N", value_parser = descriptor)]
     pub export_passphrase_fd: Option<u32>,
-    /// Reads it from a command's output (no shell)
+    /// Reads that passphrase from a command's output (no shell)
     #[arg(long, value_name = "COMMAND")]
     pub export_passphrase_command: Option<String>,
 }

@@ -66,7 +66,7 @@ impl From<Mistake> for Failure {
             Mistake::Command(_) => {
                 "write --assertion-command 'program argument'; no shell reads it"
             }
-            _ => "`mcpipe --help` tells which flags belong together, under \"Without a person\"",
+            _ => "`mcpipe --help` tells which flags belong together, under \"Without a user\"",
         };
         Self::usage(mistake).hint(hint)
     }

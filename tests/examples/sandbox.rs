@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::support::authority::Authority;
@@ -196,7 +197,7 @@ impl Sandbox {
             _ => 0,
         };
         assert!(answers.count() >= wanted, "{said}");
-        if command.starts_with("curl") {
+        if command.contains("curl") {
             assert!(ran.stdout.contains("the api"), "{said}");
         }
     }
@@ -224,12 +225,15 @@ impl Sandbox {
             shell.env("MCPIPE_PASSPHRASE", PASSPHRASE);
         }
         let user = TaskTracker::new();
+        let gone = CancellationToken::new();
+        // The user of one command has left before the next: two would race to one page.
+        let _leaves = gone.clone().drop_guard();
         if has_user {
             shell
                 .env("DISPLAY", ":97")
                 .env("BROWSER", noting(self.path()));
             let address = self.path().join("address");
-            user.spawn(async move {
+            user.spawn(gone.run_until_cancelled_owned(async move {
                 // The page may never be shown.
                 loop {
                     if let Ok(address) = std::fs::read_to_string(&address) {
@@ -238,7 +242,7 @@ impl Sandbox {
                     }
                     time::sleep(Duration::from_millis(50)).await;
                 }
-            });
+            }));
         }
         let mut child = shell.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
