@@ -35,6 +35,10 @@ use std::path::PathBuf;
 use stage::Stage;
 
 /// Plays a story, and compares or writes what is seen.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the developer's word, which is no setting of mcpipe's"
+)]
 async fn play(name: &str) {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stories"));
     let path = folder.join(format!("{name}.story"));
