@@ -7,6 +7,7 @@
 //! MCP stdio transport; requirements T-01 to T-05, T-10, T-14, T-17.
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ pub struct Host {
     /// Resolves when everything sent has been written and flushed, after `out` is dropped.
     pub flushed: oneshot::Receiver<()>,
 }
+
+/// Why something sent was not written, where its reader has not merely left: a full disk.
+pub type Unwritten = Arc<OnceLock<io::Error>>;
 
 /// One line of stdin, read.
 pub type Line = Result<Parsed, Malformed>;
@@ -91,12 +95,22 @@ impl Host {
         output: impl Write + Send + 'static,
         limit: usize,
     ) -> Self {
+        Self::noting(input, output, limit, &Unwritten::default())
+    }
+
+    fn noting(
+        input: impl Read + Send + 'static,
+        output: impl Write + Send + 'static,
+        limit: usize,
+        unwritten: &Unwritten,
+    ) -> Self {
+        let unwritten = Arc::clone(unwritten);
         let (lines_in, lines) = mpsc::channel(QUEUE);
         let (out, out_from) = mpsc::channel(QUEUE);
         let (flushed_in, flushed) = oneshot::channel();
         thread::spawn(move || read(input, limit, &lines_in));
         thread::spawn(move || {
-            write(output, out_from);
+            write(output, out_from, &unwritten);
             let _ = flushed_in.send(());
         });
         Self {
@@ -107,8 +121,10 @@ impl Host {
     }
 
     /// Starts the threads over this process's stdin and stdout.
-    pub fn of_this_process(limit: usize) -> Self {
-        Self::over(io::stdin(), io::stdout(), limit)
+    pub fn of_this_process(limit: usize) -> (Self, Unwritten) {
+        let unwritten = Unwritten::default();
+        let host = Self::noting(io::stdin(), io::stdout(), limit, &unwritten);
+        (host, unwritten)
     }
 }
 
@@ -207,7 +223,8 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> io::
     }
 }
 
-fn write(output: impl Write, mut frames: mpsc::Receiver<Written>) {
+/// Writes what is sent until all of it is written, or the reader has left.
+fn write(output: impl Write, mut frames: mpsc::Receiver<Written>, unwritten: &Unwritten) {
     let mut output = BufWriter::with_capacity(64 * 1024, output);
     let mut is_after_progress = false;
     while let Some(frame) = frames.blocking_recv() {
@@ -229,10 +246,16 @@ fn write(output: impl Write, mut frames: mpsc::Receiver<Written>) {
             next = frames.try_recv().ok();
         };
         if let Err(error) = written {
-            // Nobody listens any more (T-13). Dropping the receiver tells the loop.
+            // The host does not listen any more. Dropping the receiver tells the loop.
             tracing::info!(%error, "stdout is closed");
             // The buffer would try once more when dropped; what is in it has no reader.
             let _ = output.into_parts();
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+            ) {
+                let _ = unwritten.set(error);
+            }
             return;
         }
     }

@@ -13,8 +13,12 @@ use crate::frame::{Frame, member_of};
 /// mended before any other can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// A user has to sign in, or to unlock the vault.
+    /// A user has to unlock the vault.
+    Locked,
+    /// A user has to sign in.
     SignIn,
+    /// The server has refused a key of the user's own: no sign-in would help.
+    Key,
     /// The server was not reached, did not answer, or said that it is unwell.
     Network,
     /// The server answered with something that is no MCP.
@@ -83,7 +87,10 @@ pub(super) fn reason_of(answer: &Frame) -> Option<Reason> {
         return None;
     }
     Some(match (data.kind.as_str(), data.status) {
-        ("sign_in_needed" | "vault_locked", _) => Reason::SignIn,
+        ("vault_locked", _) => Reason::Locked,
+        // The status is that with which a header of the user's own was refused.
+        ("sign_in_needed", Some(_)) => Reason::Key,
+        ("sign_in_needed", None) => Reason::SignIn,
         ("unreachable" | "cut" | "timed_out" | "client_certificate" | "overloaded", _) => {
             Reason::Network
         }
@@ -117,8 +124,10 @@ mod tests {
             ("refused", Some(404), Reason::Other, 2),
             ("bad_answer", None, Reason::Protocol, 3),
             ("refused", Some(503), Reason::Network, 4),
-            ("sign_in_needed", Some(401), Reason::SignIn, 5),
-            ("unreachable", None, Reason::SignIn, 6),
+            ("sign_in_needed", Some(401), Reason::Key, 5),
+            ("sign_in_needed", None, Reason::SignIn, 6),
+            ("vault_locked", None, Reason::Locked, 7),
+            ("unreachable", None, Reason::Locked, 8),
         ] {
             tally.ask();
             tally.answer(&answer(kind, status));

@@ -104,8 +104,9 @@ pub async fn run(
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
     let stop = Stop::default();
+    let (host, unwritten) = Host::of_this_process(max_message);
     let parts = Parts {
-        host: Host::of_this_process(max_message),
+        host,
         remote,
         authorizer: Arc::clone(&authorizer),
         settings: speaking,
@@ -133,6 +134,10 @@ pub async fn run(
         never = waiting.tell(stderr) => match never {},
         never = signals(stop, &is_interrupted) => match never {},
     };
+    if let Some(error) = unwritten.get() {
+        let error = format!("answers are lost: cannot write to stdout: {error}");
+        return Err(Failure::new(Kind::Failed, error));
+    }
     match (outcome.ended, outcome.unanswered) {
         (Ended::HostGone, Some(unanswered)) => {
             let is_interrupted = is_interrupted.load(Ordering::Relaxed);
@@ -158,13 +163,17 @@ fn failure(unanswered: Unanswered, address: &str, is_interrupted: bool) -> Failu
         of,
     } = unanswered;
     let (kind, why) = match reason {
+        Reason::Locked => (Kind::SignIn, "the vault is locked"),
         Reason::SignIn => (Kind::SignIn, "a sign-in is needed"),
+        Reason::Key => (Kind::SignIn, "it has refused the key"),
         Reason::Network => (Kind::Network, "it was not reached, or did not answer"),
         Reason::Protocol => (Kind::Protocol, "it did not keep to the protocol"),
         Reason::Other => (Kind::Failed, "the errors on stdout say why"),
     };
     let hint = match reason {
+        Reason::Locked => "run `mcpipe vault unlock`, and then this again".to_owned(),
         Reason::SignIn => format!("run `mcpipe login {address}`, and then this again"),
+        Reason::Key => "the errors on stdout name it, and say how to put another".to_owned(),
         _ => "the errors on stdout say what happened, and whether trying again may help".to_owned(),
     };
     let were = if requests == 1 { "was" } else { "were" };
