@@ -7,6 +7,7 @@
 //! MCP 2025-11-25, basic/transports, "stdio"; batches, MCP 2025-03-26, basic; JSON-RPC 2.0 sections 5.1 and 6.
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ pub struct Host {
     /// Resolves when everything sent has been written and flushed, after `out` is dropped.
     pub flushed: oneshot::Receiver<()>,
 }
+
+/// Why something sent was not written, where its reader has not merely left: a full disk.
+pub type Unwritten = Arc<OnceLock<io::Error>>;
 
 /// A line of stdin, read.
 pub type Line = Result<Parsed, Malformed>;
@@ -91,12 +95,22 @@ impl Host {
         output: impl Write + Send + 'static,
         limit: usize,
     ) -> Self {
+        Self::noting(input, output, limit, &Unwritten::default())
+    }
+
+    fn noting(
+        input: impl Read + Send + 'static,
+        output: impl Write + Send + 'static,
+        limit: usize,
+        unwritten: &Unwritten,
+    ) -> Self {
+        let unwritten = Arc::clone(unwritten);
         let (lines_in, lines) = mpsc::channel(QUEUE);
         let (out, out_from) = mpsc::channel(QUEUE);
         let (flushed_in, flushed) = oneshot::channel();
         thread::spawn(move || read(input, limit, &lines_in));
         thread::spawn(move || {
-            write(output, out_from);
+            write(output, out_from, &unwritten);
             let _ = flushed_in.send(());
         });
         Self {
@@ -107,8 +121,10 @@ impl Host {
     }
 
     /// Starts the threads over this process's stdin and stdout.
-    pub fn of_this_process(limit: usize) -> Self {
-        Self::over(io::stdin(), io::stdout(), limit)
+    pub fn of_this_process(limit: usize) -> (Self, Unwritten) {
+        let unwritten = Unwritten::default();
+        let host = Self::noting(io::stdin(), io::stdout(), limit, &unwritten);
+        (host, unwritten)
     }
 }
 
@@ -207,7 +223,8 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> io::
     }
 }
 
-fn write(output: impl Write, mut frames: mpsc::Receiver<Written>) {
+/// Writes what is sent until all of it is written, or the reader has left.
+fn write(output: impl Write, mut frames: mpsc::Receiver<Written>, unwritten: &Unwritten) {
     let mut output = BufWriter::with_capacity(64 * 1024, output);
     let mut is_after_progress = false;
     while let Some(frame) = frames.blocking_recv() {
@@ -233,6 +250,12 @@ fn write(output: impl Write, mut frames: mpsc::Receiver<Written>) {
             tracing::info!(%error, "stdout is closed");
             // The buffer would try once more when dropped; what is in it has no reader.
             let _ = output.into_parts();
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+            ) {
+                let _ = unwritten.set(error);
+            }
             return;
         }
     }

@@ -413,9 +413,7 @@ impl Error {
                     ..
                 }
             );
-        if let Cause::HeaderRefused { status, .. } = *self.why {
-            trouble.status = Some(status);
-        }
+        trouble.status = self.why.key_refused();
         if let Some(http::Fault::Unwell { retry_after, .. }) = self.why.fault() {
             trouble.retry_after = *retry_after;
         }
@@ -425,6 +423,17 @@ impl Error {
 }
 
 impl Cause {
+    /// The status with which a key of the user's own was turned down.
+    fn key_refused(&self) -> Option<u16> {
+        match self {
+            Self::HeaderRefused { status, .. } => Some(*status),
+            // Only with this status is the key what was turned down.
+            Self::Guessed { key: Some(_), .. } => Some(401),
+            Self::Abandoned(why) | Self::Lately(why) => why.key_refused(),
+            _ => None,
+        }
+    }
+
     /// The user's own header was turned down.
     pub(crate) fn header_refused(challenge: &Challenge, given: &Given) -> Self {
         let (code, text) = (&challenge.error, &challenge.description);

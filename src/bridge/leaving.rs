@@ -108,8 +108,14 @@ impl<R: Remote> Bridge<R> {
         if !self.in_time(latest, Self::act, actions).await {
             return latest;
         }
+        let mut was_asked = *inputs.person.borrow();
         loop {
             let is_asked = *inputs.person.borrow_and_update();
+            // Another event may have come first, and this one is seen only here.
+            if std::mem::replace(&mut was_asked, is_asked) != is_asked && ended != Ended::Told {
+                begun = Instant::now();
+                latest = begun + self.grace;
+            }
             let awaits_user = self.waits_only_for_a_person(is_asked);
             let patience = match ended {
                 _ if stop.soon.is_cancelled() || ended == Ended::Told => Some(TOLD_GRACE),
@@ -124,6 +130,11 @@ impl<R: Remote> Bridge<R> {
             };
             if self.is_idle() {
                 return latest;
+            }
+            if patience.is_none() {
+                // What the sign-in is in the way of takes its own time.
+                begun = Instant::now();
+                latest = begun + self.grace;
             }
             let is_leaving_soon = ended == Ended::Told || stop.soon.is_cancelled();
             if awaits_user && !is_leaving_soon {

@@ -304,6 +304,7 @@ impl<R: Remote> Bridge<R> {
         let stop = self.stop.clone();
         let out = self.out.clone();
         loop {
+            inputs.receive_at = self.reception_at(inputs);
             let may_read = self.running.len() + self.translator.waiting() < MAX_EXCHANGES;
             let done = tokio::select! {
                 () = stop.soon.cancelled() => return Ended::Told,
@@ -417,9 +418,6 @@ impl<R: Remote> Bridge<R> {
         self.road
             .person_since
             .send_replace(is_asked.then(Instant::now));
-        let is_patient = self.road.settings.sign_in_patience.is_none();
-        inputs.receive_at = (is_asked && !is_patient && self.reception.is_waiting())
-            .then(|| Instant::now() + RECEIVE_AFTER);
         if is_asked {
             let closed = self.road.authorizer.vault_is_closed();
             self.reception.waits(closed == Some(Closed::Locked));
@@ -435,15 +433,30 @@ impl<R: Remote> Bridge<R> {
         self.say(first).await
     }
 
+    /// When the host is received, if a user is waited for: whichever came first, the host's question or that.
+    fn reception_at(&self, inputs: &Inputs) -> Option<Instant> {
+        let is_patient = self.road.settings.sign_in_patience.is_none();
+        let is_waiting = *inputs.person.borrow() && !is_patient && self.reception.is_waiting();
+        is_waiting.then(|| {
+            let planned = inputs.receive_at;
+            planned.unwrap_or_else(|| Instant::now() + RECEIVE_AFTER)
+        })
+    }
+
     async fn receive(&mut self) -> Result<(), WriterGone> {
+        let is_remembered = self.reception.is_remembered();
+        let is_locked = self.road.authorizer.vault_is_closed().is_some();
         let Some(written) = self
             .reception
-            .receive(self.road.authorizer.vault_is_closed().is_some())
+            .receive(is_locked)
             .and_then(|answer| self.inflight.leave(answer))
         else {
             return Ok(());
         };
-        self.unopened = (!self.reception.is_remembered()).then_some(Reason::SignIn);
+        self.unopened = (!is_remembered).then_some(match is_locked {
+            true => Reason::Locked,
+            false => Reason::SignIn,
+        });
         self.conversation.answered();
         tracing::info!("a user is waited for; the host is answered meanwhile");
         self.write(written).await

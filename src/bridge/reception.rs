@@ -196,9 +196,9 @@ impl Reception {
         serde_json::from_str(result).ok()
     }
 
-    /// Says whether the host is received with words of the server's own, from an earlier time.
+    /// Says whether the next answer of [`Self::receive`] has words of the server's own, from an earlier time.
     pub(super) fn is_remembered(&self) -> bool {
-        self.remembered.as_ref().is_some_and(Value::is_object)
+        self.discover.is_some() || self.remembered.as_ref().is_some_and(Value::is_object)
     }
 
     /// Says whether this answers the host's `initialize`.

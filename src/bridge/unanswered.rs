@@ -18,6 +18,8 @@ pub enum Reason {
     Locked,
     /// A user has to sign in.
     SignIn,
+    /// The server has refused a key of the user's own: no sign-in would help.
+    Key,
     /// The server was not reached, did not answer, or said that it is unwell.
     Network,
     /// The server answered with something that is no MCP.
@@ -87,7 +89,9 @@ pub(super) fn reason_of(answer: &Frame) -> Option<Reason> {
     }
     Some(match (data.kind.as_str(), data.status) {
         ("vault_locked", _) => Reason::Locked,
-        ("sign_in_needed", _) => Reason::SignIn,
+        // The status is that with which a header of the user's own was refused.
+        ("sign_in_needed", Some(_)) => Reason::Key,
+        ("sign_in_needed", None) => Reason::SignIn,
         ("unreachable" | "cut" | "timed_out" | "client_certificate" | "overloaded", _) => {
             Reason::Network
         }
@@ -121,9 +125,10 @@ mod tests {
             ("refused", Some(404), Reason::Other, 2),
             ("bad_answer", None, Reason::Protocol, 3),
             ("refused", Some(503), Reason::Network, 4),
-            ("sign_in_needed", Some(401), Reason::SignIn, 5),
-            ("unreachable", None, Reason::SignIn, 6),
+            ("sign_in_needed", Some(401), Reason::Key, 5),
+            ("sign_in_needed", None, Reason::SignIn, 6),
             ("vault_locked", None, Reason::Locked, 7),
+            ("unreachable", None, Reason::Locked, 8),
         ] {
             tally.ask();
             tally.answer(&answer(kind, status));

@@ -105,8 +105,9 @@ pub async fn run(
     let remote =
         Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
     let stop = Stop::default();
+    let (host, unwritten) = Host::of_this_process(max_message);
     let parts = Parts {
-        host: Host::of_this_process(max_message),
+        host,
         remote,
         authorizer: Arc::clone(&authorizer),
         settings: speaking,
@@ -134,6 +135,10 @@ pub async fn run(
         never = waiting.tell(stderr) => match never {},
         never = signals(stop, &is_interrupted) => match never {},
     };
+    if let Some(error) = unwritten.get() {
+        let error = format!("answers are lost: cannot write to stdout: {error}");
+        return Err(Failure::new(Kind::Failed, error));
+    }
     match (outcome.ended, outcome.unanswered) {
         (Ended::HostGone, Some(unanswered)) => {
             let is_interrupted = is_interrupted.load(Ordering::Relaxed);
@@ -151,6 +156,10 @@ fn for_who_types(address: &str) -> String {
     )
 }
 
+/// Said of a request that a credential of the user's own did not open the server to.
+const REFUSED: &str = "a credential of yours was refused";
+const WHICH: &str = "the error on stdout says which, and what to do";
+
 /// What is said, and the exit code, when stdin has ended and requests have got no answer of the server's.
 /// `is_given` says that the user has given the credential, and mcpipe does not sign in.
 fn failure(unanswered: Unanswered, address: &str, is_given: bool, is_interrupted: bool) -> Failure {
@@ -161,7 +170,8 @@ fn failure(unanswered: Unanswered, address: &str, is_given: bool, is_interrupted
     } = unanswered;
     let (kind, why) = match reason {
         Reason::Locked => (Kind::SignIn, "the vault was locked"),
-        Reason::SignIn if is_given => (Kind::SignIn, "a credential of yours was refused"),
+        Reason::Key => (Kind::SignIn, REFUSED),
+        Reason::SignIn if is_given => (Kind::SignIn, REFUSED),
         Reason::SignIn => (Kind::SignIn, "a sign-in was needed"),
         Reason::Network => (Kind::Network, "it was not reached, or did not answer"),
         Reason::Protocol => (Kind::Protocol, "it did not keep to the protocol"),
@@ -169,7 +179,8 @@ fn failure(unanswered: Unanswered, address: &str, is_given: bool, is_interrupted
     };
     let hint = match reason {
         Reason::Locked => "run `mcpipe vault unlock`, and then this again".to_owned(),
-        Reason::SignIn if is_given => "the error on stdout says which, and what to do".to_owned(),
+        Reason::Key => WHICH.to_owned(),
+        Reason::SignIn if is_given => WHICH.to_owned(),
         Reason::SignIn => format!("run `mcpipe login {address}`, and then this again"),
         _ => "the errors on stdout say what happened, and whether trying again may help".to_owned(),
     };

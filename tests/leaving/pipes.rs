@@ -336,3 +336,38 @@ async fn a_call_that_may_have_been_done_is_not_to_be_done_again() {
         assert_eq!(answer(2)["data"]["retryable"], true);
     }
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn answers_that_cannot_be_written_are_no_success() {
+    use std::process::Stdio;
+
+    let server = Server::that(ordinary).await;
+    let url = server.url();
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    let lines = [INITIALIZE, INITIALIZED, &request(1, "tools/list")];
+    std::fs::write(&input, lines.join("\n")).unwrap();
+    let home = folder.path().to_owned();
+    let run = move || {
+        mcpipe::process::command(env!("CARGO_BIN_EXE_mcpipe"))
+            .arg(url)
+            .env_clear()
+            .env("MCPIPE_HOME", home)
+            .stdin(Stdio::from(std::fs::File::open(input).unwrap()))
+            .stdout(Stdio::from(
+                std::fs::File::options()
+                    .write(true)
+                    .open("/dev/full")
+                    .unwrap(),
+            ))
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap()
+    };
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("error: answers are lost"), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+}

@@ -183,6 +183,14 @@ async fn a_key_that_is_refused_is_named_with_where_it_comes_from() {
             "{refused}"
         );
         assert!(!message.contains("canary"), "{message}");
-        host.closed().await;
+        // A sign-in would not help, and is not what is said to be missing.
+        let left = host.closed().await;
+        assert_eq!(left.status.code(), Some(3), "{flags:?}: {}", left.stderr);
+        let last = left.stderr.rsplit("error: ").next().unwrap();
+        // Beside another header than `Authorization` mcpipe tries a sign-in, and that it failed counts.
+        if header == "authorization" {
+            assert!(last.contains("a credential of yours was refused"), "{flags:?}: {last}");
+            assert!(!last.contains("mcpipe login"), "{flags:?}: {last}");
+        }
     }
 }
