@@ -108,7 +108,7 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
                 Some(Command::Token(args)) => commands::token::run(&args, around).await,
                 Some(Command::Vault(command)) => commands::vault::run(*command, around).await,
                 Some(Command::Import(args)) => commands::import::run(*args, around).await,
-                Some(Command::Helper) => commands::helper::run(around, stderr).await,
+                Some(Command::Helper) => Box::pin(commands::helper::run(around, stderr)).await,
             }
         };
         tokio::select! {
