@@ -205,7 +205,8 @@ impl House {
             return;
         }
         let house = Arc::clone(self);
-        self.lingering.spawn(async move {
+        // Among the tasks that end when the process leaves; a helper leaves when nothing lingers.
+        self.tasks.spawn(async move {
             let watching = async {
                 loop {
                     tokio::time::sleep(WATCH).await;

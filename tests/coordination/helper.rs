@@ -182,6 +182,23 @@ async fn a_helper_leaves_nothing_running_behind() {
     let machine = Machine::new().await;
     machine.signed_in().await;
     eventually(|| helpers_of(machine.home.path()).is_empty().then_some(())).await;
+
+    // Nor does one that looks whether the user locks the vault.
+    let machine = Machine::new().await;
+    let browser = machine.browser().display().to_string();
+    let mut host = crate::support::host::Process::start_in(
+        machine.home.path(),
+        &[&machine.remote.url()],
+        &[
+            ("BROWSER", &browser),
+            DEBUGGABLE,
+            ("MCPIPE_PASSPHRASE", "correct horse battery staple"),
+        ],
+    );
+    host.send(INITIALIZE).await;
+    browser::follow(&machine.page(1).await).await;
+    answer(&mut host, 0).await;
+    eventually(|| helpers_of(machine.home.path()).is_empty().then_some(())).await;
 }
 
 #[tokio::test]

@@ -189,7 +189,10 @@ async fn a_key_that_is_refused_is_named_with_where_it_comes_from() {
         let last = left.stderr.rsplit("error: ").next().unwrap();
         // Beside another header than `Authorization` mcpipe tries a sign-in, and that it failed counts.
         if header == "authorization" {
-            assert!(last.contains("a credential of yours was refused"), "{flags:?}: {last}");
+            assert!(
+                last.contains("a credential of yours was refused"),
+                "{flags:?}: {last}"
+            );
             assert!(!last.contains("mcpipe login"), "{flags:?}: {last}");
         }
     }
