@@ -30,6 +30,7 @@ receive
 The next start is silent.
 
 leave
+    stderr: Signed in to https://mcp.example.com/mcp.
     exit 0
 host mcpipe https://mcp.example.com/mcp
 send initialize
@@ -59,6 +60,7 @@ $ mcpipe status
     
     https://mcp.example.com/mcp
       account   default
+      person    not told
       issuer    https://as.example.com
       client    client-1
       scopes    (the server's choice)
@@ -69,6 +71,7 @@ send tools/call Ada
 receive
     {"jsonrpc":"2.0","id":4,"result":{"content":[{"text":"Hello, Ada!","type":"text"}]}}
 leave
+    stderr: Signed in to https://mcp.example.com/mcp.
     stderr: error: 1 of 4 requests was not answered by the server: a sign-in was needed
     stderr: hint: run `mcpipe login https://mcp.example.com/mcp`, and then this again
     exit 3

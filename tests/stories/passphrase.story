@@ -22,7 +22,6 @@ $ mcpipe vault unlock --for 8h
 $ mcpipe login https://mcp.example.com/mcp
 > nothing opens => (signs in)
     Opening your browser. If nothing opens: http://127.0.0.1:PORT/…/start
-    Signed in at as.example.com.
     Signed in to https://mcp.example.com/mcp.
     exit 0
 
@@ -91,5 +90,4 @@ $ mcpipe vault unlock
 $ mcpipe vault unlock
 > assphrase => ^C
     Passphrase for ~/.local/share/mcpipe/vault.bin:
-    error: interrupted
     exit 130

@@ -17,6 +17,7 @@ $ echo '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' | mcpipe https://mcp.exa
     Please authorize this client by visiting:
     http://127.0.0.1:PORT/…/start
     mcpipe waits for this sign-in, for 30 s at most (--grace; --wait-for-login waits as long as it takes). Then the server answers.
+    Signed in to https://mcp.example.com/mcp.
     {"jsonrpc":"2.0","id":1,"result":{"tools":[{"inputSchema":{"type":"object"},"name":"greet"}]}}
     exit 0
 $ TOKEN=$(mcpipe token https://mcp.example.com/mcp) && curl -s -H "Authorization: Bearer $TOKEN" https://mcp.example.com/api

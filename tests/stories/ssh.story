@@ -25,7 +25,7 @@ $ mcpipe login https://mcp.example.com/mcp --no-browser
     https://as.example.com/authorize?…
     hello
     That is not where this sign-in ends: paste the whole address the browser shows at the end.
-    ^Cerror: interrupted
+    ^C
     exit 130
 host mcpipe https://mcp.example.com/mcp
 send initialize
@@ -50,7 +50,6 @@ $ mcpipe login https://mcp.example.com/mcp --no-browser
     https://as.example.com/activate
     and enter the code WDJB-MJHT
     The code is good for 10 minutes.
-    Signed in at as.example.com.
     Signed in to https://mcp.example.com/mcp.
     exit 0
 $ mcpipe status
@@ -58,6 +57,7 @@ $ mcpipe status
     
     https://mcp.example.com/mcp
       account   default
+      person    not told
       issuer    https://as.example.com
       client    client-2
       scopes    (the server's choice)

@@ -6,7 +6,7 @@ A user whose server misbehaves records what is said, and passes it on.
     stdout: Signed in to https://mcp.example.com/mcp.
     stderr: The new vault, ~/.local/share/mcpipe/vault.bin, opens by a key file, so hosts need nothing from you; file permissions alone protect it, and `mcpipe vault protect` changes that.
     stderr: Opening your browser. If nothing opens: http://127.0.0.1:PORT/…/start
-    stderr: Signed in at as.example.com.
+    stderr: Signed in to https://mcp.example.com/mcp.
     exit 0
 host mcpipe https://mcp.example.com/mcp --record said.jsonl
 send initialize

@@ -6,20 +6,20 @@ $ mcpipe login https://mcp.example.com/mcp
 > nothing opens => (signs in)
     The new vault, ~/.local/share/mcpipe/vault.bin, opens by a key file, so hosts need nothing from you; file permissions alone protect it, and `mcpipe vault protect` changes that.
     Opening your browser. If nothing opens: http://127.0.0.1:PORT/…/start
-    Signed in at as.example.com.
     Signed in to https://mcp.example.com/mcp.
     exit 0
 $ mcpipe login https://mcp.example.com/mcp --account work
 > nothing opens => (signs in)
+    Another account is signed in at as.example.com, which is not known to let you choose an account: if it takes you for the same person, sign out there first, or try --select-account.
     Opening your browser. If nothing opens: http://127.0.0.1:PORT/…/start
-    Signed in at as.example.com.
-    Signed in to https://mcp.example.com/mcp.
+    Signed in to https://mcp.example.com/mcp (account work).
     exit 0
 $ mcpipe status
     Vault: ~/.local/share/mcpipe/vault.bin (protection: file permissions)
     
     https://mcp.example.com/mcp
       account   default
+      person    not told
       issuer    https://as.example.com
       client    client-1
       scopes    (the server's choice)
@@ -28,6 +28,7 @@ $ mcpipe status
     
     https://mcp.example.com/mcp
       account   work
+      person    not told
       issuer    https://as.example.com
       client    client-1
       scopes    (the server's choice)
