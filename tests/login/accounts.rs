@@ -65,7 +65,7 @@ fn prompts(world: &World) -> Vec<String> {
 async fn person_of(world: &World, account: &str) -> Option<String> {
     let all = kept::status(&world.vault).await.unwrap();
     let kept = all.iter().find(|kept| kept.account == account).unwrap();
-    kept.person.as_ref().map(|person| person.words())
+    kept.person.as_ref().map(mcpipe::auth::Person::words)
 }
 
 #[tokio::test]
@@ -268,7 +268,7 @@ async fn a_renewal_for_another_user_is_refused() {
         };
         assert_eq!((kept[0].state, kept[0].last_error.as_deref()), wanted);
         // The name stays, though a renewal tells the subject alone.
-        let name = kept[0].person.as_ref().map(|person| person.words());
+        let name = kept[0].person.as_ref().map(mcpipe::auth::Person::words);
         assert_eq!(name.as_deref(), Some("ada@example.com"), "{claims}");
         let bad = &world.authority.access_tokens()[1];
         let is_kept = kept_text(&world).await.iter().any(|it| it.2.contains(bad));

@@ -80,7 +80,10 @@ fn flags_are_called_by_these_names() {
                 .map(|name| name.to_str().unwrap().to_owned());
             names.extend(variable);
             let values = argument.get_possible_values();
-            let values: Vec<_> = values.iter().map(|value| value.get_name()).collect();
+            let values: Vec<_> = values
+                .iter()
+                .map(clap::builder::PossibleValue::get_name)
+                .collect();
             if !values.is_empty() {
                 names.push(values.join("|"));
             }
