@@ -205,7 +205,7 @@ impl House {
             return;
         }
         let house = Arc::clone(self);
-        self.lingering.spawn(async move {
+        self.tasks.spawn(async move {
             let watching = async {
                 loop {
                     tokio::time::sleep(WATCH).await;
