@@ -86,8 +86,11 @@ impl Failure {
         live::without(&text).into_owned()
     }
 
-    /// Whether the user has ended it with Ctrl-C at a question, where the terminal passes that on as a failed read.
+    /// Whether the user has ended it with Ctrl-C, also at a question, where the terminal passes that on as a failed read.
     pub fn is_interrupted(&self) -> bool {
+        if matches!(self.kind, Kind::Interrupted) {
+            return true;
+        }
         let mut cause: Option<&(dyn Error + 'static)> = Some(&*self.error);
         while let Some(error) = cause {
             let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
@@ -102,13 +105,13 @@ impl Failure {
     /// The process's exit code.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
+            Kind::Interrupted => 130,
             _ if self.is_interrupted() => 130,
             Kind::Failed => 1,
             Kind::Usage => 2,
             Kind::SignIn => 3,
             Kind::Network => 4,
             Kind::Protocol => 5,
-            Kind::Interrupted => 130,
             Kind::Terminated => 143,
         })
     }

@@ -23,7 +23,7 @@ async fn an_interrupted_command_ends_with_130() {
     type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
     let cases: [Case<'_>; 4] = [
         (&["login", &silent], &locked, ""),
-        (&sign_in, &locked, "visiting"),
+        (&sign_in, &locked, "visit http"),
         (&["vault", "init"], &[], "assphrase"),
         (&["vault", "put", "x"], &locked, ""),
     ];
