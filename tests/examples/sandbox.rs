@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+use tokio::task::JoinSet;
 use tokio::time;
-use tokio_util::task::TaskTracker;
 
 use crate::support::authority::Authority;
 use crate::support::authority::grants::token;
@@ -223,7 +223,8 @@ impl Sandbox {
         if command.contains("vault init") || command.contains("vault unlock") {
             shell.env("MCPIPE_PASSPHRASE", PASSPHRASE);
         }
-        let user = TaskTracker::new();
+        // Who waits for a page of one example does not open the next one's, which is good for one browser.
+        let mut user = JoinSet::new();
         if has_user {
             shell
                 .env("DISPLAY", ":97")
