@@ -112,13 +112,13 @@ impl Failure {
     /// The process's exit code.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
+            Kind::Interrupted => 130,
             _ if self.is_interrupted() => 130,
             Kind::Failed => 1,
             Kind::Usage => 2,
             Kind::SignIn => 3,
             Kind::Network => 4,
             Kind::Protocol => 5,
-            Kind::Interrupted => 130,
             Kind::Terminated => 143,
         })
     }

@@ -183,6 +183,18 @@ async fn a_helper_leaves_nothing_running_behind() {
     machine.signed_in().await;
     eventually(|| helpers_of(machine.home.path()).is_empty().then_some(())).await;
 
+    // Nor one that has found a vault, and that the user says no to.
+    machine.ends().await;
+    machine.authority.revoke_all();
+    let mut host = machine.start();
+    host.send(INITIALIZE).await;
+    let authority = &machine.authority;
+    authority.turn(|knobs| knobs.callback_extra = vec![("error", "access_denied")]);
+    browser::follow(&machine.page(2).await).await;
+    let refused = answer(&mut host, 0).await;
+    assert!(refused["error"].is_object(), "{refused}");
+    eventually(|| helpers_of(machine.home.path()).is_empty().then_some(())).await;
+
     // Nor does one that looks whether the user locks the vault.
     let machine = Machine::new().await;
     let browser = machine.browser().display().to_string();

@@ -319,6 +319,7 @@ These hold secrets that anybody can read who can read your files; delete them wh
   ~/.mcp-auth/mcp-remote-v1/KEY_client_info.json.imported
   ~/.mcp-auth/mcp-remote-v1/KEY_tokens.json.imported
   ~/.mcp-auth/mcp-remote-v1/KEY_client_info.json.imported
+The new vault, ~/mcpipe/vault.bin, opens by a key file, so hosts need nothing from you; file permissions alone protect it, and `mcpipe vault protect` changes that.
 ";
 
 const AGAIN: &str = "\
