@@ -70,9 +70,12 @@ async fn a_process_that_crashes_leaves_no_core() {
 async fn other_processes_of_the_user_cannot_look_into_it() {
     let server = Server::that(ordinary).await;
     let home = tempfile::tempdir().unwrap();
+    // Another user may not reach the folder that it was built in.
+    let program = home.path().join("mcpipe");
+    std::fs::copy(env!("CARGO_BIN_EXE_mcpipe"), &program).unwrap();
     // Whom a process's files in /proc belong to tells whether it may be looked into (proc(5)); root may anyway.
     let owner = |is_debuggable: &str| {
-        let mut shell = command(env!("CARGO_BIN_EXE_mcpipe"));
+        let mut shell = command(&program);
         shell
             .arg(server.url())
             .env_clear()
@@ -86,7 +89,7 @@ async fn other_processes_of_the_user_cannot_look_into_it() {
             std::os::unix::process::CommandExt::uid(&mut shell, 65534);
         }
         let mut child = shell.spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(1000));
+        std::thread::sleep(Duration::from_millis(1500));
         assert!(child.try_wait().unwrap().is_none(), "it had ended");
         let owner = std::fs::metadata(format!("/proc/{}/environ", child.id())).unwrap();
         child.kill().unwrap();
