@@ -92,9 +92,11 @@ pub(super) fn reason_of(answer: &Frame) -> Option<Reason> {
         // The status is that with which a header of the user's own was refused.
         ("sign_in_needed", Some(_)) => Reason::Key,
         ("sign_in_needed", None) => Reason::SignIn,
-        ("unreachable" | "cut" | "timed_out" | "client_certificate" | "overloaded", _) => {
-            Reason::Network
-        }
+        (
+            "unreachable" | "cut" | "session_lost" | "timed_out" | "client_certificate"
+            | "overloaded",
+            _,
+        ) => Reason::Network,
         ("refused", Some(408 | 425 | 429 | 500..=599)) => Reason::Network,
         ("bad_answer" | "too_large" | "unsupported_version" | "unclear" | "unanswered", _) => {
             Reason::Protocol
@@ -125,10 +127,11 @@ mod tests {
             ("refused", Some(404), Reason::Other, 2),
             ("bad_answer", None, Reason::Protocol, 3),
             ("refused", Some(503), Reason::Network, 4),
-            ("sign_in_needed", Some(401), Reason::Key, 5),
-            ("sign_in_needed", None, Reason::SignIn, 6),
-            ("vault_locked", None, Reason::Locked, 7),
-            ("unreachable", None, Reason::Locked, 8),
+            ("session_lost", None, Reason::Network, 5),
+            ("sign_in_needed", Some(401), Reason::Key, 6),
+            ("sign_in_needed", None, Reason::SignIn, 7),
+            ("vault_locked", None, Reason::Locked, 8),
+            ("unreachable", None, Reason::Locked, 9),
         ] {
             tally.ask();
             tally.answer(&answer(kind, status));
