@@ -1,21 +1,20 @@
 //! `mcpipe login` in a terminal on a machine without a browser: what is pasted is as good as what comes by itself.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use url::Url;
 
 use super::{Machine, eventually};
 use crate::support::browser;
+use crate::support::pty::{self, Screen};
 
 /// The real binary with a person at it.
 struct Terminal {
     child: Child,
     keyboard: File,
-    screen: Arc<Mutex<String>>,
+    screen: Screen,
 }
 
 impl Terminal {
@@ -29,15 +28,7 @@ impl Terminal {
     }
 
     fn login_with(machine: &Machine, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = File::options()
-            .read(true)
-            .write(true)
-            .open(name.to_str().unwrap())
-            .unwrap();
+        let (keyboard, slave) = pty::open();
         let child = mcpipe::process::command(env!("CARGO_BIN_EXE_mcpipe"))
             .args(["login", "--auth-timeout", "40"])
             .args(arguments)
@@ -50,17 +41,7 @@ impl Terminal {
             .stderr(Stdio::from(slave))
             .spawn()
             .unwrap();
-        let keyboard = File::from(master);
-        let mut reader = keyboard.try_clone().unwrap();
-        let screen = Arc::new(Mutex::new(String::new()));
-        let shown = Arc::clone(&screen);
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
-                shown.lock().unwrap().push_str(&text);
-            }
-        });
+        let (screen, _) = pty::watch(&keyboard);
         Self {
             child,
             keyboard,

@@ -1,14 +1,13 @@
 //! A bridge that a user starts in a terminal.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
+use crate::support::pty::{self, Screen};
 use crate::support::remote::{Server, ordinary};
 
 /// The real binary, to be started as the leader of a session whose terminal is its standard input, where a program does
@@ -34,21 +33,13 @@ pub(super) fn has_session() -> bool {
 pub(super) struct Terminal {
     pub(super) child: Child,
     keyboard: File,
-    screen: Arc<Mutex<String>>,
+    screen: Screen,
     _home: TempDir,
 }
 
 impl Terminal {
     pub(super) fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = File::options()
-            .read(true)
-            .write(true)
-            .open(name.to_str().unwrap())
-            .unwrap();
+        let (keyboard, slave) = pty::open();
         let home = tempfile::tempdir().unwrap();
         let child = in_a_session_of_its_own()
             .args(arguments)
@@ -61,17 +52,7 @@ impl Terminal {
             .stderr(Stdio::from(slave))
             .spawn()
             .unwrap();
-        let keyboard = File::from(master);
-        let mut reader = keyboard.try_clone().unwrap();
-        let screen = Arc::new(Mutex::new(String::new()));
-        let shown = Arc::clone(&screen);
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
-                shown.lock().unwrap().push_str(&text);
-            }
-        });
+        let (screen, _) = pty::watch(&keyboard);
         Self {
             child,
             keyboard,

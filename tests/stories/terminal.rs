@@ -1,21 +1,20 @@
 //! A shell in a terminal: the leader of a session whose terminal it is, so that a question for a passphrase finds the user.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tokio::time::{Instant, sleep};
 
 use crate::support::host::TOO_LONG;
+use crate::support::pty::{self, Screen};
 
 /// What runs there.
 pub(super) struct Terminal {
     child: std::process::Child,
     keyboard: File,
-    screen: Arc<Mutex<String>>,
+    screen: Screen,
     reader: std::thread::JoinHandle<()>,
     /// How much of the screen the user has read.
     read: usize,
@@ -24,12 +23,7 @@ pub(super) struct Terminal {
 impl Terminal {
     /// `command` is the shell, all but its streams.
     pub(super) fn start(mut command: Command) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let name = name.to_str().unwrap();
-        let end = File::options().read(true).write(true).open(name).unwrap();
+        let (keyboard, end) = pty::open();
         command
             .stdin(Stdio::from(end.try_clone().unwrap()))
             .stdout(Stdio::from(end.try_clone().unwrap()))
@@ -37,17 +31,7 @@ impl Terminal {
         let child = command.spawn().unwrap();
         // Its ends of the terminal are closed, so that the last line can be told from a pause.
         drop(command);
-        let keyboard = File::from(master);
-        let mut reading = keyboard.try_clone().unwrap();
-        let screen = Arc::new(Mutex::new(String::new()));
-        let shown = Arc::clone(&screen);
-        let reader = std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = reading.read(&mut bytes) {
-                let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
-                shown.lock().unwrap().push_str(&text);
-            }
-        });
+        let (screen, reader) = pty::watch(&keyboard);
         Self {
             child,
             keyboard,

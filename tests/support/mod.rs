@@ -6,5 +6,7 @@ pub mod authority; // an authorization server, told what to want and what to ans
 pub mod browser; // follows links and fills in forms
 pub(crate) mod host; // the MCP host: the real binary, or the bridge in process
 pub(crate) mod memory; // the remote in memory, for tests that pause time
+#[cfg(unix)]
+pub(crate) mod pty;
 pub(crate) mod remote; // the remote on a socket
-pub(crate) mod tls; // TLS in front of either
+pub(crate) mod tls; // TLS in front of either // a terminal, with its screen

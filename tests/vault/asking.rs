@@ -2,25 +2,24 @@
 #![cfg(unix)]
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
 
 use rustix::process::Signal;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use tokio::time::Instant;
 
 use super::commands::Person;
 use super::*;
 use crate::support::host::TOO_LONG;
+use crate::support::pty::{self, Screen};
 
 /// A command whose controlling terminal the test holds the other end of.
 pub(super) struct Typing {
     child: Child,
     keyboard: File,
     terminal: File,
-    screen: Arc<Mutex<String>>,
+    screen: Screen,
 }
 
 /// What the command reads that is not asked of its terminal.
@@ -36,15 +35,7 @@ impl Typing {
     }
 
     fn start_with(person: &Person, line: &str, stdin: Stdin) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let terminal = File::options()
-            .read(true)
-            .write(true)
-            .open(name.to_str().unwrap())
-            .unwrap();
+        let (keyboard, terminal) = pty::open();
         let end = || Stdio::from(terminal.try_clone().unwrap());
         // `setsid --ctty` takes the terminal on its stdin; the command's own is changed after that.
         let mut command = mcpipe::process::command("setsid");
@@ -62,17 +53,7 @@ impl Typing {
             .stdout(end())
             .stderr(end());
         let child = command.spawn().unwrap();
-        let keyboard = File::from(master);
-        let mut reader = keyboard.try_clone().unwrap();
-        let screen = Arc::new(Mutex::new(String::new()));
-        let shown = Arc::clone(&screen);
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
-                shown.lock().unwrap().push_str(&text);
-            }
-        });
+        let (screen, _) = pty::watch(&keyboard);
         Self {
             child,
             keyboard,
