@@ -227,17 +227,14 @@ pub enum Fault {
 impl Fault {
     /// Says whether the request certainly never reached the remote.
     pub fn is_before_sending(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. }
-                | Self::NotListening { .. }
-                | Self::Untrusted { .. }
-                | Self::Proxy { .. }
-                | Self::Unwelcome { .. }
-                | Self::WrongScheme { .. }
-                | Self::Withheld { .. }
-                | Self::NoHeaders(_)
-        )
+        self.is_unconnected()
+            || matches!(
+                self,
+                Self::Unwelcome { .. }
+                    | Self::WrongScheme { .. }
+                    | Self::Withheld { .. }
+                    | Self::NoHeaders(_)
+            )
     }
 
     /// Says whether no connection was made.
