@@ -19,6 +19,7 @@ use crate::report::Failure;
 use crate::store::file;
 use crate::store::key_command::Configured;
 use crate::store::program::{self, Words};
+use crate::text::printable;
 
 /// The fault of the file.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +107,7 @@ pub fn key_commands(path: &Path, loose: bool) -> Result<Option<Configured>, Erro
         return Err(Error::Unknown {
             path: path.into(),
             table: "vault",
-            key: crate::frame::printable(key, 100),
+            key: printable(key, 100),
         });
     }
     let store = words(table, "key_store_command", path)?;

@@ -18,9 +18,9 @@
 //! | --- | --- |
 //! | door | `main`, [`cli`], [`settings`], [`commands`], [`report`], [`logging`], [`limits`] |
 //! | bridge | [`bridge`]: the loop, exchanges, debts, standing streams, receiving a host |
-//! | edges | [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`ledger`], [`recorder`], [`facts`], [`named_file`] |
-//! | rules | [`era`], [`sse`], [`auth::challenge`], [`auth::scope`], the vault's format under [`store`], [`transcript`] |
-//! | words | [`frame`], [`secret`], [`words`] |
+//! | edges | [`tls`], [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`ledger`], [`recorder`], [`facts`], [`named_file`] |
+//! | rules | [`era`], [`sse`], [`auth::oauth::challenge`], [`auth::oauth::scope`], the vault's format under [`store`], [`transcript`] |
+//! | words | [`frame`], [`secret`], [`text`] |
 //!
 //! The two lowest floors have no `async`, no socket, no file, no clock and no randomness of their own: a test there is a
 //! function call.
@@ -64,5 +64,6 @@ pub mod static_secret;
 pub mod stdio;
 pub mod store;
 pub mod surroundings;
+pub mod text;
+pub mod tls;
 pub mod transcript;
-pub mod words;

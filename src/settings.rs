@@ -19,22 +19,24 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 use url::{Host, Url};
 
-use crate::auth::assertion::ClientKey;
-use crate::auth::given::Given;
-use crate::auth::guard::Guard;
-use crate::auth::scope::Scopes;
+use crate::auth::net::guard::Guard;
+use crate::auth::oauth::client_auth::ClientKey;
+use crate::auth::oauth::scope::Scopes;
+use crate::auth::user_key::UserKey;
 use crate::auth::{self, Announce, Browser, Clock};
 use crate::bridge;
 use crate::cli::{KeyArgs, NetworkArgs, SignInArgs, SpeakingArgs, TORN, TargetArgs};
 use crate::facts::Facts;
 use crate::remote::header_command::HeaderCommand;
+use crate::remote::https;
 use crate::remote::proxy::Proxies;
-use crate::remote::{https, tls};
 use crate::report::Failure;
 use crate::static_secret::Template;
 use crate::stdio;
 use crate::store::program::Words;
 pub use crate::surroundings::Surroundings;
+use crate::text::printable;
+use crate::tls;
 pub use anew::{Anew, keys_beside_signing_in};
 pub(crate) use headers::given;
 pub use vault::{
@@ -174,7 +176,7 @@ pub struct Target {
     /// Headers whose value stood in the open in the arguments, and is a secret.
     pub typed_secrets: Vec<HeaderName>,
     /// Headers that carry a key, and where it comes from.
-    pub given: Vec<Given>,
+    pub given: Vec<UserKey>,
     /// Reads the headers anew, files included, where they may have changed.
     pub anew: Option<Anew>,
 }
@@ -401,9 +403,9 @@ pub fn sign_in_http(
     tls: rustls::ClientConfig,
     settings: &auth::Settings,
     proxies: Proxies,
-) -> auth::http::Http {
+) -> auth::net::http::Http {
     let guard = Guard::new(&settings.url, settings.allow_http, settings.allow_private);
-    auth::http::Http::new(tls, guard).through(proxies)
+    auth::net::http::Http::new(tls, guard).through(proxies)
 }
 
 /// The proxies that the environment names.
@@ -436,7 +438,7 @@ fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>,
                 if telling::is_secret_name(key) {
                     tracing::warn!(
                         "{flag} puts the value of {} into the arguments, which every user of this machine can read",
-                        crate::frame::printable(key, 100)
+                        printable(key, 100)
                     );
                 }
                 Ok((key.to_owned(), value.to_owned()))

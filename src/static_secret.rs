@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 use crate::store::{self, Expected, Kind, Vault};
-use crate::words::may_be_secret;
+use crate::text::may_be_secret;
 
 /// Longest name, in bytes.
 ///

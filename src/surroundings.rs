@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::auth::Helper;
-use crate::auth::browser::Environment;
+use crate::auth::net::browser::Environment;
 use crate::cli::HELPER;
 use crate::process::leads_to_passphrase;
 use crate::secret::Secret;
-use crate::words;
+use crate::text;
 
 /// The surroundings of the process, read once.
 #[derive(Clone, Debug, Default)]
@@ -94,7 +94,7 @@ impl Surroundings {
             };
             if let Some((_, query)) = value.split_once('?').filter(|_| value.contains("://")) {
                 text = text.replace(&format!("?{query}"), "?…");
-            } else if words::may_be_secret(value) {
+            } else if text::may_be_secret(value) {
                 text = text.replace(value, &place);
             }
         }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mcpipe::auth::entry::Entry;
+use mcpipe::auth::store::record::Entry;
 use mcpipe::store::{Expected, Kind, Place, Unlock, Vault};
 use serde_json::Value;
 use tempfile::TempDir;

@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use mcpipe::auth::dpop::{Prover, Servers, Side};
-use mcpipe::auth::entry::Entry;
-use mcpipe::auth::guard::Guard;
-use mcpipe::auth::http::Http;
-use mcpipe::auth::kept::status;
-use mcpipe::auth::signing::Key;
+use mcpipe::auth::flow::accounts::status;
+use mcpipe::auth::net::guard::Guard;
+use mcpipe::auth::net::http::Http;
+use mcpipe::auth::oauth::dpop::{Prover, Servers, Side};
+use mcpipe::auth::oauth::jws::Key;
+use mcpipe::auth::store::record::Entry;
 use mcpipe::auth::{Announce, Authorizer, Browser, Clock, Credential, Dpop, Notice, Settings};
 use mcpipe::remote::https::{self, Https};
 use mcpipe::secret::Secret;
@@ -135,8 +135,8 @@ impl Guarded {
     }
 
     /// The challenge that this server makes.
-    fn challenge(&self) -> mcpipe::auth::challenge::Challenge {
-        mcpipe::auth::challenge::Challenge {
+    fn challenge(&self) -> mcpipe::auth::oauth::challenge::Challenge {
+        mcpipe::auth::oauth::challenge::Challenge {
             resource_metadata: Some(format!("{}{PLACE}", self.authority.origin)),
             takes_dpop: true,
             ..unauthorized()

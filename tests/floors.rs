@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by floor, lowest first. A folder's name covers its files unless a file is named itself.
 const FLOORS: &[(&str, &[&str])] = &[
-    ("words", &["frame", "secret", "words"]),
+    ("words", &["frame", "secret", "text"]),
     (
         "rules",
         &[
@@ -15,8 +15,8 @@ const FLOORS: &[(&str, &[&str])] = &[
             "era",
             "policy",
             "transcript",
-            "auth/challenge",
-            "auth/scope",
+            "auth/oauth/challenge",
+            "auth/oauth/scope",
             "store/envelope",
             "migrate/command",
             "migrate/key",
@@ -27,6 +27,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "edges",
         &[
+            "tls",
             "stdio",
             "remote",
             "auth",
@@ -284,8 +285,8 @@ fn a_use_that_points_up_would_be_seen() {
         ]
     );
     assert_eq!(
-        room("auth/challenge/Challenge"),
-        Some((1, "auth/challenge"))
+        room("auth/oauth/challenge/Challenge"),
+        Some((1, "auth/oauth/challenge"))
     );
     assert_eq!(room("auth/Credential"), Some((2, "auth")));
     assert_eq!(room("authority"), None);

@@ -23,9 +23,9 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use mcpipe::auth::challenge::Challenge;
-use mcpipe::auth::guard::Guard;
-use mcpipe::auth::http::Http;
+use mcpipe::auth::net::guard::Guard;
+use mcpipe::auth::net::http::Http;
+use mcpipe::auth::oauth::challenge::Challenge;
 use mcpipe::auth::{Announce, Authorizer, Browser, Clock, Credential, Notice, Settings};
 use mcpipe::store::Vault;
 use tokio::sync::mpsc;
@@ -368,7 +368,9 @@ async fn signing_out_revokes_and_forgets() {
     let world = World::new().await;
     let authorizer = world.authorizer();
     world.signed_in(&authorizer).await;
-    let status = mcpipe::auth::kept::status(&world.vault).await.unwrap();
+    let status = mcpipe::auth::flow::accounts::status(&world.vault)
+        .await
+        .unwrap();
     assert_eq!(status.len(), 1);
     assert_eq!(status[0].resource, world.resource());
     assert_eq!(status[0].expires_at, Some(1_800_003_600));
@@ -376,7 +378,7 @@ async fn signing_out_revokes_and_forgets() {
 
     let settings = world.settings();
     let http = Http::new(tls(), Guard::new(&settings.url, false, false));
-    let out = mcpipe::auth::kept::logout(&settings, &world.vault, &http)
+    let out = mcpipe::auth::flow::accounts::logout(&settings, &world.vault, &http)
         .await
         .unwrap();
 
@@ -392,7 +394,7 @@ async fn signing_out_revokes_and_forgets() {
         Some(world.authority.refresh_tokens()[0].as_str())
     );
     assert!(
-        mcpipe::auth::kept::status(&world.vault)
+        mcpipe::auth::flow::accounts::status(&world.vault)
             .await
             .unwrap()
             .is_empty()

@@ -10,9 +10,9 @@ mod scopes;
 mod workload;
 
 use futures_util::future::join_all;
-use mcpipe::auth::kept::status;
-use mcpipe::auth::machine::Grant;
-use mcpipe::auth::scope::Scopes;
+use mcpipe::auth::flow::accounts::status;
+use mcpipe::auth::flow::unattended::Grant;
+use mcpipe::auth::oauth::scope::Scopes;
 use mcpipe::auth::{Authorizer, Cause, Settings};
 use mcpipe::secret::Secret;
 use mcpipe::store::{Place, Unlock, Vault};

@@ -42,8 +42,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mcpipe::auth::guard::Guard;
-use mcpipe::auth::http::Http;
+use mcpipe::auth::net::guard::Guard;
+use mcpipe::auth::net::http::Http;
 use mcpipe::auth::{Announce, Authorizer, Browser, Clock, Notice, Settings};
 use mcpipe::store::{Place, Unlock, Vault};
 use tokio_util::task::TaskTracker;

@@ -172,13 +172,13 @@ async fn a_request_that_a_person_keeps_waiting_is_told_where_to_go() {
     let (_authority, server) = protected().await;
     let url = format!("{}/mcp", server.origin());
     let now = || std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    let tls = || mcpipe::remote::tls::config(Vec::new(), false).unwrap();
+    let tls = || mcpipe::tls::config(Vec::new(), false).unwrap();
     let sign_in = mcpipe::auth::Settings {
         browser: mcpipe::auth::Browser::None,
         ..mcpipe::auth::Settings::new(url.as_str(), mcpipe::auth::Clock::new(now)).unwrap()
     };
-    let guard = mcpipe::auth::guard::Guard::new(&sign_in.url, false, false);
-    let http = mcpipe::auth::http::Http::new(tls(), guard);
+    let guard = mcpipe::auth::net::guard::Guard::new(&sign_in.url, false, false);
+    let http = mcpipe::auth::net::http::Http::new(tls(), guard);
     let vault = std::sync::Arc::new(mcpipe::store::Vault::in_memory());
     let https = mcpipe::remote::https::Settings {
         url: Url::parse(&url).unwrap(),

@@ -14,17 +14,17 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::challenge::Challenge;
-use super::dpop::{Dpop, Servers};
-use super::given::{Given, Source};
-use super::helper::Errand;
-use super::house::{Desk, House, Why};
-use super::http::{Http, host_of};
-use super::locked::Closed;
-use super::machine::Grant;
-use super::progress::fingerprint;
-use super::settings::Settings;
-use super::{Cause, Credential, Error};
+use crate::auth::flow::helper::Errand;
+use crate::auth::flow::locked_vault::Closed;
+use crate::auth::flow::sign_in_status::fingerprint;
+use crate::auth::flow::unattended::Grant;
+use crate::auth::net::http::{Http, host_of};
+use crate::auth::oauth::challenge::Challenge;
+use crate::auth::oauth::dpop::{Dpop, Servers};
+use crate::auth::settings::Settings;
+use crate::auth::shared::{Desk, House, Why};
+use crate::auth::user_key::{Source, UserKey};
+use crate::auth::{Cause, Credential, Error};
 use crate::frame::Trouble;
 use crate::store::Vault;
 
@@ -33,7 +33,7 @@ use crate::store::Vault;
 pub struct Authorizer {
     pub(super) house: Option<Arc<House>>,
     /// The header that replaces signing in, where there is no house.
-    given: Given,
+    given: UserKey,
     pub(super) person: watch::Sender<bool>,
     pending: watch::Sender<Option<PendingSignIn>>,
     pub(super) closed: watch::Sender<Option<Closed>>,
@@ -116,7 +116,7 @@ impl Authorizer {
     }
 
     /// The same, where it is known from where the header comes.
-    pub fn replaced_by(given: Option<Given>) -> Self {
+    pub fn replaced_by(given: Option<UserKey>) -> Self {
         Self {
             house: None,
             given: given.unwrap_or_else(of_the_arguments),
@@ -357,8 +357,8 @@ impl Authorizer {
     }
 }
 
-fn of_the_arguments() -> Given {
-    Given {
+fn of_the_arguments() -> UserKey {
+    UserKey {
         header: "Authorization".to_owned(),
         from: Source::Arguments,
     }

@@ -1,6 +1,6 @@
 //! A client, as an authorization server knows one: its id, and how it proves that it is it.
 
-use super::assertion::Signing;
+use crate::auth::oauth::client_auth::Signing;
 use crate::secret::Secret;
 
 /// A client id, and how it is proved.

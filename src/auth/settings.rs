@@ -9,20 +9,20 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc};
 use url::Url;
 
-use super::address::canonical;
-use super::assertion::ClientKey;
-use super::browser::Environment;
-use super::dpop::Dpop;
-use super::given::Given;
-use super::helper::Helper;
-use super::issuer::Changed;
-use super::machine::Grant;
-use super::person::Person;
-use super::prompt::SelectAccount;
-use super::registration::Method;
-use super::scope::Scopes;
-use super::without_query;
+use crate::auth::flow::helper::Helper;
+use crate::auth::flow::issuer_change::Changed;
+use crate::auth::flow::unattended::Grant;
+use crate::auth::net::address::canonical;
+use crate::auth::net::browser::Environment;
+use crate::auth::oauth::client_auth::ClientKey;
+use crate::auth::oauth::dpop::Dpop;
+use crate::auth::oauth::id_token::Person;
+use crate::auth::oauth::prompt::SelectAccount;
+use crate::auth::oauth::registration::Method;
+use crate::auth::oauth::scope::Scopes;
+use crate::auth::user_key::UserKey;
 use crate::secret::Secret;
+use crate::text::{plain, split_words, without_query};
 
 /// All the sign-in needs to know from outside.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct Settings {
     /// Servers may send us to private addresses.
     pub allow_private: bool,
     /// Keys of the user's own that go with each request, beside signing in.
-    pub keys: Vec<Given>,
+    pub keys: Vec<UserKey>,
     /// A client registered beforehand.
     pub client_id: Option<String>,
     /// Its secret.
@@ -200,7 +200,7 @@ pub enum Browser {
 impl Browser {
     /// The value of `BROWSER`: words separated by spaces, quotes keep them together. Nothing in it is none set.
     pub fn from_variable(value: &str) -> Self {
-        let words = crate::words::split(value);
+        let words = split_words(value);
         if words.is_empty() {
             Self::System
         } else {
@@ -347,14 +347,14 @@ pub fn signed_in(resource: &str, account: &str, person: Option<&Person>) -> Stri
     let whom = person.map_or_else(String::new, |person| format!(" as {}", person.words()));
     let account = match account {
         "default" => String::new(),
-        account => format!(" (account {})", super::plain(account, 100)),
+        account => format!(" (account {})", plain(account, 100)),
     };
     format!("Signed in to {}{whom}{account}.\n", without_query(resource))
 }
 
 /// Names of accounts, as people are told.
 pub fn accounts(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| super::plain(name, 100)).collect();
+    let names: Vec<String> = names.iter().map(|name| plain(name, 100)).collect();
     match names.as_slice() {
         [one] => format!("account {one}"),
         all => format!("accounts {}", all.join(", ")),

@@ -18,7 +18,7 @@ use super::follow::{Followed, ended};
 use super::outstanding::{Brought, Outstanding};
 use super::pace::{backoff, pause_after};
 use super::startup::Startup;
-use crate::auth::challenge::Challenge;
+use crate::auth::oauth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
 use crate::era::{Arrival, ExchangeId, Post};
 use crate::frame::{Outline, Parsed, Trouble};

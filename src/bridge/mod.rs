@@ -34,7 +34,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::auth::Authorizer;
-use crate::auth::locked::Closed;
+use crate::auth::flow::locked_vault::Closed;
 use crate::era::{Action, Arrival, ExchangeId, Protocol, Translator, Transport};
 use crate::facts::Facts;
 use crate::frame::{Frame, Id, Malformed, Parsed, Trouble};

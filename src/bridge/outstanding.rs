@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::frame::{Frame, INTERNAL_ERROR, Id, Malformed, Parsed, Trouble, takes_batches};
 use crate::sse;
+use crate::text::printable;
 
 /// Responses on one exchange that may wait to be told whose they are.
 const MAX_STRAYS: usize = 1000;
@@ -286,7 +287,7 @@ impl<'a> Brought<'a> {
 
     /// Notes an event of a type that has no meaning here.
     pub(super) fn cannot_use_event(&mut self, event: &sse::Event) {
-        let kind = crate::frame::printable(event.kind.as_deref().unwrap_or_default(), 40);
+        let kind = printable(event.kind.as_deref().unwrap_or_default(), 40);
         self.note(format!("an event of the type \"{kind}\""), false);
     }
 

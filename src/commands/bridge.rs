@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::about;
 use super::secrets::Secrets;
 use super::shown::Words;
-use crate::auth::{self, Authorizer, PendingSignIn};
+use crate::auth::{Authorizer, PendingSignIn};
 use crate::bridge::{self, Ended, Outcome, Parts, Reason, Stop, Unanswered};
 use crate::cli::BridgeArgs;
 use crate::ledger::Ledger;
@@ -90,7 +90,7 @@ pub async fn run(
         Some(NONE) => authorizer.wait_to_be_asked(),
         _ => {}
     }
-    let address = auth::without_query(&target.typed);
+    let address = crate::text::without_query(&target.typed);
     let is_given = target.brings_authorization;
     if around.is_typed_into && !args.target.log.silent {
         stderr.say(&for_who_types(&address));

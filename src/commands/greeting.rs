@@ -7,7 +7,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::auth::challenge::Challenge;
+use crate::auth::oauth::challenge::Challenge;
 use crate::era::protocol::{META_CAPABILITIES, META_CLIENT, META_VERSION, MODERN, NEWEST_LEGACY};
 use crate::frame::{Frame, Id};
 use crate::remote::https::Https;

@@ -1,11 +1,11 @@
-//! The helper: does a sign-in for others and outlives them ([`crate::auth::helper`]). Not for people.
+//! The helper: does a sign-in for others and outlives them ([`crate::auth::flow::helper`]). Not for people.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::time::Duration;
 
-use crate::auth::given::Given;
-use crate::auth::helper::{self, LONGEST_LETTER};
+use crate::auth::flow::helper::{self, LONGEST_LETTER};
+use crate::auth::user_key::UserKey;
 use crate::auth::{self, Announce, Authorizer};
 use crate::cli::{self, Command, TargetArgs, Unread};
 use crate::logging::{self, LAST_LINES, Output, Reader};
@@ -61,7 +61,7 @@ pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> 
 
 /// The sender's arguments, as far as they matter here: its headers are for the remote only, and the names of the keys in
 /// them for what is said.
-fn target(around: &Surroundings) -> Result<(TargetArgs, Vec<Given>), Failure> {
+fn target(around: &Surroundings) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
     let arguments = around.arguments.iter().flatten().map(OsString::from);
     let asked = cli::parse(arguments).map_err(|unread| match unread {
         Unread::Mistake(mistake) => mistake.into(),

@@ -9,8 +9,9 @@ use tokio::sync::mpsc;
 use super::greeting::{Greeting, greeting};
 use super::print;
 use super::shown::Words;
-use crate::auth::entry::Granted;
-use crate::auth::{self, Announce, Authorizer, Cause, Error, Notice, Pasted, kept};
+use crate::auth::flow::accounts;
+use crate::auth::store::record::Granted;
+use crate::auth::{self, Announce, Authorizer, Cause, Error, Notice, Pasted};
 use crate::cli::TargetArgs;
 use crate::logging::Output;
 use crate::remote::Fault;
@@ -78,11 +79,11 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
     authorizer.settle(std::time::Duration::from_secs(5)).await;
     match (credential, greeting) {
         (Ok(_), _) => {
-            let kept = kept::status(&vault).await?;
+            let kept = accounts::status(&vault).await?;
             let kept = kept
                 .iter()
                 .filter(|kept| {
-                    kept::is_same_place(&kept.resource, &resource) && kept.account == account
+                    accounts::is_same_place(&kept.resource, &resource) && kept.account == account
                 })
                 .max_by_key(|kept| kept.revision);
             let Some(kept) = kept else {

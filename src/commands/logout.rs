@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{on_stderr, print};
-use crate::auth::kept::{self, Revocation, SignedOut};
+use crate::auth::flow::accounts::{self, Revocation, SignedOut};
 use crate::auth::{self, Clock};
 use crate::cli::LogoutArgs;
 use crate::report::Failure;
@@ -21,7 +21,7 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
             settings::address(url, settings::SERVER, args.network.allow_http)?;
             vec![(url.clone(), args.account.clone())]
         }
-        None => kept::places(&vault).await?,
+        None => accounts::places(&vault).await?,
     };
     let client_key = settings::client_key(&args.key)?;
     let mut text = String::new();
@@ -38,8 +38,8 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
         };
         let tls = settings::tls(&args.network, around, true)?;
         let http = settings::sign_in_http(tls, &settings, settings::proxies(around));
-        let out = kept::logout(&settings, &vault, &http).await?;
-        let shown = auth::without_query(&resource);
+        let out = accounts::logout(&settings, &vault, &http).await?;
+        let shown = crate::text::without_query(&resource);
         let whose = match settings.account.as_str() {
             "default" => shown,
             account => format!("{shown} ({account})"),
@@ -57,7 +57,7 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
         }
     }
     if args.all {
-        let registrations = kept::forget_all_registrations(&vault).await?;
+        let registrations = accounts::forget_all_registrations(&vault).await?;
         if registrations > 0 {
             let _ = writeln!(text, "Client registrations forgotten: {registrations}.");
         }

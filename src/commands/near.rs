@@ -1,9 +1,10 @@
 //! Addresses and accounts that are not stored, beside some that are: what the user may have meant.
 
-use crate::auth::{kept, without_query};
-use crate::frame::printable;
+use crate::auth::flow::accounts;
 use crate::report::{Failure, Kind};
 use crate::store::{self, Vault};
+use crate::text::printable;
+use crate::text::without_query;
 
 /// What is stored near an address.
 pub(super) struct Near {
@@ -20,7 +21,7 @@ pub(super) async fn found(
     account: Option<&str>,
     command: &str,
 ) -> Result<Option<Near>, store::Error> {
-    let near = kept::near(vault, resource, account).await?;
+    let near = accounts::near(vault, resource, account).await?;
     let Some((first, whose)) = near.first() else {
         return Ok(None);
     };

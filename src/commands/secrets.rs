@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authorizer;
-use crate::auth::locked::{self, Closed, asking_long};
+use crate::auth::flow::locked_vault::{self, Closed, asking_long};
 use crate::remote::late::{self, Late, Reader, Withheld};
 use crate::report::Failure;
 use crate::settings::{self, Anew, Target};
@@ -112,7 +112,7 @@ impl Secrets {
                             hint: trouble.hint,
                         };
                         promise.is_locked(why, patience);
-                        let glance = time::sleep(locked::GLANCE);
+                        let glance = time::sleep(locked_vault::GLANCE);
                         if leaving.run_until_cancelled(glance).await.is_none() {
                             return;
                         }

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 
 use super::{near, print};
 use crate::auth::accounts;
-use crate::auth::entry::{Granted, State};
-use crate::auth::kept::{self, Status};
-use crate::auth::scope::{OFFLINE, Scopes};
+use crate::auth::flow::accounts::{self, Status};
+use crate::auth::oauth::scope::{OFFLINE, Scopes};
+use crate::auth::store::record::{Granted, State};
 use crate::cli::StatusArgs;
 use crate::report::Failure;
 use crate::settings::{self, Surroundings};
 use crate::store;
+use crate::text::{plain, printable, without_query};
 
 /// Prints it.
 ///
@@ -21,11 +22,11 @@ use crate::store;
 /// Wrong settings, a vault that cannot be read, or nothing stored for an address beside one that is.
 pub async fn run(args: &StatusArgs, around: &Surroundings) -> Result<(), Failure> {
     let vault = settings::vault(&args.vault, around, around.is_terminal)?;
-    let all = kept::status(&vault).await?;
+    let all = accounts::status(&vault).await?;
     let mut kept = all.clone();
     if let Some(url) = &args.url {
         settings::address(url, settings::SERVER, true)?;
-        kept.retain(|kept| kept::is_same_place(&kept.resource, url));
+        kept.retain(|kept| accounts::is_same_place(&kept.resource, url));
     }
     let near = match &args.url {
         Some(url) if kept.is_empty() => near::failure(&vault, url, None, "status").await?,
@@ -43,7 +44,7 @@ pub async fn run(args: &StatusArgs, around: &Surroundings) -> Result<(), Failure
     }
     let mut text = vault_text(&about);
     if kept.is_empty() {
-        let url = args.url.as_deref().map(crate::auth::without_query);
+        let url = args.url.as_deref().map(without_query);
         let (to, url) = match &url {
             Some(url) => (format!(" to {url}"), url.as_str()),
             None => (String::new(), "URL"),
@@ -77,9 +78,9 @@ fn vault_json(about: &store::Status) -> Value {
 }
 
 fn entry_text(kept: &Status, all: &[Status], now: SystemTime) -> String {
-    let mut text = format!("{}\n", crate::auth::without_query(&kept.resource));
+    let mut text = format!("{}\n", without_query(&kept.resource));
     let mut line = |name: &str, value: String| {
-        let _ = writeln!(text, "  {name:<9} {}", crate::frame::printable(&value, 500));
+        let _ = writeln!(text, "  {name:<9} {}", printable(&value, 500));
     };
     line("account", kept.account.clone());
     if let Some(person) = person(kept, all) {
@@ -144,7 +145,7 @@ fn person(kept: &Status, all: &[Status]) -> Option<String> {
         let is_one = matches!(kept.grant, Granted::Person | Granted::Enterprise);
         return is_one.then(|| "not told".to_owned());
     };
-    let others = kept::accounts_of(all, person, &kept.account);
+    let others = accounts::accounts_of(all, person, &kept.account);
     Some(match others.is_empty() {
         true => person.words(),
         false => format!("{} (the same as {})", person.words(), accounts(&others)),
@@ -182,13 +183,13 @@ fn state(kept: &Status) -> String {
 
 fn entry_json(kept: &Status, all: &[Status]) -> Value {
     let person = kept.person.as_ref();
-    let others = person.map(|person| kept::accounts_of(all, person, &kept.account));
+    let others = person.map(|person| accounts::accounts_of(all, person, &kept.account));
     json!({
         "resource": kept.resource,
         "account": kept.account,
         "person": person.map(|person| json!({
             "name": person.name,
-            "subject": crate::auth::plain(&person.subject, 1024),
+            "subject": plain(&person.subject, 1024),
             "issuer": person.issuer,
         })),
         "same_person_as": others.unwrap_or_default(),

@@ -9,9 +9,10 @@ use zeroize::Zeroizing;
 use super::greeting::challenge;
 use super::near::{self, Near};
 use super::{on_stderr, print};
-use crate::auth::challenge::Challenge;
-use crate::auth::entry::Granted;
-use crate::auth::{self, Authorizer, kept};
+use crate::auth::flow::accounts;
+use crate::auth::oauth::challenge::Challenge;
+use crate::auth::store::record::Granted;
+use crate::auth::{self, Authorizer};
 use crate::cli::TokenArgs;
 use crate::remote::https::Https;
 use crate::report::{Failure, Kind};
@@ -56,8 +57,8 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
             account => (format!(" as {account}"), format!(" --account {account}")),
         };
         // What a machine got is found with its flags only: they say whose it is, and how to get the next.
-        let kept = kept::status(&vault).await?.into_iter().find(|kept| {
-            kept::is_same_place(&kept.resource, &resource)
+        let kept = accounts::status(&vault).await?.into_iter().find(|kept| {
+            accounts::is_same_place(&kept.resource, &resource)
                 && kept.account == account
                 && kept.grant != grant
         });

@@ -17,9 +17,9 @@ use super::protocol::{
 };
 use crate::frame::{
     Frame, INVALID_PARAMS, INVALID_REQUEST, Id, METHOD_NOT_FOUND, Object, Trouble, member_of,
-    printable,
 };
 use crate::remote::Refusal;
+use crate::text::printable;
 
 /// The hint for a user whose server was asked the modern way and will not serve this host so.
 pub(crate) const OTHER_ERA: &str =

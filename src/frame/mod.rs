@@ -20,13 +20,12 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::secret::live;
+use crate::text::{printable, without_mark};
 pub use batch::{MAX_BATCH, takes_batches};
 pub use id::Id;
 pub use members::member_of;
 pub(crate) use object::{Object, string};
 pub use trouble::Trouble;
-pub(crate) use trouble::capitalised;
 
 use batch::Batch;
 use members::Members;
@@ -344,28 +343,6 @@ impl Malformed {
         };
         Frame::error(self.id.as_ref(), self.code, &message, None)
     }
-}
-
-/// A text without the byte order mark that editors and shells of Windows begin one with (RFC 8259 section 8.1 lets
-/// readers of JSON pass over it). White space before the mark goes too.
-pub fn without_mark(text: &str) -> &str {
-    let bare = text.trim_start_matches(|c: char| c.is_ascii_whitespace());
-    bare.strip_prefix('\u{feff}').unwrap_or(text)
-}
-
-/// A peer's words made fit for a terminal or a chat window: control and escape characters, [marks](is_mark) and live
-/// secrets out, at most `limit` characters.
-pub fn printable(text: &str, limit: usize) -> String {
-    live::without(text)
-        .chars()
-        .filter(|c| !c.is_control() && !is_mark(*c))
-        .take(limit)
-        .collect()
-}
-
-/// Says whether a character is not seen but changes how others are: widths of nothing, directions, breaks, annotations.
-pub fn is_mark(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 fn quoted(text: &str) -> Value {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id};
 use crate::secret::live;
+use crate::text::capitalised;
 
 /// Something that went wrong on the bridge's side of a request, in words for a person reading it in a chat window and
 /// in data for a program.
@@ -111,12 +112,4 @@ impl Trouble {
             Some(&Value::Object(data)),
         )
     }
-}
-
-/// A sentence as it begins a line.
-pub(crate) fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(chars).collect()
-    })
 }

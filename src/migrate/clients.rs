@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use crate::text::printable;
 use serde_json::{Map, Value};
 use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::{Yaml, YamlLoader};
@@ -107,7 +108,7 @@ fn check_yaml(text: &str) -> Result<(), String> {
 }
 
 fn position(error: &str) -> String {
-    crate::frame::printable(error.lines().next().unwrap_or_default(), 120)
+    printable(error.lines().next().unwrap_or_default(), 120)
 }
 
 fn collect(name: &str, value: &Value, depth: usize, found: &mut Vec<Server>) {

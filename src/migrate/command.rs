@@ -8,6 +8,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::text::{may_be_secret, printable};
 use url::Url;
 
 /// The command line of mcp-remote, as far as it matters for what it kept.
@@ -81,12 +82,12 @@ pub fn read(
     let url = rest.first().copied().filter(|url| !url.is_empty());
     let url = url.ok_or(Error::NoUrl)?;
     if Url::parse(url).is_err() {
-        return Err(Error::NotUrl(match crate::words::may_be_secret(url) {
+        return Err(Error::NotUrl(match may_be_secret(url) {
             true => "what stands in the place of the server's address".to_owned(),
             // Keys stand in queries.
             false => {
                 let url = url.split('?').next().unwrap_or_default();
-                format!("`{}`", crate::frame::printable(url, 200))
+                format!("`{}`", printable(url, 200))
             }
         }));
     }

@@ -10,8 +10,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::auth::adopt::{ForeignClient, ForeignTokens};
-use crate::auth::scope::Scopes;
+use crate::auth::flow::adopt::{ForeignClient, ForeignTokens};
+use crate::auth::oauth::scope::Scopes;
 use crate::secret::Secret;
 
 /// `<hash>_tokens.json`.

@@ -3,7 +3,7 @@
 //! Launchers differ (npx, bunx, pnpm dlx, yarn dlx, cmd /c, wsl, node with a path, a shell with a line), but the program's
 //! name stands in all of them, and everything after it is its own.
 
-use crate::words::split;
+use crate::text::split_words;
 
 /// The words after mcp-remote's name; `None` if it is not started here.
 pub fn arguments(words: &[String]) -> Option<Vec<String>> {
@@ -15,7 +15,7 @@ pub fn arguments(words: &[String]) -> Option<Vec<String>> {
             return words.get(at + 1..).map(<[String]>::to_vec);
         }
         let is_line = word.contains(char::is_whitespace) && word.contains("mcp-remote");
-        if is_line && let Some(found) = arguments(&split(word)) {
+        if is_line && let Some(found) = arguments(&split_words(word)) {
             return Some(found);
         }
         before = Some(word);

@@ -17,9 +17,10 @@ use super::https::Https;
 use super::reading::Label;
 use super::{Answer, Fault, Head, Outgoing, Refusal, Verb};
 use super::{redirect, words};
-use crate::auth::challenge::Challenge;
-use crate::frame::{Frame, Id, PARSE_ERROR, Parsed, without_mark};
+use crate::auth::oauth::challenge::Challenge;
+use crate::frame::{Frame, Id, PARSE_ERROR, Parsed};
 use crate::sse;
+use crate::text::without_mark;
 
 /// The bytes that are read of a body that is not said to hold a message.
 const MAX_UNREAD: usize = 64 * 1024;

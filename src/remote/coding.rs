@@ -8,6 +8,7 @@
 
 use std::io;
 
+use crate::text::printable;
 use async_compression::tokio::bufread::{
     BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder,
 };
@@ -68,7 +69,7 @@ impl Coding {
             "deflate" => Self::Deflate,
             "br" => Self::Brotli,
             "zstd" => Self::Zstd,
-            _ => Self::Other(crate::frame::printable(name, 40)),
+            _ => Self::Other(printable(name, 40)),
         }
     }
 

@@ -23,6 +23,7 @@ use super::printed::{self, Malformed};
 use crate::process::Ended;
 use crate::secret::Secret;
 use crate::store::program::{PATIENCE, Words};
+use crate::text::plain;
 
 /// The most that it may print, in bytes, on either stream.
 pub const MAX_OUTPUT: usize = 64 * 1024;
@@ -356,7 +357,7 @@ async fn passed_on(source: impl AsyncRead + Unpin, program: &str, last: &mut Opt
     let mut lines = (&mut source).take(limit);
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).await.unwrap_or(0) > 0 {
-        let said = crate::auth::plain(&String::from_utf8_lossy(&line), LONGEST_LINE);
+        let said = plain(&String::from_utf8_lossy(&line), LONGEST_LINE);
         line.clear();
         if !said.is_empty() {
             tracing::warn!(program, said, "the header command");

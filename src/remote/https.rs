@@ -25,13 +25,13 @@ use super::places::Places;
 use super::proxy::{self, Proxies};
 use super::redirect::{self, followed, is_upgrade};
 use super::scheme::{self, Speaks};
-use super::tls::Unwelcome;
-use super::untrusted::Untrusted;
 use super::{Answer, Fault, Outgoing, Refusal, Remote, Verb};
 use crate::auth::Credential;
-use crate::auth::challenge::Challenge;
-use crate::auth::dpop::{Mended, NONCE_WANTED};
+use crate::auth::oauth::challenge::Challenge;
+use crate::auth::oauth::dpop::{Mended, NONCE_WANTED};
 use crate::secret::live;
+use crate::tls::Unwelcome;
+use crate::tls::untrusted::Untrusted;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");

@@ -18,8 +18,6 @@ pub mod recorded;
 pub mod redirect;
 pub mod replay;
 mod scheme;
-pub mod tls;
-pub mod untrusted; // why a server's certificate or TLS is refused
 mod words;
 
 use std::collections::VecDeque;
@@ -32,11 +30,12 @@ use http::HeaderMap;
 
 use tokio::sync::watch;
 
-use crate::auth::challenge::Challenge;
-use crate::auth::given::{Given, Source};
+use crate::auth::oauth::challenge::Challenge;
+use crate::auth::user_key::{Source, UserKey};
 use crate::auth::{Cause, Credential, Error as AuthError};
-use crate::frame::{Frame, Parsed, Trouble, capitalised};
+use crate::frame::{Frame, Parsed, Trouble};
 use crate::sse;
+use crate::text::capitalised;
 pub use scheme::Speaks;
 
 /// An HTTP request to the remote.
@@ -136,7 +135,7 @@ pub enum Fault {
         /// Host and port.
         host: String,
         /// The fault of the certificate.
-        why: untrusted::Untrusted,
+        why: crate::tls::untrusted::Untrusted,
     },
     /// No connection was made because a proxy on the way failed.
     #[error("cannot connect to {host}: {failure}")]
@@ -187,7 +186,7 @@ pub enum Fault {
         /// Host and port.
         host: String,
         /// The server's words of the certificate.
-        why: tls::Unwelcome,
+        why: crate::tls::Unwelcome,
     },
     /// A secret that was to go with it is not to be had, so nothing was sent.
     #[error("a header's secret: {why}")]
@@ -279,7 +278,7 @@ impl Fault {
             Self::NotMcp { .. } => Trouble::new("bad_answer", format!("{self}."))
                 .hint("Check the address: it has to be the MCP endpoint itself, https://mcp.example.com/mcp for instance."),
             Self::Unwelcome { .. } => {
-                Trouble::new("client_certificate", format!("{self}.")).hint(tls::Unwelcome::HINT)
+                Trouble::new("client_certificate", format!("{self}.")).hint(crate::tls::Unwelcome::HINT)
             }
             Self::Withheld {
                 hint, is_locked, ..
@@ -298,7 +297,7 @@ impl Fault {
             )
             .hint("Run the command of --header-command yourself, with MCPIPE_URL set."),
             Self::HeaderRefused(challenge) => {
-                let given = Given {
+                let given = UserKey {
                     header: "Authorization".to_owned(),
                     from: Source::Command,
                 };

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use crate::frame::without_mark;
+use crate::text::without_mark;
 
 /// The fault in what was printed. Says only where: all of it may be secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::auth::guard::{Class, class_of};
+use crate::auth::net::guard::{Class, class_of};
+use crate::text::printable;
 
 /// The variables for one scheme, in the order they are looked at.
 const HTTP: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
@@ -70,7 +71,7 @@ impl Proxy {
 impl fmt::Display for Proxy {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = self.url.host_str().unwrap_or_default();
-        write!(out, "{}", crate::frame::printable(host, 200))?;
+        write!(out, "{}", printable(host, 200))?;
         let usual = match self.url.scheme() {
             "http" => 80,
             "https" => 443,

@@ -17,6 +17,7 @@ use super::fields::{self, head};
 use super::https::{Https, innermost};
 use super::{Answer, Events, Fault, Head, Outgoing, Verb};
 use crate::frame::{Frame, Outline, Parsed};
+use crate::text::printable;
 
 /// The bytes that are read of a body that says nothing to the host.
 const MAX_UNREAD: usize = 64 * 1024;
@@ -114,7 +115,7 @@ impl Https {
             return Ok(Answer::Accepted(head));
         }
         if label == Label::Text {
-            let other = crate::frame::printable(&types.join(", "), 100);
+            let other = printable(&types.join(", "), 100);
             let why = format!("HTTP {} with content type {other}", head.status);
             return Err(self.no_message(why, response).await);
         }
@@ -148,7 +149,7 @@ impl Https {
                 let labelled = match types.is_empty() {
                     true => "without a content type".to_owned(),
                     false => {
-                        let types = crate::frame::printable(&types.join(", "), 100);
+                        let types = printable(&types.join(", "), 100);
                         format!("with content type {types}")
                     }
                 };

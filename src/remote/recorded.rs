@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::replay::bytes_of;
 use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
-use crate::auth::challenge::Challenge;
+use crate::auth::oauth::challenge::Challenge;
 use crate::frame::{Outline, Parsed};
 use crate::recorder::{Era, Recorder};
 use crate::transcript::{self, Body, Entry, Exchange, Headers, Why};

@@ -4,6 +4,7 @@
 //!
 //! RFC 9110 section 15.4.
 
+use crate::text::printable;
 use http::HeaderMap;
 use http::header::LOCATION;
 use url::Url;
@@ -67,7 +68,7 @@ pub fn below_the_same_prefix(base: &Url, path: &str) -> Option<Url> {
 
 /// An address as a message may show it: without query, fragment, user name and password.
 pub fn shown(url: &Url) -> String {
-    crate::frame::printable(place(url).as_str(), LONGEST_SHOWN)
+    printable(place(url).as_str(), LONGEST_SHOWN)
 }
 
 /// Returns the same text, for a reader that looks for secrets in it only when it is told to.

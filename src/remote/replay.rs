@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::fields::asks_for_a_token;
 use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
-use crate::auth::challenge::Challenge;
+use crate::auth::oauth::challenge::Challenge;
 use crate::frame::{Malformed, Parsed};
 use crate::secret::Secret;
 use crate::sse;

@@ -7,8 +7,8 @@
 
 use serde_json::Value;
 
-use crate::frame::printable;
 use crate::secret::live;
+use crate::text::{printable, without_mark};
 
 /// The most that is passed on, in characters.
 const LONGEST: usize = 300;
@@ -33,7 +33,7 @@ const TITLES: [&str; 7] = [
 
 /// Returns a body's words for people; `None` where it is a page, is not text, or says nothing.
 pub(super) fn of_body(body: &str) -> Option<String> {
-    let body = crate::frame::without_mark(body).trim();
+    let body = without_mark(body).trim();
     match serde_json::from_str::<Value>(body) {
         Ok(value) => cleaned(&said_in(&value, DEEPEST)?),
         Err(_) if body.starts_with(['<', '{', '[']) => None,

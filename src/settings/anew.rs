@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::{Surroundings, headers};
-use crate::auth::given::Given;
+use crate::auth::user_key::UserKey;
 use crate::cli::NetworkArgs;
 use crate::static_secret::Template;
 
@@ -36,7 +36,7 @@ impl fmt::Debug for Anew {
 }
 
 /// Which of the keys go with a request that signing in is a part of.
-pub fn keys_beside_signing_in(given: &[Given]) -> Vec<Given> {
+pub fn keys_beside_signing_in(given: &[UserKey]) -> Vec<UserKey> {
     let beside = given.iter().filter(|given| !given.is_authorization());
     beside.cloned().collect()
 }

@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 use super::grants::warn_if_others_read;
 use super::headers::expand_here;
 use super::{Error, Surroundings, is_loopback};
-use crate::auth::registration::Method;
-use crate::auth::scope::Scopes;
+use crate::auth::oauth::registration::Method;
+use crate::auth::oauth::scope::Scopes;
 use crate::cli::SignInArgs;
-use crate::frame::without_mark;
 use crate::named_file;
 use crate::secret::Secret;
+use crate::text::without_mark;
 
 /// What the user says.
 #[derive(Debug, Default)]

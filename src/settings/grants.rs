@@ -7,11 +7,11 @@ use url::Url;
 
 use super::client::secret;
 use super::{Error, Surroundings, address};
-use crate::auth::assertion::{Audience, ClientKey};
-use crate::auth::enterprise::Provider;
-use crate::auth::machine::Grant;
-use crate::auth::signing::{self, Algorithm, Key};
-use crate::auth::workload::Assertions;
+use crate::auth::flow::enterprise::Provider;
+use crate::auth::flow::unattended::Grant;
+use crate::auth::flow::workload::Assertions;
+use crate::auth::oauth::client_auth::{Audience, ClientKey};
+use crate::auth::oauth::jws::{self, Algorithm, Key};
 use crate::cli::{GrantArgs, KeyArgs, SignInArgs};
 use crate::named_file;
 use crate::report::Failure;
@@ -37,7 +37,7 @@ pub enum Mistake {
         /// Where it is.
         path: PathBuf,
         /// What is wrong with it.
-        source: signing::Error,
+        source: jws::Error,
     },
     /// Not a name of a secret.
     #[error("--client-key names a secret of the vault by what is no name")]
@@ -51,13 +51,13 @@ impl From<Mistake> for Failure {
     fn from(mistake: Mistake) -> Self {
         let hint = match &mistake {
             Mistake::Key {
-                source: signing::Error::Encrypted,
+                source: jws::Error::Encrypted,
                 ..
             } => {
                 "`openssl pkcs8 -in KEY -out PLAIN.pem` opens it; `mcpipe vault put NAME` keeps it encrypted, for vault:NAME"
             }
             Mistake::Key {
-                source: signing::Error::OtherKind(_),
+                source: jws::Error::OtherKind(_),
                 ..
             } => "leave --client-alg out: what the server lists and the key can is found",
             Mistake::Key { .. } => {
@@ -112,7 +112,7 @@ pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
         Ok(text) => Secret::new(text),
         // DER, perhaps; no text of ours in any case.
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Err(wrong(signing::Error::NotAKey));
+            return Err(wrong(jws::Error::NotAKey));
         }
         Err(source) => return Err(Error::Unreadable { path, source }.into()),
     };

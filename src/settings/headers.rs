@@ -5,11 +5,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::telling::{is_secret_name, is_secret_value};
 use super::{Error, Surroundings};
-use crate::auth::given::{Given, Source};
+use crate::auth::user_key::{Source, UserKey};
 use crate::cli::NetworkArgs;
-use crate::frame::{printable, without_mark};
 use crate::named_file;
 use crate::static_secret::{self, Part, Template};
+use crate::text::{printable, without_mark};
 
 /// The headers that the user wants on every request.
 #[derive(Debug, Default)]
@@ -97,7 +97,7 @@ pub(super) fn read(args: &NetworkArgs, around: &Surroundings) -> Result<Headers,
 
 /// Which of the user's headers carry a key, and where it comes from; a later one replaces an earlier one. Looks at the text
 /// only: nothing is expanded.
-pub(crate) fn given(args: &NetworkArgs) -> Vec<Given> {
+pub(crate) fn given(args: &NetworkArgs) -> Vec<UserKey> {
     let typed = args
         .headers
         .iter()
@@ -117,7 +117,7 @@ pub(crate) fn given(args: &NetworkArgs) -> Vec<Given> {
         let line = format!("Authorization: ${{vault:{name}}}");
         lines.push((line, Source::Arguments));
     }
-    let mut given: Vec<Given> = Vec::new();
+    let mut given: Vec<UserKey> = Vec::new();
     for (line, place) in lines {
         let Some((name, value)) = line.split_once(':') else {
             continue;
@@ -130,7 +130,7 @@ pub(crate) fn given(args: &NetworkArgs) -> Vec<Given> {
             || is_secret_value(value)
             || name.eq_ignore_ascii_case(AUTHORIZATION.as_str());
         if is_key {
-            given.push(Given {
+            given.push(UserKey {
                 header: printable(name, 100),
                 from,
             });

@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use futures_util::future::join_all;
-use mcpipe::auth::entry::Entry;
+use mcpipe::auth::store::record::Entry;
 use mcpipe::store::{Expected, Kind};
 use serde_json::Value;
 

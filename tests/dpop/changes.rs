@@ -46,7 +46,7 @@ async fn auto_binds_where_both_servers_know_it_and_the_resource_may_say_so_in_ei
 #[tokio::test]
 async fn a_server_that_says_nothing_is_taken_by_what_it_took_before() {
     let guarded = Guarded::new().await;
-    let silent = mcpipe::auth::challenge::Challenge {
+    let silent = mcpipe::auth::oauth::challenge::Challenge {
         status: 0,
         takes_dpop: false,
         ..guarded.challenge()

@@ -6,8 +6,8 @@ mod proxies; // never for this machine; SOCKS; a failing one is named
 mod redirects; // followed on the same host, named otherwise
 mod start; // session ids, many headers, open files, a server that is still starting
 
-use mcpipe::auth::guard::Guard;
-use mcpipe::auth::http::Http;
+use mcpipe::auth::net::guard::Guard;
+use mcpipe::auth::net::http::Http;
 use url::Url;
 
 use crate::login::tls;

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use mcpipe::auth::entry::State;
-use mcpipe::auth::{Announce, Notice, SelectAccount, Settings, kept};
+use mcpipe::auth::flow::accounts;
+use mcpipe::auth::store::record::State;
+use mcpipe::auth::{Announce, Notice, SelectAccount, Settings};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -63,7 +64,7 @@ fn prompts(world: &World) -> Vec<String> {
 }
 
 async fn person_of(world: &World, account: &str) -> Option<String> {
-    let all = kept::status(&world.vault).await.unwrap();
+    let all = accounts::status(&world.vault).await.unwrap();
     let kept = all.iter().find(|kept| kept.account == account).unwrap();
     kept.person.as_ref().map(mcpipe::auth::Person::words)
 }
@@ -198,8 +199,9 @@ async fn who_has_signed_in_is_said_and_kept_and_old_entries_are_read() {
                 .unwrap()
                 .insert("person".into(), value),
         };
-        let read =
-            mcpipe::auth::entry::Entry::read(&mcpipe::secret::Secret::new(entry.to_string()));
+        let read = mcpipe::auth::store::record::Entry::read(&mcpipe::secret::Secret::new(
+            entry.to_string(),
+        ));
         assert_eq!(read.unwrap().person, None, "{name} {entry}");
     }
 }
@@ -261,7 +263,7 @@ async fn a_renewal_for_another_user_is_refused() {
         let authorizer = world.authorizer_with(settings);
         let current = authorizer.current().await.unwrap();
         assert_eq!(current.is_none(), is_refused, "{claims}");
-        let kept = kept::status(&world.vault).await.unwrap();
+        let kept = accounts::status(&world.vault).await.unwrap();
         let wanted = match is_refused {
             true => (State::NeedsLogin, Some("other_user")),
             false => (State::Ok, None),

@@ -1,7 +1,7 @@
 //! Sign-ins that another program made: taken over where they belong, and nowhere else.
 
-use mcpipe::auth::adopt::{Adopted, Error, Foreign, ForeignClient, ForeignTokens, adopt};
-use mcpipe::auth::entry::{Entry, Registration};
+use mcpipe::auth::flow::adopt::{Adopted, Error, Foreign, ForeignClient, ForeignTokens, adopt};
+use mcpipe::auth::store::record::{Entry, Registration};
 use mcpipe::store::Kind;
 
 use super::*;

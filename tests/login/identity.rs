@@ -202,7 +202,9 @@ async fn a_client_the_server_forgot_is_registered_again_unseen() {
     authorizer.renew(None, &unauthorized()).await.unwrap();
     assert_eq!(world.authority.at("/register").len(), 2);
     assert_eq!(world.windows(), 2);
-    let kept = mcpipe::auth::kept::status(&world.vault).await.unwrap();
+    let kept = mcpipe::auth::flow::accounts::status(&world.vault)
+        .await
+        .unwrap();
     assert_eq!(kept.len(), 1, "the entry under the lost client is gone");
 }
 

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use mcpipe::auth::guard::{Guard, Refusal};
-use mcpipe::auth::http::{Fault, Http, Lookup};
+use mcpipe::auth::net::guard::{Guard, Refusal};
+use mcpipe::auth::net::http::{Fault, Http, Lookup};
 use tokio::net::TcpListener;
 use url::Url;
 

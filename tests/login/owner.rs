@@ -131,7 +131,9 @@ async fn a_second_browser_at_the_start_page_is_told_and_ends_it() {
         let command = format!("`mcpipe login {}`", world.resource());
         assert!(trouble.hint.unwrap().contains(&command));
         assert!(world.authority.at("/token").is_empty());
-        let kept = mcpipe::auth::kept::status(&world.vault).await.unwrap();
+        let kept = mcpipe::auth::flow::accounts::status(&world.vault)
+            .await
+            .unwrap();
         assert!(kept.is_empty());
 
         let again = authorizer.renew(None, &challenge).await.unwrap_err();
@@ -161,7 +163,9 @@ async fn a_second_browser_that_comes_while_the_code_is_spent_ends_it_too() {
         says(&page, 200, "did not work");
     });
     answer.unwrap_err();
-    let kept = mcpipe::auth::kept::status(&world.vault).await.unwrap();
+    let kept = mcpipe::auth::flow::accounts::status(&world.vault)
+        .await
+        .unwrap();
     assert!(kept.is_empty());
 }
 

@@ -2,8 +2,8 @@
 
 use futures_util::future::join_all;
 use mcpipe::auth::Authorizer;
-use mcpipe::auth::entry::State;
-use mcpipe::auth::kept::status;
+use mcpipe::auth::flow::accounts::status;
+use mcpipe::auth::store::record::State;
 use serde_json::json;
 
 use super::{PRM, World, asking_for, insufficient, kept_text, unauthorized};

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use mcpipe::auth::entry::State;
-use mcpipe::auth::{Announce, kept};
+use mcpipe::auth::Announce;
+use mcpipe::auth::flow::accounts;
+use mcpipe::auth::store::record::State;
 
 use super::World;
 
@@ -23,7 +24,7 @@ async fn refused(world: &World, times: usize) -> mcpipe::auth::Authorizer {
 }
 
 async fn state(world: &World) -> State {
-    kept::status(&world.vault).await.unwrap()[0].state
+    accounts::status(&world.vault).await.unwrap()[0].state
 }
 
 /// Lends, and waits until the renewal this began is over.

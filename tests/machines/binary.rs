@@ -46,7 +46,7 @@ async fn played(mut host: Process) -> String {
 #[tokio::test]
 async fn no_key_secret_or_assertion_is_logged_or_recorded() {
     let home = tempfile::tempdir().unwrap();
-    let key = mcpipe::auth::signing::Key::generate().unwrap();
+    let key = mcpipe::auth::oauth::jws::Key::generate().unwrap();
     let (issuer, given) = ("https://idp.example.com", "workload-canary");
     let assertion = token(&serde_json::json!({ "sub": given, "iss": issuer }));
     let file = |name: &str, text: &str| {
@@ -253,7 +253,7 @@ async fn a_script_gets_a_machines_token_though_none_was_there() {
 async fn grants_that_contradict_or_lack_something_are_mistakes() {
     let key = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let made = tempfile::NamedTempFile::new().unwrap();
-    let es = mcpipe::auth::signing::Key::generate().unwrap();
+    let es = mcpipe::auth::oauth::jws::Key::generate().unwrap();
     std::fs::write(made.path(), es.text().expose()).unwrap();
     let es = made.path().display().to_string();
     for (flags, wanted) in [
@@ -347,7 +347,7 @@ async fn a_key_that_others_can_read_is_used_and_said() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let file = tempfile::NamedTempFile::new().unwrap();
-    let key = mcpipe::auth::signing::Key::generate().unwrap();
+    let key = mcpipe::auth::oauth::jws::Key::generate().unwrap();
     std::fs::write(file.path(), key.text().expose()).unwrap();
     let path = file.path().display().to_string();
     for (mode, is_said) in [(0o604, true), (0o600, false), (0o640, false)] {

@@ -1,8 +1,8 @@
 //! Enterprise-managed authorization: an ID token, a grant for the server, a token (RFC 8693, RFC 7523).
 
-use mcpipe::auth::enterprise::Provider;
-use mcpipe::auth::kept::{Status, status};
-use mcpipe::auth::machine::Grant;
+use mcpipe::auth::flow::accounts::{Status, status};
+use mcpipe::auth::flow::enterprise::Provider;
+use mcpipe::auth::flow::unattended::Grant;
 use mcpipe::auth::{Authorizer, Settings};
 use mcpipe::secret::Secret;
 use serde_json::json;

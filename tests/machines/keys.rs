@@ -1,9 +1,9 @@
 //! Clients that are proved by a key (RFC 7523).
 
-use mcpipe::auth::assertion::{Audience, ClientKey};
-use mcpipe::auth::kept::{Revocation, logout, status};
-use mcpipe::auth::machine::Grant;
-use mcpipe::auth::signing::Key;
+use mcpipe::auth::flow::accounts::{Revocation, logout, status};
+use mcpipe::auth::flow::unattended::Grant;
+use mcpipe::auth::oauth::client_auth::{Audience, ClientKey};
+use mcpipe::auth::oauth::jws::Key;
 use mcpipe::auth::{Cause, Dpop, Settings};
 use mcpipe::static_secret;
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use mcpipe::auth::signing::{Algorithm, Head, Key};
+use mcpipe::auth::oauth::jws::{Algorithm, Head, Key};
 use serde_json::json;
 
 use super::SECRET;

@@ -1,8 +1,8 @@
 //! Workload identity (RFC 7523 section 2.1).
 
 use mcpipe::auth::Settings;
-use mcpipe::auth::machine::Grant;
-use mcpipe::auth::workload::Assertions;
+use mcpipe::auth::flow::unattended::Grant;
+use mcpipe::auth::flow::workload::Assertions;
 use serde_json::json;
 use tempfile::NamedTempFile;
 
@@ -107,7 +107,7 @@ async fn an_assertion_that_was_refused_for_something_else_is_shown_when_that_is_
         let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
         assert!(error.to_string().contains(code), "{error}");
         let mut mended = settings(&world, &file);
-        mended.scope = Some(mcpipe::auth::scope::Scopes::parse("another"));
+        mended.scope = Some(mcpipe::auth::oauth::scope::Scopes::parse("another"));
         let authorizer = world.authorizer_with(mended);
         authorizer.renew(None, &unauthorized()).await.unwrap();
     }

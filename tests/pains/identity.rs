@@ -1,7 +1,7 @@
 //! Who we are at the authorization server: numbers 18 to 20, and that it stays there.
 
-use mcpipe::auth::kept::status;
-use mcpipe::auth::registration::Method;
+use mcpipe::auth::flow::accounts::status;
+use mcpipe::auth::oauth::registration::Method;
 use mcpipe::secret::Secret;
 use serde_json::json;
 

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use mcpipe::auth::challenge::Challenge;
-use mcpipe::auth::discovery::{self, Preference};
-use mcpipe::auth::guard::Guard;
-use mcpipe::auth::http::Http;
+use mcpipe::auth::net::guard::Guard;
+use mcpipe::auth::net::http::Http;
+use mcpipe::auth::oauth::challenge::Challenge;
+use mcpipe::auth::oauth::discovery::{self, Preference};
 use serde_json::Value;
 use url::Url;
 

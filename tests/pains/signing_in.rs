@@ -1,6 +1,6 @@
 //! The sign-in itself: numbers 14 to 17 and 21 to 27, and what is shown of it.
 
-use mcpipe::auth::kept::status;
+use mcpipe::auth::flow::accounts::status;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
@@ -66,7 +66,7 @@ async fn pain_21_a_scope_that_is_unknown_there_is_left_out_once() {
         .authority
         .turn(|knobs| knobs.unknown_scope = Some("strange"));
     let authorizer = with(&world, |settings| {
-        settings.scope = Some(mcpipe::auth::scope::Scopes::parse("strange"));
+        settings.scope = Some(mcpipe::auth::oauth::scope::Scopes::parse("strange"));
     });
     let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
     assert!(error.to_string().contains("invalid_scope"), "{error}");

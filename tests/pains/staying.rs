@@ -1,7 +1,7 @@
 //! Staying signed in: numbers 1 to 10.
 
 use mcpipe::auth::Browser;
-use mcpipe::auth::kept::status;
+use mcpipe::auth::flow::accounts::status;
 use serde_json::{Value, json};
 
 use super::{Protected, fields, with};

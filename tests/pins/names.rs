@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use mcpipe::auth::client::{Client, Method, Source};
-use mcpipe::auth::entry::{Registration, shared_name};
-use mcpipe::auth::scope::Scopes;
+use mcpipe::auth::oauth::scope::Scopes;
+use mcpipe::auth::store::record::{Registration, shared_name};
 use mcpipe::auth::{Clock, Settings};
 use mcpipe::facts::Facts;
 use mcpipe::secret::Secret;
@@ -124,7 +124,7 @@ fn entries_are_kept_under_these_names() {
         entry.name(&settings),
         format!(r#"{begin},"client_secret_basic",{pins}]"#)
     );
-    settings.grant = mcpipe::auth::machine::Grant::ClientCredentials;
+    settings.grant = mcpipe::auth::flow::unattended::Grant::ClientCredentials;
     let pins = r#""[[\"a b\",\"r\",[[\"audience\",\"x\"]],[[\"t\",\"y\"]]],[\"client credentials\",\"\"]]""#;
     assert_eq!(
         entry.name(&settings),

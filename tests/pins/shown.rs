@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use clap::CommandFactory as _;
-use mcpipe::auth::entry::Entry;
-use mcpipe::auth::scope::Scopes;
+use mcpipe::auth::oauth::scope::Scopes;
+use mcpipe::auth::store::record::Entry;
 use mcpipe::auth::{Clock, Settings};
 use mcpipe::cli::Asked;
 use mcpipe::report::{Failure, Kind};
@@ -115,7 +115,7 @@ fn errors_are_of_these_kinds() {
     /// Where the word is not written at the place; all that it may be.
     const COMPUTED: &[(&str, &[&str])] = &[
         (
-            "auth/mod.rs",
+            "auth/error.rs",
             &[
                 "leaving",
                 "vault_locked",

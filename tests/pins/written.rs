@@ -4,12 +4,12 @@
 use std::time::{Duration, SystemTime};
 
 use mcpipe::auth::Person;
-use mcpipe::auth::assertion::Signing;
 use mcpipe::auth::client::{Client, Method, Source};
-use mcpipe::auth::entry::{Entry, Granted, Registration, State};
-use mcpipe::auth::learned::Learned;
-use mcpipe::auth::scope::Scopes;
-use mcpipe::auth::signing::{Algorithm, Key};
+use mcpipe::auth::oauth::client_auth::Signing;
+use mcpipe::auth::oauth::jws::{Algorithm, Key};
+use mcpipe::auth::oauth::observed_quirks::Learned;
+use mcpipe::auth::oauth::scope::Scopes;
+use mcpipe::auth::store::record::{Entry, Granted, Registration, State};
 use mcpipe::secret::Secret;
 use mcpipe::static_secret;
 use mcpipe::store::Vault;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::HeaderMap;
-use mcpipe::auth::challenge::Challenge;
+use mcpipe::auth::oauth::challenge::Challenge;
 use mcpipe::frame::{Frame, Parsed};
 use mcpipe::remote::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
 use mcpipe::secret::Secret;

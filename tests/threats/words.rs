@@ -16,7 +16,7 @@ const ODD: &str = "shown\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{200b}\u{2028}\u{f
 /// It says so, and nothing in it is odd.
 fn check(place: &str, text: &str) {
     assert!(text.contains("shown"), "{place} is not shown: {text}");
-    let is_odd = |c: char| c.is_control() && c != '\n' || mcpipe::frame::is_mark(c);
+    let is_odd = |c: char| c.is_control() && c != '\n' || mcpipe::text::is_mark(c);
     assert!(!text.contains(is_odd), "{place}: {text:?}");
     for line in text.lines() {
         let line = line.trim_start();
@@ -124,12 +124,12 @@ async fn what_a_server_says_in_errors_is_shown_as_plain_words() {
         host.send(call(id)).await;
         let answer: Value = host.next_json().await;
         let message = answer["error"]["message"].as_str().unwrap();
-        let is_odd = |c: char| c.is_control() || mcpipe::frame::is_mark(c);
+        let is_odd = |c: char| c.is_control() || mcpipe::text::is_mark(c);
         assert!(!message.contains(is_odd), "{id}: {message:?}");
         assert!(message.len() < 2000, "{id}: {message}");
         assert!(id != 3 || message.contains("shown"), "{id}: {message}");
     }
     let left = host.closed().await;
-    let is_odd = |c: char| c.is_control() && c != '\n' || mcpipe::frame::is_mark(c);
+    let is_odd = |c: char| c.is_control() && c != '\n' || mcpipe::text::is_mark(c);
     assert!(!left.stderr.contains(is_odd), "{:?}", left.stderr);
 }

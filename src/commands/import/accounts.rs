@@ -2,7 +2,7 @@
 
 use super::candidates::Candidate;
 use super::{Files, Sought, settings_of};
-use crate::auth::adopt;
+use crate::auth::flow::adopt;
 use crate::cli::DEFAULT_ACCOUNT;
 use crate::settings::Surroundings;
 

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::import::{ImportArgs, as_bridge};
 use crate::cli::{LogArgs, NetworkArgs, SignInArgs, TargetArgs, Unread, VaultArgs};
-use crate::frame::printable;
 use crate::migrate::clients::{self, Language, Server};
 use crate::migrate::command::{self, Invocation};
 use crate::migrate::key::{self, Form};
@@ -18,6 +17,7 @@ use crate::migrate::places::{self, Author, Folders, Place};
 use crate::migrate::{launch, stash};
 use crate::report::Failure;
 use crate::settings::Surroundings;
+use crate::text::printable;
 
 /// A server that mcp-remote was started for.
 #[derive(Debug)]

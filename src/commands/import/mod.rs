@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use self::candidates::{Candidate, Candidates, Hit};
 use self::told::Report;
 use super::greeting::first_challenge;
-use crate::auth::adopt::{self, Adopted, Foreign, Judged};
+use crate::auth::flow::adopt::{self, Adopted, Foreign, Judged};
 use crate::auth::{self, Announce};
 use crate::cli::import::ImportArgs;
 use crate::cli::{DEFAULT_ACCOUNT, LogArgs, NetworkArgs, SignInArgs, TargetArgs, VaultArgs};

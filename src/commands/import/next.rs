@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::candidates::{Candidate, Said};
-use crate::auth::without_query;
 use crate::cli::DEFAULT_ACCOUNT;
-use crate::frame::printable;
 use crate::migrate::clients::Language;
+use crate::text::printable;
+use crate::text::without_query;
 
 /// The entries whose sign-in mcpipe has now.
 #[derive(Default)]

@@ -7,14 +7,14 @@ use std::time::{Duration, SystemTime};
 use super::candidates::Candidate;
 use super::next::Next;
 use super::{Error, Import};
-use crate::auth::adopt::{Adopted, Foreign, Judged};
-use crate::auth::without_query;
+use crate::auth::flow::adopt::{Adopted, Foreign, Judged};
 use crate::cli::DEFAULT_ACCOUNT;
 use crate::commands::print;
-use crate::frame::printable;
 use crate::migrate::{kept, stash};
 use crate::report::{Failure, Kind};
 use crate::settings;
+use crate::text::printable;
+use crate::text::without_query;
 
 /// What a person reads at the end.
 #[derive(Default)]

@@ -16,6 +16,7 @@ use crate::secret::Secret;
 use crate::settings::{self, Surroundings};
 use crate::static_secret::{self, About, Error};
 use crate::store::passphrase;
+use crate::text::without_mark;
 
 /// Longest secret, in bytes.
 const MAX: usize = 1 << 20;
@@ -108,7 +109,7 @@ fn typed_or_piped(name: &str) -> Result<Secret, Failure> {
             "the secret is longer than {MAX} bytes"
         )));
     }
-    let secret = crate::frame::without_mark(&text);
+    let secret = without_mark(&text);
     let secret = secret.strip_suffix('\n').unwrap_or(secret);
     let secret = secret.strip_suffix('\r').unwrap_or(secret);
     if secret.is_empty() {

@@ -12,6 +12,7 @@ use crate::report::{Failure, Kind};
 use crate::settings::{self, Surroundings};
 use crate::store::slot::{Kdf, SlotKind};
 use crate::store::{Error, SlotStatus, Status, Vault, agent};
+use crate::text::printable;
 
 pub(super) async fn status(args: &ShowArgs, around: &Surroundings) -> Result<(), Failure> {
     let vault = settings::vault(&args.common.vault, around, false)?;
@@ -110,7 +111,7 @@ pub(super) async fn verify(args: &ShowArgs, around: &Surroundings) -> Result<(),
     let names: Vec<String> = verified
         .damaged
         .iter()
-        .map(|name| crate::frame::printable(name, 200))
+        .map(|name| printable(name, 200))
         .collect();
     let error = format!("damaged: {}", names.join(", "));
     Err(Failure::new(Kind::Failed, error).hint("restore the vault from a backup"))
@@ -151,7 +152,7 @@ fn slot_text(slot: &SlotStatus) -> String {
         SlotKind::Argon2id(kdf) => format!("passphrase (Argon2id: {})", costs(kdf)),
         SlotKind::Raw => "key".to_owned(),
     };
-    let label = crate::frame::printable(&slot.label, 64);
+    let label = printable(&slot.label, 64);
     format!("{label:<16} {} {what}, {AS_SAID}", slot.id)
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcpipe::auth::Settings;
-use mcpipe::auth::scope::Scopes;
+use mcpipe::auth::oauth::scope::Scopes;
 use serde_json::json;
 
 use crate::coordination::{Machine, answer};

@@ -1,7 +1,7 @@
 //! How token endpoints take a client's id and secret: `client_id` in the form beside the header, or on no account.
 
-use mcpipe::auth::kept::logout;
-use mcpipe::auth::machine::Grant;
+use mcpipe::auth::flow::accounts::logout;
+use mcpipe::auth::flow::unattended::Grant;
 use mcpipe::auth::{Browser, Settings};
 use mcpipe::secret::Secret;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! What stands where metadata are looked for, and what is tried then.
 
-use mcpipe::auth::challenge::Challenge;
+use mcpipe::auth::oauth::challenge::Challenge;
 use serde_json::{Value, json};
 
 use crate::login::{PRM, ROOT_PRM, World, unauthorized};

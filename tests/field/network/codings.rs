@@ -4,7 +4,7 @@ use async_compression::tokio::write::{
     BrotliEncoder, DeflateEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder,
 };
 use http::HeaderMap;
-use mcpipe::auth::http::Document;
+use mcpipe::auth::net::http::Document;
 use tokio::io::AsyncWriteExt as _;
 use url::Url;
 

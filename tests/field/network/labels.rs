@@ -1,7 +1,7 @@
 //! Content types, byte order marks, and letters that are none.
 
 use http::HeaderMap;
-use mcpipe::auth::http::Document;
+use mcpipe::auth::net::http::Document;
 use url::Url;
 
 use super::sign_in_at;

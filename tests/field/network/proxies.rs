@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use http::HeaderMap;
-use mcpipe::auth::guard::{Guard, Refusal};
-use mcpipe::auth::http::{Document, Fault, Http};
+use mcpipe::auth::net::guard::{Guard, Refusal};
+use mcpipe::auth::net::http::{Document, Fault, Http};
 use mcpipe::remote::proxy::Proxies;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -329,7 +329,7 @@ async fn a_name_that_leads_inside_is_refused_although_a_socks_proxy_would_go_the
     let socks = Socks::before(&server.origin(), Manner::Open).await;
     let address: &str = Box::leak(format!("socks5://{}", socks.address).into_boxed_str());
     let proxies = Proxies::new(|name| (name == "ALL_PROXY").then_some(address));
-    let lookup: mcpipe::auth::http::Lookup =
+    let lookup: mcpipe::auth::net::http::Lookup =
         Arc::new(|_| Box::pin(async { Ok(vec!["127.0.0.1".parse().unwrap()]) }));
     let guard = Guard::new(&Url::parse("https://8.8.8.8/mcp").unwrap(), false, false);
     let http = Http::with_lookup(tls(), guard, lookup).through(proxies);

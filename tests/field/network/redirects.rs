@@ -1,7 +1,7 @@
 //! Redirects: followed on the same host, never in the open, and named where they are not followed.
 
 use http::HeaderMap;
-use mcpipe::auth::http::Document;
+use mcpipe::auth::net::http::Document;
 use tokio::sync::mpsc;
 use url::Url;
 

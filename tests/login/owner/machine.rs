@@ -253,7 +253,7 @@ async fn another_user_of_the_machine_reads_nothing_to_sign_in_with() {
     assert_eq!(error["data"]["kind"], "sign_in_needed", "{error}");
     assert!(machine.authority.at("/token").is_empty());
     let vault = machine.vault();
-    let kept = mcpipe::auth::kept::status(&vault).await.unwrap();
+    let kept = mcpipe::auth::flow::accounts::status(&vault).await.unwrap();
     assert!(kept.is_empty(), "nothing is stored");
 }
 

@@ -1,0 +1,124 @@
+//! The credential of a request, and the only place that adds it to the request's headers.
+
+use std::time::SystemTime;
+
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use url::{Origin, Url};
+
+use super::oauth::challenge::Challenge;
+use super::oauth::dpop::{Heard, Mended, Prover, Side};
+use crate::secret::Secret;
+
+/// What is shown to the remote with each request.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    pub(super) generation: u64,
+    pub(super) token: Secret,
+    pub(super) home: Origin,
+    /// Of a token that is bound to a key.
+    pub(super) prover: Option<Prover>,
+}
+
+impl Credential {
+    /// Adds `Authorization` to a request's headers (RFC 6750 section 2.1), and a fresh proof where the token is bound.
+    /// The only place that does, and only for the origin the token was got for.
+    pub fn apply(&self, to: &mut HeaderMap, method: &str, url: &Url, now: SystemTime) {
+        self.apply_with(to, method, url, None, now);
+    }
+
+    /// The same, with a nonce for this request alone ([`Mended::nonce`]).
+    pub fn apply_with(
+        &self,
+        to: &mut HeaderMap,
+        method: &str,
+        url: &Url,
+        nonce: Option<Box<str>>,
+        now: SystemTime,
+    ) {
+        if url.origin() != self.home {
+            return;
+        }
+        let scheme = match &self.prover {
+            Some(prover) => {
+                let whom = (Side::Resource, method, url);
+                prover.apply(to, whom, Some(&self.token), nonce, now);
+                "DPoP"
+            }
+            None => "Bearer",
+        };
+        let shown = format!("{scheme} {}", self.token.expose());
+        if let Ok(mut value) = HeaderValue::try_from(shown) {
+            value.set_sensitive(true);
+            to.insert(AUTHORIZATION, value);
+        }
+    }
+
+    /// What the server has said about proofs up to now; nothing where none are made.
+    pub fn heard(&self) -> Heard {
+        let prover = self.prover.as_ref();
+        prover.map_or_else(Heard::default, |prover| {
+            prover.servers().heard(Side::Resource, &self.home)
+        })
+    }
+
+    /// Takes what an answer from `url` says about proofs.
+    pub fn learn(&self, url: &Url, headers: &HeaderMap, now: SystemTime) {
+        if let Some(prover) = &self.prover
+            && url.origin() == self.home
+        {
+            prover
+                .servers()
+                .learn(Side::Resource, &self.home, headers, now);
+        }
+    }
+
+    /// Whether a request that met this challenge may be sent again with the same token and another proof (RFC 9449
+    /// section 9). `before` is what was heard when it was sent, `headers` are the answer's.
+    pub fn proves_again(
+        &self,
+        mended: &mut Mended,
+        why: &Challenge,
+        before: &Heard,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> bool {
+        self.prover.as_ref().is_some_and(|prover| {
+            let said = (why.error.as_deref(), headers);
+            let whom = (Side::Resource, &self.home);
+            prover.servers().mend(mended, whom, said, before, now)
+        })
+    }
+
+    /// Counts up with each credential this process has held; a larger one is newer.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_goes_only_where_it_belongs() {
+        let home = Url::parse("https://mcp.example.com/mcp").unwrap();
+        let credential = Credential {
+            generation: 1,
+            token: Secret::new("canary"),
+            home: home.origin(),
+            prover: None,
+        };
+        for (there, goes) in [
+            ("https://mcp.example.com/messages?x=1", true),
+            ("https://mcp.example.com:8443/mcp", false),
+            ("http://mcp.example.com/mcp", false),
+            ("https://evil.example/mcp", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            let url = Url::parse(there).unwrap();
+            credential.apply(&mut headers, "POST", &url, SystemTime::UNIX_EPOCH);
+            assert_eq!(headers.contains_key(AUTHORIZATION), goes, "{there}");
+            assert!(!format!("{headers:?} {credential:?}").contains("canary"));
+        }
+    }
+}

@@ -1,0 +1,475 @@
+//! Taking over a sign-in that another program made, so that nobody has to sign in again.
+//!
+//! What came from elsewhere is believed as little as possible: the server is asked who its authorization server is, as in
+//! any sign-in, and only if that is the one the tokens are said to come from are they kept. Where it is not said, a renewal
+//! has to succeed first, at the authorization server that the MCP server itself names and nowhere else: a refresh token
+//! and a client's secret are good for whoever is shown them. Tokens this vault already has are never replaced by older
+//! ones.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::auth::Cause;
+use crate::auth::flow::refresh;
+use crate::auth::flow::renew::jitter;
+use crate::auth::net::http::Http;
+use crate::auth::oauth::challenge::Challenge;
+use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
+use crate::auth::oauth::id_token::Claims;
+use crate::auth::oauth::known_providers::quirks;
+use crate::auth::oauth::metadata_urls::same_issuer;
+use crate::auth::oauth::observed_quirks::Learned;
+use crate::auth::oauth::registration::{self, Client, Source};
+use crate::auth::oauth::scope::Scopes;
+use crate::auth::oauth::token_endpoint::TokenSet;
+use crate::auth::settings::Settings;
+use crate::auth::store::record::{
+    Entry, Granted, Registration, State, is_for, pins, shared_name, subject,
+};
+use crate::secret::Secret;
+use crate::store::{self, Expected, Kind, Vault};
+use crate::text::plain;
+
+/// What another program holds for one server.
+#[derive(Debug, Default)]
+pub struct Foreign {
+    /// The authorization server that issued the tokens, if that was written down.
+    pub issuer: Option<String>,
+    /// The authorization server that registered the client, if that was written down.
+    pub registered_by: Option<String>,
+    /// The tokens.
+    pub tokens: Option<ForeignTokens>,
+    /// The client they were issued to.
+    pub client: Option<ForeignClient>,
+}
+
+impl Foreign {
+    /// The authorization servers that are written down, the tokens' first.
+    fn issuers(&self) -> impl Iterator<Item = &str> {
+        let both = [&self.issuer, &self.registered_by];
+        both.into_iter().filter_map(Option::as_deref)
+    }
+}
+
+/// Tokens from elsewhere.
+#[derive(Debug)]
+pub struct ForeignTokens {
+    /// What is shown to the server.
+    pub access: Secret,
+    /// What brings the next.
+    pub refresh: Option<Secret>,
+    /// When they were issued, in seconds since 1970.
+    pub issued: u64,
+    /// How long the access token was good from then on.
+    pub lifetime: Option<Duration>,
+    /// What was granted.
+    pub granted: Option<Scopes>,
+    /// What was asked for.
+    pub requested: Option<Scopes>,
+}
+
+impl ForeignTokens {
+    /// Whether the access token has ended.
+    fn has_expired(&self, now: u64) -> bool {
+        let ends = |lifetime: Duration| self.issued.saturating_add(lifetime.as_secs());
+        self.lifetime.is_some_and(|lifetime| now >= ends(lifetime))
+    }
+}
+
+/// A registration from elsewhere.
+#[derive(Debug)]
+pub struct ForeignClient {
+    /// `client_id`.
+    pub id: String,
+    /// `client_secret`.
+    pub secret: Option<Secret>,
+    /// When the secret ends, in seconds since 1970.
+    pub expires_at: Option<u64>,
+    /// `token_endpoint_auth_method`, as registered.
+    pub method: Option<String>,
+    /// The redirect URI it was registered with.
+    pub redirect_uri: Option<String>,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Adopted {
+    /// The next start needs no person.
+    Tokens {
+        /// Who issued them.
+        issuer: String,
+        /// Whether they were renewed on the way: whoever else has the old ones has nothing now.
+        renewed: bool,
+        /// Whether they can be renewed later.
+        is_renewable: bool,
+    },
+    /// There were no tokens; the next sign-in need not register.
+    Client {
+        /// Where it is registered.
+        issuer: String,
+    },
+    /// The vault holds tokens for this server already, and they stay.
+    AlreadySignedIn,
+}
+
+/// What can be told of a foreign sign-in without asking any server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// The vault holds tokens for this server already, and they stay.
+    AlreadySignedIn,
+    /// There are tokens that are of use.
+    Tokens {
+        /// Whether they can be renewed.
+        is_renewable: bool,
+    },
+    /// There is a client alone.
+    Client,
+}
+
+/// Why it was not taken over. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Where to sign in cannot be found out now.
+    #[error(transparent)]
+    Discovery(#[from] discovery::Error),
+    /// The metadata document named as client is none.
+    #[error(transparent)]
+    Registration(#[from] registration::Error),
+    /// The server has moved to another authorization server since.
+    #[error("it was issued by {held}, and the server now signs in at {found}")]
+    OtherIssuer {
+        /// Who issued it.
+        held: String,
+        /// Whom the server names.
+        found: String,
+    },
+    /// The user fixed an authorization server that the MCP server does not name, and no issuer is written down.
+    #[error(
+        "it is not written down who issued it, and the server signs in at {found}, not at {fixed}"
+    )]
+    NotNamed {
+        /// The user's.
+        fixed: String,
+        /// The server's.
+        found: String,
+    },
+    /// The client's secret has ended.
+    #[error("its client's secret has ended")]
+    ClientExpired,
+    /// The access token has ended, and nothing can bring another.
+    #[error("its access token has ended and cannot be renewed")]
+    Ended,
+    /// It is good for whoever has it, and the user takes no such tokens (`--dpop require`).
+    #[error("its tokens are not bound to a key, and --dpop require takes no others")]
+    Unbound,
+    /// A client that no sign-in can use: there are no tokens, and nowhere to come back to.
+    #[error("it holds a client alone, and that was registered without a redirect address")]
+    NoRedirect,
+    /// There is nothing to take over.
+    #[error("it holds neither tokens nor a client")]
+    Nothing,
+    /// The renewal that was to show that the tokens belong there did not succeed.
+    #[error(
+        "renewing it at {} to see whether it belongs there: {why}",
+        plain(issuer, 200)
+    )]
+    Unproven {
+        /// Whom the server names.
+        issuer: String,
+        /// What it said.
+        #[source]
+        why: Cause,
+    },
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] store::Error),
+}
+
+/// Takes over `foreign` for the server and account of `settings`. `challenge` is what the server said to a request without
+/// a credential.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn adopt(
+    foreign: Foreign,
+    challenge: Option<&Challenge>,
+    settings: &Settings,
+    vault: &Vault,
+    http: &Http,
+) -> Result<Adopted, Error> {
+    if judge(&foreign, settings, vault).await? == Judged::AlreadySignedIn {
+        return Ok(Adopted::AlreadySignedIn);
+    }
+    let named = challenge.and_then(|challenge| challenge.resource_metadata.as_deref());
+    let resource = discovery::protected_resource(http, &settings.url, named).await?;
+    let is_proven = foreign.issuer.is_some();
+    let fixed = settings.authorization_server.as_deref();
+    let preference = Preference {
+        fixed: fixed.filter(|_| is_proven),
+        // Among those that the server names.
+        held: foreign.issuers().next().or(fixed),
+        expected: settings.expected_issuer.as_deref(),
+        pkce: !settings.assume_pkce,
+    };
+    let server = discovery::authorization_server(http, &resource, preference).await?;
+    // Either of them: a secret that one authorization server gave is not for another.
+    if let Some(held) = foreign
+        .issuers()
+        .find(|held| !same_issuer(server.issuer(), held))
+    {
+        return Err(Error::OtherIssuer {
+            held: plain(held, 200),
+            found: plain(server.issuer(), 200),
+        });
+    }
+    if let Some(fixed) = fixed
+        && !same_issuer(server.issuer(), fixed)
+    {
+        return Err(Error::NotNamed {
+            fixed: plain(fixed, 200),
+            found: plain(server.issuer(), 200),
+        });
+    }
+    let now = settings.now.seconds();
+    let known_at = foreign.tokens.as_ref().map_or(0, |tokens| tokens.issued);
+    let registered = foreign
+        .client
+        .map(|client| registration(client, known_at, &server));
+    let client = registration::known(&server, settings)?
+        .or_else(|| registered.as_ref().map(|it| it.client.clone()));
+    let _lock = lock(settings, vault).await?;
+    if is_signed_in(settings, vault).await? {
+        return Ok(Adopted::AlreadySignedIn);
+    }
+    let issuer = server.issuer().to_owned();
+    let Some(tokens) = foreign.tokens else {
+        let registered = registered.ok_or(Error::Nothing)?;
+        keep_client(&registered, &issuer, settings, vault).await?;
+        return Ok(Adopted::Client { issuer });
+    };
+    let mut entry = entry(tokens, client, &resource, &server, settings);
+    if entry.refresh.is_none() && (entry.has_expired(now) || entry.access.expose().is_empty()) {
+        return Err(Error::Ended);
+    }
+    // Before a refresh token is spent: a vault that cannot be written would lose what comes back.
+    let is_new = match &registered {
+        Some(registered) => keep_client(registered, &issuer, settings, vault).await?,
+        None => false,
+    };
+    let mut renewed = false;
+    if !is_proven && let Some(token) = entry.refresh.clone() {
+        let fresh = refresh::refresh(http, settings, None, &mut entry, &token).await;
+        let fresh = match fresh {
+            Ok(fresh) => fresh,
+            Err(why) => {
+                if is_new {
+                    let name = Registration::name(&issuer, settings);
+                    vault.remove(&name).await?;
+                }
+                return Err(Error::Unproven { issuer, why });
+            }
+        };
+        entry.renew(fresh, now, jitter());
+        renewed = true;
+    }
+    let name = entry.name(settings);
+    vault
+        .put(&name, Kind::Oauth, &entry.write(), Expected::Anything)
+        .await?;
+    Ok(Adopted::Tokens {
+        issuer,
+        renewed,
+        is_renewable: entry.refresh.is_some(),
+    })
+}
+
+/// Judges `foreign` for the server and account of `settings`, as far as that goes without asking any server. [`adopt`]
+/// begins with it, so a dry run that ends with it says what an import will do unless a server is in the way.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn judge(foreign: &Foreign, settings: &Settings, vault: &Vault) -> Result<Judged, Error> {
+    if is_signed_in(settings, vault).await? {
+        return Ok(Judged::AlreadySignedIn);
+    }
+    if foreign.tokens.is_some() && !settings.dpop.allows(false) {
+        return Err(Error::Unbound);
+    }
+    let now = settings.now.seconds();
+    if let Some(ends) = foreign.client.as_ref().and_then(|client| client.expires_at)
+        && ends <= now
+    {
+        return Err(Error::ClientExpired);
+    }
+    let Some(tokens) = &foreign.tokens else {
+        let client = foreign.client.as_ref().ok_or(Error::Nothing)?;
+        return match client.redirect_uri.as_deref() {
+            None | Some("") => Err(Error::NoRedirect),
+            Some(_) => Ok(Judged::Client),
+        };
+    };
+    let has_client = foreign.client.is_some()
+        || settings.client_id.is_some()
+        || settings.client_metadata_url.is_some();
+    let is_renewable = has_client && tokens.refresh.is_some();
+    if !is_renewable && (tokens.has_expired(now) || tokens.access.expose().is_empty()) {
+        return Err(Error::Ended);
+    }
+    Ok(Judged::Tokens { is_renewable })
+}
+
+/// What the sign-ins of one account at one server are found by: two that share it cannot both be kept under one name.
+pub fn place(settings: &Settings) -> Vec<String> {
+    let mut place = subject(settings).to_vec();
+    place.push(pins(settings));
+    place
+}
+
+async fn lock(settings: &Settings, vault: &Vault) -> Result<store::Lock, store::Error> {
+    let name = shared_name("credential", settings);
+    vault.lock(&name, Duration::from_secs(60)).await
+}
+
+/// Whether a start would find something to use here.
+async fn is_signed_in(settings: &Settings, vault: &Vault) -> Result<bool, store::Error> {
+    let now = settings.now.seconds();
+    for (name, kind) in vault.list().await? {
+        if kind != Kind::Oauth || !is_for(&name, settings) {
+            continue;
+        }
+        let found = vault.read(&name).await?;
+        let entry = found.and_then(|found| Entry::read(&found.content));
+        if entry.is_some_and(|entry| {
+            let is_alive = entry.refresh.is_some() || !entry.has_expired(now);
+            entry.state != State::NeedsLogin && is_alive && settings.dpop.allows(entry.is_bound())
+        }) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn registration(
+    client: ForeignClient,
+    known_at: u64,
+    server: &AuthorizationServer,
+) -> Registration {
+    let method = registration::method(
+        client.method.as_deref(),
+        client.secret.is_some(),
+        server.auth_methods(),
+    );
+    let mut registered = Registration {
+        client: Client {
+            id: client.id,
+            secret: client.secret,
+            method,
+            header_only: false,
+            other: None,
+            source: Source::Registered,
+            signing: None,
+        },
+        redirect_uri: client.redirect_uri.unwrap_or_default(),
+        expires_at: client.expires_at,
+        known_at,
+    };
+    registered.client.other = registration::other(&registered.client, server.auth_methods());
+    registered
+}
+
+/// Keeps the client for later sign-ins; false if there is one already, which serves as well.
+async fn keep_client(
+    registered: &Registration,
+    issuer: &str,
+    settings: &Settings,
+    vault: &Vault,
+) -> Result<bool, store::Error> {
+    if registered.redirect_uri.is_empty() {
+        return Ok(false);
+    }
+    let name = Registration::name(issuer, settings);
+    let kind = Kind::ClientRegistration;
+    let content = registered.write();
+    match vault.put(&name, kind, &content, Expected::Absent).await {
+        Ok(_) => Ok(true),
+        Err(store::Error::Stale) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn entry(
+    tokens: ForeignTokens,
+    client: Option<Client>,
+    resource: &ProtectedResource,
+    server: &AuthorizationServer,
+    settings: &Settings,
+) -> Entry {
+    // A refresh token is good for the client it was issued to, and for nobody else.
+    let refresh = tokens.refresh.filter(|_| client.is_some());
+    let mut entry = Entry {
+        resource: settings.canonical_resource(),
+        account: settings.account.clone(),
+        issuer: server.issuer().to_owned(),
+        token_endpoint: server.token_endpoint().clone(),
+        revocation_endpoint: server.revocation_endpoint().cloned(),
+        client: client.unwrap_or_else(Client::nobody),
+        access: tokens.access.clone(),
+        refresh: None,
+        obtained_at: tokens.issued,
+        expires_at: None,
+        refresh_at: None,
+        resource_sent: resource_sent(resource, server, settings),
+        scope_requested: tokens.requested.or_else(|| tokens.granted.clone()),
+        scope_granted: None,
+        state: State::Ok,
+        strikes: 0,
+        last_error: None,
+        scope_wanted: None,
+        learned: Learned::default(),
+        grant: Granted::Person,
+        dpop_key: None,
+        issued_anew: Vec::new(),
+        signed_in_at: settings.now.seconds(),
+        authorization_origin: server.authorization_origin(),
+        person: None,
+        endpoint_origins: server.endpoint_origins(),
+    };
+    // What is shown is the ID token itself.
+    let is_id = settings.use_id_token;
+    let id = is_id.then(|| Claims::read(tokens.access.expose()));
+    let kept = TokenSet {
+        access: tokens.access,
+        refresh,
+        lifetime: tokens.lifetime,
+        scope: tokens.granted,
+        header_only: false,
+        method: entry.client.method,
+        is_bound: false,
+        id: id.flatten(),
+        user: None,
+    };
+    entry.renew(kept, tokens.issued, jitter());
+    entry.scope_granted = entry
+        .scope_granted
+        .or_else(|| entry.scope_requested.clone());
+    entry
+}
+
+/// What the official SDK sends: the resource as its metadata names it, as a URL prints, and nothing where there is no
+/// metadata. A renewal has to say what the sign-in said.
+fn resource_sent(
+    resource: &ProtectedResource,
+    server: &AuthorizationServer,
+    settings: &Settings,
+) -> Option<String> {
+    if settings.send_resource == Some(false) {
+        return None;
+    }
+    let found = || {
+        let takes_it = quirks(server.issuer()).takes_resource;
+        resource.name().filter(|_| takes_it)
+    };
+    let sent = settings.resource_parameter.as_deref().or_else(found)?;
+    Some(Url::parse(sent).map_or_else(|_| sent.to_owned(), String::from))
+}

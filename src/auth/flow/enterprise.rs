@@ -1,0 +1,342 @@
+//! Enterprise-managed authorization: a person signs in at the enterprise's provider once, and the provider vouches for
+//! them to each server's authorization server (ID-JAG).
+//!
+//! Three steps: an ID token, from a file or by an ordinary sign-in at the provider, which is kept like any other, under
+//! the provider's own name, and so serves every server; the provider's grant for this one server, in exchange for that
+//! token; and a token for the grant, at the server's authorization server. The grant lives for one request: it is neither
+//! kept nor shown.
+//!
+//! RFC 8693, RFC 7523, OpenID Connect Core; MCP extension `io.modelcontextprotocol/enterprise-managed-authorization`
+//! (SEP-990).
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::auth::authorizer::Authorizer;
+use crate::auth::client::{Client, Source};
+use crate::auth::flow::unattended::{self, Asking, Grant};
+use crate::auth::flow::workload::{self, Assertions, is_token};
+use crate::auth::net::http::{Fault, Http, host_of};
+use crate::auth::oauth::challenge::Challenge;
+use crate::auth::oauth::discovery;
+use crate::auth::oauth::id_token::{Claims, Person};
+use crate::auth::oauth::metadata_urls::same_issuer;
+use crate::auth::oauth::registration;
+use crate::auth::oauth::token_endpoint::{self, Endpoint};
+use crate::auth::settings::Settings;
+use crate::auth::shared::{House, Why};
+use crate::auth::{Cause, Credential};
+use crate::secret::Secret;
+
+/// The enterprise's provider, and who we are there.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Its name.
+    pub issuer: Url,
+    /// The same, byte for byte as the user wrote it.
+    pub name: String,
+    /// Where it exchanges tokens; `None` is looked up.
+    pub token_endpoint: Option<Url>,
+    /// Our client id there.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Option<Secret>,
+    /// Where an ID token is; `None` has a person sign in.
+    pub id_token: Option<PathBuf>,
+}
+
+/// Why nobody was vouched for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no ID token.
+    #[error("{0}")]
+    IdToken(#[from] workload::Error),
+    /// What is held is not an ID token for us from this provider.
+    #[error("the provider at {host} gave no ID token for this client")]
+    NotForUs {
+        /// The provider.
+        host: String,
+    },
+    /// The sign-in at the provider came to nothing.
+    #[error("signing in at {host}: {why}")]
+    SignIn {
+        /// The provider.
+        host: String,
+        /// Why.
+        why: crate::auth::Error,
+    },
+    /// The provider's metadata cannot be used.
+    #[error("{0}")]
+    Discovery(#[from] discovery::Error),
+    /// It said no.
+    #[error("{0}")]
+    Refused(token_endpoint::Error),
+    /// It gave something else.
+    #[error(
+        "the provider at {host} answered with something other than a grant for the server: {why}"
+    )]
+    NotAGrant {
+        /// The provider.
+        host: String,
+        /// The member at fault.
+        why: &'static str,
+    },
+}
+
+impl Error {
+    pub(in crate::auth) fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Discovery(discovery::Error::Http(fault))
+            | Self::Refused(token_endpoint::Error::Failed(fault)) => Some(fault),
+            Self::SignIn { why, .. } => why.cause().fault(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the user's own file that is wrong.
+    pub(in crate::auth) fn is_at_home(&self) -> bool {
+        matches!(self, Self::IdToken(_))
+    }
+
+    /// Whether another ID token may be taken where this one was not.
+    pub(in crate::auth) fn is_about_the_person(&self) -> bool {
+        match self {
+            Self::NotForUs { .. } => true,
+            Self::Refused(error) => error.is("invalid_grant") || error.is("invalid_token"),
+            _ => false,
+        }
+    }
+
+    pub(in crate::auth) fn hint(&self, resource: &str) -> Option<String> {
+        let hint = match self {
+            Self::IdToken(workload::Error::NotAToken(_) | workload::Error::Empty(_)) => {
+                "--idp-id-token takes a file with an ID token and nothing else"
+            }
+            Self::IdToken(error) => return Some(error.hint()),
+            Self::SignIn { why, .. } => return why.cause().hint(resource),
+            Self::NotForUs { .. } => "the ID token has to be of --idp-issuer, for --idp-client-id",
+            Self::Refused(error) if self.is_about_the_person() || error.is("invalid_request") => {
+                "the ID token may have ended: get another"
+            }
+            Self::Refused(error) if error.is_about_client() => {
+                "check --idp-client-id and its secret (--idp-client-secret-env, --idp-client-secret-file)"
+            }
+            Self::Refused(_) | Self::NotAGrant { .. } | Self::Discovery(_) => {
+                "ask whoever runs the provider whether it vouches for this server (ID-JAG)"
+            }
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl Provider {
+    /// What keeps tokens apart that different providers, or clients there, vouched for.
+    pub(in crate::auth) fn pin(&self) -> String {
+        let file = self.id_token.as_ref();
+        let file = file.map(|path| path.display().to_string());
+        serde_json::to_string(&(&self.name, &self.client_id, file)).unwrap_or_default()
+    }
+
+    fn host(&self) -> String {
+        host_of(&self.issuer)
+    }
+
+    /// The settings of an ordinary sign-in there, whose outcome is the ID token. Nothing in them is of the server that
+    /// needs it, so one serves all.
+    pub(in crate::auth) fn sign_in(&self, settings: &Settings) -> Settings {
+        Settings {
+            resource: self.name.clone(),
+            url: self.issuer.clone(),
+            client_id: Some(self.client_id.clone()),
+            client_secret: self.client_secret.clone(),
+            client_key: None,
+            client_method: None,
+            registration_token: None,
+            client_metadata_url: None,
+            client_metadata: Map::new(),
+            scope: None,
+            resource_parameter: None,
+            send_resource: Some(false),
+            authorize_params: Vec::new(),
+            token_params: Vec::new(),
+            refresh_params: Vec::new(),
+            authorization_server: Some(self.name.clone()),
+            expected_issuer: None,
+            grant: Grant::Person,
+            token_endpoint: None,
+            use_id_token: true,
+            ..settings.clone()
+        }
+    }
+
+    /// Whether this is an ID token of this provider for us. Its signature is the provider's to check: it made it, and
+    /// gets it back (OpenID Connect Core section 3.1.3.7 for the claims).
+    fn is_for_us(&self, token: &Secret) -> bool {
+        let payload = token.expose().split('.').nth(1).unwrap_or_default();
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();
+        let claims: Value = serde_json::from_slice(&payload).unwrap_or_default();
+        let issuer = claims
+            .get("iss")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let is_us = match claims.get("aud") {
+            Some(Value::String(one)) => *one == self.client_id,
+            Some(Value::Array(all)) => all.iter().any(|one| *one == *self.client_id),
+            _ => false,
+        };
+        is_token(token.expose()) && same_issuer(&self.name, issuer) && is_us
+    }
+
+    async fn token_endpoint(
+        &self,
+        http: &Http,
+    ) -> Result<(Url, Option<Vec<String>>), discovery::Error> {
+        if let Some(url) = &self.token_endpoint {
+            return Ok((url.clone(), None));
+        }
+        let server = discovery::by_issuer(http, &self.name).await?;
+        let methods = server.auth_methods().map(<[String]>::to_vec);
+        Ok((server.token_endpoint().clone(), methods))
+    }
+}
+
+/// What a sign-in at the provider has to bring (OpenID Connect Core section 3.1.2.1).
+pub(in crate::auth) fn wish() -> Challenge {
+    Challenge {
+        status: 401,
+        scope: Some("openid".to_owned()),
+        ..Challenge::default()
+    }
+}
+
+/// The ID token that is held, or another than `before`: renewed, or by a sign-in at the provider.
+///
+/// # Errors
+/// None, and nobody may be asked.
+pub(in crate::auth) async fn id_token(
+    provider: &Authorizer,
+    before: Option<&Credential>,
+    why: &Why,
+) -> Result<Credential, Cause> {
+    let held = match before {
+        None => provider.current().await,
+        Some(_) => Ok(None),
+    };
+    let found = match held {
+        Ok(Some(held)) => Ok(held),
+        Ok(None) if matches!(why, Why::Due) => return Err(Cause::NobodyThere),
+        Ok(None)
+            if matches!(
+                why,
+                Why::Challenged {
+                    is_asked: false,
+                    ..
+                }
+            ) =>
+        {
+            let silent = provider.renew_silently(before, &wish()).await;
+            match silent {
+                Ok(Some(held)) => Ok(held),
+                Ok(None) => return Err(Cause::NobodyThere),
+                Err(why) => Err(why),
+            }
+        }
+        Ok(None) => provider.renew(before, &wish()).await,
+        Err(why) => Err(why),
+    };
+    found.map_err(|why| {
+        let host = provider.host();
+        unattended::Error::from(Error::SignIn { host, why }).into()
+    })
+}
+
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
+
+impl House {
+    /// The provider's grant for the server that is asked, and the user whom it is for.
+    pub(in crate::auth) async fn vouched_for(
+        &self,
+        provider: &Provider,
+        asking: &Asking<'_>,
+    ) -> Result<(Secret, Option<Person>), Cause> {
+        let exchanged = self.exchanged(provider, asking).await;
+        exchanged.map_err(|error| unattended::Error::from(error).into())
+    }
+
+    async fn exchanged(
+        &self,
+        provider: &Provider,
+        asking: &Asking<'_>,
+    ) -> Result<(Secret, Option<Person>), Error> {
+        let id_token = match (asking.vouched, &provider.id_token) {
+            (Some(token), _) => token.clone(),
+            (None, Some(path)) => Assertions::File(path.clone()).read().await?,
+            (None, None) => {
+                let host = provider.host();
+                return Err(Error::NotForUs { host });
+            }
+        };
+        if !provider.is_for_us(&id_token) {
+            let host = provider.host();
+            return Err(Error::NotForUs { host });
+        }
+        let http = self.http.at_home(&provider.issuer);
+        let (url, methods) = provider.token_endpoint(&http).await?;
+        let has_secret = provider.client_secret.is_some();
+        let mut client = Client {
+            id: provider.client_id.clone(),
+            secret: provider.client_secret.clone(),
+            method: registration::method(None, has_secret, methods.as_deref()),
+            header_only: false,
+            other: None,
+            source: Source::Given,
+            signing: None,
+        };
+        client.other = registration::other(&client, methods.as_deref());
+        let resource = self.settings.canonical_resource();
+        let endpoint = Endpoint {
+            http: &http,
+            url: &url,
+            client: &client,
+            resource: asking.endpoint.resource.or(Some(&resource)),
+            extra: &[],
+            use_id_token: false,
+            proof: None,
+        };
+        let said = [
+            ("requested_token_type", ID_JAG),
+            ("audience", asking.issuer),
+            ("subject_token_type", ID_TOKEN),
+        ];
+        let exchange = endpoint.exchange(
+            TOKEN_EXCHANGE,
+            &said,
+            ("subject_token", &id_token),
+            asking.scope,
+        );
+        let answer = exchange.await.map_err(Error::Refused)?;
+        let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
+        let not_a_grant = |why| Error::NotAGrant {
+            host: provider.host(),
+            why,
+        };
+        if text("issued_token_type") != ID_JAG {
+            return Err(not_a_grant("issued_token_type"));
+        }
+        if !text("token_type").eq_ignore_ascii_case("N_A") {
+            return Err(not_a_grant("token_type"));
+        }
+        if !is_token(text("access_token")) {
+            return Err(not_a_grant("access_token"));
+        }
+        let user = Claims::read(id_token.expose())
+            .and_then(|claims| Person::of(&claims, &provider.name, &provider.client_id));
+        Ok((Secret::new(text("access_token")), user))
+    }
+}

@@ -1,0 +1,213 @@
+//! The helper: a process of the same binary that does a sign-in for others, and outlives whoever began it.
+//!
+//! Hosts start a server twice and kill the first, or give up while a person is looking for a password. So the page is
+//! waited for by a process that belongs to nobody: a session of its own, nothing inherited but a few variables. What it
+//! has to know comes over a pipe, in a letter that is read to its end before anything else happens; neither its
+//! arguments nor its environment hold a secret.
+//!
+//! What the door writes into the letter (`door`) is the door's business; this adds the errand.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{Child, Command};
+use zeroize::Zeroizing;
+
+use crate::auth::oauth::challenge::Challenge;
+use crate::process;
+use crate::secret::Secret;
+use crate::store::primitives::{Key, decode, encode};
+
+/// How a helper is started; the door decides.
+#[derive(Clone, Debug)]
+pub struct Helper {
+    /// This binary.
+    pub program: PathBuf,
+    /// What makes it a helper.
+    pub arguments: Vec<String>,
+    /// All the environment it gets.
+    pub environment: Vec<(String, String)>,
+    /// What the door in the helper needs to come to the same settings.
+    pub door: Secret,
+}
+
+/// What a helper is to do.
+#[derive(Clone, Debug)]
+pub struct Errand {
+    /// What the remote said.
+    pub challenge: Challenge,
+    /// The token it said that of.
+    pub stale: Option<Secret>,
+    /// The attempt that was over when the errand was given; what came after it is news.
+    pub old: Option<String>,
+}
+
+/// A letter as it was read.
+#[derive(Debug)]
+pub struct Opened {
+    /// The door's part.
+    pub door: Secret,
+    /// What to do.
+    pub errand: Errand,
+    /// Opens the vault; `None` if it is still to be made.
+    pub root: Option<Key>,
+}
+
+/// The most a letter may hold, in bytes.
+pub const LONGEST_LETTER: u64 = 4 << 20;
+
+/// How long a new process may take to read its letter.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Serialize, Deserialize)]
+struct Letter {
+    /// The version of whoever wrote it: the binary may have been replaced meanwhile.
+    version: String,
+    door: String,
+    status: u16,
+    resource_metadata: Option<String>,
+    scope: Option<String>,
+    error: Option<String>,
+    takes_dpop: bool,
+    stale: Option<String>,
+    old: Option<String>,
+    root: Option<String>,
+}
+
+/// Starts a helper and gives it its letter.
+pub(in crate::auth) async fn send(
+    helper: &Helper,
+    errand: &Errand,
+    root: Option<&Key>,
+) -> io::Result<Child> {
+    let letter = write(helper, errand, root)?;
+    let mut command = Command::from(process::command(&helper.program));
+    command
+        .args(&helper.arguments)
+        .env_clear()
+        .envs(helper.environment.iter().cloned())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    // On Unix the helper leaves our session itself; a process group given here would forbid it to.
+    #[cfg(windows)]
+    command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
+    let mut child = command.spawn()?;
+    if let Some(mut pipe) = child.stdin.take() {
+        tokio::time::timeout(PATIENCE, pipe.write_all(letter.as_bytes())).await??;
+    }
+    Ok(child)
+}
+
+#[cfg(windows)]
+const DETACHED_PROCESS: u32 = 0x8;
+#[cfg(windows)]
+const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+
+fn write(helper: &Helper, errand: &Errand, root: Option<&Key>) -> io::Result<Zeroizing<String>> {
+    let letter = Letter {
+        version: VERSION.to_owned(),
+        door: helper.door.expose().to_owned(),
+        status: errand.challenge.status,
+        resource_metadata: errand.challenge.resource_metadata.clone(),
+        scope: errand.challenge.scope.clone(),
+        error: errand.challenge.error.clone(),
+        takes_dpop: errand.challenge.takes_dpop,
+        stale: errand.stale.as_ref().map(|token| token.expose().to_owned()),
+        old: errand.old.clone(),
+        root: root.map(|root| encode(root.expose())),
+    };
+    Ok(Zeroizing::new(serde_json::to_string(&letter)?))
+}
+
+/// Reads a letter; `None` if it is none of ours.
+pub fn read(text: &str) -> Option<Opened> {
+    let letter: Letter = serde_json::from_str(text).ok()?;
+    (letter.version == VERSION).then_some(())?;
+    let root = match letter.root {
+        Some(root) => Some(Key::new(decode(&root)?)),
+        None => None,
+    };
+    Some(Opened {
+        door: Secret::new(letter.door),
+        errand: Errand {
+            challenge: Challenge {
+                status: letter.status,
+                resource_metadata: letter.resource_metadata,
+                scope: letter.scope,
+                error: letter.error,
+                description: None,
+                takes_dpop: letter.takes_dpop,
+            },
+            stale: letter.stale.map(Secret::new),
+            old: letter.old,
+        },
+        root,
+    })
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_read_as_it_was_written_and_only_by_its_own_version() {
+        let helper = Helper {
+            program: "mcpipe".into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            door: Secret::new("{}"),
+        };
+        let errand = Errand {
+            challenge: Challenge {
+                status: 403,
+                scope: Some("a b".to_owned()),
+                takes_dpop: true,
+                ..Challenge::default()
+            },
+            stale: Some(Secret::new("canary")),
+            old: Some("attempt".to_owned()),
+        };
+        let text = write(&helper, &errand, Some(&Key::new([7; 32]))).unwrap();
+        let opened = read(&text).unwrap();
+        assert_eq!(opened.errand.challenge, errand.challenge);
+        assert!(opened.errand.stale.as_ref().unwrap().same_as("canary"));
+        assert!(opened.root.as_ref().unwrap().same_as(&[7; 32]));
+        assert!(!format!("{opened:?}").contains("canary"));
+        assert!(read(&text.replace(VERSION, "0.0.0-other")).is_none());
+    }
+
+    /// A helper of the same version number may be another build: what is handed to it keeps its words.
+    #[test]
+    fn a_letter_is_written_with_these_words() {
+        let helper = Helper {
+            program: "mcpipe".into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            door: Secret::new("{}"),
+        };
+        let errand = Errand {
+            challenge: Challenge {
+                status: 401,
+                resource_metadata: Some("https://a.example/prm".to_owned()),
+                scope: Some("a b".to_owned()),
+                error: Some("invalid_token".to_owned()),
+                description: Some("is not handed over".to_owned()),
+                takes_dpop: true,
+            },
+            stale: Some(Secret::new("token")),
+            old: Some("attempt".to_owned()),
+        };
+        let text = write(&helper, &errand, Some(&Key::new([7; 32]))).unwrap();
+        assert_eq!(
+            text.replace(VERSION, "VERSION"),
+            r#"{"version":"VERSION","door":"{}","status":401,"resource_metadata":"https://a.example/prm","scope":"a b","error":"invalid_token","takes_dpop":true,"stale":"token","old":"attempt","root":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}"#
+        );
+    }
+}

@@ -1,0 +1,315 @@
+//! Which authorization server this account last used for this server, and whether another may take its place.
+//!
+//! The server says where to sign in, anew each time. A server that was taken over, or a document in the place of its
+//! metadata, can so send the user to a page of its own making, or a client's secret to an endpoint of its own. So what was
+//! signed in to last is kept, and another is used only at the user's word: `mcpipe login`, which says so, or a flag that
+//! names the authorization server. First contact has nothing to compare with.
+//!
+//! Nothing is fetched here. SEP-2352 binds credentials to their issuer; RFC 9700 section 4.4 has the attack.
+
+use url::Url;
+
+use crate::auth::Cause;
+use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
+use crate::auth::oauth::metadata_urls::same_issuer;
+use crate::auth::settings::{Notice, Settings};
+use crate::auth::shared::{House, Why};
+use crate::auth::store::record::{Entry, Granted, is_for, is_of};
+use crate::store::Kind;
+use crate::text::plain;
+
+/// An authorization server that was used, with the origins of its endpoints.
+#[derive(Clone, Debug)]
+struct Used {
+    issuer: String,
+    /// Unknown of an entry that cannot be read.
+    token: Option<Url>,
+    /// Unknown of an entry that an older version wrote.
+    authorization: Option<String>,
+    /// The origins of all its endpoints; none of an entry that an older version wrote.
+    origins: Vec<String>,
+}
+
+/// The authorization servers that were signed in to last: with the settings of now, and by this account with any.
+#[derive(Clone, Debug, Default)]
+pub(in crate::auth) struct LastUsed {
+    ours: Option<Used>,
+    any: Option<Used>,
+}
+
+impl LastUsed {
+    /// The issuer to prefer where the server names several.
+    pub(in crate::auth) fn issuer(&self) -> Option<&str> {
+        let used = self.ours.as_ref().or(self.any.as_ref())?;
+        Some(&used.issuer)
+    }
+}
+
+/// How what the server says now differs from what was used last. All of it cleaned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Changed {
+    /// It names another issuer in the place of the last.
+    #[error("the server now names another sign-in service, {now}; until now it was {was}")]
+    Named {
+        /// The issuer used last.
+        was: String,
+        /// The issuer found now.
+        now: String,
+    },
+    /// It names both, and only the other can be used.
+    #[error("the server names the sign-in service {now} beside {was}, which cannot be used now")]
+    Beside {
+        /// The issuer used last.
+        was: String,
+        /// The issuer found now.
+        now: String,
+    },
+    /// It names none, and another was found at its own address.
+    #[error("the server no longer names its sign-in service {was}; {now} would take its place")]
+    Unnamed {
+        /// The issuer used last.
+        was: String,
+        /// The issuer found now.
+        now: String,
+    },
+    /// The issuer is the same, and has an endpoint elsewhere.
+    #[error("the sign-in service {issuer} now has its {endpoint} at {now}; until now it was {was}")]
+    Endpoint {
+        /// The issuer.
+        issuer: String,
+        /// Which endpoint.
+        endpoint: &'static str,
+        /// Its origin when it was used last.
+        was: String,
+        /// Its origin now.
+        now: String,
+    },
+    /// The issuer is the same, and has an endpoint where it had none at all.
+    #[error(
+        "the sign-in service {issuer} now has its {endpoint} at {now}, where it had no endpoint until now"
+    )]
+    Joined {
+        /// The issuer.
+        issuer: String,
+        /// Which endpoint.
+        endpoint: &'static str,
+        /// Its origin now.
+        now: String,
+    },
+}
+
+/// A change that needs the user's word.
+#[derive(Debug, thiserror::Error)]
+#[error("{changed}")]
+pub struct Undecided {
+    changed: Changed,
+    account: String,
+    /// How tokens are come by: only a user can be asked to sign in.
+    grant: Granted,
+}
+
+impl Undecided {
+    /// The command, or the flag, by which the user accepts the change.
+    pub(in crate::auth) fn hint(&self, resource: &str) -> String {
+        if self.grant != Granted::Person {
+            return "if it really moved, name the new one with --authorization-server; nothing was sent there"
+                .to_owned();
+        }
+        let account = match self.account.as_str() {
+            "default" => String::new(),
+            account => format!(" --account {account}"),
+        };
+        format!("if you want to sign in there, run `mcpipe login {resource}{account}`")
+    }
+}
+
+impl Used {
+    fn of(name: &[String], entry: Option<&Entry>) -> Self {
+        let named = name.get(3).cloned().unwrap_or_default();
+        let Some(entry) = entry else {
+            return Self {
+                issuer: named,
+                token: None,
+                authorization: None,
+                origins: Vec::new(),
+            };
+        };
+        // An entry without an issuer is known by the origin of its token endpoint.
+        let issuer = [entry.issuer.clone(), named]
+            .into_iter()
+            .find(|issuer| !issuer.is_empty())
+            .unwrap_or_else(|| origin(&entry.token_endpoint));
+        Self {
+            issuer,
+            token: Some(entry.token_endpoint.clone()),
+            authorization: entry.authorization_origin.clone(),
+            origins: entry.endpoint_origins.clone(),
+        }
+    }
+
+    /// How what was found differs from this, if it does.
+    fn changed(&self, resource: &ProtectedResource, now: &AuthorizationServer) -> Option<Changed> {
+        let was = || plain(&self.issuer, 200);
+        let issuer = || plain(now.issuer(), 200);
+        if !same_issuer(&self.issuer, now.issuer()) {
+            let (was, now) = (was(), issuer());
+            return Some(if resource.names(&self.issuer) {
+                Changed::Beside { was, now }
+            } else if resource.names_any() {
+                Changed::Named { was, now }
+            } else {
+                Changed::Unnamed { was, now }
+            });
+        }
+        let token = self.token.as_ref().map(origin);
+        let endpoints = [
+            ("token endpoint", token, Some(origin(now.token_endpoint()))),
+            (
+                "sign-in page",
+                self.authorization.clone(),
+                now.authorization_origin(),
+            ),
+        ];
+        let moved = endpoints
+            .into_iter()
+            .find_map(|(endpoint, was, now)| match (was, now) {
+                (Some(was), Some(now)) if was != now => Some(Changed::Endpoint {
+                    issuer: issuer(),
+                    endpoint,
+                    was: plain(&was, 200),
+                    now: plain(&now, 200),
+                }),
+                _ => None,
+            });
+        moved.or_else(|| self.joined(now))
+    }
+
+    /// An endpoint at an origin that had none. The client's secret goes to the endpoint that gives out device codes (RFC
+    /// 8628 section 3.1), which also says where the user is to sign in; the initial access token to the one that registers
+    /// clients (RFC 7591 section 3); the refresh token to the one that revokes (RFC 7009).
+    fn joined(&self, now: &AuthorizationServer) -> Option<Changed> {
+        if self.origins.is_empty() {
+            return None;
+        }
+        let endpoints = [
+            ("registration endpoint", now.registration_endpoint()),
+            ("device authorization endpoint", now.device_endpoint()),
+            ("revocation endpoint", now.revocation_endpoint()),
+        ];
+        endpoints.into_iter().find_map(|(endpoint, url)| {
+            let at = url.map(origin)?;
+            (!self.origins.contains(&at)).then(|| Changed::Joined {
+                issuer: plain(now.issuer(), 200),
+                endpoint,
+                now: plain(&at, 200),
+            })
+        })
+    }
+}
+
+impl House {
+    /// Reads which authorization servers were signed in to last.
+    pub(in crate::auth) async fn last_used(&self) -> Result<LastUsed, Cause> {
+        let grant = self.settings.grant.kind();
+        let mut found = Vec::new();
+        for (name, kind) in self.vault.list().await? {
+            let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
+            if kind != Kind::Oauth || !is_of(&parts, &self.settings) {
+                continue;
+            }
+            let Some(kept) = self.vault.read(&name).await? else {
+                continue;
+            };
+            let entry = Entry::read(&kept.content);
+            if entry.as_ref().is_some_and(|entry| entry.grant != grant) {
+                continue;
+            }
+            let signed_in_at = entry.as_ref().map_or(0, |entry| entry.signed_in_at);
+            let is_ours = is_for(&name, &self.settings);
+            found.push((
+                (signed_in_at, kept.rev),
+                is_ours,
+                Used::of(&parts, entry.as_ref()),
+            ));
+        }
+        // What the vault would not take is newer than what it holds.
+        if let Some((name, entry)) = self.desk().unsaved.clone() {
+            let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
+            let at = (entry.signed_in_at, u64::MAX);
+            found.push((at, true, Used::of(&parts, Some(&entry))));
+        }
+        found.sort_by_key(|(at, ..)| *at);
+        let ours = found.iter().rfind(|(_, is_ours, _)| *is_ours);
+        Ok(LastUsed {
+            ours: ours.map(|(.., used)| used.clone()),
+            any: found.last().map(|(.., used)| used.clone()),
+        })
+    }
+
+    /// Whether this authorization server may be used now: it is the one used last, or the user says so.
+    ///
+    /// # Errors
+    /// It is another, and that is the user's to decide.
+    pub(in crate::auth) async fn may_be_used(
+        &self,
+        why: &Why,
+        last: &LastUsed,
+        resource: &ProtectedResource,
+        server: &AuthorizationServer,
+    ) -> Result<(), Cause> {
+        let Settings {
+            authorization_server,
+            expected_issuer,
+            token_endpoint,
+            announce,
+            ..
+        } = &self.settings;
+        let is_named_by_the_user =
+            authorization_server.is_some() || expected_issuer.is_some() || token_endpoint.is_some();
+        let Some(used) = last.ours.as_ref().or(last.any.as_ref()) else {
+            return Ok(());
+        };
+        if is_named_by_the_user {
+            return Ok(());
+        }
+        let Some(changed) = used.changed(resource, server) else {
+            return Ok(());
+        };
+        // The user has accepted it, with other settings at the same server.
+        if let Some(any) = &last.any
+            && any.changed(resource, server).is_none()
+        {
+            return Ok(());
+        }
+        if matches!(why, Why::Told(_)) {
+            announce.tell(&Notice::OtherIssuer { changed: &changed });
+            return Ok(());
+        }
+        tracing::warn!(%changed, "this is left to the user");
+        self.own_belongs_there(server).await?;
+        Err(Undecided {
+            changed,
+            account: self.settings.account.clone(),
+            grant: self.settings.grant.kind(),
+        }
+        .into())
+    }
+
+    /// Says of what the user brought that it belongs elsewhere, where that is so: a new sign-in alone would not help.
+    async fn own_belongs_there(&self, server: &AuthorizationServer) -> Result<(), Cause> {
+        let Settings {
+            client_id,
+            registration_token,
+            ..
+        } = &self.settings;
+        match client_id {
+            Some(id) => self.belongs_there(Some(id), server).await,
+            None if registration_token.is_some() => self.belongs_there(None, server).await,
+            None => Ok(()),
+        }
+    }
+}
+
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}

@@ -1,0 +1,543 @@
+//! The ladder of renewal, cheapest rung first: what somebody else stored, a refresh, a sign-in.
+//!
+//! The lock named for the credential is held from the second look into the vault until what a refresh brought is
+//! written, so that of many processes one spends a rotating refresh token and the others find its result (RFC 9700
+//! section 4.14). Nothing is deleted on failure: a refused token is marked, and only if it is still the one that is
+//! kept. A sign-in has a lock of its own, because a person may take minutes and a refresh must not wait for one: see
+//! [`crate::auth::flow::coordinate`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::auth::Cause;
+use crate::auth::flow::endpoint_failures::Failures;
+use crate::auth::flow::refresh;
+use crate::auth::flow::token_checks::{
+    FRESH, is_enough, is_of_another_kind, is_other, is_other_than, is_over,
+};
+use crate::auth::flow::unattended::Grant;
+use crate::auth::net::http::{Fault, TOKEN_PATIENCE, host_of};
+use crate::auth::oauth::challenge::Challenge;
+use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
+use crate::auth::oauth::registration::{Client, Source};
+use crate::auth::oauth::revocation::revoke;
+use crate::auth::oauth::scope::{Scopes, Wishes, choose};
+use crate::auth::oauth::token_endpoint;
+use crate::auth::settings::{Notice, Settings};
+use crate::auth::shared::{Held, House, Origin, Why};
+use crate::auth::store::record::{Entry, Registration, State, is_for, shared_name};
+use crate::store::{Error as StoreError, Expected, Kind, Lock};
+use url::Url;
+
+/// An entry, where it was found, and at which revision.
+pub(in crate::auth) struct Kept {
+    pub(in crate::auth) name: String,
+    pub(in crate::auth) rev: u64,
+    pub(in crate::auth) entry: Entry,
+}
+
+/// What the rungs below the sign-in left over.
+enum Rung {
+    Reached(Entry, Origin),
+    /// Climb on, with what is kept.
+    Missed(Option<Entry>),
+}
+
+impl House {
+    /// Climbs until something better is in hand.
+    pub(in crate::auth) async fn rungs(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
+        let Settings { url, now, .. } = &self.settings;
+        if let Some(key) = &self.settings.client_key {
+            key.fetch(&self.vault, url, now).await?;
+        }
+        if !matches!(self.settings.grant, Grant::Person) {
+            return self.without_anybody(why).await;
+        }
+        let (challenge, is_told) = match why {
+            Why::Told(challenge) => (challenge, true),
+            Why::Challenged { challenge, .. } => (challenge, false),
+            Why::Due => return self.renewed_in_time().await,
+        };
+        let before = if is_told {
+            self.stored().await?.map(|kept| kept.entry)
+        } else {
+            match self.without_a_person(why, challenge).await? {
+                Rung::Reached(entry, origin) => return Ok((entry, origin)),
+                Rung::Missed(entry) => entry,
+            }
+        };
+        if matches!(
+            why,
+            Why::Challenged {
+                is_asked: false,
+                ..
+            }
+        ) {
+            return Err(Cause::NobodyThere);
+        }
+        if !is_told {
+            self.may_ask_a_person(challenge).await?;
+        }
+        self.ask_in_turn(why, challenge, before).await
+    }
+
+    async fn renewed_in_time(&self) -> Result<(Entry, Origin), Cause> {
+        let held = self.desk().held.clone();
+        let _lock = self.lock().await?;
+        let Some(kept) = self.stored().await? else {
+            return Err(Cause::NobodyThere);
+        };
+        let now = self.settings.now.seconds();
+        if !kept.entry.is_due(now) && is_other(&kept.entry, held.as_ref()) {
+            return Ok((kept.entry, Origin::Stored));
+        }
+        if kept.entry.state == State::NeedsLogin || kept.entry.refresh.is_none() {
+            return Err(Cause::NobodyThere);
+        }
+        let is_dead = kept.entry.has_expired(now);
+        let origin = renewed_from(&kept.entry, held.as_ref());
+        let entry = self.refreshed(kept, is_dead).await?;
+        Ok((entry, origin))
+    }
+
+    /// Rungs a and b, under the credential's lock.
+    async fn without_a_person(&self, why: &Why, challenge: &Challenge) -> Result<Rung, Cause> {
+        let held = self.desk().held.clone();
+        let _lock = self.lock().await?;
+        let Some(mut kept) = self.stored().await? else {
+            return Ok(Rung::Missed(None));
+        };
+        let now = self.settings.now.seconds();
+        if is_other_than(why, &kept.entry)
+            && is_enough(challenge, &kept.entry)
+            && !kept.entry.has_expired(now)
+        {
+            return Ok(Rung::Reached(kept.entry, Origin::Stored));
+        }
+        let is_refreshable = kept.entry.refresh.is_some()
+            && kept.entry.state != State::NeedsLogin
+            && !challenge.wants_more_scope();
+        if !is_refreshable {
+            return Ok(Rung::Missed(Some(kept.entry)));
+        }
+        // A token that ought to be good: once more, and then it is the server that has to be told of. A person could do no
+        // better as long as the refresh token is good and is what the server wants.
+        if !kept.entry.is_due(now) {
+            let lately = kept.entry.issued_anew_within(FRESH, now);
+            let is_other_kind = is_of_another_kind(challenge, &kept.entry);
+            if lately > 0 && (is_other_kind || self.has_moved(challenge, &kept.entry).await) {
+                return Ok(Rung::Missed(Some(kept.entry)));
+            }
+            if lately >= MOST_ANEW {
+                return Err(Cause::Rejected {
+                    host: issuer_host(&kept.entry),
+                    is_renewable: true,
+                });
+            }
+            kept.entry.is_issued_anew(now);
+        }
+        let origin = renewed_from(&kept.entry, held.as_ref());
+        match self.refreshed(kept, true).await {
+            Ok(entry) => Ok(Rung::Reached(entry, origin)),
+            // Failed is not refused: nobody is sent to a browser because a server was down.
+            Err(why) if why.is_passing() => Err(why),
+            // A client of the user's own that is not taken would not be taken after a sign-in either.
+            Err(
+                why @ (Cause::Vault(_)
+                | Cause::Network(_)
+                | Cause::Registration(_)
+                | Cause::Tokens(
+                    token_endpoint::Error::NoKey(_)
+                    | token_endpoint::Error::Unusable {
+                        successor: Some(_), ..
+                    },
+                )),
+            ) => Err(why),
+            Err(why) => {
+                tracing::info!(%why, "the refresh token is of no use");
+                let before = self.stored().await?.map(|kept| kept.entry);
+                Ok(Rung::Missed(before))
+            }
+        }
+    }
+
+    /// Whether the server now names another authorization server (SEP-2352). One that cannot be asked says nothing.
+    async fn has_moved(&self, challenge: &Challenge, entry: &Entry) -> bool {
+        let named = challenge.resource_metadata.as_deref();
+        let resource = discovery::protected_resource(&self.http, &self.settings.url, named).await;
+        let Ok(resource) = resource else {
+            return false;
+        };
+        let preference = Preference {
+            fixed: self.settings.authorization_server.as_deref(),
+            held: Some(&entry.issuer),
+            expected: self.settings.expected_issuer.as_deref(),
+            pkce: !self.settings.assume_pkce,
+        };
+        // As long as it is named it need not be asked: that it is down is no move to one that is named beside it.
+        if preference.fixed.is_none() && resource.names(&entry.issuer) {
+            return false;
+        }
+        discovery::authorization_server(&self.http, &resource, preference)
+            .await
+            .is_ok_and(|server| server.issuer() != entry.issuer)
+    }
+
+    /// Rung b. `is_dead` tells that the access token is of no use any more, so that one refusal is enough.
+    async fn refreshed(&self, kept: Kept, is_dead: bool) -> Result<Entry, Cause> {
+        let Kept {
+            name,
+            rev,
+            mut entry,
+        } = kept;
+        let Some(token) = entry.refresh.clone() else {
+            return Err(Cause::NobodyThere);
+        };
+        let sent_at = self.settings.now.seconds();
+        let prover = self.prover_of(&entry);
+        let answer = refresh::refresh(
+            &self.http,
+            &self.settings,
+            prover.as_ref(),
+            &mut entry,
+            &token,
+        )
+        .await;
+        let error = match answer {
+            Ok(tokens) if entry.is_for_another(&tokens) => token_endpoint::Error::OtherUser {
+                host: host_of(&entry.token_endpoint),
+            },
+            Ok(tokens) => {
+                entry.renew(tokens, sent_at, jitter());
+                self.save(&name, &entry, revision(rev)).await;
+                return Ok(entry);
+            }
+            Err(Cause::Tokens(error)) => error,
+            Err(why) => return Err(why),
+        };
+        if let Some(status) = failing(&error)
+            && let Some(seconds) = self.failing_for_good(&entry).await
+        {
+            return Err(token_endpoint::Error::Failing {
+                host: host_of(&entry.token_endpoint),
+                status,
+                minutes: seconds / 60,
+            }
+            .into());
+        }
+        let is_over = is_over(&error);
+        if is_over || is_wordless(&error) {
+            entry.strikes += 1;
+            let is_out = is_dead || entry.strikes >= STRIKES;
+            entry.state = if is_out {
+                State::NeedsLogin
+            } else {
+                State::Suspect
+            };
+            entry.last_error = error.code().map(str::to_owned);
+            self.save(&name, &entry, revision(rev)).await;
+            if is_out && is_over {
+                self.give_up(&entry, is_dead);
+            } else if is_out {
+                self.tell_signed_out(&entry, is_dead);
+            }
+        }
+        // The access token that came is of no use, and the refresh token beside it is the only one left.
+        if let token_endpoint::Error::Unusable {
+            successor: Some(token),
+            ..
+        } = &error
+        {
+            entry.refresh = Some(token.clone());
+            self.save(&name, &entry, revision(rev)).await;
+        }
+        // What came in its place is not taken, and it may be spent: only a sign-in says what the server wants now.
+        if matches!(error, token_endpoint::Error::Unbound { .. }) {
+            tracing::warn!(issuer = %entry.issuer, "DPoP is no longer kept to; a sign-in is needed");
+            entry.state = State::NeedsLogin;
+            entry.last_error = Some("unbound_token".to_owned());
+            self.save(&name, &entry, revision(rev)).await;
+            self.give_up(&entry, is_dead);
+        }
+        // OpenID Connect Core section 12.2: a renewal is for the user who has signed in. Another user's tokens are not used,
+        // and the refresh token of before is spent.
+        if matches!(error, token_endpoint::Error::OtherUser { .. }) {
+            tracing::warn!(issuer = %entry.issuer, "the renewal is for another user; a sign-in is needed");
+            entry.state = State::NeedsLogin;
+            entry.last_error = Some("other_user".to_owned());
+            self.save(&name, &entry, revision(rev)).await;
+            self.give_up(&entry, is_dead);
+        }
+        if error.is_about_client() {
+            self.forget_registration(&entry.issuer, &entry.client).await;
+        }
+        Err(error.into())
+    }
+
+    /// Notes one more renewal of this entry that met a token endpoint that is there and fails, and tells for how many
+    /// seconds, if it fails for good. The note is beside the vault, for all processes: what is kept does not change because
+    /// a server is down.
+    async fn failing_for_good(&self, entry: &Entry) -> Option<u64> {
+        let name = self.lock_name("failing");
+        let note = self.vault.note(&name).await.ok().flatten();
+        let before = note.and_then(|note| Failures::read(&note, entry.obtained_at));
+        let failures = Failures::and(before, self.settings.now.seconds());
+        let note = failures.write(entry.obtained_at);
+        if let Err(why) = self.vault.leave_note(&name, &note).await {
+            tracing::debug!(%why, "other processes will not know that the token endpoint fails");
+        }
+        failures.for_good()
+    }
+
+    /// As long as the access token works the user would not notice, so it is said here; later the remote's challenge says
+    /// it.
+    fn tell_signed_out(&self, entry: &Entry, is_dead: bool) {
+        if !is_dead {
+            self.settings.announce.tell(&Notice::SignedOut {
+                issuer: &entry.issuer,
+                resource: &entry.resource,
+            });
+        }
+    }
+
+    /// What is left of a sign-in that cannot be renewed is revoked, as far as that can be done.
+    fn give_up(&self, entry: &Entry, is_dead: bool) {
+        self.tell_signed_out(entry, is_dead);
+        let (Some(url), Some(token)) = (entry.revocation_endpoint.clone(), entry.refresh.clone())
+        else {
+            return;
+        };
+        let (http, client) = (self.http.clone(), entry.client.clone());
+        self.tasks.spawn(async move {
+            let work = revoke(&http, &url, &client, &token, "refresh_token");
+            match tokio::time::timeout(LAST_WORD, work).await {
+                Ok(Ok(())) => {}
+                ended => tracing::debug!(?ended, "the refused token could not be revoked"),
+            }
+        });
+    }
+
+    pub(in crate::auth) fn scope(
+        &self,
+        challenge: &Challenge,
+        resource: &ProtectedResource,
+        server: &AuthorizationServer,
+        before: Option<&Entry>,
+    ) -> Option<Scopes> {
+        let challenged = challenge.scope.as_deref().map(Scopes::parse);
+        choose(&Wishes {
+            step_up: challenge.wants_more_scope(),
+            pinned: self.settings.scope.as_ref(),
+            challenge: challenged.as_ref(),
+            resource: resource.scopes(),
+            before: before.and_then(|entry| entry.scope_requested.as_ref()),
+            server: server.scopes(),
+        })
+    }
+
+    async fn may_ask_a_person(&self, challenge: &Challenge) -> Result<(), Cause> {
+        if self.leaving.is_cancelled() {
+            return Err(Cause::Leaving);
+        }
+        if !self.settings.attended || self.unattended.is_cancelled() {
+            return Err(Cause::NobodyThere);
+        }
+        let record = self.record().await;
+        let now = self.settings.now.seconds();
+        match record.abandoned(&self.tried, now) {
+            Some(ended) => Err(Cause::Abandoned(Arc::new(ended.cause()))),
+            // What is wanted more is looked at first: it may be nothing new.
+            None if challenge.wants_more_scope() => Ok(()),
+            None => self.may_show_another().await,
+        }
+    }
+
+    /// What is kept for us: the newest that is not known to be dead, of those that the user lets us use (`--dpop`). What the
+    /// vault would not take counts too.
+    pub(in crate::auth) async fn stored(&self) -> Result<Option<Kept>, Cause> {
+        let unsaved = self.desk().unsaved.clone();
+        let mut best = match self.in_vault().await {
+            Err(why) if unsaved.is_none() => return Err(why),
+            found => found.unwrap_or_default(),
+        };
+        if let Some((name, entry)) = unsaved
+            && best
+                .as_ref()
+                .is_none_or(|kept| rank(&entry) >= rank(&kept.entry))
+        {
+            let rev = best
+                .filter(|kept| kept.name == name)
+                .map_or(0, |kept| kept.rev);
+            best = Some(Kept { name, rev, entry });
+        }
+        Ok(best)
+    }
+
+    async fn in_vault(&self) -> Result<Option<Kept>, Cause> {
+        let mut all: Vec<Kept> = Vec::new();
+        for (name, kind) in self.vault.list().await? {
+            if kind != Kind::Oauth || !is_for(&name, &self.settings) {
+                continue;
+            }
+            let Some(found) = self.vault.read(&name).await? else {
+                continue;
+            };
+            let entry = Entry::read(&found.content).ok_or(Cause::ForeignEntry)?;
+            let kept = Kept {
+                name,
+                rev: found.rev,
+                entry,
+            };
+            if self.settings.dpop.allows(kept.entry.is_bound()) {
+                all.push(kept);
+            }
+        }
+        // Tokens of an authorization server that the user has left are not those of the one signed in to since.
+        let last = all
+            .iter()
+            .max_by_key(|kept| (kept.entry.signed_in_at, kept.rev));
+        let last = last.map(|kept| kept.entry.issuer.clone());
+        Ok(all
+            .into_iter()
+            .max_by_key(|kept| kept.rank(last.as_deref())))
+    }
+
+    /// Keeps an entry. If that cannot be done the tokens still serve this process, and the user hears of it.
+    pub(in crate::auth) async fn save(&self, name: &str, entry: &Entry, expected: Expected) {
+        match self.put_when_unlocked(name, entry, expected).await {
+            Ok(_) => self.desk().unsaved = None,
+            // Somebody signed in meanwhile: theirs is newer than what we renewed.
+            Err(StoreError::Stale) => {
+                tracing::debug!("the entry changed meanwhile; left as it is");
+            }
+            Err(why) => {
+                tracing::error!(%why, "the tokens cannot be kept: the next start has to sign in");
+                self.desk().unsaved = Some((name.to_owned(), entry.clone()));
+            }
+        }
+    }
+
+    /// Removes what a sign-in has taken the place of: entries for the same of the same issuer, under clients of old. One of
+    /// a kind that is of no use here (`--dpop`) is somebody else's.
+    pub(in crate::auth) async fn supersede(&self, newest: &str, issuer: &str) {
+        let names = self.vault.list().await.unwrap_or_default();
+        for (name, kind) in names {
+            if kind != Kind::Oauth || name == newest || !is_for(&name, &self.settings) {
+                continue;
+            }
+            let found = self.vault.read(&name).await.ok().flatten();
+            let entry = found.and_then(|found| Entry::read(&found.content));
+            let is_ours = |entry: Entry| {
+                entry.issuer == issuer && self.settings.dpop.allows(entry.is_bound())
+            };
+            if entry.is_some_and(is_ours)
+                && let Err(why) = self.vault.remove(&name).await
+            {
+                tracing::debug!(%why, "an entry of old stays");
+            }
+        }
+    }
+
+    /// Forgets a registration the server does not know any more; tokens stay until they are replaced.
+    pub(in crate::auth) async fn forget_registration(&self, issuer: &str, client: &Client) {
+        if client.source != Source::Registered {
+            return;
+        }
+        let name = Registration::name(issuer, &self.settings);
+        let kept = self.vault.read(&name).await.ok().flatten();
+        let kept = kept.and_then(|found| Registration::read(&found.content));
+        if kept.is_some_and(|kept| kept.client.id == client.id)
+            && let Err(why) = self.vault.remove(&name).await
+        {
+            tracing::warn!(%why, "the dead registration cannot be removed");
+        }
+    }
+
+    pub(in crate::auth) async fn lock(&self) -> Result<Lock, Cause> {
+        // Longer than the slowest token request of the process that holds it.
+        self.lock_within(TOKEN_PATIENCE + Duration::from_secs(10))
+            .await
+    }
+
+    pub(in crate::auth) async fn lock_within(&self, patience: Duration) -> Result<Lock, Cause> {
+        Ok(self
+            .vault
+            .lock_in_use(&self.lock_name("credential"), patience)
+            .await?)
+    }
+
+    pub(in crate::auth) fn lock_name(&self, what: &str) -> String {
+        shared_name(what, &self.settings)
+    }
+}
+
+/// Tokens that are issued in that time because the one before was turned down, or by a sign-in.
+const MOST_ANEW: usize = 2;
+
+/// The status of a token endpoint that is there and fails: not one that asks for patience, nor a page in its place with
+/// a success. A network that is down says nothing of it.
+fn failing(error: &token_endpoint::Error) -> Option<u16> {
+    match error {
+        token_endpoint::Error::Failed(Fault::Unwell { status, .. })
+            if *status >= 400 && ![408, 429].contains(status) =>
+        {
+            Some(*status)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a refusal had no words of RFC 6749 section 5.2. It is one all the same, and nothing is revoked for it.
+fn is_wordless(error: &token_endpoint::Error) -> bool {
+    error.is("http_400") || error.is("http_401")
+}
+
+/// How long revoking what is left may take.
+const LAST_WORD: Duration = Duration::from_secs(5);
+/// Refusals of one refresh token, while its access token works, until it counts as dead.
+const STRIKES: u32 = 3;
+
+pub(in crate::auth) fn revision(rev: u64) -> Expected {
+    if rev == 0 {
+        Expected::Absent
+    } else {
+        Expected::Revision(rev)
+    }
+}
+
+impl Kept {
+    /// Which of two is used: the one that lives, then the one of the issuer signed in to last, then the one that is bound (a newer sign-in without a key is another
+    /// user's of the vault, who wants it so with `--dpop off`), then the one that was written last. The vault counts its
+    /// writes; clocks are coarse, and go backwards. Entries that were written together, by `vault rekey`, have their time.
+    fn rank(&self, last: Option<&str>) -> (bool, bool, bool, u64, u64) {
+        let (is_alive, obtained_at) = rank(&self.entry);
+        let is_last = last == Some(self.entry.issuer.as_str());
+        let is_bound = self.entry.is_bound();
+        (is_alive, is_last, is_bound, self.rev, obtained_at)
+    }
+}
+
+/// The same for one that the vault would not take, and so has not counted.
+fn rank(entry: &Entry) -> (bool, u64) {
+    (entry.state != State::NeedsLogin, entry.obtained_at)
+}
+
+/// What a renewal of this entry is. Whose sign-in it came from is known only if it is the one we held.
+fn renewed_from(kept: &Entry, held: Option<&Held>) -> Origin {
+    if is_other(kept, held) {
+        Origin::TakenOver
+    } else {
+        Origin::Refreshed
+    }
+}
+
+/// The authorization server of an entry, for people.
+fn issuer_host(entry: &Entry) -> String {
+    let url = Url::parse(&entry.issuer).ok();
+    host_of(url.as_ref().unwrap_or(&entry.token_endpoint))
+}
+
+/// Between 0 and 1, so that processes do not renew in step.
+pub(in crate::auth) fn jitter() -> f64 {
+    getrandom::u32().map_or(0.0, |bits| f64::from(bits) / f64::from(u32::MAX))
+}

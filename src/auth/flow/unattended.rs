@@ -1,0 +1,528 @@
+//! Tokens without a person: asked for anew whenever one is needed, by what a program has to show.
+//!
+//! There is one rung instead of a ladder. Under the credential's lock what somebody else has stored is looked for, and if
+//! that does not serve a token is asked for and kept, so that of many processes one asks. There is no refresh token: a new
+//! token is the renewal. Nobody is ever sent to a browser here; a server that turns down what was issued a moment ago, or
+//! wants a scope that was asked for already, gets an error and not another request.
+//!
+//! RFC 6749 section 4.4, RFC 7523, MCP's authorization extensions (SEP-1046, SEP-990, SEP-1933).
+
+use std::sync::Arc;
+
+use crate::auth::Cause;
+use crate::auth::client::{Client, Source};
+use crate::auth::flow::enterprise::{self, Provider};
+use crate::auth::flow::previous::Past;
+use crate::auth::flow::refresh;
+use crate::auth::flow::renew::jitter;
+use crate::auth::flow::token_checks::{is_enough, is_other, is_other_than, is_young};
+use crate::auth::flow::workload::{self, Assertions};
+use crate::auth::net::http::Fault;
+use crate::auth::oauth::challenge::Challenge;
+use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
+use crate::auth::oauth::dpop::Proving;
+use crate::auth::oauth::observed_quirks::Lesson;
+use crate::auth::oauth::registration;
+use crate::auth::oauth::scope::{Scopes, Wishes, choose};
+use crate::auth::oauth::token_endpoint::{self, Endpoint, TokenSet};
+use crate::auth::shared::{Held, House, Origin, Why};
+use crate::auth::store::record::{Entry, Granted};
+use crate::secret::Secret;
+use crate::store::Expected;
+use crate::text::plain;
+
+/// How a token is come by.
+#[derive(Clone, Debug, Default)]
+pub enum Grant {
+    /// A person signs in.
+    #[default]
+    Person,
+    /// The client's own credentials are enough.
+    ClientCredentials,
+    /// The platform a program runs on says what it is.
+    Workload(Assertions),
+    /// An enterprise's provider vouches for a person who has signed in there.
+    Enterprise(Box<Provider>),
+}
+
+impl Grant {
+    /// What is kept of it with the tokens.
+    pub fn kind(&self) -> Granted {
+        match self {
+            Self::Person => Granted::Person,
+            Self::ClientCredentials => Granted::ClientCredentials,
+            Self::Workload(_) => Granted::Workload,
+            Self::Enterprise(_) => Granted::Enterprise,
+        }
+    }
+
+    /// What keeps its tokens apart from others'; `None` for a person's.
+    pub(in crate::auth) fn pin(&self) -> Option<[String; 2]> {
+        let of = match self {
+            Self::Person => return None,
+            Self::ClientCredentials => String::new(),
+            Self::Workload(assertions) => assertions.fingerprint(),
+            Self::Enterprise(provider) => provider.pin(),
+        };
+        Some([self.kind().name().to_owned(), of])
+    }
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The authorization server, or the provider, said no.
+    #[error("{error}")]
+    Refused {
+        /// What was asked for.
+        by: Granted,
+        /// Its words.
+        error: token_endpoint::Error,
+    },
+    /// The server takes a client, and there is none.
+    #[error("the authorization server at {host} has to be told which client this is")]
+    NoClient {
+        /// The authorization server.
+        host: String,
+    },
+    /// There is no assertion to show.
+    #[error("{0}")]
+    Assertion(#[from] workload::Error),
+    /// The provider did not vouch for anybody.
+    #[error("{0}")]
+    Provider(#[from] enterprise::Error),
+}
+
+impl Error {
+    pub(in crate::auth) fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Refused {
+                error: token_endpoint::Error::Failed(fault),
+                ..
+            } => Some(fault),
+            Self::Provider(error) => error.fault(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is something on this machine that is wrong, and no server has been asked.
+    pub(crate) fn is_at_home(&self) -> bool {
+        match self {
+            Self::Assertion(workload::Error::Spent { .. }) => false,
+            Self::Assertion(_) => true,
+            Self::Provider(error) => error.is_at_home(),
+            Self::Refused { .. } | Self::NoClient { .. } => false,
+        }
+    }
+
+    pub(in crate::auth) fn hint(&self, resource: &str) -> Option<String> {
+        let Self::Refused { by, error } = self else {
+            return match self {
+                Self::Assertion(error) => Some(error.hint()),
+                Self::Provider(error) => error.hint(resource),
+                Self::Refused { .. } | Self::NoClient { .. } => Some(
+                    "say so with --client-id, and --client-key or --client-secret-env".to_owned(),
+                ),
+            };
+        };
+        let hint = match (by, error) {
+            (_, error) if error.is("invalid_scope") => {
+                "--scope says what to ask for; '' asks for none"
+            }
+            (_, error) if error.is("invalid_target") => {
+                "check --resource, or --disable-resource-parameter"
+            }
+            (Granted::ClientCredentials, _) => {
+                "this client has to be allowed the client credentials grant there, for this resource"
+            }
+            (Granted::Workload, _) => {
+                "the assertion must not have ended, and its issuer, subject and audience have to be what that server trusts"
+            }
+            (Granted::Enterprise, _) => {
+                "ask whoever runs the provider whether this server is set up there"
+            }
+            (Granted::Person, _) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// The grant type under which assertions are shown (RFC 7523 section 2.1).
+pub(in crate::auth) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+impl House {
+    /// The one rung.
+    pub(in crate::auth) async fn without_anybody(
+        &self,
+        why: &Why,
+    ) -> Result<(Entry, Origin), Cause> {
+        let held = self.desk().held.clone();
+        let mut lock = self.lock().await?;
+        if let Some(entry) = self.already_there(why, held.as_ref()).await? {
+            return Ok((entry, Origin::Stored));
+        }
+        self.was_refused(why)?;
+        let mut vouched = None;
+        if let Some(provider) = &self.provider {
+            // A person may have to sign in there, and nobody else's token waits for that.
+            drop(lock);
+            vouched = Some(enterprise::id_token(provider, None, why).await?);
+            lock = self.lock().await?;
+            if let Some(entry) = self.already_there(why, held.as_ref()).await? {
+                return Ok((entry, Origin::Stored));
+            }
+        }
+        let shown = vouched.as_ref().map(|vouched| &vouched.token);
+        let mut granted = self.granted(why, shown).await;
+        if let (Err(Cause::Machine(Error::Provider(error))), Some(provider), Some(before)) =
+            (&granted, &self.provider, &vouched)
+            && error.is_about_the_person()
+        {
+            drop(lock);
+            let newer = enterprise::id_token(provider, Some(before), why).await?;
+            lock = self.lock().await?;
+            granted = self.granted(why, Some(&newer.token)).await;
+        }
+        let entry = granted?;
+        let name = entry.name(&self.settings);
+        self.save(&name, &entry, Expected::Anything).await;
+        self.supersede(&name, &entry.issuer).await;
+        drop(lock);
+        tracing::info!(issuer = %entry.issuer, by = entry.grant.name(), "a token was granted");
+        // Who is behind an assertion cannot be told; a client is the same client.
+        let origin = match self.settings.grant {
+            Grant::ClientCredentials if held.is_some() => Origin::Refreshed,
+            _ => Origin::SignedIn,
+        };
+        Ok((entry, origin))
+    }
+
+    /// A host may call as often as it likes; whoever said no to the same a moment ago is not asked with each call.
+    fn was_refused(&self, why: &Why) -> Result<(), Cause> {
+        let now = self.settings.now.seconds();
+        match (&self.desk().refused, why) {
+            (Some((at, before, cause)), Why::Challenged { challenge, .. })
+                if before == challenge && (*at..at + QUIET).contains(&now) =>
+            {
+                Err(Cause::Lately(Arc::clone(cause)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What another process has come to.
+    async fn already_there(&self, why: &Why, held: Option<&Held>) -> Result<Option<Entry>, Cause> {
+        let Some(entry) = self.stored().await?.map(|kept| kept.entry) else {
+            return Ok(None);
+        };
+        let now = self.settings.now.seconds();
+        let serves = match why {
+            Why::Told(_) => false,
+            Why::Due => !entry.is_due(now) && is_other(&entry, held),
+            Why::Challenged { challenge, .. } => {
+                is_other_than(why, &entry) && is_enough(challenge, &entry)
+            }
+        };
+        Ok((serves && !entry.has_expired(now)).then_some(entry))
+    }
+
+    async fn granted(&self, why: &Why, vouched: Option<&Secret>) -> Result<Entry, Cause> {
+        if self.leaving.is_cancelled() {
+            return Err(Cause::Leaving);
+        }
+        let before = self.stored().await?.map(|kept| kept.entry);
+        match (why, before) {
+            (Why::Due, Some(before)) => self.granted_again(before, vouched).await,
+            (Why::Due, None) => Err(Cause::NobodyThere),
+            (Why::Challenged { challenge, .. } | Why::Told(challenge), before) => {
+                self.granted_anew(why, challenge, before, vouched).await
+            }
+        }
+    }
+
+    /// As the last time, without looking again whom to ask: a server that moved refuses, and is looked for then.
+    async fn granted_again(
+        &self,
+        mut entry: Entry,
+        vouched: Option<&Secret>,
+    ) -> Result<Entry, Cause> {
+        entry.client = refresh::current(&entry, &self.settings);
+        let prover = self.prover_of(&entry);
+        let endpoint = Endpoint {
+            http: &self.http,
+            url: &entry.token_endpoint,
+            client: &entry.client,
+            resource: entry.resource_sent.as_deref(),
+            extra: &self.settings.token_params,
+            use_id_token: self.settings.use_id_token,
+            // What was bound stays bound.
+            proof: self.proving(prover.as_ref()).map(|proof| Proving {
+                insists: true,
+                ..proof
+            }),
+        };
+        let asking = Asking {
+            endpoint,
+            issuer: &entry.issuer,
+            scope: entry.scope_requested.as_ref(),
+            vouched,
+            is_told: false,
+        };
+        let sent_at = self.settings.now.seconds();
+        let tokens = self.tokens(&asking).await?;
+        entry.renew(tokens, sent_at, jitter());
+        entry.refresh = None;
+        Ok(entry)
+    }
+
+    async fn granted_anew(
+        &self,
+        why: &Why,
+        challenge: &Challenge,
+        before: Option<Entry>,
+        vouched: Option<&Secret>,
+    ) -> Result<Entry, Cause> {
+        let (http, settings) = (&self.http, &self.settings);
+        let named = challenge.resource_metadata.as_deref();
+        let resource = discovery::protected_resource(http, &settings.url, named).await?;
+        let last = self.last_used().await?;
+        let server = self.server(&resource, last.issuer()).await?;
+        self.may_be_used(why, &last, &resource, &server).await?;
+        let guess = server.is_assumed().then(|| resource.oddity());
+        let granted = self.granted_at(why, challenge, before, vouched, resource, server);
+        Box::pin(granted).await.map_err(|why| match guess {
+            Some(said) => why.at_a_guess(challenge, said, &self.settings.keys),
+            None => why,
+        })
+    }
+
+    async fn granted_at(
+        &self,
+        why: &Why,
+        challenge: &Challenge,
+        before: Option<Entry>,
+        vouched: Option<&Secret>,
+        resource: ProtectedResource,
+        server: AuthorizationServer,
+    ) -> Result<Entry, Cause> {
+        let settings = &self.settings;
+        let before = before.filter(|entry| entry.issuer == server.issuer());
+        let client = self.client(&server).await?;
+        let challenged = challenge.scope.as_deref().map(Scopes::parse);
+        // Without `server`: nobody here has a use for a refresh token.
+        let mut scope = choose(&Wishes {
+            step_up: challenge.wants_more_scope(),
+            pinned: settings.scope.as_ref(),
+            challenge: challenged.as_ref(),
+            resource: resource.scopes(),
+            before: before.as_ref().and_then(|it| it.scope_requested.as_ref()),
+            server: None,
+        });
+        self.is_news(why, challenge, &server, before.as_ref(), scope.as_ref())?;
+        let binds = self.binds(challenge, &resource, &server, before.as_ref())?;
+        let prover = self.new_prover(binds)?;
+        let named = challenged.as_ref().or(resource.scopes());
+        let mut past = Past::new(before.as_ref(), named, binds);
+        loop {
+            let sent = self.resource_parameter(&resource, &server, past.learned());
+            let endpoint = Endpoint {
+                http: &self.http,
+                url: server.token_endpoint(),
+                client: &client,
+                resource: sent.as_deref(),
+                extra: &settings.token_params,
+                use_id_token: settings.use_id_token,
+                proof: self.proving(prover.as_ref()),
+            };
+            let asking = Asking {
+                endpoint,
+                issuer: server.issuer(),
+                scope: scope.as_ref(),
+                vouched,
+                is_told: matches!(why, Why::Told(_)),
+            };
+            let sent_at = settings.now.seconds();
+            let error = match self.tokens(&asking).await {
+                Ok(tokens) => {
+                    let scope = scope.as_ref();
+                    let key = tokens.bound_by(prover.as_ref());
+                    let mut entry = self.entry(&server, client, scope, tokens, sent_at, &past);
+                    entry.dpop_key = key;
+                    entry.resource_sent = sent;
+                    entry.refresh = None;
+                    return Ok(entry);
+                }
+                Err(error) => error,
+            };
+            // Only what spends nothing is asked twice.
+            let Cause::Machine(Error::Refused {
+                by: Granted::ClientCredentials,
+                error:
+                    token_endpoint::Error::Refused {
+                        code, description, ..
+                    },
+            }) = &error
+            else {
+                return Err(error);
+            };
+            let is_ours_to_say =
+                settings.resource_parameter.is_none() && settings.send_resource.is_none();
+            if Lesson::of(code, description.as_deref()) == Some(Lesson::NoResource)
+                && sent.is_some()
+                && is_ours_to_say
+            {
+                past.refuses_resource();
+            } else if code == "invalid_scope"
+                && scope.is_some()
+                && settings.scope.is_none()
+                && !challenge.wants_more_scope()
+            {
+                scope = None;
+            } else {
+                return Err(error);
+            }
+            tracing::info!(%error, "asking once more, otherwise");
+        }
+    }
+
+    async fn server(
+        &self,
+        resource: &ProtectedResource,
+        held: Option<&str>,
+    ) -> Result<AuthorizationServer, Cause> {
+        let fixed = self.settings.authorization_server.as_deref();
+        if let Some(endpoint) = &self.settings.token_endpoint {
+            let issuer = self.settings.expected_issuer.as_deref().or(fixed);
+            return Ok(discovery::known(&self.http, endpoint, issuer)?);
+        }
+        let preference = Preference {
+            fixed,
+            held,
+            expected: self.settings.expected_issuer.as_deref(),
+            pkce: false,
+        };
+        Ok(discovery::authorization_server(&self.http, resource, preference).await?)
+    }
+
+    /// Who we are there. Nobody registers for this.
+    async fn client(&self, server: &AuthorizationServer) -> Result<Client, Cause> {
+        let is_workload = matches!(self.settings.grant, Grant::Workload(_));
+        match registration::known(server, &self.settings)? {
+            Some(client) => {
+                if client.source == Source::Given {
+                    self.belongs_there(Some(&client.id), server).await?;
+                }
+                Ok(client)
+            }
+            None if is_workload => {
+                self.belongs_there(None, server).await?;
+                Ok(Client::nobody())
+            }
+            None => Err(Error::NoClient {
+                host: server.host(),
+            }
+            .into()),
+        }
+    }
+
+    /// Brakes: nothing is asked for that was turned down a moment ago or would be the same again.
+    fn is_news(
+        &self,
+        why: &Why,
+        challenge: &Challenge,
+        server: &AuthorizationServer,
+        before: Option<&Entry>,
+        scope: Option<&Scopes>,
+    ) -> Result<(), Cause> {
+        let Some(before) = before.filter(|_| !matches!(why, Why::Told(_))) else {
+            return Ok(());
+        };
+        if challenge.wants_more_scope() {
+            let asked = before.scope_requested.as_ref();
+            let is_nothing_new =
+                asked.is_some_and(|asked| scope.is_none_or(|scope| asked.covers(scope)));
+            if is_nothing_new || scope.is_none() {
+                let scope = challenge.scope.as_deref();
+                return Err(Cause::ScopeRefused {
+                    scope: scope.map(|text| plain(text, 200)),
+                });
+            }
+            return Ok(());
+        }
+        if !is_other_than(why, before) && is_young(before, self.settings.now.seconds()) {
+            return Err(Cause::Rejected {
+                host: server.host(),
+                is_renewable: false,
+            });
+        }
+        Ok(())
+    }
+
+    async fn tokens(&self, asking: &Asking<'_>) -> Result<TokenSet, Cause> {
+        let endpoint = &asking.endpoint;
+        let by = self.settings.grant.kind();
+        let granted = match &self.settings.grant {
+            Grant::Person => return Err(Cause::NobodyThere),
+            Grant::ClientCredentials => {
+                endpoint
+                    .grant("client_credentials", &[], asking.scope)
+                    .await
+            }
+            Grant::Workload(assertions) => return self.by_assertion(assertions, asking).await,
+            Grant::Enterprise(provider) => {
+                let (grant, user) = self.vouched_for(provider, asking).await?;
+                let granted = endpoint
+                    .grant(JWT_BEARER, &[("assertion", &grant)], asking.scope)
+                    .await;
+                granted.map(|tokens| TokenSet { user, ..tokens })
+            }
+        };
+        granted.map_err(
+            |error| match registration::not_taken(endpoint.client, &error) {
+                Some(error) if by == Granted::ClientCredentials => error.into(),
+                _ => refused(by, error),
+            },
+        )
+    }
+}
+
+impl Cause {
+    /// Whether somebody has said no who would say it again.
+    pub(in crate::auth) fn is_refused_machine(&self) -> bool {
+        match self.bare() {
+            Self::Machine(Error::Refused { error, .. }) => {
+                matches!(error, token_endpoint::Error::Refused { .. })
+            }
+            Self::Machine(Error::Provider(enterprise::Error::Refused(error))) => {
+                matches!(error, token_endpoint::Error::Refused { .. })
+            }
+            Self::Registration(registration::Error::NotTaken { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Seconds in which what was refused is not asked for again.
+const QUIET: u64 = 30;
+
+/// What a refusal by the token endpoint means to whoever asked.
+pub(in crate::auth) fn refused(by: Granted, error: token_endpoint::Error) -> Cause {
+    match error {
+        error
+        @ (token_endpoint::Error::Refused { .. } | token_endpoint::Error::Unusable { .. }) => {
+            Error::Refused { by, error }.into()
+        }
+        error => error.into(),
+    }
+}
+
+/// One request for a token.
+pub(in crate::auth) struct Asking<'a> {
+    pub(in crate::auth) endpoint: Endpoint<'a>,
+    pub(in crate::auth) issuer: &'a str,
+    pub(in crate::auth) scope: Option<&'a Scopes>,
+    /// The ID token of a person who signed in at the provider.
+    pub(in crate::auth) vouched: Option<&'a Secret>,
+    /// The user asks for it in so many words.
+    pub(in crate::auth) is_told: bool,
+}

@@ -1,0 +1,169 @@
+//! Who has signed in: asked of the authorization server where the ID token does not tell, and compared with the users of
+//! other accounts.
+//!
+//! The access token is for the MCP server, and it goes to the authorization server that has issued it and to no other
+//! party, in the two ways in which that may be shown it:
+//!
+//! - introspection (RFC 7662), at the endpoint of its own metadata, which are believed for revocation as well;
+//! - UserInfo (OpenID Connect Core section 5.3), only if the token is one for it: `openid` was granted, no `resource`
+//!   confines the token to the MCP server (RFC 8707), and the endpoint is on the origin of the token endpoint or of the
+//!   issuer. A token that is bound to a key is not shown.
+//!
+//! Nothing waits for it: the tokens are kept before, and a server that does not answer has not told.
+
+use std::time::Duration;
+
+use ::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use serde_json::{Map, Value};
+use url::{Url, form_urlencoded};
+
+use crate::auth::flow::accounts;
+use crate::auth::flow::renew::revision;
+use crate::auth::net::http::host_of;
+use crate::auth::oauth::client_auth::{introduced, proved};
+use crate::auth::oauth::discovery::AuthorizationServer;
+use crate::auth::oauth::id_token::Person;
+use crate::auth::oauth::metadata_urls::same_issuer;
+use crate::auth::oauth::token_response::{read_object, told_error};
+use crate::auth::settings::Notice;
+use crate::auth::shared::House;
+use crate::auth::store::record::{Entry, Granted};
+
+/// How long the authorization server may take to tell.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl House {
+    /// Finds out who has signed in, as far as that is not known by the ID token, and keeps it with the entry.
+    pub(in crate::auth) async fn find_out_person(
+        &self,
+        server: &AuthorizationServer,
+        entry: &mut Entry,
+    ) {
+        let known = entry.person.clone();
+        if known.as_ref().is_some_and(|known| known.name.is_some()) {
+            return;
+        }
+        let asking = self.ask_for_person(server, entry);
+        let Ok(Some(told)) = tokio::time::timeout(PATIENCE, asking).await else {
+            return;
+        };
+        // OpenID Connect Core section 5.3.2: another subject is another user's, and nothing of it counts.
+        if known
+            .as_ref()
+            .is_some_and(|known| known.subject != told.subject)
+        {
+            tracing::debug!("what the authorization server tells of the user is about another one");
+            return;
+        }
+        let person = match known {
+            Some(known) => Person {
+                name: told.name,
+                ..known
+            },
+            None => told,
+        };
+        entry.person = Some(person);
+        self.keep_person(entry).await;
+    }
+
+    async fn ask_for_person(&self, server: &AuthorizationServer, entry: &Entry) -> Option<Person> {
+        let mut told = None;
+        if let Some(url) = server.userinfo_endpoint()
+            && is_for_userinfo(server, entry, url)
+        {
+            told = self.userinfo(url, entry).await;
+        }
+        if let (None, Some(url)) = (&told, server.introspection_endpoint()) {
+            told = self.introspected(url, entry).await;
+        }
+        told
+    }
+
+    async fn userinfo(&self, url: &Url, entry: &Entry) -> Option<Person> {
+        let mut headers = HeaderMap::new();
+        let value = format!("Bearer {}", entry.access.expose());
+        let mut value = HeaderValue::from_str(&value).ok()?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+        // OpenID Connect Core section 5.3: the endpoint takes POST as well as GET.
+        let answer = self.http.post(url, headers, Vec::new()).await.ok()?;
+        let object = read_object(&answer).filter(|_| answer.status == 200)?;
+        Person::of_answer(&object, &entry.issuer).filter(|_| told_error(&object).is_none())
+    }
+
+    async fn introspected(&self, url: &Url, entry: &Entry) -> Option<Person> {
+        let (headers, body) = introspection(entry);
+        let body = proved(&entry.client, body).ok()?;
+        let answer = self.http.post(url, headers, body).await.ok()?;
+        let object: Map<String, Value> = read_object(&answer).filter(|_| answer.status == 200)?;
+        let is_active = object.get("active") == Some(&Value::Bool(true));
+        Person::of_answer(&object, &entry.issuer).filter(|_| is_active)
+    }
+
+    /// Adds the user to what is kept, unless other tokens are there by now.
+    async fn keep_person(&self, entry: &Entry) {
+        let Ok(_lock) = self.lock_within(PATIENCE).await else {
+            return;
+        };
+        if let Ok(Some(mut kept)) = self.stored().await
+            && kept.entry.access.same_as(entry.access.expose())
+        {
+            kept.entry.person.clone_from(&entry.person);
+            self.save(&kept.name, &kept.entry, revision(kept.rev)).await;
+        }
+    }
+
+    /// Tells the user that a sign-in is done, as whom, and if another account is the same user.
+    pub(in crate::auth) async fn signed_in(&self, entry: &Entry) {
+        tracing::info!(host = host_of(&entry.token_endpoint), "signed in");
+        let announce = &self.settings.announce;
+        announce.tell(&Notice::SignedIn {
+            resource: &entry.resource,
+            account: &entry.account,
+            person: entry.person.as_ref(),
+        });
+        let Some(person) = &entry.person else { return };
+        let all = accounts::status(&self.vault).await.unwrap_or_default();
+        let others = accounts::accounts_of(&all, person, &entry.account);
+        if !others.is_empty() {
+            let host = Url::parse(&entry.issuer);
+            let host = host.map_or_else(|_| host_of(&entry.token_endpoint), |url| host_of(&url));
+            announce.tell(&Notice::OnePerson {
+                resource: &entry.resource,
+                account: &entry.account,
+                others: &others,
+                host: &host,
+            });
+        }
+    }
+
+    /// Whether a user is signed in at this issuer by another account.
+    pub(in crate::auth) async fn has_other_account(&self, issuer: &str) -> bool {
+        let all = accounts::status(&self.vault).await.unwrap_or_default();
+        all.iter().any(|kept| {
+            kept.grant == Granted::Person
+                && kept.account != self.settings.account
+                && same_issuer(&kept.issuer, issuer)
+        })
+    }
+}
+
+fn introspection(entry: &Entry) -> (HeaderMap, Vec<u8>) {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("token", entry.access.expose());
+    form.append_pair("token_type_hint", "access_token");
+    introduced(&entry.client, form)
+}
+
+/// Whether the access token is one that UserInfo may be asked with.
+fn is_for_userinfo(server: &AuthorizationServer, entry: &Entry, url: &Url) -> bool {
+    let scope = entry
+        .scope_granted
+        .as_ref()
+        .or(entry.scope_requested.as_ref());
+    let is_openid = scope.is_some_and(|scope| scope.contains("openid"));
+    let issuer = Url::parse(server.issuer()).ok();
+    let is_at_home = url.origin() == server.token_endpoint().origin()
+        || issuer.is_some_and(|issuer| issuer.origin() == url.origin());
+    is_openid && entry.resource_sent.is_none() && !entry.is_bound() && is_at_home
+}

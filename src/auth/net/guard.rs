@@ -1,0 +1,363 @@
+//! Decides which addresses a server may send us to.
+//!
+//! Every URL of a sign-in but the first comes from another party's document. This decides, as plain functions, if one
+//! may be visited: by its text, and again by each address its name turns out to have. Resolves nothing and connects to
+//! nothing; [`crate::auth::net::http`] does, and asks here first.
+//!
+//! RFC 9728 section 7.7, RFC 6890 for the special addresses.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+/// The kind of place that an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Anywhere on the internet.
+    Global,
+    /// A company's or a household's own network.
+    Private,
+    /// This machine.
+    Loopback,
+    /// Link-local (where clouds keep their metadata), multicast, reserved: never a place to sign in.
+    Forbidden,
+}
+
+/// The reason why a place may not be visited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Not `https`, and not `http` on this machine either.
+    #[error("it is not https")]
+    Scheme,
+    /// A user name or password in the URL.
+    #[error("it holds a user name or password")]
+    Userinfo,
+    /// A fragment.
+    #[error("it has a fragment")]
+    Fragment,
+    /// Longer than 8 KiB, or no host.
+    #[error("it is not an address to visit")]
+    Shape,
+    /// An address on the inside, named from the outside.
+    #[error(
+        "it leads to a private, local or reserved address, which this server has no business to name"
+    )]
+    Inside,
+}
+
+/// The rules for one configured MCP server.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    home: Url,
+    allow_http: bool,
+    allow_private: bool,
+}
+
+impl Guard {
+    /// For sign-ins that `home`, the URL the user configured, asks for. `allow_http` admits plain `http` on that same
+    /// host, if that is how it was configured; `allow_private` admits inside addresses from anywhere.
+    pub fn new(home: &Url, allow_http: bool, allow_private: bool) -> Self {
+        Self {
+            home: home.clone(),
+            allow_http,
+            allow_private,
+        }
+    }
+
+    /// Returns the same rules for sign-ins that another place the user configured asks for.
+    pub fn at_home(&self, home: &Url) -> Self {
+        Self::new(home, self.allow_http, self.allow_private)
+    }
+
+    /// The URL that the user configured.
+    pub fn home(&self) -> &Url {
+        &self.home
+    }
+
+    /// The configured host if only a name server knows what it is.
+    pub fn unknown_home(&self) -> Option<&str> {
+        match (class_of(&self.home), self.home.host()) {
+            (None, Some(Host::Domain(name))) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Judges a URL by its text.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn check(&self, url: &Url) -> Result<(), Refusal> {
+        if url.as_str().len() > LONGEST_URL || !url.has_host() {
+            return Err(Refusal::Shape);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Refusal::Userinfo);
+        }
+        if url.fragment().is_some() {
+            return Err(Refusal::Fragment);
+        }
+        let class = class_of(url);
+        let loopback = class == Some(Class::Loopback)
+            && (class_of(&self.home) == Some(Class::Loopback) || self.allow_private);
+        let as_configured =
+            self.allow_http && self.home.scheme() == "http" && self.home.host() == url.host();
+        match url.scheme() {
+            "https" => {}
+            "http" if loopback || as_configured => {}
+            _ => return Err(Refusal::Scheme),
+        }
+        // A name's class is known, and judged, once it is resolved.
+        if url.host() == self.home.host() {
+            return Ok(());
+        }
+        class.map_or(Ok(()), |class| self.admit(class, None))
+    }
+
+    /// Judges an address a name resolved to. `home` is the class of the address from which the configured host has answered.
+    ///
+    /// # Errors
+    /// [`Refusal::Inside`].
+    pub fn check_address(&self, address: IpAddr, home: Option<Class>) -> Result<(), Refusal> {
+        self.admit(classify(address), home)
+    }
+
+    fn admit(&self, class: Class, home: Option<Class>) -> Result<(), Refusal> {
+        let home = class_of(&self.home).or(home);
+        match class {
+            Class::Global => Ok(()),
+            Class::Private | Class::Loopback if self.allow_private || home == Some(class) => Ok(()),
+            _ => Err(Refusal::Inside),
+        }
+    }
+}
+
+const LONGEST_URL: usize = 8 * 1024;
+
+/// Returns the kind of place that a URL's host is, as far as its text tells. `localhost` is this machine (RFC 6761
+/// section 6.3).
+pub fn class_of(url: &Url) -> Option<Class> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(classify(address.into())),
+        Host::Ipv6(address) => Some(classify(address.into())),
+        Host::Domain(name) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            (name == "localhost" || name.ends_with(".localhost")).then_some(Class::Loopback)
+        }
+    }
+}
+
+/// Returns the kind of place that an address is.
+pub fn classify(address: IpAddr) -> Class {
+    match address {
+        IpAddr::V4(address) => classify_v4(address),
+        IpAddr::V6(address) => classify_v6(address),
+    }
+}
+
+fn classify_v4(address: Ipv4Addr) -> Class {
+    let [a, b, c, d] = address.octets();
+    // Where Alibaba Cloud and Azure keep their metadata.
+    if matches!((a, b, c, d), (100, 100, 100, 200) | (168, 63, 129, 16)) {
+        return Class::Forbidden;
+    }
+    match (a, b, c) {
+        (127, ..) => Class::Loopback,
+        (10, ..) | (172, 16..=31, _) | (192, 168, _) | (100, 64..=127, _) => Class::Private,
+        (0 | 224..=255, ..)
+        | (169, 254, _)
+        | (192, 0, 0 | 2)
+        | (192, 88, 99)
+        | (198, 18..=19, _)
+        | (198, 51, 100)
+        | (203, 0, 113) => Class::Forbidden,
+        _ => Class::Global,
+    }
+}
+
+fn classify_v6(address: Ipv6Addr) -> Class {
+    if let Some(inner) = address.to_ipv4_mapped() {
+        return classify_v4(inner);
+    }
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 1] => Class::Loopback,
+        // What NAT64 translates to is the IPv4 address inside; on IPv6-only networks every name looks like this.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            let [a, b] = high.to_be_bytes();
+            let [c, d] = low.to_be_bytes();
+            match classify_v4(Ipv4Addr::new(a, b, c, d)) {
+                Class::Global => Class::Global,
+                _ => Class::Forbidden,
+            }
+        }
+        // Where AWS and Google Cloud keep their metadata.
+        [0xfd00, 0xec2, 0, 0, 0, 0, 0, _] | [0xfd20, 0xce, 0, 0, 0, 0, 0, _] => Class::Forbidden,
+        [0xfc00..=0xfdff, ..] => Class::Private,
+        // 2000::/3 is all there is of the internet; out of it Teredo, documentation and 6to4.
+        [0x2001, 0, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] => Class::Forbidden,
+        [0x2000..=0x3fff, ..] => Class::Global,
+        _ => Class::Forbidden,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn outside() -> Guard {
+        Guard::new(&url("https://mcp.example.com/mcp"), false, false)
+    }
+
+    #[test]
+    fn a_public_server_may_not_name_an_inside_address() {
+        for text in [
+            "https://127.0.0.1/",
+            "https://0x7f.1/",
+            "https://2130706433/",
+            "https://127.1/",
+            "https://0177.0.0.1/",
+            "https://localhost/",
+            "https://LOCALHOST./",
+            "https://a.localhost/",
+            "https://[::1]/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://[::ffff:7f00:1]/",
+            "https://[::]/",
+            "https://0.0.0.0/",
+            "https://10.1.2.3/",
+            "https://172.16.0.1/",
+            "https://172.31.255.255/",
+            "https://192.168.0.1/",
+            "https://100.64.0.1/",
+            "https://100.127.255.255/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://[::ffff:169.254.169.254]/",
+            "https://[fe80::1]/",
+            "https://[fec0::1]/",
+            "https://[fc00::1]/",
+            "https://[fd00:ec2::254]/",
+            "https://[ff02::1]/",
+            "https://[2001:db8::1]/",
+            "https://[2002:7f00:1::]/",
+            "https://[64:ff9b::a9fe:a9fe]/",
+            "https://[64:ff9b::127.0.0.1]/",
+            "https://[64:ff9b:1::1]/",
+            "https://192.0.0.1/",
+            "https://198.18.0.1/",
+            "https://224.0.0.1/",
+            "https://255.255.255.255/",
+            "https://203.0.113.9/",
+        ] {
+            assert_eq!(outside().check(&url(text)), Err(Refusal::Inside), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_refusals_have_their_reasons() {
+        for (text, why) in [
+            ("http://as.example.com/", Refusal::Scheme),
+            ("http://127.0.0.1/", Refusal::Scheme),
+            ("ftp://as.example.com/", Refusal::Scheme),
+            ("file:///etc/passwd", Refusal::Shape),
+            ("javascript:alert(1)", Refusal::Shape),
+            ("data:text/html,x", Refusal::Shape),
+            ("https://u@as.example.com/", Refusal::Userinfo),
+            ("https://u:p@as.example.com/", Refusal::Userinfo),
+            ("https://as.example.com/#f", Refusal::Fragment),
+        ] {
+            assert_eq!(outside().check(&url(text)), Err(why), "{text}");
+        }
+        let long = format!("https://as.example.com/{}", "a".repeat(9000));
+        assert_eq!(outside().check(&url(&long)), Err(Refusal::Shape));
+    }
+
+    #[test]
+    fn places_on_the_internet_are_fine() {
+        for text in [
+            "https://as.example.com/x?y=z",
+            "https://8.8.8.8:8443/",
+            "https://172.32.0.1/",
+            "https://100.128.0.1/",
+            "https://[2606:4700::1111]/",
+            "https://[64:ff9b::808:808]/",
+        ] {
+            assert_eq!(outside().check(&url(text)), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_on_this_machine_may_name_this_machine_only() {
+        let guard = Guard::new(&url("http://localhost:3000/mcp"), false, false);
+        for fine in [
+            "http://localhost:9/",
+            "http://127.0.0.1:9/",
+            "http://[::1]:9/",
+            "https://as.example.com/",
+        ] {
+            assert_eq!(guard.check(&url(fine)), Ok(()), "{fine}");
+        }
+        assert_eq!(guard.check(&url("https://10.0.0.1/")), Err(Refusal::Inside));
+        assert_eq!(
+            guard.check(&url("https://169.254.169.254/")),
+            Err(Refusal::Inside)
+        );
+        assert_eq!(guard.check(&url("http://10.0.0.1/")), Err(Refusal::Scheme));
+    }
+
+    #[test]
+    fn a_server_inside_may_name_the_inside_but_not_the_cloud() {
+        let guard = Guard::new(&url("https://10.0.0.5/mcp"), false, false);
+        assert_eq!(guard.check(&url("https://192.168.1.1/")), Ok(()));
+        assert_eq!(
+            guard.check(&url("https://127.0.0.1/")),
+            Err(Refusal::Inside)
+        );
+        for cloud in CLOUDS {
+            assert_eq!(guard.check(&url(cloud)), Err(Refusal::Inside), "{cloud}");
+        }
+    }
+
+    /// The addresses at which clouds keep the credentials of their machines.
+    const CLOUDS: [&str; 5] = [
+        "https://169.254.169.254/",
+        "https://[fd00:ec2::254]/",
+        "https://[fd20:ce::254]/",
+        "https://100.100.100.200/",
+        "https://168.63.129.16/",
+    ];
+
+    #[test]
+    fn what_the_user_allows_is_allowed() {
+        let guard = Guard::new(&url("http://mcp.corp/mcp"), true, false);
+        assert_eq!(guard.check(&url("http://mcp.corp:81/as")), Ok(()));
+        assert_eq!(guard.check(&url("http://as.corp/")), Err(Refusal::Scheme));
+        let guard = Guard::new(&url("https://mcp.example.com/mcp"), false, true);
+        assert_eq!(guard.check(&url("https://10.0.0.1/")), Ok(()));
+        for cloud in CLOUDS {
+            assert_eq!(guard.check(&url(cloud)), Err(Refusal::Inside), "{cloud}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_judged_by_each_address_it_has() {
+        let inside: IpAddr = "10.0.0.1".parse().unwrap();
+        let here: IpAddr = "127.0.0.1".parse().unwrap();
+        let out: IpAddr = "1.1.1.1".parse().unwrap();
+        let guard = outside();
+        assert_eq!(guard.unknown_home(), Some("mcp.example.com"));
+        assert_eq!(guard.check_address(out, None), Ok(()));
+        assert_eq!(guard.check_address(inside, None), Err(Refusal::Inside));
+        assert_eq!(
+            guard.check_address(inside, Some(Class::Global)),
+            Err(Refusal::Inside)
+        );
+        assert_eq!(guard.check_address(inside, Some(Class::Private)), Ok(()));
+        assert_eq!(
+            guard.check_address(here, Some(Class::Private)),
+            Err(Refusal::Inside)
+        );
+    }
+}

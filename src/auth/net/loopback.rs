@@ -1,0 +1,333 @@
+//! The listener on this machine at which the browser begins and to which it comes back, and its pages.
+//!
+//! Takes any visitor and believes none: another host name, path or method is turned away, and so is whatever the
+//! sign-in does not recognise, while it goes on waiting. A sign-in begins at the start page (`start`), and an answer says
+//! whether it comes from the browser that began there. The page a real answer gets is held back until it is known how the
+//! sign-in ended, so that it can say the truth. Pages are constant: nothing a visitor sent comes back.
+//!
+//! A consent page that sends the browser on with 307 or 308 makes it repeat its POST here (RFC 9110 section 15.4.8): what
+//! counts is the query, as in a GET. Without one the form is read, as OAuth 2.0 Form Post Response Mode has it. A POST from
+//! another site brings no cookie with it (`SameSite=Lax`), so the browser is asked for the same as a GET.
+//!
+//! RFC 8252 sections 7.3 and 8.3.
+
+mod pages; // what a visitor reads
+mod porter; // what a visitor meets
+mod start; // the start page and its cookie
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::{Host, Url};
+
+use porter::{MOST_VISITORS, Porter};
+use start::StartPage;
+
+/// The address to listen at, and its name for the browser.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// `127.0.0.1`, `localhost` (both families), `::1`, or a name that leads here.
+    pub host: String,
+    /// 0 lets the system choose.
+    pub port: u16,
+    /// Begins with a slash.
+    pub path: String,
+    /// The redirect URI to announce instead of the one these make.
+    pub announced: Option<String>,
+    /// The address to send a visitor on to when all is well, instead of showing a page.
+    pub onward: Option<Url>,
+    /// For how long a browser keeps what ties the sign-in to it.
+    pub lifetime: Duration,
+}
+
+/// A listener that is accepting. Dropping it closes it; a page already promised is still served.
+#[derive(Debug)]
+pub struct Loopback {
+    uri: String,
+    visits: mpsc::Receiver<Visit>,
+    door: Door,
+    start: Option<Start>,
+}
+
+/// The start page of a listener, and its address.
+#[derive(Clone, Debug)]
+pub struct Start {
+    page: Arc<StartPage>,
+    url: Url,
+}
+
+impl Start {
+    /// Returns the address that the user is to visit.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Sends the browser that opens the page to this authorization request.
+    pub fn leads_to(&self, request: Url) {
+        self.page.leads_to(request);
+    }
+
+    /// Says whether two browsers have opened the page before the sign-in was over.
+    pub fn is_contested(&self) -> bool {
+        self.page.is_contested()
+    }
+
+    /// Returns when two have; never where there is no start page. Safe to cancel.
+    pub async fn contested(start: Option<&Self>) {
+        match start {
+            Some(start) => start.page.contested().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The sign-in has brought tokens: the page leads nowhere from now on.
+    pub fn is_over(&self) {
+        self.page.is_over();
+    }
+}
+
+/// Closes a listener, whichever task waits at it.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    listeners: Arc<Mutex<Vec<TcpListener>>>,
+    closed: CancellationToken,
+}
+
+impl Door {
+    /// Closes it now: the port is free when this returns.
+    pub fn close(&self) {
+        self.listeners().clear();
+        self.closed.cancel();
+    }
+
+    /// Returns when it is closed.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    fn listeners(&self) -> std::sync::MutexGuard<'_, Vec<TcpListener>> {
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next visitor at the listener of that number. Waits for ever when it is closed.
+    async fn accept(&self, number: usize) -> io::Result<TcpStream> {
+        std::future::poll_fn(|context| match self.listeners().get(number) {
+            Some(listener) => listener.poll_accept(context).map_ok(|(stream, _)| stream),
+            None => Poll::Pending,
+        })
+        .await
+    }
+}
+
+/// A visitor at the right address, who waits for a page.
+pub struct Visit {
+    /// The query, or the form where there is none, decoded.
+    pub parameters: Vec<(String, String)>,
+    /// True where it is not the user, but a browser that looks ahead at a page the user may visit.
+    pub is_ahead: bool,
+    /// True where it is the browser that the sign-in belongs to.
+    pub is_of_opener: bool,
+    /// True where it came as a POST, which brings no cookie from another site.
+    pub is_posted: bool,
+    page: oneshot::Sender<Page>,
+}
+
+impl fmt::Debug for Visit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A code may be among the parameters.
+        out.write_str("Visit")
+    }
+}
+
+impl Visit {
+    /// Sends the page, if the visitor is still there.
+    pub fn answer(self, page: Page) {
+        let _ = self.page.send(page);
+    }
+
+    /// Says whether the visitor still waits for a page.
+    pub fn is_waiting(&self) -> bool {
+        !self.page.is_closed()
+    }
+}
+
+/// The page that a visitor gets to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The authorization server, once more: this address, which is ours to choose.
+    Again(Url),
+    /// The same address, to be asked for as a GET.
+    AsGet,
+    /// An answer from a browser that the sign-in does not belong to.
+    OtherBrowser,
+    /// The sign-in is done.
+    SignedIn,
+    /// The sign-in ended without tokens.
+    Failed,
+    /// This was not the answer we wait for.
+    NotOurs,
+}
+
+impl Loopback {
+    /// Begins to accept.
+    ///
+    /// # Errors
+    /// The port is taken, or not to be had.
+    pub async fn open(place: &Place, tasks: &TaskTracker) -> io::Result<Self> {
+        let listeners = listeners(&place.host, place.port).await?;
+        let port = match listeners.first() {
+            Some(listener) => listener.local_addr()?.port(),
+            None => return Err(io::ErrorKind::AddrNotAvailable.into()),
+        };
+        let host = match place.host.parse::<Ipv6Addr>() {
+            Ok(address) => format!("[{address}]"),
+            Err(_) => place.host.clone(),
+        };
+        let here = format!("{host}:{port}");
+        let uri = match &place.announced {
+            Some(uri) => uri.clone(),
+            None => format!("http://{here}{}", place.path),
+        };
+        let parsed = Url::parse(&uri).ok();
+        let start = parsed.as_ref().and_then(|uri| start(uri, place, port));
+        let mut hosts = vec![here];
+        hosts.extend(parsed.as_ref().map(crate::auth::net::http::host_of));
+        let (sender, visits) = mpsc::channel(MOST_VISITORS);
+        let porter = Arc::new(Porter {
+            hosts,
+            path: place.path.clone(),
+            uri: uri.clone(),
+            start: start.as_ref().map(|start| Arc::clone(&start.page)),
+            onward: place.onward.clone(),
+            visits: sender,
+            room: Arc::new(Semaphore::new(MOST_VISITORS)),
+            is_full: watch::Sender::new(false),
+            tasks: tasks.clone(),
+        });
+        let door = Door::default();
+        let many = listeners.len();
+        *door.listeners() = listeners;
+        for number in 0..many {
+            let porter = Arc::clone(&porter);
+            let door = door.clone();
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = door.closed() => {}
+                    () = porter.welcome(&door, number) => {}
+                }
+            });
+        }
+        Ok(Self {
+            uri,
+            visits,
+            door,
+            start,
+        })
+    }
+
+    /// Returns the address at which the sign-in begins; `None` where a redirect URI of the user's leads the browser
+    /// back through something else that forwards to us: its address is not the start page's, and would get no cookie.
+    pub fn start(&self) -> Option<&Start> {
+        self.start.as_ref()
+    }
+
+    /// Returns the handle that closes it.
+    pub fn door(&self) -> Door {
+        self.door.clone()
+    }
+
+    /// The redirect URI, to be registered, sent and redeemed byte for byte.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// The next visitor. Never ends by itself. Safe to cancel.
+    pub async fn visit(&mut self) -> Visit {
+        match self.visits.recv().await {
+            Some(visit) => visit,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        self.door.close();
+    }
+}
+
+/// The start page on the same host and port as the callback. Something that forwards to us from elsewhere has none.
+fn start(callback: &Url, place: &Place, port: u16) -> Option<Start> {
+    let leads_here = place.announced.is_none()
+        || callback.scheme() == "http"
+            && callback.port_or_known_default() == Some(port)
+            && callback.path() == place.path
+            && is_this_machine(callback);
+    let page = leads_here.then(|| StartPage::below(&place.path, place.lifetime))?;
+    let url = callback.join(page.path()).ok()?;
+    Some(Start {
+        page: Arc::new(page),
+        url,
+    })
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+async fn listeners(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
+    let v4 = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let v6 = IpAddr::from(Ipv6Addr::LOCALHOST);
+    let bind = |ip: IpAddr, port: u16| TcpListener::bind(SocketAddr::new(ip, port));
+    match host.parse::<IpAddr>() {
+        Ok(ip) if ip.is_loopback() => return Ok(vec![bind(ip, port).await?]),
+        Ok(_) => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a loopback address",
+            ));
+        }
+        Err(_) if host != "localhost" => return Ok(vec![bind(v4, port).await?]),
+        Err(_) => {}
+    }
+    // A browser may take `localhost` for either family, and another program could listen on the one we left free.
+    let mut tries = if port == 0 { 8 } else { 1 };
+    loop {
+        let first = match bind(v4, port).await {
+            Err(error) if is_no_such_family(&error) => return Ok(vec![bind(v6, port).await?]),
+            bound => bound?,
+        };
+        match bind(v6, first.local_addr()?.port()).await {
+            Ok(second) => return Ok(vec![first, second]),
+            Err(error) if is_no_such_family(&error) => return Ok(vec![first]),
+            Err(error) => {
+                tries -= 1;
+                if tries == 0 {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+fn is_no_such_family(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
+    ) || error.raw_os_error() == Some(97)
+}

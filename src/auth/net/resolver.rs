@@ -1,0 +1,120 @@
+//! Names to addresses, for what a sign-in visits.
+//!
+//! Hands out only addresses that may be visited, so that what was judged is what is connected to: a name that leads one
+//! way when it is looked at and another when it is used leads no connection inside. A company's server may name its
+//! company's authorization server: where the server itself is, is told by the address that answered, not by a look at
+//! its name. Which addresses those are is the [`Guard`]'s to say; what is asked for over them is not known here.
+
+use std::collections::HashSet;
+use std::error::Error as StdError;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use futures_util::future::BoxFuture;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::Url;
+
+use crate::auth::net::guard::{Class, Guard, Refusal, classify};
+
+/// Turns a name into addresses. For tests; in earnest the system does.
+pub type Lookup =
+    Arc<dyn Fn(String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> + Send + Sync>;
+
+/// Resolves as the system does.
+pub(in crate::auth) fn of_the_system() -> Lookup {
+    Arc::new(|name| Box::pin(system_lookup(name)))
+}
+
+/// The resolver that a client of reqwest is given.
+#[derive(Clone)]
+pub(in crate::auth) struct Resolver(Arc<Guarded>);
+
+struct Guarded {
+    guard: Arc<Guard>,
+    /// Names we were sent to. Any other name asked for is the system's proxy, which the user chose.
+    guarded: Mutex<HashSet<String>>,
+    /// The kind of place that the configured server's address turned out to be when a request was answered from it. A
+    /// name server's word alone is no evidence: the owner of a name may point it inside.
+    home: OnceLock<Class>,
+    lookup: Lookup,
+}
+
+impl Resolver {
+    pub(in crate::auth) fn new(guard: Arc<Guard>, lookup: Lookup) -> Self {
+        Self(Arc::new(Guarded {
+            guard,
+            guarded: Mutex::default(),
+            home: OnceLock::new(),
+            lookup,
+        }))
+    }
+
+    pub(in crate::auth) fn lookup(&self) -> Lookup {
+        Arc::clone(&self.0.lookup)
+    }
+
+    /// Notes the address that answered a request to this URL, if that is the configured server's.
+    pub(in crate::auth) fn answered(&self, url: &Url, address: IpAddr) {
+        let is_home =
+            self.0.guard.unknown_home().is_some() && url.domain() == self.0.guard.unknown_home();
+        if is_home {
+            self.0.home.get_or_init(|| classify(address));
+        }
+    }
+
+    /// Says whether more would be admitted if it were known where the configured server is.
+    pub(in crate::auth) fn wants_home(&self, url: &Url) -> bool {
+        let home = self.0.guard.unknown_home();
+        home.is_some() && url.domain() != home && self.0.home.get().is_none()
+    }
+
+    /// From now on this name is one that we were sent to.
+    pub(in crate::auth) fn guards(&self, name: &str) {
+        let guarded = &self.0.guarded;
+        let mut guarded = guarded.lock().unwrap_or_else(PoisonError::into_inner);
+        guarded.insert(name.trim_end_matches('.').to_owned());
+    }
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let this = Arc::clone(&self.0);
+        Box::pin(async move {
+            let addresses = this.addresses(name.as_str()).await?;
+            Ok(Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
+        })
+    }
+}
+
+impl Guarded {
+    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Box<dyn StdError + Send + Sync>> {
+        let name = name.trim_end_matches('.');
+        let found = (self.lookup)(name.to_owned()).await?;
+        let is_guarded = {
+            let guarded = self.guarded.lock().unwrap_or_else(PoisonError::into_inner);
+            guarded.contains(name)
+        };
+        if !is_guarded {
+            return Ok(found);
+        }
+        let home = self.home.get().copied();
+        // The user named that host. Until it has answered, each of its addresses is as good as the others.
+        let is_unmet_home = home.is_none() && self.guard.unknown_home() == Some(name);
+        let admitted: Vec<IpAddr> = found
+            .into_iter()
+            .filter(|ip| match is_unmet_home {
+                true => classify(*ip) != Class::Forbidden,
+                false => self.guard.check_address(*ip, home).is_ok(),
+            })
+            .collect();
+        match admitted.is_empty() {
+            true => Err(Box::new(Refusal::Inside)),
+            false => Ok(admitted),
+        }
+    }
+}
+
+async fn system_lookup(name: String) -> std::io::Result<Vec<IpAddr>> {
+    let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+    Ok(found.map(|address| address.ip()).collect())
+}

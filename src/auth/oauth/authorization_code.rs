@@ -1,0 +1,481 @@
+//! The authorization request, and the check of what comes back.
+//!
+//! [`Pending`] is the one record of one request. [`Pending::judge`] looks at an answer in the only safe order: is it
+//! ours (`state`), is it from whom we asked (`iss`), and only then what it says. [`Redirected`], a code that went
+//! through both, can be made nowhere else, and is the only thing a code exchange takes.
+//!
+//! RFC 6749 section 4.1, RFC 7636, RFC 8707, RFC 9207; MCP 2026-07-28, basic/authorization.
+
+use std::fmt;
+
+use oauth2::basic::BasicClient;
+use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope};
+use url::Url;
+
+use crate::auth::Cause;
+use crate::auth::oauth::discovery::{self, AuthorizationServer};
+use crate::auth::oauth::known_providers::quirks;
+use crate::auth::oauth::registration::Client;
+use crate::auth::oauth::scope::Scopes;
+use crate::auth::oauth::token_response::is_no_error;
+use crate::auth::settings::Settings;
+use crate::secret::Secret;
+use crate::text::plain;
+
+/// An authorization request on its way: the server that was asked, and the marks by which its answer is known.
+pub struct Pending {
+    url: Url,
+    state: Secret,
+    verifier: Secret,
+    nonce: Option<String>,
+    issuer: String,
+    sends_issuer: bool,
+    host: String,
+    redirect_uri: String,
+}
+
+/// A code whose `state` and `iss` were checked.
+#[derive(Debug)]
+pub struct Redirected {
+    code: Secret,
+    verifier: Secret,
+    nonce: Option<String>,
+    redirect_uri: String,
+}
+
+/// The verdict on an answer.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Not an answer to our request, whatever sent it: we go on waiting.
+    NotOurs,
+    /// The answer.
+    Code(Redirected),
+    /// The end of this attempt.
+    Ended(Cause),
+}
+
+/// The content of an authorization request.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// Of whom.
+    pub server: &'a AuthorizationServer,
+    /// The client.
+    pub client: &'a Client,
+    /// The address that the answer goes to, byte for byte as registered.
+    pub redirect_uri: &'a str,
+    /// The `resource` parameter, if one is sent.
+    pub resource: Option<&'a str>,
+    /// The scope, if one is sent.
+    pub scope: Option<&'a Scopes>,
+    /// The thumbprint of the key that the code is to be good with only (RFC 9449 section 10).
+    pub key: Option<&'a str>,
+    /// What the user is to be asked there (OpenID Connect Core section 3.1.2.1).
+    pub prompt: Option<&'a str>,
+}
+
+/// Says whether codes are safe with this server, which has to be known before anything is registered there.
+///
+/// # Errors
+/// It does not say that it knows PKCE, and the user does not either.
+pub(in crate::auth) fn supports_pkce(
+    server: &AuthorizationServer,
+    settings: &Settings,
+) -> Result<(), discovery::Error> {
+    match server.knows_pkce() || settings.assume_pkce {
+        true => Ok(()),
+        false => Err(discovery::Error::NoPkce(plain(server.issuer(), 200))),
+    }
+}
+
+/// Makes an authorization request. `state` is unguessable, of the caller's making.
+///
+/// # Errors
+/// The server has no authorization endpoint, or does not say that it knows PKCE.
+pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<Pending, Cause> {
+    let server = asking.server;
+    let unusable = |name| discovery::Error::BadEndpoint {
+        issuer: plain(server.issuer(), 200),
+        name,
+    };
+    supports_pkce(server, settings)?;
+    let endpoint = server
+        .authorization_endpoint()
+        .ok_or_else(|| unusable("authorization_endpoint"))?;
+    let redirect =
+        RedirectUrl::new(asking.redirect_uri.to_owned()).map_err(|_| unusable("redirect_uri"))?;
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let client = BasicClient::new(ClientId::new(asking.client.id.clone()))
+        .set_auth_uri(AuthUrl::from_url(endpoint.clone()))
+        .set_redirect_uri(redirect);
+    let mut request = client
+        .authorize_url(|| CsrfToken::new(state.expose().to_owned()))
+        .set_pkce_challenge(challenge);
+    if let Some(resource) = asking.resource {
+        request = request.add_extra_param("resource", resource.to_owned());
+    }
+    if let Some(key) = asking.key {
+        request = request.add_extra_param("dpop_jkt", key.to_owned());
+    }
+    for scope in asking.scope.iter().flat_map(|scopes| scopes.iter()) {
+        request = request.add_scope(Scope::new(scope.to_owned()));
+    }
+    let ours = quirks(server.issuer()).authorize.iter();
+    let mut extra: Vec<(String, String)> = ours
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .filter(|(name, _)| name != "prompt" && !settings.authorizes_with(name))
+        .collect();
+    if let Some(prompt) = asking.prompt
+        && !settings.authorizes_with("prompt")
+    {
+        extra.push(("prompt".to_owned(), prompt.to_owned()));
+    }
+    // An OpenID provider ties its ID token to the request by it (OpenID Connect Core section 3.1.2.1); some refuse a
+    // request without.
+    let is_openid = asking.scope.is_some_and(|scopes| scopes.contains("openid"));
+    let mut theirs = settings.authorize_params.iter();
+    let theirs = theirs.find(|(name, _)| name == "nonce");
+    let mut nonce = theirs.map(|(_, nonce)| nonce.clone());
+    if is_openid && nonce.is_none() {
+        let fresh = CsrfToken::new_random_len(16).into_secret();
+        extra.push(("nonce".to_owned(), fresh.clone()));
+        nonce = Some(fresh);
+    }
+    for (name, value) in extra.into_iter().chain(settings.authorize_params.clone()) {
+        request = request.add_extra_param(name, value);
+    }
+    let (url, _) = request.url();
+    Ok(Pending {
+        url,
+        state,
+        verifier: Secret::new(verifier.into_secret()),
+        nonce,
+        issuer: server.issuer().to_owned(),
+        sends_issuer: server.sends_issuer(),
+        host: server.host(),
+        redirect_uri: asking.redirect_uri.to_owned(),
+    })
+}
+
+impl Pending {
+    /// Returns the page that the user has to visit.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Judges the parameters of an answer, decoded: `state`, then `iss` (RFC 9207 section 2.4), then what it says.
+    pub fn judge(&self, parameters: &[(String, String)]) -> Verdict {
+        let one = |name: &str| {
+            let mut named = parameters.iter().filter(|(key, _)| key == name);
+            match (named.next(), named.next()) {
+                (Some((_, value)), None) => Ok(Some(value.as_str())),
+                (None, _) => Ok(None),
+                (Some(_), Some(_)) => Err(()),
+            }
+        };
+        if !matches!(one("state"), Ok(Some(state)) if self.state.same_as(state)) {
+            return Verdict::NotOurs;
+        }
+        let is_theirs = match one("iss") {
+            Ok(Some(issuer)) => issuer == self.issuer,
+            Ok(None) => !self.sends_issuer,
+            Err(()) => false,
+        };
+        if !is_theirs {
+            return Verdict::Ended(Cause::ForeignAnswer {
+                host: self.host.clone(),
+            });
+        }
+        // Some pages have `error` in every answer. A code beside it says that there was none.
+        let error = one("error").map(|error| error.filter(|error| !is_no_error(error)));
+        match (error, one("code")) {
+            (Ok(None), Ok(Some(code))) if !code.is_empty() => Verdict::Code(Redirected {
+                code: Secret::new(code),
+                verifier: self.verifier.clone(),
+                nonce: self.nonce.clone(),
+                redirect_uri: self.redirect_uri.clone(),
+            }),
+            (error, _) => Verdict::Ended(Cause::Denied {
+                host: self.host.clone(),
+                code: match error {
+                    Ok(Some(code)) => plain(code, 100),
+                    _ => "an answer without a code".to_owned(),
+                },
+                description: one("error_description")
+                    .ok()
+                    .flatten()
+                    .map(|text| plain(text, 300)),
+            }),
+        }
+    }
+}
+
+impl Pending {
+    /// Judges what a person pasted: the address the browser ended at, its query, or the code alone. The last says
+    /// nothing of who sent it, so it counts only for servers that do not promise to say (RFC 9207).
+    pub fn judge_pasted(&self, text: &str) -> Verdict {
+        let text = text.trim().trim_matches(['"', '\'', '<', '>']);
+        let read = |query: &str| -> Vec<(String, String)> {
+            url::form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect()
+        };
+        if let Ok(url) = Url::parse(text) {
+            let is_here = Url::parse(&self.redirect_uri)
+                .is_ok_and(|here| here.origin() == url.origin() && here.path() == url.path());
+            return match url.query() {
+                Some(query) if is_here => self.judge(&read(query)),
+                _ => Verdict::NotOurs,
+            };
+        }
+        if text.contains('=') {
+            return self.judge(&read(text.trim_start_matches('?')));
+        }
+        let is_code =
+            (8..=4096).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if !is_code || self.sends_issuer {
+            return Verdict::NotOurs;
+        }
+        Verdict::Code(Redirected {
+            code: Secret::new(text),
+            verifier: self.verifier.clone(),
+            nonce: self.nonce.clone(),
+            redirect_uri: self.redirect_uri.clone(),
+        })
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL holds the state.
+        write!(out, "Pending({})", self.host)
+    }
+}
+
+impl Redirected {
+    /// Spends the code at this endpoint, which has to be the one of the server that was asked.
+    ///
+    /// # Errors
+    /// See [`crate::auth::oauth::token_endpoint::Error`].
+    pub async fn redeem(
+        &self,
+        at: &crate::auth::oauth::token_endpoint::Endpoint<'_>,
+    ) -> Result<
+        crate::auth::oauth::token_endpoint::TokenSet,
+        crate::auth::oauth::token_endpoint::Error,
+    > {
+        let redeemed = at.redeem(&self.code, &self.verifier, &self.redirect_uri);
+        let mut tokens = redeemed.await?;
+        // OpenID Connect Core section 3.1.3.7 item 11: an ID token of another request says nothing of who signed in now.
+        let nonce = self.nonce.as_deref();
+        tokens.id = tokens.id.filter(|id| id.answer(nonce));
+        Ok(tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending(sends_issuer: bool) -> Pending {
+        Pending {
+            url: Url::parse("https://as.example.com/authorize").unwrap(),
+            state: Secret::new("s3cret"),
+            verifier: Secret::new("v"),
+            nonce: None,
+            issuer: "https://as.example.com".to_owned(),
+            sends_issuer,
+            host: "as.example.com".to_owned(),
+            redirect_uri: "http://127.0.0.1:1/cb".to_owned(),
+        }
+    }
+
+    fn verdict(sends_issuer: bool, query: &str) -> &'static str {
+        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
+        word(&pending(sends_issuer).judge(&pairs))
+    }
+
+    fn word(verdict: &Verdict) -> &'static str {
+        match verdict {
+            Verdict::NotOurs => "not ours",
+            Verdict::Code(_) => "code",
+            Verdict::Ended(Cause::ForeignAnswer { .. }) => "foreign",
+            Verdict::Ended(Cause::Denied { .. }) => "denied",
+            Verdict::Ended(_) => "other",
+        }
+    }
+
+    /// Returns the parameters of a request to a provider that a test cannot visit.
+    fn asked(issuer: &str, host: &str, scope: &str) -> Vec<(String, String)> {
+        let metadata = serde_json::json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("https://{host}/o/oauth2/v2/auth?hl=en"),
+            "token_endpoint": format!("https://{host}/token"),
+        });
+        let now = crate::auth::Clock::new(|| std::time::SystemTime::UNIX_EPOCH);
+        let settings = Settings::new("https://mcp.example.com/mcp", now).unwrap();
+        let guard = crate::auth::net::guard::Guard::new(&settings.url, false, false);
+        let http = crate::auth::net::http::Http::new(
+            crate::tls::config(Vec::new(), false).unwrap(),
+            guard,
+        );
+        let server = AuthorizationServer::of_document(&http, &metadata);
+        let client = Client {
+            id: "desktop".to_owned(),
+            secret: None,
+            method: crate::auth::oauth::registration::Method::None,
+            header_only: false,
+            other: None,
+            source: crate::auth::oauth::registration::Source::Given,
+            signing: None,
+        };
+        let scope = Scopes::parse(scope);
+        let prompts =
+            crate::auth::oauth::prompt::Prompts::new(&server, &settings, Some(&scope), false);
+        let asking = Asking {
+            server: &server,
+            client: &client,
+            redirect_uri: "http://127.0.0.1:1/oauth/callback",
+            resource: None,
+            scope: Some(&scope),
+            key: None,
+            prompt: prompts.value(),
+        };
+        let pending = begin(&asking, &settings, Secret::new("state")).unwrap();
+        pending.url().query_pairs().into_owned().collect()
+    }
+
+    #[test]
+    fn pain_26_google_is_asked_for_offline_access_without_any_flag() {
+        let asked = asked("https://accounts.google.com", "accounts.google.com", "a");
+        for (name, value) in [
+            ("access_type", "offline"),
+            ("prompt", "consent"),
+            ("scope", "a"),
+            ("hl", "en"),
+            ("code_challenge_method", "S256"),
+        ] {
+            let pair = (name.to_owned(), value.to_owned());
+            assert_eq!(
+                asked.iter().filter(|one| **one == pair).count(),
+                1,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn openid_comes_with_a_nonce_and_only_then() {
+        let issuer = "https://login.microsoftonline.com/common/v2.0";
+        for (scope, wanted) in [("openid api://x/y", 1), ("api://x/y", 0)] {
+            let asked = asked(issuer, "login.microsoftonline.com", scope);
+            let nonces = asked.iter().filter(|(name, _)| name == "nonce");
+            assert_eq!(nonces.count(), wanted, "{scope}");
+        }
+    }
+
+    #[test]
+    fn what_is_pasted_is_judged_as_what_comes_by_itself() {
+        let here = "http://127.0.0.1:1/cb";
+        for (advertised, text, wanted) in [
+            (false, format!("{here}?code=c&state=s3cret"), "code"),
+            (false, format!("  '{here}?code=c&state=s3cret'\n"), "code"),
+            (false, "code=c&state=s3cret".to_owned(), "code"),
+            (false, "?code=c&state=s3cret".to_owned(), "code"),
+            (false, "0.AXoA-code".to_owned(), "code"),
+            (true, "0.AXoA-code".to_owned(), "not ours"),
+            (true, format!("{here}?code=c&state=s3cret"), "foreign"),
+            (
+                true,
+                format!("{here}?code=c&state=s3cret&iss=https://as.example.com"),
+                "code",
+            ),
+            (false, format!("{here}?code=c&state=other"), "not ours"),
+            (false, format!("{here}?code=c"), "not ours"),
+            (false, "code=c".to_owned(), "not ours"),
+            (false, format!("{here}2?code=c&state=s3cret"), "not ours"),
+            (
+                false,
+                "http://127.0.0.1:2/cb?code=c&state=s3cret".to_owned(),
+                "not ours",
+            ),
+            (
+                false,
+                "https://as.example.com/authorize?state=s3cret".to_owned(),
+                "not ours",
+            ),
+            (false, String::new(), "not ours"),
+            (false, "two words".to_owned(), "not ours"),
+        ] {
+            let verdict = pending(advertised).judge_pasted(&text);
+            assert_eq!(word(&verdict), wanted, "{advertised} {text}");
+        }
+    }
+
+    #[test]
+    fn state_comes_before_iss_and_iss_before_all_else() {
+        let iss = "iss=https%3A%2F%2Fas.example.com";
+        for (advertised, query, wanted) in [
+            (true, format!("code=c&state=s3cret&{iss}"), "code"),
+            (true, "code=c&state=s3cret".to_owned(), "foreign"),
+            (false, format!("code=c&state=s3cret&{iss}"), "code"),
+            (false, "code=c&state=s3cret".to_owned(), "code"),
+            (
+                false,
+                "code=c&state=s3cret&iss=https://as.example.com/".to_owned(),
+                "foreign",
+            ),
+            (
+                false,
+                "code=c&state=s3cret&iss=https://AS.example.com".to_owned(),
+                "foreign",
+            ),
+            (
+                false,
+                "code=c&state=s3cret&iss=https://as.example.com:443".to_owned(),
+                "foreign",
+            ),
+            (false, "code=c&state=s3cret&iss=".to_owned(), "foreign"),
+            (true, format!("code=c&state=s3cret&{iss}&{iss}"), "foreign"),
+            (
+                false,
+                "error=access_denied&state=s3cret&iss=https://evil.example".to_owned(),
+                "foreign",
+            ),
+            (
+                false,
+                "error=access_denied&state=s3cret".to_owned(),
+                "denied",
+            ),
+            (
+                false,
+                "error=access_denied&code=c&state=s3cret".to_owned(),
+                "denied",
+            ),
+            (false, "error=&code=c&state=s3cret".to_owned(), "code"),
+            (false, "error=null&code=c&state=s3cret".to_owned(), "code"),
+            (false, "error=&code=&state=s3cret".to_owned(), "denied"),
+            (false, "error=&state=s3cret".to_owned(), "denied"),
+            (
+                false,
+                "error=&error=access_denied&code=c&state=s3cret".to_owned(),
+                "denied",
+            ),
+            (false, "state=s3cret".to_owned(), "denied"),
+            (false, "code=a&code=b&state=s3cret".to_owned(), "denied"),
+            (false, "code=c".to_owned(), "not ours"),
+            (false, "code=c&state=".to_owned(), "not ours"),
+            (false, "code=c&state=s3creT".to_owned(), "not ours"),
+            (
+                false,
+                "code=c&state=s3cret&state=s3cret".to_owned(),
+                "not ours",
+            ),
+            (false, "error=access_denied".to_owned(), "not ours"),
+            (true, format!("error=access_denied&{iss}"), "not ours"),
+        ] {
+            assert_eq!(verdict(advertised, &query), wanted, "{advertised} {query}");
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! Proves a client with a request it makes: by an assertion signed with a key of its own (`private_key_jwt`), or by a
+//! secret, in the header or in the form.
+//!
+//! An assertion says that the holder of the key makes this one request, to this one server, within a minute. Its
+//! audience is the issuer, as a single string: what another server could pass on to that one would have to name it, and
+//! a list of audiences would let it. The key is the user's: it is read when the bridge starts, or from the vault when
+//! it is needed, and never written down with what it brought.
+//!
+//! RFC 6749 section 2.3, RFC 7523 sections 2.2 and 3, and draft-ietf-oauth-rfc7523bis on the audience.
+
+use std::sync::{Arc, OnceLock};
+
+use ::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use serde_json::json;
+use url::{Url, form_urlencoded};
+use zeroize::Zeroizing;
+
+use crate::auth::client::{Client, Method};
+use crate::auth::net::http::Fault;
+use crate::auth::oauth::jws::{self, Algorithm, Head, Key};
+use crate::auth::settings::Clock;
+use crate::secret::Secret;
+use crate::static_secret;
+use crate::store::Vault;
+
+/// The key the user gives, and how it is to be used.
+#[derive(Clone, Debug)]
+pub struct ClientKey {
+    place: Place,
+    /// The algorithm; `None` leaves that to the server's metadata.
+    pub algorithm: Option<Algorithm>,
+    /// The audience of assertions.
+    pub audience: Audience,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Here(Key),
+    Vault {
+        name: String,
+        found: Arc<OnceLock<Key>>,
+    },
+}
+
+/// The audience of an assertion (`aud`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// The issuer, as rfc7523bis has it.
+    #[default]
+    Issuer,
+    /// The token endpoint, as RFC 7523 had it.
+    TokenEndpoint,
+    /// The text that the user gives.
+    Fixed(String),
+}
+
+/// The way in which a client's assertions are signed.
+#[derive(Clone, Debug)]
+pub struct Signing {
+    /// With which algorithm.
+    pub algorithm: Algorithm,
+    /// For whom.
+    pub audience: String,
+    /// With what, and when; `None` in what was read from the vault, until the user's key is put in.
+    pub signer: Option<(Key, Clock)>,
+}
+
+/// The reason why there is no key to sign with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The vault does not lend it.
+    #[error(transparent)]
+    Vault(#[from] static_secret::Error),
+    /// The secret of that name in the vault is no key of ours.
+    #[error("the secret {name:?} is {source}")]
+    Key {
+        /// The name.
+        name: String,
+        /// The fault of the key.
+        source: jws::Error,
+    },
+}
+
+impl Error {
+    pub(in crate::auth) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Vault(error) => error.hint(),
+            Self::Key { name, .. } => Some(format!(
+                "`mcpipe vault put {name}` replaces it; --client-alg says how it signs"
+            )),
+        }
+    }
+}
+
+impl ClientKey {
+    /// A key that is at hand.
+    ///
+    /// # Errors
+    /// [`jws::Error::OtherKind`]: it does not sign so.
+    pub fn new(
+        key: Key,
+        algorithm: Option<Algorithm>,
+        audience: Audience,
+    ) -> Result<Self, jws::Error> {
+        check(&key, algorithm)?;
+        Ok(Self {
+            place: Place::Here(key),
+            algorithm,
+            audience,
+        })
+    }
+
+    /// A key that the vault has under this name.
+    pub fn in_vault(name: String, algorithm: Option<Algorithm>, audience: Audience) -> Self {
+        let found = Arc::default();
+        Self {
+            place: Place::Vault { name, found },
+            algorithm,
+            audience,
+        }
+    }
+
+    /// Says whether the vault has a part in it.
+    pub fn is_in_vault(&self) -> bool {
+        matches!(self.place, Place::Vault { .. })
+    }
+
+    /// Fetches it, if that is still to be done. It belongs to one server, like every secret of the user's.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub(in crate::auth) async fn fetch(
+        &self,
+        vault: &Vault,
+        server: &Url,
+        now: &Clock,
+    ) -> Result<(), Error> {
+        let Place::Vault { name, found } = &self.place else {
+            return Ok(());
+        };
+        if found.get().is_some() {
+            return Ok(());
+        }
+        let origin = server.origin().ascii_serialization();
+        let text = static_secret::lend(vault, name, &origin, now.now()).await?;
+        let broken = |source| Error::Key {
+            name: name.clone(),
+            source,
+        };
+        let key = Key::read(&text).map_err(broken)?;
+        check(&key, self.algorithm).map_err(broken)?;
+        // Another task that fetched it found the same.
+        let _ = found.set(key);
+        Ok(())
+    }
+
+    fn key(&self) -> Option<&Key> {
+        match &self.place {
+            Place::Here(key) => Some(key),
+            Place::Vault { found, .. } => found.get(),
+        }
+    }
+
+    /// Chooses how to sign for a server: as the user says, else the first of the key's algorithms that the server
+    /// lists. `None` if it lists none of them, or the key has not been fetched.
+    pub(in crate::auth) fn signing(
+        &self,
+        issuer: &str,
+        token_endpoint: &Url,
+        listed: Option<&[String]>,
+        now: &Clock,
+    ) -> Option<Signing> {
+        let key = self.key()?;
+        let is_listed = |algorithm: &Algorithm| {
+            listed.is_none_or(|all| {
+                all.iter()
+                    .any(|name| Algorithm::named(name) == Some(*algorithm))
+            })
+        };
+        let algorithm = match self.algorithm {
+            Some(algorithm) => algorithm,
+            None => key.algorithms().iter().copied().find(is_listed)?,
+        };
+        Some(Signing {
+            algorithm,
+            audience: match &self.audience {
+                Audience::Issuer => issuer.to_owned(),
+                Audience::TokenEndpoint => token_endpoint.to_string(),
+                Audience::Fixed(audience) => audience.clone(),
+            },
+            signer: Some((key.clone(), now.clone())),
+        })
+    }
+}
+
+fn check(key: &Key, algorithm: Option<Algorithm>) -> Result<(), jws::Error> {
+    match algorithm {
+        Some(algorithm) if !key.algorithms().contains(&algorithm) => {
+            Err(jws::Error::OtherKind(algorithm.name()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a form, and the headers that go with it, in which the client says who it is, and shows its secret if it has
+/// one. A client without an id says nothing.
+pub(in crate::auth) fn introduced(
+    client: &Client,
+    mut form: form_urlencoded::Serializer<'_, String>,
+) -> (HeaderMap, Vec<u8>) {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-www-form-urlencoded"),
+    );
+    match (&client.secret, client.method) {
+        (Some(secret), Method::Basic) => {
+            let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect();
+            let (id, secret): (String, String) = (encode(&client.id), encode(secret.expose()));
+            let pair = Zeroizing::new(BASE64_STANDARD.encode(format!("{id}:{secret}")));
+            if let Ok(mut value) = HeaderValue::try_from(format!("Basic {}", pair.as_str())) {
+                value.set_sensitive(true);
+                headers.insert(AUTHORIZATION, value);
+            }
+        }
+        (Some(secret), Method::Post) => {
+            form.append_pair("client_id", &client.id);
+            form.append_pair("client_secret", secret.expose());
+        }
+        _ if client.id.is_empty() => {}
+        _ => {
+            form.append_pair("client_id", &client.id);
+        }
+    }
+    (headers, form.finish().into_bytes())
+}
+
+/// The form as it leaves: where the client's secret is in the header, its `client_id` is in the form too; where the client
+/// is proved by assertions, a new one stands in the place of its `client_id`. Each sending needs one of its own, because
+/// servers remember those they have seen.
+///
+/// # Errors
+/// There is no randomness to be had, or no key.
+pub(in crate::auth) fn proved(client: &Client, form: Vec<u8>) -> Result<Vec<u8>, Fault> {
+    if client.repeats_id() {
+        return Ok(with_id(client, form));
+    }
+    if client.method != Method::PrivateKeyJwt {
+        return Ok(form);
+    }
+    let form = Zeroizing::new(form);
+    let mut again = form_urlencoded::Serializer::new(String::new());
+    again.extend_pairs(form_urlencoded::parse(&form).filter(|(name, _)| name != "client_id"));
+    again.append_pair("client_assertion_type", ASSERTION_TYPE);
+    again.append_pair("client_assertion", assertion(client)?.expose());
+    Ok(again.finish().into_bytes())
+}
+
+/// The form with `client_id`, for a client whose secret is in the header. The token endpoint of the official Python SDK
+/// looks the client up by the form alone.
+fn with_id(client: &Client, form: Vec<u8>) -> Vec<u8> {
+    if form_urlencoded::parse(&form).any(|(name, _)| name == "client_id") {
+        return form;
+    }
+    let pair = form_urlencoded::Serializer::new(String::new())
+        .append_pair("client_id", &client.id)
+        .finish();
+    let separator: &[u8] = if form.is_empty() { b"" } else { b"&" };
+    [&form, separator, pair.as_bytes()].concat()
+}
+
+fn assertion(client: &Client) -> Result<Secret, Fault> {
+    let failed = |why: &str| Fault::Unbuildable {
+        why: why.to_owned(),
+    };
+    let signing = client.signing.as_ref();
+    let signer = signing.and_then(|signing| Some((signing, signing.signer.as_ref()?)));
+    let (signing, (key, now)) = signer.ok_or_else(|| failed("the client's key is missing"))?;
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|_| failed("there is no randomness"))?;
+    let now = now.seconds();
+    let claims = json!({
+        "iss": client.id,
+        "sub": client.id,
+        "aud": signing.audience,
+        "iat": now,
+        "exp": now + LIFETIME,
+        "jti": BASE64_URL_SAFE_NO_PAD.encode(id),
+    });
+    let signed = key.sign(signing.algorithm, Head::default(), &claims);
+    signed.map_err(|error| failed(&error.to_string()))
+}
+
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// Seconds an assertion is good for.
+const LIFETIME: u64 = 60;
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::auth::client::Source;
+
+    fn client() -> Client {
+        let key = ClientKey::new(Key::generate().unwrap(), None, Audience::Issuer).unwrap();
+        let now = Clock::new(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1000));
+        let endpoint = Url::parse("https://as.example.com/token").unwrap();
+        Client {
+            id: "robot".to_owned(),
+            secret: None,
+            method: Method::PrivateKeyJwt,
+            header_only: false,
+            other: None,
+            source: Source::Given,
+            signing: key.signing("https://as.example.com", &endpoint, None, &now),
+        }
+    }
+
+    fn claims(form: &[u8]) -> Value {
+        let assertion = form_urlencoded::parse(form)
+            .find(|(name, _)| name == "client_assertion")
+            .unwrap()
+            .1
+            .into_owned();
+        let payload = assertion.split('.').nth(1).unwrap();
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_assertion_takes_the_place_of_the_client_id_and_no_two_are_alike() {
+        let form = b"grant_type=refresh_token&client_id=robot&refresh_token=a%26b".to_vec();
+        let proved = proved(&client(), form.clone()).unwrap();
+        let names: Vec<String> = form_urlencoded::parse(&proved)
+            .map(|(name, _)| name.into_owned())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "grant_type",
+                "refresh_token",
+                "client_assertion_type",
+                "client_assertion"
+            ]
+        );
+        let mut first = claims(&proved);
+        let mut second = claims(&super::proved(&client(), form).unwrap());
+        assert_ne!(first["jti"], second["jti"]);
+        assert_eq!(first["jti"].as_str().unwrap().len(), 22);
+        first["jti"].take();
+        second["jti"].take();
+        let wanted = json!({
+            "iss": "robot", "sub": "robot", "aud": "https://as.example.com",
+            "iat": 1000, "exp": 1060, "jti": null,
+        });
+        assert_eq!((&first, &second), (&wanted, &wanted));
+    }
+
+    #[test]
+    fn who_has_no_key_at_hand_proves_nothing() {
+        let mut client = client();
+        client.signing.as_mut().unwrap().signer = None;
+        assert!(client.lacks_key());
+        assert!(proved(&client, Vec::new()).is_err());
+    }
+
+    #[test]
+    fn the_algorithm_is_the_users_else_one_the_server_lists() {
+        let key = Key::generate().unwrap();
+        let endpoint = Url::parse("https://as.example.com/token").unwrap();
+        let now = Clock::new(|| SystemTime::UNIX_EPOCH);
+        let with = |algorithm| ClientKey::new(key.clone(), algorithm, Audience::TokenEndpoint);
+        let rs = ["RS256".to_owned()];
+        let signing = |algorithm, listed| {
+            with(algorithm)
+                .unwrap()
+                .signing("i", &endpoint, listed, &now)
+        };
+        assert!(signing(None, Some(&rs[..])).is_none());
+        let ours = signing(Some(Algorithm::Es256), Some(&rs[..])).unwrap();
+        assert_eq!(ours.algorithm, Algorithm::Es256);
+        assert_eq!(ours.audience, "https://as.example.com/token");
+        assert!(with(Some(Algorithm::Rs256)).is_err());
+    }
+}

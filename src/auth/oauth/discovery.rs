@@ -1,0 +1,529 @@
+//! Where to sign in: the protected resource's metadata, then its authorization server's.
+//!
+//! Both must name themselves as they were asked for, or nothing in them counts. [`ProtectedResource`] and
+//! [`AuthorizationServer`] can be made only here, by the comparison, so that holding one is the proof. Where documents
+//! are looked for, and in which order, is for `search`.
+//!
+//! RFC 9728 section 3, RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4.
+
+use serde_json::Value;
+use url::Url;
+
+use crate::auth::net::guard::Refusal;
+use crate::auth::net::http::{Fault, Http, host_of};
+use crate::auth::oauth::known_providers::quirks;
+use crate::auth::oauth::metadata_urls::{
+    covers, is_plain, issuer_of_place, names_itself, same_issuer,
+};
+use crate::auth::oauth::scope::Scopes;
+
+mod search;
+
+use crate::text::plain;
+pub use search::{Preference, authorization_server, by_issuer, known, protected_resource};
+
+/// What a server says about itself as a resource, its name compared with the URL we were given.
+#[derive(Clone, Debug)]
+pub struct ProtectedResource {
+    name: Option<String>,
+    servers: Vec<String>,
+    scopes: Option<Scopes>,
+    takes_dpop: bool,
+    origin: String,
+    /// Why one of the places could not be looked at, if there are no metadata.
+    fault: Option<Error>,
+    /// What is wrong with a document that stands in their place, if there are none.
+    oddity: Option<Error>,
+}
+
+impl ProtectedResource {
+    /// The only way to make one that has metadata: `url` is the resource the document was looked up for.
+    fn checked(url: &Url, document: &Value) -> Result<Self, Error> {
+        // A string (RFC 9728 section 2); GitLab has sent a list of one.
+        let name = match document.get("resource") {
+            Some(Value::Array(names)) if names.len() == 1 => names.first(),
+            name => name,
+        };
+        let name = name.and_then(Value::as_str).unwrap_or_default();
+        if !covers(name, url) {
+            return Err(Error::other_resource(url, name));
+        }
+        // One that cannot be a name is passed over for the others that are named.
+        let named = list(document, "authorization_servers").unwrap_or_default();
+        let (servers, odd): (Vec<_>, Vec<_>) = named.into_iter().partition(|name| is_plain(name));
+        // Some name the place of the metadata in place of the issuer.
+        let issuer = |name: String| {
+            let place = Url::parse(&name).ok();
+            place
+                .and_then(|place| issuer_of_place(&place))
+                .unwrap_or(name)
+        };
+        let servers: Vec<String> = servers.into_iter().map(issuer).collect();
+        if let (true, Some(odd)) = (servers.is_empty(), odd.first()) {
+            return Err(Error::BadIssuer(plain(odd, 200)));
+        }
+        Ok(Self {
+            name: Some(name.to_owned()),
+            servers,
+            scopes: scopes(document),
+            takes_dpop: list(document, DPOP_ALGORITHMS)
+                .is_some_and(|them| them.iter().any(|it| it == ES256))
+                || is_true(document, "dpop_bound_access_tokens_required"),
+            origin: url.origin().ascii_serialization(),
+            fault: None,
+            oddity: None,
+        })
+    }
+
+    /// One that says nothing about itself.
+    pub fn unsaid(url: &Url) -> Self {
+        Self {
+            name: None,
+            servers: Vec::new(),
+            scopes: None,
+            takes_dpop: false,
+            origin: url.origin().ascii_serialization(),
+            fault: None,
+            oddity: None,
+        }
+    }
+
+    /// What is wrong with what stands in the place of its metadata, if it has none.
+    pub(in crate::auth) fn oddity(&self) -> Option<String> {
+        self.oddity.as_ref().map(ToString::to_string)
+    }
+
+    /// `resource`, byte for byte as its metadata has it; `None` if it has no metadata (2025-03-26).
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// `scopes_supported`.
+    pub fn scopes(&self) -> Option<&Scopes> {
+        self.scopes.as_ref()
+    }
+
+    /// Whether it says that it takes tokens bound to a key like ours (RFC 9728 section 2).
+    pub fn takes_dpop(&self) -> bool {
+        self.takes_dpop
+    }
+
+    /// Whether it names this issuer, among others or alone.
+    pub(in crate::auth) fn names(&self, issuer: &str) -> bool {
+        self.servers.iter().any(|named| same_issuer(named, issuer))
+    }
+
+    /// Whether it names any issuer.
+    pub(in crate::auth) fn names_any(&self) -> bool {
+        !self.servers.is_empty()
+    }
+
+    /// Whether this issuer may still be used for it.
+    pub fn trusts(&self, issuer: &str) -> bool {
+        self.servers.is_empty() || self.names(issuer)
+    }
+}
+
+/// In the metadata of both.
+const DPOP_ALGORITHMS: &str = "dpop_signing_alg_values_supported";
+/// What our keys sign with.
+const ES256: &str = "ES256";
+
+/// An authorization server whose metadata named itself as it was asked for.
+#[derive(Clone, Debug)]
+pub struct AuthorizationServer {
+    issuer: String,
+    authorization: Option<Url>,
+    token: Url,
+    registration: Option<Url>,
+    revocation: Option<Url>,
+    device: Option<Url>,
+    userinfo: Option<Url>,
+    introspection: Option<Url>,
+    prompts: Option<Vec<String>>,
+    scopes: Option<Scopes>,
+    auth_methods: Option<Vec<String>>,
+    auth_algorithms: Option<Vec<String>>,
+    knows_pkce: bool,
+    takes_documents: bool,
+    sends_issuer: bool,
+    is_openid: bool,
+    offers_dpop: bool,
+    is_assumed: bool,
+}
+
+impl AuthorizationServer {
+    /// The only way to make one: `asked` is the issuer the document was looked up for, `expected` what the user says that
+    /// it calls itself.
+    fn checked(
+        http: &Http,
+        asked: &str,
+        expected: Option<&str>,
+        document: &Value,
+    ) -> Result<Self, Error> {
+        let found = text(document, "issuer").unwrap_or_default();
+        if let Some(odd) = [asked, found].into_iter().find(|name| !is_plain(name)) {
+            return Err(Error::BadIssuer(plain(odd, 200)));
+        }
+        match expected {
+            Some(expected) if expected == found => {}
+            Some(expected) => {
+                return Err(Error::Unexpected {
+                    asked: plain(asked, 200),
+                    found: plain(found, 200),
+                    expected: plain(expected, 200),
+                });
+            }
+            None if names_itself(asked, found) => {}
+            None => {
+                return Err(Error::OtherIssuer {
+                    asked: plain(asked, 200),
+                    found: plain(found, 200),
+                    agrees: false,
+                });
+            }
+        }
+        let endpoint = |name: &'static str| -> Result<Option<Url>, Error> {
+            let Some(written) = text(document, name) else {
+                return Ok(None);
+            };
+            let bad = || Error::BadEndpoint {
+                issuer: plain(asked, 200),
+                name,
+            };
+            if written.chars().any(char::is_control) {
+                return Err(bad());
+            }
+            let url = Url::parse(written).map_err(|_| bad())?;
+            http.check(&url)?;
+            Ok(Some(url))
+        };
+        let missing = |name| Error::BadEndpoint {
+            issuer: plain(asked, 200),
+            name,
+        };
+        let challenges = list(document, "code_challenge_methods_supported").unwrap_or_default();
+        Ok(Self {
+            // The name of all tenants is nobody's (Microsoft).
+            issuer: match found.contains("{tenantid}") && expected.is_none() {
+                true => asked.to_owned(),
+                false => found.to_owned(),
+            },
+            authorization: endpoint("authorization_endpoint")?,
+            token: endpoint("token_endpoint")?.ok_or_else(|| missing("token_endpoint"))?,
+            // Not needed by every sign-in: a bad one is as good as none.
+            registration: endpoint("registration_endpoint").unwrap_or_default(),
+            revocation: endpoint("revocation_endpoint").unwrap_or_default(),
+            device: endpoint("device_authorization_endpoint").unwrap_or_default(),
+            userinfo: endpoint("userinfo_endpoint").unwrap_or_default(),
+            introspection: endpoint("introspection_endpoint").unwrap_or_default(),
+            prompts: list(document, "prompt_values_supported").filter(|values| !values.is_empty()),
+            is_openid: document.get("subject_types_supported").is_some(),
+            is_assumed: false,
+            offers_dpop: list(document, DPOP_ALGORITHMS)
+                .is_some_and(|them| them.iter().any(|it| it == ES256)),
+            scopes: scopes(document),
+            auth_methods: list(document, "token_endpoint_auth_methods_supported"),
+            auth_algorithms: list(document, "token_endpoint_auth_signing_alg_values_supported"),
+            knows_pkce: challenges.iter().any(|method| method == "S256"),
+            takes_documents: is_true(document, "client_id_metadata_document_supported"),
+            sends_issuer: is_true(document, "authorization_response_iss_parameter_supported"),
+        })
+    }
+
+    /// The endpoints of 2025-03-26 at this origin, which says nothing of itself.
+    fn guessed(http: &Http, origin: &str, endpoints: &Value) -> Result<Self, Error> {
+        Ok(Self {
+            is_assumed: true,
+            ..Self::checked(http, origin, None, endpoints)?
+        })
+    }
+
+    /// One for a test, from its metadata; nothing is visited.
+    #[cfg(test)]
+    pub(in crate::auth) fn of_document(http: &Http, document: &Value) -> Self {
+        let issuer = text(document, "issuer").unwrap();
+        Self::checked(http, issuer, None, document).unwrap()
+    }
+
+    /// The issuer, byte for byte as its metadata has it.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Its host, for people.
+    pub fn host(&self) -> String {
+        Url::parse(&self.issuer).map_or_else(|_| host_of(&self.token), |url| host_of(&url))
+    }
+
+    /// Where the browser goes.
+    pub fn authorization_endpoint(&self) -> Option<&Url> {
+        self.authorization.as_ref()
+    }
+
+    /// The origins of the issuer and of all endpoints, each once.
+    pub(in crate::auth) fn endpoint_origins(&self) -> Vec<String> {
+        let issuer = Url::parse(&self.issuer).ok();
+        let endpoints = [
+            issuer.as_ref(),
+            Some(&self.token),
+            self.authorization.as_ref(),
+            self.registration.as_ref(),
+            self.revocation.as_ref(),
+            self.device.as_ref(),
+        ];
+        let mut origins: Vec<_> = endpoints
+            .into_iter()
+            .flatten()
+            .map(|url| url.origin().ascii_serialization())
+            .collect();
+        origins.sort_unstable();
+        origins.dedup();
+        origins
+    }
+
+    /// The origin of that page.
+    pub(in crate::auth) fn authorization_origin(&self) -> Option<String> {
+        let page = self.authorization.as_ref();
+        page.map(|page| page.origin().ascii_serialization())
+    }
+
+    /// Where codes and refresh tokens are redeemed.
+    pub fn token_endpoint(&self) -> &Url {
+        &self.token
+    }
+
+    /// Where clients register (RFC 7591).
+    pub fn registration_endpoint(&self) -> Option<&Url> {
+        self.registration.as_ref()
+    }
+
+    /// Where tokens are revoked (RFC 7009).
+    pub fn revocation_endpoint(&self) -> Option<&Url> {
+        self.revocation.as_ref()
+    }
+
+    /// Where device codes are given (RFC 8628).
+    pub fn device_endpoint(&self) -> Option<&Url> {
+        self.device.as_ref()
+    }
+
+    /// Where the claims of a user are (OpenID Connect Core section 5.3).
+    pub fn userinfo_endpoint(&self) -> Option<&Url> {
+        self.userinfo.as_ref()
+    }
+
+    /// Where a token is looked at (RFC 7662).
+    pub fn introspection_endpoint(&self) -> Option<&Url> {
+        self.introspection.as_ref()
+    }
+
+    /// Whether it may take this `prompt`: it has no `prompt_values_supported`, or it is among them.
+    pub(in crate::auth) fn takes_prompt(&self, value: &str) -> bool {
+        let listed = self.prompts.as_ref();
+        listed.is_none_or(|listed| listed.iter().any(|it| it == value))
+    }
+
+    /// Whether it says which `prompt` it takes.
+    pub(in crate::auth) fn lists_prompts(&self) -> bool {
+        self.prompts.is_some()
+    }
+
+    /// `scopes_supported`.
+    pub fn scopes(&self) -> Option<&Scopes> {
+        self.scopes.as_ref()
+    }
+
+    /// `token_endpoint_auth_methods_supported`, if it says.
+    pub fn auth_methods(&self) -> Option<&[String]> {
+        self.auth_methods.as_deref()
+    }
+
+    /// `token_endpoint_auth_signing_alg_values_supported`, if it says.
+    pub fn auth_algorithms(&self) -> Option<&[String]> {
+        self.auth_algorithms.as_deref()
+    }
+
+    /// Whether it says that it binds tokens to a key like ours (RFC 9449 section 5.1).
+    pub fn offers_dpop(&self) -> bool {
+        self.offers_dpop
+    }
+
+    /// Whether it says that it knows PKCE with S256, or is known to.
+    pub fn knows_pkce(&self) -> bool {
+        self.knows_pkce || quirks(&self.issuer).knows_pkce
+    }
+
+    /// Whether a client id may be the address of a metadata document.
+    pub fn takes_documents(&self) -> bool {
+        self.takes_documents
+    }
+
+    /// Whether its answers carry `iss` (RFC 9207).
+    pub fn sends_issuer(&self) -> bool {
+        self.sends_issuer
+    }
+
+    /// Whether it is a guess: the server has no metadata, and these are the endpoints that revision 2025-03-26 has for
+    /// such servers (basic/authorization, "Fallbacks for Servers without Metadata Discovery").
+    pub fn is_assumed(&self) -> bool {
+        self.is_assumed
+    }
+
+    /// Whether it is an OpenID provider.
+    pub fn is_openid(&self) -> bool {
+        self.is_openid
+    }
+}
+
+/// Why it is not known where to sign in.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// A document's place is forbidden, unreachable or unwell.
+    #[error("looking for where to sign in: {0}")]
+    Http(#[from] Fault),
+    /// The resource metadata is about something else (RFC 9728 section 3.3).
+    #[error("the server's metadata {}, and {wanted} is wanted", names(found))]
+    OtherResource {
+        /// The URL we were given.
+        wanted: String,
+        /// What the metadata names.
+        found: String,
+    },
+    /// The authorization server's metadata is about another one (RFC 8414 section 3.3).
+    #[error("the authorization server {asked} calls itself {found:?} in its metadata")]
+    OtherIssuer {
+        /// Whose metadata was looked up.
+        asked: String,
+        /// Whom it names.
+        found: String,
+        /// Whether the metadata of the one it names were looked up too, and name themselves.
+        agrees: bool,
+    },
+    /// The authorization server's metadata is not about the one that the user expects there.
+    #[error(
+        "the authorization server {asked} calls itself {found:?} in its metadata, and {expected:?} is expected"
+    )]
+    Unexpected {
+        /// Whose metadata was looked up.
+        asked: String,
+        /// Whom it names.
+        found: String,
+        /// Whom the user says that it names.
+        expected: String,
+    },
+    /// The server names an authorization server that has no metadata.
+    #[error("the authorization server {issuer} has no metadata")]
+    NoMetadata {
+        /// The issuer.
+        issuer: String,
+    },
+    /// An endpoint is missing, or is not an address to visit.
+    #[error("the metadata of {issuer} has no usable {name}")]
+    BadEndpoint {
+        /// The issuer.
+        issuer: String,
+        /// The member.
+        name: &'static str,
+    },
+    /// The address of an issuer is none.
+    #[error("the name {0:?} is not the address of an authorization server")]
+    BadIssuer(String),
+    /// It does not say that it knows PKCE.
+    #[error("the authorization server {0} does not say that it supports PKCE (S256)")]
+    NoPkce(String),
+}
+
+fn names(found: &str) -> String {
+    match found {
+        "" => "names no resource".to_owned(),
+        found => format!("is for {found}"),
+    }
+}
+
+impl Error {
+    fn other_resource(wanted: &Url, found: &str) -> Self {
+        Self::OtherResource {
+            wanted: plain(wanted.as_str(), 200),
+            found: plain(found, 200),
+        }
+    }
+
+    /// What helps, beside signing in anew as before.
+    pub(in crate::auth) fn hint(&self, resource: &str) -> Option<String> {
+        Some(match self {
+            Self::OtherResource { found, .. } if !found.is_empty() => {
+                format!("if that is the server that is meant, configure its address: {found}")
+            }
+            Self::NoMetadata { .. } | Self::BadEndpoint { .. } | Self::BadIssuer(_) => {
+                "--authorization-server URL names another authorization server".to_owned()
+            }
+            Self::OtherIssuer { found, agrees, .. } => by_its_name(resource, found, *agrees),
+            Self::Unexpected { .. } => "correct --expect-issuer, or leave it out".to_owned(),
+            Self::NoPkce(_) => "if it supports PKCE all the same, --assume-pkce goes on".to_owned(),
+            Self::Http(Fault::Refused {
+                why: Refusal::Inside,
+                ..
+            }) => "if that is a private network of yours, --allow-private goes there".to_owned(),
+            Self::Http(_) | Self::OtherResource { .. } => return None,
+        })
+    }
+}
+
+/// What a person can do about an authorization server that goes by another name. `agrees`: that name's own metadata do.
+fn by_its_name(resource: &str, name: &str, agrees: bool) -> String {
+    if !is_fit_for_a_command(name) {
+        return "only its operator can mend that: `issuer` has to be what it is looked up by (RFC 8414 section 3.3)"
+            .to_owned();
+    }
+    let flag = match agrees {
+        true => "--authorization-server",
+        false => "--expect-issuer",
+    };
+    format!(
+        "if that is who is to sign you in, run `mcpipe login {resource} {flag} {name}`, and give the host the same flag"
+    )
+}
+
+/// Whether a server's word for itself can stand in a command that a person may copy: an address, and nothing that a shell
+/// would read.
+fn is_fit_for_a_command(issuer: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%".contains(c);
+    !issuer.is_empty() && issuer.chars().all(is_plain) && Url::parse(issuer).is_ok()
+}
+
+/// A list of strings, or one string, which is then a list of one.
+fn list(document: &Value, name: &str) -> Option<Vec<String>> {
+    let texts: Vec<&str> = match document.get(name)? {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        Value::String(one) => vec![one],
+        _ => return None,
+    };
+    // Spaces only: a name with other control characters in it is judged as it stands.
+    let texts = texts.into_iter().map(|text| text.trim_matches(' '));
+    Some(
+        texts
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    )
+}
+
+/// `scopes_supported`.
+fn scopes(document: &Value) -> Option<Scopes> {
+    let all = list(document, "scopes_supported")?;
+    let words = all.iter().flat_map(|text| text.split_whitespace());
+    Some(words.collect())
+}
+
+fn is_true(document: &Value, name: &str) -> bool {
+    match document.get(name) {
+        Some(Value::Bool(truth)) => *truth,
+        Some(Value::String(word)) => word.eq_ignore_ascii_case("true"),
+        _ => false,
+    }
+}
+
+fn text<'a>(document: &'a Value, name: &str) -> Option<&'a str> {
+    document.get(name)?.as_str()
+}

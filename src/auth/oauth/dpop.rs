@@ -1,0 +1,354 @@
+//! Proofs that a token is shown by whom it was issued to (DPoP): a key per sign-in, a signed proof per request.
+//!
+//! [`Prover`] makes the proofs and remembers what the servers said about them: the nonce each wants to see, and how far its
+//! clock is from ours. Nonces of authorization servers and of resources are kept apart, and each is shown only to the
+//! origin it came from. Whether to use all this is `binding`'s to say; keeping the key is [`crate::auth::store::record`]'s, with the
+//! tokens that are bound to it. It helps against tokens that leak, not against a vault that is stolen.
+//!
+//! RFC 9449; MCP extension `io.modelcontextprotocol/auth/dpop` (SEP-1932).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use ::http::header::{DATE, HeaderMap, HeaderName, HeaderValue};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use url::{Origin, Url};
+
+use crate::auth::oauth::jws::{Algorithm, Error, Head, Key};
+use crate::auth::settings::Clock;
+use crate::secret::Secret;
+
+/// The user's choice about tokens that are bound to a key (`--dpop`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dpop {
+    /// Bound where both servers know it.
+    #[default]
+    Auto,
+    /// Always: a token that is not bound is not taken.
+    Require,
+    /// Never.
+    Off,
+}
+
+impl Dpop {
+    /// Says whether kept tokens may be used that are bound, or are not.
+    pub fn allows(self, is_bound: bool) -> bool {
+        match self {
+            Self::Auto => true,
+            Self::Require => is_bound,
+            Self::Off => !is_bound,
+        }
+    }
+}
+
+/// The server that a proof is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The authorization server.
+    Issuer,
+    /// The MCP server.
+    Resource,
+}
+
+/// The words of servers about proofs; shared by all that talk to them, and by all keys.
+#[derive(Clone, Default)]
+pub struct Servers(Arc<Mutex<HashMap<(Side, Origin), Heard>>>);
+
+/// The words of one server.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The nonce that it wants to see in the next proof.
+    nonce: Option<Box<str>>,
+    /// By how many seconds proofs for it are dated ahead of our clock: not at all, until it has refused one.
+    ahead: i64,
+    /// The seconds by which its `Date` is ahead of our clock. The writer of that, a cache perhaps, need not be the one
+    /// that looks at proofs.
+    date: Option<i64>,
+}
+
+impl Servers {
+    fn all(&self) -> MutexGuard<'_, HashMap<(Side, Origin), Heard>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what the server has said up to now.
+    pub fn heard(&self, side: Side, at: &Origin) -> Heard {
+        let key = (side, at.clone());
+        self.all().get(&key).cloned().unwrap_or_default()
+    }
+
+    /// Takes what an answer of it says: `DPoP-Nonce` (RFC 9449 section 8.2) and `Date`. `now` is when it came.
+    pub fn learn(&self, side: Side, at: &Origin, headers: &HeaderMap, now: SystemTime) {
+        let (nonce, date) = (nonce(headers), ahead(headers, now));
+        if nonce.is_none() && date.is_none() {
+            return;
+        }
+        let mut all = self.all();
+        let heard = all.entry((side, at.clone())).or_default();
+        if nonce.is_some() {
+            heard.nonce = nonce;
+        }
+        heard.date = date.or(heard.date);
+    }
+
+    /// Says whether a request whose proof was refused may be sent again at once: it spent nothing, and the answer
+    /// taught what the next proof needs (RFC 9449 sections 8 and 9). `before` is what was heard when it was sent; the
+    /// code and the headers are the answer's.
+    pub fn mend(
+        &self,
+        mended: &mut Mended,
+        (side, at): (Side, &Origin),
+        (code, headers): (Option<&str>, &HeaderMap),
+        before: &Heard,
+        now: SystemTime,
+    ) -> bool {
+        self.learn(side, at, headers, now);
+        let said = Heard {
+            nonce: nonce(headers),
+            date: ahead(headers, now),
+            ahead: before.ahead,
+        };
+        let Some(ahead) = mended.again(code, before, said) else {
+            return false;
+        };
+        self.all().entry((side, at.clone())).or_default().ahead = ahead;
+        true
+    }
+}
+
+impl fmt::Debug for Servers {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Servers")
+    }
+}
+
+/// A key, and what it has to know to be believed.
+#[derive(Clone, Debug)]
+pub struct Prover {
+    key: Key,
+    servers: Servers,
+}
+
+impl Prover {
+    /// Proves with this key.
+    pub fn new(key: Key, servers: &Servers) -> Self {
+        Self {
+            key,
+            servers: servers.clone(),
+        }
+    }
+
+    /// The key, to be kept with the tokens that are bound to it.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Returns what servers have said.
+    pub fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// Makes the one proof for one request; a request that is sent again needs another. `token` is the access token that goes
+    /// with it.
+    ///
+    /// # Errors
+    /// [`Error::Unsigned`].
+    pub fn proof(
+        &self,
+        side: Side,
+        method: &str,
+        url: &Url,
+        token: Option<&Secret>,
+        now: SystemTime,
+    ) -> Result<Secret, Error> {
+        let heard = self.servers.heard(side, &url.origin());
+        self.proof_of(&heard, method, url, token, now)
+    }
+
+    fn proof_of(
+        &self,
+        heard: &Heard,
+        method: &str,
+        url: &Url,
+        token: Option<&Secret>,
+        now: SystemTime,
+    ) -> Result<Secret, Error> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(|_| Error::Unsigned)?;
+        let claims = claims(&Claims {
+            id,
+            method,
+            url,
+            issued_at: since_1970(now).saturating_add(heard.ahead).max(0),
+            token,
+            nonce: heard.nonce.as_deref(),
+        });
+        let head = Head {
+            kind: Some("dpop+jwt"),
+            shows_key: true,
+        };
+        self.key.sign(Algorithm::Es256, head, &claims)
+    }
+
+    /// Puts the proof into a request's headers, in the place of any that is there. `nonce` is one for this request alone.
+    pub(in crate::auth) fn apply(
+        &self,
+        to: &mut HeaderMap,
+        (side, method, url): (Side, &str, &Url),
+        token: Option<&Secret>,
+        nonce: Option<Box<str>>,
+        now: SystemTime,
+    ) {
+        let mut heard = self.servers.heard(side, &url.origin());
+        heard.nonce = nonce.or(heard.nonce);
+        match self.proof_of(&heard, method, url, token, now) {
+            Ok(proof) => {
+                if let Ok(mut value) = HeaderValue::try_from(proof.expose()) {
+                    value.set_sensitive(true);
+                    to.insert(PROOF, value);
+                }
+            }
+            // Without one the server refuses the request, and says so.
+            Err(why) => tracing::error!(%why, "no proof could be made"),
+        }
+    }
+}
+
+/// A prover at a token endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Proving<'a> {
+    /// The prover.
+    pub prover: &'a Prover,
+    /// The clock.
+    pub clock: &'a Clock,
+    /// True where tokens that are not bound are turned down.
+    pub insists: bool,
+}
+
+/// The corrections to the refused proofs of one request.
+#[derive(Clone, Debug, Default)]
+pub struct Mended {
+    /// The number of times that its nonce was not the one.
+    nonces: u32,
+    clock: bool,
+    own: Option<Box<str>>,
+}
+
+impl Mended {
+    /// The nonce that the refusal of this very request brought, once: others are getting theirs meanwhile, and a nonce may
+    /// be good for one proof. If that one is refused too the newest is as good as any.
+    pub fn nonce(&mut self) -> Option<Box<str>> {
+        self.own.take()
+    }
+
+    /// Says whether the nonces of others that ask at the same time are in the way, so that it is better to ask one by
+    /// one.
+    pub fn is_crowded(&self) -> bool {
+        self.nonces > 1
+    }
+
+    /// By how much the next proof is to be dated ahead, if there is to be one.
+    fn again(&mut self, code: Option<&str>, before: &Heard, said: Heard) -> Option<i64> {
+        let has_newer_nonce = said.nonce.is_some() && said.nonce != before.nonce;
+        match code {
+            Some(NONCE_WANTED) if has_newer_nonce && self.nonces < MOST_NONCES => {
+                self.nonces += 1;
+                self.own = said.nonce.filter(|_| self.nonces == 1);
+                Some(before.ahead)
+            }
+            Some("invalid_dpop_proof") if !self.clock => {
+                // By its `Date`, where that is news (it counts whole seconds), else back to our own clock.
+                let other = [said.date, Some(0)].into_iter().flatten();
+                let other = other
+                    .into_iter()
+                    .find(|ahead| ahead.abs_diff(before.ahead) > 1);
+                let is_first_nonce = before.nonce.is_none() && said.nonce.is_some();
+                let again = other.or(is_first_nonce.then_some(before.ahead));
+                self.clock = again.is_some();
+                self.own = said.nonce.filter(|_| self.clock);
+                again
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The word of a server that a proof has to have its nonce (RFC 9449 section 12.2).
+pub const NONCE_WANTED: &str = "use_dpop_nonce";
+/// The number of times that one request is sent again for its nonce alone.
+const MOST_NONCES: u32 = 5;
+/// The header of a proof.
+const PROOF: HeaderName = HeaderName::from_static("dpop");
+/// The header of a nonce.
+const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+/// Longer nonces are not kept: they would travel with every request.
+const LONGEST_NONCE: usize = 1024;
+
+/// The claims of a proof.
+struct Claims<'a> {
+    id: [u8; 16],
+    method: &'a str,
+    url: &'a Url,
+    /// Seconds since 1970.
+    issued_at: i64,
+    token: Option<&'a Secret>,
+    nonce: Option<&'a str>,
+}
+
+/// RFC 9449 section 4.2.
+fn claims(of: &Claims<'_>) -> Value {
+    let mut target = of.url.clone();
+    target.set_query(None);
+    target.set_fragment(None);
+    // No part of what is asked for: the client sends it as a header.
+    let _ = (target.set_username(""), target.set_password(None));
+    let hash = of.token.map(|token| {
+        let hash = Sha256::digest(token.expose().as_bytes());
+        BASE64_URL_SAFE_NO_PAD.encode(hash)
+    });
+    let always = [
+        ("jti", BASE64_URL_SAFE_NO_PAD.encode(of.id).into()),
+        ("htm", of.method.into()),
+        ("htu", target.as_str().into()),
+        ("iat", of.issued_at.into()),
+    ];
+    let perhaps = [
+        ("ath", hash.map(Value::from)),
+        ("nonce", of.nonce.map(Value::from)),
+    ];
+    let perhaps = perhaps
+        .into_iter()
+        .filter_map(|(name, it)| Some((name, it?)));
+    let all = always.into_iter().chain(perhaps);
+    Value::Object(all.map(|(name, it)| (name.to_owned(), it)).collect())
+}
+
+/// The nonce of an answer, if it is one (RFC 9449 section 8.1: visible ASCII without quotes and backslashes).
+fn nonce(headers: &HeaderMap) -> Option<Box<str>> {
+    let nonce = headers.get(NONCE)?.as_bytes();
+    let is_fine = |byte: &u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    let is_nonce = (1..=LONGEST_NONCE).contains(&nonce.len()) && nonce.iter().all(is_fine);
+    let text = std::str::from_utf8(nonce).ok().filter(|_| is_nonce)?;
+    Some(text.into())
+}
+
+fn ahead(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let theirs = httpdate::parse_http_date(date).ok()?;
+    Some(since_1970(theirs).saturating_sub(since_1970(now)))
+}
+
+fn since_1970(time: SystemTime) -> i64 {
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH);
+    seconds.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! Grants that `oauth2` does not know, at the token endpoint: what a program has to show, and the exchange of one token
+//! for another.
+//!
+//! Their forms are of our own making; how a form is sent, proved and its answer made regular is the [`Endpoint`]'s. Which
+//! grant is wanted, and what is shown for it, is for who calls.
+//!
+//! RFC 6749 section 4.4, RFC 7523 section 2.1, RFC 8693.
+
+use ::http::header::HeaderMap;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use crate::auth::net::http::{Answer, Fault};
+use crate::auth::oauth::client_auth::introduced;
+use crate::auth::oauth::oauth2_adapter::TokenResponse;
+use crate::auth::oauth::scope::Scopes;
+use crate::auth::oauth::token_endpoint::{Endpoint, Error, TokenSet, Unread, Ways, has_key};
+use crate::auth::oauth::token_response::told_error;
+use crate::secret::Secret;
+
+impl Endpoint<'_> {
+    /// Asks for tokens with what this grant has to show, in the form's own names; where that is nothing, otherwise as
+    /// [`Endpoint::redeem`].
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn grant(
+        &self,
+        grant: &str,
+        shown: &[(&str, &Secret)],
+        scope: Option<&Scopes>,
+    ) -> Result<TokenSet, Error> {
+        let mut ways = match shown {
+            [] => Ways::of(self.client),
+            _ => Ways::for_one_time(self.client),
+        };
+        loop {
+            let endpoint = self.shown_as(ways.next());
+            let answer = endpoint.grant_once(grant, shown, scope).await;
+            if let Some(answer) = ways.after(answer) {
+                return answer;
+            }
+        }
+    }
+
+    async fn grant_once(
+        &self,
+        grant: &str,
+        shown: &[(&str, &Secret)],
+        scope: Option<&Scopes>,
+    ) -> Result<TokenSet, Error> {
+        let answer = self.ask(grant, &[], shown, scope).await?;
+        let answer = self.understood(&answer)?;
+        let sent: Vec<&Secret> = shown.iter().map(|(_, secret)| *secret).collect();
+        self.read(answer, &sent)
+    }
+
+    /// Exchanges a token for something else than tokens for us (RFC 8693); the answer as it came. Otherwise as
+    /// [`Endpoint::redeem`].
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub(in crate::auth) async fn exchange(
+        &self,
+        grant: &str,
+        said: &[(&str, &str)],
+        token: (&str, &Secret),
+        scope: Option<&Scopes>,
+    ) -> Result<Map<String, Value>, Error> {
+        let mut ways = Ways::of(self.client);
+        loop {
+            let endpoint = self.shown_as(ways.next());
+            let answer = endpoint.exchange_once(grant, said, token, scope).await;
+            if let Some(answer) = ways.after(answer) {
+                return answer;
+            }
+        }
+    }
+
+    async fn exchange_once(
+        &self,
+        grant: &str,
+        said: &[(&str, &str)],
+        token: (&str, &Secret),
+        scope: Option<&Scopes>,
+    ) -> Result<Map<String, Value>, Error> {
+        let answer = self.ask(grant, said, &[token], scope).await?;
+        let object: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
+        if let (200..=299, Some(object)) = (answer.status, object)
+            && told_error(&object).is_none()
+        {
+            return Ok(object);
+        }
+        let refusal = self.understood(&answer)?;
+        match self.read(refusal, &[token.1]) {
+            Err(error) => Err(error),
+            Ok(_) => Err(self.unusable("the answer")),
+        }
+    }
+
+    /// Sends a form of our own making.
+    async fn ask(
+        &self,
+        grant: &str,
+        said: &[(&str, &str)],
+        shown: &[(&str, &Secret)],
+        scope: Option<&Scopes>,
+    ) -> Result<Answer, Error> {
+        has_key(self.client)?;
+        let (headers, body) = self.form(grant, said, shown, scope);
+        Ok(self.post(headers, body).await?)
+    }
+
+    fn form(
+        &self,
+        grant: &str,
+        said: &[(&str, &str)],
+        shown: &[(&str, &Secret)],
+        scope: Option<&Scopes>,
+    ) -> (HeaderMap, Vec<u8>) {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", grant);
+        form.extend_pairs(said);
+        for (name, secret) in shown {
+            form.append_pair(name, secret.expose());
+        }
+        if let Some(scope) = scope {
+            form.append_pair("scope", &scope.to_string());
+        }
+        form.extend_pairs(self.parameters());
+        introduced(self.client, form)
+    }
+
+    /// An answer as `oauth2` would have read it.
+    fn understood(&self, answer: &Answer) -> Result<Result<TokenResponse, Unread>, Fault> {
+        let response = self.regular(answer)?;
+        let body = response.body();
+        let other = |_| Unread::Other(String::new());
+        Ok(if response.status().is_success() {
+            serde_json::from_slice(body).map_err(other)
+        } else {
+            match serde_json::from_slice(body) {
+                Ok(refusal) => Err(Unread::ServerResponse(refusal)),
+                Err(error) => Err(other(error)),
+            }
+        })
+    }
+}

@@ -1,0 +1,294 @@
+//! The user who has signed in, as the authorization server tells it: for people, and to tell two users apart.
+//!
+//! Reads the claims of an ID token that came with tokens. The signature is not checked: the token came over TLS from the
+//! token endpoint itself (OpenID Connect Core section 3.1.3.7 item 6). Neither is its end: a clock that is wrong here does
+//! not make another user of it. Nothing is decided by a name; a user is an issuer and a subject (section 5.7).
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use crate::auth::oauth::metadata_urls::{names_itself, same_issuer};
+use crate::text::plain;
+
+/// A user of an authorization server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Who knows the user by that subject.
+    pub issuer: String,
+    /// The user there; never given to another user (OpenID Connect Core section 2).
+    pub subject: String,
+    /// How people know the user, cleaned, if that was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What is read of an ID token, before it is known whether that is for this client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    iss: String,
+    sub: String,
+    aud: Vec<String>,
+    azp: Option<String>,
+    nonce: Option<String>,
+    name: Option<String>,
+}
+
+impl Person {
+    /// The user whom these claims name, if they are of this issuer and for this client (OpenID Connect Core section
+    /// 3.1.3.7 items 2 to 5).
+    pub(in crate::auth) fn of(claims: &Claims, issuer: &str, client: &str) -> Option<Self> {
+        // Google leaves the scheme out in some.
+        let is_bare = issuer.strip_prefix("https://") == Some(claims.iss.as_str());
+        let is_theirs = is_bare || names_itself(issuer, &claims.iss);
+        let is_ours = claims.aud.iter().any(|aud| aud == client)
+            && claims.azp.as_ref().is_none_or(|azp| azp == client);
+        if !is_theirs || !is_ours {
+            tracing::debug!("an ID token that is not for this client names no user");
+            return None;
+        }
+        let is_same = is_bare || same_issuer(issuer, &claims.iss);
+        Some(Self {
+            issuer: if is_same { issuer } else { &claims.iss }.to_owned(),
+            subject: claims.sub.clone(),
+            name: claims.name.clone(),
+        })
+    }
+
+    /// The user whom an answer of this issuer names (UserInfo, or introspection).
+    pub(in crate::auth) fn of_answer(answer: &Map<String, Value>, issuer: &str) -> Option<Self> {
+        Some(Self {
+            issuer: issuer.to_owned(),
+            subject: subject(answer)?,
+            name: name(answer),
+        })
+    }
+
+    /// Whether both are one user.
+    pub fn is(&self, other: &Self) -> bool {
+        self.subject == other.subject && same_issuer(&self.issuer, &other.issuer)
+    }
+
+    /// In words, for people.
+    pub fn words(&self) -> String {
+        match &self.name {
+            Some(name) => name.clone(),
+            None => plain(&self.subject, LONGEST_NAME),
+        }
+    }
+
+    /// Reads one that is kept. One that cannot be read is as good as none, and the tokens beside it are good.
+    pub(in crate::auth) fn kept<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Self>, D::Error> {
+        let value = Option::<Value>::deserialize(from)?;
+        Ok(value.and_then(|value| serde_json::from_value(value).ok()))
+    }
+}
+
+impl Claims {
+    /// Reads those of an ID token; `None` if it is none, or one that only another party can read (JWE).
+    pub(in crate::auth) fn read(token: &str) -> Option<Self> {
+        let mut parts = token.split('.');
+        let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let payload = payload.trim_end_matches('=');
+        let payload = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?);
+        let claims: Map<String, Value> = serde_json::from_slice(&payload).ok()?;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        let aud = match claims.get("aud")? {
+            Value::String(one) => vec![one.clone()],
+            Value::Array(all) => all
+                .iter()
+                .filter_map(|one| one.as_str().map(str::to_owned))
+                .collect(),
+            _ => return None,
+        };
+        Some(Self {
+            iss: text("iss")?,
+            sub: subject(&claims)?,
+            aud,
+            azp: text("azp"),
+            nonce: text("nonce"),
+            name: name(&claims),
+        })
+    }
+
+    /// Whether they may answer the request that this nonce was sent with. That they have none says nothing: PKCE ties the
+    /// code to the request already (RFC 9700 section 2.1.1), and some providers leave it out.
+    pub(in crate::auth) fn answer(&self, nonce: Option<&str>) -> bool {
+        match (&self.nonce, nonce) {
+            (Some(theirs), Some(ours)) => theirs == ours,
+            _ => true,
+        }
+    }
+}
+
+fn subject(claims: &Map<String, Value>) -> Option<String> {
+    let subject = match claims.get("sub")? {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let fits = !subject.trim().is_empty() && subject.chars().count() <= LONGEST_SUBJECT;
+    fits.then_some(subject)
+}
+
+/// The first of the claims by which people know each other: what is unique first. `upn` and `unique_name` are Microsoft's,
+/// `username` is of introspection (RFC 7662 section 2.2).
+fn name(claims: &Map<String, Value>) -> Option<String> {
+    let names = [
+        "email",
+        "preferred_username",
+        "upn",
+        "unique_name",
+        "username",
+        "name",
+        "nickname",
+    ];
+    names.iter().find_map(|name| {
+        let text = plain(claims.get(*name)?.as_str()?, LONGEST_NAME);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        (!text.is_empty()).then_some(text)
+    })
+}
+
+/// Characters of a name that are shown.
+const LONGEST_NAME: usize = 100;
+/// OpenID Connect Core section 2 has 255 for the longest subject; a little more is no reason to know nobody.
+const LONGEST_SUBJECT: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn token(claims: &Value) -> String {
+        let payload = BASE64_URL_SAFE_NO_PAD.encode(claims.to_string());
+        format!("e30.{payload}.c2ln")
+    }
+
+    const ISSUER: &str = "https://as.example.com";
+
+    #[test]
+    fn a_token_names_a_user_if_it_is_of_this_issuer_and_for_this_client() {
+        for (issuer, claims, wanted) in [
+            (
+                ISSUER,
+                json!({"iss": ISSUER, "aud": "me", "sub": "ada"}),
+                Some("ada"),
+            ),
+            (
+                ISSUER,
+                json!({"iss": "https://as.example.com/", "aud": ["other", "me"], "azp": "me", "sub": 17}),
+                Some("17"),
+            ),
+            (
+                "https://accounts.google.com",
+                json!({"iss": "accounts.google.com", "aud": "me", "sub": "1"}),
+                Some("1"),
+            ),
+            (
+                "https://login.microsoftonline.com/organizations/v2.0",
+                json!({"iss": "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
+                       "aud": "me", "sub": "x"}),
+                Some("x"),
+            ),
+            (
+                ISSUER,
+                json!({"iss": "https://evil.example", "aud": "me", "sub": "ada"}),
+                None,
+            ),
+            (
+                ISSUER,
+                json!({"iss": ISSUER, "aud": "you", "sub": "ada"}),
+                None,
+            ),
+            (
+                ISSUER,
+                json!({"iss": ISSUER, "aud": ["me", "you"], "azp": "you", "sub": "ada"}),
+                None,
+            ),
+            (ISSUER, json!({"iss": ISSUER, "sub": "ada"}), None),
+            (ISSUER, json!({"iss": ISSUER, "aud": "me"}), None),
+            (
+                ISSUER,
+                json!({"iss": ISSUER, "aud": "me", "sub": " "}),
+                None,
+            ),
+            (
+                ISSUER,
+                json!({"iss": ISSUER, "aud": "me", "sub": ["a"]}),
+                None,
+            ),
+            (
+                ISSUER,
+                json!({"iss": ISSUER, "aud": "me", "sub": "a".repeat(2000)}),
+                None,
+            ),
+        ] {
+            let read = Claims::read(&token(&claims));
+            let person = read.and_then(|read| Person::of(&read, issuer, "me"));
+            let subject = person.map(|person| person.subject);
+            assert_eq!(subject.as_deref(), wanted, "{claims}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_token_names_nobody() {
+        for text in [
+            "",
+            "a",
+            "a.b",
+            "a.b.c",
+            "a.e30.c",
+            "a.bnVsbA.c",
+            "a.b.c.d.e",
+        ] {
+            assert_eq!(Claims::read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_name_is_one_that_people_know_and_harmless() {
+        let long = "x".repeat(500);
+        let cut = format!("{}…", "x".repeat(100));
+        for (claims, wanted) in [
+            (
+                json!({"name": "Ada", "email": "ada@example.com"}),
+                "ada@example.com",
+            ),
+            (json!({"name": "Ada", "preferred_username": "ada"}), "ada"),
+            (json!({"email": "", "upn": "ada@corp"}), "ada@corp"),
+            (
+                json!({"email": 7, "name": " Ada \n Lovelace "}),
+                "Ada Lovelace",
+            ),
+            (json!({"name": "a\u{1b}[31m\u{202e}b\r\nc"}), "a [31mb c"),
+            (json!({"name": long}), &cut),
+            (json!({}), "subject"),
+            (json!({"email": "\u{200b}\u{7}"}), "subject"),
+        ] {
+            let mut all = claims.clone();
+            all["sub"] = "subject".into();
+            let person = Person::of_answer(all.as_object().unwrap(), ISSUER).unwrap();
+            assert_eq!(person.words(), wanted, "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_nonce_that_is_another_requests_says_so_and_none_says_nothing() {
+        let of = |nonce: Option<&str>| Claims {
+            nonce: nonce.map(str::to_owned),
+            ..Claims::default()
+        };
+        assert!(of(Some("n")).answer(Some("n")));
+        assert!(of(None).answer(Some("n")));
+        assert!(of(Some("n")).answer(None));
+        assert!(!of(Some("other")).answer(Some("n")));
+    }
+}

@@ -1,0 +1,204 @@
+//! What one authorization server has taught us that its metadata does not say.
+//!
+//! Kept with the entry, so that a mistake is made once; shown by `status`, so that a person can see why a request looks
+//! as it does. What is known beforehand is [`crate::auth::oauth::known_providers`]'; what the user says goes before both.
+
+use serde::{Deserialize, Serialize};
+
+use crate::auth::oauth::registration::{Client, Method};
+
+/// What it taught.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Learned {
+    /// It turns a request down for its `resource` parameter (RFC 8707).
+    pub refuses_resource: bool,
+    /// It turns a refresh down that does not repeat the scope.
+    pub wants_scope_on_refresh: bool,
+    /// It takes our secret in this way, whatever it said; the name as in metadata.
+    pub auth_method: Option<String>,
+    /// It takes `client_id` in the form for a second way of authenticating, beside a secret in the header.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub header_only: bool,
+}
+
+/// What a refusal teaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lesson {
+    /// Leave `resource` out.
+    NoResource,
+    /// Repeat the scope when refreshing.
+    RepeatScope,
+}
+
+/// Words in a code or its explanation, and what they mean. Entra answers `invalid_request` and the like to everything;
+/// only its number tells.
+const TABLE: &[(&str, Lesson)] = &[
+    ("invalid_target", Lesson::NoResource),
+    ("AADSTS9010010", Lesson::NoResource),
+    ("AADSTS901002", Lesson::NoResource),
+    ("AADSTS90009", Lesson::RepeatScope),
+    ("AADSTS650053", Lesson::RepeatScope),
+];
+
+impl Lesson {
+    /// What these words of a refusal teach, if anything.
+    pub fn of(code: &str, description: Option<&str>) -> Option<Self> {
+        Self::known(code, description)
+            .or_else(|| names_resource(code, description?).then_some(Self::NoResource))
+    }
+
+    fn known(code: &str, description: Option<&str>) -> Option<Self> {
+        let says = |number: &str| {
+            let mut rest = description.unwrap_or_default();
+            while let Some(at) = rest.find(number) {
+                rest = rest.get(at + number.len()..).unwrap_or_default();
+                // 901002 is not 9010021.
+                if !rest.starts_with(|next: char| next.is_ascii_digit()) {
+                    return true;
+                }
+            }
+            false
+        };
+        TABLE
+            .iter()
+            .find(|(words, _)| code == *words || says(words))
+            .map(|(_, lesson)| *lesson)
+    }
+}
+
+/// Whether a refusal is about the parameter `resource` by its words: `invalid_request: unknown parameter resource`. The
+/// resource owner and the resource server are of every refusal.
+fn names_resource(code: &str, words: &str) -> bool {
+    if speaks_for_itself(code) {
+        return false;
+    }
+    let words = words.to_ascii_lowercase();
+    words.match_indices("resource").any(|(at, name)| {
+        let rest = words.get(at + name.len()..).unwrap_or_default();
+        let is_word = !rest.starts_with(|next: char| next.is_ascii_alphanumeric());
+        let rest = rest.trim_start_matches([' ', '-', '_']);
+        is_word && !rest.starts_with("owner") && !rest.starts_with("server")
+    })
+}
+
+/// Whether a code says all there is to know, so that no parameter is at fault.
+pub fn speaks_for_itself(code: &str) -> bool {
+    let of_the_standards = [
+        "invalid_grant",
+        "invalid_client",
+        "unauthorized_client",
+        "invalid_scope",
+        "access_denied",
+        "invalid_dpop_proof",
+        "use_dpop_nonce",
+        "http_401",
+    ];
+    of_the_standards.contains(&code)
+}
+
+impl Learned {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Remembers how a secret was taken, where that is not how we would have shown it.
+    pub fn note_method(&mut self, expected: Method, taken: Method) {
+        if expected != taken {
+            self.auth_method = Some(taken.name().to_owned());
+        }
+    }
+
+    /// The client as this server takes it.
+    pub fn correct(&self, client: &mut Client) {
+        client.header_only |= self.header_only;
+        let taken = self.auth_method.as_deref().and_then(Method::named);
+        if let Some(taken) = taken.filter(|taken| client.other == Some(*taken)) {
+            client.other = Some(client.method);
+            client.method = taken;
+        }
+    }
+
+    /// In words, for a person.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if self.refuses_resource {
+            words.push("refuses the resource parameter, which is left out".to_owned());
+        }
+        if self.wants_scope_on_refresh {
+            words.push("wants the scope repeated when tokens are renewed".to_owned());
+        }
+        if let Some(method) = &self.auth_method {
+            words.push(format!("takes the client secret as {method} only"));
+        }
+        if self.header_only {
+            words.push("takes no client_id beside a secret in the header".to_owned());
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_teaches_by_its_code_or_its_number() {
+        for (code, description, wanted) in [
+            ("invalid_target", None, Some(Lesson::NoResource)),
+            (
+                "invalid_request",
+                Some("AADSTS9010010: The resource parameter doesn't match"),
+                Some(Lesson::NoResource),
+            ),
+            (
+                "invalid_request",
+                Some("x AADSTS901002: not supported"),
+                Some(Lesson::NoResource),
+            ),
+            ("invalid_request", Some("AADSTS9010021: other"), None),
+            (
+                "invalid_request",
+                Some("AADSTS90009: requesting a token for itself"),
+                Some(Lesson::RepeatScope),
+            ),
+            (
+                "invalid_request",
+                Some("Unknown parameter: resource"),
+                Some(Lesson::NoResource),
+            ),
+            (
+                "error",
+                Some("'resource' is not allowed"),
+                Some(Lesson::NoResource),
+            ),
+            (
+                "http_400",
+                Some("Resource parameter not supported"),
+                Some(Lesson::NoResource),
+            ),
+            (
+                "access_denied",
+                Some("The resource owner or authorization server denied the request"),
+                None,
+            ),
+            ("invalid_request", Some("resource owner is unknown"), None),
+            (
+                "invalid_request",
+                Some("the resource server is unknown"),
+                None,
+            ),
+            ("invalid_request", Some("no resources left"), None),
+            ("invalid_scope", Some("resource has no such scope"), None),
+            ("invalid_grant", Some("expired"), None),
+            ("invalid_grant", None, None),
+        ] {
+            assert_eq!(
+                Lesson::of(code, description),
+                wanted,
+                "{code} {description:?}"
+            );
+        }
+    }
+}

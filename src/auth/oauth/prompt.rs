@@ -1,0 +1,309 @@
+//! The `prompt` of an authorization request: whether the user is to choose an account there, and to consent.
+//!
+//! A browser that is signed in at the authorization server brings back the same user each time, unless the server is told
+//! to ask. Servers differ in what they take (OpenID Connect Core section 3.1.2.1 has a list; Entra takes one value;
+//! `oidc-provider` refuses what its operator has not configured, Heroku all but `login`), so there are several to try.
+//!
+//! OpenID Connect Core sections 3.1.2.1, 3.1.2.6 and 11; `prompt_values_supported` of Initiating User Registration via
+//! OpenID Connect 1.0, which servers have that speak OAuth only (atproto).
+
+use std::collections::VecDeque;
+
+use crate::auth::oauth::discovery::AuthorizationServer;
+use crate::auth::oauth::known_providers::quirks;
+use crate::auth::oauth::scope::{OFFLINE, Scopes};
+use crate::auth::settings::Settings;
+
+/// Whether the authorization server is asked to let the user choose an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SelectAccount {
+    /// For a second account at an authorization server that is known to understand it.
+    #[default]
+    Auto,
+    /// In every sign-in, whatever the server is known to understand.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The values to try, the best first. Empty is no `prompt` at all.
+#[derive(Clone, Debug, Default)]
+pub(in crate::auth) struct Prompts {
+    wanted: VecDeque<String>,
+    selects: bool,
+}
+
+impl Prompts {
+    /// Those for a request to this server. `is_second` tells that another account is signed in there.
+    pub(in crate::auth) fn new(
+        server: &AuthorizationServer,
+        settings: &Settings,
+        scope: Option<&Scopes>,
+        is_second: bool,
+    ) -> Self {
+        let quirks = quirks(server.issuer());
+        // The user's own word stands.
+        if settings.authorizes_with("prompt") {
+            return Self::default();
+        }
+        let is_openid = server.is_openid();
+        // OpenID Connect Core section 11: offline access is granted with consent only.
+        let lasting = scope.is_some_and(|scopes| scopes.contains(OFFLINE)) && is_openid;
+        let known = quirks.authorize.iter().find(|(name, _)| *name == "prompt");
+        let consent = match known {
+            Some((_, value)) => Some(*value),
+            None => lasting.then_some("consent"),
+        };
+        let consent = consent.filter(|value| server.takes_prompt(value));
+        let understands = is_openid
+            || quirks.selects_account
+            || server.lists_prompts()
+            || [scope, server.scopes()]
+                .into_iter()
+                .flatten()
+                .any(|scopes| scopes.contains("openid"));
+        let selects = match settings.select_account {
+            SelectAccount::Auto => is_second && understands,
+            SelectAccount::Always => true,
+            SelectAccount::Never => false,
+        };
+        let choices = CHOICES
+            .into_iter()
+            .filter(|value| selects && server.takes_prompt(value));
+        let choices: Vec<&str> = choices.collect();
+        let mut wanted: Vec<String> = Vec::new();
+        for choice in &choices {
+            wanted.push(match consent.filter(|_| !quirks.takes_one_prompt) {
+                Some(consent) => format!("{choice} {consent}"),
+                None => (*choice).to_owned(),
+            });
+        }
+        wanted.extend(choices.last().map(|choice| (*choice).to_owned()));
+        wanted.extend(consent.map(str::to_owned));
+        wanted.push(String::new());
+        wanted.dedup();
+        Self {
+            selects: !choices.is_empty(),
+            wanted: wanted.into(),
+        }
+    }
+
+    /// What is sent.
+    pub(in crate::auth) fn value(&self) -> Option<&str> {
+        let first = self.wanted.front().map(String::as_str);
+        first.filter(|value| !value.is_empty())
+    }
+
+    /// Whether the user is asked which account it is to be.
+    pub(in crate::auth) fn selects(&self) -> bool {
+        self.selects && self.value().is_some_and(has_choice)
+    }
+
+    /// Takes the refusal of a request; whether there is another value to try. One that does not say that it is of the
+    /// `prompt` is taken for that once, and only where the user was to choose.
+    pub(in crate::auth) fn refused(&mut self, code: &str, description: Option<&str>) -> bool {
+        if self.value().is_none() {
+            return false;
+        }
+        let words = description.unwrap_or_default().to_ascii_lowercase();
+        let is_named = words.contains("prompt") && code != "access_denied"
+            || matches!(
+                code,
+                "account_selection_required"
+                    | "consent_required"
+                    | "interaction_required"
+                    | "login_required"
+            );
+        let may_be = matches!(
+            code,
+            "invalid_request" | "unsupported_parameter" | "unsupported_prompt"
+        );
+        if is_named {
+            let refused = self.wanted.pop_front().unwrap_or_default();
+            // A browser follows some twenty redirects in a row, and each value takes three or more of them.
+            if CHOICES.contains(&refused.as_str()) && !self.selects() {
+                self.wanted.retain(String::is_empty);
+            }
+            return true;
+        }
+        if may_be && self.selects() {
+            self.wanted.retain(|value| !has_choice(value));
+            return true;
+        }
+        false
+    }
+}
+
+/// Values by which a user may become another one; with `login` by signing in anew.
+const CHOICES: [&str; 2] = ["select_account", "login"];
+
+fn has_choice(value: &str) -> bool {
+    value.split(' ').any(|it| CHOICES.contains(&it))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn prompts(issuer: &str, over: &Value, scope: &str, settings: &Settings) -> Vec<String> {
+        let mut metadata = json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+        });
+        for (name, value) in over.as_object().unwrap() {
+            metadata[name.as_str()] = value.clone();
+        }
+        let guard = crate::auth::net::guard::Guard::new(&settings.url, false, false);
+        let tls = crate::tls::config(Vec::new(), false).unwrap();
+        let http = crate::auth::net::http::Http::new(tls, guard);
+        let server = AuthorizationServer::of_document(&http, &metadata);
+        let scope = Scopes::parse(scope);
+        Prompts::new(&server, settings, Some(&scope), true)
+            .wanted
+            .into()
+    }
+
+    fn settings() -> Settings {
+        let now = crate::auth::Clock::new(|| std::time::SystemTime::UNIX_EPOCH);
+        Settings::new("https://mcp.example.com/mcp", now).unwrap()
+    }
+
+    #[test]
+    fn a_second_account_is_chosen_where_the_server_understands_it() {
+        let openid = json!({"subject_types_supported": ["public"]});
+        let listed = |values: &[&str]| json!({"subject_types_supported": ["public"], "prompt_values_supported": values});
+        let plain = "https://as.example.com";
+        for (issuer, over, scope, wanted) in [
+            (plain, json!({}), "a", vec![""]),
+            (
+                plain,
+                openid.clone(),
+                "a",
+                vec!["select_account", "login", ""],
+            ),
+            (
+                plain,
+                json!({}),
+                "openid",
+                vec!["select_account", "login", ""],
+            ),
+            (
+                plain,
+                json!({"scopes_supported": ["a", "openid"]}),
+                "a",
+                vec!["select_account", "login", ""],
+            ),
+            (
+                plain,
+                openid.clone(),
+                "a offline_access",
+                vec![
+                    "select_account consent",
+                    "login consent",
+                    "login",
+                    "consent",
+                    "",
+                ],
+            ),
+            (
+                plain,
+                listed(&["none", "login", "consent"]),
+                "a offline_access",
+                vec!["login consent", "login", "consent", ""],
+            ),
+            (plain, listed(&["none"]), "a offline_access", vec![""]),
+            (plain, listed(&[]), "a", vec!["select_account", "login", ""]),
+            // OAuth alone, and the list says it.
+            (
+                plain,
+                json!({"prompt_values_supported": ["select_account"]}),
+                "a",
+                vec!["select_account", ""],
+            ),
+            (
+                "https://accounts.google.com",
+                openid.clone(),
+                "a",
+                vec![
+                    "select_account consent",
+                    "login consent",
+                    "login",
+                    "consent",
+                    "",
+                ],
+            ),
+            // One value only (AADSTS90023).
+            (
+                "https://login.microsoftonline.com/common/v2.0",
+                openid,
+                "a offline_access",
+                vec!["select_account", "login", "consent", ""],
+            ),
+            (
+                "https://github.com/login/oauth",
+                json!({}),
+                "repo",
+                vec!["select_account", "login", ""],
+            ),
+        ] {
+            let found = prompts(issuer, &over, scope, &settings());
+            assert_eq!(found, wanted, "{issuer} {over} {scope}");
+        }
+    }
+
+    #[test]
+    fn the_users_word_goes_before_all_that() {
+        let openid = json!({"subject_types_supported": ["public"]});
+        let issuer = "https://as.example.com";
+        let always = Settings {
+            select_account: SelectAccount::Always,
+            ..settings()
+        };
+        let found = prompts(issuer, &json!({}), "a", &always);
+        assert_eq!(found, ["select_account", "login", ""]);
+        let never = Settings {
+            select_account: SelectAccount::Never,
+            ..settings()
+        };
+        assert_eq!(prompts(issuer, &openid, "a", &never), [""]);
+        let own = Settings {
+            authorize_params: vec![("prompt".to_owned(), "create".to_owned())],
+            ..always
+        };
+        assert!(prompts(issuer, &openid, "a", &own).is_empty());
+    }
+
+    #[test]
+    fn a_refusal_leads_to_the_next_value_if_it_may_be_of_the_prompt() {
+        let of = |wanted: &[&str]| Prompts {
+            wanted: wanted.iter().map(|it| (*it).to_owned()).collect(),
+            selects: true,
+        };
+        let all = ["select_account consent", "login consent", "consent", ""];
+        for (code, words, wanted) in [
+            (
+                "invalid_request",
+                Some("unsupported prompt value requested"),
+                Some("login consent"),
+            ),
+            ("account_selection_required", None, Some("login consent")),
+            ("invalid_request", None, Some("consent")),
+            ("access_denied", Some("the user closed the prompt"), None),
+            ("server_error", None, None),
+        ] {
+            let mut prompts = of(&all);
+            let goes_on = prompts.refused(code, words);
+            assert_eq!(goes_on.then(|| prompts.value()).flatten(), wanted, "{code}");
+        }
+        let mut bare = of(&["login", "consent", ""]);
+        assert!(bare.refused("invalid_request", Some("prompt")));
+        assert_eq!(bare.value(), None);
+        let mut consent = of(&["consent", ""]);
+        assert!(!consent.refused("invalid_request", None));
+        assert!(consent.refused("invalid_request", Some("prompt")));
+        assert_eq!(consent.value(), None);
+        assert!(!consent.refused("invalid_request", Some("prompt")));
+    }
+}

@@ -1,0 +1,471 @@
+//! The token endpoint: a code or a refresh token goes out, tokens come back.
+//!
+//! The requests are `oauth2`'s, sent through our own client. Its answers are made regular before it reads them (a
+//! number that came as a string, scopes that came as a list, an error that came with 200), so that what differs in the
+//! field differs only here, and so that it never has to complain about a body that holds tokens.
+//!
+//! RFC 6749 sections 2.3, 5 and 6, RFC 7636, RFC 8707, RFC 9449 section 5.
+
+use std::time::Duration;
+
+use ::http::header::HeaderMap;
+use futures_util::future::BoxFuture;
+use oauth2::basic::BasicErrorResponse;
+use oauth2::{
+    AsyncHttpClient, AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl,
+    RefreshToken, RequestTokenError, Scope, TokenResponse as _, TokenUrl,
+};
+use url::Url;
+
+use crate::auth::net::http::{Answer, Fault, Http, host_of};
+use crate::auth::oauth::client_auth::proved;
+use crate::auth::oauth::dpop::{Mended, Prover, Proving, Side};
+use crate::auth::oauth::id_token::{Claims, Person};
+use crate::auth::oauth::jws::Key;
+use crate::auth::oauth::oauth2_adapter::{self, TokenResponse};
+use crate::auth::oauth::observed_quirks::Lesson;
+use crate::auth::oauth::registration::{Client, Method};
+use crate::auth::oauth::scope::Scopes;
+use crate::auth::oauth::token_response::{code_of, regular, without};
+use crate::secret::Secret;
+use crate::text::{plain, said};
+
+/// The tokens that an endpoint gave.
+#[derive(Debug)]
+pub struct TokenSet {
+    /// Shown to the resource.
+    pub access: Secret,
+    /// Brings the next set.
+    pub refresh: Option<Secret>,
+    /// The time for which the access token is good; unknown if the server did not say. At most a year.
+    pub lifetime: Option<Duration>,
+    /// The scopes that were granted, where they differ from those that were asked for.
+    pub scope: Option<Scopes>,
+    /// The method by which the client proved itself.
+    pub method: Method,
+    /// True where `client_id` had to be left out of the form for it.
+    pub header_only: bool,
+    /// True where the access token is good only with the key it was asked for with (`token_type` DPoP).
+    pub is_bound: bool,
+    /// What the ID token beside it says of the user, if there was one.
+    pub id: Option<Claims>,
+    /// The user whom an enterprise's provider vouched for.
+    pub user: Option<Person>,
+}
+
+impl TokenSet {
+    /// Returns the key it is bound to, of the prover that asked for it. A token that is bound to nothing although it
+    /// was asked for with a proof is good for every holder, which the user should know.
+    pub(in crate::auth) fn bound_by(&self, prover: Option<&Prover>) -> Option<Key> {
+        let prover = prover?;
+        if !self.is_bound {
+            tracing::warn!("a token was asked for with a proof, and is not bound to its key");
+            return None;
+        }
+        Some(prover.key().clone())
+    }
+}
+
+/// The reason why the endpoint gave none.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The endpoint cannot be reached, or cannot answer now; what was sent may be sent again later.
+    #[error("getting a token: {0}")]
+    Failed(#[from] Fault),
+    /// The endpoint said no (RFC 6749 section 5.2).
+    #[error("the token endpoint at {host} refused a token: {code}{}", said(.description.as_deref()))]
+    Refused {
+        /// The token endpoint's host.
+        host: String,
+        /// Its word for it, cleaned; `http_NNN` if it had none.
+        code: String,
+        /// Its explanation, cleaned, our secrets taken out.
+        description: Option<String>,
+    },
+    /// The client is proved by a key, and the user has not brought it this time.
+    #[error("the client {0} is proved by a key, and no --client-key is given")]
+    NoKey(String),
+    /// A bearer token came where one bound to our key was asked for, and nothing else is taken.
+    #[error(
+        "the token endpoint at {host} sent a bearer token in place of one that is bound to our key (DPoP)"
+    )]
+    Unbound {
+        /// The token endpoint's host.
+        host: String,
+    },
+    /// A renewal brought tokens of another user than the one who has signed in (OpenID Connect Core section 12.2).
+    #[error(
+        "the token endpoint at {host} renewed the sign-in for another user than the one who signed in"
+    )]
+    OtherUser {
+        /// The token endpoint's host.
+        host: String,
+    },
+    /// The endpoint has failed to answer for so long that waiting is no help.
+    #[error(
+        "the token endpoint at {host} has answered HTTP {status} to every renewal for {minutes} minutes"
+    )]
+    Failing {
+        /// The token endpoint's host.
+        host: String,
+        /// The last status.
+        status: u16,
+        /// For how long.
+        minutes: u64,
+    },
+    /// A success that holds no token we can use.
+    #[error("the token endpoint at {host} sent tokens that cannot be used: {why}")]
+    Unusable {
+        /// The token endpoint's host.
+        host: String,
+        /// The member at fault.
+        why: &'static str,
+        /// The refresh token that came with them, which may be the only one that is still good.
+        successor: Option<Secret>,
+    },
+}
+
+impl Error {
+    /// Says whether it was refused with this code.
+    pub fn is(&self, wanted: &str) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == wanted)
+    }
+
+    /// The server's word for its refusal.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Says whether the client itself is unknown there.
+    pub fn is_about_client(&self) -> bool {
+        self.is("invalid_client") || self.is("unauthorized_client")
+    }
+
+    /// Returns what a refusal teaches by its words.
+    pub(in crate::auth) fn lesson(&self) -> Option<Lesson> {
+        match self {
+            Self::Refused {
+                code, description, ..
+            } => Lesson::of(code, description.as_deref()),
+            _ => None,
+        }
+    }
+
+    /// The refused client as the server may take it.
+    fn other_way(&self, refused: &Client) -> Option<Client> {
+        match self {
+            Self::Refused {
+                code, description, ..
+            } => refused.after_refusal(code, description.as_deref()),
+            _ => None,
+        }
+    }
+}
+
+/// The reason why an answer is not one of tokens.
+pub(in crate::auth) type Unread = RequestTokenError<Fault, BasicErrorResponse>;
+
+/// A token endpoint, and the client that asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint<'a> {
+    /// The client of HTTP.
+    pub http: &'a Http,
+    /// The address.
+    pub url: &'a Url,
+    /// Our identity there.
+    pub client: &'a Client,
+    /// The `resource` parameter, if one is sent.
+    pub resource: Option<&'a str>,
+    /// The parameters that the user adds.
+    pub extra: &'a [(String, String)],
+    /// Take the ID token for the access token.
+    pub use_id_token: bool,
+    /// Binds the tokens to a key.
+    pub proof: Option<Proving<'a>>,
+}
+
+impl Endpoint<'_> {
+    /// Spends an authorization code. A client that is not recognised proves itself in the other way the server has,
+    /// once: that spends nothing.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn redeem(
+        &self,
+        code: &Secret,
+        verifier: &Secret,
+        redirect_uri: &str,
+    ) -> Result<TokenSet, Error> {
+        let mut ways = Ways::of(self.client);
+        loop {
+            let endpoint = self.shown_as(ways.next());
+            let answer = endpoint.redeem_once(code, verifier, redirect_uri).await;
+            if let Some(answer) = ways.after(answer) {
+                return answer;
+            }
+        }
+    }
+
+    /// Spends a refresh token; otherwise as [`Endpoint::redeem`]. `scope` only for servers that want it repeated.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn refresh(&self, token: &Secret, scope: Option<&Scopes>) -> Result<TokenSet, Error> {
+        let mut ways = Ways::of(self.client);
+        loop {
+            let endpoint = self.shown_as(ways.next());
+            let answer = endpoint.refresh_once(token, scope).await;
+            if let Some(answer) = ways.after(answer) {
+                return answer;
+            }
+        }
+    }
+
+    pub(in crate::auth) fn shown_as<'b>(&'b self, client: &'b Client) -> Endpoint<'b> {
+        Endpoint { client, ..*self }
+    }
+
+    async fn redeem_once(
+        &self,
+        code: &Secret,
+        verifier: &Secret,
+        redirect_uri: &str,
+    ) -> Result<TokenSet, Error> {
+        has_key(self.client)?;
+        let Ok(redirect) = RedirectUrl::new(redirect_uri.to_owned()) else {
+            return Err(self.unusable("redirect_uri"));
+        };
+        let client = oauth2_adapter::client(self.client)
+            .set_token_uri(TokenUrl::from_url(self.url.clone()))
+            .set_redirect_uri(redirect);
+        let mut request = client
+            .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
+            .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
+        for (name, value) in self.parameters() {
+            request = request.add_extra_param(name, value);
+        }
+        let answer = request.request_async(self).await;
+        self.read(answer, &[code, verifier])
+    }
+
+    async fn refresh_once(
+        &self,
+        token: &Secret,
+        scope: Option<&Scopes>,
+    ) -> Result<TokenSet, Error> {
+        has_key(self.client)?;
+        let client =
+            oauth2_adapter::client(self.client).set_token_uri(TokenUrl::from_url(self.url.clone()));
+        let token_type = RefreshToken::new(token.expose().to_owned());
+        let mut request = client.exchange_refresh_token(&token_type);
+        for (name, value) in self.parameters() {
+            request = request.add_extra_param(name, value);
+        }
+        for scope in scope.iter().flat_map(|scopes| scopes.iter()) {
+            request = request.add_scope(Scope::new(scope.to_owned()));
+        }
+        let answer = request.request_async(self).await;
+        self.read(answer, &[token])
+    }
+
+    pub(in crate::auth) fn parameters(&self) -> impl Iterator<Item = (String, String)> {
+        let resource = self
+            .resource
+            .map(|uri| ("resource".to_owned(), uri.to_owned()));
+        resource.into_iter().chain(self.extra.iter().cloned())
+    }
+
+    pub(in crate::auth) fn read(
+        &self,
+        answer: Result<TokenResponse, Unread>,
+        sent: &[&Secret],
+    ) -> Result<TokenSet, Error> {
+        let tokens = match answer {
+            Ok(tokens) => tokens,
+            Err(RequestTokenError::Request(fault)) => return Err(Error::Failed(fault)),
+            Err(RequestTokenError::ServerResponse(refusal)) => {
+                let secrets = sent.iter().copied().chain(self.client.secret.as_ref());
+                let clean = |text: &str| plain(&without(text, secrets.clone()), 300);
+                return Err(Error::Refused {
+                    host: host_of(self.url),
+                    code: clean(refusal.error().as_ref()),
+                    description: refusal.error_description().map(|text| clean(text)),
+                });
+            }
+            // What it could not read may hold tokens, and so may what it says about it.
+            Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => {
+                return Err(self.unusable("the answer"));
+            }
+        };
+        self.take(&tokens)
+    }
+
+    /// Takes tokens out of an answer, into our hands.
+    pub(in crate::auth) fn take(&self, tokens: &TokenResponse) -> Result<TokenSet, Error> {
+        let access = Secret::new(tokens.access_token().secret().as_str());
+        let refresh = tokens
+            .refresh_token()
+            .map(|token| Secret::new(token.secret().as_str()));
+        let unusable = |why| Error::Unusable {
+            host: host_of(self.url),
+            why,
+            successor: refresh.clone(),
+        };
+        if access.expose().is_empty() || !access.expose().bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(unusable("access_token"));
+        }
+        let kind = tokens.token_type().as_ref();
+        let is_bound = self.proof.is_some() && kind.eq_ignore_ascii_case("dpop");
+        if !is_bound && !kind.eq_ignore_ascii_case("bearer") {
+            return Err(unusable("token_type"));
+        }
+        if !is_bound && self.proof.is_some_and(|proof| proof.insists) {
+            let host = host_of(self.url);
+            return Err(Error::Unbound { host });
+        }
+        Ok(TokenSet {
+            access,
+            is_bound,
+            id: tokens.extra_fields().id_token.clone(),
+            user: None,
+            method: self.client.method,
+            header_only: self.client.header_only,
+            refresh,
+            lifetime: tokens.expires_in(),
+            scope: tokens
+                .scopes()
+                .map(|scopes| scopes.iter().map(|scope| scope.as_str()).collect()),
+        })
+    }
+
+    /// The one place that sends, each time with a proof of its own where tokens are to be bound. A proof that is refused for
+    /// what the answer teaches is made again: that spends nothing (RFC 9449 section 8).
+    pub(in crate::auth) async fn post(
+        &self,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Answer, Fault> {
+        let Some(proof) = self.proof else {
+            let body = proved(self.client, body)?;
+            return self.http.post_token(self.url, headers, body).await;
+        };
+        let (prover, at) = (proof.prover, self.url.origin());
+        let servers = prover.servers();
+        let mut mended = Mended::default();
+        loop {
+            let before = servers.heard(Side::Issuer, &at);
+            let mut headers = headers.clone();
+            let (whom, now) = ((Side::Issuer, "POST", self.url), proof.clock.now());
+            prover.apply(&mut headers, whom, None, mended.nonce(), now);
+            // An assertion is good for one time too.
+            let body = proved(self.client, body.clone())?;
+            let answer = self.http.post_token(self.url, headers, body).await?;
+            let code = code_of(&answer);
+            let (whom, now) = ((Side::Issuer, &at), proof.clock.now());
+            let said = (code.as_deref(), &answer.headers);
+            if !servers.mend(&mut mended, whom, said, &before, now) {
+                return Ok(answer);
+            }
+            tracing::debug!(host = host_of(self.url), code, "proving once more");
+        }
+    }
+
+    /// An answer in the words `oauth2` knows.
+    pub(in crate::auth) fn regular(&self, answer: &Answer) -> Result<HttpResponse, Fault> {
+        let (status, value) = regular(answer, self.url, self.use_id_token)?;
+        Ok(oauth2_adapter::response(
+            status,
+            value.to_string().into_bytes(),
+        ))
+    }
+
+    pub(in crate::auth) fn unusable(&self, why: &'static str) -> Error {
+        Error::Unusable {
+            host: host_of(self.url),
+            why,
+            successor: None,
+        }
+    }
+}
+
+/// Lets `oauth2` reach the network: through our client, and back made regular.
+impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
+    type Error = Fault;
+    type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let answer = self.post(head.headers, body).await?;
+            self.regular(&answer)
+        })
+    }
+}
+
+/// The ways in which one request may show its client: as it is, and in each way in which the server may take a client that
+/// it has refused. A request that is refused for its client has spent nothing.
+pub(in crate::auth) struct Ways<T> {
+    client: Client,
+    shown: Vec<Client>,
+    first: Option<Result<T, Error>>,
+    is_shown_once: bool,
+}
+
+impl<T> Ways<T> {
+    pub(in crate::auth) fn of(client: &Client) -> Self {
+        Self {
+            client: client.clone(),
+            shown: Vec::new(),
+            first: None,
+            is_shown_once: false,
+        }
+    }
+
+    /// Returns the same for a request that shows something besides, which may be good for one time: it is repeated only
+    /// for how it was put, not for who the client is.
+    pub(in crate::auth) fn for_one_time(client: &Client) -> Self {
+        Self {
+            is_shown_once: true,
+            ..Self::of(client)
+        }
+    }
+
+    /// The client for the next request.
+    pub(in crate::auth) fn next(&self) -> &Client {
+        &self.client
+    }
+
+    /// Takes the answer of the request; the answer to go on with, unless there is another way to try. Where no way is
+    /// taken that is the first refusal.
+    pub(in crate::auth) fn after(&mut self, answer: Result<T, Error>) -> Option<Result<T, Error>> {
+        self.shown.push(self.client.clone());
+        let next = match &answer {
+            Err(error) => error.other_way(&self.client),
+            Ok(_) => None,
+        };
+        let next = next
+            .filter(|next| self.shown.iter().all(|it| !it.is_shown_as(next)))
+            .filter(|next| !self.is_shown_once || next.method == self.client.method);
+        let Some(next) = next else {
+            let is_no_better = matches!(&answer, Err(error) if error.is_about_client());
+            return Some(match self.first.take() {
+                Some(first) if is_no_better => first,
+                _ => answer,
+            });
+        };
+        self.first.get_or_insert(answer);
+        self.client = next;
+        None
+    }
+}
+
+/// Checks that a client that is proved by a key has it.
+pub(in crate::auth) fn has_key(client: &Client) -> Result<(), Error> {
+    if client.lacks_key() {
+        return Err(Error::NoKey(plain(&client.id, 200)));
+    }
+    Ok(())
+}

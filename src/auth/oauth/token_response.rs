@@ -1,0 +1,498 @@
+//! Makes the answers of token endpoints what RFC 6749 section 5 says they are.
+//!
+//! Numbers as strings, scopes as lists or with commas, forms instead of JSON, errors with 200: each difference ends
+//! here. What is not the answer of a token endpoint at all (a portal's page, a firewall's) decides nothing.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+use url::{Url, form_urlencoded};
+use zeroize::Zeroizing;
+
+use crate::auth::net::http::{Answer, Fault, host_of, is_unwell};
+use crate::auth::oauth::id_token::Claims;
+use crate::secret::Secret;
+
+/// Makes an answer what RFC 6749 section 5 says it is, or finds that it is none.
+pub(in crate::auth) fn regular(
+    answer: &Answer,
+    url: &Url,
+    use_id_token: bool,
+) -> Result<(::http::StatusCode, Value), Fault> {
+    let object = read_object(answer);
+    let error = object.as_ref().and_then(told_error);
+    // Too many requests is never the end of a sign-in, whatever word comes with it.
+    if answer.status == 429 {
+        return Err(unwell(answer, url));
+    }
+    if let (Some(object), Some(error)) = (&object, error) {
+        // An explicit error decides, whatever the status: Slack and GitHub send it with 200.
+        if !is_unwell(answer.status) || error.is_string() {
+            let code = error.as_str().unwrap_or("error");
+            let description = object
+                .get("error_description")
+                .or_else(|| error.get("message"))
+                .cloned();
+            let description = description.or_else(|| explanation(object));
+            let passing = matches!(
+                code,
+                "temporarily_unavailable" | "server_error" | "slow_down"
+            );
+            if passing {
+                return Err(unwell(answer, url));
+            }
+            return Ok((
+                ::http::StatusCode::BAD_REQUEST,
+                refusal(code, description.as_ref()),
+            ));
+        }
+    }
+    match (answer.status, object) {
+        (status, _) if is_unwell(status) => Err(unwell(answer, url)),
+        (200..=299, Some(object)) => Ok((::http::StatusCode::OK, success(&object, use_id_token))),
+        // A request that is refused without the words of RFC 6749 section 5.2 is refused all the same.
+        (status @ (400 | 401), None) => {
+            Ok((::http::StatusCode::BAD_REQUEST, wordless(status, answer)))
+        }
+        // Not the words of a token endpoint: a portal or a firewall answered in its place. That decides nothing.
+        (_, None) => Err(unwell(answer, url)),
+        (status, Some(object)) => {
+            let code = format!("http_{status}");
+            let refusal = refusal(&code, explanation(&object).as_ref());
+            Ok((::http::StatusCode::BAD_REQUEST, refusal))
+        }
+    }
+}
+
+/// The object that an answer is, in JSON or as a form; `None` if it is neither.
+pub(in crate::auth) fn read_object(answer: &Answer) -> Option<Map<String, Value>> {
+    match serde_json::from_slice(&answer.body) {
+        Ok(Value::Object(object)) => return Some(object),
+        Ok(_) => return None,
+        Err(_) => {}
+    }
+    let pairs = form_urlencoded::parse(&answer.body);
+    let pairs = pairs.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())));
+    let form: Map<String, Value> = pairs.collect();
+    match answer.media.as_str() {
+        "application/x-www-form-urlencoded" => Some(form),
+        // A form that is labelled as text, or not at all.
+        "text/plain" | "" => Some(form).filter(|form| form.contains_key("access_token")),
+        _ => None,
+    }
+}
+
+/// `error`, if it says that there is one: some servers have the member in every answer (Keycloak's brokers with null).
+pub(in crate::auth) fn told_error(object: &Map<String, Value>) -> Option<&Value> {
+    object.get("error").filter(|error| match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !is_no_error(text),
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Bool(true) => true,
+    })
+}
+
+/// Says whether this text in the place of an error's code stands for none.
+pub(in crate::auth) fn is_no_error(text: &str) -> bool {
+    let none = ["", "null", "none", "false", "0"];
+    none.iter()
+        .any(|none| text.trim().eq_ignore_ascii_case(none))
+}
+
+/// The refusal of an answer that is no object: its code if that is all it says, else the status.
+fn wordless(status: u16, answer: &Answer) -> Value {
+    let text = match answer.media.as_str() {
+        "text/html" => String::new(),
+        _ => String::from_utf8_lossy(&answer.body)
+            .trim()
+            .trim_matches('"')
+            .to_owned(),
+    };
+    if CODES.contains(&text.as_str()) {
+        return json!({ "error": text });
+    }
+    let is_text = !text.is_empty() && !text.starts_with(['<', '{', '[']);
+    json!({
+        "error": format!("http_{status}"),
+        "error_description": is_text.then_some(text),
+    })
+}
+
+/// RFC 6749 section 5.2 and RFC 8707 section 2.
+const CODES: [&str; 7] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "invalid_target",
+];
+
+/// The words of a refusal that does not have those of RFC 6749 section 5.2, as text: frameworks have their own members for
+/// them (FastAPI says in `detail` which parameter of a form it does not know).
+pub(in crate::auth) fn explanation(object: &Map<String, Value>) -> Option<Value> {
+    let names = ["message", "detail", "errors", "title"];
+    let told = names.iter().find_map(|name| object.get(*name))?;
+    Some(match told {
+        Value::String(_) => told.clone(),
+        told => Value::from(told.to_string()),
+    })
+}
+
+fn refusal(code: &str, description: Option<&Value>) -> Value {
+    let description = description.and_then(Value::as_str);
+    json!({ "error": code, "error_description": description })
+}
+
+fn success(object: &Map<String, Value>, use_id_token: bool) -> Value {
+    let object = of_the_user(object);
+    let text = |name: &str| {
+        let text = object.get(name).and_then(Value::as_str).map(str::trim);
+        text.filter(|text| !text.is_empty())
+    };
+    let id = text("id_token").and_then(Claims::read);
+    let id_token = use_id_token.then(|| text("id_token")).flatten();
+    let lifetime = object.get("expires_in").and_then(number);
+    // An ID token ends when it says so, whatever the access token does.
+    let lifetime = match id_token {
+        Some(token) => lifetime_of(token).or(lifetime),
+        None => lifetime,
+    };
+    let scope = match object.get("scope") {
+        Some(Value::String(text)) => Some(text.replace(',', " ")),
+        Some(Value::Array(items)) => {
+            let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            Some(words.join(" "))
+        }
+        _ => None,
+    };
+    json!({
+        "access_token": id_token.or_else(|| text("access_token")).unwrap_or_default(),
+        "token_type": text("token_type").map_or("bearer", token_type),
+        "refresh_token": text("refresh_token"),
+        "expires_in": lifetime.map(whole_seconds),
+        "scope": scope.filter(|scope| !scope.trim().is_empty()),
+        "id_token": id,
+    })
+}
+
+/// The part of an answer that the user's token is in: Slack puts it into a member of its own where no token of a bot was
+/// asked for.
+fn of_the_user(object: &Map<String, Value>) -> &Map<String, Value> {
+    let has_token = |object: &Map<String, Value>| {
+        let token = object.get("access_token").and_then(Value::as_str);
+        token.is_some_and(|token| !token.is_empty())
+    };
+    let user = object.get("authed_user").and_then(Value::as_object);
+    user.filter(|user| !has_token(object) && has_token(user))
+        .unwrap_or(object)
+}
+
+/// The type of a token as RFC 6750 has it. Gateways of Apigee call it `BearerToken`, Slack says whose the token is.
+fn token_type(written: &str) -> &str {
+    let is = |name: &str| written.eq_ignore_ascii_case(name);
+    let names = ["BearerToken", "bearer_token", "bearer token", "user", "bot"];
+    match names.into_iter().any(is) {
+        true => "bearer",
+        false => written,
+    }
+}
+
+/// A number, or one that was written as text.
+pub(in crate::auth) fn number(value: &Value) -> Option<f64> {
+    let number: Option<f64> = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| number.is_finite())
+}
+
+pub(in crate::auth) fn whole_seconds(seconds: f64) -> u64 {
+    Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_LIFETIME)).as_secs()
+}
+
+/// Makes the answer of a device authorization endpoint what RFC 8628 section 3.2 says it is: numbers and codes of either
+/// type, both spellings of the address (the drafts had `verification_url`), 201 for 200.
+pub(in crate::auth) fn regular_device(
+    answer: &Answer,
+    url: &Url,
+) -> Result<(::http::StatusCode, Value), Fault> {
+    let object = read_object(answer);
+    let error = object.as_ref().and_then(told_error);
+    let has_code = |object: &Map<String, Value>| object.contains_key("device_code");
+    match (answer.status, &object) {
+        (200..=299, Some(object)) if error.is_none() && has_code(object) => {
+            Ok((::http::StatusCode::OK, device_code(object)))
+        }
+        // A success without a code is for `oauth2` to refuse.
+        (200..=299, _) if error.is_none() => Ok((::http::StatusCode::OK, json!({}))),
+        (status, None) if !is_unwell(status) => {
+            Ok((::http::StatusCode::BAD_REQUEST, wordless(status, answer)))
+        }
+        _ => regular(answer, url, false),
+    }
+}
+
+fn device_code(object: &Map<String, Value>) -> Value {
+    let of = |names: [&str; 2]| names.iter().find_map(|name| object.get(*name).cloned());
+    let text = |value: Option<Value>| match value {
+        Some(Value::Number(number)) => Some(Value::from(number.to_string())),
+        other => other.filter(|value| !value.is_null()),
+    };
+    let seconds = |name: &str| object.get(name).and_then(number).map(whole_seconds);
+    let mut regular = Map::new();
+    let members = [
+        ("device_code", text(of(["device_code"; 2]))),
+        ("user_code", text(of(["user_code"; 2]))),
+        (
+            "verification_uri",
+            of(["verification_uri", "verification_url"]),
+        ),
+        (
+            "verification_uri_complete",
+            text(of([
+                "verification_uri_complete",
+                "verification_url_complete",
+            ])),
+        ),
+        // A lifetime of nothing says nothing.
+        (
+            "expires_in",
+            Some(
+                seconds("expires_in")
+                    .filter(|life| *life > 0)
+                    .unwrap_or(DEVICE_LIFETIME)
+                    .into(),
+            ),
+        ),
+        (
+            "interval",
+            seconds("interval").map(|pause| pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE).into()),
+        ),
+    ];
+    regular.extend(
+        members
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?))),
+    );
+    regular.into()
+}
+
+/// Of a device code whose answer does not say, in seconds.
+const DEVICE_LIFETIME: u64 = 600;
+/// Seconds between two polls, at least and at most, whatever the server wants.
+pub(in crate::auth) const SHORTEST_PAUSE: u64 = 1;
+pub(in crate::auth) const LONGEST_PAUSE: u64 = 60;
+
+/// `exp` less `iat` of an ID token (OpenID Connect Core section 2): its lifetime by its issuer's own clock. Nothing else is
+/// read from it, and nothing is verified: to us it is a bearer token like any other.
+fn lifetime_of(token: &str) -> Option<f64> {
+    let payload = token.split('.').nth(1)?;
+    let payload = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?);
+    let claims: Value = serde_json::from_slice(&payload).ok()?;
+    let at = |name: &str| claims.get(name).and_then(Value::as_f64);
+    Some(at("exp")? - at("iat")?)
+}
+
+/// A year, in seconds.
+const LONGEST_LIFETIME: f64 = 31_536_000.0;
+
+/// The code of a refusal, as it stands there; nothing is made regular.
+pub(in crate::auth) fn code_of(answer: &Answer) -> Option<String> {
+    let said: Value = serde_json::from_slice(&answer.body).ok()?;
+    said.get("error").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The explanation of a refusal, as it stands there.
+pub(in crate::auth) fn description_of(answer: &Answer) -> Option<String> {
+    let said: Value = serde_json::from_slice(&answer.body).ok()?;
+    let text = said.get("error_description").and_then(Value::as_str);
+    text.map(str::to_owned)
+}
+
+/// The server cannot answer now.
+pub(in crate::auth) fn unwell(answer: &Answer, url: &Url) -> Fault {
+    Fault::Unwell {
+        host: host_of(url),
+        status: answer.status,
+        retry_after: answer.retry_after,
+    }
+}
+
+/// A server's words without what it was shown, and without anything that looks like a token: an assertion is signed anew
+/// for each request, and good for a minute.
+pub(in crate::auth) fn without<'a>(
+    text: &str,
+    secrets: impl Iterator<Item = &'a Secret>,
+) -> String {
+    let text = secrets
+        .filter(|secret| secret.expose().len() >= 4)
+        .fold(text.to_owned(), |text, secret| {
+            text.replace(secret.expose(), "(redacted)")
+        });
+    let is_other = |c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
+    text.split_inclusive(is_other)
+        .map(|piece| {
+            let word = piece.trim_end_matches(is_other);
+            // A header and claims are objects: `{"` in base64url.
+            match word.starts_with("eyJ") && word.contains(".eyJ") {
+                true => piece.replace(word, "(redacted)"),
+                false => piece.to_owned(),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, media: &str, body: &str) -> Answer {
+        Answer {
+            status,
+            media: media.to_owned(),
+            body: body.as_bytes().to_vec().into(),
+            retry_after: None,
+            headers: ::http::HeaderMap::new(),
+        }
+    }
+
+    fn read(status: u16, body: &str) -> Result<(u16, Value), Fault> {
+        let url = Url::parse("https://as.example.com/token").unwrap();
+        regular(&answer(status, "application/json", body), &url, false)
+            .map(|(status, value)| (status.as_u16(), value))
+    }
+
+    #[test]
+    fn tokens_of_every_spelling_are_read() {
+        for (body, wanted) in [
+            (
+                r#"{"access_token":"a","token_type":"Bearer","expires_in":60}"#,
+                json!({"access_token":"a","token_type":"Bearer","expires_in":60}),
+            ),
+            (
+                r#"{"access_token":"a","expires_in":"3600"}"#,
+                json!({"access_token":"a","token_type":"bearer","expires_in":3600}),
+            ),
+            (
+                r#"{"access_token":"a","expires_in":-5}"#,
+                json!({"access_token":"a","token_type":"bearer","expires_in":0}),
+            ),
+            (
+                r#"{"access_token":"a","expires_in":1e300}"#,
+                json!({"access_token":"a","token_type":"bearer","expires_in":31_536_000}),
+            ),
+            (
+                r#"{"access_token":"a","expires_in":null,"scope":["x","y"]}"#,
+                json!({"access_token":"a","token_type":"bearer","scope":"x y"}),
+            ),
+            (
+                r#"{"access_token":"a","scope":"x,y","refresh_token":""}"#,
+                json!({"access_token":"a","token_type":"bearer","scope":"x y"}),
+            ),
+        ] {
+            let (status, mut read) = read(200, body).unwrap();
+            read.as_object_mut()
+                .unwrap()
+                .retain(|_, value| !value.is_null());
+            assert_eq!((status, read), (200, wanted), "{body}");
+        }
+        let url = Url::parse("https://as.example.com/token").unwrap();
+        let form = answer(
+            200,
+            "application/x-www-form-urlencoded",
+            "access_token=a&scope=repo%2Cgist",
+        );
+        let (_, value) = regular(&form, &url, false).unwrap();
+        assert_eq!(value["scope"], "repo gist");
+    }
+
+    #[test]
+    fn a_form_is_read_whatever_its_label_and_a_refusal_keeps_the_words_of_its_framework() {
+        let url = Url::parse("https://as.example.com/token").unwrap();
+        for media in ["application/x-www-form-urlencoded", "text/plain", ""] {
+            let form = answer(200, media, "access_token=a&token_type=bearer");
+            let (_, value) = regular(&form, &url, false).unwrap();
+            assert_eq!(value["access_token"], "a", "{media}");
+        }
+        let page = answer(200, "text/html", "access_token=a&token_type=bearer");
+        assert!(regular(&page, &url, false).is_err());
+        for body in [
+            r#"{"detail":[{"loc":["body","resource"],"msg":"Extra inputs are not permitted"}]}"#,
+            r#"{"detail":"resource is not permitted"}"#,
+            r#"{"errors":["resource is not permitted"]}"#,
+        ] {
+            let (_, value) = read(422, body).unwrap();
+            let words = value["error_description"].as_str();
+            let lesson = crate::auth::oauth::observed_quirks::Lesson::of("http_422", words);
+            assert!(lesson.is_some(), "{body} {words:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_token_ends_when_it_says_so() {
+        let url = Url::parse("https://as.example.com/token").unwrap();
+        let id_token = format!(
+            "e30.{}.sig",
+            BASE64_URL_SAFE_NO_PAD.encode(r#"{"iat":1000,"exp":1600,"sub":"x"}"#)
+        );
+        let body = format!(r#"{{"access_token":"a","expires_in":60,"id_token":"{id_token}"}}"#);
+        let answer = answer(200, "application/json", &body);
+        let (_, value) = regular(&answer, &url, true).unwrap();
+        assert_eq!(value["access_token"], id_token);
+        assert_eq!(value["expires_in"], 600);
+        let (_, value) = regular(&answer, &url, false).unwrap();
+        assert_eq!(
+            (&value["access_token"], &value["expires_in"]),
+            (&json!("a"), &json!(60))
+        );
+    }
+
+    #[test]
+    fn refusals_of_every_spelling_are_read() {
+        for (status, body, code) in [
+            (
+                400,
+                r#"{"error":"invalid_grant","error_description":"x"}"#,
+                "invalid_grant",
+            ),
+            (
+                200,
+                r#"{"ok":false,"error":"invalid_grant"}"#,
+                "invalid_grant",
+            ),
+            (401, r#"{"error":"invalid_client"}"#, "invalid_client"),
+            (500, r#"{"error":"invalid_grant"}"#, "invalid_grant"),
+            (422, r#"{"message":"unknown client"}"#, "http_422"),
+            (400, r#"{"error":{"code":7,"message":"m"}}"#, "error"),
+        ] {
+            let (status, value) = read(status, body).unwrap();
+            assert_eq!((status, &value["error"]), (400, &json!(code)), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_token_endpoint_decides_nothing() {
+        for (status, body) in [
+            (503, ""),
+            (500, r#"{"error":{"code":500}}"#),
+            (403, "<html>blocked</html>"),
+            (200, "<html>log in to the wifi</html>"),
+            (200, "[]"),
+            (429, "{}"),
+            (429, r#"{"error":"rate_limited"}"#),
+            (400, r#"{"error":"temporarily_unavailable"}"#),
+        ] {
+            assert!(
+                read(status, body).unwrap_err().is_passing(),
+                "{status} {body}"
+            );
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The records that the sign-in keeps in the vault.
+
+pub mod record;

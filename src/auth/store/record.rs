@@ -1,0 +1,464 @@
+//! How tokens and registrations are written into the vault: the one place where a secret of ours is put into JSON.
+//!
+//! Names are readable (they are encrypted with the rest) and hold all that keeps two entries apart:
+//! account, resource, issuer, client and the scopes the user fixed. What a server drove us to is inside.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::auth::net::address::canonical_text;
+use crate::auth::oauth::id_token::Person;
+use crate::auth::oauth::jws::Key;
+use crate::auth::oauth::observed_quirks::Learned;
+use crate::auth::oauth::registration::Client;
+use crate::auth::oauth::scope::Scopes;
+use crate::auth::oauth::token_endpoint::TokenSet;
+use crate::auth::settings::Settings;
+use crate::secret::Secret;
+
+mod registration;
+
+pub use registration::Registration;
+use registration::StoredClient;
+
+/// Tokens for one resource, of one issuer, for one account. Times are seconds since 1970.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The canonical URI of the MCP server.
+    pub resource: String,
+    /// Which identity.
+    pub account: String,
+    /// Who issued the tokens.
+    pub issuer: String,
+    /// Where they are renewed; never anywhere else, whatever the server names later.
+    pub token_endpoint: Url,
+    /// Where they are revoked.
+    pub revocation_endpoint: Option<Url>,
+    /// Whom they were issued to.
+    pub client: Client,
+    /// Shown to the resource.
+    pub access: Secret,
+    /// Brings the next.
+    pub refresh: Option<Secret>,
+    /// When the request that brought them was sent.
+    pub obtained_at: u64,
+    /// When the access token ends; unknown if the server did not say.
+    pub expires_at: Option<u64>,
+    /// When to renew it.
+    pub refresh_at: Option<u64>,
+    /// The `resource` parameter that was sent, to be sent again.
+    pub resource_sent: Option<String>,
+    /// What was asked for.
+    pub scope_requested: Option<Scopes>,
+    /// What was granted.
+    pub scope_granted: Option<Scopes>,
+    /// What is thought of the refresh token.
+    pub state: State,
+    /// Refusals in a row.
+    pub strikes: u32,
+    /// The code of the last one.
+    pub last_error: Option<String>,
+    /// All scopes the server has ever named to us, in challenges or metadata.
+    pub scope_wanted: Option<Scopes>,
+    /// What its authorization server has taught us.
+    pub learned: Learned,
+    /// How they were come by.
+    pub grant: Granted,
+    /// The key that its tokens are bound to (RFC 9449): without it they are worth nothing.
+    pub dpop_key: Option<Key>,
+    /// When tokens were issued by a sign-in, or because the server had turned the one before down; the newest few.
+    pub issued_anew: Vec<u64>,
+    /// When the user signed in, or the first token of a grant without a user came; 0 where that was not written down. A
+    /// renewal leaves it as it is.
+    pub signed_in_at: u64,
+    /// The origin of the page at which the user signed in, if there was one and it was written down.
+    pub authorization_origin: Option<String>,
+    /// The user they were issued for, if the authorization server has told.
+    pub person: Option<Person>,
+    /// The origins of the issuer and of all its endpoints; none where they were not written down.
+    pub endpoint_origins: Vec<String>,
+}
+
+/// How tokens were come by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Granted {
+    /// A person signed in.
+    #[default]
+    Person,
+    /// The client's own credentials were enough (RFC 6749 section 4.4).
+    ClientCredentials,
+    /// An assertion of the platform that a program runs on (RFC 7523).
+    Workload,
+    /// An enterprise's provider vouched for a person (ID-JAG).
+    Enterprise,
+}
+
+impl Granted {
+    /// Whether a new token is had without what the entry holds, whenever one is needed.
+    pub fn is_repeatable(self) -> bool {
+        self != Self::Person
+    }
+
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Person => "sign-in",
+            Self::ClientCredentials => "client credentials",
+            Self::Workload => "workload identity",
+            Self::Enterprise => "enterprise provider",
+        }
+    }
+
+    /// The extension of MCP that it is, by the name under which clients declare it (SEP-1046, SEP-990, SEP-1933).
+    pub(in crate::auth) fn extension(self) -> Option<&'static str> {
+        match self {
+            Self::Person => None,
+            Self::ClientCredentials => Some("io.modelcontextprotocol/oauth-client-credentials"),
+            Self::Workload => Some("io.modelcontextprotocol/auth/wif"),
+            Self::Enterprise => Some("io.modelcontextprotocol/enterprise-managed-authorization"),
+        }
+    }
+}
+
+/// What is thought of a refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Good.
+    Ok,
+    /// Refused once or twice while the access token still worked.
+    Suspect,
+    /// Dead: only a sign-in helps.
+    NeedsLogin,
+}
+
+impl Entry {
+    /// Puts newer tokens in place of the old. A refresh token that is not replaced stays (RFC 6749 section 6).
+    /// `sent_at` is when the request left; `jitter` is between 0 and 1.
+    pub fn renew(&mut self, tokens: TokenSet, sent_at: u64, jitter: f64) {
+        self.learned.note_method(self.client.method, tokens.method);
+        self.learned.header_only |= tokens.header_only;
+        self.learned.correct(&mut self.client);
+        if let Some(person) = self.person_of(&tokens) {
+            // A renewal may tell the subject alone.
+            let known = self.person.take().filter(|known| known.is(&person));
+            let name = person.name.or_else(|| known?.name);
+            self.person = Some(Person { name, ..person });
+        }
+        self.access = tokens.access;
+        if tokens.refresh.is_some() {
+            self.refresh = tokens.refresh;
+        }
+        if tokens.scope.is_some() {
+            self.scope_granted = tokens.scope;
+        }
+        // A lifetime of nothing says nothing: such a token is used until it is refused.
+        let lifetime = tokens.lifetime.filter(|life| life.as_secs() > 0);
+        self.obtained_at = sent_at;
+        self.expires_at = lifetime.map(|life| sent_at + life.as_secs());
+        self.refresh_at = lifetime.map(|life| sent_at + renew_after(life, jitter));
+        self.state = State::Ok;
+        self.strikes = 0;
+        self.last_error = None;
+    }
+
+    fn person_of(&self, tokens: &TokenSet) -> Option<Person> {
+        if let Some(user) = &tokens.user {
+            return Some(user.clone());
+        }
+        let claims = tokens.id.as_ref()?;
+        Person::of(claims, &self.issuer, &self.client.id)
+    }
+
+    /// Whether these tokens are known to be of another user than the ones that are kept.
+    pub(in crate::auth) fn is_for_another(&self, tokens: &TokenSet) -> bool {
+        let person = self.person_of(tokens);
+        match (&self.person, &person) {
+            (Some(known), Some(now)) => !known.is(now),
+            _ => false,
+        }
+    }
+
+    /// How many tokens of the last `seconds` came from a sign-in, or because the server had turned the one before down.
+    pub fn issued_anew_within(&self, seconds: u64, now: u64) -> usize {
+        let recent = |at: &&u64| **at <= now && now < **at + seconds;
+        self.issued_anew.iter().filter(recent).count()
+    }
+
+    /// Notes that tokens are issued now for such a reason.
+    pub fn is_issued_anew(&mut self, now: u64) {
+        self.issued_anew.push(now);
+        let excess = self.issued_anew.len().saturating_sub(MOST_ISSUED);
+        self.issued_anew.drain(..excess);
+    }
+
+    /// Whether its tokens are good only with a key, which is in here too.
+    pub fn is_bound(&self) -> bool {
+        self.dpop_key.is_some()
+    }
+
+    /// Whether the access token has ended.
+    pub fn has_expired(&self, now: u64) -> bool {
+        self.expires_at.is_some_and(|at| now >= at) || self.is_from_the_future(now)
+    }
+
+    /// Whether it is time to renew.
+    pub fn is_due(&self, now: u64) -> bool {
+        self.refresh_at.is_some_and(|at| now >= at) || self.is_from_the_future(now)
+    }
+
+    /// The clock was set back, and no time in here means anything.
+    fn is_from_the_future(&self, now: u64) -> bool {
+        self.obtained_at > now + 300
+    }
+
+    /// The name it is kept under. Whoever takes bound tokens only, and whoever takes none (`--dpop`), have one each.
+    pub fn name(&self, settings: &Settings) -> String {
+        let mut parts = subject(settings).to_vec();
+        let method = self.client.method.name();
+        parts.extend([
+            self.issuer.clone(),
+            self.client.id.clone(),
+            match self.is_bound() {
+                true => format!("{method} DPoP"),
+                false => method.to_owned(),
+            },
+        ]);
+        named(&parts, settings)
+    }
+
+    /// As the text that is encrypted.
+    pub fn write(&self) -> Secret {
+        let stored = Stored {
+            schema: SCHEMA,
+            resource: self.resource.clone(),
+            account: self.account.clone(),
+            issuer: self.issuer.clone(),
+            token_endpoint: self.token_endpoint.clone().into(),
+            revocation_endpoint: self.revocation_endpoint.clone().map(Into::into),
+            client: StoredClient::of(&self.client),
+            at: self.access.expose().to_owned(),
+            rt: self.refresh.as_ref().map(|token| token.expose().to_owned()),
+            token_type: if self.is_bound() { "DPoP" } else { "Bearer" }.to_owned(),
+            obtained_at: self.obtained_at,
+            expires_at: self.expires_at,
+            refresh_at: self.refresh_at,
+            resource_sent: self.resource_sent.clone(),
+            scope_requested: self.scope_requested.as_ref().map(Scopes::to_string),
+            scope_granted: self.scope_granted.as_ref().map(Scopes::to_string),
+            state: self.state,
+            strikes: self.strikes,
+            last_error: self.last_error.clone(),
+            scope_wanted: self.scope_wanted.as_ref().map(Scopes::to_string),
+            learned: self.learned.clone(),
+            grant: self.grant,
+            dpop_key: self
+                .dpop_key
+                .as_ref()
+                .map(|key| key.text().expose().to_owned()),
+            issued_anew: self.issued_anew.clone(),
+            signed_in_at: self.signed_in_at,
+            authorization_origin: self.authorization_origin.clone(),
+            person: self.person.clone(),
+            endpoint_origins: self.endpoint_origins.clone(),
+        };
+        written(&stored)
+    }
+
+    /// Reads it back; `None` if it is not an entry we know how to read.
+    pub fn read(content: &Secret) -> Option<Self> {
+        let stored: Stored = serde_json::from_str(content.expose()).ok()?;
+        if stored.schema != SCHEMA {
+            return None;
+        }
+        let scopes = |text: Option<String>| text.map(|text| Scopes::parse(&text));
+        let dpop_key = stored.dpop_key.map(|text| Key::read(&Secret::new(text)));
+        Some(Self {
+            dpop_key: dpop_key.transpose().ok()?,
+            resource: stored.resource,
+            account: stored.account,
+            issuer: stored.issuer,
+            token_endpoint: Url::parse(&stored.token_endpoint).ok()?,
+            revocation_endpoint: stored
+                .revocation_endpoint
+                .and_then(|text| Url::parse(&text).ok()),
+            client: stored.client.read(),
+            access: Secret::new(stored.at),
+            refresh: stored.rt.map(Secret::new),
+            obtained_at: stored.obtained_at,
+            expires_at: stored.expires_at,
+            refresh_at: stored.refresh_at,
+            resource_sent: stored.resource_sent,
+            scope_requested: scopes(stored.scope_requested),
+            scope_granted: scopes(stored.scope_granted),
+            state: stored.state,
+            strikes: stored.strikes,
+            last_error: stored.last_error,
+            scope_wanted: scopes(stored.scope_wanted),
+            learned: stored.learned,
+            grant: stored.grant,
+            issued_anew: stored.issued_anew,
+            signed_in_at: stored.signed_in_at,
+            authorization_origin: stored.authorization_origin,
+            person: stored.person,
+            endpoint_origins: stored.endpoint_origins,
+        })
+    }
+}
+
+/// What all entries of this account at this server are named for, and what their locks are named by.
+pub fn subject(settings: &Settings) -> [String; 3] {
+    [
+        "oauth".to_owned(),
+        settings.account.clone(),
+        settings.canonical_resource(),
+    ]
+}
+
+/// The name of the lock, or of the note beside the vault, that all processes of this account at this server share for
+/// `what`: `credential` excludes them from each other while tokens are renewed. Versions of mcpipe that run side by side
+/// have to come to the same name.
+pub fn shared_name(what: &str, settings: &Settings) -> String {
+    format!("{what} {}", subject(settings).join(" "))
+}
+
+/// Whether an entry whose name has these parts is for this account at this server, however its address was once written.
+pub(in crate::auth) fn is_of(name: &[String], settings: &Settings) -> bool {
+    let [kind, account, resource] = subject(settings);
+    matches!(name, [its_kind, its_account, its_resource, ..]
+        if *its_kind == kind && *its_account == account && canonical_text(its_resource) == resource)
+}
+
+/// Whether an entry of this name is for this account at this server, under what the user fixed now.
+pub fn is_for(name: &str, settings: &Settings) -> bool {
+    let Ok(parts) = serde_json::from_str::<Vec<String>>(name) else {
+        return false;
+    };
+    let Some((pinned, rest)) = parts.split_last() else {
+        return false;
+    };
+    let client = settings.client_id.as_ref();
+    is_of(rest, settings)
+        && *pinned == pins(settings)
+        && client.is_none_or(|id| rest.get(4) == Some(id))
+}
+
+/// When to renew a token of this lifetime, in seconds after it was asked for: at 80 %, up to 5 % earlier so that many
+/// processes do not do it at once; short ones ten seconds before their end, never in their first half.
+fn renew_after(lifetime: Duration, jitter: f64) -> u64 {
+    let whole = lifetime.as_secs();
+    if whole < 60 {
+        return whole.saturating_sub(10).max(whole.div_ceil(2));
+    }
+    lifetime
+        .mul_f64(0.8 - 0.05 * jitter.clamp(0.0, 1.0))
+        .as_secs()
+}
+
+pub(in crate::auth) fn pins(settings: &Settings) -> String {
+    let scope = settings.scope.as_ref().map(Scopes::to_string);
+    let pins = (
+        scope,
+        &settings.resource_parameter,
+        &settings.authorize_params,
+        &settings.token_params,
+    );
+    // A person's tokens and a machine's are not each other's.
+    let pins = match settings.grant.pin() {
+        None => serde_json::to_string(&pins),
+        Some(grant) => serde_json::to_string(&(pins, grant)),
+    };
+    pins.unwrap_or_default()
+}
+
+fn named(parts: &[String], settings: &Settings) -> String {
+    let mut parts = parts.to_vec();
+    parts.push(pins(settings));
+    serde_json::to_string(&parts).unwrap_or_default()
+}
+
+fn written(stored: &impl Serialize) -> Secret {
+    let text = Zeroizing::new(serde_json::to_string(stored).unwrap_or_default());
+    Secret::new(text.as_str())
+}
+
+const SCHEMA: u32 = 1;
+/// Times that [`Entry::issued_anew`] holds.
+const MOST_ISSUED: usize = 4;
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    schema: u32,
+    resource: String,
+    account: String,
+    // Not every writer knew it; then the token endpoint tells who is meant.
+    #[serde(default)]
+    issuer: String,
+    token_endpoint: String,
+    revocation_endpoint: Option<String>,
+    #[serde(flatten)]
+    client: StoredClient,
+    at: String,
+    rt: Option<String>,
+    token_type: String,
+    obtained_at: u64,
+    expires_at: Option<u64>,
+    refresh_at: Option<u64>,
+    resource_sent: Option<String>,
+    scope_requested: Option<String>,
+    scope_granted: Option<String>,
+    state: State,
+    strikes: u32,
+    last_error: Option<String>,
+    #[serde(default)]
+    scope_wanted: Option<String>,
+    #[serde(default)]
+    learned: Learned,
+    #[serde(default)]
+    grant: Granted,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dpop_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    issued_anew: Vec<u64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    signed_in_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authorization_origin: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "Person::kept"
+    )]
+    person: Option<Person>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    endpoint_origins: Vec<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_renewed_in_time_and_not_all_the_time() {
+        for (lifetime, jitter, wanted) in [
+            (3600, 0.0, 2880),
+            (3600, 1.0, 2700),
+            (60, 0.0, 48),
+            (59, 0.5, 49),
+            (30, 0.0, 20),
+            (5, 0.0, 3),
+            (1, 0.0, 1),
+        ] {
+            let after = renew_after(Duration::from_secs(lifetime), jitter);
+            assert_eq!(after, wanted, "{lifetime} {jitter}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! How a registration is written into the vault, and the client that it shares with entries.
+
+use serde::{Deserialize, Serialize};
+
+use super::{SCHEMA, written};
+use crate::auth::oauth::client_auth::Signing;
+use crate::auth::oauth::jws::Algorithm;
+use crate::auth::oauth::registration::{Client, Method, Source};
+use crate::auth::oauth::scope::Scopes;
+use crate::auth::settings::Settings;
+use crate::secret::Secret;
+
+/// A registration of ours, good for one redirect URI.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Who we are.
+    pub client: Client,
+    /// The redirect URI that was registered.
+    pub redirect_uri: String,
+    /// When its secret ends.
+    pub expires_at: Option<u64>,
+    /// When the server last knew it.
+    pub known_at: u64,
+}
+
+impl Registration {
+    /// The name it is kept under: the issuer, and what we would say about ourselves.
+    pub fn name(issuer: &str, settings: &Settings) -> String {
+        let metadata = serde_json::to_string(&settings.client_metadata).unwrap_or_default();
+        let pinned = settings.scope.as_ref().map(Scopes::to_string);
+        let mut parts: Vec<String> = vec![
+            "client".to_owned(),
+            issuer.to_owned(),
+            settings.client_name.clone(),
+            settings.callback_host.clone().unwrap_or_default(),
+            settings.callback_path.clone().unwrap_or_default(),
+            settings.redirect_uri.clone().unwrap_or_default(),
+            pinned.unwrap_or_default(),
+            metadata,
+        ];
+        // A name that is only expected is no proof of who was registered with: what one server's word led to is not
+        // shown to another that goes by the same name.
+        if settings.expected_issuer.is_some() {
+            parts.push(settings.canonical_resource());
+        }
+        serde_json::to_string(&parts).unwrap_or_default()
+    }
+
+    /// As the text that is encrypted.
+    pub fn write(&self) -> Secret {
+        written(&StoredRegistration {
+            schema: SCHEMA,
+            client: StoredClient::of(&self.client),
+            redirect_uri: self.redirect_uri.clone(),
+            expires_at: self.expires_at,
+            known_at: self.known_at,
+        })
+    }
+
+    /// Reads it back.
+    pub fn read(content: &Secret) -> Option<Self> {
+        let stored: StoredRegistration = serde_json::from_str(content.expose()).ok()?;
+        (stored.schema == SCHEMA).then(|| Self {
+            client: stored.client.read(),
+            redirect_uri: stored.redirect_uri,
+            expires_at: stored.expires_at,
+            known_at: stored.known_at,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRegistration {
+    schema: u32,
+    #[serde(flatten)]
+    client: StoredClient,
+    redirect_uri: String,
+    expires_at: Option<u64>,
+    #[serde(default)]
+    known_at: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredClient {
+    client_id: String,
+    client_secret: Option<String>,
+    auth_method: String,
+    #[serde(default)]
+    other_method: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    header_only: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assertion_alg: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assertion_aud: Option<String>,
+    client_source: String,
+}
+
+impl StoredClient {
+    /// The key is the user's, and is not among it.
+    pub(super) fn of(client: &Client) -> Self {
+        let signing = client.signing.as_ref();
+        Self {
+            client_id: client.id.clone(),
+            client_secret: client.secret.as_ref().map(|it| it.expose().to_owned()),
+            auth_method: client.method.name().to_owned(),
+            other_method: client.other.map(|other| other.name().to_owned()),
+            header_only: client.header_only,
+            assertion_alg: signing.map(|it| it.algorithm.name().to_owned()),
+            assertion_aud: signing.map(|it| it.audience.clone()),
+            client_source: client.source.name().to_owned(),
+        }
+    }
+
+    pub(super) fn read(self) -> Client {
+        let algorithm = self.assertion_alg.as_deref().and_then(Algorithm::named);
+        let signing = algorithm.zip(self.assertion_aud);
+        Client {
+            signing: signing.map(|(algorithm, audience)| Signing {
+                algorithm,
+                audience,
+                signer: None,
+            }),
+            id: self.client_id,
+            secret: self.client_secret.map(Secret::new),
+            method: Method::named(&self.auth_method).unwrap_or(Method::None),
+            header_only: self.header_only,
+            other: self.other_method.as_deref().and_then(Method::named),
+            source: Source::named(&self.client_source),
+        }
+    }
+}
