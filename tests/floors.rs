@@ -1,23 +1,26 @@
-//! Imports point down: a file may use only rooms on floors below its own, or neighbours it is granted here; and the
-//! two lowest floors touch nothing of the world. `lib.rs` is the map in words, this is the map that bites.
+//! The order of the modules of `src`: imports point down, and the two lowest floors do no I/O.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+mod source;
+mod uses;
 
-/// Rooms by floor, lowest first. A folder's name covers its files unless a file is named itself.
+use source::{Source, sources};
+use uses::graph;
+
+/// Modules by floor, lowest first. A folder's name covers its files unless a file is named itself.
 const FLOORS: &[(&str, &[&str])] = &[
-    ("words", &["frame", "secret", "text"]),
+    ("base", &["frame", "secret", "text"]),
     (
-        "rules",
+        "protocol",
         &[
             "sse",
             "era",
-            "policy",
             "transcript",
             "auth/oauth/challenge",
             "auth/oauth/scope",
+            "store/contents",
             "store/envelope",
+            "store/primitives",
+            "store/slot",
             "migrate/command",
             "migrate/key",
             "migrate/launch",
@@ -25,7 +28,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "edges",
+        "I/O",
         &[
             "tls",
             "stdio",
@@ -43,7 +46,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("bridge", &["bridge"]),
     (
-        "door",
+        "program",
         &[
             "cli",
             "settings",
@@ -53,21 +56,16 @@ const FLOORS: &[(&str, &[&str])] = &[
             "report",
             "logging",
             "limits",
-            "doctor",
             "main",
             "lib",
         ],
     ),
 ];
 
-/// Uses that do not point down, each with its reason.
+/// Uses that point up, each with its reason.
 const GRANTED: &[(&str, &str)] = &[
-    // The vocabulary of answers (Head, Refusal) is the remote's; era/ reads it and does nothing.
+    // `Head` and `HttpError` are the remote's; `era` reads them.
     ("era", "remote"),
-    // Who calls the vault's rules.
-    ("store/envelope", "store"),
-    // The words of a transcript's headers and events are those of the remote's answers.
-    ("transcript", "remote"),
 ];
 
 /// Never, whatever the floors say.
@@ -94,200 +92,90 @@ const WORLD: &[&str] = &[
     "async ",
 ];
 
-struct Source {
-    /// `era/legacy/mod` for `src/era/legacy/mod.rs`.
-    name: String,
-    /// Without comments, and without the tests at its end.
-    code: String,
-}
-
 impl Source {
     /// The entry of [`FLOORS`] that covers this file, with its floor.
-    fn room(&self) -> (usize, &'static str) {
-        room(&self.name)
+    fn place(&self) -> (usize, &'static str) {
+        place(&self.name)
             .unwrap_or_else(|| panic!("{} stands on no floor; FLOORS says which", self.name))
     }
-
-    /// What follows each `crate::`, as `auth/challenge/Challenge`.
-    fn uses(&self) -> BTreeSet<String> {
-        let mut uses = BTreeSet::new();
-        for (at, _) in self.code.match_indices("crate::") {
-            let rest = &self.code[at + "crate::".len()..];
-            expand("", &statement(rest), &mut uses);
-        }
-        uses
-    }
 }
 
-fn room(path: &str) -> Option<(usize, &'static str)> {
-    let covers = |room: &str| {
-        path == room
+fn place(path: &str) -> Option<(usize, &'static str)> {
+    let covers = |module: &str| {
+        path == module
             || path
-                .strip_prefix(room)
+                .strip_prefix(module)
                 .is_some_and(|rest| rest.starts_with('/'))
     };
-    let rooms = FLOORS
+    let modules = FLOORS
         .iter()
         .enumerate()
-        .flat_map(|(floor, (_, rooms))| rooms.iter().map(move |room| (floor, *room)));
-    rooms
-        .filter(|(_, room)| covers(room))
-        .max_by_key(|(_, room)| room.len())
+        .flat_map(|(floor, (_, modules))| modules.iter().map(move |module| (floor, *module)));
+    modules
+        .filter(|(_, module)| covers(module))
+        .max_by_key(|(_, module)| module.len())
 }
 
-/// A path up to its end, braces included.
-fn statement(text: &str) -> String {
-    let mut depth = 0;
-    text.chars()
-        .take_while(|c| {
-            match c {
-                '{' => depth += 1,
-                '}' => depth -= 1,
-                _ => {}
-            }
-            depth > 0 || *c == '}' || c.is_alphanumeric() || matches!(c, '_' | ':')
-        })
-        .filter(|c| !c.is_whitespace())
-        .collect()
+/// The first segment of a path.
+fn top(path: &str) -> &str {
+    path.split('/').next().unwrap()
 }
 
-/// `a::{b, c::d}` to `a/b` and `a/c/d`.
-fn expand(before: &str, path: &str, into: &mut BTreeSet<String>) {
-    match path.split_once('{') {
-        None => {
-            let path = format!("{before}{path}").replace("::", "/");
-            into.insert(path.trim_end_matches(['/', ',', '}']).to_owned());
-        }
-        Some((start, rest)) => {
-            let (mut depth, mut member) = (0, String::new());
-            for c in rest.strip_suffix('}').unwrap_or(rest).chars().chain([',']) {
-                match c {
-                    ',' if depth == 0 => {
-                        expand(
-                            &format!("{before}{start}"),
-                            &std::mem::take(&mut member),
-                            into,
-                        );
-                        continue;
-                    }
-                    '{' => depth += 1,
-                    '}' => depth -= 1,
-                    _ => {}
-                }
-                member.push(c);
-            }
-        }
-    }
-}
-
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path: PathBuf = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(&root).unwrap().with_extension("");
-                let name = name.to_str().unwrap().replace('\\', "/");
-                let text = fs::read_to_string(&path).unwrap();
-                let code: Vec<_> = text
-                    .split("#[cfg(test)]")
-                    .next()
-                    .unwrap()
-                    .lines()
-                    .filter(|line| !line.trim_start().starts_with("//"))
-                    .collect();
-                // A file of tests belongs to the floor of tests.
-                if !name.ends_with("tests") {
-                    found.push(Source {
-                        name,
-                        code: code.join("\n"),
-                    });
-                }
-            }
-        }
-    }
-    found
+fn none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 #[test]
 fn imports_point_down() {
     let mut wrong = Vec::new();
-    for source in sources() {
-        let (floor, own) = source.room();
-        for used in source.uses() {
-            let Some((other_floor, other)) = room(&used) else {
-                wrong.push(format!(
-                    "{} uses {used}, which stands on no floor",
-                    source.name
-                ));
-                continue;
-            };
-            let top = |room: &str| room.split('/').next().unwrap().to_owned();
-            let is_within = |pair: &&(&str, &str)| pair.0 == top(own) && pair.1 == top(other);
-            let is_granted = GRANTED
-                .iter()
-                .any(|(from, to)| *from == own && *to == other);
-            let is_forbidden = FORBIDDEN.iter().any(|pair| is_within(&pair));
-            // Neighbours on one floor, and files of one house, may talk.
-            let is_down = other_floor <= floor || top(own) == top(other);
-            if is_forbidden || !(is_down || is_granted) {
-                wrong.push(format!("{} uses {used}", source.name));
+    for (file, used) in graph(&sources()) {
+        let (floor, own) = place(&file).unwrap();
+        for used in used {
+            let (other_floor, other) = place(&used).unwrap();
+            let is_granted = GRANTED.contains(&(own, other));
+            let is_forbidden = FORBIDDEN.contains(&(top(own), top(other)));
+            if is_forbidden || !(other_floor <= floor || is_granted) {
+                wrong.push(format!("{file} uses {used}"));
             }
         }
     }
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    none(&wrong);
 }
 
 #[test]
-fn words_and_rules_do_not_touch_the_world() {
+fn the_two_lowest_floors_do_no_io() {
     let mut wrong = Vec::new();
-    for source in sources().iter().filter(|source| source.room().0 < 2) {
-        for touch in WORLD.iter().filter(|touch| source.code.contains(**touch)) {
+    for source in sources().iter().filter(|source| source.place().0 < 2) {
+        for touch in WORLD.iter().filter(|it| source.production.contains(**it)) {
             wrong.push(format!("{} holds `{touch}`", source.name));
         }
     }
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    none(&wrong);
 }
 
 #[test]
-fn words_use_nothing_but_words() {
-    for source in sources().iter().filter(|source| source.room().0 == 0) {
-        for used in source.uses() {
-            assert_eq!(
-                room(&used).map(|(floor, _)| floor),
-                Some(0),
-                "{} uses {used}",
-                source.name
-            );
+fn every_module_has_a_floor_and_every_floor_its_modules() {
+    let sources = sources();
+    let mut wrong = Vec::new();
+    for source in &sources {
+        if place(&source.name).is_none() {
+            wrong.push(format!("{} stands on no floor", source.name));
         }
     }
+    for (_, modules) in FLOORS {
+        for module in *modules {
+            let covered = |source: &Source| place(&source.name).is_some_and(|it| it.1 == *module);
+            if !sources.iter().any(covered) {
+                wrong.push(format!("{module} of FLOORS does not exist"));
+            }
+        }
+    }
+    none(&wrong);
 }
 
 #[test]
-fn a_use_that_points_up_would_be_seen() {
-    let source = Source {
-        name: "frame".into(),
-        code: "use crate::{remote::{Head, https::{self, Https}}, secret::Secret};\nlet x = crate::bridge::run();".into(),
-    };
-    let uses: Vec<_> = source.uses().into_iter().collect();
-    assert_eq!(
-        uses,
-        [
-            "bridge/run",
-            "remote/Head",
-            "remote/https/Https",
-            "remote/https/self",
-            "secret/Secret"
-        ]
-    );
-    assert_eq!(
-        room("auth/oauth/challenge/Challenge"),
-        Some((1, "auth/oauth/challenge"))
-    );
-    assert_eq!(room("auth/Credential"), Some((2, "auth")));
-    assert_eq!(room("authority"), None);
+fn a_path_has_the_floor_of_the_longest_entry_that_covers_it() {
+    assert_eq!(place("store/envelope"), Some((1, "store/envelope")));
+    assert_eq!(place("store/mod"), Some((2, "store")));
+    assert_eq!(place("storey"), None);
 }

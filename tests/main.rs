@@ -21,7 +21,7 @@ mod examples; // every example in the README is run
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
 mod fidelity; // between the eras, what no rule names arrives as it left, to the letter
 mod field; // what real servers, hosts and authorization servers do beside the specification
-mod floors; // imports point down
+mod floors; // the order of modules: imports point down
 mod header_command; // headers from a program: when it is run, again, and never
 mod hostile; // a few megabytes from a server cost a few megabytes
 mod import; // what mcp-remote kept, found and taken over
