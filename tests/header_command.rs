@@ -12,12 +12,12 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time;
 
+use crate::early_initialize::{noted, noting};
 use crate::support::authority::Authority;
 use crate::support::browser;
 use crate::support::host::{INITIALIZE, INITIALIZED, Near, Process, call, request, settings};
 use crate::support::memory::{Far, Memory};
 use crate::support::remote::{Ask, Reply, Server, ordinary};
-use crate::waiting::{noted, noting};
 
 /// The program.
 struct Script {

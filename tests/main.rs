@@ -13,9 +13,11 @@ mod support; // the worlds that tests live in: remotes, hosts, an authorization 
 mod caching; // what is answered without asking again, for whom, and until when
 mod chaos; // random schedules: one outcome each, whatever happens
 mod children; // what the programs that mcpipe starts inherit from it
+mod command_line; // help, version, bad input, exit codes
 mod coordination; // many processes, one vault: one browser, one refresh, whoever dies in the middle
-mod door; // help, version, bad input, exit codes
 mod dpop; // tokens bound to a key: proofs, nonces, clocks, and servers that change their minds
+mod drain; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
+mod early_initialize; // a host received while a person signs in
 mod eras; // plays every transcript in fixtures/
 mod examples; // every example in the README is run
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
@@ -25,9 +27,7 @@ mod floors; // the order of modules: imports point down
 mod header_command; // headers from a program: when it is run, again, and never
 mod hostile; // a few megabytes from a server cost a few megabytes
 mod import; // what mcp-remote kept, found and taken over
-mod leaving; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
 mod login; // from 401 to a credential, and everything that can go wrong on the way
-mod machines; // tokens without a person: client credentials, workloads, an enterprise's provider
 mod modern; // modern servers: asked again as new requests, remembered, mistaken for what they were
 mod modern_to_legacy; // a modern host with a legacy server: sessions the host knows nothing of
 mod pains; // what users of other bridges suffered, by number
@@ -43,5 +43,5 @@ mod streams; // cut answers resumed, standing streams reopened
 mod threats; // what attackers try, each by its kind
 mod tls; // certificates, roots, and a whole sign-in over TLS
 mod turmoil; // the translator alone, between anything and anything: one answer each, no call twice
+mod unattended; // tokens without a person: client credentials, workloads, an enterprise's provider
 mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers
-mod waiting; // a host received while a person signs in

@@ -25,7 +25,7 @@
 //! - 3, two processes spend one rotating refresh token: `coordination`, with real processes; in one process
 //!   `login::renewal::of_many_processes_one_spends_the_refresh_token`.
 //! - 9, a storm of windows: `coordination`; `login::a_person_who_does_not_come_is_not_asked_again_by_itself`.
-//! - 11, hosts that give up before the person is done: `waiting`, and `coordination` for hosts that kill.
+//! - 11, hosts that give up before the person is done: `early_initialize`, and `coordination` for hosts that kill.
 //! - 12, many cold starts at once: `coordination`; `login::renewal::of_many_cold_processes_one_opens_a_window`.
 //! - 13, the callback's port is taken: `login::callback::a_port_that_was_asked_for_and_is_taken_is_an_error`, and for
 //!   clients that may move `login::identity::a_registration_is_used_again_with_the_same_redirect_uri`.

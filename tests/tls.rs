@@ -6,12 +6,12 @@ mod untrusted; // certificates and versions of TLS that are refused, at both ser
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::early_initialize::{noted, noting};
 use crate::support::authority::Authority;
 use crate::support::browser;
 use crate::support::host::{Process, request};
 use crate::support::remote::{Reply, Server, ordinary};
 use crate::support::tls::{Front, fixture};
-use crate::waiting::{noted, noting};
 
 #[tokio::test]
 async fn a_certificate_nobody_vouches_for_is_refused_before_anything_is_said() {

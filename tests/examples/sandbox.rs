@@ -14,13 +14,13 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::early_initialize::noting;
 use crate::support::authority::Authority;
 use crate::support::authority::grants::token;
 use crate::support::browser;
 use crate::support::host::INITIALIZE;
 use crate::support::remote::{Ask, Reply, Server, ordinary};
 use crate::support::tls::{Front, fixture};
-use crate::waiting::noting;
 
 /// What the server takes in the place of a token, and what proves the client.
 const KEY: &str = "k3y-0f-th3-r3ad3r";

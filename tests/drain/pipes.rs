@@ -8,11 +8,11 @@ use tempfile::TempDir;
 use tokio::time;
 
 use super::{ONE_SECOND, TWO_SECONDS, answered, kind, once, silent_calls};
+use crate::early_initialize::{noted, noting, protected};
 use crate::support::authority::Authority;
 use crate::support::browser;
 use crate::support::host::{INITIALIZE, INITIALIZED, Left, Process, call, request};
 use crate::support::remote::{Reply, Server, Step, ordinary};
-use crate::waiting::{noted, noting, protected};
 
 /// A protected server, and a browser that only notes where it was sent.
 struct Shell {

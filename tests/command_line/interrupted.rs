@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::typed::{Terminal, has_session};
+use crate::early_initialize::protected;
 use crate::support::remote::{Reply, Server, Step};
-use crate::waiting::protected;
 
 #[tokio::test]
 async fn an_interrupted_command_ends_with_130() {
