@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use self::model::Model;
 use self::schedule::{End, Said, Schedule, schedules};
-use crate::support::host::{INITIALIZED, Near, cancelled, json, settings, text};
+use crate::support::host::{INITIALIZED, InProcess, cancelled, json, settings, text};
 use crate::support::memory::Memory;
 
 /// The host's book: what it said and heard.
@@ -73,7 +73,7 @@ async fn play(schedule: &Schedule) {
     settings.transport = schedule.transport;
     settings.max_in_flight = schedule.max_in_flight;
     settings.call_timeout = schedule.call_timeout.map(Duration::from_millis);
-    let mut host = Near::bridged_to(remote.remote(), settings);
+    let mut host = InProcess::bridged_to(remote.remote(), settings);
 
     let heard = Heard::default();
     let mut out = std::mem::replace(&mut host.out, mpsc::channel(1).1);

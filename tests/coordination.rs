@@ -49,7 +49,7 @@ impl Machine {
         let (issuer, from) = (authority.clone(), Arc::clone(&good_from));
         let remote = Server::that(move |ask| guarded(ask, &issuer, &from, serve)).await;
         let resource = remote.url();
-        authority.turn(|knobs| knobs.resource = Some(resource));
+        authority.configure(|options| options.resource = Some(resource));
         let machine = Self {
             home,
             authority,

@@ -30,7 +30,7 @@ use crate::login::{tls, unauthorized};
 use crate::support::authority::Authority;
 use crate::support::authority::dpop::Verifier;
 use crate::support::browser;
-use crate::support::host::{INITIALIZE, INITIALIZED, Near, call, settings};
+use crate::support::host::{INITIALIZE, INITIALIZED, InProcess, call, settings};
 use crate::support::remote::{Ask, Reply, Server, ordinary};
 
 const START: u64 = 1_800_000_000;
@@ -50,7 +50,7 @@ struct Guarded {
 impl Guarded {
     async fn new() -> Self {
         let authority = Authority::start().await;
-        authority.turn(|knobs| knobs.offers_dpop = true);
+        authority.configure(|options| options.offers_dpop = true);
         let door = Arc::<Mutex<Verifier>>::default();
         let (tokens, looks) = (authority.clone(), Arc::clone(&door));
         let server =
@@ -100,7 +100,7 @@ impl Guarded {
     }
 
     /// A bridge to the server, a session open in it.
-    async fn bridge(&self, dpop: Dpop) -> Near {
+    async fn bridge(&self, dpop: Dpop) -> InProcess {
         let https = https::Settings {
             url: Url::parse(&self.server.url()).unwrap(),
             headers: HeaderMap::new(),
@@ -117,7 +117,7 @@ impl Guarded {
             now: || SystemTime::UNIX_EPOCH + Duration::from_secs(START),
         };
         let remote = Https::new(https, tls()).unwrap();
-        let mut host = Near::signed_in_by(self.authorizer(dpop), remote, settings());
+        let mut host = InProcess::signed_in_by(self.authorizer(dpop), remote, settings());
         host.send(INITIALIZE).await;
         // It may be received before it is signed in.
         let opened = host.next_json().await;
@@ -456,9 +456,9 @@ async fn two_bridges_share_one_key() {
 async fn a_sign_in_by_device_code_is_bound_too() {
     let guarded = Guarded::new().await;
     let at = format!("{}/device", guarded.authority.origin);
-    guarded.authority.turn(|knobs| {
-        knobs.metadata = serde_json::json!({ "device_authorization_endpoint": at });
-        knobs.device_answers = ["authorization_pending", "authorization_pending"].into();
+    guarded.authority.configure(|options| {
+        options.metadata = serde_json::json!({ "device_authorization_endpoint": at });
+        options.device_answers = ["authorization_pending", "authorization_pending"].into();
     });
     guarded.authority.verifier(|verifier| {
         (verifier.wants_nonce, verifier.rotates) = (true, true);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::host::{INITIALIZE, INITIALIZED, Left, Process, call, cancelled, request};
+use crate::support::host::{Exit, INITIALIZE, INITIALIZED, Process, call, cancelled, request};
 use crate::support::remote::{Body, Reply, Server, Step, ordinary, result_of};
 
 /// What a promise of two seconds may measure on a busy machine; and one of one second.
@@ -30,7 +30,7 @@ fn silent_calls(ask: &crate::support::remote::Ask) -> Reply {
 }
 
 /// How often each id was answered.
-fn answered(left: &Left) -> BTreeMap<String, usize> {
+fn answered(left: &Exit) -> BTreeMap<String, usize> {
     let mut times = BTreeMap::new();
     for answer in left.answers() {
         *times.entry(answer["id"].to_string()).or_default() += 1;
@@ -137,7 +137,7 @@ async fn a_slow_reader_still_gets_its_answer_whole() {
     host.close();
     // The pipe is full long before; the reader comes back when the answer has been waiting for a while.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let left = host.left().await;
+    let left = host.exit().await;
     assert_eq!(answered(&left), once(&["1"]));
     assert!(left.status.success());
 }
@@ -179,7 +179,7 @@ mod signals {
             host.send(call(1)).await;
             server.asked("POST tools/call", 1).await;
             host.signal(signal);
-            let left = host.left().await;
+            let left = host.exit().await;
             assert!(left.status.success(), "{signal:?}");
             assert!(left.took < ONE_SECOND, "{signal:?} {:?}", left.took);
             assert_eq!(answered(&left), once(&["1"]), "{signal:?}");
@@ -197,7 +197,7 @@ mod signals {
         host.close();
         tokio::time::sleep(Duration::from_millis(700)).await;
         host.signal(Signal::TERM);
-        let left = host.left().await;
+        let left = host.exit().await;
         assert!(left.took < ONE_SECOND, "{:?}", left.took);
         assert_eq!(answered(&left), once(&["1"]));
     }
@@ -215,7 +215,7 @@ mod signals {
         host.signal(Signal::TERM);
         tokio::time::sleep(Duration::from_millis(50)).await;
         host.signal(Signal::TERM);
-        let left = host.left().await;
+        let left = host.exit().await;
         assert!(left.took < ONE_SECOND, "{:?}", left.took);
         assert_eq!(answered(&left), once(&["1"]));
     }
@@ -258,14 +258,14 @@ async fn a_host_that_closed_our_stdout_is_gone() {
     let mut host = Process::opened(&server.url(), &[]).await;
     host.send(call(1)).await;
     host.next().await;
-    host.deafen();
-    let left = host.left().await;
+    host.stop_reading();
+    let left = host.exit().await;
     assert!(left.status.success());
     assert!(left.took < TWO_SECONDS, "{:?}", left.took);
 }
 
 /// Sends an opening, two calls and a notification down a pipe, and says how it went.
-async fn piped(url: &str, arguments: &[&str]) -> Left {
+async fn piped(url: &str, arguments: &[&str]) -> Exit {
     let mut arguments = arguments.to_vec();
     arguments.push(url);
     let mut host = Process::start(&arguments);

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::support::authority::Authority;
 use crate::support::browser;
-use crate::support::host::{Near, Process, request, settings};
+use crate::support::host::{InProcess, Process, request, settings};
 use crate::support::remote::{Reply, Server, ordinary};
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"h","version":"1"}}}"#;
@@ -201,7 +201,7 @@ async fn a_request_that_a_person_keeps_waiting_is_told_where_to_go() {
     };
     let authorizer = mcpipe::auth::Authorizer::new(sign_in, vault, http);
     let remote = mcpipe::remote::https::Https::new(https, tls()).unwrap();
-    let mut host = Near::signed_in_by(authorizer, remote, impatient);
+    let mut host = InProcess::signed_in_by(authorizer, remote, impatient);
     host.send(request(1, "tools/list")).await;
     let error = &host.next_json().await["error"];
     assert_eq!(error["data"]["kind"], "sign_in_needed");

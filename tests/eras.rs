@@ -107,7 +107,7 @@ fn read(path: &Path) -> String {
 async fn played(text: &str, protocol: Protocol) -> Result<(), String> {
     let transcript = Transcript::parse(text).map_err(|error| error.to_string())?;
     let replay = Replay::new(transcript);
-    let (host, near) = near_bank();
+    let (host, near) = in_process_host();
     perform(&replay, replay.clone(), host, near, protocol).await
 }
 
@@ -118,7 +118,7 @@ async fn recorded(text: &str, protocol: Protocol) -> String {
     let recorder = Recorder::new(Ledger::open(&path).unwrap(), Redactor::default());
     let replay = Replay::new(Transcript::parse(text).unwrap());
     let remote = Recorded::new(replay.clone(), recorder.clone());
-    let (host, near) = near_bank();
+    let (host, near) = in_process_host();
     let host = recorder.host(host, &TaskTracker::new());
     let played = perform(&replay, remote, host, near, protocol).await;
     // The first test says why.
@@ -159,13 +159,13 @@ fn without_wording(line: &str) -> String {
 }
 
 /// The host's ends of its pipes.
-struct Near {
+struct InProcess {
     lines: mpsc::Sender<mcpipe::stdio::Line>,
     out: mpsc::Receiver<mcpipe::stdio::Written>,
     flushed: oneshot::Sender<()>,
 }
 
-fn near_bank() -> (Host, Near) {
+fn in_process_host() -> (Host, InProcess) {
     let (lines_in, lines) = mpsc::channel(mcpipe::stdio::QUEUE);
     let (out, out_from) = mpsc::channel(mcpipe::stdio::QUEUE);
     let (flushed_in, flushed) = oneshot::channel();
@@ -174,7 +174,7 @@ fn near_bank() -> (Host, Near) {
         out,
         flushed,
     };
-    let near = Near {
+    let near = InProcess {
         lines: lines_in,
         out: out_from,
         flushed: flushed_in,
@@ -186,10 +186,10 @@ async fn perform(
     replay: &Replay,
     remote: impl Remote,
     host: Host,
-    near: Near,
+    near: InProcess,
     protocol: Protocol,
 ) -> Result<(), String> {
-    let Near {
+    let InProcess {
         lines,
         mut out,
         flushed,

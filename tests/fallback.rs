@@ -6,7 +6,7 @@ use mcpipe::bridge::Settings;
 use mcpipe::era::Transport;
 use tokio::sync::mpsc;
 
-use crate::support::host::{INITIALIZE, INITIALIZED, Near, Process, call, json, settings};
+use crate::support::host::{INITIALIZE, INITIALIZED, InProcess, Process, call, json, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Ask, Reply, Server, Step, ordinary, result_of};
 
@@ -137,7 +137,7 @@ async fn every_status_leads_to_the_old_transport_but_those_that_pass_or_want_a_s
             "POST" => Reply::status(status),
             _ => Reply::status(404),
         });
-        let mut host = Near::bridged_to(remote.remote(), settings());
+        let mut host = InProcess::bridged_to(remote.remote(), settings());
         host.send(INITIALIZE).await;
         let answer = host.next_json().await;
         assert_eq!(answer["error"]["data"]["status"], status, "{answer}");
@@ -186,7 +186,7 @@ async fn each_preference_tries_what_it_says_in_that_order() {
         (Transport::SseOnly, new(), Err(vec!["GET"])),
     ];
     for (transport, remote, outcome) in rows {
-        let mut host = Near::bridged_to(remote.remote(), over(transport));
+        let mut host = InProcess::bridged_to(remote.remote(), over(transport));
         host.send(INITIALIZE).await;
         let answer = host.next_json().await;
         let labels = remote.labels();
@@ -217,7 +217,7 @@ async fn a_stream_that_names_no_endpoint_is_not_waited_for_for_ever() {
             "GET" => Reply::events([Step::forever()]),
             _ => ordinary(ask),
         });
-        let mut host = Near::bridged_to(remote.remote(), over(transport));
+        let mut host = InProcess::bridged_to(remote.remote(), over(transport));
         let begun = tokio::time::Instant::now();
         host.send(INITIALIZE).await;
         let answer = host.next_json().await;
@@ -234,7 +234,7 @@ async fn a_stream_that_names_no_endpoint_is_not_waited_for_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_stream_answers_what_was_owed_and_is_opened_again_for_what_follows() {
     let remote = Memory::that(old_server("/m".into(), 3));
-    let mut host = Near::opened(remote.remote(), over(Transport::SseOnly)).await;
+    let mut host = InProcess::opened(remote.remote(), over(Transport::SseOnly)).await;
     for id in 1..=8 {
         host.send(call(id)).await;
         let answer = loop {
@@ -266,7 +266,7 @@ async fn a_lost_stream_answers_what_was_owed_and_is_opened_again_for_what_follow
 #[tokio::test(start_paused = true)]
 async fn a_host_that_says_initialize_twice_gets_both_answers_and_one_stream() {
     let remote = Memory::that(old_server("/m".into(), usize::MAX));
-    let mut host = Near::bridged_to(remote.remote(), over(Transport::SseOnly));
+    let mut host = InProcess::bridged_to(remote.remote(), over(Transport::SseOnly));
     host.send(INITIALIZE).await;
     host.send(INITIALIZE.replace("\"id\":0", "\"id\":1")).await;
     let mut ids = [
@@ -297,7 +297,7 @@ async fn a_stream_that_is_lost_whenever_it_is_opened_again_is_given_up() {
         }
         _ => server(ask),
     });
-    let mut host = Near::opened(remote.remote(), over(Transport::SseOnly)).await;
+    let mut host = InProcess::opened(remote.remote(), over(Transport::SseOnly)).await;
     host.send(r#"{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"info"}}"#)
         .await;
     host.next().await;

@@ -380,7 +380,7 @@ fn play(pair: Pair, case: &Case) {
 }
 
 fn hold(pair: Pair) {
-    #[expect(clippy::disallowed_methods, reason = "a knob of this test")]
+    #[expect(clippy::disallowed_methods, reason = "a variable of this test")]
     let cases_asked = std::env::var("MCPIPE_FIDELITY_CASES");
     let config = Config {
         cases: cases_asked.map_or(64, |cases| cases.parse().unwrap()),

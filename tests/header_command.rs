@@ -15,7 +15,7 @@ use tokio::time;
 use crate::early_initialize::{noted, noting};
 use crate::support::authority::Authority;
 use crate::support::browser;
-use crate::support::host::{INITIALIZE, INITIALIZED, Near, Process, call, request, settings};
+use crate::support::host::{INITIALIZE, INITIALIZED, InProcess, Process, call, request, settings};
 use crate::support::memory::{Far, Memory};
 use crate::support::remote::{Ask, Reply, Server, ordinary};
 
@@ -192,7 +192,7 @@ async fn protected(authority: &Authority) -> Server {
     let issuer = authority.clone();
     let server = Server::that(move |ask| guarded(ask, &issuer)).await;
     let resource = server.url();
-    authority.turn(|knobs| knobs.resource = Some(resource));
+    authority.configure(|options| options.resource = Some(resource));
     server
 }
 
@@ -392,7 +392,7 @@ async fn waiting_for_a_program_counts_against_no_server() {
         };
         let mut limited = settings();
         limited.call_timeout = Some(Duration::from_secs(5));
-        let mut host = Near::bridged_to(remote, limited);
+        let mut host = InProcess::bridged_to(remote, limited);
         host.send(INITIALIZE).await;
         let answer = host.next_json().await;
         assert_eq!(answer["error"]["data"]["kind"], kind, "{answer}");

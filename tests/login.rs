@@ -68,7 +68,7 @@ impl World {
             .protect(PRM, &world.resource(), &[&world.authority.origin]);
         world
             .authority
-            .turn(|knobs| knobs.resource = Some(world.resource()));
+            .configure(|options| options.resource = Some(world.resource()));
         world
     }
 
@@ -204,9 +204,9 @@ pub(crate) fn tls() -> rustls::ClientConfig {
 async fn a_challenge_leads_to_a_sign_in_and_the_next_start_is_silent() {
     let world = World::new().await;
     let authority = &world.authority;
-    authority.turn(|knobs| {
-        knobs.iss = Some(authority.origin.clone());
-        knobs.metadata =
+    authority.configure(|options| {
+        options.iss = Some(authority.origin.clone());
+        options.metadata =
             serde_json::json!({"authorization_response_iss_parameter_supported": true});
     });
     let authorizer = world.authorizer();

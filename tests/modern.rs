@@ -10,7 +10,7 @@ use mcpipe::facts::Facts;
 use serde_json::{Value, json};
 use tokio::time;
 
-use crate::support::host::{INITIALIZE, INITIALIZED, Near, TOO_LONG, json as read, request};
+use crate::support::host::{INITIALIZE, INITIALIZED, InProcess, TOO_LONG, json as read, request};
 use crate::support::memory::Memory;
 use crate::support::remote::{Ask, Reply, Step, ordinary, result_of};
 
@@ -106,7 +106,7 @@ async fn what_was_lost_and_does_no_harm_is_asked_again_under_a_new_id() {
             }
             modern(ask)
         });
-        let mut host = Near::bridged_to(remote.remote(), auto());
+        let mut host = InProcess::bridged_to(remote.remote(), auto());
         host.send(asks(2, "tools/list")).await;
         if nth == 1 {
             assert_eq!(host.next_json().await["params"]["progress"], 0.5);
@@ -159,7 +159,7 @@ async fn a_question_that_was_lost_is_asked_again_where_the_handshake_is_refused(
         }
         _ => modern(ask),
     });
-    let mut host = Near::bridged_to(remote.remote(), auto());
+    let mut host = InProcess::bridged_to(remote.remote(), auto());
     host.send(INITIALIZE).await;
     assert_eq!(
         host.next_json().await["result"]["serverInfo"]["name"],
@@ -180,7 +180,7 @@ async fn a_second_start_asks_a_modern_server_only_what_the_host_asks() {
     let home = tempfile::tempdir().unwrap();
     for start in 0..3 {
         let remote = Memory::that(modern);
-        let mut host = Near::bridged_to(remote.remote(), remembering(home.path()));
+        let mut host = InProcess::bridged_to(remote.remote(), remembering(home.path()));
         host.send(INITIALIZE).await;
         let answer = host.next_json().await;
         assert_eq!(answer["result"]["serverInfo"]["name"], "remote", "{answer}");
@@ -198,7 +198,7 @@ async fn a_second_start_asks_a_modern_server_only_what_the_host_asks() {
     // A modern host needs no more than the verdict.
     facts(home.path()).learn("discover", Value::Null);
     let remote = Memory::that(modern);
-    let mut host = Near::bridged_to(remote.remote(), remembering(home.path()));
+    let mut host = InProcess::bridged_to(remote.remote(), remembering(home.path()));
     host.send(asks(1, "tools/list")).await;
     assert_eq!(host.next_json().await["id"], 1);
     assert_eq!(remote.labels(), ["POST tools/list"]);
@@ -216,13 +216,13 @@ async fn a_server_that_was_modern_the_last_time_and_is_not_now_serves_both_hosts
     ] {
         let home = tempfile::tempdir().unwrap();
         let first = Memory::that(modern);
-        let mut host = Near::bridged_to(first.remote(), remembering(home.path()));
+        let mut host = InProcess::bridged_to(first.remote(), remembering(home.path()));
         host.send(INITIALIZE).await;
         host.next().await;
         learned(home.path(), "discover", Value::is_array).await;
 
         let remote = Memory::that(legacy);
-        let mut host = Near::bridged_to(remote.remote(), remembering(home.path()));
+        let mut host = InProcess::bridged_to(remote.remote(), remembering(home.path()));
         let count = says.len();
         for line in says {
             host.send(line).await;
@@ -251,7 +251,7 @@ async fn what_was_learned_is_written_down_before_the_bridge_has_left() {
     let turn = std::fs::File::create(folder.join("lock")).unwrap();
     turn.lock().unwrap();
     let remote = Memory::that(modern);
-    let mut host = Near::bridged_to(remote.remote(), remembering(home.path()));
+    let mut host = InProcess::bridged_to(remote.remote(), remembering(home.path()));
     host.send(INITIALIZE).await;
     host.next().await;
     host.close();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mcpipe::bridge::Settings;
 use tokio::time::Instant;
 
-use crate::support::host::{Near, settings};
+use crate::support::host::{InProcess, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Reply, Step, opening, ordinary};
 
@@ -28,7 +28,7 @@ async fn a_session_that_its_host_has_outgrown_is_left_while_the_next_goes_on() {
         "DELETE" => Reply::status(405).after(Step::forever()),
         _ => ordinary(ask),
     });
-    let mut host = Near::bridged_to(remote.remote(), settings());
+    let mut host = InProcess::bridged_to(remote.remote(), settings());
     for (id, capabilities) in [(1, "{}"), (2, r#"{"roots":{}}"#), (3, "{}")] {
         host.send(declaring(id, capabilities)).await;
         assert_eq!(host.next_json().await["id"], id);
@@ -71,7 +71,7 @@ async fn what_is_tried_again_is_not_tried_in_step_with_other_bridges() {
             chance,
             ..settings()
         };
-        let mut host = Near::bridged_to(remote.remote(), settings);
+        let mut host = InProcess::bridged_to(remote.remote(), settings);
         let listen = declaring(1, "{}").replace("tools/list", "subscriptions/listen");
         let filter = r#""params":{"notifications":{},"#;
         host.send(listen.replace(r#""params":{"#, filter)).await;

@@ -51,7 +51,7 @@ use tokio_util::task::TaskTracker;
 use crate::login::{World, tls, unauthorized};
 use crate::support::authority::{Authority, Seen};
 use crate::support::browser;
-use crate::support::host::{Left, Process};
+use crate::support::host::{Exit, Process};
 use crate::support::remote::{Reply, Server, ordinary};
 
 /// A protected server that takes only the newest token, its authority, and a home with a vault in it.
@@ -125,7 +125,7 @@ impl Protected {
         Process::start_with(arguments, &[("MCPIPE_HOME", &home), ("BROWSER", "false")])
     }
 
-    async fn run(&self, arguments: &[&str]) -> Left {
+    async fn run(&self, arguments: &[&str]) -> Exit {
         self.start(arguments).closed().await
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use mcpipe::era::Transport;
 use tokio::time::Instant;
 
-use crate::support::host::{Near, Process, call, json, request, settings};
+use crate::support::host::{InProcess, Process, call, json, request, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Reply, Server, Step, ordinary, result_of};
 
@@ -58,7 +58,7 @@ async fn what_was_not_done_or_does_no_harm_is_sent_again_and_nothing_else_is() {
                     ordinary(ask)
                 }
             });
-            let mut host = Near::opened(remote.remote(), settings()).await;
+            let mut host = InProcess::opened(remote.remote(), settings()).await;
             host.send(request(1, method)).await;
             let answer = host.next_json().await;
             assert_eq!(
@@ -132,7 +132,7 @@ async fn a_call_that_takes_too_long_is_given_up_and_the_remote_told() {
         let mut hurried = settings();
         hurried.transport = transport;
         hurried.call_timeout = Some(Duration::from_secs(60));
-        let mut host = Near::opened(remote.remote(), hurried).await;
+        let mut host = InProcess::opened(remote.remote(), hurried).await;
         let begun = Instant::now();
         host.send(call(7)).await;
         let answer = host.next_with_id().await;
@@ -164,7 +164,7 @@ async fn a_machine_that_has_slept_opens_its_standing_stream_anew() {
     });
     let mut sleepy = settings();
     sleepy.now = || SystemTime::UNIX_EPOCH + Duration::from_secs(SLEPT.load(Ordering::SeqCst));
-    let mut host = Near::opened(remote.remote(), sleepy).await;
+    let mut host = InProcess::opened(remote.remote(), sleepy).await;
     host.hears_nothing_for(Duration::from_secs(600)).await;
     assert_eq!(remote.count("GET"), 1);
     SLEPT.store(7200, Ordering::SeqCst);
@@ -181,7 +181,7 @@ async fn pings_keep_the_remote_awake_one_at_a_time_and_nobody_hears_of_them() {
     });
     let mut awake = settings();
     awake.ping_interval = Some(Duration::from_secs(30));
-    let mut host = Near::opened(remote.remote(), awake).await;
+    let mut host = InProcess::opened(remote.remote(), awake).await;
     host.hears_nothing_for(Duration::from_secs(1200)).await;
     let pings = remote.count("POST ping");
     assert!((15..=21).contains(&pings), "{pings} in twenty minutes");
@@ -266,7 +266,7 @@ async fn a_host_that_does_not_read_slows_the_remote_down() {
         }
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(call(1)).await;
     tokio::time::sleep(Duration::from_secs(600)).await;
     let pulled = remote.pulled.load(Ordering::SeqCst);
@@ -287,7 +287,7 @@ async fn a_host_that_says_more_than_can_wait_is_slowed_down() {
         "POST initialize" => ordinary(ask).after(Step::forever()),
         _ => ordinary(ask),
     });
-    let host = Near::bridged_to(remote.remote(), settings());
+    let host = InProcess::bridged_to(remote.remote(), settings());
     host.send(crate::support::host::INITIALIZE).await;
     let mut said = 0;
     while said < 100_000 {
@@ -328,7 +328,7 @@ async fn what_we_ask_ourselves_is_not_waited_for_for_ever() {
         }
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(request(1, "logging/setLevel")).await;
     host.next().await;
     let begun = Instant::now();

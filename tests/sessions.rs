@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::host::{
-    INITIALIZE, INITIALIZED, Near, call, cancelled, json, request, settings,
+    INITIALIZE, INITIALIZED, InProcess, call, cancelled, json, request, settings,
 };
 use crate::support::memory::Memory;
 use crate::support::remote::{Ask, Reply, Step, opening, ordinary, result_of};
@@ -54,7 +54,7 @@ async fn nothing_overtakes_the_opening() {
         "GET" => Reply::status(405).after(Step::Until(listening.clone())),
         _ => ordinary(ask),
     });
-    let mut host = Near::bridged_to(remote.remote(), settings());
+    let mut host = InProcess::bridged_to(remote.remote(), settings());
     for line in [
         INITIALIZE,
         INITIALIZED,
@@ -88,7 +88,7 @@ async fn a_standing_stream_that_does_not_open_delays_nobody_for_long() {
         "GET" => Reply::events([]).after(Step::forever()),
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     let begun = tokio::time::Instant::now();
     host.send(call(1)).await;
     host.next().await;
@@ -101,7 +101,7 @@ async fn a_ping_is_answered_here_while_the_opening_goes_on() {
         "POST initialize" => ordinary(ask).after(Step::forever()),
         _ => ordinary(ask),
     });
-    let mut host = Near::bridged_to(remote.remote(), settings());
+    let mut host = InProcess::bridged_to(remote.remote(), settings());
     host.send(INITIALIZE).await;
     host.send(r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#)
         .await;
@@ -122,7 +122,7 @@ async fn a_question_that_comes_early_waits_until_the_host_is_ready() {
         ]),
         _ => ordinary(ask),
     });
-    let mut host = Near::bridged_to(remote.remote(), settings());
+    let mut host = InProcess::bridged_to(remote.remote(), settings());
     host.send(INITIALIZE).await;
     assert_eq!(host.next_json().await["method"], "notifications/message");
     assert_eq!(host.next_json().await["id"], 0);
@@ -139,7 +139,7 @@ async fn a_request_cancelled_while_it_waits_is_never_sent_nor_answered_and_its_i
         "POST initialize" => ordinary(ask).after(Step::Until(opened.clone())),
         _ => ordinary(ask),
     });
-    let mut host = Near::bridged_to(remote.remote(), settings());
+    let mut host = InProcess::bridged_to(remote.remote(), settings());
     for line in [
         INITIALIZE,
         INITIALIZED,
@@ -169,7 +169,7 @@ async fn a_request_cancelled_at_the_remote_is_answered_by_nobody() {
         ]),
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(call(1)).await;
     remote.asked("POST tools/call", 1).await;
     let notice = cancelled(1);
@@ -204,7 +204,7 @@ async fn the_answer_to_a_question_is_never_queued_behind_the_call_that_waits_for
     });
     let mut narrow = settings();
     narrow.max_in_flight = 1;
-    let mut host = Near::opened(remote.remote(), narrow).await;
+    let mut host = InProcess::opened(remote.remote(), narrow).await;
     host.send(call(1)).await;
     host.send(request(2, "tools/list")).await;
     assert_eq!(host.next_json().await["method"], "elicitation/create");
@@ -228,7 +228,7 @@ async fn two_hundred_calls_are_at_the_remote_at_once() {
         }
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     for id in 1..=200 {
         host.send(call(id)).await;
     }
@@ -244,7 +244,7 @@ async fn two_hundred_calls_are_at_the_remote_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_host_that_begins_anew_gets_a_session_of_its_own() {
     let remote = Memory::that(forgetful(not_found));
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     remote.asked("GET", 1).await;
     host.send(INITIALIZE.replace("\"id\":0", "\"id\":9")).await;
     assert_eq!(host.next_json().await["id"], 9);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::support::host::{Near, Process, call, json, settings};
+use crate::support::host::{InProcess, Process, call, json, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Ask, Reply, Server, Step, ordinary, result_of};
 
@@ -54,7 +54,7 @@ async fn an_answer_cut_off_is_resumed_after_the_last_event_seen() {
             }),
             piece(|answer| Reply::events([Step::event_at(8, answer)])),
         ]));
-        let mut host = Near::opened(remote.remote(), settings()).await;
+        let mut host = InProcess::opened(remote.remote(), settings()).await;
         host.send(call(1)).await;
         assert_eq!(host.next_json().await["method"], "notifications/a");
         assert_eq!(host.next_json().await["method"], "notifications/b");
@@ -89,7 +89,7 @@ async fn the_remotes_pause_is_kept_and_a_close_is_an_invitation_to_come_back() {
             _ => Reply::events([Step::event(&answer)]),
         }
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(call(1)).await;
     assert_eq!(host.next_json().await["result"], "whole");
     let times = times.lock().unwrap();
@@ -120,7 +120,7 @@ async fn an_answer_cut_off_without_an_event_id_is_said_to_be_lost() {
             "POST tools/call" => begin(),
             _ => ordinary(ask),
         });
-        let mut host = Near::opened(remote.remote(), settings()).await;
+        let mut host = InProcess::opened(remote.remote(), settings()).await;
         host.send(call(1)).await;
         let answer = host.next_json().await;
         assert_eq!(answer["id"], 1);
@@ -193,7 +193,7 @@ async fn a_resumption_that_is_refused_is_tried_again_or_said_to_be_lost() {
     ];
     for (name, pieces, outcome, gets) in rows {
         let remote = Memory::that(in_pieces(pieces));
-        let mut host = Near::opened(remote.remote(), settings()).await;
+        let mut host = InProcess::opened(remote.remote(), settings()).await;
         host.send(call(1)).await;
         let answer = host.next_with_id().await;
         match outcome {
@@ -276,7 +276,7 @@ async fn a_standing_stream_that_is_not_offered_is_never_asked_for_again() {
     for status in [405, 404, 400, 501] {
         let (handler, times) = standing(move |_, _| Reply::status(status));
         let remote = Memory::that(handler);
-        let mut host = Near::opened(remote.remote(), settings()).await;
+        let mut host = InProcess::opened(remote.remote(), settings()).await;
         host.send(call(1)).await;
         host.next().await;
         host.hears_nothing_for(Duration::from_secs(3600)).await;
@@ -293,7 +293,7 @@ async fn a_standing_stream_comes_back_ever_more_slowly_but_for_as_long_as_the_se
         _ => Reply::status(502),
     });
     let remote = Memory::that(handler);
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.hears_nothing_for(Duration::from_secs(3600)).await;
     let times = times.lock().unwrap();
     assert!(
@@ -325,7 +325,7 @@ async fn a_standing_stream_goes_on_where_it_was_cut() {
         }
     });
     let remote = Memory::that(handler);
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.next().await;
     host.next().await;
     let times = times.lock().unwrap();
@@ -340,7 +340,7 @@ async fn a_standing_stream_comes_back_when_the_remote_says() {
         _ => Reply::events([Step::forever()]),
     });
     let remote = Memory::that(handler);
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.hears_nothing_for(Duration::from_secs(3600)).await;
     let times = times.lock().unwrap();
     assert_eq!(times.len(), 3);
@@ -365,7 +365,7 @@ async fn a_quiet_standing_stream_is_a_healthy_one() {
         Reply::events(steps)
     });
     let remote = Memory::that(handler);
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     // Two hours.
     host.hears_nothing_for(Duration::from_secs(7200)).await;
     assert_eq!(host.next_json().await["method"], "notifications/late");
@@ -381,7 +381,7 @@ async fn an_error_without_an_id_on_a_standing_stream_ends_nothing() {
         ])
     });
     let remote = Memory::that(handler);
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.hears_nothing_for(Duration::from_secs(600)).await;
     assert_eq!(times.lock().unwrap().len(), 1);
 }
@@ -395,7 +395,7 @@ async fn an_answer_that_comes_on_another_stream_is_the_answer() {
         "POST tools/call" => Reply::events([Step::forever()]),
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(call("\"a\"")).await;
     let asked = remote.asked("POST tools/call", 1).await;
     live.send(Step::event(result_of(&asked, "2"))).unwrap();

@@ -47,9 +47,9 @@ impl Protected {
         let authority = Authority::start().await;
         let authority_front = fronted(authority.origin.clone()).await;
         let secure = authority_front.origin.clone();
-        authority.turn(|knobs| {
-            knobs.issuer = Some(secure.clone());
-            knobs.metadata = json!({
+        authority.configure(|options| {
+            options.issuer = Some(secure.clone());
+            options.metadata = json!({
                 "authorization_endpoint": format!("{secure}/authorize"),
                 "token_endpoint": format!("{secure}/token"),
                 "registration_endpoint": format!("{secure}/register"),

@@ -131,15 +131,15 @@ fn play(case: &Case) {
 
 #[test]
 fn whatever_happens_each_request_is_answered_once_and_no_tool_is_called_twice() {
-    #[expect(clippy::disallowed_methods, reason = "knobs of this test")]
-    let knob = |name: &str| std::env::var(name).ok();
+    #[expect(clippy::disallowed_methods, reason = "options of this test")]
+    let variable = |name: &str| std::env::var(name).ok();
     let config = Config {
-        cases: knob("MCPIPE_TURMOIL_CASES").map_or(400, |cases| cases.parse().unwrap()),
+        cases: variable("MCPIPE_TURMOIL_CASES").map_or(400, |cases| cases.parse().unwrap()),
         failure_persistence: None,
         max_shrink_iters: 4000,
         ..Config::default()
     };
-    let seed = knob("MCPIPE_TURMOIL_SEED").map_or(6, |seed| seed.parse().unwrap());
+    let seed = variable("MCPIPE_TURMOIL_SEED").map_or(6, |seed| seed.parse().unwrap());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
     let outcome = TestRunner::new_with_rng(config, rng).run(&cases(), |case| {
         play(&case);

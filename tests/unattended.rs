@@ -28,7 +28,9 @@ async fn world() -> World {
     world
         .authority
         .add_secret_client("robot", SECRET, "client_secret_basic");
-    world.authority.turn(|knobs| knobs.gives_refresh = false);
+    world
+        .authority
+        .configure(|options| options.gives_refresh = false);
     world
 }
 
@@ -50,8 +52,8 @@ async fn a_cron_job_gets_a_token_with_no_browser() {
     for method in ["client_secret_basic", "client_secret_post"] {
         let world = world().await;
         world.authority.add_secret_client("robot", SECRET, method);
-        world.authority.turn(|knobs| {
-            knobs.metadata = json!({ "token_endpoint_auth_methods_supported": [method] });
+        world.authority.configure(|options| {
+            options.metadata = json!({ "token_endpoint_auth_methods_supported": [method] });
         });
         let authorizer = world.authorizer_with(robot(&world));
         assert!(authorizer.current().await.unwrap().is_none());
@@ -124,7 +126,9 @@ async fn many_processes_ask_for_one_machine_token() {
 async fn a_token_is_renewed_before_it_ends_without_a_refresh_token() {
     let world = world().await;
     // Some give one all the same; it is not kept.
-    world.authority.turn(|knobs| knobs.gives_refresh = true);
+    world
+        .authority
+        .configure(|options| options.gives_refresh = true);
     let authorizer = world.authorizer_with(robot(&world));
     let first = authorizer.renew(None, &unauthorized()).await.unwrap();
     world.later(2000);
@@ -193,9 +197,9 @@ async fn what_is_refused_says_what_to_do_and_no_page_is_shown() {
         let mut settings = robot(&world);
         settings.scope = Some(Scopes::parse("a"));
         let refusal = json!({ "error": code, "error_description": format!("no {SECRET}") });
-        world.authority.turn(|knobs| {
+        world.authority.configure(|options| {
             let answer = (400, refusal.to_string());
-            knobs.token_answers.extend([answer.clone(), answer]);
+            options.token_answers.extend([answer.clone(), answer]);
         });
         let authorizer = world.authorizer_with(settings);
         let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
@@ -216,7 +220,7 @@ async fn a_server_that_is_down_is_asked_again_later_and_what_works_is_used() {
     world.later(4000);
     world
         .authority
-        .turn(|knobs| knobs.token_answers.push_back((503, String::new())));
+        .configure(|options| options.token_answers.push_back((503, String::new())));
     let error = authorizer.current().await.unwrap_err();
     assert!(error.trouble().retryable, "{error}");
     assert_eq!(kept_text(&world).await, kept);
@@ -243,9 +247,9 @@ async fn a_client_that_is_refused_is_not_asked_for_with_every_call() {
     for code in ["invalid_client", "access_denied", "unauthorized_client"] {
         let world = world().await;
         let refusal = json!({ "error": code }).to_string();
-        world.authority.turn(|knobs| {
+        world.authority.configure(|options| {
             let answers = (0..100).map(|_| (400, refusal.clone()));
-            knobs.token_answers.extend(answers);
+            options.token_answers.extend(answers);
         });
         let mut settings = robot(&world);
         settings.authorization_server = Some(world.authority.origin.clone());
@@ -261,7 +265,9 @@ async fn a_client_that_is_refused_is_not_asked_for_with_every_call() {
         // The user's own word is another matter, and so is time.
         authorizer.login(&unauthorized()).await.unwrap_err();
         assert!(asked(&world) > first, "{code}");
-        world.authority.turn(|knobs| knobs.token_answers.clear());
+        world
+            .authority
+            .configure(|options| options.token_answers.clear());
         world.later(31);
         authorizer.renew(None, &unauthorized()).await.unwrap();
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mcpipe::bridge::Settings;
 
 use crate::login::{World, unauthorized};
-use crate::support::host::{INITIALIZE, INITIALIZED, Near, request, settings};
+use crate::support::host::{INITIALIZE, INITIALIZED, InProcess, request, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Reply, ordinary};
 
@@ -64,12 +64,12 @@ async fn a_new_sign_in_is_told_nothing_of_the_old_one() {
         cache_ttl: Some(std::time::Duration::from_secs(60)),
         ..settings()
     };
-    let mut host = Near::signed_in_by(authorizer, remote.remote(), settings);
+    let mut host = InProcess::signed_in_by(authorizer, remote.remote(), settings);
     host.send(INITIALIZE).await;
     host.next().await;
     host.send(INITIALIZED).await;
     let mut id = 0;
-    let mut asked = async |host: &mut Near, method: &str| {
+    let mut asked = async |host: &mut InProcess, method: &str| {
         id += 1;
         let before = remote.count(&format!("POST {method}"));
         host.send(request(id, method)).await;

@@ -54,9 +54,9 @@ async fn forged_callbacks_are_turned_away_and_the_sign_in_completes() {
 async fn an_answer_with_our_state_from_another_issuer_ends_it_and_its_code_is_never_spent() {
     for (name, iss) in [("wrong", Some("https://evil.example")), ("missing", None)] {
         let machine = Machine::new().await;
-        machine.authority.turn(|knobs| {
-            knobs.iss = iss.map(str::to_owned);
-            knobs.metadata = json!({"authorization_response_iss_parameter_supported": true});
+        machine.authority.configure(|options| {
+            options.iss = iss.map(str::to_owned);
+            options.metadata = json!({"authorization_response_iss_parameter_supported": true});
         });
         let mut host = machine.start();
         host.send(INITIALIZE).await;

@@ -36,7 +36,7 @@ async fn a_host_killed_during_the_sign_in_loses_nothing() {
     host.send(INITIALIZE).await;
     let page = machine.page(1).await;
     host.signal(Signal::KILL);
-    host.left().await;
+    host.exit().await;
 
     let end = browser::follow(&page).await;
 
@@ -55,7 +55,7 @@ async fn a_second_host_joins_the_sign_in_the_first_one_died_of() {
     first.send(INITIALIZE).await;
     let page = machine.page(1).await;
     first.signal(Signal::KILL);
-    first.left().await;
+    first.exit().await;
 
     let mut second = machine.start();
     let person = async {
@@ -92,9 +92,11 @@ async fn the_address_reaches_stderr_although_another_process_shows_it() {
 #[tokio::test]
 async fn a_window_that_was_refused_does_not_reopen_in_any_process() {
     let machine = Machine::new().await;
-    machine
-        .authority
-        .turn(|knobs| knobs.authorize_errors.push_back("access_denied".to_owned()));
+    machine.authority.configure(|options| {
+        options
+            .authorize_errors
+            .push_back("access_denied".to_owned())
+    });
     let mut hosts: Vec<_> = (0..3).map(|_| machine.start()).collect();
     for host in &mut hosts {
         host.send(INITIALIZE).await;
@@ -189,7 +191,7 @@ async fn a_helper_leaves_nothing_running_behind() {
     let mut host = machine.start();
     host.send(INITIALIZE).await;
     let authority = &machine.authority;
-    authority.turn(|knobs| knobs.callback_extra = vec![("error", "access_denied")]);
+    authority.configure(|options| options.callback_extra = vec![("error", "access_denied")]);
     browser::follow(&machine.page(2).await).await;
     let refused = answer(&mut host, 0).await;
     assert!(refused["error"].is_object(), "{refused}");

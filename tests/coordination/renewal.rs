@@ -11,7 +11,7 @@ async fn twenty_processes_with_one_expired_entry_make_one_refresh() {
     let machine = Machine::new().await;
     machine.signed_in().await;
     machine.ends().await;
-    machine.authority.turn(|knobs| knobs.gated = true);
+    machine.authority.configure(|options| options.gated = true);
 
     let mut hosts: Vec<_> = (0..20).map(|_| machine.start()).collect();
     let sessions = join_all(hosts.iter_mut().map(session));
@@ -36,7 +36,7 @@ async fn the_holder_killed_in_the_middle_thirty_times_logs_nobody_out() {
     machine.signed_in().await;
     for round in 0..30 {
         machine.ends().await;
-        machine.authority.turn(|knobs| knobs.gated = true);
+        machine.authority.configure(|options| options.gated = true);
         let issued = machine.authority.access_tokens().len();
         let asked = machine.authority.at("/token").len();
         let mut holder = machine.start();
@@ -48,7 +48,7 @@ async fn the_holder_killed_in_the_middle_thirty_times_logs_nobody_out() {
         }
 
         holder.signal(Signal::KILL);
-        holder.left().await;
+        holder.exit().await;
         // The next one has come, and the server has seen that the dead one is gone.
         let next = async {
             machine.authority.was_asked("/token", asked + 2).await;
@@ -81,7 +81,7 @@ async fn a_refresh_under_way_is_stored_although_the_host_says_leave() {
     let machine = Machine::new().await;
     machine.signed_in().await;
     machine.ends().await;
-    machine.authority.turn(|knobs| knobs.gated = true);
+    machine.authority.configure(|options| options.gated = true);
     let mut host = machine.start();
     host.send(INITIALIZE).await;
     machine.authority.waits_at_the_gate(1).await;
@@ -91,7 +91,7 @@ async fn a_refresh_under_way_is_stored_although_the_host_says_leave() {
     let owed = super::answer(&mut host, 0).await;
     assert_eq!(owed["error"]["data"]["kind"], "leaving", "{owed}");
     machine.authority.open_gate();
-    host.left().await;
+    host.exit().await;
 
     let (_, _, entry) = machine.entry().await;
     let newest = machine.authority.access_tokens().pop().unwrap();
@@ -105,7 +105,9 @@ async fn a_refresh_under_way_is_stored_although_the_host_says_leave() {
 #[tokio::test]
 async fn tokens_of_a_few_seconds_are_renewed_once_in_their_life() {
     let machine = Machine::new().await;
-    machine.authority.turn(|knobs| knobs.lifetime = Some(4));
+    machine
+        .authority
+        .configure(|options| options.lifetime = Some(4));
     machine.signed_in().await;
     let mut host = machine.start();
     assert!(session(&mut host).await["result"].is_object());

@@ -8,7 +8,7 @@ use mcpipe::store::{Expected, Kind};
 use serde_json::Value;
 
 use super::{Machine, session};
-use crate::support::host::{Left, Process, json};
+use crate::support::host::{Exit, Process, json};
 
 impl Machine {
     fn token_process(&self, arguments: &[&str]) -> Process {
@@ -19,7 +19,7 @@ impl Machine {
         Process::start_in(self.home.path(), &all, &[("BROWSER", &browser)])
     }
 
-    async fn token(&self, arguments: &[&str]) -> Left {
+    async fn token(&self, arguments: &[&str]) -> Exit {
         self.token_process(arguments).closed().await
     }
 
@@ -110,7 +110,7 @@ async fn beside_bridges_one_refresh_token_is_spent_once() {
     let machine = Machine::new().await;
     machine.signed_in().await;
     machine.ends().await;
-    machine.authority.turn(|knobs| knobs.gated = true);
+    machine.authority.configure(|options| options.gated = true);
     let mut host = machine.start();
     let tokens: Vec<_> = (0..5).map(|_| machine.token_process(&[])).collect();
     let server = async {
@@ -157,7 +157,7 @@ async fn a_sign_in_that_is_refused_its_renewal_is_over_when_its_token_is() {
         let refusal = (400, r#"{"error":"invalid_grant"}"#.to_owned());
         machine
             .authority
-            .turn(|knobs| knobs.token_answers.push_back(refusal));
+            .configure(|options| options.token_answers.push_back(refusal));
     };
     refuse();
     machine.ends_in(40).await;

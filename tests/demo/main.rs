@@ -16,7 +16,7 @@
 #[allow(
     dead_code,
     unreachable_pub,
-    reason = "shared with the tests, which turn more knobs"
+    reason = "shared with the tests, which turn more options"
 )]
 mod authority;
 #[path = "../support/browser.rs"]
@@ -202,7 +202,7 @@ struct World {
 impl World {
     async fn begin() -> Self {
         let authority = Authority::start().await;
-        authority.turn(|knobs| knobs.page = Some(page));
+        authority.configure(|options| options.page = Some(page));
         let challenges: Arc<Mutex<Vec<String>>> = Arc::default();
         let (told, tokens) = (Arc::clone(&challenges), authority.clone());
         let metadata = format!(

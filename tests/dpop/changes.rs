@@ -19,7 +19,9 @@ async fn auto_binds_where_both_servers_know_it_and_the_resource_may_say_so_in_ei
         ("but the authority does not", true, &required, false, false),
     ] {
         let guarded = Guarded::new().await;
-        guarded.authority.turn(|knobs| knobs.offers_dpop = offers);
+        guarded
+            .authority
+            .configure(|options| options.offers_dpop = offers);
         let mut document = json!({
             "resource": guarded.server.url(),
             "authorization_servers": [guarded.authority.origin],
@@ -95,7 +97,9 @@ async fn require_needs_no_word_of_the_resource_and_off_listens_to_nobody() {
 #[tokio::test]
 async fn require_where_it_is_not_offered_says_so_before_anybody_is_asked() {
     let guarded = Guarded::new().await;
-    guarded.authority.turn(|knobs| knobs.offers_dpop = false);
+    guarded
+        .authority
+        .configure(|options| options.offers_dpop = false);
     let authorizer = guarded.authorizer(Dpop::Require);
     let error = authorizer
         .renew(None, &guarded.challenge())
@@ -180,7 +184,9 @@ async fn a_server_that_stops_offering_dpop_is_an_error_under_require_and_a_new_s
     for (dpop, ends_well) in [(Dpop::Require, false), (Dpop::Auto, true)] {
         let guarded = Guarded::new().await;
         let bound = guarded.signed_in(dpop).await;
-        guarded.authority.turn(|knobs| knobs.offers_dpop = false);
+        guarded
+            .authority
+            .configure(|options| options.offers_dpop = false);
         guarded.later(4000);
 
         let authorizer = guarded.authorizer(dpop);
@@ -248,7 +254,7 @@ async fn a_resource_that_takes_bearer_tokens_only_from_now_on_gets_one_by_a_new_
 async fn a_bearer_token_for_a_proof_is_taken_under_auto_and_refused_under_require() {
     for (dpop, is_taken) in [(Dpop::Auto, true), (Dpop::Require, false)] {
         let guarded = Guarded::new().await;
-        guarded.authority.turn(|knobs| knobs.binds = false);
+        guarded.authority.configure(|options| options.binds = false);
         let authorizer = guarded.authorizer(dpop);
         let ended = authorizer.renew(None, &guarded.challenge()).await;
         match ended {

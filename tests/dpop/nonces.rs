@@ -3,7 +3,7 @@
 use super::*;
 
 /// Sends calls that all go out before the first is answered; their answers.
-async fn at_once(host: &mut Near, calls: i64) -> Vec<serde_json::Value> {
+async fn at_once(host: &mut InProcess, calls: i64) -> Vec<serde_json::Value> {
     for id in 1..=calls {
         host.send(call(id)).await;
     }

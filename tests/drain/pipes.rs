@@ -11,7 +11,7 @@ use super::{ONE_SECOND, TWO_SECONDS, answered, kind, once, silent_calls};
 use crate::early_initialize::{noted, noting, protected};
 use crate::support::authority::Authority;
 use crate::support::browser;
-use crate::support::host::{INITIALIZE, INITIALIZED, Left, Process, call, request};
+use crate::support::host::{Exit, INITIALIZE, INITIALIZED, Process, call, request};
 use crate::support::remote::{Reply, Server, Step, ordinary};
 
 /// A protected server, and a browser that only notes where it was sent.
@@ -75,7 +75,7 @@ fn is_in_a_terminal() -> bool {
     is
 }
 
-fn asserts_sign_in_needed(left: &Left, url: &str) {
+fn asserts_sign_in_needed(left: &Exit, url: &str) {
     assert_eq!(answered(left), once(&["0", "1", "2"]));
     for answer in left.answers() {
         assert_eq!(kind(&answer), "sign_in_needed", "{answer}");
@@ -104,7 +104,7 @@ async fn a_pipe_waits_for_the_sign_in_where_a_user_sees_it() {
     // The user takes longer than the first grace; what follows has a grace of its own.
     let host = shell.piped(&["--grace", "8"], &[DISPLAY]).await;
     shell.signs_in_after(Duration::from_millis(2500)).await;
-    let left = host.left().await;
+    let left = host.exit().await;
     assert_eq!(left.status.code(), Some(0), "{}", left.stderr);
     assert_eq!(answered(&left), once(&["0", "1", "2"]));
     let all = left.answers();
@@ -127,7 +127,7 @@ async fn the_grace_bounds_the_wait_and_wait_for_login_does_not() {
     let left = shell
         .piped(&["--grace", "1.5"], &[DISPLAY])
         .await
-        .left()
+        .exit()
         .await;
     assert!(left.took > Duration::from_millis(1300), "{:?}", left.took);
     assert!(
@@ -141,7 +141,7 @@ async fn the_grace_bounds_the_wait_and_wait_for_login_does_not() {
     let patient = ["--grace", "3", "--wait-for-login"];
     let host = shell.piped(&patient, &[DISPLAY]).await;
     shell.signs_in_after(Duration::from_millis(4500)).await;
-    let left = host.left().await;
+    let left = host.exit().await;
     assert_eq!(left.status.code(), Some(0), "{}", left.stderr);
     assert_eq!(answered(&left), once(&["0", "1", "2"]));
 }
@@ -155,7 +155,7 @@ async fn where_no_user_sees_it_the_command_is_named_at_once() {
     for variables in [&[][..], &builds[..]] {
         for arguments in [&[][..], &["--wait-for-login"], &["--protocol", "auto"]] {
             let shell = Shell::new().await;
-            let left = shell.piped(arguments, variables).await.left().await;
+            let left = shell.piped(arguments, variables).await.exit().await;
             assert!(left.took < TWO_SECONDS, "{:?}", left.took);
             asserts_sign_in_needed(&left, &shell.url);
             assert!(!shell.has_shown_a_page(), "a page was shown to no user");
@@ -194,7 +194,7 @@ async fn a_signal_ends_the_wait_for_a_sign_in_and_so_does_a_reader_that_leaves()
         noted(shell.folder.path()).await;
         time::sleep(Duration::from_millis(500)).await;
         host.signal(signal);
-        let left = host.left().await;
+        let left = host.exit().await;
         assert!(left.took < ONE_SECOND, "{signal:?} {:?}", left.took);
         assert_eq!(answered(&left), once(&["0", "1", "2"]), "{signal:?}");
         assert_eq!(left.status.code(), Some(code), "{signal:?} {}", left.stderr);
@@ -203,8 +203,8 @@ async fn a_signal_ends_the_wait_for_a_sign_in_and_so_does_a_reader_that_leaves()
     let shell = Shell::new().await;
     let mut host = shell.piped(&[], &[DISPLAY]).await;
     noted(shell.folder.path()).await;
-    host.deafen();
-    let left = host.left().await;
+    host.stop_reading();
+    let left = host.exit().await;
     assert!(left.took < ONE_SECOND, "{:?}", left.took);
 }
 
@@ -296,8 +296,8 @@ async fn who_leaves_after_the_first_line_has_all_it_wanted() {
         .await;
     host.close();
     host.next().await;
-    host.deafen();
-    let left = host.left().await;
+    host.stop_reading();
+    let left = host.exit().await;
     assert_eq!(left.status.code(), Some(0), "{}", left.stderr);
     assert!(left.took < TWO_SECONDS, "{:?}", left.took);
 }
@@ -323,7 +323,7 @@ async fn a_call_that_may_have_been_done_is_not_to_be_done_again() {
             }
             None => host.close(),
         }
-        let left = host.left().await;
+        let left = host.exit().await;
         let answer = |id: u64| -> Value {
             let answers = left.answers();
             let found = answers.iter().find(|answer| answer["id"] == id);

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use tokio::time;
 
 use super::{TWO_SECONDS, answered, once};
-use crate::support::host::{INITIALIZE, INITIALIZED, Left, Process, call, request};
+use crate::support::host::{Exit, INITIALIZE, INITIALIZED, Process, call, request};
 use crate::support::remote::{Reply, Server, Step, ordinary};
 
 /// The real binary in a shell's hands.
@@ -105,7 +105,7 @@ async fn who_only_closes_stdin_and_waits_does_not_wait_long() {
     let mut host = Process::opened(&server.url(), &[]).await;
     host.send(call(1)).await;
     host.next().await;
-    let left: Left = host.closed().await;
+    let left: Exit = host.closed().await;
     assert_eq!(left.status.code(), Some(0), "{}", left.stderr);
     assert!(left.took < TWO_SECONDS, "{:?}", left.took);
 }

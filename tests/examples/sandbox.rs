@@ -80,7 +80,7 @@ impl Sandbox {
         provider.welcome_anywhere("ours-at-the-provider");
         provider.turn_grants(|grants| grants.gives_id_tokens = true);
         let metadata = json!({ "scopes_supported": ["openid", "offline_access"] });
-        provider.turn(|knobs| knobs.metadata = metadata);
+        provider.configure(|options| options.metadata = metadata);
         provider.serve_metadata_at("/.well-known/openid-configuration");
         let issuer = "https://idp.example.com";
         let sandbox = Self {

@@ -28,6 +28,6 @@ pub(crate) async fn protected_by(authority: &Authority) -> Server {
     })
     .await;
     let resource = server.url();
-    authority.turn(|knobs| knobs.resource = Some(resource));
+    authority.configure(|options| options.resource = Some(resource));
     server
 }

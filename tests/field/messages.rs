@@ -13,7 +13,7 @@ use mcpipe::bridge::Settings;
 use mcpipe::era::Protocol;
 use serde_json::{Value, json};
 
-use crate::support::host::{INITIALIZE, INITIALIZED, Near, json as read, request};
+use crate::support::host::{INITIALIZE, INITIALIZED, InProcess, json as read, request};
 use crate::support::memory::Memory;
 use crate::support::remote::{Ask, Reply};
 
@@ -85,8 +85,8 @@ fn calls(era: Era, id: impl std::fmt::Display) -> String {
 }
 
 /// A host of that era, ready to call.
-async fn host(era: Era, remote: &Memory) -> Near {
-    let mut host = Near::bridged_to(remote.remote(), auto());
+async fn host(era: Era, remote: &Memory) -> InProcess {
+    let mut host = InProcess::bridged_to(remote.remote(), auto());
     if era == Era::Legacy {
         host.send(INITIALIZE).await;
         let answer = host.next_json().await;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::support::authority::Authority;
-use crate::support::host::{INITIALIZE, Left, Process};
+use crate::support::host::{Exit, INITIALIZE, Process};
 use crate::support::remote::{Ask, Reply, Server};
 
 /// Nothing opens, and nothing waits for long.
@@ -18,7 +18,7 @@ fn keyed(ask: &Ask) -> Reply {
 }
 
 /// What `mcpipe login` says.
-async fn login(url: &str, arguments: &[&str]) -> Left {
+async fn login(url: &str, arguments: &[&str]) -> Exit {
     let mut all = vec!["login", url];
     all.extend(QUICK.iter().chain(arguments));
     Process::start(&all).closed().await

@@ -7,7 +7,7 @@ use mcpipe::era::Protocol;
 use serde_json::{Value, json};
 
 use super::endless::{DISCOVERED, Pair};
-use crate::support::host::{INITIALIZE, INITIALIZED, Near, request, settings};
+use crate::support::host::{INITIALIZE, INITIALIZED, InProcess, request, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Ask, Reply, Step, ordinary, result_of};
 
@@ -25,7 +25,7 @@ async fn a_request_that_is_answered_a_thousand_times_and_never_under_its_id_has_
         }
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(request(1, "tools/call")).await;
     let answer = host.next_json().await;
     assert_eq!(answer["error"]["data"]["kind"], "bad_answer", "{answer}");
@@ -50,7 +50,7 @@ async fn a_response_that_goes_on_behind_its_answer_makes_room_for_other_requests
         max_in_flight: 1,
         ..settings()
     };
-    let mut host = Near::opened(remote.remote(), settings).await;
+    let mut host = InProcess::opened(remote.remote(), settings).await;
     host.send(request(1, "tools/call")).await;
     assert_eq!(host.next_with_id().await["id"], 1);
     host.send(request(2, "tools/list")).await;
@@ -80,7 +80,7 @@ async fn a_server_that_asks_for_too_much_at_once_is_not_asked_about_it() {
                 Reply::result(ask, &result.to_string())
             }
         });
-        let mut host = Near::bridged_to(remote.remote(), modern());
+        let mut host = InProcess::bridged_to(remote.remote(), modern());
         host.send(INITIALIZE).await;
         host.next().await;
         host.send(INITIALIZED).await;
@@ -118,7 +118,7 @@ async fn a_tool_that_wants_more_headers_than_a_request_can_have_is_not_offered()
                 Reply::result(ask, &result.to_string())
             }
         });
-        let mut host = Near::bridged_to(remote.remote(), modern());
+        let mut host = InProcess::bridged_to(remote.remote(), modern());
         let pair = Pair {
             is_host_modern: true,
             is_server_modern: true,
@@ -153,7 +153,7 @@ async fn a_list_whose_pages_lead_in_a_circle_is_followed_once_around() {
             Reply::result(ask, &page.to_string())
         }
     });
-    let mut host = Near::bridged_to(remote.remote(), modern());
+    let mut host = InProcess::bridged_to(remote.remote(), modern());
     let pair = Pair {
         is_host_modern: true,
         is_server_modern: true,
@@ -176,7 +176,7 @@ async fn a_server_that_asks_without_end_and_takes_no_answer_is_answered_no_furth
         "POST answer" => Reply::accepted().after(Step::forever()),
         _ => ordinary(ask),
     });
-    let mut host = Near::bridged_to(remote.remote(), settings());
+    let mut host = InProcess::bridged_to(remote.remote(), settings());
     let pair = Pair {
         is_host_modern: true,
         is_server_modern: false,

@@ -42,7 +42,9 @@ async fn an_authorization_server_cannot_call_itself_so() {
     for odd in ODD {
         let world = World::new().await;
         let issuer = format!("{}{odd}", world.authority.origin);
-        world.authority.turn(|knobs| knobs.issuer = Some(issuer));
+        world
+            .authority
+            .configure(|options| options.issuer = Some(issuer));
         refused(&world).await;
         assert!(world.authority.at("/register").is_empty());
 

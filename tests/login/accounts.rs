@@ -23,7 +23,7 @@ fn is_at(world: &World, claims: Value) {
 fn speaks_openid(world: &World) {
     world
         .authority
-        .turn(|knobs| knobs.metadata = json!({ "subject_types_supported": ["public"] }));
+        .configure(|options| options.metadata = json!({ "subject_types_supported": ["public"] }));
 }
 
 /// The settings of an account whose user signs in at once, and what that user is told.
@@ -86,8 +86,8 @@ async fn a_second_account_lets_the_user_choose_and_the_first_one_is_not_asked() 
 #[tokio::test]
 async fn the_choice_is_asked_for_beside_the_consent_to_last() {
     let world = World::new().await;
-    world.authority.turn(|knobs| {
-        knobs.metadata = json!({
+    world.authority.configure(|options| {
+        options.metadata = json!({
             "subject_types_supported": ["public"], "scopes_supported": ["a", "offline_access"],
         });
     });
@@ -127,13 +127,15 @@ async fn a_prompt_that_is_refused_is_followed_by_one_that_is_taken() {
     ];
     for (taken, wanted, chooses) in rows {
         let world = World::new().await;
-        world.authority.turn(|knobs| {
-            knobs.metadata = json!({
+        world.authority.configure(|options| {
+            options.metadata = json!({
                 "subject_types_supported": ["public"], "scopes_supported": ["offline_access"],
             });
         });
         for (name, prompts) in [("default", None), ("work", Some(taken))] {
-            world.authority.turn(|knobs| knobs.prompts = prompts);
+            world
+                .authority
+                .configure(|options| options.prompts = prompts);
             let (settings, told) = account(&world, name);
             let authorizer = world.authorizer_with(settings);
             authorizer.login(&asking_for("a")).await.unwrap();
@@ -354,7 +356,7 @@ async fn a_server_that_tells_elsewhere_is_asked_there_and_shown_no_token_that_is
         let member = format!("{place}_endpoint");
         world
             .authority
-            .turn(|knobs| knobs.metadata = json!({ member: at }));
+            .configure(|options| options.metadata = json!({ member: at }));
         world
             .authority
             .serve(&format!("/{place}"), Reply::Json(answer.clone()));
@@ -363,7 +365,7 @@ async fn a_server_that_tells_elsewhere_is_asked_there_and_shown_no_token_that_is
         }
         let (mut settings, _) = account(&world, "work");
         if !confined {
-            world.authority.turn(|knobs| knobs.resource = None);
+            world.authority.configure(|options| options.resource = None);
             settings.send_resource = Some(false);
         }
         let authorizer = world.authorizer_with(settings);
@@ -386,9 +388,9 @@ async fn a_server_that_tells_elsewhere_is_asked_there_and_shown_no_token_that_is
 #[tokio::test]
 async fn a_device_code_tells_who_has_signed_in_too() {
     let world = World::new().await;
-    world.authority.turn(|knobs| {
+    world.authority.configure(|options| {
         let at = format!("{}/device", world.authority.origin);
-        knobs.metadata = json!({ "device_authorization_endpoint": at });
+        options.metadata = json!({ "device_authorization_endpoint": at });
     });
     is_at(&world, json!({"sub": "1", "email": "ada@example.com"}));
     for name in ["default", "work"] {
@@ -431,11 +433,11 @@ mod binary {
 
     use crate::coordination::{Machine, session};
     use crate::support::browser;
-    use crate::support::host::{Left, Process};
+    use crate::support::host::{Exit, Process};
 
     fn is(machine: &Machine, claims: Value) {
-        machine.authority.turn(|knobs| {
-            knobs.metadata = json!({ "subject_types_supported": ["public"] });
+        machine.authority.configure(|options| {
+            options.metadata = json!({ "subject_types_supported": ["public"] });
         });
         machine.authority.turn_grants(|grants| {
             grants.gives_id_tokens = true;
@@ -443,20 +445,20 @@ mod binary {
         });
     }
 
-    async fn login(machine: &Machine, more: &[&str]) -> Left {
+    async fn login(machine: &Machine, more: &[&str]) -> Exit {
         let browser = machine.browser().display().to_string();
         let url = machine.remote.url();
         let all = [&["login", &url, "--auth-timeout", "40"], more].concat();
         let next = machine.shown().len() + 1;
         let process = Process::start_in(machine.home.path(), &all, &[("BROWSER", &browser)]);
         browser::follow(&machine.page(next).await).await;
-        process.left().await
+        process.exit().await
     }
 
     async fn status(machine: &Machine, more: &[&str]) -> String {
         let all = [&["status"], more].concat();
         let left = Process::start_in(machine.home.path(), &all, &[])
-            .left()
+            .exit()
             .await;
         left.lines.join("\n")
     }

@@ -83,7 +83,7 @@ async fn nothing_is_called_forgotten_or_absent_that_is_stored_nearby() {
     place.login(&[], 1).await;
     let url = place.remote.url();
     let told =
-        |left: &crate::support::host::Left| format!("{}{}", left.lines.join("\n"), left.stderr);
+        |left: &crate::support::host::Exit| format!("{}{}", left.lines.join("\n"), left.stderr);
     for other in near(&url) {
         for (command, code) in [("logout", 1), ("status", 1), ("token", 3)] {
             let left = place.run(&[command, &other]).await;

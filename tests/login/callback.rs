@@ -131,9 +131,9 @@ async fn an_answer_from_another_issuer_is_never_spent() {
     ] {
         let mut world = World::new().await;
         let slash = format!("{}/", world.authority.origin);
-        world.authority.turn(|knobs| {
-            knobs.iss = iss.map(|iss| iss.replace("SLASH", &slash));
-            knobs.metadata =
+        world.authority.configure(|options| {
+            options.iss = iss.map(|iss| iss.replace("SLASH", &slash));
+            options.metadata =
                 serde_json::json!({"authorization_response_iss_parameter_supported": advertised});
         });
         let (answer, page) =
@@ -155,9 +155,9 @@ async fn an_answer_from_another_issuer_is_never_spent() {
 #[tokio::test]
 async fn an_error_from_another_issuer_is_not_shown() {
     let mut world = World::new().await;
-    world.authority.turn(|knobs| {
-        knobs.iss = Some("https://evil.example".to_owned());
-        knobs
+    world.authority.configure(|options| {
+        options.iss = Some("https://evil.example".to_owned());
+        options
             .authorize_errors
             .push_back("call_this_number".to_owned());
     });
@@ -176,9 +176,11 @@ async fn an_error_from_another_issuer_is_not_shown() {
 #[tokio::test]
 async fn a_refusal_by_the_person_ends_the_attempt_and_says_so() {
     let mut world = World::new().await;
-    world
-        .authority
-        .turn(|knobs| knobs.authorize_errors.push_back("access_denied".to_owned()));
+    world.authority.configure(|options| {
+        options
+            .authorize_errors
+            .push_back("access_denied".to_owned())
+    });
     let (answer, page) = at_the_redirect(
         &mut world,
         |back| async move { browser::visit(&back).await },
@@ -195,8 +197,8 @@ async fn a_refusal_by_the_person_ends_the_attempt_and_says_so() {
 #[tokio::test]
 async fn the_page_waits_for_the_tokens_before_it_says_how_it_went() {
     let mut world = World::new().await;
-    world.authority.turn(|knobs| {
-        knobs
+    world.authority.configure(|options| {
+        options
             .token_answers
             .push_back((400, r#"{"error":"invalid_grant"}"#.to_owned()));
     });
@@ -263,12 +265,12 @@ async fn a_browser_command_gets_the_address_as_one_argument() {
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
     let mut world = World::new().await;
-    world.authority.turn(|knobs| {
+    world.authority.configure(|options| {
         let endpoint = format!(
             "{}/authorize?x=$(touch%20pwned)&y=`id`;'",
             world.authority.origin
         );
-        knobs.metadata = serde_json::json!({ "authorization_endpoint": endpoint });
+        options.metadata = serde_json::json!({ "authorization_endpoint": endpoint });
     });
     let mut settings = world.watched();
     settings.browser = Browser::Command(vec![script.display().to_string()]);

@@ -82,26 +82,26 @@ async fn no_window_opens_at_another_authorization_server_than_the_last() {
             let there = format!("{}/token", place.second.origin);
             place
                 .first
-                .turn(|knobs| knobs.metadata = json!({ "token_endpoint": there }));
+                .configure(|options| options.metadata = json!({ "token_endpoint": there }));
         }),
         ("the page is elsewhere", |place| {
             let there = format!("{}/authorize", place.second.origin);
             place
                 .first
-                .turn(|knobs| knobs.metadata = json!({ "authorization_endpoint": there }));
+                .configure(|options| options.metadata = json!({ "authorization_endpoint": there }));
         }),
         ("clients are registered elsewhere", |place| {
             let there = format!("{}/register", place.second.origin);
             place
                 .first
-                .turn(|knobs| knobs.metadata = json!({ "registration_endpoint": there }));
+                .configure(|options| options.metadata = json!({ "registration_endpoint": there }));
         }),
         (
             "the codes for another device are given elsewhere",
             |place| {
                 let there = format!("{}/device", place.second.origin);
-                place.first.turn(|knobs| {
-                    knobs.metadata = json!({ "device_authorization_endpoint": there });
+                place.first.configure(|options| {
+                    options.metadata = json!({ "device_authorization_endpoint": there });
                 });
             },
         ),
@@ -109,15 +109,15 @@ async fn no_window_opens_at_another_authorization_server_than_the_last() {
             let there = format!("{}/revoke", place.second.origin);
             place
                 .first
-                .turn(|knobs| knobs.metadata = json!({ "revocation_endpoint": there }));
+                .configure(|options| options.metadata = json!({ "revocation_endpoint": there }));
         }),
         (
             "a code for another device would be asked for there",
             |place| {
                 place.said().named = vec![place.second.origin.clone()];
                 let there = format!("{}/device", place.second.origin);
-                place.second.turn(|knobs| {
-                    knobs.metadata = json!({ "device_authorization_endpoint": there });
+                place.second.configure(|options| {
+                    options.metadata = json!({ "device_authorization_endpoint": there });
                 });
             },
         ),
@@ -319,7 +319,7 @@ async fn a_clients_secret_is_shown_to_no_other_than_the_last() {
         let there = format!("{}/token", place.second.origin);
         place
             .first
-            .turn(|knobs| knobs.metadata = json!({ "token_endpoint": there }));
+            .configure(|options| options.metadata = json!({ "token_endpoint": there }));
     };
     for (change, id) in [
         (moved, "one"),

@@ -8,16 +8,16 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{World, asking_for, unauthorized};
-use crate::support::authority::Knobs;
+use crate::support::authority::Options;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// A server that gives device codes, and what the person is told.
 async fn offering() -> (World, Settings, Arc<Mutex<Vec<String>>>) {
     let world = World::new().await;
-    world.authority.turn(|knobs| {
+    world.authority.configure(|options| {
         let at = format!("{}/device", world.authority.origin);
-        knobs.metadata = json!({ "device_authorization_endpoint": at });
+        options.metadata = json!({ "device_authorization_endpoint": at });
     });
     let mut settings = world.settings();
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -30,8 +30,8 @@ async fn offering() -> (World, Settings, Arc<Mutex<Vec<String>>>) {
 async fn where_no_page_can_be_shown_a_code_is_and_the_tokens_come() {
     let (world, mut settings, told) = offering().await;
     settings.browser = Browser::Nowhere;
-    world.authority.turn(|knobs| {
-        knobs.device_answers = ["authorization_pending", "authorization_pending"].into();
+    world.authority.configure(|options| {
+        options.device_answers = ["authorization_pending", "authorization_pending"].into();
     });
     let authorizer = world.authorizer_with(settings);
 
@@ -65,7 +65,7 @@ async fn a_server_that_wants_it_slower_gets_it_slower() {
     settings.device_code = true;
     world
         .authority
-        .turn(|knobs| knobs.device_answers = ["slow_down"].into());
+        .configure(|options| options.device_answers = ["slow_down"].into());
     let begun = Instant::now();
     let authorizer = world.authorizer_with(settings);
     authorizer.renew(None, &unauthorized()).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_person_who_says_no_on_the_other_device_ends_it() {
         settings.device_code = true;
         world
             .authority
-            .turn(|knobs| knobs.device_answers = [answer].into());
+            .configure(|options| options.device_answers = [answer].into());
         let authorizer = world.authorizer_with(settings);
         let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
         assert!(error.to_string().contains(wanted), "{error}");
@@ -107,12 +107,12 @@ async fn a_code_that_is_asked_for_and_not_offered_is_an_error() {
 #[tokio::test]
 async fn a_server_that_gives_us_no_code_is_asked_with_a_page() {
     let (world, _, _) = offering().await;
-    world.authority.turn(|knobs| {
-        knobs.metadata = json!({
+    world.authority.configure(|options| {
+        options.metadata = json!({
             "device_authorization_endpoint": format!("{}/token", world.authority.origin),
         });
         let refusal = r#"{"error":"unauthorized_client"}"#.to_owned();
-        knobs.token_answers = [(400, refusal.clone()), (400, refusal)].into();
+        options.token_answers = [(400, refusal.clone()), (400, refusal)].into();
     });
     let mut settings = world.attended();
     settings.browser = Browser::Nowhere;
@@ -137,9 +137,9 @@ async fn the_pace_of_polls_is_bounded_whatever_the_server_wants() {
         let (world, mut settings, _) = offering().await;
         settings.device_code = true;
         settings.auth_timeout = Duration::from_secs(3);
-        world.authority.turn(|knobs| {
-            knobs.device_code.1 = asked.clone();
-            knobs.device_answers = ["authorization_pending"; 1000].into();
+        world.authority.configure(|options| {
+            options.device_code.1 = asked.clone();
+            options.device_answers = ["authorization_pending"; 1000].into();
         });
         let begun = Instant::now();
         let authorizer = world.authorizer_with(settings);
@@ -158,10 +158,10 @@ async fn the_pace_of_polls_is_bounded_whatever_the_server_wants() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_answer_of_the_token_endpoint_makes_the_user_wait_longer_than_they_said() {
-    let slower: fn(&mut Knobs) = |knobs| knobs.device_answers = ["slow_down"; 1000].into();
-    let silent: fn(&mut Knobs) = |knobs| knobs.gated = true;
-    let unwell: fn(&mut Knobs) =
-        |knobs| knobs.token_answers = vec![(503, String::new()); 1000].into();
+    let slower: fn(&mut Options) = |options| options.device_answers = ["slow_down"; 1000].into();
+    let silent: fn(&mut Options) = |options| options.gated = true;
+    let unwell: fn(&mut Options) =
+        |options| options.token_answers = vec![(503, String::new()); 1000].into();
     let cases = [
         ("slow_down", slower),
         ("silent", silent),
@@ -171,7 +171,7 @@ async fn no_answer_of_the_token_endpoint_makes_the_user_wait_longer_than_they_sa
         let (world, mut settings, _) = offering().await;
         settings.device_code = true;
         settings.auth_timeout = Duration::from_secs(3);
-        world.authority.turn(turn);
+        world.authority.configure(turn);
         let begun = Instant::now();
         let authorizer = world.authorizer_with(settings);
         let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
@@ -201,9 +201,9 @@ async fn a_lifetime_that_cannot_be_is_taken_for_none() {
     let cases = cases.into_iter().map(|lifetime| async move {
         let (world, mut settings, _) = offering().await;
         settings.device_code = true;
-        world.authority.turn(|knobs| {
-            knobs.device_code.1 = json!({ "expires_in": lifetime });
-            knobs.device_answers = ["authorization_pending", "authorization_pending"].into();
+        world.authority.configure(|options| {
+            options.device_code.1 = json!({ "expires_in": lifetime });
+            options.device_answers = ["authorization_pending", "authorization_pending"].into();
         });
         let authorizer = world.authorizer_with(settings);
         let renewed = authorizer.renew(None, &unauthorized()).await;
@@ -227,7 +227,7 @@ async fn a_pace_that_comes_with_slow_down_is_kept_within_bounds() {
         let slow = json!({ "error": "slow_down", "interval": interval }).to_string();
         world
             .authority
-            .turn(|knobs| knobs.token_answers = [(400, slow)].into());
+            .configure(|options| options.token_answers = [(400, slow)].into());
         let begun = Instant::now();
         let authorizer = world.authorizer_with(settings);
         authorizer.renew(None, &unauthorized()).await.unwrap();

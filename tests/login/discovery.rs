@@ -83,7 +83,7 @@ async fn laid_out(layout: &Layout) -> World {
     let issuer = format!("{}{}", world.authority.origin, layout.issuer_path);
     world
         .authority
-        .turn(|knobs| knobs.issuer = Some(issuer.clone()));
+        .configure(|options| options.issuer = Some(issuer.clone()));
     world.mcp.remove(PRM);
     world.authority.remove(RFC8414);
     if let Some(prm) = layout.prm {
@@ -128,7 +128,7 @@ async fn the_resource_is_sent_byte_for_byte_as_its_metadata_has_it() {
     // No slash: a URL library would add one.
     world
         .authority
-        .turn(|knobs| knobs.resource = Some(world.mcp.origin.clone()));
+        .configure(|options| options.resource = Some(world.mcp.origin.clone()));
     world.signed_in(&world.authorizer()).await;
 }
 
@@ -139,7 +139,7 @@ async fn without_resource_metadata_the_servers_origin_is_the_authority() {
     world.mcp.serve_metadata_at(RFC8414);
     world
         .mcp
-        .turn(|knobs| knobs.metadata = json!({"code_challenge_methods_supported": null}));
+        .configure(|options| options.metadata = json!({"code_challenge_methods_supported": null}));
     world.signed_in(&world.authorizer()).await;
     assert_eq!(
         world.mcp.at("/authorize")[0].field("resource"),
@@ -207,7 +207,7 @@ async fn metadata_of_another_issuer_is_not_used_and_nothing_weaker_is_tried() {
         let issuer = issuer.replace("ORIGIN", &world.authority.origin);
         world
             .authority
-            .turn(|knobs| knobs.metadata = json!({ "issuer": issuer }));
+            .configure(|options| options.metadata = json!({ "issuer": issuer }));
         let error = world
             .authorizer()
             .renew(None, &unauthorized())
@@ -231,9 +231,9 @@ async fn metadata_of_another_issuer_is_not_used_and_nothing_weaker_is_tried() {
 #[tokio::test]
 async fn a_server_that_does_not_say_it_knows_pkce_is_refused_unless_assumed() {
     let world = World::new().await;
-    world
-        .authority
-        .turn(|knobs| knobs.metadata = json!({"code_challenge_methods_supported": ["plain"]}));
+    world.authority.configure(|options| {
+        options.metadata = json!({"code_challenge_methods_supported": ["plain"]})
+    });
     let error = world
         .authorizer()
         .renew(None, &unauthorized())
@@ -397,7 +397,7 @@ async fn an_authority_that_moved_gets_nothing_of_the_old_one() {
         .field("client_id")
         .unwrap()
         .to_owned();
-    world.authority.turn(|_| {});
+    world.authority.configure(|_| {});
     let new_client = new.at("/authorize")[0].clone();
     assert_ne!(
         new_client.field("redirect_uri"),

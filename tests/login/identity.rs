@@ -12,10 +12,10 @@ async fn the_registered_method_is_used_and_only_that() {
     let secret = "s:e%c+r é t";
     for method in ["client_secret_basic", "client_secret_post", "none"] {
         let world = World::new().await;
-        world.authority.turn(|knobs| {
-            knobs.metadata = json!({"token_endpoint_auth_methods_supported": [method]});
+        world.authority.configure(|options| {
+            options.metadata = json!({"token_endpoint_auth_methods_supported": [method]});
             if method != "none" {
-                knobs.registration = json!({ "client_secret": secret });
+                options.registration = json!({ "client_secret": secret });
             }
         });
         let authorizer = world.authorizer();
@@ -32,8 +32,8 @@ async fn the_registered_method_is_used_and_only_that() {
 #[tokio::test]
 async fn a_client_of_the_users_own_is_not_registered() {
     let world = World::new().await;
-    world.authority.turn(|knobs| {
-        knobs.metadata = json!({
+    world.authority.configure(|options| {
+        options.metadata = json!({
             "registration_endpoint": null,
             "token_endpoint_auth_methods_supported": ["client_secret_basic"],
         });
@@ -60,8 +60,8 @@ async fn a_document_is_preferred_where_it_is_taken() {
     let address = "https://c.example/client-metadata.json";
     for takes in [true, false] {
         let world = World::new().await;
-        world.authority.turn(|knobs| {
-            knobs.metadata = json!({"client_id_metadata_document_supported": takes});
+        world.authority.configure(|options| {
+            options.metadata = json!({"client_id_metadata_document_supported": takes});
         });
         let mut settings = world.watched();
         settings.client_metadata_url = Some(address.to_owned());
@@ -91,7 +91,7 @@ async fn where_nobody_may_register_the_user_learns_what_to_do() {
     let world = World::new().await;
     world
         .authority
-        .turn(|knobs| knobs.metadata = json!({"registration_endpoint": null}));
+        .configure(|options| options.metadata = json!({"registration_endpoint": null}));
     let trouble = world
         .authorizer()
         .renew(None, &unauthorized())
@@ -109,9 +109,9 @@ async fn where_nobody_may_register_the_user_learns_what_to_do() {
 #[tokio::test]
 async fn a_refused_registration_is_told_in_the_servers_words_made_safe() {
     let world = World::new().await;
-    world.authority.turn(|knobs| {
+    world.authority.configure(|options| {
         let words = "Forbidden\u{1b}[31m \u{202e}by policy".to_owned();
-        knobs.register_answers.push_back((403, words));
+        options.register_answers.push_back((403, words));
     });
     let error = world
         .authorizer()
@@ -129,9 +129,9 @@ async fn a_refused_registration_is_told_in_the_servers_words_made_safe() {
 #[tokio::test]
 async fn a_server_that_wants_localhost_gets_localhost() {
     let world = World::new().await;
-    world.authority.turn(|knobs| {
+    world.authority.configure(|options| {
         let refusal = r#"{"error":"invalid_redirect_uri"}"#.to_owned();
-        knobs.register_answers.push_back((400, refusal));
+        options.register_answers.push_back((400, refusal));
     });
     world.signed_in(&world.authorizer()).await;
     let asked = &world.authority.at("/authorize")[0];
@@ -172,8 +172,8 @@ async fn a_registration_is_used_again_with_the_same_redirect_uri() {
 #[tokio::test]
 async fn a_registration_whose_secret_has_ended_is_made_anew() {
     let world = World::new().await;
-    world.authority.turn(|knobs| {
-        knobs.registration = json!({
+    world.authority.configure(|options| {
+        options.registration = json!({
             "client_secret": "hush",
             "token_endpoint_auth_method": "client_secret_post",
             "client_secret_expires_at": 1_800_000_100,
@@ -214,13 +214,13 @@ async fn a_client_that_is_lost_between_page_and_token_is_registered_again_once()
     let lost = r#"{"error":"invalid_client"}"#.to_owned();
     world
         .authority
-        .turn(|knobs| knobs.token_answers.push_back((401, lost.clone())));
+        .configure(|options| options.token_answers.push_back((401, lost.clone())));
     world.signed_in(&world.authorizer()).await;
     assert_eq!(world.authority.at("/register").len(), 2);
 
     let world = World::new().await;
-    world.authority.turn(|knobs| {
-        knobs
+    world.authority.configure(|options| {
+        options
             .token_answers
             .extend([(401, lost.clone()), (401, lost.clone()), (401, lost)]);
     });

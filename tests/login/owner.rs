@@ -148,7 +148,7 @@ async fn a_second_browser_at_the_start_page_is_told_and_ends_it() {
 #[tokio::test]
 async fn a_second_browser_that_comes_while_the_code_is_spent_ends_it_too() {
     let mut world = World::new().await;
-    world.authority.turn(|knobs| knobs.gated = true);
+    world.authority.configure(|options| options.gated = true);
     let authorizer = world.authorizer_with(world.watched());
     let (challenge, person, thief) = (unauthorized(), Browser::new(), Browser::new());
     let (answer, ()) = tokio::join!(authorizer.renew(None, &challenge), async {
@@ -296,9 +296,9 @@ async fn a_browser_with_many_cookies_for_this_machine_is_no_stranger() {
 #[tokio::test]
 async fn the_window_in_which_a_refusal_is_put_right_still_belongs_to_its_browser() {
     let mut world = World::new().await;
-    world.authority.turn(|knobs| {
+    world.authority.configure(|options| {
         let lost = r#"{"error":"invalid_client"}"#.to_owned();
-        knobs.token_answers.push_back((401, lost));
+        options.token_answers.push_back((401, lost));
     });
     let authorizer = world.authorizer_with(world.watched());
     let (challenge, person, thief) = (unauthorized(), Browser::new(), Browser::new());

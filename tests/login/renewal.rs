@@ -34,7 +34,7 @@ async fn a_token_that_ended_is_renewed_before_it_is_used() {
 #[tokio::test]
 async fn a_refresh_token_that_is_not_replaced_stays() {
     let world = World::new().await;
-    world.authority.turn(|knobs| knobs.rotates = false);
+    world.authority.configure(|options| options.rotates = false);
     let authorizer = world.authorizer();
     world.signed_in(&authorizer).await;
     for _ in 0..2 {
@@ -49,7 +49,7 @@ async fn a_token_that_still_works_is_used_while_the_next_one_is_fetched() {
     let world = World::new().await;
     let authorizer = world.authorizer();
     let first = world.signed_in(&authorizer).await;
-    world.authority.turn(|knobs| knobs.gated = true);
+    world.authority.configure(|options| options.gated = true);
     world.later(3000);
     let meanwhile = authorizer.current().await.unwrap().unwrap();
     assert_eq!(meanwhile.generation(), first.generation());
@@ -128,8 +128,8 @@ async fn a_refresh_that_fails_changes_nothing_and_nobody_is_sent_to_a_browser() 
         let credential = world.signed_in(&authorizer).await;
         let before = kept_text(&world).await;
         world.later(4000);
-        world.authority.turn(|knobs| {
-            knobs
+        world.authority.configure(|options| {
+            options
                 .token_answers
                 .extend([(status, body.to_owned()), (status, body.to_owned())]);
         });
@@ -156,7 +156,7 @@ async fn a_dead_token_endpoint_keeps_a_token_that_still_works() {
     let first = world.signed_in(&authorizer).await;
     world
         .authority
-        .turn(|knobs| knobs.token_answers.push_back((503, String::new())));
+        .configure(|options| options.token_answers.push_back((503, String::new())));
     world.later(3000);
     for _ in 0..3 {
         let held = authorizer.current().await.unwrap().unwrap();
@@ -307,7 +307,7 @@ async fn scopes_are_asked_for_as_the_servers_say() {
             .serve(PRM, crate::support::authority::Reply::Json(prm));
         world
             .authority
-            .turn(|knobs| knobs.metadata = json!({ "scopes_supported": authority }));
+            .configure(|options| options.metadata = json!({ "scopes_supported": authority }));
         let challenge = challenge.map_or_else(unauthorized, asking_for);
         world.authorizer().renew(None, &challenge).await.unwrap();
         assert_eq!(
@@ -321,9 +321,11 @@ async fn scopes_are_asked_for_as_the_servers_say() {
 #[tokio::test]
 async fn a_scope_the_server_does_not_know_is_left_out_once() {
     let world = World::new().await;
-    world
-        .authority
-        .turn(|knobs| knobs.authorize_errors.push_back("invalid_scope".to_owned()));
+    world.authority.configure(|options| {
+        options
+            .authorize_errors
+            .push_back("invalid_scope".to_owned())
+    });
     world
         .authorizer()
         .renew(None, &asking_for("strange"))
@@ -367,7 +369,7 @@ async fn no_error_holds_a_secret() {
         let world = World::new().await;
         world
             .authority
-            .turn(|knobs| knobs.token_answers.push_back((status, body.to_owned())));
+            .configure(|options| options.token_answers.push_back((status, body.to_owned())));
         let error = world
             .authorizer()
             .renew(None, &unauthorized())
@@ -385,11 +387,11 @@ async fn no_error_holds_a_secret() {
         world.authority.refresh_tokens()[0]
     );
     world.later(4000);
-    world.authority.turn(|knobs| {
-        knobs.token_answers.push_back((400, refusal));
+    world.authority.configure(|options| {
+        options.token_answers.push_back((400, refusal));
         // Once for the look at the page beforehand, and once for the person.
         let denied = || "access_denied".to_owned();
-        knobs.authorize_errors.extend([denied(), denied()]);
+        options.authorize_errors.extend([denied(), denied()]);
     });
     let error = authorizer
         .renew(Some(&credential), &unauthorized())

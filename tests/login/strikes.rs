@@ -13,9 +13,9 @@ async fn refused(world: &World, times: usize) -> mcpipe::auth::Authorizer {
     let authorizer = world.authorizer();
     world.signed_in(&authorizer).await;
     world.later(3000);
-    world.authority.turn(|knobs| {
+    world.authority.configure(|options| {
         for _ in 0..times {
-            knobs
+            options
                 .token_answers
                 .push_back((400, r#"{"error":"invalid_grant"}"#.to_owned()));
         }

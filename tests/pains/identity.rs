@@ -26,7 +26,7 @@ async fn leads_to_a_sign_in() -> bool {
     let world = World::new().await;
     world
         .authority
-        .turn(|knobs| knobs.metadata = json!({ "registration_endpoint": null }));
+        .configure(|options| options.metadata = json!({ "registration_endpoint": null }));
     let error = world
         .authorizer()
         .renew(None, &unauthorized())
@@ -81,7 +81,7 @@ async fn pain_19_a_refused_registration_is_told_verbatim_with_its_endpoint() {
     let long = format!("Forbidden: only known clients {}", "x".repeat(600));
     place
         .authority
-        .turn(|knobs| knobs.register_answers.push_back((403, long.clone())));
+        .configure(|options| options.register_answers.push_back((403, long.clone())));
     let left = place
         .run(&["login", &place.server.url(), "--no-browser"])
         .await;
@@ -138,11 +138,11 @@ async fn pain_20_a_secret_that_is_not_taken_one_way_is_shown_the_other_way_once(
         ("client_secret_post", "client_secret_basic"),
     ] {
         let world = World::new().await;
-        world.authority.turn(|knobs| {
-            knobs.registration = json!({
+        world.authority.configure(|options| {
+            options.registration = json!({
                 "client_secret": "hush", "token_endpoint_auth_method": registered,
             });
-            knobs.takes = Some(taken);
+            options.takes = Some(taken);
         });
         let authorizer = world.authorizer();
         world.signed_in(&authorizer).await;
@@ -164,11 +164,11 @@ async fn pain_20_a_secret_that_is_not_taken_one_way_is_shown_the_other_way_once(
 #[tokio::test]
 async fn pain_20_a_secret_nobody_asked_for_is_used() {
     let world = World::new().await;
-    world.authority.turn(|knobs| {
-        knobs.metadata =
+    world.authority.configure(|options| {
+        options.metadata =
             json!({ "token_endpoint_auth_methods_supported": ["none", "client_secret_post"] });
-        knobs.registration = json!({ "client_secret": "hush" });
-        knobs.takes = Some("client_secret_post");
+        options.registration = json!({ "client_secret": "hush" });
+        options.takes = Some("client_secret_post");
     });
     world.signed_in(&world.authorizer()).await;
     assert_eq!(world.authority.at("/token").len(), 1);

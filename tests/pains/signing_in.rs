@@ -51,7 +51,7 @@ async fn pain_21_a_scope_that_is_unknown_there_is_left_out_once() {
     let world = World::new().await;
     world
         .authority
-        .turn(|knobs| knobs.unknown_scope = Some("strange"));
+        .configure(|options| options.unknown_scope = Some("strange"));
     let authorizer = world.authorizer();
     authorizer
         .renew(None, &asking_for("strange"))
@@ -64,7 +64,7 @@ async fn pain_21_a_scope_that_is_unknown_there_is_left_out_once() {
     let world = World::new().await;
     world
         .authority
-        .turn(|knobs| knobs.unknown_scope = Some("strange"));
+        .configure(|options| options.unknown_scope = Some("strange"));
     let authorizer = with(&world, |settings| {
         settings.scope = Some(mcpipe::auth::oauth::scope::Scopes::parse("strange"));
     });
@@ -89,7 +89,9 @@ async fn pain_21_scopes_are_the_challenges_then_the_resources_and_never_our_own(
         });
         world.mcp.serve(PRM, Reply::Json(document));
         let known = json!({ "scopes_supported": ["openid", "email", "profile"] });
-        world.authority.turn(|knobs| knobs.metadata = known);
+        world
+            .authority
+            .configure(|options| options.metadata = known);
         let challenge = challenge.map_or_else(unauthorized, asking_for);
         world.authorizer().renew(None, &challenge).await.unwrap();
         let asked = fields(&world.authority.at("/authorize"), "scope");
@@ -133,9 +135,9 @@ async fn pain_23_a_resource_that_is_refused_is_left_out_on_every_leg_from_then_o
         ),
     ] {
         let world = World::new().await;
-        world.authority.turn(|knobs| {
-            knobs.resource = None;
-            knobs.refuses_resource = Some((code, text));
+        world.authority.configure(|options| {
+            options.resource = None;
+            options.refuses_resource = Some((code, text));
         });
         let authorizer = world.authorizer();
         world.signed_in(&authorizer).await;
@@ -163,16 +165,16 @@ async fn pain_23_a_refresh_learns_too() {
     let world = World::new().await;
     let authorizer = world.authorizer();
     authorizer.renew(None, &asking_for("read")).await.unwrap();
-    world.authority.turn(|knobs| {
-        knobs.resource = None;
-        knobs.refuses_resource = Some(("invalid_target", "not any more"));
+    world.authority.configure(|options| {
+        options.resource = None;
+        options.refuses_resource = Some(("invalid_target", "not any more"));
     });
     world.later(4000);
     authorizer.current().await.unwrap().unwrap();
     let number = r#"{"error":"invalid_request","error_description":"AADSTS90009: scope needed"}"#;
     world
         .authority
-        .turn(|knobs| knobs.token_answers.push_back((400, number.to_owned())));
+        .configure(|options| options.token_answers.push_back((400, number.to_owned())));
     world.later(4000);
     authorizer.current().await.unwrap().unwrap();
     world.later(4000);
@@ -196,7 +198,7 @@ async fn pain_23_a_resource_the_user_fixed_is_not_ours_to_leave_out() {
     let world = World::new().await;
     world
         .authority
-        .turn(|knobs| knobs.refuses_resource = Some(("invalid_target", "no")));
+        .configure(|options| options.refuses_resource = Some(("invalid_target", "no")));
     let authorizer = with(&world, |settings| {
         settings.resource_parameter = Some("api://fixed".to_owned());
     });
@@ -249,13 +251,17 @@ async fn pain_25_each_leg_has_parameters_of_its_own() {
 #[tokio::test]
 async fn pain_26_where_no_refresh_token_comes_the_user_is_told() {
     let world = World::new().await;
-    world.authority.turn(|knobs| knobs.gives_refresh = false);
+    world
+        .authority
+        .configure(|options| options.gives_refresh = false);
     world.signed_in(&world.authorizer()).await;
     let kept = status(&world.vault).await.unwrap();
     assert!(!kept[0].is_renewable);
 
     let place = Protected::new().await;
-    place.authority.turn(|knobs| knobs.gives_refresh = false);
+    place
+        .authority
+        .configure(|options| options.gives_refresh = false);
     place.sign_in(&place.server.url(), "default", 10).await;
     let status = place.run(&["status"]).await.lines.join("\n");
     assert!(status.contains("cannot be renewed"), "{status}");
@@ -291,7 +297,7 @@ async fn status_says_what_was_asked_and_what_is_held_beyond_it() {
     let world = World::new().await;
     world
         .authority
-        .turn(|knobs| knobs.granted = Some("read admin offline_access".to_owned()));
+        .configure(|options| options.granted = Some("read admin offline_access".to_owned()));
     let authorizer = world.authorizer();
     authorizer.renew(None, &asking_for("read")).await.unwrap();
     let kept = status(&world.vault).await.unwrap();
@@ -301,7 +307,7 @@ async fn status_says_what_was_asked_and_what_is_held_beyond_it() {
     let place = Protected::new().await;
     place
         .authority
-        .turn(|knobs| knobs.granted = Some("read admin".to_owned()));
+        .configure(|options| options.granted = Some("read admin".to_owned()));
     place.sign_in(&place.server.url(), "default", 10).await;
     let status = place.run(&["status", "--json"]).await.lines.join("\n");
     let status: Value = serde_json::from_str(&status).unwrap();
@@ -319,7 +325,7 @@ async fn an_id_token_is_shown_where_the_user_says_so_and_ends_when_it_says() {
     let answer = json!({ "access_token": "opaque", "expires_in": 60, "id_token": id_token });
     world
         .authority
-        .turn(|knobs| knobs.token_answers.push_back((200, answer.to_string())));
+        .configure(|options| options.token_answers.push_back((200, answer.to_string())));
     let authorizer = with(&world, |settings| settings.use_id_token = true);
     let credential = world.signed_in(&authorizer).await;
     assert_eq!(world.shows(&credential), id_token);
@@ -331,9 +337,9 @@ async fn an_id_token_is_shown_where_the_user_says_so_and_ends_when_it_says() {
 #[tokio::test]
 async fn status_shows_asked_granted_surplus_and_learned() {
     let place = Protected::new().await;
-    place.authority.turn(|knobs| {
-        knobs.granted = Some("read admin".to_owned());
-        knobs.refuses_resource = Some(("invalid_target", "no"));
+    place.authority.configure(|options| {
+        options.granted = Some("read admin".to_owned());
+        options.refuses_resource = Some(("invalid_target", "no"));
     });
     let document = json!({
         "resource": place.server.url(),

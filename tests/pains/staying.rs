@@ -12,7 +12,9 @@ use crate::support::host::{INITIALIZE, INITIALIZED, call};
 #[tokio::test]
 async fn pain_01_after_ten_hours_one_refresh_and_no_window() {
     let world = World::new().await;
-    world.authority.turn(|knobs| knobs.lifetime = Some(30));
+    world
+        .authority
+        .configure(|options| options.lifetime = Some(30));
     let authorizer = world.authorizer();
     world.signed_in(&authorizer).await;
     world.later(36_000);
@@ -74,7 +76,7 @@ async fn pain_04_a_401_tries_what_a_sibling_stored_before_anything_else() {
 #[tokio::test]
 async fn pain_05_an_answer_without_refresh_token_keeps_the_old_one() {
     let world = World::new().await;
-    world.authority.turn(|knobs| knobs.rotates = false);
+    world.authority.configure(|options| options.rotates = false);
     let authorizer = world.authorizer();
     world.signed_in(&authorizer).await;
     for _ in 0..3 {
@@ -102,7 +104,7 @@ async fn pain_06_a_token_endpoint_that_is_down_changes_nothing_that_is_kept() {
         let answer = (status, body.to_owned());
         world
             .authority
-            .turn(|knobs| knobs.token_answers.push_back(answer));
+            .configure(|options| options.token_answers.push_back(answer));
         let trouble = authorizer.current().await.unwrap_err().trouble();
         assert!(trouble.retryable, "{status}");
         assert_eq!(kept_text(&world).await, before, "{status}");
@@ -116,7 +118,9 @@ async fn pain_06_a_token_endpoint_that_is_down_changes_nothing_that_is_kept() {
 #[tokio::test]
 async fn pain_07_a_registration_that_is_lost_is_made_anew_behind_one_window() {
     let world = World::new().await;
-    world.authority.turn(|knobs| knobs.gives_refresh = false);
+    world
+        .authority
+        .configure(|options| options.gives_refresh = false);
     let authorizer = world.authorizer();
     let first = world.signed_in(&authorizer).await;
     world.authority.forget_clients();
@@ -176,7 +180,7 @@ async fn pain_07_a_client_of_the_users_own_that_is_unknown_is_said_and_not_tried
         let refusal = format!(r#"{{"error":"{code}","error_description":"never heard of it"}}"#);
         world
             .authority
-            .turn(|knobs| knobs.token_answers.push_back((401, refusal)));
+            .configure(|options| options.token_answers.push_back((401, refusal)));
         world.authority.welcome_anywhere(id);
         let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
         assert!(error.to_string().contains("never heard of it"), "{error}");
@@ -224,7 +228,9 @@ async fn pain_08_a_server_that_rejects_every_token_sees_two_of_them() {
 #[tokio::test]
 async fn pain_08_a_token_of_thirty_seconds_is_renewed_once_in_its_life() {
     let world = World::new().await;
-    world.authority.turn(|knobs| knobs.lifetime = Some(30));
+    world
+        .authority
+        .configure(|options| options.lifetime = Some(30));
     let authorizer = world.authorizer();
     world.signed_in(&authorizer).await;
     for _ in 0..60 {
@@ -253,13 +259,13 @@ async fn pain_10_a_token_goes_to_no_other_resource_and_no_other_account() {
     assert!(theirs.current().await.unwrap().is_none());
     world
         .authority
-        .turn(|knobs| knobs.resource = Some(resource.clone()));
+        .configure(|options| options.resource = Some(resource.clone()));
     let second = theirs.renew(None, &unauthorized()).await.unwrap();
 
     // And another account at the first.
     world
         .authority
-        .turn(|knobs| knobs.resource = Some(world.resource()));
+        .configure(|options| options.resource = Some(world.resource()));
     let home = with(&world, |settings| settings.account = "home".to_owned());
     assert!(home.current().await.unwrap().is_none());
     let third = world.shows(&world.signed_in(&home).await);
@@ -267,7 +273,7 @@ async fn pain_10_a_token_goes_to_no_other_resource_and_no_other_account() {
 
     // Each is renewed with its own refresh token, for its own resource.
     world.later(4000);
-    world.authority.turn(|knobs| knobs.resource = None);
+    world.authority.configure(|options| options.resource = None);
     ours.current().await.unwrap().unwrap();
     theirs.current().await.unwrap().unwrap();
     home.current().await.unwrap().unwrap();

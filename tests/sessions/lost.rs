@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{FORGET, forgetful, not_found};
-use crate::support::host::{INITIALIZE, Near, call, json, request, settings};
+use crate::support::host::{INITIALIZE, InProcess, call, json, request, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Ask, Reply, Step, ordinary};
 fn error(status: u16, code: i64, message: &str) -> Reply {
@@ -33,7 +33,7 @@ async fn a_lost_session_is_opened_again_unseen_and_brought_to_where_it_was() {
     ];
     for refuse in losses {
         let remote = Memory::that(forgetful(refuse));
-        let mut host = Near::opened(remote.remote(), settings()).await;
+        let mut host = InProcess::opened(remote.remote(), settings()).await;
         host.send(request(1, "logging/setLevel")).await;
         host.next().await;
         for (id, method, uri) in [
@@ -103,7 +103,7 @@ async fn what_only_looks_like_a_loss_is_passed_on() {
             "POST tools/call" => refuse(),
             _ => ordinary(ask),
         });
-        let mut host = Near::opened(remote.remote(), settings()).await;
+        let mut host = InProcess::opened(remote.remote(), settings()).await;
         host.send(call(1)).await;
         let answer = host.next_with_id().await;
         assert_eq!(answer["id"], 1);
@@ -131,7 +131,7 @@ async fn without_a_session_a_404_is_a_404() {
         "POST tools/call" => not_found(),
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(call(1)).await;
     assert_eq!(host.next_json().await["error"]["data"]["status"], 404);
     assert_eq!(remote.count("POST initialize"), 1);
@@ -140,7 +140,7 @@ async fn without_a_session_a_404_is_a_404() {
 #[tokio::test(start_paused = true)]
 async fn many_losses_at_once_are_one_reopening() {
     let remote = Memory::that(forgetful(not_found));
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     remote.asked("GET", 1).await;
     host.send(FORGET).await;
     remote.asked("POST notifications/forget", 1).await;
@@ -167,7 +167,7 @@ async fn a_session_lost_twice_by_one_request_is_said() {
         "POST tools/call" => not_found(),
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(call(1)).await;
     let answer = host.next_with_id().await;
     assert_eq!(answer["error"]["data"]["kind"], "session_lost");
@@ -189,7 +189,7 @@ async fn an_error_that_a_new_session_meets_too_is_the_answer() {
             }
             _ => ordinary(ask),
         });
-        let mut host = Near::opened(remote.remote(), settings()).await;
+        let mut host = InProcess::opened(remote.remote(), settings()).await;
         host.send(call(1)).await;
         let answer = host.next_with_id().await;
         assert_eq!(answer["error"]["code"], -32050, "{status}: {answer}");
@@ -224,7 +224,7 @@ async fn a_session_that_cannot_be_opened_again_is_said_to_all_who_wait_and_tried
                 _ => ordinary(ask),
             },
         );
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     remote.asked("GET", 1).await;
     is_broken.store(1, Ordering::SeqCst);
     host.send(call(1)).await;
@@ -264,7 +264,7 @@ async fn a_restoration_that_is_refused_or_lost_keeps_nobody_waiting() {
             }
             _ => inner(ask),
         });
-        let mut host = Near::opened(remote.remote(), settings()).await;
+        let mut host = InProcess::opened(remote.remote(), settings()).await;
         host.send(request(1, "logging/setLevel")).await;
         host.next().await;
         remote.asked("GET", 1).await;
@@ -297,7 +297,7 @@ async fn a_standing_stream_belongs_to_the_newest_session() {
         }
         _ => inner(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(request(1, "logging/setLevel")).await;
     host.next().await;
     host.send(FORGET).await;

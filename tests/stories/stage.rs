@@ -324,10 +324,10 @@ impl Stage {
                 doors.keys.push(MCP_REMOTES_TOKEN.to_owned());
                 self.furnish_mcp_remote();
             }
-            ("gives-device-codes", _) => self.authority.turn(|knobs| {
+            ("gives-device-codes", _) => self.authority.configure(|options| {
                 let at = format!("{}/device", self.authority.origin);
-                knobs.metadata = json!({ "device_authorization_endpoint": at });
-                knobs.device_answers = ["authorization_pending"].into();
+                options.metadata = json!({ "device_authorization_endpoint": at });
+                options.device_answers = ["authorization_pending"].into();
             }),
             ("is-over-ssh", _) => {
                 let connection = "192.0.2.7 50022 192.0.2.9 22";

@@ -12,8 +12,8 @@ mod asking; // up to the code
 pub mod dpop; // proofs, looked at
 #[path = "authority/grants.rs"]
 pub(crate) mod grants; // without a person, and clients that have a key
-#[path = "authority/knobs.rs"]
-mod knobs; // what it is told to want and to answer
+#[path = "authority/options.rs"]
+mod options; // what it is told to want and to answer
 #[path = "authority/tokens.rs"]
 mod tokens; // the token endpoint
 
@@ -38,7 +38,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::remote;
 use dpop::Verifier;
-pub use knobs::Knobs;
+pub use options::Options;
 
 /// A running server; it ends with the test's runtime.
 #[derive(Clone)]
@@ -89,7 +89,7 @@ impl Seen {
 
 #[derive(Default)]
 struct State {
-    knobs: Knobs,
+    options: Options,
     documents: HashMap<String, Reply>,
     seen: Vec<Seen>,
     clients: BTreeMap<String, Registered>,
@@ -187,9 +187,9 @@ impl Authority {
         self.state.lock().unwrap()
     }
 
-    /// Turns knobs.
-    pub fn turn(&self, with: impl FnOnce(&mut Knobs)) {
-        with(&mut self.state().knobs);
+    /// Turns options.
+    pub fn configure(&self, with: impl FnOnce(&mut Options)) {
+        with(&mut self.state().options);
     }
 
     pub fn serve(&self, path: &str, reply: Reply) {
@@ -200,7 +200,7 @@ impl Authority {
         self.state().documents.remove(path);
     }
 
-    /// Its own metadata stands there, made fresh each time from the knobs.
+    /// Its own metadata stands there, made fresh each time from the options.
     pub fn serve_metadata_at(&self, path: &str) {
         self.serve(path, Reply::Json(Value::Null));
     }
@@ -212,7 +212,7 @@ impl Authority {
     }
 
     pub fn issuer(&self) -> String {
-        let issuer = self.state().knobs.issuer.clone();
+        let issuer = self.state().options.issuer.clone();
         issuer.unwrap_or_else(|| self.origin.clone())
     }
 
@@ -232,7 +232,7 @@ impl Authority {
 
     /// Revocations are answered with this status from now on.
     pub fn refuse_revocations(&self, status: u16) {
-        self.turn(|knobs| knobs.revocation = Some(status));
+        self.configure(|options| options.revocation = Some(status));
     }
 
     pub fn forget_clients(&self) {
@@ -311,7 +311,7 @@ impl Authority {
     }
 
     pub fn open_gate(&self) {
-        self.turn(|knobs| knobs.gated = false);
+        self.configure(|options| options.gated = false);
         self.gate.notify_waiters();
     }
 
@@ -337,7 +337,7 @@ impl Authority {
         self.arrived.notify_waiters();
         let here = seen.path.strip_prefix("/tenant").unwrap_or(&seen.path);
         if ["/token", "/device", "/revoke"].contains(&here)
-            && let Some(refusal) = tokens::refused_form(&self.state().knobs, &seen)
+            && let Some(refusal) = tokens::refused_form(&self.state().options, &seen)
         {
             return refusal;
         }
@@ -347,7 +347,7 @@ impl Authority {
             (&Method::POST, "/token") => {
                 loop {
                     let opened = self.gate.notified();
-                    if !self.state().knobs.gated {
+                    if !self.state().options.gated {
                         break;
                     }
                     let _waiting = AtTheGate::new(&self.at_the_gate);
@@ -365,7 +365,7 @@ impl Authority {
                 let mut state = self.state();
                 let status = match seen.field("client_assertion") {
                     Some(_) if grants::proved(&mut state, &issuer, &seen).is_none() => 401,
-                    _ => state.knobs.revocation.unwrap_or(200),
+                    _ => state.options.revocation.unwrap_or(200),
                 };
                 json_reply(status, &json!({}))
             }
@@ -407,10 +407,10 @@ impl Authority {
             "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
         });
         let state = self.state();
-        if state.knobs.offers_dpop {
+        if state.options.offers_dpop {
             metadata["dpop_signing_alg_values_supported"] = json!(["ES256"]);
         }
-        overlay(&mut metadata, &state.knobs.metadata);
+        overlay(&mut metadata, &state.options.metadata);
         metadata
     }
 }

@@ -1,4 +1,4 @@
-//! The MCP host, in two forms: [`Process`] starts the real binary in an environment of its own, [`Near`] holds the
+//! The MCP host, in two forms: [`Process`] starts the real binary in an environment of its own, [`InProcess`] holds the
 //! other ends of the bridge's channels in process, where time may be paused.
 
 use std::path::Path;
@@ -57,8 +57,8 @@ pub(crate) struct Process {
     _home: Option<TempDir>,
 }
 
-/// How a process left.
-pub(crate) struct Left {
+/// The end of a process.
+pub(crate) struct Exit {
     pub(crate) status: ExitStatus,
     /// What was still on stdout.
     pub(crate) lines: Vec<String>,
@@ -216,7 +216,7 @@ impl Process {
     }
 
     /// Closes our end of its stdout.
-    pub(crate) fn deafen(&mut self) {
+    pub(crate) fn stop_reading(&mut self) {
         self.stdout = None;
     }
 
@@ -228,7 +228,7 @@ impl Process {
     }
 
     /// Waits until it has left, reading what it still says.
-    pub(crate) async fn left(mut self) -> Left {
+    pub(crate) async fn exit(mut self) -> Exit {
         let begun = Instant::now();
         let mut lines = Vec::new();
         let status = time::timeout(TOO_LONG, async {
@@ -245,7 +245,7 @@ impl Process {
         self.heard.send_replace(true);
         let _ = self.stderr.await;
         let stderr = self.said.borrow().clone();
-        Left {
+        Exit {
             status,
             lines,
             stderr,
@@ -264,13 +264,13 @@ impl Process {
     }
 
     /// Closes stdin and waits.
-    pub(crate) async fn closed(mut self) -> Left {
+    pub(crate) async fn closed(mut self) -> Exit {
         self.close();
-        self.left().await
+        self.exit().await
     }
 }
 
-impl Left {
+impl Exit {
     /// The answers among the lines, those in batches too.
     pub(crate) fn answers(&self) -> Vec<Value> {
         let lines = self.lines.iter().map(|line| json(line));
@@ -285,7 +285,7 @@ impl Left {
 }
 
 /// The bridge in process.
-pub(crate) struct Near {
+pub(crate) struct InProcess {
     lines: Option<mpsc::Sender<Line>>,
     pub(crate) out: mpsc::Receiver<Written>,
     pub(crate) stop: Stop,
@@ -301,7 +301,7 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
-impl Near {
+impl InProcess {
     pub(crate) fn bridged_to(remote: impl Remote, settings: Settings) -> Self {
         Self::signed_in_by(Authorizer::off(), remote, settings)
     }

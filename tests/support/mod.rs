@@ -1,5 +1,5 @@
 //! The worlds that tests live in. Loopback only.
-#![allow(dead_code, reason = "not every test turns every knob")]
+#![allow(dead_code, reason = "no test uses every option")]
 #![allow(unreachable_pub, reason = "a test target has no outside")]
 
 pub mod authority; // an authorization server, told what to want and what to answer

@@ -15,7 +15,7 @@ async fn a_token_that_has_come_is_kept_although_the_host_says_leave_and_the_disk
         let machine = Machine::new().await;
         machine.signed_in().await;
         machine.ends().await;
-        machine.authority.turn(|knobs| knobs.gated = true);
+        machine.authority.configure(|options| options.gated = true);
         let mut host = machine.start();
         host.send(INITIALIZE).await;
         machine.authority.waits_at_the_gate(1).await;
@@ -38,7 +38,7 @@ async fn a_token_that_has_come_is_kept_although_the_host_says_leave_and_the_disk
         assert_eq!(owed["error"]["data"]["kind"], "leaving", "{owed}");
         tokio::time::sleep(Duration::from_secs(1)).await;
         lock.unlock().unwrap();
-        host.left().await;
+        host.exit().await;
 
         let (_, _, entry) = machine.entry().await;
         let newest = machine.authority.access_tokens().pop().unwrap();

@@ -14,7 +14,7 @@ use crate::support::host::Process;
 async fn started_on(endpoint: String, is_system: bool) -> (Option<String>, String) {
     let authority = Authority::start().await;
     let endpoint = endpoint.replace("ORIGIN", &authority.origin);
-    authority.turn(|knobs| knobs.metadata = json!({ "authorization_endpoint": endpoint }));
+    authority.configure(|options| options.metadata = json!({ "authorization_endpoint": endpoint }));
     let server = protected_by(&authority).await;
     let home = tempfile::tempdir().unwrap();
     let seen = home.path().join("seen");

@@ -77,8 +77,8 @@ fn a_secret_would_be_found_in_each_spelling() {
 async fn no_secret_of_a_sign_in_is_in_any_file_log_recording_or_answer() {
     let machine = Machine::new().await;
     // A client with a secret is one secret more.
-    machine.authority.turn(|knobs| {
-        knobs.registration = json!({
+    machine.authority.configure(|options| {
+        options.registration = json!({
             "client_secret": "client-secret-canary-0123456789",
             "token_endpoint_auth_method": "client_secret_basic",
         });

@@ -64,33 +64,33 @@ async fn what_an_authorization_server_says_is_shown_as_plain_words() {
             assert!(said.len() < 4000, "{place}: {} bytes", said.len());
         };
         let authority = Authority::start().await;
-        authority.turn(|knobs| {
-            knobs
+        authority.configure(|options| {
+            options
                 .token_answers
                 .push_back((400, body("invalid_grant", &text)));
         });
         at("the token endpoint", &signed_in(&authority).await);
 
         let authority = Authority::start().await;
-        authority.turn(|knobs| knobs.token_answers.push_back((400, body(&text, "no"))));
+        authority.configure(|options| options.token_answers.push_back((400, body(&text, "no"))));
         at("an error's code", &signed_in(&authority).await);
 
         let authority = Authority::start().await;
-        authority.turn(|knobs| {
-            knobs
+        authority.configure(|options| {
+            options
                 .register_answers
                 .push_back((400, body("unapproved_software_statement", &text)));
         });
         at("the registration", &signed_in(&authority).await);
 
         let authority = Authority::start().await;
-        authority.turn(|knobs| {
-            knobs.metadata = json!({ "issuer": format!("https://shown.example/{text}") });
+        authority.configure(|options| {
+            options.metadata = json!({ "issuer": format!("https://shown.example/{text}") });
         });
         at("an issuer", &signed_in(&authority).await);
     }
     let authority = Authority::start().await;
-    authority.turn(|knobs| knobs.authorize_errors.push_back(ODD.replace("\r\n", "")));
+    authority.configure(|options| options.authorize_errors.push_back(ODD.replace("\r\n", "")));
     check("the page's answer", &signed_in(&authority).await);
 }
 

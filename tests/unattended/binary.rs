@@ -13,7 +13,7 @@ use super::SECRET;
 pub(super) async fn protected_by(authority: &Authority) -> Server {
     let issuer = authority.clone();
     let remote = Server::that(move |ask| guarded(ask, &issuer)).await;
-    authority.turn(|knobs| knobs.gives_refresh = false);
+    authority.configure(|options| options.gives_refresh = false);
     remote
 }
 
@@ -175,7 +175,7 @@ async fn login_gets_a_token_now_and_status_says_how() {
         ("ROBOT", SECRET),
     ];
     let login = Process::start_in(home.path(), &["login", &url], &variables);
-    let left = login.left().await;
+    let left = login.exit().await;
     assert!(left.status.success(), "{}", left.stderr);
     assert_eq!(
         left.lines,
@@ -184,7 +184,7 @@ async fn login_gets_a_token_now_and_status_says_how() {
     assert_eq!(authority.grants("client_credentials").len(), 1);
 
     let status = Process::start_in(home.path(), &["status", "--json"], &[])
-        .left()
+        .exit()
         .await;
     let status: Value = serde_json::from_str(&status.lines.join("\n")).unwrap();
     let entry = &status["entries"][0];
@@ -238,12 +238,12 @@ async fn a_script_gets_a_machines_token_though_none_was_there() {
     .concat();
     for _ in 0..2 {
         let token = Process::start_in(home.path(), &asked, &[("ROBOT", SECRET)]);
-        let left = token.left().await;
+        let left = token.exit().await;
         assert_eq!(left.lines, authority.access_tokens(), "{}", left.stderr);
     }
     assert_eq!(authority.grants("client_credentials").len(), 1);
     let wrong = Process::start_with(&asked, &[("ROBOT", "wrong")])
-        .left()
+        .exit()
         .await;
     assert_eq!(wrong.status.code(), Some(3));
     assert!(wrong.stderr.contains("invalid_client"), "{}", wrong.stderr);
@@ -335,7 +335,7 @@ async fn grants_that_contradict_or_lack_something_are_mistakes() {
     ] {
         let mut arguments = flags.clone();
         arguments.push("https://mcp.invalid/mcp");
-        let left = Process::start(&arguments).left().await;
+        let left = Process::start(&arguments).exit().await;
         assert_eq!(left.status.code(), Some(2), "{flags:?}: {}", left.stderr);
         assert!(left.stderr.contains(wanted), "{flags:?}: {}", left.stderr);
     }
@@ -358,7 +358,7 @@ async fn a_key_that_others_can_read_is_used_and_said() {
         let url = remote.url();
         let signer = ["--client-credentials", "--client-id", "signer"];
         let asked = [&["token", &url][..], &signer, &["--client-key", &path]].concat();
-        let left = Process::start(&asked).left().await;
+        let left = Process::start(&asked).exit().await;
         assert_eq!(left.lines, authority.access_tokens(), "{}", left.stderr);
         assert_eq!(
             left.stderr.contains("chmod 600"),

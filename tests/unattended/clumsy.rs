@@ -91,7 +91,7 @@ async fn what_is_wrong_with_a_machines_proof_is_said_once_with_its_place_and_wha
         let variables = [("PATH", "/usr/bin:/bin")];
         let inner = home.path().join("home");
         let left = Process::start_in(&inner, &arguments, &variables)
-            .left()
+            .exit()
             .await;
         assert_eq!(left.status.code(), Some(code), "{flags:?}: {}", left.stderr);
         is_well_said(&left.stderr, &format!("{flags:?}"));
@@ -118,12 +118,12 @@ async fn a_token_of_a_machine_asked_for_without_its_flags_is_an_error_that_says_
     let proof = ["--client-secret-env", "ROBOT"];
     let login = [&["login", &url][..], &robot, &proof].concat();
     let left = Process::start_in(home.path(), &login, &[("ROBOT", SECRET)])
-        .left()
+        .exit()
         .await;
     assert!(left.status.success(), "{}", left.stderr);
 
     let left = Process::start_in(home.path(), &["token", &url], &[])
-        .left()
+        .exit()
         .await;
     assert_eq!(left.status.code(), Some(3), "{}", left.stderr);
     assert!(

@@ -23,7 +23,7 @@ impl Enterprise {
         provider.welcome_anywhere("desk");
         provider.turn_grants(|grants| grants.gives_id_tokens = true);
         let metadata = json!({ "scopes_supported": ["openid", "offline_access"] });
-        provider.turn(|knobs| knobs.metadata = metadata);
+        provider.configure(|options| options.metadata = metadata);
         provider.serve_metadata_at("/.well-known/openid-configuration");
         Self { provider }
     }
@@ -153,7 +153,7 @@ async fn a_token_that_is_due_opens_no_window() {
     let enterprise = Enterprise::start().await;
     enterprise
         .provider
-        .turn(|knobs| knobs.gives_refresh = false);
+        .configure(|options| options.gives_refresh = false);
     let world = enterprise.world().await;
     let authorizer = world.authorizer_with(enterprise.settings(&world));
     granted(&authorizer).await;

@@ -17,8 +17,8 @@ async fn world() -> (World, Key) {
     let world = World::new().await;
     let key = Key::generate().unwrap();
     world.authority.add_signing_client("robot", &key);
-    world.authority.turn(|knobs| {
-        knobs.metadata = json!({
+    world.authority.configure(|options| {
+        options.metadata = json!({
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["RS256", "ES256"],
         });
@@ -106,7 +106,7 @@ async fn an_assertion_for_a_fixed_audience_goes_to_that_one_or_where_the_user_sa
 #[tokio::test]
 async fn a_key_proves_its_client_wherever_it_is_proved() {
     let (world, key) = world().await;
-    world.authority.turn(|knobs| knobs.rotates = false);
+    world.authority.configure(|options| options.rotates = false);
     let settings = with(&key, world.attended());
     let authorizer = world.authorizer_with(settings.clone());
     world.signed_in(&authorizer).await;
@@ -172,8 +172,8 @@ async fn a_key_in_the_vault_signs_for_its_server_only() {
 #[tokio::test]
 async fn a_server_that_takes_no_signature_of_ours_is_told_apart() {
     let (world, key) = world().await;
-    world.authority.turn(|knobs| {
-        knobs.metadata = json!({ "token_endpoint_auth_signing_alg_values_supported": ["RS256"] });
+    world.authority.configure(|options| {
+        options.metadata = json!({ "token_endpoint_auth_signing_alg_values_supported": ["RS256"] });
     });
     let mut settings = with(&key, world.settings());
     settings.grant = Grant::ClientCredentials;
@@ -187,9 +187,9 @@ async fn a_server_that_takes_no_signature_of_ours_is_told_apart() {
 #[tokio::test]
 async fn a_machines_tokens_are_bound_where_that_is_wanted() {
     let (world, key) = world().await;
-    world.authority.turn(|knobs| {
-        knobs.offers_dpop = true;
-        knobs.gives_refresh = false;
+    world.authority.configure(|options| {
+        options.offers_dpop = true;
+        options.gives_refresh = false;
     });
     world.authority.verifier(|it| it.wants_nonce = true);
     let mut settings = with(&key, world.settings());

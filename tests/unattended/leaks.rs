@@ -117,8 +117,8 @@ async fn what_a_machine_shows_is_seen_by_nobody_else() {
             });
             provider.turn_grants(|grants| grants.assertions = given.needles.clone());
             if is_refused {
-                authority.turn(|knobs| {
-                    knobs.echoes = vec!["assertion", "client_assertion", "client_secret"];
+                authority.configure(|options| {
+                    options.echoes = vec!["assertion", "client_assertion", "client_secret"];
                 });
             }
             let recording = home.path().join("recording.jsonl").display().to_string();

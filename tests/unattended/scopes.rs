@@ -119,9 +119,9 @@ async fn bridge_and_commands_ask_for_what_the_server_names_and_no_more() {
                 let authority = Authority::start().await;
                 authority.add_secret_client("robot", SECRET, "client_secret_basic");
                 authority.turn_grants(|grants| grants.assertions = vec![assertion.clone()]);
-                authority.turn(|knobs| {
-                    knobs.gives_refresh = false;
-                    knobs.metadata = json!({ "scopes_supported": ["a", "b", "c", "d", "admin"] });
+                authority.configure(|options| {
+                    options.gives_refresh = false;
+                    options.metadata = json!({ "scopes_supported": ["a", "b", "c", "d", "admin"] });
                 });
                 let remote = server(case, &authority).await;
                 let home = TempDir::new().unwrap();

@@ -82,7 +82,7 @@ async fn an_assertion_that_only_met_a_server_that_was_down_is_shown_again() {
         .turn_grants(|grants| grants.assertions = vec![assertion(1)]);
     world
         .authority
-        .turn(|knobs| knobs.token_answers.push_back((503, String::new())));
+        .configure(|options| options.token_answers.push_back((503, String::new())));
     let authorizer = world.authorizer_with(settings(&world, &file));
     let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
     assert!(error.trouble().retryable, "{error}");
@@ -102,7 +102,7 @@ async fn an_assertion_that_was_refused_for_something_else_is_shown_when_that_is_
         let refusal = json!({ "error": code }).to_string();
         world
             .authority
-            .turn(|knobs| knobs.token_answers.push_back((400, refusal)));
+            .configure(|options| options.token_answers.push_back((400, refusal)));
         let authorizer = world.authorizer_with(settings(&world, &file));
         let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
         assert!(error.to_string().contains(code), "{error}");

@@ -89,7 +89,7 @@ impl Typing {
     }
 
     /// The exit code, and all that stood on the screen.
-    pub(super) fn left(mut self) -> (Option<i32>, String) {
+    pub(super) fn exit(mut self) -> (Option<i32>, String) {
         let begun = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -125,7 +125,7 @@ fn a_vault_that_is_made_in_passing_has_a_key_file_and_says_so_in_one_sentence() 
     let mut typing = Typing::start(&person, "vault put example --for https://a.example");
     typing.shows(1, "Secret example (not shown): ");
     typing.types("s3cret\n");
-    let (code, screen) = typing.left();
+    let (code, screen) = typing.exit();
     assert_eq!(code, Some(0), "{screen}");
     assert!(!screen.contains("assphrase"), "{screen}");
     let said: Vec<_> = screen.lines().filter(|it| it.contains(KEY_FILE)).collect();
@@ -138,7 +138,7 @@ fn a_vault_that_is_made_in_passing_has_a_key_file_and_says_so_in_one_sentence() 
     let mut typing = Typing::start(&person, "vault put other --for https://a.example");
     typing.shows(1, "Secret other (not shown): ");
     typing.types("s3cret\n");
-    let (code, screen) = typing.left();
+    let (code, screen) = typing.exit();
     assert_eq!(
         (code, screen.contains(KEY_FILE)),
         (Some(0), false),
@@ -155,7 +155,7 @@ fn a_vault_that_is_made_in_passing_has_a_key_file_and_says_so_in_one_sentence() 
     let mut typing = Typing::start(&there, &format!("vault import {file}"));
     typing.shows(1, &format!("Passphrase of {file}: "));
     typing.types(&format!("{WORDS}\n"));
-    let (code, screen) = typing.left();
+    let (code, screen) = typing.exit();
     assert_eq!(code, Some(0), "{screen}");
     assert_eq!(screen.matches("assphrase").count(), 1, "{screen}");
     assert_eq!(screen.matches(KEY_FILE).count(), 1, "{screen}");
@@ -174,7 +174,7 @@ fn who_makes_a_vault_hears_what_a_passphrase_means_and_has_a_choice() {
     let words = screen.lines().find(|it| it.starts_with("    ")).unwrap();
     let words = words.trim().to_owned();
     typing.types(&format!("{words}\n"));
-    let (code, screen) = typing.left();
+    let (code, screen) = typing.exit();
     assert_eq!(code, Some(0), "{screen}");
     assert!(screen.contains("protection: passphrase"), "{screen}");
     assert!(!person.home.key().exists());
@@ -185,7 +185,7 @@ fn who_makes_a_vault_hears_what_a_passphrase_means_and_has_a_choice() {
     typing.types("\n");
     typing.shows(1, "need nothing from you): ");
     typing.types("\n");
-    let (code, screen) = typing.left();
+    let (code, screen) = typing.exit();
     assert_eq!(code, Some(0), "{screen}");
     assert!(screen.contains("file permissions"), "{screen}");
 
@@ -196,7 +196,7 @@ fn who_makes_a_vault_hears_what_a_passphrase_means_and_has_a_choice() {
     typing.types("\n");
     typing.shows(1, "the vault stays as it is): ");
     typing.types("\n");
-    let (code, screen) = typing.left();
+    let (code, screen) = typing.exit();
     assert_eq!(code, Some(1), "{screen}");
     assert!(person.home.key().exists());
     let mut typing = Typing::start(&person, "vault protect --kdf low");
@@ -204,7 +204,7 @@ fn who_makes_a_vault_hears_what_a_passphrase_means_and_has_a_choice() {
     typing.types(&format!("{WORDS}\n"));
     typing.shows(1, "The same again: ");
     typing.types(&format!("{WORDS}\n"));
-    assert_eq!(typing.left().0, Some(0));
+    assert_eq!(typing.exit().0, Some(0));
     assert!(!person.home.key().exists());
 }
 
@@ -324,7 +324,7 @@ fn what_cannot_be_done_is_said_before_anything_is_asked() {
             "in memory",
         ),
     ] {
-        let (code, screen) = Typing::start(person, &line).left();
+        let (code, screen) = Typing::start(person, &line).exit();
         assert!(matches!(code, Some(1 | 2)), "{line}: {screen}");
         assert!(screen.starts_with("error: "), "{line}: {screen}");
         assert!(screen.contains(words), "{line}: {screen}");
@@ -351,7 +351,7 @@ fn a_passphrase_may_be_mistyped_twice_and_one_that_is_forgotten_is_not_looked_fo
         typing.types("\n");
         typing.shows(2, "That does not open it. Once more: ");
         typing.types("another\n");
-        let (code, screen) = typing.left();
+        let (code, screen) = typing.exit();
         assert_eq!(code, Some(1), "{line}: {screen}");
         let file = person.home.file();
         let wanted = format!(
@@ -367,7 +367,7 @@ fn a_passphrase_may_be_mistyped_twice_and_one_that_is_forgotten_is_not_looked_fo
     typing.types("a slip\n");
     typing.shows(1, "Once more: ");
     typing.types(&format!("{WORDS}\n"));
-    assert_eq!(typing.left().0, Some(0));
+    assert_eq!(typing.exit().0, Some(0));
 
     let file = person.home.path().join("export").display().to_string();
     let words = person.home.path().join("words").display().to_string();
@@ -383,7 +383,7 @@ fn a_passphrase_may_be_mistyped_twice_and_one_that_is_forgotten_is_not_looked_fo
             typing.shows(slip, "That does not open it. Once more: ");
         }
     }
-    let (code, screen) = typing.left();
+    let (code, screen) = typing.exit();
     assert_eq!(code, Some(1), "{screen}");
     assert!(
         screen.contains("Forgotten? It cannot be recovered: export again"),
@@ -420,7 +420,7 @@ fn a_new_passphrase_may_be_mistyped_twice() {
             typing.shows(2, "The same again: ");
         }
     }
-    let (code, screen) = typing.left();
+    let (code, screen) = typing.exit();
     assert_eq!(code, Some(0), "{screen}");
     assert!(screen.contains("protection: passphrase"), "{screen}");
     // One that is too long is a slip where the vault exists, too.
@@ -429,7 +429,7 @@ fn a_new_passphrase_may_be_mistyped_twice() {
     typing.types(&format!("{}\n", "long ".repeat(300)));
     typing.shows(1, "That does not open it. Once more: ");
     typing.types(&format!("{WORDS}\n"));
-    assert_eq!(typing.left().0, Some(0));
+    assert_eq!(typing.exit().0, Some(0));
 }
 
 #[test]
@@ -443,7 +443,7 @@ fn who_types_ctrl_d_reads_so_on_a_line_of_its_own() {
         let mut typing = Typing::start(person, line);
         typing.shows(1, question);
         typing.types("\u{4}");
-        let (code, screen) = typing.left();
+        let (code, screen) = typing.exit();
         assert_eq!(code, Some(1), "{screen}");
         let last = screen.lines().skip_while(|it| !it.starts_with("error: "));
         let last: Vec<_> = last.map(str::trim).collect();
@@ -486,7 +486,7 @@ fn nothing_is_asked_twice() {
         let mut typing = Typing::start_with(&person, line, stdin);
         typing.shows(1, "assphrase ");
         typing.types(&format!("{WORDS}\n"));
-        let (code, screen) = typing.left();
+        let (code, screen) = typing.exit();
         assert_eq!(code, Some(0), "{line}: {screen}");
         assert_eq!(screen.matches("assphrase ").count(), 1, "{line}: {screen}");
     }
@@ -527,7 +527,7 @@ fn a_question_that_is_broken_off_leaves_the_terminal_as_it_was() {
             typing.types("half a pass\u{3}");
         }
         let terminal = typing.terminal.try_clone().unwrap();
-        let (code, screen) = typing.left();
+        let (code, screen) = typing.exit();
         let wanted = if signal == terminate { 143 } else { 130 };
         assert_eq!(code, Some(wanted), "{line}: {screen}");
         let modes = tcgetattr(&terminal).unwrap().local_modes;

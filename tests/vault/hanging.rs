@@ -100,7 +100,7 @@ async fn a_host_is_received_while_the_program_that_holds_the_key_asks_and_leaves
         host.send(call(1)).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
         host.signal(rustix::process::Signal::TERM);
-        let left = host.left().await;
+        let left = host.exit().await;
         assert!(left.took < Duration::from_secs(4), "{:?}", left.took);
         assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
     }

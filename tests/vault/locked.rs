@@ -392,7 +392,7 @@ async fn a_refresh_that_is_under_way_is_stored_before_the_key_is_forgotten() {
     machine
         .good_from
         .store(issued, std::sync::atomic::Ordering::SeqCst);
-    machine.authority.turn(|knobs| knobs.gated = true);
+    machine.authority.configure(|options| options.gated = true);
     host.send(call(2)).await;
     machine.authority.waits_at_the_gate(1).await;
     locked.lock();

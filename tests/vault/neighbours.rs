@@ -165,7 +165,7 @@ async fn serves_and_leaves(person: &Person, leave: impl FnOnce(&mut Process)) {
     let mut host = Process::start_in(person.home.path(), &arguments, &variables);
     works(&mut host).await;
     leave(&mut host);
-    let left = host.left().await;
+    let left = host.exit().await;
     assert!(
         left.took < Duration::from_secs(3),
         "{:?}: {}",

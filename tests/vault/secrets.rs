@@ -16,7 +16,7 @@ async fn a_secret_put_for_one_server_is_never_sent_to_another() {
         let url = other.url();
         let mut host = person.bridge(&[arguments[0], arguments[1], &url]);
         host.send(crate::support::host::INITIALIZE).await;
-        let left = host.left().await;
+        let left = host.exit().await;
         assert_eq!(left.status.code(), Some(2), "{}", left.stderr);
         assert!(left.lines.is_empty());
         assert!(left.stderr.contains(&mine.origin()), "{}", left.stderr);
@@ -25,7 +25,7 @@ async fn a_secret_put_for_one_server_is_never_sent_to_another() {
     }
     assert!(other.all().is_empty());
     let url = mine.url();
-    let host = person.bridge(&["--bearer", "nobody", &url]).left().await;
+    let host = person.bridge(&["--bearer", "nobody", &url]).exit().await;
     assert_eq!(host.status.code(), Some(2));
     assert!(
         host.stderr.contains("mcpipe vault put nobody"),
@@ -46,7 +46,7 @@ async fn a_secret_that_nobody_was_named_for_belongs_to_the_first() {
     assert!(left.stderr.contains(&first.origin()), "{}", left.stderr);
     let left = person
         .bridge(&["--bearer", "example", &second.url()])
-        .left()
+        .exit()
         .await;
     assert_eq!(left.status.code(), Some(2));
     assert!(second.all().is_empty());

@@ -44,7 +44,7 @@ async fn refreshes(leaves: Leaves) {
     let machine = Machine::new().await;
     machine.signed_in().await;
     machine.ends().await;
-    machine.authority.turn(|knobs| knobs.gated = true);
+    machine.authority.configure(|options| options.gated = true);
     let mut holder = machine.start();
     holder.send(INITIALIZE).await;
     machine.authority.waits_at_the_gate(1).await;
@@ -66,11 +66,11 @@ async fn refreshes(leaves: Leaves) {
 /// The code exchange of `mcpipe login`, and the poll of `mcpipe login --device-code`.
 async fn signs_in(is_by_device: bool, leaves: Leaves) {
     let machine = Machine::new().await;
-    machine.authority.turn(|knobs| {
-        knobs.gated = true;
+    machine.authority.configure(|options| {
+        options.gated = true;
         if is_by_device {
             let endpoint = format!("{}/device", machine.authority.origin);
-            knobs.metadata = json!({ "device_authorization_endpoint": endpoint });
+            options.metadata = json!({ "device_authorization_endpoint": endpoint });
         }
     });
     let url = machine.remote.url();
@@ -84,7 +84,7 @@ async fn signs_in(is_by_device: bool, leaves: Leaves) {
         }
     };
     tokio::join!(person, pause(&machine, &login, leaves));
-    let left = login.left().await;
+    let left = login.exit().await;
     assert!(left.status.success(), "{leaves:?}: {}", left.stderr);
     assert_eq!(machine.authority.access_tokens().len(), 1);
     let mut host = machine.start();

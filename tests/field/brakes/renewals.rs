@@ -78,7 +78,7 @@ async fn an_authority_that_has_lost_its_clients_twice_within_a_minute_is_registe
         let machine = Machine::new().await;
         machine
             .authority
-            .turn(|knobs| knobs.gives_refresh = gives_refresh);
+            .configure(|options| options.gives_refresh = gives_refresh);
         machine.signed_in().await;
         let mut host = machine.start();
         assert!(session(&mut host).await["result"].is_object());
@@ -137,9 +137,9 @@ async fn an_authorization_server_that_is_down_has_not_handed_over_to_one_that_is
 async fn a_server_is_not_said_to_reject_a_token_that_has_ended_or_was_not_sent() {
     for (name, seconds, is_sent) in [("ended", 5, true), ("not sent", 0, false)] {
         let world = World::new().await;
-        world.authority.turn(|knobs| {
-            knobs.lifetime = Some(3);
-            knobs.gives_refresh = false;
+        world.authority.configure(|options| {
+            options.lifetime = Some(3);
+            options.gives_refresh = false;
         });
         let authorizer = world.authorizer();
         let held = world.signed_in(&authorizer).await;
@@ -183,7 +183,7 @@ async fn what_came_back_is_saved_before_it_is_judged() {
         let answer = answer.replace("NEXT", "refresh-canary-next");
         world
             .authority
-            .turn(|knobs| knobs.token_answers.push_back((200, answer)));
+            .configure(|options| options.token_answers.push_back((200, answer)));
         let current = authorizer.current().await;
         assert_eq!(matches!(current, Ok(Some(_))), is_used, "{name}");
         let kept = crate::login::kept_text(&world).await;

@@ -20,7 +20,7 @@ async fn machine(wants: fn(&Ask) -> bool, serves: fn(&Ask) -> Reply) -> Machine 
     let resource = remote.url();
     machine
         .authority
-        .turn(|knobs| knobs.resource = Some(resource));
+        .configure(|options| options.resource = Some(resource));
     machine.remote = remote;
     machine.good_from = Arc::new(AtomicUsize::new(0));
     machine

@@ -26,13 +26,13 @@ async fn what_fails_before_a_window_is_shown_counts_as_none() {
         let world = World::new().await;
         let mut settings = world.attended();
         match name {
-            "registration refused" | "registration down" => world.authority.turn(|knobs| {
+            "registration refused" | "registration down" => world.authority.configure(|options| {
                 let status = if name.ends_with("down") { 500 } else { 403 };
                 let refusal = (status, r#"{"error":"access_denied"}"#.to_owned());
-                knobs.register_answers.extend(vec![refusal; 5]);
+                options.register_answers.extend(vec![refusal; 5]);
             }),
-            "no PKCE" => world.authority.turn(|knobs| {
-                knobs.metadata = json!({ "code_challenge_methods_supported": null });
+            "no PKCE" => world.authority.configure(|options| {
+                options.metadata = json!({ "code_challenge_methods_supported": null });
             }),
             _ => settings.callback_port = Some(port),
         }
@@ -42,7 +42,9 @@ async fn what_fails_before_a_window_is_shown_counts_as_none() {
             assert!(error.to_string().contains(words), "{name}: {error}");
         }
         assert_eq!(world.windows(), 0, "{name}");
-        world.authority.turn(|knobs| knobs.metadata = json!({}));
+        world
+            .authority
+            .configure(|options| options.metadata = json!({}));
         settings.callback_port = None;
         world.signed_in(&world.authorizer_with(settings)).await;
     }
@@ -60,9 +62,9 @@ async fn a_brake_says_that_it_is_one_and_how_the_last_window_ended() {
         ),
     ] {
         let world = World::new().await;
-        world.authority.turn(|knobs| {
+        world.authority.configure(|options| {
             let answers = vec![(status, body.to_owned()); 9];
-            knobs.token_answers.extend(answers);
+            options.token_answers.extend(answers);
         });
         for _ in 0..3 {
             let error = world.authorizer().renew(None, &unauthorized()).await;
@@ -79,7 +81,9 @@ async fn a_brake_says_that_it_is_one_and_how_the_last_window_ended() {
         assert!(trouble.hint.unwrap().contains("mcpipe login http"));
 
         // The user's own word, and ten minutes, let it go.
-        world.authority.turn(|knobs| knobs.token_answers.clear());
+        world
+            .authority
+            .configure(|options| options.token_answers.clear());
         world.later(601);
         world.signed_in(&world.authorizer()).await;
     }
@@ -102,9 +106,11 @@ async fn settings_that_the_user_has_changed_are_a_new_attempt() {
     for (name, change) in changes {
         let world = World::new().await;
         world.authority.welcome_anywhere("given");
-        world.authority.turn(|knobs| {
-            knobs.resource = None;
-            knobs.authorize_errors.push_back("access_denied".to_owned());
+        world.authority.configure(|options| {
+            options.resource = None;
+            options
+                .authorize_errors
+                .push_back("access_denied".to_owned());
         });
         world
             .authorizer()
@@ -140,8 +146,8 @@ async fn a_request_causes_one_window_at_most_whatever_the_token_endpoint_answers
         (200, r#"{"access_token":""}"#),
     ] {
         let machine = Machine::new().await;
-        machine.authority.turn(|knobs| {
-            knobs
+        machine.authority.configure(|options| {
+            options
                 .token_answers
                 .extend(vec![(status, body.to_owned()); 20]);
         });
@@ -176,9 +182,9 @@ async fn a_request_after_a_handshake_that_failed_causes_one_window_at_most() {
             (&*modern.replace("\"id\":1", "\"id\":0"), modern.clone()),
         ] {
             let machine = Machine::new().await;
-            machine.authority.turn(|knobs| {
+            machine.authority.configure(|options| {
                 let answer = (status, body.to_owned());
-                knobs.token_answers.extend(vec![answer; 20]);
+                options.token_answers.extend(vec![answer; 20]);
             });
             let mut host = machine.start_with(&["--auth-timeout", "5"]);
             for (said, windows) in [(first, 1), (&next, 2)] {
@@ -211,10 +217,10 @@ async fn a_refusal_that_can_be_put_right_is_put_right_in_the_same_window() {
     ] {
         let body = bodies.join(" ");
         let machine = Machine::new().await;
-        machine.authority.turn(|knobs| {
-            knobs.resource = None;
+        machine.authority.configure(|options| {
+            options.resource = None;
             for body in bodies {
-                knobs.token_answers.push_back((400, body.to_owned()));
+                options.token_answers.push_back((400, body.to_owned()));
             }
         });
         let mut host = machine.start();
@@ -236,8 +242,8 @@ async fn a_refusal_that_can_be_put_right_is_put_right_in_the_same_window() {
 async fn a_sign_in_page_that_refuses_for_ever_is_asked_once_more_in_the_same_window() {
     for code in ["invalid_scope", "invalid_client", "invalid_target"] {
         let world = World::new().await;
-        world.authority.turn(|knobs| {
-            knobs.authorize_errors.extend(vec![code.to_owned(); 20]);
+        world.authority.configure(|options| {
+            options.authorize_errors.extend(vec![code.to_owned(); 20]);
         });
         let authorizer = world.authorizer();
         let error = authorizer.renew(None, &asking_for("strange")).await;
@@ -259,8 +265,8 @@ async fn a_registration_that_fails_is_not_repeated_for_the_same_request() {
     ] {
         for protocol in ["legacy", "auto"] {
             let machine = Machine::new().await;
-            machine.authority.turn(|knobs| {
-                knobs
+            machine.authority.configure(|options| {
+                options
                     .register_answers
                     .extend(vec![(status, body.to_owned()); 20]);
             });

@@ -22,8 +22,8 @@ async fn an_error_that_says_there_is_none_beside_tokens_is_no_error() {
         json!("0"),
     ] {
         let world = World::new().await;
-        world.authority.turn(|knobs| {
-            knobs.token_extra = (200, json!({ "error": none, "error_description": "" }));
+        world.authority.configure(|options| {
+            options.token_extra = (200, json!({ "error": none, "error_description": "" }));
         });
         let authorizer = world.authorizer();
         let signed_in = authorizer.renew(None, &unauthorized()).await;
@@ -44,7 +44,7 @@ async fn an_error_that_says_there_is_none_beside_tokens_is_no_error() {
         let world = World::new().await;
         world
             .authority
-            .turn(|knobs| knobs.token_extra = (200, json!({ "error": some })));
+            .configure(|options| options.token_extra = (200, json!({ "error": some })));
         let refused = world.authorizer().renew(None, &unauthorized()).await;
         assert!(refused.is_err(), "{some}");
     }
@@ -54,8 +54,8 @@ async fn an_error_that_says_there_is_none_beside_tokens_is_no_error() {
 async fn an_error_that_says_there_is_none_beside_a_code_is_no_error() {
     for none in ["", " ", "null", "None", "false", "False", "0"] {
         let world = World::new().await;
-        world.authority.turn(|knobs| {
-            knobs.callback_extra = vec![("error", none), ("error_description", "")];
+        world.authority.configure(|options| {
+            options.callback_extra = vec![("error", none), ("error_description", "")];
         });
         let signed_in = world.authorizer().renew(None, &unauthorized()).await;
         assert!(signed_in.is_ok(), "{none:?}: {signed_in:?}");
@@ -63,7 +63,7 @@ async fn an_error_that_says_there_is_none_beside_a_code_is_no_error() {
     let world = World::new().await;
     world
         .authority
-        .turn(|knobs| knobs.callback_extra = vec![("error", "access_denied")]);
+        .configure(|options| options.callback_extra = vec![("error", "access_denied")]);
     let denied = world.authorizer().renew(None, &unauthorized()).await;
     assert!(matches!(denied.unwrap_err().cause(), Cause::Denied { .. }));
 }
@@ -103,7 +103,7 @@ async fn a_token_is_taken_whatever_way_its_members_are_written_in() {
             let world = World::new().await;
             world
                 .authority
-                .turn(|knobs| knobs.token_extra = (status, extra.clone()));
+                .configure(|options| options.token_extra = (status, extra.clone()));
             let signed_in = world.authorizer().renew(None, &unauthorized()).await;
             assert_eq!(
                 signed_in.is_ok(),
@@ -136,11 +136,12 @@ async fn a_device_code_is_taken_whatever_way_its_members_are_written_in() {
         let origin = world.authority.origin.clone();
         let extra: Value =
             serde_json::from_str(&extra.to_string().replace("ORIGIN", &origin)).unwrap();
-        world.authority.turn(|knobs| {
-            knobs.metadata = json!({ "device_authorization_endpoint": format!("{origin}/device") });
-            knobs.device_code = (status, extra.clone());
-            knobs.device_answers = ["authorization_pending"].into();
-            knobs.token_extra = (201, json!({ "error": null, "expires_in": "3600" }));
+        world.authority.configure(|options| {
+            options.metadata =
+                json!({ "device_authorization_endpoint": format!("{origin}/device") });
+            options.device_code = (status, extra.clone());
+            options.device_answers = ["authorization_pending"].into();
+            options.token_extra = (201, json!({ "error": null, "expires_in": "3600" }));
         });
         let mut settings = world.settings();
         (settings.browser, settings.device_code) = (Browser::Nowhere, true);
@@ -168,7 +169,7 @@ async fn where_no_device_code_is_to_be_had_there_is_a_page() {
         let at = format!("{}{path}", world.authority.origin);
         world
             .authority
-            .turn(|knobs| knobs.metadata = json!({ "device_authorization_endpoint": at }));
+            .configure(|options| options.metadata = json!({ "device_authorization_endpoint": at }));
         let mut settings = world.attended();
         settings.browser = Browser::Nowhere;
         let signed_in = world
@@ -199,10 +200,10 @@ async fn a_refusal_that_names_resource_is_met_without_it_at_the_page_at_the_code
     ] {
         for is_late in [false, true] {
             let world = World::new().await;
-            world.authority.turn(|knobs| {
-                knobs.resource = None;
-                knobs.refuses_resource = Some(refusal);
-                knobs.page_takes_resource = is_late;
+            world.authority.configure(|options| {
+                options.resource = None;
+                options.refuses_resource = Some(refusal);
+                options.page_takes_resource = is_late;
             });
             let signed_in = world.authorizer().renew(None, &unauthorized()).await;
             assert!(signed_in.is_ok(), "{refusal:?}: {signed_in:?}");
@@ -215,11 +216,11 @@ async fn a_refusal_that_names_resource_is_met_without_it_at_the_page_at_the_code
             assert_eq!(renewals[0].field("resource"), None);
         }
         let world = World::new().await;
-        world.authority.turn(|knobs| {
-            knobs.resource = None;
-            knobs.metadata =
+        world.authority.configure(|options| {
+            options.resource = None;
+            options.metadata =
                 json!({ "device_authorization_endpoint": format!("{}/device", world.authority.origin) });
-            knobs.refuses_resource = Some(refusal);
+            options.refuses_resource = Some(refusal);
         });
         let mut settings = world.settings();
         (settings.browser, settings.device_code) = (Browser::Nowhere, true);
@@ -234,10 +235,10 @@ async fn a_refusal_that_names_resource_is_met_without_it_at_the_page_at_the_code
     }
     // The user who insists on it is not overruled.
     let world = World::new().await;
-    world.authority.turn(|knobs| {
-        knobs.resource = None;
-        knobs.refuses_resource = Some(("invalid_request", "Unknown parameter: resource"));
-        knobs.page_takes_resource = true;
+    world.authority.configure(|options| {
+        options.resource = None;
+        options.refuses_resource = Some(("invalid_request", "Unknown parameter: resource"));
+        options.page_takes_resource = true;
     });
     let mut settings = world.attended();
     settings.resource_parameter = Some("https://audience.example".to_owned());

@@ -17,8 +17,8 @@ async fn world() -> (World, Settings) {
     let world = World::new().await;
     let authority = &world.authority;
     authority.add_secret_client("robot", SECRET, "client_secret_basic");
-    authority.turn(|knobs| {
-        knobs.metadata = json!({
+    authority.configure(|options| {
+        options.metadata = json!({
             "token_endpoint_auth_methods_supported": ["client_secret_basic"],
             "device_authorization_endpoint": format!("{}/device", authority.origin),
         });
@@ -41,7 +41,9 @@ fn shown(seen: &Seen) -> (bool, bool) {
 async fn a_client_whose_secret_is_in_the_header_says_its_id_in_the_form_with_every_grant() {
     for grant in ["authorization_code", "client_credentials", DEVICE] {
         let (world, mut settings) = world().await;
-        world.authority.turn(|knobs| knobs.wants_id_in_form = true);
+        world
+            .authority
+            .configure(|options| options.wants_id_in_form = true);
         match grant {
             "client_credentials" => settings.grant = Grant::ClientCredentials,
             DEVICE => (settings.browser, settings.device_code) = (Browser::Nowhere, true),
@@ -87,7 +89,7 @@ async fn a_server_that_takes_the_id_for_a_second_proof_is_shown_the_header_alone
             let (world, mut settings) = world().await;
             world
                 .authority
-                .turn(|knobs| knobs.refuses_id_beside_header = Some(refusal));
+                .configure(|options| options.refuses_id_beside_header = Some(refusal));
             match grant {
                 "client_credentials" => settings.grant = Grant::ClientCredentials,
                 DEVICE => (settings.browser, settings.device_code) = (Browser::Nowhere, true),

@@ -16,7 +16,7 @@ async fn misnamed(found: &str) -> World {
     let world = World::new().await;
     world
         .authority
-        .turn(|knobs| knobs.metadata = json!({ "issuer": found }));
+        .configure(|options| options.metadata = json!({ "issuer": found }));
     world
 }
 
@@ -30,7 +30,9 @@ async fn a_slash_at_the_end_of_a_name_makes_no_other_issuer() {
     ] {
         let world = World::new().await;
         let of = |path: &str| format!("{}{path}", world.authority.origin);
-        world.authority.turn(|knobs| knobs.issuer = Some(of(found)));
+        world
+            .authority
+            .configure(|options| options.issuer = Some(of(found)));
         world
             .authority
             .serve_metadata_at(&format!("{RFC8414}{}", asked.trim_end_matches('/')));
@@ -67,7 +69,7 @@ async fn a_server_that_goes_by_another_name_is_refused_with_the_way_out_that_wor
     let silent = Authority::start().await;
     silent.remove(RFC8414);
     let lying = Authority::start().await;
-    lying.turn(|knobs| knobs.metadata = json!({ "issuer": "https://elsewhere.example" }));
+    lying.configure(|options| options.metadata = json!({ "issuer": "https://elsewhere.example" }));
     let deeper = format!("{}/global/oauth", silent.origin);
     for found in [
         &silent.origin,
@@ -107,7 +109,7 @@ async fn a_pointer_that_is_not_confirmed_has_the_same_way_out() {
     silent.remove(RFC8414);
     world
         .mcp
-        .turn(|knobs| knobs.metadata = json!({ "issuer": silent.origin }));
+        .configure(|options| options.metadata = json!({ "issuer": silent.origin }));
     let error = world
         .authorizer()
         .renew(None, &unauthorized())
@@ -170,9 +172,9 @@ async fn an_answer_is_compared_with_the_expected_name() {
     ] {
         let world = misnamed(name).await;
         let origin = world.authority.origin.clone();
-        world.authority.turn(|knobs| {
-            knobs.iss = iss.map(|iss| iss.replace("ORIGIN", &origin));
-            knobs.metadata["authorization_response_iss_parameter_supported"] = true.into();
+        world.authority.configure(|options| {
+            options.iss = iss.map(|iss| iss.replace("ORIGIN", &origin));
+            options.metadata["authorization_response_iss_parameter_supported"] = true.into();
         });
         let mut settings = world.attended();
         settings.expected_issuer = Some(name.to_owned());

@@ -159,7 +159,9 @@ async fn metadata_that_stand_behind_the_path_of_an_issuer_are_found() {
             let world = World::new().await;
             let asked = format!("{}{issuer}", world.authority.origin);
             let own = format!("{}/tenant", world.authority.origin);
-            world.authority.turn(|knobs| knobs.issuer = Some(own));
+            world
+                .authority
+                .configure(|options| options.issuer = Some(own));
             world.authority.remove(RFC8414);
             world.authority.serve_metadata_at(place);
             world.mcp.protect(PRM, &world.resource(), &[&asked]);
@@ -283,13 +285,15 @@ async fn nothing_but_pages_everywhere_is_a_server_without_metadata() {
 #[tokio::test]
 async fn the_first_usable_of_the_named_authorization_servers_is_taken() {
     let broken = Authority::start().await;
-    broken.turn(|knobs| knobs.metadata = json!({ "issuer": "https://elsewhere.example" }));
+    broken.configure(|options| options.metadata = json!({ "issuer": "https://elsewhere.example" }));
     let silent = Authority::start().await;
     silent.remove(RFC8414);
     let down = Authority::start().await;
     down.serve(RFC8414, Reply::Text(503, "text/plain", String::new()));
     let plain = Authority::start().await;
-    plain.turn(|knobs| knobs.metadata = json!({ "code_challenge_methods_supported": ["plain"] }));
+    plain.configure(|options| {
+        options.metadata = json!({ "code_challenge_methods_supported": ["plain"] })
+    });
     for first in [
         &broken.origin,
         &silent.origin,
@@ -329,8 +333,8 @@ async fn one_string_is_a_list_of_one_wherever_a_list_is_expected() {
             "scopes_supported": "read write",
         })),
     );
-    world.authority.turn(|knobs| {
-        knobs.metadata = json!({
+    world.authority.configure(|options| {
+        options.metadata = json!({
             "code_challenge_methods_supported": "S256",
             "token_endpoint_auth_methods_supported": "none",
         });
@@ -375,7 +379,7 @@ async fn an_issuer_that_a_redirect_names_has_to_agree_with_itself() {
     world.mcp.protect(PRM, &world.resource(), &[&old.origin]);
     world
         .authority
-        .turn(|knobs| knobs.metadata = json!({ "issuer": old.origin }));
+        .configure(|options| options.metadata = json!({ "issuer": old.origin }));
     let error = world.authorizer().renew(None, &unauthorized()).await;
     let error = error.unwrap_err().to_string();
     assert!(error.contains("calls itself"), "{error}");

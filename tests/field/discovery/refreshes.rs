@@ -36,8 +36,8 @@ async fn a_refusal_without_the_words_of_the_standard_ends_in_a_sign_in() {
         (401, ""),
     ] {
         let (world, authorizer) = ended().await;
-        world.authority.turn(|knobs| {
-            knobs.token_answers = vec![(status, body.to_owned()); 2].into();
+        world.authority.configure(|options| {
+            options.token_answers = vec![(status, body.to_owned()); 2].into();
         });
         let outcome = requested(&authorizer).await;
         // What is left of the answers may meet the code.
@@ -62,7 +62,7 @@ async fn what_is_no_answer_of_the_server_decides_nothing() {
         let (world, authorizer) = ended().await;
         world
             .authority
-            .turn(|knobs| knobs.token_answers = [(status, body.to_owned())].into());
+            .configure(|options| options.token_answers = [(status, body.to_owned())].into());
         let error = requested(&authorizer).await.unwrap_err();
         assert!(error.trouble().retryable, "{status} {body}: {error}");
         assert_eq!(world.windows(), 1, "{status} {body}");
@@ -82,8 +82,8 @@ async fn a_token_endpoint_that_fails_for_ten_minutes_ends_in_a_sign_in_by_whiche
     ] {
         let (world, authorizer) = ended().await;
         let fail = |times: usize| {
-            world.authority.turn(|knobs| {
-                knobs.token_answers = vec![(status, body.to_owned()); times].into();
+            world.authority.configure(|options| {
+                options.token_answers = vec![(status, body.to_owned()); times].into();
             });
         };
         let fails = async |authorizer: &Authorizer| {
@@ -113,7 +113,7 @@ async fn failures_with_long_silences_between_them_are_no_outage_that_lasts() {
         let fails = async || {
             world
                 .authority
-                .turn(|knobs| knobs.token_answers = vec![(503, String::new()); 1].into());
+                .configure(|options| options.token_answers = vec![(503, String::new()); 1].into());
             let error = requested(&world.authorizer()).await.unwrap_err();
             assert!(error.trouble().retryable, "{pauses:?} {error}");
         };
@@ -163,7 +163,7 @@ async fn a_renewal_that_works_forgets_the_failures_before() {
     let fail = || {
         world
             .authority
-            .turn(|knobs| knobs.token_answers = [(503, String::new())].into());
+            .configure(|options| options.token_answers = [(503, String::new())].into());
     };
     fail();
     requested(&authorizer).await.unwrap_err();
@@ -190,9 +190,9 @@ async fn a_refresh_that_is_refused_for_no_reason_of_its_own_is_tried_once_withou
         ("server_says_no", ""),
     ] {
         let (world, _) = ended().await;
-        world.authority.turn(|knobs| {
-            knobs.resource = None;
-            knobs.refuses_resource = Some((code, words));
+        world.authority.configure(|options| {
+            options.resource = None;
+            options.refuses_resource = Some((code, words));
         });
         for round in 0..2 {
             requested(&world.authorizer()).await.unwrap();
@@ -221,7 +221,7 @@ async fn a_refresh_that_is_refused_for_its_own_sake_is_not_tried_again() {
         let body = json!({ "error": code }).to_string();
         world
             .authority
-            .turn(|knobs| knobs.token_answers = [(400, body)].into());
+            .configure(|options| options.token_answers = [(400, body)].into());
         let _ = authorizer.current().await;
         assert_eq!(
             world.authority.grants("refresh_token").len(),

@@ -11,10 +11,10 @@ fn body(seen: &Seen) -> Value {
 
 async fn refused_once(status: u16, answer: &str) -> (World, Vec<Value>) {
     let world = World::new().await;
-    world.authority.turn(|knobs| {
-        knobs.register_answers = [(status, answer.to_owned())].into();
+    world.authority.configure(|options| {
+        options.register_answers = [(status, answer.to_owned())].into();
         if answer.contains("auth_method") {
-            knobs.registration = json!({ "client_secret": "s3cret" });
+            options.registration = json!({ "client_secret": "s3cret" });
         }
     });
     let signed_in = world.authorizer().renew(None, &unauthorized()).await;
@@ -72,7 +72,7 @@ async fn localhost_is_tried_wherever_the_address_seems_to_be_what_was_refused() 
         let answers = answers.map(|code| (400, json!({ "error": code }).to_string()));
         world
             .authority
-            .turn(|knobs| knobs.register_answers = answers.into());
+            .configure(|options| options.register_answers = answers.into());
         let signed_in = world.authorizer().renew(None, &unauthorized()).await;
         assert!(signed_in.is_ok(), "{signed_in:?}");
         assert_eq!(world.authority.at("/register").len(), 3);
@@ -82,7 +82,7 @@ async fn localhost_is_tried_wherever_the_address_seems_to_be_what_was_refused() 
     let answer = r#"{"error":"unapproved_software_statement"}"#.to_owned();
     world
         .authority
-        .turn(|knobs| knobs.register_answers = [(400, answer)].into());
+        .configure(|options| options.register_answers = [(400, answer)].into());
     assert!(
         world
             .authorizer()
@@ -129,11 +129,12 @@ async fn what_is_refused_of_a_registration_is_left_out_or_put_otherwise() {
     }
     // A server that lists ways of showing a secret, and takes no client that has one.
     let world = World::new().await;
-    world.authority.turn(|knobs| {
-        knobs.metadata = json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] });
+    world.authority.configure(|options| {
+        options.metadata =
+            json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] });
         let why = "Only token_endpoint_auth_method='none' is supported";
         let answer = json!({ "error": "invalid_client_metadata", "error_description": why });
-        knobs.register_answers = [(400, answer.to_string())].into();
+        options.register_answers = [(400, answer.to_string())].into();
     });
     world.signed_in(&world.authorizer()).await;
     // A server that refuses everything is asked a few times, and the first refusal is said.
@@ -144,8 +145,8 @@ async fn what_is_refused_of_a_registration_is_left_out_or_put_otherwise() {
             json!({ "error": "invalid_client_metadata", "error_description": words }).to_string(),
         )
     };
-    world.authority.turn(|knobs| {
-        knobs.register_answers = [
+    world.authority.configure(|options| {
+        options.register_answers = [
             of("grant_types"),
             of("application_type"),
             of("token_endpoint_auth_method"),
@@ -180,12 +181,12 @@ async fn a_registration_is_taken_whatever_way_its_members_are_written_in() {
         let world = World::new().await;
         world
             .authority
-            .turn(|knobs| knobs.registration = extra.clone());
+            .configure(|options| options.registration = extra.clone());
         // The server's own book has what it said.
         if let Some(secret) = extra.get("client_secret").and_then(Value::as_u64) {
-            world
-                .authority
-                .turn(|knobs| knobs.registration["client_secret"] = secret.to_string().into());
+            world.authority.configure(|options| {
+                options.registration["client_secret"] = secret.to_string().into()
+            });
         }
         let signed_in = world.authorizer().renew(None, &unauthorized()).await;
         assert!(signed_in.is_ok(), "{extra}: {signed_in:?}");
@@ -203,18 +204,18 @@ async fn a_server_that_asks_for_patience_is_waited_for_or_left_alone() {
     let busy = (429, r#"{"error":"too_many_requests"}"#.to_owned());
     // A second is waited for.
     let world = World::new().await;
-    world.authority.turn(|knobs| {
-        knobs.register_answers = [busy.clone()].into();
-        knobs.register_retry_after = Some("1");
+    world.authority.configure(|options| {
+        options.register_answers = [busy.clone()].into();
+        options.register_retry_after = Some("1");
     });
     world.signed_in(&world.authorizer()).await;
     assert_eq!(world.authority.at("/register").len(), 2);
 
     // Two minutes are told, and nothing is asked before they are over, by whichever process or server.
     let world = World::new().await;
-    world.authority.turn(|knobs| {
-        knobs.register_answers = vec![busy.clone(); 9].into();
-        knobs.register_retry_after = Some("120");
+    world.authority.configure(|options| {
+        options.register_answers = vec![busy.clone(); 9].into();
+        options.register_retry_after = Some("120");
     });
     for round in 0..3 {
         let error = world
@@ -234,7 +235,9 @@ async fn a_server_that_asks_for_patience_is_waited_for_or_left_alone() {
         world.later(10);
     }
     assert_eq!(world.authority.at("/register").len(), 1);
-    world.authority.turn(|knobs| knobs.register_answers.clear());
+    world
+        .authority
+        .configure(|options| options.register_answers.clear());
     world.later(90);
     world.authorizer().login(&unauthorized()).await.unwrap();
 
@@ -242,7 +245,7 @@ async fn a_server_that_asks_for_patience_is_waited_for_or_left_alone() {
     let world = World::new().await;
     world
         .authority
-        .turn(|knobs| knobs.register_answers = vec![busy.clone(); 9].into());
+        .configure(|options| options.register_answers = vec![busy.clone(); 9].into());
     for _ in 0..3 {
         let refused = world.authorizer().renew(None, &unauthorized()).await;
         assert!(refused.unwrap_err().trouble().retryable);

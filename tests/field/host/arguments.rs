@@ -1,12 +1,12 @@
 //! A command line that cannot be understood is explained without repeating any of it: a word in the wrong place is as
 //! likely a secret as not.
 
-use crate::support::host::{Left, Process};
+use crate::support::host::{Exit, Process};
 use crate::support::remote::{Server, ordinary};
 
 const CANARY: &str = "s3cret-Canary.42";
 
-async fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> Left {
+async fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> Exit {
     let left = Process::start_with(arguments, variables).closed().await;
     let said = &left.stderr;
     assert_ne!(left.status.code(), Some(0), "{arguments:?}");

@@ -49,7 +49,7 @@ async fn a_signal_ends_a_bridge_whose_stderr_is_never_read() {
     let server = Server::that(ordinary).await;
     let host = flooded(&server).await;
     host.signal(rustix::process::Signal::TERM);
-    let left = host.left().await;
+    let left = host.exit().await;
     assert!(left.status.success());
     assert!(left.took < IN_TIME, "{:?}", left.took);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Era, PAIRS, calls, host, message, server, under};
-use crate::support::host::{INITIALIZE, INITIALIZED, Near, Process, call, json, settings};
+use crate::support::host::{INITIALIZE, INITIALIZED, InProcess, Process, call, json, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Ask, Reply, Server, Step, ordinary};
 
@@ -289,7 +289,7 @@ async fn what_came_before_a_cut_is_told_too_and_a_good_answer_makes_up_for_it() 
         ]),
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(call(1)).await;
     let answer = host.next_json().await;
     assert_eq!(answer["error"]["data"]["kind"], "cut");

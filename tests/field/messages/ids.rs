@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Era, PAIRS, auto, calls, host, server, under};
-use crate::support::host::{Near, call, settings};
+use crate::support::host::{InProcess, call, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Ask, Reply, Step, ordinary};
 
@@ -133,7 +133,7 @@ async fn servers_that_count_for_themselves_answer_calls_at_the_same_time_too() {
                 _ => Reply::events([slow, Step::event(text)]),
             }
         });
-        let mut host = Near::opened(remote.remote(), settings()).await;
+        let mut host = InProcess::opened(remote.remote(), settings()).await;
         for id in 1..=5 {
             host.send(call(id)).await;
         }
@@ -154,7 +154,7 @@ async fn an_answer_under_the_id_of_another_open_request_is_that_requests_when_it
             .unwrap_or_else(|| Reply::events([Step::forever()])),
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(call(1)).await;
     host.send(call(2)).await;
     remote.asked("POST tools/call", 2).await;
@@ -185,7 +185,7 @@ async fn a_resumed_answer_may_say_another_id_too() {
                     _ => ordinary(ask),
                 }
             });
-            let mut host = Near::opened(remote.remote(), settings()).await;
+            let mut host = InProcess::opened(remote.remote(), settings()).await;
             host.send(call(1)).await;
             let answer = host.next_json().await;
             assert_eq!(
@@ -209,7 +209,7 @@ async fn the_question_what_a_server_is_may_be_answered_under_another_id() {
             };
             Reply::events([Step::event(under(&id, result)), Step::forever()])
         }));
-        let mut host = Near::bridged_to(remote.remote(), auto());
+        let mut host = InProcess::bridged_to(remote.remote(), auto());
         host.send(calls(Era::Modern, 1)).await;
         assert_eq!(host.next_json().await["id"], 1);
         assert_eq!(remote.count("POST server/discover"), 1, "{id}");

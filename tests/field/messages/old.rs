@@ -10,7 +10,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use super::{message, pass, under};
-use crate::support::host::{INITIALIZE, INITIALIZED, Near, Process, call, cancelled, settings};
+use crate::support::host::{
+    INITIALIZE, INITIALIZED, InProcess, Process, call, cancelled, settings,
+};
 use crate::support::memory::Memory;
 use crate::support::remote::{Ask, Reply, Server, Step, ordinary};
 
@@ -157,7 +159,7 @@ async fn it_is_not_looked_for_where_a_sign_in_is_asked_for_or_the_trouble_passes
             "POST" => Reply::status(status),
             _ => Reply::status(404),
         });
-        let mut host = Near::bridged_to(remote.remote(), settings());
+        let mut host = InProcess::bridged_to(remote.remote(), settings());
         host.send(INITIALIZE).await;
         assert!(host.next_json().await["error"].is_object());
         assert_eq!(remote.count("GET"), 0, "{status}");
@@ -239,7 +241,7 @@ async fn an_endpoint_in_another_answer_is_no_stream_to_go_on_with() {
         }
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(call(1)).await;
     let answer = host.next_json().await;
     assert_eq!(answer["error"]["data"]["kind"], "bad_answer", "{answer}");
@@ -270,7 +272,7 @@ fn told(out: Stream) -> impl FnMut(&Ask) -> Reply {
 
 struct Old {
     remote: Memory,
-    host: Near,
+    host: InProcess,
     stream: Stream,
 }
 
@@ -282,7 +284,7 @@ impl Old {
             transport: Transport::SseOnly,
             ..settings()
         };
-        let host = Near::opened(remote.remote(), over).await;
+        let host = InProcess::opened(remote.remote(), over).await;
         Self {
             remote,
             host,

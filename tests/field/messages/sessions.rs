@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Era, auto, calls, server, under};
-use crate::support::host::{INITIALIZE, INITIALIZED, Near, Process, call, settings};
+use crate::support::host::{INITIALIZE, INITIALIZED, InProcess, Process, call, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Ask, Reply, Server, Step, opening, ordinary};
 
@@ -19,7 +19,7 @@ async fn a_second_initialize_ends_the_first_session_and_answers_what_was_asked_i
         "POST tools/call" if opened == 1 => Reply::events([Step::forever()]),
         _ => ordinary(ask),
     });
-    let mut host = Near::opened(remote.remote(), settings()).await;
+    let mut host = InProcess::opened(remote.remote(), settings()).await;
     host.send(call(1)).await;
     host.send(call(2)).await;
     remote.asked("POST tools/call", 2).await;
@@ -67,7 +67,7 @@ async fn a_session_that_opens_when_the_host_has_begun_anew_is_ended_too() {
         }
         _ => ordinary(ask),
     });
-    let mut host = Near::bridged_to(remote.remote(), settings());
+    let mut host = InProcess::bridged_to(remote.remote(), settings());
     host.send(INITIALIZE).await;
     host.send(INITIALIZE.replace("\"id\":0", "\"id\":1")).await;
     assert_eq!(host.next_json().await["id"], 1);
@@ -89,7 +89,7 @@ async fn a_second_initialize_to_a_modern_server_answers_what_was_asked_before_it
             _ => Reply::json(under(&ask.id(), result)),
         }
     }));
-    let mut host = Near::bridged_to(remote.remote(), auto());
+    let mut host = InProcess::bridged_to(remote.remote(), auto());
     host.send(INITIALIZE).await;
     host.next().await;
     host.send(INITIALIZED).await;
@@ -145,7 +145,7 @@ async fn a_ping_after_a_handshake_that_failed_is_answered_here_too() {
         "POST" => Reply::status(400),
         _ => Reply::status(404),
     });
-    let mut host = Near::bridged_to(remote.remote(), settings());
+    let mut host = InProcess::bridged_to(remote.remote(), settings());
     host.send(INITIALIZE).await;
     assert!(host.next_json().await["error"].is_object());
     host.send(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#)
@@ -165,7 +165,7 @@ async fn a_notification_whose_id_is_null_is_one_in_both_directions() {
         ]),
         _ => ordinary(ask),
     });
-    let mut host = Near::bridged_to(remote.remote(), settings());
+    let mut host = InProcess::bridged_to(remote.remote(), settings());
     host.send(INITIALIZE).await;
     host.next().await;
     host.send(INITIALIZED.replace("\"method\"", "\"id\":null,\"method\""))

@@ -7,7 +7,7 @@ use mcpipe::era::Transport;
 use tokio::time::Instant;
 
 use super::{pass, under};
-use crate::support::host::{Near, call, settings};
+use crate::support::host::{InProcess, call, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Ask, Reply, Step, ordinary};
 
@@ -51,7 +51,7 @@ async fn a_standing_stream_that_ends_at_once_is_not_asked_for_in_a_loop() {
             nth += 1;
             Reply::events(steps(nth))
         });
-        let mut host = Near::opened(remote.remote(), settings()).await;
+        let mut host = InProcess::opened(remote.remote(), settings()).await;
         let hearing = async {
             loop {
                 host.next().await; // pings and greetings pass
@@ -89,7 +89,7 @@ async fn a_standing_stream_that_lived_or_brought_a_message_is_asked_for_again_so
                 vec![Step::forever()]
             })
         });
-        let _host = Near::opened(remote.remote(), settings()).await;
+        let _host = InProcess::opened(remote.remote(), settings()).await;
         pass(Duration::from_secs(1000)).await;
         let times = ends.lock().unwrap();
         assert_eq!(times.len(), 13, "{name}");
@@ -118,7 +118,7 @@ async fn a_response_that_is_cut_again_and_again_is_not_resumed_in_a_loop() {
             all.extend(steps(nth));
             Reply::events(all)
         });
-        let mut host = Near::opened(remote.remote(), settings()).await;
+        let mut host = InProcess::opened(remote.remote(), settings()).await;
         host.send(call(1)).await;
         let hearing = async {
             loop {
@@ -182,7 +182,7 @@ async fn the_stream_of_http_sse_is_not_opened_again_in_a_loop() {
         });
         let mut settings = settings();
         settings.transport = Transport::SseOnly;
-        let mut host = Near::opened(remote.remote(), settings).await;
+        let mut host = InProcess::opened(remote.remote(), settings).await;
         let hearing = async {
             loop {
                 host.next().await;

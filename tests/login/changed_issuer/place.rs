@@ -12,7 +12,7 @@ use super::RFC8414;
 use crate::coordination::eventually;
 use crate::support::authority::Authority;
 use crate::support::browser;
-use crate::support::host::{Left, Process};
+use crate::support::host::{Exit, Process};
 use crate::support::remote::{Ask, Reply, Server, ordinary};
 
 /// The token that the second authorization server issues.
@@ -48,7 +48,7 @@ pub(in super::super) struct Place {
 impl Place {
     pub(in super::super) async fn new() -> Self {
         let (first, second) = (Authority::start().await, Authority::start().await);
-        second.turn(|knobs| knobs.token_extra = (200, json!({ "access_token": SECOND })));
+        second.configure(|options| options.token_extra = (200, json!({ "access_token": SECOND })));
         let said = Arc::new(Mutex::new(Said {
             named: vec![first.origin.clone()],
             good: vec![first.clone(), second.clone()],
@@ -120,7 +120,7 @@ impl Place {
     }
 
     /// Runs a command to its end.
-    pub(in super::super) async fn run(&self, arguments: &[&str]) -> Left {
+    pub(in super::super) async fn run(&self, arguments: &[&str]) -> Exit {
         let variables = self.variables();
         let variables: Vec<_> = variables
             .iter()

@@ -134,7 +134,7 @@ async fn login_says_that_a_browser_is_opened_or_that_none_could_be() {
         let line = line.unwrap_or_else(|| panic!("{said}"));
         let start = Url::parse(line.trim_start_matches(sentence)).unwrap();
         browser::follow(&start).await;
-        let left = login.left().await;
+        let left = login.exit().await;
         assert!(left.status.success(), "{}", left.stderr);
         assert!(!left.stderr.contains("WARN"), "{}", left.stderr);
         assert_eq!(
@@ -168,7 +168,7 @@ async fn login_without_a_browser_prints_the_request_and_only_what_is_pasted_of_i
     let back = far.sent_to(&Url::parse(line("/authorize?")).unwrap()).await;
     assert_eq!(far.visit(&back).await.status, 403);
     login.send(back.as_str()).await;
-    let left = login.left().await;
+    let left = login.exit().await;
     assert!(left.status.success(), "{}", left.stderr);
     assert_eq!(machine.authority.at("/token").len(), 1);
 }
@@ -176,15 +176,15 @@ async fn login_without_a_browser_prints_the_request_and_only_what_is_pasted_of_i
 #[tokio::test]
 async fn over_ssh_a_user_who_wants_no_browser_gets_a_code_and_hears_how_long_it_is_good() {
     let machine = Machine::new().await;
-    machine.authority.turn(|knobs| {
+    machine.authority.configure(|options| {
         let at = format!("{}/device", machine.authority.origin);
-        knobs.metadata = serde_json::json!({ "device_authorization_endpoint": at });
+        options.metadata = serde_json::json!({ "device_authorization_endpoint": at });
     });
     let url = machine.remote.url();
     let arguments = ["login", "--no-browser", "--auth-timeout", "40", &url];
     let variables = [("SSH_CONNECTION", "10.0.0.5 5000 10.0.0.9 22")];
     let login = Process::start_in(machine.home.path(), &arguments, &variables);
-    let left = login.left().await;
+    let left = login.exit().await;
     assert!(left.status.success(), "{}", left.stderr);
     assert!(
         left.stderr.contains("and enter the code WDJB-MJHT\n"),

@@ -9,9 +9,9 @@ use super::{Authority, Body, Code, Registered, Seen, json_reply, overlay, redire
 impl Authority {
     pub(super) fn register(&self, seen: &Seen) -> Response<Body> {
         let mut state = self.state();
-        if let Some((status, body)) = state.knobs.register_answers.pop_front() {
+        if let Some((status, body)) = state.options.register_answers.pop_front() {
             let mut reply = text_reply(status, "application/json", &body);
-            if let Some(wait) = state.knobs.register_retry_after {
+            if let Some(wait) = state.options.register_retry_after {
                 reply
                     .headers_mut()
                     .insert("retry-after", wait.parse().unwrap());
@@ -24,7 +24,7 @@ impl Authority {
         let id = format!("client-{}", state.counter);
         let mut answer = asked.clone();
         answer["client_id"] = id.clone().into();
-        overlay(&mut answer, &state.knobs.registration.clone());
+        overlay(&mut answer, &state.options.registration.clone());
         let id = match &answer["client_id"] {
             Value::Number(number) => number.to_string(),
             other => other.as_str().map_or(id, str::to_owned),
@@ -54,7 +54,11 @@ impl Authority {
         if !is_known {
             return text_reply(400, "text/plain", "unknown client or redirect URI");
         }
-        if let Some(page) = state.knobs.page.filter(|_| seen.field("allowed").is_none()) {
+        if let Some(page) = state
+            .options
+            .page
+            .filter(|_| seen.field("allowed").is_none())
+        {
             let mut query = url::form_urlencoded::Serializer::new(String::new());
             query
                 .extend_pairs(&seen.fields)
@@ -64,13 +68,13 @@ impl Authority {
         }
         let mut back = url::Url::parse(&redirect_uri).unwrap();
         back.query_pairs_mut()
-            .extend_pairs(&state.knobs.callback_extra)
+            .extend_pairs(&state.options.callback_extra)
             .append_pair("state", &field("state"));
-        if let Some(iss) = &state.knobs.iss {
+        if let Some(iss) = &state.options.iss {
             back.query_pairs_mut().append_pair("iss", iss);
         }
-        let error = state.knobs.authorize_errors.pop_front().or_else(|| {
-            let wanted = state.knobs.resource.as_deref();
+        let error = state.options.authorize_errors.pop_front().or_else(|| {
+            let wanted = state.options.resource.as_deref();
             let is_wrong = field("response_type") != "code"
                 || field("code_challenge_method") != "S256"
                 || field("state").len() < 22
@@ -80,20 +84,20 @@ impl Authority {
         let mut why = format!("because of {issuer}");
         let mut error = error;
         if let (Some((code, text)), Some(_)) =
-            (state.knobs.refuses_resource, seen.field("resource"))
-            && !state.knobs.page_takes_resource
+            (state.options.refuses_resource, seen.field("resource"))
+            && !state.options.page_takes_resource
         {
             (error, why) = (Some(code.to_owned()), text.to_owned());
         }
         let prompt = seen.field("prompt").unwrap_or_default();
-        if let Some(taken) = state.knobs.prompts
+        if let Some(taken) = state.options.prompts
             && prompt.split_whitespace().any(|one| !taken.contains(&one))
         {
             error = Some("invalid_request".to_owned());
             why = "unsupported prompt value requested".to_owned(); // as `oidc-provider` says it
         }
         let scope = seen.field("scope").unwrap_or_default();
-        let unknown = state.knobs.unknown_scope;
+        let unknown = state.options.unknown_scope;
         if unknown.is_some_and(|unknown| scope.split(' ').any(|one| one == unknown)) {
             error = Some("invalid_scope".to_owned());
         }
@@ -131,7 +135,7 @@ impl Authority {
             "expires_in": 600,
             "interval": 0,
         });
-        overlay(&mut answer, &state.knobs.device_code.1);
-        json_reply(state.knobs.device_code.0, &answer)
+        overlay(&mut answer, &state.options.device_code.1);
+        json_reply(state.options.device_code.0, &answer)
     }
 }

@@ -6,21 +6,21 @@ use http::Response;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{Authority, Body, Knobs, Seen, State, grants, json_reply, text_reply};
+use super::{Authority, Body, Options, Seen, State, grants, json_reply, text_reply};
 
 impl Authority {
     pub(super) fn token(&self, seen: &Seen) -> Response<Body> {
         let issuer = self.issuer();
         let mut state = self.state();
-        if let Some((status, body)) = state.knobs.token_answers.pop_front() {
+        if let Some((status, body)) = state.options.token_answers.pop_front() {
             return text_reply(status, "application/json", &body);
         }
         let refuse = |code: &str, why: &str| {
             let body = json!({ "error": code, "error_description": why });
             json_reply(if code == "invalid_client" { 401 } else { 400 }, &body)
         };
-        if !state.knobs.echoes.is_empty() {
-            let shown = state.knobs.echoes.iter().filter_map(|it| seen.field(it));
+        if !state.options.echoes.is_empty() {
+            let shown = state.options.echoes.iter().filter_map(|it| seen.field(it));
             let shown: Vec<_> = shown.collect();
             return refuse("invalid_grant", &format!("not {}", shown.join(" ")));
         }
@@ -29,7 +29,7 @@ impl Authority {
         let Some(client) = client else {
             return refuse("invalid_client", "who are you");
         };
-        let proof = if state.knobs.offers_dpop {
+        let proof = if state.options.offers_dpop {
             let at = format!("{}/token", self.origin);
             match state.verifier.judge("POST", &at, &seen.headers, None) {
                 Ok(proof) => proof,
@@ -38,13 +38,13 @@ impl Authority {
         } else {
             None
         };
-        let key = proof.filter(|_| state.knobs.binds).map(|proof| proof.key);
+        let key = proof.filter(|_| state.options.binds).map(|proof| proof.key);
         if let (Some((code, text)), Some(_)) =
-            (state.knobs.refuses_resource, seen.field("resource"))
+            (state.options.refuses_resource, seen.field("resource"))
         {
             return refuse(code, text);
         }
-        let wanted = state.knobs.resource.clone();
+        let wanted = state.options.resource.clone();
         if wanted.is_some() && seen.field("resource") != wanted.as_deref() {
             return refuse("invalid_target", "another resource");
         }
@@ -74,8 +74,9 @@ impl Authority {
                 let Some(&(family, is_spent)) = state.refreshes.get(token) else {
                     return refuse("invalid_grant", &format!("{token} is unknown"));
                 };
-                let wanted = state.bound.get(token).filter(|_| state.knobs.offers_dpop);
-                if state.knobs.binds && wanted.is_some_and(|wanted| key.as_ref() != Some(wanted)) {
+                let wanted = state.bound.get(token).filter(|_| state.options.offers_dpop);
+                if state.options.binds && wanted.is_some_and(|wanted| key.as_ref() != Some(wanted))
+                {
                     return refuse("invalid_grant", "another key");
                 }
                 if is_spent {
@@ -84,14 +85,14 @@ impl Authority {
                 if state.dead_families.contains(&family) {
                     return refuse("invalid_grant", &format!("{token} was revoked"));
                 }
-                if state.knobs.rotates {
+                if state.options.rotates {
                     state.refreshes.insert(token.to_owned(), (family, true));
                 }
                 family
             }
             Some("urn:ietf:params:oauth:grant-type:device_code") => {
                 assert_eq!(seen.field("device_code"), Some("device-canary"));
-                if let Some(error) = state.knobs.device_answers.pop_front() {
+                if let Some(error) = state.options.device_answers.pop_front() {
                     return refuse(error, "as told");
                 }
                 state.counter
@@ -119,17 +120,17 @@ impl Authority {
         if let Some(key) = &key {
             state.bound.insert(access, key.clone());
         }
-        if let Some(lifetime) = state.knobs.lifetime {
+        if let Some(lifetime) = state.options.lifetime {
             answer["expires_in"] = lifetime.into();
         }
         if let Some(id_token) = grants::id_token(&mut state, &issuer, &client) {
             answer["id_token"] = id_token.into();
         }
-        if let Some(granted) = &state.knobs.granted {
+        if let Some(granted) = &state.options.granted {
             answer["scope"] = granted.clone().into();
         }
         let is_first = seen.field("grant_type") != Some("refresh_token");
-        if state.knobs.gives_refresh && (is_first || state.knobs.rotates) {
+        if state.options.gives_refresh && (is_first || state.options.rotates) {
             let refresh = format!("refresh-canary-{}", state.counter);
             state.refreshes.insert(refresh.clone(), (family, false));
             if let Some(key) = key {
@@ -137,7 +138,7 @@ impl Authority {
             }
             answer["refresh_token"] = refresh.into();
         }
-        let (status, extra) = &state.knobs.token_extra;
+        let (status, extra) = &state.options.token_extra;
         for (name, value) in extra.as_object().unwrap() {
             answer[name.as_str()] = value.clone();
         }
@@ -146,12 +147,12 @@ impl Authority {
 }
 
 /// What a form is refused with for where its `client_id` is.
-pub(super) fn refused_form(knobs: &Knobs, seen: &Seen) -> Option<Response<Body>> {
+pub(super) fn refused_form(options: &Options, seen: &Seen) -> Option<Response<Body>> {
     let has_id = seen.field("client_id").is_some();
     let has_header = seen.headers.contains_key("authorization");
-    let (code, why) = match knobs.refuses_id_beside_header {
+    let (code, why) = match options.refuses_id_beside_header {
         Some(refusal) if has_id && has_header => refusal,
-        _ if knobs.wants_id_in_form && !has_id => ("invalid_client", "Missing client_id"),
+        _ if options.wants_id_in_form && !has_id => ("invalid_client", "Missing client_id"),
         _ => return None,
     };
     let body = json!({ "error": code, "error_description": why });
@@ -189,6 +190,6 @@ pub(super) fn authenticated(state: &mut State, issuer: &str, seen: &Seen) -> Opt
         None => ("none", seen.field("client_id")?.to_owned(), None),
     };
     let client = state.clients.get(&id)?;
-    let wanted = state.knobs.takes.unwrap_or(&client.method);
+    let wanted = state.options.takes.unwrap_or(&client.method);
     (wanted == method && client.secret == secret).then_some(id)
 }

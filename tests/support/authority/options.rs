@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 /// What to want and what to answer.
-pub struct Knobs {
+pub struct Options {
     /// The issuer, in metadata and `iss`; the origin unless set.
     pub issuer: Option<String>,
     /// Seconds an access token lives.
@@ -66,7 +66,7 @@ pub struct Knobs {
     pub page: Option<fn(link: &str) -> String>,
 }
 
-impl Default for Knobs {
+impl Default for Options {
     fn default() -> Self {
         Self {
             issuer: None,
