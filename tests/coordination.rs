@@ -10,6 +10,7 @@ mod helper;
 mod renewal;
 mod terminal;
 mod token;
+mod versions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use url::Url;
 
 use crate::support::authority::Authority;
 use crate::support::browser;
-use crate::support::host::{INITIALIZE, INITIALIZED, Process, TOO_LONG, call};
+use crate::support::host::{INITIALIZE, INITIALIZED, Process, THIS, TOO_LONG, call};
 use crate::support::remote::{Ask, Reply, Server, ordinary};
 
 pub(crate) struct Machine {
@@ -95,6 +96,11 @@ impl Machine {
     }
 
     pub(crate) fn start_with(&self, arguments: &[&str]) -> Process {
+        self.start_program(THIS, arguments)
+    }
+
+    /// A bridge of that binary.
+    fn start_program(&self, program: &str, arguments: &[&str]) -> Process {
         let url = self.remote.url();
         // Whatever a test leaves behind ends soon.
         let patience = ["--auth-timeout", "40"];
@@ -105,8 +111,14 @@ impl Machine {
             all.extend(patience);
         }
         all.push(&url);
+        self.run_program(program, &all)
+    }
+
+    /// That binary with these arguments.
+    fn run_program(&self, program: &str, arguments: &[&str]) -> Process {
         let browser = self.browser().display().to_string();
-        Process::start_in(self.home.path(), &all, &[("BROWSER", &browser), DEBUGGABLE])
+        let variables = [("BROWSER", browser.as_str()), DEBUGGABLE];
+        Process::start_program(program, self.home.path(), arguments, &variables)
     }
 
     /// Signs in once and leaves.

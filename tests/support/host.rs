@@ -1,6 +1,7 @@
 //! The MCP host, in two forms: [`Process`] starts the real binary in an environment of its own, [`InProcess`] holds the
 //! other ends of the bridge's channels in process, where time may be paused.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -67,6 +68,9 @@ pub(crate) struct Exit {
     pub(crate) took: Duration,
 }
 
+/// The binary that this test is of.
+pub(crate) const THIS: &str = env!("CARGO_BIN_EXE_mcpipe");
+
 impl Process {
     /// Starts it with an environment that holds nothing but an empty `MCPIPE_HOME`.
     pub(crate) fn start(arguments: &[&str]) -> Self {
@@ -83,7 +87,17 @@ impl Process {
 
     /// Starts it with this `MCPIPE_HOME`.
     pub(crate) fn start_in(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let host = Self::start_unheard_in(home, arguments, variables);
+        Self::start_program(THIS, home, arguments, variables)
+    }
+
+    /// Starts another binary of mcpipe with this `MCPIPE_HOME`.
+    pub(crate) fn start_program(
+        program: impl AsRef<OsStr>,
+        home: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let host = Self::start_unheard_in(program, home, arguments, variables);
         host.hear();
         host
     }
@@ -91,13 +105,18 @@ impl Process {
     /// Starts it and leaves its stderr unread, as some hosts do.
     pub(crate) fn start_unheard(arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut host = Self::start_unheard_in(home.path(), arguments, &[]);
+        let mut host = Self::start_unheard_in(THIS, home.path(), arguments, &[]);
         host._home = Some(home);
         host
     }
 
-    fn start_unheard_in(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::from(mcpipe::process::command(env!("CARGO_BIN_EXE_mcpipe")))
+    fn start_unheard_in(
+        program: impl AsRef<OsStr>,
+        home: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut child = Command::from(mcpipe::process::command(program))
             .args(arguments)
             .env_clear()
             .env("MCPIPE_HOME", home)
