@@ -12,7 +12,7 @@ use std::thread;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-use crate::store::file;
+use crate::store::files;
 
 /// A place to write lines to; clones write to the same file, in the order they were called.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ pub enum Error {
     },
     /// The file is a link, no regular file, or another user's; or it cannot be opened.
     #[error(transparent)]
-    File(#[from] file::Error),
+    File(#[from] files::Error),
     /// The file cannot be written to any more; nothing written from here on is kept.
     #[error("cannot write to {path}")]
     Write {
@@ -90,7 +90,7 @@ impl Ledger {
             path: path.into(),
             source,
         };
-        let file = file::open_to_append(path)?;
+        let file = files::open_to_append(path)?;
         let is_continued = file.metadata().is_ok_and(|it| it.is_file() && it.len() > 0);
 
         let (lines, mut from) = mpsc::unbounded_channel();

@@ -18,7 +18,7 @@
 //! | --- | --- |
 //! | door | `main`, [`cli`], [`settings`], [`commands`], [`report`], [`logging`], [`limits`] |
 //! | bridge | [`bridge`]: the loop, exchanges, debts, standing streams, receiving a host |
-//! | edges | [`tls`], [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`ledger`], [`recorder`], [`facts`], [`named_file`] |
+//! | edges | [`tls`], [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`ledger`], [`recorder`], [`server_cache`], [`named_file`] |
 //! | rules | [`era`], [`sse`], [`auth::oauth::challenge`], [`auth::oauth::scope`], the vault's format under [`store`], [`transcript`] |
 //! | words | [`frame`], [`secret`], [`text`] |
 //!
@@ -44,26 +44,24 @@ pub mod auth;
 pub mod bridge;
 pub mod cli;
 pub mod commands;
-pub mod config;
 pub mod era;
-pub mod facts;
 pub mod frame;
+pub mod header_secrets;
 pub mod ledger;
 pub mod limits;
 pub mod logging;
-pub mod migrate;
+pub mod mcp_remote;
 pub mod named_file;
 pub mod process;
 pub mod recorder;
 pub mod remote;
 pub mod report;
 pub mod secret;
+pub mod server_cache;
 pub mod settings;
 pub mod sse;
-pub mod static_secret;
 pub mod stdio;
 pub mod store;
-pub mod surroundings;
 pub mod text;
 pub mod tls;
 pub mod transcript;

@@ -25,7 +25,7 @@ pub use output::Output;
 use crate::cli::{LogArgs, LogFormat};
 use crate::report::{Failure, Kind};
 use crate::secret::live;
-use crate::store::file;
+use crate::store::files;
 use repeats::{More, Repeats};
 
 /// The time that the last lines may take to be written when the process leaves: next to nothing, if they are read at
@@ -98,7 +98,7 @@ pub fn install(
     let to = match &args.log_file {
         None => stderr.clone(),
         Some(path) => {
-            let file = file::open_to_append(path).map_err(|error| {
+            let file = files::open_to_append(path).map_err(|error| {
                 Failure::usage(error).hint("--log-file takes a file of yours that can be written")
             })?;
             match stderr.is_queued() {

@@ -69,7 +69,7 @@ fn stderr(asked: &Asked) -> Output {
 
 fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failure> {
     if !around.is_on("MCPIPE_DEBUGGABLE") {
-        store::dump::forbid();
+        store::core_dumps::forbid();
     }
     let log = match asked.log() {
         Some(log) => {
@@ -88,7 +88,7 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
         }
         None => None,
     };
-    let about = commands::about::about(commands::about::server(&asked));
+    let about = commands::preamble::about(commands::preamble::server(&asked));
     tracing::debug!(%about, "mcpipe starts");
     limits::raise_open_files();
     // One thread: this is a program that waits.

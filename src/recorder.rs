@@ -1,6 +1,6 @@
 //! `--record`: writes what was said on both banks to a [`Ledger`], as a [transcript](crate::transcript).
 //!
-//! The near bank is recorded by [`Recorder::host`], the far one by [`Recorded`](crate::remote::recorded::Recorded).
+//! The near bank is recorded by [`Recorder::host`], the far one by [`Recorded`](crate::remote::recording::Recorded).
 //! Everything goes through the redactor before it is queued. A recording that fails does not stop the bridge.
 
 use std::sync::atomic::{AtomicU64, Ordering};

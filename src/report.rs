@@ -8,9 +8,10 @@ use std::fmt::Write as _;
 use std::io;
 use std::process::ExitCode;
 
+use crate::header_secrets;
 use crate::secret::live;
 use crate::store::passphrase;
-use crate::{auth, static_secret, store};
+use crate::{auth, store};
 
 /// The kind of a failure; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,9 +162,9 @@ impl From<passphrase::Error> for Failure {
     }
 }
 
-impl From<static_secret::Error> for Failure {
-    fn from(error: static_secret::Error) -> Self {
-        if let static_secret::Error::Vault(error) = error {
+impl From<header_secrets::Error> for Failure {
+    fn from(error: header_secrets::Error) -> Self {
+        if let header_secrets::Error::Vault(error) = error {
             return error.into();
         }
         let hint = error.hint();

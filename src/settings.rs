@@ -2,12 +2,14 @@
 //!
 //! The last place that can say "wrong usage": after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
 
-mod anew;
 mod client;
+pub mod config_file;
+pub mod environment;
 mod grants;
 mod headers;
 mod redirect;
-mod telling;
+mod reread_headers;
+mod secret_shapes;
 mod vault;
 
 use std::path::{Path, PathBuf};
@@ -26,19 +28,19 @@ use crate::auth::user_key::UserKey;
 use crate::auth::{self, Announce, Browser, Clock};
 use crate::bridge;
 use crate::cli::{KeyArgs, NetworkArgs, SignInArgs, SpeakingArgs, TORN, TargetArgs};
-use crate::facts::Facts;
+use crate::header_secrets::Template;
 use crate::remote::header_command::HeaderCommand;
 use crate::remote::https;
 use crate::remote::proxy::Proxies;
 use crate::report::Failure;
-use crate::static_secret::Template;
+use crate::server_cache::Facts;
+pub use crate::settings::environment::Surroundings;
 use crate::stdio;
 use crate::store::program::Words;
-pub use crate::surroundings::Surroundings;
 use crate::text::printable;
 use crate::tls;
-pub use anew::{Anew, keys_beside_signing_in};
 pub(crate) use headers::given;
+pub use reread_headers::{Anew, keys_beside_signing_in};
 pub use vault::{
     bridges_vault, export_passphrase, new_passphrase, opened_vault, passphrases, vault,
     vault_at_cost,
@@ -435,7 +437,7 @@ fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>,
         .iter()
         .map(|pair| match pair.split_once('=') {
             Some((key, value)) if !key.is_empty() && !OURS.contains(&key) => {
-                if telling::is_secret_name(key) {
+                if secret_shapes::is_secret_name(key) {
                     tracing::warn!(
                         "{flag} puts the value of {} into the arguments, which every user of this machine can read",
                         printable(key, 100)

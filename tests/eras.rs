@@ -14,7 +14,7 @@ use mcpipe::frame::Parsed;
 use mcpipe::ledger::Ledger;
 use mcpipe::recorder::Recorder;
 use mcpipe::remote::Remote;
-use mcpipe::remote::recorded::Recorded;
+use mcpipe::remote::recording::Recorded;
 use mcpipe::remote::replay::Replay;
 use mcpipe::stdio::Host;
 use mcpipe::transcript::redact::Redactor;

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use mcpipe::migrate::command;
-use mcpipe::migrate::key::{self, Form};
+use mcpipe::mcp_remote::command;
+use mcpipe::mcp_remote::key::{self, Form};
 use tempfile::TempDir;
 use tokio::process::Command;
 

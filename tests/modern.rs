@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use mcpipe::bridge::Settings;
 use mcpipe::era::Protocol;
-use mcpipe::facts::Facts;
+use mcpipe::server_cache::Facts;
 use serde_json::{Value, json};
 use tokio::time;
 

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::unanswered::{Reason, Tally};
+use crate::bridge::unanswered::{Reason, Tally};
 use crate::frame::{Frame, INVALID_REQUEST, Id, Malformed};
 use crate::stdio::Written;
 

@@ -9,17 +9,17 @@
 
 mod clock;
 mod conversation;
-mod exchange;
-mod follow;
+mod drain;
+mod early_initialize;
 mod inflight;
-mod known;
-mod leaving;
 mod outstanding;
-mod pace;
-mod reception;
-mod standing;
+mod response_stream;
+mod retry;
+mod server_memory;
+mod standalone_stream;
 mod startup;
 mod unanswered;
+mod upstream;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -36,23 +36,23 @@ use tracing::Instrument as _;
 use crate::auth::Authorizer;
 use crate::auth::flow::locked_vault::Closed;
 use crate::era::{Action, Arrival, ExchangeId, Protocol, Translator, Transport};
-use crate::facts::Facts;
 use crate::frame::{Frame, Id, Malformed, Parsed, Trouble};
 use crate::remote::Remote;
+use crate::server_cache::Facts;
 use crate::stdio::{Host, Line, Written};
 use clock::Passed;
 use conversation::Conversation;
-use exchange::{Event, Road, Waiting};
+use drain::patience_over;
+use early_initialize::Reception;
 use inflight::Inflight;
-use known::beginning;
-use leaving::patience_over;
 use outstanding::Outstanding;
-pub use pace::chance;
-use pace::{tick, until};
-use reception::Reception;
+pub use retry::chance;
+use retry::{tick, until};
+use server_memory::beginning;
 use startup::Startup;
 use unanswered::reason_of;
 pub use unanswered::{Reason, Unanswered};
+use upstream::{Event, Road, Waiting};
 
 /// Arrivals that wait for the loop. When full, exchanges stop reading, and the remote feels it.
 const QUEUE: usize = 64;
@@ -191,7 +191,7 @@ struct Bridge<R> {
     translator: Translator,
     passed: Passed,
     /// The verdict that has been remembered.
-    verdict: Option<known::Learned>,
+    verdict: Option<server_memory::Learned>,
     inflight: Inflight,
     conversation: Conversation,
     reception: Reception,

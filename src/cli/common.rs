@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::units::descriptor;
+use crate::cli::units::descriptor;
 
 /// How the vault opens.
 #[derive(Debug, Default, Args)]

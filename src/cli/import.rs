@@ -2,7 +2,7 @@
 
 use clap::{Args, CommandFactory as _, ValueEnum};
 
-use super::{Asked, BridgeArgs, LogArgs, NetworkArgs, SignInArgs, Unread, VaultArgs};
+use crate::cli::{Asked, BridgeArgs, LogArgs, NetworkArgs, SignInArgs, Unread, VaultArgs};
 
 /// `mcpipe import`.
 #[derive(Debug, Args)]
@@ -115,7 +115,7 @@ pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, Unread> {
             kept.push(word.clone());
         }
     }
-    let asked = super::parse(kept.into_iter().map(Into::into))?;
+    let asked = crate::cli::parse(kept.into_iter().map(Into::into))?;
     Ok(asked.bridge)
 }
 

@@ -4,30 +4,30 @@
 //! reads; everything else in the environment is for settings.rs. Here are the commands; flags that several of them take are
 //! in files by what they are about, as `--help` has them.
 
+mod bridge;
 mod common;
-mod given;
+mod environment;
+mod given_flags;
 mod grants;
 pub mod import;
-mod mistake;
 mod network;
 mod sign_in;
-mod speaking;
 mod units;
-mod variables;
+mod usage_error;
 mod vault;
 
 use std::ffi::OsString;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+pub use bridge::{ProtocolArg, SpeakingArgs, TransportArg};
 pub use common::{LogArgs, LogFormat, VaultArgs};
-pub use given::given;
+pub use given_flags::given;
 pub use grants::{GrantArgs, KeyArgs};
-pub use mistake::{Mistake, TORN, Unread};
 pub use network::NetworkArgs;
 pub use sign_in::{DEFAULT_ACCOUNT, DpopArg, SignInArgs};
-pub use speaking::{ProtocolArg, SpeakingArgs, TransportArg};
 pub use units::Port;
+pub use usage_error::{Mistake, TORN, Unread};
 pub use vault::{
     Common, Cost, ExportArgs, ExportPassphraseArgs, ImportArgs, InitArgs, NameArgs,
     NewPassphraseArgs, Opens, PasswdArgs, ProtectArgs, PutArgs, ShowArgs, SlotAddArgs, SlotArgs,
@@ -218,7 +218,7 @@ impl Asked {
 /// It asks for help or the version, or cannot be understood.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, Unread> {
     let words: Vec<OsString> = args.into_iter().collect();
-    let command = variables::named(Asked::command());
+    let command = environment::named(Asked::command());
     let asked = command
         .clone()
         .try_get_matches_from(&words)
@@ -236,7 +236,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, Unread> 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::cli::*;
 
     fn asked(words: &str) -> Result<Asked, Unread> {
         parse(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::units::{bytes, seconds};
+use crate::cli::units::{bytes, seconds};
 
 /// Headers, TLS, timeouts.
 #[derive(Clone, Debug, Default, Args)]

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::grants::GrantArgs;
-use super::units::{port, seconds};
 use crate::auth::{Dpop, SelectAccount};
+use crate::cli::grants::GrantArgs;
+use crate::cli::units::{port, seconds};
 
 /// The account of those who name none.
 pub const DEFAULT_ACCOUNT: &str = "default";

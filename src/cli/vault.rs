@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::units::{Expected, descriptor};
-use super::{LogArgs, VaultArgs};
+use crate::cli::units::{Expected, descriptor};
+use crate::cli::{LogArgs, VaultArgs};
 
 /// What to do with the vault.
 #[derive(Debug, Subcommand)]

@@ -10,23 +10,23 @@ use tokio::sync::watch;
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
-use super::about;
-use super::secrets::Secrets;
-use super::shown::Words;
 use crate::auth::{Authorizer, PendingSignIn};
 use crate::bridge::{self, Ended, Outcome, Parts, Reason, Stop, Unanswered};
 use crate::cli::BridgeArgs;
+use crate::commands::preamble;
+use crate::commands::sign_in_display::Words;
+use crate::commands::vault_headers::Secrets;
 use crate::ledger::Ledger;
 use crate::logging::Output;
 use crate::recorder::Recorder;
 use crate::remote::Remote;
 use crate::remote::https::Https;
-use crate::remote::recorded::Recorded;
+use crate::remote::recording::Recorded;
 use crate::report::{Failure, Kind};
+use crate::settings::environment::open_terminal;
 use crate::settings::{self, Surroundings, Target};
 use crate::stdio::Host;
 use crate::store::Vault;
-use crate::surroundings::open_terminal;
 use crate::transcript::redact::Redactor;
 
 /// How long a token request that is under way may take to be stored when everything else is done: a rotated refresh
@@ -53,7 +53,7 @@ pub async fn run(
 ) -> Result<(), Failure> {
     args.target.sign_in.callback_port = args.callback_port();
     let mut target = settings::target(&args.target, around)?;
-    super::warn_of_typed_secrets(&target);
+    crate::commands::warn_of_typed_secrets(&target);
     if let Some(warning) = args.compat.warning() {
         tracing::warn!("{warning}");
     }
@@ -295,7 +295,7 @@ fn recorder(
         ),
     };
     let recorder = Recorder::new(ledger, redactor);
-    recorder.begin(about::recorded(&target.https.url, &args.speaking));
+    recorder.begin(preamble::recorded(&target.https.url, &args.speaking));
     if !args.target.log.silent {
         stderr.say(&format!("Recording to {} {kept}.\n", path.display()));
     }

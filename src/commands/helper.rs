@@ -11,7 +11,7 @@ use crate::cli::{self, Command, TargetArgs, Unread};
 use crate::logging::{self, LAST_LINES, Output, Reader};
 use crate::report::Failure;
 use crate::settings;
-use crate::surroundings::Surroundings;
+use crate::settings::environment::Surroundings;
 
 /// How long the last page may take to be shown when everything is stored.
 const LAST_PAGE: Duration = Duration::from_secs(10);

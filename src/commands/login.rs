@@ -6,19 +6,19 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use super::greeting::{Greeting, greeting};
-use super::print;
-use super::shown::Words;
 use crate::auth::flow::accounts;
 use crate::auth::store::record::Granted;
 use crate::auth::{self, Announce, Authorizer, Cause, Error, Notice, Pasted};
 use crate::cli::TargetArgs;
+use crate::commands::first_challenge::{Greeting, greeting};
+use crate::commands::print;
+use crate::commands::sign_in_display::Words;
+use crate::header_secrets;
 use crate::logging::Output;
 use crate::remote::Fault;
 use crate::remote::https::Https;
 use crate::report::{Failure, Kind, NETWORK};
 use crate::settings::{self, Surroundings};
-use crate::static_secret;
 
 /// Asks the server what it wants, and signs in accordingly.
 ///
@@ -26,7 +26,7 @@ use crate::static_secret;
 /// Wrong settings, nobody reachable, or a sign-in that did not end well.
 pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure> {
     let mut target = settings::target(args, around)?;
-    super::warn_of_typed_secrets(&target);
+    crate::commands::warn_of_typed_secrets(&target);
     if target.brings_authorization {
         let error = "the --header that sets Authorization replaces signing in";
         return Err(Failure::usage(error).hint("leave that header out to sign in"));
@@ -49,7 +49,7 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
     if !target.templates.is_empty() {
         let origin = settings::origin(&target.https.url);
         let now = settings::now();
-        let headers = static_secret::headers(&vault, &target.templates, &origin, now).await?;
+        let headers = header_secrets::headers(&vault, &target.templates, &origin, now).await?;
         target.https.headers.extend(headers);
     }
     let account = settings.account.clone();

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{on_stderr, print};
 use crate::auth::flow::accounts::{self, Revocation, SignedOut};
 use crate::auth::{self, Clock};
 use crate::cli::LogoutArgs;
+use crate::commands::{on_stderr, print};
+use crate::header_secrets::{self, About};
 use crate::report::Failure;
 use crate::settings::{self, Surroundings};
-use crate::static_secret::{self, About};
 
 /// Signs out of one server, or of all.
 ///
@@ -45,8 +45,13 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
             account => format!("{shown} ({account})"),
         };
         if out.is_empty() {
-            if let Some(failure) =
-                super::near::failure(&vault, &resource, Some(&settings.account), "logout").await?
+            if let Some(failure) = crate::commands::suggestions::failure(
+                &vault,
+                &resource,
+                Some(&settings.account),
+                "logout",
+            )
+            .await?
             {
                 return Err(failure);
             }
@@ -62,7 +67,7 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
             let _ = writeln!(text, "Client registrations forgotten: {registrations}.");
         }
         text.push_str(&of_secrets(
-            &static_secret::list(&vault).await?,
+            &header_secrets::list(&vault).await?,
             text.is_empty(),
         ));
     }

@@ -1,18 +1,18 @@
 //! One file per command: what it wires together and what it prints.
 
-pub mod about;
 pub mod bridge;
-mod greeting;
+mod first_challenge;
 pub mod helper;
 pub mod import;
 pub mod login;
 pub mod logout;
-mod near;
-mod secrets;
-mod shown;
+pub mod preamble;
+mod sign_in_display;
 pub mod status;
+mod suggestions;
 pub mod token;
 pub mod vault;
+mod vault_headers;
 
 use std::io::{self, Write as _};
 

@@ -5,12 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::{near, print};
 use crate::auth::accounts;
 use crate::auth::flow::accounts::{self, Status};
 use crate::auth::oauth::scope::{OFFLINE, Scopes};
 use crate::auth::store::record::{Granted, State};
 use crate::cli::StatusArgs;
+use crate::commands::print;
+use crate::commands::suggestions;
 use crate::report::Failure;
 use crate::settings::{self, Surroundings};
 use crate::store;
@@ -29,7 +30,7 @@ pub async fn run(args: &StatusArgs, around: &Surroundings) -> Result<(), Failure
         kept.retain(|kept| accounts::is_same_place(&kept.resource, url));
     }
     let near = match &args.url {
-        Some(url) if kept.is_empty() => near::failure(&vault, url, None, "status").await?,
+        Some(url) if kept.is_empty() => suggestions::failure(&vault, url, None, "status").await?,
         _ => None,
     };
     kept.sort_by(|a, b| (&a.resource, &a.account).cmp(&(&b.resource, &b.account)));

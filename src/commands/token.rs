@@ -6,18 +6,18 @@ use std::time::Duration;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::greeting::challenge;
-use super::near::{self, Near};
-use super::{on_stderr, print};
 use crate::auth::flow::accounts;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::store::record::Granted;
 use crate::auth::{self, Authorizer};
 use crate::cli::TokenArgs;
+use crate::commands::first_challenge::challenge;
+use crate::commands::suggestions::{self, Near};
+use crate::commands::{on_stderr, print};
+use crate::header_secrets;
 use crate::remote::https::Https;
 use crate::report::{Failure, Kind};
 use crate::settings::{self, Surroundings, Target};
-use crate::static_secret;
 use crate::store::Vault;
 
 /// How long a renewal may take to be stored when its token is printed already.
@@ -30,7 +30,7 @@ const LAST_TOKEN: Duration = Duration::from_secs(5);
 pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure> {
     let asked = &args.target;
     let target = settings::target(asked, around)?;
-    super::warn_of_typed_secrets(&target);
+    crate::commands::warn_of_typed_secrets(&target);
     if target.brings_authorization {
         let error = "the --header that sets Authorization replaces the token";
         return Err(Failure::usage(error).hint("leave that header out"));
@@ -70,7 +70,7 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
         }
         let error = format!("nobody is signed in to {resource}{whose}");
         let login = format!("run `mcpipe login {resource}{flag}`");
-        let near = near::found(&vault, &resource, Some(&account), "token").await?;
+        let near = suggestions::found(&vault, &resource, Some(&account), "token").await?;
         return Err(match near {
             None => Failure::new(Kind::SignIn, error).hint(login),
             Some(Near { stored, command }) => {
@@ -107,7 +107,7 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
 async fn probed(mut target: Target, vault: &Vault) -> Option<Challenge> {
     if !target.templates.is_empty() {
         let (origin, now) = (settings::origin(&target.https.url), settings::now());
-        let headers = static_secret::headers(vault, &target.templates, &origin, now).await;
+        let headers = header_secrets::headers(vault, &target.templates, &origin, now).await;
         target.https.headers.extend(headers.ok()?);
     }
     let remote = Https::new(target.https, target.tls).ok()?;

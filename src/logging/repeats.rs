@@ -314,7 +314,7 @@ mod tests {
     fn each_kind_is_said_once_and_what_the_user_causes_each_time() {
         let said = said(|| {
             for number in 0..5 {
-                tracing::warn!(target: "mcpipe::bridge::follow", number, "not a message");
+                tracing::warn!(target: "mcpipe::bridge::response_stream", number, "not a message");
                 tracing::info!(target: "mcpipe::remote", number, "other");
                 tracing::warn!(target: "mcpipe::settings", number, "a file");
                 tracing::debug!(target: "mcpipe::bridge", number, "detail");
@@ -322,7 +322,7 @@ mod tests {
         });
         for (words, times) in [
             ("not a message number=", 1),
-            ("4 more like mcpipe::bridge::follow", 1),
+            ("4 more like mcpipe::bridge::response_stream", 1),
             ("other number=", 1),
             ("4 more like mcpipe::remote", 1),
             ("a file", 5),

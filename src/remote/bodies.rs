@@ -11,14 +11,15 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::time::{self, Instant};
 
-use super::coding::{self, Pieces};
-use super::fields::{asks_for_a_token, head, media_types, retry_after};
-use super::https::Https;
-use super::reading::Label;
-use super::{Answer, Fault, Head, Outgoing, Refusal, Verb};
-use super::{redirect, words};
 use crate::auth::oauth::challenge::Challenge;
 use crate::frame::{Frame, Id, PARSE_ERROR, Parsed};
+use crate::remote::content_coding::{self, Pieces};
+use crate::remote::fields::{asks_for_a_token, head, media_types, retry_after};
+use crate::remote::https::Https;
+use crate::remote::reading::Label;
+use crate::remote::redirect;
+use crate::remote::refusal_text;
+use crate::remote::{Answer, Fault, Head, Outgoing, Refusal, Verb};
 use crate::sse;
 use crate::text::without_mark;
 
@@ -52,7 +53,7 @@ impl Https {
         }
         let is_elsewhere = outgoing.to.is_some();
         let label = Label::of(&media_types(response.headers()));
-        let pieces = coding::pieces(response);
+        let pieces = content_coding::pieces(response);
         let (limit, silence) = match label {
             Label::Events if !is_elsewhere => {
                 return Ok(Answer::Stream(head, self.events(pieces)));
@@ -101,7 +102,7 @@ impl Https {
         let url = redirect::kept(response.url());
         let challenge = Challenge::read(status, response.headers());
         let label = Label::of(&media_types(response.headers()));
-        let pieces = coding::pieces(response);
+        let pieces = content_coding::pieces(response);
         let (text, frame) = if label == Label::Events {
             self.refusal_in_events(pieces, owed).await
         } else {
@@ -119,8 +120,12 @@ impl Https {
         };
         Refusal {
             status,
-            words: words::of_body(&text)
-                .or_else(|| challenge.description.as_deref().and_then(words::cleaned)),
+            words: refusal_text::of_body(&text).or_else(|| {
+                challenge
+                    .description
+                    .as_deref()
+                    .and_then(refusal_text::cleaned)
+            }),
             url: Some(url),
             frame,
             text: without_mark(&text).chars().take(MAX_WORDS).collect(),

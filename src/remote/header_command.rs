@@ -19,8 +19,8 @@ use tokio::time;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
-use super::printed::{self, Malformed};
 use crate::process::Ended;
+use crate::remote::header_output::{self, Malformed};
 use crate::secret::Secret;
 use crate::store::program::{PATIENCE, Words};
 use crate::text::plain;
@@ -337,8 +337,9 @@ async fn run_once(words: &Words, url: &str, patience: Duration) -> Result<Header
             said: last,
         });
     }
-    let headers = printed::headers(&output).map_err(|why| Error::Malformed { program, why })?;
-    Ok(super::fields::passed_on(headers))
+    let headers =
+        header_output::headers(&output).map_err(|why| Error::Malformed { program, why })?;
+    Ok(crate::remote::fields::passed_on(headers))
 }
 
 /// All of it, or `None` if that is too much.
@@ -378,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_value_is_learnt_with_and_without_its_scheme() {
-        let headers = printed::headers(b"Authorization: Bearer abc\nX-Key: def").unwrap();
+        let headers = header_output::headers(b"Authorization: Bearer abc\nX-Key: def").unwrap();
         let learnt: Vec<_> = secrets(&headers).map(|it| it.expose().to_owned()).collect();
         assert_eq!(learnt, ["Bearer abc", "abc", "def"]);
     }

@@ -1,6 +1,6 @@
 //! The network: TLS, timeouts, size caps; an HTTP response to an [`Answer`].
 //!
-//! Talks to one host. Follows redirects on its origin, and from http to https, and no other ([`super::redirect`]), so
+//! Talks to one host. Follows redirects on its origin, and from http to https, and no other ([`crate::remote::redirect`]), so
 //! no credential ever travels elsewhere. HTTP/1.1 with as many connections as there are exchanges: an open stream can
 //! never starve a POST, and closing a connection cancels exactly one exchange. No total timeout on anything. What a
 //! response holds is read in `reading`.
@@ -17,18 +17,18 @@ use tokio::sync::{Mutex, MutexGuard, OnceCell, watch};
 use tokio::time;
 use url::Url;
 
-use super::coding;
-use super::fields::passed_on;
-use super::header_command::{Given, HeaderCommand};
-use super::late::Late;
-use super::places::Places;
-use super::proxy::{self, Proxies};
-use super::redirect::{self, followed, is_upgrade};
-use super::scheme::{self, Speaks};
-use super::{Answer, Fault, Outgoing, Refusal, Remote, Verb};
 use crate::auth::Credential;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::dpop::{Mended, NONCE_WANTED};
+use crate::remote::content_coding;
+use crate::remote::deferred_headers::Late;
+use crate::remote::endpoints::Places;
+use crate::remote::fields::passed_on;
+use crate::remote::header_command::{Given, HeaderCommand};
+use crate::remote::proxy::{self, Proxies};
+use crate::remote::redirect::{self, followed, is_upgrade};
+use crate::remote::scheme::{self, Speaks};
+use crate::remote::{Answer, Fault, Outgoing, Refusal, Remote, Verb};
 use crate::secret::live;
 use crate::tls::Unwelcome;
 use crate::tls::untrusted::Untrusted;
@@ -234,7 +234,7 @@ impl Https {
             headers.extend(given.headers().clone());
         }
         headers.insert(ACCEPT, accept);
-        headers.insert(ACCEPT_ENCODING, coding::IDENTITY);
+        headers.insert(ACCEPT_ENCODING, content_coding::IDENTITY);
         for (name, value) in outgoing.headers {
             headers.insert(name, value.clone());
         }

@@ -5,20 +5,20 @@
 //! credential from the authorizer, and what came back is said in the words of [`Answer`].
 
 mod bodies;
-pub mod coding;
+pub mod content_coding;
+pub mod deferred_headers;
+mod endpoints;
 mod fields;
 pub mod header_command;
+pub mod header_output;
 pub mod https;
-pub mod late;
-mod places;
-pub mod printed;
 pub mod proxy;
 mod reading;
-pub mod recorded;
+pub mod recording;
 pub mod redirect;
+mod refusal_text;
 pub mod replay;
 mod scheme;
-mod words;
 
 use std::collections::VecDeque;
 use std::future::Future;

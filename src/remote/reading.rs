@@ -12,11 +12,11 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::time;
 
-use super::coding::{self, Broken, Pieces};
-use super::fields::{self, head};
-use super::https::{Https, innermost};
-use super::{Answer, Events, Fault, Head, Outgoing, Verb};
 use crate::frame::{Frame, Outline, Parsed};
+use crate::remote::content_coding::{self, Broken, Pieces};
+use crate::remote::fields::{self, head};
+use crate::remote::https::{Https, innermost};
+use crate::remote::{Answer, Events, Fault, Head, Outgoing, Verb};
 use crate::text::printable;
 
 /// The bytes that are read of a body that says nothing to the host.
@@ -123,7 +123,7 @@ impl Https {
         if label != Label::Events && length.is_some_and(|length| length > limit as u64) {
             return Err(self.too_large(limit));
         }
-        let mut pieces = coding::pieces(response);
+        let mut pieces = content_coding::pieces(response);
         if label == Label::Events {
             return Ok(Answer::Stream(head, self.events(pieces)));
         }
@@ -190,7 +190,7 @@ impl Https {
 
     /// Returns the error for a page, with the head of it.
     async fn no_message(&self, why: String, response: reqwest::Response) -> Fault {
-        let mut pieces = coding::pieces(response);
+        let mut pieces = content_coding::pieces(response);
         let mut start = Vec::new();
         let read = async {
             while start.len() < MAX_HEAD

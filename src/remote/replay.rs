@@ -15,10 +15,10 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::watch;
 
-use super::fields::asks_for_a_token;
-use super::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
 use crate::auth::oauth::challenge::Challenge;
 use crate::frame::{Malformed, Parsed};
+use crate::remote::fields::asks_for_a_token;
+use crate::remote::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
 use crate::secret::Secret;
 use crate::sse;
 use crate::transcript::script::Script;
@@ -186,7 +186,7 @@ impl Exchange {
                 Ok(Answer::Refused(Refusal {
                     status,
                     frame,
-                    words: super::words::of_body(&text),
+                    words: crate::remote::refusal_text::of_body(&text),
                     url: None,
                     text,
                     retry_after: after

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time;
 use url::Url;
 
-use super::Fault;
+use crate::remote::Fault;
 
 /// The time that the question may take.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -6,14 +6,14 @@ use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::grants::warn_if_others_read;
-use super::headers::expand_here;
-use super::{Error, Surroundings, is_loopback};
 use crate::auth::oauth::registration::Method;
 use crate::auth::oauth::scope::Scopes;
 use crate::cli::SignInArgs;
 use crate::named_file;
 use crate::secret::Secret;
+use crate::settings::grants::warn_if_others_read;
+use crate::settings::headers::expand_here;
+use crate::settings::{Error, Surroundings, is_loopback};
 use crate::text::without_mark;
 
 /// What the user says.
@@ -141,7 +141,7 @@ mod tests {
 
     fn around() -> Surroundings {
         let variables = [("ID", "abc"), ("SECRET", "s3\"cret"), ("EMPTY", "")];
-        crate::surroundings::around(&variables)
+        crate::settings::environment::around(&variables)
     }
 
     fn info(text: &str) -> Result<Identity, Error> {

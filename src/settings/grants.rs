@@ -5,18 +5,18 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::client::secret;
-use super::{Error, Surroundings, address};
 use crate::auth::flow::enterprise::Provider;
 use crate::auth::flow::unattended::Grant;
 use crate::auth::flow::workload::Assertions;
 use crate::auth::oauth::client_auth::{Audience, ClientKey};
 use crate::auth::oauth::jws::{self, Algorithm, Key};
 use crate::cli::{GrantArgs, KeyArgs, SignInArgs};
+use crate::header_secrets;
 use crate::named_file;
 use crate::report::Failure;
 use crate::secret::Secret;
-use crate::static_secret;
+use crate::settings::client::secret;
+use crate::settings::{Error, Surroundings, address};
 use crate::store::program::{self, Words};
 
 /// A mistake in how tokens are to be come by.
@@ -95,7 +95,7 @@ pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
         .and_then(|rest| rest.strip_suffix('}'))
         .unwrap_or(given);
     if let Some(name) = reference.strip_prefix("vault:") {
-        static_secret::check_name(name).map_err(|_| Mistake::Name)?;
+        header_secrets::check_name(name).map_err(|_| Mistake::Name)?;
         return Ok(Some(ClientKey::in_vault(
             name.to_owned(),
             algorithm,

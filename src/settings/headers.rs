@@ -3,12 +3,12 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::telling::{is_secret_name, is_secret_value};
-use super::{Error, Surroundings};
 use crate::auth::user_key::{Source, UserKey};
 use crate::cli::NetworkArgs;
+use crate::header_secrets::{self, Part, Template};
 use crate::named_file;
-use crate::static_secret::{self, Part, Template};
+use crate::settings::secret_shapes::{is_secret_name, is_secret_value};
+use crate::settings::{Error, Surroundings};
 use crate::text::{printable, without_mark};
 
 /// The headers that the user wants on every request.
@@ -169,7 +169,7 @@ fn expand(header: &str, value: &str, around: &Surroundings) -> Result<Vec<Part>,
         text.push_str(before);
         rest = after;
         if let Some(secret) = name.strip_prefix("vault:") {
-            static_secret::check_name(secret)
+            header_secrets::check_name(secret)
                 .map_err(|_| Error::NoSecretName(header.to_owned()))?;
             parts.push(Part::Text(std::mem::take(&mut text)));
             parts.push(Part::Secret(secret.to_owned()));
@@ -218,7 +218,7 @@ pub(super) fn expand_here(
 mod tests {
     use super::*;
     use crate::report::Failure;
-    use crate::surroundings::around;
+    use crate::settings::environment::around;
 
     #[test]
     fn headers_are_expanded_once_and_the_later_wins() {

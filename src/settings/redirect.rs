@@ -3,8 +3,8 @@
 
 use url::{Host, Url};
 
-use super::Error;
 use crate::cli::SignInArgs;
+use crate::settings::Error;
 
 /// Checks what the user says of the redirect address.
 ///

@@ -4,12 +4,12 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Surroundings;
 use crate::cli::{Cost, ExportPassphraseArgs, NewPassphraseArgs, VaultArgs};
-use crate::config;
 use crate::logging::Output;
 use crate::report::Failure;
 use crate::secret::Secret;
+use crate::settings::Surroundings;
+use crate::settings::config_file;
 use crate::store::passphrase::{self, Prompt, Sources};
 use crate::store::primitives::Key;
 use crate::store::slot::Kdf;
@@ -60,9 +60,9 @@ fn vault_that_tells(
         return Ok(Vault::in_memory());
     }
     let loose = is_loose(around);
-    let path = config::path(around.get("MCPIPE_HOME").map(Path::new));
-    let read = path.map_or(Ok(None), |path| config::key_commands(&path, loose));
-    let (commands, unread) = match read.map_err(config::Error::unread) {
+    let path = config_file::path(around.get("MCPIPE_HOME").map(Path::new));
+    let read = path.map_or(Ok(None), |path| config_file::key_commands(&path, loose));
+    let (commands, unread) = match read.map_err(config_file::Error::unread) {
         Ok(commands) => (commands, None),
         Err(Ok(error)) => {
             let sentence = format!("Warning: mcpipe.toml is passed over: {}.", said(&error));
@@ -175,7 +175,7 @@ fn terminal(may_ask: bool) -> Option<Prompt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surroundings::around;
+    use crate::settings::environment::around;
 
     #[test]
     fn a_flag_counts_before_the_environment_and_the_passphrase_before_its_file() {

@@ -19,17 +19,17 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::file;
+use crate::store::files;
 
 #[cfg(unix)]
-pub use on_unix::{keep, key, left, lock, replace, serve};
+pub use unix::{keep, key, left, lock, replace, serve};
 
 /// The reason why an agent was not asked, or not started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Its directory or lock file cannot be used.
     #[error(transparent)]
-    File(#[from] file::Error),
+    File(#[from] files::Error),
     /// Unix sockets have short names.
     #[error("the agent's socket would have too long a name: {}", .0.display())]
     LongName(PathBuf),
@@ -71,8 +71,7 @@ impl Error {
 pub use elsewhere::{keep, key, left, lock, replace};
 
 #[cfg(unix)]
-#[path = "agent_unix.rs"]
-mod on_unix;
+mod unix;
 
 #[cfg(not(unix))]
 mod elsewhere {
@@ -88,7 +87,7 @@ mod elsewhere {
 
     use std::time::Duration;
 
-    use super::Error;
+    use crate::store::Error;
     use crate::store::Place;
     use crate::store::primitives::Key;
 

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use super::primitives::{Error, Key, NONCE, WRAPPED, encode, joined};
-use super::slot::Slot;
+use crate::store::primitives::{Error, Key, NONCE, WRAPPED, encode, joined};
+use crate::store::slot::Slot;
 
 /// The content of one entry, in bytes. Fewer fit if there are others: the file has a ceiling of its own.
 pub const MAX_ENTRY: usize = 15 << 20;
@@ -165,7 +165,7 @@ impl Contents {
     }
 
     /// Seals an entry, new or in place of the one of this name. Its revision is the generation that the next
-    /// [`seal`](super::envelope::seal) writes, so it grows with every write and is not used again if the entry is
+    /// [`seal`](crate::store::envelope::seal) writes, so it grows with every write and is not used again if the entry is
     /// removed and returns.
     ///
     /// # Errors

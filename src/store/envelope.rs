@@ -34,10 +34,10 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::contents::{Contents, Entry, Keys};
-pub use super::primitives::Error;
-use super::primitives::{NONCE, decode, digest, encode, joined};
-use super::slot::{Opener, Slot, SlotKind, Wire};
+use crate::store::contents::{Contents, Entry, Keys};
+pub use crate::store::primitives::Error;
+use crate::store::primitives::{NONCE, decode, digest, encode, joined};
+use crate::store::slot::{Opener, Slot, SlotKind, Wire};
 
 /// The whole file, in bytes.
 pub const MAX_FILE: usize = 16 << 20;

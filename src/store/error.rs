@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::envelope::MOST_TRIED;
-use super::{agent, envelope, file, key_command, passphrase};
+use crate::store::envelope::MOST_TRIED;
+use crate::store::{agent, envelope, files, key_command, passphrase};
 
 /// A reason why the vault did not do as asked. The file is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +138,7 @@ pub enum Error {
     },
     /// Its key command is not known, or `mcpipe.toml` may be of another user's making.
     #[error("mcpipe.toml, which says what opens the vault, cannot be used")]
-    Unread(#[source] Arc<file::Error>),
+    Unread(#[source] Arc<files::Error>),
     /// The unlock agent.
     #[error(transparent)]
     Agent(#[from] agent::Error),
@@ -171,7 +171,7 @@ pub enum Error {
     },
     /// A file cannot be used.
     #[error(transparent)]
-    File(#[from] file::Error),
+    File(#[from] files::Error),
     /// The system has no random numbers.
     #[error("the system gives no random numbers")]
     Random(#[from] getrandom::Error),

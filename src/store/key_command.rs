@@ -14,8 +14,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
-use super::primitives::{Key, encode};
-use super::program::{self, PATIENCE, Words};
+use crate::store::primitives::{Key, encode};
+use crate::store::program::{self, PATIENCE, Words};
 
 /// The label of a slot whose key the configured command holds.
 pub const COMMAND: &str = "command";

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Entry, Error, Expected, Held, Kind, Lock};
 use crate::secret::Secret;
+use crate::store::{Entry, Error, Expected, Held, Kind, Lock};
 
 #[derive(Debug, Default)]
 pub(super) struct Memory(Mutex<Kept>);

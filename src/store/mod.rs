@@ -23,24 +23,23 @@
 //! Knows nothing of what an entry's text means.
 
 pub mod agent;
-mod anchor;
 pub mod contents;
+pub mod core_dumps;
 mod disk;
-pub mod dump;
 pub mod envelope;
 mod error;
-pub mod file;
+pub mod files;
 pub mod key_command;
 mod memory;
 pub mod passphrase;
-mod place;
+mod paths;
 pub mod primitives;
 pub mod program;
+mod rollback_guard;
 pub mod slot;
 mod slots;
 mod status;
 mod strength;
-mod system;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,7 +48,7 @@ use std::time::Duration;
 use disk::InUse;
 pub use disk::{KeyKind, Moved, NewKey, Unlock, Verified};
 pub use error::Error;
-pub use place::Place;
+pub use paths::Place;
 pub use status::{Level, SlotStatus, Status};
 
 use tokio::sync::watch;
@@ -154,7 +153,7 @@ enum Held {
         _guard: tokio::sync::OwnedMutexGuard<()>,
     },
     File {
-        _lock: file::Lock,
+        _lock: files::Lock,
     },
 }
 
@@ -326,7 +325,7 @@ impl Vault {
                     let path = path.clone();
                     aside(disk, move |disk| {
                         disk.place().prepare(disk.loose())?;
-                        Ok(file::Lock::try_take(&path, disk.loose())?)
+                        Ok(files::Lock::try_take(&path, disk.loose())?)
                     })
                 };
                 let waiting = async {

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::program::{self, Words};
-use super::{random, strength};
 use crate::secret::Secret;
+use crate::store::program::{self, Words};
+use crate::store::{random, strength};
 
 /// Longest passphrase, in bytes.
 pub const MAX_LENGTH: usize = 1024;

@@ -23,7 +23,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::primitives::{Error, Key, NONCE, WRAPPED, decode, encode, joined};
+use crate::store::primitives::{Error, Key, NONCE, WRAPPED, decode, encode, joined};
 
 /// Longest label, in bytes.
 pub const MAX_LABEL: usize = 64;

@@ -5,10 +5,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::disk::{Disk, KeyKind, Moved, NewKey, Verified, exported};
-use super::passphrase::{Passphrase, Sources};
-use super::primitives::Key;
-use super::{Error, Keeping, Place, SlotStatus, Vault, aside};
+use crate::store::disk::{Disk, KeyKind, Moved, NewKey, Verified, exported};
+use crate::store::passphrase::{Passphrase, Sources};
+use crate::store::primitives::Key;
+use crate::store::{Error, Keeping, Place, SlotStatus, Vault, aside};
 
 impl Vault {
     /// Makes the vault, opened by what it was told to be opened by.

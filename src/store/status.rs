@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::disk::{KEY_FILE, KEY_FILES};
-use super::envelope;
-use super::slot::{Slot, SlotKind};
+use crate::store::disk::{KEY_FILE, KEY_FILES};
+use crate::store::envelope;
+use crate::store::slot::{Slot, SlotKind};
 
 /// The protection of a vault: that of the weakest of its slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -125,7 +125,7 @@ async fn all_tells_of_keys_and_of_what_it_could_not_read() {
     let place = Place::new().await;
     place.login(&[], 1).await;
     let vault = place.vault();
-    mcpipe::static_secret::put(
+    mcpipe::header_secrets::put(
         &vault,
         "billing",
         &Secret::new("k-canary"),

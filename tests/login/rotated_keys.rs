@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use mcpipe::header_secrets;
 use mcpipe::secret::Secret;
-use mcpipe::static_secret;
 use mcpipe::store::{Place, Unlock, Vault};
 use tempfile::TempDir;
 
@@ -38,7 +38,7 @@ async fn keyed(header: &'static str, status: u16) -> (Server, Arc<Mutex<String>>
 async fn put(home: &Path, key: &str) {
     let vault = Vault::on_disk(Place::new(Some(home)).unwrap(), Unlock::default());
     let (key, now) = (Secret::new(key), SystemTime::UNIX_EPOCH);
-    let put = static_secret::put(&vault, "example", &key, None, now);
+    let put = header_secrets::put(&vault, "example", &key, None, now);
     put.await.unwrap();
 }
 

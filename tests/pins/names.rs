@@ -6,9 +6,9 @@ use mcpipe::auth::client::{Client, Method, Source};
 use mcpipe::auth::oauth::scope::Scopes;
 use mcpipe::auth::store::record::{Registration, shared_name};
 use mcpipe::auth::{Clock, Settings};
-use mcpipe::facts::Facts;
+use mcpipe::header_secrets;
 use mcpipe::secret::Secret;
-use mcpipe::static_secret;
+use mcpipe::server_cache::Facts;
 use mcpipe::store::{Place, Vault};
 use serde_json::json;
 
@@ -159,7 +159,7 @@ fn registrations_are_kept_under_these_names() {
 async fn a_secret_of_the_users_is_kept_under_its_own_name() {
     let vault = Vault::in_memory();
     let secret = Secret::new("s3cret");
-    static_secret::put(&vault, "key", &secret, None, SystemTime::UNIX_EPOCH)
+    header_secrets::put(&vault, "key", &secret, None, SystemTime::UNIX_EPOCH)
         .await
         .unwrap();
     let names: Vec<_> = vault.list().await.unwrap();

@@ -10,8 +10,8 @@ use mcpipe::auth::oauth::jws::{Algorithm, Key};
 use mcpipe::auth::oauth::observed_quirks::Learned;
 use mcpipe::auth::oauth::scope::Scopes;
 use mcpipe::auth::store::record::{Entry, Granted, Registration, State};
+use mcpipe::header_secrets;
 use mcpipe::secret::Secret;
-use mcpipe::static_secret;
 use mcpipe::store::Vault;
 use serde_json::{Value, json};
 use url::Url;
@@ -176,7 +176,7 @@ async fn a_secret_of_the_users_is_written_with_these_words() {
         let found = vault.read("secret:key").await.unwrap().unwrap();
         found.content.expose().to_owned()
     };
-    static_secret::put(&vault, "key", &secret, None, at(5))
+    header_secrets::put(&vault, "key", &secret, None, at(5))
         .await
         .unwrap();
     assert_eq!(
@@ -184,7 +184,7 @@ async fn a_secret_of_the_users_is_written_with_these_words() {
         r#"{"schema":1,"value":"SECRET","put_at":5}"#
     );
     let origin = Some("https://mcp.example.com".to_owned());
-    static_secret::put(&vault, "key", &secret, origin, at(6))
+    header_secrets::put(&vault, "key", &secret, origin, at(6))
         .await
         .unwrap();
     assert_eq!(

@@ -5,7 +5,7 @@ use mcpipe::auth::flow::unattended::Grant;
 use mcpipe::auth::oauth::client_auth::{Audience, ClientKey};
 use mcpipe::auth::oauth::jws::Key;
 use mcpipe::auth::{Cause, Dpop, Settings};
-use mcpipe::static_secret;
+use mcpipe::header_secrets;
 use serde_json::{Value, json};
 
 use crate::login::{World, kept_text, unauthorized};
@@ -156,7 +156,7 @@ async fn a_key_in_the_vault_signs_for_its_server_only() {
     };
     let origin = Some(world.mcp.origin.clone());
     let now = std::time::SystemTime::UNIX_EPOCH;
-    static_secret::put(&world.vault, "robot.key", key.text(), origin, now)
+    header_secrets::put(&world.vault, "robot.key", key.text(), origin, now)
         .await
         .unwrap();
     let authorizer = world.authorizer_with(settings(&world));

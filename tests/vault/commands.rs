@@ -397,8 +397,8 @@ fn somebody_elses_vault_is_refused_by_name() {
             "{refused}"
         );
     } else {
-        let theirs = mcpipe::store::file::Private::open(Path::new("/etc/passwd"), false);
-        assert!(matches!(theirs, Err(mcpipe::store::file::Error::Owner(_))));
+        let theirs = mcpipe::store::files::Private::open(Path::new("/etc/passwd"), false);
+        assert!(matches!(theirs, Err(mcpipe::store::files::Error::Owner(_))));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use mcpipe::store::contents::{self, Contents, Keys};
 use mcpipe::store::envelope::{self, Sealed};
-use mcpipe::store::file;
+use mcpipe::store::files;
 use mcpipe::store::primitives::Key;
 use mcpipe::store::slot::{self, Opener, Slot};
 
@@ -119,7 +119,7 @@ async fn a_new_root_key_is_found_through_the_slots() {
     put(&vault, "a", "1").await;
 
     // What `vault rekey` will do.
-    let opener = file::read_key(&home.key(), false).unwrap().unwrap();
+    let opener = files::read_key(&home.key(), false).unwrap().unwrap();
     let sealed = Sealed::parse(std::fs::read(home.file()).unwrap()).unwrap();
     let root = sealed.slots()[0]
         .open(sealed.vault_id(), Opener::Raw(&opener))
@@ -130,7 +130,7 @@ async fn a_new_root_key_is_found_through_the_slots() {
     contents.slots = vec![raw_slot(&contents, &new, &opener)];
     let fresh = fresh();
     contents.put(&new, "a", "oauth", b"2", &fresh).unwrap();
-    file::replace(
+    files::replace(
         &home.file(),
         &envelope::seal(&mut contents, &new, &[6; 12]).unwrap(),
     )
@@ -150,8 +150,8 @@ async fn entries_of_kinds_to_come_stay_where_they_are() {
         .put(&keys, "odd", "of the future", b"?", &fresh())
         .unwrap();
     std::fs::create_dir(home.path().join("state")).unwrap();
-    file::write_key(&home.key(), &opener).unwrap();
-    file::replace(
+    files::write_key(&home.key(), &opener).unwrap();
+    files::replace(
         &home.file(),
         &envelope::seal(&mut contents, &keys, &[6; 12]).unwrap(),
     )
@@ -234,8 +234,8 @@ async fn a_write_that_fails_changes_nothing_and_leaves_nothing() {
     std::fs::create_dir(&place).unwrap();
     std::fs::write(place.join("file"), "here").unwrap();
     assert!(matches!(
-        file::replace(&place, b"bytes"),
-        Err(file::Error::Io { .. })
+        files::replace(&place, b"bytes"),
+        Err(files::Error::Io { .. })
     ));
     assert_eq!(home.names(), ["occupied"]);
 
@@ -327,7 +327,7 @@ mod on_unix {
             for loose in [0o644, 0o640, 0o602] {
                 set_mode(&file, loose);
                 let read = home.vault(no_passphrase()).read("a").await.unwrap_err();
-                let Error::File(file::Error::Mode { path, mode }) = &read else {
+                let Error::File(files::Error::Mode { path, mode }) = &read else {
                     panic!("{read:?}");
                 };
                 assert_eq!((path, *mode), (&file, loose));
@@ -356,7 +356,7 @@ mod on_unix {
         let refused = put().await.unwrap_err();
         assert!(matches!(
             refused,
-            Error::File(file::Error::WritableDirectory { .. })
+            Error::File(files::Error::WritableDirectory { .. })
         ));
         assert_eq!(
             refused.hint(),
@@ -385,7 +385,7 @@ mod on_unix {
             symlink(&elsewhere, &path).unwrap();
             let read = home.vault(no_passphrase()).read("a").await;
             assert!(
-                matches!(read, Err(Error::File(file::Error::Symlink(_)))),
+                matches!(read, Err(Error::File(files::Error::Symlink(_)))),
                 "{name}"
             );
             std::fs::remove_file(&path).unwrap();
@@ -393,7 +393,7 @@ mod on_unix {
             std::fs::create_dir(&path).unwrap();
             let read = home.vault(no_passphrase()).read("a").await;
             assert!(
-                matches!(read, Err(Error::File(file::Error::NotRegular(_)))),
+                matches!(read, Err(Error::File(files::Error::NotRegular(_)))),
                 "{name}"
             );
             std::fs::remove_dir(&path).unwrap();
@@ -402,7 +402,7 @@ mod on_unix {
             assert!(made.unwrap().success());
             let read = home.vault(no_passphrase()).read("a").await;
             assert!(
-                matches!(read, Err(Error::File(file::Error::NotRegular(_)))),
+                matches!(read, Err(Error::File(files::Error::NotRegular(_)))),
                 "{name}"
             );
             std::fs::remove_file(&path).unwrap();
@@ -414,7 +414,7 @@ mod on_unix {
         symlink(&elsewhere, &lock).unwrap();
         let vault = home.vault(no_passphrase());
         let put = try_put(&vault, "a", "2").await;
-        assert!(matches!(put, Err(Error::File(file::Error::Symlink(_)))));
+        assert!(matches!(put, Err(Error::File(files::Error::Symlink(_)))));
         assert!(!elsewhere.exists());
     }
 }

@@ -164,7 +164,7 @@ async fn files_are_private_whatever_the_umask() {
 fn memory_is_kept_from_core_dumps() {
     use rustix::process::{DumpableBehavior, dumpable_behavior};
 
-    mcpipe::store::dump::forbid();
+    mcpipe::store::core_dumps::forbid();
     assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
     let limits = std::fs::read_to_string("/proc/thread-self/limits").unwrap();
     let core = limits

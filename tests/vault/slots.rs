@@ -1,6 +1,6 @@
 //! Ways to open a vault, added, replaced and taken away; new root keys; exports.
 
-use mcpipe::store::file;
+use mcpipe::store::files;
 use mcpipe::store::key_command::{Configured, With};
 use mcpipe::store::passphrase::Passphrase;
 use mcpipe::store::program::Words;
@@ -226,7 +226,7 @@ async fn an_export_is_opened_by_its_passphrase_and_merged() {
     let words = |words: &str| Passphrase::new(words).unwrap();
     assert_eq!(vault.export(&file, words(WORDS)).await.unwrap(), 2);
     let again = vault.export(&file, words(OTHER)).await;
-    assert!(matches!(again, Err(Error::File(file::Error::Io { .. }))));
+    assert!(matches!(again, Err(Error::File(files::Error::Io { .. }))));
 
     let there = other.vault(no_passphrase());
     put(&there, "b", "was here").await;
@@ -395,7 +395,7 @@ async fn a_root_key_that_has_sealed_enough_is_replaced_in_passing() {
 
     let home = Home::new();
     put(&home.vault(no_passphrase()), "a", "kept").await;
-    let opener = file::read_key(&home.key(), false).unwrap().unwrap();
+    let opener = files::read_key(&home.key(), false).unwrap().unwrap();
     let sealed = envelope::Sealed::parse(std::fs::read(home.file()).unwrap()).unwrap();
     let slot = &sealed.slots()[0];
     let root = slot.open(sealed.vault_id(), mcpipe::store::slot::Opener::Raw(&opener));
@@ -403,7 +403,7 @@ async fn a_root_key_that_has_sealed_enough_is_replaced_in_passing() {
     let mut contents: Contents = sealed.open(&keys).unwrap();
     contents.set_generation((1 << 30) - 3);
     let bytes = envelope::seal(&mut contents, &keys, &[9; 12]).unwrap();
-    file::replace(&home.file(), &bytes).unwrap();
+    files::replace(&home.file(), &bytes).unwrap();
 
     let root = async || -> Key { home.vault(no_passphrase()).root_key().await.unwrap().1 };
     assert!(root().await.same_as(keys.root().expose()));

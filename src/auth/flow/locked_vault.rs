@@ -17,7 +17,7 @@ use crate::auth::oauth::client_auth;
 use crate::auth::shared::{House, Origin, Why};
 use crate::auth::store::record::Entry;
 use crate::frame::Trouble;
-use crate::static_secret;
+use crate::header_secrets;
 use crate::store::{Error as StoreError, Expected, Kind};
 
 /// How often a locked vault is tried.
@@ -248,7 +248,7 @@ impl Cause {
         matches!(
             self,
             Self::Vault(StoreError::Locked { .. })
-                | Self::ClientKey(client_auth::Error::Vault(static_secret::Error::Vault(
+                | Self::ClientKey(client_auth::Error::Vault(header_secrets::Error::Vault(
                     StoreError::Locked { .. }
                 )))
         )

@@ -23,7 +23,7 @@ use crate::auth::net::request_log::Asked;
 pub use crate::auth::net::resolver::Lookup;
 use crate::auth::net::resolver::{self, Resolver};
 use crate::auth::oauth::metadata_urls::resource_places;
-use crate::remote::coding::{self, Broken};
+use crate::remote::content_coding::{self, Broken};
 use crate::remote::https::MAX_HEADERS;
 use crate::remote::proxy::Proxies;
 use crate::remote::redirect::{self, followed};
@@ -474,7 +474,7 @@ impl Http {
             host: host_of(url),
             why: format!("it sent {why}"),
         };
-        let mut pieces = coding::pieces(response);
+        let mut pieces = content_coding::pieces(response);
         let mut body = Zeroizing::new(Vec::new());
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|error| match &error {
@@ -496,7 +496,7 @@ impl Http {
 
 impl Parts {
     fn build(&self) -> Result<reqwest::Client, Fault> {
-        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, coding::IDENTITY)]);
+        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, content_coding::IDENTITY)]);
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .http1_only()

@@ -21,8 +21,8 @@ use crate::auth::client::{Client, Method};
 use crate::auth::net::http::Fault;
 use crate::auth::oauth::jws::{self, Algorithm, Head, Key};
 use crate::auth::settings::Clock;
+use crate::header_secrets;
 use crate::secret::Secret;
-use crate::static_secret;
 use crate::store::Vault;
 
 /// The key the user gives, and how it is to be used.
@@ -72,7 +72,7 @@ pub struct Signing {
 pub enum Error {
     /// The vault does not lend it.
     #[error(transparent)]
-    Vault(#[from] static_secret::Error),
+    Vault(#[from] header_secrets::Error),
     /// The secret of that name in the vault is no key of ours.
     #[error("the secret {name:?} is {source}")]
     Key {
@@ -144,7 +144,7 @@ impl ClientKey {
             return Ok(());
         }
         let origin = server.origin().ascii_serialization();
-        let text = static_secret::lend(vault, name, &origin, now.now()).await?;
+        let text = header_secrets::lend(vault, name, &origin, now.now()).await?;
         let broken = |source| Error::Key {
             name: name.clone(),
             source,

@@ -1,9 +1,9 @@
 //! Names for sign-ins that would be kept in one place: two entries for one server become two accounts.
 
-use super::candidates::Candidate;
-use super::{Files, Sought, settings_of};
 use crate::auth::flow::adopt;
 use crate::cli::DEFAULT_ACCOUNT;
+use crate::commands::import::sources::Candidate;
+use crate::commands::import::{Files, Sought, settings_of};
 use crate::settings::Surroundings;
 
 /// Gives each of those that share a server an account of its own, named after its entry in the client's configuration.

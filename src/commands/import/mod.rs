@@ -6,24 +6,25 @@
 //! mcp-remote 0.15.1 and its predecessors, as published.
 
 mod accounts; // names for those that share a server
-mod candidates; // which servers to look for
-mod next; // what is left to do
-mod told; // what became of each
+mod next_steps; // what is left to do
+mod output; // what became of each
+mod sources; // which servers to look for
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use self::candidates::{Candidate, Candidates, Hit};
-use self::told::Report;
-use super::greeting::first_challenge;
+use self::output::Report;
+use self::sources::{Candidate, Candidates, Hit};
 use crate::auth::flow::adopt::{self, Adopted, Foreign, Judged};
 use crate::auth::{self, Announce};
 use crate::cli::import::ImportArgs;
 use crate::cli::{DEFAULT_ACCOUNT, LogArgs, NetworkArgs, SignInArgs, TargetArgs, VaultArgs};
-use crate::migrate::kept;
-use crate::migrate::places::{self, Folders};
-use crate::migrate::stash::{self, Kept, Lease};
-use crate::migrate::{command, key, launch, running};
+use crate::commands::first_challenge::first_challenge;
+use crate::mcp_remote::client_configs::{self, Folders};
+use crate::mcp_remote::command_line;
+use crate::mcp_remote::records;
+use crate::mcp_remote::token_files::{self, Kept, Lease};
+use crate::mcp_remote::{command, key, running};
 use crate::remote::https::Https;
 use crate::report::{Failure, Kind};
 use crate::settings::{self, Surroundings, Target};
@@ -44,12 +45,12 @@ pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure>
     let (dry_run, keep) = (args.dry_run, args.keep);
     let is_single = args.names_one_server();
     let names_account = args.sign_in.account != DEFAULT_ACCOUNT;
-    let usual = candidates::usual(&args, around, &folders)?;
+    let usual = sources::usual(&args, around, &folders)?;
     let Candidates {
         list,
         unread,
         of_projects,
-    } = candidates::all(args, &usual, &folders)?;
+    } = sources::all(args, &usual, &folders)?;
     let (mut sought, taken) = sought(list);
     if !names_account {
         accounts::name(&mut sought, around);
@@ -178,7 +179,10 @@ struct Import<'a> {
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("{}: {why}", path.display())]
-    File { path: PathBuf, why: stash::Error },
+    File {
+        path: PathBuf,
+        why: token_files::Error,
+    },
     #[error("{} is not what mcp-remote writes", .0.display())]
     Unreadable(PathBuf),
     #[error("mcp-remote has been renewing it for too long")]
@@ -215,23 +219,23 @@ impl Import<'_> {
 
     fn read(&self, name: &str) -> Result<Option<Kept>, Error> {
         let path = self.file(name);
-        stash::read(&path).map_err(|why| Error::File { path, why })
+        token_files::read(&path).map_err(|why| Error::File { path, why })
     }
 
     fn look(&self) -> Result<Foreign, Error> {
         let now = seconds(settings::now());
         let unreadable = |name| move || Error::Unreadable(self.file(name));
         let mut found = Foreign::default();
-        if let Some(kept) = self.read(stash::TOKENS)? {
+        if let Some(kept) = self.read(token_files::TOKENS)? {
             let by_id = self.candidate.asked.use_id_token;
-            let tokens = kept::tokens(&kept.bytes, kept.written, now, by_id);
-            let read = tokens.ok_or_else(unreadable(stash::TOKENS))?;
+            let tokens = records::tokens(&kept.bytes, kept.written, now, by_id);
+            let read = tokens.ok_or_else(unreadable(token_files::TOKENS))?;
             found.issuer = read.issuer;
             found.tokens = Some(read.tokens);
         }
-        if let Some(kept) = self.read(stash::CLIENT)? {
-            let client = kept::client(&kept.bytes);
-            let read = client.ok_or_else(unreadable(stash::CLIENT))?;
+        if let Some(kept) = self.read(token_files::CLIENT)? {
+            let client = records::client(&kept.bytes);
+            let read = client.ok_or_else(unreadable(token_files::CLIENT))?;
             found.registered_by = read.issuer;
             found.client = Some(read.client);
         }
@@ -262,9 +266,9 @@ impl Import<'_> {
         let challenge = challenge.as_ref();
         let adopted = adopt::adopt(found, challenge, &settings, self.vault, &http).await?;
         if !self.keep && !matches!(adopted, Adopted::AlreadySignedIn) {
-            for name in [stash::TOKENS, stash::CLIENT] {
+            for name in [token_files::TOKENS, token_files::CLIENT] {
                 let path = self.file(name);
-                stash::set_aside(&path).map_err(|source| Error::Stays { path, source })?;
+                token_files::set_aside(&path).map_err(|source| Error::Stays { path, source })?;
             }
         }
         Ok(adopted)
@@ -275,7 +279,7 @@ impl Import<'_> {
         if !self.hit.directory.is_shared {
             return Ok(None);
         }
-        let path = self.file(stash::LEASE);
+        let path = self.file(token_files::LEASE);
         let mut waited = Duration::ZERO;
         loop {
             let now = milliseconds(settings::now());
@@ -288,13 +292,13 @@ impl Import<'_> {
                     return Ok(None);
                 }
             }
-            let until = match self.read(stash::LEASE)? {
+            let until = match self.read(token_files::LEASE)? {
                 None => continue,
-                Some(held) => kept::lease(&held.bytes)
-                    .unwrap_or_else(|| held.written.saturating_mul(1000) + kept::LEASE),
+                Some(held) => records::lease(&held.bytes)
+                    .unwrap_or_else(|| held.written.saturating_mul(1000) + records::LEASE),
             };
             // One from a clock that is ahead of ours would never end.
-            if now >= until || waited >= Duration::from_millis(kept::LEASE) {
+            if now >= until || waited >= Duration::from_millis(records::LEASE) {
                 std::fs::remove_file(&path).map_err(|_| Error::Busy)?;
                 continue;
             }
@@ -347,8 +351,8 @@ const POLL: Duration = Duration::from_millis(200);
 async fn is_running(candidate: &Candidate) -> bool {
     let key = candidate.key();
     let is_it = |words: &Vec<String>| {
-        let words = launch::arguments(words).unwrap_or_default();
-        let asked = command::read(&words, &places::read_header_file);
+        let words = command_line::arguments(words).unwrap_or_default();
+        let asked = command::read(&words, &client_configs::read_header_file);
         asked.is_ok_and(|asked| key::of(&asked, key::Form::Full) == key)
     };
     if running::command_lines().iter().any(is_it) {

@@ -9,7 +9,7 @@ use crate::report::{Failure, Kind};
 use crate::settings::{self, Surroundings};
 use crate::store::{Error, agent};
 
-use super::show::lasting;
+use crate::commands::vault::status::lasting;
 
 const UNLOCKED_WITHOUT_TERMINAL: &str =
     "run this at a terminal, or name a file with --passphrase-file";
@@ -162,7 +162,7 @@ mod detached {
         Err(Failure::new(Kind::Failed, error))
     }
 
-    pub(in super::super) async fn serve() -> Result<(), Failure> {
+    pub(in crate::commands::vault) async fn serve() -> Result<(), Failure> {
         // Out of the terminal's session: its end is not ours. Fails only for a group's leader, which a shell's
         // background job is; then the terminal's hangup ends us.
         let _ = rustix::process::setsid();

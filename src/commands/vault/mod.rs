@@ -1,10 +1,10 @@
 //! `mcpipe vault …`: one function per command, and what each prints.
 
 mod agent;
-mod keep;
-mod moving;
-mod show;
+mod export;
+mod secrets;
 mod slots;
+mod status;
 
 use crate::cli::{SlotCommand, VaultCommand};
 use crate::report::{Failure, Kind};
@@ -18,23 +18,23 @@ use crate::store::passphrase::{Passphrase, Sources};
 pub async fn run(command: VaultCommand, around: &Surroundings) -> Result<(), Failure> {
     match command {
         VaultCommand::Init(args) => slots::init(&args, around).await,
-        VaultCommand::Status(args) => show::status(&args, around).await,
+        VaultCommand::Status(args) => status::status(&args, around).await,
         VaultCommand::Unlock(args) => agent::unlock(&args, around).await,
         VaultCommand::Lock(common) => agent::lock(&common, around).await,
         VaultCommand::Agent(_) => agent::serve().await,
         VaultCommand::Passwd(args) => slots::passwd(&args, around).await,
         VaultCommand::Protect(args) => slots::protect(&args, around).await,
-        VaultCommand::Slot(SlotCommand::List(args)) => show::slots(&args, around).await,
+        VaultCommand::Slot(SlotCommand::List(args)) => status::slots(&args, around).await,
         VaultCommand::Slot(SlotCommand::Add(args)) => slots::add(&args, around).await,
         VaultCommand::Slot(SlotCommand::Remove(args)) => slots::remove(&args, around).await,
         VaultCommand::Slot(SlotCommand::Rotate(args)) => slots::rotate(&args, around).await,
-        VaultCommand::Verify(args) => show::verify(&args, around).await,
+        VaultCommand::Verify(args) => status::verify(&args, around).await,
         VaultCommand::Rekey(common) => slots::rekey(&common, around).await,
-        VaultCommand::Export(args) => moving::export(&args, around).await,
-        VaultCommand::Import(args) => moving::import(&args, around).await,
-        VaultCommand::Put(args) => keep::put(&args, around).await,
-        VaultCommand::List(args) => keep::list(&args, around).await,
-        VaultCommand::Rm(args) => keep::remove(&args, around).await,
+        VaultCommand::Export(args) => export::export(&args, around).await,
+        VaultCommand::Import(args) => export::import(&args, around).await,
+        VaultCommand::Put(args) => secrets::put(&args, around).await,
+        VaultCommand::List(args) => secrets::list(&args, around).await,
+        VaultCommand::Rm(args) => secrets::remove(&args, around).await,
     }
 }
 

@@ -1,11 +1,11 @@
 //! Making a vault, and changing what opens it.
 
-use super::{count, new_passphrase};
 use crate::cli::{
     Common, InitArgs, NewPassphraseArgs, Opens, PasswdArgs, ProtectArgs, SlotAddArgs, SlotArgs,
     SlotRotateArgs,
 };
 use crate::commands::print;
+use crate::commands::vault::{count, new_passphrase};
 use crate::report::Failure;
 use crate::settings::{self, Surroundings};
 use crate::store::key_command::With;

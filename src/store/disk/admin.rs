@@ -8,16 +8,17 @@
 use std::fs;
 use std::io;
 
-use super::unlock::{CREDENTIAL, PASSPHRASE, is_machine_key};
-use super::{Disk, State, fresh};
 use crate::store::contents::{Contents, Keys};
+use crate::store::disk::unlock::{CREDENTIAL, PASSPHRASE, is_machine_key};
+use crate::store::disk::{Disk, State, fresh};
 use crate::store::envelope::{self, MOST_TRIED, Sealed};
-use crate::store::file::{self, Private};
+use crate::store::files::system;
+use crate::store::files::{self, Private};
 use crate::store::key_command::With;
 use crate::store::passphrase::{self, Passphrase, Sources, TRIES};
 use crate::store::primitives::{Key, encode};
 use crate::store::slot::{Opener, Slot, SlotKind};
-use crate::store::{Error, SlotStatus, agent, random, system};
+use crate::store::{Error, SlotStatus, agent, random};
 
 /// The passphrase or key that a new slot is to be opened with.
 #[derive(Debug)]
@@ -141,7 +142,7 @@ impl Disk {
             NewKey::Passphrase(_) => None,
             NewKey::KeyFile if moves_key_file => {
                 let key = Key::new(random()?);
-                file::write_key(&self.place.next_key(), &key)?;
+                files::write_key(&self.place.next_key(), &key)?;
                 Some(key)
             }
             NewKey::KeyFile => Some(self.key_file()?),
@@ -160,7 +161,7 @@ impl Disk {
             }
             NewKey::Credential => {
                 let path = self.unlock.credential.as_ref();
-                let found = path.map(|path| file::read_key(path, self.loose()));
+                let found = path.map(|path| files::read_key(path, self.loose()));
                 let found = found.transpose()?.flatten();
                 Some(found.ok_or(Error::NoCredential)?)
             }
@@ -195,7 +196,7 @@ impl Disk {
             if moves_key_file {
                 let (next, key) = (self.place.next_key(), self.place.key());
                 let moved = system::rename(&next, &key);
-                moved.map_err(file::Error::io("replace", &key))?;
+                moved.map_err(files::Error::io("replace", &key))?;
                 // With the old one goes what a rotation that died may have left.
                 let is_new = |slot: &Slot| !is_machine_key(slot) || slot.id() == added.id;
                 self.change(|contents, _| {
@@ -337,11 +338,11 @@ impl Disk {
     fn key_file(&self) -> Result<Key, Error> {
         let path = self.place.key();
         self.place.prepare_key(self.loose())?;
-        if let Some(key) = file::read_key(&path, self.loose())? {
+        if let Some(key) = files::read_key(&path, self.loose())? {
             return Ok(key);
         }
         let key = Key::new(random()?);
-        file::write_key(&path, &key)?;
+        files::write_key(&path, &key)?;
         Ok(key)
     }
 
@@ -354,7 +355,7 @@ impl Disk {
         let path = self.place.key();
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(file::Error::io("remove", &path)(error).into())
+                Err(files::Error::io("remove", &path)(error).into())
             }
             _ => Ok(()),
         }
@@ -457,11 +458,11 @@ impl Disk {
                 vault: self.place.vault(),
                 key: key.clone(),
             };
-            Some(file::read_key(&key, self.loose())?.ok_or_else(missing)?)
+            Some(files::read_key(&key, self.loose())?.ok_or_else(missing)?)
         } else if let Some(with) = With::of(slot.label()) {
             Some(self.key_command(with, vault_id, slot.id())?.fetch()?)
         } else if let Some(path) = &self.unlock.credential {
-            file::read_key(path, self.loose())?
+            files::read_key(path, self.loose())?
         } else {
             None
         };

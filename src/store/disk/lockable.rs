@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Disk, State};
-use crate::store::file::Private;
+use crate::store::disk::{Disk, State};
+use crate::store::files::Private;
 
 /// Longest mark, in bytes.
 const LONGEST: usize = 256;

@@ -6,8 +6,8 @@
 //! or else a key file beside it. Blocks; the facade calls it on threads that may.
 
 mod admin;
+mod export;
 mod lockable;
-mod moving;
 mod unlock;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -19,19 +19,19 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use admin::{KeyKind, NewKey, Verified};
+pub use export::Moved;
+pub(super) use export::exported;
 pub(super) use lockable::InUse;
-pub use moving::Moved;
-pub(super) use moving::exported;
 pub use unlock::Unlock;
 pub(super) use unlock::{KEY_FILE, KEY_FILES};
 
 use crate::secret::Secret;
-use crate::store::anchor;
 use crate::store::contents::{self, Contents, Keys};
 use crate::store::envelope::{self, MAX_FILE, Sealed};
-use crate::store::file::{self, Lock, Private, Stamp};
+use crate::store::files::{self, Lock, Private, Stamp};
 use crate::store::passphrase::Sources;
 use crate::store::primitives::Key;
+use crate::store::rollback_guard;
 use crate::store::{Entry, Error, Expected, Kind, Place, Status, random};
 
 /// The time for which a writer waits for the others. Each takes milliseconds.
@@ -255,7 +255,10 @@ impl Disk {
 
     pub(super) fn leave_note(&self, name: &str, text: &str) -> Result<(), Error> {
         self.place.prepare(self.loose())?;
-        Ok(file::replace_note(&self.place.note(name), text.as_bytes())?)
+        Ok(files::replace_note(
+            &self.place.note(name),
+            text.as_bytes(),
+        )?)
     }
 
     fn revision(&self, name: &str) -> Result<Option<u64>, Error> {
@@ -280,7 +283,7 @@ impl Disk {
 
     /// The generation this machine wrote last, if the file is older.
     fn behind(&self, sealed: &Sealed) -> Option<u64> {
-        let anchor = anchor::read(&self.place.anchor(), self.loose());
+        let anchor = rollback_guard::read(&self.place.anchor(), self.loose());
         anchor.and_then(|anchor| anchor.is_ahead_of(sealed.vault_id(), sealed.generation()))
     }
 
@@ -297,7 +300,7 @@ impl Disk {
 
     fn raise_anchor(&self, contents: &Contents) {
         let raised = self.place.prepare_key(self.loose()).and_then(|()| {
-            let anchor = anchor::Anchor::new(contents.vault_id(), contents.generation());
+            let anchor = rollback_guard::Anchor::new(contents.vault_id(), contents.generation());
             anchor.write(&self.place.anchor())
         });
         if let Err(error) = raised {
@@ -318,7 +321,7 @@ impl Disk {
         };
         self.place.prepare(self.loose())?;
         let _lock = self.lock()?;
-        file::sweep(&self.place.vault());
+        files::sweep(&self.place.vault());
 
         let found = self.look(&mut state)?;
         let found = found.map(|opened| (opened.contents.clone(), opened.keys.clone()));
@@ -338,7 +341,7 @@ impl Disk {
         }
         let file = envelope::seal(&mut contents, &keys, &random()?);
         let file = file.map_err(|error| self.broken(error))?;
-        let stamp = file::replace(&self.place.vault(), &file)?;
+        let stamp = files::replace(&self.place.vault(), &file)?;
         self.raise_anchor(&contents);
 
         state.unborn = None;

@@ -12,16 +12,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Disk, State};
 use crate::store::agent;
 use crate::store::contents::{Contents, Keys};
+use crate::store::disk::{Disk, State};
 use crate::store::envelope::{self, MOST_TRIED, Sealed};
-use crate::store::file::{self, Lock, Private};
+use crate::store::files::system;
+use crate::store::files::{self, Lock, Private};
 use crate::store::key_command::{Configured, KeyCommand, With};
 use crate::store::passphrase::{self, Passphrase, Sources, TRIES};
 use crate::store::primitives::Key;
 use crate::store::slot::{self, Kdf, Opener, Slot, SlotKind};
-use crate::store::{Error, random, strength, system};
+use crate::store::{Error, random, strength};
 
 /// The label of the slot that the machine key opens, where the file's mode protects it.
 pub(in crate::store) const KEY_FILE: &str = "keyfile";
@@ -58,7 +59,7 @@ pub struct Unlock {
     pub commands: Option<Configured>,
     /// The reason why `mcpipe.toml` was not read: said where its key command is needed to open the vault, and wherever
     /// the vault is opened or made if the file itself is odd.
-    pub unread: Option<Arc<file::Error>>,
+    pub unread: Option<Arc<files::Error>>,
     /// A file with a raw key that the service manager hands in (`$CREDENTIALS_DIRECTORY/mcpipe-vault-key`).
     pub credential: Option<PathBuf>,
     /// The root key, from another process of ours that has opened the vault. Tried before the user is asked.
@@ -163,7 +164,7 @@ impl Disk {
         if sealed.slots().iter().any(is_raw) {
             for path in [Some(&self.place.key()), self.unlock.credential.as_ref()] {
                 let Some(path) = path else { continue };
-                match file::read_key(path, self.loose()) {
+                match files::read_key(path, self.loose()) {
                     Ok(None) => {}
                     Ok(Some(key)) => match self.try_slots(sealed, Opener::Raw(&key))? {
                         Some(root) => {
@@ -228,7 +229,7 @@ impl Disk {
         let key = self.place.key();
         let mut paths = [Some(&key), self.unlock.credential.as_ref()].into_iter();
         paths.any(|path| {
-            let key = path.and_then(|path| file::read_key(path, self.loose()).ok().flatten());
+            let key = path.and_then(|path| files::read_key(path, self.loose()).ok().flatten());
             key.is_some_and(|key| {
                 let opened = self.try_slots(&sealed, Opener::Raw(&key));
                 opened.is_ok_and(|root| root.is_some())
@@ -392,12 +393,12 @@ impl Disk {
         let path = self.place.key();
         self.place.prepare_key(self.loose())?;
         // One that is there may open an export or a backup, and is kept.
-        let key = match file::read_key(&path, self.loose())? {
+        let key = match files::read_key(&path, self.loose())? {
             Some(key) => key,
             None => {
-                file::sweep(&path);
+                files::sweep(&path);
                 let key = Key::new(random()?);
-                file::write_key(&path, &key)?;
+                files::write_key(&path, &key)?;
                 key
             }
         };

@@ -1,0 +1,341 @@
+//! Leaving: on end of file, on a signal, and when nothing reads stdout any more.
+//!
+//! Reading stops; what comes is applied until nothing is owed or the grace is over; what is still owed is answered with an
+//! error; the session is ended and the last line flushed. Each wait has its reason and its bound.
+//!
+//! A sign-in is waited for only where a user waits for the answers, and can be told: behind a pipe, not for a host that
+//! has talked with the bridge and closes stdin to stop it ([`crate::bridge::conversation`]). A signal ends that wait too, and so
+//! does a reader of stdout that has left; the sign-in itself is done by a process of its own and goes on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::sync::mpsc;
+use tokio::time::{self, Instant};
+
+use crate::bridge::retry::until;
+use crate::bridge::unanswered::Unanswered;
+use crate::bridge::upstream::{Road, Waiting, sign_in_going_on};
+use crate::bridge::{Bridge, Ended, Inputs, Stop, WriterGone};
+use crate::era::error_reply;
+use crate::era::protocol::is_harmless;
+use crate::frame::{Frame, Id, Parsed, Trouble};
+use crate::remote::{Outgoing, Remote, Verb};
+use crate::stdio::{Line, Written};
+
+/// The time that frames for which the host is owed nothing may still take after it has left.
+const UNOWED_GRACE: Duration = Duration::from_secs(1);
+/// The time for which a remote that cannot be reached is waited for once the host has left.
+const UNREACHED_GRACE: Duration = Duration::from_millis(1500);
+/// The pause between two looks if anything still reads stdout, while a sign-in is waited for.
+const GLANCE: Duration = Duration::from_millis(250);
+/// The time in which answers may still come after a signal.
+const TOLD_GRACE: Duration = Duration::from_millis(300);
+/// The time that the last lines may take to be written when there is no patience left otherwise.
+const LAST_FLUSH: Duration = Duration::from_millis(150);
+/// The time that a session that is ended while others go on may take to end.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// The time that the end of the sessions, and then the last flush, may take.
+const FAREWELL: Duration = Duration::from_millis(400);
+
+impl<R: Remote> Bridge<R> {
+    pub(super) async fn drain(mut self, ended: Ended, inputs: &mut Inputs) -> Option<Unanswered> {
+        let mut latest = Instant::now() + self.grace;
+        inputs.lines.close();
+        self.road.leaving.cancel();
+        if ended != Ended::HostGone || !self.may_wait_for_sign_in() {
+            self.road.authorizer.ask_no_user();
+        }
+        self.is_deaf |= ended == Ended::WriterGone;
+        if !self.is_deaf {
+            latest = self.settle(ended, inputs).await;
+            // What reads no more has had all it wanted.
+            self.is_deaf |= self.out.is_closed();
+            self.take_what_was_said(&mut inputs.lines).await;
+            let is_asked = *inputs.person.borrow();
+            self.pay_debts(is_asked).await;
+        }
+        if let Some(reason) = self.unopened {
+            self.inflight.tally.miss(reason);
+        }
+        let unanswered = self.inflight.tally.unanswered();
+        self.say_goodbye().await;
+        for running in self.running.values() {
+            running.token.cancel();
+        }
+        drop(self.out);
+        // What was learned is for the next start, which comes right after this one where a script makes them.
+        self.learning.close();
+        let flushed = async {
+            if !self.is_deaf {
+                let _ = (&mut inputs.flushed).await;
+            }
+        };
+        let all = async { tokio::join!(flushed, self.learning.wait()) };
+        let now = Instant::now();
+        let last = if self.is_deaf {
+            now + FAREWELL
+        } else {
+            latest.max(now + FAREWELL)
+        };
+        let enough = async {
+            patience_over(&self.stop).await;
+            // What is in the pipe's own thread by now is written in no time, unless nothing reads it.
+            time::sleep_until(now + LAST_FLUSH).await;
+        };
+        tokio::select! {
+            _ = all => {}
+            () = time::sleep_until(last) => {}
+            () = enough => {}
+        }
+        unanswered
+    }
+
+    /// Says whether a user waits for the answers, and would see that a sign-in is needed.
+    fn may_wait_for_sign_in(&self) -> bool {
+        self.road.settings.has_user && !self.conversation.is_two_way()
+    }
+
+    /// Waits for answers, each for as long as it makes sense. Returns until when the host may take its time to read them.
+    async fn settle(&mut self, ended: Ended, inputs: &mut Inputs) -> Instant {
+        let stop = self.stop.clone();
+        let mut begun = Instant::now();
+        let mut latest = begun + self.grace;
+        let mut actions = Vec::new();
+        self.translator.host_gone(&mut actions);
+        if !self.in_time(latest, Self::act, actions).await {
+            return latest;
+        }
+        let mut was_asked = *inputs.person.borrow();
+        loop {
+            let is_asked = *inputs.person.borrow_and_update();
+            // Another event may have come first, and this one is seen only here.
+            if std::mem::replace(&mut was_asked, is_asked) != is_asked && ended != Ended::Told {
+                begun = Instant::now();
+                latest = begun + self.grace;
+            }
+            let awaits_user = self.waits_only_for_a_person(is_asked);
+            let patience = match ended {
+                _ if stop.soon.is_cancelled() || ended == Ended::Told => Some(TOLD_GRACE),
+                _ if self.is_idle() => return latest,
+                _ if awaits_user && !self.may_go_on_waiting() => return latest,
+                _ if awaits_user && self.road.settings.sign_in_patience.is_none() => None,
+                _ if self.inflight.owed() == 0 => Some(self.grace.min(UNOWED_GRACE)),
+                _ if !self.road.is_reached.load(Ordering::Relaxed) => {
+                    Some(self.grace.min(UNREACHED_GRACE))
+                }
+                _ => Some(self.grace),
+            };
+            if self.is_idle() {
+                return latest;
+            }
+            if patience.is_none() {
+                // What the sign-in is in the way of takes its own time.
+                begun = Instant::now();
+                latest = begun + self.grace;
+            }
+            let is_leaving_soon = ended == Ended::Told || stop.soon.is_cancelled();
+            if awaits_user && !is_leaving_soon {
+                self.road.settings.awaits_sign_in.send_replace(true);
+            }
+            let glance = awaits_user.then(|| Instant::now() + GLANCE);
+            tokio::select! {
+                () = until(patience.map(|patience| begun + patience)) => return latest,
+                () = stop.now.cancelled() => return latest,
+                () = stop.soon.cancelled(), if ended != Ended::Told && patience != Some(TOLD_GRACE) => {}
+                changed = inputs.person.changed() => {
+                    if changed.is_err() {
+                        return latest;
+                    }
+                    // A sign-in that has begun takes its time, and what it was in the way of takes its own.
+                    if !is_leaving_soon {
+                        begun = Instant::now();
+                        latest = begun + self.grace;
+                    }
+                }
+                () = self.out.closed() => return latest,
+                () = until(glance) => {}
+                Some(event) = inputs.events.recv() => {
+                    if !self.in_time(latest, Self::exchange_told, event).await {
+                        return latest;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does work that may have to wait for a host that does not read: one that has closed stdin may have stopped
+    /// reading too. Says whether the host can be told more.
+    async fn in_time<T>(
+        &mut self,
+        latest: Instant,
+        does: impl AsyncFnOnce(&mut Self, T) -> Result<(), WriterGone>,
+        what: T,
+    ) -> bool {
+        let done = time::timeout_at(latest, does(self, what)).await;
+        self.is_deaf |= done.is_err() && self.out.capacity() == 0;
+        matches!(done, Ok(Ok(())))
+    }
+
+    /// Says whether a sign-in is waited for: a user waits for the answers, and something still reads them.
+    fn may_go_on_waiting(&self) -> bool {
+        self.inflight.owed() > 0
+            && self.may_wait_for_sign_in()
+            && !(self.road.settings.is_reader_gone)()
+    }
+
+    /// Nothing is owed and nothing is being said.
+    fn is_idle(&self) -> bool {
+        self.inflight.owed() == 0 && self.running.values().all(|running| running.is_standing)
+    }
+
+    fn waits_only_for_a_person(&self, is_somebody_asked: bool) -> bool {
+        is_somebody_asked
+            && self
+                .running
+                .values()
+                .all(|running| running.is_standing || running.waiting.is_some())
+    }
+
+    /// Lines that had come before the word to leave are owed an answer too, though only that we are leaving.
+    async fn take_what_was_said(&mut self, lines: &mut mpsc::Receiver<Line>) {
+        while let Ok(line) = lines.try_recv() {
+            let written = match line {
+                Ok(Parsed::One(frame)) => match self.inflight.enter(&frame) {
+                    Ok(()) => {
+                        self.unsent.extend(frame.id().cloned());
+                        None
+                    }
+                    Err(reply) => Some(Written::One(reply)),
+                },
+                Ok(Parsed::Batch(members)) => {
+                    let (frames, written) = self.inflight.enter_batch(members);
+                    self.unsent
+                        .extend(frames.iter().filter_map(Frame::id).cloned());
+                    written
+                }
+                Err(malformed) => {
+                    self.inflight.refuse();
+                    Some(Written::One(malformed.reply()))
+                }
+            };
+            if let Some(written) = written
+                && self.write(written).await.is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    async fn pay_debts(&mut self, is_asked: bool) {
+        for (id, method) in self.inflight.open() {
+            if self.is_deaf {
+                return;
+            }
+            let Some(reply) = self.last_words(&id, &method, is_asked) else {
+                continue;
+            };
+            if let Some(written) = self.inflight.leave(reply) {
+                let line = time::timeout(FAREWELL, self.write(written)).await;
+                self.is_deaf |= !matches!(line, Ok(Ok(())));
+            }
+        }
+    }
+
+    /// The error that answers a request now that the bridge leaves: why, and whether it may have been done.
+    fn last_words(&self, id: &Id, method: &str, is_asked: bool) -> Option<Frame> {
+        let own = self
+            .running
+            .values()
+            .find(|running| running.id.as_ref() == Some(id));
+        let waits_to_be_sent = match own {
+            Some(running) => running.waiting == Some(Waiting::ToSend),
+            // It is behind another that waits, or under way under another id.
+            None => self.waits_only_for_a_person(is_asked) && self.is_all_to_be_sent(),
+        };
+        if is_asked && waits_to_be_sent {
+            let authorizer = &self.road.authorizer;
+            let trouble = match authorizer.sign_in_needed() {
+                Some(trouble) if authorizer.pending().borrow().is_none() => trouble.retryable(),
+                Some(Trouble {
+                    hint: Some(command),
+                    ..
+                }) => {
+                    let waiting = sign_in_going_on(authorizer);
+                    let page = waiting.hint.clone().unwrap_or_default();
+                    waiting.hint(format!("{page}; or {command}"))
+                }
+                _ => sign_in_going_on(authorizer),
+            };
+            return Some(trouble.reply(id));
+        }
+        let leaving = Trouble::new(
+            "leaving",
+            "The bridge is leaving before the server has answered.",
+        )
+        .retryable();
+        if self.unsent.contains(id) || is_harmless(method) {
+            return Some(leaving.reply(id));
+        }
+        error_reply(&Frame::request(id, method, None), &leaving)
+    }
+
+    fn is_all_to_be_sent(&self) -> bool {
+        let mut running = self.running.values();
+        running.all(|running| running.is_standing || running.waiting == Some(Waiting::ToSend))
+    }
+
+    async fn say_goodbye(&mut self) {
+        self.farewells = Some(Vec::new());
+        let mut actions = Vec::new();
+        self.translator.leave(&mut actions);
+        let _ = self.act(actions).await;
+        let farewells = self.farewells.take().unwrap_or_default();
+        if self.stop.now.is_cancelled() {
+            return;
+        }
+        let farewells = farewells.into_iter().map(|headers| {
+            let road = Arc::clone(&self.road);
+            self.tracker.spawn(async move { road.end(headers).await })
+        });
+        let farewells: Vec<_> = farewells.collect();
+        let all = async {
+            for farewell in farewells {
+                let _ = farewell.await;
+            }
+        };
+        let _ = time::timeout(FAREWELL, all).await;
+    }
+}
+
+impl<R: Remote> Road<R> {
+    /// Ends a session. Whatever comes back, 405 included, is fine.
+    pub(super) async fn end(&self, headers: HeaderMap) {
+        let goodbye = async {
+            let credential = self.authorizer.current().await.ok().flatten();
+            let outgoing = Outgoing {
+                to: None,
+                verb: Verb::Delete,
+                headers: &headers,
+                credential: credential.as_ref(),
+            };
+            let _ = self.remote.send(outgoing).await;
+        };
+        let _ = time::timeout(GOODBYE, goodbye).await;
+    }
+}
+
+/// Resolves when a host that does not read has been waited for long enough: soon after the first signal, or with the
+/// second.
+pub(super) async fn patience_over(stop: &Stop) {
+    let told = async {
+        stop.soon.cancelled().await;
+        time::sleep(TOLD_GRACE).await;
+    };
+    tokio::select! {
+        () = told => {}
+        () = stop.now.cancelled() => {}
+    }
+}

@@ -1,0 +1,277 @@
+//! Response streams: read to the answer that is owed, and resumed by their last event id when they are cut.
+//!
+//! How often, how long behind the answer, and what a server's refusal to resume means for the answer (MCP 2025-11-25
+//! basic/transports, "Resumability and Redelivery"). How a request for the rest is sent and what it does about challenges
+//! is the exchange's; which response is whose is `outstanding`'s; what the frames mean is not known here.
+
+use std::time::Duration;
+
+use tokio::time::{self, Instant};
+
+use crate::bridge::outstanding::Brought;
+use crate::bridge::retry::{Bookmark, Streak};
+use crate::bridge::upstream::{Road, still_challenged};
+use crate::era::{Arrival, ExchangeId, Post};
+use crate::frame::{Frame, Parsed, Trouble};
+use crate::remote::{Answer, Events, Fault, Refusal, Remote, Verb};
+
+/// Tries to resume one cut response without anything new in between.
+const MAX_RESUMES: u32 = 8;
+/// After so many losses in a row the pauses before a resumption grow no more, as long as the server asks for no longer
+/// ones: a request waits for what comes.
+const LONGEST_ROW: u32 = 6;
+/// The time for which a response may stay open behind its answer before its connection is given up, and for which a
+/// response that cannot be told from another one's waits for that.
+const AFTERMATH: Duration = Duration::from_secs(2);
+/// The time for which events may follow the answer in all. A request counts as under way until its response has ended,
+/// and a server may send events behind its answer for ever.
+const LONGEST_AFTERMATH: Duration = Duration::from_secs(30);
+
+/// The outcome of a response stream.
+pub(super) enum Followed {
+    /// The stream is over.
+    Over(Arrival),
+    /// The stream is no response: its first event names an endpoint, as the stream of HTTP+SSE does.
+    IsEndpoint(String, Events),
+}
+
+impl<R: Remote> Road<R> {
+    /// Reads a response stream, and resumes it, until the answer has come or is lost.
+    pub(super) async fn follow(
+        &self,
+        exchange: ExchangeId,
+        mut events: Events,
+        post: &Post,
+    ) -> Followed {
+        let owed = post.frame.id().filter(|_| post.frame.is_request());
+        let mut brought = Brought::new(&self.outstanding, owed)
+            .in_revision_of(&post.headers)
+            .for_probe(post.is_probe);
+        let mut bookmark = Bookmark::default();
+        let mut streak = Streak::new();
+        let mut resumes = 0;
+        let mut is_first = true;
+        loop {
+            let place = bookmark.id.clone();
+            let read = self
+                .read(
+                    exchange,
+                    &mut events,
+                    &mut brought,
+                    &mut bookmark,
+                    &mut streak,
+                    std::mem::take(&mut is_first),
+                )
+                .await;
+            let cut = match read {
+                Read::Answered => return Followed::Over(Arrival::Ended),
+                Read::Endpoint(endpoint) => return Followed::IsEndpoint(endpoint, events),
+                Read::Unusable => return Followed::Over(ended(&brought)),
+                Read::Closed if !brought.is_owed() => return Followed::Over(Arrival::Ended),
+                Read::Closed => None,
+                Read::Cut(Fault::TooLarge { host, limit }) => {
+                    let trouble = Fault::TooLarge { host, limit }.trouble();
+                    return Followed::Over(Arrival::Failed(trouble));
+                }
+                Read::Cut(fault) => Some(fault),
+            };
+            // A clean early close is an invitation to come back; without an event id there is no way.
+            if !post.is_resumable || bookmark.id.is_none() {
+                return Followed::Over(match cut {
+                    Some(fault) => Arrival::Failed(with_unusable(fault.trouble(), &brought)),
+                    None => ended(&brought),
+                });
+            }
+            let losses = streak.lost();
+            if bookmark.id != place || losses <= 1 {
+                resumes = 0;
+            }
+            tracing::debug!(exchange = exchange.0, losses, "response cut; resuming");
+            events = match self
+                .resume(exchange, post, &bookmark, losses, &mut resumes)
+                .await
+            {
+                Resumed::Stream(events) => events,
+                Resumed::Frames(parsed) => {
+                    let frames = brought.take(parsed, "a JSON body");
+                    self.pass(exchange, frames).await;
+                    self.pass(exchange, brought.settle(true)).await;
+                    return Followed::Over(ended(&brought));
+                }
+                Resumed::Gone(refusal) => {
+                    return Followed::Over(Arrival::LostWithSession(refusal));
+                }
+                Resumed::Impossible(why) => {
+                    return Followed::Over(Arrival::Failed(with_unusable(why, &brought)));
+                }
+            };
+            streak.opened();
+        }
+    }
+
+    async fn resume(
+        &self,
+        exchange: ExchangeId,
+        post: &Post,
+        bookmark: &Bookmark,
+        losses: u32,
+        resumes: &mut u32,
+    ) -> Resumed {
+        let headers = bookmark.headers(&post.headers);
+        let mut tries = losses;
+        loop {
+            *resumes += 1;
+            let lost = |why: &str| {
+                Trouble::new("cut", format!("The response was cut and {why}.")).retryable()
+            };
+            if *resumes > MAX_RESUMES {
+                return Resumed::Impossible(lost("could not be resumed"));
+            }
+            time::sleep(bookmark.pause(tries.min(LONGEST_ROW))).await;
+            tries = tries.saturating_add(1);
+            let is_asked = post.is_asked_by_host;
+            let resumed = self.exchange(exchange, None, Verb::Get, &headers, is_asked);
+            match resumed.await {
+                Ok(Answer::Stream(_, events)) => return Resumed::Stream(events),
+                Ok(Answer::Json(_, parsed)) => return Resumed::Frames(parsed),
+                Ok(Answer::Refused(refusal)) if matches!(refusal.status, 404 | 410) => {
+                    return Resumed::Gone(refusal);
+                }
+                // 409: the server has not noticed that the old connection is dead.
+                Ok(Answer::Refused(refusal))
+                    if !matches!(refusal.status, 409 | 425 | 429 | 500..=599) =>
+                {
+                    let status = refusal.status;
+                    return Resumed::Impossible(lost(&format!(
+                        "the server does not resume it (HTTP {status})"
+                    )));
+                }
+                Ok(Answer::Challenged(challenge)) => {
+                    return Resumed::Impossible(still_challenged(&challenge));
+                }
+                Ok(Answer::Accepted(_)) => {
+                    return Resumed::Impossible(lost("the server has nothing more to say"));
+                }
+                Ok(Answer::Refused(_)) => {}
+                Err(stopped) if stopped.trouble().retryable => {}
+                Err(stopped) => return Resumed::Impossible(stopped.into_trouble()),
+            }
+        }
+    }
+
+    /// Reads one stream to its end, or a little past the answer that is owed. Where it `may_be_endpoint`, its first event
+    /// may say that it is a stream of another kind.
+    pub(super) async fn read(
+        &self,
+        exchange: ExchangeId,
+        events: &mut Events,
+        brought: &mut Brought<'_>,
+        bookmark: &mut Bookmark,
+        streak: &mut Streak,
+        mut may_be_endpoint: bool,
+    ) -> Read {
+        let mut answered_at = None;
+        loop {
+            if brought.is_answered() {
+                let answered_at = *answered_at.get_or_insert_with(Instant::now);
+                if answered_at.elapsed() >= LONGEST_AFTERMATH {
+                    return Read::Answered;
+                }
+            }
+            let is_bounded = brought.is_answered() || brought.is_in_doubt();
+            let next = match is_bounded {
+                true => time::timeout(AFTERMATH, events.next()).await,
+                false => Ok(events.next().await),
+            };
+            if brought.is_answered() && !matches!(next, Ok(Ok(Some(_)))) {
+                return Read::Answered;
+            }
+            let event = match next {
+                Ok(Ok(Some(event))) => event,
+                // Cut, it may be resumed, and the answer may still come: what came has to be told by its id.
+                ended => {
+                    let is_over = matches!(ended, Ok(Ok(None)));
+                    self.pass(exchange, brought.settle(is_over)).await;
+                    match ended {
+                        _ if brought.is_answered() => return Read::Answered,
+                        Ok(Ok(None)) => return Read::Closed,
+                        Ok(Err(fault)) => return Read::Cut(fault),
+                        _ => continue,
+                    }
+                }
+            };
+            bookmark.mark(&event);
+            if event.data.is_empty() {
+                continue;
+            }
+            let is_first = std::mem::take(&mut may_be_endpoint);
+            if is_first && event.kind.as_deref() == Some("endpoint") {
+                return Read::Endpoint(event.data);
+            }
+            let is_typed = event.kind.as_deref().is_some_and(|kind| kind != "message");
+            let frames = match Parsed::read(&event.data) {
+                Ok(parsed) => brought.take(parsed, "an event"),
+                Err(_) if is_typed => {
+                    brought.cannot_use_event(&event);
+                    continue;
+                }
+                Err(malformed) => {
+                    brought.cannot_use(&malformed, "an event");
+                    brought.told(&malformed, &event.data).into_iter().collect()
+                }
+            };
+            frames.iter().for_each(|frame| streak.brought(frame));
+            self.pass(exchange, frames).await;
+            if brought.is_beyond_use() && !brought.is_answered() {
+                return Read::Unusable;
+            }
+        }
+    }
+
+    /// Hands over what came.
+    pub(super) async fn pass(&self, exchange: ExchangeId, frames: Vec<Frame>) {
+        for frame in frames {
+            self.tell(exchange, Arrival::Frame(frame)).await;
+        }
+    }
+}
+
+/// The end of a response: an error that says what came, if an answer is owed and what came was none.
+pub(super) fn ended(brought: &Brought<'_>) -> Arrival {
+    match brought.unusable() {
+        Some(what) if brought.is_owed() && !brought.is_answered() => {
+            let words =
+                format!("The server's response holds no answer that can be used, but {what}.");
+            Arrival::Failed(Trouble::new("bad_answer", words))
+        }
+        _ => Arrival::Ended,
+    }
+}
+
+/// Adds to a trouble what came that could not be used.
+fn with_unusable(trouble: Trouble, brought: &Brought<'_>) -> Trouble {
+    match brought.unusable() {
+        Some(what) => Trouble {
+            message: format!("{} Before that came {what}.", trouble.message),
+            ..trouble
+        },
+        None => trouble,
+    }
+}
+
+/// The end of reading one stream.
+pub(super) enum Read {
+    Answered,
+    Closed,
+    /// The answer came, and is none.
+    Unusable,
+    Endpoint(String),
+    Cut(Fault),
+}
+
+enum Resumed {
+    Stream(Events),
+    Frames(Parsed),
+    Gone(Refusal),
+    Impossible(Trouble),
+}

@@ -1,0 +1,253 @@
+//! Rules for trying again: bookmarks in streams, backoff, and what may be sent twice.
+//!
+//! Decides; the exchanges do. RFC 9110 section 15, WHATWG HTML section 9.2, and MCP 2025-11-25, basic/transports,
+//! "Resumability and Redelivery".
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::{self, Instant};
+
+use crate::bridge::upstream::{Event, Road};
+use crate::frame::Frame;
+use crate::remote::Refusal;
+use crate::sse;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// The longest event id that is sent back: common servers take 8 KiB of a header field and no more.
+const LONGEST_EVENT_ID: usize = 8 * 1024;
+/// A remote that asks for more patience than this gets its refusal passed on instead.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// The place in a stream at which it can be resumed (`Last-Event-ID` and `retry` of WHATWG HTML section 9.2).
+#[derive(Debug, Default)]
+pub(super) struct Bookmark {
+    pub(super) id: Option<String>,
+    retry: Option<Duration>,
+}
+
+impl Bookmark {
+    pub(super) fn mark(&mut self, event: &sse::Event) {
+        match event.id.as_deref() {
+            Some("") => self.id = None,
+            Some(id) => self.id = Some(id.to_owned()),
+            None => {}
+        }
+        self.retry = event.retry.or(self.retry);
+    }
+
+    /// The pause before the `attempt`th reconnection in a row: what the server asked for, at first to the letter.
+    pub(super) fn pause(&self, attempt: u32) -> Duration {
+        match self.retry {
+            Some(retry) if attempt <= 1 => retry.min(MAX_PAUSE),
+            Some(retry) => retry.min(MAX_PAUSE).max(backoff(attempt)),
+            None => backoff(attempt),
+        }
+    }
+
+    pub(super) fn headers(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut headers = headers.clone();
+        // An id that cannot be a header value cannot be sent back; the stream then starts where the server likes.
+        if let Some(id) = self
+            .id
+            .as_deref()
+            .filter(|id| id.len() <= LONGEST_EVENT_ID)
+            .and_then(|id| HeaderValue::from_str(id).ok())
+        {
+            headers.insert(LAST_EVENT_ID, id);
+        }
+        headers
+    }
+}
+
+/// A stream that has stood this long was no passing luck.
+pub(super) const STEADY: Duration = Duration::from_secs(60);
+
+/// The number of times in a row that one stream was opened and ended with nothing to show for it.
+///
+/// Whatever a server says as it opens a stream (a priming event, a `ping`, a pause, the same greeting each time) is no
+/// sign that the next one will stand; a message is, and so is a minute.
+#[derive(Debug)]
+pub(super) struct Streak {
+    losses: u32,
+    since: Instant,
+    has_brought: bool,
+    /// A hash of what has come on this stream, and of what had come on the one before.
+    said: DefaultHasher,
+    said_before: Option<u64>,
+}
+
+impl Streak {
+    pub(super) fn new() -> Self {
+        Self {
+            losses: 0,
+            since: Instant::now(),
+            has_brought: false,
+            said: DefaultHasher::new(),
+            said_before: None,
+        }
+    }
+
+    /// A stream has been opened.
+    pub(super) fn opened(&mut self) {
+        self.since = Instant::now();
+        self.has_brought = false;
+        self.said = DefaultHasher::new();
+    }
+
+    /// Notes that the stream has brought this.
+    pub(super) fn brought(&mut self, frame: &Frame) {
+        if frame.method() != Some("ping") {
+            self.has_brought = true;
+            frame.text().hash(&mut self.said);
+        }
+    }
+
+    /// Notes that the stream has ended, or could not be opened. Returns which loss in a row that is, counted from 1.
+    pub(super) fn lost(&mut self) -> u32 {
+        let said = self.said.finish();
+        let is_news = self.has_brought && self.said_before != Some(said);
+        if self.has_brought {
+            self.said_before = Some(said);
+        }
+        if is_news || self.since.elapsed() >= STEADY {
+            self.losses = 0;
+        }
+        self.opened();
+        self.losses = self.losses.saturating_add(1);
+        self.losses
+    }
+}
+
+/// The longest pause between reconnections.
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);
+
+/// Doubling from a quarter of a second to [`MAX_PAUSE`], less up to a quarter so that many bridges do not return at once.
+pub(super) fn backoff(attempt: u32) -> Duration {
+    let full = Duration::from_millis(250)
+        .saturating_mul(1 << attempt.saturating_sub(1).min(8))
+        .min(MAX_PAUSE);
+    full.mul_f64(1.0 - chance() / 4.0)
+}
+
+/// A random number from 0 to 1.
+pub fn chance() -> f64 {
+    getrandom::u32().map_or(0.0, |random| f64::from(random) / f64::from(u32::MAX))
+}
+
+/// A pause made longer by up to a quarter, so that many bridges that lost one server do not return to it in step. Never
+/// shorter: the server may have asked for it.
+pub(super) fn spread(pause: Duration, chance: f64) -> Duration {
+    pause.saturating_add((pause / 4).mul_f64(chance.clamp(0.0, 1.0)))
+}
+
+impl<R> Road<R> {
+    /// Wakes the loop after this time, or somewhat later where that does not matter.
+    pub(super) async fn wake(&self, after: Duration, token: u64, is_retry: bool) {
+        let chance = if is_retry {
+            (self.settings.chance)()
+        } else {
+            0.0
+        };
+        time::sleep(spread(after, chance)).await;
+        let _ = self.events.send(Event::Woke(token)).await;
+    }
+}
+
+/// Returns the pause after which a refused request may be sent again, if it may: 429 was not processed; 503 says the
+/// same when it names a time; anything else only if doing it twice is harmless.
+pub(super) fn pause_after(refusal: &Refusal, is_harmless: bool, sends: u32) -> Option<Duration> {
+    let may = match refusal.status {
+        429 => true,
+        503 => is_harmless || refusal.retry_after.is_some(),
+        408 | 502 | 504 => is_harmless,
+        _ => false,
+    };
+    // A lost session answers 503 too, in words; that is the era's to judge.
+    let is_about_the_session = refusal.status == 503 && crate::era::is_session_loss(refusal);
+    let pause = refusal.retry_after.unwrap_or_else(|| backoff(sends));
+    (may && !is_about_the_session && pause <= MAX_RETRY_AFTER).then_some(pause)
+}
+
+/// A time that may never come.
+pub(super) async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A clock that there may not be.
+pub(super) async fn tick(ping: &mut Option<time::Interval>) {
+    match ping {
+        Some(ping) => {
+            ping.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_doubles_to_its_ceiling_and_never_past_it() {
+        for attempt in 1..40 {
+            let full = 250u64.saturating_mul(1 << (attempt - 1).min(8)).min(60_000);
+            let pause = backoff(attempt);
+            assert!(
+                pause <= Duration::from_millis(full)
+                    && pause >= Duration::from_millis(full * 3 / 4)
+            );
+        }
+    }
+
+    #[test]
+    fn a_spread_pause_is_at_most_a_quarter_longer_and_never_shorter() {
+        let pause = Duration::from_secs(8);
+        for (drawn, expected) in [
+            (0.0, 8.0),
+            (0.5, 9.0),
+            (1.0, 10.0),
+            (7.0, 10.0),
+            (-1.0, 8.0),
+        ] {
+            assert_eq!(spread(pause, drawn), Duration::from_secs_f64(expected));
+        }
+        assert!((0..100).all(|_| (0.0..=1.0).contains(&chance())));
+    }
+
+    #[test]
+    fn a_bookmark_keeps_the_last_id_and_the_servers_pause() {
+        let mut bookmark = Bookmark::default();
+        let event = |id: Option<&str>, retry| sse::Event {
+            id: id.map(str::to_owned),
+            retry,
+            ..sse::Event::default()
+        };
+        bookmark.mark(&event(Some("7"), Some(Duration::from_millis(500))));
+        bookmark.mark(&event(None, None));
+        assert_eq!(bookmark.headers(&HeaderMap::new())["last-event-id"], "7");
+        assert_eq!(bookmark.pause(1), Duration::from_millis(500));
+        bookmark.mark(&event(Some(""), None));
+        assert!(bookmark.headers(&HeaderMap::new()).is_empty());
+    }
+
+    #[test]
+    fn only_what_was_not_done_or_does_no_harm_is_sent_again() {
+        let refusal = |status, after: Option<u64>| Refusal {
+            status,
+            retry_after: after.map(Duration::from_secs),
+            ..Refusal::default()
+        };
+        assert!(pause_after(&refusal(429, None), false, 1).is_some());
+        assert!(pause_after(&refusal(503, None), false, 1).is_none());
+        assert!(pause_after(&refusal(503, Some(2)), false, 1).is_some());
+        assert!(pause_after(&refusal(503, Some(3600)), true, 1).is_none());
+        assert!(pause_after(&refusal(502, None), true, 1).is_some());
+        assert!(pause_after(&refusal(502, None), false, 1).is_none());
+        assert!(pause_after(&refusal(500, None), true, 1).is_none());
+    }
+}

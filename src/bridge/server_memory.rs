@@ -1,0 +1,291 @@
+//! The memory of a server from one start to the next: the era that it speaks, and its word of itself.
+//!
+//! Both are dated. An era is believed for a week; a word for as long as the server has said that it may be repeated,
+//! and only if it may be to every caller, for the next start may come with other credentials. It may have been given to
+//! what a host declared that it can do, so it is kept by that.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::bridge::{Bridge, Settings};
+use crate::era::{self, Options, RememberedDiscover, ServerEra};
+use crate::remote::Remote;
+use crate::server_cache::Facts;
+
+const ERA: &str = "era";
+const DISCOVER: &str = "discover";
+/// The time for which anything is believed at most.
+const BELIEVED: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Words of one server, the newest first: hosts that declare different things take turns with it.
+const MAX_KNOWN: usize = 4;
+/// The bytes that they may come to together.
+const MAX_SIZE: usize = 64 * 1024;
+
+impl<R: Remote> Bridge<R> {
+    /// Remembers, with its date, what the remote was found to be, so that later starts need not ask.
+    pub(super) fn remember(&mut self) {
+        let verdict = self.translator.server_era().map(|verdict| Learned {
+            verdict,
+            is_legacy_untried: self.translator.is_legacy_untried(),
+        });
+        let is_new = verdict != self.verdict;
+        let known = self.translator.take_discovered();
+        if !is_new && known.is_none() {
+            return;
+        }
+        self.verdict = verdict;
+        let settings = &self.road.settings;
+        let now = (settings.now)();
+        let facts = settings.facts.clone();
+        // One after the other, for each writes the whole file.
+        self.learning.spawn_blocking(move || {
+            if is_new {
+                learn_verdict(&facts, verdict, now);
+            }
+            if let Some(known) = known {
+                learn_known(&facts, known, now);
+            }
+        });
+    }
+}
+
+/// Returns the options that the translator begins with: what the command line says, and what an earlier start has
+/// found.
+pub(super) fn beginning(settings: &Settings) -> Options {
+    let now = seconds((settings.now)());
+    let mut seed = [0; 32];
+    if getrandom::fill(&mut seed).is_err() {
+        tracing::warn!("the system gives no random numbers: parked calls can be guessed");
+    }
+    let learned = verdict(&settings.facts, now);
+    let remembered = learned.map(|learned| learned.verdict);
+    let known = match remembered {
+        Some(ServerEra::Modern) => known(&settings.facts, now),
+        _ => Vec::new(),
+    };
+    Options {
+        protocol: settings.protocol,
+        transport: settings.transport,
+        remembered,
+        is_legacy_untried: learned.is_some_and(|learned| learned.is_legacy_untried),
+        known: known.into_iter().map(|(known, ..)| known).collect(),
+        server: settings.server.clone(),
+        seed,
+        extensions: settings.extensions.clone(),
+        cache_ttl: settings.cache_ttl,
+    }
+}
+
+/// The findings of an earlier start about the eras of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Learned {
+    verdict: ServerEra,
+    is_legacy_untried: bool,
+}
+
+/// Remembers which era the server speaks, or that it cannot be told. Blocks for one small write.
+fn learn_verdict(facts: &Facts, learned: Option<Learned>, now: SystemTime) {
+    let verdict = learned.map(|learned| learned.verdict);
+    if verdict != Some(ServerEra::Modern) {
+        facts.learn(DISCOVER, Value::Null);
+    }
+    let era = verdict.map_or("unknown", ServerEra::word);
+    let is_tried = !learned.is_some_and(|learned| learned.is_legacy_untried);
+    facts.learn(
+        ERA,
+        json!({ "era": era, "at": seconds(now), "initializeTried": is_tried }),
+    );
+}
+
+/// Remembers what a modern server has said of itself, if it may be repeated. Blocks for one small write.
+fn learn_known(facts: &Facts, new: RememberedDiscover, now: SystemTime) {
+    let now = seconds(now);
+    let mut all = known(facts, now);
+    all.retain(|(known, ..)| known.capabilities != new.capabilities);
+    if let Some(lasts) = era::lasts(&new.discover) {
+        let until = now.saturating_add(lasts.min(BELIEVED).as_secs());
+        all.insert(0, (new, now, until));
+    }
+    all.truncate(MAX_KNOWN);
+    let mut left = MAX_SIZE;
+    all.retain(|(known, ..)| {
+        let size = known.capabilities.len() + known.discover.len();
+        let fits = size <= left;
+        left -= if fits { size } else { 0 };
+        fits
+    });
+    let all: Vec<Value> = all
+        .into_iter()
+        .map(|(known, at, until)| {
+            json!({ "for": known.capabilities, "result": known.discover, "at": at, "until": until })
+        })
+        .collect();
+    let all = Some(Value::from(all)).filter(|all| all != &json!([]));
+    facts.learn(DISCOVER, all.unwrap_or(Value::Null));
+}
+
+fn verdict(facts: &Facts, now: u64) -> Option<Learned> {
+    let known = facts.recall(ERA)?;
+    let age = now.checked_sub(known.get("at")?.as_u64()?)?;
+    let learned = Learned {
+        verdict: ServerEra::from_word(known.get("era")?.as_str()?)?,
+        // Versions of mcpipe that know two verdicts only do not write it; theirs are found out anew.
+        is_legacy_untried: !known.get("initializeTried")?.as_bool()?,
+    };
+    // A stale legacy verdict never fails by itself, so it is not believed for ever.
+    (age < BELIEVED.as_secs()).then_some(learned)
+}
+
+/// Returns what is known and not too old, with when it was said and until when it may be repeated.
+fn known(facts: &Facts, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
+    let read = |kept: &Value| {
+        let text = |name| kept.get(name)?.as_str().map(str::to_owned);
+        let number = |name| kept.get(name)?.as_u64();
+        let known = RememberedDiscover {
+            capabilities: text("for")?,
+            discover: text("result")?,
+        };
+        Some((known, number("at")?, number("until")?))
+    };
+    let kept = facts.recall(DISCOVER);
+    let kept = kept.as_ref().and_then(Value::as_array);
+    kept.into_iter()
+        .flatten()
+        .filter_map(read)
+        // A clock that was set back tells nothing of age.
+        .filter(|(_, at, until)| *at <= now && now < *until)
+        .collect()
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(home: &tempfile::TempDir) -> Facts {
+        Facts::about(Some(home.path()), "https://a.example/mcp", "default")
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn word(capabilities: &str, discover: &str) -> RememberedDiscover {
+        RememberedDiscover {
+            capabilities: capabilities.into(),
+            discover: discover.into(),
+        }
+    }
+
+    const PUBLIC: &str = r#"{"capabilities":{},"ttlMs":60000,"cacheScope":"public"}"#;
+
+    fn recalled(facts: &Facts, now: u64) -> Vec<RememberedDiscover> {
+        let known = known(facts, now).into_iter();
+        known.map(|(known, ..)| known).collect()
+    }
+
+    #[test]
+    fn a_word_is_repeated_while_its_server_says_so_and_no_longer() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = facts(&home);
+        learn_known(&facts, word("{}", PUBLIC), at(1000));
+        assert_eq!(recalled(&facts, 1059), [word("{}", PUBLIC)]);
+        assert!(recalled(&facts, 1060).is_empty());
+        assert!(recalled(&facts, 999).is_empty());
+        // A newer word that may not be repeated takes the older with it.
+        let private = PUBLIC.replace("public", "private");
+        learn_known(&facts, word("{}", &private), at(1001));
+        assert!(recalled(&facts, 1002).is_empty());
+    }
+
+    #[test]
+    fn words_are_kept_by_what_a_host_can_do_a_few_and_not_too_long() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = facts(&home);
+        for number in 0..6 {
+            learn_known(
+                &facts,
+                word(&format!("{{\"{number}\":{{}}}}"), PUBLIC),
+                at(1000),
+            );
+        }
+        let kept = recalled(&facts, 1000);
+        assert_eq!(kept.len(), MAX_KNOWN);
+        assert_eq!(kept[0].capabilities, r#"{"5":{}}"#);
+        let long = PUBLIC.replace("{}", &format!("\"{}\"", "x".repeat(MAX_SIZE)));
+        learn_known(&facts, word("{}", &long), at(1000));
+        assert_eq!(recalled(&facts, 1000).len(), MAX_KNOWN - 1);
+    }
+
+    #[test]
+    fn an_era_is_believed_for_a_week_and_takes_the_word_of_the_other_with_it() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = facts(&home);
+        let learned = |verdict| Learned {
+            verdict,
+            is_legacy_untried: false,
+        };
+        learn_verdict(&facts, Some(learned(ServerEra::Modern)), at(1000));
+        learn_known(&facts, word("{}", PUBLIC), at(1000));
+        assert_eq!(verdict(&facts, 1000), Some(learned(ServerEra::Modern)));
+        assert_eq!(verdict(&facts, 1000 + 7 * 24 * 3600), None);
+        assert_eq!(verdict(&facts, 999), None);
+        learn_verdict(&facts, Some(learned(ServerEra::Legacy)), at(1000));
+        assert_eq!(verdict(&facts, 1000), Some(learned(ServerEra::Legacy)));
+        assert!(recalled(&facts, 1000).is_empty());
+        learn_verdict(&facts, None, at(1000));
+        assert_eq!(verdict(&facts, 1000), None);
+    }
+
+    #[test]
+    fn what_was_remembered_before_there_were_three_verdicts_is_found_out_anew() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = facts(&home);
+        for word in ["modern", "legacy", "both", "a word of a version to come"] {
+            facts.learn(ERA, json!({ "era": word, "at": 1000 }));
+            assert_eq!(verdict(&facts, 1000), None, "{word}");
+        }
+        for (word, is_tried, expected) in [
+            ("both", true, Some((ServerEra::Both, false))),
+            ("modern", false, Some((ServerEra::Modern, true))),
+            ("unknown", true, None),
+        ] {
+            let known = json!({ "era": word, "at": 1000, "initializeTried": is_tried });
+            facts.learn(ERA, known);
+            let found = verdict(&facts, 1000);
+            let found = found.map(|it| (it.verdict, it.is_legacy_untried));
+            assert_eq!(found, expected, "{word}");
+        }
+    }
+
+    /// Another version of mcpipe reads the same file, and keeps what it does not know.
+    #[test]
+    fn a_server_is_remembered_in_this_file_with_these_words() {
+        let home = tempfile::tempdir().unwrap();
+        let facts = facts(&home);
+        let learned = Learned {
+            verdict: ServerEra::Modern,
+            is_legacy_untried: true,
+        };
+        learn_verdict(&facts, Some(learned), at(1000));
+        learn_known(&facts, word("{}", PUBLIC), at(1000));
+        let file = "cache/servers/5c8be6373a3d8e733337cac95f2dcfe9.json";
+        let text = std::fs::read_to_string(home.path().join(file)).unwrap();
+        assert_eq!(
+            text,
+            r#"{"discover":[{"at":1000,"for":"{}","result":"{\"capabilities\":{},\"ttlMs\":60000,\"cacheScope\":\"public\"}","until":1060}],"era":{"at":1000,"era":"modern","initializeTried":false}}"#
+        );
+        for (era, word) in [
+            (ServerEra::Legacy, "legacy"),
+            (ServerEra::Modern, "modern"),
+            (ServerEra::Both, "both"),
+        ] {
+            assert_eq!(era.word(), word);
+        }
+    }
+}

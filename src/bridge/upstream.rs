@@ -1,0 +1,573 @@
+//! An exchange, from the first send to the last frame.
+//!
+//! Sends, meets challenges, sends again; retries what certainly was not processed; a response that is a stream is for
+//! `follow`. Says what came to the loop as [`Arrival`]s, exactly one of which ends the exchange. Knows nothing of what the
+//! frames mean.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{self, Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::oauth::challenge::Challenge;
+use crate::auth::{Authorizer, Credential};
+use crate::bridge::Settings;
+use crate::bridge::outstanding::{Brought, Outstanding};
+use crate::bridge::response_stream::{Followed, ended};
+use crate::bridge::retry::{backoff, pause_after};
+use crate::bridge::startup::Startup;
+use crate::era::{Arrival, ExchangeId, Post};
+use crate::frame::{Outline, Parsed, Trouble};
+use crate::remote::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
+
+/// Challenges to one exchange before it gives up: an expired token, a rejected new one, and one step up.
+const MAX_CHALLENGES: u32 = 4;
+/// Sends of a request that was certainly not processed.
+const MAX_SENDS: u32 = 4;
+/// A request that has taken longer than this is not sent again by itself.
+const REPEATING: Duration = Duration::from_secs(30);
+/// The least time for which a request waits that comes while a user is being asked.
+const LATECOMER: Duration = Duration::from_secs(2);
+
+/// The parts that all exchanges share.
+pub(super) struct Road<R> {
+    pub(super) remote: R,
+    pub(super) authorizer: Arc<Authorizer>,
+    pub(super) settings: Settings,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) requests: Semaphore,
+    /// The requests that wait for an answer on an exchange of their own.
+    pub(super) outstanding: Outstanding,
+    /// Since when a person is being asked to sign in.
+    pub(super) person_since: watch::Sender<Option<Instant>>,
+    /// The host has left: no more patience with a remote that cannot be reached.
+    pub(super) leaving: CancellationToken,
+    /// True where the last attempt found the remote there.
+    pub(super) is_reached: AtomicBool,
+    /// The host's `notifications/initialized`, where the remote wants a credential for it and the host has not asked for
+    /// anything yet that a person could be asked for.
+    pub(super) unsaid: Mutex<Option<Post>>,
+    /// Knows if the remote may still be starting.
+    pub(super) startup: Startup,
+}
+
+/// A report of an exchange to the loop.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Something came.
+    Arrival(ExchangeId, Arrival),
+    /// A time that the translator asked for is over.
+    Woke(u64),
+    /// The exchange waits for a credential, or no longer does.
+    Waiting(ExchangeId, Option<Waiting>),
+    /// The exchange was opened for one answer, and stands as long as the session.
+    Standing(ExchangeId),
+}
+
+/// An exchange that waits for a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// Its request was turned down, and so was not processed.
+    ToSend,
+    /// The rest of a response was: the request itself may have been processed.
+    ToResume,
+}
+
+impl Waiting {
+    fn of(verb: Verb<'_>) -> Self {
+        match verb {
+            Verb::Post(_) => Self::ToSend,
+            Verb::Get | Verb::Delete => Self::ToResume,
+        }
+    }
+}
+
+/// The reason why a sending ended without any answer.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    trouble: Trouble,
+    /// Something was done about a credential that is not done again for the same request.
+    is_final: bool,
+}
+
+impl Stopped {
+    fn at(trouble: Trouble) -> Self {
+        Self {
+            trouble,
+            is_final: false,
+        }
+    }
+
+    fn by(error: &crate::auth::Error) -> Self {
+        let trouble = error.trouble();
+        // An authorization server that says when to come back is not asked before.
+        let is_final = !error.may_repeat() || trouble.retry_after.is_some();
+        Self { trouble, is_final }
+    }
+
+    pub(super) fn trouble(&self) -> &Trouble {
+        &self.trouble
+    }
+
+    pub(super) fn into_trouble(self) -> Trouble {
+        self.trouble
+    }
+}
+
+impl<R: Remote> Road<R> {
+    pub(super) async fn tell(&self, exchange: ExchangeId, arrival: Arrival) {
+        // The loop outlives its exchanges, except when the process is leaving.
+        let _ = self.events.send(Event::Arrival(exchange, arrival)).await;
+    }
+
+    /// Runs one posted frame to its end.
+    pub(super) async fn post(&self, post: Post) {
+        let exchange = post.exchange;
+        let owed = post.frame.id().filter(|_| post.frame.is_request());
+        let outstanding = owed.map(|id| self.outstanding.enter(id));
+        let ceiling = self
+            .settings
+            .call_timeout
+            .into_iter()
+            .chain(post.patience)
+            .min()
+            .filter(|_| post.frame.is_request() && !stands(&post));
+        let is_answered_elsewhere = post.endpoint.is_some();
+        let run = self.post_to_its_end(&post);
+        let followed = match ceiling {
+            Some(ceiling) => {
+                let run = async {
+                    match run.await {
+                        // HTTP+SSE: the clock runs until the answer has come on the stream, and this is closed.
+                        Followed::Over(Arrival::Accepted(_)) if is_answered_elsewhere => {
+                            std::future::pending().await
+                        }
+                        followed => followed,
+                    }
+                };
+                tokio::select! {
+                    followed = run => followed,
+                    () = self.ticked(ceiling) => {
+                        let seconds = ceiling.as_secs_f64();
+                        let late = format!("No answer came within {seconds} s.");
+                        let late = Trouble::new("timed_out", late).retryable();
+                        Followed::Over(Arrival::GivenUp(late))
+                    }
+                }
+            }
+            None => run.await,
+        };
+        drop(outstanding);
+        let last = match followed {
+            Followed::Over(last) => last,
+            Followed::IsEndpoint(endpoint, events) => {
+                self.stand_on(exchange, &post, endpoint, events).await
+            }
+        };
+        self.tell(exchange, last).await;
+    }
+
+    /// Returns when this time has passed, not counting any in which a person is asked to sign in, a program of the user's
+    /// for headers, or the server is starting: that is no sign of a remote that does not answer, nor of its era.
+    async fn ticked(&self, mut left: Duration) {
+        let mut since = self.person_since.subscribe();
+        let mut held_up = self.remote.is_held_up();
+        let mut starting = self.startup.is_waiting();
+        loop {
+            let is_held_up = held_up
+                .as_mut()
+                .is_some_and(|held_up| *held_up.borrow_and_update());
+            let is_starting = *starting.borrow_and_update();
+            let is_standing = since.borrow_and_update().is_some() || is_held_up || is_starting;
+            let begun = Instant::now();
+            let over = async {
+                match is_standing {
+                    true => std::future::pending().await,
+                    false => time::sleep(left).await,
+                }
+            };
+            tokio::select! {
+                () = over => return,
+                changed = since.changed() => if changed.is_err() { return std::future::pending().await },
+                changed = starting.changed() => if changed.is_err() { return std::future::pending().await },
+                () = changed(&mut held_up) => {}
+            }
+            if !is_standing {
+                left = left.saturating_sub(begun.elapsed());
+            }
+        }
+    }
+
+    async fn post_to_its_end(&self, post: &Post) -> Followed {
+        // Answers and notifications pass: a request may be waiting for them. So does a subscription, which stands.
+        let _permit = match post.frame.is_request() && !stands(post) {
+            true => self.requests.acquire().await.ok(),
+            false => None,
+        };
+        let exchange = post.exchange;
+        let mut news = self.authorizer.newest();
+        let sent = loop {
+            match self.send(exchange, post).await {
+                // A subscription that the host has not asked for is opened when another request has led to a credential.
+                Ok(Answer::Challenged(_)) if stands(post) && !post.is_asked_by_host => {
+                    newer(&mut news).await;
+                }
+                sent => break sent,
+            }
+        };
+        Followed::Over(match sent {
+            Err(stopped) if stopped.trouble.kind == "timed_out" => {
+                Arrival::GivenUp(stopped.into_trouble())
+            }
+            Err(stopped) => Arrival::Failed(stopped.into_trouble()),
+            Ok(Answer::Json(head, parsed)) => {
+                self.tell(exchange, Arrival::Opened(head)).await;
+                self.body(post, parsed).await
+            }
+            Ok(Answer::Stream(head, events)) => {
+                self.tell(exchange, Arrival::Opened(head)).await;
+                return self.follow(exchange, events, post).await;
+            }
+            Ok(Answer::Accepted(head)) => Arrival::Accepted(head),
+            Ok(Answer::Challenged(challenge)) if post.is_asked_by_host => {
+                Arrival::Failed(still_challenged(&challenge))
+            }
+            Ok(Answer::Challenged(challenge)) => {
+                if post.frame.method() == Some("notifications/initialized") {
+                    *self.unsaid() = Some(post.clone());
+                }
+                Arrival::Refused(Refusal {
+                    status: challenge.status,
+                    ..Refusal::default()
+                })
+            }
+            // Some servers and gateways put a status of their own on what is an answer all the same.
+            Ok(Answer::Refused(refusal)) if post.frame.is_request() && is_result(&refusal) => {
+                match refusal.frame {
+                    Some(frame) => self.body(post, Parsed::One(frame)).await,
+                    None => Arrival::Ended,
+                }
+            }
+            Ok(Answer::Refused(refusal)) => Arrival::Refused(refusal),
+        })
+    }
+
+    /// Hands over what a whole body holds.
+    async fn body(&self, post: &Post, parsed: Parsed) -> Arrival {
+        let owed = post.frame.id().filter(|_| post.frame.is_request());
+        let mut brought = Brought::new(&self.outstanding, owed)
+            .in_revision_of(&post.headers)
+            .for_probe(post.is_probe);
+        let frames = brought.take(parsed, "a JSON body");
+        self.pass(post.exchange, frames).await;
+        self.pass(post.exchange, brought.settle(true)).await;
+        ended(&brought)
+    }
+
+    /// A response that turned out to be the stream of HTTP+SSE: it stands from now on, and takes no turn and no time.
+    async fn stand_on(
+        &self,
+        exchange: ExchangeId,
+        post: &Post,
+        endpoint: String,
+        mut events: Events,
+    ) -> Arrival {
+        if post.frame.method() == Some("server/discover") {
+            // The question has been taken, and not answered: the server does not know it.
+            return Arrival::Accepted(Head::default());
+        }
+        if !post.is_resumable {
+            let words = "The server answers with the event stream of HTTP+SSE (2024-11-05).";
+            return Arrival::Failed(Trouble::new("bad_answer", words));
+        }
+        let _ = self.events.send(Event::Standing(exchange)).await;
+        self.tell(exchange, Arrival::Endpoint(endpoint)).await;
+        self.stand_as_session(exchange, &mut events).await
+    }
+
+    fn unsaid(&self) -> std::sync::MutexGuard<'_, Option<Post>> {
+        self.unsaid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that the session is initialized where that was turned down for want of the credential that is there now.
+    async fn say_unsaid(&self, credential: &Credential) {
+        let Some(unsaid) = self.unsaid().take() else {
+            return;
+        };
+        let outgoing = Outgoing {
+            to: unsaid.endpoint.as_deref(),
+            verb: Verb::Post(&unsaid.frame),
+            headers: &unsaid.headers,
+            credential: Some(credential),
+        };
+        let said = self.remote.send(outgoing).await;
+        tracing::debug!(?said, "initialized, said again");
+    }
+
+    /// Posts until something other than a challenge or a passing trouble comes back.
+    async fn send(&self, exchange: ExchangeId, post: &Post) -> Result<Answer, Stopped> {
+        let is_harmless = post.may_repeat
+            && (!post.frame.is_request()
+                || post
+                    .frame
+                    .method()
+                    .is_some_and(crate::era::protocol::is_harmless));
+        let begun = Instant::now();
+        let (mut sends, mut has_waited) = (0, false);
+        loop {
+            sends += 1;
+            let sent = self
+                .exchange(
+                    exchange,
+                    post.endpoint.as_deref(),
+                    Verb::Post(&post.frame),
+                    &post.headers,
+                    post.is_asked_by_host,
+                )
+                .await;
+            let starting = match &sent {
+                Err(Stopped { trouble, .. }) if is_absent(trouble) => self.startup.pause(),
+                _ => None,
+            };
+            if let Some(pause) = starting {
+                (has_waited, sends) = (true, 0);
+                let pause = time::sleep(pause);
+                match self.leaving.run_until_cancelled(pause).await {
+                    Some(()) => continue,
+                    None => return sent,
+                }
+            }
+            let pause = match &sent {
+                Ok(Answer::Refused(refusal)) if !is_result(refusal) => {
+                    pause_after(refusal, is_harmless, sends)
+                }
+                Err(stopped) if stopped.is_final || begun.elapsed() > REPEATING => None,
+                Err(Stopped { trouble, .. }) if is_absent(trouble) => {
+                    (!has_waited).then(|| backoff(sends))
+                }
+                // An `initialize` that was read has made a session; a second one would leave it behind.
+                Err(Stopped { trouble, .. })
+                    if trouble.kind == "cut"
+                        && is_harmless
+                        && post.frame.method() != Some("initialize") =>
+                {
+                    Some(backoff(sends))
+                }
+                _ => None,
+            };
+            let Some(pause) = pause.filter(|_| sends < MAX_SENDS && !post.is_probe) else {
+                return sent;
+            };
+            tracing::debug!(exchange = exchange.0, ?pause, "sending again");
+            if self
+                .leaving
+                .run_until_cancelled(time::sleep(pause))
+                .await
+                .is_none()
+            {
+                return sent;
+            }
+        }
+    }
+
+    /// Sends a request with a credential, and again with better ones while the remote asks for them.
+    pub(super) async fn exchange(
+        &self,
+        exchange: ExchangeId,
+        endpoint: Option<&str>,
+        verb: Verb<'_>,
+        headers: &HeaderMap,
+        is_asked_by_host: bool,
+    ) -> Result<Answer, Stopped> {
+        let current = self.authorizer.current().await;
+        let mut challenges = 0;
+        let mut credential = current.map_err(|error| Stopped::by(&error))?;
+        loop {
+            let outgoing = Outgoing {
+                to: endpoint,
+                verb,
+                headers,
+                credential: credential.as_ref(),
+            };
+            // The credential is in a vault that was locked since: that is waited for, as after a challenge.
+            let answer = match credential.is_none() && self.authorizer.is_locked_out() {
+                true => Ok(Answer::Challenged(Challenge::default())),
+                false => self.remote.send(outgoing).await,
+            };
+            self.startup.note(&answer);
+            self.is_reached.store(
+                !answer.as_ref().is_err_and(Fault::is_unconnected),
+                Ordering::Relaxed,
+            );
+            match answer {
+                Ok(Answer::Challenged(challenge)) if challenges < MAX_CHALLENGES => {
+                    challenges += 1;
+                    tracing::debug!(
+                        exchange = exchange.0,
+                        status = challenge.status,
+                        "challenged"
+                    );
+                    let stale = credential.as_ref();
+                    let renewed = match is_asked_by_host {
+                        true => Some(self.renew(exchange, verb, stale, &challenge).await?),
+                        false => {
+                            self.renew_silently(exchange, verb, stale, &challenge)
+                                .await?
+                        }
+                    };
+                    let Some(renewed) = renewed else {
+                        return Ok(Answer::Challenged(challenge));
+                    };
+                    if is_asked_by_host {
+                        self.say_unsaid(&renewed).await;
+                    }
+                    credential = Some(renewed);
+                }
+                Ok(answer) => return Ok(answer),
+                Err(fault) => return Err(Stopped::at(fault.trouble())),
+            }
+        }
+    }
+
+    async fn renew(
+        &self,
+        exchange: ExchangeId,
+        verb: Verb<'_>,
+        stale: Option<&Credential>,
+        challenge: &Challenge,
+    ) -> Result<Credential, Stopped> {
+        let _ = self
+            .events
+            .send(Event::Waiting(exchange, Some(Waiting::of(verb))))
+            .await;
+        let renewed = tokio::select! {
+            renewed = self.authorizer.renew(stale, challenge) => renewed.map_err(|error| Stopped::by(&error)),
+            () = self.patience_with_a_person() => Err(Stopped {
+                trouble: sign_in_going_on(&self.authorizer),
+                is_final: true,
+            }),
+        };
+        let _ = self.events.send(Event::Waiting(exchange, None)).await;
+        renewed
+    }
+
+    async fn renew_silently(
+        &self,
+        exchange: ExchangeId,
+        verb: Verb<'_>,
+        stale: Option<&Credential>,
+        challenge: &Challenge,
+    ) -> Result<Option<Credential>, Stopped> {
+        let _ = self
+            .events
+            .send(Event::Waiting(exchange, Some(Waiting::of(verb))))
+            .await;
+        let renewed = self.authorizer.renew_silently(stale, challenge).await;
+        let _ = self.events.send(Event::Waiting(exchange, None)).await;
+        renewed.map_err(|error| Stopped::by(&error))
+    }
+
+    /// Returns when a person has been asked to sign in for so long that the host should hear of it. A refresh, which
+    /// no person is asked for, may take its time. When stdin has ended, how long is for the leaving to decide.
+    async fn patience_with_a_person(&self) {
+        let Some(patience) = self.settings.sign_in_patience else {
+            return std::future::pending().await;
+        };
+        let begun = Instant::now();
+        let mut since = self.person_since.subscribe();
+        loop {
+            let asked = *since.borrow_and_update();
+            let enough = async {
+                match asked {
+                    Some(asked) => {
+                        time::sleep_until((asked + patience).max(begun + LATECOMER)).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.leaving.cancelled() => return std::future::pending().await,
+                () = enough => return,
+                changed = since.changed() => if changed.is_err() { return std::future::pending().await },
+            }
+        }
+    }
+}
+
+/// Returns the answer to a request that a user keeps waiting: it names the page to visit, for the user reads it in the
+/// chat window.
+pub(super) fn sign_in_going_on(authorizer: &Authorizer) -> Trouble {
+    if let Some(closed) = authorizer.vault_is_closed() {
+        return closed.trouble();
+    }
+    let pending = authorizer.pending();
+    let pending = pending.borrow();
+    let trouble =
+        Trouble::new("sign_in_needed", "A sign-in is needed, and is going on.").retryable();
+    match &*pending {
+        Some(pending) => {
+            let code = pending.user_code.as_ref();
+            let code = code
+                .map(|code| format!(" with the code {code}"))
+                .unwrap_or_default();
+            let hint = format!("Finish it{code} and try again: {}", pending.url_to_show);
+            Trouble {
+                url: Some(pending.url_to_show.clone()),
+                ..trouble.hint(hint)
+            }
+        }
+        None => trouble.hint("Finish it in the browser and try again."),
+    }
+}
+
+/// Returns when there is a newer credential than when it was last asked.
+pub(super) async fn newer(news: &mut Option<watch::Receiver<u64>>) {
+    if let Some(news) = news
+        && news.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Returns when that has changed, if there is such a thing and it can.
+async fn changed(watched: &mut Option<watch::Receiver<bool>>) {
+    if let Some(watched) = watched
+        && watched.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Says whether the server was not reached, and may be in a moment.
+fn is_absent(trouble: &Trouble) -> bool {
+    trouble.kind == "unreachable" && trouble.retryable
+}
+
+/// Says whether a refusal by its status holds a result.
+fn is_result(refusal: &Refusal) -> bool {
+    let frame = refusal.frame.as_ref();
+    frame.is_some_and(|frame| matches!(frame.outline(), Outline::Response { failed: false, .. }))
+}
+
+/// Says whether the response of a request is a stream that stands, rather than an answer: it takes no turn and has no
+/// time limit (MCP 2026-07-28, basic/patterns/subscriptions).
+fn stands(post: &Post) -> bool {
+    post.frame.method() == Some("subscriptions/listen")
+}
+
+pub(super) fn still_challenged(challenge: &Challenge) -> Trouble {
+    Trouble {
+        status: Some(challenge.status),
+        ..Trouble::new(
+            "sign_in_needed",
+            "The server keeps refusing the credentials it asked for.",
+        )
+        .hint("Check what is asked for: --scope, --resource; `mcpipe login` with the server's address signs in anew.")
+    }
+}

@@ -1,0 +1,378 @@
+//! Which servers to look for: the files' names cannot be read backwards, so the user or a client's configuration has to say
+//! what was typed.
+//!
+//! What a configuration file says is data. The user's own files lead to candidates; a project's are listed, and lead to
+//! candidates only where the user names them. Of none does more count than what mcp-remote itself was told.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::cli::import::{ImportArgs, as_bridge};
+use crate::cli::{LogArgs, NetworkArgs, SignInArgs, TargetArgs, Unread, VaultArgs};
+use crate::mcp_remote::client_configs::{self, Author, Folders, Place};
+use crate::mcp_remote::clients::{self, Language, Server};
+use crate::mcp_remote::command::{self, Invocation};
+use crate::mcp_remote::command_line;
+use crate::mcp_remote::key::{self, Form};
+use crate::mcp_remote::token_files;
+use crate::report::Failure;
+use crate::settings::Surroundings;
+use crate::text::printable;
+
+/// A server that mcp-remote was started for.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    /// The entries of clients' configurations that start it; none if the user named it.
+    pub said_by: Vec<Said>,
+    /// What mcp-remote was asked.
+    pub asked: Invocation,
+    /// What that asks of mcpipe.
+    pub target: TargetArgs,
+    /// Where mcp-remote kept its files.
+    pub base: PathBuf,
+}
+
+/// An entry of a client's configuration that starts mcp-remote.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    /// The client that reads the file.
+    pub client: String,
+    /// What the entry is called there.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// How it is written.
+    pub language: Language,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.client, printable(&self.name, 100))
+    }
+}
+
+/// Something of mcp-remote's for a candidate.
+#[derive(Debug)]
+pub(super) struct Hit {
+    /// Where.
+    pub directory: token_files::Directory,
+    /// What its files' names begin with.
+    pub key: String,
+}
+
+/// Candidates, and for the user what else there is.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    pub list: Vec<Candidate>,
+    /// What could not be understood on the way.
+    pub unread: Vec<String>,
+    /// Files of a project that the user has not named: where, and the servers in them.
+    pub of_projects: Vec<(PathBuf, Vec<String>)>,
+}
+
+/// All that are known of.
+///
+/// # Errors
+/// What the user typed makes no sense.
+pub(super) fn all(
+    args: ImportArgs,
+    usual: &Path,
+    folders: &Folders,
+) -> Result<Candidates, Failure> {
+    let mut found = Candidates::default();
+    if args.names_one_server() {
+        let base = usual.to_owned();
+        let (asked, target) = typed(args)?;
+        found.list.push(Candidate {
+            said_by: Vec::new(),
+            asked,
+            target,
+            base,
+        });
+        return Ok(found);
+    }
+    let named = args.projects.iter().cloned().map(Place::named);
+    for place in client_configs::all(folders).into_iter().chain(named) {
+        let at = printable(&place.path.to_string_lossy(), 500);
+        let servers = match servers(&place) {
+            Ok(servers) => servers,
+            Err(why) if place.author == Author::Named => {
+                let why = format!("cannot use --project {at}: {why}");
+                return Err(Failure::usage(why).hint("name a client's configuration file"));
+            }
+            Err(why) => {
+                found.unread.push(format!("{at}: {why}"));
+                continue;
+            }
+        };
+        let started = servers
+            .into_iter()
+            .filter_map(|server| Some((command_line::arguments(&server.words)?, server)));
+        if place.author == Author::Project {
+            let is_named =
+                |named: &PathBuf| std::path::absolute(named).ok().as_ref() == Some(&place.path);
+            let told: Vec<_> = started
+                .map(|(words, server)| told(&server.name, &words))
+                .collect();
+            if !told.is_empty() && !args.projects.iter().any(is_named) {
+                found.of_projects.push((place.path, told));
+            }
+            continue;
+        }
+        for (words, server) in started {
+            let said_by = Said {
+                client: place.client.clone(),
+                name: server.name,
+                path: place.path.clone(),
+                language: place.language,
+            };
+            // From a project's file that would be a store of the project's making.
+            let theirs = server.environment.get("MCP_REMOTE_CONFIG_DIR");
+            let theirs = theirs.filter(|_| place.author == Author::User);
+            let base = args.from.clone().or(theirs.map(PathBuf::from));
+            match configured(&words, &args) {
+                Ok((asked, target)) => found.add(Candidate {
+                    said_by: vec![said_by],
+                    base: base.unwrap_or_else(|| usual.to_owned()),
+                    asked,
+                    target,
+                }),
+                Err(why) => found.unread.push(format!("{said_by}: {why}")),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Where mcp-remote kept its files, unless a configuration says otherwise.
+///
+/// # Errors
+/// The user names a folder that is not there.
+pub(super) fn usual(
+    args: &ImportArgs,
+    around: &Surroundings,
+    folders: &Folders,
+) -> Result<PathBuf, Failure> {
+    const VARIABLE: &str = "MCP_REMOTE_CONFIG_DIR";
+    let (by, folder) = match (&args.from, around.get(VARIABLE)) {
+        (Some(folder), _) => ("--from", folder.clone()),
+        (None, Some(folder)) => (VARIABLE, PathBuf::from(folder)),
+        (None, None) => return Ok(folders.home.join(".mcp-auth")),
+    };
+    let wrong = match std::fs::metadata(&folder) {
+        Ok(metadata) if metadata.is_dir() => return Ok(folder),
+        Ok(_) => "it is no folder".to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "there is no such folder".into(),
+        Err(error) => error.to_string(),
+    };
+    let at = printable(&folder.to_string_lossy(), 500);
+    let hint = format!(
+        "{by} names the folder that mcp-remote keeps its files in; without it that is ~/.mcp-auth"
+    );
+    Err(Failure::usage(format!("cannot look into {at}: {wrong}")).hint(hint))
+}
+
+/// A server in a file that is not believed, for a person.
+fn told(name: &str, words: &[String]) -> String {
+    let url = words.iter().find(|word| word.contains("://"));
+    let url = url.map(|url| printable(url, 200)).unwrap_or_default();
+    format!("{} {url}", printable(name, 100))
+}
+
+impl Candidates {
+    /// Two clients that start the same share its files.
+    fn add(&mut self, candidate: Candidate) {
+        let same =
+            |other: &&mut Candidate| other.base == candidate.base && other.asked == candidate.asked;
+        match self.list.iter_mut().find(same) {
+            Some(other) => other.said_by.extend(candidate.said_by),
+            None => self.list.push(candidate),
+        }
+    }
+}
+
+impl Candidate {
+    /// The newest of its files among these directories, each of which is found once only. Tokens before a client alone:
+    /// each version of mcp-remote began with an empty directory of its own, and some registered a client there and never
+    /// got to tokens, while those of the version before are good.
+    pub(super) fn hit(&self, taken: &[(PathBuf, String)]) -> Option<Hit> {
+        [token_files::TOKENS, token_files::CLIENT]
+            .iter()
+            .find_map(|name| self.holding(name, taken))
+    }
+
+    /// The files that show that it was taken over before: they were moved aside then.
+    pub(super) fn moved(&self) -> Vec<PathBuf> {
+        let names = [token_files::TOKENS, token_files::CLIENT]
+            .map(|name| format!("{name}{}", token_files::MOVED));
+        let hit = names.iter().find_map(|name| self.holding(name, &[]));
+        let files = hit.iter().flat_map(|hit| {
+            let files = names.iter();
+            files.map(|name| hit.directory.file(&hit.key, name))
+        });
+        files.filter(|path| path.is_file()).collect()
+    }
+
+    fn holding(&self, name: &str, taken: &[(PathBuf, String)]) -> Option<Hit> {
+        for directory in token_files::directories(&self.base) {
+            for form in directory.forms() {
+                let key = key::of(&self.asked, *form);
+                let is_there = directory.file(&key, name).symlink_metadata().is_ok();
+                let is_taken = || {
+                    taken
+                        .iter()
+                        .any(|(path, taken)| *path == directory.path && *taken == key)
+                };
+                if is_there && !is_taken() {
+                    return Some(Hit { directory, key });
+                }
+            }
+        }
+        None
+    }
+
+    /// What its files are called now.
+    pub(super) fn key(&self) -> String {
+        key::of(&self.asked, Form::Full)
+    }
+}
+
+/// The user's own word: `--url` and flags, or a whole command line.
+fn typed(args: ImportArgs) -> Result<(Invocation, TargetArgs), Failure> {
+    if !args.command.is_empty() {
+        let words = command_line::arguments(&args.command).unwrap_or_else(|| args.command.clone());
+        return copied(&words, &args).map_err(|why| {
+            Failure::usage(why).hint("after `--` comes a command line of mcp-remote")
+        });
+    }
+    let mut words: Vec<String> = args.url.iter().cloned().collect();
+    let mut add = |flag: &str, value: &str| words.extend([flag.to_owned(), value.to_owned()]);
+    for header in &args.network.headers {
+        add("--header", header);
+    }
+    for file in &args.network.header_files {
+        add("--header-file", &file.to_string_lossy());
+    }
+    for param in &args.sign_in.authorize_params {
+        add("--authorize-param", param);
+    }
+    if let Some(resource) = &args.sign_in.resource {
+        add("--resource", resource);
+    }
+    if let Some(document) = &args.sign_in.client_metadata_url {
+        add("--client-metadata-url", document);
+    }
+    if args.sign_in.disable_resource_parameter {
+        words.push("--disable-resource-parameter".to_owned());
+    }
+    let asked = command::read(&words, &client_configs::read_header_file)
+        .map_err(|why| Failure::usage(why).hint("type it as it was typed for mcp-remote"))?;
+    Ok((asked, target(args.url, args.network, args.sign_in)))
+}
+
+/// A command line of mcp-remote that the user typed after `--`: it means what it meant to mcp-remote.
+fn copied(words: &[String], users: &ImportArgs) -> Result<(Invocation, TargetArgs), String> {
+    let asked =
+        command::read(words, &client_configs::read_header_file).map_err(|why| why.to_string())?;
+    let bridge = as_bridge(words).map_err(|why| match why {
+        Unread::Mistake(mistake) => mistake.to_string(),
+        Unread::Shown(_) => "it only asks for help or the version".to_owned(),
+    })?;
+    let (theirs, mut sign_in) = (bridge.target.network, bridge.target.sign_in);
+    let network = NetworkArgs {
+        headers: theirs.headers,
+        header_files: theirs.header_files,
+        allow_http: users.network.allow_http || theirs.allow_http,
+        ipv4: users.network.ipv4 || theirs.ipv4,
+        disable_cookies: users.network.disable_cookies || theirs.disable_cookies,
+        ..for_any_server(&users.network)
+    };
+    sign_in.account.clone_from(&users.sign_in.account);
+    sign_in.dpop = users.sign_in.dpop;
+    let fixed = &users.sign_in.authorization_server;
+    sign_in.authorization_server.clone_from(fixed);
+    let expected = &users.sign_in.expect_issuer;
+    sign_in.expect_issuer.clone_from(expected);
+    Ok((asked.clone(), target(Some(asked.url), network, sign_in)))
+}
+
+/// A command line of mcp-remote that a configuration file holds. It says which files of mcp-remote's are meant and who
+/// signed in there; a file is data, so it starts nothing, opens nothing, puts no variable of this process anywhere, and
+/// neither trusts nor allows anything. Everything not built here from it is the user's or the default.
+fn configured(words: &[String], users: &ImportArgs) -> Result<(Invocation, TargetArgs), String> {
+    let refuse = |_: &Path| Err(io::ErrorKind::Unsupported.into());
+    let asked = command::read(words, &refuse).map_err(|why| match why {
+        command::Error::HeaderFile { .. } => needs_the_user("--header-file", "a file"),
+        why => why.to_string(),
+    })?;
+    let info = asked.static_client.as_deref().unwrap_or_default();
+    let beyond = match info {
+        info if info.starts_with('@') => Some("a file"),
+        info if info.contains("${") => Some("an environment variable"),
+        _ => None,
+    };
+    if let Some(what) = beyond {
+        return Err(needs_the_user("--static-oauth-client-info", what));
+    }
+    let literal = asked
+        .headers
+        .iter()
+        .filter(|(_, value)| !value.contains("${"));
+    let network = NetworkArgs {
+        headers: literal
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect(),
+        ..for_any_server(&users.network)
+    };
+    let sign_in = SignInArgs {
+        resource: asked.resource.clone(),
+        disable_resource_parameter: asked.omits_resource,
+        client_metadata_url: asked.client_metadata_url.clone(),
+        static_oauth_client_info: asked.static_client.clone(),
+        use_id_token: asked.use_id_token,
+        // The user's.
+        account: users.sign_in.account.clone(),
+        client_name: users.sign_in.client_name.clone(),
+        dpop: users.sign_in.dpop,
+        auth_timeout: users.sign_in.auth_timeout,
+        ..SignInArgs::default()
+    };
+    Ok((asked.clone(), target(Some(asked.url), network, sign_in)))
+}
+
+fn needs_the_user(flag: &str, what: &str) -> String {
+    format!(
+        "its {flag} names {what}, which takes your word: give its whole command line after `--`"
+    )
+}
+
+/// The user's flags about the network, without those that are meant for one server.
+fn for_any_server(users: &NetworkArgs) -> NetworkArgs {
+    NetworkArgs {
+        headers: Vec::new(),
+        header_files: Vec::new(),
+        header_command: None,
+        bearer: None,
+        ..users.clone()
+    }
+}
+
+fn target(url: Option<String>, network: NetworkArgs, sign_in: SignInArgs) -> TargetArgs {
+    TargetArgs {
+        url,
+        network,
+        sign_in,
+        vault: VaultArgs::default(),
+        log: LogArgs::default(),
+    }
+}
+
+/// The servers in a configuration file; none if there is no file.
+fn servers(place: &Place) -> Result<Vec<Server>, String> {
+    let text = client_configs::read(place).map_err(|why| why.to_string())?;
+    match text.filter(|text| text.contains("mcp-remote")) {
+        Some(text) => clients::servers(&text, place.language),
+        None => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,190 @@
+//! The vault's part in a bridge's headers: fetched beside everything else, from the moment the bridge starts.
+
+use std::future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Authorizer;
+use crate::auth::flow::locked_vault::{self, Closed, asking_long};
+use crate::header_secrets;
+use crate::remote::deferred_headers::{self, Late, Reader, Withheld};
+use crate::report::Failure;
+use crate::settings::{self, Anew, Target};
+use crate::store::{self, Vault};
+
+/// How long the note of a secret's use may take when everything else is done.
+const LAST_NOTE: Duration = Duration::from_secs(1);
+
+/// How often a bridge looks whether the user has locked the vault that its headers are from.
+const WATCH: Duration = Duration::from_millis(250);
+
+/// The fetching of secrets, and what may go wrong with it.
+#[derive(Debug)]
+pub(super) struct Secrets {
+    tasks: TaskTracker,
+    mistake: Arc<Mutex<Option<Failure>>>,
+    is_made: watch::Sender<bool>,
+    leaving: CancellationToken,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self {
+            tasks: TaskTracker::new(),
+            mistake: Arc::default(),
+            is_made: watch::Sender::new(false),
+            leaving: CancellationToken::new(),
+        }
+    }
+}
+
+impl Secrets {
+    /// Begins to fetch what the target's headers need. Nothing, and the vault is not touched, if they need nothing.
+    /// While the vault is locked, requests wait for them that long, or for ever.
+    pub(super) fn fetch(
+        &self,
+        vault: &Arc<Vault>,
+        target: &Target,
+        authorizer: &Arc<Authorizer>,
+        patience: Option<Duration>,
+    ) -> Option<Late> {
+        let anew = target.anew.clone()?;
+        let origin = settings::origin(&target.https.url);
+        let (promise, late) = deferred_headers::promise(reader(vault, anew, origin.clone()));
+        let (vault, templates) = (Arc::clone(vault), target.templates.clone());
+        let plain = target.https.headers.clone();
+        if templates.is_empty() {
+            promise.settle(Ok(plain));
+            return Some(late);
+        }
+        let (mistake, is_made) = (Arc::clone(&self.mistake), self.is_made.clone());
+        let (authorizer, leaving) = (Arc::clone(authorizer), self.leaving.clone());
+        self.tasks.spawn(async move {
+            let mut waiting = None;
+            loop {
+                let locks = vault.heed_lock().await;
+                let now = settings::now();
+                let lending = header_secrets::headers(&vault, &templates, &origin, now);
+                let mut lending = std::pin::pin!(lending);
+                let lent = tokio::select! {
+                    biased;
+                    lent = &mut lending => lent,
+                    // A program that gives the key may ask the user.
+                    () = asking_long(vault.is_asking()) => {
+                        let why = Closed::Asking;
+                        waiting.get_or_insert_with(|| authorizer.wait_for_unlock(why));
+                        let trouble = why.trouble();
+                        let why = Withheld { why: trouble.message, hint: trouble.hint };
+                        promise.is_locked(why, patience);
+                        lending.await
+                    }
+                };
+                match lent {
+                    Ok(headers) => {
+                        let mut all = plain.clone();
+                        all.extend(headers);
+                        promise.settle(Ok(all));
+                        waiting = None;
+                        header_secrets::note_use(&vault, &templates, now).await;
+                        if !vault.is_lockable() {
+                            return;
+                        }
+                        let locked = async {
+                            while vault.heed_lock().await == locks {
+                                time::sleep(WATCH).await;
+                            }
+                        };
+                        if leaving.run_until_cancelled(locked).await.is_none() {
+                            return;
+                        }
+                        promise.withdraw();
+                    }
+                    Err(header_secrets::Error::Vault(error @ store::Error::Locked { .. })) => {
+                        waiting.get_or_insert_with(|| authorizer.wait_for_unlock(Closed::Locked));
+                        let trouble = Closed::Locked.trouble();
+                        let why = Withheld {
+                            why: error.to_string(),
+                            hint: trouble.hint,
+                        };
+                        promise.is_locked(why, patience);
+                        let glance = time::sleep(locked_vault::GLANCE);
+                        if leaving.run_until_cancelled(glance).await.is_none() {
+                            return;
+                        }
+                    }
+                    // Who configured it must be told; a host would show an answer to the model.
+                    Err(error) if error.is_usage() => {
+                        *mistake.lock().unwrap_or_else(PoisonError::into_inner) =
+                            Some(error.into());
+                        is_made.send_replace(true);
+                        // Nobody is answered: the process ends.
+                        future::pending::<()>().await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "no secret for the headers");
+                        promise.settle(Err(withheld(&error)));
+                        return;
+                    }
+                }
+            }
+        });
+        Some(late)
+    }
+
+    /// Waits for a mistake in what was asked: a secret of another server's, or none of that name.
+    pub(super) async fn mistake(&self) -> Failure {
+        let mut is_made = self.is_made.subscribe();
+        // We hold the sender.
+        let _ = is_made.wait_for(|is_made| *is_made).await;
+        let mistake = self
+            .mistake
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match mistake {
+            Some(failure) => failure,
+            None => future::pending().await,
+        }
+    }
+
+    /// Waits until the use of the secrets is written down.
+    pub(super) async fn settle(&self) {
+        self.leaving.cancel();
+        self.tasks.close();
+        let _ = time::timeout(LAST_NOTE, self.tasks.wait()).await;
+    }
+}
+
+/// Reads the headers anew, from their files and the vault.
+fn reader(vault: &Arc<Vault>, anew: Anew, origin: String) -> Reader {
+    let vault = Arc::clone(vault);
+    Arc::new(move || {
+        let (vault, anew, origin) = (Arc::clone(&vault), anew.clone(), origin.clone());
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || anew.read()).await;
+            let Ok(Some((mut plain, templates))) = read else {
+                return Err(Withheld {
+                    why: "a file of --header-file cannot be read".to_owned(),
+                    hint: None,
+                });
+            };
+            let now = settings::now();
+            let headers = header_secrets::headers(&vault, &templates, &origin, now).await;
+            plain.extend(headers.map_err(|error| withheld(&error))?);
+            header_secrets::note_use(&vault, &templates, now).await;
+            Ok(plain)
+        })
+    })
+}
+
+fn withheld(error: &header_secrets::Error) -> Withheld {
+    Withheld {
+        hint: error.hint(),
+        why: error.to_string(),
+    }
+}

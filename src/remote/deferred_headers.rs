@@ -1,0 +1,193 @@
+//! Headers that are known a little later than the rest, because the vault has to be opened for them; and read anew when the
+//! server turns them down, because the user may have changed a key meanwhile.
+//!
+//! A request waits for them; what keeps them back is the answer to every request that would have carried them. A vault that
+//! is locked is waited for as long as for a sign-in.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::HeaderMap;
+use tokio::sync::watch;
+use tokio::time::{self, Instant};
+
+use crate::remote::Fault;
+
+/// The least time for which a request waits that comes while the vault is locked.
+const LATECOMER: Duration = Duration::from_secs(2);
+
+/// Reads them anew.
+pub type Reader = Arc<dyn Fn() -> BoxFuture<'static, Result<HeaderMap, Withheld>> + Send + Sync>;
+
+/// The headers that a request that was turned down has read since the promise was kept. They go when the headers are
+/// taken back.
+type Newer = Arc<Mutex<Option<HeaderMap>>>;
+
+#[derive(Clone)]
+enum State {
+    Promised,
+    There(HeaderMap),
+    Withheld(Withheld),
+    /// Since when, and how long a request waits for it.
+    Locked(Withheld, Instant, Option<Duration>),
+}
+
+/// The reason why there are no such headers, in words for a user. No secrets.
+#[derive(Clone, Debug)]
+pub struct Withheld {
+    /// The obstacle.
+    pub why: String,
+    /// The thing to do about it.
+    pub hint: Option<String>,
+}
+
+/// The side that waits. Clones share what was read.
+#[derive(Clone)]
+pub struct Late(Arc<Parts>);
+
+struct Parts {
+    state: watch::Receiver<State>,
+    reader: Reader,
+    newer: Newer,
+    /// Of many that were turned down together, one reads.
+    reading: tokio::sync::Mutex<()>,
+}
+
+/// The side that is waited for.
+pub struct Promise {
+    state: watch::Sender<State>,
+    newer: Newer,
+}
+
+/// Headers that are promised, and read anew by `reader`.
+pub fn promise(reader: Reader) -> (Promise, Late) {
+    let (sender, receiver) = watch::channel(State::Promised);
+    let newer = Newer::default();
+    let late = Late(Arc::new(Parts {
+        state: receiver,
+        reader,
+        newer: Arc::clone(&newer),
+        reading: tokio::sync::Mutex::default(),
+    }));
+    let promise = Promise {
+        state: sender,
+        newer,
+    };
+    (promise, late)
+}
+
+impl Promise {
+    /// Keeps the promise, or says why not.
+    pub fn settle(&self, outcome: Result<HeaderMap, Withheld>) {
+        self.forget_newer();
+        self.state.send_replace(match outcome {
+            Ok(headers) => State::There(headers),
+            Err(withheld) => State::Withheld(withheld),
+        });
+    }
+
+    /// Takes the headers back, and promises them anew.
+    pub fn withdraw(&self) {
+        self.forget_newer();
+        self.state.send_replace(State::Promised);
+    }
+
+    /// Says that the vault is locked, which a request waits for that long, or for ever.
+    pub fn is_locked(&self, why: Withheld, patience: Option<Duration>) {
+        self.state.send_if_modified(|state| {
+            let is_new = !matches!(state, State::Locked(..));
+            if is_new {
+                *state = State::Locked(why, Instant::now(), patience);
+            }
+            is_new
+        });
+    }
+
+    fn forget_newer(&self) {
+        *self.newer.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Parts {
+    fn newer(&self) -> Option<HeaderMap> {
+        let newer = self.newer.lock().unwrap_or_else(PoisonError::into_inner);
+        newer.clone()
+    }
+}
+
+impl Late {
+    /// The headers, as soon as they are there.
+    pub(super) async fn headers(&self) -> Result<HeaderMap, Fault> {
+        let begun = Instant::now();
+        let mut receiver = self.0.state.clone();
+        loop {
+            let state = receiver.borrow_and_update().clone();
+            let enough = match state {
+                State::There(headers) => return Ok(self.0.newer().unwrap_or(headers)),
+                State::Withheld(withheld) => return Err(withheld.fault(false)),
+                State::Promised => None,
+                State::Locked(withheld, since, patience) => {
+                    patience.map(|patience| (withheld, (since + patience).max(begun + LATECOMER)))
+                }
+            };
+            let over = async {
+                match enough {
+                    Some((withheld, enough)) => {
+                        time::sleep_until(enough).await;
+                        withheld
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = receiver.changed() => if changed.is_err() {
+                    let why = "mcpipe is leaving".to_owned();
+                    return Err(Withheld { why, hint: None }.fault(false));
+                },
+                withheld = over => return Err(withheld.fault(true)),
+            }
+        }
+    }
+
+    /// Reads them anew, unless another request has done so since `stale` were sent; false if they are the same.
+    pub(super) async fn are_other_than(&self, stale: &HeaderMap) -> bool {
+        let _reading = self.0.reading.lock().await;
+        let Ok(now) = self.headers().await else {
+            return false;
+        };
+        if now != *stale {
+            return true;
+        }
+        match (self.0.reader)().await {
+            Ok(read) if read != now => {
+                let mut newer = self.0.newer.lock().unwrap_or_else(PoisonError::into_inner);
+                *newer = Some(read);
+                true
+            }
+            Ok(_) => false,
+            Err(Withheld { why, .. }) => {
+                tracing::debug!(why, "the headers cannot be read anew");
+                false
+            }
+        }
+    }
+}
+
+impl Withheld {
+    fn fault(self, is_locked: bool) -> Fault {
+        let Self { why, hint } = self;
+        Fault::Withheld {
+            why,
+            hint,
+            is_locked,
+        }
+    }
+}
+
+impl fmt::Debug for Late {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Late")
+    }
+}

@@ -1,0 +1,363 @@
+//! A remote that is overheard: every request and all that comes back on it goes to a [`Recorder`] as well.
+//!
+//! Credentials never come here: they are not among the headers of an [`Outgoing`]. Events are passed on as they were
+//! understood, not as they were spelt.
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use http::HeaderMap;
+use tokio::sync::watch;
+
+use crate::auth::oauth::challenge::Challenge;
+use crate::frame::{Outline, Parsed};
+use crate::recorder::{Era, Recorder};
+use crate::remote::replay::bytes_of;
+use crate::remote::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
+use crate::transcript::{self, Body, Entry, Exchange, Headers, Why};
+
+/// Any remote, overheard.
+#[derive(Debug)]
+pub struct Recorded<R> {
+    remote: R,
+    recorder: Recorder,
+}
+
+impl<R: Remote> Recorded<R> {
+    /// Records what goes to and comes from `remote`.
+    pub fn new(remote: R, recorder: Recorder) -> Self {
+        Self { remote, recorder }
+    }
+}
+
+impl<R: Remote> Remote for Recorded<R> {
+    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, Fault> {
+        let x = self.recorder.exchange();
+        let request = Entry::Request {
+            x,
+            verb: match outgoing.verb {
+                Verb::Post(frame) => transcript::Verb::Post(frame.text().into()),
+                Verb::Get => transcript::Verb::Get,
+                Verb::Delete => transcript::Verb::Delete,
+            },
+            to: outgoing.to.map(Into::into),
+            headers: shown(outgoing.headers),
+        };
+        let era = match outgoing.verb {
+            Verb::Post(frame) => Era::of(frame),
+            _ => None,
+        };
+        self.recorder.write(request).await;
+        let mut open = Open {
+            recorder: self.recorder.clone(),
+            x,
+            is_over: false,
+        };
+        let answer = self.remote.send(outgoing).await;
+        open.is_over = true;
+        if let (Some(era), Ok(Answer::Json(..) | Answer::Stream(..))) = (era, &answer)
+            && !is_error(&answer)
+        {
+            self.recorder.note_era(true, era);
+        }
+        match answer {
+            Ok(Answer::Stream(head, events)) => {
+                open.is_over = false;
+                self.recorder
+                    .write(answered(x, head.status, headers(&head), Body::Stream))
+                    .await;
+                Ok(Answer::Stream(head, overheard(open, events)))
+            }
+            Ok(answer) => {
+                self.recorder.write(said(x, &answer)).await;
+                Ok(answer)
+            }
+            Err(Fault::HeaderRefused(challenge)) => {
+                let answer = Answer::Challenged(challenge.clone());
+                self.recorder.write(said(x, &answer)).await;
+                Err(Fault::HeaderRefused(challenge))
+            }
+            Err(fault) => {
+                let why = why(&fault);
+                let text = match &fault {
+                    Fault::NotMcp { head, why, .. } if !head.is_empty() => {
+                        format!("{why}: {head}")
+                    }
+                    _ => String::new(),
+                };
+                self.recorder.write(Entry::Fault { x, why, text }).await;
+                Err(fault)
+            }
+        }
+    }
+
+    fn is_held_up(&self) -> Option<watch::Receiver<bool>> {
+        self.remote.is_held_up()
+    }
+}
+
+/// Says whether an answer says that the question was not understood.
+fn is_error(answer: &Result<Answer, Fault>) -> bool {
+    match answer {
+        Ok(Answer::Json(_, Parsed::One(frame))) => {
+            matches!(frame.outline(), Outline::Response { failed: true, .. })
+        }
+        _ => false,
+    }
+}
+
+/// An exchange that is not over; dropping it is the bridge letting go.
+struct Open {
+    recorder: Recorder,
+    x: Exchange,
+    is_over: bool,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.recorder.write_now(Entry::Closed(self.x));
+        }
+    }
+}
+
+fn overheard(open: Open, events: Events) -> Events {
+    let host = events.host.clone();
+    let chunks = stream::unfold((open, events), |(mut open, mut events)| async move {
+        if open.is_over {
+            return None;
+        }
+        let x = open.x;
+        let next = events.next().await;
+        let (entry, chunk) = match next {
+            Ok(Some(event)) => {
+                let bytes = bytes_of(&event);
+                (Entry::Event { x, event }, Some(Ok(bytes)))
+            }
+            Ok(None) => (Entry::Ended(x), None),
+            Err(fault) => (Entry::Cut(x), Some(Err(fault))),
+        };
+        open.is_over = !matches!(entry, Entry::Event { .. });
+        open.recorder.write(entry).await;
+        chunk.map(|chunk| (chunk, (open, events)))
+    });
+    // The limit has been seen to on the way in.
+    Events::new(chunks.boxed(), host, usize::MAX)
+}
+
+fn said(x: Exchange, answer: &Answer) -> Entry {
+    match answer {
+        Answer::Accepted(head) => {
+            answered(x, head.status, headers(head), Body::Text(String::new()))
+        }
+        Answer::Json(head, parsed) => answered(x, head.status, headers(head), json(parsed)),
+        Answer::Stream(head, _) => answered(x, head.status, headers(head), Body::Stream),
+        Answer::Challenged(challenge) => {
+            let header = ("www-authenticate".into(), Some(spelt(challenge)));
+            answered(
+                x,
+                challenge.status,
+                [header].into(),
+                Body::Text(String::new()),
+            )
+        }
+        Answer::Refused(Refusal {
+            status,
+            frame,
+            text,
+            retry_after,
+            redirect,
+            asks_for_a_token,
+            ..
+        }) => {
+            let after =
+                retry_after.map(|after| ("retry-after".into(), Some(after.as_secs().to_string())));
+            let target = redirect.clone();
+            let target = target.map(|target| ("location".into(), Some(target)));
+            let challenge = ("www-authenticate".into(), Some("Bearer".into()));
+            let challenge = asks_for_a_token.then_some(challenge);
+            let headers = after.into_iter().chain(target).chain(challenge).collect();
+            let body = match frame {
+                Some(frame) => Body::Json(frame.text().into()),
+                None => Body::Text(text.clone()),
+            };
+            answered(x, *status, headers, body)
+        }
+    }
+}
+
+fn answered(x: Exchange, status: u16, headers: Headers, body: Body) -> Entry {
+    Entry::Answer {
+        x,
+        status,
+        headers,
+        body,
+    }
+}
+
+fn headers(head: &Head) -> Headers {
+    head.session
+        .iter()
+        .map(|session| ("mcp-session-id".into(), Some(session.expose().into())))
+        .collect()
+}
+
+fn shown(headers: &HeaderMap) -> Headers {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().into(), Some(value))
+        })
+        .collect()
+}
+
+fn json(parsed: &Parsed) -> Body {
+    Body::Json(match parsed {
+        Parsed::One(frame) => frame.text().into(),
+        Parsed::Batch(members) => {
+            let texts: Vec<_> = members
+                .iter()
+                .map(|member| member.as_ref().map_or("{}", |frame| frame.text()))
+                .collect();
+            format!("[{}]", texts.join(","))
+        }
+    })
+}
+
+/// The challenge as a header that reads the same.
+fn spelt(challenge: &Challenge) -> String {
+    let parameters: Vec<_> = [
+        ("error", challenge.error.as_deref()),
+        ("error_description", challenge.description.as_deref()),
+        ("scope", challenge.scope.as_deref()),
+        ("resource_metadata", challenge.resource_metadata.as_deref()),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| {
+        let value = value?.replace('\\', r"\\").replace('"', r#"\""#);
+        Some(format!(r#"{name}="{value}""#))
+    })
+    .collect();
+    let scheme = if challenge.takes_dpop {
+        "DPoP"
+    } else {
+        "Bearer"
+    };
+    format!("{scheme} {}", parameters.join(", "))
+        .trim_end()
+        .into()
+}
+
+fn why(fault: &Fault) -> Why {
+    match fault {
+        Fault::Unreachable { .. }
+        | Fault::NotListening { .. }
+        | Fault::Untrusted { .. }
+        | Fault::Proxy { .. }
+        | Fault::Unwelcome { .. }
+        | Fault::WrongScheme { .. }
+        | Fault::Withheld { .. }
+        | Fault::NoHeaders(_)
+        | Fault::HeaderRefused(_) => Why::Unreachable,
+        Fault::Cut { .. } | Fault::Silent { .. } => Why::Cut,
+        Fault::NotMcp { .. } | Fault::Unproven { .. } => Why::NotMcp,
+        Fault::TooLarge { .. } => Why::TooLarge,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::frame::Frame;
+    use crate::ledger::Ledger;
+    use crate::remote::replay::Replay;
+    use crate::transcript::Transcript;
+    use crate::transcript::redact::Redactor;
+
+    const PLAY: &str = r#"
+        {"post":{"jsonrpc":"2.0","id":1,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+        {"answer":200,"sse":true,"headers":{"mcp-session-id":"session-1"}}
+        {"event":"","id":"7","retry":5}
+        {"event":{"id":1,"result":{}},"kind":"message"}
+        {"ended":true}
+        {"post":{"jsonrpc":"2.0","id":2,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+        {"answer":200,"json":{"id":2,"result":{}}}
+        {"post":{"jsonrpc":"2.0","id":3,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+        {"answer":401,"headers":{"www-authenticate":"Bearer"}}
+        {"post":{"jsonrpc":"2.0","id":4,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+        {"answer":503,"text":"later","headers":{"retry-after":"7"}}
+        {"post":{"jsonrpc":"2.0","id":5,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+        {"fault":"cut"}
+        {"post":{"jsonrpc":"2.0","id":6,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+        {"answer":200,"sse":true}
+        {"cut":true}
+        {"post":{"jsonrpc":"2.0","id":7,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+        {"answer":200,"sse":true}
+        {"event":{"method":"n"}}
+        {"closed":true}
+    "#;
+
+    #[tokio::test]
+    async fn what_is_replayed_is_recorded_as_it_was_played() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("recording.jsonl");
+        let recorder = Recorder::new(Ledger::open(&path).unwrap(), Redactor::default());
+        let replay = Replay::new(Transcript::parse(PLAY).unwrap());
+        let recorded = Recorded::new(replay.clone(), recorder.clone());
+
+        let mut headers = HeaderMap::new();
+        headers.insert("mcp-session-id", "session-1".parse().unwrap());
+        for id in 1..=7 {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
+            let frame = Frame::parse(&text).unwrap();
+            let outgoing = Outgoing {
+                to: None,
+                verb: Verb::Post(&frame),
+                headers: &headers,
+                credential: None,
+            };
+            if let Ok(Answer::Stream(_, mut events)) = recorded.send(outgoing).await {
+                let mut left = if id == 7 { 1 } else { usize::MAX };
+                while left > 0 && matches!(events.next().await, Ok(Some(_))) {
+                    left -= 1;
+                }
+            }
+        }
+        assert_eq!(replay.complaint(), None);
+        drop(recorded);
+        recorder.finish().await.unwrap();
+
+        let said = |text: &str| -> Vec<_> {
+            let lines = Transcript::parse(text).unwrap().lines;
+            lines.into_iter().map(|line| line.entry).collect()
+        };
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(said(&text), said(PLAY));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_given_up_is_recorded_as_closed() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("recording.jsonl");
+        let recorder = Recorder::new(Ledger::open(&path).unwrap(), Redactor::default());
+        let replay = Replay::new(Transcript::parse(r#"{"get":true}"#).unwrap());
+        let recorded = Recorded::new(replay, recorder.clone());
+        let tracker = TaskTracker::new();
+        let asking = tracker.spawn(async move {
+            let outgoing = Outgoing {
+                to: None,
+                verb: Verb::Get,
+                headers: &HeaderMap::new(),
+                credential: None,
+            };
+            let _ = recorded.send(outgoing).await;
+        });
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        asking.abort();
+        recorder.finish().await.unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with("\"closed\":1}\n"), "{text}");
+    }
+}

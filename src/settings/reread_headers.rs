@@ -1,0 +1,42 @@
+//! Headers that are read again while a bridge runs, and the keys in them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::auth::user_key::UserKey;
+use crate::cli::NetworkArgs;
+use crate::header_secrets::Template;
+use crate::settings::{Surroundings, headers};
+
+/// Reads headers anew: those that are known, and those that the vault has a part in.
+#[derive(Clone)]
+pub struct Anew(Arc<dyn Fn() -> Option<(HeaderMap, Vec<Template>)> + Send + Sync>);
+
+impl Anew {
+    /// May read files.
+    pub fn read(&self) -> Option<(HeaderMap, Vec<Template>)> {
+        (self.0)()
+    }
+
+    pub(super) fn new(args: &NetworkArgs, around: &Surroundings) -> Self {
+        let (args, around) = (args.clone(), around.clone());
+        Self(Arc::new(move || {
+            let headers = headers::read(&args, &around).ok()?;
+            Some((headers.plain, headers.templates))
+        }))
+    }
+}
+
+impl fmt::Debug for Anew {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Anew")
+    }
+}
+
+/// Which of the keys go with a request that signing in is a part of.
+pub fn keys_beside_signing_in(given: &[UserKey]) -> Vec<UserKey> {
+    let beside = given.iter().filter(|given| !given.is_authorization());
+    beside.cloned().collect()
+}
