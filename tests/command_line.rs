@@ -3,9 +3,11 @@
 
 #[cfg(unix)]
 mod interrupted; // Ctrl-C in commands
+#[cfg(unix)]
+mod no_terminal;
 mod refused; // what a host is told of a refusal: where, why, and whether the scheme is the right one
 #[cfg(unix)]
-mod typed; // a bridge that a user starts in a terminal
+mod typed; // a bridge that a user starts in a terminal // without a terminal, nothing waits for one
 
 use crate::support::host::Process;
 use crate::support::remote::{Server, ordinary};

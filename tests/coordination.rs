@@ -7,10 +7,11 @@
 
 mod forged;
 mod helper;
+mod interrupted_commit;
 mod renewal;
 mod terminal;
 mod token;
-mod versions;
+mod versions; // told to leave between the authorization server's answer and the vault
 
 use std::path::PathBuf;
 use std::sync::Arc;

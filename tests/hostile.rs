@@ -4,6 +4,10 @@
 mod bounds; // where what a server may order ends
 mod endless; // what never ends, between all pairs of eras
 mod hosts; // the same from the other side
+#[cfg(unix)]
+mod lines; // what a server says reaches the host as messages or not at all
+#[cfg(unix)]
+mod terminal_control; // what a server says cannot move a terminal
 
 use serde_json::Value;
 

@@ -6,16 +6,22 @@
 mod accounts; // two users at one server
 mod addresses;
 mod adopted;
+#[cfg(unix)]
+mod authorization_pages;
 mod callback;
 mod changed_issuer;
 mod device;
 mod discovery;
 mod identity;
+#[cfg(unix)]
+mod internal_addresses; // addresses that a malicious server names: none inside is connected to
+#[cfg(unix)]
+mod origin; // by no redirect and no second address does a credential go elsewhere
 mod outside;
-mod owner; // a sign-in belongs to the browser that began it
 mod renewal;
 mod rotated_keys;
-mod strikes;
+mod same_browser; // a sign-in belongs to the browser that began it
+mod strikes; // what may not be opened as a page
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

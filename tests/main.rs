@@ -12,7 +12,7 @@ mod support; // the worlds that tests live in: remotes, hosts, an authorization 
 
 mod caching; // what is answered without asking again, for whom, and until when
 mod chaos; // random schedules: one outcome each, whatever happens
-mod children; // what the programs that mcpipe starts inherit from it
+mod child_processes; // what the programs that mcpipe starts inherit from it
 mod command_line; // help, version, bad input, exit codes
 mod coordination; // many processes, one vault: one browser, one refresh, whoever dies in the middle
 mod dpop; // tokens bound to a key: proofs, nonces, clocks, and servers that change their minds
@@ -40,7 +40,6 @@ mod secrets; // what was sent as a proof and is said back
 mod sessions; // opened in order, opened again when lost
 mod stories; // nine users: what each types, and all that each reads
 mod streams; // cut answers resumed, standing streams reopened
-mod threats; // what attackers try, each by its kind
 mod tls; // certificates, roots, and a whole sign-in over TLS
 mod turmoil; // the translator alone, between anything and anything: one answer each, no call twice
 mod unattended; // tokens without a person: client credentials, workloads, an enterprise's provider

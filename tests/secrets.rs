@@ -1,5 +1,8 @@
 //! What was sent as a proof is in nothing that mcpipe writes for others, also when a server says it back.
 
+#[cfg(unix)]
+mod traces; // after a sign-in, no secret is in any file or log
+
 use serde_json::Value;
 
 use crate::support::host::{INITIALIZE, INITIALIZED, Process, call};

@@ -4,6 +4,10 @@ mod agent;
 mod asking;
 mod chosen;
 mod commands;
+#[cfg(unix)]
+mod copied_files;
+#[cfg(unix)]
+mod core_dumps; // no process leaves its memory behind
 mod crashes;
 mod files;
 mod hanging;
@@ -14,7 +18,7 @@ mod processes;
 mod secrets;
 mod slots;
 mod tampered;
-mod two_users;
+mod two_users; // a vault's file alone, and files of a project
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
