@@ -2,6 +2,8 @@
 //! that it was given itself.
 #![cfg(target_os = "linux")]
 
+mod browser; // gets all of the caller's environment, except what opens the vault
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -172,7 +174,7 @@ fn programs_that_give_a_passphrase_or_a_key_inherit_neither() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_inherits_neither() {
     let authority = Authority::start().await;
-    let server = crate::field::host::protected_by(&authority).await;
+    let server = crate::support::protected::protected_by(&authority).await;
     let url = server.url();
     let login = ["login", &url, "--auth-timeout", "2"];
     let bridge = [url.as_str(), "--auth-timeout", "2"];

@@ -8,6 +8,7 @@ mod listening; // streams that stand at modern servers
 mod pipes; // a sign-in that a pipe waits for; exit codes
 #[cfg(unix)]
 mod reported; // what users of other servers and bridges have met
+mod stderr; // unread, closed, full: the bridge goes on
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -8,6 +8,7 @@ mod addresses;
 mod adopted;
 #[cfg(unix)]
 mod authorization_pages;
+mod authorization_servers;
 mod callback;
 mod changed_issuer;
 mod device;
@@ -15,13 +16,14 @@ mod discovery;
 mod identity;
 #[cfg(unix)]
 mod internal_addresses; // addresses that a malicious server names: none inside is connected to
+mod limits; // sign-ins are held back by what was sent and answered, never by the clock alone
 #[cfg(unix)]
 mod origin; // by no redirect and no second address does a credential go elsewhere
 mod outside;
 mod renewal;
 mod rotated_keys;
 mod same_browser; // a sign-in belongs to the browser that began it
-mod strikes; // what may not be opened as a page
+mod strikes; // what may not be opened as a page // from a challenge to tokens with authorization servers that are odd
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -18,18 +18,20 @@ mod coordination; // many processes, one vault: one browser, one refresh, whoeve
 mod dpop; // tokens bound to a key: proofs, nonces, clocks, and servers that change their minds
 mod drain; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
 mod early_initialize; // a host received while a person signs in
+mod era_detection; // which revision a server is spoken to in, whatever it answers to the first question
 mod eras; // plays every transcript in fixtures/
 mod examples; // every example in the README is run
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
 mod fidelity; // between the eras, what no rule names arrives as it left, to the letter
-mod field; // what real servers, hosts and authorization servers do beside the specification
 mod floors; // the order of modules: imports point down
 mod header_command; // headers from a program: when it is run, again, and never
 mod hostile; // a few megabytes from a server cost a few megabytes
 mod import; // what mcp-remote kept, found and taken over
 mod login; // from 401 to a credential, and everything that can go wrong on the way
+mod messages; // answers with other ids, types and places than the specification has
 mod modern; // modern servers: asked again as new requests, remembered, mistaken for what they were
 mod modern_to_legacy; // a modern host with a legacy server: sessions the host knows nothing of
+mod network; // encodings, redirects, proxies, headers
 mod pains; // what users of other bridges suffered, by number
 mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
 mod patience; // what is tried again and when, what is given up, what is kept within bounds

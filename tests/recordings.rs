@@ -204,7 +204,7 @@ async fn a_recording_begins_with_what_it_is_of_and_says_where_the_next_one_begin
 async fn what_is_asked_while_signing_in_is_in_it_and_nothing_that_was_sent() {
     let authority = Authority::start().await;
     authority.add_secret_client("robot-CANARY", "s3cret-of-the-robot", "client_secret_basic");
-    let server = crate::field::host::protected_by(&authority).await;
+    let server = crate::support::protected::protected_by(&authority).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("recording");
     let url = server.url();

@@ -11,6 +11,7 @@ mod core_dumps; // no process leaves its memory behind
 mod crashes;
 mod files;
 mod hanging;
+mod homes;
 mod locked;
 mod neighbours;
 mod order;
@@ -18,7 +19,7 @@ mod processes;
 mod secrets;
 mod slots;
 mod tampered;
-mod two_users; // a vault's file alone, and files of a project
+mod two_users; // a vault's file alone, and files of a project // homes that cannot be looked at, and what is made below them
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

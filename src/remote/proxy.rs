@@ -191,7 +191,7 @@ impl Proxies {
             cause = inner.source();
         }
         let innermost = causes.last().cloned().unwrap_or_default();
-        // hyper-util has no public types for these; the tests of tests/field/network.rs hold their words.
+        // hyper-util has no public types for these; the tests of tests/network/proxies.rs hold their words.
         let tunnel = causes
             .iter()
             .find_map(|it| it.strip_prefix("tunnel error: "));

@@ -8,9 +8,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::field::host::protected_by;
 use crate::support::authority::Authority;
 use crate::support::host::{INITIALIZE, INITIALIZED, Process, call};
+use crate::support::protected::protected_by;
 
 /// A home whose vault has a passphrase that is not at hand.
 fn locked() -> TempDir {

@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use crate::early_initialize::{noted, noting};
-use crate::field::host::protected_by;
 use crate::support::authority::Authority;
 use crate::support::browser;
 use crate::support::host::{INITIALIZE, INITIALIZED, Process, call};
+use crate::support::protected::protected_by;
 use crate::support::remote::{Reply, Server, ordinary};
 
 /// A title for the terminal, a colour, a direction, nothing of no width, and a line of mcpipe's own.

@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::field::host::protected_by;
 use crate::support::authority::Authority;
 use crate::support::host::Process;
+use crate::support::protected::protected_by;
 
 /// Signs in where this is the page; what programs were started with, and what was said.
 async fn started_on(endpoint: String, is_system: bool) -> (Option<String>, String) {

@@ -6,6 +6,7 @@ pub mod authority; // an authorization server, told what to want and what to ans
 pub mod browser; // follows links and fills in forms
 pub(crate) mod host; // the MCP host: the real binary, or the bridge in process
 pub(crate) mod memory; // the remote in memory, for tests that pause time
+pub(crate) mod protected;
 #[cfg(unix)]
 pub(crate) mod pty;
 pub(crate) mod remote; // the remote on a socket

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use mcpipe::process::command;
 
-use crate::field::host::protected_by;
 use crate::support::authority::Authority;
+use crate::support::protected::protected_by;
 use crate::support::remote::{Server, ordinary};
 
 /// Starts mcpipe where cores may be as large as they like, crashes it once it is at work, and tells whether it left one,

@@ -1,9 +1,4 @@
-//! Stderr, arguments, files and browsers of the machine that mcpipe runs on.
-
-mod arguments; // words in wrong places: what was expected is said, and no word repeated
-mod browser; // gets all of the caller's environment, except what opens the vault
-mod files; // homes that cannot be looked at, and what is made below them
-mod stderr; // unread, closed, full: the bridge goes on
+//! A server that wants a token.
 
 use crate::support::authority::Authority;
 use crate::support::remote::{Reply, Server, ordinary};

@@ -191,7 +191,7 @@ async fn a_hint_names_what_helps_here_and_never_the_command_just_run() {
 #[tokio::test]
 async fn a_busy_port_names_its_flag() {
     let authority = Authority::start().await;
-    let server = super::host::protected_by(&authority).await;
+    let server = crate::support::protected::protected_by(&authority).await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let left = login(&server.url(), &["--callback-port", &port]).await;

@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use super::protected_by;
 use crate::support::authority::Authority;
 use crate::support::host::{INITIALIZE, Process};
+use crate::support::protected::protected_by;
 
 /// A browser that writes its environment down, as the scripts of editors use theirs.
 fn browser_in(home: &Path) -> (String, std::path::PathBuf) {

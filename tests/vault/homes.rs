@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::process::Command;
 use url::Url;
 
-use super::protected_by;
 use crate::support::authority::Authority;
 use crate::support::browser;
 use crate::support::host::{INITIALIZE, Process};
+use crate::support::protected::protected_by;
 use crate::support::remote::{Reply, Server, ordinary};
 
 fn set_mode(path: &Path, mode: u32) {
