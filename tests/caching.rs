@@ -7,9 +7,8 @@ mod identity;
 
 use std::time::Duration;
 
-use mcpipe::era::Arrival;
+use mcpipe::era::{Arrival, HttpError};
 use mcpipe::frame::{Frame, Id, Trouble};
-use mcpipe::remote::Refusal;
 
 use between::{Between, Era, PAIRS};
 
@@ -242,9 +241,9 @@ fn what_is_private_dies_with_the_sign_in_and_what_is_public_does_not() {
 #[test]
 fn who_is_refused_is_told_nothing_from_before() {
     let refused = || {
-        let forbidden = Refusal {
+        let forbidden = HttpError {
             status: 403,
-            ..Refusal::default()
+            ..HttpError::default()
         };
         let trouble = Trouble::new("sign_in_needed", "no");
         [Arrival::Failed(trouble), Arrival::Refused(forbidden)]
@@ -319,10 +318,10 @@ fn a_session_that_was_lost_takes_its_answers_with_it() {
             between.asks("tools/call", r#"{"name":"x"}"#);
             let post = between.asked.last().unwrap().clone();
             between.result = Some(PUBLIC.to_owned());
-            let refusal = Refusal {
+            let refusal = HttpError {
                 status,
                 frame,
-                ..Refusal::default()
+                ..HttpError::default()
             };
             between.brings(post.exchange, Arrival::Refused(refusal));
             assert!(between.is_asked("tools/list", "{}"), "{host:?} {status}");

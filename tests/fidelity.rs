@@ -6,9 +6,10 @@
 
 use std::fmt;
 
-use mcpipe::era::{Action, Arrival, ExchangeId, Options, Post, Protocol, Translator, Transport};
+use mcpipe::era::{
+    Action, Arrival, ExchangeId, Head, HttpError, Options, Post, Protocol, Translator, Transport,
+};
 use mcpipe::frame::{Frame, member_of};
-use mcpipe::remote::{Head, Refusal};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
@@ -297,9 +298,9 @@ impl Between {
     /// Plays a remote of the other era up to the calls, which are kept.
     fn settle(&mut self, actions: Vec<Action>) {
         let refused = |status| {
-            Arrival::Refused(Refusal {
+            Arrival::Refused(HttpError {
                 status,
-                ..Refusal::default()
+                ..HttpError::default()
             })
         };
         for action in actions {

@@ -53,12 +53,6 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Uses that point up, each with its reason.
-const GRANTED: &[(&str, &str)] = &[
-    // `Head` and `HttpError` are the remote's; `era` reads them.
-    ("era", "remote"),
-];
-
 /// Never, whatever the floors say.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("era", "auth"),
@@ -123,9 +117,8 @@ fn imports_point_down() {
         let (floor, own) = place(&file).unwrap();
         for used in used {
             let (other_floor, other) = place(&used).unwrap();
-            let is_granted = GRANTED.contains(&(own, other));
             let is_forbidden = FORBIDDEN.contains(&(top(own), top(other)));
-            if is_forbidden || !(other_floor <= floor || is_granted) {
+            if is_forbidden || other_floor > floor {
                 wrong.push(format!("{file} uses {used}"));
             }
         }

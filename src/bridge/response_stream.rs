@@ -11,9 +11,9 @@ use tokio::time::{self, Instant};
 use crate::bridge::outstanding::Brought;
 use crate::bridge::retry::{Bookmark, Streak};
 use crate::bridge::upstream::{Road, still_challenged};
-use crate::era::{Arrival, ExchangeId, Post};
+use crate::era::{Arrival, ExchangeId, HttpError, Post};
 use crate::frame::{Frame, Parsed, Trouble};
-use crate::remote::{Answer, Events, Fault, Refusal, Remote, Verb};
+use crate::remote::{Answer, Events, Fault, Remote, Verb};
 
 /// Tries to resume one cut response without anything new in between.
 const MAX_RESUMES: u32 = 8;
@@ -272,6 +272,6 @@ pub(super) enum Read {
 enum Resumed {
     Stream(Events),
     Frames(Parsed),
-    Gone(Refusal),
+    Gone(HttpError),
     Impossible(Trouble),
 }

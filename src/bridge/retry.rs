@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{self, Instant};
 
 use crate::bridge::upstream::{Event, Road};
+use crate::era::HttpError;
 use crate::frame::Frame;
-use crate::remote::Refusal;
 use crate::sse;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -157,7 +157,7 @@ impl<R> Road<R> {
 
 /// Returns the pause after which a refused request may be sent again, if it may: 429 was not processed; 503 says the
 /// same when it names a time; anything else only if doing it twice is harmless.
-pub(super) fn pause_after(refusal: &Refusal, is_harmless: bool, sends: u32) -> Option<Duration> {
+pub(super) fn pause_after(refusal: &HttpError, is_harmless: bool, sends: u32) -> Option<Duration> {
     let may = match refusal.status {
         429 => true,
         503 => is_harmless || refusal.retry_after.is_some(),
@@ -237,10 +237,10 @@ mod tests {
 
     #[test]
     fn only_what_was_not_done_or_does_no_harm_is_sent_again() {
-        let refusal = |status, after: Option<u64>| Refusal {
+        let refusal = |status, after: Option<u64>| HttpError {
             status,
             retry_after: after.map(Duration::from_secs),
-            ..Refusal::default()
+            ..HttpError::default()
         };
         assert!(pause_after(&refusal(429, None), false, 1).is_some());
         assert!(pause_after(&refusal(503, None), false, 1).is_none());

@@ -12,9 +12,9 @@ use crate::bridge::outstanding::Brought;
 use crate::bridge::response_stream::Read;
 use crate::bridge::retry::{Bookmark, STEADY, Streak, backoff};
 use crate::bridge::upstream::{Road, newer};
-use crate::era::{Arrival, ExchangeId, Listen, Standing};
+use crate::era::{Arrival, ExchangeId, Head, HttpError, Listen, Standing};
 use crate::frame::Trouble;
-use crate::remote::{Answer, Events, Fault, Head, Refusal, Remote, Verb};
+use crate::remote::{Answer, Events, Fault, Remote, Verb};
 
 /// The time for which the host's next frames wait for the standing stream to open: servers send what they have to say
 /// at once, and drop it when no stream is there; but some send not even a head before the first event.
@@ -152,9 +152,9 @@ impl<R: Remote> Road<R> {
                 }
                 Ok(Answer::Refused(refusal)) => return Arrival::Refused(refusal),
                 Ok(Answer::Challenged(challenge)) => {
-                    return Arrival::Refused(Refusal {
+                    return Arrival::Refused(HttpError {
                         status: challenge.status,
-                        ..Refusal::default()
+                        ..HttpError::default()
                     });
                 }
                 Ok(_) => {

@@ -20,9 +20,9 @@ use crate::bridge::outstanding::{Brought, Outstanding};
 use crate::bridge::response_stream::{Followed, ended};
 use crate::bridge::retry::{backoff, pause_after};
 use crate::bridge::startup::Startup;
-use crate::era::{Arrival, ExchangeId, Post};
+use crate::era::{Arrival, ExchangeId, Head, HttpError, Post};
 use crate::frame::{Outline, Parsed, Trouble};
-use crate::remote::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
+use crate::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
 
 /// Challenges to one exchange before it gives up: an expired token, a rejected new one, and one step up.
 const MAX_CHALLENGES: u32 = 4;
@@ -240,9 +240,9 @@ impl<R: Remote> Road<R> {
                 if post.frame.method() == Some("notifications/initialized") {
                     *self.unsaid() = Some(post.clone());
                 }
-                Arrival::Refused(Refusal {
+                Arrival::Refused(HttpError {
                     status: challenge.status,
-                    ..Refusal::default()
+                    ..HttpError::default()
                 })
             }
             // Some servers and gateways put a status of their own on what is an answer all the same.
@@ -550,7 +550,7 @@ fn is_absent(trouble: &Trouble) -> bool {
 }
 
 /// Says whether a refusal by its status holds a result.
-fn is_result(refusal: &Refusal) -> bool {
+fn is_result(refusal: &HttpError) -> bool {
     let frame = refusal.frame.as_ref();
     frame.is_some_and(|frame| matches!(frame.outline(), Outline::Response { failed: false, .. }))
 }

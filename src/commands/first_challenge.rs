@@ -8,10 +8,11 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::auth::oauth::challenge::Challenge;
+use crate::era::Head;
 use crate::era::protocol::{META_CAPABILITIES, META_CLIENT, META_VERSION, MODERN, NEWEST_LEGACY};
 use crate::frame::{Frame, Id};
 use crate::remote::https::Https;
-use crate::remote::{Answer, Fault, Head, Outgoing, Remote as _, Verb};
+use crate::remote::{Answer, Fault, Outgoing, Remote as _, Verb};
 
 /// What the server says to a request without a credential.
 pub(super) enum Greeting {

@@ -15,10 +15,10 @@ use super::protocol::{
     HEADER_MISMATCH, LEGACY, META_CAPABILITIES, META_CLIENT, META_VERSION, MISSING_CAPABILITY,
     MODERN, UNSUPPORTED_VERSION,
 };
+use crate::era::HttpError;
 use crate::frame::{
     Frame, INVALID_PARAMS, INVALID_REQUEST, Id, METHOD_NOT_FOUND, Object, Trouble, member_of,
 };
-use crate::remote::Refusal;
 use crate::text::printable;
 
 /// The hint for a user whose server was asked the modern way and will not serve this host so.
@@ -198,7 +198,7 @@ pub(crate) fn is_handshake(answer: &Frame) -> bool {
 }
 
 /// Says whether a refusal has one of the codes that only modern servers have.
-pub(crate) fn is_modern_error(refusal: &Refusal) -> bool {
+pub(crate) fn is_modern_error(refusal: &HttpError) -> bool {
     let error = refusal.frame.as_ref();
     error.is_some_and(|error| {
         !matches!(judge_error(error, false), None | Some(ProbeOutcome::Legacy))
@@ -240,7 +240,7 @@ fn judge_answer(frame: &Frame, was_asked_again: bool) -> ProbeOutcome {
     }
 }
 
-fn judge_refusal(refusal: &Refusal, was_asked_again: bool) -> ProbeOutcome {
+fn judge_refusal(refusal: &HttpError, was_asked_again: bool) -> ProbeOutcome {
     let found = refusal
         .frame
         .as_ref()

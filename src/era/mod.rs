@@ -18,6 +18,7 @@ pub mod modern;
 pub mod modern_to_legacy;
 pub(crate) mod protocol;
 mod relay;
+mod response;
 mod server_info;
 mod subscriptions;
 mod translator;
@@ -27,7 +28,6 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 
 use crate::frame::{Frame, Id, Trouble};
-use crate::remote::{Head, Refusal};
 
 pub(crate) use detect::lasts;
 pub use legacy::{Legacy, Transport};
@@ -36,6 +36,7 @@ pub use legacy_to_modern::LegacyToModern;
 pub use modern::Modern;
 pub use modern_to_legacy::ModernToLegacy;
 use relay::{Pair, Relay};
+pub use response::{Head, HttpError};
 pub use translator::{Options, Protocol, RememberedDiscover, ServerEra, Translator};
 
 /// Names one exchange: one HTTP request and everything that comes back on it. Minted in order, never reused.
@@ -134,9 +135,9 @@ pub enum Arrival {
     /// The response is complete, or a standing stream is over for good.
     Ended,
     /// An HTTP refusal of the request itself: nothing was done.
-    Refused(Refusal),
+    Refused(HttpError),
     /// The session was gone when a cut response was to be resumed: the answer is lost with it.
-    LostWithSession(Refusal),
+    LostWithSession(HttpError),
     /// No answer will come.
     Failed(Trouble),
     /// No answer has come in good time; the remote may still be at work, and can be told to stop (MCP 2025-11-25,

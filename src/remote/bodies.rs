@@ -12,6 +12,7 @@ use futures_util::StreamExt as _;
 use tokio::time::{self, Instant};
 
 use crate::auth::oauth::challenge::Challenge;
+use crate::era::{Head, HttpError};
 use crate::frame::{Frame, Id, PARSE_ERROR, Parsed};
 use crate::remote::content_coding::{self, Pieces};
 use crate::remote::fields::{asks_for_a_token, head, media_types, retry_after};
@@ -19,7 +20,7 @@ use crate::remote::https::Https;
 use crate::remote::reading::Label;
 use crate::remote::redirect;
 use crate::remote::refusal_text;
-use crate::remote::{Answer, Fault, Head, Outgoing, Refusal, Verb};
+use crate::remote::{Answer, Fault, Outgoing, Verb};
 use crate::sse;
 use crate::text::without_mark;
 
@@ -91,7 +92,7 @@ impl Https {
         &self,
         outgoing: &Outgoing<'_>,
         response: reqwest::Response,
-    ) -> Refusal {
+    ) -> HttpError {
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), (self.settings().now)());
         let asks_for_a_token = status == 403 && asks_for_a_token(response.headers());
@@ -118,7 +119,7 @@ impl Https {
             };
             (text, frame)
         };
-        Refusal {
+        HttpError {
             status,
             words: refusal_text::of_body(&text).or_else(|| {
                 challenge
@@ -131,7 +132,7 @@ impl Https {
             text: without_mark(&text).chars().take(MAX_WORDS).collect(),
             retry_after,
             asks_for_a_token,
-            ..Refusal::default()
+            ..HttpError::default()
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName};
 
-use crate::remote::Head;
+use crate::era::Head;
 use crate::secret::Secret;
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");

@@ -20,6 +20,7 @@ use url::Url;
 use crate::auth::Credential;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::dpop::{Mended, NONCE_WANTED};
+use crate::era::HttpError;
 use crate::remote::content_coding;
 use crate::remote::deferred_headers::Late;
 use crate::remote::endpoints::Places;
@@ -28,7 +29,7 @@ use crate::remote::header_command::{Given, HeaderCommand};
 use crate::remote::proxy::{self, Proxies};
 use crate::remote::redirect::{self, followed, is_upgrade};
 use crate::remote::scheme::{self, Speaks};
-use crate::remote::{Answer, Fault, Outgoing, Refusal, Remote, Verb};
+use crate::remote::{Answer, Fault, Outgoing, Remote, Verb};
 use crate::secret::live;
 use crate::tls::Unwelcome;
 use crate::tls::untrusted::Untrusted;
@@ -198,10 +199,10 @@ impl Https {
             let next = next.filter(|next| is_sent_again(outgoing.verb, status, &url, next));
             self.discard(response).await;
             let Some(next) = next else {
-                return Ok(Response::Redirect(Refusal {
+                return Ok(Response::Redirect(HttpError {
                     status,
                     redirect: target.as_ref().map(redirect::shown),
-                    ..Refusal::default()
+                    ..HttpError::default()
                 }));
             };
             if is_upgrade(&url, &next) && outgoing.to.is_none() {
@@ -346,7 +347,7 @@ enum Response {
     /// An answer that is no redirect.
     Read(reqwest::Response),
     /// A redirect that is not followed.
-    Redirect(Refusal),
+    Redirect(HttpError),
 }
 
 impl Response {

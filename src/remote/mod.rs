@@ -33,6 +33,7 @@ use tokio::sync::watch;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::user_key::{Source, UserKey};
 use crate::auth::{Cause, Credential, Error as AuthError};
+use crate::era::{Head, HttpError};
 use crate::frame::{Frame, Parsed, Trouble};
 use crate::sse;
 use crate::text::capitalised;
@@ -76,38 +77,7 @@ pub enum Answer {
     /// 401, or 403 with `insufficient_scope`: nothing was done, a better credential may help.
     Challenged(Challenge),
     /// Any other 3xx, 4xx, 5xx.
-    Refused(Refusal),
-}
-
-/// The part of a response's head that is kept.
-#[derive(Clone, Debug, Default)]
-pub struct Head {
-    /// The HTTP status.
-    pub status: u16,
-    /// `Mcp-Session-Id`, if it was visible ASCII of at most 8 KiB. A secret.
-    pub session: Option<crate::secret::Secret>,
-}
-
-/// An HTTP refusal.
-#[derive(Clone, Debug, Default)]
-pub struct Refusal {
-    /// The HTTP status.
-    pub status: u16,
-    /// The JSON-RPC message in the body, if there was one.
-    pub frame: Option<Frame>,
-    /// The start of a body that is not JSON-RPC, as text, for rules that look at wording. At most 2 KiB, never shown to the
-    /// host as it is.
-    pub text: String,
-    /// The body's words for people, cleaned: of plain text the text, of JSON its message. Never a page.
-    pub words: Option<String>,
-    /// The address that refused, without its query.
-    pub url: Option<String>,
-    /// `Retry-After`, seconds or date, as a time from now.
-    pub retry_after: Option<Duration>,
-    /// The address a redirect named that was not followed, without its query.
-    pub redirect: Option<String>,
-    /// A 403 came with a challenge for tokens: another credential may do (RFC 6750 section 3).
-    pub asks_for_a_token: bool,
+    Refused(HttpError),
 }
 
 /// The reason why an exchange did not bring an answer.

@@ -12,11 +12,12 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::time;
 
+use crate::era::Head;
 use crate::frame::{Frame, Outline, Parsed};
 use crate::remote::content_coding::{self, Broken, Pieces};
 use crate::remote::fields::{self, head};
 use crate::remote::https::{Https, innermost};
-use crate::remote::{Answer, Events, Fault, Head, Outgoing, Verb};
+use crate::remote::{Answer, Events, Fault, Outgoing, Verb};
 use crate::text::printable;
 
 /// The bytes that are read of a body that says nothing to the host.

@@ -9,10 +9,11 @@ use http::HeaderMap;
 use tokio::sync::watch;
 
 use crate::auth::oauth::challenge::Challenge;
+use crate::era::{Head, HttpError};
 use crate::frame::{Outline, Parsed};
 use crate::recorder::{Era, Recorder};
 use crate::remote::replay::bytes_of;
-use crate::remote::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
+use crate::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
 use crate::transcript::{self, Body, Entry, Exchange, Headers, Why};
 
 /// Any remote, overheard.
@@ -160,7 +161,7 @@ fn said(x: Exchange, answer: &Answer) -> Entry {
                 Body::Text(String::new()),
             )
         }
-        Answer::Refused(Refusal {
+        Answer::Refused(HttpError {
             status,
             frame,
             text,

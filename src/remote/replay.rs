@@ -16,9 +16,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::watch;
 
 use crate::auth::oauth::challenge::Challenge;
+use crate::era::{Head, HttpError};
 use crate::frame::{Malformed, Parsed};
 use crate::remote::fields::asks_for_a_token;
-use crate::remote::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
+use crate::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
 use crate::secret::Secret;
 use crate::sse;
 use crate::transcript::script::Script;
@@ -101,10 +102,10 @@ impl Remote for Replay {
             opened = script.asked(&verb, outgoing.to, outgoing.headers);
         });
         let Some(x) = opened else {
-            return Ok(Answer::Refused(Refusal {
+            return Ok(Answer::Refused(HttpError {
                 status: 501,
                 text: "The transcript does not expect this.".into(),
-                ..Refusal::default()
+                ..HttpError::default()
             }));
         };
         let exchange = Exchange {
@@ -183,7 +184,7 @@ impl Exchange {
                 };
                 let field = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
                 let after = field("retry-after");
-                Ok(Answer::Refused(Refusal {
+                Ok(Answer::Refused(HttpError {
                     status,
                     frame,
                     words: crate::remote::refusal_text::of_body(&text),

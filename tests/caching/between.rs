@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use mcpipe::era::{Action, Arrival, ExchangeId, Options, Post, Protocol, Translator, Transport};
+use mcpipe::era::{
+    Action, Arrival, ExchangeId, Head, HttpError, Options, Post, Protocol, Translator, Transport,
+};
 use mcpipe::frame::{Frame, Id};
-use mcpipe::remote::{Head, Refusal};
 use mcpipe::secret::Secret;
 
 use super::PUBLIC;
@@ -125,10 +126,10 @@ impl Between {
 
     pub(super) fn refuses(&mut self, post: &Post, status: u16, code: i64) {
         let error = Frame::error(post.frame.id(), code, "no", None);
-        let refusal = Refusal {
+        let refusal = HttpError {
             status,
             frame: Some(error),
-            ..Refusal::default()
+            ..HttpError::default()
         };
         self.brings(post.exchange, Arrival::Refused(refusal));
     }
@@ -146,9 +147,9 @@ impl Between {
 
     fn settle(&mut self, actions: Vec<Action>) {
         let gone = |status| {
-            Arrival::Refused(Refusal {
+            Arrival::Refused(HttpError {
                 status,
-                ..Refusal::default()
+                ..HttpError::default()
             })
         };
         for action in actions {

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::HeaderMap;
 use mcpipe::auth::oauth::challenge::Challenge;
+use mcpipe::era::{Head, HttpError};
 use mcpipe::frame::{Frame, Parsed};
-use mcpipe::remote::{Answer, Events, Fault, Head, Outgoing, Refusal, Remote, Verb};
+use mcpipe::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
 use mcpipe::secret::Secret;
 
 use super::remote::{Ask, Body, Expected, Record, Reply, Steps};
@@ -116,12 +117,12 @@ impl Remote for Far {
             status => {
                 let text = whole(steps, announced).await.unwrap_or_default();
                 let after = header("Retry-After").map(|value| value.parse().unwrap());
-                Ok(Answer::Refused(Refusal {
+                Ok(Answer::Refused(HttpError {
                     status,
                     frame: Frame::parse(&text).ok(),
                     text,
                     retry_after: after.map(std::time::Duration::from_secs),
-                    ..Refusal::default()
+                    ..HttpError::default()
                 }))
             }
         }

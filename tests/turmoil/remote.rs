@@ -1,8 +1,7 @@
 //! Everything a remote may say, and more.
 
-use mcpipe::era::{Arrival, Post};
+use mcpipe::era::{Arrival, Head, HttpError, Post};
 use mcpipe::frame::{Frame, Id, Trouble, member_of};
-use mcpipe::remote::{Head, Refusal};
 use mcpipe::secret::Secret;
 use serde_json::json;
 
@@ -96,11 +95,11 @@ fn notice(what: u8) -> Frame {
 }
 
 fn refused(status: u16, frame: Option<Frame>) -> Arrival {
-    Arrival::Refused(Refusal {
+    Arrival::Refused(HttpError {
         status,
         frame,
         text: "words".into(),
-        ..Refusal::default()
+        ..HttpError::default()
     })
 }
 
@@ -173,9 +172,9 @@ pub(super) fn arrival(post: &Post, count: u64, what: u8) -> Arrival {
                 r#"{"resultType":"task","taskId":"t","status":"working","pollIntervalMs":10}"#,
             ][usize::from(what) % 6],
         )),
-        30 => Arrival::LostWithSession(Refusal {
+        30 => Arrival::LostWithSession(HttpError {
             status: 404,
-            ..Refusal::default()
+            ..HttpError::default()
         }),
         _ => Arrival::Endpoint("/messages".into()),
     }

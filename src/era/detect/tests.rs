@@ -7,11 +7,11 @@ fn answer(text: &str) -> Arrival {
 }
 
 fn refused(status: u16, body: &str) -> Arrival {
-    Arrival::Refused(Refusal {
+    Arrival::Refused(HttpError {
         status,
         frame: Frame::parse(body).ok(),
         text: body.to_owned(),
-        ..Refusal::default()
+        ..HttpError::default()
     })
 }
 
@@ -109,7 +109,7 @@ fn what_counts_as_evidence_and_what_never_does() {
             "legacy",
         ),
         (refused(401, ""), "challenged"),
-        (Arrival::Opened(crate::remote::Head::default()), "nothing"),
+        (Arrival::Opened(crate::era::Head::default()), "nothing"),
     ] {
         assert_eq!(word(&judge(&arrival, false)), expected, "{arrival:?}");
     }
@@ -189,7 +189,7 @@ fn what_any_other_answer_says_of_a_remote_that_is_remembered_to_be_modern() {
         (refused(403, ""), Nothing),
         (refused(500, &error(-32603, "1")), Nothing),
         (Arrival::Failed(Trouble::new("cut", "x")), Nothing),
-        (Arrival::Accepted(crate::remote::Head::default()), Nothing),
+        (Arrival::Accepted(crate::era::Head::default()), Nothing),
     ] {
         assert_eq!(evidence(&arrival), expected, "{arrival:?}");
     }

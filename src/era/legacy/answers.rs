@@ -10,9 +10,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use super::{Gate, Legacy, MAX_EARLY, Pending, Role};
-use crate::era::{Action, ExchangeId};
+use crate::era::{Action, ExchangeId, Head};
 use crate::frame::{Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Outline, Trouble, member_of};
-use crate::remote::Head;
 
 /// The time for which a response that fits no request is held back, for one that fits better.
 const UNCLEAR: Duration = Duration::from_secs(10);

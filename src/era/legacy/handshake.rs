@@ -7,9 +7,8 @@
 
 use super::session;
 use super::{Gate, Legacy, Pending, Queued, Role, lost_with_session};
-use crate::era::{Action, ExchangeId, Listen, Relay, Standing};
+use crate::era::{Action, ExchangeId, Head, HttpError, Listen, Relay, Standing};
 use crate::frame::{Frame, Outline, Trouble};
-use crate::remote::{Head, Refusal};
 
 impl Legacy {
     pub(super) fn initialize(&mut self, said: Queued, actions: &mut Vec<Action>) {
@@ -180,7 +179,7 @@ impl Legacy {
     pub(super) fn refused_for_loss(
         &mut self,
         exchange: ExchangeId,
-        refusal: &Refusal,
+        refusal: &HttpError,
         actions: &mut Vec<Action>,
     ) {
         let Some(pending) = self.pending.remove(&exchange) else {
@@ -248,7 +247,7 @@ impl Legacy {
 
     /// Says whether a session that was to be opened again before the host asked for anything was refused for want of a
     /// credential, and the host has asked for something since, so that one may be got.
-    pub(super) fn may_ask_now(&self, refusal: &Refusal) -> bool {
+    pub(super) fn may_ask_now(&self, refusal: &HttpError) -> bool {
         matches!(refusal.status, 401 | 403) && self.has_requests_waiting()
     }
 

@@ -15,8 +15,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::{Action, Arrival, ExchangeId, Mint, Pair, Post, Relay};
+use crate::era::{Head, HttpError};
 use crate::frame::{Frame, Id, Outline, Trouble};
-use crate::remote::{Head, Refusal};
 
 pub(crate) use pending::error_reply;
 pub(in crate::era) use pending::refusal_trouble;
@@ -261,7 +261,7 @@ impl Legacy {
         self.post(notice, Role::Cancel(exchange), actions);
     }
 
-    fn refused(&mut self, exchange: ExchangeId, refusal: &Refusal, actions: &mut Vec<Action>) {
+    fn refused(&mut self, exchange: ExchangeId, refusal: &HttpError, actions: &mut Vec<Action>) {
         let Some(pending) = self.pending.get(&exchange) else {
             return;
         };

@@ -1,8 +1,7 @@
 //! Exchanges that have not ended, and the words in which their failures reach the host.
 
-use crate::era::{Action, ExchangeId};
+use crate::era::{Action, ExchangeId, Head, HttpError};
 use crate::frame::{Frame, Id, Trouble};
-use crate::remote::{Head, Refusal};
 
 /// An exchange that has not ended.
 #[derive(Debug)]
@@ -106,7 +105,7 @@ pub(crate) fn error_reply(request: &Frame, trouble: &Trouble) -> Option<Frame> {
     Some(trouble.reply(id))
 }
 
-pub(in crate::era) fn refusal_trouble(refusal: &Refusal) -> Trouble {
+pub(in crate::era) fn refusal_trouble(refusal: &HttpError) -> Trouble {
     if let Some(target) = &refusal.redirect {
         let status = refusal.status;
         let words =
@@ -139,7 +138,7 @@ pub(in crate::era) fn refusal_trouble(refusal: &Refusal) -> Trouble {
 }
 
 /// The status; the address where the address may be what is wrong; and what the server says of it.
-fn refusal_words(refusal: &Refusal) -> String {
+fn refusal_words(refusal: &HttpError) -> String {
     let mut words = format!("The server answered HTTP {}", refusal.status);
     if let (404 | 405 | 410, Some(url)) = (refusal.status, &refusal.url) {
         words += &format!(" at {url}");
@@ -153,7 +152,7 @@ fn refusal_words(refusal: &Refusal) -> String {
     words
 }
 
-pub(super) fn lost_with_session(refusal: &Refusal) -> Trouble {
+pub(super) fn lost_with_session(refusal: &HttpError) -> Trouble {
     Trouble {
         status: Some(refusal.status),
         ..Trouble::new(

@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::era::protocol::MAX_WATCHES;
 use crate::era::server_info::ServerInfo;
 use crate::era::subscriptions::{self, LISTS};
+use crate::era::{Head, HttpError};
 use crate::frame::{Frame, Id, member_of};
-use crate::remote::{Head, Refusal};
 use crate::secret::Secret;
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -157,7 +157,7 @@ pub(crate) fn naming(head: &Head) -> Option<HeaderMap> {
 /// Says whether a refusal of a request that named a session means that the session is gone: 404 by the rule
 /// (MCP 2025-11-25, basic/transports), and the other forms servers really use. Wording decides only where the status
 /// alone does not.
-pub(crate) fn is_loss(refusal: &Refusal) -> bool {
+pub(crate) fn is_loss(refusal: &HttpError) -> bool {
     match refusal.status {
         404 | 410 => true,
         400 | 503 => sounds_like_loss(refusal),
@@ -167,12 +167,12 @@ pub(crate) fn is_loss(refusal: &Refusal) -> bool {
 
 /// Says whether a refusal that means a lost session may still mean one when a new session has met with it too. An error
 /// about something else is then what the server has to say to the request.
-pub(crate) fn is_loss_again(refusal: &Refusal) -> bool {
+pub(crate) fn is_loss_again(refusal: &HttpError) -> bool {
     let is_by_rule = matches!(refusal.status, 404 | 410);
     is_by_rule && (refusal.frame.is_none() || sounds_like_loss(refusal))
 }
 
-fn sounds_like_loss(refusal: &Refusal) -> bool {
+fn sounds_like_loss(refusal: &HttpError) -> bool {
     let error = refusal
         .frame
         .as_ref()

@@ -6,9 +6,8 @@
 
 use super::answers::Stream;
 use super::{Gate, Legacy, Pending, Role};
-use crate::era::{Action, ExchangeId, Listen, Standing, detect};
+use crate::era::{Action, ExchangeId, HttpError, Listen, Standing, detect};
 use crate::frame::{Frame, Outline, Trouble};
-use crate::remote::Refusal;
 
 /// Which of the two legacy transports to try, in mcp-remote's words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +81,7 @@ impl Legacy {
     /// basic/transports, "Backwards Compatibility"): whatever old servers and what stands before them say to a POST
     /// they do not know. Not what asks for a sign-in, says that it passes, or is said in a code that only modern
     /// servers know.
-    pub(super) fn falls_back(&self, refusal: &Refusal) -> bool {
+    pub(super) fn falls_back(&self, refusal: &HttpError) -> bool {
         self.may_fall_back()
             && !detect::is_modern_error(refusal)
             && !matches!(refusal.status, 401 | 407 | 408 | 425 | 429 | 502..=504)
@@ -333,9 +332,9 @@ mod tests {
 
     #[test]
     fn a_refusal_of_the_first_post_falls_back_unless_it_passes_or_wants_a_sign_in() {
-        let refusal = |status| Refusal {
+        let refusal = |status| HttpError {
             status,
-            ..Refusal::default()
+            ..HttpError::default()
         };
         let relay = Legacy::new(Transport::HttpFirst);
         for (status, falls) in [

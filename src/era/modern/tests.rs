@@ -6,7 +6,7 @@ mod retry;
 use http::HeaderMap;
 
 use super::*;
-use crate::remote::{Head, Refusal};
+use crate::era::{Head, HttpError};
 
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 
@@ -44,10 +44,10 @@ impl Play {
     }
 
     pub(super) fn refuses(&mut self, exchange: ExchangeId, status: u16, text: &str) -> &mut Self {
-        let refusal = Refusal {
+        let refusal = HttpError {
             status,
             frame: Frame::parse(text).ok(),
-            ..Refusal::default()
+            ..HttpError::default()
         };
         self.brings(exchange, Arrival::Refused(refusal))
     }
@@ -157,9 +157,9 @@ pub(super) const LOST: [fn() -> Arrival; 4] = [
 ];
 
 pub(super) fn refused_with(status: u16) -> Arrival {
-    Arrival::Refused(Refusal {
+    Arrival::Refused(HttpError {
         status,
-        ..Refusal::default()
+        ..HttpError::default()
     })
 }
 

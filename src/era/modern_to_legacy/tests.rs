@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::era::{Head, HttpError};
 use crate::frame::Trouble;
-use crate::remote::{Head, Refusal};
 use crate::secret::Secret;
 
 const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"h","version":"1"},"io.modelcontextprotocol/clientCapabilities":{"roots":{},"elicitation":{},"tasks":{}}"#;
@@ -59,9 +59,9 @@ impl Rig {
         let arrival = if has_stream {
             Arrival::Opened(Head::default())
         } else {
-            Arrival::Refused(Refusal {
+            Arrival::Refused(HttpError {
                 status: 405,
-                ..Refusal::default()
+                ..HttpError::default()
             })
         };
         self.brings(stream, arrival);

@@ -5,8 +5,8 @@ mod probe;
 mod replaced;
 
 use super::*;
+use crate::era::{Head, HttpError};
 use crate::frame::Trouble;
-use crate::remote::{Head, Refusal};
 
 pub(super) fn translator(protocol: Protocol, remembered: Option<ServerEra>) -> Translator {
     Translator::new(Options {
@@ -47,9 +47,9 @@ fn an_unknown_remote_is_asked_before_anything_else_is_said() {
     );
 
     actions.clear();
-    let refused = Arrival::Refused(Refusal {
+    let refused = Arrival::Refused(HttpError {
         status: 404,
-        ..Refusal::default()
+        ..HttpError::default()
     });
     translator.from_remote(asked[0].0, refused, &mut actions);
     assert_eq!(posts(&actions)[0].1, "initialize");
@@ -97,10 +97,10 @@ fn a_version_refused_is_asked_for_once_more() {
     let exchange = posts(&actions)[0].0;
     let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
     let refusal = || {
-        Arrival::Refused(Refusal {
+        Arrival::Refused(HttpError {
             status: 400,
             frame: Frame::parse(body).ok(),
-            ..Refusal::default()
+            ..HttpError::default()
         })
     };
     actions.clear();
@@ -189,10 +189,10 @@ fn a_remote_remembered_wrongly_is_asked_after_all() {
     translator.from_host(initialize(), &mut actions);
     let exchange = posts(&actions)[0].0;
     let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
-    let refusal = Refusal {
+    let refusal = HttpError {
         status: 400,
         frame: Frame::parse(body).ok(),
-        ..Refusal::default()
+        ..HttpError::default()
     };
     actions.clear();
     translator.from_remote(exchange, Arrival::Refused(refusal), &mut actions);
@@ -210,10 +210,10 @@ fn a_remote_remembered_wrongly_is_asked_after_all_for_a_modern_host_too() {
     };
     assert_eq!(method, "initialize");
     let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
-    let refusal = Refusal {
+    let refusal = HttpError {
         status: 400,
         frame: Frame::parse(body).ok(),
-        ..Refusal::default()
+        ..HttpError::default()
     };
     actions.clear();
     translator.from_remote(*exchange, Arrival::Refused(refusal), &mut actions);
@@ -241,10 +241,10 @@ fn a_remote_remembered_wrongly_still_answers_what_else_is_under_way() {
         panic!("{actions:?}")
     };
     let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
-    let refusal = Refusal {
+    let refusal = HttpError {
         status: 400,
         frame: Frame::parse(body).ok(),
-        ..Refusal::default()
+        ..HttpError::default()
     };
     actions.clear();
     translator.from_remote(first.0, Arrival::Refused(refusal), &mut actions);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{ACK, Play, error, frame, listen, result};
+use crate::era::HttpError;
 use crate::era::modern::*;
-use crate::remote::Refusal;
 
 #[test]
 fn a_lost_subscription_is_opened_again_unseen_and_makes_up_for_what_was_missed() {
@@ -66,10 +66,10 @@ fn losses_in_a_row_are_waited_out_longer_until_a_stream_stands() {
     // Retry-After is heeded.
     let token = play.token();
     let exchange = play.fires(token).posted().exchange;
-    let refusal = Refusal {
+    let refusal = HttpError {
         status: 503,
         retry_after: Some(Duration::from_secs(90)),
-        ..Refusal::default()
+        ..HttpError::default()
     };
     assert_eq!(
         play.brings(exchange, Arrival::Refused(refusal)).did(),

@@ -7,9 +7,9 @@ const LISTS: &str = r#""notifications":{"toolsListChanged":true},"#;
 const BOTH: &str = r#""notifications":{"toolsListChanged":true,"resourceSubscriptions":["u"]},"#;
 
 fn gone() -> Arrival {
-    Arrival::Refused(Refusal {
+    Arrival::Refused(HttpError {
         status: 404,
-        ..Refusal::default()
+        ..HttpError::default()
     })
 }
 

@@ -1,9 +1,8 @@
 //! A legacy host with a server that speaks both eras: what settles which one is spoken.
 
 use super::probe::{DISCOVERED, Play, initialize};
-use crate::era::Post;
 use crate::era::translator::*;
-use crate::remote::{Head, Refusal};
+use crate::era::{Head, HttpError, Post};
 use crate::secret::Secret;
 
 const OPENED: &str = r#""result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s","version":"1"}}"#;
@@ -74,9 +73,9 @@ fn a_stream_that_opens_settles_it_and_the_host_need_not_be_heard_twice() {
 
 #[test]
 fn a_stream_that_does_not_open_leaves_it_at_the_modern_era() {
-    let refused = Arrival::Refused(Refusal {
+    let refused = Arrival::Refused(HttpError {
         status: 405,
-        ..Refusal::default()
+        ..HttpError::default()
     });
     // Not in good time; and refused.
     for arrival in [Arrival::Opened(Head::default()), refused] {
@@ -122,9 +121,9 @@ fn trouble_on_the_way_says_nothing_of_the_servers_other_side() {
             false,
         ),
         (
-            Arrival::Refused(Refusal {
+            Arrival::Refused(HttpError {
                 status: 404,
-                ..Refusal::default()
+                ..HttpError::default()
             }),
             false,
         ),

@@ -1,9 +1,8 @@
 //! The question, and servers that are only remembered to be modern.
 
-use crate::era::Post;
 use crate::era::translator::*;
+use crate::era::{HttpError, Post};
 use crate::frame::Trouble;
-use crate::remote::Refusal;
 
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"sampling":{}},"io.modelcontextprotocol/clientInfo":{"name":"h","version":"1"}}"#;
 pub(super) const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":60000,"cacheScope":"public"}"#;
@@ -57,10 +56,10 @@ impl Play {
     pub(super) fn refuses(&mut self, post: &Post, status: u16, error: &str) -> &mut Self {
         let id = post.frame.id().unwrap();
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
-        let refusal = Refusal {
+        let refusal = HttpError {
             status,
             frame: Frame::parse(&text).ok(),
-            ..Refusal::default()
+            ..HttpError::default()
         };
         self.brings(post.exchange, Arrival::Refused(refusal))
     }
@@ -92,14 +91,14 @@ impl Play {
             initialized.frame.method(),
             Some("notifications/initialized")
         );
-        let accepted = Arrival::Accepted(crate::remote::Head::default());
+        let accepted = Arrival::Accepted(crate::era::Head::default());
         self.brings(initialized.exchange, accepted);
         let [Action::Listen(listen)] = &self.actions[..] else {
             panic!("{:?}", self.actions)
         };
-        let refusal = Refusal {
+        let refusal = HttpError {
             status: 405,
-            ..Refusal::default()
+            ..HttpError::default()
         };
         self.brings(listen.exchange, Arrival::Refused(refusal))
     }

@@ -1,9 +1,8 @@
 //! Relays that take one another's place: what the old one began is not the new one's.
 
 use super::{initialize, modern, posts, translator};
-use crate::era::Listen;
 use crate::era::translator::*;
-use crate::remote::Head;
+use crate::era::{Head, Listen};
 
 fn modern_call() -> Frame {
     let able = r#"Capabilities":{"elicitation":{}}"#;
