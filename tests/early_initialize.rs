@@ -1,4 +1,6 @@
 //! A host that is received while a person signs in.
+//!
+//! Hosts that give up before the user has signed in: reported in punkpeye/mcp-remote#320.
 #![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt as _;

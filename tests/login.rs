@@ -17,12 +17,17 @@ mod identity;
 #[cfg(unix)]
 mod internal_addresses; // addresses that a malicious server names: none inside is connected to
 mod limits; // sign-ins are held back by what was sent and answered, never by the clock alone
+mod metadata_places;
 #[cfg(unix)]
 mod origin; // by no redirect and no second address does a credential go elsewhere
 mod outside;
+mod own_clients;
+mod protected_server;
 mod renewal;
+mod requests;
 mod rotated_keys;
 mod same_browser; // a sign-in belongs to the browser that began it
+mod staying_signed_in;
 mod strikes; // what may not be opened as a page // from a challenge to tokens with authorization servers that are odd
 
 use std::sync::Arc;
@@ -287,6 +292,7 @@ async fn five_requests_that_meet_a_401_make_one_sign_in_and_the_one_that_began_i
     assert!(!*waits.borrow());
 }
 
+/// Reported in punkpeye/mcp-remote#68.
 #[tokio::test]
 async fn a_person_who_does_not_come_is_not_asked_again_by_itself() {
     let world = World::new().await;

@@ -32,7 +32,6 @@ mod messages; // answers with other ids, types and places than the specification
 mod modern; // modern servers: asked again as new requests, remembered, mistaken for what they were
 mod modern_to_legacy; // a modern host with a legacy server: sessions the host knows nothing of
 mod network; // encodings, redirects, proxies, headers
-mod pains; // what users of other bridges suffered, by number
 mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
 mod patience; // what is tried again and when, what is given up, what is kept within bounds
 mod pins; // what other versions and people rely on: texts on disk, names, words, help

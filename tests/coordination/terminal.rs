@@ -1,4 +1,6 @@
 //! `mcpipe login` in a terminal on a machine without a browser: what is pasted is as good as what comes by itself.
+//!
+//! Machines without a screen: reported in openai/codex#8835.
 
 use std::fs::File;
 use std::io::Write as _;

@@ -235,6 +235,7 @@ async fn localhost_is_answered_in_both_families() {
     answer.unwrap();
 }
 
+/// Reported in punkpeye/mcp-remote#253.
 #[tokio::test]
 async fn a_port_that_was_asked_for_and_is_taken_is_an_error() {
     let world = World::new().await;

@@ -64,6 +64,7 @@ async fn a_token_that_still_works_is_used_while_the_next_one_is_fetched() {
 }
 
 /// can1357/oh-my-pi#5072, within one machine's vault: two processes, one rotating refresh token.
+/// Reported in can1357/oh-my-pi#5072.
 #[tokio::test]
 async fn of_many_processes_one_spends_the_refresh_token() {
     let world = World::new().await;
@@ -81,6 +82,7 @@ async fn of_many_processes_one_spends_the_refresh_token() {
 }
 
 /// punkpeye/mcp-remote#306: the same, with nothing stored yet.
+/// Reported in punkpeye/mcp-remote#306.
 #[tokio::test]
 async fn of_many_cold_processes_one_opens_a_window() {
     let world = World::new().await;

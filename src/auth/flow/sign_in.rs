@@ -4,7 +4,7 @@
 //! Whose turn it is, is for `turn`; how a person is asked, for `signin` and `device`.
 //!
 //! MCP 2026-07-28, basic/authorization, "Authorization Server Binding". Windows that open by themselves, again and
-//! again, are what `is_worth_it` prevents; `pains` and `coordination` have the tests.
+//! again, are what `is_worth_it` prevents; `tests/login` and `tests/coordination` have the tests.
 
 use crate::auth::Cause;
 use crate::auth::flow::coordinate::attempt_name;

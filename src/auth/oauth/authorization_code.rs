@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn pain_26_google_is_asked_for_offline_access_without_any_flag() {
+    fn google_is_asked_for_offline_access_without_any_flag() {
         let asked = asked("https://accounts.google.com", "accounts.google.com", "a");
         for (name, value) in [
             ("access_type", "offline"),

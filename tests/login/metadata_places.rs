@@ -1,5 +1,5 @@
-//! Number 24: where servers in the field put their documents, shaped as somebody met them (`seen` says who) and cut
-//! down to what discovery reads.
+//! Places where public servers put their metadata, as users met them (punkpeye/mcp-remote#192; `seen` names the server), cut
+//! down to the parts that discovery reads.
 //!
 //! A fixture holds real addresses; none of them is visited. Every origin in it is given to a server of this test, and the
 //! text changed accordingly, so nothing is asked but this machine.
@@ -13,7 +13,7 @@ use mcpipe::auth::oauth::discovery::{self, Preference};
 use serde_json::Value;
 use url::Url;
 
-use crate::login::tls;
+use super::tls;
 use crate::support::authority::{Authority, Reply};
 
 /// Every origin of a fixture, each with a server that stands for it.
@@ -50,8 +50,9 @@ impl Stand {
     }
 }
 
+/// Reported in punkpeye/mcp-remote#192.
 #[tokio::test]
-async fn pain_24_every_layout_of_the_field_is_found() {
+async fn every_layout_of_the_field_is_found() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/metadata");
     let mut seen = 0;
     for file in std::fs::read_dir(folder).unwrap() {

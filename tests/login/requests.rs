@@ -1,18 +1,19 @@
-//! The sign-in itself: numbers 14 to 17 and 21 to 27, and what is shown of it.
+//! The parameters of a sign-in and of a refresh, as users of other bridges needed them, and how `status` shows them.
 
 use mcpipe::auth::flow::accounts::status;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use super::{Protected, fields, with};
-use crate::login::{PRM, World, asking_for, insufficient, unauthorized};
+use super::protected_server::{Protected, fields, with};
+use super::{PRM, World, asking_for, insufficient, unauthorized};
 use crate::support::authority::Reply;
 use crate::support::browser;
 use crate::support::host::{INITIALIZE, Process, json};
 use crate::support::remote::{self, Server};
 
+/// Reported in punkpeye/mcp-remote#239.
 #[tokio::test]
-async fn pain_14_the_listener_listens_before_a_page_is_shown() {
+async fn the_listener_listens_before_a_page_is_shown() {
     let mut world = World::new().await;
     let authorizer = world.authorizer_with(world.watched());
     let challenge = unauthorized();
@@ -27,8 +28,9 @@ async fn pain_14_the_listener_listens_before_a_page_is_shown() {
     assert_eq!(page.status, 200);
 }
 
+/// Reported in punkpeye/mcp-remote#81.
 #[tokio::test]
-async fn pain_15_the_redirect_uri_is_one_string_everywhere() {
+async fn the_redirect_uri_is_one_string_everywhere() {
     for host in ["127.0.0.1", "localhost"] {
         let world = World::new().await;
         let authorizer = with(&world, |settings| {
@@ -46,8 +48,9 @@ async fn pain_15_the_redirect_uri_is_one_string_everywhere() {
     }
 }
 
+/// Reported in punkpeye/mcp-remote#240, openai/codex#15643.
 #[tokio::test]
-async fn pain_21_a_scope_that_is_unknown_there_is_left_out_once() {
+async fn a_scope_that_is_unknown_there_is_left_out_once() {
     let world = World::new().await;
     world
         .authority
@@ -73,8 +76,9 @@ async fn pain_21_a_scope_that_is_unknown_there_is_left_out_once() {
     assert_eq!(world.authority.at("/authorize").len(), 1);
 }
 
+/// Reported in punkpeye/mcp-remote#240, openai/codex#15643.
 #[tokio::test]
-async fn pain_21_scopes_are_the_challenges_then_the_resources_and_never_our_own() {
+async fn scopes_are_the_challenges_then_the_resources_and_never_our_own() {
     for (challenge, resource, wanted) in [
         (Some("c"), json!(["r"]), Some("c")),
         (None, json!(["r", "s"]), Some("r s")),
@@ -99,8 +103,9 @@ async fn pain_21_scopes_are_the_challenges_then_the_resources_and_never_our_own(
     }
 }
 
+/// Reported in punkpeye/mcp-remote#240, openai/codex#15643.
 #[tokio::test]
-async fn pain_22_stepping_up_asks_for_the_union_once_and_then_says_so() {
+async fn stepping_up_asks_for_the_union_once_and_then_says_so() {
     let world = World::new().await;
     let authorizer = world.authorizer();
     let basic = authorizer.renew(None, &asking_for("read")).await.unwrap();
@@ -121,8 +126,9 @@ async fn pain_22_stepping_up_asks_for_the_union_once_and_then_says_so() {
 }
 
 /// Entra's numbers and RFC 8707's code: no `resource` on any leg after that, and no second lesson.
+/// Reported in punkpeye/mcp-remote#217.
 #[tokio::test]
-async fn pain_23_a_resource_that_is_refused_is_left_out_on_every_leg_from_then_on() {
+async fn a_resource_that_is_refused_is_left_out_on_every_leg_from_then_on() {
     for (code, text) in [
         ("invalid_target", "no such resource"),
         (
@@ -160,8 +166,9 @@ async fn pain_23_a_resource_that_is_refused_is_left_out_on_every_leg_from_then_o
 }
 
 /// A tenant that becomes strict between two refreshes.
+/// Reported in punkpeye/mcp-remote#217.
 #[tokio::test]
-async fn pain_23_a_refresh_learns_too() {
+async fn a_refresh_learns_too() {
     let world = World::new().await;
     let authorizer = world.authorizer();
     authorizer.renew(None, &asking_for("read")).await.unwrap();
@@ -193,8 +200,9 @@ async fn pain_23_a_refresh_learns_too() {
     assert_eq!(world.windows(), 1);
 }
 
+/// Reported in punkpeye/mcp-remote#217.
 #[tokio::test]
-async fn pain_23_a_resource_the_user_fixed_is_not_ours_to_leave_out() {
+async fn a_resource_the_user_fixed_is_not_ours_to_leave_out() {
     let world = World::new().await;
     world
         .authority
@@ -208,8 +216,9 @@ async fn pain_23_a_resource_the_user_fixed_is_not_ours_to_leave_out() {
     assert_eq!(asked, [Some("api://fixed".to_owned())]);
 }
 
+/// Reported in punkpeye/mcp-remote#192.
 #[tokio::test]
-async fn pain_24_the_user_may_name_the_authority_though_the_server_names_another() {
+async fn the_user_may_name_the_authority_though_the_server_names_another() {
     let world = World::new().await;
     world
         .mcp
@@ -220,8 +229,9 @@ async fn pain_24_the_user_may_name_the_authority_though_the_server_names_another
     world.signed_in(&authorizer).await;
 }
 
+/// Reported in danny-avila/LibreChat#13401.
 #[tokio::test]
-async fn pain_25_each_leg_has_parameters_of_its_own() {
+async fn each_leg_has_parameters_of_its_own() {
     let world = World::new().await;
     let pair = |leg: &str| vec![("audience".to_owned(), leg.to_owned())];
     let authorizer = with(&world, |settings| {
@@ -248,8 +258,9 @@ async fn pain_25_each_leg_has_parameters_of_its_own() {
     }
 }
 
+/// Reported in can1357/oh-my-pi#12438.
 #[tokio::test]
-async fn pain_26_where_no_refresh_token_comes_the_user_is_told() {
+async fn where_no_refresh_token_comes_the_user_is_told() {
     let world = World::new().await;
     world
         .authority
@@ -268,8 +279,9 @@ async fn pain_26_where_no_refresh_token_comes_the_user_is_told() {
 }
 
 /// A header of the user's own: the server's refusal comes back as it is, and nobody looks for another way in.
+/// Reported in punkpeye/mcp-remote#110.
 #[tokio::test]
-async fn pain_27_a_header_of_the_users_own_means_no_sign_in() {
+async fn a_header_of_the_users_own_means_no_sign_in() {
     let server = Server::that(|_| {
         let words = r#"Bearer error="invalid_token", error_description="expired on Tuesday""#;
         remote::Reply::status(401).with("WWW-Authenticate", words)
@@ -346,7 +358,9 @@ async fn status_shows_asked_granted_surplus_and_learned() {
         "authorization_servers": [place.authority.origin],
         "scopes_supported": ["read", "write"],
     });
-    place.authority.serve(super::PLACE, Reply::Json(document));
+    place
+        .authority
+        .serve(super::protected_server::PLACE, Reply::Json(document));
     place.sign_in(&place.server.url(), "default", 10).await;
     let text = place.run(&["status"]).await.lines.join("\n");
     for line in [

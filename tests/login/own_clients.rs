@@ -1,18 +1,20 @@
-//! Who we are at the authorization server: numbers 18 to 20, and that it stays there.
+//! Clients at the authorization server: without registration, refused, with a secret of the user; and that what is theirs
+//! stays with their issuer.
 
 use mcpipe::auth::flow::accounts::status;
 use mcpipe::auth::oauth::registration::Method;
 use mcpipe::secret::Secret;
 use serde_json::json;
 
-use super::{Protected, with};
-use crate::login::{PRM, World, unauthorized};
+use super::protected_server::{Protected, with};
+use super::{PRM, World, unauthorized};
 use crate::support::authority::Registered;
 use crate::support::host::json;
 
 /// What the error says to do is done, and works.
+/// Reported in github/github-mcp-server#2532.
 #[tokio::test]
-async fn pain_18_where_nobody_may_register_the_words_lead_to_a_sign_in() {
+async fn where_nobody_may_register_the_words_lead_to_a_sign_in() {
     // Between the words and the deed another test may take the port they name.
     for _ in 0..5 {
         if leads_to_a_sign_in().await {
@@ -75,8 +77,9 @@ async fn leads_to_a_sign_in() -> bool {
 }
 
 /// The same from the command, with a refusal that is no JSON.
+/// Reported in punkpeye/mcp-remote#186.
 #[tokio::test]
-async fn pain_19_a_refused_registration_is_told_verbatim_with_its_endpoint() {
+async fn a_refused_registration_is_told_verbatim_with_its_endpoint() {
     let place = Protected::new().await;
     let long = format!("Forbidden: only known clients {}", "x".repeat(600));
     place
@@ -100,8 +103,9 @@ async fn pain_19_a_refused_registration_is_told_verbatim_with_its_endpoint() {
     assert!(!said.contains(&"x".repeat(500)), "cut at 500 characters");
 }
 
+/// Reported in punkpeye/mcp-remote#186.
 #[tokio::test]
-async fn pain_19_a_registration_endpoint_that_wants_a_token_gets_it_and_a_name() {
+async fn a_registration_endpoint_that_wants_a_token_gets_it_and_a_name() {
     let world = World::new().await;
     let authorizer = with(&world, |settings| {
         settings.registration_token = Some(Secret::new("initial-canary"));
@@ -131,8 +135,9 @@ async fn pain_19_a_registration_endpoint_that_wants_a_token_gets_it_and_a_name()
     }
 }
 
+/// Reported in punkpeye/mcp-remote#184.
 #[tokio::test]
-async fn pain_20_a_secret_that_is_not_taken_one_way_is_shown_the_other_way_once() {
+async fn a_secret_that_is_not_taken_one_way_is_shown_the_other_way_once() {
     for (registered, taken) in [
         ("client_secret_basic", "client_secret_post"),
         ("client_secret_post", "client_secret_basic"),
@@ -161,8 +166,9 @@ async fn pain_20_a_secret_that_is_not_taken_one_way_is_shown_the_other_way_once(
     }
 }
 
+/// Reported in punkpeye/mcp-remote#184.
 #[tokio::test]
-async fn pain_20_a_secret_nobody_asked_for_is_used() {
+async fn a_secret_nobody_asked_for_is_used() {
     let world = World::new().await;
     world.authority.configure(|options| {
         options.metadata =
@@ -174,8 +180,9 @@ async fn pain_20_a_secret_nobody_asked_for_is_used() {
     assert_eq!(world.authority.at("/token").len(), 1);
 }
 
+/// Reported in punkpeye/mcp-remote#184.
 #[tokio::test]
-async fn pain_20_a_client_of_the_users_own_may_say_its_method() {
+async fn a_client_of_the_users_own_may_say_its_method() {
     let world = World::new().await;
     world.authority.add_client(
         "given",
@@ -266,7 +273,10 @@ async fn logout_forgets_the_registration_with_the_last_sign_in() {
     place.sign_in(&url, "work", 10).await;
     place.sign_in(&url, "home", 10).await;
     let registrations = || async {
-        let kept = super::vault_in(place.home.path()).list().await.unwrap();
+        let kept = super::protected_server::vault_in(place.home.path())
+            .list()
+            .await
+            .unwrap();
         kept.into_iter()
             .filter(|(_, kind)| *kind == mcpipe::store::Kind::ClientRegistration)
             .count()

@@ -1,16 +1,17 @@
-//! Staying signed in: numbers 1 to 10.
+//! Staying signed in: expiry, restarts, other processes, lost registrations, as users of other bridges met them.
 
 use mcpipe::auth::Browser;
 use mcpipe::auth::flow::accounts::status;
 use serde_json::{Value, json};
 
-use super::{Protected, fields, with};
-use crate::login::{PRM, World, kept_text, unauthorized};
+use super::protected_server::{Protected, fields, with};
+use super::{PRM, World, kept_text, unauthorized};
 use crate::support::authority::Authority;
 use crate::support::host::{INITIALIZE, INITIALIZED, call};
 
+/// Reported in punkpeye/mcp-remote#166.
 #[tokio::test]
-async fn pain_01_after_ten_hours_one_refresh_and_no_window() {
+async fn after_ten_hours_one_refresh_and_no_window() {
     let world = World::new().await;
     world
         .authority
@@ -27,8 +28,9 @@ async fn pain_01_after_ten_hours_one_refresh_and_no_window() {
 }
 
 /// The real binary: what it sends first already carries the fresh token.
+/// Reported in punkpeye/mcp-remote#273.
 #[tokio::test]
-async fn pain_02_a_start_with_a_dead_token_meets_no_401() {
+async fn a_start_with_a_dead_token_meets_no_401() {
     let place = Protected::new().await;
     place.sign_in(&place.server.url(), "default", 7200).await;
     let ended = place.authority.access_tokens().pop().unwrap();
@@ -49,8 +51,9 @@ async fn pain_02_a_start_with_a_dead_token_meets_no_401() {
     }
 }
 
+/// Reported in punkpeye/mcp-remote#273.
 #[tokio::test]
-async fn pain_02_an_end_is_kept_as_a_time_not_as_a_duration() {
+async fn an_end_is_kept_as_a_time_not_as_a_duration() {
     let world = World::new().await;
     world.signed_in(&world.authorizer()).await;
     world.later(1000);
@@ -58,8 +61,9 @@ async fn pain_02_an_end_is_kept_as_a_time_not_as_a_duration() {
     assert_eq!(kept[0].expires_at, Some(1_800_003_600));
 }
 
+/// Reported in damianvtran/local-operator#340.
 #[tokio::test]
-async fn pain_04_a_401_tries_what_a_sibling_stored_before_anything_else() {
+async fn a_401_tries_what_a_sibling_stored_before_anything_else() {
     let world = World::new().await;
     let (ours, theirs) = (world.authorizer(), world.authorizer());
     let old = world.signed_in(&ours).await;
@@ -73,8 +77,9 @@ async fn pain_04_a_401_tries_what_a_sibling_stored_before_anything_else() {
     assert_eq!(world.windows(), 1);
 }
 
+/// Reported in modelcontextprotocol/rust-sdk#949.
 #[tokio::test]
-async fn pain_05_an_answer_without_refresh_token_keeps_the_old_one() {
+async fn an_answer_without_refresh_token_keeps_the_old_one() {
     let world = World::new().await;
     world.authority.configure(|options| options.rotates = false);
     let authorizer = world.authorizer();
@@ -88,8 +93,9 @@ async fn pain_05_an_answer_without_refresh_token_keeps_the_old_one() {
     assert!(spent.iter().all(|token| *token == spent[0]), "{spent:?}");
 }
 
+/// Reported in modelcontextprotocol/rust-sdk#963.
 #[tokio::test]
-async fn pain_06_a_token_endpoint_that_is_down_changes_nothing_that_is_kept() {
+async fn a_token_endpoint_that_is_down_changes_nothing_that_is_kept() {
     let world = World::new().await;
     let authorizer = world.authorizer();
     world.signed_in(&authorizer).await;
@@ -115,8 +121,9 @@ async fn pain_06_a_token_endpoint_that_is_down_changes_nothing_that_is_kept() {
 }
 
 /// The server lost its clients: noticed on the sign-in page, before a person meets it there.
+/// Reported in punkpeye/mcp-remote#36, supabase/mcp#355.
 #[tokio::test]
-async fn pain_07_a_registration_that_is_lost_is_made_anew_behind_one_window() {
+async fn a_registration_that_is_lost_is_made_anew_behind_one_window() {
     let world = World::new().await;
     world
         .authority
@@ -141,8 +148,9 @@ async fn pain_07_a_registration_that_is_lost_is_made_anew_behind_one_window() {
     assert_ne!(clients.first(), clients.last());
 }
 
+/// Reported in punkpeye/mcp-remote#36, supabase/mcp#355.
 #[tokio::test]
-async fn pain_07_a_registration_just_honoured_is_not_asked_after() {
+async fn a_registration_just_honoured_is_not_asked_after() {
     // Where another test takes its port between two sign-ins there is a new registration, which proves nothing here.
     for _ in 0..5 {
         let world = World::new().await;
@@ -168,8 +176,9 @@ async fn pain_07_a_registration_just_honoured_is_not_asked_after() {
     panic!("the port was taken five times");
 }
 
+/// Reported in punkpeye/mcp-remote#36, supabase/mcp#355.
 #[tokio::test]
-async fn pain_07_a_client_of_the_users_own_that_is_unknown_is_said_and_not_tried_again() {
+async fn a_client_of_the_users_own_that_is_unknown_is_said_and_not_tried_again() {
     for code in ["invalid_client", "unauthorized_client"] {
         let world = World::new().await;
         let id = "given";
@@ -192,8 +201,9 @@ async fn pain_07_a_client_of_the_users_own_that_is_unknown_is_said_and_not_tried
 }
 
 /// After a while the same client is turned down when refreshing: a window would lead to the same.
+/// Reported in punkpeye/mcp-remote#36, supabase/mcp#355.
 #[tokio::test]
-async fn pain_07_a_client_of_the_users_own_that_was_removed_opens_no_window() {
+async fn a_client_of_the_users_own_that_was_removed_opens_no_window() {
     let world = World::new().await;
     world.authority.welcome_anywhere("given");
     let authorizer = with(&world, |settings| {
@@ -210,8 +220,9 @@ async fn pain_07_a_client_of_the_users_own_that_was_removed_opens_no_window() {
     assert_eq!(world.windows(), 1);
 }
 
+/// Reported in punkpeye/mcp-remote#91.
 #[tokio::test]
-async fn pain_08_a_server_that_rejects_every_token_sees_two_of_them() {
+async fn a_server_that_rejects_every_token_sees_two_of_them() {
     let world = World::new().await;
     let authorizer = world.authorizer();
     let mut credential = world.signed_in(&authorizer).await;
@@ -225,8 +236,9 @@ async fn pain_08_a_server_that_rejects_every_token_sees_two_of_them() {
     assert_eq!(world.windows(), 1);
 }
 
+/// Reported in punkpeye/mcp-remote#91.
 #[tokio::test]
-async fn pain_08_a_token_of_thirty_seconds_is_renewed_once_in_its_life() {
+async fn a_token_of_thirty_seconds_is_renewed_once_in_its_life() {
     let world = World::new().await;
     world
         .authority
@@ -241,8 +253,9 @@ async fn pain_08_a_token_of_thirty_seconds_is_renewed_once_in_its_life() {
     assert!((2..=4).contains(&renewed), "{renewed}");
 }
 
+/// Reported in microsoft/vscode#293533.
 #[tokio::test]
-async fn pain_10_a_token_goes_to_no_other_resource_and_no_other_account() {
+async fn a_token_goes_to_no_other_resource_and_no_other_account() {
     let world = World::new().await;
     let ours = world.authorizer();
     let first = world.shows(&world.signed_in(&ours).await);
@@ -301,8 +314,9 @@ async fn pain_10_a_token_goes_to_no_other_resource_and_no_other_account() {
 }
 
 /// The same through the commands: one account is signed out, the other stays.
+/// Reported in microsoft/vscode#293533.
 #[tokio::test]
-async fn pain_10_status_and_logout_keep_accounts_apart() {
+async fn status_and_logout_keep_accounts_apart() {
     let place = Protected::new().await;
     let url = place.server.url();
     place.sign_in(&url, "work", 10).await;
@@ -331,8 +345,9 @@ async fn pain_10_status_and_logout_keep_accounts_apart() {
     assert_eq!(status["entries"], json!([]));
 }
 
+/// Reported in openai/codex#8835.
 #[tokio::test]
-async fn pain_16_a_browser_that_cannot_be_started_ends_nothing() {
+async fn a_browser_that_cannot_be_started_ends_nothing() {
     for command in ["/nowhere/at/all", "false"] {
         let world = World::new().await;
         let authorizer = with(&world, |settings| {
