@@ -8,7 +8,7 @@ mod identity;
 use std::time::Duration;
 
 use mcpipe::era::{Arrival, HttpError};
-use mcpipe::frame::{Frame, Id, Trouble};
+use mcpipe::frame::{BridgeError, Frame, Id};
 
 use between::{Between, Era, PAIRS};
 
@@ -245,8 +245,8 @@ fn who_is_refused_is_told_nothing_from_before() {
             status: 403,
             ..HttpError::default()
         };
-        let trouble = Trouble::new("sign_in_needed", "no");
-        [Arrival::Failed(trouble), Arrival::Refused(forbidden)]
+        let error = BridgeError::new("sign_in_needed", "no");
+        [Arrival::Failed(error), Arrival::Refused(forbidden)]
     };
     for pair in PAIRS {
         for arrival in refused() {

@@ -301,10 +301,16 @@ async fn a_person_who_does_not_come_is_not_asked_again_by_itself() {
     let authorizer = world.authorizer_with(settings);
     let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
     assert!(error.to_string().contains("nobody finished"), "{error}");
-    assert_eq!(error.trouble().kind, "sign_in_needed");
+    assert_eq!(error.to_bridge_error().kind, "sign_in_needed");
 
     let again = authorizer.renew(None, &unauthorized()).await.unwrap_err();
-    assert!(again.trouble().hint.unwrap().contains("mcpipe login http"));
+    assert!(
+        again
+            .to_bridge_error()
+            .hint
+            .unwrap()
+            .contains("mcpipe login http")
+    );
     assert_eq!(world.windows(), 1);
 
     world.later(601);
@@ -335,13 +341,13 @@ async fn nobody_is_asked_where_nobody_is() {
     let mut settings = world.attended();
     settings.attended = false;
     let authorizer = world.authorizer_with(settings);
-    let trouble = authorizer
+    let error = authorizer
         .renew(None, &unauthorized())
         .await
         .unwrap_err()
-        .trouble();
-    assert_eq!(trouble.kind, "sign_in_needed");
-    assert!(!trouble.retryable);
+        .to_bridge_error();
+    assert_eq!(error.kind, "sign_in_needed");
+    assert!(!error.retryable);
     assert_eq!(world.windows(), 0);
     assert!(world.authority.at("/register").is_empty());
 }
@@ -356,25 +362,22 @@ async fn leaving_ends_a_sign_in_at_once() {
         authorizer.settle(Duration::from_secs(60)).await;
     };
     let (answer, ()) = tokio::join!(authorizer.renew(None, &challenge), leaving);
-    assert_eq!(answer.unwrap_err().trouble().kind, "leaving");
+    assert_eq!(answer.unwrap_err().to_bridge_error().kind, "leaving");
     let late = authorizer.renew(None, &challenge).await.unwrap_err();
-    assert_eq!(late.trouble().kind, "leaving");
+    assert_eq!(late.to_bridge_error().kind, "leaving");
 }
 
 #[tokio::test]
 async fn a_header_of_the_users_own_switches_all_this_off() {
     let authorizer = Authorizer::off();
     assert!(authorizer.current().await.unwrap().is_none());
-    let trouble = authorizer
+    let error = authorizer
         .renew(None, &unauthorized())
         .await
         .unwrap_err()
-        .trouble();
-    assert_eq!(
-        (trouble.kind, trouble.status),
-        ("sign_in_needed", Some(401))
-    );
-    assert!(trouble.hint.unwrap().contains("--header"));
+        .to_bridge_error();
+    assert_eq!((error.kind, error.status), ("sign_in_needed", Some(401)));
+    assert!(error.hint.unwrap().contains("--header"));
 }
 
 #[tokio::test]

@@ -203,11 +203,11 @@ async fn what_is_refused_says_what_to_do_and_no_page_is_shown() {
         });
         let authorizer = world.authorizer_with(settings);
         let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
-        let trouble = error.trouble();
-        let hint = trouble.hint.clone().unwrap();
+        let bridge_error = error.to_bridge_error();
+        let hint = bridge_error.hint.clone().unwrap();
         assert!(hint.contains(wanted), "{code}: {error}: {hint}");
-        assert!(!format!("{error} {error:?} {trouble:?}").contains(SECRET));
-        assert_eq!((world.windows(), trouble.retryable), (0, false));
+        assert!(!format!("{error} {error:?} {bridge_error:?}").contains(SECRET));
+        assert_eq!((world.windows(), bridge_error.retryable), (0, false));
     }
 }
 
@@ -222,7 +222,7 @@ async fn a_server_that_is_down_is_asked_again_later_and_what_works_is_used() {
         .authority
         .configure(|options| options.token_answers.push_back((503, String::new())));
     let error = authorizer.current().await.unwrap_err();
-    assert!(error.trouble().retryable, "{error}");
+    assert!(error.to_bridge_error().retryable, "{error}");
     assert_eq!(kept_text(&world).await, kept);
     authorizer.current().await.unwrap().unwrap();
 }
@@ -236,8 +236,8 @@ async fn who_waits_for_another_process_too_long_may_try_again() {
     let _theirs = world.vault.lock(&lock, hour).await.unwrap();
     let authorizer = world.authorizer_with(robot(&world));
     let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
-    let trouble = error.trouble();
-    assert!(trouble.retryable, "{error}");
+    let bridge_error = error.to_bridge_error();
+    assert!(bridge_error.retryable, "{error}");
     assert_eq!(asked(&world), 0);
 }
 

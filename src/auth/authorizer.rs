@@ -25,7 +25,7 @@ use crate::auth::settings::Settings;
 use crate::auth::shared::{Desk, House, Why};
 use crate::auth::user_key::{Source, UserKey};
 use crate::auth::{Cause, Credential, Error};
-use crate::frame::Trouble;
+use crate::frame::BridgeError;
 use crate::store::Vault;
 
 /// Lends out the credential for one remote.
@@ -290,9 +290,9 @@ impl Authorizer {
 
     /// The error that answers a request which waits for a sign-in that nothing waits for any more: it names the command.
     /// `None` where there is no sign-in.
-    pub fn sign_in_needed(&self) -> Option<Trouble> {
+    pub fn sign_in_needed(&self) -> Option<BridgeError> {
         let house = self.house.as_ref()?;
-        Some(Error::new(&house.resource, Cause::NobodyThere).trouble())
+        Some(Error::new(&house.resource, Cause::NobodyThere).to_bridge_error())
     }
 
     /// Begins to open the vault, beside whatever else a start has to do: this remote is known to want a credential.

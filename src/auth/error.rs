@@ -7,7 +7,7 @@ use super::net::http;
 use super::oauth::challenge::Challenge;
 use super::oauth::{client_auth, discovery, jws, registration, token_endpoint};
 use super::user_key::UserKey;
-use crate::frame::Trouble;
+use crate::frame::BridgeError;
 use crate::store;
 use crate::text::{capitalised, plain, said, without_query};
 
@@ -224,7 +224,7 @@ impl Error {
     }
 
     /// The error that answers a request that waited for the sign-in.
-    pub fn trouble(&self) -> Trouble {
+    pub fn to_bridge_error(&self) -> BridgeError {
         let kind = match &*self.why {
             Cause::Leaving => "leaving",
             why if why.is_locked() => "vault_locked",
@@ -232,10 +232,10 @@ impl Error {
             why if why.is_passing() => "unreachable",
             _ => "sign_in_needed",
         };
-        let mut trouble = Trouble::new(kind, format!("{}.", capitalised(&self.to_string())));
-        trouble.url = (!self.resource.is_empty()).then(|| without_query(&self.resource));
-        trouble.hint = self.hint();
-        trouble.retryable = self.is_passing()
+        let mut error = BridgeError::new(kind, format!("{}.", capitalised(&self.to_string())));
+        error.url = (!self.resource.is_empty()).then(|| without_query(&self.resource));
+        error.hint = self.hint();
+        error.retryable = self.is_passing()
             || self.why.is_locked()
             || matches!(
                 *self.why,
@@ -244,12 +244,12 @@ impl Error {
                     ..
                 }
             );
-        trouble.status = self.why.key_refused();
+        error.status = self.why.key_refused();
         if let Some(http::Fault::Unwell { retry_after, .. }) = self.why.fault() {
-            trouble.retry_after = *retry_after;
+            error.retry_after = *retry_after;
         }
-        trouble.is_after_a_sign_in = self.is_after_a_sign_in;
-        trouble
+        error.is_after_a_sign_in = self.is_after_a_sign_in;
+        error
     }
 }
 

@@ -21,7 +21,7 @@ use crate::bridge::upstream::{Road, Waiting, sign_in_going_on};
 use crate::bridge::{Bridge, Ended, Inputs, Stop, WriterGone};
 use crate::era::error_reply;
 use crate::era::protocol::is_harmless;
-use crate::frame::{Frame, Id, Parsed, Trouble};
+use crate::frame::{BridgeError, Frame, Id, Parsed};
 use crate::remote::{Outgoing, Remote, Verb};
 use crate::stdio::{Line, Written};
 
@@ -257,9 +257,9 @@ impl<R: Remote> Bridge<R> {
         };
         if is_asked && waits_to_be_sent {
             let authorizer = &self.road.authorizer;
-            let trouble = match authorizer.sign_in_needed() {
-                Some(trouble) if authorizer.pending().borrow().is_none() => trouble.retryable(),
-                Some(Trouble {
+            let error = match authorizer.sign_in_needed() {
+                Some(error) if authorizer.pending().borrow().is_none() => error.retryable(),
+                Some(BridgeError {
                     hint: Some(command),
                     ..
                 }) => {
@@ -269,9 +269,9 @@ impl<R: Remote> Bridge<R> {
                 }
                 _ => sign_in_going_on(authorizer),
             };
-            return Some(trouble.reply(id));
+            return Some(error.reply(id));
         }
-        let leaving = Trouble::new(
+        let leaving = BridgeError::new(
             "leaving",
             "The bridge is leaving before the server has answered.",
         )

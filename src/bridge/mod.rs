@@ -36,7 +36,7 @@ use tracing::Instrument as _;
 use crate::auth::Authorizer;
 use crate::auth::flow::locked_vault::Closed;
 use crate::era::{Action, Arrival, ExchangeId, Protocol, Translator, Transport};
-use crate::frame::{Frame, Id, Malformed, Parsed, Trouble};
+use crate::frame::{BridgeError, Frame, Id, Malformed, Parsed};
 use crate::remote::Remote;
 use crate::server_cache::Facts;
 use crate::stdio::{Host, Line, Written};
@@ -541,7 +541,7 @@ impl<R: Remote> Bridge<R> {
                     let exchange = post.exchange;
                     if post.frame.is_response() && self.running.len() >= MAX_OPEN {
                         // A server that asks without end and takes no answer.
-                        let full = Trouble::new("busy", "The server takes no more answers.");
+                        let full = BridgeError::new("busy", "The server takes no more answers.");
                         let last = Arrival::Failed(full);
                         self.spawn(exchange, false, None, async move {
                             road.tell(exchange, last).await;

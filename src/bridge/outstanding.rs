@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use http::HeaderMap;
 use serde_json::json;
 
-use crate::frame::{Frame, INTERNAL_ERROR, Id, Malformed, Parsed, Trouble, takes_batches};
+use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Malformed, Parsed, takes_batches};
 use crate::sse;
 use crate::text::printable;
 
@@ -302,12 +302,12 @@ impl<'a> Brought<'a> {
         let words = format!(
             "The server's answer cannot be used: an event that is no JSON-RPC message: {reason}."
         );
-        let trouble = Trouble::new("bad_answer", words);
+        let error = BridgeError::new("bad_answer", words);
         Some(match &malformed.id {
-            Some(id) => trouble.reply(id),
+            Some(id) => error.reply(id),
             None => {
-                let data = json!({ "source": "mcpipe", "kind": trouble.kind });
-                Frame::error(None, INTERNAL_ERROR, &trouble.message, Some(&data))
+                let data = json!({ "source": "mcpipe", "kind": error.kind });
+                Frame::error(None, INTERNAL_ERROR, &error.message, Some(&data))
             }
         })
     }

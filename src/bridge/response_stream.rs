@@ -12,7 +12,7 @@ use crate::bridge::outstanding::Brought;
 use crate::bridge::retry::{Bookmark, Streak};
 use crate::bridge::upstream::{Road, still_challenged};
 use crate::era::{Arrival, ExchangeId, HttpError, Post};
-use crate::frame::{Frame, Parsed, Trouble};
+use crate::frame::{BridgeError, Frame, Parsed};
 use crate::remote::{Answer, Events, Fault, Remote, Verb};
 
 /// Tries to resume one cut response without anything new in between.
@@ -70,15 +70,17 @@ impl<R: Remote> Road<R> {
                 Read::Closed if !brought.is_owed() => return Followed::Over(Arrival::Ended),
                 Read::Closed => None,
                 Read::Cut(Fault::TooLarge { host, limit }) => {
-                    let trouble = Fault::TooLarge { host, limit }.trouble();
-                    return Followed::Over(Arrival::Failed(trouble));
+                    let error = Fault::TooLarge { host, limit }.to_bridge_error();
+                    return Followed::Over(Arrival::Failed(error));
                 }
                 Read::Cut(fault) => Some(fault),
             };
             // A clean early close is an invitation to come back; without an event id there is no way.
             if !post.is_resumable || bookmark.id.is_none() {
                 return Followed::Over(match cut {
-                    Some(fault) => Arrival::Failed(with_unusable(fault.trouble(), &brought)),
+                    Some(fault) => {
+                        Arrival::Failed(with_unusable(fault.to_bridge_error(), &brought))
+                    }
                     None => ended(&brought),
                 });
             }
@@ -122,7 +124,7 @@ impl<R: Remote> Road<R> {
         loop {
             *resumes += 1;
             let lost = |why: &str| {
-                Trouble::new("cut", format!("The response was cut and {why}.")).retryable()
+                BridgeError::new("cut", format!("The response was cut and {why}.")).retryable()
             };
             if *resumes > MAX_RESUMES {
                 return Resumed::Impossible(lost("could not be resumed"));
@@ -153,8 +155,8 @@ impl<R: Remote> Road<R> {
                     return Resumed::Impossible(lost("the server has nothing more to say"));
                 }
                 Ok(Answer::Refused(_)) => {}
-                Err(stopped) if stopped.trouble().retryable => {}
-                Err(stopped) => return Resumed::Impossible(stopped.into_trouble()),
+                Err(stopped) if stopped.to_bridge_error().retryable => {}
+                Err(stopped) => return Resumed::Impossible(stopped.into_bridge_error()),
             }
         }
     }
@@ -242,20 +244,20 @@ pub(super) fn ended(brought: &Brought<'_>) -> Arrival {
         Some(what) if brought.is_owed() && !brought.is_answered() => {
             let words =
                 format!("The server's response holds no answer that can be used, but {what}.");
-            Arrival::Failed(Trouble::new("bad_answer", words))
+            Arrival::Failed(BridgeError::new("bad_answer", words))
         }
         _ => Arrival::Ended,
     }
 }
 
-/// Adds to a trouble what came that could not be used.
-fn with_unusable(trouble: Trouble, brought: &Brought<'_>) -> Trouble {
+/// Adds to an error the frame that came and could not be used.
+fn with_unusable(error: BridgeError, brought: &Brought<'_>) -> BridgeError {
     match brought.unusable() {
-        Some(what) => Trouble {
-            message: format!("{} Before that came {what}.", trouble.message),
-            ..trouble
+        Some(what) => BridgeError {
+            message: format!("{} Before that came {what}.", error.message),
+            ..error
         },
-        None => trouble,
+        None => error,
     }
 }
 
@@ -273,5 +275,5 @@ enum Resumed {
     Stream(Events),
     Frames(Parsed),
     Gone(HttpError),
-    Impossible(Trouble),
+    Impossible(BridgeError),
 }

@@ -13,7 +13,7 @@ use crate::bridge::response_stream::Read;
 use crate::bridge::retry::{Bookmark, STEADY, Streak, backoff};
 use crate::bridge::upstream::{Road, newer};
 use crate::era::{Arrival, ExchangeId, Head, HttpError, Listen, Standing};
-use crate::frame::Trouble;
+use crate::frame::BridgeError;
 use crate::remote::{Answer, Events, Fault, Remote, Verb};
 
 /// The time for which the host's next frames wait for the standing stream to open: servers send what they have to say
@@ -95,16 +95,16 @@ impl<R: Remote> Road<R> {
                 Ok(Answer::Challenged(_) | Answer::Accepted(_) | Answer::Json(..)) => {
                     return Arrival::Ended;
                 }
-                Err(stopped) => match stopped.into_trouble() {
-                    trouble if trouble.retryable => {
+                Err(stopped) => match stopped.into_bridge_error() {
+                    error if error.retryable => {
                         tracing::debug!(
                             exchange = exchange.0,
-                            why = trouble.message,
+                            why = error.message,
                             "no standing stream"
                         );
                         self.announce(exchange, &mut is_announced).await;
                     }
-                    trouble => return Arrival::Failed(trouble),
+                    error => return Arrival::Failed(error),
                 },
             }
             time::sleep(bookmark.pause(streak.lost())).await;
@@ -142,10 +142,10 @@ impl<R: Remote> Road<R> {
                         Ok(Ok(Some(endpoint))) => {
                             self.tell(exchange, Arrival::Endpoint(endpoint)).await;
                         }
-                        Ok(Err(fault)) => return Arrival::Failed(fault.trouble()),
+                        Ok(Err(fault)) => return Arrival::Failed(fault.to_bridge_error()),
                         Ok(Ok(None)) | Err(_) => {
                             let unnamed = "The server's event stream names no endpoint.";
-                            return Arrival::Failed(Trouble::new("bad_answer", unnamed));
+                            return Arrival::Failed(BridgeError::new("bad_answer", unnamed));
                         }
                     }
                     return self.stand_as_session(exchange, &mut events).await;
@@ -159,12 +159,12 @@ impl<R: Remote> Road<R> {
                 }
                 Ok(_) => {
                     let not_sse = "The server's answer is not an event stream.";
-                    return Arrival::Failed(Trouble::new("bad_answer", not_sse));
+                    return Arrival::Failed(BridgeError::new("bad_answer", not_sse));
                 }
                 Err(stopped) => {
-                    let trouble = stopped.into_trouble();
-                    if !trouble.retryable || tries >= 3 || self.leaving.is_cancelled() {
-                        return Arrival::Failed(trouble);
+                    let error = stopped.into_bridge_error();
+                    if !error.retryable || tries >= 3 || self.leaving.is_cancelled() {
+                        return Arrival::Failed(error);
                     }
                     time::sleep(backoff(tries)).await;
                 }
@@ -195,7 +195,7 @@ impl<R: Remote> Road<R> {
         match brought.unusable() {
             Some(what) => {
                 let words = format!("The server's event stream has ended; on it came {what}.");
-                Arrival::Failed(Trouble::new("cut", words).retryable())
+                Arrival::Failed(BridgeError::new("cut", words).retryable())
             }
             None => Arrival::Ended,
         }

@@ -108,14 +108,14 @@ pub(super) fn reason_of(answer: &Frame) -> Option<Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Id, Trouble};
+    use crate::frame::{BridgeError, Id};
 
     fn answer(kind: &'static str, status: Option<u16>) -> Frame {
-        let trouble = Trouble {
+        let error = BridgeError {
             status,
-            ..Trouble::new(kind, "x")
+            ..BridgeError::new(kind, "x")
         };
-        trouble.reply(&Id::ours(1))
+        error.reply(&Id::ours(1))
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::bridge::response_stream::{Followed, ended};
 use crate::bridge::retry::{backoff, pause_after};
 use crate::bridge::startup::Startup;
 use crate::era::{Arrival, ExchangeId, Head, HttpError, Post};
-use crate::frame::{Outline, Parsed, Trouble};
+use crate::frame::{BridgeError, Outline, Parsed};
 use crate::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
 
 /// Challenges to one exchange before it gives up: an expired token, a rejected new one, and one step up.
@@ -89,32 +89,35 @@ impl Waiting {
 /// The reason why a sending ended without any answer.
 #[derive(Debug)]
 pub(super) struct Stopped {
-    trouble: Trouble,
+    error: BridgeError,
     /// Something was done about a credential that is not done again for the same request.
     is_final: bool,
 }
 
 impl Stopped {
-    fn at(trouble: Trouble) -> Self {
+    fn at(error: BridgeError) -> Self {
         Self {
-            trouble,
+            error,
             is_final: false,
         }
     }
 
     fn by(error: &crate::auth::Error) -> Self {
-        let trouble = error.trouble();
+        let bridge_error = error.to_bridge_error();
         // An authorization server that says when to come back is not asked before.
-        let is_final = !error.may_repeat() || trouble.retry_after.is_some();
-        Self { trouble, is_final }
+        let is_final = !error.may_repeat() || bridge_error.retry_after.is_some();
+        Self {
+            error: bridge_error,
+            is_final,
+        }
     }
 
-    pub(super) fn trouble(&self) -> &Trouble {
-        &self.trouble
+    pub(super) fn to_bridge_error(&self) -> &BridgeError {
+        &self.error
     }
 
-    pub(super) fn into_trouble(self) -> Trouble {
-        self.trouble
+    pub(super) fn into_bridge_error(self) -> BridgeError {
+        self.error
     }
 }
 
@@ -154,7 +157,7 @@ impl<R: Remote> Road<R> {
                     () = self.ticked(ceiling) => {
                         let seconds = ceiling.as_secs_f64();
                         let late = format!("No answer came within {seconds} s.");
-                        let late = Trouble::new("timed_out", late).retryable();
+                        let late = BridgeError::new("timed_out", late).retryable();
                         Followed::Over(Arrival::GivenUp(late))
                     }
                 }
@@ -220,10 +223,10 @@ impl<R: Remote> Road<R> {
             }
         };
         Followed::Over(match sent {
-            Err(stopped) if stopped.trouble.kind == "timed_out" => {
-                Arrival::GivenUp(stopped.into_trouble())
+            Err(stopped) if stopped.error.kind == "timed_out" => {
+                Arrival::GivenUp(stopped.into_bridge_error())
             }
-            Err(stopped) => Arrival::Failed(stopped.into_trouble()),
+            Err(stopped) => Arrival::Failed(stopped.into_bridge_error()),
             Ok(Answer::Json(head, parsed)) => {
                 self.tell(exchange, Arrival::Opened(head)).await;
                 self.body(post, parsed).await
@@ -282,7 +285,7 @@ impl<R: Remote> Road<R> {
         }
         if !post.is_resumable {
             let words = "The server answers with the event stream of HTTP+SSE (2024-11-05).";
-            return Arrival::Failed(Trouble::new("bad_answer", words));
+            return Arrival::Failed(BridgeError::new("bad_answer", words));
         }
         let _ = self.events.send(Event::Standing(exchange)).await;
         self.tell(exchange, Arrival::Endpoint(endpoint)).await;
@@ -308,7 +311,7 @@ impl<R: Remote> Road<R> {
         tracing::debug!(?said, "initialized, said again");
     }
 
-    /// Posts until something other than a challenge or a passing trouble comes back.
+    /// Posts until something other than a challenge or a temporary failure comes back.
     async fn send(&self, exchange: ExchangeId, post: &Post) -> Result<Answer, Stopped> {
         let is_harmless = post.may_repeat
             && (!post.frame.is_request()
@@ -330,7 +333,7 @@ impl<R: Remote> Road<R> {
                 )
                 .await;
             let starting = match &sent {
-                Err(Stopped { trouble, .. }) if is_absent(trouble) => self.startup.pause(),
+                Err(Stopped { error, .. }) if is_absent(error) => self.startup.pause(),
                 _ => None,
             };
             if let Some(pause) = starting {
@@ -346,12 +349,12 @@ impl<R: Remote> Road<R> {
                     pause_after(refusal, is_harmless, sends)
                 }
                 Err(stopped) if stopped.is_final || begun.elapsed() > REPEATING => None,
-                Err(Stopped { trouble, .. }) if is_absent(trouble) => {
+                Err(Stopped { error, .. }) if is_absent(error) => {
                     (!has_waited).then(|| backoff(sends))
                 }
                 // An `initialize` that was read has made a session; a second one would leave it behind.
-                Err(Stopped { trouble, .. })
-                    if trouble.kind == "cut"
+                Err(Stopped { error, .. })
+                    if error.kind == "cut"
                         && is_harmless
                         && post.frame.method() != Some("initialize") =>
                 {
@@ -428,7 +431,7 @@ impl<R: Remote> Road<R> {
                     credential = Some(renewed);
                 }
                 Ok(answer) => return Ok(answer),
-                Err(fault) => return Err(Stopped::at(fault.trouble())),
+                Err(fault) => return Err(Stopped::at(fault.to_bridge_error())),
             }
         }
     }
@@ -447,7 +450,7 @@ impl<R: Remote> Road<R> {
         let renewed = tokio::select! {
             renewed = self.authorizer.renew(stale, challenge) => renewed.map_err(|error| Stopped::by(&error)),
             () = self.patience_with_a_person() => Err(Stopped {
-                trouble: sign_in_going_on(&self.authorizer),
+                error: sign_in_going_on(&self.authorizer),
                 is_final: true,
             }),
         };
@@ -500,14 +503,14 @@ impl<R: Remote> Road<R> {
 
 /// Returns the answer to a request that a user keeps waiting: it names the page to visit, for the user reads it in the
 /// chat window.
-pub(super) fn sign_in_going_on(authorizer: &Authorizer) -> Trouble {
+pub(super) fn sign_in_going_on(authorizer: &Authorizer) -> BridgeError {
     if let Some(closed) = authorizer.vault_is_closed() {
-        return closed.trouble();
+        return closed.to_bridge_error();
     }
     let pending = authorizer.pending();
     let pending = pending.borrow();
-    let trouble =
-        Trouble::new("sign_in_needed", "A sign-in is needed, and is going on.").retryable();
+    let error =
+        BridgeError::new("sign_in_needed", "A sign-in is needed, and is going on.").retryable();
     match &*pending {
         Some(pending) => {
             let code = pending.user_code.as_ref();
@@ -515,12 +518,12 @@ pub(super) fn sign_in_going_on(authorizer: &Authorizer) -> Trouble {
                 .map(|code| format!(" with the code {code}"))
                 .unwrap_or_default();
             let hint = format!("Finish it{code} and try again: {}", pending.url_to_show);
-            Trouble {
+            BridgeError {
                 url: Some(pending.url_to_show.clone()),
-                ..trouble.hint(hint)
+                ..error.hint(hint)
             }
         }
-        None => trouble.hint("Finish it in the browser and try again."),
+        None => error.hint("Finish it in the browser and try again."),
     }
 }
 
@@ -545,8 +548,8 @@ async fn changed(watched: &mut Option<watch::Receiver<bool>>) {
 }
 
 /// Says whether the server was not reached, and may be in a moment.
-fn is_absent(trouble: &Trouble) -> bool {
-    trouble.kind == "unreachable" && trouble.retryable
+fn is_absent(error: &BridgeError) -> bool {
+    error.kind == "unreachable" && error.retryable
 }
 
 /// Says whether a refusal by its status holds a result.
@@ -561,10 +564,10 @@ fn stands(post: &Post) -> bool {
     post.frame.method() == Some("subscriptions/listen")
 }
 
-pub(super) fn still_challenged(challenge: &Challenge) -> Trouble {
-    Trouble {
+pub(super) fn still_challenged(challenge: &Challenge) -> BridgeError {
+    BridgeError {
         status: Some(challenge.status),
-        ..Trouble::new(
+        ..BridgeError::new(
             "sign_in_needed",
             "The server keeps refusing the credentials it asked for.",
         )

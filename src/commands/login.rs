@@ -64,7 +64,7 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
         return Err(Failure::usage(error).hint("leave that command out to sign in"));
     }
     let greeting = greeting.map_err(|fault| {
-        let hint = fault.trouble().hint.unwrap_or_default();
+        let hint = fault.to_bridge_error().hint.unwrap_or_default();
         let kind = match fault {
             Fault::NoHeaders(_) => Kind::Failed,
             _ => Kind::Network,

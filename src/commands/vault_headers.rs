@@ -78,8 +78,8 @@ impl Secrets {
                     () = asking_long(vault.is_asking()) => {
                         let why = Closed::Asking;
                         waiting.get_or_insert_with(|| authorizer.wait_for_unlock(why));
-                        let trouble = why.trouble();
-                        let why = Withheld { why: trouble.message, hint: trouble.hint };
+                        let bridge_error = why.to_bridge_error();
+                        let why = Withheld { why: bridge_error.message, hint: bridge_error.hint };
                         promise.is_locked(why, patience);
                         lending.await
                     }
@@ -106,10 +106,10 @@ impl Secrets {
                     }
                     Err(header_secrets::Error::Vault(error @ store::Error::Locked { .. })) => {
                         waiting.get_or_insert_with(|| authorizer.wait_for_unlock(Closed::Locked));
-                        let trouble = Closed::Locked.trouble();
+                        let bridge_error = Closed::Locked.to_bridge_error();
                         let why = Withheld {
                             why: error.to_string(),
-                            hint: trouble.hint,
+                            hint: bridge_error.hint,
                         };
                         promise.is_locked(why, patience);
                         let glance = time::sleep(locked_vault::GLANCE);

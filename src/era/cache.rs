@@ -113,7 +113,7 @@ impl Cache {
                 (_, Some(frame)) => self.note_response(exchange, frame),
                 (_, None) => {}
             },
-            Arrival::Failed(trouble) if trouble.kind == "sign_in_needed" => {
+            Arrival::Failed(error) if error.kind == "sign_in_needed" => {
                 self.entries.drop_private();
             }
             _ => {}

@@ -10,14 +10,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Arrival;
-use super::legacy::refusal_trouble;
+use super::legacy::to_bridge_error;
 use super::protocol::{
     HEADER_MISMATCH, LEGACY, META_CAPABILITIES, META_CLIENT, META_VERSION, MISSING_CAPABILITY,
     MODERN, UNSUPPORTED_VERSION,
 };
 use crate::era::HttpError;
 use crate::frame::{
-    Frame, INVALID_PARAMS, INVALID_REQUEST, Id, METHOD_NOT_FOUND, Object, Trouble, member_of,
+    BridgeError, Frame, INVALID_PARAMS, INVALID_REQUEST, Id, METHOD_NOT_FOUND, Object, member_of,
 };
 use crate::text::printable;
 
@@ -38,20 +38,20 @@ pub(crate) enum ProbeOutcome {
     /// A legacy remote: the answer is one that such remotes give to what they do not know.
     Legacy,
     /// No answer of a modern remote, and none that legacy remotes are known for: `initialize` decides.
-    Unclear(Trouble),
+    Unclear(BridgeError),
     /// A modern remote that wants the question again.
     Again,
     /// A modern remote, by a code that only such have, that does not answer; this is why.
-    Refuses(Trouble),
+    Refuses(BridgeError),
     /// A modern remote that speaks other revisions than mcpipe; this is what it names.
-    Unsupported(Trouble),
+    Unsupported(BridgeError),
     /// The question was not sent, or not in the way it has to be: the fault is on this side, or a user is needed.
-    Unasked(Trouble),
+    Unasked(BridgeError),
     /// The server wants a credential first, and the question is no reason to ask a user for one.
     Challenged,
 }
 
-/// Kinds of trouble that are met before the remote is: another request would meet them too, and may bother the user
+/// Kinds of error that are met before the remote is: another request would meet them too, and may bother the user
 /// again.
 const ON_THIS_SIDE: [&str; 6] = [
     "vault",
@@ -145,27 +145,25 @@ pub(crate) fn judge(arrival: &Arrival, was_asked_again: bool) -> ProbeOutcome {
             judge_refusal(refusal, was_asked_again)
         }
         // A credential that the user brought may be refused for this one method only; it has a status.
-        Arrival::Failed(trouble)
-            if (ON_THIS_SIDE.contains(&trouble.kind) || trouble.is_after_a_sign_in)
-                && trouble.status.is_none() =>
+        Arrival::Failed(error)
+            if (ON_THIS_SIDE.contains(&error.kind) || error.is_after_a_sign_in)
+                && error.status.is_none() =>
         {
-            ProbeOutcome::Unasked(trouble.clone())
+            ProbeOutcome::Unasked(error.clone())
         }
-        Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => {
-            ProbeOutcome::Unclear(trouble.clone())
-        }
+        Arrival::Failed(error) | Arrival::GivenUp(error) => ProbeOutcome::Unclear(error.clone()),
         Arrival::Ended => {
-            let cut = Trouble::new("cut", "The server ended its response without an answer.");
+            let cut = BridgeError::new("cut", "The server ended its response without an answer.");
             ProbeOutcome::Unclear(cut.retryable())
         }
     }
 }
 
-/// Says whether the server itself has answered the question, in whatever way: trouble on the way there, and a challenge
+/// Says whether the server itself has answered the question, in whatever way: a failure on the way there, and a challenge
 /// that was not met, say nothing of the question.
-pub(crate) fn was_answered(trouble: &Trouble) -> bool {
+pub(crate) fn was_answered(error: &BridgeError) -> bool {
     !matches!(
-        trouble.kind,
+        error.kind,
         "unreachable" | "timed_out" | "cut" | "sign_in_needed"
     )
 }
@@ -249,7 +247,7 @@ fn judge_refusal(refusal: &HttpError, was_asked_again: bool) -> ProbeOutcome {
         (Some(found), _) => found,
         (None, status) if is_legacy(status) => ProbeOutcome::Legacy,
         (None, 401) => ProbeOutcome::Challenged,
-        (None, _) => ProbeOutcome::Unclear(refusal_trouble(refusal)),
+        (None, _) => ProbeOutcome::Unclear(to_bridge_error(refusal)),
     }
 }
 
@@ -291,8 +289,8 @@ fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<ProbeOutcome> {
     })
 }
 
-/// Returns the trouble that the host is told where the error itself cannot be passed on.
-fn refused(code: i64, error: &Value) -> Trouble {
+/// Returns the error that the host is told where the error itself cannot be passed on.
+fn refused(code: i64, error: &Value) -> BridgeError {
     let required = error.pointer("/data/requiredCapabilities");
     let required = required.and_then(Value::as_object);
     if let Some(required) = required.filter(|_| code == MISSING_CAPABILITY) {
@@ -301,7 +299,7 @@ fn refused(code: i64, error: &Value) -> Trouble {
             "The server serves only hosts that can do what this one does not say it can: {}.",
             names.join(", ")
         );
-        return Trouble::new("missing_capability", words).hint(OTHER_ERA);
+        return BridgeError::new("missing_capability", words).hint(OTHER_ERA);
     }
     let words = error.get("message").and_then(Value::as_str);
     let words = printable(words.unwrap_or_default(), 300);
@@ -309,10 +307,10 @@ fn refused(code: i64, error: &Value) -> Trouble {
     let words = format!(
         "The server refused server/discover, in which it was asked what it speaks ({code}: {words})."
     );
-    Trouble::new("bad_answer", words).hint(OTHER_ERA)
+    BridgeError::new("bad_answer", words).hint(OTHER_ERA)
 }
 
-fn unsupported(versions: &[String]) -> Trouble {
+fn unsupported(versions: &[String]) -> BridgeError {
     let versions: Vec<String> = versions
         .iter()
         .map(|version| printable(version, 40))
@@ -321,9 +319,9 @@ fn unsupported(versions: &[String]) -> Trouble {
         "The server speaks no revision that mcpipe does: it names {}.",
         versions.join(", ")
     );
-    Trouble {
+    BridgeError {
         supported: Some(Box::new(versions.into())),
-        ..Trouble::new("unsupported_version", words)
+        ..BridgeError::new("unsupported_version", words)
             .hint(format!("A newer mcpipe may speak one of them. {OTHER_ERA}"))
     }
 }

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
-use crate::frame::{Frame, Id, Trouble};
+use crate::frame::{BridgeError, Frame, Id};
 
 pub(crate) use detect::lasts;
 pub use legacy::{Legacy, Transport};
@@ -139,10 +139,10 @@ pub enum Arrival {
     /// The session was gone when a cut response was to be resumed: the answer is lost with it.
     LostWithSession(HttpError),
     /// No answer will come.
-    Failed(Trouble),
+    Failed(BridgeError),
     /// No answer has come in good time; the remote may still be at work, and can be told to stop (MCP 2025-11-25,
     /// basic/lifecycle).
-    GivenUp(Trouble),
+    GivenUp(BridgeError),
 }
 
 impl Arrival {

@@ -19,10 +19,10 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::headers::{self, Tools};
-use super::legacy::{error_reply, refusal_trouble};
+use super::legacy::{error_reply, to_bridge_error};
 use super::protocol::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use super::{Action, Arrival, ExchangeId, Mint, Pair, Post, Relay};
-use crate::frame::{Frame, Id, Object, Outline, Trouble};
+use crate::frame::{BridgeError, Frame, Id, Object, Outline};
 use edits::{in_supported_version, with_result, with_result_type};
 use listen::Subscriptions;
 use refresh_tools::RefreshTools;
@@ -299,7 +299,7 @@ impl Modern {
                     Some(result) => Some(with_result(frame, result)),
                     None => {
                         let unknown = "The server's answer is of a kind that is not known.";
-                        error_reply(&call.frame, &Trouble::new("bad_answer", unknown))
+                        error_reply(&call.frame, &BridgeError::new("bad_answer", unknown))
                     }
                 };
                 let own = call.frame.id().filter(|own| **own != call.id);
@@ -358,20 +358,20 @@ impl Modern {
         actions.push(Action::Reply(error));
     }
 
-    /// Takes the end of an exchange. If it still owes an answer, `trouble` is it.
-    fn over(&mut self, exchange: ExchangeId, trouble: &Trouble, actions: &mut Vec<Action>) {
+    /// Takes the end of an exchange. If it still owes an answer, `error` is it.
+    fn over(&mut self, exchange: ExchangeId, error: &BridgeError, actions: &mut Vec<Action>) {
         let Some(open) = self.open.remove(&exchange) else {
             return;
         };
-        match self.wait_to_ask_again(open, trouble, actions) {
+        match self.wait_to_ask_again(open, error, actions) {
             Some(Open::Call(call)) => {
-                actions.extend(error_reply(&call.frame, trouble).map(Action::Reply));
+                actions.extend(error_reply(&call.frame, error).map(Action::Reply));
             }
             Some(Open::RefreshTools(refresh_tools)) => {
-                tracing::warn!(why = trouble.message, "the tools could not be listed again");
+                tracing::warn!(why = error.message, "the tools could not be listed again");
                 actions.push(Action::Reply(refresh_tools.error));
             }
-            Some(Open::Listen(key)) => self.listen_lost(key, trouble, actions),
+            Some(Open::Listen(key)) => self.listen_lost(key, error, actions),
             None => {}
         }
     }
@@ -411,11 +411,15 @@ impl Relay for Modern {
             Arrival::Frame(frame) => self.frame_came(exchange, frame, actions),
             Arrival::Accepted(_) => {
                 let empty = "The server accepted the request but sent no answer.";
-                self.over(exchange, &Trouble::new("bad_answer", empty), actions);
+                self.over(exchange, &BridgeError::new("bad_answer", empty), actions);
             }
             Arrival::Ended => {
                 let lost = "The server ended its response without an answer.";
-                self.over(exchange, &Trouble::new("cut", lost).retryable(), actions);
+                self.over(
+                    exchange,
+                    &BridgeError::new("cut", lost).retryable(),
+                    actions,
+                );
             }
             Arrival::Refused(refusal) | Arrival::LostWithSession(refusal) => {
                 match &refusal.frame {
@@ -425,11 +429,11 @@ impl Relay for Modern {
                         let frame = own.map_or_else(|| frame.clone(), |own| frame.with_id(own));
                         self.frame_came(exchange, frame, actions);
                     }
-                    _ => self.over(exchange, &refusal_trouble(&refusal), actions),
+                    _ => self.over(exchange, &to_bridge_error(&refusal), actions),
                 }
             }
-            Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => {
-                self.over(exchange, &trouble, actions);
+            Arrival::Failed(error) | Arrival::GivenUp(error) => {
+                self.over(exchange, &error, actions);
             }
         }
     }

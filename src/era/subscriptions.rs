@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::protocol::META_SUBSCRIPTION;
-use crate::frame::{Frame, Id, Object, Trouble};
+use crate::frame::{BridgeError, Frame, Id, Object};
 
 pub(super) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
@@ -57,11 +57,11 @@ pub(super) fn resource_updated(uri: &str) -> Frame {
     Frame::notification("notifications/resources/updated", Some(&params))
 }
 
-/// Says whether a subscription that met this trouble is worth another try. Not what needs a user: a stream that nothing
+/// Says whether a subscription that met this error is worth another try. Not what needs a user: a stream that nothing
 /// waits for opens no browser.
-pub(super) fn may_return(trouble: &Trouble) -> bool {
-    match trouble.kind {
-        "refused" => trouble.retryable,
+pub(super) fn may_return(error: &BridgeError) -> bool {
+    match error.kind {
+        "refused" => error.retryable,
         kind => matches!(kind, "cut" | "timed_out" | "unreachable"),
     }
 }

@@ -7,10 +7,10 @@
 //! JSON-RPC 2.0; MCP `basic/messages` for the rules on ids.
 
 mod batch;
+mod error;
 mod id;
 mod members;
 mod object;
-mod trouble;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,10 +22,10 @@ use serde_json::value::RawValue;
 
 use crate::text::{printable, without_mark};
 pub use batch::{MAX_BATCH, takes_batches};
+pub use error::BridgeError;
 pub use id::Id;
 pub use members::member_of;
 pub(crate) use object::{Object, string};
-pub use trouble::Trouble;
 
 use batch::Batch;
 use members::Members;

@@ -170,7 +170,7 @@ fn members_are_found_by_name_and_cancellations_by_id() {
 
 #[test]
 fn a_trouble_is_an_error_for_people_and_for_programs() {
-    let reply = Trouble::new("unreachable", "Nobody answers.")
+    let reply = BridgeError::new("unreachable", "Nobody answers.")
         .hint("Try later.")
         .retryable()
         .reply(&Id::ours(1));

@@ -34,7 +34,7 @@ use crate::auth::oauth::challenge::Challenge;
 use crate::auth::user_key::{Source, UserKey};
 use crate::auth::{Cause, Credential, Error as AuthError};
 use crate::era::{Head, HttpError};
-use crate::frame::{Frame, Parsed, Trouble};
+use crate::frame::{BridgeError, Frame, Parsed};
 use crate::sse;
 use crate::text::capitalised;
 pub use scheme::Speaks;
@@ -218,23 +218,23 @@ impl Fault {
     }
 
     /// The error that answers a request it befell.
-    pub fn trouble(&self) -> Trouble {
+    pub fn to_bridge_error(&self) -> BridgeError {
         match self {
-            Self::Unreachable { .. } => Trouble::new("unreachable", format!("{self}."))
+            Self::Unreachable { .. } => BridgeError::new("unreachable", format!("{self}."))
                 .retryable()
                 .hint("Check the address and the network."),
             // Another attempt meets the same certificate.
             Self::Untrusted { why, .. } => {
-                Trouble::new("unreachable", format!("{self}.")).hint(why.hint())
+                BridgeError::new("unreachable", format!("{self}.")).hint(why.hint())
             }
-            Self::NotListening { .. } => Trouble::new("unreachable", format!("{self}."))
+            Self::NotListening { .. } => BridgeError::new("unreachable", format!("{self}."))
                 .retryable()
                 .hint("Check the address, and that the server runs."),
-            Self::Proxy { failure, .. } => Trouble::new("unreachable", format!("{self}."))
+            Self::Proxy { failure, .. } => BridgeError::new("unreachable", format!("{self}."))
                 .retryable()
                 .hint(failure.hint()),
             Self::WrongScheme { speaks, .. } => {
-                Trouble::new("unreachable", format!("{self}.")).hint(match speaks {
+                BridgeError::new("unreachable", format!("{self}.")).hint(match speaks {
                     Speaks::Tls => "Begin the address with https://.",
                     Speaks::Plain => {
                         "Begin the address with http://, if it is meant to be unencrypted: on this machine, or with --allow-http."
@@ -242,26 +242,26 @@ impl Fault {
                 })
             }
             Self::Cut { .. } => {
-                Trouble::new("cut", format!("{self}; the answer is lost.")).retryable()
+                BridgeError::new("cut", format!("{self}; the answer is lost.")).retryable()
             }
-            Self::Silent { .. } => Trouble::new("timed_out", format!("{self}.")).retryable(),
-            Self::NotMcp { .. } => Trouble::new("bad_answer", format!("{self}."))
+            Self::Silent { .. } => BridgeError::new("timed_out", format!("{self}.")).retryable(),
+            Self::NotMcp { .. } => BridgeError::new("bad_answer", format!("{self}."))
                 .hint("Check the address: it has to be the MCP endpoint itself, https://mcp.example.com/mcp for instance."),
             Self::Unwelcome { .. } => {
-                Trouble::new("client_certificate", format!("{self}.")).hint(crate::tls::Unwelcome::HINT)
+                BridgeError::new("client_certificate", format!("{self}.")).hint(crate::tls::Unwelcome::HINT)
             }
             Self::Withheld {
                 hint, is_locked, ..
             } => {
                 let kind = if *is_locked { "vault_locked" } else { "vault" };
-                let mut trouble =
-                    Trouble::new(kind, format!("{}.", capitalised(&self.to_string())));
-                trouble.hint.clone_from(hint);
-                trouble.retryable = *is_locked;
-                trouble
+                let mut error =
+                    BridgeError::new(kind, format!("{}.", capitalised(&self.to_string())));
+                error.hint.clone_from(hint);
+                error.retryable = *is_locked;
+                error
             }
             // Not to be tried again by itself: it may have asked a person.
-            Self::NoHeaders(_) => Trouble::new(
+            Self::NoHeaders(_) => BridgeError::new(
                 "header_command",
                 format!("{}.", capitalised(&self.to_string())),
             )
@@ -272,15 +272,15 @@ impl Fault {
                     from: Source::Command,
                 };
                 let refused = Cause::header_refused(challenge, &given);
-                let trouble = AuthError::new(&"".into(), refused).trouble();
-                trouble.hint(
+                let error = AuthError::new(&"".into(), refused).to_bridge_error();
+                error.hint(
                     "check what the program of --header-command prints for Authorization; without one in it, mcpipe signs in with OAuth",
                 )
             }
-            Self::Unproven { .. } => Trouble::new("refused", format!("{self}."))
+            Self::Unproven { .. } => BridgeError::new("refused", format!("{self}."))
                 .retryable()
                 .hint("Try again; --dpop off signs in without proofs."),
-            Self::TooLarge { .. } => Trouble::new("too_large", format!("{self}."))
+            Self::TooLarge { .. } => BridgeError::new("too_large", format!("{self}."))
                 .hint("--max-message-size raises the limit."),
         }
     }

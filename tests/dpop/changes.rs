@@ -105,14 +105,19 @@ async fn require_where_it_is_not_offered_says_so_before_anybody_is_asked() {
         .renew(None, &guarded.challenge())
         .await
         .unwrap_err();
-    let trouble = error.trouble();
+    let bridge_error = error.to_bridge_error();
     assert!(
-        trouble.message.contains("does not offer DPoP"),
+        bridge_error.message.contains("does not offer DPoP"),
         "{}",
-        trouble.message
+        bridge_error.message
     );
-    assert!(trouble.hint.unwrap().contains("leave out --dpop require"));
-    assert!(!trouble.retryable);
+    assert!(
+        bridge_error
+            .hint
+            .unwrap()
+            .contains("leave out --dpop require")
+    );
+    assert!(!bridge_error.retryable);
     assert_eq!(guarded.windows(), 0);
     assert!(guarded.authority.at("/token").is_empty());
 }
@@ -214,9 +219,12 @@ async fn a_server_that_stops_offering_dpop_is_an_error_under_require_and_a_new_s
             }
             Err(error) => {
                 assert!(!ends_well, "{error}");
-                let trouble = error.trouble();
-                assert!(trouble.message.contains("does not offer DPoP"), "{error}");
-                assert!(trouble.hint.unwrap().contains("--dpop require"));
+                let bridge_error = error.to_bridge_error();
+                assert!(
+                    bridge_error.message.contains("does not offer DPoP"),
+                    "{error}"
+                );
+                assert!(bridge_error.hint.unwrap().contains("--dpop require"));
                 assert!(entry.is_bound());
             }
         }

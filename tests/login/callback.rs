@@ -243,12 +243,12 @@ async fn a_port_that_was_asked_for_and_is_taken_is_an_error() {
     let mut settings = world.attended();
     settings.callback_port = Some(taken.local_addr().unwrap().port());
     let authorizer = world.authorizer_with(settings);
-    let trouble = authorizer
+    let error = authorizer
         .renew(None, &unauthorized())
         .await
         .unwrap_err()
-        .trouble();
-    assert!(trouble.hint.unwrap().contains("--callback-port"));
+        .to_bridge_error();
+    assert!(error.hint.unwrap().contains("--callback-port"));
     assert!(world.authority.at("/register").is_empty());
 }
 

@@ -257,14 +257,14 @@ async fn a_server_that_is_down_is_not_one_without_metadata() {
             &world.authority
         };
         server.serve(place, Reply::Text(503, "text/plain", "later".to_owned()));
-        let trouble = world
+        let error = world
             .authorizer()
             .renew(None, &unauthorized())
             .await
             .unwrap_err()
-            .trouble();
+            .to_bridge_error();
         assert_eq!(
-            (trouble.kind, trouble.retryable),
+            (error.kind, error.retryable),
             ("unreachable", true),
             "{place}"
         );

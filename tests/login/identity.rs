@@ -92,13 +92,13 @@ async fn where_nobody_may_register_the_user_learns_what_to_do() {
     world
         .authority
         .configure(|options| options.metadata = json!({"registration_endpoint": null}));
-    let trouble = world
+    let error = world
         .authorizer()
         .renew(None, &unauthorized())
         .await
         .unwrap_err()
-        .trouble();
-    let hint = trouble.hint.unwrap();
+        .to_bridge_error();
+    let hint = error.hint.unwrap();
     assert!(
         hint.contains("redirect URI http://127.0.0.1:") && hint.contains("--client-id"),
         "{hint}"

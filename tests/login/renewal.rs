@@ -136,12 +136,12 @@ async fn a_refresh_that_fails_changes_nothing_and_nobody_is_sent_to_a_browser() 
                 .extend([(status, body.to_owned()), (status, body.to_owned())]);
         });
         let error = authorizer.current().await.unwrap_err();
-        assert!(error.trouble().retryable, "{name}");
+        assert!(error.to_bridge_error().retryable, "{name}");
         let error = authorizer
             .renew(Some(&credential), &unauthorized())
             .await
             .unwrap_err();
-        assert!(error.trouble().retryable, "{name}");
+        assert!(error.to_bridge_error().retryable, "{name}");
         assert_eq!(kept_text(&world).await, before, "{name}");
         assert_eq!(world.windows(), 1, "{name}");
 
@@ -377,7 +377,7 @@ async fn no_error_holds_a_secret() {
             .renew(None, &unauthorized())
             .await
             .unwrap_err();
-        let told = format!("{error} {error:?} {:?}", error.trouble());
+        let told = format!("{error} {error:?} {:?}", error.to_bridge_error());
         assert!(!told.contains("canary"), "{body}: {told}");
     }
     // The scripted server explains a refusal with the code, the verifier or the refresh token it refuses.

@@ -120,16 +120,16 @@ async fn a_second_browser_at_the_start_page_is_told_and_ends_it() {
             says(&page, 409, "opened this sign-in first");
             assert!(page.header("set-cookie").is_none());
         });
-        let trouble = answer.unwrap_err().trouble();
+        let error = answer.unwrap_err().to_bridge_error();
         assert!(
-            trouble
+            error
                 .message
                 .contains("opened by another browser or program first"),
-            "{trouble:?}"
+            "{error:?}"
         );
-        assert_eq!((trouble.kind, trouble.retryable), ("sign_in_needed", false));
+        assert_eq!((error.kind, error.retryable), ("sign_in_needed", false));
         let command = format!("`mcpipe login {}`", world.resource());
-        assert!(trouble.hint.unwrap().contains(&command));
+        assert!(error.hint.unwrap().contains(&command));
         assert!(world.authority.at("/token").is_empty());
         let kept = mcpipe::auth::flow::accounts::status(&world.vault)
             .await

@@ -111,8 +111,8 @@ async fn a_token_endpoint_that_is_down_changes_nothing_that_is_kept() {
         world
             .authority
             .configure(|options| options.token_answers.push_back(answer));
-        let trouble = authorizer.current().await.unwrap_err().trouble();
-        assert!(trouble.retryable, "{status}");
+        let error = authorizer.current().await.unwrap_err().to_bridge_error();
+        assert!(error.retryable, "{status}");
         assert_eq!(kept_text(&world).await, before, "{status}");
         world.later(120);
     }

@@ -129,7 +129,7 @@ fn errors_are_of_these_kinds() {
     let mut kinds = BTreeSet::new();
     let mut computed = Vec::new();
     for (name, code) in sources() {
-        for (at, before) in code.match_indices("Trouble::new(") {
+        for (at, before) in code.match_indices("BridgeError::new(") {
             match code[at + before.len()..].trim_start().strip_prefix('"') {
                 Some(word) => kinds.extend(word.split('"').next().map(str::to_owned)),
                 None => computed.push(name.clone()),

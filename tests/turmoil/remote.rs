@@ -1,7 +1,7 @@
 //! Everything a remote may say, and more.
 
 use mcpipe::era::{Arrival, Head, HttpError, Post};
-use mcpipe::frame::{Frame, Id, Trouble, member_of};
+use mcpipe::frame::{BridgeError, Frame, Id, member_of};
 use mcpipe::secret::Secret;
 use serde_json::json;
 
@@ -105,15 +105,15 @@ fn refused(status: u16, frame: Option<Frame>) -> Arrival {
 
 fn failed(what: u8) -> Arrival {
     match what % 6 {
-        4 => Arrival::Failed(Trouble::new("bad_answer", "x")),
-        5 => Arrival::Failed(Trouble {
+        4 => Arrival::Failed(BridgeError::new("bad_answer", "x")),
+        5 => Arrival::Failed(BridgeError {
             status: Some(401),
-            ..Trouble::new("sign_in_needed", "x")
+            ..BridgeError::new("sign_in_needed", "x")
         }),
-        0 => Arrival::Failed(Trouble::new("cut", "x").retryable()),
-        1 => Arrival::Failed(Trouble::new("unreachable", "x").retryable()),
-        2 => Arrival::Failed(Trouble::new("sign_in_needed", "x")),
-        _ => Arrival::GivenUp(Trouble::new("timed_out", "x")),
+        0 => Arrival::Failed(BridgeError::new("cut", "x").retryable()),
+        1 => Arrival::Failed(BridgeError::new("unreachable", "x").retryable()),
+        2 => Arrival::Failed(BridgeError::new("sign_in_needed", "x")),
+        _ => Arrival::GivenUp(BridgeError::new("timed_out", "x")),
     }
 }
 

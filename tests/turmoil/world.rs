@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mcpipe::era::{Action, Arrival, ExchangeId, Options, Post, Translator};
-use mcpipe::frame::{Frame, Id, Outline, Trouble, member_of};
+use mcpipe::frame::{BridgeError, Frame, Id, Outline, member_of};
 
 use super::remote;
 
@@ -291,7 +291,7 @@ impl World {
                         408 | 500 | 502 | 504 => Fate::Doubtful,
                         _ => Fate::Known,
                     },
-                    Arrival::Failed(trouble) if trouble.kind != "cut" => Fate::Known,
+                    Arrival::Failed(error) if error.kind != "cut" => Fate::Known,
                     other if other.is_last() => Fate::Doubtful,
                     _ => Fate::Open,
                 };
@@ -494,10 +494,10 @@ impl World {
                 return; // subscriptions are mended for as long as somebody wants them
             }
             if let Some(exchange) = self.posts.keys().next().copied() {
-                let trouble = Trouble::new("unreachable", "x");
-                self.bring(exchange, Arrival::Failed(trouble));
+                let error = BridgeError::new("unreachable", "x");
+                self.bring(exchange, Arrival::Failed(error));
             } else if let Some(stream) = self.streams.iter().next().copied() {
-                self.bring(stream, Arrival::Failed(Trouble::new("refused", "x")));
+                self.bring(stream, Arrival::Failed(BridgeError::new("refused", "x")));
             } else if !self.questions.is_empty() && !self.is_gone {
                 self.answer(0, 0);
             } else if !self.timers.is_empty() {

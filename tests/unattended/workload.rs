@@ -85,7 +85,7 @@ async fn an_assertion_that_only_met_a_server_that_was_down_is_shown_again() {
         .configure(|options| options.token_answers.push_back((503, String::new())));
     let authorizer = world.authorizer_with(settings(&world, &file));
     let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
-    assert!(error.trouble().retryable, "{error}");
+    assert!(error.to_bridge_error().retryable, "{error}");
     authorizer.renew(None, &unauthorized()).await.unwrap();
 }
 

@@ -16,7 +16,7 @@ use crate::auth::authorizer::Authorizer;
 use crate::auth::oauth::client_auth;
 use crate::auth::shared::{House, Origin, Why};
 use crate::auth::store::record::Entry;
-use crate::frame::Trouble;
+use crate::frame::BridgeError;
 use crate::header_secrets;
 use crate::store::{Error as StoreError, Expected, Kind};
 
@@ -38,7 +38,7 @@ pub enum Closed {
 
 impl Closed {
     /// What a request is told that waits for the vault.
-    pub fn trouble(self) -> Trouble {
+    pub fn to_bridge_error(self) -> BridgeError {
         let (what, hint) = match self {
             Self::Locked => (
                 "The vault is locked.",
@@ -49,7 +49,9 @@ impl Closed {
                 "Answer it, or run `mcpipe vault unlock` in a terminal, and try again.",
             ),
         };
-        Trouble::new("vault_locked", what).retryable().hint(hint)
+        BridgeError::new("vault_locked", what)
+            .retryable()
+            .hint(hint)
     }
 }
 

@@ -86,22 +86,31 @@ fn what_counts_as_evidence_and_what_never_does() {
         (refused(403, ""), "unclear"),
         (refused(409, ""), "unclear"),
         (Arrival::Ended, "unclear"),
-        (Arrival::Failed(Trouble::new("unreachable", "x")), "unclear"),
-        (Arrival::Failed(Trouble::new("bad_answer", "x")), "unclear"),
-        (Arrival::GivenUp(Trouble::new("timed_out", "x")), "unclear"),
         (
-            Arrival::Failed(Trouble {
+            Arrival::Failed(BridgeError::new("unreachable", "x")),
+            "unclear",
+        ),
+        (
+            Arrival::Failed(BridgeError::new("bad_answer", "x")),
+            "unclear",
+        ),
+        (
+            Arrival::GivenUp(BridgeError::new("timed_out", "x")),
+            "unclear",
+        ),
+        (
+            Arrival::Failed(BridgeError {
                 status: Some(401),
-                ..Trouble::new("sign_in_needed", "x")
+                ..BridgeError::new("sign_in_needed", "x")
             }),
             "unclear",
         ),
         (
-            Arrival::Failed(Trouble::new("sign_in_needed", "x")),
+            Arrival::Failed(BridgeError::new("sign_in_needed", "x")),
             "unasked",
         ),
         (
-            Arrival::Failed(Trouble::new("header_command", "x")),
+            Arrival::Failed(BridgeError::new("header_command", "x")),
             "unasked",
         ),
         (
@@ -188,7 +197,7 @@ fn what_any_other_answer_says_of_a_remote_that_is_remembered_to_be_modern() {
         (refused(400, ""), Ambiguous),
         (refused(403, ""), Nothing),
         (refused(500, &error(-32603, "1")), Nothing),
-        (Arrival::Failed(Trouble::new("cut", "x")), Nothing),
+        (Arrival::Failed(BridgeError::new("cut", "x")), Nothing),
         (Arrival::Accepted(crate::era::Head::default()), Nothing),
     ] {
         assert_eq!(evidence(&arrival), expected, "{arrival:?}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Gate, Legacy, MAX_EARLY, Pending, Role};
 use crate::era::{Action, ExchangeId, Head};
-use crate::frame::{Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Outline, Trouble, member_of};
+use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Outline, member_of};
 
 /// The time for which a response that fits no request is held back, for one that fits better.
 const UNCLEAR: Duration = Duration::from_secs(10);
@@ -290,7 +290,11 @@ impl Legacy {
             ),
         };
         for exchange in open {
-            self.over(exchange, &Trouble::new("bad_answer", &*unclear), actions);
+            self.over(
+                exchange,
+                &BridgeError::new("bad_answer", &*unclear),
+                actions,
+            );
             actions.push(Action::Close(exchange));
         }
     }

@@ -8,7 +8,7 @@
 use super::session;
 use super::{Gate, Legacy, Pending, Queued, Role, lost_with_session};
 use crate::era::{Action, ExchangeId, Head, HttpError, Listen, Relay, Standing};
-use crate::frame::{Frame, Outline, Trouble};
+use crate::frame::{BridgeError, Frame, Outline};
 
 impl Legacy {
     pub(super) fn initialize(&mut self, said: Queued, actions: &mut Vec<Action>) {
@@ -51,7 +51,7 @@ impl Legacy {
             .map(|(exchange, _)| *exchange)
             .collect();
         over.sort_unstable();
-        let anew = Trouble::new("superseded", "The host has begun anew with initialize.");
+        let anew = BridgeError::new("superseded", "The host has begun anew with initialize.");
         for exchange in over {
             if let Some(pending) = self.pending.remove(&exchange)
                 && pending.is_owed
@@ -95,7 +95,7 @@ impl Legacy {
             }
             (Role::Reopen, None) => {
                 let refused = "The server lost the session and refuses to open a new one.";
-                self.give_up(&Trouble::new("session_lost", refused), actions);
+                self.give_up(&BridgeError::new("session_lost", refused), actions);
             }
             _ => {
                 actions.push(Action::Reply(frame));
@@ -228,7 +228,7 @@ impl Legacy {
             {
                 // Lost again before it was usable: once is repaired, twice is reported.
                 return self.give_up(
-                    &Trouble::new("session_lost", "The server keeps losing the session."),
+                    &BridgeError::new("session_lost", "The server keeps losing the session."),
                     actions,
                 );
             }
@@ -266,7 +266,7 @@ impl Legacy {
     }
 
     /// Gives the opening up: every request that waited is answered so, and the next request tries again.
-    pub(super) fn give_up(&mut self, why: &Trouble, actions: &mut Vec<Action>) {
+    pub(super) fn give_up(&mut self, why: &BridgeError, actions: &mut Vec<Action>) {
         self.gate = if self.is_reopening {
             Gate::Broken
         } else {

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use super::{Action, Arrival, ExchangeId, Mint, Pair, Post, Relay};
 use crate::era::{Head, HttpError};
-use crate::frame::{Frame, Id, Outline, Trouble};
+use crate::frame::{BridgeError, Frame, Id, Outline};
 
 pub(crate) use pending::error_reply;
-pub(in crate::era) use pending::refusal_trouble;
+pub(in crate::era) use pending::to_bridge_error;
 use pending::{Pending, Role, lost_with_session};
 use session::Session;
 pub(crate) use session::is_loss as is_session_loss;
@@ -50,7 +50,7 @@ pub struct Legacy {
     /// The session is being opened again, rather than for the first time.
     is_reopening: bool,
     /// The reason for which opening it again failed the last time.
-    why_broken: Option<Trouble>,
+    why_broken: Option<BridgeError>,
     transport: Transport,
     sse: sse::SseState,
 }
@@ -274,7 +274,7 @@ impl Legacy {
         }
         if self.gate == Gate::Initialize(exchange) && self.falls_back(refusal) {
             let answer = refusal.frame.clone().filter(Frame::is_response);
-            return self.fall_back(exchange, refusal_trouble(refusal), answer, actions);
+            return self.fall_back(exchange, to_bridge_error(refusal), answer, actions);
         }
         if pending.role == Role::Reopen && self.may_ask_now(refusal) {
             self.pending.remove(&exchange);
@@ -287,12 +287,12 @@ impl Legacy {
         {
             self.answer_came(exchange, error.clone(), actions);
         }
-        self.over(exchange, &refusal_trouble(refusal), actions);
+        self.over(exchange, &to_bridge_error(refusal), actions);
     }
 
     /// Cancels a request that has timed out. Closing the connection does not stop a legacy remote (MCP 2025-11-25,
     /// basic/utilities/cancellation), a word does.
-    fn given_up(&mut self, exchange: ExchangeId, trouble: &Trouble, actions: &mut Vec<Action>) {
+    fn given_up(&mut self, exchange: ExchangeId, error: &BridgeError, actions: &mut Vec<Action>) {
         let id = self
             .pending
             .get(&exchange)
@@ -300,7 +300,7 @@ impl Legacy {
             .filter(|pending| !pending.is_initialize())
             .and_then(Pending::id)
             .cloned();
-        self.over(exchange, trouble, actions);
+        self.over(exchange, error, actions);
         if let Some(id) = id {
             self.sse.stream.given_up(&id);
             let params = format!(r#"{{"requestId":{id},"reason":"timed out"}}"#);
@@ -309,16 +309,16 @@ impl Legacy {
         }
     }
 
-    /// Takes the end of an exchange. If it still owes an answer, `trouble` is it.
-    fn over(&mut self, exchange: ExchangeId, trouble: &Trouble, actions: &mut Vec<Action>) {
-        if self.gate == Gate::Initialize(exchange) && self.falls_back_for(trouble) {
-            return self.fall_back(exchange, trouble.clone(), None, actions);
+    /// Takes the end of an exchange. If it still owes an answer, `error` is it.
+    fn over(&mut self, exchange: ExchangeId, error: &BridgeError, actions: &mut Vec<Action>) {
+        if self.gate == Gate::Initialize(exchange) && self.falls_back_for(error) {
+            return self.fall_back(exchange, error.clone(), None, actions);
         }
         let Some(pending) = self.pending.remove(&exchange) else {
             return;
         };
         match pending.role {
-            Role::Listen => self.listen_over(exchange, trouble, actions),
+            Role::Listen => self.listen_over(exchange, error, actions),
             Role::Cancel(of) => {
                 // The remote has heard of the cancellation; what is left of that stream is of no use.
                 if self.pending.remove(&of).is_some() {
@@ -327,18 +327,18 @@ impl Legacy {
             }
             Role::Restore if pending.is_owed => {
                 tracing::warn!(
-                    why = trouble.message,
+                    why = error.message,
                     "the reopened session could not be restored"
                 );
                 self.one_restored(actions);
             }
             Role::Ping => {}
             Role::Reopen if pending.is_owed && self.gate == Gate::Initialize(exchange) => {
-                self.give_up(trouble, actions);
+                self.give_up(error, actions);
             }
             Role::Reopen | Role::Restore | Role::Host => {
                 if pending.is_owed {
-                    pending.reply(trouble, actions);
+                    pending.reply(error, actions);
                 }
                 if self.gate == Gate::Initialized(exchange) {
                     self.now_initialized(actions);
@@ -393,15 +393,19 @@ impl Relay for Legacy {
                     .is_some_and(|pending| pending.is_owed);
                 if !(is_owed && self.sse.is_open()) {
                     let empty = "The server accepted the request but sent no answer.";
-                    self.over(exchange, &Trouble::new("bad_answer", empty), actions);
+                    self.over(exchange, &BridgeError::new("bad_answer", empty), actions);
                 }
             }
             Arrival::Ended => {
                 let lost = "The server ended its response without an answer.";
-                self.over(exchange, &Trouble::new("cut", lost).retryable(), actions);
+                self.over(
+                    exchange,
+                    &BridgeError::new("cut", lost).retryable(),
+                    actions,
+                );
             }
-            Arrival::Failed(trouble) => self.over(exchange, &trouble, actions),
-            Arrival::GivenUp(trouble) => self.given_up(exchange, &trouble, actions),
+            Arrival::Failed(error) => self.over(exchange, &error, actions),
+            Arrival::GivenUp(error) => self.given_up(exchange, &error, actions),
             Arrival::Refused(refusal) => self.refused(exchange, &refusal, actions),
             Arrival::LostWithSession(refusal) => {
                 let session = self

@@ -1,7 +1,7 @@
 //! Exchanges that have not ended, and the words in which their failures reach the host.
 
 use crate::era::{Action, ExchangeId, Head, HttpError};
-use crate::frame::{Frame, Id, Trouble};
+use crate::frame::{BridgeError, Frame, Id};
 
 /// An exchange that has not ended.
 #[derive(Debug)]
@@ -73,47 +73,45 @@ impl Pending {
         self.is_owed && self.id() == Some(id)
     }
 
-    pub(super) fn reply(&self, trouble: &Trouble, actions: &mut Vec<Action>) {
+    pub(super) fn reply(&self, error: &BridgeError, actions: &mut Vec<Action>) {
         if let (Role::Host, Some(frame)) = (self.role, &self.frame) {
-            actions.extend(error_reply(frame, trouble).map(Action::Reply));
+            actions.extend(error_reply(frame, error).map(Action::Reply));
         }
     }
 }
 
-/// Returns the answer to a request that met this trouble.
-pub(crate) fn error_reply(request: &Frame, trouble: &Trouble) -> Option<Frame> {
+/// Returns the answer to a request that met this error.
+pub(crate) fn error_reply(request: &Frame, error: &BridgeError) -> Option<Frame> {
     // A lost answer is not a lost deed: only what does no harm twice is worth trying again.
     // Nor is a failure of the server's, or of a gateway's: only 429 and 503 say that nothing was begun.
-    let may_be_done = matches!(
-        trouble.kind,
-        "cut" | "timed_out" | "session_lost" | "leaving"
-    ) || matches!(trouble.status, Some(408 | 500..=502 | 504..=599));
+    let may_be_done = matches!(error.kind, "cut" | "timed_out" | "session_lost" | "leaving")
+        || matches!(error.status, Some(408 | 500..=502 | 504..=599));
     let is_harmless = request
         .method()
         .is_some_and(crate::era::protocol::is_harmless);
     let doubt = "It may have been done all the same: look before doing it again.";
     let is_doubtful = may_be_done && !is_harmless;
-    let trouble = Trouble {
-        retryable: trouble.retryable && !is_doubtful,
-        hint: trouble
+    let error = BridgeError {
+        retryable: error.retryable && !is_doubtful,
+        hint: error
             .hint
             .clone()
             .or_else(|| is_doubtful.then(|| doubt.to_owned())),
-        ..trouble.clone()
+        ..error.clone()
     };
     let id = request.id().filter(|_| request.is_request())?;
-    Some(trouble.reply(id))
+    Some(error.reply(id))
 }
 
-pub(in crate::era) fn refusal_trouble(refusal: &HttpError) -> Trouble {
+pub(in crate::era) fn to_bridge_error(refusal: &HttpError) -> BridgeError {
     if let Some(target) = &refusal.redirect {
         let status = refusal.status;
         let words =
             format!("The server redirects (HTTP {status}) to {target}, which is not followed.");
-        return Trouble {
+        return BridgeError {
             status: Some(status),
             url: Some(target.clone()),
-            ..Trouble::new("refused", words).hint(format!(
+            ..BridgeError::new("refused", words).hint(format!(
                 "If that is the server's own address, configure it instead of the present one: {target}"
             ))
         };
@@ -127,13 +125,13 @@ pub(in crate::era) fn refusal_trouble(refusal: &HttpError) -> Trouble {
         429 | 503 => "Try again later.",
         _ => "",
     };
-    Trouble {
+    BridgeError {
         status: Some(refusal.status),
         url: refusal.url.clone(),
         retryable: matches!(refusal.status, 408 | 425 | 429 | 500..=599),
         retry_after: refusal.retry_after,
         hint: (!hint.is_empty()).then(|| hint.to_owned()),
-        ..Trouble::new("refused", refusal_words(refusal))
+        ..BridgeError::new("refused", refusal_words(refusal))
     }
 }
 
@@ -152,10 +150,10 @@ fn refusal_words(refusal: &HttpError) -> String {
     words
 }
 
-pub(super) fn lost_with_session(refusal: &HttpError) -> Trouble {
-    Trouble {
+pub(super) fn lost_with_session(refusal: &HttpError) -> BridgeError {
+    BridgeError {
         status: Some(refusal.status),
-        ..Trouble::new(
+        ..BridgeError::new(
             "session_lost",
             "The server lost the session, and with it the answer.",
         )

@@ -3,7 +3,7 @@
 use super::pending::Role;
 use super::{Gate, Legacy, Pending};
 use crate::era::{Action, ExchangeId};
-use crate::frame::{Frame, Trouble};
+use crate::frame::{BridgeError, Frame};
 
 impl Legacy {
     /// Says whether the session is open, and its standing stream if there is to be one.
@@ -12,7 +12,7 @@ impl Legacy {
     }
 
     /// Returns the reason for which the session is lost and could not be opened again, if it is.
-    pub(in crate::era) fn broken(&self) -> Option<&Trouble> {
+    pub(in crate::era) fn broken(&self) -> Option<&BridgeError> {
         let why = self.why_broken.as_ref();
         why.filter(|_| self.gate == Gate::Broken)
     }

@@ -7,7 +7,7 @@
 use super::answers::Stream;
 use super::{Gate, Legacy, Pending, Role};
 use crate::era::{Action, ExchangeId, HttpError, Listen, Standing, detect};
-use crate::frame::{Frame, Outline, Trouble};
+use crate::frame::{BridgeError, Frame, Outline};
 
 /// Which of the two legacy transports to try, in mcp-remote's words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) struct SseState {
     losses: u32,
     /// The failure of the other transport, when this one is a fallback, or the other way round: in our words, and in
     /// the server's, if it had any.
-    other_failed: Option<(Trouble, Option<Frame>)>,
+    other_failed: Option<(BridgeError, Option<Frame>)>,
     /// The stream was the response to a POST: where no other is to be had, the next one is too.
     came_by_post: bool,
     /// The responses on it.
@@ -87,11 +87,11 @@ impl Legacy {
             && !matches!(refusal.status, 401 | 407 | 408 | 425 | 429 | 502..=504)
     }
 
-    /// Says whether this trouble, in the place of an answer to the first POST, may mean the same: a page, a redirect,
+    /// Says whether this error, in the place of an answer to the first POST, may mean the same: a page, a redirect,
     /// or nothing.
-    pub(super) fn falls_back_for(&self, trouble: &Trouble) -> bool {
-        let is_redirect = matches!(trouble.status, Some(300..=399));
-        let is_odd = trouble.status.is_none() && trouble.kind == "bad_answer";
+    pub(super) fn falls_back_for(&self, error: &BridgeError) -> bool {
+        let is_redirect = matches!(error.status, Some(300..=399));
+        let is_odd = error.status.is_none() && error.kind == "bad_answer";
         self.may_fall_back() && (is_odd || is_redirect)
     }
 
@@ -105,7 +105,7 @@ impl Legacy {
     pub(super) fn fall_back(
         &mut self,
         exchange: ExchangeId,
-        trouble: Trouble,
+        error: BridgeError,
         answer: Option<Frame>,
         actions: &mut Vec<Action>,
     ) {
@@ -117,12 +117,12 @@ impl Legacy {
             return;
         };
         tracing::info!(
-            status = trouble.status,
-            why = trouble.message,
+            status = error.status,
+            why = error.message,
             "Streamable HTTP refused; trying HTTP+SSE"
         );
         self.sse.is_chosen = true;
-        self.sse.other_failed = Some((trouble, answer));
+        self.sse.other_failed = Some((error, answer));
         self.waiting.push_front(super::Queued {
             frame,
             is_repeated: false,
@@ -210,7 +210,7 @@ impl Legacy {
         if !is_offer {
             if self.pending.get(&exchange).is_some_and(|it| it.is_owed) {
                 let words = "The server answers with the event stream of HTTP+SSE (2024-11-05).";
-                self.over(exchange, &Trouble::new("bad_answer", words), actions);
+                self.over(exchange, &BridgeError::new("bad_answer", words), actions);
                 actions.push(Action::Close(exchange));
             }
             return;
@@ -235,7 +235,7 @@ impl Legacy {
     pub(super) fn listen_over(
         &mut self,
         exchange: ExchangeId,
-        trouble: &Trouble,
+        error: &BridgeError,
         actions: &mut Vec<Action>,
     ) {
         if self.listening != Some(exchange) {
@@ -243,23 +243,23 @@ impl Legacy {
         }
         self.listening = None;
         if self.sse.is_chosen {
-            self.sse_over(trouble, actions);
+            self.sse_over(error, actions);
         } else if self.gate == Gate::Listening(exchange) {
             self.restore(actions);
         }
     }
 
-    fn sse_over(&mut self, trouble: &Trouble, actions: &mut Vec<Action>) {
+    fn sse_over(&mut self, error: &BridgeError, actions: &mut Vec<Action>) {
         let was_open = self.sse.endpoint.take().is_some();
         self.sse.losses = self.sse.losses.saturating_add(1);
         self.sse.stream = Stream::default();
         if !was_open {
-            return self.sse_never_opened(trouble, actions);
+            return self.sse_never_opened(error, actions);
         }
-        let cut = match trouble.kind {
+        let cut = match error.kind {
             // Something came on it that could not be used.
-            "cut" if trouble.message.contains("on it came") => trouble.clone(),
-            _ => Trouble::new(
+            "cut" if error.message.contains("on it came") => error.clone(),
+            _ => BridgeError::new(
                 "cut",
                 "The server's event stream broke; the answer is lost.",
             )
@@ -288,8 +288,8 @@ impl Legacy {
     }
 
     /// Turns to the other transport, or ends the attempt, when neither an endpoint nor a stream came.
-    fn sse_never_opened(&mut self, trouble: &Trouble, actions: &mut Vec<Action>) {
-        let mut why = trouble.clone();
+    fn sse_never_opened(&mut self, error: &BridgeError, actions: &mut Vec<Action>) {
+        let mut why = error.clone();
         if let Some((other, answer)) = self.sse.other_failed.take() {
             // Both were tried; the first one's words are the likelier truth for a server of today.
             let is_initialize = |said: &super::Queued| said.frame.method() == Some("initialize");
@@ -300,8 +300,8 @@ impl Legacy {
             {
                 actions.push(Action::Reply(answer.with_id(id)));
             }
-            why = Trouble {
-                message: format!("{} As HTTP+SSE: {}", other.message, trouble.message),
+            why = BridgeError {
+                message: format!("{} As HTTP+SSE: {}", other.message, error.message),
                 ..other
             };
             self.sse.is_chosen = self.transport == Transport::SseOnly;
@@ -311,11 +311,11 @@ impl Legacy {
             self.sse.is_chosen = false;
             return self.reopen(actions);
         } else if self.transport == Transport::SseFirst
-            && (trouble.status.is_some() || trouble.kind == "bad_answer")
+            && (error.status.is_some() || error.kind == "bad_answer")
             && !self.is_reopening
         {
             tracing::info!(
-                status = trouble.status,
+                status = error.status,
                 "HTTP+SSE refused; trying Streamable HTTP"
             );
             self.sse.is_chosen = false;

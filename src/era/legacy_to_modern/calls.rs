@@ -8,7 +8,8 @@ use super::state::{Call, CallState, OwnRequest, Subscriptions, Timer, Translatio
 use crate::era::protocol::{LEVELS, may_ask_for_input};
 use crate::era::subscriptions;
 use crate::frame::{
-    Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, Outline, Trouble, string,
+    BridgeError, Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, Outline,
+    string,
 };
 
 /// The most answers with `input_required` that one request may get.
@@ -61,7 +62,7 @@ impl Translation {
     /// Begins anew with the host: its open requests are answered, and nothing is left of what it wanted before. There
     /// is no session that the remote would have to be told of.
     fn end_before(&mut self) {
-        let anew = Trouble::new("superseded", "The host has begun anew with initialize.");
+        let anew = BridgeError::new("superseded", "The host has begun anew with initialize.");
         let open: Vec<u64> = self.calls.keys().copied().collect();
         for number in open {
             self.fail(number, &anew);
@@ -267,7 +268,7 @@ impl Translation {
         if rounds > MAX_ROUNDS {
             return self.fail(
                 number,
-                &Trouble::new("too_many_rounds", "The server keeps asking for more input."),
+                &BridgeError::new("too_many_rounds", "The server keeps asking for more input."),
             );
         }
         let state = shape::present(result, "requestState").map(str::to_owned);
@@ -306,17 +307,17 @@ impl Translation {
         self.send_to_host(answer);
     }
 
-    pub(super) fn fail(&mut self, number: u64, trouble: &Trouble) {
+    pub(super) fn fail(&mut self, number: u64, error: &BridgeError) {
         let Some(call) = self.calls.remove(&number) else {
             return;
         };
         let id = call.id.clone();
         self.stop(call, "The request has failed.");
-        self.send_to_host(trouble.reply(&id));
+        self.send_to_host(error.reply(&id));
     }
 
     pub(super) fn bad(&mut self, number: u64, message: &str) {
-        self.fail(number, &Trouble::new("bad_answer", message));
+        self.fail(number, &BridgeError::new("bad_answer", message));
     }
 
     /// Fails a call so that the tool's caller can read it as the tool's failure.

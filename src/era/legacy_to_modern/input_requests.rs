@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::shape::{array, present};
 use super::state::{CallState, Question, QuestionKind, Round, Timer, Translation};
 use crate::era::protocol::NEWEST_LEGACY;
-use crate::frame::{Frame, Object, Outline, Trouble, string};
+use crate::frame::{BridgeError, Frame, Object, Outline, string};
 
 /// The time that a user may take over the questions of one round.
 const HUMAN_PACE: Duration = Duration::from_secs(10 * 60);
@@ -24,12 +24,12 @@ impl Translation {
         if self.is_host_gone {
             return self.fail(
                 number,
-                &Trouble::new("host_gone", "The server asks for input; the host has left."),
+                &BridgeError::new("host_gone", "The server asks for input; the host has left."),
             );
         }
         if asked.iter().count() > MAX_QUESTIONS {
             let many = format!("The server asked for more than {MAX_QUESTIONS} things at once.");
-            return self.fail(number, &Trouble::new("bad_answer", many));
+            return self.fail(number, &BridgeError::new("bad_answer", many));
         }
         let mut questions = Vec::new();
         let mut frames = Vec::new();
@@ -44,7 +44,7 @@ impl Translation {
                     });
                     frames.push(frame);
                 }
-                Err(trouble) => return self.fail(number, &trouble),
+                Err(error) => return self.fail(number, &error),
             }
         }
         let round = self.number();
@@ -69,10 +69,10 @@ impl Translation {
         }
     }
 
-    fn question(&mut self, request: &str) -> Result<(QuestionKind, Frame), Trouble> {
-        let bad = |message: &str| Trouble::new("bad_answer", message.to_owned());
+    fn question(&mut self, request: &str) -> Result<(QuestionKind, Frame), BridgeError> {
+        let bad = |message: &str| BridgeError::new("bad_answer", message.to_owned());
         let undeclared = |what: &str| {
-            Trouble::new(
+            BridgeError::new(
                 "undeclared",
                 format!("The server asked for {what}, which the host never offered."),
             )
@@ -203,7 +203,7 @@ impl Translation {
             && asking.number == round
         {
             let message = "Nobody has answered what the server asked in between.";
-            self.fail(number, &Trouble::new("unanswered", message));
+            self.fail(number, &BridgeError::new("unanswered", message));
         }
     }
 }

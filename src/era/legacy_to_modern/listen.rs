@@ -10,7 +10,7 @@ use super::shape::array;
 use super::state::{OpenListen, OwnRequest, Subscriber, Timer, Translation};
 use crate::era::protocol::{MAX_WATCHES, MISSING_CAPABILITY};
 use crate::era::subscriptions::{self, LISTS};
-use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble, member_of, string};
+use crate::frame::{BridgeError, Frame, Id, METHOD_NOT_FOUND, Object, member_of, string};
 
 /// The time for which a `resources/subscribe` waits for its acknowledgement.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
@@ -77,7 +77,7 @@ impl Translation {
         if is_new && self.subscriptions.uris.len() >= MAX_WATCHES {
             let full =
                 format!("No more than {MAX_WATCHES} resources can be subscribed to at once.");
-            return self.send_to_host(Trouble::new("refused", full).reply(id));
+            return self.send_to_host(BridgeError::new("refused", full).reply(id));
         }
         let waits_for = match self.subscriptions.waiting.iter().find(|it| it.uri == uri) {
             _ if is_new => {
@@ -89,8 +89,8 @@ impl Translation {
         };
         let Some(listen) = waits_for else {
             self.subscriptions.uris.retain(|known| *known != uri);
-            let trouble = Trouble::new("leaving", "There is nobody left to tell of changes.");
-            return self.send_to_host(trouble.reply(id));
+            let error = BridgeError::new("leaving", "There is nobody left to tell of changes.");
+            return self.send_to_host(error.reply(id));
         };
         self.subscriptions.waiting.push(Subscriber {
             id: id.clone(),
@@ -143,7 +143,7 @@ impl Translation {
 
     pub(super) fn stop_listening(&mut self) {
         self.close_listens_before(None);
-        let gone = Trouble::new("leaving", "There is nobody left to tell of changes.");
+        let gone = BridgeError::new("leaving", "There is nobody left to tell of changes.");
         for subscriber in std::mem::take(&mut self.subscriptions.waiting) {
             self.send_to_host(gone.reply(&subscriber.id));
         }
@@ -206,7 +206,7 @@ impl Translation {
             } else {
                 self.turn_away(
                     &subscriber,
-                    &Trouble::new("refused", "The server does not tell of that resource."),
+                    &BridgeError::new("refused", "The server does not tell of that resource."),
                 );
             }
         }
@@ -229,7 +229,7 @@ impl Translation {
         }
     }
 
-    fn turn_away(&mut self, subscriber: &Subscriber, why: &Trouble) {
+    fn turn_away(&mut self, subscriber: &Subscriber, why: &BridgeError) {
         self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
         self.send_to_host(why.reply(&subscriber.id));
     }
@@ -259,9 +259,10 @@ impl Translation {
         self.subscriptions.waiting = waiting;
         for subscriber in asked {
             self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
-            let trouble = Trouble::new("cut", "The server stopped listening at once.").retryable();
+            let bridge_error =
+                BridgeError::new("cut", "The server stopped listening at once.").retryable();
             let answer = error.map(|error| error.with_id(&subscriber.id));
-            self.send_to_host(answer.unwrap_or_else(|| trouble.reply(&subscriber.id)));
+            self.send_to_host(answer.unwrap_or_else(|| bridge_error.reply(&subscriber.id)));
         }
         if listen.is_acknowledged {
             self.subscriptions.has_gap = true;
@@ -303,7 +304,10 @@ impl Translation {
         self.subscriptions.waiting = waiting;
         for subscriber in late {
             let late = "The server has not said whether it tells of that resource.";
-            self.turn_away(&subscriber, &Trouble::new("timed_out", late).retryable());
+            self.turn_away(
+                &subscriber,
+                &BridgeError::new("timed_out", late).retryable(),
+            );
         }
     }
 }

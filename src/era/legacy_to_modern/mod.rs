@@ -14,7 +14,7 @@ mod tasks;
 mod tests;
 
 use super::{Action, Arrival, ExchangeId, Mint, Modern, Pair, Relay};
-use crate::frame::{Frame, Outline, Trouble};
+use crate::frame::{BridgeError, Frame, Outline};
 pub(super) use handshake::declared;
 use state::{Call, CallState, Output, OwnRequest, Timer, Translation};
 
@@ -181,7 +181,7 @@ impl Translation {
 
     fn host_gone(&mut self) {
         self.is_host_gone = true;
-        let gone = Trouble::new("host_gone", "The server asks for input; the host has left.");
+        let gone = BridgeError::new("host_gone", "The server asks for input; the host has left.");
         let asking = |call: &Call| matches!(call.state, CallState::Asking(_));
         let asking: Vec<u64> = self
             .calls

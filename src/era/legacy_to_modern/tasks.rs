@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::shape::present;
 use super::state::{CallState, OwnRequest, Task, Timer, Translation};
-use crate::frame::{Frame, INTERNAL_ERROR, Object, Trouble, string};
+use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Object, string};
 
 /// The interval between polls when the server does not say, and the bounds of what it may say.
 const PACE_MILLIS: u64 = 1000;
@@ -111,8 +111,8 @@ impl Translation {
                 self.finish(number, frame);
             }
             Some("cancelled") => {
-                let trouble = Trouble::new("cancelled", "The server cancelled its task.");
-                self.finish(number, trouble.reply(&id));
+                let bridge_error = BridgeError::new("cancelled", "The server cancelled its task.");
+                self.finish(number, bridge_error.reply(&id));
             }
             Some("input_required") => self.task_asks(number, &told),
             _ => self.later(number),
@@ -136,7 +136,7 @@ impl Translation {
         let task = self.calls.get(&number).and_then(|call| call.task.as_ref());
         if task.is_some_and(|task| task.asked.len() > MAX_ASKED) {
             let many = format!("The server's task asked for more than {MAX_ASKED} things.");
-            return self.fail(number, &Trouble::new("bad_answer", many));
+            return self.fail(number, &BridgeError::new("bad_answer", many));
         }
         if fresh.is_empty() {
             self.later(number); // answered already; the remote has not noticed yet

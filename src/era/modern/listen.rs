@@ -16,7 +16,7 @@ use crate::era::legacy::error_reply;
 use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
 use crate::era::subscriptions::{self, ACKNOWLEDGED, LISTS};
 use crate::era::{Action, ExchangeId};
-use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, Trouble};
+use crate::frame::{BridgeError, Frame, Id, METHOD_NOT_FOUND, Object};
 
 /// A stream that has stood this long was no passing luck: its losses are forgotten.
 const STEADY: Duration = Duration::from_secs(60);
@@ -256,7 +256,7 @@ impl Modern {
             Some(result) => subscription.marked(&with_result(frame, result), "result"),
             None => {
                 let unknown = "The server's answer is of a kind that is not known.";
-                Trouble::new("bad_answer", unknown).reply(&subscription.own)
+                BridgeError::new("bad_answer", unknown).reply(&subscription.own)
             }
         };
         actions.push(Action::Reply(answer.with_id(&subscription.own)));
@@ -292,27 +292,27 @@ impl Modern {
 
     /// Takes the loss of a stream: another one is opened, unless it is of no use, or the first has never stood and that
     /// not for want of tries.
-    pub(super) fn listen_lost(&mut self, key: u64, trouble: &Trouble, actions: &mut Vec<Action>) {
+    pub(super) fn listen_lost(&mut self, key: u64, error: &BridgeError, actions: &mut Vec<Action>) {
         let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
         subscription.exchange = None;
         subscription.steady = None;
-        let may_yet_stand = was_lost(trouble) && subscription.losses < MAX_LOSSES;
+        let may_yet_stand = was_lost(error) && subscription.losses < MAX_LOSSES;
         if subscription.honoured.is_none() && !may_yet_stand {
-            actions.extend(error_reply(&subscription.request, trouble).map(Action::Reply));
+            actions.extend(error_reply(&subscription.request, error).map(Action::Reply));
             self.subscriptions.0.remove(&key);
             return;
         }
-        if !subscriptions::may_return(trouble) {
-            return self.end_listen(key, &trouble.message, actions);
+        if !subscriptions::may_return(error) {
+            return self.end_listen(key, &error.message, actions);
         }
         subscription.losses += 1;
         let after = subscriptions::backoff(subscription.losses - 1, LONGEST_PAUSE)
-            .max(trouble.retry_after.unwrap_or_default());
+            .max(error.retry_after.unwrap_or_default());
         tracing::debug!(
             ?after,
-            why = trouble.message,
+            why = error.message,
             "a subscription lost its stream"
         );
         actions.push(Action::SetTimer {

@@ -7,7 +7,7 @@ use super::refresh_tools::RefreshTools;
 use super::{Call, Modern, Open};
 use crate::era::Action;
 use crate::era::protocol::is_harmless;
-use crate::frame::{Frame, Id, Trouble};
+use crate::frame::{BridgeError, Frame, Id};
 
 /// The most times that one request is asked again.
 pub(super) const MAX_LOSSES: u32 = 3;
@@ -38,7 +38,7 @@ impl Modern {
     pub(super) fn wait_to_ask_again(
         &mut self,
         open: Open,
-        trouble: &Trouble,
+        error: &BridgeError,
         actions: &mut Vec<Action>,
     ) -> Option<Open> {
         let losses = match &open {
@@ -46,8 +46,8 @@ impl Modern {
             Open::RefreshTools(refresh_tools) => refresh_tools.losses,
             _ => return Some(open),
         };
-        let after = trouble.retry_after.unwrap_or_default();
-        if losses >= MAX_LOSSES || !was_lost(trouble) || after > MAX_PAUSE {
+        let after = error.retry_after.unwrap_or_default();
+        if losses >= MAX_LOSSES || !was_lost(error) || after > MAX_PAUSE {
             return Some(open);
         }
         let waiting = match open {
@@ -63,7 +63,7 @@ impl Modern {
         };
         let after = after.max(FIRST_PAUSE * (1 << losses));
         let method = waiting.call().frame.method();
-        tracing::debug!(method, ?after, why = trouble.message, "asking again");
+        tracing::debug!(method, ?after, why = error.message, "asking again");
         let token = self.mint.number();
         self.waiting.insert(token, waiting);
         actions.push(Action::SetTimer {
@@ -115,12 +115,12 @@ impl Call {
     }
 }
 
-/// Says whether it is unknown if the server has seen the request, or a gateway before it had a passing trouble. What
+/// Says whether it is unknown if the server has seen the request, or a gateway before it had a temporary failure. What
 /// certainly was not seen is sent again by the exchange, which says so only when that was of no use.
-pub(super) fn was_lost(trouble: &Trouble) -> bool {
-    match trouble.status {
-        Some(503) => trouble.retry_after.is_none(),
+pub(super) fn was_lost(error: &BridgeError) -> bool {
+    match error.status {
+        Some(503) => error.retry_after.is_none(),
         Some(status) => matches!(status, 408 | 502 | 504),
-        None => trouble.kind == "cut",
+        None => error.kind == "cut",
     }
 }

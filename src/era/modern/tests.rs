@@ -89,7 +89,7 @@ impl Play {
         self.host(&call(method, params)).posted().exchange
     }
 
-    pub(super) fn trouble(&self) -> serde_json::Value {
+    pub(super) fn to_bridge_error(&self) -> serde_json::Value {
         let did = self.did();
         let [reply] = did.as_slice() else {
             panic!("{did:?}")
@@ -151,7 +151,7 @@ pub(super) fn error(id: &str, code: i64, data: &str) -> String {
 /// The ways to lose an answer.
 pub(super) const LOST: [fn() -> Arrival; 4] = [
     || Arrival::Ended,
-    || Arrival::Failed(Trouble::new("cut", "x").retryable()),
+    || Arrival::Failed(BridgeError::new("cut", "x").retryable()),
     || refused_with(502),
     || refused_with(503),
 ];
@@ -222,7 +222,7 @@ fn a_missing_result_type_is_complete_and_an_unknown_one_is_an_error() {
             exchange,
             &result("1", &format!(r#"{{"resultType":{kind}}}"#)),
         );
-        assert_eq!(play.trouble()["kind"], "bad_answer", "{kind}");
+        assert_eq!(play.to_bridge_error()["kind"], "bad_answer", "{kind}");
     }
 }
 
@@ -290,9 +290,9 @@ fn a_refusal_with_an_error_in_it_is_the_answer() {
     }
     let mut play = Play::new();
     let exchange = play.calls("prompts/get", r#""name":"p""#);
-    let trouble = play.refuses(exchange, 403, "").trouble();
+    let error = play.refuses(exchange, 403, "").to_bridge_error();
     assert_eq!(
-        (&trouble["kind"], &trouble["status"]),
+        (&error["kind"], &error["status"]),
         (&"refused".into(), &403.into())
     );
 }
@@ -302,25 +302,25 @@ fn a_lost_answer_is_worth_trying_again_only_where_that_does_no_harm() {
     for (method, retryable) in [("tools/list", true), ("tools/call", false)] {
         let mut play = Play::new();
         let exchange = play.calls(method, r#""name":"t""#);
-        let late = Arrival::GivenUp(Trouble::new("timed_out", "x").retryable());
-        let trouble = play.brings(exchange, late).trouble();
-        assert_eq!(trouble["retryable"], retryable, "{method}: {trouble}");
+        let late = Arrival::GivenUp(BridgeError::new("timed_out", "x").retryable());
+        let error = play.brings(exchange, late).to_bridge_error();
+        assert_eq!(error["retryable"], retryable, "{method}: {error}");
     }
     for lost in LOST {
         let mut play = Play::new();
         let exchange = play.calls("tools/call", r#""name":"t""#);
-        let trouble = play.brings(exchange, lost()).trouble();
-        if trouble["kind"] == "cut" {
-            assert_eq!(trouble["retryable"], false);
-            assert!(trouble["hint"].as_str().unwrap().contains("may have been"));
+        let error = play.brings(exchange, lost()).to_bridge_error();
+        if error["kind"] == "cut" {
+            assert_eq!(error["retryable"], false);
+            assert!(error["hint"].as_str().unwrap().contains("may have been"));
         }
     }
     let mut play = Play::new();
     let exchange = play.calls("tools/call", r#""name":"t""#);
-    let trouble = play
+    let error = play
         .brings(exchange, Arrival::Accepted(Head::default()))
-        .trouble();
-    assert_eq!(trouble["kind"], "bad_answer");
+        .to_bridge_error();
+    assert_eq!(error["kind"], "bad_answer");
 }
 
 #[test]
@@ -401,7 +401,7 @@ fn a_list_that_does_not_come_leaves_the_refusal_standing() {
     let refusal = error("1", -32020, "{}");
     for arrival in [
         || refused_with(403),
-        || Arrival::GivenUp(Trouble::new("timed_out", "x")),
+        || Arrival::GivenUp(BridgeError::new("timed_out", "x")),
         || Arrival::Frame(frame(&error("null", -32603, "1"))),
     ] {
         let mut play = Play::new();

@@ -16,7 +16,7 @@ use crate::era::protocol::{
 };
 use crate::era::server_info::ServerInfo;
 use crate::frame::{
-    Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, Trouble, member_of,
+    BridgeError, Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, member_of,
 };
 
 impl ServerInfo {
@@ -198,7 +198,7 @@ pub(super) fn upgrade(
     if let Some(error) = frame.member("error") {
         return upgrade_error(frame, error, id, method, capabilities);
     }
-    let bad = || Trouble::new("bad_answer", "The server's result is no object.").reply(id);
+    let bad = || BridgeError::new("bad_answer", "The server's result is no object.").reply(id);
     Answer::Plain(upgrade_result(frame, id, method, server).unwrap_or_else(bad))
 }
 

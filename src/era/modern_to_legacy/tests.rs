@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::era::{Head, HttpError};
-use crate::frame::Trouble;
+use crate::frame::BridgeError;
 use crate::secret::Secret;
 
 const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"h","version":"1"},"io.modelcontextprotocol/clientCapabilities":{"roots":{},"elicitation":{},"tasks":{}}"#;
@@ -380,7 +380,7 @@ fn codes_of_the_old_era_do_not_reach_the_host() {
     let post = rig.posted();
     rig.brings(
         post.0,
-        Arrival::Failed(Trouble::new("unreachable", "Nobody.")),
+        Arrival::Failed(BridgeError::new("unreachable", "Nobody.")),
     );
     let told = rig.told_one();
     assert_eq!((code(&told), &told["id"]), (-32603, &json!(2)));

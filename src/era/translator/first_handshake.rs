@@ -33,7 +33,7 @@ impl Translator {
         let is_answer = !is_odd && matches!(&arrival, Arrival::Frame(frame) if is_answered(frame));
         let is_refusal = match &arrival {
             Arrival::Frame(_) | Arrival::Refused(_) | Arrival::Accepted(_) | Arrival::Ended => true,
-            Arrival::Failed(trouble) => detect::was_answered(trouble),
+            Arrival::Failed(error) => detect::was_answered(error),
             _ => false,
         };
         self.cache.note_arrival(exchange, &arrival);
@@ -54,7 +54,7 @@ impl Translator {
         let Some(said) = said.filter(|_| has_failed) else {
             return self.pass_from_relay(done, actions);
         };
-        // What it answered to the question may have been a passing trouble: it is asked anew the next time.
+        // What it answered to the question may have been a temporary failure: it is asked anew the next time.
         let handshake = serving.first_handshake.take();
         if handshake
             .as_ref()

@@ -64,10 +64,10 @@ impl Translator {
         };
         let is_stream = attempt.relay.listens_on(exchange);
         let is_open = is_stream && matches!(&arrival, Arrival::Opened(head) if head.status == 200);
-        // Trouble on the way says nothing of the remote.
+        // A failure on the way says nothing of the remote.
         let is_answered = match &arrival {
-            Arrival::Failed(trouble) | Arrival::GivenUp(trouble) => {
-                detect::was_answered(trouble) || trouble.kind == "timed_out"
+            Arrival::Failed(error) | Arrival::GivenUp(error) => {
+                detect::was_answered(error) || error.kind == "timed_out"
             }
             _ => true,
         };

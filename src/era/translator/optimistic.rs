@@ -13,7 +13,7 @@ use crate::era::detect::{self, Evidence, ProbeOutcome};
 use crate::era::legacy::error_reply;
 use crate::era::protocol::is_harmless;
 use crate::era::{Action, Arrival, ExchangeId, LegacyToModern, Modern, RememberedDiscover};
-use crate::frame::{Frame, Trouble};
+use crate::frame::{BridgeError, Frame};
 
 impl Translator {
     /// What the server has said of itself an earlier time, if that may be repeated to a host that asks so: for one whose own
@@ -176,7 +176,7 @@ impl Translator {
                 && !frame.method().is_some_and(is_harmless)
                 && !optimistic.is_refused(frame.id());
             if may_be_done {
-                let lost = Trouble::new("cut", "The server has changed; the answer is lost.");
+                let lost = BridgeError::new("cut", "The server has changed; the answer is lost.");
                 actions.extend(error_reply(frame, &lost).map(Action::Reply));
             } else {
                 again.push_back(frame.clone());

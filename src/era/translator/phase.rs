@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::ServerEra;
 use crate::era::{Action, Legacy, Pair, Relay, RememberedDiscover};
-use crate::frame::{Frame, Id, Trouble};
+use crate::frame::{BridgeError, Frame, Id};
 
 /// The phase that a translator is in.
 #[derive(Debug)]
@@ -123,9 +123,9 @@ pub(super) struct FirstHandshake {
     pub(super) may_ask: bool,
     /// The server was asked `server/discover` earlier in this run, not just now.
     pub(super) is_again: bool,
-    /// The trouble that the host is told when the handshake fails: the server has named the revisions it speaks, which
+    /// The error that the host is told when the handshake fails: the server has named the revisions it speaks, which
     /// says more.
-    pub(super) fault: Option<Trouble>,
+    pub(super) fault: Option<BridgeError>,
 }
 
 impl FirstHandshake {
@@ -160,7 +160,7 @@ impl FirstHandshake {
     }
 
     /// Makes one for a server that has named revisions that mcpipe does not speak, and may speak an older one besides.
-    pub(super) fn besides(fault: Trouble) -> Self {
+    pub(super) fn besides(fault: BridgeError) -> Self {
         Self {
             fault: Some(fault),
             ..Self::asked(Some(ServerEra::Legacy), true)

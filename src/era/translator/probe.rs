@@ -15,7 +15,7 @@ use crate::era::protocol::META_CAPABILITIES;
 use crate::era::{
     Action, Arrival, ExchangeId, Modern, Relay, RememberedDiscover, legacy_to_modern,
 };
-use crate::frame::{Frame, Id, Object, Trouble, member_of};
+use crate::frame::{BridgeError, Frame, Id, Object, member_of};
 
 /// The longest time for the question before the handshake is tried instead.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -174,22 +174,22 @@ impl Translator {
             ProbeOutcome::Legacy if self.options.protocol == Protocol::Modern => {
                 self.refuse_to_begin_legacy(&not_modern(&answer), probe.own, actions);
             }
-            ProbeOutcome::Unclear(trouble) if self.options.protocol == Protocol::Modern => {
-                self.refuse_to_begin_legacy(&trouble, probe.own, actions);
+            ProbeOutcome::Unclear(error) if self.options.protocol == Protocol::Modern => {
+                self.refuse_to_begin_legacy(&error, probe.own, actions);
             }
             ProbeOutcome::Legacy => {
                 self.begin_legacy_after_probe(None, probe.own, is_host_modern, actions);
             }
-            ProbeOutcome::Unclear(trouble) => {
-                self.begin_legacy_after_probe(Some(&trouble), probe.own, is_host_modern, actions);
+            ProbeOutcome::Unclear(error) => {
+                self.begin_legacy_after_probe(Some(&error), probe.own, is_host_modern, actions);
             }
             // What a `DiscoverResult` names says nothing of older revisions.
-            ProbeOutcome::Unsupported(trouble)
+            ProbeOutcome::Unsupported(error)
                 if !is_host_modern
                     && !probe.refuses_legacy
                     && self.options.protocol == Protocol::Auto =>
             {
-                let handshake = FirstHandshake::besides(trouble);
+                let handshake = FirstHandshake::besides(error);
                 let held = self.phase.take_held();
                 self.begin_legacy(is_host_modern, held, handshake, actions);
             }
@@ -207,15 +207,15 @@ impl Translator {
                 );
             }
             ProbeOutcome::Challenged => self.begin_challenged(is_host_modern, actions),
-            ProbeOutcome::Refuses(trouble)
-            | ProbeOutcome::Unsupported(trouble)
-            | ProbeOutcome::Unasked(trouble) => {
-                self.give_up_probing(&trouble, probe.own.map(|_| answer), actions);
+            ProbeOutcome::Refuses(error)
+            | ProbeOutcome::Unsupported(error)
+            | ProbeOutcome::Unasked(error) => {
+                self.give_up_probing(&error, probe.own.map(|_| answer), actions);
             }
             ProbeOutcome::Nothing | ProbeOutcome::Again => {
                 let words = "The server does not say what it is.";
-                let trouble = Trouble::new("bad_answer", words).hint(detect::OTHER_ERA);
-                self.give_up_probing(&trouble, probe.own.map(|_| answer), actions);
+                let error = BridgeError::new("bad_answer", words).hint(detect::OTHER_ERA);
+                self.give_up_probing(&error, probe.own.map(|_| answer), actions);
             }
         }
     }
@@ -238,27 +238,27 @@ impl Translator {
 
     fn refuse_to_begin_legacy(
         &mut self,
-        trouble: &Trouble,
+        error: &BridgeError,
         own: Option<Frame>,
         actions: &mut Vec<Action>,
     ) {
-        let answer = own.and_then(|own| Some(trouble.reply(own.id()?)));
-        self.give_up_probing(trouble, answer, actions);
+        let answer = own.and_then(|own| Some(error.reply(own.id()?)));
+        self.give_up_probing(error, answer, actions);
     }
 
-    /// Begins with a server whose answer, or whose trouble, leaves it to `initialize`.
+    /// Begins with a server whose answer, or whose failure, leaves it to `initialize`.
     fn begin_legacy_after_probe(
         &mut self,
-        trouble: Option<&Trouble>,
+        error: Option<&BridgeError>,
         own: Option<Frame>,
         is_host_modern: bool,
         actions: &mut Vec<Action>,
     ) {
-        let is_outage = trouble.is_some_and(|trouble| trouble.kind == "unreachable");
-        let was_answered = trouble.is_none_or(detect::was_answered);
+        let is_outage = error.is_some_and(|error| error.kind == "unreachable");
+        let was_answered = error.is_none_or(detect::was_answered);
         self.known_era = was_answered.then_some(KnownEra {
             era: ServerEra::Legacy,
-            is_sure: trouble.is_none(),
+            is_sure: error.is_none(),
         });
         let era = (!is_outage).then_some(ServerEra::Legacy);
         let handshake = FirstHandshake::asked(era, was_answered);
@@ -335,7 +335,7 @@ impl Translator {
     /// Ends the probe without a finding: the host is told so, and its next request asks again.
     fn give_up_probing(
         &mut self,
-        trouble: &Trouble,
+        error: &BridgeError,
         answer: Option<Frame>,
         actions: &mut Vec<Action>,
     ) {
@@ -345,7 +345,7 @@ impl Translator {
         actions.extend(
             held.iter()
                 .filter(|frame| frame.is_request())
-                .filter_map(|frame| Some(Action::Reply(error_reply(trouble, frame)?))),
+                .filter_map(|frame| Some(Action::Reply(error_reply(error, frame)?))),
         );
     }
 
@@ -379,7 +379,7 @@ impl Translator {
                 actions.push(Action::Reply(Frame::result(id, "{}")));
             }
             Some(id) if probing.held.len() >= MAX_HELD => {
-                let full = Trouble::new("overloaded", "Too much waits for the server already.")
+                let full = BridgeError::new("overloaded", "Too much waits for the server already.")
                     .retryable();
                 actions.push(Action::Reply(full.reply(id)));
             }
@@ -423,7 +423,7 @@ pub(super) fn capabilities(meta: &Object) -> String {
 
 /// The server is to be spoken to in the modern way, and has not answered in it. `answer` is the error that says what came
 /// of the question; an HTTP refusal may have another reason than the protocol.
-fn not_modern(answer: &Frame) -> Trouble {
+fn not_modern(answer: &Frame) -> BridgeError {
     let words = "The server does not speak the protocol that --protocol modern asks for.";
     let error = answer.member("error").unwrap_or("{}");
     let data = member_of(error, "data").unwrap_or("{}");
@@ -434,23 +434,23 @@ fn not_modern(answer: &Frame) -> Trouble {
     let url = text(data, "url").filter(|_| is_ours);
     let seen = text(error, "message").filter(|_| url.is_some());
     let words = seen.map_or_else(|| words.to_owned(), |seen| format!("{words} {seen}"));
-    Trouble {
+    BridgeError {
         url,
-        ..Trouble::new("unsupported_version", words)
+        ..BridgeError::new("unsupported_version", words)
     }
     .hint("Leave out --protocol, or say --protocol legacy.")
 }
 
 /// Returns the answer to a request that waited for the remote's own.
-pub(super) fn error_reply(trouble: &Trouble, frame: &Frame) -> Option<Frame> {
+pub(super) fn error_reply(error: &BridgeError, frame: &Frame) -> Option<Frame> {
     let id = frame.id()?;
     match frame.method() {
         // Before the handshake it asks whether the bridge is there, and it is.
         Some("ping") => return Some(Frame::result(id, "{}")),
         Some("initialize") => {}
-        _ => return Some(trouble.reply(id)),
+        _ => return Some(error.reply(id)),
     }
     let requested = frame.param("protocolVersion");
     let requested: Option<String> = requested.and_then(|text| serde_json::from_str(text).ok());
-    Some(trouble.reply_to_initialize(id, requested.as_deref()))
+    Some(error.reply_to_initialize(id, requested.as_deref()))
 }

@@ -4,7 +4,7 @@ use super::Translator;
 use super::phase::Phase;
 use crate::era::Action;
 use crate::era::protocol::{MODERN, UNSUPPORTED_VERSION};
-use crate::frame::{Frame, Trouble};
+use crate::frame::{BridgeError, Frame};
 
 impl Translator {
     /// Strikes discovers that were answered: nothing more is owed for them, and its id may be used again
@@ -39,7 +39,7 @@ impl Translator {
             return;
         }
         // Answers to its pending discovers will not come any more.
-        let left = Trouble::new("superseded", "The host has begun with initialize instead.");
+        let left = BridgeError::new("superseded", "The host has begun with initialize instead.");
         actions.extend(
             self.pending_discovers
                 .drain(..)

@@ -6,7 +6,7 @@ mod replaced;
 
 use super::*;
 use crate::era::{Head, HttpError};
-use crate::frame::Trouble;
+use crate::frame::BridgeError;
 
 pub(super) fn translator(protocol: Protocol, remembered: Option<ServerEra>) -> Translator {
     Translator::new(Options {
@@ -78,7 +78,7 @@ fn a_remote_in_trouble_is_told_to_the_host_and_asked_again_by_the_next_request()
         let (exchange, asked) = posts(&actions).remove(0);
         assert_eq!(asked, method);
         actions.clear();
-        let down = Trouble::new("unreachable", "x");
+        let down = BridgeError::new("unreachable", "x");
         translator.from_remote(exchange, Arrival::Failed(down), &mut actions);
     }
     assert!(

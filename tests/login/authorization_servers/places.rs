@@ -238,11 +238,11 @@ async fn an_outage_never_leads_to_guessed_endpoints_and_the_first_fault_is_said(
         world.mcp.serve(place, reply);
         let error = world.authorizer().renew(None, &unauthorized()).await;
         let error = error.unwrap_err();
-        let trouble = error.trouble();
+        let bridge_error = error.to_bridge_error();
         let host = world.mcp.origin.trim_start_matches("http://");
         assert!(error.to_string().contains(host), "{what}: {error}");
         assert_eq!(
-            trouble.retryable,
+            bridge_error.retryable,
             place != PRM || what == "resource metadata",
             "{what}: {error}"
         );

@@ -64,7 +64,10 @@ async fn what_is_no_answer_of_the_server_decides_nothing() {
             .authority
             .configure(|options| options.token_answers = [(status, body.to_owned())].into());
         let error = requested(&authorizer).await.unwrap_err();
-        assert!(error.trouble().retryable, "{status} {body}: {error}");
+        assert!(
+            error.to_bridge_error().retryable,
+            "{status} {body}: {error}"
+        );
         assert_eq!(world.windows(), 1, "{status} {body}");
         requested(&world.authorizer()).await.unwrap();
         assert_eq!(world.windows(), 1, "{status} {body}");
@@ -89,7 +92,7 @@ async fn a_token_endpoint_that_fails_for_ten_minutes_ends_in_a_sign_in_by_whiche
         let fails = async |authorizer: &Authorizer| {
             fail(1);
             let error = requested(authorizer).await.unwrap_err();
-            assert!(error.trouble().retryable, "{error}");
+            assert!(error.to_bridge_error().retryable, "{error}");
             assert_eq!(world.windows(), 1, "{status}");
         };
         fails(&authorizer).await;
@@ -115,7 +118,7 @@ async fn failures_with_long_silences_between_them_are_no_outage_that_lasts() {
                 .authority
                 .configure(|options| options.token_answers = vec![(503, String::new()); 1].into());
             let error = requested(&world.authorizer()).await.unwrap_err();
-            assert!(error.trouble().retryable, "{pauses:?} {error}");
+            assert!(error.to_bridge_error().retryable, "{pauses:?} {error}");
         };
         fails().await;
         for seconds in pauses {
@@ -150,7 +153,7 @@ async fn a_network_that_is_down_never_ends_a_sign_in() {
     }
     for _ in 0..5 {
         let error = requested(&world.authorizer()).await.unwrap_err();
-        assert!(error.trouble().retryable, "{error}");
+        assert!(error.to_bridge_error().retryable, "{error}");
         world.later(3600);
     }
     assert_eq!(world.windows(), 1);
@@ -174,7 +177,7 @@ async fn a_renewal_that_works_forgets_the_failures_before() {
         requested(&world.authorizer())
             .await
             .unwrap_err()
-            .trouble()
+            .to_bridge_error()
             .retryable
     );
     assert_eq!(world.windows(), 1);

@@ -223,10 +223,10 @@ async fn a_server_that_asks_for_patience_is_waited_for_or_left_alone() {
             .renew(None, &unauthorized())
             .await
             .unwrap_err();
-        let trouble = error.trouble();
+        let bridge_error = error.to_bridge_error();
         assert!(error.to_string().contains("429"), "{error}");
-        assert!(trouble.retryable, "{error}");
-        let wait = trouble.retry_after.unwrap().as_secs();
+        assert!(bridge_error.retryable, "{error}");
+        let wait = bridge_error.retry_after.unwrap().as_secs();
         assert_eq!(wait, 120 - round * 10);
         assert!(
             error.to_string().contains(&format!("in {wait} s")),
@@ -248,7 +248,7 @@ async fn a_server_that_asks_for_patience_is_waited_for_or_left_alone() {
         .configure(|options| options.register_answers = vec![busy.clone(); 9].into());
     for _ in 0..3 {
         let refused = world.authorizer().renew(None, &unauthorized()).await;
-        assert!(refused.unwrap_err().trouble().retryable);
+        assert!(refused.unwrap_err().to_bridge_error().retryable);
         world.later(5);
     }
     assert_eq!(world.authority.at("/register").len(), 1);

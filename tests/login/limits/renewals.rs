@@ -63,7 +63,7 @@ async fn a_token_that_was_renewed_a_moment_ago_is_renewed_once_more_and_later_ag
             let error = authorizer.renew(Some(&held), &unauthorized()).await;
             let error = error.unwrap_err();
             assert!(error.to_string().contains("rejects the token"), "{error}");
-            assert!(error.trouble().retryable);
+            assert!(error.to_bridge_error().retryable);
         }
         let refreshes = world.authority.grants("refresh_token").len();
         assert_eq!((refreshes, world.windows()), (2 * round, 1));

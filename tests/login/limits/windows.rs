@@ -71,14 +71,14 @@ async fn a_brake_says_that_it_is_one_and_how_the_last_window_ended() {
             let error = error.unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
-        let trouble = world.authorizer().renew(None, &unauthorized()).await;
-        let trouble = trouble.unwrap_err().trouble();
+        let bridge_error = world.authorizer().renew(None, &unauthorized()).await;
+        let bridge_error = bridge_error.unwrap_err().to_bridge_error();
         assert_eq!(world.windows(), 3);
-        let message = &trouble.message;
+        let message = &bridge_error.message;
         assert!(message.contains("3 sign-in windows"), "{message}");
         assert!(message.contains(words), "{message}");
         assert!(!message.contains("rejects the token"), "{message}");
-        assert!(trouble.hint.unwrap().contains("mcpipe login http"));
+        assert!(bridge_error.hint.unwrap().contains("mcpipe login http"));
 
         // The user's own word, and ten minutes, let it go.
         world

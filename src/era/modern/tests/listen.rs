@@ -54,7 +54,10 @@ fn losses_in_a_row_are_waited_out_longer_until_a_stream_stands() {
     let mut play = Play::new();
     let mut exchange = play.subscriptions();
     for wait in ["1s", "2s", "4s", "8s", "16s", "30s", "30s"] {
-        play.brings(exchange, Arrival::Failed(Trouble::new("unreachable", "x")));
+        play.brings(
+            exchange,
+            Arrival::Failed(BridgeError::new("unreachable", "x")),
+        );
         assert_eq!(play.did(), [format!("wake {wait}")]);
         let token = play.token();
         exchange = play.fires(token).posted().exchange;
@@ -106,7 +109,7 @@ fn a_subscription_that_cannot_be_had_again_ends_as_stdio_ends_it() {
     let first = play.subscriptions();
     play.brings(
         first,
-        Arrival::Failed(Trouble::new("sign_in_needed", "x").retryable()),
+        Arrival::Failed(BridgeError::new("sign_in_needed", "x").retryable()),
     );
     ends(&play, None);
     // The honoured set shrank.

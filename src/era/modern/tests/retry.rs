@@ -32,7 +32,7 @@ fn a_harmless_request_that_was_lost_is_a_new_request_a_few_times() {
                 exchange = again.exchange;
                 assert!(play.fires(token).did().is_empty());
             }
-            assert!(play.brings(exchange, lost()).trouble()["retryable"] == true);
+            assert!(play.brings(exchange, lost()).to_bridge_error()["retryable"] == true);
         }
     }
 }
@@ -77,7 +77,7 @@ fn what_waits_to_be_asked_again_can_be_cancelled_and_a_persons_answers_are_not_s
     let round = r#""name":"p","inputResponses":{"k":{}},"requestState":"s""#;
     let exchange = play.calls("prompts/get", round);
     assert_eq!(
-        play.brings(exchange, Arrival::Ended).trouble()["kind"],
+        play.brings(exchange, Arrival::Ended).to_bridge_error()["kind"],
         "cut"
     );
 }

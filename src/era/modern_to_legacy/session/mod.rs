@@ -23,7 +23,7 @@ use super::{IDS, RANGE};
 use crate::era::protocol::may_ask_for_input;
 use crate::era::server_info::ServerInfo;
 use crate::era::{Action, Arrival, ExchangeId, Legacy, Mint, Relay, Transport};
-use crate::frame::{Frame, Id, Outline, Trouble};
+use crate::frame::{BridgeError, Frame, Id, Outline};
 
 use input_required::{Parked, PendingQuestion, Seed, Timer};
 use listen::Subscriptions;
@@ -360,7 +360,9 @@ impl SessionTranslation {
         let number = self.number();
         let Some(request) = shape::downgrade(frame, Some(&self.id_of(number))) else {
             let words = "The request cannot be translated.";
-            return actions.push(Action::Reply(Trouble::new("bad_request", words).reply(id)));
+            return actions.push(Action::Reply(
+                BridgeError::new("bad_request", words).reply(id),
+            ));
         };
         let level = shape::level(frame).filter(|_| self.server.has_logging());
         let waits = level.is_some();

@@ -14,7 +14,7 @@ fn gone() -> Arrival {
 }
 
 fn away() -> Arrival {
-    Arrival::Failed(Trouble::new("unreachable", "Nobody there.").retryable())
+    Arrival::Failed(BridgeError::new("unreachable", "Nobody there.").retryable())
 }
 
 /// With an open session that the remote may lose.
@@ -139,7 +139,10 @@ fn a_subscription_ends_where_trying_again_is_of_no_use() {
     let mut rig = open();
     rig.call(1, "subscriptions/listen", LISTS, "");
     rig.told_one();
-    rig.breaks(Arrival::Failed(Trouble::new("sign_in_needed", "Sign in.")));
+    rig.breaks(Arrival::Failed(BridgeError::new(
+        "sign_in_needed",
+        "Sign in.",
+    )));
     let told = rig.told_one();
     assert_eq!(told["method"], "notifications/cancelled");
     let params = json!({"requestId": 1, "reason": "Sign in."});
@@ -171,7 +174,7 @@ fn requests_of_our_own_are_not_waited_for_without_end() {
         Some(Action::Post(post)) => post.patience,
         other => panic!("{other:?}"),
     };
-    let late = || Arrival::GivenUp(Trouble::new("timed_out", "Late.").retryable());
+    let late = || Arrival::GivenUp(BridgeError::new("timed_out", "Late.").retryable());
     rig.call(1, "tools/call", "", "");
     assert_eq!(patience(&rig), Some(Duration::from_secs(60)));
     let initialize = rig.posted();

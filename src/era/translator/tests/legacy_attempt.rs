@@ -109,15 +109,15 @@ fn the_time_for_it_ends() {
 
 #[test]
 fn trouble_on_the_way_says_nothing_of_the_servers_other_side() {
-    let down = || crate::frame::Trouble::new("unreachable", "x");
+    let down = || crate::frame::BridgeError::new("unreachable", "x");
     for (arrival, is_untried) in [
         (Arrival::Failed(down()), true),
         (
-            Arrival::Failed(crate::frame::Trouble::new("bad_answer", "x")),
+            Arrival::Failed(crate::frame::BridgeError::new("bad_answer", "x")),
             false,
         ),
         (
-            Arrival::GivenUp(crate::frame::Trouble::new("timed_out", "x")),
+            Arrival::GivenUp(crate::frame::BridgeError::new("timed_out", "x")),
             false,
         ),
         (

@@ -2,7 +2,7 @@
 
 use crate::era::translator::*;
 use crate::era::{HttpError, Post};
-use crate::frame::Trouble;
+use crate::frame::BridgeError;
 
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"sampling":{}},"io.modelcontextprotocol/clientInfo":{"name":"h","version":"1"}}"#;
 pub(super) const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":60000,"cacheScope":"public"}"#;
@@ -284,7 +284,7 @@ fn a_doubt_that_was_none_is_told_after_all() {
     let mut play = Play::new(Some(ServerEra::Modern), &[]);
     let call = play.says(&modern(1, "tools/call")).posted();
     let asked = play.answers(&call, &format!(r#""error":{error}"#)).posted();
-    let away = Arrival::Failed(Trouble::new("unreachable", "x"));
+    let away = Arrival::Failed(BridgeError::new("unreachable", "x"));
     assert_eq!(play.brings(asked.exchange, away).replies(), [&*told]);
     assert_eq!(play.translator.server_era(), None);
     // And where the host has cancelled it meanwhile, it is not.

@@ -11,7 +11,7 @@ use crate::text::capitalised;
 /// Something that went wrong on the bridge's side of a request, in words for a person reading it in a chat window and
 /// in data for a program.
 #[derive(Clone, Debug)]
-pub struct Trouble {
+pub struct BridgeError {
     /// A stable word for programs: `unreachable`, `sign_in_needed`, `leaving`, `bad_answer`, …
     pub kind: &'static str,
     /// A sentence for people. No secrets, no bodies from the remote.
@@ -28,12 +28,12 @@ pub struct Trouble {
     pub retry_after: Option<Duration>,
     /// True where a sign-in was begun for the request: nothing is tried for the same request that would begin another.
     pub is_after_a_sign_in: bool,
-    /// The revisions the remote names, as an array, where that it names no other is the trouble. In a box: errors are small.
+    /// The revisions the remote names, as an array, where the failure is that it names no other. In a box: errors are small.
     pub supported: Option<Box<Value>>,
 }
 
-impl Trouble {
-    /// A trouble with only its kind and sentence set.
+impl BridgeError {
+    /// Makes an error with only its kind and sentence set.
     pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self {
             kind,
