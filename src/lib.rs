@@ -20,7 +20,7 @@
 //! | bridge | [`bridge`]: the loop, exchanges, debts, standing streams, receiving a host |
 //! | edges | [`tls`], [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`ledger`], [`recorder`], [`server_cache`], [`named_file`] |
 //! | rules | [`era`], [`sse`], [`auth::oauth::challenge`], [`auth::oauth::scope`], the vault's format under [`store`], [`transcript`] |
-//! | words | [`frame`], [`secret`], [`text`] |
+//! | words | [`frame`], [`secret`], [`text`], [`clock`] |
 //!
 //! The two lowest floors have no `async`, no socket, no file, no clock and no randomness of their own: a test there is a
 //! function call.
@@ -43,6 +43,7 @@
 pub mod auth;
 pub mod bridge;
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod era;
 pub mod frame;

@@ -177,7 +177,7 @@ async fn a_request_that_a_person_keeps_waiting_is_told_where_to_go() {
     let tls = || mcpipe::tls::config(Vec::new(), false).unwrap();
     let sign_in = mcpipe::auth::Settings {
         browser: mcpipe::auth::Browser::None,
-        ..mcpipe::auth::Settings::new(url.as_str(), mcpipe::auth::Clock::new(now)).unwrap()
+        ..mcpipe::auth::Settings::new(url.as_str(), mcpipe::clock::Clock::new(now)).unwrap()
     };
     let guard = mcpipe::auth::net::guard::Guard::new(&sign_in.url, false, false);
     let http = mcpipe::auth::net::http::Http::new(tls(), guard);

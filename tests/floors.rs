@@ -8,7 +8,7 @@ use uses::graph;
 
 /// Modules by floor, lowest first. A folder's name covers its files unless a file is named itself.
 const FLOORS: &[(&str, &[&str])] = &[
-    ("base", &["frame", "secret", "text"]),
+    ("base", &["clock", "frame", "secret", "text"]),
     (
         "protocol",
         &[

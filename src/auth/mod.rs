@@ -41,4 +41,4 @@ pub use flow::helper::Helper;
 pub use oauth::dpop::Dpop;
 pub use oauth::id_token::Person;
 pub use oauth::prompt::SelectAccount;
-pub use settings::{Announce, Browser, Clock, Notice, Pasted, Settings, accounts, signed_in};
+pub use settings::{Announce, Browser, Notice, Pasted, Settings, accounts, signed_in};

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc};
@@ -21,6 +21,7 @@ use crate::auth::oauth::prompt::SelectAccount;
 use crate::auth::oauth::registration::Method;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::user_key::UserKey;
+use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::text::{plain, split_words, without_query};
 
@@ -425,37 +426,10 @@ impl fmt::Debug for Pasted {
     }
 }
 
-/// The wall clock, passed in.
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
-
-impl Clock {
-    /// A clock that asks this function.
-    pub fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
-    }
-
-    /// The time.
-    pub fn now(&self) -> SystemTime {
-        (self.0)()
-    }
-
-    /// Seconds since 1970; 0 before that.
-    pub fn seconds(&self) -> u64 {
-        self.now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs())
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Clock")
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]

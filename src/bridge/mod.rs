@@ -7,7 +7,6 @@
 //! Leaving, on end of file and on a signal alike: stop reading, keep applying what comes until nothing is owed or the
 //! grace is over, answer what is still owed with an error, end the session, flush.
 
-mod clock;
 mod conversation;
 mod drain;
 mod early_initialize;
@@ -35,12 +34,12 @@ use tracing::Instrument as _;
 
 use crate::auth::Authorizer;
 use crate::auth::flow::locked_vault::Closed;
+use crate::clock::Elapsed;
 use crate::era::{Action, Arrival, ExchangeId, Protocol, Translator, Transport};
 use crate::frame::{BridgeError, Frame, Id, Malformed, Parsed};
 use crate::remote::Remote;
 use crate::server_cache::Facts;
 use crate::stdio::{Host, Line, Written};
-use clock::Passed;
 use conversation::Conversation;
 use drain::patience_over;
 use early_initialize::Reception;
@@ -189,7 +188,7 @@ pub async fn run_to_the_end<R: Remote>(parts: Parts<R>) -> Outcome {
 struct Bridge<R> {
     road: Arc<Road<R>>,
     translator: Translator,
-    passed: Passed,
+    elapsed: Elapsed,
     /// The verdict that has been remembered.
     verdict: Option<server_memory::Learned>,
     inflight: Inflight,
@@ -261,7 +260,7 @@ impl<R: Remote> Bridge<R> {
         };
         let bridge = Self {
             translator: Translator::new(beginning(&settings)),
-            passed: Passed::since((settings.now)()),
+            elapsed: Elapsed::since((settings.now)(), Instant::now().into_std()),
             verdict: None,
             inflight: Inflight::default(),
             conversation: Conversation::default(),
@@ -407,7 +406,9 @@ impl<R: Remote> Bridge<R> {
 
     /// And in whose name requests are made now.
     fn tell_the_time(&mut self) {
-        let now = self.passed.until((self.road.settings.now)());
+        let now = self
+            .elapsed
+            .until((self.road.settings.now)(), Instant::now().into_std());
         self.translator
             .update_context(now, self.road.authorizer.identity());
     }

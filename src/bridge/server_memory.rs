@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::bridge::{Bridge, Settings};
+use crate::clock::seconds;
 use crate::era::{self, Options, RememberedDiscover, ServerEra};
 use crate::remote::Remote;
 use crate::server_cache::Facts;
@@ -156,11 +157,6 @@ fn known(facts: &Facts, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
         // A clock that was set back tells nothing of age.
         .filter(|(_, at, until)| *at <= now && now < *until)
         .collect()
-}
-
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

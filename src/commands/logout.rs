@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use crate::auth;
 use crate::auth::flow::accounts::{self, Revocation, SignedOut};
-use crate::auth::{self, Clock};
 use crate::cli::LogoutArgs;
+use crate::clock::Clock;
 use crate::commands::{on_stderr, print};
 use crate::header_secrets::{self, About};
 use crate::report::Failure;

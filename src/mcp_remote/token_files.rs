@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
+use crate::clock;
 use crate::mcp_remote::key::{Form, is_key};
 
 /// A directory of mcp-remote's.
@@ -143,12 +144,8 @@ pub fn read(path: &Path) -> Result<Option<Kept>, Error> {
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST {
         return Err(Error::TooLarge);
     }
-    let written = metadata.modified()?;
-    let written = written.duration_since(SystemTime::UNIX_EPOCH);
-    Ok(Some(Kept {
-        bytes,
-        written: written.map_or(0, |since| since.as_secs()),
-    }))
+    let written = clock::seconds(metadata.modified()?);
+    Ok(Some(Kept { bytes, written }))
 }
 
 /// Renames a file that was taken over; false if there is none.

@@ -2,10 +2,11 @@
 
 use std::time::SystemTime;
 
+use mcpipe::auth::Settings;
 use mcpipe::auth::client::{Client, Method, Source};
 use mcpipe::auth::oauth::scope::Scopes;
 use mcpipe::auth::store::record::{Registration, shared_name};
-use mcpipe::auth::{Clock, Settings};
+use mcpipe::clock::Clock;
 use mcpipe::header_secrets;
 use mcpipe::secret::Secret;
 use mcpipe::server_cache::Facts;

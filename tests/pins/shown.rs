@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use clap::CommandFactory as _;
+use mcpipe::auth::Settings;
 use mcpipe::auth::oauth::scope::Scopes;
 use mcpipe::auth::store::record::Entry;
-use mcpipe::auth::{Clock, Settings};
 use mcpipe::cli::Asked;
+use mcpipe::clock::Clock;
 use mcpipe::report::{Failure, Kind};
 use mcpipe::store::{self, Expected, Place, Unlock, Vault};
 use serde_json::Value;

@@ -313,7 +313,7 @@ mod tests {
             "authorization_endpoint": format!("https://{host}/o/oauth2/v2/auth?hl=en"),
             "token_endpoint": format!("https://{host}/token"),
         });
-        let now = crate::auth::Clock::new(|| std::time::SystemTime::UNIX_EPOCH);
+        let now = crate::clock::Clock::new(|| std::time::SystemTime::UNIX_EPOCH);
         let settings = Settings::new("https://mcp.example.com/mcp", now).unwrap();
         let guard = crate::auth::net::guard::Guard::new(&settings.url, false, false);
         let http = crate::auth::net::http::Http::new(

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::auth::client::{Client, Method};
 use crate::auth::net::http::Fault;
 use crate::auth::oauth::jws::{self, Algorithm, Head, Key};
-use crate::auth::settings::Clock;
+use crate::clock::Clock;
 use crate::header_secrets;
 use crate::secret::Secret;
 use crate::store::Vault;

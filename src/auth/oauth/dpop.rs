@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use url::{Origin, Url};
 
 use crate::auth::oauth::jws::{Algorithm, Error, Head, Key};
-use crate::auth::settings::Clock;
+use crate::clock::{self, Clock};
 use crate::secret::Secret;
 
 /// The user's choice about tokens that are bound to a key (`--dpop`).
@@ -344,10 +344,7 @@ fn ahead(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
 }
 
 fn since_1970(time: SystemTime) -> i64 {
-    let seconds = time.duration_since(SystemTime::UNIX_EPOCH);
-    seconds.map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    })
+    i64::try_from(clock::seconds(time)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

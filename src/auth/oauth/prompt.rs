@@ -166,7 +166,7 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        let now = crate::auth::Clock::new(|| std::time::SystemTime::UNIX_EPOCH);
+        let now = crate::clock::Clock::new(|| std::time::SystemTime::UNIX_EPOCH);
         Settings::new("https://mcp.example.com/mcp", now).unwrap()
     }
 

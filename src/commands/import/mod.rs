@@ -11,7 +11,7 @@ mod output; // what became of each
 mod sources; // which servers to look for
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use self::output::Report;
 use self::sources::{Candidate, Candidates, Hit};
@@ -19,6 +19,7 @@ use crate::auth::flow::adopt::{self, Adopted, Foreign, Judged};
 use crate::auth::{self, Announce};
 use crate::cli::import::ImportArgs;
 use crate::cli::{DEFAULT_ACCOUNT, LogArgs, NetworkArgs, SignInArgs, TargetArgs, VaultArgs};
+use crate::clock::{milliseconds, seconds};
 use crate::commands::first_challenge::first_challenge;
 use crate::mcp_remote::client_configs::{self, Folders};
 use crate::mcp_remote::command_line;
@@ -362,16 +363,4 @@ async fn is_running(candidate: &Candidate) -> bool {
         Some(port) => running::answers(&key, port).await,
         None => false,
     }
-}
-
-fn seconds(now: SystemTime) -> u64 {
-    let since = now.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
-}
-
-fn milliseconds(now: SystemTime) -> u64 {
-    let since = now.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

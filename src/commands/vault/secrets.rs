@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::cli::{NameArgs, PutArgs, ShowArgs};
+use crate::clock;
 use crate::commands::print;
 use crate::commands::vault::aside;
 use crate::commands::vault::status::lasting;
@@ -62,10 +63,7 @@ pub(super) async fn list(args: &ShowArgs, around: &Surroundings) -> Result<(), F
     if secrets.is_empty() {
         return print("No secret was put. `mcpipe vault put NAME --for URL` keeps one.\n");
     }
-    let now = settings::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let now = clock::seconds(settings::now());
     let ago = |at: u64| lasting(Duration::from_secs(now.saturating_sub(at))) + " ago";
     let mut text = String::new();
     for secret in &secrets {
