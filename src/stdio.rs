@@ -34,6 +34,15 @@ pub struct Host {
     pub flushed: oneshot::Receiver<()>,
 }
 
+/// The other ends of a [`Host`]'s channels, for a host in this process.
+#[derive(Debug)]
+pub struct InProcess {
+    /// The lines to the bridge. The end of input once dropped.
+    pub lines: mpsc::Sender<Line>,
+    /// The lines from the bridge.
+    pub out: mpsc::Receiver<Written>,
+}
+
 /// Why something sent was not written, where its reader has not merely left: a full disk.
 pub type Unwritten = Arc<OnceLock<io::Error>>;
 
@@ -118,6 +127,20 @@ impl Host {
             out,
             flushed,
         }
+    }
+
+    /// Makes a host without pipes and threads, with the ends that the code in its place holds. A line counts as flushed
+    /// once it is sent.
+    pub fn in_process() -> (Self, InProcess) {
+        let (lines, lines_out) = mpsc::channel(QUEUE);
+        let (out_in, out) = mpsc::channel(QUEUE);
+        let (_, flushed) = oneshot::channel();
+        let host = Self {
+            lines: lines_out,
+            out: out_in,
+            flushed,
+        };
+        (host, InProcess { lines, out })
     }
 
     /// Starts the threads over this process's stdin and stdout.

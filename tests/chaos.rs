@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use self::model::Model;
 use self::schedule::{End, Said, Schedule, schedules};
-use crate::support::host::{INITIALIZED, InProcess, cancelled, json, settings, text};
+use crate::support::host::{INITIALIZED, InProcess, cancelled, json, settings};
 use crate::support::memory::Memory;
 
 /// The host's book: what it said and heard.
@@ -80,7 +80,7 @@ async fn play(schedule: &Schedule) {
     let (reading, ear) = (schedule.reading, Arc::clone(&heard));
     let reader = TaskTracker::new().spawn(async move {
         while let Some(line) = out.recv().await {
-            ear.lock().unwrap().push(text(&line));
+            ear.lock().unwrap().push(line.text());
             if reading > 0 {
                 time::sleep(Duration::from_millis(reading)).await;
             }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use mcpipe::auth::net::guard::Guard;
 use mcpipe::auth::net::http::Http;
-use mcpipe::auth::{Announce, Authorizer, Browser, Clock, Notice, Settings};
+use mcpipe::auth::{Announce, Authorizer, Browser, Notice, Settings};
+use mcpipe::clock::Clock;
 use mcpipe::store::{Place, Unlock, Vault};
 use tokio_util::task::TaskTracker;
 

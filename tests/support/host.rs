@@ -11,12 +11,12 @@ use mcpipe::auth::Authorizer;
 use mcpipe::bridge::{self, Ended, Parts, Settings, Stop};
 use mcpipe::frame::Parsed;
 use mcpipe::remote::Remote;
-use mcpipe::stdio::{Host, Line, QUEUE, Written};
+use mcpipe::stdio::{Host, Line, Written};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{self, Instant};
 use tokio_util::task::TaskTracker;
@@ -331,25 +331,18 @@ impl InProcess {
         remote: impl Remote,
         settings: Settings,
     ) -> Self {
-        let (lines, lines_out) = mpsc::channel(QUEUE);
-        let (out_in, out) = mpsc::channel(QUEUE);
-        // Whatever is sent counts as flushed.
-        let (_, flushed) = oneshot::channel();
+        let (host, ends) = Host::in_process();
         let stop = Stop::default();
         let parts = Parts {
-            host: Host {
-                lines: lines_out,
-                out: out_in,
-                flushed,
-            },
+            host,
             remote,
             authorizer: Arc::new(authorizer),
             settings,
             stop: stop.clone(),
         };
         Self {
-            lines: Some(lines),
-            out,
+            lines: Some(ends.lines),
+            out: ends.out,
             stop,
             run: TaskTracker::new().spawn(bridge::run(parts)),
         }
@@ -372,11 +365,9 @@ impl InProcess {
     /// The next line; time that is paused runs on to it.
     pub(crate) async fn next(&mut self) -> String {
         let next = time::timeout(Duration::from_secs(3600), self.out.recv()).await;
-        text(
-            &next
-                .expect("a line within the hour")
-                .expect("a line, not the end"),
-        )
+        next.expect("a line within the hour")
+            .expect("a line, not the end")
+            .text()
     }
 
     pub(crate) async fn next_json(&mut self) -> Value {
@@ -396,7 +387,7 @@ impl InProcess {
     /// Nothing is said for that long.
     pub(crate) async fn hears_nothing_for(&mut self, time: Duration) {
         if let Ok(Some(line)) = time::timeout(time, self.out.recv()).await {
-            panic!("heard {}", text(&line));
+            panic!("heard {}", line.text());
         }
     }
 
@@ -409,19 +400,8 @@ impl InProcess {
     pub(crate) async fn ended(mut self) -> (Ended, Vec<String>) {
         let mut lines = Vec::new();
         while let Some(line) = self.out.recv().await {
-            lines.push(text(&line));
+            lines.push(line.text());
         }
         (self.run.await.unwrap(), lines)
-    }
-}
-
-/// The line as the host reads it.
-pub(crate) fn text(line: &Written) -> String {
-    match line {
-        Written::One(frame) => frame.text().to_owned(),
-        Written::Batch(frames) => {
-            let members: Vec<_> = frames.iter().map(mcpipe::frame::Frame::text).collect();
-            format!("[{}]", members.join(","))
-        }
     }
 }
