@@ -1,9 +1,9 @@
 //! What is answered without asking again: for how long, for whom, and what puts an end to it (MCP 2026-07-28,
 //! server/utilities/caching).
 
-mod between;
-mod binary;
-mod identity;
+mod between; // caching between the eras
+mod binary; // the real binary
+mod identity; // results belong to one account
 
 use std::time::Duration;
 

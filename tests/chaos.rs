@@ -5,8 +5,8 @@
 //! The remote is in memory and time is paused, so a case takes a millisecond. `MCPIPE_CHAOS_CASES` plays more of them
 //! (default 300), `MCPIPE_CHAOS_SEED` others; a failure names the schedule, shrunk.
 
-mod model;
-mod schedule;
+mod model; // the server, its failures, and the outcomes that are allowed
+mod schedule; // random schedules, and how they shrink
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -1,15 +1,15 @@
 //! The door: help, version, and every kind of bad input, refused with exit code 2 before anything is sent and without
 //! showing a secret.
 
-mod arguments;
+mod arguments; // words in wrong places: the error says what was expected and repeats no word
 #[cfg(unix)]
 mod interrupted; // Ctrl-C in commands
 #[cfg(unix)]
-mod no_terminal;
-mod refused; // what a host is told of a refusal: where, why, and whether the scheme is the right one
-mod reports; // what a person is told, and that it is true
+mod no_terminal; // without a terminal, no command waits for one
+mod refused; // errors of a refusal: server, reason, and scheme
+mod reports; // sentences for the user are true
 #[cfg(unix)]
-mod typed; // a bridge that a user starts in a terminal // without a terminal, nothing waits for one // words in wrong places: what was expected is said, and no word repeated
+mod typed; // a bridge that a user starts in a terminal
 
 use crate::support::host::Process;
 use crate::support::remote::{Server, ordinary};

@@ -5,13 +5,13 @@
 
 #![cfg(unix)]
 
-mod forged;
-mod helper;
-mod interrupted_commit;
-mod renewal;
-mod terminal;
-mod token;
-mod versions; // told to leave between the authorization server's answer and the vault
+mod forged; // only the user ends the sign-in of a helper
+mod helper; // the sign-in outlives the process that began it
+mod interrupted_commit; // a signal between the authorization server's answer and the vault
+mod renewal; // one refresh for all processes
+mod terminal; // `mcpipe login` on a machine without a browser
+mod token; // `mcpipe token` beside bridges
+mod versions; // an older binary beside this one
 
 use std::path::PathBuf;
 use std::sync::Arc;

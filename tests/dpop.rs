@@ -3,9 +3,9 @@
 //! Each test is a server that takes bound tokens with a proof and others without, its authority, a person who signs in at
 //! once, a vault in memory and a clock that stands still.
 
-mod changes;
-mod nonces;
-pub(crate) mod traces;
+mod changes; // servers that change their policy
+mod nonces; // nonces of both servers
+pub(crate) mod traces; // keys and proofs in no file or log
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -3,12 +3,12 @@
 //! These measure wall-clock time because the promise is one about time: "within two seconds" and the like. The bounds
 //! have slack for a busy machine.
 
-mod listening; // streams that stand at modern servers
+mod listening; // subscriptions to modern servers
 #[cfg(unix)]
-mod pipes; // a sign-in that a pipe waits for; exit codes
+mod pipes; // broken pipes during a sign-in; exit codes
 #[cfg(unix)]
-mod reported; // what users of other servers and bridges have met
-mod stderr; // unread, closed, full: the bridge goes on
+mod reported; // reports of users of other servers and bridges
+mod stderr; // stderr unread, closed or full: the bridge goes on
 
 use std::collections::BTreeMap;
 use std::time::Duration;

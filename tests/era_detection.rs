@@ -1,7 +1,7 @@
 //! Which revision a server is spoken to in, whatever it answers to the first question.
 
-mod both; // servers of both eras, and what is remembered of servers
-mod ids; // ids of requests that mcpipe makes itself
+mod both; // servers of both eras, and remembered eras
+mod ids; // ids of requests that mcpipe makes
 
 use std::time::Duration;
 

@@ -6,8 +6,8 @@
 //! A `json` block is a host's configuration: what it starts is started, and answers `initialize`.
 #![cfg(unix)]
 
-mod sandbox;
-mod sentences; // how long they are, and whom they name // the home, the stand-ins, and how a command is run there
+mod sandbox; // the home, the servers, and a command run in them
+mod sentences; // length of sentences, and the names in them
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! The order of the modules of `src`: imports point down, and the two lowest floors do no I/O.
 
-mod source;
-mod uses;
+mod source; // files taken apart: code, comments, tests
+mod uses; // uses between files, and circles
 
 use source::{Source, sources};
 use uses::graph;

@@ -1,13 +1,13 @@
 //! Servers that send as much as they can: memory stays bounded, whatever it is made of, and other calls are answered.
 #![cfg(target_os = "linux")]
 
-mod bounds; // where what a server may order ends
-mod endless; // what never ends, between all pairs of eras
-mod hosts; // the same from the other side
+mod bounds; // limits of the sizes and times that a server sets
+mod endless; // endless messages, between all pairs of eras
+mod hosts; // hostile hosts
 #[cfg(unix)]
-mod lines; // what a server says reaches the host as messages or not at all
+mod lines; // a server's text reaches the host as messages or not at all
 #[cfg(unix)]
-mod terminal_control; // what a server says cannot move a terminal
+mod terminal_control; // a server's text cannot control a terminal
 
 use serde_json::Value;
 

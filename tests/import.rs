@@ -1,9 +1,9 @@
 //! `mcpipe import mcp-remote`, the real binary in a home of its own: what it finds, what it leaves alone, what it says.
 //! What mcp-remote itself wrote is taken over in tests/outside/import.test.mjs; signing in is not needed for any of this.
 
-mod files; // configuration files: whose word they are, and what they cannot say
-mod issuers; // authorization servers whose names are none
-mod words; // what a person reads, whole
+mod files; // configuration files and their limits
+mod issuers; // names of authorization servers that are no URLs
+mod words; // the whole output
 
 use std::fs;
 use std::path::{Path, PathBuf};

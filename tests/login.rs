@@ -4,31 +4,31 @@
 //! a vault in memory, a clock that stands still, and a person who signs in at once or is played by the test.
 
 mod accounts; // two users at one server
-mod addresses;
-mod adopted;
+mod addresses; // spellings of a server's address
+mod adopted; // sign-ins of other programs, taken over
 #[cfg(unix)]
-mod authorization_pages;
-mod authorization_servers;
-mod callback;
-mod changed_issuer;
-mod device;
-mod discovery;
-mod identity;
+mod authorization_pages; // pages that are not opened
+mod authorization_servers; // authorization servers that differ from the standards
+mod callback; // redirects to the loopback listener
+mod changed_issuer; // servers that name another authorization server
+mod device; // the device grant
+mod discovery; // metadata and their checks
+mod identity; // clients: configured, by document, registered
 #[cfg(unix)]
-mod internal_addresses; // addresses that a malicious server names: none inside is connected to
-mod limits; // sign-ins are held back by what was sent and answered, never by the clock alone
-mod metadata_places;
+mod internal_addresses; // addresses in private networks that a malicious server names
+mod limits; // limits on repeated sign-ins
+mod metadata_places; // places of metadata at public servers
 #[cfg(unix)]
-mod origin; // by no redirect and no second address does a credential go elsewhere
-mod outside;
-mod own_clients;
-mod protected_server;
-mod renewal;
-mod requests;
-mod rotated_keys;
+mod origin; // credentials stay at their origin
+mod outside; // addresses that a name resolves to
+mod own_clients; // clients of the user: secrets, refusals, issuers
+mod protected_server; // a server that takes only the newest token
+mod renewal; // refreshes: when, by which process, refused
+mod requests; // parameters of sign-in and refresh
+mod rotated_keys; // client keys that a user changes while bridges run
 mod same_browser; // a sign-in belongs to the browser that began it
-mod staying_signed_in;
-mod strikes; // what may not be opened as a page // from a challenge to tokens with authorization servers that are odd
+mod staying_signed_in; // expiry, restarts, other processes, lost registrations
+mod strikes; // refused refreshes, counted
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

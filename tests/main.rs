@@ -8,40 +8,40 @@
     reason = "clippy knows tests by their attribute, and not the functions they share"
 )]
 
-mod support; // the worlds that tests live in: remotes, hosts, an authorization server, a browser
+mod support; // hosts, servers, an authorization server and a browser that the tests share
 
-mod caching; // what is answered without asking again, for whom, and until when
-mod chaos; // random schedules: one outcome each, whatever happens
-mod child_processes; // what the programs that mcpipe starts inherit from it
-mod command_line; // help, version, bad input, exit codes
-mod coordination; // many processes, one vault: one browser, one refresh, whoever dies in the middle
-mod dpop; // tokens bound to a key: proofs, nonces, clocks, and servers that change their minds
-mod drain; // end of file, signals, broken pipes, remotes that are dead: debts paid, nobody waits
-mod early_initialize; // a host received while a person signs in
-mod era_detection; // which revision a server is spoken to in, whatever it answers to the first question
-mod eras; // plays every transcript in fixtures/
-mod examples; // every example in the README is run
+mod caching; // results that are answered again without a request: for which account, and until when
+mod chaos; // random failures of server and network: each request gets one outcome
+mod child_processes; // environment and descriptors that child processes inherit
+mod command_line; // help, version, bad input, exit codes, sentences for the user
+mod coordination; // several processes with one vault: one browser, one refresh, one registration; an older version beside this one
+mod dpop; // tokens bound to a key: proofs, nonces, clock differences, servers that change their policy
+mod drain; // end of file, signals, broken pipes, dead servers: each request is answered, within a bound
+mod early_initialize; // `initialize` answered while a user signs in
+mod era_detection; // revision chosen for a server, by its answers to the first question
+mod eras; // every transcript of fixtures/, played and recorded
+mod examples; // every example of the README, run
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
-mod fidelity; // between the eras, what no rule names arrives as it left, to the letter
+mod fidelity; // between the eras, members that no rule names arrive unchanged
 mod floors; // the order of modules: imports point down
-mod header_command; // headers from a program: when it is run, again, and never
-mod hostile; // a few megabytes from a server cost a few megabytes
-mod import; // what mcp-remote kept, found and taken over
-mod login; // from 401 to a credential, and everything that can go wrong on the way
-mod messages; // answers with other ids, types and places than the specification has
-mod modern; // modern servers: asked again as new requests, remembered, mistaken for what they were
-mod modern_to_legacy; // a modern host with a legacy server: sessions the host knows nothing of
+mod header_command; // headers from a program: when it runs, and when it does not
+mod hostile; // large, endless and forged messages, within bounds of memory and screen
+mod import; // sign-ins and configuration of mcp-remote, found and taken over
+mod login; // from a 401 to a credential: discovery, registration, browser, tokens, renewal
+mod messages; // answers with ids, statuses and places that the specification does not have
+mod modern; // modern servers: input requests, remembered eras, restarts
+mod modern_to_legacy; // a modern host with a legacy server and its session
 mod network; // encodings, redirects, proxies, headers
-mod passthrough; // what goes through unchanged, byte for byte, and what travels beside it
-mod patience; // what is tried again and when, what is given up, what is kept within bounds
-mod pins; // what other versions and people rely on: texts on disk, names, words, help
-mod recordings; // what may be passed on of what was said
+mod passthrough; // messages between equal eras, byte for byte, and their headers
+mod patience; // retries, time limits, and bounds of queues
+mod pins; // texts that other versions and users rely on: files, lock names, JSON, help
+mod recordings; // recordings hold no secret
 mod requirements; // the table of rules names tests that exist, and the standards that the source names
-mod secrets; // what was sent as a proof and is said back
-mod sessions; // opened in order, opened again when lost
-mod stories; // nine users: what each types, and all that each reads
-mod streams; // cut answers resumed, standing streams reopened
-mod tls; // certificates, roots, and a whole sign-in over TLS
-mod turmoil; // the translator alone, between anything and anything: one answer each, no call twice
-mod unattended; // tokens without a person: client credentials, workloads, an enterprise's provider
-mod vault; // what is kept: wrong passphrases, damaged files, private modes, many writers
+mod secrets; // proofs that a server says back are not written out
+mod sessions; // sessions opened in order, and opened again when lost
+mod stories; // nine users: each command, and the whole output
+mod streams; // response streams resumed, standalone streams reopened
+mod tls; // certificates, roots, and a sign-in over TLS
+mod turmoil; // the translator alone, with random input: one answer for each request, no call repeated
+mod unattended; // tokens without a user: client credentials, workload identity, an enterprise's identity provider
+mod vault; // the vault: passphrases, damaged files, permissions, concurrent writers

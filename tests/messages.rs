@@ -1,11 +1,11 @@
 //! Answers with other ids, under other statuses and in other places than the specification has; streams that end at once;
 //! sessions begun twice.
 
-mod bodies; // statuses that hide an answer, and what could not be used
-mod ids; // whose an answer is, whatever its id says
-mod old; // HTTP+SSE: found in other ways, and answers on its one stream
-mod sessions; // begun twice, pinged too early, notified with an id
-mod streams; // opened again ever more slowly
+mod bodies; // statuses with unexpected bodies
+mod ids; // responses under wrong ids
+mod old; // HTTP+SSE, found in other ways
+mod sessions; // sessions begun twice, early pings, notifications with an id
+mod streams; // streams that end at once
 
 use std::time::{Duration, SystemTime};
 

@@ -1,10 +1,10 @@
 //! Encodings, redirects, proxies, headers.
 
-mod codings; // bodies that are compressed although nobody asked
-mod labels; // content types, byte order marks, letters that are none
-mod proxies; // never for this machine; SOCKS; a failing one is named
-mod redirects; // followed on the same host, named otherwise
-mod start; // session ids, many headers, open files, a server that is still starting
+mod codings; // compressed bodies
+mod labels; // content types, byte order marks, invalid characters
+mod proxies; // HTTP and SOCKS proxies, never for loopback
+mod redirects; // redirects on the same host
+mod start; // session ids, many headers, open files, a server that is starting
 
 use mcpipe::auth::net::guard::Guard;
 use mcpipe::auth::net::http::Http;

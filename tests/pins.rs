@@ -13,9 +13,9 @@
 //! (`auth::helper`, `surroundings`), a refused assertion (`auth::workload`), the server cache (`bridge::known`), the anchor
 //! and the unlock agent's lines (`store`). Whole vaults of other versions are in `fixtures/vault`.
 
-mod names; // of locks and files, of entries in the vault
-mod shown; // help, flags, variables, JSON for programs, words of errors
-mod written; // records in the vault, and the first line of a recording
+mod names; // names of locks, files and vault entries
+mod shown; // help, flags, variables, JSON for programs, `data.kind`
+mod written; // vault records and the first line of a recording
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Sessions: opened in the order servers depend on, everything asked answered once.
 
-mod lost; // opened again unseen
+mod lost; // lost sessions opened again
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

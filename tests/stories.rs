@@ -26,7 +26,7 @@
 //! | four spaces | what is seen; everything else is told to the reader |
 #![cfg(target_os = "linux")]
 
-mod stage; // the server, the home, and what a story's lines do there
+mod stage; // the server, the home, and the lines of a story
 mod terminal; // a shell in a terminal
 
 use std::fmt::Write as _;

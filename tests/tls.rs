@@ -1,7 +1,7 @@
 //! TLS: the roots are the system's and the user's, and nothing is switched off.
 #![cfg(unix)]
 
-mod untrusted; // certificates and versions of TLS that are refused, at both servers
+mod untrusted; // certificates and versions of TLS that are refused, by both clients
 
 use serde_json::{Value, json};
 use url::Url;

@@ -6,8 +6,8 @@
 //! remotes that say what no server would. `MCPIPE_TURMOIL_CASES` plays more (default 400), `MCPIPE_TURMOIL_SEED`
 //! others.
 
-mod remote;
-mod world;
+mod remote; // a server of either era
+mod world; // the host, the translator and their rules
 
 use mcpipe::era::{Options, Protocol, RememberedDiscover, ServerEra, Transport};
 use proptest::collection::vec;

@@ -1,13 +1,13 @@
 //! Tokens without a person: with the client's own credentials, with what a platform says of a program, and with what an
 //! enterprise's provider says of a person who has signed in there once.
 
-mod binary;
-mod clumsy;
-mod enterprise;
-mod keys;
-mod leaks;
-mod scopes;
-mod workload;
+mod binary; // the real binary
+mod clumsy; // mistakes of users in settings
+mod enterprise; // an enterprise's identity provider
+mod keys; // clients with a key
+mod leaks; // secrets in no file or log
+mod scopes; // scopes asked and granted
+mod workload; // workload identity
 
 use futures_util::future::join_all;
 use mcpipe::auth::flow::accounts::status;

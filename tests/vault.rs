@@ -1,25 +1,25 @@
 //! What is kept is kept, and shown to nobody else: the vault as its users see it, on real files.
 
-mod agent;
-mod asking;
-mod chosen;
-mod commands;
+mod agent; // `mcpipe vault agent`
+mod asking; // prompts for a passphrase
+mod chosen; // weak passphrases, and passphrases that mcpipe proposes
+mod commands; // `mcpipe vault`
 #[cfg(unix)]
-mod copied_files;
+mod copied_files; // a vault's file alone; files of a project
 #[cfg(unix)]
 mod core_dumps; // no process leaves its memory behind
-mod crashes;
-mod files;
-mod hanging;
-mod homes;
-mod locked;
-mod neighbours;
-mod order;
-mod processes;
-mod secrets;
-mod slots;
-mod tampered;
-mod two_users; // a vault's file alone, and files of a project // homes that cannot be looked at, and what is made below them
+mod crashes; // writers killed, or refused by the disk, at any byte
+mod files; // permissions and kinds of files
+mod hanging; // programs that hang when asked for the key
+mod homes; // unreadable homes
+mod locked; // a vault that is locked
+mod neighbours; // locks, logs and recordings beside the vault
+mod order; // of two usable sign-ins, the one stored last
+mod processes; // concurrent writers
+mod secrets; // secrets of the user, for headers
+mod slots; // ways to unlock, added and removed
+mod tampered; // changed bytes
+mod two_users; // two users of one machine
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

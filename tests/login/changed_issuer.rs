@@ -3,7 +3,7 @@
 
 #![cfg(unix)]
 
-mod place;
+mod place; // the server and its two authorization servers
 
 use mcpipe::store::{Expected, Kind};
 use serde_json::{Value, json};

@@ -1,12 +1,12 @@
 //! Sign-ins are held back by what was sent and answered, never by the clock alone.
 
 #[cfg(unix)]
-mod callback; // what a browser may do at the end of a sign-in
+mod callback; // browsers at the end of a sign-in
 #[cfg(unix)]
-mod pauses; // processes that stand still
+mod pauses; // suspended processes
 #[cfg(unix)]
-mod renewals; // tokens that are turned down
+mod renewals; // good tokens that are refused
 #[cfg(unix)]
-mod unasked; // challenges to what the host has not asked for
+mod unasked; // challenges to requests of mcpipe itself
 #[cfg(unix)]
-mod windows; // what counts as one, and what holds the next one back
+mod windows; // browser windows counted and held back

@@ -1,7 +1,7 @@
 //! A sign-in belongs to the browser that began it: who else comes, and what becomes of it.
 
-mod machine; // the real binary: what another user of the machine can read and do
-mod places; // wherever the callback is
+mod machine; // the real binary, and another user of the machine
+mod places; // places of the callback
 
 use std::time::Duration;
 

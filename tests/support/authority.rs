@@ -7,13 +7,13 @@
 
 // The demonstration brings this file in from elsewhere, and its folder has to be named.
 #[path = "authority/asking.rs"]
-mod asking; // up to the code
+mod asking; // authorization requests up to the code
 #[path = "authority/dpop.rs"]
-pub mod dpop; // proofs, looked at
+pub mod dpop; // checks of proofs
 #[path = "authority/grants.rs"]
-pub(crate) mod grants; // without a person, and clients that have a key
+pub(crate) mod grants; // grants without a user, and clients with a key
 #[path = "authority/options.rs"]
-mod options; // what it is told to want and to answer
+mod options; // wishes and answers, set by a test
 #[path = "authority/tokens.rs"]
 mod tokens; // the token endpoint
 
