@@ -18,9 +18,9 @@
 //! | --- | --- |
 //! | door | `main`, [`cli`], [`settings`], [`commands`], [`report`], [`logging`], [`limits`] |
 //! | bridge | [`bridge`]: the loop, exchanges, debts, standing streams, receiving a host |
-//! | edges | [`tls`], [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`ledger`], [`recorder`], [`server_cache`], [`named_file`] |
+//! | edges | [`tls`], [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`random`], [`ledger`], [`recorder`], [`server_cache`], [`named_file`] |
 //! | rules | [`era`], [`sse`], [`auth::oauth::challenge`], [`auth::oauth::scope`], the vault's format under [`store`], [`transcript`] |
-//! | words | [`frame`], [`secret`], [`text`], [`clock`] |
+//! | words | [`frame`], [`secret`], [`text`], [`clock`], [`backoff`] |
 //!
 //! The two lowest floors have no `async`, no socket, no file, no clock and no randomness of their own: a test there is a
 //! function call.
@@ -41,6 +41,7 @@
 //! exchange sends its own frame again. Meanwhile the host is received ([`bridge`]) and nothing it said is lost.
 
 pub mod auth;
+pub mod backoff;
 pub mod bridge;
 pub mod cli;
 pub mod clock;
@@ -54,6 +55,7 @@ pub mod logging;
 pub mod mcp_remote;
 pub mod named_file;
 pub mod process;
+pub mod random;
 pub mod recorder;
 pub mod remote;
 pub mod report;

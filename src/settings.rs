@@ -30,6 +30,7 @@ use crate::bridge;
 use crate::cli::{KeyArgs, NetworkArgs, SignInArgs, SpeakingArgs, TORN, TargetArgs};
 use crate::clock::Clock;
 use crate::header_secrets::Template;
+use crate::random;
 use crate::remote::header_command::HeaderCommand;
 use crate::remote::https;
 use crate::remote::proxy::Proxies;
@@ -484,7 +485,7 @@ pub fn speaking(
         extensions: Vec::new(),
         cache_ttl: args.cache_ttl.filter(|ttl| !ttl.is_zero()),
         now,
-        chance: bridge::chance,
+        random_fraction: random::fraction,
     }
 }
 

@@ -8,7 +8,7 @@ use uses::graph;
 
 /// Modules by floor, lowest first. A folder's name covers its files unless a file is named itself.
 const FLOORS: &[(&str, &[&str])] = &[
-    ("base", &["clock", "frame", "secret", "text"]),
+    ("base", &["backoff", "clock", "frame", "secret", "text"]),
     (
         "protocol",
         &[
@@ -36,6 +36,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "auth",
             "store",
             "process",
+            "random",
             "header_secrets",
             "ledger",
             "recorder",

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,11 @@ use crate::auth::oauth::dpop::Servers;
 use crate::auth::settings::Settings;
 use crate::auth::store::record::Entry;
 use crate::auth::{Cause, Credential, Error};
+use crate::backoff;
 use crate::store::Vault;
+
+/// The longest pause between renewals that fail in a row.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Everything a climb needs; shared with the task it runs on.
 pub(super) struct House {
@@ -364,7 +369,7 @@ impl Desk {
     fn back_off(&mut self, now: u64, why: &Arc<Cause>) {
         let wait = match self.failures {
             0 => 0,
-            failures => (1_u64 << failures.min(6)).min(60),
+            failures => backoff::doubled(Duration::from_secs(1), failures, LONGEST_PAUSE).as_secs(),
         };
         self.failures = self.failures.saturating_add(1);
         self.retry_at = now + wait;

@@ -45,7 +45,6 @@ use drain::patience_over;
 use early_initialize::Reception;
 use inflight::Inflight;
 use outstanding::Outstanding;
-pub use retry::chance;
 use retry::{tick, until};
 use server_memory::beginning;
 use startup::Startup;
@@ -116,13 +115,13 @@ pub struct Settings {
     pub facts: Facts,
     /// The wall clock.
     pub now: fn() -> SystemTime,
-    /// Returns a number from 0 to 1 that cannot be foretold ([`chance`]): how much later than need be a thing that is
-    /// tried again is tried.
-    pub chance: fn() -> f64,
+    /// Returns a random number from 0 to 1 ([`crate::random::fraction`]): the part of the longest delay that is added
+    /// before a repeated attempt.
+    pub random_fraction: fn() -> f64,
 }
 
 impl Settings {
-    /// The defaults of the command line, remembering nothing and leaving nothing to chance.
+    /// The defaults of the command line, remembering nothing and leaving nothing random.
     pub fn new(now: fn() -> SystemTime) -> Self {
         Self {
             transport: Transport::default(),
@@ -140,7 +139,7 @@ impl Settings {
             server: String::new(),
             facts: Facts::nowhere(),
             now,
-            chance: || 0.0,
+            random_fraction: || 0.0,
         }
     }
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{self, Instant};
 
-use crate::bridge::upstream::{Event, Road};
+use crate::backoff;
 use crate::era::HttpError;
 use crate::frame::Frame;
+use crate::random;
 use crate::sse;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -125,34 +126,9 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// Doubling from a quarter of a second to [`MAX_PAUSE`], less up to a quarter so that many bridges do not return at once.
 pub(super) fn backoff(attempt: u32) -> Duration {
-    let full = Duration::from_millis(250)
-        .saturating_mul(1 << attempt.saturating_sub(1).min(8))
-        .min(MAX_PAUSE);
-    full.mul_f64(1.0 - chance() / 4.0)
-}
-
-/// A random number from 0 to 1.
-pub fn chance() -> f64 {
-    getrandom::u32().map_or(0.0, |random| f64::from(random) / f64::from(u32::MAX))
-}
-
-/// A pause made longer by up to a quarter, so that many bridges that lost one server do not return to it in step. Never
-/// shorter: the server may have asked for it.
-pub(super) fn spread(pause: Duration, chance: f64) -> Duration {
-    pause.saturating_add((pause / 4).mul_f64(chance.clamp(0.0, 1.0)))
-}
-
-impl<R> Road<R> {
-    /// Wakes the loop after this time, or somewhat later where that does not matter.
-    pub(super) async fn wake(&self, after: Duration, token: u64, is_retry: bool) {
-        let chance = if is_retry {
-            (self.settings.chance)()
-        } else {
-            0.0
-        };
-        time::sleep(spread(after, chance)).await;
-        let _ = self.events.send(Event::Woke(token)).await;
-    }
+    const FIRST: Duration = Duration::from_millis(250);
+    let full = backoff::doubled(FIRST, attempt.saturating_sub(1), MAX_PAUSE);
+    backoff::shortened(full, random::fraction())
 }
 
 /// Returns the pause after which a refused request may be sent again, if it may: 429 was not processed; 503 says the
@@ -202,21 +178,6 @@ mod tests {
                     && pause >= Duration::from_millis(full * 3 / 4)
             );
         }
-    }
-
-    #[test]
-    fn a_spread_pause_is_at_most_a_quarter_longer_and_never_shorter() {
-        let pause = Duration::from_secs(8);
-        for (drawn, expected) in [
-            (0.0, 8.0),
-            (0.5, 9.0),
-            (1.0, 10.0),
-            (7.0, 10.0),
-            (-1.0, 8.0),
-        ] {
-            assert_eq!(spread(pause, drawn), Duration::from_secs_f64(expected));
-        }
-        assert!((0..100).all(|_| (0.0..=1.0).contains(&chance())));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::bridge::{Bridge, Settings};
 use crate::clock::seconds;
 use crate::era::{self, Options, RememberedDiscover, ServerEra};
+use crate::random;
 use crate::remote::Remote;
 use crate::server_cache::Facts;
 
@@ -55,10 +56,10 @@ impl<R: Remote> Bridge<R> {
 /// found.
 pub(super) fn beginning(settings: &Settings) -> Options {
     let now = seconds((settings.now)());
-    let mut seed = [0; 32];
-    if getrandom::fill(&mut seed).is_err() {
+    let seed = random::bytes().unwrap_or_else(|_| {
         tracing::warn!("the system gives no random numbers: parked calls can be guessed");
-    }
+        [0; 32]
+    });
     let learned = verdict(&settings.facts, now);
     let remembered = learned.map(|learned| learned.verdict);
     let known = match remembered {

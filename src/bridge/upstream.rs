@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
+use crate::backoff;
 use crate::bridge::Settings;
 use crate::bridge::outstanding::{Brought, Outstanding};
 use crate::bridge::response_stream::{Followed, ended};
-use crate::bridge::retry::{backoff, pause_after};
+use crate::bridge::retry::{self, pause_after};
 use crate::bridge::startup::Startup;
 use crate::era::{Arrival, ExchangeId, Head, HttpError, Post};
 use crate::frame::{BridgeError, Outline, Parsed};
@@ -259,6 +260,16 @@ impl<R: Remote> Road<R> {
         })
     }
 
+    /// Wakes the loop after this time, or somewhat later where that does not matter.
+    pub(super) async fn wake(&self, after: Duration, token: u64, is_retry: bool) {
+        let fraction = match is_retry {
+            true => (self.settings.random_fraction)(),
+            false => 0.0,
+        };
+        time::sleep(backoff::lengthened(after, fraction)).await;
+        let _ = self.events.send(Event::Woke(token)).await;
+    }
+
     /// Hands over what a whole body holds.
     async fn body(&self, post: &Post, parsed: Parsed) -> Arrival {
         let owed = post.frame.id().filter(|_| post.frame.is_request());
@@ -350,7 +361,7 @@ impl<R: Remote> Road<R> {
                 }
                 Err(stopped) if stopped.is_final || begun.elapsed() > REPEATING => None,
                 Err(Stopped { error, .. }) if is_absent(error) => {
-                    (!has_waited).then(|| backoff(sends))
+                    (!has_waited).then(|| retry::backoff(sends))
                 }
                 // An `initialize` that was read has made a session; a second one would leave it behind.
                 Err(Stopped { error, .. })
@@ -358,7 +369,7 @@ impl<R: Remote> Road<R> {
                         && is_harmless
                         && post.frame.method() != Some("initialize") =>
                 {
-                    Some(backoff(sends))
+                    Some(retry::backoff(sends))
                 }
                 _ => None,
             };

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::protocol::META_SUBSCRIPTION;
+use crate::backoff;
 use crate::frame::{BridgeError, Frame, Id, Object};
 
 pub(super) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
@@ -68,5 +69,5 @@ pub(super) fn may_return(error: &BridgeError) -> bool {
 
 /// Returns the pause after this many losses in a row: a second, doubling up to `longest`.
 pub(super) fn backoff(losses: u32, longest: Duration) -> Duration {
-    Duration::from_secs(1 << losses.min(6)).min(longest)
+    backoff::doubled(Duration::from_secs(1), losses, longest)
 }

@@ -56,6 +56,7 @@ use tokio::sync::watch;
 use disk::Disk;
 use memory::Memory;
 
+use crate::random::bytes as random;
 use crate::secret::Secret;
 
 /// The kind of an entry.
@@ -401,11 +402,4 @@ async fn aside<T: Send + 'static>(
     let disk = Arc::clone(disk);
     let done = tokio::task::spawn_blocking(move || work(&disk)).await;
     done.map_err(|_| Error::CutOff)?
-}
-
-/// Bytes from the system's generator.
-fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes)
 }

@@ -12,7 +12,6 @@ use url::Url;
 
 use crate::auth::Cause;
 use crate::auth::flow::refresh;
-use crate::auth::flow::renew::jitter;
 use crate::auth::net::http::Http;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
@@ -27,6 +26,7 @@ use crate::auth::settings::Settings;
 use crate::auth::store::record::{
     Entry, Granted, Registration, State, is_for, pins, shared_name, subject,
 };
+use crate::random;
 use crate::secret::Secret;
 use crate::store::{self, Expected, Kind, Vault};
 use crate::text::plain;
@@ -270,7 +270,7 @@ pub async fn adopt(
                 return Err(Error::Unproven { issuer, why });
             }
         };
-        entry.renew(fresh, now, jitter());
+        entry.renew(fresh, now, random::fraction());
         renewed = true;
     }
     let name = entry.name(settings);
@@ -449,7 +449,7 @@ fn entry(
         id: id.flatten(),
         user: None,
     };
-    entry.renew(kept, tokens.issued, jitter());
+    entry.renew(kept, tokens.issued, random::fraction());
     entry.scope_granted = entry
         .scope_granted
         .or_else(|| entry.scope_requested.clone());

@@ -11,7 +11,6 @@ use url::Url;
 use crate::auth::Cause;
 use crate::auth::flow::client_and_listener::Identity;
 use crate::auth::flow::previous::Past;
-use crate::auth::flow::renew::jitter;
 use crate::auth::flow::sign_in_status::Shown;
 use crate::auth::net::browser;
 use crate::auth::net::http::time_is_up;
@@ -27,6 +26,7 @@ use crate::auth::oauth::token_endpoint::{self, Endpoint, TokenSet};
 use crate::auth::settings::{Notice, Pasted, Settings};
 use crate::auth::shared::House;
 use crate::auth::store::record::{Entry, State};
+use crate::random;
 use crate::secret::Secret;
 use crate::store::Expected;
 
@@ -429,7 +429,7 @@ impl House {
             person: None,
             endpoint_origins: server.endpoint_origins(),
         };
-        entry.renew(tokens, sent_at, jitter());
+        entry.renew(tokens, sent_at, random::fraction());
         entry
     }
 

@@ -26,6 +26,7 @@ use crate::auth::oauth::token_endpoint;
 use crate::auth::settings::{Notice, Settings};
 use crate::auth::shared::{Held, House, Origin, Why};
 use crate::auth::store::record::{Entry, Registration, State, is_for, shared_name};
+use crate::random;
 use crate::store::{Error as StoreError, Expected, Kind, Lock};
 use url::Url;
 
@@ -208,7 +209,7 @@ impl House {
                 host: host_of(&entry.token_endpoint),
             },
             Ok(tokens) => {
-                entry.renew(tokens, sent_at, jitter());
+                entry.renew(tokens, sent_at, random::fraction());
                 self.save(&name, &entry, revision(rev)).await;
                 return Ok(entry);
             }
@@ -535,9 +536,4 @@ fn renewed_from(kept: &Entry, held: Option<&Held>) -> Origin {
 fn issuer_host(entry: &Entry) -> String {
     let url = Url::parse(&entry.issuer).ok();
     host_of(url.as_ref().unwrap_or(&entry.token_endpoint))
-}
-
-/// Between 0 and 1, so that processes do not renew in step.
-pub(in crate::auth) fn jitter() -> f64 {
-    getrandom::u32().map_or(0.0, |bits| f64::from(bits) / f64::from(u32::MAX))
 }

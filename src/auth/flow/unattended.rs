@@ -14,7 +14,6 @@ use crate::auth::client::{Client, Source};
 use crate::auth::flow::enterprise::{self, Provider};
 use crate::auth::flow::previous::Past;
 use crate::auth::flow::refresh;
-use crate::auth::flow::renew::jitter;
 use crate::auth::flow::token_checks::{is_enough, is_other, is_other_than, is_young};
 use crate::auth::flow::workload::{self, Assertions};
 use crate::auth::net::http::Fault;
@@ -27,6 +26,7 @@ use crate::auth::oauth::scope::{Scopes, Wishes, choose};
 use crate::auth::oauth::token_endpoint::{self, Endpoint, TokenSet};
 use crate::auth::shared::{Held, House, Origin, Why};
 use crate::auth::store::record::{Entry, Granted};
+use crate::random;
 use crate::secret::Secret;
 use crate::store::Expected;
 use crate::text::plain;
@@ -270,7 +270,7 @@ impl House {
         };
         let sent_at = self.settings.now.seconds();
         let tokens = self.tokens(&asking).await?;
-        entry.renew(tokens, sent_at, jitter());
+        entry.renew(tokens, sent_at, random::fraction());
         entry.refresh = None;
         Ok(entry)
     }

@@ -22,6 +22,7 @@ use crate::auth::net::http::Fault;
 use crate::auth::oauth::jws::{self, Algorithm, Head, Key};
 use crate::clock::Clock;
 use crate::header_secrets;
+use crate::random;
 use crate::secret::Secret;
 use crate::store::Vault;
 
@@ -278,8 +279,7 @@ fn assertion(client: &Client) -> Result<Secret, Fault> {
     let signing = client.signing.as_ref();
     let signer = signing.and_then(|signing| Some((signing, signing.signer.as_ref()?)));
     let (signing, (key, now)) = signer.ok_or_else(|| failed("the client's key is missing"))?;
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(|_| failed("there is no randomness"))?;
+    let id: [u8; 16] = random::bytes().map_err(|_| failed("there is no randomness"))?;
     let now = now.seconds();
     let claims = json!({
         "iss": client.id,

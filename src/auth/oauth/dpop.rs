@@ -21,6 +21,7 @@ use url::{Origin, Url};
 
 use crate::auth::oauth::jws::{Algorithm, Error, Head, Key};
 use crate::clock::{self, Clock};
+use crate::random;
 use crate::secret::Secret;
 
 /// The user's choice about tokens that are bound to a key (`--dpop`).
@@ -178,8 +179,7 @@ impl Prover {
         token: Option<&Secret>,
         now: SystemTime,
     ) -> Result<Secret, Error> {
-        let mut id = [0; 16];
-        getrandom::fill(&mut id).map_err(|_| Error::Unsigned)?;
+        let id = random::bytes().map_err(|_| Error::Unsigned)?;
         let claims = claims(&Claims {
             id,
             method,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::refresh_tools::RefreshTools;
 use super::{Call, Modern, Open};
+use crate::backoff;
 use crate::era::Action;
 use crate::era::protocol::is_harmless;
 use crate::frame::{BridgeError, Frame, Id};
@@ -61,7 +62,7 @@ impl Modern {
             }
             Open::Listen(_) => return Some(open),
         };
-        let after = after.max(FIRST_PAUSE * (1 << losses));
+        let after = after.max(backoff::doubled(FIRST_PAUSE, losses, MAX_PAUSE));
         let method = waiting.call().frame.method();
         tracing::debug!(method, ?after, why = error.message, "asking again");
         let token = self.mint.number();
