@@ -12,13 +12,13 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use tracing::Metadata;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 
 pub use output::Output;
 
@@ -90,7 +90,7 @@ pub fn install(
         LogArgs { silent: true, .. } => "off",
         _ => "mcpipe=warn",
     };
-    let filter = EnvFilter::try_new(filter.unwrap_or(level)).map_err(|_| {
+    let filter = targets(filter.unwrap_or(level)).ok_or_else(|| {
         Failure::usage("MCPIPE_LOG is no filter for the log")
             .hint("MCPIPE_LOG takes tracing filters, such as `mcpipe=debug`")
     })?;
@@ -134,6 +134,24 @@ pub fn install(
             .try_init(),
     };
     Ok(Log { to, repeats })
+}
+
+/// Reads a filter: levels and `target=level`, with commas between them. Returns `None` for any other text.
+fn targets(filter: &str) -> Option<Targets> {
+    // `Targets` accepts brackets and anything else as the name of a target that no event has.
+    let is_known = |c: char| c.is_alphanumeric() || "-_:=, ".contains(c);
+    if !filter.chars().all(is_known) {
+        return None;
+    }
+    let directives: Vec<_> = filter
+        .split(',')
+        .map(str::trim)
+        .filter(|directive| !directive.is_empty())
+        .collect();
+    match directives.is_empty() {
+        true => Some(Targets::new()),
+        false => directives.join(",").parse().ok(),
+    }
 }
 
 /// The words for lines that are not in the log.
@@ -313,7 +331,50 @@ fn span(line: &str, from: usize, least: usize) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+
     use super::*;
+
+    #[test]
+    fn a_filter_is_levels_and_targets_with_levels() {
+        for (filter, target, level, passes) in [
+            ("debug", "hyper", Level::DEBUG, true),
+            ("debug", "hyper", Level::TRACE, false),
+            ("OFF", "mcpipe", Level::ERROR, false),
+            ("mcpipe=debug", "mcpipe::bridge", Level::DEBUG, true),
+            ("mcpipe=debug", "hyper", Level::ERROR, false),
+            ("mcpipe", "mcpipe::bridge", Level::TRACE, true),
+            (
+                "warn, mcpipe::era=trace,",
+                "mcpipe::era",
+                Level::TRACE,
+                true,
+            ),
+            (
+                "warn, mcpipe::era=trace,",
+                "mcpipe::bridge",
+                Level::INFO,
+                false,
+            ),
+            (",", "mcpipe", Level::ERROR, false),
+        ] {
+            let read = targets(filter).unwrap();
+            assert_eq!(
+                read.would_enable(target, &level),
+                passes,
+                "{filter} {target} {level}"
+            );
+        }
+        for filter in [
+            "mcpipe=loud",
+            "a=b=c",
+            "[span]=debug",
+            "mcpipe[{id=1}]=debug",
+            "!",
+        ] {
+            assert!(targets(filter).is_none(), "{filter}");
+        }
+    }
 
     #[test]
     fn what_looks_like_a_secret_is_left_out_and_nothing_else() {
