@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use crate::text::printable;
 use serde_json::{Map, Value};
+use toml_edit::{Document, Item, TableLike, Value as Toml};
 use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::{Yaml, YamlLoader};
 
@@ -49,7 +50,8 @@ pub fn servers(text: &str, language: Language) -> Result<Vec<Server>, String> {
         }
         // Its errors quote the line, and lines may hold secrets.
         Language::Toml => {
-            toml::from_str(text).map_err(|error: toml::de::Error| position(error.message()))?
+            let document = Document::parse(text).map_err(|error| position(error.message()))?;
+            table(document.as_table())
         }
         Language::Yaml => {
             check_yaml(text)?;
@@ -167,6 +169,30 @@ fn server(name: &str, object: &Map<String, Value>) -> Option<Server> {
         words,
         environment: environment.collect(),
     })
+}
+
+/// A table of TOML as JSON has it. Only texts, arrays and tables matter here: anything else is null.
+fn table(table: &dyn TableLike) -> Value {
+    let members = table.iter().map(|(name, item)| {
+        let value = match item {
+            Item::Value(value) => toml(value),
+            Item::Table(inner) => self::table(inner),
+            Item::ArrayOfTables(tables) => tables.iter().map(|one| self::table(one)).collect(),
+            Item::None => Value::Null,
+        };
+        (name.to_owned(), value)
+    });
+    Value::Object(members.collect())
+}
+
+/// A value of TOML as JSON has it.
+fn toml(value: &Toml) -> Value {
+    match value {
+        Toml::String(text) => text.value().as_str().into(),
+        Toml::Array(items) => items.iter().map(toml).collect(),
+        Toml::InlineTable(inner) => table(inner),
+        Toml::Integer(_) | Toml::Float(_) | Toml::Boolean(_) | Toml::Datetime(_) => Value::Null,
+    }
 }
 
 /// YAML as JSON has it; names that are no text are left out.
