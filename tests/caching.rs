@@ -228,7 +228,7 @@ fn what_is_private_dies_with_the_sign_in_and_what_is_public_does_not() {
         assert!(between.is_asked("prompts/list", "{}"), "{pair:?}");
         assert!(!between.is_asked("prompts/list", "{}"), "{pair:?}");
 
-        // One that comes to somebody who is not any more whoever asked.
+        // A result that arrives after the account has changed.
         between.result = None;
         between.asks("resources/list", "{}");
         between.translator.update_context(between.now, 2);

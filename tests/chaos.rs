@@ -1,5 +1,5 @@
 //! The promise of the whole bridge, over random schedules: whatever host and remote do, each request gets exactly one
-//! outcome unless it was cancelled, and none after that; nothing reaches the host that nobody said; no call is done
+//! outcome unless it was cancelled, and none after that; nothing reaches the host that the server did not say; no call is done
 //! twice; and the bridge ends.
 //!
 //! The remote is in memory and time is paused, so a case takes a millisecond. `MCPIPE_CHAOS_CASES` plays more of them

@@ -1,4 +1,4 @@
-//! Many real processes, one vault: one browser, one refresh, one registration, whoever dies in the middle.
+//! Many real processes, one vault: one browser, one refresh, one registration, whichever process dies in the middle.
 //!
 //! Each test is a machine: a home, a remote that wants a token, a strict authorization server (refresh tokens rotate,
 //! one that comes twice ends its family), and a browser that only writes down where it was sent; the test is the person.

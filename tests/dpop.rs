@@ -366,7 +366,7 @@ async fn a_nonce_costs_one_more_request_and_no_renewal() {
         assert!(host.next_json().await["result"].is_object());
     }
 
-    // The code was not spent by the request that was refused for its proof, nor was anybody asked again.
+    // The code was not spent by the request that was refused for its proof, nor was the user asked again.
     let redeemed = guarded.authority.grants("authorization_code");
     assert_eq!(redeemed.len(), 2);
     assert_eq!(redeemed[0].field("code"), redeemed[1].field("code"));

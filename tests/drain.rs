@@ -1,4 +1,4 @@
-//! The real binary leaves: on end of file, on signals, when nobody reads; in time, with every debt paid once.
+//! The real binary ends on end of file, on signals, and when the host does not read: in time, each request answered once.
 //!
 //! These measure wall-clock time because the promise is one about time: "within two seconds" and the like. The bounds
 //! have slack for a busy machine.
@@ -78,7 +78,7 @@ async fn end_of_input_without_a_word_before_it_leaves_without_a_word() {
 #[tokio::test]
 async fn a_shell_pipe_gets_every_answer_before_the_end() {
     let mut server = Server::that(|ask| match ask.label().as_str() {
-        // Longer than the wait for answers nobody is owed.
+        // Longer than the wait for answers to no request.
         "POST tools/call" => Reply::result(ask, "{}").after(Step::Pause(Duration::from_secs(2))),
         _ => ordinary(ask),
     })

@@ -87,7 +87,7 @@ async fn initialize_is_answered_while_a_person_signs_in_and_the_lists_are_announ
     host.send(INITIALIZED).await;
     host.send(request(1, "tools/list")).await;
 
-    // Nobody has signed in yet, and the server has been told nothing but the challenge's worth.
+    // No user has signed in yet, and the server has seen the requests that it challenged and no others.
     assert!(authority.at("/authorize").is_empty());
     browser::follow(&noted(folder.path()).await).await;
 

@@ -1,5 +1,5 @@
 //! Byte fidelity over the two mixed pairs: whatever no rule of these pairs names arrives as it left, to the letter, on
-//! the way out and on the way back. Numbers no `f64` holds, escapes nobody needs, spaces, unknown members and their
+//! the way out and on the way back. Numbers no `f64` holds, needless escapes, spaces, unknown members and their
 //! order are what a parse and a print would lose.
 //!
 //! 64 cases, always the same ones; `MCPIPE_FIDELITY_CASES` plays more.

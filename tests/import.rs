@@ -284,7 +284,7 @@ async fn tokens_in_an_older_directory_come_before_a_client_in_a_newer() {
     for word in ["can be renewed", "client-0.1.37", "would be taken over"] {
         assert!(text.contains(word), "{word}: {text}");
     }
-    // The others are nobody's now.
+    // The others are no account's now.
     assert_eq!(text.matches("_*  a client").count(), 2, "{text}");
 }
 

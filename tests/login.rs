@@ -96,12 +96,12 @@ impl World {
             move || SystemTime::UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::SeqCst));
         let mut settings = Settings::new(self.resource(), Clock::new(now)).unwrap();
         settings.browser = Browser::None;
-        // A test in which nobody ever comes back has failed; it need not take ten minutes to say so.
+        // A test in which no user comes back has failed; it need not take ten minutes to say so.
         settings.auth_timeout = Duration::from_secs(30);
         settings
     }
 
-    /// Somebody is there, and signs in at once.
+    /// A user is there, and signs in at once.
     pub(crate) fn attended(&self) -> Settings {
         let mut settings = self.settings();
         let windows = Arc::clone(&self.windows);

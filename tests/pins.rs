@@ -26,7 +26,7 @@ fn folder() -> PathBuf {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "it is for whoever runs the tests"
+    reason = "it is for the person who runs the tests"
 )]
 fn is_written_anew() -> bool {
     std::env::var_os("MCPIPE_PIN").is_some()

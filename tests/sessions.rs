@@ -179,7 +179,7 @@ async fn a_request_cancelled_at_the_remote_is_answered_by_nobody() {
         notice
     );
     host.hears_nothing_for(Duration::from_secs(60)).await;
-    // A cancellation of what is not open is nobody's business (MCP 2026-07-28, basic/patterns/cancellation).
+    // A cancellation of a request that is not open is ignored (MCP 2026-07-28, basic/patterns/cancellation).
     host.send(cancelled(7)).await;
     host.send(call(8)).await;
     let lines: Vec<_> = [host.next_json().await, host.next_json().await].into();

@@ -34,7 +34,7 @@ async fn world() -> World {
     world
 }
 
-/// A robot's settings; a page that is shown is counted, and nobody visits it.
+/// Settings without a user; a page that is shown is counted, and not visited.
 fn robot(world: &World) -> Settings {
     let mut settings = world.watched();
     settings.grant = Grant::ClientCredentials;
@@ -227,7 +227,7 @@ async fn a_server_that_is_down_is_asked_again_later_and_what_works_is_used() {
     authorizer.current().await.unwrap().unwrap();
 }
 
-/// Somebody who asks a slow server, longer than we wait for them.
+/// A request to a slow server that takes longer than the bridge waits.
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_another_process_too_long_may_try_again() {
     let world = world().await;

@@ -1,4 +1,4 @@
-//! What is kept is kept, and shown to nobody else: the vault as its users see it, on real files.
+//! The vault as its users see it, on real files: records stay, and no other user reads them.
 
 mod agent; // `mcpipe vault agent`
 mod asking; // prompts for a passphrase

@@ -113,7 +113,7 @@ async fn in_a_terminal_it_says_what_it_waits_for_and_how_to_sign_in() {
     assert!(terminal.leaves().await.success());
     assert_eq!(server.connections(), 0);
 
-    // One that is to be silent is; one that is started by a host has nobody to say it to.
+    // One that is to be silent is; one that a host starts has no user to say it to.
     let mut terminal = Terminal::start(&[&server.url(), "--silent"], &[]);
     tokio::time::sleep(Duration::from_millis(500)).await;
     terminal.types("\u{4}");

@@ -1,4 +1,4 @@
-//! The sign-in outlives whoever began it, and there is one of it.
+//! The sign-in outlives the process that began it, and there is one of it.
 
 use futures_util::future::join_all;
 use rustix::process::Signal;

@@ -20,7 +20,7 @@ async fn a_token_that_has_come_is_kept_although_the_host_says_leave_and_the_disk
         host.send(INITIALIZE).await;
         machine.authority.waits_at_the_gate(1).await;
 
-        // Whoever writes takes this lock first: while the test has it, the disk is slow.
+        // A writer takes this lock first: while the test has it, the disk is slow.
         let place = Place::new(Some(machine.home.path())).unwrap();
         drop(place);
         let lock = std::fs::File::options()

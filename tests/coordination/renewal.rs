@@ -1,4 +1,4 @@
-//! One refresh on the whole machine, whoever dies.
+//! One refresh on the whole machine, whichever process dies.
 
 use futures_util::future::join_all;
 use rustix::process::Signal;

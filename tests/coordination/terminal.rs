@@ -21,7 +21,7 @@ struct Terminal {
 
 impl Terminal {
     fn login(machine: &Machine, arguments: &[&str]) -> Self {
-        // A vault that asks nobody.
+        // A vault that asks for no passphrase.
         Self::login_with(
             machine,
             arguments,

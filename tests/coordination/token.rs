@@ -54,7 +54,7 @@ fn now() -> u64 {
     since.unwrap().as_secs()
 }
 
-/// An address where nobody listens.
+/// An address where no server listens.
 fn nobody() -> String {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}/token", taken.local_addr().unwrap())

@@ -1,4 +1,4 @@
-//! What is used where not everybody knows DPoP, and what happens when somebody changes their mind.
+//! Tokens where one server knows DPoP and another does not, and where a server changes its policy.
 
 use serde_json::json;
 
@@ -182,7 +182,7 @@ async fn those_who_differ_about_dpop_keep_a_sign_in_each() {
     }
 }
 
-/// The renewal of a bound sign-in brings a bearer token: it is not used, by nobody and not once.
+/// The renewal of a bound sign-in brings a bearer token: no process uses it, not once.
 #[tokio::test]
 async fn a_server_that_stops_offering_dpop_is_an_error_under_require_and_a_new_sign_in_under_auto()
 {

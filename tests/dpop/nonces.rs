@@ -1,4 +1,4 @@
-//! Servers that make it hard to prove anything: the token is as good as it was, and nobody is asked for another.
+//! Servers that make it hard to prove anything: the token is as good as it was, and no user is asked for another.
 
 use super::*;
 
@@ -79,7 +79,7 @@ async fn a_date_that_is_wrong_hurts_nobody() {
     }
 }
 
-/// Whoever looks at proofs has a clock of its own, and it is put right while we run.
+/// The server that checks proofs has a clock of its own, and it is put right while we run.
 #[tokio::test]
 async fn a_clock_that_is_put_right_is_followed_back() {
     let guarded = Guarded::new().await;

@@ -80,7 +80,7 @@ async fn a_key_never_leaves_the_vault() {
     assert_eq!(guarded.windows(), 1);
 }
 
-/// What is printed would be of no use to anybody.
+/// The printed token would be of no use without its key.
 #[tokio::test]
 async fn a_bound_token_is_not_printed_for_scripts() {
     let home = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ const IN_TIME: Duration = Duration::from_secs(6);
 /// How many lines are more than a pipe and the queue in front of it hold: 64 KiB and 256 KiB, at 100 bytes and more.
 const FLOOD: usize = 6000;
 
-/// Opened, with so much to say on stderr that a pipe nobody reads is long full.
+/// Opened, with so much to say on stderr that an unread pipe is long full.
 async fn flooded(server: &Server) -> Process {
     let mut host = Process::start_unheard(&[&server.url(), "--debug"]);
     host.send(INITIALIZE).await;

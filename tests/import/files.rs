@@ -53,7 +53,7 @@ impl Server {
         TOKENS.replace("https://issuer.example", &self.authority.origin)
     }
 
-    /// Other imports look for an mcp-remote on ports that may be anybody's; that is no question to this server.
+    /// Other imports look for an mcp-remote on ports that any program may have; that is no question to this server.
     fn was_not_asked(&self) -> bool {
         let seen = self.authority.seen();
         seen.iter().all(|seen| seen.path == "/.mcp-remote/id")
@@ -208,7 +208,7 @@ async fn outcome(traps: &Traps, words: &[&str]) -> Outcome {
         (seen.method, seen.path, headers.join("; "))
     };
     let text = plain(&text).replace(&server.key, "KEY");
-    // Other imports look for an mcp-remote on ports that may be anybody's.
+    // Other imports look for an mcp-remote on ports that any program may have.
     let seen = server.authority.seen().into_iter();
     let seen = seen.filter(|seen| seen.path != "/.mcp-remote/id");
     let seen: Vec<_> = seen.map(told).collect();

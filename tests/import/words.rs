@@ -156,7 +156,7 @@ async fn a_folder_that_is_not_there_is_an_error() {
             "{text}"
         );
     }
-    // That nobody used mcp-remote here is no error.
+    // A machine without mcp-remote is no error.
     fs::remove_dir_all(home.path(".mcp-auth")).unwrap();
     let (code, text) = said(home.command()).await;
     assert_eq!(

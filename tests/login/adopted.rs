@@ -21,7 +21,7 @@ impl World {
         .await
     }
 
-    /// Somebody signed in with another program, and this vault knows nothing of it.
+    /// The user signed in with another program, and this vault has no record of it.
     async fn signed_in_elsewhere(&mut self) -> Foreign {
         self.signed_in(&self.authorizer()).await;
         let mut foreign = Foreign::default();

@@ -370,7 +370,7 @@ async fn the_user_may_name_the_authority() {
     world.signed_in(&world.authorizer_with(settings)).await;
 }
 
-/// SEP-2352: the token is refused, the server names somebody else, and the user accepts that.
+/// SEP-2352: the token is refused, the server names another issuer, and the user accepts that.
 #[tokio::test]
 async fn an_authority_that_moved_gets_nothing_of_the_old_one() {
     let world = World::new().await;

@@ -160,7 +160,7 @@ async fn a_registration_is_used_again_with_the_same_redirect_uri() {
         asked[1].field("code_challenge")
     );
 
-    // Somebody else has the port now: another redirect URI, so another registration.
+    // Another program has the port now: another redirect URI, so another registration.
     let taken = url::Url::parse(asked[0].field("redirect_uri").unwrap()).unwrap();
     let _taken = tokio::net::TcpListener::bind(("127.0.0.1", taken.port().unwrap()))
         .await

@@ -45,7 +45,7 @@ async fn no_redirect_takes_a_header_of_the_users_to_another_origin() {
 async fn no_redirect_takes_a_token_to_another_origin() {
     let machine = Machine::new().await;
     machine.signed_in().await;
-    // The same server has turned: it sends whoever comes with a token to another.
+    // The same server has turned: it redirects each client with a token to another.
     let elsewhere = Server::that(ordinary).await;
     let address = machine.remote.origin().replace("http://", "");
     machine.remote.close().await;

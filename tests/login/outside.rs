@@ -1,4 +1,4 @@
-//! Addresses nobody may send us to: judged by name, by number, and by what a name turns out to be. Nothing here leaves
+//! Addresses that no server may send us to: judged by name, by number, and by what a name turns out to be. Nothing here leaves
 //! this machine: names are resolved by the test, and what would be reached is a local listener.
 
 use std::net::IpAddr;
@@ -131,7 +131,7 @@ async fn where_the_server_is_is_told_by_the_address_that_answers() {
         let url = Url::parse(&format!("https://as.example.com:{port}/x")).unwrap();
         let home = match answers {
             true => server.origin.replace("127.0.0.1", "mcp.example.com"),
-            // Its name has the same address, and nobody is there under it.
+            // Its name has the same address, and no server answers under it.
             false => "https://mcp.example.com:1".to_owned(),
         };
         let lookup: Lookup =

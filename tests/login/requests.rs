@@ -278,7 +278,7 @@ async fn where_no_refresh_token_comes_the_user_is_told() {
     assert!(status.contains("cannot be renewed"), "{status}");
 }
 
-/// A header of the user's own: the server's refusal comes back as it is, and nobody looks for another way in.
+/// A header of the user's own: the server's refusal comes back as it is, and mcpipe looks for no other way in.
 /// Reported in punkpeye/mcp-remote#110.
 #[tokio::test]
 async fn a_header_of_the_users_own_means_no_sign_in() {

@@ -3,7 +3,7 @@
 //   run.mjs [--direct] [--host PART] [--server PART] [--jobs N] [--verbose]
 //
 // The story is story.json: tools, prompts, resources, elicitation, sampling, roots, progress, log, subscribe, cancel.
-// A cell passes when every step's outcome is the one written there, whoever the parties are, and the bridge left by
+// A cell passes when every step's outcome is the one written there, whichever the parties are, and the bridge left by
 // itself. `--direct` leaves the bridge out, which only works where host and server are of one era: that is how we know
 // that the parties are right. MCPIPE_MATRIX_PYTHON is a Python with requirements.txt installed; without it one is made
 // below MCPIPE_MATRIX_CACHE.

@@ -26,7 +26,7 @@ async function entries(t, place) {
   return JSON.parse(stdout).entries;
 }
 
-/// Somebody with a key of their own, who can do all that the rightful owner can but one thing.
+/// A thief with a key of their own, who can do all that the rightful owner can but one thing.
 async function thief() {
   const { privateKey, publicKey } = await generateKeyPair("ES256");
   const jwk = await exportJWK(publicKey);

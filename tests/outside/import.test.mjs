@@ -75,7 +75,7 @@ function configure(place, file, value) {
   fs.writeFileSync(at, typeof value === "string" ? value : JSON.stringify(value));
 }
 
-/// mcpipe works at `url`, and asks nobody.
+/// mcpipe works at `url`, and asks no user.
 async function worksSilently(t, place, url, authority, flags = []) {
   const before = { ...authority.counters };
   const host = await connect(t, url, { place, flags });

@@ -15,7 +15,7 @@ const bounded = (name, body) => test(name, { timeout: 120_000 }, body);
 const sum = async ({ client }) => text(await client.callTool({ name: "add", arguments: { a: 19, b: 23 } }));
 const secrets = (authority, kind) => authority.issued.filter((secret) => secret.kind === kind).map(({ value }) => value);
 
-/// What the authority says to a refresh token, asked as anybody might who has it.
+/// What the authority says to a refresh token, asked as any client might that has it.
 async function refreshed(authority, clientId, token) {
   const { token_endpoint } = await authority.description();
   const response = await fetch(token_endpoint, {

@@ -21,7 +21,7 @@ const quiet = [
   "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ];
 
-/// A page of a browser that nobody has used before.
+/// A page of a new browser.
 async function fresh(t) {
   const browser = await chromium.launch({ executablePath: executable, headless: true, args: quiet });
   t.after(() => browser.close());

@@ -31,7 +31,7 @@ bounded("a cut in the middle of calls loses no answer and repeats no call", asyn
   const keys = Array.from({ length: 10 }, (_, n) => `cut ${n}`);
   const calls = keys.map((key) => host.call("count", { key, ms: 1000 }));
   await eventually(async () => Object.keys((await server.counters()).calls).length === keys.length, "the calls to arrive");
-  // Each stream's first event id must have got through: a stream cut before it cannot be resumed, by anybody.
+  // Each stream's first event id must have got through: a stream cut before it cannot be resumed by any client.
   await proxy.quiet(100);
   assert.ok(proxy.cut() >= keys.length);
   assert.deepEqual(await Promise.all(calls), keys.map(() => "1"));

@@ -325,7 +325,7 @@ impl InProcess {
         Self::signed_in_by(Authorizer::off(), remote, settings)
     }
 
-    /// Bridged, with somebody to lend out a credential.
+    /// Bridged, with an authorizer that supplies credentials.
     pub(crate) fn signed_in_by(
         authorizer: Authorizer,
         remote: impl Remote,

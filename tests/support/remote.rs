@@ -143,7 +143,7 @@ impl Reply {
         (Self::events([Step::Live(live)]), steps)
     }
 
-    /// Nobody is there (in memory only; a socket is closed with [`Server::close`]).
+    /// The server is unreachable (in memory only; a socket is closed with [`Server::close`]).
     pub(crate) fn unreachable() -> Self {
         Self::status(0)
     }
@@ -366,7 +366,7 @@ impl Server {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Nobody listens any more, and every connection breaks.
+    /// The server stops listening, and every connection breaks.
     pub(crate) async fn close(&self) {
         self.accepting.cancel();
         self.serving.cancel();

@@ -19,7 +19,7 @@ use crate::support::host::{Process, request};
 use crate::support::remote::{Reply, Server, ordinary};
 use crate::support::tls::{Ca, Front, Shown, fixture};
 
-/// Certificates that nobody signed but their own key, written to a file as well.
+/// Self-signed certificates, written to a file as well.
 fn self_signed(is_ca: IsCa, file: &str) -> Shown {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();

@@ -32,7 +32,7 @@ enum Fate {
     Open,
     /// The remote has said that it has, or has not, done it.
     Known,
-    /// Nobody knows.
+    /// The outcome is unknown.
     Doubtful,
 }
 
@@ -491,7 +491,7 @@ impl World {
         for _ in 0..MAX_STEPS {
             let is_listening = |owed: &Owed| owed.method == "subscriptions/listen";
             if !self.is_gone && self.owed.values().all(is_listening) {
-                return; // subscriptions are mended for as long as somebody wants them
+                return; // subscriptions are opened again for as long as the host wants them
             }
             if let Some(exchange) = self.posts.keys().next().copied() {
                 let error = BridgeError::new("unreachable", "x");

@@ -325,7 +325,7 @@ fn nought_does_not_forgive_loose_permissions() {
     }
 }
 
-/// As somebody who is not root, for whom modes mean something. Root becomes nobody; others are that already.
+/// Runs as a user other than root, for whom modes count: root becomes the user `nobody`.
 fn as_nobody(person: &Person, command: &mut Command) {
     if rustix::process::geteuid().is_root() {
         const NOBODY: u32 = 65534;
@@ -350,7 +350,7 @@ fn a_directory_that_cannot_be_written_to_says_so_and_loses_nothing() {
     let person = Person::new();
     person.types("vault put example --for https://a.example", "s3cret");
     let before = std::fs::read(person.home.file()).unwrap();
-    // Where anybody may run it.
+    // A folder that every user may enter.
     let program = person.home.path().join("mcpipe");
     let ours = env!("CARGO_BIN_EXE_mcpipe");
     std::fs::hard_link(ours, &program)

@@ -1,4 +1,4 @@
-//! Files that are damaged, old, somebody else's, or not files at all.
+//! Files that are damaged, old, another user's, or not files at all.
 
 use mcpipe::store::contents::{self, Contents, Keys};
 use mcpipe::store::envelope::{self, Sealed};
@@ -62,7 +62,7 @@ async fn a_file_cut_or_changed_anywhere_is_refused() {
     }
     for bytes in broken {
         std::fs::write(home.file(), &bytes).unwrap();
-        // The key opens it, so a passphrase slot that somebody changed is seen although nobody uses it.
+        // The key opens it, so a passphrase slot that was changed is seen although it is not used.
         let list = home.vault(no_passphrase()).list().await;
         assert!(list.is_err());
         assert_eq!(std::fs::read(home.file()).unwrap(), bytes);

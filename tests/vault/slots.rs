@@ -88,7 +88,7 @@ async fn a_replaced_passphrase_opens_nothing_more() {
     assert_eq!(changed.await.unwrap().label, "passphrase");
     assert!(opens(&home, passphrase(OTHER)).await);
     assert!(!opens(&home, passphrase(WORDS)).await);
-    // Whoever has it open goes on.
+    // A process that has the vault open goes on.
     put(&vault, "a", "still").await;
 }
 

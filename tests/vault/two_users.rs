@@ -1,4 +1,4 @@
-//! Two users of one machine: what the other one reads, holds and asks. It takes root to start a program as somebody else,
+//! Two users of one machine: what the other one reads, holds and asks. It takes root to start a program as another user,
 //! so elsewhere these tests are skipped and say so.
 #![cfg(target_os = "linux")]
 

@@ -90,7 +90,7 @@ async fn the_page_is_there_again_although_the_host_has_its_answer_and_left() {
     assert!(page.body.contains("You are signed in"), "{}", page.body);
 }
 
-/// A listener that stays is in nobody's way.
+/// A listener that stays does not stop the next sign-in.
 #[tokio::test]
 async fn the_next_attempt_gets_the_port_of_a_listener_that_stays() {
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -86,7 +86,7 @@ async fn an_authority_that_has_lost_its_clients_twice_within_a_minute_is_registe
             machine.authority.forget_clients();
             turn_down(&machine);
             if !gives_refresh {
-                // Without a refresh token there is nobody to ask but a person, and nothing to go by but the age.
+                // Without a refresh token only a user can bring another, and the age is the only evidence.
                 let (name, rev, mut entry) = machine.entry().await;
                 entry.obtained_at -= 31;
                 let expected = mcpipe::store::Expected::Revision(rev);

@@ -214,7 +214,7 @@ async fn a_modern_server_that_is_protected_all_over_serves_hosts_of_both_eras() 
     }
 }
 
-/// The session is lost while the host is silent; whoever opens it again is told to show a token.
+/// The session is lost while the host is silent; the process that opens it again is challenged.
 #[tokio::test]
 async fn a_session_that_is_opened_again_for_a_request_of_the_hosts_may_open_a_page() {
     static LOST: AtomicUsize = AtomicUsize::new(0);

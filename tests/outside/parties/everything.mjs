@@ -7,7 +7,7 @@ import { freePort, startParty } from "../support/process.mjs";
 const entry = fileURLToPath(import.meta.resolve("@modelcontextprotocol/server-everything/dist/index.js"));
 
 /// Starts it in `mode` (streamableHttp or sse). It cannot tell a port it chose itself, so it is given a free one,
-/// and another if somebody took that in between.
+/// and another if a program took that in between.
 export async function startEverything(t, mode = "streamableHttp") {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();

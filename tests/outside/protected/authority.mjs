@@ -140,7 +140,7 @@ export async function startAuthority(t, { accessTokenTtl = 3600, tokenFormat = "
     counters,
     issued,
     protect: (resource) => void resources.add(resource),
-    /// From now on nobody is there.
+    /// From now on the server is unreachable.
     close: () => {
       listener.closeAllConnections();
       listener.close();

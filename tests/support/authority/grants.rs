@@ -134,7 +134,7 @@ pub(super) fn proved(state: &mut State, issuer: &str, seen: &Seen) -> Option<Str
     (is_right && is_new).then_some(id)
 }
 
-/// Whoever shows an assertion and says nothing of themselves.
+/// A client that shows an assertion and no client authentication.
 pub(super) fn nobody(seen: &Seen) -> Option<String> {
     let is_nobody =
         seen.field("client_id").is_none() && !seen.headers.contains_key("authorization");
