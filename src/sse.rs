@@ -6,7 +6,7 @@
 //!
 //! WHATWG HTML section 9.2.6; MCP 2025-11-25, basic/transports.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::mem;
 use std::time::Duration;
 
@@ -25,6 +25,26 @@ pub struct Event {
     pub id: Option<String>,
     /// `retry` as this event gave it; at most `u32::MAX` milliseconds, whatever was written.
     pub retry: Option<Duration>,
+}
+
+impl Event {
+    /// Returns the event as the text of a stream.
+    pub fn to_text(&self) -> String {
+        let mut text = String::with_capacity(self.data.len() + 64);
+        for (name, value) in [("event", &self.kind), ("id", &self.id)] {
+            if let Some(value) = value {
+                let _ = writeln!(text, "{name}: {value}");
+            }
+        }
+        if let Some(retry) = self.retry {
+            let _ = writeln!(text, "retry: {}", retry.as_millis());
+        }
+        for line in self.data.split('\n') {
+            let _ = writeln!(text, "data: {line}");
+        }
+        text.push('\n');
+        text
+    }
 }
 
 /// An event grew past the parser's limit.

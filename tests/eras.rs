@@ -15,13 +15,14 @@ use mcpipe::ledger::Ledger;
 use mcpipe::recorder::Recorder;
 use mcpipe::remote::Remote;
 use mcpipe::remote::recording::Recorded;
-use mcpipe::remote::replay::Replay;
 use mcpipe::stdio::Host;
 use mcpipe::transcript::redact::Redactor;
 use mcpipe::transcript::{Entry, Transcript};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
+
+use crate::support::replay::Replay;
 
 /// Time is paused, so this passes as soon as nothing else can happen: longer than anything waits.
 const FOR_EVER: Duration = Duration::from_secs(3600);

@@ -2,13 +2,21 @@
 
 use std::path::Path;
 
-use mcpipe::remote::replay::Replay;
+use http::HeaderMap;
+use mcpipe::frame::Frame;
+use mcpipe::ledger::Ledger;
+use mcpipe::recorder::Recorder;
+use mcpipe::remote::recording::Recorded;
+use mcpipe::remote::{Answer, Outgoing, Remote as _, Verb};
+use mcpipe::transcript::redact::Redactor;
 use mcpipe::transcript::{About, Entry, Transcript};
 use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
 
 use crate::support::authority::Authority;
 use crate::support::host::{INITIALIZE, INITIALIZED, Process, json as read};
 use crate::support::remote::{Ask, Reply, Server, Step, ordinary, result_of};
+use crate::support::replay::Replay;
 
 /// A server that has something of the user's in everything it says.
 fn talkative(ask: &Ask) -> Reply {
@@ -272,4 +280,89 @@ async fn how_a_program_ended_is_said_in_words() {
     assert!(answer.to_string().contains("exit status: 3"), "{answer}");
     let left = host.closed().await;
     assert!(!left.stderr.contains("unix_wait_status"), "{}", left.stderr);
+}
+
+const PLAY: &str = r#"
+    {"post":{"jsonrpc":"2.0","id":1,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+    {"answer":200,"sse":true,"headers":{"mcp-session-id":"session-1"}}
+    {"event":"","id":"7","retry":5}
+    {"event":{"id":1,"result":{}},"kind":"message"}
+    {"ended":true}
+    {"post":{"jsonrpc":"2.0","id":2,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+    {"answer":200,"json":{"id":2,"result":{}}}
+    {"post":{"jsonrpc":"2.0","id":3,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+    {"answer":401,"headers":{"www-authenticate":"Bearer"}}
+    {"post":{"jsonrpc":"2.0","id":4,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+    {"answer":503,"text":"later","headers":{"retry-after":"7"}}
+    {"post":{"jsonrpc":"2.0","id":5,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+    {"fault":"cut"}
+    {"post":{"jsonrpc":"2.0","id":6,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+    {"answer":200,"sse":true}
+    {"cut":true}
+    {"post":{"jsonrpc":"2.0","id":7,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
+    {"answer":200,"sse":true}
+    {"event":{"method":"n"}}
+    {"closed":true}
+"#;
+
+#[tokio::test]
+async fn what_is_replayed_is_recorded_as_it_was_played() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("recording.jsonl");
+    let recorder = Recorder::new(Ledger::open(&path).unwrap(), Redactor::default());
+    let replay = Replay::new(Transcript::parse(PLAY).unwrap());
+    let recorded = Recorded::new(replay.clone(), recorder.clone());
+
+    let mut headers = HeaderMap::new();
+    headers.insert("mcp-session-id", "session-1".parse().unwrap());
+    for id in 1..=7 {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
+        let frame = Frame::parse(&text).unwrap();
+        let outgoing = Outgoing {
+            to: None,
+            verb: Verb::Post(&frame),
+            headers: &headers,
+            credential: None,
+        };
+        if let Ok(Answer::Stream(_, mut events)) = recorded.send(outgoing).await {
+            let mut left = if id == 7 { 1 } else { usize::MAX };
+            while left > 0 && matches!(events.next().await, Ok(Some(_))) {
+                left -= 1;
+            }
+        }
+    }
+    assert_eq!(replay.complaint(), None);
+    drop(recorded);
+    recorder.finish().await.unwrap();
+
+    let said = |text: &str| -> Vec<_> {
+        let lines = Transcript::parse(text).unwrap().lines;
+        lines.into_iter().map(|line| line.entry).collect()
+    };
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(said(&text), said(PLAY));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_given_up_is_recorded_as_closed() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("recording.jsonl");
+    let recorder = Recorder::new(Ledger::open(&path).unwrap(), Redactor::default());
+    let replay = Replay::new(Transcript::parse(r#"{"get":true}"#).unwrap());
+    let recorded = Recorded::new(replay, recorder.clone());
+    let tracker = TaskTracker::new();
+    let asking = tracker.spawn(async move {
+        let outgoing = Outgoing {
+            to: None,
+            verb: Verb::Get,
+            headers: &HeaderMap::new(),
+            credential: None,
+        };
+        let _ = recorded.send(outgoing).await;
+    });
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    asking.abort();
+    recorder.finish().await.unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.ends_with("\"closed\":1}\n"), "{text}");
 }

@@ -1,6 +1,7 @@
 //! The far bank: the MCP server, as the rest of the bridge sees it.
 //!
-//! [`Remote`] has two real implementations: the network ([`https`]) and a recording (`replay`). It carries one HTTP
+//! [`Remote`] has two implementations, the network ([`https`]) and any other one recorded ([`recording`]); tests have
+//! more, a transcript among them. It carries one HTTP
 //! exchange at a time and knows nothing of sessions, eras or signing in: headers come from the era's rules, the
 //! credential from the authorizer, and what came back is said in the words of [`Answer`].
 
@@ -16,8 +17,7 @@ pub mod proxy;
 mod reading;
 pub mod recording;
 pub mod redirect;
-mod refusal_text;
-pub mod replay;
+pub mod refusal_text;
 mod scheme;
 
 use std::collections::VecDeque;

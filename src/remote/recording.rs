@@ -12,7 +12,6 @@ use crate::auth::oauth::challenge::Challenge;
 use crate::era::{Head, HttpError};
 use crate::frame::{Outline, Parsed};
 use crate::recorder::{Era, Recorder};
-use crate::remote::replay::bytes_of;
 use crate::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
 use crate::transcript::{self, Body, Entry, Exchange, Headers, Why};
 
@@ -131,7 +130,7 @@ fn overheard(open: Open, events: Events) -> Events {
         let next = events.next().await;
         let (entry, chunk) = match next {
             Ok(Some(event)) => {
-                let bytes = bytes_of(&event);
+                let bytes = event.to_text().into();
                 (Entry::Event { x, event }, Some(Ok(bytes)))
             }
             Ok(None) => (Entry::Ended(x), None),
@@ -263,102 +262,5 @@ fn why(fault: &Fault) -> Why {
         Fault::Cut { .. } | Fault::Silent { .. } => Why::Cut,
         Fault::NotMcp { .. } | Fault::Unproven { .. } => Why::NotMcp,
         Fault::TooLarge { .. } => Why::TooLarge,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio_util::task::TaskTracker;
-
-    use super::*;
-    use crate::frame::Frame;
-    use crate::ledger::Ledger;
-    use crate::remote::replay::Replay;
-    use crate::transcript::Transcript;
-    use crate::transcript::redact::Redactor;
-
-    const PLAY: &str = r#"
-        {"post":{"jsonrpc":"2.0","id":1,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
-        {"answer":200,"sse":true,"headers":{"mcp-session-id":"session-1"}}
-        {"event":"","id":"7","retry":5}
-        {"event":{"id":1,"result":{}},"kind":"message"}
-        {"ended":true}
-        {"post":{"jsonrpc":"2.0","id":2,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
-        {"answer":200,"json":{"id":2,"result":{}}}
-        {"post":{"jsonrpc":"2.0","id":3,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
-        {"answer":401,"headers":{"www-authenticate":"Bearer"}}
-        {"post":{"jsonrpc":"2.0","id":4,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
-        {"answer":503,"text":"later","headers":{"retry-after":"7"}}
-        {"post":{"jsonrpc":"2.0","id":5,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
-        {"fault":"cut"}
-        {"post":{"jsonrpc":"2.0","id":6,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
-        {"answer":200,"sse":true}
-        {"cut":true}
-        {"post":{"jsonrpc":"2.0","id":7,"method":"m"},"headers":{"mcp-session-id":"session-1"}}
-        {"answer":200,"sse":true}
-        {"event":{"method":"n"}}
-        {"closed":true}
-    "#;
-
-    #[tokio::test]
-    async fn what_is_replayed_is_recorded_as_it_was_played() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("recording.jsonl");
-        let recorder = Recorder::new(Ledger::open(&path).unwrap(), Redactor::default());
-        let replay = Replay::new(Transcript::parse(PLAY).unwrap());
-        let recorded = Recorded::new(replay.clone(), recorder.clone());
-
-        let mut headers = HeaderMap::new();
-        headers.insert("mcp-session-id", "session-1".parse().unwrap());
-        for id in 1..=7 {
-            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
-            let frame = Frame::parse(&text).unwrap();
-            let outgoing = Outgoing {
-                to: None,
-                verb: Verb::Post(&frame),
-                headers: &headers,
-                credential: None,
-            };
-            if let Ok(Answer::Stream(_, mut events)) = recorded.send(outgoing).await {
-                let mut left = if id == 7 { 1 } else { usize::MAX };
-                while left > 0 && matches!(events.next().await, Ok(Some(_))) {
-                    left -= 1;
-                }
-            }
-        }
-        assert_eq!(replay.complaint(), None);
-        drop(recorded);
-        recorder.finish().await.unwrap();
-
-        let said = |text: &str| -> Vec<_> {
-            let lines = Transcript::parse(text).unwrap().lines;
-            lines.into_iter().map(|line| line.entry).collect()
-        };
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(said(&text), said(PLAY));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_request_given_up_is_recorded_as_closed() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("recording.jsonl");
-        let recorder = Recorder::new(Ledger::open(&path).unwrap(), Redactor::default());
-        let replay = Replay::new(Transcript::parse(r#"{"get":true}"#).unwrap());
-        let recorded = Recorded::new(replay, recorder.clone());
-        let tracker = TaskTracker::new();
-        let asking = tracker.spawn(async move {
-            let outgoing = Outgoing {
-                to: None,
-                verb: Verb::Get,
-                headers: &HeaderMap::new(),
-                credential: None,
-            };
-            let _ = recorded.send(outgoing).await;
-        });
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        asking.abort();
-        recorder.finish().await.unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.ends_with("\"closed\":1}\n"), "{text}");
     }
 }

@@ -32,7 +32,7 @@ const TITLES: [&str; 7] = [
 ];
 
 /// Returns a body's words for people; `None` where it is a page, is not text, or says nothing.
-pub(super) fn of_body(body: &str) -> Option<String> {
+pub fn of_body(body: &str) -> Option<String> {
     let body = without_mark(body).trim();
     match serde_json::from_str::<Value>(body) {
         Ok(value) => cleaned(&said_in(&value, DEEPEST)?),

@@ -24,7 +24,7 @@
 //! exchange that needs no name; any other line without one (`true` for `ended`, `cut` and `closed`) belongs to the
 //! exchange spoken of last. What is fed in (`host`, `answer`, `event`) has `"jsonrpc":"2.0"` filled in, and a response
 //! without an id the id of the post it answers. What is expected (`post`, `get`, `delete`, `closed`, `bridge`) matches
-//! when every member written is there and equal; see [`compare`]. What only the bridge can name, ids and tokens of its own,
+//! when every member written is there and equal. What only the bridge can name, ids and tokens of its own,
 //! has a name here: an expected `"$question"` takes whatever is there and is the same on every line after that, and two
 //! names are two things; an expected `"$nothing"` is a member that must be missing. `at` is when, in milliseconds; nothing
 //! depends on it. Lines about the recording (`recording`, `eras`, `sign_in`) are for the reader, as notes are; a second
@@ -33,9 +33,7 @@
 //!
 //! Knows the lines, not where they are kept, and nothing of what MCP means by them.
 
-mod matching;
 pub mod redact;
-pub mod script;
 pub mod shape;
 mod wire;
 
@@ -45,7 +43,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::sse;
 
-pub use matching::{Bound, Difference, compare};
 use wire::{Names, Wire};
 
 /// The lines of a recording, in order.

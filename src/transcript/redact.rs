@@ -54,7 +54,7 @@ const TELLING: [&str; 14] = [
 /// Shorter texts are replaced in headers only: a session called `1` would take every 1 out of the messages.
 const SHORTEST: usize = 8;
 
-pub(super) use crate::secret::live::HIDDEN;
+pub use crate::secret::live::HIDDEN;
 
 impl Redactor {
     /// A redactor that knows these secrets. Empty ones are none.

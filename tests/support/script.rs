@@ -8,9 +8,11 @@ use std::fmt::Write as _;
 
 use http::HeaderMap;
 
-use super::matching::{Bound, filled_in};
-use super::{About, Difference, Entry, Exchange, Headers, Line, Transcript, Verb, compare};
-use crate::frame::{Frame, Id, member_of};
+use mcpipe::frame::{Frame, Id, member_of};
+use mcpipe::transcript::redact::HIDDEN;
+use mcpipe::transcript::{About, Entry, Exchange, Headers, Line, Transcript, Verb};
+
+use super::matching::{Bound, Difference, compare, filled_in};
 
 /// A play in progress.
 #[derive(Debug)]
@@ -320,7 +322,7 @@ fn compare_headers(expected: &Headers, found: &HeaderMap) -> Result<(), Differen
             .get(name)
             .map(|value| String::from_utf8_lossy(value.as_bytes()));
         // Something was there when this was recorded; what, was not for us to know.
-        let is_hidden = expected.as_deref() == Some(super::redact::HIDDEN) && found.is_some();
+        let is_hidden = expected.as_deref() == Some(HIDDEN) && found.is_some();
         if !is_hidden && expected.as_deref() != found.as_deref() {
             return Err(Difference {
                 path: format!("header {name}"),

@@ -4,26 +4,23 @@
 //! [`Script`]). Who plays the host asks [`Replay::next_of_host`] for its lines and hands what the bridge says to
 //! [`Replay::said`]. A request the transcript never answers waits for ever, and so does a stream it never ends.
 
-use std::fmt::Write as _;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::watch;
 
-use crate::auth::oauth::challenge::Challenge;
-use crate::era::{Head, HttpError};
-use crate::frame::{Malformed, Parsed};
-use crate::remote::fields::asks_for_a_token;
-use crate::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
-use crate::secret::Secret;
-use crate::sse;
-use crate::transcript::script::Script;
-use crate::transcript::{self, Body, Entry, Headers, Transcript, Why};
+use mcpipe::auth::oauth::challenge::Challenge;
+use mcpipe::era::{Head, HttpError};
+use mcpipe::frame::{Malformed, Parsed};
+use mcpipe::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
+use mcpipe::secret::Secret;
+use mcpipe::transcript::{self, Body, Entry, Headers, Transcript, Why};
+
+use super::script::Script;
 
 /// A remote out of a transcript. Clones play the same play.
 #[derive(Clone, Debug)]
@@ -187,7 +184,7 @@ impl Exchange {
                 Ok(Answer::Refused(HttpError {
                     status,
                     frame,
-                    words: crate::remote::refusal_text::of_body(&text),
+                    words: mcpipe::remote::refusal_text::of_body(&text),
                     url: None,
                     text,
                     retry_after: after
@@ -218,7 +215,7 @@ impl Exchange {
             match exchange.next().await {
                 Entry::Event { mut event, .. } => {
                     event.data = exchange.fed(&event.data);
-                    Some((Ok(bytes_of(&event)), Some(exchange)))
+                    Some((Ok(event.to_text().into()), Some(exchange)))
                 }
                 Entry::Ended(_) => None,
                 _ => Some((Err(fault(Why::Cut)), None)),
@@ -226,24 +223,6 @@ impl Exchange {
         });
         Events::new(chunks.boxed(), HOST.into(), usize::MAX)
     }
-}
-
-/// An event as a stream spells it.
-pub(super) fn bytes_of(event: &sse::Event) -> Bytes {
-    let mut text = String::with_capacity(event.data.len() + 64);
-    for (name, value) in [("event", &event.kind), ("id", &event.id)] {
-        if let Some(value) = value {
-            let _ = writeln!(text, "{name}: {value}");
-        }
-    }
-    if let Some(retry) = event.retry {
-        let _ = writeln!(text, "retry: {}", retry.as_millis());
-    }
-    for line in event.data.split('\n') {
-        let _ = writeln!(text, "data: {line}");
-    }
-    text.push('\n');
-    text.into()
 }
 
 fn fields(headers: Headers) -> HeaderMap {
@@ -256,6 +235,14 @@ fn fields(headers: Headers) -> HeaderMap {
             ))
         })
         .collect()
+}
+
+/// Says whether the fields challenge for a token.
+fn asks_for_a_token(fields: &HeaderMap) -> bool {
+    let challenges = fields.get_all("www-authenticate").iter();
+    let mut schemes = challenges.filter_map(|field| field.to_str().ok()?.split(' ').next());
+    schemes
+        .any(|scheme| scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop"))
 }
 
 fn fault(why: Why) -> Fault {
@@ -281,7 +268,7 @@ fn fault(why: Why) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Frame;
+    use mcpipe::frame::Frame;
 
     fn replay(text: &str) -> Replay {
         Replay::new(Transcript::parse(text).unwrap())
