@@ -21,8 +21,8 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 use url::{Host, Url};
 
+use crate::auth::client::ClientKey;
 use crate::auth::net::guard::Guard;
-use crate::auth::oauth::client_auth::ClientKey;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::user_key::UserKey;
 use crate::auth::{self, Announce, Browser};

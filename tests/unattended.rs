@@ -11,7 +11,7 @@ mod workload; // workload identity
 
 use futures_util::future::join_all;
 use mcpipe::auth::flow::accounts::status;
-use mcpipe::auth::flow::unattended::Grant;
+use mcpipe::auth::grant::GrantConfig;
 use mcpipe::auth::oauth::scope::Scopes;
 use mcpipe::auth::{Authorizer, Cause, Settings};
 use mcpipe::secret::Secret;
@@ -37,7 +37,7 @@ async fn world() -> World {
 /// Settings without a user; a page that is shown is counted, and not visited.
 fn robot(world: &World) -> Settings {
     let mut settings = world.watched();
-    settings.grant = Grant::ClientCredentials;
+    settings.grant = GrantConfig::ClientCredentials;
     settings.client_id = Some("robot".to_owned());
     settings.client_secret = Some(Secret::new(SECRET));
     settings

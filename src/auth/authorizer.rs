@@ -17,11 +17,11 @@ use tokio_util::task::TaskTracker;
 use crate::auth::flow::helper::Errand;
 use crate::auth::flow::locked_vault::Closed;
 use crate::auth::flow::sign_in_status::fingerprint;
-use crate::auth::flow::unattended::Grant;
+use crate::auth::grant::GrantConfig;
 use crate::auth::net::http::{Http, host_of};
 use crate::auth::oauth::challenge::Challenge;
-use crate::auth::oauth::dpop::{Dpop, Servers};
-use crate::auth::settings::Settings;
+use crate::auth::oauth::dpop::Servers;
+use crate::auth::settings::{Dpop, Settings};
 use crate::auth::shared::{Desk, House, Why};
 use crate::auth::user_key::{Source, UserKey};
 use crate::auth::{Cause, Credential, Error};
@@ -73,14 +73,16 @@ impl Authorizer {
         closed: watch::Sender<Option<Closed>>,
     ) -> Self {
         let provider = match &settings.grant {
-            Grant::Enterprise(provider) if provider.id_token.is_none() => Some(Self::watched(
-                provider.sign_in(&settings),
-                Arc::clone(&vault),
-                http.at_home(&provider.issuer),
-                person.clone(),
-                pending.clone(),
-                closed.clone(),
-            )),
+            GrantConfig::Enterprise(provider) if provider.id_token.is_none() => {
+                Some(Self::watched(
+                    provider.sign_in(&settings),
+                    Arc::clone(&vault),
+                    http.at_home(&provider.issuer),
+                    person.clone(),
+                    pending.clone(),
+                    closed.clone(),
+                ))
+            }
             _ => None,
         };
         let house = House {

@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use super::flow::{issuer_change, sign_in_status, unattended};
+use super::grant::{AssertionError, GrantType};
 use super::net::http;
 use super::oauth::challenge::Challenge;
-use super::oauth::{client_auth, discovery, jws, registration, token_endpoint};
+use super::oauth::{authorization_code, discovery, jws, registration, token_endpoint};
 use super::user_key::UserKey;
-use crate::frame::BridgeError;
+use super::{client, issuer_change};
 use crate::store;
-use crate::text::{capitalised, plain, said, without_query};
+use crate::text::{plain, said};
+use std::io;
+
+mod remedy;
+
+/// Seconds in which a window that was closed stays closed, and in which windows are counted.
+pub(in crate::auth) const QUIET: u64 = 600;
 
 /// Why there is no credential, and for which server.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -135,7 +141,7 @@ pub enum Cause {
     Key(#[from] jws::Error),
     /// The process that was to do the sign-in does not start.
     #[error("the process that does the sign-in does not start")]
-    Helper(#[source] std::io::Error),
+    Helper(#[source] io::Error),
     /// The server turns down tokens that were issued for it a moment ago, sent, and have not ended.
     #[error("the server rejects the token that {host} issued for it a moment ago")]
     Rejected {
@@ -147,7 +153,7 @@ pub enum Cause {
     /// Many windows were shown of late, and no more are shown unless the user asks for one.
     #[error(
         "{windows} sign-in windows were shown within {} minutes, and no more are opened by themselves{}",
-        sign_in_status::QUIET / 60,
+        QUIET / 60,
         .last.as_ref().map_or_else(String::new, |last| format!("; the last one ended so: {last}"))
     )]
     Braked {
@@ -158,10 +164,10 @@ pub enum Cause {
     },
     /// The key the client is proved by is not to be had.
     #[error("the client's key: {0}")]
-    ClientKey(#[from] client_auth::Error),
+    ClientKey(#[from] client::Error),
     /// There is no token without a person, in the way the user wants it.
     #[error("{0}")]
-    Machine(#[from] unattended::Error),
+    Machine(#[from] UnattendedError),
     /// More scope is wanted than another sign-in would bring.
     #[error("the server wants more than the sign-in allows{}", said(.scope.as_deref()))]
     ScopeRefused {
@@ -175,7 +181,7 @@ pub enum Cause {
         place: String,
         /// Why not.
         #[source]
-        error: std::io::Error,
+        error: io::Error,
     },
     /// The process is leaving.
     #[error("mcpipe is leaving")]
@@ -212,56 +218,17 @@ impl Error {
     pub fn is_passing(&self) -> bool {
         self.why.is_passing()
     }
-
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        self.why.hint(&self.resource)
-    }
-
-    /// The same for a user who has just signed in: not to do that again.
-    pub fn hint_after_login(&self) -> Option<String> {
-        self.why.way_out(&without_query(&self.resource))
-    }
-
-    /// The error that answers a request that waited for the sign-in.
-    pub fn to_bridge_error(&self) -> BridgeError {
-        let kind = match &*self.why {
-            Cause::Leaving => "leaving",
-            why if why.is_locked() => "vault_locked",
-            Cause::Vault(_) => "vault",
-            why if why.is_passing() => "unreachable",
-            _ => "sign_in_needed",
-        };
-        let mut error = BridgeError::new(kind, format!("{}.", capitalised(&self.to_string())));
-        error.url = (!self.resource.is_empty()).then(|| without_query(&self.resource));
-        error.hint = self.hint();
-        error.retryable = self.is_passing()
-            || self.why.is_locked()
-            || matches!(
-                *self.why,
-                Cause::Rejected {
-                    is_renewable: true,
-                    ..
-                }
-            );
-        error.status = self.why.key_refused();
-        if let Some(http::Fault::Unwell { retry_after, .. }) = self.why.fault() {
-            error.retry_after = *retry_after;
-        }
-        error.is_after_a_sign_in = self.is_after_a_sign_in;
-        error
-    }
 }
 
 impl Cause {
-    /// The status with which a key of the user's own was turned down.
-    fn key_refused(&self) -> Option<u16> {
-        match self {
-            Self::HeaderRefused { status, .. } => Some(*status),
-            // Only with this status is the key what was turned down.
-            Self::Guessed { key: Some(_), .. } => Some(401),
-            Self::Abandoned(why) | Self::Lately(why) => why.key_refused(),
-            _ => None,
+    /// A refusal by the token endpoint of a grant without a user.
+    pub(in crate::auth) fn refused_grant(by: GrantType, error: token_endpoint::Error) -> Self {
+        match error {
+            error @ (token_endpoint::Error::Refused { .. }
+            | token_endpoint::Error::Unusable { .. }) => {
+                UnattendedError::Refused { by, error }.into()
+            }
+            error => error.into(),
         }
     }
 
@@ -326,9 +293,7 @@ impl Cause {
             | Self::Superseded
             | Self::Vault(_)
             | Self::ClientKey(_)
-            | Self::Machine(
-                unattended::Error::Assertion(_) | unattended::Error::Provider(_),
-            )
+            | Self::Machine(UnattendedError::Assertion(_) | UnattendedError::Provider(_))
             | Self::Braked { .. }
             | Self::OpenedTwice { .. }
             | Self::Denied { .. }) => why,
@@ -348,6 +313,31 @@ impl Cause {
         }
     }
 
+    /// Whether only a locked vault is in the way.
+    pub(in crate::auth) fn is_locked(&self) -> bool {
+        matches!(
+            self,
+            Self::Vault(store::Error::Locked { .. })
+                | Self::ClientKey(client::Error::Vault(crate::header_secrets::Error::Vault(
+                    store::Error::Locked { .. }
+                )))
+        )
+    }
+
+    /// Whether somebody has said no who would say it again.
+    pub(in crate::auth) fn is_refused_machine(&self) -> bool {
+        match self.bare() {
+            Self::Machine(UnattendedError::Refused { error, .. }) => {
+                matches!(error, token_endpoint::Error::Refused { .. })
+            }
+            Self::Machine(UnattendedError::Provider(ProviderError::Refused(error))) => {
+                matches!(error, token_endpoint::Error::Refused { .. })
+            }
+            Self::Registration(registration::Error::NotTaken { .. }) => true,
+            _ => false,
+        }
+    }
+
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Elsewhere { is_passing, .. } => *is_passing,
@@ -356,199 +346,135 @@ impl Cause {
             _ => self.fault().is_some_and(http::Fault::is_passing),
         }
     }
+}
 
-    /// What the user can do about it: the way out that is known, or signing in anew.
-    pub(crate) fn hint(&self, resource: &str) -> Option<String> {
-        let resource = &without_query(resource);
-        let login = || format!("run `mcpipe login {resource}`");
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum UnattendedError {
+    /// The authorization server, or the provider, said no.
+    #[error("{error}")]
+    Refused {
+        /// What was asked for.
+        by: GrantType,
+        /// Its words.
+        error: token_endpoint::Error,
+    },
+    /// The server takes a client, and there is none.
+    #[error("the authorization server at {host} has to be told which client this is")]
+    NoClient {
+        /// The authorization server.
+        host: String,
+    },
+    /// There is no assertion to show.
+    #[error("{0}")]
+    Assertion(#[from] AssertionError),
+    /// The provider did not vouch for anybody.
+    #[error("{0}")]
+    Provider(#[from] ProviderError),
+}
+
+impl UnattendedError {
+    pub(in crate::auth) fn fault(&self) -> Option<&http::Fault> {
         match self {
-            Self::Leaving | Self::Vault(_) | Self::Elsewhere { hint: Some(_), .. } => {
-                self.way_out(resource)
-            }
-            Self::Abandoned(why) | Self::Lately(why) => why.hint(resource),
-            // The user's own word opens a window again, whatever ended the last one.
-            Self::Braked {
-                last: Some(why), ..
-            } => why.hint(resource).or_else(|| Some(login())),
-            Self::TooLate { .. } => Some(login()),
-            Self::OtherIssuer(undecided) => Some(undecided.hint(resource)),
-            Self::Rejected { .. } => self
-                .way_out(resource)
-                .map(|check| format!("{check}; if nothing is wrong with them, {}", login())),
-            Self::ScopeRefused { .. } => self
-                .way_out(resource)
-                .map(|more| format!("{more}; {} as a user who may do this", login())),
-            Self::Tokens(token_endpoint::Error::Failed(http::Fault::Unwell { .. })) => {
-                Some(format!("try again later; if it stays so, {}", login()))
-            }
-            why if why.is_passing() => self.way_out(resource),
-            Self::Machine(_) | Self::ClientKey(_) => self.way_out(resource),
-            _ => self.way_out(resource).or_else(|| Some(login())),
+            Self::Refused {
+                error: token_endpoint::Error::Failed(fault),
+                ..
+            } => Some(fault),
+            Self::Provider(error) => error.fault(),
+            _ => None,
         }
     }
 
-    /// The command or flag that helps here, where there is one beside signing in anew.
-    fn way_out(&self, resource: &str) -> Option<String> {
-        Some(match self {
-            Self::HeaderRefused { given, .. } => given.hint(),
-            Self::Vault(error) => return error.hint(),
-            why if matches!(why.fault(), Some(http::Fault::Unwelcome { .. })) => {
-                crate::tls::Unwelcome::HINT.to_owned()
-            }
-            why if let Some(http::Fault::Untrusted { why, .. }) = why.fault() => {
-                why.hint().to_owned()
-            }
-            Self::Guessed { why, .. } if matches!(**why, Self::Machine(_)) => {
-                return why.way_out(resource);
-            }
-            Self::Guessed { key: Some(key), .. } => key.hint(),
-            Self::Guessed { .. } => {
-                "if it takes a key: `mcpipe vault put NAME` keeps one, and --bearer NAME or --header \
-                 'X-Api-Key: ${vault:NAME}' sends it; if it has an authorization server, \
-                 --authorization-server URL names it"
-                    .to_owned()
-            }
-            Self::Elsewhere { hint, .. } => return hint.clone(),
-            why if why.is_passing() => return None,
-            Self::Abandoned(why)
-            | Self::Lately(why)
-            | Self::Braked {
-                last: Some(why), ..
-            } => return why.way_out(resource),
-            Self::Registration(error) => return error.hint(resource),
-            Self::Discovery(error) => return error.hint(resource),
-            Self::Tokens(token_endpoint::Error::NoKey(_)) => {
-                "give the key again with --client-key".to_owned()
-            }
-            Self::ClientKey(error) => return error.hint(),
-            Self::Machine(error) => return error.hint(resource),
-            Self::Rejected { .. } => {
-                "check the audience and the scopes: --resource, --scope, --authorize-param"
-                    .to_owned()
-            }
-            Self::ScopeRefused { .. } => {
-                "--scope says what to ask for; another --account may be allowed more".to_owned()
-            }
-            Self::TooLate { .. } => "--auth-timeout SECONDS gives the user longer".to_owned(),
-            Self::OpenedTwice { .. } => format!(
-                "`mcpipe login {resource}` begins anew: open its address in one browser only (--no-browser lets you choose \
-                 which); if you did not open it twice, another program on this machine did"
-            ),
-            Self::ForeignEntry => "use the newest mcpipe".to_owned(),
-            Self::Listener { .. } => "--callback-port chooses another port".to_owned(),
-            Self::NotBound { .. } | Self::Tokens(token_endpoint::Error::Unbound { .. }) => {
-                "leave out --dpop require to take bearer tokens, or have DPoP switched on there"
-                    .to_owned()
-            }
-            Self::Tokens(error) if error.is("invalid_dpop_proof") => {
-                "check this machine's clock; --dpop off signs in without proofs".to_owned()
-            }
-            why => return why.refusal().and_then(way_out_of).map(str::to_owned),
-        })
+    /// Whether it is something on this machine that is wrong, and no server has been asked.
+    pub(crate) fn is_at_home(&self) -> bool {
+        match self {
+            Self::Assertion(AssertionError::Spent { .. }) => false,
+            Self::Assertion(_) => true,
+            Self::Provider(error) => error.is_at_home(),
+            Self::Refused { .. } | Self::NoClient { .. } => false,
+        }
     }
 }
 
-/// What helps against a refusal in these words (RFC 6749 section 4.1.2.1 and 5.2, RFC 8707 section 2).
-fn way_out_of((code, description): (&str, Option<&str>)) -> Option<&'static str> {
-    let names_resource = || {
-        let words = description.unwrap_or_default().to_ascii_lowercase();
-        words.contains("resource") || words.contains("audience")
-    };
-    match code {
-        "invalid_scope" => Some("--scope says what to ask for; '' asks for none"),
-        "invalid_target" => Some(RESOURCE),
-        "invalid_request" if names_resource() => Some(RESOURCE),
-        "invalid_client" | "unauthorized_client" => Some(
-            "--client-id names a client that is registered there (and --client-secret-env VAR its secret)",
-        ),
-        _ => None,
+/// Why nobody was vouched for.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// There is no ID token.
+    #[error("{0}")]
+    IdToken(#[from] AssertionError),
+    /// What is held is not an ID token for us from this provider.
+    #[error("the provider at {host} gave no ID token for this client")]
+    NotForUs {
+        /// The provider.
+        host: String,
+    },
+    /// The sign-in at the provider came to nothing.
+    #[error("signing in at {host}: {why}")]
+    SignIn {
+        /// The provider.
+        host: String,
+        /// Why.
+        why: Error,
+    },
+    /// The provider's metadata cannot be used.
+    #[error("{0}")]
+    Discovery(#[from] discovery::Error),
+    /// It said no.
+    #[error("{0}")]
+    Refused(token_endpoint::Error),
+    /// It gave something else.
+    #[error(
+        "the provider at {host} answered with something other than a grant for the server: {why}"
+    )]
+    NotAGrant {
+        /// The provider.
+        host: String,
+        /// The member at fault.
+        why: &'static str,
+    },
+}
+
+impl ProviderError {
+    pub(in crate::auth) fn fault(&self) -> Option<&http::Fault> {
+        match self {
+            Self::Discovery(discovery::Error::Http(fault))
+            | Self::Refused(token_endpoint::Error::Failed(fault)) => Some(fault),
+            Self::SignIn { why, .. } => why.cause().fault(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the user's own file that is wrong.
+    pub(in crate::auth) fn is_at_home(&self) -> bool {
+        matches!(self, Self::IdToken(_))
+    }
+
+    /// Whether another ID token may be taken where this one was not.
+    pub(in crate::auth) fn is_about_the_person(&self) -> bool {
+        match self {
+            Self::NotForUs { .. } => true,
+            Self::Refused(error) => error.is("invalid_grant") || error.is("invalid_token"),
+            _ => false,
+        }
     }
 }
 
-const RESOURCE: &str = "--disable-resource-parameter signs in without naming the server; --resource URI names it otherwise";
+impl From<authorization_code::Error> for Cause {
+    fn from(error: authorization_code::Error) -> Self {
+        match error {
+            authorization_code::Error::Denied {
+                host,
+                code,
+                description,
+            } => Self::Denied {
+                host,
+                code,
+                description,
+            },
+            authorization_code::Error::ForeignAnswer { host } => Self::ForeignAnswer { host },
+        }
+    }
+}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The hint, and what is left of it for a user who has just signed in.
-    #[test]
-    fn each_cause_names_its_way_out_and_after_a_login_not_to_log_in_again() {
-        let host = || "as.example.com".to_owned();
-        let braked = |last: Option<Cause>| Cause::Braked {
-            windows: 3,
-            last: last.map(Arc::new),
-        };
-        let failing = token_endpoint::Error::Failing {
-            host: host(),
-            status: 500,
-            minutes: 10,
-        };
-        let seconds = 60;
-        for (why, login, flag) in [
-            (braked(None), true, None),
-            (
-                braked(Some(Cause::NotBound { host: host() })),
-                false,
-                Some("--dpop"),
-            ),
-            (
-                braked(Some(Cause::TooLate {
-                    host: host(),
-                    seconds,
-                })),
-                true,
-                Some("--auth-timeout"),
-            ),
-            (
-                Cause::Rejected {
-                    host: host(),
-                    is_renewable: false,
-                },
-                true,
-                Some("--resource"),
-            ),
-            (failing.into(), true, None),
-            (
-                discovery::Error::Unexpected {
-                    asked: "a".to_owned(),
-                    found: "b".to_owned(),
-                    expected: "c".to_owned(),
-                }
-                .into(),
-                false,
-                Some("--expect-issuer"),
-            ),
-        ] {
-            let hint = why.hint("https://mcp.example.com?key=k").unwrap();
-            assert_eq!(hint.contains("`mcpipe login"), login, "{why}: {hint}");
-            assert!(!hint.contains("key"), "{hint}");
-            let after = why.way_out("https://mcp.example.com");
-            assert_eq!(after.is_some(), flag.is_some(), "{why}: {after:?}");
-            let after = after.unwrap_or_default();
-            assert!(after.contains(flag.unwrap_or_default()), "{why}: {after}");
-            assert!(!after.contains("`mcpipe login"), "{why}: {after}");
-        }
-        let why = braked(None).at_a_guess(&Challenge::default(), None, &[]);
-        assert!(matches!(why, Cause::Braked { .. }), "{why:?}");
-    }
-
-    #[test]
-    fn a_sign_in_elsewhere_keeps_its_hint_and_a_refused_scope_names_the_command() {
-        let elsewhere = Cause::Elsewhere {
-            text: "the server answered HTTP 500".to_owned(),
-            hint: Some("try again later".to_owned()),
-            is_passing: true,
-        };
-        assert_eq!(elsewhere.hint("r").as_deref(), Some("try again later"));
-        let refused = Cause::ScopeRefused { scope: None };
-        let hint = refused.hint("https://a.example/mcp?key=canary").unwrap();
-        assert!(
-            hint.contains("`mcpipe login https://a.example/mcp?…`"),
-            "{hint}"
-        );
-        assert!(hint.contains("--scope"), "{hint}");
-        // Where that command has just been run.
-        assert!(!refused.way_out("r").unwrap().contains("mcpipe login"));
-    }
-}
+mod tests;

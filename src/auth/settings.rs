@@ -9,21 +9,18 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc};
 use url::Url;
 
-use crate::auth::flow::helper::Helper;
-use crate::auth::flow::issuer_change::Changed;
-use crate::auth::flow::unattended::Grant;
+use crate::auth::client::{ClientKey, Method};
+use crate::auth::grant::GrantConfig;
 use crate::auth::net::address::canonical;
-use crate::auth::net::browser::Environment;
-use crate::auth::oauth::client_auth::ClientKey;
-use crate::auth::oauth::dpop::Dpop;
-use crate::auth::oauth::id_token::Person;
-use crate::auth::oauth::prompt::SelectAccount;
-use crate::auth::oauth::registration::Method;
+use crate::auth::notice::Announce;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::user_key::UserKey;
 use crate::clock::Clock;
+use crate::process::leads_to_passphrase;
 use crate::secret::Secret;
-use crate::text::{plain, split_words, without_query};
+use crate::text::split_words;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// All the sign-in needs to know from outside.
 #[derive(Clone, Debug)]
@@ -73,7 +70,7 @@ pub struct Settings {
     /// What the authorization server calls itself, exactly, where that is not the name it is found by.
     pub expected_issuer: Option<String>,
     /// How a token is come by.
-    pub grant: Grant,
+    pub grant: GrantConfig,
     /// Where it is asked for, whatever the server says; for grants without a person.
     pub token_endpoint: Option<Url>,
     /// Believe that the authorization server knows PKCE although it does not say so.
@@ -148,7 +145,7 @@ impl Settings {
             refresh_params: Vec::new(),
             authorization_server: None,
             expected_issuer: None,
-            grant: Grant::Person,
+            grant: GrantConfig::User,
             token_endpoint: None,
             assume_pkce: false,
             use_id_token: false,
@@ -210,193 +207,75 @@ impl Browser {
     }
 }
 
-/// Something a person should hear of.
-#[derive(Debug)]
-pub enum Notice<'a> {
-    /// A page is waiting.
-    Visit {
-        /// The start page of the sign-in, or where to type the code.
-        url: &'a str,
-        /// What to type there (RFC 8628).
-        user_code: Option<&'a str>,
-        /// For how long that is good.
-        good_for: Option<Duration>,
-        /// Whether a browser was started on it.
-        opened: bool,
-    },
-    /// The authorization request itself, for a browser that cannot open the start page. Where it ends is pasted; nothing
-    /// else that comes of it counts.
-    Elsewhere {
-        /// The authorization request.
-        request: &'a str,
-        /// Whether there is a start page at all ([`Self::Visit`] has this address otherwise).
-        is_tied: bool,
-    },
-    /// The user signs in at another authorization server than the last time, and so accepts it.
-    OtherIssuer {
-        /// How it differs.
-        changed: &'a Changed,
-    },
-    /// What was pasted is not the answer that is waited for.
-    NotOurs,
-    /// The server renews the sign-in no more; what is held works until it ends.
-    SignedOut {
-        /// Who had issued the tokens.
-        issuer: &'a str,
-        /// The MCP server.
-        resource: &'a str,
-    },
-    /// The sign-in is done.
-    SignedIn {
-        /// The MCP server.
-        resource: &'a str,
-        /// Which identity there.
-        account: &'a str,
-        /// The user, if the authorization server has told.
-        person: Option<&'a Person>,
-    },
-    /// The user who has signed in is the one of another account.
-    OnePerson {
-        /// The MCP server.
-        resource: &'a str,
-        /// Which identity there.
-        account: &'a str,
-        /// The accounts of the same user.
-        others: &'a [String],
-        /// Host of the authorization server.
-        host: &'a str,
-    },
-    /// Another account is signed in at an authorization server that is not asked to let the user choose.
-    NoChoice {
-        /// Its host.
-        host: &'a str,
-        /// Whether it has refused to.
-        is_refused: bool,
-    },
+/// The environment of the browser: all of the environment that the user's program gave us, for the scripts of VS Code
+/// Remote, dev containers and Codespaces find their window by variables of their own. What opens the vault is not in it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment(pub(super) Vec<(OsString, OsString)>);
+
+impl Environment {
+    /// Takes these variables, except those that open the vault.
+    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let variables = variables.into_iter();
+        Self(
+            variables
+                .filter(|(name, _)| !leads_to_passphrase(&name.to_string_lossy()))
+                .collect(),
+        )
+    }
 }
 
-impl Notice<'_> {
-    /// The words for a terminal. Tools look for the first two lines as mcp-remote prints them.
-    pub fn text(&self) -> String {
+impl fmt::Debug for Environment {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Environment({} variables)", self.0.len())
+    }
+}
+
+/// The user's choice about tokens that are bound to a key (`--dpop`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dpop {
+    /// Bound where both servers know it.
+    #[default]
+    Auto,
+    /// Always: a token that is not bound is not taken.
+    Require,
+    /// Never.
+    Off,
+}
+
+impl Dpop {
+    /// Says whether kept tokens may be used that are bound, or are not.
+    pub fn allows(self, is_bound: bool) -> bool {
         match self {
-            Self::Visit {
-                url,
-                user_code,
-                good_for,
-                ..
-            } => {
-                let mut text = format!("{AUTHORIZE}\n{url}\n");
-                if let Some(code) = user_code {
-                    text += &format!("and enter the code {code}\n");
-                }
-                if let Some(good_for) = good_for.filter(|_| user_code.is_some()) {
-                    text += &format!("The code is good for {}.\n", in_words(good_for));
-                }
-                text
-            }
-            Self::Elsewhere { request, is_tied } => match is_tied {
-                true => format!(
-                    "Or visit this address in any browser, and paste the address it ends at (that page does not load):\n{request}\n"
-                ),
-                false => {
-                    "If the browser cannot come back here, paste the address it ends at:\n".to_owned()
-                }
-            },
-            Self::OtherIssuer { changed } => format!(
-                "Note: {changed}. You are signing in there now, and mcpipe keeps to it from then on.\n"
-            ),
-            Self::NotOurs => {
-                "That is not where this sign-in ends: paste the whole address the browser shows at the end.\n"
-                    .to_owned()
-            }
-            Self::SignedOut { issuer, resource } => format!(
-                "The sign-in for {resource} is not renewed any more by {issuer}: run `mcpipe login {resource}`\n"
-            ),
-            Self::SignedIn {
-                resource,
-                account,
-                person,
-            } => signed_in(resource, account, *person),
-            Self::OnePerson {
-                resource,
-                account,
-                others,
-                host,
-            } => format!(
-                "Note: account {account} is the same person as {}. For another, sign out at {host} in your browser, then run `mcpipe login {} --account {account}`.\n",
-                accounts(others),
-                without_query(resource)
-            ),
-            Self::NoChoice { host, is_refused } => {
-                let (why, then) = match is_refused {
-                    true => ("does not let you choose an account when asked to", ""),
-                    false => (
-                        "is not known to let you choose an account",
-                        ", or try --select-account",
-                    ),
-                };
-                format!(
-                    "Another account is signed in at {host}, which {why}: if it takes you for the same person, sign out there first{then}.\n"
-                )
-            }
+            Self::Auto => true,
+            Self::Require => is_bound,
+            Self::Off => !is_bound,
         }
     }
 }
 
-/// The end of a sign-in, as people are told.
-pub fn signed_in(resource: &str, account: &str, person: Option<&Person>) -> String {
-    let whom = person.map_or_else(String::new, |person| format!(" as {}", person.words()));
-    let account = match account {
-        "default" => String::new(),
-        account => format!(" (account {})", plain(account, 100)),
-    };
-    format!("Signed in to {}{whom}{account}.\n", without_query(resource))
+/// Whether the authorization server is asked to let the user choose an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SelectAccount {
+    /// For a second account at an authorization server that is known to understand it.
+    #[default]
+    Auto,
+    /// In every sign-in, whatever the server is known to understand.
+    Always,
+    /// Never.
+    Never,
 }
 
-/// Names of accounts, as people are told.
-pub fn accounts(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| plain(name, 100)).collect();
-    match names.as_slice() {
-        [one] => format!("account {one}"),
-        all => format!("accounts {}", all.join(", ")),
-    }
-}
-
-const AUTHORIZE: &str = "Please authorize this client by visiting:";
-
-/// A time that is left, as people say it. Less is said rather than more.
-fn in_words(left: Duration) -> String {
-    match left.as_secs() {
-        seconds @ 0..120 => format!("{seconds} seconds"),
-        seconds @ 120..7200 => format!("{} minutes", seconds / 60),
-        seconds => format!("{} hours", seconds / 3600),
-    }
-}
-
-/// Where news for the person goes; the door decides.
-#[derive(Clone)]
-pub struct Announce(Arc<dyn Fn(&Notice<'_>) + Send + Sync>);
-
-impl Announce {
-    /// To this function. It must not block.
-    pub fn new(tell: impl Fn(&Notice<'_>) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
-    }
-
-    /// Nobody listens.
-    pub fn nowhere() -> Self {
-        Self::new(|_| {})
-    }
-
-    pub(super) fn tell(&self, notice: &Notice<'_>) {
-        (self.0)(notice);
-    }
-}
-
-impl fmt::Debug for Announce {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Announce")
-    }
+/// How a helper is started; the door decides.
+#[derive(Clone, Debug)]
+pub struct Helper {
+    /// This binary.
+    pub program: PathBuf,
+    /// What makes it a helper.
+    pub arguments: Vec<String>,
+    /// All the environment it gets.
+    pub environment: Vec<(String, String)>,
+    /// What the door in the helper needs to come to the same settings.
+    pub door: Secret,
 }
 
 /// Lines that a person types while a sign-in waits.

@@ -7,7 +7,7 @@ use std::thread;
 use tokio::sync::mpsc;
 
 use crate::auth::flow::accounts;
-use crate::auth::store::record::Granted;
+use crate::auth::grant::GrantType;
 use crate::auth::{self, Announce, Authorizer, Cause, Error, Notice, Pasted};
 use crate::cli::TargetArgs;
 use crate::commands::first_challenge::{Greeting, greeting};
@@ -93,7 +93,7 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
                 )
                 .hint("the log says why; mend that and sign in again"));
             };
-            if kept.grant != Granted::Person {
+            if kept.grant != GrantType::User {
                 let whom = kept.person.as_ref();
                 let whom = whom.map_or_else(String::new, |it| format!(" for {}", it.words()));
                 return print(&format!(

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::auth::accounts;
 use crate::auth::flow::accounts::{self, Status};
+use crate::auth::grant::GrantType;
 use crate::auth::oauth::scope::{OFFLINE, Scopes};
-use crate::auth::store::record::{Granted, State};
+use crate::auth::store::record::State;
 use crate::cli::StatusArgs;
 use crate::commands::print;
 use crate::commands::suggestions;
@@ -91,7 +92,7 @@ fn entry_text(kept: &Status, all: &[Status], now: SystemTime) -> String {
         Some(name) => line("issuer", format!("{} ({name})", kept.issuer)),
         None => line("issuer", kept.issuer.clone()),
     }
-    if kept.grant != Granted::Person {
+    if kept.grant != GrantType::User {
         line("grant", kept.grant.name().to_owned());
     }
     if !kept.client_id.is_empty() {
@@ -143,7 +144,7 @@ fn entry_text(kept: &Status, all: &[Status], now: SystemTime) -> String {
 /// The user, where there is one.
 fn person(kept: &Status, all: &[Status]) -> Option<String> {
     let Some(person) = &kept.person else {
-        let is_one = matches!(kept.grant, Granted::Person | Granted::Enterprise);
+        let is_one = matches!(kept.grant, GrantType::User | GrantType::Enterprise);
         return is_one.then(|| "not told".to_owned());
     };
     let others = accounts::accounts_of(all, person, &kept.account);

@@ -7,8 +7,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::auth::flow::accounts;
+use crate::auth::grant::GrantType;
 use crate::auth::oauth::challenge::Challenge;
-use crate::auth::store::record::Granted;
 use crate::auth::{self, Authorizer};
 use crate::cli::TokenArgs;
 use crate::commands::first_challenge::challenge;
@@ -62,7 +62,7 @@ pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure>
                 && kept.account == account
                 && kept.grant != grant
         });
-        if let Some(kept) = kept.filter(|kept| kept.grant != Granted::Person) {
+        if let Some(kept) = kept.filter(|kept| kept.grant != GrantType::User) {
             let grant = kept.grant.name();
             let error = format!("what is kept for {resource}{whose} was got by {grant}");
             let hint = "give the flags it was got with: they are needed for the next token too";

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::auth::oauth::registration::Method;
+use crate::auth::client::Method;
 use crate::auth::oauth::scope::Scopes;
 use crate::cli::SignInArgs;
 use crate::named_file;

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::auth::Environment;
 use crate::auth::Helper;
-use crate::auth::net::browser::Environment;
 use crate::cli::HELPER;
 use crate::process::leads_to_passphrase;
 use crate::secret::Secret;

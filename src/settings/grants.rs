@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use crate::auth::flow::enterprise::Provider;
-use crate::auth::flow::unattended::Grant;
-use crate::auth::flow::workload::Assertions;
-use crate::auth::oauth::client_auth::{Audience, ClientKey};
+use crate::auth::client::{Audience, ClientKey};
+use crate::auth::grant::Assertions;
+use crate::auth::grant::GrantConfig;
+use crate::auth::grant::Provider;
 use crate::auth::oauth::jws::{self, Algorithm, Key};
 use crate::cli::{GrantArgs, KeyArgs, SignInArgs};
 use crate::header_secrets;
@@ -131,7 +131,7 @@ pub(super) fn grant(
     has: (bool, bool),
     allow_http: bool,
     around: &Surroundings,
-) -> Result<(Grant, Option<Url>), Failure> {
+) -> Result<(GrantConfig, Option<Url>), Failure> {
     let given = &args.grant;
     let chosen: Vec<&'static str> = [
         ("--client-credentials", given.client_credentials),
@@ -166,11 +166,11 @@ pub(super) fn grant(
                 "what proves the client: --client-key, --client-secret-env or --client-secret-file";
             return Err(Mistake::Needs("--client-credentials", proof).into());
         }
-        Grant::ClientCredentials
+        GrantConfig::ClientCredentials
     } else if let Some(path) = &given.assertion_file {
-        Grant::Workload(Assertions::File(path.clone()))
+        GrantConfig::Workload(Assertions::File(path.clone()))
     } else if let Some(command) = &given.assertion_command {
-        Grant::Workload(Assertions::Command(
+        GrantConfig::Workload(Assertions::Command(
             Words::split(command).map_err(Mistake::from)?,
         ))
     } else if let Some(issuer) = &given.idp_issuer {
@@ -179,11 +179,11 @@ pub(super) fn grant(
                 Mistake::Needs("--idp-issuer", "--client-id, the client at the server").into(),
             );
         }
-        Grant::Enterprise(provider(issuer, given, allow_http, around)?.into())
+        GrantConfig::Enterprise(provider(issuer, given, allow_http, around)?.into())
     } else {
-        Grant::Person
+        GrantConfig::User
     };
-    if !matches!(grant, Grant::Enterprise(_)) {
+    if !matches!(grant, GrantConfig::Enterprise(_)) {
         let strays = [
             ("--idp-token-endpoint", given.idp_token_endpoint.is_some()),
             ("--idp-client-id", given.idp_client_id.is_some()),
@@ -202,7 +202,7 @@ pub(super) fn grant(
         }
     }
     let endpoint = match &given.token_endpoint {
-        Some(_) if matches!(grant, Grant::Person) => {
+        Some(_) if matches!(grant, GrantConfig::User) => {
             let others = "--client-credentials, an assertion or a provider";
             return Err(Mistake::Alone("--token-endpoint", others).into());
         }

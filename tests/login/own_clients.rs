@@ -1,8 +1,8 @@
 //! Clients at the authorization server: without registration, refused, with a secret of the user; and that what is theirs
 //! stays with their issuer.
 
+use mcpipe::auth::client::Method;
 use mcpipe::auth::flow::accounts::status;
-use mcpipe::auth::oauth::registration::Method;
 use mcpipe::secret::Secret;
 use serde_json::json;
 

@@ -125,7 +125,7 @@ fn entries_are_kept_under_these_names() {
         entry.name(&settings),
         format!(r#"{begin},"client_secret_basic",{pins}]"#)
     );
-    settings.grant = mcpipe::auth::flow::unattended::Grant::ClientCredentials;
+    settings.grant = mcpipe::auth::grant::GrantConfig::ClientCredentials;
     let pins = r#""[[\"a b\",\"r\",[[\"audience\",\"x\"]],[[\"t\",\"y\"]]],[\"client credentials\",\"\"]]""#;
     assert_eq!(
         entry.name(&settings),

@@ -116,7 +116,7 @@ fn errors_are_of_these_kinds() {
     /// Where the word is not written at the place; all that it may be.
     const COMPUTED: &[(&str, &[&str])] = &[
         (
-            "auth/error.rs",
+            "auth/error/remedy.rs",
             &[
                 "leaving",
                 "vault_locked",

@@ -4,12 +4,13 @@
 use std::time::{Duration, SystemTime};
 
 use mcpipe::auth::Person;
+use mcpipe::auth::client::Signing;
 use mcpipe::auth::client::{Client, Method, Source};
-use mcpipe::auth::oauth::client_auth::Signing;
+use mcpipe::auth::grant::GrantType;
 use mcpipe::auth::oauth::jws::{Algorithm, Key};
 use mcpipe::auth::oauth::observed_quirks::Learned;
 use mcpipe::auth::oauth::scope::Scopes;
-use mcpipe::auth::store::record::{Entry, Granted, Registration, State};
+use mcpipe::auth::store::record::{Entry, Registration, State};
 use mcpipe::header_secrets;
 use mcpipe::secret::Secret;
 use mcpipe::store::Vault;
@@ -68,7 +69,7 @@ pub(super) fn tokens() -> Entry {
             auth_method: Some("client_secret_post".to_owned()),
             header_only: true,
         },
-        grant: Granted::Workload,
+        grant: GrantType::Workload,
         dpop_key: Some(key()),
         issued_anew: vec![5, 6],
         signed_in_at: 7,
@@ -106,7 +107,7 @@ fn tokens_are_written_with_these_words() {
         last_error: None,
         scope_wanted: None,
         learned: Learned::default(),
-        grant: Granted::Person,
+        grant: GrantType::User,
         dpop_key: None,
         issued_anew: Vec::new(),
         signed_in_at: 0,
@@ -132,10 +133,10 @@ fn states_and_grants_are_written_with_these_words() {
         assert_eq!(json!(state), word);
     }
     for (grant, word) in [
-        (Granted::Person, "person"),
-        (Granted::ClientCredentials, "client_credentials"),
-        (Granted::Workload, "workload"),
-        (Granted::Enterprise, "enterprise"),
+        (GrantType::User, "person"),
+        (GrantType::ClientCredentials, "client_credentials"),
+        (GrantType::Workload, "workload"),
+        (GrantType::Enterprise, "enterprise"),
     ] {
         assert_eq!(json!(grant), word);
     }
@@ -149,7 +150,7 @@ fn tokens_of_the_first_versions_are_read() {
         old.as_object_mut().unwrap().remove(member);
     }
     let read = Entry::read(&Secret::new(old.to_string())).expect("it is read");
-    assert_eq!(read.grant, Granted::Person);
+    assert_eq!(read.grant, GrantType::User);
     assert_eq!(read.learned, Learned::default());
 }
 

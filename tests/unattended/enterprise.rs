@@ -1,8 +1,8 @@
 //! Enterprise-managed authorization: an ID token, a grant for the server, a token (RFC 8693, RFC 7523).
 
 use mcpipe::auth::flow::accounts::{Status, status};
-use mcpipe::auth::flow::enterprise::Provider;
-use mcpipe::auth::flow::unattended::Grant;
+use mcpipe::auth::grant::GrantConfig;
+use mcpipe::auth::grant::Provider;
 use mcpipe::auth::{Authorizer, Settings};
 use mcpipe::secret::Secret;
 use serde_json::json;
@@ -42,7 +42,7 @@ impl Enterprise {
         let mut settings = world.attended();
         settings.client_id = Some("robot".to_owned());
         settings.client_secret = Some(Secret::new(SECRET));
-        settings.grant = Grant::Enterprise(Box::new(Provider {
+        settings.grant = GrantConfig::Enterprise(Box::new(Provider {
             issuer: self.provider.origin.parse().unwrap(),
             name: self.provider.origin.clone(),
             token_endpoint: None,
@@ -55,7 +55,7 @@ impl Enterprise {
 
     fn with_file(&self, world: &World, file: &tempfile::NamedTempFile) -> Settings {
         let mut settings = self.settings(world);
-        if let Grant::Enterprise(provider) = &mut settings.grant {
+        if let GrantConfig::Enterprise(provider) = &mut settings.grant {
             provider.id_token = Some(file.path().to_owned());
         }
         settings

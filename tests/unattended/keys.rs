@@ -1,8 +1,8 @@
 //! Clients that are proved by a key (RFC 7523).
 
+use mcpipe::auth::client::{Audience, ClientKey};
 use mcpipe::auth::flow::accounts::{Revocation, logout, status};
-use mcpipe::auth::flow::unattended::Grant;
-use mcpipe::auth::oauth::client_auth::{Audience, ClientKey};
+use mcpipe::auth::grant::GrantConfig;
 use mcpipe::auth::oauth::jws::Key;
 use mcpipe::auth::{Cause, Dpop, Settings};
 use mcpipe::header_secrets;
@@ -40,7 +40,7 @@ fn claims(seen: &Seen) -> Value {
 async fn an_assertion_names_the_issuer_as_its_only_audience() {
     let (world, key) = world().await;
     let mut settings = with(&key, world.settings());
-    settings.grant = Grant::ClientCredentials;
+    settings.grant = GrantConfig::ClientCredentials;
     let authorizer = world.authorizer_with(settings);
     authorizer.renew(None, &unauthorized()).await.unwrap();
     let form = &world.authority.grants("client_credentials")[0];
@@ -64,7 +64,7 @@ async fn an_assertion_names_the_issuer_as_its_only_audience() {
 async fn the_audience_is_what_the_user_says() {
     let (world, key) = world().await;
     let mut settings = with(&key, world.settings());
-    settings.grant = Grant::ClientCredentials;
+    settings.grant = GrantConfig::ClientCredentials;
     settings.client_key = Some(ClientKey::new(key, None, Audience::TokenEndpoint).unwrap());
     let authorizer = world.authorizer_with(settings);
     // This authority wants its issuer there.
@@ -86,7 +86,7 @@ async fn an_assertion_for_a_fixed_audience_goes_to_that_one_or_where_the_user_sa
     ] {
         let before = world.authority.at("/token").len();
         let mut settings = with(&key, world.settings());
-        settings.grant = Grant::ClientCredentials;
+        settings.grant = GrantConfig::ClientCredentials;
         let fixed = Audience::Fixed(audience.to_owned());
         settings.client_key = Some(ClientKey::new(key.clone(), None, fixed).unwrap());
         settings.authorization_server = says_where.then(|| origin.clone());
@@ -148,7 +148,7 @@ async fn a_key_in_the_vault_signs_for_its_server_only() {
     let (world, key) = world().await;
     let settings = |world: &World| {
         let mut settings = world.settings();
-        settings.grant = Grant::ClientCredentials;
+        settings.grant = GrantConfig::ClientCredentials;
         settings.client_id = Some("robot".to_owned());
         let key = ClientKey::in_vault("robot.key".to_owned(), None, Audience::Issuer);
         settings.client_key = Some(key);
@@ -176,7 +176,7 @@ async fn a_server_that_takes_no_signature_of_ours_is_told_apart() {
         options.metadata = json!({ "token_endpoint_auth_signing_alg_values_supported": ["RS256"] });
     });
     let mut settings = with(&key, world.settings());
-    settings.grant = Grant::ClientCredentials;
+    settings.grant = GrantConfig::ClientCredentials;
     let authorizer = world.authorizer_with(settings);
     let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
     assert!(error.to_string().contains("RS256"), "{error}");
@@ -193,7 +193,7 @@ async fn a_machines_tokens_are_bound_where_that_is_wanted() {
     });
     world.authority.verifier(|it| it.wants_nonce = true);
     let mut settings = with(&key, world.settings());
-    settings.grant = Grant::ClientCredentials;
+    settings.grant = GrantConfig::ClientCredentials;
     settings.dpop = Dpop::Require;
     let authorizer = world.authorizer_with(settings);
     authorizer.renew(None, &unauthorized()).await.unwrap();

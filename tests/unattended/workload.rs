@@ -1,8 +1,8 @@
 //! Workload identity (RFC 7523 section 2.1).
 
 use mcpipe::auth::Settings;
-use mcpipe::auth::flow::unattended::Grant;
-use mcpipe::auth::flow::workload::Assertions;
+use mcpipe::auth::grant::Assertions;
+use mcpipe::auth::grant::GrantConfig;
 use serde_json::json;
 use tempfile::NamedTempFile;
 
@@ -11,7 +11,7 @@ use crate::support::authority::grants::{JWT_BEARER, token};
 
 fn settings(world: &World, file: &NamedTempFile) -> Settings {
     let mut settings = world.watched();
-    settings.grant = Grant::Workload(Assertions::File(file.path().to_owned()));
+    settings.grant = GrantConfig::Workload(Assertions::File(file.path().to_owned()));
     settings
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::auth::client::Client;
 use crate::auth::flow::refresh;
+use crate::auth::grant::GrantType;
 use crate::auth::net::address::{canonical_text, is_near};
 use crate::auth::net::http::{Fault, Http};
 use crate::auth::oauth::id_token::Person;
@@ -12,7 +13,7 @@ use crate::auth::oauth::revocation::revoke;
 use crate::auth::oauth::scope::{OFFLINE, Scopes};
 use crate::auth::oauth::token_endpoint;
 use crate::auth::settings::Settings;
-use crate::auth::store::record::{Entry, Granted, State, is_of, shared_name};
+use crate::auth::store::record::{Entry, State, is_of, shared_name};
 use crate::secret::Secret;
 use crate::store::{self, Kind, Vault};
 
@@ -38,7 +39,7 @@ pub struct Status {
     /// When it ends, if that is known.
     pub expires_at: Option<u64>,
     /// How it was come by.
-    pub grant: Granted,
+    pub grant: GrantType,
     /// Whether it can be renewed without a person.
     pub is_renewable: bool,
     /// What is thought of it.

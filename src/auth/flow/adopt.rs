@@ -11,7 +11,9 @@ use std::time::Duration;
 use url::Url;
 
 use crate::auth::Cause;
+use crate::auth::client::{Client, Source};
 use crate::auth::flow::refresh;
+use crate::auth::grant::GrantType;
 use crate::auth::net::http::Http;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
@@ -19,13 +21,11 @@ use crate::auth::oauth::id_token::Claims;
 use crate::auth::oauth::known_providers::quirks;
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::observed_quirks::Learned;
-use crate::auth::oauth::registration::{self, Client, Source};
+use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::TokenSet;
 use crate::auth::settings::Settings;
-use crate::auth::store::record::{
-    Entry, Granted, Registration, State, is_for, pins, shared_name, subject,
-};
+use crate::auth::store::record::{Entry, Registration, State, is_for, pins, shared_name, subject};
 use crate::random;
 use crate::secret::Secret;
 use crate::store::{self, Expected, Kind, Vault};
@@ -427,7 +427,7 @@ fn entry(
         last_error: None,
         scope_wanted: None,
         learned: Learned::default(),
-        grant: Granted::Person,
+        grant: GrantType::User,
         dpop_key: None,
         issued_anew: Vec::new(),
         signed_in_at: settings.now.seconds(),

@@ -9,21 +9,23 @@ use oauth2::CsrfToken;
 use url::Url;
 
 use crate::auth::Cause;
+use crate::auth::client::{Client, Source};
 use crate::auth::flow::client_and_listener::Identity;
 use crate::auth::flow::previous::Past;
 use crate::auth::flow::sign_in_status::Shown;
 use crate::auth::net::browser;
 use crate::auth::net::http::time_is_up;
 use crate::auth::net::loopback::{Loopback, Page, Start, Visit};
+use crate::auth::notice::Notice;
 use crate::auth::oauth::authorization_code::{self, Asking, Pending, Redirected, Verdict};
 use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
 use crate::auth::oauth::known_providers::quirks;
 use crate::auth::oauth::observed_quirks::{Learned, Lesson};
-use crate::auth::oauth::prompt::{Prompts, SelectAccount};
-use crate::auth::oauth::registration::{self, Client, Source};
+use crate::auth::oauth::prompt::Prompts;
+use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::{self, Endpoint, TokenSet};
-use crate::auth::settings::{Notice, Pasted, Settings};
+use crate::auth::settings::{Pasted, SelectAccount, Settings};
 use crate::auth::shared::House;
 use crate::auth::store::record::{Entry, State};
 use crate::random;
@@ -361,7 +363,7 @@ impl House {
                 }
                 Verdict::Code(redirected) => return Ok((redirected, Some(visit))),
                 Verdict::Ended(why) => {
-                    let visit = Some(visit);
+                    let (why, visit) = (why.into(), Some(visit));
                     return Err(Ended { why, visit });
                 }
             }

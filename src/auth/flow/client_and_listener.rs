@@ -9,17 +9,19 @@ use oauth2::CsrfToken;
 use url::Url;
 
 use crate::auth::Cause;
+use crate::auth::client::{Client, Source};
 use crate::auth::flow::previous::Past;
+use crate::auth::grant::GrantType;
 use crate::auth::net::http::{Fault, host_of};
 use crate::auth::net::loopback::{Loopback, Place};
 use crate::auth::oauth::authorization_code::{self, Asking};
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::known_providers::quirks;
-use crate::auth::oauth::registration::{self, Client, FIXED_PATH, Registered, Source};
+use crate::auth::oauth::registration::{self, FIXED_PATH, Registered};
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::settings::Settings;
 use crate::auth::shared::House;
-use crate::auth::store::record::{Entry, Granted, Registration, is_of};
+use crate::auth::store::record::{Entry, Registration, is_of};
 use crate::secret::Secret;
 use crate::store::{Expected, Kind};
 use crate::text::plain;
@@ -215,7 +217,7 @@ impl House {
             Err(registration::Error::Elsewhere {
                 what: match id {
                     Some(id) => format!("the client {}", plain(id, 200)),
-                    None if self.settings.grant.kind() == Granted::Workload => {
+                    None if self.settings.grant.kind() == GrantType::Workload => {
                         "the assertion".to_owned()
                     }
                     None => "the token for registering".to_owned(),

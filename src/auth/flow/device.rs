@@ -16,6 +16,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::auth::Cause;
+use crate::auth::client::{Client, Source};
 use crate::auth::flow::previous::Past;
 use crate::auth::flow::sign_in_status::Shown;
 use crate::auth::net::http::{Fault, Http, host_of, time_is_up};
@@ -23,7 +24,7 @@ use crate::auth::oauth::client_auth::proved;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, ProtectedResource};
 use crate::auth::oauth::oauth2_adapter;
 use crate::auth::oauth::observed_quirks::Lesson;
-use crate::auth::oauth::registration::{self, Client, Source};
+use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::{self, Endpoint, Ways};
 use crate::auth::oauth::token_response::{

@@ -13,8 +13,9 @@
 use crate::auth::Cause;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
-use crate::auth::oauth::dpop::{Dpop, Prover, Proving};
+use crate::auth::oauth::dpop::{Prover, Proving};
 use crate::auth::oauth::jws::Key;
+use crate::auth::settings::Dpop;
 use crate::auth::shared::House;
 use crate::auth::store::record::Entry;
 

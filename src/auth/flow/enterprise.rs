@@ -9,8 +9,6 @@
 //! RFC 8693, RFC 7523, OpenID Connect Core; MCP extension `io.modelcontextprotocol/enterprise-managed-authorization`
 //! (SEP-990).
 
-use std::path::PathBuf;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
@@ -18,129 +16,23 @@ use url::Url;
 
 use crate::auth::authorizer::Authorizer;
 use crate::auth::client::{Client, Source};
-use crate::auth::flow::unattended::{self, Asking, Grant};
-use crate::auth::flow::workload::{self, Assertions, is_token};
-use crate::auth::net::http::{Fault, Http, host_of};
+use crate::auth::error::{ProviderError, UnattendedError};
+use crate::auth::flow::token_request::TokenRequest;
+use crate::auth::flow::workload::{self, is_token};
+use crate::auth::grant::{Assertions, GrantConfig, Provider};
+use crate::auth::net::http::{Http, host_of};
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery;
 use crate::auth::oauth::id_token::{Claims, Person};
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::registration;
-use crate::auth::oauth::token_endpoint::{self, Endpoint};
+use crate::auth::oauth::token_endpoint::Endpoint;
 use crate::auth::settings::Settings;
 use crate::auth::shared::{House, Why};
 use crate::auth::{Cause, Credential};
 use crate::secret::Secret;
 
-/// The enterprise's provider, and who we are there.
-#[derive(Clone, Debug)]
-pub struct Provider {
-    /// Its name.
-    pub issuer: Url,
-    /// The same, byte for byte as the user wrote it.
-    pub name: String,
-    /// Where it exchanges tokens; `None` is looked up.
-    pub token_endpoint: Option<Url>,
-    /// Our client id there.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: Option<Secret>,
-    /// Where an ID token is; `None` has a person sign in.
-    pub id_token: Option<PathBuf>,
-}
-
-/// Why nobody was vouched for.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// There is no ID token.
-    #[error("{0}")]
-    IdToken(#[from] workload::Error),
-    /// What is held is not an ID token for us from this provider.
-    #[error("the provider at {host} gave no ID token for this client")]
-    NotForUs {
-        /// The provider.
-        host: String,
-    },
-    /// The sign-in at the provider came to nothing.
-    #[error("signing in at {host}: {why}")]
-    SignIn {
-        /// The provider.
-        host: String,
-        /// Why.
-        why: crate::auth::Error,
-    },
-    /// The provider's metadata cannot be used.
-    #[error("{0}")]
-    Discovery(#[from] discovery::Error),
-    /// It said no.
-    #[error("{0}")]
-    Refused(token_endpoint::Error),
-    /// It gave something else.
-    #[error(
-        "the provider at {host} answered with something other than a grant for the server: {why}"
-    )]
-    NotAGrant {
-        /// The provider.
-        host: String,
-        /// The member at fault.
-        why: &'static str,
-    },
-}
-
-impl Error {
-    pub(in crate::auth) fn fault(&self) -> Option<&Fault> {
-        match self {
-            Self::Discovery(discovery::Error::Http(fault))
-            | Self::Refused(token_endpoint::Error::Failed(fault)) => Some(fault),
-            Self::SignIn { why, .. } => why.cause().fault(),
-            _ => None,
-        }
-    }
-
-    /// Whether it is the user's own file that is wrong.
-    pub(in crate::auth) fn is_at_home(&self) -> bool {
-        matches!(self, Self::IdToken(_))
-    }
-
-    /// Whether another ID token may be taken where this one was not.
-    pub(in crate::auth) fn is_about_the_person(&self) -> bool {
-        match self {
-            Self::NotForUs { .. } => true,
-            Self::Refused(error) => error.is("invalid_grant") || error.is("invalid_token"),
-            _ => false,
-        }
-    }
-
-    pub(in crate::auth) fn hint(&self, resource: &str) -> Option<String> {
-        let hint = match self {
-            Self::IdToken(workload::Error::NotAToken(_) | workload::Error::Empty(_)) => {
-                "--idp-id-token takes a file with an ID token and nothing else"
-            }
-            Self::IdToken(error) => return Some(error.hint()),
-            Self::SignIn { why, .. } => return why.cause().hint(resource),
-            Self::NotForUs { .. } => "the ID token has to be of --idp-issuer, for --idp-client-id",
-            Self::Refused(error) if self.is_about_the_person() || error.is("invalid_request") => {
-                "the ID token may have ended: get another"
-            }
-            Self::Refused(error) if error.is_about_client() => {
-                "check --idp-client-id and its secret (--idp-client-secret-env, --idp-client-secret-file)"
-            }
-            Self::Refused(_) | Self::NotAGrant { .. } | Self::Discovery(_) => {
-                "ask whoever runs the provider whether it vouches for this server (ID-JAG)"
-            }
-        };
-        Some(hint.to_owned())
-    }
-}
-
 impl Provider {
-    /// What keeps tokens apart that different providers, or clients there, vouched for.
-    pub(in crate::auth) fn pin(&self) -> String {
-        let file = self.id_token.as_ref();
-        let file = file.map(|path| path.display().to_string());
-        serde_json::to_string(&(&self.name, &self.client_id, file)).unwrap_or_default()
-    }
-
     fn host(&self) -> String {
         host_of(&self.issuer)
     }
@@ -166,7 +58,7 @@ impl Provider {
             refresh_params: Vec::new(),
             authorization_server: Some(self.name.clone()),
             expected_issuer: None,
-            grant: Grant::Person,
+            grant: GrantConfig::User,
             token_endpoint: None,
             use_id_token: true,
             ..settings.clone()
@@ -250,7 +142,7 @@ pub(in crate::auth) async fn id_token(
     };
     found.map_err(|why| {
         let host = provider.host();
-        unattended::Error::from(Error::SignIn { host, why }).into()
+        UnattendedError::from(ProviderError::SignIn { host, why }).into()
     })
 }
 
@@ -263,28 +155,28 @@ impl House {
     pub(in crate::auth) async fn vouched_for(
         &self,
         provider: &Provider,
-        asking: &Asking<'_>,
+        asking: &TokenRequest<'_>,
     ) -> Result<(Secret, Option<Person>), Cause> {
         let exchanged = self.exchanged(provider, asking).await;
-        exchanged.map_err(|error| unattended::Error::from(error).into())
+        exchanged.map_err(|error| UnattendedError::from(error).into())
     }
 
     async fn exchanged(
         &self,
         provider: &Provider,
-        asking: &Asking<'_>,
-    ) -> Result<(Secret, Option<Person>), Error> {
+        asking: &TokenRequest<'_>,
+    ) -> Result<(Secret, Option<Person>), ProviderError> {
         let id_token = match (asking.vouched, &provider.id_token) {
             (Some(token), _) => token.clone(),
-            (None, Some(path)) => Assertions::File(path.clone()).read().await?,
+            (None, Some(path)) => workload::read(&Assertions::File(path.clone())).await?,
             (None, None) => {
                 let host = provider.host();
-                return Err(Error::NotForUs { host });
+                return Err(ProviderError::NotForUs { host });
             }
         };
         if !provider.is_for_us(&id_token) {
             let host = provider.host();
-            return Err(Error::NotForUs { host });
+            return Err(ProviderError::NotForUs { host });
         }
         let http = self.http.at_home(&provider.issuer);
         let (url, methods) = provider.token_endpoint(&http).await?;
@@ -320,9 +212,9 @@ impl House {
             ("subject_token", &id_token),
             asking.scope,
         );
-        let answer = exchange.await.map_err(Error::Refused)?;
+        let answer = exchange.await.map_err(ProviderError::Refused)?;
         let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
-        let not_a_grant = |why| Error::NotAGrant {
+        let not_a_grant = |why| ProviderError::NotAGrant {
             host: provider.host(),
             why,
         };

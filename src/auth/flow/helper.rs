@@ -8,7 +8,6 @@
 //! What the door writes into the letter (`door`) is the door's business; this adds the errand.
 
 use std::io;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -18,22 +17,10 @@ use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
 use crate::auth::oauth::challenge::Challenge;
+use crate::auth::settings::Helper;
 use crate::process;
 use crate::secret::Secret;
 use crate::store::primitives::{Key, decode, encode};
-
-/// How a helper is started; the door decides.
-#[derive(Clone, Debug)]
-pub struct Helper {
-    /// This binary.
-    pub program: PathBuf,
-    /// What makes it a helper.
-    pub arguments: Vec<String>,
-    /// All the environment it gets.
-    pub environment: Vec<(String, String)>,
-    /// What the door in the helper needs to come to the same settings.
-    pub door: Secret,
-}
 
 /// What a helper is to do.
 #[derive(Clone, Debug)]

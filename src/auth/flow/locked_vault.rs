@@ -13,11 +13,9 @@ use tokio::sync::watch;
 
 use crate::auth::Cause;
 use crate::auth::authorizer::Authorizer;
-use crate::auth::oauth::client_auth;
 use crate::auth::shared::{House, Origin, Why};
 use crate::auth::store::record::Entry;
 use crate::frame::BridgeError;
-use crate::header_secrets;
 use crate::store::{Error as StoreError, Expected, Kind};
 
 /// How often a locked vault is tried.
@@ -241,18 +239,5 @@ pub async fn asking_long(is_asking: Option<watch::Receiver<bool>>) {
 async fn answered(is_asking: Option<watch::Receiver<bool>>) {
     if let Some(mut is_asking) = is_asking {
         let _ = is_asking.wait_for(|is_asking| !is_asking).await;
-    }
-}
-
-impl Cause {
-    /// Whether only a locked vault is in the way.
-    pub(in crate::auth) fn is_locked(&self) -> bool {
-        matches!(
-            self,
-            Self::Vault(StoreError::Locked { .. })
-                | Self::ClientKey(client_auth::Error::Vault(header_secrets::Error::Vault(
-                    StoreError::Locked { .. }
-                )))
-        )
     }
 }

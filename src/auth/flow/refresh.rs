@@ -3,11 +3,12 @@
 //! Locks, strikes and saving are the ladder's.
 
 use crate::auth::Cause;
+use crate::auth::client::{Client, Method, Source};
 use crate::auth::net::http::Http;
 use crate::auth::oauth::dpop::{Prover, Proving};
 use crate::auth::oauth::known_providers::quirks;
 use crate::auth::oauth::observed_quirks::{Lesson, speaks_for_itself};
-use crate::auth::oauth::registration::{self, Client, Method, Source};
+use crate::auth::oauth::registration;
 use crate::auth::oauth::token_endpoint::{Endpoint, Error, TokenSet};
 use crate::auth::settings::Settings;
 use crate::auth::store::record::Entry;

@@ -10,20 +10,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::Cause;
+use crate::auth::client::{Client, Source};
 use crate::auth::flow::endpoint_failures::Failures;
 use crate::auth::flow::refresh;
 use crate::auth::flow::token_checks::{
     FRESH, is_enough, is_of_another_kind, is_other, is_other_than, is_over,
 };
-use crate::auth::flow::unattended::Grant;
+use crate::auth::grant::GrantConfig;
 use crate::auth::net::http::{Fault, TOKEN_PATIENCE, host_of};
+use crate::auth::notice::Notice;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
-use crate::auth::oauth::registration::{Client, Source};
 use crate::auth::oauth::revocation::revoke;
 use crate::auth::oauth::scope::{Scopes, Wishes, choose};
 use crate::auth::oauth::token_endpoint;
-use crate::auth::settings::{Notice, Settings};
+use crate::auth::settings::Settings;
 use crate::auth::shared::{Held, House, Origin, Why};
 use crate::auth::store::record::{Entry, Registration, State, is_for, shared_name};
 use crate::random;
@@ -51,7 +52,7 @@ impl House {
         if let Some(key) = &self.settings.client_key {
             key.fetch(&self.vault, url, now).await?;
         }
-        if !matches!(self.settings.grant, Grant::Person) {
+        if !matches!(self.settings.grant, GrantConfig::User) {
             return self.without_anybody(why).await;
         }
         let (challenge, is_told) = match why {

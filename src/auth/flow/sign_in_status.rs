@@ -13,12 +13,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::auth::Cause;
+use crate::auth::error::{Cause, QUIET};
 use crate::auth::settings::{Browser, Settings};
 use crate::secret::Secret;
 
-/// Seconds in which a window that was closed stays closed, and in which windows are counted.
-pub(in crate::auth) const QUIET: u64 = 600;
 /// Windows shown unasked in that time for the same settings, by all processes together.
 const WINDOWS: usize = 3;
 /// And for all settings together: two hosts with different settings, or versions, do not take turns for ever.
@@ -232,7 +230,7 @@ pub(in crate::auth) fn fingerprint(settings: &Settings) -> String {
         key,
         settings
             .client_method
-            .map(crate::auth::oauth::registration::Method::name),
+            .map(crate::auth::client::Method::name),
         secret(&settings.registration_token),
         &settings.client_metadata_url,
         serde_json::to_string(&settings.client_metadata).unwrap_or_default(),

@@ -11,144 +11,27 @@ use std::sync::Arc;
 
 use crate::auth::Cause;
 use crate::auth::client::{Client, Source};
-use crate::auth::flow::enterprise::{self, Provider};
+use crate::auth::error::UnattendedError;
+use crate::auth::flow::enterprise;
 use crate::auth::flow::previous::Past;
 use crate::auth::flow::refresh;
 use crate::auth::flow::token_checks::{is_enough, is_other, is_other_than, is_young};
-use crate::auth::flow::workload::{self, Assertions};
-use crate::auth::net::http::Fault;
+use crate::auth::flow::token_request::TokenRequest;
+
+use crate::auth::grant::{GrantConfig, GrantType};
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use crate::auth::oauth::dpop::Proving;
 use crate::auth::oauth::observed_quirks::Lesson;
 use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::{Scopes, Wishes, choose};
-use crate::auth::oauth::token_endpoint::{self, Endpoint, TokenSet};
+use crate::auth::oauth::token_endpoint::{self, Endpoint, JWT_BEARER, TokenSet};
 use crate::auth::shared::{Held, House, Origin, Why};
-use crate::auth::store::record::{Entry, Granted};
+use crate::auth::store::record::Entry;
 use crate::random;
 use crate::secret::Secret;
 use crate::store::Expected;
 use crate::text::plain;
-
-/// How a token is come by.
-#[derive(Clone, Debug, Default)]
-pub enum Grant {
-    /// A person signs in.
-    #[default]
-    Person,
-    /// The client's own credentials are enough.
-    ClientCredentials,
-    /// The platform a program runs on says what it is.
-    Workload(Assertions),
-    /// An enterprise's provider vouches for a person who has signed in there.
-    Enterprise(Box<Provider>),
-}
-
-impl Grant {
-    /// What is kept of it with the tokens.
-    pub fn kind(&self) -> Granted {
-        match self {
-            Self::Person => Granted::Person,
-            Self::ClientCredentials => Granted::ClientCredentials,
-            Self::Workload(_) => Granted::Workload,
-            Self::Enterprise(_) => Granted::Enterprise,
-        }
-    }
-
-    /// What keeps its tokens apart from others'; `None` for a person's.
-    pub(in crate::auth) fn pin(&self) -> Option<[String; 2]> {
-        let of = match self {
-            Self::Person => return None,
-            Self::ClientCredentials => String::new(),
-            Self::Workload(assertions) => assertions.fingerprint(),
-            Self::Enterprise(provider) => provider.pin(),
-        };
-        Some([self.kind().name().to_owned(), of])
-    }
-}
-
-/// Why there is no token.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The authorization server, or the provider, said no.
-    #[error("{error}")]
-    Refused {
-        /// What was asked for.
-        by: Granted,
-        /// Its words.
-        error: token_endpoint::Error,
-    },
-    /// The server takes a client, and there is none.
-    #[error("the authorization server at {host} has to be told which client this is")]
-    NoClient {
-        /// The authorization server.
-        host: String,
-    },
-    /// There is no assertion to show.
-    #[error("{0}")]
-    Assertion(#[from] workload::Error),
-    /// The provider did not vouch for anybody.
-    #[error("{0}")]
-    Provider(#[from] enterprise::Error),
-}
-
-impl Error {
-    pub(in crate::auth) fn fault(&self) -> Option<&Fault> {
-        match self {
-            Self::Refused {
-                error: token_endpoint::Error::Failed(fault),
-                ..
-            } => Some(fault),
-            Self::Provider(error) => error.fault(),
-            _ => None,
-        }
-    }
-
-    /// Whether it is something on this machine that is wrong, and no server has been asked.
-    pub(crate) fn is_at_home(&self) -> bool {
-        match self {
-            Self::Assertion(workload::Error::Spent { .. }) => false,
-            Self::Assertion(_) => true,
-            Self::Provider(error) => error.is_at_home(),
-            Self::Refused { .. } | Self::NoClient { .. } => false,
-        }
-    }
-
-    pub(in crate::auth) fn hint(&self, resource: &str) -> Option<String> {
-        let Self::Refused { by, error } = self else {
-            return match self {
-                Self::Assertion(error) => Some(error.hint()),
-                Self::Provider(error) => error.hint(resource),
-                Self::Refused { .. } | Self::NoClient { .. } => Some(
-                    "say so with --client-id, and --client-key or --client-secret-env".to_owned(),
-                ),
-            };
-        };
-        let hint = match (by, error) {
-            (_, error) if error.is("invalid_scope") => {
-                "--scope says what to ask for; '' asks for none"
-            }
-            (_, error) if error.is("invalid_target") => {
-                "check --resource, or --disable-resource-parameter"
-            }
-            (Granted::ClientCredentials, _) => {
-                "this client has to be allowed the client credentials grant there, for this resource"
-            }
-            (Granted::Workload, _) => {
-                "the assertion must not have ended, and its issuer, subject and audience have to be what that server trusts"
-            }
-            (Granted::Enterprise, _) => {
-                "ask whoever runs the provider whether this server is set up there"
-            }
-            (Granted::Person, _) => return None,
-        };
-        Some(hint.to_owned())
-    }
-}
-
-/// The grant type under which assertions are shown (RFC 7523 section 2.1).
-pub(in crate::auth) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 impl House {
     /// The one rung.
@@ -174,7 +57,7 @@ impl House {
         }
         let shown = vouched.as_ref().map(|vouched| &vouched.token);
         let mut granted = self.granted(why, shown).await;
-        if let (Err(Cause::Machine(Error::Provider(error))), Some(provider), Some(before)) =
+        if let (Err(Cause::Machine(UnattendedError::Provider(error))), Some(provider), Some(before)) =
             (&granted, &self.provider, &vouched)
             && error.is_about_the_person()
         {
@@ -191,7 +74,7 @@ impl House {
         tracing::info!(issuer = %entry.issuer, by = entry.grant.name(), "a token was granted");
         // Who is behind an assertion cannot be told; a client is the same client.
         let origin = match self.settings.grant {
-            Grant::ClientCredentials if held.is_some() => Origin::Refreshed,
+            GrantConfig::ClientCredentials if held.is_some() => Origin::Refreshed,
             _ => Origin::SignedIn,
         };
         Ok((entry, origin))
@@ -261,7 +144,7 @@ impl House {
                 ..proof
             }),
         };
-        let asking = Asking {
+        let asking = TokenRequest {
             endpoint,
             issuer: &entry.issuer,
             scope: entry.scope_requested.as_ref(),
@@ -334,7 +217,7 @@ impl House {
                 use_id_token: settings.use_id_token,
                 proof: self.proving(prover.as_ref()),
             };
-            let asking = Asking {
+            let asking = TokenRequest {
                 endpoint,
                 issuer: server.issuer(),
                 scope: scope.as_ref(),
@@ -355,8 +238,8 @@ impl House {
                 Err(error) => error,
             };
             // Only what spends nothing is asked twice.
-            let Cause::Machine(Error::Refused {
-                by: Granted::ClientCredentials,
+            let Cause::Machine(UnattendedError::Refused {
+                by: GrantType::ClientCredentials,
                 error:
                     token_endpoint::Error::Refused {
                         code, description, ..
@@ -406,7 +289,7 @@ impl House {
 
     /// Who we are there. Nobody registers for this.
     async fn client(&self, server: &AuthorizationServer) -> Result<Client, Cause> {
-        let is_workload = matches!(self.settings.grant, Grant::Workload(_));
+        let is_workload = matches!(self.settings.grant, GrantConfig::Workload(_));
         match registration::known(server, &self.settings)? {
             Some(client) => {
                 if client.source == Source::Given {
@@ -418,7 +301,7 @@ impl House {
                 self.belongs_there(None, server).await?;
                 Ok(Client::nobody())
             }
-            None => Err(Error::NoClient {
+            None => Err(UnattendedError::NoClient {
                 host: server.host(),
             }
             .into()),
@@ -458,18 +341,20 @@ impl House {
         Ok(())
     }
 
-    async fn tokens(&self, asking: &Asking<'_>) -> Result<TokenSet, Cause> {
+    async fn tokens(&self, asking: &TokenRequest<'_>) -> Result<TokenSet, Cause> {
         let endpoint = &asking.endpoint;
         let by = self.settings.grant.kind();
         let granted = match &self.settings.grant {
-            Grant::Person => return Err(Cause::NobodyThere),
-            Grant::ClientCredentials => {
+            GrantConfig::User => return Err(Cause::NobodyThere),
+            GrantConfig::ClientCredentials => {
                 endpoint
                     .grant("client_credentials", &[], asking.scope)
                     .await
             }
-            Grant::Workload(assertions) => return self.by_assertion(assertions, asking).await,
-            Grant::Enterprise(provider) => {
+            GrantConfig::Workload(assertions) => {
+                return self.by_assertion(assertions, asking).await;
+            }
+            GrantConfig::Enterprise(provider) => {
                 let (grant, user) = self.vouched_for(provider, asking).await?;
                 let granted = endpoint
                     .grant(JWT_BEARER, &[("assertion", &grant)], asking.scope)
@@ -479,50 +364,12 @@ impl House {
         };
         granted.map_err(
             |error| match registration::not_taken(endpoint.client, &error) {
-                Some(error) if by == Granted::ClientCredentials => error.into(),
-                _ => refused(by, error),
+                Some(error) if by == GrantType::ClientCredentials => error.into(),
+                _ => Cause::refused_grant(by, error),
             },
         )
     }
 }
 
-impl Cause {
-    /// Whether somebody has said no who would say it again.
-    pub(in crate::auth) fn is_refused_machine(&self) -> bool {
-        match self.bare() {
-            Self::Machine(Error::Refused { error, .. }) => {
-                matches!(error, token_endpoint::Error::Refused { .. })
-            }
-            Self::Machine(Error::Provider(enterprise::Error::Refused(error))) => {
-                matches!(error, token_endpoint::Error::Refused { .. })
-            }
-            Self::Registration(registration::Error::NotTaken { .. }) => true,
-            _ => false,
-        }
-    }
-}
-
 /// Seconds in which what was refused is not asked for again.
 const QUIET: u64 = 30;
-
-/// What a refusal by the token endpoint means to whoever asked.
-pub(in crate::auth) fn refused(by: Granted, error: token_endpoint::Error) -> Cause {
-    match error {
-        error
-        @ (token_endpoint::Error::Refused { .. } | token_endpoint::Error::Unusable { .. }) => {
-            Error::Refused { by, error }.into()
-        }
-        error => error.into(),
-    }
-}
-
-/// One request for a token.
-pub(in crate::auth) struct Asking<'a> {
-    pub(in crate::auth) endpoint: Endpoint<'a>,
-    pub(in crate::auth) issuer: &'a str,
-    pub(in crate::auth) scope: Option<&'a Scopes>,
-    /// The ID token of a person who signed in at the provider.
-    pub(in crate::auth) vouched: Option<&'a Secret>,
-    /// The user asks for it in so many words.
-    pub(in crate::auth) is_told: bool,
-}

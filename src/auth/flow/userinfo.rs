@@ -19,15 +19,16 @@ use url::{Url, form_urlencoded};
 
 use crate::auth::flow::accounts;
 use crate::auth::flow::renew::revision;
+use crate::auth::grant::GrantType;
 use crate::auth::net::http::host_of;
+use crate::auth::notice::Notice;
 use crate::auth::oauth::client_auth::{introduced, proved};
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::id_token::Person;
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::token_response::{read_object, told_error};
-use crate::auth::settings::Notice;
 use crate::auth::shared::House;
-use crate::auth::store::record::{Entry, Granted};
+use crate::auth::store::record::Entry;
 
 /// How long the authorization server may take to tell.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -141,7 +142,7 @@ impl House {
     pub(in crate::auth) async fn has_other_account(&self, issuer: &str) -> bool {
         let all = accounts::status(&self.vault).await.unwrap_or_default();
         all.iter().any(|kept| {
-            kept.grant == Granted::Person
+            kept.grant == GrantType::User
                 && kept.account != self.settings.account
                 && same_issuer(&kept.issuer, issuer)
         })

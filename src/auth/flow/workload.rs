@@ -5,10 +5,8 @@
 //!
 //! RFC 7523 section 2.1; MCP extension `io.modelcontextprotocol/auth/wif` (SEP-1933).
 
-use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::PathBuf;
+use std::io::Read as _;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -18,144 +16,63 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::auth::Cause;
-use crate::auth::flow::unattended::{self, Asking, JWT_BEARER, refused};
+use crate::auth::error::UnattendedError;
+use crate::auth::flow::token_request::TokenRequest;
+use crate::auth::grant::{AssertionError, Assertions, GrantType};
+use crate::auth::oauth::token_endpoint::JWT_BEARER;
 use crate::auth::oauth::token_endpoint::{self, TokenSet};
 use crate::auth::shared::House;
-use crate::auth::store::record::Granted;
 use crate::secret::Secret;
-use crate::store::program::{self, Words};
+use crate::store::program;
 use crate::text::without_mark;
 
-/// Where assertions come from.
-#[derive(Clone, Debug)]
-pub enum Assertions {
-    /// A file.
-    File(PathBuf),
-    /// A program that prints one.
-    Command(Words),
-}
-
-/// Why there is none.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Unreadable {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The program gave none.
-    #[error("{0}")]
-    Program(#[from] program::Error),
-    /// It took too long.
-    #[error("{0} gave nothing within {seconds} s", seconds = PATIENCE.as_secs())]
-    Slow(String),
-    /// Not three parts of base64url, or longer than any.
-    #[error("{0} is not a JSON web token")]
-    NotAToken(String),
-    /// Nothing at all.
-    #[error("{0}")]
-    Empty(String),
-    /// It was refused already.
-    #[error("the assertion from {from} was refused before ({code}), and is not shown again")]
-    Spent {
-        /// Where it came from.
-        from: String,
-        /// The server's word for it.
-        code: String,
-    },
-}
-
-impl Error {
-    pub(in crate::auth) fn hint(&self) -> String {
-        match self {
-            Self::Unreadable { .. } => "check the path and its permissions",
-            Self::Program(_) | Self::Slow(_) => "check --assertion-command by running it yourself",
-            Self::NotAToken(_) | Self::Empty(_) => {
-                "it has to be the token and nothing else: three parts with dots between them"
-            }
-            Self::Spent { .. } => {
-                "wait for the platform to give another; `mcpipe login` shows this one again"
-            }
-        }
-        .to_owned()
+/// The one that is there now.
+///
+/// # Errors
+/// See [`AssertionError`]; none quotes it.
+pub(in crate::auth) async fn read(assertions: &Assertions) -> Result<Secret, AssertionError> {
+    let ours = assertions.clone();
+    let read = tokio::task::spawn_blocking(move || read_blocking(&ours));
+    // A program has its own time limit, and is ended then; a file may be a pipe nobody writes to.
+    match tokio::time::timeout(PATIENCE * 2, read).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(_)) | Err(_) => Err(AssertionError::Slow(assertions.to_string())),
     }
 }
 
-impl Assertions {
-    /// Tells places apart, without saying what they are: a command may hold a secret.
-    pub(in crate::auth) fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        match self {
-            Self::File(path) => hash.update(path.as_os_str().as_encoded_bytes()),
-            Self::Command(words) => {
-                for word in words.iter() {
-                    hash.update(word.as_bytes());
-                    hash.update([0]);
-                }
-            }
+fn read_blocking(assertions: &Assertions) -> Result<Secret, AssertionError> {
+    let bytes = match assertions {
+        Assertions::File(path) => {
+            let mut bytes = Zeroizing::new(Vec::new());
+            let limit = u64::try_from(LONGEST + 1).unwrap_or(u64::MAX);
+            let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+            read.map_err(|source| AssertionError::Unreadable {
+                path: path.clone(),
+                source,
+            })?;
+            bytes
         }
-        let hash = hash.finalize();
-        BASE64_URL_SAFE_NO_PAD.encode(hash.get(..12).unwrap_or_default())
+        Assertions::Command(words) => words.run_up_to(None, PATIENCE, LONGEST + 1)?,
+    };
+    let text = std::str::from_utf8(&bytes).unwrap_or_default();
+    let text = without_mark(text).trim();
+    let (what, nothing) = match assertions {
+        Assertions::File(_) => (
+            format!("what {assertions} holds"),
+            format!("{assertions} is empty"),
+        ),
+        Assertions::Command(_) => (
+            format!("what {assertions} printed"),
+            format!("{assertions} printed nothing"),
+        ),
+    };
+    if bytes.trim_ascii().is_empty() {
+        return Err(AssertionError::Empty(nothing));
     }
-
-    /// The one that is there now.
-    ///
-    /// # Errors
-    /// See [`Error`]; none quotes it.
-    pub(in crate::auth) async fn read(&self) -> Result<Secret, Error> {
-        let ours = self.clone();
-        let read = tokio::task::spawn_blocking(move || ours.read_blocking());
-        // A program has its own time limit, and is ended then; a file may be a pipe nobody writes to.
-        match tokio::time::timeout(PATIENCE * 2, read).await {
-            Ok(Ok(read)) => read,
-            Ok(Err(_)) | Err(_) => Err(Error::Slow(self.to_string())),
-        }
+    if bytes.len() > LONGEST || !is_token(text) {
+        return Err(AssertionError::NotAToken(what));
     }
-
-    fn read_blocking(&self) -> Result<Secret, Error> {
-        let bytes = match self {
-            Self::File(path) => {
-                let mut bytes = Zeroizing::new(Vec::new());
-                let limit = u64::try_from(LONGEST + 1).unwrap_or(u64::MAX);
-                let read =
-                    File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-                read.map_err(|source| Error::Unreadable {
-                    path: path.clone(),
-                    source,
-                })?;
-                bytes
-            }
-            Self::Command(words) => words.run_up_to(None, PATIENCE, LONGEST + 1)?,
-        };
-        let text = std::str::from_utf8(&bytes).unwrap_or_default();
-        let text = without_mark(text).trim();
-        let (what, nothing) = match self {
-            Self::File(_) => (format!("what {self} holds"), format!("{self} is empty")),
-            Self::Command(_) => (
-                format!("what {self} printed"),
-                format!("{self} printed nothing"),
-            ),
-        };
-        if bytes.trim_ascii().is_empty() {
-            return Err(Error::Empty(nothing));
-        }
-        if bytes.len() > LONGEST || !is_token(text) {
-            return Err(Error::NotAToken(what));
-        }
-        Ok(Secret::new(text))
-    }
-}
-
-impl fmt::Display for Assertions {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(out, "{}", path.display()),
-            Self::Command(words) => write!(out, "`{}`", words.program()),
-        }
-    }
+    Ok(Secret::new(text))
 }
 
 /// Whether a text has the shape of a signed JSON web token (RFC 7515 section 7.1).
@@ -183,9 +100,9 @@ impl House {
     pub(in crate::auth) async fn by_assertion(
         &self,
         assertions: &Assertions,
-        asking: &Asking<'_>,
+        asking: &TokenRequest<'_>,
     ) -> Result<TokenSet, Cause> {
-        let assertion = assertions.read().await.map_err(unattended::Error::from)?;
+        let assertion = read(assertions).await.map_err(UnattendedError::from)?;
         let endpoint = &asking.endpoint;
         let shown = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(assertion.expose()));
         let question = (
@@ -201,7 +118,7 @@ impl House {
         let note = self.vault.note(&name).await.unwrap_or_default();
         let before: Option<Refusal> = note.and_then(|text| serde_json::from_str(&text).ok());
         if let Some(before) = before.filter(|it| it.hash == hash && !asking.is_told) {
-            return Err(unattended::Error::from(Error::Spent {
+            return Err(UnattendedError::from(AssertionError::Spent {
                 from: assertions.to_string(),
                 code: before.code,
             })
@@ -220,7 +137,7 @@ impl House {
                 tracing::warn!(%why, "other processes will show the refused assertion again");
             }
         }
-        Err(refused(Granted::Workload, error))
+        Err(Cause::refused_grant(GrantType::Workload, error))
     }
 }
 
@@ -247,15 +164,15 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let place = Assertions::File(file.path().to_owned());
         std::fs::write(file.path(), " e30.e30.c2ln\n").unwrap();
-        assert_eq!(place.read().await.unwrap().expose(), "e30.e30.c2ln");
+        assert_eq!(read(&place).await.unwrap().expose(), "e30.e30.c2ln");
         let long = format!("e30.e30.{}", "c2ln".repeat(LONGEST / 4));
         std::fs::write(file.path(), " \n").unwrap();
-        let nothing = place.read().await.unwrap_err();
+        let nothing = read(&place).await.unwrap_err();
         assert!(nothing.to_string().ends_with("is empty"), "{nothing}");
         for text in ["s3cret", &long] {
             std::fs::write(file.path(), text).unwrap();
-            let error = place.read().await.unwrap_err();
-            assert!(matches!(error, Error::NotAToken(_)), "{error}");
+            let error = read(&place).await.unwrap_err();
+            assert!(matches!(error, AssertionError::NotAToken(_)), "{error}");
             let said = format!("{error} {error:?} {}", error.hint());
             assert!(!said.contains("s3cret") && !said.contains("e30"), "{said}");
         }

@@ -1,38 +1,13 @@
 //! Showing a page to the user: a program started on one address, without a shell (CVE-2025-6514).
 
-use std::ffi::OsString;
-use std::fmt;
 use std::process::{Command as Program, Stdio};
 use std::time::Duration;
 
 use tokio::process::Command;
 use url::Url;
 
-use crate::auth::settings::Browser;
-use crate::process::{self, leads_to_passphrase};
-
-/// The environment of the browser: all of the environment that the user's program gave us, for the scripts of VS Code
-/// Remote, dev containers and Codespaces find their window by variables of their own. What opens the vault is not in it.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Environment(Vec<(OsString, OsString)>);
-
-impl Environment {
-    /// Takes these variables, except those that open the vault.
-    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        let variables = variables.into_iter();
-        Self(
-            variables
-                .filter(|(name, _)| !leads_to_passphrase(&name.to_string_lossy()))
-                .collect(),
-        )
-    }
-}
-
-impl fmt::Debug for Environment {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Environment({} variables)", self.0.len())
-    }
-}
+use crate::auth::settings::{Browser, Environment};
+use crate::process;
 
 /// The time that a program that opens pages may take to fail, before it counts as having opened one.
 const FAILS_WITHIN: Duration = Duration::from_millis(250);

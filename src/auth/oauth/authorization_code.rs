@@ -12,10 +12,9 @@ use oauth2::basic::BasicClient;
 use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope};
 use url::Url;
 
-use crate::auth::Cause;
+use crate::auth::client::Client;
 use crate::auth::oauth::discovery::{self, AuthorizationServer};
 use crate::auth::oauth::known_providers::quirks;
-use crate::auth::oauth::registration::Client;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_response::is_no_error;
 use crate::auth::settings::Settings;
@@ -51,7 +50,26 @@ pub enum Verdict {
     /// The answer.
     Code(Redirected),
     /// The end of this attempt.
-    Ended(Cause),
+    Ended(Error),
+}
+
+/// The reason why an attempt has ended without a code.
+#[derive(Debug)]
+pub enum Error {
+    /// The sign-in page sent the browser back with an error.
+    Denied {
+        /// The authorization server.
+        host: String,
+        /// RFC 6749 section 4.1.2.1, cleaned.
+        code: String,
+        /// `error_description`, cleaned.
+        description: Option<String>,
+    },
+    /// The answer named another authorization server, or none although this one promises to (RFC 9207).
+    ForeignAnswer {
+        /// The authorization server that was asked.
+        host: String,
+    },
 }
 
 /// The content of an authorization request.
@@ -91,7 +109,11 @@ pub(in crate::auth) fn supports_pkce(
 ///
 /// # Errors
 /// The server has no authorization endpoint, or does not say that it knows PKCE.
-pub fn begin(asking: &Asking<'_>, settings: &Settings, state: Secret) -> Result<Pending, Cause> {
+pub fn begin(
+    asking: &Asking<'_>,
+    settings: &Settings,
+    state: Secret,
+) -> Result<Pending, discovery::Error> {
     let server = asking.server;
     let unusable = |name| discovery::Error::BadEndpoint {
         issuer: plain(server.issuer(), 200),
@@ -181,7 +203,7 @@ impl Pending {
             Err(()) => false,
         };
         if !is_theirs {
-            return Verdict::Ended(Cause::ForeignAnswer {
+            return Verdict::Ended(Error::ForeignAnswer {
                 host: self.host.clone(),
             });
         }
@@ -194,7 +216,7 @@ impl Pending {
                 nonce: self.nonce.clone(),
                 redirect_uri: self.redirect_uri.clone(),
             }),
-            (error, _) => Verdict::Ended(Cause::Denied {
+            (error, _) => Verdict::Ended(Error::Denied {
                 host: self.host.clone(),
                 code: match error {
                     Ok(Some(code)) => plain(code, 100),
@@ -300,9 +322,8 @@ mod tests {
         match verdict {
             Verdict::NotOurs => "not ours",
             Verdict::Code(_) => "code",
-            Verdict::Ended(Cause::ForeignAnswer { .. }) => "foreign",
-            Verdict::Ended(Cause::Denied { .. }) => "denied",
-            Verdict::Ended(_) => "other",
+            Verdict::Ended(Error::ForeignAnswer { .. }) => "foreign",
+            Verdict::Ended(Error::Denied { .. }) => "denied",
         }
     }
 
@@ -324,7 +345,7 @@ mod tests {
         let client = Client {
             id: "desktop".to_owned(),
             secret: None,
-            method: crate::auth::oauth::registration::Method::None,
+            method: crate::auth::client::Method::None,
             header_only: false,
             other: None,
             source: crate::auth::oauth::registration::Source::Given,

@@ -8,202 +8,18 @@
 //!
 //! RFC 6749 section 2.3, RFC 7523 sections 2.2 and 3, and draft-ietf-oauth-rfc7523bis on the audience.
 
-use std::sync::{Arc, OnceLock};
-
 use ::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use crate::auth::client::{Client, Method};
 use crate::auth::net::http::Fault;
-use crate::auth::oauth::jws::{self, Algorithm, Head, Key};
-use crate::clock::Clock;
-use crate::header_secrets;
+use crate::auth::oauth::jws::Head;
 use crate::random;
 use crate::secret::Secret;
-use crate::store::Vault;
-
-/// The key the user gives, and how it is to be used.
-#[derive(Clone, Debug)]
-pub struct ClientKey {
-    place: Place,
-    /// The algorithm; `None` leaves that to the server's metadata.
-    pub algorithm: Option<Algorithm>,
-    /// The audience of assertions.
-    pub audience: Audience,
-}
-
-#[derive(Clone, Debug)]
-enum Place {
-    Here(Key),
-    Vault {
-        name: String,
-        found: Arc<OnceLock<Key>>,
-    },
-}
-
-/// The audience of an assertion (`aud`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Audience {
-    /// The issuer, as rfc7523bis has it.
-    #[default]
-    Issuer,
-    /// The token endpoint, as RFC 7523 had it.
-    TokenEndpoint,
-    /// The text that the user gives.
-    Fixed(String),
-}
-
-/// The way in which a client's assertions are signed.
-#[derive(Clone, Debug)]
-pub struct Signing {
-    /// With which algorithm.
-    pub algorithm: Algorithm,
-    /// For whom.
-    pub audience: String,
-    /// With what, and when; `None` in what was read from the vault, until the user's key is put in.
-    pub signer: Option<(Key, Clock)>,
-}
-
-/// The reason why there is no key to sign with.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The vault does not lend it.
-    #[error(transparent)]
-    Vault(#[from] header_secrets::Error),
-    /// The secret of that name in the vault is no key of ours.
-    #[error("the secret {name:?} is {source}")]
-    Key {
-        /// The name.
-        name: String,
-        /// The fault of the key.
-        source: jws::Error,
-    },
-}
-
-impl Error {
-    pub(in crate::auth) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Vault(error) => error.hint(),
-            Self::Key { name, .. } => Some(format!(
-                "`mcpipe vault put {name}` replaces it; --client-alg says how it signs"
-            )),
-        }
-    }
-}
-
-impl ClientKey {
-    /// A key that is at hand.
-    ///
-    /// # Errors
-    /// [`jws::Error::OtherKind`]: it does not sign so.
-    pub fn new(
-        key: Key,
-        algorithm: Option<Algorithm>,
-        audience: Audience,
-    ) -> Result<Self, jws::Error> {
-        check(&key, algorithm)?;
-        Ok(Self {
-            place: Place::Here(key),
-            algorithm,
-            audience,
-        })
-    }
-
-    /// A key that the vault has under this name.
-    pub fn in_vault(name: String, algorithm: Option<Algorithm>, audience: Audience) -> Self {
-        let found = Arc::default();
-        Self {
-            place: Place::Vault { name, found },
-            algorithm,
-            audience,
-        }
-    }
-
-    /// Says whether the vault has a part in it.
-    pub fn is_in_vault(&self) -> bool {
-        matches!(self.place, Place::Vault { .. })
-    }
-
-    /// Fetches it, if that is still to be done. It belongs to one server, like every secret of the user's.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub(in crate::auth) async fn fetch(
-        &self,
-        vault: &Vault,
-        server: &Url,
-        now: &Clock,
-    ) -> Result<(), Error> {
-        let Place::Vault { name, found } = &self.place else {
-            return Ok(());
-        };
-        if found.get().is_some() {
-            return Ok(());
-        }
-        let origin = server.origin().ascii_serialization();
-        let text = header_secrets::lend(vault, name, &origin, now.now()).await?;
-        let broken = |source| Error::Key {
-            name: name.clone(),
-            source,
-        };
-        let key = Key::read(&text).map_err(broken)?;
-        check(&key, self.algorithm).map_err(broken)?;
-        // Another task that fetched it found the same.
-        let _ = found.set(key);
-        Ok(())
-    }
-
-    fn key(&self) -> Option<&Key> {
-        match &self.place {
-            Place::Here(key) => Some(key),
-            Place::Vault { found, .. } => found.get(),
-        }
-    }
-
-    /// Chooses how to sign for a server: as the user says, else the first of the key's algorithms that the server
-    /// lists. `None` if it lists none of them, or the key has not been fetched.
-    pub(in crate::auth) fn signing(
-        &self,
-        issuer: &str,
-        token_endpoint: &Url,
-        listed: Option<&[String]>,
-        now: &Clock,
-    ) -> Option<Signing> {
-        let key = self.key()?;
-        let is_listed = |algorithm: &Algorithm| {
-            listed.is_none_or(|all| {
-                all.iter()
-                    .any(|name| Algorithm::named(name) == Some(*algorithm))
-            })
-        };
-        let algorithm = match self.algorithm {
-            Some(algorithm) => algorithm,
-            None => key.algorithms().iter().copied().find(is_listed)?,
-        };
-        Some(Signing {
-            algorithm,
-            audience: match &self.audience {
-                Audience::Issuer => issuer.to_owned(),
-                Audience::TokenEndpoint => token_endpoint.to_string(),
-                Audience::Fixed(audience) => audience.clone(),
-            },
-            signer: Some((key.clone(), now.clone())),
-        })
-    }
-}
-
-fn check(key: &Key, algorithm: Option<Algorithm>) -> Result<(), jws::Error> {
-    match algorithm {
-        Some(algorithm) if !key.algorithms().contains(&algorithm) => {
-            Err(jws::Error::OtherKind(algorithm.name()))
-        }
-        _ => Ok(()),
-    }
-}
 
 /// Makes a form, and the headers that go with it, in which the client says who it is, and shows its secret if it has
 /// one. A client without an id says nothing.
@@ -304,7 +120,10 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::auth::client::Source;
+    use crate::auth::client::{Audience, ClientKey, Source};
+    use crate::auth::oauth::jws::{Algorithm, Key};
+    use crate::clock::Clock;
+    use url::Url;
 
     fn client() -> Client {
         let key = ClientKey::new(Key::generate().unwrap(), None, Audience::Issuer).unwrap();

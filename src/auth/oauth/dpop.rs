@@ -24,29 +24,6 @@ use crate::clock::{self, Clock};
 use crate::random;
 use crate::secret::Secret;
 
-/// The user's choice about tokens that are bound to a key (`--dpop`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dpop {
-    /// Bound where both servers know it.
-    #[default]
-    Auto,
-    /// Always: a token that is not bound is not taken.
-    Require,
-    /// Never.
-    Off,
-}
-
-impl Dpop {
-    /// Says whether kept tokens may be used that are bound, or are not.
-    pub fn allows(self, is_bound: bool) -> bool {
-        match self {
-            Self::Auto => true,
-            Self::Require => is_bound,
-            Self::Off => !is_bound,
-        }
-    }
-}
-
 /// The server that a proof is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {

@@ -14,8 +14,8 @@ use oauth2::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::auth::client::{Client, Method};
 use crate::auth::oauth::id_token::Claims;
-use crate::auth::oauth::registration::{Client, Method};
 
 /// What a token endpoint answers.
 pub(in crate::auth) type TokenResponse = StandardTokenResponse<OpenId, BasicTokenType>;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::auth::oauth::registration::{Client, Method};
+use crate::auth::client::{Client, Method};
 
 /// What it taught.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,19 +12,7 @@ use std::collections::VecDeque;
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::known_providers::quirks;
 use crate::auth::oauth::scope::{OFFLINE, Scopes};
-use crate::auth::settings::Settings;
-
-/// Whether the authorization server is asked to let the user choose an account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SelectAccount {
-    /// For a second account at an authorization server that is known to understand it.
-    #[default]
-    Auto,
-    /// In every sign-in, whatever the server is known to understand.
-    Always,
-    /// Never.
-    Never,
-}
+use crate::auth::settings::{SelectAccount, Settings};
 
 /// The values to try, the best first. Empty is no `prompt` at all.
 #[derive(Clone, Debug, Default)]

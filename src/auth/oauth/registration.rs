@@ -7,8 +7,8 @@
 
 use url::Url;
 
+use crate::auth::client::Audience;
 use crate::auth::net::http::{Fault, Http, is_unwell};
-use crate::auth::oauth::client_auth::Audience;
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::settings::Settings;
 

@@ -8,9 +8,9 @@
 use ::http::header::HeaderMap;
 use url::{Url, form_urlencoded};
 
+use crate::auth::client::{Client, Method};
 use crate::auth::net::http::{Http, host_of, is_unwell};
 use crate::auth::oauth::client_auth::{introduced, proved};
-use crate::auth::oauth::registration::{Client, Method};
 use crate::auth::oauth::token_endpoint::{Error, Ways, has_key};
 use crate::auth::oauth::token_response::without;
 use crate::auth::oauth::token_response::{code_of, description_of, unwell};

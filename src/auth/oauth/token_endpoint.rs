@@ -17,6 +17,7 @@ use oauth2::{
 };
 use url::Url;
 
+use crate::auth::client::{Client, Method};
 use crate::auth::net::http::{Answer, Fault, Http, host_of};
 use crate::auth::oauth::client_auth::proved;
 use crate::auth::oauth::dpop::{Mended, Prover, Proving, Side};
@@ -24,11 +25,13 @@ use crate::auth::oauth::id_token::{Claims, Person};
 use crate::auth::oauth::jws::Key;
 use crate::auth::oauth::oauth2_adapter::{self, TokenResponse};
 use crate::auth::oauth::observed_quirks::Lesson;
-use crate::auth::oauth::registration::{Client, Method};
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_response::{code_of, regular, without};
 use crate::secret::Secret;
 use crate::text::{plain, said};
+
+/// The grant type under which assertions are shown (RFC 7523 section 2.1).
+pub(in crate::auth) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The tokens that an endpoint gave.
 #[derive(Debug)]

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::auth::client::Client;
+use crate::auth::grant::GrantType;
 use crate::auth::net::address::canonical_text;
 use crate::auth::oauth::id_token::Person;
 use crate::auth::oauth::jws::Key;
 use crate::auth::oauth::observed_quirks::Learned;
-use crate::auth::oauth::registration::Client;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::TokenSet;
 use crate::auth::settings::Settings;
@@ -66,7 +67,7 @@ pub struct Entry {
     /// What its authorization server has taught us.
     pub learned: Learned,
     /// How they were come by.
-    pub grant: Granted,
+    pub grant: GrantType,
     /// The key that its tokens are bound to (RFC 9449): without it they are worth nothing.
     pub dpop_key: Option<Key>,
     /// When tokens were issued by a sign-in, or because the server had turned the one before down; the newest few.
@@ -80,48 +81,6 @@ pub struct Entry {
     pub person: Option<Person>,
     /// The origins of the issuer and of all its endpoints; none where they were not written down.
     pub endpoint_origins: Vec<String>,
-}
-
-/// How tokens were come by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Granted {
-    /// A person signed in.
-    #[default]
-    Person,
-    /// The client's own credentials were enough (RFC 6749 section 4.4).
-    ClientCredentials,
-    /// An assertion of the platform that a program runs on (RFC 7523).
-    Workload,
-    /// An enterprise's provider vouched for a person (ID-JAG).
-    Enterprise,
-}
-
-impl Granted {
-    /// Whether a new token is had without what the entry holds, whenever one is needed.
-    pub fn is_repeatable(self) -> bool {
-        self != Self::Person
-    }
-
-    /// Its name, for people.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Person => "sign-in",
-            Self::ClientCredentials => "client credentials",
-            Self::Workload => "workload identity",
-            Self::Enterprise => "enterprise provider",
-        }
-    }
-
-    /// The extension of MCP that it is, by the name under which clients declare it (SEP-1046, SEP-990, SEP-1933).
-    pub(in crate::auth) fn extension(self) -> Option<&'static str> {
-        match self {
-            Self::Person => None,
-            Self::ClientCredentials => Some("io.modelcontextprotocol/oauth-client-credentials"),
-            Self::Workload => Some("io.modelcontextprotocol/auth/wif"),
-            Self::Enterprise => Some("io.modelcontextprotocol/enterprise-managed-authorization"),
-        }
-    }
 }
 
 /// What is thought of a refresh token.
@@ -419,7 +378,7 @@ struct Stored {
     #[serde(default)]
     learned: Learned,
     #[serde(default)]
-    grant: Granted,
+    grant: GrantType,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dpop_key: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,7 +1,7 @@
 //! How token endpoints take a client's id and secret: `client_id` in the form beside the header, or on no account.
 
 use mcpipe::auth::flow::accounts::logout;
-use mcpipe::auth::flow::unattended::Grant;
+use mcpipe::auth::grant::GrantConfig;
 use mcpipe::auth::{Browser, Settings};
 use mcpipe::secret::Secret;
 use serde_json::json;
@@ -45,7 +45,7 @@ async fn a_client_whose_secret_is_in_the_header_says_its_id_in_the_form_with_eve
             .authority
             .configure(|options| options.wants_id_in_form = true);
         match grant {
-            "client_credentials" => settings.grant = Grant::ClientCredentials,
+            "client_credentials" => settings.grant = GrantConfig::ClientCredentials,
             DEVICE => (settings.browser, settings.device_code) = (Browser::Nowhere, true),
             _ => {}
         }
@@ -91,7 +91,7 @@ async fn a_server_that_takes_the_id_for_a_second_proof_is_shown_the_header_alone
                 .authority
                 .configure(|options| options.refuses_id_beside_header = Some(refusal));
             match grant {
-                "client_credentials" => settings.grant = Grant::ClientCredentials,
+                "client_credentials" => settings.grant = GrantConfig::ClientCredentials,
                 DEVICE => (settings.browser, settings.device_code) = (Browser::Nowhere, true),
                 _ => {}
             }

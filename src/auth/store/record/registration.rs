@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{SCHEMA, written};
-use crate::auth::oauth::client_auth::Signing;
+use crate::auth::client::{Client, Method, Signing, Source};
 use crate::auth::oauth::jws::Algorithm;
-use crate::auth::oauth::registration::{Client, Method, Source};
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::settings::Settings;
 use crate::secret::Secret;

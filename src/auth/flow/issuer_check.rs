@@ -10,11 +10,13 @@
 use url::Url;
 
 use crate::auth::Cause;
+use crate::auth::issuer_change::{Changed, Undecided};
+use crate::auth::notice::Notice;
 use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
 use crate::auth::oauth::metadata_urls::same_issuer;
-use crate::auth::settings::{Notice, Settings};
+use crate::auth::settings::Settings;
 use crate::auth::shared::{House, Why};
-use crate::auth::store::record::{Entry, Granted, is_for, is_of};
+use crate::auth::store::record::{Entry, is_for, is_of};
 use crate::store::Kind;
 use crate::text::plain;
 
@@ -42,84 +44,6 @@ impl LastUsed {
     pub(in crate::auth) fn issuer(&self) -> Option<&str> {
         let used = self.ours.as_ref().or(self.any.as_ref())?;
         Some(&used.issuer)
-    }
-}
-
-/// How what the server says now differs from what was used last. All of it cleaned.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Changed {
-    /// It names another issuer in the place of the last.
-    #[error("the server now names another sign-in service, {now}; until now it was {was}")]
-    Named {
-        /// The issuer used last.
-        was: String,
-        /// The issuer found now.
-        now: String,
-    },
-    /// It names both, and only the other can be used.
-    #[error("the server names the sign-in service {now} beside {was}, which cannot be used now")]
-    Beside {
-        /// The issuer used last.
-        was: String,
-        /// The issuer found now.
-        now: String,
-    },
-    /// It names none, and another was found at its own address.
-    #[error("the server no longer names its sign-in service {was}; {now} would take its place")]
-    Unnamed {
-        /// The issuer used last.
-        was: String,
-        /// The issuer found now.
-        now: String,
-    },
-    /// The issuer is the same, and has an endpoint elsewhere.
-    #[error("the sign-in service {issuer} now has its {endpoint} at {now}; until now it was {was}")]
-    Endpoint {
-        /// The issuer.
-        issuer: String,
-        /// Which endpoint.
-        endpoint: &'static str,
-        /// Its origin when it was used last.
-        was: String,
-        /// Its origin now.
-        now: String,
-    },
-    /// The issuer is the same, and has an endpoint where it had none at all.
-    #[error(
-        "the sign-in service {issuer} now has its {endpoint} at {now}, where it had no endpoint until now"
-    )]
-    Joined {
-        /// The issuer.
-        issuer: String,
-        /// Which endpoint.
-        endpoint: &'static str,
-        /// Its origin now.
-        now: String,
-    },
-}
-
-/// A change that needs the user's word.
-#[derive(Debug, thiserror::Error)]
-#[error("{changed}")]
-pub struct Undecided {
-    changed: Changed,
-    account: String,
-    /// How tokens are come by: only a user can be asked to sign in.
-    grant: Granted,
-}
-
-impl Undecided {
-    /// The command, or the flag, by which the user accepts the change.
-    pub(in crate::auth) fn hint(&self, resource: &str) -> String {
-        if self.grant != Granted::Person {
-            return "if it really moved, name the new one with --authorization-server; nothing was sent there"
-                .to_owned();
-        }
-        let account = match self.account.as_str() {
-            "default" => String::new(),
-            account => format!(" --account {account}"),
-        };
-        format!("if you want to sign in there, run `mcpipe login {resource}{account}`")
     }
 }
 
