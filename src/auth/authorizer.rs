@@ -7,22 +7,20 @@
 //!
 //! This is the door; what is held, and the climb, is in `house`.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::auth::flow::helper::Errand;
-use crate::auth::flow::locked_vault::Closed;
-use crate::auth::flow::sign_in_status::fingerprint;
 use crate::auth::grant::GrantConfig;
 use crate::auth::net::http::{Http, host_of};
+use crate::auth::notice::PendingSignIn;
 use crate::auth::oauth::challenge::Challenge;
-use crate::auth::oauth::dpop::Servers;
 use crate::auth::settings::{Dpop, Settings};
-use crate::auth::shared::{Desk, House, Why};
+use crate::auth::shared::{House, Why};
+use crate::auth::store::locked_vault::{Closed, Unlocking, WaitingForUnlock};
 use crate::auth::user_key::{Source, UserKey};
 use crate::auth::{Cause, Credential, Error};
 use crate::frame::BridgeError;
@@ -34,81 +32,47 @@ pub struct Authorizer {
     pub(super) house: Option<Arc<House>>,
     /// The header that replaces signing in, where there is no house.
     given: UserKey,
-    pub(super) person: watch::Sender<bool>,
+    unlocking: Unlocking,
     pending: watch::Sender<Option<PendingSignIn>>,
-    pub(super) closed: watch::Sender<Option<Closed>>,
-}
-
-/// A page that waits for a person, here or in another process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PendingSignIn {
-    /// Where to go.
-    pub url_to_show: String,
-    /// The authorization server there.
-    pub host: String,
-    /// What to type there, where the page does not know it (RFC 8628).
-    pub user_code: Option<String>,
 }
 
 impl Authorizer {
     /// For a remote that is signed in to with OAuth, when it asks for it.
     pub fn new(settings: Settings, vault: Arc<Vault>, http: Http) -> Self {
-        let (person, pending) = (watch::Sender::new(false), watch::Sender::new(None));
-        Self::watched(
-            settings,
-            vault,
-            http,
-            person,
-            pending,
-            watch::Sender::new(None),
-        )
+        Self::watched(settings, vault, http, watches(), watch::Sender::new(None))
     }
 
+    /// The same, with the watches of the sign-in that needs this one.
     fn watched(
         settings: Settings,
         vault: Arc<Vault>,
         http: Http,
-        person: watch::Sender<bool>,
+        watches: Unlocking,
         pending: watch::Sender<Option<PendingSignIn>>,
-        closed: watch::Sender<Option<Closed>>,
     ) -> Self {
+        // The watches are shared; each sign-in leaves by itself.
+        let unlocking = Unlocking {
+            leaving: CancellationToken::new(),
+            ..watches
+        };
         let provider = match &settings.grant {
             GrantConfig::Enterprise(provider) if provider.id_token.is_none() => {
                 Some(Self::watched(
                     provider.sign_in(&settings),
                     Arc::clone(&vault),
                     http.at_home(&provider.issuer),
-                    person.clone(),
+                    unlocking.clone(),
                     pending.clone(),
-                    closed.clone(),
                 ))
             }
             _ => None,
         };
-        let house = House {
-            provider,
-            resource: settings.canonical_resource().into(),
-            tried: fingerprint(&settings),
-            settings,
-            vault,
-            http,
-            servers: Servers::default(),
-            tasks: TaskTracker::new(),
-            newest: watch::Sender::new(0),
-            lingering: TaskTracker::new(),
-            leaving: CancellationToken::new(),
-            unattended: CancellationToken::new(),
-            person: person.clone(),
-            pending: pending.clone(),
-            closed: closed.clone(),
-            desk: Mutex::new(Desk::default()),
-        };
+        let house = House::new(settings, vault, http, &unlocking, &pending, provider);
         Self {
             house: Some(Arc::new(house)),
             given: of_the_arguments(),
-            person,
+            unlocking,
             pending,
-            closed,
         }
     }
 
@@ -122,9 +86,8 @@ impl Authorizer {
         Self {
             house: None,
             given: given.unwrap_or_else(of_the_arguments),
-            person: watch::Sender::new(false),
+            unlocking: watches(),
             pending: watch::Sender::new(None),
-            closed: watch::Sender::new(None),
         }
     }
 
@@ -254,7 +217,7 @@ impl Authorizer {
 
     /// Whether a climb is going that waits for a person. Leaving does not wait for those.
     pub fn waits_for_a_person(&self) -> watch::Receiver<bool> {
-        self.person.subscribe()
+        self.unlocking.user.subscribe()
     }
 
     /// The page that waits for a person now, if there is one.
@@ -351,11 +314,58 @@ impl Authorizer {
                 Box::pin(provider.settle(grace)).await;
             }
             house.leaving.cancel();
-            house.stop_lingering();
+            house.late_callbacks.stop();
             house.tasks.close();
             // What is not done by then is not going to be: the process leaves.
             let _ = tokio::time::timeout(grace, house.tasks.wait()).await;
         }
+    }
+
+    /// Why the vault is not open that requests wait for, if they do.
+    pub fn vault_is_closed(&self) -> Option<Closed> {
+        *self.unlocking.closed.borrow()
+    }
+
+    /// Has requests wait as for a sign-in, for headers whose secrets are in a vault that is locked.
+    pub fn wait_for_unlock(&self, why: Closed) -> WaitingForUnlock {
+        self.unlocking.begin(why)
+    }
+
+    /// Whether the credential that was held is in a vault that the user has locked since: requests wait for it, and are not
+    /// sent in no name.
+    pub fn is_locked_out(&self) -> bool {
+        let house = self.house.as_ref();
+        house.is_some_and(|house| house.desk().is_locked_out)
+    }
+
+    /// Waits until the listener of the last sign-in is closed: for a process that has nothing else to do.
+    pub async fn last_visits(&self) {
+        if let Some(house) = &self.house {
+            house.late_callbacks.wait().await;
+        }
+    }
+
+    /// Waits until a person has seen how the last sign-in ended, where only a browser that looks ahead has.
+    pub async fn page_seen(&self) {
+        if let Some(house) = &self.house {
+            house.late_callbacks.page_seen().await;
+        }
+    }
+}
+
+impl Drop for Authorizer {
+    fn drop(&mut self) {
+        if let Some(house) = &self.house {
+            house.late_callbacks.stop();
+        }
+    }
+}
+
+fn watches() -> Unlocking {
+    Unlocking {
+        user: watch::Sender::new(false),
+        closed: watch::Sender::new(None),
+        leaving: CancellationToken::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::grant::{AssertionError, GrantType};
 use super::net::http;
 use super::oauth::challenge::Challenge;
 use super::oauth::{authorization_code, discovery, jws, registration, token_endpoint};
+use super::store::credential_store;
 use super::user_key::UserKey;
 use super::{client, issuer_change};
 use crate::store;
@@ -455,6 +456,16 @@ impl ProviderError {
             Self::NotForUs { .. } => true,
             Self::Refused(error) => error.is("invalid_grant") || error.is("invalid_token"),
             _ => false,
+        }
+    }
+}
+
+impl From<credential_store::Error> for Cause {
+    fn from(error: credential_store::Error) -> Self {
+        match error {
+            credential_store::Error::Vault(error) => Self::Vault(error),
+            credential_store::Error::ForeignEntry => Self::ForeignEntry,
+            credential_store::Error::Registration(error) => Self::Registration(error),
         }
     }
 }

@@ -37,9 +37,9 @@ mod shared;
 pub mod store;
 pub mod user_key;
 
-pub use authorizer::{Authorizer, PendingSignIn};
+pub use authorizer::Authorizer;
 pub use credential::Credential;
 pub use error::{Cause, Error, ProviderError, UnattendedError};
-pub use notice::{Announce, Notice, accounts, signed_in};
+pub use notice::{Announce, Notice, PendingSignIn, accounts, signed_in};
 pub use oauth::id_token::Person;
 pub use settings::{Browser, Dpop, Environment, Helper, Pasted, SelectAccount, Settings};

@@ -141,6 +141,17 @@ impl Notice<'_> {
     }
 }
 
+/// A page that waits for a person, here or in another process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingSignIn {
+    /// Where to go.
+    pub url_to_show: String,
+    /// The authorization server there.
+    pub host: String,
+    /// What to type there, where the page does not know it (RFC 8628).
+    pub user_code: Option<String>,
+}
+
 /// The end of a sign-in, as people are told.
 pub fn signed_in(resource: &str, account: &str, person: Option<&Person>) -> String {
     let whom = person.map_or_else(String::new, |person| format!(" as {}", person.words()));

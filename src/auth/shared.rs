@@ -12,13 +12,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::authorizer::{Authorizer, PendingSignIn};
-use crate::auth::flow::late_callbacks::Lingering;
-use crate::auth::flow::locked_vault::{Closed, asking_long};
+use crate::auth::authorizer::Authorizer;
+use crate::auth::flow::late_callbacks::LateCallbacks;
+use crate::auth::flow::sign_in_status::SignInStatus;
 use crate::auth::net::http::Http;
+use crate::auth::notice::PendingSignIn;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::dpop::Servers;
 use crate::auth::settings::Settings;
+use crate::auth::store::credential_store::CredentialStore;
+use crate::auth::store::locked_vault::{Unlocking, asking_long};
 use crate::auth::store::record::Entry;
 use crate::auth::{Cause, Credential, Error};
 use crate::backoff;
@@ -27,31 +30,30 @@ use crate::store::Vault;
 /// The longest pause between renewals that fail in a row.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Everything a climb needs; shared with the task it runs on.
+/// How often a process that needs nothing looks whether the user has locked the vault.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Everything that the clones of an authorizer and its renewal share.
 pub(super) struct House {
-    pub(super) settings: Settings,
-    pub(super) vault: Arc<Vault>,
+    pub(super) settings: Arc<Settings>,
     pub(super) http: Http,
     /// What is known of proofs; outlives the keys that come and go.
     pub(super) servers: Servers,
-    pub(super) tasks: TaskTracker,
-    /// The generation of the newest credential.
-    pub(super) newest: watch::Sender<u64>,
-    /// What leaving does not wait for.
-    pub(super) lingering: TaskTracker,
-    pub(super) leaving: CancellationToken,
-    /// No user is asked any more, whatever the settings say.
-    pub(super) unattended: CancellationToken,
-    pub(super) person: watch::Sender<bool>,
-    pub(super) pending: watch::Sender<Option<PendingSignIn>>,
-    /// Why the vault is not open that a user is waited for to open.
-    pub(super) closed: watch::Sender<Option<Closed>>,
+    pub(super) store: CredentialStore,
+    pub(super) status: Arc<SignInStatus>,
+    pub(super) late_callbacks: LateCallbacks,
     /// Signs a person in at the enterprise's provider, where that is how a token is come by.
     pub(super) provider: Option<Authorizer>,
     pub(super) resource: Arc<str>,
-    /// What all that this process tries is counted under ([`crate::auth::flow::sign_in_status::fingerprint`]).
-    pub(super) tried: String,
-    pub(super) desk: Mutex<Desk>,
+    pub(super) tasks: TaskTracker,
+    /// Tasks that leaving does not wait for.
+    lingering: TaskTracker,
+    pub(super) leaving: CancellationToken,
+    /// No user is asked any more, whatever the settings say.
+    pub(super) unattended: CancellationToken,
+    /// The generation of the newest credential.
+    pub(super) newest: watch::Sender<u64>,
+    desk: Mutex<Desk>,
 }
 
 /// What changes. Never locked across a wait.
@@ -77,18 +79,14 @@ pub(super) struct Desk {
     pub(super) retry_at: u64,
     /// When a token was refused that no person is needed for, what the remote had said, and why.
     pub(super) refused: Option<(u64, Challenge, Arc<Cause>)>,
-    /// What the vault would not take: the only place where a spent refresh token's successor is.
-    pub(super) unsaved: Option<(String, Entry)>,
     /// How often the vault was locked, as far as was heeded.
-    pub(super) locks: u64,
+    locks: u64,
     /// What was held is in a vault that the user has locked.
     pub(super) is_locked_out: bool,
     /// A task looks whether the user has locked the vault.
-    pub(super) is_watching: bool,
+    is_watching: bool,
     /// The climb has come to where a person is asked.
     pub(super) is_signing_in: bool,
-    /// The listener of the last sign-in.
-    pub(super) lingering: Option<Lingering>,
 }
 
 /// A credential, and what is known of it.
@@ -148,6 +146,37 @@ impl Climb {
 }
 
 impl House {
+    pub(super) fn new(
+        settings: Settings,
+        vault: Arc<Vault>,
+        http: Http,
+        unlocking: &Unlocking,
+        pending: &watch::Sender<Option<PendingSignIn>>,
+        provider: Option<Authorizer>,
+    ) -> Self {
+        let settings = Arc::new(settings);
+        let (vault, pending) = (Arc::clone(&vault), pending.clone());
+        let user = unlocking.user.clone();
+        let lingering = TaskTracker::new();
+        let status = SignInStatus::new(Arc::clone(&vault), Arc::clone(&settings), user, pending);
+        Self {
+            resource: settings.canonical_resource().into(),
+            store: CredentialStore::new(vault, Arc::clone(&settings), unlocking.clone()),
+            status: Arc::new(status),
+            settings,
+            http,
+            servers: Servers::default(),
+            late_callbacks: LateCallbacks::new(lingering.clone()),
+            provider,
+            tasks: TaskTracker::new(),
+            lingering,
+            leaving: unlocking.leaving.clone(),
+            unattended: CancellationToken::new(),
+            newest: watch::Sender::new(0),
+            desk: Mutex::new(Desk::default()),
+        }
+    }
+
     pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,7 +197,7 @@ impl House {
         tokio::select! {
             biased;
             _ = looked.wait_for(|is_done| *is_done) => {}
-            () = asking_long(self.vault.is_asking()) => {
+            () = asking_long(self.store.vault().is_asking()) => {
                 tracing::info!("the vault is not open yet; going on without a credential meanwhile");
                 self.desk().is_looking_long = true;
             }
@@ -195,7 +224,7 @@ impl House {
     }
 
     async fn read_vault(&self) {
-        let found = match self.stored().await {
+        let found = match self.store.stored().await.map_err(Cause::from) {
             Ok(found) => found,
             Err(why) if why.is_locked() => {
                 tracing::warn!("the vault is locked; only a request that needs a credential waits");
@@ -312,7 +341,7 @@ impl House {
                 true => climb.outcome().await,
                 // The host does not wait for it, so neither a user nor what comes after it is kept waiting by it.
                 false => {
-                    let mut person = self.person.subscribe();
+                    let mut person = self.store.unlocking().user.subscribe();
                     tokio::select! {
                         biased;
                         outcome = climb.outcome() => outcome,
@@ -355,6 +384,41 @@ impl House {
             entry: Arc::new(entry),
         });
         credential
+    }
+
+    /// Forgets what is held if the user has locked the vault since.
+    pub(super) async fn heed_lock(&self) {
+        let locks = self.store.vault().heed_lock().await;
+        let mut desk = self.desk();
+        if std::mem::replace(&mut desk.locks, locks) == locks {
+            return;
+        }
+        if desk.held.take().is_some() {
+            tracing::info!("the vault was locked; its key and the tokens are forgotten");
+            desk.identity += 1;
+            desk.is_locked_out = true;
+            desk.look_again();
+        }
+    }
+
+    /// Heeds a lock also while nothing is needed of the vault.
+    pub(super) fn watch_lock(self: &Arc<Self>) {
+        if !self.store.vault().is_lockable()
+            || std::mem::replace(&mut self.desk().is_watching, true)
+        {
+            return;
+        }
+        let house = Arc::clone(self);
+        // Among the tasks that end when the process leaves; a helper leaves when nothing lingers.
+        self.tasks.spawn(async move {
+            let watching = async {
+                loop {
+                    tokio::time::sleep(WATCH).await;
+                    house.heed_lock().await;
+                }
+            };
+            house.leaving.run_until_cancelled(watching).await;
+        });
     }
 }
 

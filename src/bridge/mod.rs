@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::auth::Authorizer;
-use crate::auth::flow::locked_vault::Closed;
+use crate::auth::store::locked_vault::Closed;
 use crate::clock::Elapsed;
 use crate::era::{Action, Arrival, ExchangeId, Protocol, Translator, Transport};
 use crate::frame::{BridgeError, Frame, Id, Malformed, Parsed};

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authorizer;
-use crate::auth::flow::locked_vault::{self, Closed, asking_long};
+use crate::auth::store::locked_vault::{self, Closed, asking_long};
 use crate::header_secrets;
 use crate::remote::deferred_headers::{self, Late, Reader, Withheld};
 use crate::report::Failure;

@@ -12,7 +12,7 @@ use crate::auth::Cause;
 use crate::auth::client::{Client, Source};
 use crate::auth::flow::client_and_listener::Identity;
 use crate::auth::flow::previous::Past;
-use crate::auth::flow::sign_in_status::Shown;
+use crate::auth::flow::status_record::Shown;
 use crate::auth::net::browser;
 use crate::auth::net::http::time_is_up;
 use crate::auth::net::loopback::{Loopback, Page, Start, Visit};
@@ -113,7 +113,9 @@ impl House {
             match lesson {
                 Some(Repair::Register) => {
                     is_registered_anew = true;
-                    self.forget_registration(server.issuer(), &client).await;
+                    self.store
+                        .forget_registration(server.issuer(), &client)
+                        .await;
                 }
                 Some(Repair::LeaveOutScope) => scope = None,
                 Some(Repair::OtherPrompt) => {
@@ -130,7 +132,9 @@ impl House {
                         matches!(code, "invalid_client" | "unauthorized_client")
                     });
                     if is_about_client && !is_registered_anew {
-                        self.forget_registration(server.issuer(), &client).await;
+                        self.store
+                            .forget_registration(server.issuer(), &client)
+                            .await;
                     }
                     if let Cause::Tokens(error) = &why
                         && let Some(error) = registration::not_taken(&client, error)
@@ -223,7 +227,9 @@ impl House {
         entry.learned.refuses_resource |= sent.is_some() && !is_with_resource;
         entry.resource_sent = sent.filter(|_| is_with_resource).map(str::to_owned);
         self.keep(&entry).await;
-        self.confirm_registration(&entry, listener.uri()).await;
+        self.store
+            .confirm_registration(&entry, listener.uri())
+            .await;
         if entry.refresh.is_none() && entry.expires_at.is_some() {
             let host = server.host();
             tracing::warn!(
@@ -233,7 +239,16 @@ impl House {
         }
         let is_seen = visit.as_ref().is_none_or(|visit| !visit.is_ahead);
         answer(visit, Page::SignedIn);
-        self.linger(attempt, listener, pending, is_seen).await;
+        self.late_callbacks
+            .linger(
+                &self.status,
+                self.settings.now.seconds(),
+                attempt,
+                listener,
+                pending,
+                is_seen,
+            )
+            .await;
         self.find_out_person(server, &mut entry).await;
         self.signed_in(&entry).await;
         Ok(entry)
@@ -252,7 +267,7 @@ impl House {
             browser_environment,
             announce,
             ..
-        } = &self.settings;
+        } = &*self.settings;
         let opened = browser::show(browser, browser_environment, page).await;
         let shown = Shown {
             url: page.to_string(),
@@ -261,7 +276,7 @@ impl House {
             opened,
             code_good_until: None,
         };
-        self.show(attempt, shown).await;
+        self.status.show(attempt, shown).await;
         if !opened && self.settings.pasted.is_some() {
             // Only what is pasted counts from wherever this one is opened.
             announce.tell(&Notice::Elsewhere {
@@ -302,7 +317,7 @@ impl House {
             resource_parameter,
             send_resource,
             ..
-        } = &self.settings;
+        } = &*self.settings;
         let is_ours_to_say = resource_parameter.is_none() && send_resource.is_none();
         is_ours_to_say && error.lesson() == Some(Lesson::NoResource)
     }
@@ -325,7 +340,7 @@ impl House {
     ) -> Result<(Redirected, Option<Visit>), Ended> {
         let patience = self.settings.auth_timeout;
         let end = time_is_up(patience);
-        let superseded = self.superseded(attempt);
+        let superseded = self.status.superseded(attempt);
         let start = listener.start().cloned();
         let second = Start::contested(start.as_ref());
         tokio::pin!(end, superseded, second);
@@ -382,7 +397,7 @@ impl House {
             resource_parameter,
             send_resource,
             ..
-        } = &self.settings;
+        } = &*self.settings;
         let takes_it = quirks(server.issuer()).takes_resource && !learned.refuses_resource
             || resource_parameter.is_some();
         send_resource.unwrap_or(takes_it).then(|| {
@@ -438,13 +453,13 @@ impl House {
     pub(in crate::auth) async fn keep(&self, entry: &Entry) {
         // A process that stands still with the lock loses nothing by it: what it renews meanwhile is older than this, and
         // is not written over it.
-        let lock = self.lock_within(KEEPING).await;
+        let lock = self.store.lock_within(KEEPING).await;
         if let Err(why) = &lock {
             tracing::warn!(%why, "keeping the tokens all the same");
         }
         let name = entry.name(&self.settings);
-        self.save(&name, entry, Expected::Anything).await;
-        self.supersede(&name, &entry.issuer).await;
+        self.store.save(&name, entry, Expected::Anything).await;
+        self.store.supersede(&name, &entry.issuer).await;
     }
 }
 

@@ -11,7 +11,6 @@ use url::Url;
 use crate::auth::Cause;
 use crate::auth::client::{Client, Source};
 use crate::auth::flow::previous::Past;
-use crate::auth::grant::GrantType;
 use crate::auth::net::http::{Fault, host_of};
 use crate::auth::net::loopback::{Loopback, Place};
 use crate::auth::oauth::authorization_code::{self, Asking};
@@ -21,10 +20,8 @@ use crate::auth::oauth::registration::{self, FIXED_PATH, Registered};
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::settings::Settings;
 use crate::auth::shared::House;
-use crate::auth::store::record::{Entry, Registration, is_of};
+use crate::auth::store::record::Registration;
 use crate::secret::Secret;
-use crate::store::{Expected, Kind};
-use crate::text::plain;
 
 /// Who we are, and where we listen under that name.
 pub(in crate::auth) struct Identity {
@@ -44,7 +41,7 @@ impl House {
         let learned = past.learned();
         if let Some(mut client) = registration::known(server, &self.settings)? {
             if client.source == Source::Given {
-                self.belongs_there(Some(&client.id), server).await?;
+                self.store.belongs_there(Some(&client.id), server).await?;
             }
             learned.correct(&mut client);
             let place = self.place(server, Some(FIXED_PATH), None);
@@ -52,9 +49,12 @@ impl House {
             return Ok(Identity { client, listener });
         }
         let name = Registration::name(server.issuer(), &self.settings);
-        if let Some(kept) = self.registration(&name).await? {
+        if let Some(kept) = self.store.registration(&name).await? {
             let place = self.place(server, None, Url::parse(&kept.redirect_uri).ok().as_ref());
-            if let Ok(listener) = self.open(&place).await
+            if let Ok(listener) = self
+                .late_callbacks
+                .open(&place, &self.status, &self.tasks, &self.settings.now)
+                .await
                 && listener.uri() == kept.redirect_uri
             {
                 let asking = Asking {
@@ -76,7 +76,7 @@ impl House {
             }
         }
         if self.settings.registration_token.is_some() {
-            self.belongs_there(None, server).await?;
+            self.store.belongs_there(None, server).await?;
         }
         let place = self.place(server, None, None);
         let listener = self.listen(&place).await?;
@@ -103,7 +103,7 @@ impl House {
             expires_at: registered.expires_at,
             known_at: self.settings.now.seconds(),
         };
-        self.keep_registration(&name, &kept).await;
+        self.store.keep_registration(&name, &kept).await;
         Ok(Identity {
             client: registered.client,
             listener,
@@ -120,7 +120,7 @@ impl House {
     ) -> Result<Registered, registration::Error> {
         let now = || self.settings.now.seconds();
         let name = format!("patience {}", server.issuer());
-        if let Ok(Some(note)) = self.vault.note(&name).await
+        if let Ok(Some(note)) = self.store.vault().note(&name).await
             && let Ok(until) = note.trim().parse::<u64>()
             && (now()..=now() + LONGEST_PATIENCE).contains(&until)
             && until > now()
@@ -141,19 +141,16 @@ impl House {
         }
         if let Some(wait) = wanted_patience(&registered) {
             let until = now() + wait.min(LONGEST_PATIENCE);
-            if let Err(why) = self.vault.leave_note(&name, &until.to_string()).await {
+            if let Err(why) = self
+                .store
+                .vault()
+                .leave_note(&name, &until.to_string())
+                .await
+            {
                 tracing::debug!(%why, "other processes will not know that patience was asked for");
             }
         }
         registered
-    }
-
-    async fn keep_registration(&self, name: &str, kept: &Registration) {
-        let (kind, content) = (Kind::ClientRegistration, kept.write());
-        let put = self.vault.put(name, kind, &content, Expected::Anything);
-        if let Err(why) = put.await {
-            tracing::warn!(%why, "the registration cannot be kept");
-        }
     }
 
     /// Whether the server has honoured a registration so lately that it is not asked after.
@@ -171,80 +168,14 @@ impl House {
         Ok(registration::is_forgotten(&self.http, page.url(), asking.redirect_uri).await)
     }
 
-    /// Notes that a registration was honoured, and how its secret was taken.
-    pub(in crate::auth) async fn confirm_registration(&self, entry: &Entry, redirect_uri: &str) {
-        let name = Registration::name(&entry.issuer, &self.settings);
-        if entry.client.source != Source::Registered {
-            return;
-        }
-        if let Ok(Some(kept)) = self.registration(&name).await
-            && kept.client.id == entry.client.id
-            && kept.redirect_uri == redirect_uri
-        {
-            let kept = Registration {
-                client: entry.client.clone(),
-                known_at: entry.obtained_at,
-                ..kept
-            };
-            self.keep_registration(&name, &kept).await;
-        }
-    }
-
-    /// What the user brought belongs to somebody. Where the server once named that one and now another, a secret is none
-    /// of the other's business (MCP 2026-07-28, basic/authorization), unless the user says so. `id` is that of a
-    /// client; without one, what was brought is a token for registering, or an assertion.
-    pub(in crate::auth) async fn belongs_there(
-        &self,
-        id: Option<&str>,
-        server: &AuthorizationServer,
-    ) -> Result<(), Cause> {
-        if self.settings.authorization_server.is_some() || self.settings.token_endpoint.is_some() {
-            return Ok(());
-        }
-        let mut was = None;
-        for (name, kind) in self.vault.list().await? {
-            let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
-            let is_theirs = id.is_none_or(|id| parts.get(4).is_some_and(|kept| kept == id));
-            if kind != Kind::Oauth || !is_of(&parts, &self.settings) || !is_theirs {
-                continue;
-            }
-            match parts.get(3) {
-                Some(issuer) if issuer == server.issuer() => return Ok(()),
-                issuer => was = issuer.cloned(),
-            }
-        }
-        was.map_or(Ok(()), |was| {
-            Err(registration::Error::Elsewhere {
-                what: match id {
-                    Some(id) => format!("the client {}", plain(id, 200)),
-                    None if self.settings.grant.kind() == GrantType::Workload => {
-                        "the assertion".to_owned()
-                    }
-                    None => "the token for registering".to_owned(),
-                },
-                was: plain(&was, 200),
-                now: plain(server.issuer(), 200),
-            }
-            .into())
-        })
-    }
-
-    pub(in crate::auth) async fn registration(
-        &self,
-        name: &str,
-    ) -> Result<Option<Registration>, Cause> {
-        let found = self.vault.read(name).await?;
-        let now = self.settings.now.seconds();
-        Ok(found
-            .and_then(|found| Registration::read(&found.content))
-            .filter(|kept| kept.expires_at.is_none_or(|at| now < at)))
-    }
-
     async fn listen(&self, place: &Place) -> Result<Loopback, Cause> {
-        self.open(place).await.map_err(|error| Cause::Listener {
-            place: format!("{}:{}", place.host, place.port),
-            error,
-        })
+        self.late_callbacks
+            .open(place, &self.status, &self.tasks, &self.settings.now)
+            .await
+            .map_err(|error| Cause::Listener {
+                place: format!("{}:{}", place.host, place.port),
+                error,
+            })
     }
 
     /// Where to listen: what the user says, else where the kept registration says, else anywhere, under a path nobody

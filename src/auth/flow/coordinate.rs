@@ -7,15 +7,13 @@
 
 use std::time::Duration;
 
-use oauth2::CsrfToken;
 use tokio::process::Child;
 
-use crate::auth::authorizer::PendingSignIn;
 use crate::auth::flow::helper::{self, Errand};
-use crate::auth::flow::sign_in_status::{Phase, Record, Shown};
+use crate::auth::flow::sign_in_status::{TAKEOVER_POLL, attempt_name};
+use crate::auth::flow::status_record::{Phase, Record};
 use crate::auth::flow::token_checks::{is_enough, is_other_than};
 use crate::auth::net::http::{POST_PATIENCE, TOKEN_PATIENCE};
-use crate::auth::notice::Notice;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::settings::Settings;
 use crate::auth::shared::{House, Origin, Why};
@@ -25,8 +23,6 @@ use crate::store::{Error as StoreError, Lock};
 
 /// How often those who watch look.
 const GLANCE: Duration = Duration::from_millis(250);
-/// How often who has the turn looks whether it was taken over.
-const OVER_THE_SHOULDER: Duration = Duration::from_millis(500);
 /// How long a helper waits for those who only looked whether the turn is free.
 const HANDOVER: Duration = Duration::from_secs(3);
 /// How long the user waits for somebody who is to let go.
@@ -40,16 +36,17 @@ impl House {
         challenge: &Challenge,
         before: Option<Entry>,
     ) -> Result<(Entry, Origin), Cause> {
-        let _waiting = Waiting::begin(self);
+        let _waiting = self.status.wait_for_user();
         self.desk().is_signing_in = true;
         if matches!(why, Why::Told(_)) {
             let turn = self.take_over().await?;
             return self.sign_in(turn, why, challenge, before).await;
         }
-        let record = self.record().await;
+        let record = self.status.record().await;
         let old = record.is_over().then_some(record.attempt);
         let mut helper: Option<Sent> = None;
-        let mut may_send = self.settings.helper.is_some() && self.vault.location().is_some();
+        let mut may_send =
+            self.settings.helper.is_some() && self.store.vault().location().is_some();
         let mut shown = None;
         let mut newcomer = Newcomer::default();
         let mut has_waited = false;
@@ -57,9 +54,9 @@ impl House {
         let end = tokio::time::sleep(patience);
         tokio::pin!(end);
         loop {
-            let turn = self.turn_if_free().await?;
+            let turn = self.status.try_lock().await?;
             // Whoever had the turn said how it went before letting go, so this look comes after that one.
-            let record = self.record().await;
+            let record = self.status.record().await;
             if let Some(reached) = self.reached(&record, &old, why, challenge, &before).await? {
                 if has_waited {
                     self.signed_in(&reached.0).await;
@@ -109,8 +106,7 @@ impl House {
 
     /// Signs in on behalf of processes that watch; what a helper does. Nothing to do is no error.
     pub(in crate::auth) async fn sign_in_for_others(&self, errand: Errand) -> Result<(), Cause> {
-        let name = self.lock_name("sign-in");
-        let turn = match self.vault.lock(&name, HANDOVER).await {
+        let turn = match self.status.lock(HANDOVER).await {
             Err(StoreError::Busy { .. }) => return Ok(()),
             turn => turn?,
         };
@@ -126,11 +122,11 @@ impl House {
             is_asked: true,
         };
         if let Some(key) = &self.settings.client_key {
-            let Settings { url, now, .. } = &self.settings;
-            key.fetch(&self.vault, url, now).await?;
+            let Settings { url, now, .. } = &*self.settings;
+            key.fetch(self.store.vault(), url, now).await?;
         }
-        let before = self.stored().await?.map(|kept| kept.entry);
-        let record = self.record().await;
+        let before = self.store.stored().await?.map(|kept| kept.entry);
+        let record = self.status.record().await;
         let none = None;
         let reached = self
             .reached(&record, &errand.old, &why, &errand.challenge, &none)
@@ -153,7 +149,7 @@ impl House {
     ) -> Result<Option<(Entry, Origin)>, Cause> {
         let is_news = Some(&record.attempt) != old.as_ref();
         let is_done = is_news && record.phase == Phase::Done;
-        if let Some(kept) = self.stored().await? {
+        if let Some(kept) = self.store.stored().await? {
             let entry = kept.entry;
             let is_newer = before
                 .as_ref()
@@ -182,23 +178,7 @@ impl House {
             return;
         }
         *shown = Some(now.url.clone());
-        self.publish(now);
-    }
-
-    fn publish(&self, shown: &Shown) {
-        self.settings.announce.tell(&Notice::Visit {
-            url: &shown.url,
-            user_code: shown.user_code.as_deref(),
-            good_for: shown.code_good_until.map(|until| {
-                Duration::from_secs(until.saturating_sub(self.settings.now.seconds()))
-            }),
-            opened: shown.opened,
-        });
-        self.pending.send_replace(Some(PendingSignIn {
-            url_to_show: shown.url.clone(),
-            host: shown.host.clone(),
-            user_code: shown.user_code.clone(),
-        }));
+        self.status.publish(now);
     }
 
     /// Starts a helper, unless another process is doing so.
@@ -211,12 +191,12 @@ impl House {
         let Some(helper) = &self.settings.helper else {
             return Ok(None);
         };
-        let name = self.lock_name("helper");
-        let starting = match self.vault.lock(&name, Duration::ZERO).await {
+        let name = self.store.lock_name("helper");
+        let starting = match self.store.vault().lock(&name, Duration::ZERO).await {
             Err(StoreError::Busy { .. }) => return Ok(None),
             starting => starting?,
         };
-        let root = self.vault.root().await?;
+        let root = self.store.vault().root().await?;
         let stale = match why {
             Why::Challenged { stale, .. } => stale.as_ref().map(|stale| stale.token.clone()),
             Why::Due | Why::Told(_) => None,
@@ -236,93 +216,31 @@ impl House {
         }))
     }
 
-    async fn turn_if_free(&self) -> Result<Option<Lock>, Cause> {
-        let name = self.lock_name("sign-in");
-        match self.vault.lock(&name, Duration::ZERO).await {
-            Ok(turn) => Ok(Some(turn)),
-            Err(StoreError::Busy { .. }) => Ok(None),
-            Err(why) => Err(why.into()),
-        }
-    }
-
     /// Gets the turn for a user who asks for it, whoever has it.
     async fn take_over(&self) -> Result<Lock, Cause> {
-        let turn = self.turn_if_free().await?;
-        let mut record = self.record().await;
+        let turn = self.status.try_lock().await?;
+        let mut record = self.status.record().await;
         record.forgive();
         record.attempt = attempt_name();
         record.phase = Phase::Begun;
-        self.leave(&record).await;
+        self.status.write(&record).await;
         if let Some(turn) = turn {
             return Ok(turn);
         }
-        let name = self.lock_name("sign-in");
         let ours = record.attempt.clone();
         let insisting = async {
             loop {
-                tokio::time::sleep(OVER_THE_SHOULDER).await;
+                tokio::time::sleep(TAKEOVER_POLL).await;
                 // What they were writing when we wrote may have gone over ours.
-                if self.record().await.attempt != ours {
-                    self.leave(&record).await;
+                if self.status.record().await.attempt != ours {
+                    self.status.write(&record).await;
                 }
             }
         };
         tokio::select! {
-            turn = self.vault.lock(&name, TAKEOVER) => Ok(turn?),
+            turn = self.status.lock(TAKEOVER) => Ok(turn?),
             () = insisting => Err(Cause::Superseded),
             () = self.leaving.cancelled() => Err(Cause::Leaving),
-        }
-    }
-
-    /// Shows a page to a person here, and to those who watch. From now on it counts as a window.
-    pub(in crate::auth) async fn show(&self, attempt: &str, shown: Shown) {
-        self.publish(&shown);
-        let now = self.settings.now.seconds();
-        self.update(attempt, |record| {
-            record.window_shown(&self.tried, now);
-            record.phase = Phase::Shown(shown);
-        })
-        .await;
-    }
-
-    /// The record of this account at this server; one that cannot be read is empty.
-    pub(in crate::auth) async fn record(&self) -> Record {
-        match self.vault.note(&self.lock_name("sign-in")).await {
-            Ok(text) => text.as_deref().map(Record::read).unwrap_or_default(),
-            Err(why) => {
-                tracing::debug!(%why, "the note on this sign-in is not readable");
-                Record::default()
-            }
-        }
-    }
-
-    pub(in crate::auth) async fn leave(&self, record: &Record) {
-        let name = self.lock_name("sign-in");
-        if let Err(why) = self.vault.leave_note(&name, &record.write()).await {
-            tracing::warn!(%why, "other processes will not know of this sign-in");
-        }
-    }
-
-    /// Edits the record if it is still about this attempt.
-    pub(in crate::auth) async fn update(&self, attempt: &str, edit: impl FnOnce(&mut Record)) {
-        let mut record = self.record().await;
-        if record.attempt == attempt {
-            edit(&mut record);
-            self.leave(&record).await;
-        }
-    }
-
-    /// Ends when somebody else has taken the turn, or what we would write into is gone.
-    pub(in crate::auth) async fn superseded(&self, attempt: &str) {
-        if self.vault.location().is_none() {
-            return std::future::pending().await;
-        }
-        loop {
-            tokio::time::sleep(OVER_THE_SHOULDER).await;
-            let note = self.vault.note(&self.lock_name("sign-in")).await;
-            if note.is_ok_and(|note| Record::read(&note.unwrap_or_default()).attempt != attempt) {
-                return;
-            }
         }
     }
 }
@@ -359,27 +277,5 @@ async fn gone(helper: &mut Option<Sent>) {
             tracing::debug!(?ended, "the helper has ended");
         }
         None => std::future::pending().await,
-    }
-}
-
-/// Nobody guesses it: who finds another in the note has been superseded.
-pub(in crate::auth) fn attempt_name() -> String {
-    CsrfToken::new_random_len(16).into_secret()
-}
-
-/// True on the watch while a person is waited for, however that ends.
-struct Waiting<'a>(&'a House);
-
-impl<'a> Waiting<'a> {
-    fn begin(house: &'a House) -> Self {
-        house.person.send_replace(true);
-        Self(house)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.person.send_replace(false);
-        self.0.pending.send_replace(None);
     }
 }

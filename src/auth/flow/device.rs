@@ -18,7 +18,7 @@ use url::Url;
 use crate::auth::Cause;
 use crate::auth::client::{Client, Source};
 use crate::auth::flow::previous::Past;
-use crate::auth::flow::sign_in_status::Shown;
+use crate::auth::flow::status_record::Shown;
 use crate::auth::net::http::{Fault, Http, host_of, time_is_up};
 use crate::auth::oauth::client_auth::proved;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, ProtectedResource};
@@ -88,7 +88,7 @@ impl House {
                         && !is_registered_anew =>
                 {
                     is_registered_anew = true;
-                    self.vault.remove(&name).await?;
+                    self.store.vault().remove(&name).await?;
                 }
                 Err(error) if sent.is_some() && self.is_of_resource(&error) => {
                     tracing::info!(%error, "asking once more, without the resource parameter");
@@ -118,7 +118,7 @@ impl House {
                     .saturating_add(details.expires_in().as_secs()),
             ),
         };
-        self.show(attempt, shown).await;
+        self.status.show(attempt, shown).await;
         let sent_at = self.settings.now.seconds();
         let prover = self.new_prover(past.binds())?;
         let endpoint = Endpoint {
@@ -133,7 +133,7 @@ impl House {
         let (tokens, is_with_resource) = tokio::select! {
             tokens = self.poll_in_each_way(&endpoint, &details, server) => tokens?,
             () = self.leaving.cancelled() => return Err(Cause::Leaving),
-            () = self.superseded(attempt) => return Err(Cause::Superseded),
+            () = self.status.superseded(attempt) => return Err(Cause::Superseded),
         };
         let key = tokens.bound_by(prover.as_ref());
         let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
@@ -285,7 +285,7 @@ impl House {
     /// Returns the client that we are there, and the name of the registration if it is one: not the browser's, which
     /// may not do this.
     async fn device_client(&self, server: &AuthorizationServer) -> Result<(String, Client), Cause> {
-        let mut settings = self.settings.clone();
+        let mut settings = Settings::clone(&self.settings);
         settings
             .client_metadata
             .entry("grant_types")
@@ -293,15 +293,15 @@ impl House {
         let name = Registration::name(server.issuer(), &settings);
         if let Some(client) = registration::known(server, &self.settings)? {
             if client.source == Source::Given {
-                self.belongs_there(Some(&client.id), server).await?;
+                self.store.belongs_there(Some(&client.id), server).await?;
             }
             return Ok((name, client));
         }
-        if let Some(kept) = self.registration(&name).await? {
+        if let Some(kept) = self.store.registration(&name).await? {
             return Ok((name, kept.client));
         }
         if self.settings.registration_token.is_some() {
-            self.belongs_there(None, server).await?;
+            self.store.belongs_there(None, server).await?;
         }
         let client = self
             .registered_for_devices(server, &settings, &name)
@@ -333,7 +333,8 @@ impl House {
         };
         let (kind, content) = (Kind::ClientRegistration, kept.write());
         if let Err(why) = self
-            .vault
+            .store
+            .vault()
             .put(name, kind, &content, Expected::Anything)
             .await
         {

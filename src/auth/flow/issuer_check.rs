@@ -136,12 +136,12 @@ impl House {
     pub(in crate::auth) async fn last_used(&self) -> Result<LastUsed, Cause> {
         let grant = self.settings.grant.kind();
         let mut found = Vec::new();
-        for (name, kind) in self.vault.list().await? {
+        for (name, kind) in self.store.vault().list().await? {
             let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
             if kind != Kind::Oauth || !is_of(&parts, &self.settings) {
                 continue;
             }
-            let Some(kept) = self.vault.read(&name).await? else {
+            let Some(kept) = self.store.vault().read(&name).await? else {
                 continue;
             };
             let entry = Entry::read(&kept.content);
@@ -157,7 +157,7 @@ impl House {
             ));
         }
         // What the vault would not take is newer than what it holds.
-        if let Some((name, entry)) = self.desk().unsaved.clone() {
+        if let Some((name, entry)) = self.store.unsaved().clone() {
             let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
             let at = (entry.signed_in_at, u64::MAX);
             found.push((at, true, Used::of(&parts, Some(&entry))));
@@ -187,7 +187,7 @@ impl House {
             token_endpoint,
             announce,
             ..
-        } = &self.settings;
+        } = &*self.settings;
         let is_named_by_the_user =
             authorization_server.is_some() || expected_issuer.is_some() || token_endpoint.is_some();
         let Some(used) = last.ours.as_ref().or(last.any.as_ref()) else {
@@ -225,12 +225,13 @@ impl House {
             client_id,
             registration_token,
             ..
-        } = &self.settings;
+        } = &*self.settings;
         match client_id {
-            Some(id) => self.belongs_there(Some(id), server).await,
-            None if registration_token.is_some() => self.belongs_there(None, server).await,
-            None => Ok(()),
+            Some(id) => self.store.belongs_there(Some(id), server).await?,
+            None if registration_token.is_some() => self.store.belongs_there(None, server).await?,
+            None => {}
         }
+        Ok(())
     }
 }
 

@@ -4,12 +4,15 @@
 //! then and nothing waits for this: it ends with the process, with the next attempt in any process, which may want the port,
 //! and after ten seconds.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::auth::authorizer::Authorizer;
-use crate::auth::net::loopback::{Door, Loopback, Page};
+use tokio_util::task::TaskTracker;
+
+use crate::auth::flow::sign_in_status::SignInStatus;
+use crate::auth::net::loopback::{Door, Loopback, Page, Place};
 use crate::auth::oauth::authorization_code::{Pending, Verdict};
-use crate::auth::shared::House;
+use crate::clock::Clock;
 
 /// How long the listener stays.
 const STAY: Duration = Duration::from_secs(10);
@@ -25,37 +28,70 @@ pub(in crate::auth) struct Lingering {
     seen: tokio::sync::watch::Receiver<bool>,
 }
 
-impl House {
+/// The listener of the last sign-in, and the task that still answers at it.
+#[derive(Debug, Default)]
+pub(in crate::auth) struct LateCallbacks {
+    tasks: TaskTracker,
+    last: Mutex<Option<Lingering>>,
+}
+
+impl LateCallbacks {
+    /// Takes the tracker of the tasks that leaving does not wait for.
+    pub(in crate::auth) fn new(tasks: TaskTracker) -> Self {
+        Self {
+            tasks,
+            last: Mutex::new(None),
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Lingering>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the listener is closed: for a process that has nothing else to do.
+    pub(in crate::auth) async fn wait(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Waits until the user has seen how the last sign-in ended, where only a browser that looks ahead has.
+    pub(in crate::auth) async fn page_seen(&self) {
+        let lingering = self.last().clone();
+        if let Some(Lingering { door, mut seen }) = lingering {
+            tokio::select! {
+                _ = seen.wait_for(|seen| *seen) => {}
+                () = door.closed() => {}
+            }
+        }
+    }
+
     /// Lets the listener of an attempt that brought tokens stay. `is_seen` tells that a person has seen the page.
     pub(in crate::auth) async fn linger(
         &self,
+        status: &Arc<SignInStatus>,
+        now: u64,
         attempt: &str,
         mut listener: Loopback,
         pending: Pending,
         is_seen: bool,
     ) {
-        let until = self.settings.now.seconds() + STAY.as_secs();
-        self.update(attempt, |record| record.listens_until = Some(until))
+        let until = now + STAY.as_secs();
+        status
+            .update(attempt, |record| record.listens_until = Some(until))
             .await;
         let (saw, seen) = tokio::sync::watch::channel(is_seen);
         let door = listener.door();
-        self.desk().lingering = Some(Lingering {
+        *self.last() = Some(Lingering {
             door: door.clone(),
             seen,
         });
-        let (vault, name) = (
-            std::sync::Arc::clone(&self.vault),
-            self.lock_name("sign-in"),
-        );
+        let status = Arc::clone(status);
         let attempt = attempt.to_owned();
-        self.lingering.spawn(async move {
+        self.tasks.spawn(async move {
             let another = async {
                 loop {
                     tokio::time::sleep(LOOK).await;
-                    let note = vault.note(&name).await.ok().flatten();
-                    let record = note
-                        .as_deref()
-                        .map(crate::auth::flow::sign_in_status::Record::read);
+                    let record = status.written().await;
                     if record.is_some_and(|record| record.attempt != attempt) {
                         return;
                     }
@@ -86,8 +122,8 @@ impl House {
     }
 
     /// Frees the port of the last attempt.
-    pub(in crate::auth) fn stop_lingering(&self) {
-        let lingering = self.desk().lingering.take();
+    pub(in crate::auth) fn stop(&self) {
+        let lingering = self.last().take();
         if let Some(lingering) = lingering {
             lingering.door.close();
         }
@@ -96,15 +132,18 @@ impl House {
     /// Opens a listener, waiting a moment for a port that another process may be about to let go.
     pub(in crate::auth) async fn open(
         &self,
-        place: &crate::auth::net::loopback::Place,
+        place: &Place,
+        status: &SignInStatus,
+        tasks: &TaskTracker,
+        clock: &Clock,
     ) -> std::io::Result<Loopback> {
-        self.stop_lingering();
+        self.stop();
         let may_be_held = async {
-            let record = self.record().await;
-            let now = self.settings.now.seconds();
+            let record = status.record().await;
+            let now = clock.seconds();
             record.listens_until.is_some_and(|until| now <= until)
         };
-        let first = match Loopback::open(place, &self.tasks).await {
+        let first = match Loopback::open(place, tasks).await {
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && may_be_held.await => {
                 error
             }
@@ -113,44 +152,12 @@ impl House {
         let again = async {
             loop {
                 tokio::time::sleep(LOOK).await;
-                if let Ok(listener) = Loopback::open(place, &self.tasks).await {
+                if let Ok(listener) = Loopback::open(place, tasks).await {
                     return listener;
                 }
             }
         };
         let opened = tokio::time::timeout(HANDOVER, again).await;
         opened.map_err(|_| first)
-    }
-}
-
-impl Authorizer {
-    /// Waits until the listener of the last sign-in is closed: for a process that has nothing else to do.
-    pub async fn last_visits(&self) {
-        if let Some(house) = &self.house {
-            house.lingering.close();
-            house.lingering.wait().await;
-        }
-    }
-
-    /// Waits until a person has seen how the last sign-in ended, where only a browser that looks ahead has.
-    pub async fn page_seen(&self) {
-        let lingering = self
-            .house
-            .as_ref()
-            .and_then(|house| house.desk().lingering.clone());
-        if let Some(Lingering { door, mut seen }) = lingering {
-            tokio::select! {
-                _ = seen.wait_for(|seen| *seen) => {}
-                () = door.closed() => {}
-            }
-        }
-    }
-}
-
-impl Drop for Authorizer {
-    fn drop(&mut self) {
-        if let Some(house) = &self.house {
-            house.stop_lingering();
-        }
     }
 }

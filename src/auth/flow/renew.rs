@@ -10,14 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::Cause;
-use crate::auth::client::{Client, Source};
 use crate::auth::flow::endpoint_failures::Failures;
 use crate::auth::flow::refresh;
 use crate::auth::flow::token_checks::{
     FRESH, is_enough, is_of_another_kind, is_other, is_other_than, is_over,
 };
 use crate::auth::grant::GrantConfig;
-use crate::auth::net::http::{Fault, TOKEN_PATIENCE, host_of};
+use crate::auth::net::http::{Fault, host_of};
 use crate::auth::notice::Notice;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
@@ -26,17 +25,11 @@ use crate::auth::oauth::scope::{Scopes, Wishes, choose};
 use crate::auth::oauth::token_endpoint;
 use crate::auth::settings::Settings;
 use crate::auth::shared::{Held, House, Origin, Why};
-use crate::auth::store::record::{Entry, Registration, State, is_for, shared_name};
+use crate::auth::store::credential_store::{Kept, revision};
+use crate::auth::store::locked_vault::{Closed, answered, asking_long};
+use crate::auth::store::record::{Entry, State};
 use crate::random;
-use crate::store::{Error as StoreError, Expected, Kind, Lock};
 use url::Url;
-
-/// An entry, where it was found, and at which revision.
-pub(in crate::auth) struct Kept {
-    pub(in crate::auth) name: String,
-    pub(in crate::auth) rev: u64,
-    pub(in crate::auth) entry: Entry,
-}
 
 /// What the rungs below the sign-in left over.
 enum Rung {
@@ -46,11 +39,55 @@ enum Rung {
 }
 
 impl House {
+    /// Climbs until something better is in hand, if need be when the vault is unlocked.
+    pub(in crate::auth) async fn ladder(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
+        let is_asked = matches!(why, Why::Told(_) | Why::Challenged { is_asked: true, .. });
+        if !is_asked || !self.settings.waits_for_unlock {
+            return self.rungs(why).await;
+        }
+        let mut climb = Box::pin(self.when_unlocked(why));
+        let mut waiting = None;
+        loop {
+            let is_waiting = waiting.is_some();
+            tokio::select! {
+                biased;
+                ended = &mut climb => return ended,
+                () = asking_long(self.store.vault().is_asking()), if !is_waiting => {
+                    let why = Closed::Asking;
+                    waiting = Some(self.store.unlocking().begin(why));
+                }
+                () = answered(self.store.vault().is_asking()), if is_waiting => waiting = None,
+                // Nothing is held that would have to be stored.
+                () = self.leaving.cancelled(), if is_waiting => return Err(Cause::Leaving),
+            }
+        }
+    }
+
+    async fn when_unlocked(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
+        loop {
+            // Before anything is locked that other processes need.
+            if self.store.is_locked().await {
+                self.until_unlocked().await?;
+            }
+            match self.rungs(why).await {
+                Err(why) if why.is_locked() => self.until_unlocked().await?,
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn until_unlocked(&self) -> Result<(), Cause> {
+        match self.store.until_unlocked().await {
+            true => Ok(()),
+            false => Err(Cause::Leaving),
+        }
+    }
+
     /// Climbs until something better is in hand.
     pub(in crate::auth) async fn rungs(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
-        let Settings { url, now, .. } = &self.settings;
+        let Settings { url, now, .. } = &*self.settings;
         if let Some(key) = &self.settings.client_key {
-            key.fetch(&self.vault, url, now).await?;
+            key.fetch(self.store.vault(), url, now).await?;
         }
         if !matches!(self.settings.grant, GrantConfig::User) {
             return self.without_anybody(why).await;
@@ -61,7 +98,7 @@ impl House {
             Why::Due => return self.renewed_in_time().await,
         };
         let before = if is_told {
-            self.stored().await?.map(|kept| kept.entry)
+            self.store.stored().await?.map(|kept| kept.entry)
         } else {
             match self.without_a_person(why, challenge).await? {
                 Rung::Reached(entry, origin) => return Ok((entry, origin)),
@@ -85,8 +122,8 @@ impl House {
 
     async fn renewed_in_time(&self) -> Result<(Entry, Origin), Cause> {
         let held = self.desk().held.clone();
-        let _lock = self.lock().await?;
-        let Some(kept) = self.stored().await? else {
+        let _lock = self.store.lock().await?;
+        let Some(kept) = self.store.stored().await? else {
             return Err(Cause::NobodyThere);
         };
         let now = self.settings.now.seconds();
@@ -105,8 +142,8 @@ impl House {
     /// Rungs a and b, under the credential's lock.
     async fn without_a_person(&self, why: &Why, challenge: &Challenge) -> Result<Rung, Cause> {
         let held = self.desk().held.clone();
-        let _lock = self.lock().await?;
-        let Some(mut kept) = self.stored().await? else {
+        let _lock = self.store.lock().await?;
+        let Some(mut kept) = self.store.stored().await? else {
             return Ok(Rung::Missed(None));
         };
         let now = self.settings.now.seconds();
@@ -157,7 +194,7 @@ impl House {
             ) => Err(why),
             Err(why) => {
                 tracing::info!(%why, "the refresh token is of no use");
-                let before = self.stored().await?.map(|kept| kept.entry);
+                let before = self.store.stored().await?.map(|kept| kept.entry);
                 Ok(Rung::Missed(before))
             }
         }
@@ -211,7 +248,7 @@ impl House {
             },
             Ok(tokens) => {
                 entry.renew(tokens, sent_at, random::fraction());
-                self.save(&name, &entry, revision(rev)).await;
+                self.store.save(&name, &entry, revision(rev)).await;
                 return Ok(entry);
             }
             Err(Cause::Tokens(error)) => error,
@@ -237,7 +274,7 @@ impl House {
                 State::Suspect
             };
             entry.last_error = error.code().map(str::to_owned);
-            self.save(&name, &entry, revision(rev)).await;
+            self.store.save(&name, &entry, revision(rev)).await;
             if is_out && is_over {
                 self.give_up(&entry, is_dead);
             } else if is_out {
@@ -251,14 +288,14 @@ impl House {
         } = &error
         {
             entry.refresh = Some(token.clone());
-            self.save(&name, &entry, revision(rev)).await;
+            self.store.save(&name, &entry, revision(rev)).await;
         }
         // What came in its place is not taken, and it may be spent: only a sign-in says what the server wants now.
         if matches!(error, token_endpoint::Error::Unbound { .. }) {
             tracing::warn!(issuer = %entry.issuer, "DPoP is no longer kept to; a sign-in is needed");
             entry.state = State::NeedsLogin;
             entry.last_error = Some("unbound_token".to_owned());
-            self.save(&name, &entry, revision(rev)).await;
+            self.store.save(&name, &entry, revision(rev)).await;
             self.give_up(&entry, is_dead);
         }
         // OpenID Connect Core section 12.2: a renewal is for the user who has signed in. Another user's tokens are not used,
@@ -267,11 +304,13 @@ impl House {
             tracing::warn!(issuer = %entry.issuer, "the renewal is for another user; a sign-in is needed");
             entry.state = State::NeedsLogin;
             entry.last_error = Some("other_user".to_owned());
-            self.save(&name, &entry, revision(rev)).await;
+            self.store.save(&name, &entry, revision(rev)).await;
             self.give_up(&entry, is_dead);
         }
         if error.is_about_client() {
-            self.forget_registration(&entry.issuer, &entry.client).await;
+            self.store
+                .forget_registration(&entry.issuer, &entry.client)
+                .await;
         }
         Err(error.into())
     }
@@ -280,12 +319,12 @@ impl House {
     /// seconds, if it fails for good. The note is beside the vault, for all processes: what is kept does not change because
     /// a server is down.
     async fn failing_for_good(&self, entry: &Entry) -> Option<u64> {
-        let name = self.lock_name("failing");
-        let note = self.vault.note(&name).await.ok().flatten();
+        let name = self.store.lock_name("failing");
+        let note = self.store.vault().note(&name).await.ok().flatten();
         let before = note.and_then(|note| Failures::read(&note, entry.obtained_at));
         let failures = Failures::and(before, self.settings.now.seconds());
         let note = failures.write(entry.obtained_at);
-        if let Err(why) = self.vault.leave_note(&name, &note).await {
+        if let Err(why) = self.store.vault().leave_note(&name, &note).await {
             tracing::debug!(%why, "other processes will not know that the token endpoint fails");
         }
         failures.for_good()
@@ -344,132 +383,14 @@ impl House {
         if !self.settings.attended || self.unattended.is_cancelled() {
             return Err(Cause::NobodyThere);
         }
-        let record = self.record().await;
+        let record = self.status.record().await;
         let now = self.settings.now.seconds();
-        match record.abandoned(&self.tried, now) {
+        match record.abandoned(self.status.tried(), now) {
             Some(ended) => Err(Cause::Abandoned(Arc::new(ended.cause()))),
             // What is wanted more is looked at first: it may be nothing new.
             None if challenge.wants_more_scope() => Ok(()),
             None => self.may_show_another().await,
         }
-    }
-
-    /// What is kept for us: the newest that is not known to be dead, of those that the user lets us use (`--dpop`). What the
-    /// vault would not take counts too.
-    pub(in crate::auth) async fn stored(&self) -> Result<Option<Kept>, Cause> {
-        let unsaved = self.desk().unsaved.clone();
-        let mut best = match self.in_vault().await {
-            Err(why) if unsaved.is_none() => return Err(why),
-            found => found.unwrap_or_default(),
-        };
-        if let Some((name, entry)) = unsaved
-            && best
-                .as_ref()
-                .is_none_or(|kept| rank(&entry) >= rank(&kept.entry))
-        {
-            let rev = best
-                .filter(|kept| kept.name == name)
-                .map_or(0, |kept| kept.rev);
-            best = Some(Kept { name, rev, entry });
-        }
-        Ok(best)
-    }
-
-    async fn in_vault(&self) -> Result<Option<Kept>, Cause> {
-        let mut all: Vec<Kept> = Vec::new();
-        for (name, kind) in self.vault.list().await? {
-            if kind != Kind::Oauth || !is_for(&name, &self.settings) {
-                continue;
-            }
-            let Some(found) = self.vault.read(&name).await? else {
-                continue;
-            };
-            let entry = Entry::read(&found.content).ok_or(Cause::ForeignEntry)?;
-            let kept = Kept {
-                name,
-                rev: found.rev,
-                entry,
-            };
-            if self.settings.dpop.allows(kept.entry.is_bound()) {
-                all.push(kept);
-            }
-        }
-        // Tokens of an authorization server that the user has left are not those of the one signed in to since.
-        let last = all
-            .iter()
-            .max_by_key(|kept| (kept.entry.signed_in_at, kept.rev));
-        let last = last.map(|kept| kept.entry.issuer.clone());
-        Ok(all
-            .into_iter()
-            .max_by_key(|kept| kept.rank(last.as_deref())))
-    }
-
-    /// Keeps an entry. If that cannot be done the tokens still serve this process, and the user hears of it.
-    pub(in crate::auth) async fn save(&self, name: &str, entry: &Entry, expected: Expected) {
-        match self.put_when_unlocked(name, entry, expected).await {
-            Ok(_) => self.desk().unsaved = None,
-            // Somebody signed in meanwhile: theirs is newer than what we renewed.
-            Err(StoreError::Stale) => {
-                tracing::debug!("the entry changed meanwhile; left as it is");
-            }
-            Err(why) => {
-                tracing::error!(%why, "the tokens cannot be kept: the next start has to sign in");
-                self.desk().unsaved = Some((name.to_owned(), entry.clone()));
-            }
-        }
-    }
-
-    /// Removes what a sign-in has taken the place of: entries for the same of the same issuer, under clients of old. One of
-    /// a kind that is of no use here (`--dpop`) is somebody else's.
-    pub(in crate::auth) async fn supersede(&self, newest: &str, issuer: &str) {
-        let names = self.vault.list().await.unwrap_or_default();
-        for (name, kind) in names {
-            if kind != Kind::Oauth || name == newest || !is_for(&name, &self.settings) {
-                continue;
-            }
-            let found = self.vault.read(&name).await.ok().flatten();
-            let entry = found.and_then(|found| Entry::read(&found.content));
-            let is_ours = |entry: Entry| {
-                entry.issuer == issuer && self.settings.dpop.allows(entry.is_bound())
-            };
-            if entry.is_some_and(is_ours)
-                && let Err(why) = self.vault.remove(&name).await
-            {
-                tracing::debug!(%why, "an entry of old stays");
-            }
-        }
-    }
-
-    /// Forgets a registration the server does not know any more; tokens stay until they are replaced.
-    pub(in crate::auth) async fn forget_registration(&self, issuer: &str, client: &Client) {
-        if client.source != Source::Registered {
-            return;
-        }
-        let name = Registration::name(issuer, &self.settings);
-        let kept = self.vault.read(&name).await.ok().flatten();
-        let kept = kept.and_then(|found| Registration::read(&found.content));
-        if kept.is_some_and(|kept| kept.client.id == client.id)
-            && let Err(why) = self.vault.remove(&name).await
-        {
-            tracing::warn!(%why, "the dead registration cannot be removed");
-        }
-    }
-
-    pub(in crate::auth) async fn lock(&self) -> Result<Lock, Cause> {
-        // Longer than the slowest token request of the process that holds it.
-        self.lock_within(TOKEN_PATIENCE + Duration::from_secs(10))
-            .await
-    }
-
-    pub(in crate::auth) async fn lock_within(&self, patience: Duration) -> Result<Lock, Cause> {
-        Ok(self
-            .vault
-            .lock_in_use(&self.lock_name("credential"), patience)
-            .await?)
-    }
-
-    pub(in crate::auth) fn lock_name(&self, what: &str) -> String {
-        shared_name(what, &self.settings)
     }
 }
 
@@ -498,31 +419,6 @@ fn is_wordless(error: &token_endpoint::Error) -> bool {
 const LAST_WORD: Duration = Duration::from_secs(5);
 /// Refusals of one refresh token, while its access token works, until it counts as dead.
 const STRIKES: u32 = 3;
-
-pub(in crate::auth) fn revision(rev: u64) -> Expected {
-    if rev == 0 {
-        Expected::Absent
-    } else {
-        Expected::Revision(rev)
-    }
-}
-
-impl Kept {
-    /// Which of two is used: the one that lives, then the one of the issuer signed in to last, then the one that is bound (a newer sign-in without a key is another
-    /// user's of the vault, who wants it so with `--dpop off`), then the one that was written last. The vault counts its
-    /// writes; clocks are coarse, and go backwards. Entries that were written together, by `vault rekey`, have their time.
-    fn rank(&self, last: Option<&str>) -> (bool, bool, bool, u64, u64) {
-        let (is_alive, obtained_at) = rank(&self.entry);
-        let is_last = last == Some(self.entry.issuer.as_str());
-        let is_bound = self.entry.is_bound();
-        (is_alive, is_last, is_bound, self.rev, obtained_at)
-    }
-}
-
-/// The same for one that the vault would not take, and so has not counted.
-fn rank(entry: &Entry) -> (bool, u64) {
-    (entry.state != State::NeedsLogin, entry.obtained_at)
-}
 
 /// What a renewal of this entry is. Whose sign-in it came from is known only if it is the one we held.
 fn renewed_from(kept: &Entry, held: Option<&Held>) -> Origin {

@@ -7,9 +7,9 @@
 //! again, are what `is_worth_it` prevents; `tests/login` and `tests/coordination` have the tests.
 
 use crate::auth::Cause;
-use crate::auth::flow::coordinate::attempt_name;
 use crate::auth::flow::previous::Past;
-use crate::auth::flow::sign_in_status::{Ended, Phase};
+use crate::auth::flow::sign_in_status::attempt_name;
+use crate::auth::flow::status_record::{Ended, Phase};
 use crate::auth::flow::token_checks::{is_of_another_kind, is_other_than, is_young};
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
@@ -28,51 +28,52 @@ impl House {
         challenge: &Challenge,
         before: Option<Entry>,
     ) -> Result<(Entry, Origin), Cause> {
-        let mut record = self.record().await;
+        let mut record = self.status.record().await;
         let is_told = matches!(why, Why::Told(_));
         let now = self.settings.now.seconds();
-        if !is_told && let Some(ended) = record.abandoned(&self.tried, now) {
+        if !is_told && let Some(ended) = record.abandoned(self.status.tried(), now) {
             return Err(Cause::Abandoned(ended.cause().into()));
         }
         let attempt = attempt_name();
         record.attempt.clone_from(&attempt);
         record.phase = Phase::Begun;
-        self.leave(&record).await;
+        self.status.write(&record).await;
         let ended = self.attempt(&attempt, why, challenge, before).await;
-        let is_kept = self.desk().unsaved.is_none();
+        let is_kept = self.store.unsaved().is_none();
         let now = self.settings.now.seconds();
         let resource = self.settings.canonical_resource();
-        self.update(&attempt, |record| match &ended {
-            Ok(_) if is_kept => record.succeed(&self.tried, now),
-            Ok(_) => record.fail(
-                Ended {
-                    text: "signed in, but the tokens could not be kept".to_owned(),
-                    hint: None,
-                    is_passing: false,
-                },
-                false,
-                &self.tried,
-                now,
-            ),
-            Err(Cause::Leaving | Cause::Superseded) => record.phase = Phase::Idle,
-            Err(why) => {
-                let ended = Ended {
-                    text: why.to_string(),
-                    hint: why.hint(&resource),
-                    is_passing: why.is_passing(),
-                };
-                // A person said no, or nobody was there, or somebody meddled.
-                let is_abandoned = matches!(
-                    why.bare(),
-                    Cause::Denied { .. }
-                        | Cause::TooLate { .. }
-                        | Cause::ForeignAnswer { .. }
-                        | Cause::OpenedTwice { .. }
-                );
-                record.fail(ended, is_abandoned, &self.tried, now);
-            }
-        })
-        .await;
+        self.status
+            .update(&attempt, |record| match &ended {
+                Ok(_) if is_kept => record.succeed(self.status.tried(), now),
+                Ok(_) => record.fail(
+                    Ended {
+                        text: "signed in, but the tokens could not be kept".to_owned(),
+                        hint: None,
+                        is_passing: false,
+                    },
+                    false,
+                    self.status.tried(),
+                    now,
+                ),
+                Err(Cause::Leaving | Cause::Superseded) => record.phase = Phase::Idle,
+                Err(why) => {
+                    let ended = Ended {
+                        text: why.to_string(),
+                        hint: why.hint(&resource),
+                        is_passing: why.is_passing(),
+                    };
+                    // A person said no, or nobody was there, or somebody meddled.
+                    let is_abandoned = matches!(
+                        why.bare(),
+                        Cause::Denied { .. }
+                            | Cause::TooLate { .. }
+                            | Cause::ForeignAnswer { .. }
+                            | Cause::OpenedTwice { .. }
+                    );
+                    record.fail(ended, is_abandoned, self.status.tried(), now);
+                }
+            })
+            .await;
         ended.map(|entry| (entry, Origin::SignedIn))
     }
 
@@ -181,8 +182,8 @@ impl House {
 
     /// Whether few enough windows were shown of late.
     pub(in crate::auth) async fn may_show_another(&self) -> Result<(), Cause> {
-        let record = self.record().await;
-        match record.stormy(&self.tried, self.settings.now.seconds()) {
+        let record = self.status.record().await;
+        match record.stormy(self.status.tried(), self.settings.now.seconds()) {
             Some((windows, last)) => Err(Cause::Braked {
                 windows,
                 last: last.map(|ended| ended.cause().into()),

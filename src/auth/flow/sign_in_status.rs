@@ -1,415 +1,165 @@
-//! What processes tell each other about a sign-in: that a page is waiting, how the last one ended, when windows were
-//! opened.
-//!
-//! One note beside the vault for each account at each server. The process that has the turn writes it; every process may
-//! read it. It holds no token and no code, but it does hold the address of a page that is waiting, and so is private like
-//! the vault. An attempt has an unguessable name: a process that finds another name in the note has been superseded.
-//!
-//! Windows are counted when they have been shown, and for the settings that they were shown for: what a user has changed
-//! is worth another attempt. Other versions of this program read and write the same note, so members are only ever added.
+//! The sign-in of one account at one server, as the processes of this machine share it: the lock, the record beside the
+//! vault, and the watches of this process on the page that waits for the user.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use oauth2::CsrfToken;
+use tokio::sync::watch;
 
-use crate::auth::error::{Cause, QUIET};
-use crate::auth::settings::{Browser, Settings};
-use crate::secret::Secret;
+use crate::auth::flow::status_record::{Phase, Record, Shown, fingerprint};
+use crate::auth::notice::{Notice, PendingSignIn};
+use crate::auth::settings::Settings;
+use crate::auth::store::record::shared_name;
+use crate::store::{Error as StoreError, Lock, Vault};
 
-/// Windows shown unasked in that time for the same settings, by all processes together.
-const WINDOWS: usize = 3;
-/// And for all settings together: two hosts with different settings, or versions, do not take turns for ever.
-const ALL_WINDOWS: usize = 3 * WINDOWS;
-/// Settings that the note remembers windows for.
-const MOST_SETTINGS: usize = 8;
+/// How often the process that signs in looks whether another has taken the sign-in over.
+pub(in crate::auth) const TAKEOVER_POLL: Duration = Duration::from_millis(500);
 
-/// All that is known of the sign-ins of one account at one server. Times are seconds since 1970.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(in crate::auth) struct Record {
-    /// Which attempt this is about.
-    pub(in crate::auth) attempt: String,
-    /// How far it has come.
-    pub(in crate::auth) phase: Phase,
-    /// When windows were shown, for whichever settings.
-    windows: Vec<u64>,
-    /// How the last attempt ended if a person ended it, and when; for whichever settings, and read by older versions only.
-    abandoned: Option<(u64, Ended)>,
-    /// When a person last signed in.
-    pub(in crate::auth) signed_in_at: Option<u64>,
-    /// What is held back, by the settings that it was tried with ([`fingerprint`]).
-    brakes: BTreeMap<String, Brake>,
-    /// Until when the listener of the last attempt may still hold its port, for a browser that comes again.
-    pub(in crate::auth) listens_until: Option<u64>,
+/// The sign-in of one account at one server.
+pub(in crate::auth) struct SignInStatus {
+    vault: Arc<Vault>,
+    settings: Arc<Settings>,
+    /// The name of the lock, and of the record beside the vault.
+    name: String,
+    /// The settings that attempts and windows are counted under ([`fingerprint`]).
+    tried: String,
+    /// True while a user is waited for; shared with the sign-in at the enterprise's provider.
+    user: watch::Sender<bool>,
+    /// The page that waits for the user.
+    pending: watch::Sender<Option<PendingSignIn>>,
 }
 
-/// What has come of the attempts with the same settings.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Brake {
-    /// When windows were shown.
-    shown: Vec<u64>,
-    /// How the last attempt ended if a person ended it, and when.
-    abandoned: Option<(u64, Ended)>,
-    /// How the last attempt ended without tokens.
-    last: Option<Ended>,
-}
-
-/// How far an attempt has come.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(in crate::auth) enum Phase {
-    /// There is none, or it was given up without a reason.
-    #[default]
-    Idle,
-    /// Nothing to see yet.
-    Begun,
-    /// A person is waited for.
-    Shown(Shown),
-    /// The tokens are in the vault.
-    Done,
-    /// There are none.
-    Ended(Ended),
-}
-
-/// Where a person is to go.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::auth) struct Shown {
-    /// The start page; with a code, where to type it.
-    pub(in crate::auth) url: String,
-    /// The authorization server.
-    pub(in crate::auth) host: String,
-    /// To be typed there (RFC 8628).
-    pub(in crate::auth) user_code: Option<String>,
-    /// Whether a browser was started on it.
-    pub(in crate::auth) opened: bool,
-    /// Until when the code is good; older versions do not say.
-    #[serde(default)]
-    pub(in crate::auth) code_good_until: Option<u64>,
-}
-
-/// Why there are no tokens, in words for a person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::auth) struct Ended {
-    pub(in crate::auth) text: String,
-    pub(in crate::auth) hint: Option<String>,
-    pub(in crate::auth) is_passing: bool,
-}
-
-impl Ended {
-    pub(in crate::auth) fn cause(&self) -> Cause {
-        Cause::Elsewhere {
-            text: self.text.clone(),
-            hint: self.hint.clone(),
-            is_passing: self.is_passing,
-        }
-    }
-}
-
-impl Record {
-    /// Reads a note. One that cannot be read says nothing.
-    pub(in crate::auth) fn read(text: &str) -> Self {
-        serde_json::from_str(text).unwrap_or_default()
-    }
-
-    pub(in crate::auth) fn write(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    /// Whether the attempt it is about is over.
-    pub(in crate::auth) fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Idle | Phase::Done | Phase::Ended(_))
-    }
-
-    /// What a person ended a short while ago, with these settings: a window that was closed does not come back unasked.
-    pub(in crate::auth) fn abandoned(&self, settings: &str, now: u64) -> Option<&Ended> {
-        let abandoned = self.brakes.get(settings)?.abandoned.as_ref();
-        let recent = abandoned.filter(|(at, _)| now < at + QUIET);
-        recent.map(|(_, ended)| ended)
-    }
-
-    /// How many windows were shown of late with these settings, and how the last ended, if no more are to be shown.
-    pub(in crate::auth) fn stormy(
-        &self,
-        settings: &str,
-        now: u64,
-    ) -> Option<(usize, Option<&Ended>)> {
-        let recent = |times: &[u64]| times.iter().filter(|at| now < **at + QUIET).count();
-        let brake = self.brakes.get(settings);
-        let shown = brake.map_or(0, |brake| recent(&brake.shown));
-        let all = recent(&self.windows);
-        let last = brake.and_then(|brake| brake.last.as_ref());
-        (shown >= WINDOWS || all >= ALL_WINDOWS).then_some((shown.max(WINDOWS), last))
-    }
-
-    /// A window has been shown.
-    pub(in crate::auth) fn window_shown(&mut self, settings: &str, now: u64) {
-        self.windows.retain(|at| now < at + QUIET);
-        self.windows.push(now);
-        let brake = self.brake(settings, now);
-        brake.shown.retain(|at| now < at + QUIET);
-        brake.shown.push(now);
-    }
-
-    /// The user asks for a window: what was before does not count any more.
-    pub(in crate::auth) fn forgive(&mut self) {
-        self.windows.clear();
-        self.abandoned = None;
-        self.brakes.clear();
-    }
-
-    pub(in crate::auth) fn succeed(&mut self, settings: &str, now: u64) {
-        self.phase = Phase::Done;
-        self.signed_in_at = Some(now);
-        self.abandoned = None;
-        let brake = self.brake(settings, now);
-        brake.abandoned = None;
-        brake.last = None;
-    }
-
-    pub(in crate::auth) fn fail(
-        &mut self,
-        ended: Ended,
-        is_abandoned: bool,
-        settings: &str,
-        now: u64,
-    ) {
-        let is_shown = matches!(self.phase, Phase::Shown(_));
-        let brake = self.brake(settings, now);
-        if is_shown {
-            brake.last = Some(ended.clone());
-        }
-        if is_abandoned {
-            brake.abandoned = Some((now, ended.clone()));
-            self.abandoned = Some((now, ended.clone()));
-        }
-        self.phase = Phase::Ended(ended);
-    }
-
-    fn brake(&mut self, settings: &str, now: u64) -> &mut Brake {
-        self.brakes
-            .retain(|name, brake| name == settings || brake.is_recent(now));
-        while self.brakes.len() >= MOST_SETTINGS && !self.brakes.contains_key(settings) {
-            self.brakes.pop_first();
-        }
-        self.brakes.entry(settings.to_owned()).or_default()
-    }
-}
-
-impl Brake {
-    fn is_recent(&self, now: u64) -> bool {
-        let abandoned = self.abandoned.iter().map(|(at, _)| at);
-        self.shown
-            .iter()
-            .chain(abandoned)
-            .any(|at| now < at + QUIET)
-    }
-}
-
-/// Names all settings that may decide how a sign-in ends, this version among them. The note is no vault: of a secret no
-/// more goes in than tells whether it is the same, and too little to guess it by.
-pub(in crate::auth) fn fingerprint(settings: &Settings) -> String {
-    let secret = |secret: &Option<Secret>| {
-        let secret = secret.as_ref()?;
-        let hash = Sha256::digest(secret.expose().as_bytes());
-        Some(
-            hash.iter()
-                .take(2)
-                .fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte)),
-        )
-    };
-    let key = settings.client_key.as_ref().map(|key| {
-        let algorithm = key.algorithm.map(crate::auth::oauth::jws::Algorithm::name);
-        (algorithm, format!("{:?}", key.audience))
-    });
-    let shows = matches!(settings.browser, Browser::System | Browser::Command(_));
-    let who = (
-        &settings.client_id,
-        secret(&settings.client_secret),
-        key,
-        settings
-            .client_method
-            .map(crate::auth::client::Method::name),
-        secret(&settings.registration_token),
-        &settings.client_metadata_url,
-        serde_json::to_string(&settings.client_metadata).unwrap_or_default(),
-        &settings.client_name,
-    );
-    let what = (
-        settings.scope.as_ref().map(ToString::to_string),
-        &settings.resource_parameter,
-        settings.send_resource,
-        &settings.authorize_params,
-        &settings.token_params,
-        &settings.refresh_params,
-        settings.use_id_token,
-        format!("{:?}", settings.dpop),
-    );
-    let whom = (
-        (&settings.authorization_server, &settings.expected_issuer),
-        settings.token_endpoint.as_ref().map(url::Url::as_str),
-        settings.assume_pkce,
-        settings.allow_http,
-        settings.allow_private,
-    );
-    let where_to = (
-        settings.callback_port,
-        &settings.callback_host,
-        &settings.callback_path,
-        &settings.redirect_uri,
-        settings.device_code,
-        shows,
-    );
-    let text = serde_json::to_string(&(env!("CARGO_PKG_VERSION"), who, what, whom, where_to));
-    let hash = Sha256::digest(text.unwrap_or_default().as_bytes());
-    let short: Vec<String> = hash
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    short.concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ended() -> Ended {
-        Ended {
-            text: "nobody came".to_owned(),
-            hint: None,
-            is_passing: false,
+impl SignInStatus {
+    pub(in crate::auth) fn new(
+        vault: Arc<Vault>,
+        settings: Arc<Settings>,
+        user: watch::Sender<bool>,
+        pending: watch::Sender<Option<PendingSignIn>>,
+    ) -> Self {
+        Self {
+            name: shared_name("sign-in", &settings),
+            tried: fingerprint(&settings),
+            vault,
+            settings,
+            user,
+            pending,
         }
     }
 
-    #[test]
-    fn a_note_that_cannot_be_read_says_nothing() {
-        for text in ["", "{", "[]", r#"{"phase":"elsewhere"}"#, "null"] {
-            assert_eq!(Record::read(text), Record::default(), "{text}");
-        }
-        let mut record = Record {
-            attempt: "a".to_owned(),
-            ..Record::default()
-        };
-        record.window_shown("x", 7);
-        record.fail(ended(), true, "x", 8);
-        assert_eq!(Record::read(&record.write()), record);
+    /// The settings that attempts and windows are counted under.
+    pub(in crate::auth) fn tried(&self) -> &str {
+        &self.tried
     }
 
-    #[test]
-    fn brakes_let_go_after_ten_minutes_or_at_the_users_word() {
-        let mut record = Record::default();
-        for now in [0, 1, 2] {
-            assert_eq!(record.stormy("x", now), None);
-            record.window_shown("x", now);
+    /// Has requests wait for the user until the returned value is dropped.
+    pub(in crate::auth) fn wait_for_user(&self) -> Waiting<'_> {
+        self.user.send_replace(true);
+        Waiting(self)
+    }
+
+    /// Takes the lock of the sign-in, waiting for another process that has it.
+    pub(in crate::auth) async fn lock(&self, patience: Duration) -> Result<Lock, StoreError> {
+        self.vault.lock(&self.name, patience).await
+    }
+
+    /// Takes the lock of the sign-in, if no process has it.
+    pub(in crate::auth) async fn try_lock(&self) -> Result<Option<Lock>, StoreError> {
+        match self.vault.lock(&self.name, Duration::ZERO).await {
+            Ok(turn) => Ok(Some(turn)),
+            Err(StoreError::Busy { .. }) => Ok(None),
+            Err(why) => Err(why),
         }
-        record.phase = Phase::Shown(Shown {
-            url: "http://as.example.com".to_owned(),
-            host: "as.example.com".to_owned(),
-            user_code: None,
-            opened: true,
-            code_good_until: None,
+    }
+
+    /// Shows the page to the user of this process.
+    pub(in crate::auth) fn publish(&self, shown: &Shown) {
+        self.settings.announce.tell(&Notice::Visit {
+            url: &shown.url,
+            user_code: shown.user_code.as_deref(),
+            good_for: shown.code_good_until.map(|until| {
+                Duration::from_secs(until.saturating_sub(self.settings.now.seconds()))
+            }),
+            opened: shown.opened,
         });
-        record.fail(ended(), true, "x", 2);
-        assert_eq!(record.stormy("x", 599), Some((3, Some(&ended()))));
-        assert!(record.abandoned("x", 601).is_some());
-        assert_eq!(record.stormy("x", 600), None);
-        assert!(record.abandoned("x", 602).is_none());
-        record.forgive();
-        assert_eq!(record.stormy("x", 3), None);
-        assert!(record.abandoned("x", 3).is_none());
+        self.pending.send_replace(Some(PendingSignIn {
+            url_to_show: shown.url.clone(),
+            host: shown.host.clone(),
+            user_code: shown.user_code.clone(),
+        }));
     }
 
-    #[test]
-    fn what_was_tried_with_other_settings_holds_nothing_back_until_it_is_too_much() {
-        let mut record = Record::default();
-        for now in 0..3 {
-            record.window_shown("x", now);
-        }
-        record.fail(ended(), true, "x", 3);
-        assert!(record.abandoned("y", 4).is_none());
-        for settings in ["y", "z"] {
-            assert_eq!(record.stormy(settings, 4), None, "{settings}");
-            for now in 0..3 {
-                record.window_shown(settings, now);
+    /// Shows a page to a person here, and to those who watch. From now on it counts as a window.
+    pub(in crate::auth) async fn show(&self, attempt: &str, shown: Shown) {
+        self.publish(&shown);
+        let now = self.settings.now.seconds();
+        self.update(attempt, |record| {
+            record.window_shown(&self.tried, now);
+            record.phase = Phase::Shown(shown);
+        })
+        .await;
+    }
+
+    /// The record of this account at this server; one that cannot be read is empty.
+    pub(in crate::auth) async fn record(&self) -> Record {
+        match self.vault.note(&self.name).await {
+            Ok(text) => text.as_deref().map(Record::read).unwrap_or_default(),
+            Err(why) => {
+                tracing::debug!(%why, "the note on this sign-in is not readable");
+                Record::default()
             }
         }
-        assert!(record.stormy("another", 4).is_some());
-        for number in 0..20 {
-            record.window_shown(&number.to_string(), 5);
-        }
-        assert!(record.brakes.len() <= MOST_SETTINGS);
     }
 
-    /// Written by the version before brakes were counted for each of the settings, and read by it.
-    #[test]
-    fn an_older_version_beside_this_one_reads_the_note_and_is_read() {
-        let old = r#"{"attempt":"a","phase":{"ended":{"text":"t","hint":null,"is_passing":false}},"windows":[1,2,3],"abandoned":[3,{"text":"t","hint":null,"is_passing":false}],"signed_in_at":9}"#;
-        let record = Record::read(old);
-        assert_eq!(
-            (record.attempt.as_str(), record.signed_in_at),
-            ("a", Some(9))
-        );
-        assert_eq!(
-            (record.stormy("x", 4), record.abandoned("x", 4)),
-            (None, None)
-        );
-        let mut record = Record::default();
-        record.window_shown("x", 7);
-        record.fail(ended(), true, "x", 8);
-        let written: serde_json::Value = serde_json::from_str(&record.write()).unwrap();
-        assert_eq!(written["windows"], serde_json::json!([7]));
-        assert_eq!(written["abandoned"][0], 8);
-    }
-
-    /// Versions that run side by side during an upgrade read each other's notes: a member or a word that is renamed here
-    /// is lost to one of them.
-    #[test]
-    fn the_note_is_written_with_these_words() {
-        let ended = || Ended {
-            text: "It was refused.".to_owned(),
-            hint: Some("Ask again.".to_owned()),
-            is_passing: true,
-        };
-        let brake = Brake {
-            shown: vec![6, 7],
-            abandoned: Some((8, ended())),
-            last: Some(ended()),
-        };
-        let record = |phase| Record {
-            attempt: "a1".to_owned(),
-            phase,
-            windows: vec![1, 2],
-            abandoned: Some((3, ended())),
-            signed_in_at: Some(4),
-            brakes: BTreeMap::from([("s".to_owned(), brake.clone())]),
-            listens_until: Some(5),
-        };
-        let is_ended = r#"{"text":"It was refused.","hint":"Ask again.","is_passing":true}"#;
-        let shown = Shown {
-            url: "https://as.example/".to_owned(),
-            host: "as.example".to_owned(),
-            user_code: Some("ABCD-EFGH".to_owned()),
-            opened: true,
-            code_good_until: Some(9),
-        };
-        for (phase, word) in [
-            (Phase::Idle, r#""idle""#),
-            (Phase::Begun, r#""begun""#),
-            (
-                Phase::Shown(shown),
-                r#"{"shown":{"url":"https://as.example/","host":"as.example","user_code":"ABCD-EFGH","opened":true,"code_good_until":9}}"#,
-            ),
-            (Phase::Done, r#""done""#),
-            (Phase::Ended(ended()), &format!(r#"{{"ended":{is_ended}}}"#)),
-        ] {
-            let wanted = format!(
-                r#"{{"attempt":"a1","phase":{word},"windows":[1,2],"abandoned":[3,{is_ended}],"signed_in_at":4,"brakes":{{"s":{{"shown":[6,7],"abandoned":[8,{is_ended}],"last":{is_ended}}}}},"listens_until":5}}"#
-            );
-            let record = record(phase);
-            assert_eq!(record.write(), wanted);
-            assert_eq!(Record::read(&wanted), record);
+    /// Writes the record.
+    pub(in crate::auth) async fn write(&self, record: &Record) {
+        if let Err(why) = self.vault.leave_note(&self.name, &record.write()).await {
+            tracing::warn!(%why, "other processes will not know of this sign-in");
         }
     }
+
+    /// The record, if one is written and can be read.
+    pub(in crate::auth) async fn written(&self) -> Option<Record> {
+        let text = self.vault.note(&self.name).await.ok().flatten();
+        text.as_deref().map(Record::read)
+    }
+
+    /// Edits the record if it is still about this attempt.
+    pub(in crate::auth) async fn update(&self, attempt: &str, edit: impl FnOnce(&mut Record)) {
+        let mut record = self.record().await;
+        if record.attempt == attempt {
+            edit(&mut record);
+            self.write(&record).await;
+        }
+    }
+
+    /// Ends when somebody else has taken the turn, or what we would write into is gone.
+    pub(in crate::auth) async fn superseded(&self, attempt: &str) {
+        if self.vault.location().is_none() {
+            return std::future::pending().await;
+        }
+        loop {
+            tokio::time::sleep(TAKEOVER_POLL).await;
+            let note = self.vault.note(&self.name).await;
+            if note.is_ok_and(|note| Record::read(&note.unwrap_or_default()).attempt != attempt) {
+                return;
+            }
+        }
+    }
+}
+
+/// A user is waited for as long as this lives.
+pub(in crate::auth) struct Waiting<'a>(&'a SignInStatus);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.user.send_replace(false);
+        self.0.pending.send_replace(None);
+    }
+}
+
+/// Returns a name for an attempt that no other process can guess: a process that finds another name in the record has
+/// been superseded.
+pub(in crate::auth) fn attempt_name() -> String {
+    CsrfToken::new_random_len(16).into_secret()
 }

@@ -40,7 +40,7 @@ impl House {
         why: &Why,
     ) -> Result<(Entry, Origin), Cause> {
         let held = self.desk().held.clone();
-        let mut lock = self.lock().await?;
+        let mut lock = self.store.lock().await?;
         if let Some(entry) = self.already_there(why, held.as_ref()).await? {
             return Ok((entry, Origin::Stored));
         }
@@ -50,7 +50,7 @@ impl House {
             // A person may have to sign in there, and nobody else's token waits for that.
             drop(lock);
             vouched = Some(enterprise::id_token(provider, None, why).await?);
-            lock = self.lock().await?;
+            lock = self.store.lock().await?;
             if let Some(entry) = self.already_there(why, held.as_ref()).await? {
                 return Ok((entry, Origin::Stored));
             }
@@ -63,13 +63,13 @@ impl House {
         {
             drop(lock);
             let newer = enterprise::id_token(provider, Some(before), why).await?;
-            lock = self.lock().await?;
+            lock = self.store.lock().await?;
             granted = self.granted(why, Some(&newer.token)).await;
         }
         let entry = granted?;
         let name = entry.name(&self.settings);
-        self.save(&name, &entry, Expected::Anything).await;
-        self.supersede(&name, &entry.issuer).await;
+        self.store.save(&name, &entry, Expected::Anything).await;
+        self.store.supersede(&name, &entry.issuer).await;
         drop(lock);
         tracing::info!(issuer = %entry.issuer, by = entry.grant.name(), "a token was granted");
         // Who is behind an assertion cannot be told; a client is the same client.
@@ -95,7 +95,7 @@ impl House {
 
     /// What another process has come to.
     async fn already_there(&self, why: &Why, held: Option<&Held>) -> Result<Option<Entry>, Cause> {
-        let Some(entry) = self.stored().await?.map(|kept| kept.entry) else {
+        let Some(entry) = self.store.stored().await?.map(|kept| kept.entry) else {
             return Ok(None);
         };
         let now = self.settings.now.seconds();
@@ -113,7 +113,7 @@ impl House {
         if self.leaving.is_cancelled() {
             return Err(Cause::Leaving);
         }
-        let before = self.stored().await?.map(|kept| kept.entry);
+        let before = self.store.stored().await?.map(|kept| kept.entry);
         match (why, before) {
             (Why::Due, Some(before)) => self.granted_again(before, vouched).await,
             (Why::Due, None) => Err(Cause::NobodyThere),
@@ -293,12 +293,12 @@ impl House {
         match registration::known(server, &self.settings)? {
             Some(client) => {
                 if client.source == Source::Given {
-                    self.belongs_there(Some(&client.id), server).await?;
+                    self.store.belongs_there(Some(&client.id), server).await?;
                 }
                 Ok(client)
             }
             None if is_workload => {
-                self.belongs_there(None, server).await?;
+                self.store.belongs_there(None, server).await?;
                 Ok(Client::nobody())
             }
             None => Err(UnattendedError::NoClient {

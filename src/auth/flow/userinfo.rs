@@ -18,7 +18,6 @@ use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
 use crate::auth::flow::accounts;
-use crate::auth::flow::renew::revision;
 use crate::auth::grant::GrantType;
 use crate::auth::net::http::host_of;
 use crate::auth::notice::Notice;
@@ -28,6 +27,7 @@ use crate::auth::oauth::id_token::Person;
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::token_response::{read_object, told_error};
 use crate::auth::shared::House;
+use crate::auth::store::credential_store::revision;
 use crate::auth::store::record::Entry;
 
 /// How long the authorization server may take to tell.
@@ -103,14 +103,16 @@ impl House {
 
     /// Adds the user to what is kept, unless other tokens are there by now.
     async fn keep_person(&self, entry: &Entry) {
-        let Ok(_lock) = self.lock_within(PATIENCE).await else {
+        let Ok(_lock) = self.store.lock_within(PATIENCE).await else {
             return;
         };
-        if let Ok(Some(mut kept)) = self.stored().await
+        if let Ok(Some(mut kept)) = self.store.stored().await
             && kept.entry.access.same_as(entry.access.expose())
         {
             kept.entry.person.clone_from(&entry.person);
-            self.save(&kept.name, &kept.entry, revision(kept.rev)).await;
+            self.store
+                .save(&kept.name, &kept.entry, revision(kept.rev))
+                .await;
         }
     }
 
@@ -124,7 +126,9 @@ impl House {
             person: entry.person.as_ref(),
         });
         let Some(person) = &entry.person else { return };
-        let all = accounts::status(&self.vault).await.unwrap_or_default();
+        let all = accounts::status(self.store.vault())
+            .await
+            .unwrap_or_default();
         let others = accounts::accounts_of(&all, person, &entry.account);
         if !others.is_empty() {
             let host = Url::parse(&entry.issuer);
@@ -140,7 +144,9 @@ impl House {
 
     /// Whether a user is signed in at this issuer by another account.
     pub(in crate::auth) async fn has_other_account(&self, issuer: &str) -> bool {
-        let all = accounts::status(&self.vault).await.unwrap_or_default();
+        let all = accounts::status(self.store.vault())
+            .await
+            .unwrap_or_default();
         all.iter().any(|kept| {
             kept.grant == GrantType::User
                 && kept.account != self.settings.account
