@@ -3,20 +3,20 @@
 use std::io;
 use std::process::ExitCode;
 
-use mcpipe::cli::{self, Asked, Command, Unread};
+use mcpipe::cli::{self, Cli, Command, Unread};
 use mcpipe::commands;
 use mcpipe::limits;
 use mcpipe::logging::{self, LAST_LINES, Output, Reader};
 use mcpipe::process;
 use mcpipe::report::{Failure, Kind};
 use mcpipe::secret::live;
-use mcpipe::settings::Surroundings;
+use mcpipe::settings::Environment;
 use mcpipe::store;
 
 fn main() -> ExitCode {
     process::keep_descriptors();
-    let asked = match cli::parse(std::env::args_os()) {
-        Ok(asked) => asked,
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
         // Help and version are no failures; clap knows which stream each belongs on.
         Err(Unread::Shown(help)) => {
             let _ = help.print();
@@ -28,17 +28,17 @@ fn main() -> ExitCode {
             return failure.code();
         }
     };
-    let around = Surroundings::of_this_process();
-    let stderr = stderr(&asked);
-    let ended = run(asked, &around, &stderr);
+    let env = Environment::of_this_process();
+    let stderr = stderr(&cli);
+    let ended = run(cli, &env, &stderr);
     match &ended {
         // The terminal shows `^C` or half a question; what the shell writes next begins a line.
         Err(failure) if failure.is_end() => {
-            if around.is_terminal {
+            if env.is_terminal {
                 stderr.say("\n");
             }
         }
-        Err(failure) => stderr.say(&around.unquoted(failure.text())),
+        Err(failure) => stderr.say(&env.unquoted(failure.text())),
         Ok(()) => {}
     }
     stderr.drain(LAST_LINES);
@@ -50,11 +50,11 @@ fn main() -> ExitCode {
 
 /// A command's user reads what it says, and a command waits for that. A bridge waits for nothing on stderr: hosts leave
 /// it unread.
-fn stderr(asked: &Asked) -> Output {
+fn stderr(cli: &Cli) -> Output {
     let direct = || Output::direct(io::stderr());
-    match asked.command {
+    match cli.command {
         None | Some(Command::Helper) => {
-            let stderr = logging::unread_stderr(asked.log()).unwrap_or_else(|_| direct());
+            let stderr = logging::unread_stderr(cli.log()).unwrap_or_else(|_| direct());
             let last_words = stderr.clone();
             std::panic::set_hook(Box::new(move |panic| {
                 let panic = panic.to_string();
@@ -67,28 +67,28 @@ fn stderr(asked: &Asked) -> Output {
     }
 }
 
-fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failure> {
-    if !around.is_on("MCPIPE_DEBUGGABLE") {
+fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
+    if !env.is_on("MCPIPE_DEBUGGABLE") {
         store::core_dumps::forbid();
     }
-    let log = match asked.log() {
+    let log = match cli.log() {
         Some(log) => {
-            let filter = around.get("MCPIPE_LOG");
-            let reader = match asked.command {
+            let filter = env.get("MCPIPE_LOG");
+            let reader = match cli.command {
                 None | Some(Command::Helper) => Reader::Host,
                 Some(_) => Reader::Person,
             };
             Some(logging::install(
                 log,
                 filter,
-                around.is_terminal,
+                env.is_terminal,
                 stderr,
                 reader,
             )?)
         }
         None => None,
     };
-    let about = commands::preamble::about(commands::preamble::server(&asked));
+    let about = commands::preamble::about(commands::preamble::server(&cli));
     tracing::debug!(%about, "mcpipe starts");
     limits::raise_open_files();
     // One thread: this is a program that waits.
@@ -98,17 +98,17 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
         .map_err(|error| Failure::new(Kind::Failed, error))?;
     let ended = runtime.block_on(async {
         // A bridge and a helper have ways of leaving of their own.
-        let is_typed = !matches!(asked.command, None | Some(Command::Helper));
+        let is_typed = !matches!(cli.command, None | Some(Command::Helper));
         let command = async {
-            match asked.command {
-                None => commands::bridge::run(asked.bridge, around, stderr).await,
-                Some(Command::Login(args)) => commands::login::run(&args, around).await,
-                Some(Command::Logout(args)) => commands::logout::run(&args, around).await,
-                Some(Command::Status(args)) => commands::status::run(&args, around).await,
-                Some(Command::Token(args)) => commands::token::run(&args, around).await,
-                Some(Command::Vault(command)) => commands::vault::run(*command, around).await,
-                Some(Command::Import(args)) => commands::import::run(*args, around).await,
-                Some(Command::Helper) => Box::pin(commands::helper::run(around, stderr)).await,
+            match cli.command {
+                None => commands::bridge::run(cli.bridge, env, stderr).await,
+                Some(Command::Login(args)) => commands::login::run(&args, env).await,
+                Some(Command::Logout(args)) => commands::logout::run(&args, env).await,
+                Some(Command::Status(args)) => commands::status::run(&args, env).await,
+                Some(Command::Token(args)) => commands::token::run(&args, env).await,
+                Some(Command::Vault(command)) => commands::vault::run(*command, env).await,
+                Some(Command::Import(args)) => commands::import::run(*args, env).await,
+                Some(Command::Helper) => Box::pin(commands::helper::run(env, stderr)).await,
             }
         };
         tokio::select! {

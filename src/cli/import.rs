@@ -2,7 +2,7 @@
 
 use clap::{Args, CommandFactory as _, ValueEnum};
 
-use crate::cli::{Asked, BridgeArgs, LogArgs, NetworkArgs, SignInArgs, Unread, VaultArgs};
+use crate::cli::{BridgeArgs, Cli, LogArgs, NetworkArgs, SignInArgs, Unread, VaultArgs};
 
 /// `mcpipe import`.
 #[derive(Debug, Args)]
@@ -86,7 +86,7 @@ impl CompatArgs {
 /// # Errors
 /// A value that a flag cannot take.
 pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, Unread> {
-    let command = Asked::command();
+    let command = Cli::command();
     let known = |name: &str| {
         command.get_arguments().any(|argument| {
             argument.get_long() == Some(name)
@@ -115,8 +115,8 @@ pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, Unread> {
             kept.push(word.clone());
         }
     }
-    let asked = crate::cli::parse(kept.into_iter().map(Into::into))?;
-    Ok(asked.bridge)
+    let cli = crate::cli::parse(kept.into_iter().map(Into::into))?;
+    Ok(cli.bridge)
 }
 
 /// mcp-remote's own flags with a value.

@@ -20,7 +20,7 @@ use std::ffi::OsString;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-pub use bridge::{ProtocolArg, SpeakingArgs, TransportArg};
+pub use bridge::{BridgeOptions, ProtocolArg, TransportArg};
 pub use common::{LogArgs, LogFormat, VaultArgs};
 pub use given_flags::given;
 pub use grants::{GrantArgs, KeyArgs};
@@ -53,7 +53,7 @@ pub use vault::{
     subcommand_negates_reqs = true,
     disable_help_subcommand = true
 )]
-pub struct Asked {
+pub struct Cli {
     /// What to do instead of bridging.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -97,7 +97,7 @@ pub struct BridgeArgs {
     pub port: Option<Port>,
     /// How to speak.
     #[command(flatten)]
-    pub speaking: SpeakingArgs,
+    pub bridge_options: BridgeOptions,
     /// mcp-remote's.
     #[command(flatten)]
     pub compat: import::CompatArgs,
@@ -196,7 +196,7 @@ pub struct TokenArgs {
     pub json: bool,
 }
 
-impl Asked {
+impl Cli {
     /// The log flags of whatever was asked; a helper's are in its letter.
     pub fn log(&self) -> Option<&LogArgs> {
         Some(match &self.command {
@@ -216,21 +216,21 @@ impl Asked {
 ///
 /// # Errors
 /// It asks for help or the version, or cannot be understood.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, Unread> {
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Unread> {
     let words: Vec<OsString> = args.into_iter().collect();
-    let command = environment::named(Asked::command());
-    let asked = command
+    let command = environment::named(Cli::command());
+    let cli = command
         .clone()
         .try_get_matches_from(&words)
-        .and_then(|matches| Asked::from_arg_matches(&matches))
+        .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(|error| Unread::of(error, &command, &words))?;
     // Not clap's `conflicts_with`, to which MCPIPE_SILENT=0 is --silent too.
-    match asked.log() {
+    match cli.log() {
         Some(log) if log.verbose && log.silent => Err(Unread::Mistake(Mistake::new(
             "--verbose and --silent are opposites",
             "leave one of them out",
         ))),
-        _ => Ok(asked),
+        _ => Ok(cli),
     }
 }
 
@@ -238,7 +238,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, Unread> 
 mod tests {
     use crate::cli::*;
 
-    fn asked(words: &str) -> Result<Asked, Unread> {
+    fn cli(words: &str) -> Result<Cli, Unread> {
         parse(
             std::iter::once("mcpipe")
                 .chain(words.split_whitespace())
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn every_flag_explains_itself() {
-        let mut command = Asked::command();
+        let mut command = Cli::command();
         command.build();
         let mut commands = vec![&command];
         while let Some(command) = commands.pop() {
@@ -264,8 +264,7 @@ mod tests {
 
     #[test]
     fn an_address_alone_is_the_bridge_and_flags_may_stand_anywhere() {
-        let bridge =
-            asked("--grace 2 https://a.example/mcp 4000 --header A:b --header=B:c").unwrap();
+        let bridge = cli("--grace 2 https://a.example/mcp 4000 --header A:b --header=B:c").unwrap();
         assert!(bridge.command.is_none());
         assert_eq!(
             bridge.bridge.target.url.as_deref(),
@@ -278,19 +277,19 @@ mod tests {
     #[test]
     fn commands_are_commands() {
         assert!(matches!(
-            asked("status --json").unwrap().command,
+            cli("status --json").unwrap().command,
             Some(Command::Status(_))
         ));
         assert!(matches!(
-            asked("logout --all").unwrap().command,
+            cli("logout --all").unwrap().command,
             Some(Command::Logout(_))
         ));
         assert!(matches!(
-            asked("token --json https://a.example").unwrap().command,
+            cli("token --json https://a.example").unwrap().command,
             Some(Command::Token(_))
         ));
         assert!(matches!(
-            asked("login https://a.example").unwrap().command,
+            cli("login https://a.example").unwrap().command,
             Some(Command::Login(_))
         ));
     }
@@ -306,7 +305,7 @@ mod tests {
             "--max-in-flight 0 https://a",
             "--cache-ttl 5 https://a",
         ] {
-            assert!(asked(words).is_err(), "{words}");
+            assert!(cli(words).is_err(), "{words}");
         }
     }
 }

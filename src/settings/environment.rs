@@ -19,7 +19,7 @@ use crate::text;
 
 /// The surroundings of the process, read once.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct Environment {
     /// Environment variables that are valid Unicode.
     pub variables: HashMap<String, String>,
     /// The others, which only the browser gets.
@@ -34,7 +34,7 @@ pub struct Surroundings {
     pub arguments: Option<Vec<String>>,
 }
 
-impl Surroundings {
+impl Environment {
     /// Reads those of this process.
     #[expect(
         clippy::disallowed_methods,
@@ -252,11 +252,11 @@ fn is_for_helpers(name: &str) -> bool {
 
 /// An environment of these variables, for tests.
 #[cfg(test)]
-pub(crate) fn around(variables: &[(&str, &str)]) -> Surroundings {
+pub(crate) fn env(variables: &[(&str, &str)]) -> Environment {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Surroundings {
+    Environment {
         variables: variables.iter().map(own).collect(),
-        ..Surroundings::default()
+        ..Environment::default()
     }
 }
 
@@ -264,11 +264,11 @@ pub(crate) fn around(variables: &[(&str, &str)]) -> Surroundings {
 mod tests {
     use super::*;
 
-    fn started(variables: &[(&str, &str)]) -> Surroundings {
-        Surroundings {
+    fn started(variables: &[(&str, &str)]) -> Environment {
+        Environment {
             program: Some("mcpipe".into()),
             arguments: Some(vec!["mcpipe".to_owned(), "https://a.example".to_owned()]),
-            ..around(variables)
+            ..env(variables)
         }
     }
 
@@ -319,11 +319,7 @@ mod tests {
             ),
             (vec![("DISPLAY", ":0"), ("CI", "true")], false),
         ] {
-            assert_eq!(
-                around(&variables).can_show_a_page(),
-                wanted,
-                "{variables:?}"
-            );
+            assert_eq!(env(&variables).can_show_a_page(), wanted, "{variables:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use clap::CommandFactory as _;
 use futures_util::StreamExt as _;
-use mcpipe::cli::Asked;
+use mcpipe::cli::Cli;
 use serde_json::{Value, json};
 
 use super::*;
@@ -34,8 +34,8 @@ impl Server {
         );
         let typed = [&url].into_iter().map(String::as_str);
         let typed: Vec<String> = typed.chain(words.iter().copied()).map(Into::into).collect();
-        let asked = command::read(&typed, &|_| Ok(String::new())).unwrap();
-        let key = key::of(&asked, Form::Full);
+        let cli = command::read(&typed, &|_| Ok(String::new())).unwrap();
+        let key = key::of(&cli, Form::Full);
         Self {
             authority,
             url,
@@ -144,7 +144,7 @@ impl Traps {
 /// Every flag of every command, by its name and its aliases, with what its value is called if it has one.
 fn flags() -> BTreeMap<String, Option<String>> {
     let mut found = BTreeMap::new();
-    let mut commands = vec![Asked::command()];
+    let mut commands = vec![Cli::command()];
     while let Some(command) = commands.pop() {
         for argument in command.get_arguments() {
             let names = argument.get_value_names().unwrap_or_default();
@@ -392,9 +392,9 @@ async fn headers_of_a_configuration_are_sent_as_they_stand_or_not_at_all() {
     command.env("AWS_SECRET_ACCESS_KEY", "canary");
     let (code, text) = said(command).await;
     assert!(code == Some(0) && text.contains("signed in"), "{text}");
-    let [asked] = server.authority.at("/mcp").try_into().unwrap();
-    assert_eq!(asked.headers["x-plain"], "as it stands");
-    assert!(!asked.headers.contains_key("x-leak"), "{asked:?}");
+    let [cli] = server.authority.at("/mcp").try_into().unwrap();
+    assert_eq!(cli.headers["x-plain"], "as it stands");
+    assert!(!cli.headers.contains_key("x-leak"), "{cli:?}");
 }
 
 #[tokio::test]

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use tokio::process::Child;
 
-use crate::auth::flow::helper::{self, Errand};
+use crate::auth::flow::helper::{self, SignInRequest};
 use crate::auth::flow::sign_in_status::{TAKEOVER_POLL, attempt_name};
 use crate::auth::flow::status_record::{Phase, Record};
 use crate::auth::flow::token_checks::{is_enough, is_other_than};
 use crate::auth::net::http::{POST_PATIENCE, TOKEN_PATIENCE};
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::settings::Settings;
-use crate::auth::shared::{House, Origin, Why};
+use crate::auth::shared::{Origin, Shared, Trigger};
 use crate::auth::store::record::{Entry, State};
 use crate::auth::{Cause, Credential};
 use crate::store::{Error as StoreError, Lock};
@@ -28,18 +28,18 @@ const HANDOVER: Duration = Duration::from_secs(3);
 /// How long the user waits for somebody who is to let go.
 const TAKEOVER: Duration = Duration::from_secs(20);
 
-impl House {
+impl Shared {
     /// Has a person asked, here or elsewhere, and waits for what comes of it.
-    pub(in crate::auth) async fn ask_in_turn(
+    pub(in crate::auth) async fn sign_in_once(
         &self,
-        why: &Why,
+        why: &Trigger,
         challenge: &Challenge,
         before: Option<Entry>,
     ) -> Result<(Entry, Origin), Cause> {
         let _waiting = self.status.wait_for_user();
-        self.desk().is_signing_in = true;
-        if matches!(why, Why::Told(_)) {
-            let turn = self.take_over().await?;
+        self.state().is_signing_in = true;
+        if matches!(why, Trigger::Told(_)) {
+            let turn = self.take_over_lock().await?;
             return self.sign_in(turn, why, challenge, before).await;
         }
         let record = self.status.record().await;
@@ -48,7 +48,7 @@ impl House {
         let mut may_send =
             self.settings.helper.is_some() && self.store.vault().location().is_some();
         let mut shown = None;
-        let mut newcomer = Newcomer::default();
+        let mut newcomer = PendingTakeover::default();
         let mut has_waited = false;
         let patience = self.settings.auth_timeout + TOKEN_PATIENCE + POST_PATIENCE;
         let end = tokio::time::sleep(patience);
@@ -105,12 +105,15 @@ impl House {
     }
 
     /// Signs in on behalf of processes that watch; what a helper does. Nothing to do is no error.
-    pub(in crate::auth) async fn sign_in_for_others(&self, errand: Errand) -> Result<(), Cause> {
+    pub(in crate::auth) async fn sign_in_for_others(
+        &self,
+        errand: SignInRequest,
+    ) -> Result<(), Cause> {
         let turn = match self.status.lock(HANDOVER).await {
             Err(StoreError::Busy { .. }) => return Ok(()),
             turn => turn?,
         };
-        let why = Why::Challenged {
+        let why = Trigger::Challenged {
             stale: errand.stale.map(|token| Credential {
                 generation: 0,
                 token,
@@ -143,7 +146,7 @@ impl House {
         &self,
         record: &Record,
         old: &Option<String>,
-        why: &Why,
+        why: &Trigger,
         challenge: &Challenge,
         before: &Option<Entry>,
     ) -> Result<Option<(Entry, Origin)>, Cause> {
@@ -184,7 +187,7 @@ impl House {
     /// Starts a helper, unless another process is doing so.
     async fn send_helper(
         &self,
-        why: &Why,
+        why: &Trigger,
         challenge: &Challenge,
         old: &Option<String>,
     ) -> Result<Option<Sent>, Cause> {
@@ -198,10 +201,10 @@ impl House {
         };
         let root = self.store.vault().root().await?;
         let stale = match why {
-            Why::Challenged { stale, .. } => stale.as_ref().map(|stale| stale.token.clone()),
-            Why::Due | Why::Told(_) => None,
+            Trigger::Challenged { stale, .. } => stale.as_ref().map(|stale| stale.token.clone()),
+            Trigger::Due | Trigger::Told(_) => None,
         };
-        let errand = Errand {
+        let errand = SignInRequest {
             challenge: challenge.clone(),
             stale,
             old: old.clone(),
@@ -217,7 +220,7 @@ impl House {
     }
 
     /// Gets the turn for a user who asks for it, whoever has it.
-    async fn take_over(&self) -> Result<Lock, Cause> {
+    async fn take_over_lock(&self) -> Result<Lock, Cause> {
         let turn = self.status.try_lock().await?;
         let mut record = self.status.record().await;
         record.forgive();
@@ -247,12 +250,12 @@ impl House {
 
 /// Somebody who has said that the turn is theirs, and does not have it yet.
 #[derive(Default)]
-struct Newcomer {
+struct PendingTakeover {
     attempt: String,
     glances: u32,
 }
 
-impl Newcomer {
+impl PendingTakeover {
     /// For two seconds; then they are taken for dead.
     fn is_awaited(&mut self, record: &Record) -> bool {
         if self.attempt != record.attempt {

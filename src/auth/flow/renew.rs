@@ -24,7 +24,7 @@ use crate::auth::oauth::revocation::revoke;
 use crate::auth::oauth::scope::{Scopes, Wishes, choose};
 use crate::auth::oauth::token_endpoint;
 use crate::auth::settings::Settings;
-use crate::auth::shared::{Held, House, Origin, Why};
+use crate::auth::shared::{Current, Origin, Shared, Trigger};
 use crate::auth::store::credential_store::{Kept, revision};
 use crate::auth::store::locked_vault::{Closed, answered, asking_long};
 use crate::auth::store::record::{Entry, State};
@@ -38,20 +38,23 @@ enum Rung {
     Missed(Option<Entry>),
 }
 
-impl House {
+impl Shared {
     /// Climbs until something better is in hand, if need be when the vault is unlocked.
-    pub(in crate::auth) async fn ladder(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
-        let is_asked = matches!(why, Why::Told(_) | Why::Challenged { is_asked: true, .. });
+    pub(in crate::auth) async fn ladder(&self, why: &Trigger) -> Result<(Entry, Origin), Cause> {
+        let is_asked = matches!(
+            why,
+            Trigger::Told(_) | Trigger::Challenged { is_asked: true, .. }
+        );
         if !is_asked || !self.settings.waits_for_unlock {
-            return self.rungs(why).await;
+            return self.obtain(why).await;
         }
-        let mut climb = Box::pin(self.when_unlocked(why));
+        let mut start_renewal = Box::pin(self.when_unlocked(why));
         let mut waiting = None;
         loop {
             let is_waiting = waiting.is_some();
             tokio::select! {
                 biased;
-                ended = &mut climb => return ended,
+                ended = &mut start_renewal => return ended,
                 () = asking_long(self.store.vault().is_asking()), if !is_waiting => {
                     let why = Closed::Asking;
                     waiting = Some(self.store.unlocking().begin(why));
@@ -63,13 +66,13 @@ impl House {
         }
     }
 
-    async fn when_unlocked(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
+    async fn when_unlocked(&self, why: &Trigger) -> Result<(Entry, Origin), Cause> {
         loop {
             // Before anything is locked that other processes need.
             if self.store.is_locked().await {
                 self.until_unlocked().await?;
             }
-            match self.rungs(why).await {
+            match self.obtain(why).await {
                 Err(why) if why.is_locked() => self.until_unlocked().await?,
                 ended => return ended,
             }
@@ -84,7 +87,7 @@ impl House {
     }
 
     /// Climbs until something better is in hand.
-    pub(in crate::auth) async fn rungs(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
+    pub(in crate::auth) async fn obtain(&self, why: &Trigger) -> Result<(Entry, Origin), Cause> {
         let Settings { url, now, .. } = &*self.settings;
         if let Some(key) = &self.settings.client_key {
             key.fetch(self.store.vault(), url, now).await?;
@@ -93,21 +96,21 @@ impl House {
             return self.without_anybody(why).await;
         }
         let (challenge, is_told) = match why {
-            Why::Told(challenge) => (challenge, true),
-            Why::Challenged { challenge, .. } => (challenge, false),
-            Why::Due => return self.renewed_in_time().await,
+            Trigger::Told(challenge) => (challenge, true),
+            Trigger::Challenged { challenge, .. } => (challenge, false),
+            Trigger::Due => return self.renewed_in_time().await,
         };
         let before = if is_told {
             self.store.stored().await?.map(|kept| kept.entry)
         } else {
-            match self.without_a_person(why, challenge).await? {
+            match self.without_user(why, challenge).await? {
                 Rung::Reached(entry, origin) => return Ok((entry, origin)),
                 Rung::Missed(entry) => entry,
             }
         };
         if matches!(
             why,
-            Why::Challenged {
+            Trigger::Challenged {
                 is_asked: false,
                 ..
             }
@@ -115,13 +118,13 @@ impl House {
             return Err(Cause::NobodyThere);
         }
         if !is_told {
-            self.may_ask_a_person(challenge).await?;
+            self.may_ask_the_user(challenge).await?;
         }
-        self.ask_in_turn(why, challenge, before).await
+        self.sign_in_once(why, challenge, before).await
     }
 
     async fn renewed_in_time(&self) -> Result<(Entry, Origin), Cause> {
-        let held = self.desk().held.clone();
+        let held = self.state().held.clone();
         let _lock = self.store.lock().await?;
         let Some(kept) = self.store.stored().await? else {
             return Err(Cause::NobodyThere);
@@ -140,8 +143,8 @@ impl House {
     }
 
     /// Rungs a and b, under the credential's lock.
-    async fn without_a_person(&self, why: &Why, challenge: &Challenge) -> Result<Rung, Cause> {
-        let held = self.desk().held.clone();
+    async fn without_user(&self, why: &Trigger, challenge: &Challenge) -> Result<Rung, Cause> {
+        let held = self.state().held.clone();
         let _lock = self.store.lock().await?;
         let Some(mut kept) = self.store.stored().await? else {
             return Ok(Rung::Missed(None));
@@ -376,7 +379,7 @@ impl House {
         })
     }
 
-    async fn may_ask_a_person(&self, challenge: &Challenge) -> Result<(), Cause> {
+    async fn may_ask_the_user(&self, challenge: &Challenge) -> Result<(), Cause> {
         if self.leaving.is_cancelled() {
             return Err(Cause::Leaving);
         }
@@ -421,7 +424,7 @@ const LAST_WORD: Duration = Duration::from_secs(5);
 const STRIKES: u32 = 3;
 
 /// What a renewal of this entry is. Whose sign-in it came from is known only if it is the one we held.
-fn renewed_from(kept: &Entry, held: Option<&Held>) -> Origin {
+fn renewed_from(kept: &Entry, held: Option<&Current>) -> Origin {
     if is_other(kept, held) {
         Origin::TakenOver
     } else {
