@@ -10,7 +10,7 @@ use mcpipe::logging::{self, LAST_LINES, Output, Reader};
 use mcpipe::process;
 use mcpipe::report::{Failure, Kind};
 use mcpipe::secret::live;
-use mcpipe::settings::Surroundings;
+use mcpipe::settings::Environment;
 use mcpipe::store;
 
 fn main() -> ExitCode {
@@ -28,17 +28,17 @@ fn main() -> ExitCode {
             return failure.code();
         }
     };
-    let around = Surroundings::of_this_process();
+    let env = Environment::of_this_process();
     let stderr = stderr(&asked);
-    let ended = run(asked, &around, &stderr);
+    let ended = run(asked, &env, &stderr);
     match &ended {
         // The terminal shows `^C` or half a question; what the shell writes next begins a line.
         Err(failure) if failure.is_end() => {
-            if around.is_terminal {
+            if env.is_terminal {
                 stderr.say("\n");
             }
         }
-        Err(failure) => stderr.say(&around.unquoted(failure.text())),
+        Err(failure) => stderr.say(&env.unquoted(failure.text())),
         Ok(()) => {}
     }
     stderr.drain(LAST_LINES);
@@ -67,13 +67,13 @@ fn stderr(asked: &Asked) -> Output {
     }
 }
 
-fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failure> {
-    if !around.is_on("MCPIPE_DEBUGGABLE") {
+fn run(asked: Asked, env: &Environment, stderr: &Output) -> Result<(), Failure> {
+    if !env.is_on("MCPIPE_DEBUGGABLE") {
         store::core_dumps::forbid();
     }
     let log = match asked.log() {
         Some(log) => {
-            let filter = around.get("MCPIPE_LOG");
+            let filter = env.get("MCPIPE_LOG");
             let reader = match asked.command {
                 None | Some(Command::Helper) => Reader::Host,
                 Some(_) => Reader::Person,
@@ -81,7 +81,7 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
             Some(logging::install(
                 log,
                 filter,
-                around.is_terminal,
+                env.is_terminal,
                 stderr,
                 reader,
             )?)
@@ -101,14 +101,14 @@ fn run(asked: Asked, around: &Surroundings, stderr: &Output) -> Result<(), Failu
         let is_typed = !matches!(asked.command, None | Some(Command::Helper));
         let command = async {
             match asked.command {
-                None => commands::bridge::run(asked.bridge, around, stderr).await,
-                Some(Command::Login(args)) => commands::login::run(&args, around).await,
-                Some(Command::Logout(args)) => commands::logout::run(&args, around).await,
-                Some(Command::Status(args)) => commands::status::run(&args, around).await,
-                Some(Command::Token(args)) => commands::token::run(&args, around).await,
-                Some(Command::Vault(command)) => commands::vault::run(*command, around).await,
-                Some(Command::Import(args)) => commands::import::run(*args, around).await,
-                Some(Command::Helper) => Box::pin(commands::helper::run(around, stderr)).await,
+                None => commands::bridge::run(asked.bridge, env, stderr).await,
+                Some(Command::Login(args)) => commands::login::run(&args, env).await,
+                Some(Command::Logout(args)) => commands::logout::run(&args, env).await,
+                Some(Command::Status(args)) => commands::status::run(&args, env).await,
+                Some(Command::Token(args)) => commands::token::run(&args, env).await,
+                Some(Command::Vault(command)) => commands::vault::run(*command, env).await,
+                Some(Command::Import(args)) => commands::import::run(*args, env).await,
+                Some(Command::Helper) => Box::pin(commands::helper::run(env, stderr)).await,
             }
         };
         tokio::select! {

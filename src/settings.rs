@@ -36,7 +36,7 @@ use crate::remote::https;
 use crate::remote::proxy::Proxies;
 use crate::report::Failure;
 use crate::server_cache::Facts;
-pub use crate::settings::environment::Surroundings;
+pub use crate::settings::environment::Environment;
 use crate::stdio;
 use crate::store::program::Words;
 use crate::text::printable;
@@ -203,7 +203,7 @@ pub const USER_AGENT: &str = concat!("mcpipe/", env!("CARGO_PKG_VERSION"));
 /// A `--ca` file that is none.
 fn roots(
     network: &NetworkArgs,
-    around: &Surroundings,
+    env: &Environment,
 ) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let mut roots = Vec::new();
     for path in &network.ca {
@@ -213,7 +213,7 @@ fn roots(
         );
     }
     // Hosts written for Node set this one; SSL_CERT_FILE is the platform loader's own.
-    if let Some(path) = around.get("NODE_EXTRA_CA_CERTS").map(PathBuf::from) {
+    if let Some(path) = env.get("NODE_EXTRA_CA_CERTS").map(PathBuf::from) {
         match tls::certificates(&path) {
             Ok(found) => roots.extend(found),
             Err(error) => tracing::warn!(%error, "NODE_EXTRA_CA_CERTS is passed over"),
@@ -228,14 +228,14 @@ fn roots(
 /// A file that is not what it should be.
 pub fn tls(
     network: &NetworkArgs,
-    around: &Surroundings,
+    env: &Environment,
     is_wanted_soon: bool,
 ) -> Result<rustls::ClientConfig, Failure> {
     let wrong = |error: tls::Error| {
         let hint = error.hint();
         Failure::usage(error).hint(hint)
     };
-    let mut config = tls::config(roots(network, around)?, is_wanted_soon)
+    let mut config = tls::config(roots(network, env)?, is_wanted_soon)
         .map_err(|error| Failure::new(crate::report::Kind::Failed, error))?;
     if let Some(certificate) = &network.client_cert {
         let key = network.client_cert_key.as_deref();
@@ -243,7 +243,7 @@ pub fn tls(
             .map_err(wrong)?
             .show_in(&mut config);
         let path = key.unwrap_or(certificate);
-        if !around.is_on("MCPIPE_ALLOW_LOOSE_PERMISSIONS") && others_can_read(path) {
+        if !env.is_on("MCPIPE_ALLOW_LOOSE_PERMISSIONS") && others_can_read(path) {
             let path = path.display();
             tracing::warn!(%path, "others can read this private key: `chmod 600` it");
         }
@@ -267,10 +267,10 @@ fn others_can_read(_: &Path) -> bool {
 ///
 /// # Errors
 /// See [`Error`]; a `--ca` file that is none.
-pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failure> {
+pub fn target(args: &TargetArgs, env: &Environment) -> Result<Target, Failure> {
     let typed = args.url.clone().unwrap_or_default();
     let url = address(&typed, SERVER, args.network.allow_http)?;
-    let headers = headers::read(&args.network, around)?;
+    let headers = headers::read(&args.network, env)?;
     let command = args.network.header_command.as_deref();
     let command = command
         .map(Words::split)
@@ -280,14 +280,14 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
                 .hint("--header-command takes a program and its arguments; no shell reads it")
         })?
         .map(|words| HeaderCommand::new(words, url.as_str()));
-    let tls = tls(&args.network, around, url.scheme() == "https")?;
+    let tls = tls(&args.network, env, url.scheme() == "https")?;
     let positive = |seconds: f64| (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
     Ok(Target {
         typed,
         brings_authorization: headers.have(&AUTHORIZATION),
         typed_secrets: headers.typed_secrets,
         anew: (!headers.templates.is_empty() || !args.network.header_files.is_empty())
-            .then(|| Anew::new(&args.network, around)),
+            .then(|| Anew::new(&args.network, env)),
         given: given(&args.network),
         templates: headers.templates,
         tls,
@@ -301,7 +301,7 @@ pub fn target(args: &TargetArgs, around: &Surroundings) -> Result<Target, Failur
                 .unwrap_or(Duration::from_secs(10)),
             headers_timeout: positive(args.network.headers_timeout),
             body_timeout: positive(args.network.body_timeout),
-            proxies: proxies(around),
+            proxies: proxies(env),
             keeps_cookies: !args.network.disable_cookies,
             ipv4_only: args.network.ipv4,
             user_agent: USER_AGENT.to_owned(),
@@ -318,25 +318,25 @@ pub fn sign_in(
     target: &Target,
     network: &NetworkArgs,
     args: &SignInArgs,
-    around: &Surroundings,
+    env: &Environment,
     announce: Announce,
 ) -> Result<auth::Settings, Failure> {
     let defaults = auth::Settings::new(target.typed.clone(), Clock::new(now))
         .map_err(|_| Error::NotUrl(SERVER))?;
     redirect::check(args)?;
-    let identity = client::identity(args, around)?;
+    let identity = client::identity(args, env)?;
     let is_proved = identity.secret.is_some() || args.grant.key.client_key.is_some();
     let has = (identity.id.is_some(), is_proved);
-    let (grant, token_endpoint) = grants::grant(args, has, network.allow_http, around)?;
+    let (grant, token_endpoint) = grants::grant(args, has, network.allow_http, env)?;
     let client_key = grants::key(&args.grant.key)?;
     let redirect = identity.redirect.as_ref();
     let host = redirect.and_then(Url::host_str);
-    let browser = match around.get("BROWSER") {
+    let browser = match env.get("BROWSER") {
         // The browser is on the machine that the user has come from: a code that is typed there is the shortest way.
-        _ if args.no_browser && around.is_over_ssh() => Browser::Nowhere,
+        _ if args.no_browser && env.is_over_ssh() => Browser::Nowhere,
         _ if args.no_browser => Browser::None,
         Some(command) => Browser::from_variable(command),
-        None if around.can_show_a_page() => Browser::System,
+        None if env.can_show_a_page() => Browser::System,
         None => Browser::Nowhere,
     };
     Ok(auth::Settings {
@@ -381,7 +381,7 @@ pub fn sign_in(
             .or(redirect.map(|uri| uri.path().to_owned())),
         redirect_uri: args.redirect_uri.clone(),
         browser,
-        browser_environment: around.environment(),
+        browser_environment: env.environment(),
         device_code: args.device_code,
         success_url: args
             .auth_success_url
@@ -413,8 +413,8 @@ pub fn sign_in_http(
 }
 
 /// The proxies that the environment names.
-pub fn proxies(around: &Surroundings) -> Proxies {
-    Proxies::new(|name| around.get(name))
+pub fn proxies(env: &Environment) -> Proxies {
+    Proxies::new(|name| env.get(name))
 }
 
 /// Parameters that are the sign-in's own.
@@ -461,7 +461,7 @@ pub fn speaking(
     args: &SpeakingArgs,
     target: &Target,
     account: &str,
-    around: &Surroundings,
+    env: &Environment,
 ) -> bridge::Settings {
     let positive = |seconds: f64| (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
     let default_ping = args.keep_alive.then_some(30.0);
@@ -472,12 +472,12 @@ pub fn speaking(
         max_in_flight: args.max_in_flight as usize,
         call_timeout: positive(args.call_timeout),
         sign_in_patience: (!args.wait_for_login).then_some(SIGN_IN_PATIENCE),
-        has_user: around.can_reach_a_user(),
+        has_user: env.can_reach_a_user(),
         is_reader_gone: stdio::is_reader_gone,
         awaits_sign_in: watch::Sender::new(false),
         server: target.https.url.host_str().unwrap_or_default().to_owned(),
         facts: Facts::about(
-            around.get("MCPIPE_HOME").map(Path::new),
+            env.get("MCPIPE_HOME").map(Path::new),
             target.https.url.as_str(),
             account,
         ),

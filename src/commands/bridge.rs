@@ -24,7 +24,7 @@ use crate::remote::https::Https;
 use crate::remote::recording::Recorded;
 use crate::report::{Failure, Kind};
 use crate::settings::environment::open_terminal;
-use crate::settings::{self, Surroundings, Target};
+use crate::settings::{self, Environment, Target};
 use crate::stdio::Host;
 use crate::store::Vault;
 use crate::transcript::redact::Redactor;
@@ -46,13 +46,9 @@ const NONE: &str = "none";
 /// # Errors
 /// Wrong settings. What happens later is told to the host; when stdin has ended, requests that the server has not answered
 /// are an error of this too.
-pub async fn run(
-    mut args: BridgeArgs,
-    around: &Surroundings,
-    stderr: &Output,
-) -> Result<(), Failure> {
+pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Result<(), Failure> {
     args.target.sign_in.callback_port = args.callback_port();
-    let mut target = settings::target(&args.target, around)?;
+    let mut target = settings::target(&args.target, env)?;
     crate::commands::warn_of_typed_secrets(&target);
     if let Some(warning) = args.compat.warning() {
         tracing::warn!("{warning}");
@@ -60,7 +56,7 @@ pub async fn run(
     let vault = if target.brings_authorization && target.templates.is_empty() {
         Vault::in_memory()
     } else {
-        settings::bridges_vault(&args.target.vault, around)?
+        settings::bridges_vault(&args.target.vault, env)?
     };
     let recorder = recorder(&args, &target, stderr)?;
     let vault = Arc::new(vault);
@@ -68,7 +64,7 @@ pub async fn run(
         &args,
         &target,
         Arc::clone(&vault),
-        around,
+        env,
         stderr,
         recorder.as_ref(),
     )?);
@@ -76,12 +72,8 @@ pub async fn run(
     if let (Some(recorder), Some(command)) = (&recorder, &target.https.command) {
         command.tell(recorder.learner());
     }
-    let mut speaking = settings::speaking(
-        &args.speaking,
-        &target,
-        &args.target.sign_in.account,
-        around,
-    );
+    let mut speaking =
+        settings::speaking(&args.speaking, &target, &args.target.sign_in.account, env);
     speaking.extensions = authorizer.extensions();
     target.https.late = secrets.fetch(&vault, &target, &authorizer, speaking.sign_in_patience);
     let facts = speaking.facts.clone();
@@ -92,14 +84,14 @@ pub async fn run(
     }
     let address = crate::text::without_query(&target.typed);
     let is_given = target.brings_authorization;
-    if around.is_typed_into && !args.target.log.silent {
+    if env.is_typed_into && !args.target.log.silent {
         stderr.say(&for_who_types(&address));
     }
     let waiting = Waiting {
         awaits: speaking.awaits_sign_in.subscribe(),
         pending: authorizer.pending(),
         patience: speaking.sign_in_patience.map(|_| speaking.grace),
-        is_terminal: around.is_terminal,
+        is_terminal: env.is_terminal,
     };
     let max_message = target.https.max_message;
     let remote =
@@ -245,7 +237,7 @@ fn authorizer(
     args: &BridgeArgs,
     target: &Target,
     vault: Arc<Vault>,
-    around: &Surroundings,
+    env: &Environment,
     stderr: &Output,
     recorder: Option<&Recorder>,
 ) -> Result<Authorizer, Failure> {
@@ -259,11 +251,11 @@ fn authorizer(
         target,
         &target_args.network,
         &target_args.sign_in,
-        around,
-        Words::of_a_bridge(&target_args.sign_in, around).announce_on(stderr),
+        env,
+        Words::of_a_bridge(&target_args.sign_in, env).announce_on(stderr),
     )?;
     // The host may leave before the person has signed in.
-    settings.helper = around.helper();
+    settings.helper = env.helper();
     settings.waits_for_unlock = true;
     let mut http =
         settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());

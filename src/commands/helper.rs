@@ -11,7 +11,7 @@ use crate::cli::{self, Command, TargetArgs, Unread};
 use crate::logging::{self, LAST_LINES, Output, Reader};
 use crate::report::Failure;
 use crate::settings;
-use crate::settings::environment::Surroundings;
+use crate::settings::environment::Environment;
 
 /// How long the last page may take to be shown when everything is stored.
 const LAST_PAGE: Duration = Duration::from_secs(10);
@@ -21,7 +21,7 @@ const LAST_PAGE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// A letter that is none of ours, or a sign-in that did not end well.
-pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> {
+pub async fn run(env: &Environment, stderr: &Output) -> Result<(), Failure> {
     // Whoever ends the sender's session or process group does not mean us.
     #[cfg(unix)]
     let _ = rustix::process::setsid();
@@ -31,24 +31,24 @@ pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> 
         .read_to_string(&mut text)
         .map_err(Failure::usage)?;
     let letter = helper::read(&text).ok_or_else(stranger)?;
-    let around = around.of_the_sender(&letter.door).ok_or_else(stranger)?;
-    let (args, keys) = target(&around)?;
+    let env = env.of_the_sender(&letter.door).ok_or_else(stranger)?;
+    let (args, keys) = target(&env)?;
     let log = logging::install(
         &args.log,
-        around.get("MCPIPE_LOG"),
+        env.get("MCPIPE_LOG"),
         false,
         stderr,
         Reader::Host,
     )?;
-    let target = settings::target(&args, &around)?;
+    let target = settings::target(&args, &env)?;
     let announce = Announce::nowhere();
-    let settings = settings::sign_in(&target, &args.network, &args.sign_in, &around, announce)?;
+    let settings = settings::sign_in(&target, &args.network, &args.sign_in, &env, announce)?;
     let settings = auth::Settings {
         keys,
         waits_for_unlock: true,
         ..settings
     };
-    let vault = settings::opened_vault(&around, letter.root);
+    let vault = settings::opened_vault(&env, letter.root);
     let http = settings::sign_in_http(target.tls, &settings, target.https.proxies);
     let authorizer = Authorizer::new(settings, vault.into(), http);
     let done = authorizer.sign_in_for_others(letter.errand).await;
@@ -61,8 +61,8 @@ pub async fn run(around: &Surroundings, stderr: &Output) -> Result<(), Failure> 
 
 /// The sender's arguments, as far as they matter here: its headers are for the remote only, and the names of the keys in
 /// them for what is said.
-fn target(around: &Surroundings) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
-    let arguments = around.arguments.iter().flatten().map(OsString::from);
+fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
+    let arguments = env.arguments.iter().flatten().map(OsString::from);
     let asked = cli::parse(arguments).map_err(|unread| match unread {
         Unread::Mistake(mistake) => mistake.into(),
         Unread::Shown(_) => stranger(),

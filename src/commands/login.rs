@@ -18,28 +18,28 @@ use crate::logging::Output;
 use crate::remote::Fault;
 use crate::remote::https::Https;
 use crate::report::{Failure, Kind, NETWORK};
-use crate::settings::{self, Surroundings};
+use crate::settings::{self, Environment};
 
 /// Asks the server what it wants, and signs in accordingly.
 ///
 /// # Errors
 /// Wrong settings, nobody reachable, or a sign-in that did not end well.
-pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure> {
-    let mut target = settings::target(args, around)?;
+pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
+    let mut target = settings::target(args, env)?;
     crate::commands::warn_of_typed_secrets(&target);
     if target.brings_authorization {
         let error = "the --header that sets Authorization replaces signing in";
         return Err(Failure::usage(error).hint("leave that header out to sign in"));
     }
     let stderr = Output::direct(io::stderr());
-    let words = Words::of_a_command(&args.sign_in, around);
+    let words = Words::of_a_command(&args.sign_in, env);
     let announce = words.clone().announce_on(&stderr);
-    let mut settings = settings::sign_in(&target, &args.network, &args.sign_in, around, announce)?;
+    let mut settings = settings::sign_in(&target, &args.network, &args.sign_in, env, announce)?;
     // Who asks for no browser may be a program that brings the answer.
-    if args.sign_in.no_browser || around.is_typed_into && around.is_terminal {
+    if args.sign_in.no_browser || env.is_typed_into && env.is_terminal {
         take_pasted(&mut settings, words, stderr);
     }
-    let vault = Arc::new(settings::vault(&args.vault, around, around.is_terminal)?);
+    let vault = Arc::new(settings::vault(&args.vault, env, env.is_terminal)?);
     if vault.location().is_none() {
         let error = "a sign-in that is kept in memory only ends with this command";
         return Err(Failure::usage(error).hint("leave out --vault none"));
@@ -108,7 +108,7 @@ pub async fn run(args: &TargetArgs, around: &Surroundings) -> Result<(), Failure
             };
             let signed_in = auth::signed_in(&resource, &account, kept.person.as_ref());
             // Stderr has said it; where both are one terminal it is said once.
-            let is_said = around.is_terminal && io::stdout().is_terminal();
+            let is_said = env.is_terminal && io::stdout().is_terminal();
             let signed_in = if is_said { "" } else { &signed_in };
             print(&format!("{signed_in}{lasting}"))
         }

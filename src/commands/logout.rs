@@ -9,14 +9,14 @@ use crate::clock::Clock;
 use crate::commands::{on_stderr, print};
 use crate::header_secrets::{self, About};
 use crate::report::Failure;
-use crate::settings::{self, Surroundings};
+use crate::settings::{self, Environment};
 
 /// Signs out of one server, or of all.
 ///
 /// # Errors
 /// Wrong settings, a vault that cannot be read or written, or nothing stored for an address beside one that is.
-pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&args.vault, around, around.is_terminal)?;
+pub async fn run(args: &LogoutArgs, env: &Environment) -> Result<(), Failure> {
+    let vault = settings::vault(&args.vault, env, env.is_terminal)?;
     let places = match &args.url {
         Some(url) => {
             settings::address(url, settings::SERVER, args.network.allow_http)?;
@@ -37,8 +37,8 @@ pub async fn run(args: &LogoutArgs, around: &Surroundings) -> Result<(), Failure
             announce: on_stderr(),
             ..defaults
         };
-        let tls = settings::tls(&args.network, around, true)?;
-        let http = settings::sign_in_http(tls, &settings, settings::proxies(around));
+        let tls = settings::tls(&args.network, env, true)?;
+        let http = settings::sign_in_http(tls, &settings, settings::proxies(env));
         let out = accounts::logout(&settings, &vault, &http).await?;
         let shown = crate::text::without_query(&resource);
         let whose = match settings.account.as_str() {

@@ -7,7 +7,7 @@ use url::{Host, Url};
 use crate::auth::{Announce, Notice};
 use crate::cli::SignInArgs;
 use crate::logging::Output;
-use crate::settings::Surroundings;
+use crate::settings::Environment;
 
 /// What decides how it is said.
 #[derive(Clone, Debug)]
@@ -24,21 +24,21 @@ pub(super) struct Words {
 
 impl Words {
     /// Those for a command of the user's.
-    pub(super) fn of_a_command(args: &SignInArgs, around: &Surroundings) -> Self {
+    pub(super) fn of_a_command(args: &SignInArgs, env: &Environment) -> Self {
         Self {
             is_by_hand: args.no_browser,
-            is_terminal: around.is_terminal,
+            is_terminal: env.is_terminal,
             is_for_tools: false,
-            is_over_ssh: around.is_over_ssh(),
-            machine: machine(around),
+            is_over_ssh: env.is_over_ssh(),
+            machine: machine(env),
         }
     }
 
     /// Those for a bridge, whose host may be a program that looks for the address.
-    pub(super) fn of_a_bridge(args: &SignInArgs, around: &Surroundings) -> Self {
+    pub(super) fn of_a_bridge(args: &SignInArgs, env: &Environment) -> Self {
         Self {
             is_for_tools: true,
-            ..Self::of_a_command(args, around)
+            ..Self::of_a_command(args, env)
         }
     }
 
@@ -95,14 +95,14 @@ impl Words {
 
 /// This machine as the user's `ssh` has reached it (`SSH_CONNECTION`: client, its port, server, its port), or a word to be
 /// replaced.
-fn machine(around: &Surroundings) -> String {
-    let connection = around.get("SSH_CONNECTION").unwrap_or_default();
+fn machine(env: &Environment) -> String {
+    let connection = env.get("SSH_CONNECTION").unwrap_or_default();
     let mut words = connection.split_whitespace().skip(2);
     let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
     let port = words.next().and_then(|word| word.parse::<u16>().ok());
     let user = ["USER", "LOGNAME"]
         .iter()
-        .find_map(|name| around.get(name))
+        .find_map(|name| env.get(name))
         .filter(|name| {
             name.chars()
                 .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
@@ -126,16 +126,16 @@ mod tests {
     use super::*;
 
     fn words(variables: &[(&str, &str)], is_for_tools: bool) -> Words {
-        let around = Surroundings {
+        let env = Environment {
             variables: variables
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            ..Surroundings::default()
+            ..Environment::default()
         };
         Words {
             is_for_tools,
-            ..Words::of_a_command(&SignInArgs::default(), &around)
+            ..Words::of_a_command(&SignInArgs::default(), &env)
         }
     }
 

@@ -14,7 +14,7 @@ use crate::cli::StatusArgs;
 use crate::commands::print;
 use crate::commands::suggestions;
 use crate::report::Failure;
-use crate::settings::{self, Surroundings};
+use crate::settings::{self, Environment};
 use crate::store;
 use crate::text::{plain, printable, without_query};
 
@@ -22,8 +22,8 @@ use crate::text::{plain, printable, without_query};
 ///
 /// # Errors
 /// Wrong settings, a vault that cannot be read, or nothing stored for an address beside one that is.
-pub async fn run(args: &StatusArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&args.vault, around, around.is_terminal)?;
+pub async fn run(args: &StatusArgs, env: &Environment) -> Result<(), Failure> {
+    let vault = settings::vault(&args.vault, env, env.is_terminal)?;
     let all = accounts::status(&vault).await?;
     let mut kept = all.clone();
     if let Some(url) = &args.url {

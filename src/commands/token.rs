@@ -17,7 +17,7 @@ use crate::commands::{on_stderr, print};
 use crate::header_secrets;
 use crate::remote::https::Https;
 use crate::report::{Failure, Kind};
-use crate::settings::{self, Surroundings, Target};
+use crate::settings::{self, Environment, Target};
 use crate::store::Vault;
 
 /// How long a renewal may take to be stored when its token is printed already.
@@ -27,22 +27,22 @@ const LAST_TOKEN: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// Wrong settings, a vault that does not open, nobody signed in, or a renewal that failed.
-pub async fn run(args: &TokenArgs, around: &Surroundings) -> Result<(), Failure> {
+pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
     let asked = &args.target;
-    let target = settings::target(asked, around)?;
+    let target = settings::target(asked, env)?;
     crate::commands::warn_of_typed_secrets(&target);
     if target.brings_authorization {
         let error = "the --header that sets Authorization replaces the token";
         return Err(Failure::usage(error).hint("leave that header out"));
     }
-    let settings = settings::sign_in(&target, &asked.network, &asked.sign_in, around, on_stderr())?;
+    let settings = settings::sign_in(&target, &asked.network, &asked.sign_in, env, on_stderr())?;
     let settings = auth::Settings {
         attended: false,
         ..settings
     };
     let resource = settings.canonical_resource();
     let account = settings.account.clone();
-    let vault = Arc::new(settings::vault(&asked.vault, around, around.is_terminal)?);
+    let vault = Arc::new(settings::vault(&asked.vault, env, env.is_terminal)?);
     // A vault that does not open is not one that holds nothing.
     vault.list().await?;
     let http = settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());

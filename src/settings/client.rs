@@ -13,7 +13,7 @@ use crate::named_file;
 use crate::secret::Secret;
 use crate::settings::grants::warn_if_others_read;
 use crate::settings::headers::expand_here;
-use crate::settings::{Error, Surroundings, is_loopback};
+use crate::settings::{Environment, Error, is_loopback};
 use crate::text::without_mark;
 
 /// What the user says.
@@ -35,21 +35,21 @@ pub(super) struct Identity {
 ///
 /// # Errors
 /// A file that cannot be read, a variable that is not set, JSON that is none.
-pub(super) fn identity(args: &SignInArgs, around: &Surroundings) -> Result<Identity, Error> {
+pub(super) fn identity(args: &SignInArgs, env: &Environment) -> Result<Identity, Error> {
     let (file, variable) = (&args.client_secret_file, &args.client_secret_env);
     let mut identity = Identity {
         id: args.client_id.clone(),
-        secret: secret(file, variable, "--client-secret-env", around)?,
+        secret: secret(file, variable, "--client-secret-env", env)?,
         registration_token: secret(
             &args.dcr_token_file,
             &args.dcr_token_env,
             "--dcr-token-env",
-            around,
+            env,
         )?,
         ..Identity::default()
     };
     if let Some(given) = &args.static_oauth_client_info {
-        identity.take_info(&object(given, INFO)?, around, !given.starts_with('@'))?;
+        identity.take_info(&object(given, INFO)?, env, !given.starts_with('@'))?;
     }
     if let Some(given) = &args.static_oauth_client_metadata {
         let mut metadata = object(given, METADATA)?;
@@ -67,12 +67,12 @@ impl Identity {
     fn take_info(
         &mut self,
         info: &Map<String, Value>,
-        around: &Surroundings,
+        env: &Environment,
         is_typed: bool,
     ) -> Result<(), Error> {
         let text = |name: &str| -> Result<Option<String>, Error> {
             match info.get(name) {
-                Some(Value::String(text)) => expand_here(INFO, text, around).map(Some),
+                Some(Value::String(text)) => expand_here(INFO, text, env).map(Some),
                 Some(Value::Number(number)) => Ok(Some(number.to_string())),
                 _ => Ok(None),
             }
@@ -102,7 +102,7 @@ pub(super) fn secret(
     file: &Option<PathBuf>,
     variable: &Option<String>,
     flag: &'static str,
-    around: &Surroundings,
+    env: &Environment,
 ) -> Result<Option<Secret>, Error> {
     if let Some(path) = file {
         warn_if_others_read(path, "a secret");
@@ -116,7 +116,7 @@ pub(super) fn secret(
     let Some(variable) = variable else {
         return Ok(None);
     };
-    let value = around.get(variable).ok_or(Error::UnsetFor(flag))?;
+    let value = env.get(variable).ok_or(Error::UnsetFor(flag))?;
     Ok(Some(Secret::new(value)))
 }
 
@@ -139,9 +139,9 @@ mod tests {
     use super::*;
     use crate::report::Failure;
 
-    fn around() -> Surroundings {
+    fn env() -> Environment {
         let variables = [("ID", "abc"), ("SECRET", "s3\"cret"), ("EMPTY", "")];
-        crate::settings::environment::around(&variables)
+        crate::settings::environment::env(&variables)
     }
 
     fn info(text: &str) -> Result<Identity, Error> {
@@ -149,7 +149,7 @@ mod tests {
             static_oauth_client_info: Some(text.to_owned()),
             ..SignInArgs::default()
         };
-        identity(&args, &around())
+        identity(&args, &env())
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
             ),
             ..SignInArgs::default()
         };
-        let read = identity(&args, &around()).unwrap();
+        let read = identity(&args, &env()).unwrap();
         assert_eq!(read.scope, Some(Scopes::parse("a b")));
         assert_eq!(read.metadata["client_name"], "${ID}");
         assert!(!read.metadata.contains_key("scope"));

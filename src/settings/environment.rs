@@ -1,4 +1,4 @@
-//! The surroundings of the process: its environment and arguments, read once, and what of it a helper gets.
+//! The environment of the process: its variables, arguments and terminal, read once, and what of it a helper gets.
 //!
 //! The only reader of the environment, clap's `MCPIPE_<FLAG>` aside.
 
@@ -10,16 +10,15 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::auth::Environment;
-use crate::auth::Helper;
+use crate::auth::{self, Helper};
 use crate::cli::HELPER;
 use crate::process::leads_to_passphrase;
 use crate::secret::Secret;
 use crate::text;
 
-/// The surroundings of the process, read once.
+/// The variables, arguments and terminal of the process, read once.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct Environment {
     /// Environment variables that are valid Unicode.
     pub variables: HashMap<String, String>,
     /// The others, which only the browser gets.
@@ -34,7 +33,7 @@ pub struct Surroundings {
     pub arguments: Option<Vec<String>>,
 }
 
-impl Surroundings {
+impl Environment {
     /// Reads those of this process.
     #[expect(
         clippy::disallowed_methods,
@@ -135,10 +134,10 @@ impl Surroundings {
     }
 
     /// Returns the environment of a browser that is started here: everything, except what opens the vault.
-    pub fn environment(&self) -> Environment {
+    pub fn environment(&self) -> auth::Environment {
         let unicode = self.variables.iter();
         let unicode = unicode.map(|(name, value)| (name.into(), value.into()));
-        Environment::new(unicode.chain(self.not_unicode.iter().cloned()))
+        auth::Environment::new(unicode.chain(self.not_unicode.iter().cloned()))
     }
 
     /// Returns the way to start a helper that comes to the settings we came to. Its letter holds our variables, because
@@ -252,11 +251,11 @@ fn is_for_helpers(name: &str) -> bool {
 
 /// An environment of these variables, for tests.
 #[cfg(test)]
-pub(crate) fn around(variables: &[(&str, &str)]) -> Surroundings {
+pub(crate) fn env(variables: &[(&str, &str)]) -> Environment {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Surroundings {
+    Environment {
         variables: variables.iter().map(own).collect(),
-        ..Surroundings::default()
+        ..Environment::default()
     }
 }
 
@@ -264,11 +263,11 @@ pub(crate) fn around(variables: &[(&str, &str)]) -> Surroundings {
 mod tests {
     use super::*;
 
-    fn started(variables: &[(&str, &str)]) -> Surroundings {
-        Surroundings {
+    fn started(variables: &[(&str, &str)]) -> Environment {
+        Environment {
             program: Some("mcpipe".into()),
             arguments: Some(vec!["mcpipe".to_owned(), "https://a.example".to_owned()]),
-            ..around(variables)
+            ..env(variables)
         }
     }
 
@@ -319,11 +318,7 @@ mod tests {
             ),
             (vec![("DISPLAY", ":0"), ("CI", "true")], false),
         ] {
-            assert_eq!(
-                around(&variables).can_show_a_page(),
-                wanted,
-                "{variables:?}"
-            );
+            assert_eq!(env(&variables).can_show_a_page(), wanted, "{variables:?}");
         }
     }
 

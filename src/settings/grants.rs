@@ -16,7 +16,7 @@ use crate::named_file;
 use crate::report::Failure;
 use crate::secret::Secret;
 use crate::settings::client::secret;
-use crate::settings::{Error, Surroundings, address};
+use crate::settings::{Environment, Error, address};
 use crate::store::program::{self, Words};
 
 /// A mistake in how tokens are to be come by.
@@ -130,7 +130,7 @@ pub(super) fn grant(
     args: &SignInArgs,
     has: (bool, bool),
     allow_http: bool,
-    around: &Surroundings,
+    env: &Environment,
 ) -> Result<(GrantConfig, Option<Url>), Failure> {
     let given = &args.grant;
     let chosen: Vec<&'static str> = [
@@ -179,7 +179,7 @@ pub(super) fn grant(
                 Mistake::Needs("--idp-issuer", "--client-id, the client at the server").into(),
             );
         }
-        GrantConfig::Enterprise(provider(issuer, given, allow_http, around)?.into())
+        GrantConfig::Enterprise(provider(issuer, given, allow_http, env)?.into())
     } else {
         GrantConfig::User
     };
@@ -218,7 +218,7 @@ fn provider(
     issuer: &str,
     given: &GrantArgs,
     allow_http: bool,
-    around: &Surroundings,
+    env: &Environment,
 ) -> Result<Provider, Failure> {
     let Some(client_id) = given.idp_client_id.clone() else {
         return Err(Mistake::Needs("--idp-issuer", "--idp-client-id").into());
@@ -232,7 +232,7 @@ fn provider(
             .map(|url| address(url, "--idp-token-endpoint", allow_http))
             .transpose()?,
         client_id,
-        client_secret: secret(file, variable, "--idp-client-secret-env", around)?,
+        client_secret: secret(file, variable, "--idp-client-secret-env", env)?,
         id_token: given.idp_id_token.clone(),
     })
 }

@@ -8,7 +8,7 @@ use crate::cli::NetworkArgs;
 use crate::header_secrets::{self, Part, Template};
 use crate::named_file;
 use crate::settings::secret_shapes::{is_secret_name, is_secret_value};
-use crate::settings::{Error, Surroundings};
+use crate::settings::{Environment, Error};
 use crate::text::{printable, without_mark};
 
 /// The headers that the user wants on every request.
@@ -50,7 +50,7 @@ impl Headers {
 ///
 /// # Errors
 /// A header that is none; a variable that is not set.
-pub(super) fn read(args: &NetworkArgs, around: &Surroundings) -> Result<Headers, Error> {
+pub(super) fn read(args: &NetworkArgs, env: &Environment) -> Result<Headers, Error> {
     // Where it stands, the line, and whether it was typed.
     let mut lines: Vec<(String, String, bool)> = Vec::new();
     for (at, line) in args.headers.iter().enumerate() {
@@ -79,7 +79,7 @@ pub(super) fn read(args: &NetworkArgs, around: &Surroundings) -> Result<Headers,
         let Ok(name) = HeaderName::try_from(name) else {
             return Err(Error::NotHeader(place));
         };
-        let parts = expand(name.as_str(), value, around)?;
+        let parts = expand(name.as_str(), value, env)?;
         let is_verbatim = matches!(parts.as_slice(), [Part::Text(text)] if text == value);
         let is_secret =
             !value.is_empty() && (is_secret_name(name.as_str()) || is_secret_value(value));
@@ -90,7 +90,7 @@ pub(super) fn read(args: &NetworkArgs, around: &Surroundings) -> Result<Headers,
     }
     if let Some(secret) = &args.bearer {
         let value = format!("Bearer ${{vault:{secret}}}");
-        headers.insert(AUTHORIZATION, expand("--bearer", &value, around)?)?;
+        headers.insert(AUTHORIZATION, expand("--bearer", &value, env)?)?;
     }
     Ok(headers)
 }
@@ -158,7 +158,7 @@ fn source(value: &str, place: Source) -> Source {
 }
 
 /// Replaces `${NAME}` from the environment, and keeps `${vault:NAME}` for later; what is put in is not looked at again.
-fn expand(header: &str, value: &str, around: &Surroundings) -> Result<Vec<Part>, Error> {
+fn expand(header: &str, value: &str, env: &Environment) -> Result<Vec<Part>, Error> {
     let mut parts = Vec::new();
     let mut text = String::new();
     let mut rest = value;
@@ -182,7 +182,7 @@ fn expand(header: &str, value: &str, around: &Surroundings) -> Result<Vec<Part>,
             },
             false => Error::NotVariable(header.to_owned()),
         };
-        text.push_str(around.variables.get(name).ok_or_else(unset)?);
+        text.push_str(env.variables.get(name).ok_or_else(unset)?);
     }
     text.push_str(rest);
     parts.push(Part::Text(text));
@@ -198,12 +198,8 @@ fn is_variable(name: &str) -> bool {
 ///
 /// # Errors
 /// As [`read`]; a reference to the vault is to a variable that is not set.
-pub(super) fn expand_here(
-    header: &str,
-    value: &str,
-    around: &Surroundings,
-) -> Result<String, Error> {
-    let parts = expand(header, value, around)?;
+pub(super) fn expand_here(header: &str, value: &str, env: &Environment) -> Result<String, Error> {
+    let parts = expand(header, value, env)?;
     let texts = parts.into_iter().map(|part| match part {
         Part::Text(text) => Ok(text),
         Part::Secret(name) => Err(Error::Unset {
@@ -218,7 +214,7 @@ pub(super) fn expand_here(
 mod tests {
     use super::*;
     use crate::report::Failure;
-    use crate::settings::environment::around;
+    use crate::settings::environment::env;
 
     #[test]
     fn headers_are_expanded_once_and_the_later_wins() {
@@ -226,7 +222,7 @@ mod tests {
             headers: vec!["X-A:${ONE}-${TWO}".into(), "x-b: 1".into(), "X-B:2".into()],
             ..NetworkArgs::default()
         };
-        let headers = read(&args, &around(&[("ONE", "${TWO}"), ("TWO", "2")])).unwrap();
+        let headers = read(&args, &env(&[("ONE", "${TWO}"), ("TWO", "2")])).unwrap();
         let headers = headers.plain;
         assert_eq!(headers["x-a"], "${TWO}-2");
         assert_eq!(headers["x-b"], "2");
@@ -249,7 +245,7 @@ mod tests {
                 headers: vec![line.into()],
                 ..NetworkArgs::default()
             };
-            let error = read(&args, &around(&[])).unwrap_err();
+            let error = read(&args, &env(&[])).unwrap_err();
             assert!(!Failure::from(error).text().contains("s3cret"), "{line}");
         }
     }
@@ -266,7 +262,7 @@ mod tests {
             bearer: Some("name".into()),
             ..NetworkArgs::default()
         };
-        let headers = read(&args, &around(&[("ONE", "${vault:c}")])).unwrap();
+        let headers = read(&args, &env(&[("ONE", "${vault:c}")])).unwrap();
         assert_eq!(headers.plain.len(), 1);
         assert_eq!(headers.plain["x-plain"], "1");
         assert!(headers.have(&AUTHORIZATION) && headers.typed_secrets == [AUTHORIZATION]);

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use crate::auth::user_key::UserKey;
 use crate::cli::NetworkArgs;
 use crate::header_secrets::Template;
-use crate::settings::{Surroundings, headers};
+use crate::settings::{Environment, headers};
 
 /// Reads headers anew: those that are known, and those that the vault has a part in.
 #[derive(Clone)]
@@ -20,10 +20,10 @@ impl Anew {
         (self.0)()
     }
 
-    pub(super) fn new(args: &NetworkArgs, around: &Surroundings) -> Self {
-        let (args, around) = (args.clone(), around.clone());
+    pub(super) fn new(args: &NetworkArgs, env: &Environment) -> Self {
+        let (args, env) = (args.clone(), env.clone());
         Self(Arc::new(move || {
-            let headers = headers::read(&args, &around).ok()?;
+            let headers = headers::read(&args, &env).ok()?;
             Some((headers.plain, headers.templates))
         }))
     }

@@ -8,7 +8,7 @@ use crate::cli::{Cost, ExportPassphraseArgs, NewPassphraseArgs, VaultArgs};
 use crate::logging::Output;
 use crate::report::Failure;
 use crate::secret::Secret;
-use crate::settings::Surroundings;
+use crate::settings::Environment;
 use crate::settings::config_file;
 use crate::store::passphrase::{self, Prompt, Sources};
 use crate::store::primitives::Key;
@@ -20,18 +20,18 @@ use crate::store::{Place, Unlock, Vault};
 ///
 /// # Errors
 /// `mcpipe.toml` was read, and is not right.
-pub fn vault(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Result<Vault, Failure> {
-    vault_at_cost(args, around, may_ask, Cost::Default)
+pub fn vault(args: &VaultArgs, env: &Environment, may_ask: bool) -> Result<Vault, Failure> {
+    vault_at_cost(args, env, may_ask, Cost::Default)
 }
 
 /// The same for a bridge: what there is to say goes to the log.
 ///
 /// # Errors
 /// As [`vault`].
-pub fn bridges_vault(args: &VaultArgs, around: &Surroundings) -> Result<Vault, Failure> {
+pub fn bridges_vault(args: &VaultArgs, env: &Environment) -> Result<Vault, Failure> {
     // In a terminal the user is told in sentences; elsewhere they are lines of the log, which never holds a bridge up.
-    let tell = around.is_terminal.then_some(TELL);
-    vault_that_tells(args, around, false, Cost::Default, tell)
+    let tell = env.is_terminal.then_some(TELL);
+    vault_that_tells(args, env, false, Cost::Default, tell)
 }
 
 /// As [`vault`], where a passphrase may be set, at this cost.
@@ -40,18 +40,18 @@ pub fn bridges_vault(args: &VaultArgs, around: &Surroundings) -> Result<Vault, F
 /// As [`vault`].
 pub fn vault_at_cost(
     args: &VaultArgs,
-    around: &Surroundings,
+    env: &Environment,
     may_ask: bool,
     cost: Cost,
 ) -> Result<Vault, Failure> {
-    vault_that_tells(args, around, may_ask, cost, Some(TELL))
+    vault_that_tells(args, env, may_ask, cost, Some(TELL))
 }
 
 const TELL: fn(&str) = |text| Output::direct(io::stderr()).say(text);
 
 fn vault_that_tells(
     args: &VaultArgs,
-    around: &Surroundings,
+    env: &Environment,
     may_ask: bool,
     cost: Cost,
     tell: Option<fn(&str)>,
@@ -59,8 +59,8 @@ fn vault_that_tells(
     if args.vault.is_some() {
         return Ok(Vault::in_memory());
     }
-    let loose = is_loose(around);
-    let path = config_file::path(around.get("MCPIPE_HOME").map(Path::new));
+    let loose = is_loose(env);
+    let path = config_file::path(env.get("MCPIPE_HOME").map(Path::new));
     let read = path.map_or(Ok(None), |path| config_file::key_commands(&path, loose));
     let (commands, unread) = match read.map_err(config_file::Error::unread) {
         Ok(commands) => (commands, None),
@@ -74,11 +74,11 @@ fn vault_that_tells(
         }
         Err(Err(error)) => return Err(error.into()),
     };
-    let credential = around
+    let credential = env
         .get("CREDENTIALS_DIRECTORY")
         .map(|directory| Path::new(directory).join("mcpipe-vault-key"));
     let unlock = Unlock {
-        passphrase: sources(args, around, may_ask),
+        passphrase: sources(args, env, may_ask),
         loose,
         commands,
         tell,
@@ -90,7 +90,7 @@ fn vault_that_tells(
         },
         ..Unlock::default()
     };
-    Ok(Vault::on_disk(place(around), unlock))
+    Ok(Vault::on_disk(place(env), unlock))
 }
 
 /// An error and its causes on one line.
@@ -102,27 +102,27 @@ fn said(error: &dyn Error) -> String {
 }
 
 /// The vault, with the key that another process of ours has opened it with; without one if it is still to be made.
-pub fn opened_vault(around: &Surroundings, root: Option<Key>) -> Vault {
+pub fn opened_vault(env: &Environment, root: Option<Key>) -> Vault {
     let unlock = Unlock {
-        loose: is_loose(around),
+        loose: is_loose(env),
         root,
         ..Unlock::default()
     };
-    Vault::on_disk(place(around), unlock)
+    Vault::on_disk(place(env), unlock)
 }
 
 /// Where the vault is. That there is nowhere to keep anything is an error once there is something to keep.
-fn place(around: &Surroundings) -> Place {
-    let home = around.get("MCPIPE_HOME").map(Path::new);
+fn place(env: &Environment) -> Place {
+    let home = env.get("MCPIPE_HOME").map(Path::new);
     Place::new(home).unwrap_or_else(|_| Place::nowhere())
 }
 
-fn is_loose(around: &Surroundings) -> bool {
-    around.is_on("MCPIPE_ALLOW_LOOSE_PERMISSIONS")
+fn is_loose(env: &Environment) -> bool {
+    env.is_on("MCPIPE_ALLOW_LOOSE_PERMISSIONS")
 }
 
 /// Whatever a flag says counts before anything in the environment.
-fn sources(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Sources {
+fn sources(args: &VaultArgs, env: &Environment, may_ask: bool) -> Sources {
     let flags = Sources {
         file: args.passphrase_file.clone(),
         descriptor: args.passphrase_fd,
@@ -134,16 +134,16 @@ fn sources(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Sources {
         return flags;
     }
     Sources {
-        environment: around.get("MCPIPE_PASSPHRASE").map(Secret::new),
-        environment_file: around.get("MCPIPE_PASSPHRASE_FILE").map(PathBuf::from),
-        command: around.get("MCPIPE_PASSPHRASE_COMMAND").map(str::to_owned),
+        environment: env.get("MCPIPE_PASSPHRASE").map(Secret::new),
+        environment_file: env.get("MCPIPE_PASSPHRASE_FILE").map(PathBuf::from),
+        command: env.get("MCPIPE_PASSPHRASE_COMMAND").map(str::to_owned),
         ..flags
     }
 }
 
 /// Where the present passphrase comes from, for what needs it even if something else opens the vault.
-pub fn passphrases(args: &VaultArgs, around: &Surroundings, may_ask: bool) -> Sources {
-    sources(args, around, may_ask)
+pub fn passphrases(args: &VaultArgs, env: &Environment, may_ask: bool) -> Sources {
+    sources(args, env, may_ask)
 }
 
 /// Where a new passphrase comes from. The environment has none: it holds the present one.
@@ -175,16 +175,16 @@ fn terminal(may_ask: bool) -> Option<Prompt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::environment::around;
+    use crate::settings::environment::env;
 
     #[test]
     fn a_flag_counts_before_the_environment_and_the_passphrase_before_its_file() {
-        let around = around(&[
+        let env = env(&[
             ("MCPIPE_PASSPHRASE", "in the open"),
             ("MCPIPE_PASSPHRASE_FILE", "/file"),
             ("MCPIPE_PASSPHRASE_COMMAND", "command"),
         ]);
-        let bare = sources(&VaultArgs::default(), &around, false);
+        let bare = sources(&VaultArgs::default(), &env, false);
         assert!(bare.environment.is_some() && bare.environment_file.is_some());
         assert!(bare.file.is_none() && bare.command.is_some());
         for flag in [
@@ -197,7 +197,7 @@ mod tests {
                 ..VaultArgs::default()
             },
         ] {
-            let flagged = sources(&flag, &around, false);
+            let flagged = sources(&flag, &env, false);
             assert!(flagged.environment.is_none() && flagged.environment_file.is_none());
             assert_ne!(flagged.command.as_deref(), Some("command"));
         }
@@ -214,8 +214,8 @@ mod tests {
             ("off", false),
             ("", false),
         ] {
-            assert_eq!(around(&[("X", value)]).is_on("X"), is_on, "{value}");
+            assert_eq!(env(&[("X", value)]).is_on("X"), is_on, "{value}");
         }
-        assert!(!around(&[]).is_on("X"));
+        assert!(!env(&[]).is_on("X"));
     }
 }

@@ -4,16 +4,16 @@ use crate::auth::flow::adopt;
 use crate::cli::DEFAULT_ACCOUNT;
 use crate::commands::import::sources::Candidate;
 use crate::commands::import::{Files, Sought, settings_of};
-use crate::settings::Surroundings;
+use crate::settings::Environment;
 
 /// Gives each of those that share a server an account of its own, named after its entry in the client's configuration.
 /// Entries with the same files of mcp-remote's are one sign-in, and stay one account.
-pub(super) fn name(sought: &mut [Sought], around: &Surroundings) {
+pub(super) fn name(sought: &mut [Sought], env: &Environment) {
     let places: Vec<_> = sought
         .iter()
         .map(|it| match it.files {
             Files::Here(_) | Files::Moved(_) => {
-                let (_, settings) = settings_of(&it.candidate, around).ok()?;
+                let (_, settings) = settings_of(&it.candidate, env).ok()?;
                 Some(adopt::place(&settings))
             }
             Files::OfAnother(_) | Files::Nowhere => None,

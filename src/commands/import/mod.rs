@@ -28,17 +28,17 @@ use crate::mcp_remote::token_files::{self, Kept, Lease};
 use crate::mcp_remote::{command, key, running};
 use crate::remote::https::Https;
 use crate::report::{Failure, Kind};
-use crate::settings::{self, Surroundings, Target};
+use crate::settings::{self, Environment, Target};
 use crate::store::Vault;
 
 /// Finds it, takes it over, and says what was done.
 ///
 /// # Errors
 /// Wrong settings, or something that could not be taken over.
-pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure> {
+pub async fn run(args: ImportArgs, env: &Environment) -> Result<(), Failure> {
     let folders = Folders::of_this_process()
         .ok_or_else(|| Failure::usage("there is no home directory").hint("set HOME"))?;
-    let vault = settings::vault(&args.vault, around, around.is_terminal)?;
+    let vault = settings::vault(&args.vault, env, env.is_terminal)?;
     if vault.location().is_none() {
         let error = "a sign-in that is kept in memory only ends with this command";
         return Err(Failure::usage(error).hint("leave out --vault none"));
@@ -46,7 +46,7 @@ pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure>
     let (dry_run, keep) = (args.dry_run, args.keep);
     let is_single = args.names_one_server();
     let names_account = args.sign_in.account != DEFAULT_ACCOUNT;
-    let usual = sources::usual(&args, around, &folders)?;
+    let usual = sources::usual(&args, env, &folders)?;
     let Candidates {
         list,
         unread,
@@ -54,7 +54,7 @@ pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure>
     } = sources::all(args, &usual, &folders)?;
     let (mut sought, taken) = sought(list);
     if !names_account {
-        accounts::name(&mut sought, around);
+        accounts::name(&mut sought, env);
     }
     let mut report = Report::default();
     for it in &sought {
@@ -68,7 +68,7 @@ pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure>
                 continue;
             }
             Files::Moved(files) => {
-                let account = account_of(it, around, &vault).await;
+                let account = account_of(it, env, &vault).await;
                 report.taken_before(candidate, files, account.as_deref());
                 continue;
             }
@@ -80,7 +80,7 @@ pub async fn run(args: ImportArgs, around: &Surroundings) -> Result<(), Failure>
         let import = Import {
             candidate,
             hit,
-            around,
+            env,
             vault: &vault,
             keep,
         };
@@ -155,8 +155,8 @@ fn sought(list: Vec<Candidate>) -> (Vec<Sought>, Vec<(PathBuf, String)>) {
 }
 
 /// The account under which one that was taken over before is kept now, if it is: the name that it would get today, or none.
-async fn account_of(sought: &Sought, around: &Surroundings, vault: &Vault) -> Option<String> {
-    let (_, mut settings) = settings_of(&sought.candidate, around).ok()?;
+async fn account_of(sought: &Sought, env: &Environment, vault: &Vault) -> Option<String> {
+    let (_, mut settings) = settings_of(&sought.candidate, env).ok()?;
     for account in [sought.account(), DEFAULT_ACCOUNT] {
         account.clone_into(&mut settings.account);
         let judged = adopt::judge(&Foreign::default(), &settings, vault).await;
@@ -171,7 +171,7 @@ async fn account_of(sought: &Sought, around: &Surroundings, vault: &Vault) -> Op
 struct Import<'a> {
     candidate: &'a Candidate,
     hit: &'a Hit,
-    around: &'a Surroundings,
+    env: &'a Environment,
     vault: &'a Vault,
     keep: bool,
 }
@@ -245,7 +245,7 @@ impl Import<'_> {
 
     /// What mcp-remote kept, and what is to be thought of it. A dry run ends with this and an import begins with it.
     async fn judge(&self) -> Result<(Foreign, Judged), Error> {
-        let (_, settings) = settings_of(self.candidate, self.around)?;
+        let (_, settings) = settings_of(self.candidate, self.env)?;
         let found = self.look()?;
         let judged = adopt::judge(&found, &settings, self.vault).await?;
         Ok((found, judged))
@@ -255,7 +255,7 @@ impl Import<'_> {
         if let (_, Judged::AlreadySignedIn) = self.judge().await? {
             return Ok(Adopted::AlreadySignedIn);
         }
-        let (target, settings) = settings_of(self.candidate, self.around)?;
+        let (target, settings) = settings_of(self.candidate, self.env)?;
         let http =
             settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
         let remote = Https::new(target.https, target.tls)
@@ -318,15 +318,15 @@ impl Import<'_> {
 /// The settings of a bridge started with the same words, so that it finds the entry.
 fn settings_of(
     candidate: &Candidate,
-    around: &Surroundings,
+    env: &Environment,
 ) -> Result<(Target, auth::Settings), Error> {
     let args = &candidate.target;
     // A header may need what only the client's own environment has; for signing in it is not needed.
-    let target = settings::target(args, around)
-        .or_else(|_| settings::target(&without_headers(args), around))
+    let target = settings::target(args, env)
+        .or_else(|_| settings::target(&without_headers(args), env))
         .map_err(Error::Settings)?;
     let nowhere = Announce::nowhere();
-    let settings = settings::sign_in(&target, &args.network, &args.sign_in, around, nowhere)
+    let settings = settings::sign_in(&target, &args.network, &args.sign_in, env, nowhere)
         .map_err(Error::Settings)?;
     Ok((target, settings))
 }

@@ -17,7 +17,7 @@ use crate::mcp_remote::command_line;
 use crate::mcp_remote::key::{self, Form};
 use crate::mcp_remote::token_files;
 use crate::report::Failure;
-use crate::settings::Surroundings;
+use crate::settings::Environment;
 use crate::text::printable;
 
 /// A server that mcp-remote was started for.
@@ -151,11 +151,11 @@ pub(super) fn all(
 /// The user names a folder that is not there.
 pub(super) fn usual(
     args: &ImportArgs,
-    around: &Surroundings,
+    env: &Environment,
     folders: &Folders,
 ) -> Result<PathBuf, Failure> {
     const VARIABLE: &str = "MCP_REMOTE_CONFIG_DIR";
-    let (by, folder) = match (&args.from, around.get(VARIABLE)) {
+    let (by, folder) = match (&args.from, env.get(VARIABLE)) {
         (Some(folder), _) => ("--from", folder.clone()),
         (None, Some(folder)) => (VARIABLE, PathBuf::from(folder)),
         (None, None) => return Ok(folders.home.join(".mcp-auth")),

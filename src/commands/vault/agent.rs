@@ -6,7 +6,7 @@
 use crate::cli::{Common, UnlockArgs};
 use crate::commands::print;
 use crate::report::{Failure, Kind};
-use crate::settings::{self, Surroundings};
+use crate::settings::{self, Environment};
 use crate::store::{Error, agent};
 
 use crate::commands::vault::status::lasting;
@@ -14,11 +14,11 @@ use crate::commands::vault::status::lasting;
 const UNLOCKED_WITHOUT_TERMINAL: &str =
     "run this at a terminal, or name a file with --passphrase-file";
 
-pub(super) async fn unlock(args: &UnlockArgs, around: &Surroundings) -> Result<(), Failure> {
+pub(super) async fn unlock(args: &UnlockArgs, env: &Environment) -> Result<(), Failure> {
     if !cfg!(unix) {
         return Err(Error::from(agent::Error::Unsupported).into());
     }
-    let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
+    let vault = settings::vault(&args.common.vault, env, env.is_terminal)?;
     let slots = vault.status().await?.slots;
     if !slots.is_empty() && slots.iter().all(crate::store::SlotStatus::is_key_file) {
         // Where the key file is missing, that is the first thing to know.
@@ -43,8 +43,8 @@ pub(super) async fn unlock(args: &UnlockArgs, around: &Surroundings) -> Result<(
     ))
 }
 
-pub(super) async fn lock(common: &Common, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&common.vault, around, false)?;
+pub(super) async fn lock(common: &Common, env: &Environment) -> Result<(), Failure> {
+    let vault = settings::vault(&common.vault, env, false)?;
     let was_held = agent::lock(&vault.place()?).map_err(Error::from);
     let status = vault.status().await?;
     // Also where the agent does not answer.

@@ -4,26 +4,26 @@ use crate::cli::{ExportArgs, ImportArgs};
 use crate::commands::print;
 use crate::commands::vault::{aside, count, new_passphrase};
 use crate::report::{Failure, Kind};
-use crate::settings::{self, Surroundings};
+use crate::settings::{self, Environment};
 use crate::store::passphrase::{self, Passphrase, Sources, TRIES};
 use crate::store::{Error, Moved, Vault, envelope};
 
 const FLAG: &str = "--export-passphrase-file";
 
-pub(super) async fn export(args: &ExportArgs, around: &Surroundings) -> Result<(), Failure> {
+pub(super) async fn export(args: &ExportArgs, env: &Environment) -> Result<(), Failure> {
     // Said before anybody is asked for a passphrase; the file is made only where none is, all the same.
     if args.file.symlink_metadata().is_ok() {
         let error = format!("{} is there already", args.file.display());
         return Err(Failure::new(Kind::Failed, error).hint("choose another name"));
     }
-    let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
+    let vault = settings::vault(&args.common.vault, env, env.is_terminal)?;
     let directory = args.file.parent().filter(|it| !it.as_os_str().is_empty());
     if let Some(directory) = directory.filter(|it| !it.is_dir()) {
         let error = format!("there is no directory {}", directory.display());
         return Err(Failure::new(Kind::Failed, error).hint("make it, or choose another name"));
     }
     vault.root_key().await?;
-    let sources = settings::export_passphrase(&args.passphrase, around.is_terminal);
+    let sources = settings::export_passphrase(&args.passphrase, env.is_terminal);
     let question = "Passphrase for the exported file: ".to_owned();
     let passphrase = new_passphrase(sources, question, "no file is written", FLAG).await?;
     let entries = vault.export(&args.file, passphrase).await?;
@@ -34,14 +34,14 @@ pub(super) async fn export(args: &ExportArgs, around: &Surroundings) -> Result<(
     ))
 }
 
-pub(super) async fn import(args: &ImportArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
+pub(super) async fn import(args: &ImportArgs, env: &Environment) -> Result<(), Failure> {
+    let vault = settings::vault(&args.common.vault, env, env.is_terminal)?;
     vault.may_import(&args.file).await.map_err(no_export)?;
     // The vault that is to take the entries, before the file's passphrase is asked for.
     if vault.status().await?.generation.is_some() {
         vault.root_key().await?;
     }
-    let sources = settings::export_passphrase(&args.passphrase, around.is_terminal);
+    let sources = settings::export_passphrase(&args.passphrase, env.is_terminal);
     let given = {
         let sources = sources.clone();
         aside(move || Ok(sources.read()?)).await?

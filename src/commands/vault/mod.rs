@@ -8,33 +8,33 @@ mod status;
 
 use crate::cli::{SlotCommand, VaultCommand};
 use crate::report::{Failure, Kind};
-use crate::settings::Surroundings;
+use crate::settings::Environment;
 use crate::store::passphrase::{Passphrase, Sources};
 
 /// Does what was asked.
 ///
 /// # Errors
 /// Wrong usage, or a vault that does not do as asked.
-pub async fn run(command: VaultCommand, around: &Surroundings) -> Result<(), Failure> {
+pub async fn run(command: VaultCommand, env: &Environment) -> Result<(), Failure> {
     match command {
-        VaultCommand::Init(args) => slots::init(&args, around).await,
-        VaultCommand::Status(args) => status::status(&args, around).await,
-        VaultCommand::Unlock(args) => agent::unlock(&args, around).await,
-        VaultCommand::Lock(common) => agent::lock(&common, around).await,
+        VaultCommand::Init(args) => slots::init(&args, env).await,
+        VaultCommand::Status(args) => status::status(&args, env).await,
+        VaultCommand::Unlock(args) => agent::unlock(&args, env).await,
+        VaultCommand::Lock(common) => agent::lock(&common, env).await,
         VaultCommand::Agent(_) => agent::serve().await,
-        VaultCommand::Passwd(args) => slots::passwd(&args, around).await,
-        VaultCommand::Protect(args) => slots::protect(&args, around).await,
-        VaultCommand::Slot(SlotCommand::List(args)) => status::slots(&args, around).await,
-        VaultCommand::Slot(SlotCommand::Add(args)) => slots::add(&args, around).await,
-        VaultCommand::Slot(SlotCommand::Remove(args)) => slots::remove(&args, around).await,
-        VaultCommand::Slot(SlotCommand::Rotate(args)) => slots::rotate(&args, around).await,
-        VaultCommand::Verify(args) => status::verify(&args, around).await,
-        VaultCommand::Rekey(common) => slots::rekey(&common, around).await,
-        VaultCommand::Export(args) => export::export(&args, around).await,
-        VaultCommand::Import(args) => export::import(&args, around).await,
-        VaultCommand::Put(args) => secrets::put(&args, around).await,
-        VaultCommand::List(args) => secrets::list(&args, around).await,
-        VaultCommand::Rm(args) => secrets::remove(&args, around).await,
+        VaultCommand::Passwd(args) => slots::passwd(&args, env).await,
+        VaultCommand::Protect(args) => slots::protect(&args, env).await,
+        VaultCommand::Slot(SlotCommand::List(args)) => status::slots(&args, env).await,
+        VaultCommand::Slot(SlotCommand::Add(args)) => slots::add(&args, env).await,
+        VaultCommand::Slot(SlotCommand::Remove(args)) => slots::remove(&args, env).await,
+        VaultCommand::Slot(SlotCommand::Rotate(args)) => slots::rotate(&args, env).await,
+        VaultCommand::Verify(args) => status::verify(&args, env).await,
+        VaultCommand::Rekey(common) => slots::rekey(&common, env).await,
+        VaultCommand::Export(args) => export::export(&args, env).await,
+        VaultCommand::Import(args) => export::import(&args, env).await,
+        VaultCommand::Put(args) => secrets::put(&args, env).await,
+        VaultCommand::List(args) => secrets::list(&args, env).await,
+        VaultCommand::Rm(args) => secrets::remove(&args, env).await,
     }
 }
 

@@ -15,21 +15,21 @@ use crate::commands::vault::status::lasting;
 use crate::header_secrets::{self, About, Error};
 use crate::report::{Failure, Kind};
 use crate::secret::Secret;
-use crate::settings::{self, Surroundings};
+use crate::settings::{self, Environment};
 use crate::store::passphrase;
 use crate::text::without_mark;
 
 /// Longest secret, in bytes.
 const MAX: usize = 1 << 20;
 
-pub(super) async fn put(args: &PutArgs, around: &Surroundings) -> Result<(), Failure> {
+pub(super) async fn put(args: &PutArgs, env: &Environment) -> Result<(), Failure> {
     header_secrets::check_name(&args.name)?;
     let origin = match &args.origin {
         // Plain http is refused or allowed where the secret is used.
         Some(url) => Some(settings::origin(&settings::address(url, "--for", true)?)),
         None => None,
     };
-    let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
+    let vault = settings::vault(&args.common.vault, env, env.is_terminal)?;
     if vault.location().is_none() {
         let error = "a secret that is kept in memory only ends with this command";
         return Err(Failure::usage(error).hint("leave out --vault none"));
@@ -53,8 +53,8 @@ pub(super) async fn put(args: &PutArgs, around: &Surroundings) -> Result<(), Fai
     ))
 }
 
-pub(super) async fn list(args: &ShowArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
+pub(super) async fn list(args: &ShowArgs, env: &Environment) -> Result<(), Failure> {
+    let vault = settings::vault(&args.common.vault, env, env.is_terminal)?;
     let secrets = header_secrets::list(&vault).await?;
     if args.json {
         let secrets: Vec<Value> = secrets.iter().map(json_of).collect();
@@ -79,8 +79,8 @@ pub(super) async fn list(args: &ShowArgs, around: &Surroundings) -> Result<(), F
     print(&text)
 }
 
-pub(super) async fn remove(args: &NameArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
+pub(super) async fn remove(args: &NameArgs, env: &Environment) -> Result<(), Failure> {
+    let vault = settings::vault(&args.common.vault, env, env.is_terminal)?;
     if !header_secrets::remove(&vault, &args.name).await? {
         let error = Error::Unknown(args.name.clone());
         return Err(

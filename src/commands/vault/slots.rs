@@ -7,7 +7,7 @@ use crate::cli::{
 use crate::commands::print;
 use crate::commands::vault::{count, new_passphrase};
 use crate::report::Failure;
-use crate::settings::{self, Surroundings};
+use crate::settings::{self, Environment};
 use crate::store::key_command::With;
 use crate::store::slot::SlotKind;
 use crate::store::{Error, KeyKind, NewKey, SlotStatus, Vault};
@@ -15,13 +15,13 @@ use crate::store::{Error, KeyKind, NewKey, SlotStatus, Vault};
 const COPIES: &str = "Copies of the vault made before still open as before; `mcpipe vault rekey` makes them useless \
                       for anything written from then on.\n";
 
-pub(super) async fn init(args: &InitArgs, around: &Surroundings) -> Result<(), Failure> {
+pub(super) async fn init(args: &InitArgs, env: &Environment) -> Result<(), Failure> {
     let with = args.with.unwrap_or(Opens::Passphrase);
     let wants_key_file = args.key_file || args.with == Some(Opens::KeyFile);
     // What opens a vault by another program's key is first made with the key file, which then gives way.
     let is_held = args.with.is_some() && !matches!(with, Opens::Passphrase | Opens::KeyFile);
-    let may_ask = around.is_terminal && !wants_key_file && !is_held;
-    let vault = settings::vault_at_cost(&args.common.vault, around, may_ask, args.kdf)?;
+    let may_ask = env.is_terminal && !wants_key_file && !is_held;
+    let vault = settings::vault_at_cost(&args.common.vault, env, may_ask, args.kdf)?;
     if wants_key_file || is_held {
         vault.init_with_key_file().await?;
     } else {
@@ -42,8 +42,8 @@ pub(super) async fn init(args: &InitArgs, around: &Surroundings) -> Result<(), F
     ))
 }
 
-pub(super) async fn passwd(args: &PasswdArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = open(&args.common, &args.new, around)?;
+pub(super) async fn passwd(args: &PasswdArgs, env: &Environment) -> Result<(), Failure> {
+    let vault = open(&args.common, &args.new, env)?;
     let slots = existing(&vault).await?;
     let which = match &args.slot {
         Some(which) => which.clone(),
@@ -74,13 +74,13 @@ pub(super) async fn passwd(args: &PasswdArgs, around: &Surroundings) -> Result<(
     vault.may_put_slot(kind, None, which_is).await?;
     // The present one first, as everywhere.
     vault.root_key().await?;
-    let new = new_key(kind, &args.new, around.is_terminal, "New passphrase: ").await?;
+    let new = new_key(kind, &args.new, env.is_terminal, "New passphrase: ").await?;
     vault.put_slot(new, None, Some(&which)).await?;
     print(&format!("The passphrase is changed. {COPIES}"))
 }
 
-pub(super) async fn protect(args: &ProtectArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = open(&args.common, &args.new, around)?;
+pub(super) async fn protect(args: &ProtectArgs, env: &Environment) -> Result<(), Failure> {
+    let vault = open(&args.common, &args.new, env)?;
     let slots = existing(&vault).await?;
     let key_file = slots.iter().find(|slot| slot.is_key_file());
     if args.with == Opens::KeyFile {
@@ -97,7 +97,7 @@ pub(super) async fn protect(args: &ProtectArgs, around: &Surroundings) -> Result
     vault.may_put_slot(kind, None, replacing).await?;
     vault.root_key().await?;
     let question = "With a passphrase, hosts need `mcpipe vault unlock` once a day.\nNew passphrase (nothing: a choice): ";
-    let new = new_key(kind, &args.new, around.is_terminal, question).await?;
+    let new = new_key(kind, &args.new, env.is_terminal, question).await?;
     let added = vault.put_slot(new, None, replacing).await?;
     let level = vault.status().await?.level.map(|level| level.to_string());
     let level = level.unwrap_or_default();
@@ -121,23 +121,23 @@ async fn change_to(
     Ok(vault.put_slot(new, None, replacing).await?)
 }
 
-pub(super) async fn add(args: &SlotAddArgs, around: &Surroundings) -> Result<(), Failure> {
+pub(super) async fn add(args: &SlotAddArgs, env: &Environment) -> Result<(), Failure> {
     if args.label.is_some() && args.what != Opens::Passphrase {
         return Err(Failure::usage("only a passphrase can be given a --label")
             .hint("a key's slot is called after what holds the key"));
     }
-    let vault = open(&args.common, &args.new, around)?;
+    let vault = open(&args.common, &args.new, env)?;
     let kind = kind_of(args.what);
     let label = args.label.as_deref();
     vault.may_put_slot(kind, label, None).await?;
     vault.root_key().await?;
-    let new = new_key(kind, &args.new, around.is_terminal, "New passphrase: ").await?;
+    let new = new_key(kind, &args.new, env.is_terminal, "New passphrase: ").await?;
     let added = vault.put_slot(new, args.label.as_deref(), None).await?;
     print(&format!("{:?} opens the vault too.\n", added.label))
 }
 
-pub(super) async fn remove(args: &SlotArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
+pub(super) async fn remove(args: &SlotArgs, env: &Environment) -> Result<(), Failure> {
+    let vault = settings::vault(&args.common.vault, env, env.is_terminal)?;
     let removed = vault.remove_slot(&args.slot).await?;
     print(&format!(
         "{:?} no longer opens the vault. {COPIES}",
@@ -145,8 +145,8 @@ pub(super) async fn remove(args: &SlotArgs, around: &Surroundings) -> Result<(),
     ))
 }
 
-pub(super) async fn rotate(args: &SlotRotateArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = open(&args.common, &args.new, around)?;
+pub(super) async fn rotate(args: &SlotRotateArgs, env: &Environment) -> Result<(), Failure> {
+    let vault = open(&args.common, &args.new, env)?;
     let slots = existing(&vault).await?;
     let named: Vec<&SlotStatus> = slots
         .iter()
@@ -161,14 +161,14 @@ pub(super) async fn rotate(args: &SlotRotateArgs, around: &Surroundings) -> Resu
     };
     vault.may_put_slot(kind, None, Some(&args.slot)).await?;
     vault.root_key().await?;
-    let new = new_key(kind, &args.new, around.is_terminal, "New passphrase: ").await?;
+    let new = new_key(kind, &args.new, env.is_terminal, "New passphrase: ").await?;
     let rotated = vault.put_slot(new, None, Some(&args.slot)).await?;
     print(&format!("{:?} is new. {COPIES}", rotated.label))
 }
 
-pub(super) async fn rekey(common: &Common, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&common.vault, around, around.is_terminal)?;
-    let passphrases = settings::passphrases(&common.vault, around, around.is_terminal);
+pub(super) async fn rekey(common: &Common, env: &Environment) -> Result<(), Failure> {
+    let vault = settings::vault(&common.vault, env, env.is_terminal)?;
+    let passphrases = settings::passphrases(&common.vault, env, env.is_terminal);
     let entries = vault.rekey(passphrases).await?;
     print(&format!(
         "The vault has a new root key; {} encrypted again.\n",
@@ -177,8 +177,8 @@ pub(super) async fn rekey(common: &Common, around: &Surroundings) -> Result<(), 
 }
 
 /// The vault, to be opened as it is now, with what a new passphrase is to cost.
-fn open(common: &Common, new: &NewPassphraseArgs, around: &Surroundings) -> Result<Vault, Failure> {
-    settings::vault_at_cost(&common.vault, around, around.is_terminal, new.kdf)
+fn open(common: &Common, new: &NewPassphraseArgs, env: &Environment) -> Result<Vault, Failure> {
+    settings::vault_at_cost(&common.vault, env, env.is_terminal, new.kdf)
 }
 
 /// The slots of a vault that is there, as its file says.

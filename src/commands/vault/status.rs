@@ -9,13 +9,13 @@ use crate::cli::ShowArgs;
 use crate::commands::print;
 use crate::commands::vault::count;
 use crate::report::{Failure, Kind};
-use crate::settings::{self, Surroundings};
+use crate::settings::{self, Environment};
 use crate::store::slot::{Kdf, SlotKind};
 use crate::store::{Error, SlotStatus, Status, Vault, agent};
 use crate::text::printable;
 
-pub(super) async fn status(args: &ShowArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&args.common.vault, around, false)?;
+pub(super) async fn status(args: &ShowArgs, env: &Environment) -> Result<(), Failure> {
+    let vault = settings::vault(&args.common.vault, env, false)?;
     let status = vault.status().await?;
     let agent = agent_of(&vault)?;
     let cost = cost(&status);
@@ -78,8 +78,8 @@ pub(super) async fn status(args: &ShowArgs, around: &Surroundings) -> Result<(),
     print(&text)
 }
 
-pub(super) async fn slots(args: &ShowArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&args.common.vault, around, false)?;
+pub(super) async fn slots(args: &ShowArgs, env: &Environment) -> Result<(), Failure> {
+    let vault = settings::vault(&args.common.vault, env, false)?;
     let status = vault.status().await?;
     if status.generation.is_none() {
         let vault = status.path.ok_or(Error::InMemory)?;
@@ -93,8 +93,8 @@ pub(super) async fn slots(args: &ShowArgs, around: &Surroundings) -> Result<(), 
     print(&lines.collect::<String>())
 }
 
-pub(super) async fn verify(args: &ShowArgs, around: &Surroundings) -> Result<(), Failure> {
-    let vault = settings::vault(&args.common.vault, around, around.is_terminal)?;
+pub(super) async fn verify(args: &ShowArgs, env: &Environment) -> Result<(), Failure> {
+    let vault = settings::vault(&args.common.vault, env, env.is_terminal)?;
     let verified = vault.verify().await?;
     if args.json {
         print(&format!(
