@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use mcpipe::cli::{self, Asked, Command, Unread};
+use mcpipe::cli::{self, Cli, Command, ParseError};
 use mcpipe::commands;
 use mcpipe::limits;
 use mcpipe::logging::{self, LAST_LINES, Output, Reader};
@@ -15,22 +15,22 @@ use mcpipe::store;
 
 fn main() -> ExitCode {
     process::keep_descriptors();
-    let asked = match cli::parse(std::env::args_os()) {
-        Ok(asked) => asked,
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
         // Help and version are no failures; clap knows which stream each belongs on.
-        Err(Unread::Shown(help)) => {
+        Err(ParseError::Help(help)) => {
             let _ = help.print();
             return ExitCode::from(if help.use_stderr() { 2 } else { 0 });
         }
-        Err(Unread::Mistake(mistake)) => {
+        Err(ParseError::Usage(mistake)) => {
             let failure = Failure::from(mistake);
             Output::direct(io::stderr()).say(&failure.text());
             return failure.code();
         }
     };
     let env = Environment::of_this_process();
-    let stderr = stderr(&asked);
-    let ended = run(asked, &env, &stderr);
+    let stderr = stderr(&cli);
+    let ended = run(cli, &env, &stderr);
     match &ended {
         // The terminal shows `^C` or half a question; what the shell writes next begins a line.
         Err(failure) if failure.is_end() => {
@@ -50,11 +50,11 @@ fn main() -> ExitCode {
 
 /// A command's user reads what it says, and a command waits for that. A bridge waits for nothing on stderr: hosts leave
 /// it unread.
-fn stderr(asked: &Asked) -> Output {
+fn stderr(cli: &Cli) -> Output {
     let direct = || Output::direct(io::stderr());
-    match asked.command {
+    match cli.command {
         None | Some(Command::Helper) => {
-            let stderr = logging::unread_stderr(asked.log()).unwrap_or_else(|_| direct());
+            let stderr = logging::unread_stderr(cli.log()).unwrap_or_else(|_| direct());
             let last_words = stderr.clone();
             std::panic::set_hook(Box::new(move |panic| {
                 let panic = panic.to_string();
@@ -67,14 +67,14 @@ fn stderr(asked: &Asked) -> Output {
     }
 }
 
-fn run(asked: Asked, env: &Environment, stderr: &Output) -> Result<(), Failure> {
+fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
     if !env.is_on("MCPIPE_DEBUGGABLE") {
         store::core_dumps::forbid();
     }
-    let log = match asked.log() {
+    let log = match cli.log() {
         Some(log) => {
             let filter = env.get("MCPIPE_LOG");
-            let reader = match asked.command {
+            let reader = match cli.command {
                 None | Some(Command::Helper) => Reader::Host,
                 Some(_) => Reader::Person,
             };
@@ -88,7 +88,7 @@ fn run(asked: Asked, env: &Environment, stderr: &Output) -> Result<(), Failure> 
         }
         None => None,
     };
-    let about = commands::preamble::about(commands::preamble::server(&asked));
+    let about = commands::preamble::about(commands::preamble::server(&cli));
     tracing::debug!(%about, "mcpipe starts");
     limits::raise_open_files();
     // One thread: this is a program that waits.
@@ -98,10 +98,10 @@ fn run(asked: Asked, env: &Environment, stderr: &Output) -> Result<(), Failure> 
         .map_err(|error| Failure::new(Kind::Failed, error))?;
     let ended = runtime.block_on(async {
         // A bridge and a helper have ways of leaving of their own.
-        let is_typed = !matches!(asked.command, None | Some(Command::Helper));
+        let is_typed = !matches!(cli.command, None | Some(Command::Helper));
         let command = async {
-            match asked.command {
-                None => commands::bridge::run(asked.bridge, env, stderr).await,
+            match cli.command {
+                None => commands::bridge::run(cli.bridge, env, stderr).await,
                 Some(Command::Login(args)) => commands::login::run(&args, env).await,
                 Some(Command::Logout(args)) => commands::logout::run(&args, env).await,
                 Some(Command::Status(args)) => commands::status::run(&args, env).await,

@@ -27,7 +27,7 @@ use crate::auth::oauth::scope::Scopes;
 use crate::auth::user_key::UserKey;
 use crate::auth::{self, Announce, Browser};
 use crate::bridge;
-use crate::cli::{KeyArgs, NetworkArgs, SignInArgs, SpeakingArgs, TORN, TargetArgs};
+use crate::cli::{BridgeOptions, KeyArgs, NetworkArgs, SignInArgs, TORN, TargetArgs};
 use crate::clock::Clock;
 use crate::header_secrets::Template;
 use crate::random;
@@ -457,8 +457,8 @@ fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>,
 const SIGN_IN_PATIENCE: Duration = Duration::from_secs(45);
 
 /// The bridge's limits and tastes.
-pub fn speaking(
-    args: &SpeakingArgs,
+pub fn bridge(
+    args: &BridgeOptions,
     target: &Target,
     account: &str,
     env: &Environment,

@@ -11,7 +11,7 @@ use crate::era::{Protocol, Transport};
 /// How the bridge speaks, waits and leaves.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bridge")]
-pub struct SpeakingArgs {
+pub struct BridgeOptions {
     /// Which transport to try first
     #[arg(
         long,

@@ -4,15 +4,15 @@ use std::ffi::OsString;
 
 use clap::CommandFactory as _;
 
-use crate::cli::Asked;
+use crate::cli::Cli;
 
 /// The names of the flags among these words and variables. Only names that mcpipe has are told, so no value can be.
-pub fn given(
+pub fn given_flags(
     words: impl IntoIterator<Item = OsString>,
     variables: impl IntoIterator<Item = OsString>,
 ) -> Vec<String> {
     let mut names = Vec::new();
-    let mut commands = vec![Asked::command()];
+    let mut commands = vec![Cli::command()];
     while let Some(command) = commands.pop() {
         names.extend(command.get_arguments().filter_map(|argument| {
             let flag = format!("--{}", argument.get_long()?);
@@ -57,7 +57,7 @@ mod tests {
             "--",
             "--silent",
         ];
-        let found = given(
+        let found = given_flags(
             words.map(OsString::from),
             ["MCPIPE_GRACE", "MCPIPE_CANARY", "HOME"].map(OsString::from),
         );

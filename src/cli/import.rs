@@ -2,7 +2,7 @@
 
 use clap::{Args, CommandFactory as _, ValueEnum};
 
-use crate::cli::{Asked, BridgeArgs, LogArgs, NetworkArgs, SignInArgs, Unread, VaultArgs};
+use crate::cli::{BridgeArgs, Cli, LogArgs, NetworkArgs, ParseError, SignInArgs, VaultArgs};
 
 /// `mcpipe import`.
 #[derive(Debug, Args)]
@@ -85,8 +85,8 @@ impl CompatArgs {
 ///
 /// # Errors
 /// A value that a flag cannot take.
-pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, Unread> {
-    let command = Asked::command();
+pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, ParseError> {
+    let command = Cli::command();
     let known = |name: &str| {
         command.get_arguments().any(|argument| {
             argument.get_long() == Some(name)

@@ -72,11 +72,10 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
     if let (Some(recorder), Some(command)) = (&recorder, &target.https.command) {
         command.tell(recorder.learner());
     }
-    let mut speaking =
-        settings::speaking(&args.speaking, &target, &args.target.sign_in.account, env);
-    speaking.extensions = authorizer.extensions();
-    target.https.late = secrets.fetch(&vault, &target, &authorizer, speaking.sign_in_patience);
-    let facts = speaking.facts.clone();
+    let mut settings = settings::bridge(&args.options, &target, &args.target.sign_in.account, env);
+    settings.extensions = authorizer.extensions();
+    target.https.late = secrets.fetch(&vault, &target, &authorizer, settings.sign_in_patience);
+    let facts = settings.facts.clone();
     match facts.recall(AUTH).as_ref().and_then(Value::as_str) {
         Some(OAUTH) => authorizer.begin(),
         Some(NONE) => authorizer.wait_to_be_asked(),
@@ -88,9 +87,9 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
         stderr.say(&for_who_types(&address));
     }
     let waiting = Waiting {
-        awaits: speaking.awaits_sign_in.subscribe(),
+        awaits: settings.awaits_sign_in.subscribe(),
         pending: authorizer.pending(),
-        patience: speaking.sign_in_patience.map(|_| speaking.grace),
+        patience: settings.sign_in_patience.map(|_| settings.grace),
         is_terminal: env.is_terminal,
     };
     let max_message = target.https.max_message;
@@ -102,7 +101,7 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
         host,
         remote,
         authorizer: Arc::clone(&authorizer),
-        settings: speaking,
+        settings,
         stop: stop.clone(),
     };
     let carried = async {
@@ -271,12 +270,12 @@ fn recorder(
     target: &Target,
     stderr: &Output,
 ) -> Result<Option<Recorder>, Failure> {
-    let Some(path) = args.speaking.record.as_deref() else {
+    let Some(path) = args.options.record.as_deref() else {
         return Ok(None);
     };
     let ledger = Ledger::open(path)
         .map_err(|error| Failure::usage(error).hint("--record takes a file that can be written"))?;
-    let (redactor, kept) = match args.speaking.record_content {
+    let (redactor, kept) = match args.options.record_content {
         true => (
             Redactor::default(),
             "with the content of messages: read it before you pass it on",
@@ -287,7 +286,7 @@ fn recorder(
         ),
     };
     let recorder = Recorder::new(ledger, redactor);
-    recorder.begin(preamble::recorded(&target.https.url, &args.speaking));
+    recorder.begin(preamble::recorded(&target.https.url, &args.options));
     if !args.target.log.silent {
         stderr.say(&format!("Recording to {} {kept}.\n", path.display()));
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::cli::{Asked, Command, SpeakingArgs, given};
+use crate::cli::{BridgeOptions, Cli, Command, given_flags};
 
 /// Version and system, the server by its origin, and the flags by their names.
 pub fn about(url: Option<&str>) -> Value {
@@ -11,7 +11,7 @@ pub fn about(url: Option<&str>) -> Value {
         clippy::disallowed_methods,
         reason = "the names are told of what was given in words and variables, and no values"
     )]
-    let flags = given(
+    let flags = given_flags(
         std::env::args_os().skip(1),
         std::env::vars_os().filter_map(|(name, value)| (!value.is_empty()).then_some(name)),
     );
@@ -25,11 +25,11 @@ pub fn about(url: Option<&str>) -> Value {
 }
 
 /// The same for a recording: which eras are to be spoken, and whether contents are kept. Which eras are spoken follows.
-pub(super) fn recorded(url: &Url, speaking: &SpeakingArgs) -> Value {
+pub(super) fn recorded(url: &Url, options: &BridgeOptions) -> Value {
     let mut about = about(Some(url.as_str()));
     if let Some(about) = about.as_object_mut() {
-        let protocol = format!("{:?}", speaking.protocol).to_lowercase();
-        let content = if speaking.record_content {
+        let protocol = format!("{:?}", options.protocol).to_lowercase();
+        let content = if options.record_content {
             "kept"
         } else {
             "shapes"
@@ -41,9 +41,9 @@ pub(super) fn recorded(url: &Url, speaking: &SpeakingArgs) -> Value {
 }
 
 /// The server that a command is about.
-pub fn server(asked: &Asked) -> Option<&str> {
-    let url = match &asked.command {
-        None => &asked.bridge.target.url,
+pub fn server(cli: &Cli) -> Option<&str> {
+    let url = match &cli.command {
+        None => &cli.bridge.target.url,
         Some(Command::Login(args)) => &args.url,
         Some(Command::Token(args)) => &args.target.url,
         Some(Command::Logout(args)) => &args.url,

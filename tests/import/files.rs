@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use clap::CommandFactory as _;
 use futures_util::StreamExt as _;
-use mcpipe::cli::Asked;
+use mcpipe::cli::Cli;
 use serde_json::{Value, json};
 
 use super::*;
@@ -144,7 +144,7 @@ impl Traps {
 /// Every flag of every command, by its name and its aliases, with what its value is called if it has one.
 fn flags() -> BTreeMap<String, Option<String>> {
     let mut found = BTreeMap::new();
-    let mut commands = vec![Asked::command()];
+    let mut commands = vec![Cli::command()];
     while let Some(command) = commands.pop() {
         for argument in command.get_arguments() {
             let names = argument.get_value_names().unwrap_or_default();

@@ -6,7 +6,7 @@ use clap::CommandFactory as _;
 use mcpipe::auth::Settings;
 use mcpipe::auth::oauth::scope::Scopes;
 use mcpipe::auth::store::record::Entry;
-use mcpipe::cli::Asked;
+use mcpipe::cli::Cli;
 use mcpipe::clock::Clock;
 use mcpipe::report::{Failure, Kind};
 use mcpipe::store::{self, Expected, Place, Unlock, Vault};
@@ -33,7 +33,7 @@ fn commands() -> Vec<(Vec<String>, clap::Command)> {
         }
     }
     let mut found = Vec::new();
-    below(&[], &Asked::command(), &mut found);
+    below(&[], &Cli::command(), &mut found);
     found
 }
 
