@@ -18,7 +18,7 @@
 //! | --- | --- |
 //! | door | `main`, [`cli`], [`settings`], [`commands`], [`report`], [`logging`], [`limits`] |
 //! | bridge | [`bridge`]: the loop, exchanges, debts, standing streams, receiving a host |
-//! | edges | [`tls`], [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`random`], [`ledger`], [`recorder`], [`server_cache`], [`named_file`] |
+//! | edges | [`tls`], [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`random`], [`content_coding`], [`proxy`], [`redirect`], [`address_class`], [`ledger`], [`recorder`], [`server_cache`], [`named_file`] |
 //! | rules | [`era`], [`sse`], [`auth::oauth::challenge`], [`auth::oauth::scope`], the vault's format under [`store`], [`transcript`] |
 //! | words | [`frame`], [`secret`], [`text`], [`clock`], [`backoff`] |
 //!
@@ -40,12 +40,14 @@
 //! request: look into the vault again, refresh, and only then a person. Everybody waits for the same climb, and every
 //! exchange sends its own frame again. Meanwhile the host is received ([`bridge`]) and nothing it said is lost.
 
+pub mod address_class;
 pub mod auth;
 pub mod backoff;
 pub mod bridge;
 pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod content_coding;
 pub mod era;
 pub mod frame;
 pub mod header_secrets;
@@ -55,8 +57,10 @@ pub mod logging;
 pub mod mcp_remote;
 pub mod named_file;
 pub mod process;
+pub mod proxy;
 pub mod random;
 pub mod recorder;
+pub mod redirect;
 pub mod remote;
 pub mod report;
 pub mod secret;

@@ -12,13 +12,13 @@ use futures_util::StreamExt as _;
 use tokio::time::{self, Instant};
 
 use crate::auth::oauth::challenge::Challenge;
+use crate::content_coding::{self, Pieces};
 use crate::era::{Head, HttpError};
 use crate::frame::{Frame, Id, PARSE_ERROR, Parsed};
-use crate::remote::content_coding::{self, Pieces};
+use crate::redirect;
 use crate::remote::fields::{asks_for_a_token, head, media_types, retry_after};
 use crate::remote::https::Https;
 use crate::remote::reading::Label;
-use crate::remote::redirect;
 use crate::remote::refusal_text;
 use crate::remote::{Answer, Fault, Outgoing, Verb};
 use crate::sse;

@@ -1,6 +1,6 @@
 //! The network: TLS, timeouts, size caps; an HTTP response to an [`Answer`].
 //!
-//! Talks to one host. Follows redirects on its origin, and from http to https, and no other ([`crate::remote::redirect`]), so
+//! Talks to one host. Follows redirects on its origin, and from http to https, and no other ([`crate::redirect`]), so
 //! no credential ever travels elsewhere. HTTP/1.1 with as many connections as there are exchanges: an open stream can
 //! never starve a POST, and closing a connection cancels exactly one exchange. No total timeout on anything. What a
 //! response holds is read in `reading`.
@@ -20,14 +20,14 @@ use url::Url;
 use crate::auth::Credential;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::dpop::{Mended, NONCE_WANTED};
+use crate::content_coding;
 use crate::era::HttpError;
-use crate::remote::content_coding;
+use crate::proxy::{self, Proxies};
+use crate::redirect::{self, followed, is_upgrade};
 use crate::remote::deferred_headers::Late;
 use crate::remote::endpoints::Places;
 use crate::remote::fields::passed_on;
 use crate::remote::header_command::{Given, HeaderCommand};
-use crate::remote::proxy::{self, Proxies};
-use crate::remote::redirect::{self, followed, is_upgrade};
 use crate::remote::scheme::{self, Speaks};
 use crate::remote::{Answer, Fault, Outgoing, Remote, Verb};
 use crate::secret::live;

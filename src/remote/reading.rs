@@ -12,9 +12,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::time;
 
+use crate::content_coding::{self, Broken, Pieces};
 use crate::era::Head;
 use crate::frame::{Frame, Outline, Parsed};
-use crate::remote::content_coding::{self, Broken, Pieces};
 use crate::remote::fields::{self, head};
 use crate::remote::https::{Https, innermost};
 use crate::remote::{Answer, Events, Fault, Outgoing, Verb};
