@@ -18,7 +18,7 @@
 //! | --- | --- |
 //! | door | `main`, [`cli`], [`settings`], [`commands`], [`report`], [`logging`], [`limits`] |
 //! | bridge | [`bridge`]: the loop, exchanges, debts, standing streams, receiving a host |
-//! | edges | [`tls`], [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`random`], [`content_coding`], [`proxy`], [`redirect`], [`address_class`], [`ledger`], [`recorder`], [`server_cache`], [`named_file`] |
+//! | edges | [`tls`], [`stdio`], [`remote`], [`auth`], [`store`], [`process`], [`random`], [`http_fields`], [`content_coding`], [`proxy`], [`redirect`], [`address_class`], [`ledger`], [`recorder`], [`server_cache`], [`named_file`] |
 //! | rules | [`era`], [`sse`], [`auth::oauth::challenge`], [`auth::oauth::scope`], the vault's format under [`store`], [`transcript`] |
 //! | words | [`frame`], [`secret`], [`text`], [`clock`], [`backoff`] |
 //!
@@ -51,6 +51,7 @@ pub mod content_coding;
 pub mod era;
 pub mod frame;
 pub mod header_secrets;
+pub mod http_fields;
 pub mod ledger;
 pub mod limits;
 pub mod logging;

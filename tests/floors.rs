@@ -39,6 +39,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "random",
             "address_class",
             "content_coding",
+            "http_fields",
             "proxy",
             "redirect",
             "header_secrets",

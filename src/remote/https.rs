@@ -22,12 +22,13 @@ use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::dpop::{Mended, NONCE_WANTED};
 use crate::content_coding;
 use crate::era::HttpError;
+use crate::http_fields::{MAX_HEADERS, innermost_cause};
 use crate::proxy::{self, Proxies};
 use crate::redirect::{self, followed, is_upgrade};
 use crate::remote::deferred_headers::Late;
 use crate::remote::endpoints::Places;
-use crate::remote::fields::passed_on;
 use crate::remote::header_command::{Given, HeaderCommand};
+use crate::remote::header_rules::without_ours;
 use crate::remote::scheme::{self, Speaks};
 use crate::remote::{Answer, Fault, Outgoing, Remote, Verb};
 use crate::secret::live;
@@ -40,8 +41,6 @@ const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// Redirects followed for one request.
 const MAX_REDIRECTS: u32 = 3;
-/// Header fields of a response at most; gateways that describe their policies there send some hundred.
-pub(crate) const MAX_HEADERS: usize = 512;
 /// Idle connections kept for the next exchange, and how long.
 const IDLE_CONNECTIONS: usize = 64;
 const IDLE_TIME: Duration = Duration::from_secs(90);
@@ -103,7 +102,7 @@ impl Https {
     /// # Errors
     /// reqwest refused the settings, a proxy variable above all.
     pub fn new(mut settings: Settings, tls: rustls::ClientConfig) -> Result<Self, reqwest::Error> {
-        settings.headers = passed_on(settings.headers);
+        settings.headers = without_ours(settings.headers);
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -229,7 +228,7 @@ impl Https {
         // The user's first, so that what the protocol needs wins.
         let mut headers = self.settings.headers.clone();
         if let Some(late) = &self.settings.late {
-            headers.extend(passed_on(late.headers().await?));
+            headers.extend(without_ours(late.headers().await?));
         }
         if let Some(given) = given {
             headers.extend(given.headers().clone());
@@ -541,11 +540,5 @@ fn is_refused(error: &reqwest::Error) -> bool {
 /// Returns the innermost cause, without the address: a query may hold a secret, and the host is named anyway.
 pub(super) fn innermost(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut causes: Vec<String> = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        causes.push(cause.to_string());
-        source = cause.source();
-    }
-    causes.pop().unwrap_or_default()
+    innermost_cause(&error).unwrap_or_else(|| error.to_string())
 }

@@ -8,13 +8,14 @@
 mod bodies;
 pub mod deferred_headers;
 mod endpoints;
-mod fields;
 pub mod header_command;
 pub mod header_output;
+mod header_rules;
 pub mod https;
 mod reading;
 pub mod recording;
 pub mod refusal_text;
+mod response_head;
 mod scheme;
 
 use std::collections::VecDeque;
