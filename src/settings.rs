@@ -294,7 +294,7 @@ pub fn target(args: &TargetArgs, env: &Environment) -> Result<Target, Failure> {
         https: https::Settings {
             url,
             headers: headers.plain,
-            late: None,
+            deferred: None,
             command,
             max_message: size(args.network.max_message_size),
             connect_timeout: positive(args.network.connect_timeout)

@@ -194,14 +194,14 @@ fn without_mark(mut pem: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
 
 /// The words of a server that broke the handshake off, about the client's certificate (RFC 8446 section 6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unwelcome {
+pub enum ClientCertRefused {
     /// The server was shown no certificate.
     Missing,
     /// The server does not take the certificate that it was shown.
     Refused(AlertDescription),
 }
 
-impl Unwelcome {
+impl ClientCertRefused {
     /// The thing that the user can do about it.
     pub const HINT: &str = "Check --client-cert FILE and --client-cert-key FILE: the server wants a certificate of an authority it trusts.";
 
@@ -230,7 +230,7 @@ impl Unwelcome {
     }
 }
 
-impl fmt::Display for Unwelcome {
+impl fmt::Display for ClientCertRefused {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => out.write_str("wants a TLS client certificate"),
@@ -437,11 +437,11 @@ mod tests {
     fn a_refusal_is_found_however_deep_it_lies() {
         let alert = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
         let wrapped = io::Error::other(io::Error::other(alert.clone()));
-        let found = Some(Unwelcome::Refused(AlertDescription::UnknownCA));
-        assert_eq!(Unwelcome::among(&alert), found);
-        assert_eq!(Unwelcome::among(&io::Error::other(alert)), found);
-        assert_eq!(Unwelcome::among(&wrapped), found);
+        let found = Some(ClientCertRefused::Refused(AlertDescription::UnknownCA));
+        assert_eq!(ClientCertRefused::among(&alert), found);
+        assert_eq!(ClientCertRefused::among(&io::Error::other(alert)), found);
+        assert_eq!(ClientCertRefused::among(&wrapped), found);
         let other = rustls::Error::AlertReceived(AlertDescription::DecodeError);
-        assert_eq!(Unwelcome::among(&io::Error::other(other)), None);
+        assert_eq!(ClientCertRefused::among(&io::Error::other(other)), None);
     }
 }

@@ -58,7 +58,7 @@ impl Book {
     }
 }
 
-type Heard = Arc<Mutex<Vec<String>>>;
+type ServerHints = Arc<Mutex<Vec<String>>>;
 
 /// Enough time for everything said to have been dealt with by a bridge that has nothing to wait for.
 async fn settle(schedule: &Schedule) {
@@ -75,7 +75,7 @@ async fn play(schedule: &Schedule) {
     settings.call_timeout = schedule.call_timeout.map(Duration::from_millis);
     let mut host = InProcess::bridged_to(remote.remote(), settings);
 
-    let heard = Heard::default();
+    let heard = ServerHints::default();
     let mut out = std::mem::replace(&mut host.out, mpsc::channel(1).1);
     let (reading, ear) = (schedule.reading, Arc::clone(&heard));
     let reader = TaskTracker::new().spawn(async move {

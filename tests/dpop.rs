@@ -16,7 +16,7 @@ use http::HeaderMap;
 use mcpipe::auth::flow::accounts::status;
 use mcpipe::auth::net::guard::Guard;
 use mcpipe::auth::net::http::Http;
-use mcpipe::auth::oauth::dpop::{Prover, Servers, Side};
+use mcpipe::auth::oauth::dpop::{HintCache, Prover, Side};
 use mcpipe::auth::oauth::jws::Key;
 use mcpipe::auth::store::record::Entry;
 use mcpipe::auth::{Announce, Authorizer, Browser, Credential, Dpop, Notice, Settings};
@@ -105,7 +105,7 @@ impl Guarded {
         let https = https::Settings {
             url: Url::parse(&self.server.url()).unwrap(),
             headers: HeaderMap::new(),
-            late: None,
+            deferred: None,
             command: None,
             max_message: 1 << 20,
             connect_timeout: Duration::from_secs(5),
@@ -288,7 +288,7 @@ async fn a_stolen_token_without_its_key_is_worth_nothing() {
         }
         headers
     };
-    let thief = Prover::new(Key::generate().unwrap(), &Servers::default());
+    let thief = Prover::new(Key::generate().unwrap(), &HintCache::default());
     let proof = |of: &Prover, method: &str, for_what: &Secret| {
         let at = SystemTime::UNIX_EPOCH;
         of.proof(Side::Resource, method, &url, Some(for_what), at)
@@ -299,7 +299,7 @@ async fn a_stolen_token_without_its_key_is_worth_nothing() {
     let forged = proof(&thief, "POST", &token);
     assert_eq!(guarded.shown(with("DPoP", Some(&forged))), 401);
     // Our own proof, for another request, another token, or a second time.
-    let owner = Prover::new(entry.dpop_key.clone().unwrap(), &Servers::default());
+    let owner = Prover::new(entry.dpop_key.clone().unwrap(), &HintCache::default());
     let elsewhere = proof(&owner, "GET", &token);
     assert_eq!(guarded.shown(with("DPoP", Some(&elsewhere))), 401);
     let other = proof(&owner, "POST", &Secret::new("another"));

@@ -185,7 +185,7 @@ async fn a_request_that_a_person_keeps_waiting_is_told_where_to_go() {
     let https = mcpipe::remote::https::Settings {
         url: Url::parse(&url).unwrap(),
         headers: http::HeaderMap::new(),
-        late: None,
+        deferred: None,
         command: None,
         max_message: 1 << 20,
         connect_timeout: Duration::from_secs(5),

@@ -49,7 +49,7 @@ async fn a_session_that_its_host_has_outgrown_is_left_while_the_next_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_tried_again_is_not_tried_in_step_with_other_bridges() {
-    for (chance, expected) in [
+    for (random_fraction, expected) in [
         ((|| 0.0) as fn() -> f64, 1000),
         (|| 0.4, 1100),
         (|| 1.0, 1250),
@@ -68,7 +68,7 @@ async fn what_is_tried_again_is_not_tried_in_step_with_other_bridges() {
             _ => ordinary(ask),
         });
         let settings = Settings {
-            random_fraction: chance,
+            random_fraction: random_fraction,
             ..settings()
         };
         let mut host = InProcess::bridged_to(remote.remote(), settings);

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::auth::authorizer::Authorizer;
 use crate::auth::oauth::challenge::Challenge;
-use crate::auth::shared::Why;
+use crate::auth::shared::Trigger;
 use crate::auth::store::record::Entry;
 use crate::auth::{Cause, Error};
 use crate::secret::Secret;
@@ -19,7 +19,7 @@ const LEEWAY: u64 = 5;
 
 /// A token to be shown as `Authorization: Bearer`, unless it is bound.
 #[derive(Clone)]
-pub struct Lent {
+pub struct AccessToken {
     /// The token.
     pub token: Secret,
     /// When it ends, in seconds since 1970, if that is known.
@@ -30,7 +30,7 @@ pub struct Lent {
     pub is_bound: bool,
 }
 
-impl fmt::Debug for Lent {
+impl fmt::Debug for AccessToken {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Lent({})", self.resource)
     }
@@ -45,39 +45,39 @@ impl Authorizer {
     pub async fn lent(
         &self,
         probe: impl AsyncFnOnce() -> Challenge,
-    ) -> Result<Option<Lent>, Error> {
-        let Some(house) = &self.house else {
+    ) -> Result<Option<AccessToken>, Error> {
+        let Some(shared) = &self.shared else {
             return Ok(None);
         };
-        house.look().await;
-        let held = house.desk().held.clone();
-        let is_machine = house.settings.grant.kind().is_repeatable();
+        shared.look().await;
+        let held = shared.state().held.clone();
+        let is_machine = shared.settings.grant.kind().is_repeatable();
         let Some(held) = held else {
             if !is_machine {
                 return Ok(None);
             }
             // Nobody has to be asked for the first one either.
-            let why = Why::Challenged {
+            let why = Trigger::Challenged {
                 stale: None,
                 challenge: probe().await,
                 is_asked: true,
             };
-            house.climb(why).outcome().await?;
-            let held = house.desk().held.clone();
-            return Ok(held.map(|held| Lent::of(&held.entry)));
+            shared.start_renewal(why).outcome().await?;
+            let held = shared.state().held.clone();
+            return Ok(held.map(|held| AccessToken::of(&held.entry)));
         };
-        let now = house.settings.now.seconds();
+        let now = shared.settings.now.seconds();
         if !held.entry.is_due(now) && lasts(&held.entry, now) {
-            return Ok(Some(Lent::of(&held.entry)));
+            return Ok(Some(AccessToken::of(&held.entry)));
         }
-        let climbed = house.climb(Why::Due).outcome().await;
-        let now = house.settings.now.seconds();
-        let held = house.desk().held.clone().unwrap_or(held);
+        let climbed = shared.start_renewal(Trigger::Due).outcome().await;
+        let now = shared.settings.now.seconds();
+        let held = shared.state().held.clone().unwrap_or(held);
         match climbed {
-            Ok(_) => Ok(Some(Lent::of(&held.entry))),
+            Ok(_) => Ok(Some(AccessToken::of(&held.entry))),
             Err(error) if !held.entry.has_expired(now) && lasts(&held.entry, now) => {
                 tracing::warn!(%error, "not renewed; what is held works for now");
-                Ok(Some(Lent::of(&held.entry)))
+                Ok(Some(AccessToken::of(&held.entry)))
             }
             Err(error)
                 if error.is_passing() || is_machine || matches!(error.cause(), Cause::Vault(_)) =>
@@ -87,12 +87,12 @@ impl Authorizer {
             // Nobody renews it any more, so this is the last of it.
             Err(_) => Ok(Some(&held.entry)
                 .filter(|entry| !entry.has_expired(now + LEEWAY))
-                .map(|entry| Lent::of(entry))),
+                .map(|entry| AccessToken::of(entry))),
         }
     }
 }
 
-impl Lent {
+impl AccessToken {
     fn of(entry: &Entry) -> Self {
         Self {
             token: entry.access.clone(),

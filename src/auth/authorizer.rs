@@ -5,7 +5,7 @@
 //! So a host that gives up on its request after a minute does not end the sign-in a person is in the middle of, and five
 //! requests that meet a 401 together make one.
 //!
-//! This is the door; what is held, and the climb, is in `house`.
+//! This is the door; what is held, and the climb, is in `shared`.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,15 +14,15 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::flow::helper::Errand;
+use crate::auth::flow::helper::SignInRequest;
 use crate::auth::flow::locked_vault::Closed;
 use crate::auth::flow::sign_in_status::fingerprint;
 use crate::auth::grant::GrantConfig;
 use crate::auth::net::http::{Http, host_of};
 use crate::auth::oauth::challenge::Challenge;
-use crate::auth::oauth::dpop::Servers;
+use crate::auth::oauth::dpop::HintCache;
 use crate::auth::settings::{Dpop, Settings};
-use crate::auth::shared::{Desk, House, Why};
+use crate::auth::shared::{Shared, State, Trigger};
 use crate::auth::user_key::{Source, UserKey};
 use crate::auth::{Cause, Credential, Error};
 use crate::frame::BridgeError;
@@ -31,7 +31,7 @@ use crate::store::Vault;
 /// Lends out the credential for one remote.
 #[derive(Debug)]
 pub struct Authorizer {
-    pub(super) house: Option<Arc<House>>,
+    pub(super) shared: Option<Arc<Shared>>,
     /// The header that replaces signing in, where there is no house.
     given: UserKey,
     pub(super) person: watch::Sender<bool>,
@@ -85,14 +85,14 @@ impl Authorizer {
             }
             _ => None,
         };
-        let house = House {
+        let shared = Shared {
             provider,
             resource: settings.canonical_resource().into(),
             tried: fingerprint(&settings),
             settings,
             vault,
             http,
-            servers: Servers::default(),
+            hints: HintCache::default(),
             tasks: TaskTracker::new(),
             newest: watch::Sender::new(0),
             lingering: TaskTracker::new(),
@@ -101,10 +101,10 @@ impl Authorizer {
             person: person.clone(),
             pending: pending.clone(),
             closed: closed.clone(),
-            desk: Mutex::new(Desk::default()),
+            state: Mutex::new(State::default()),
         };
         Self {
-            house: Some(Arc::new(house)),
+            shared: Some(Arc::new(shared)),
             given: of_the_arguments(),
             person,
             pending,
@@ -120,7 +120,7 @@ impl Authorizer {
     /// The same, where it is known from where the header comes.
     pub fn replaced_by(given: Option<UserKey>) -> Self {
         Self {
-            house: None,
+            shared: None,
             given: given.unwrap_or_else(of_the_arguments),
             person: watch::Sender::new(false),
             pending: watch::Sender::new(None),
@@ -136,20 +136,20 @@ impl Authorizer {
     /// # Errors
     /// What is held has expired, and cannot be renewed for a reason that may pass.
     pub async fn current(&self) -> Result<Option<Credential>, Error> {
-        let Some(house) = &self.house else {
+        let Some(shared) = &self.shared else {
             return Ok(None);
         };
-        house.heed_lock().await;
-        house.look_briefly().await;
-        house.watch_lock();
-        let now = house.settings.now.seconds();
+        shared.heed_lock().await;
+        shared.look_briefly().await;
+        shared.watch_lock();
+        let now = shared.settings.now.seconds();
         let (held, may_try) = {
-            let desk = house.desk();
-            (desk.held.clone(), now >= desk.retry_at)
+            let state = shared.state();
+            (state.held.clone(), now >= state.retry_at)
         };
         let Some(held) = held else {
-            let mut desk = house.desk();
-            desk.has_lent_nothing |= desk.has_looked;
+            let mut state = shared.state();
+            state.has_lent_nothing |= state.has_looked;
             return Ok(None);
         };
         if !held.entry.is_due(now) {
@@ -158,24 +158,26 @@ impl Authorizer {
         // What still works is used while the next one is fetched.
         if !held.entry.has_expired(now + LEEWAY) {
             if may_try {
-                house.climb(Why::Due);
+                shared.start_renewal(Trigger::Due);
             }
             return Ok(Some(held.credential));
         }
-        let fault = house.desk().last_fault.clone().filter(|_| !may_try);
+        let fault = shared.state().last_fault.clone().filter(|_| !may_try);
         let outcome = match fault {
-            Some(why) => Err(Error::new(&house.resource, why)),
-            None => house.climb(Why::Due).outcome().await,
+            Some(why) => Err(Error::new(&shared.resource, why)),
+            None => shared.start_renewal(Trigger::Due).outcome().await,
         };
         match outcome {
             Ok(credential) => Ok(Some(credential)),
             Err(error) if error.is_passing() => Err(error),
             // Refused: the remote's challenge starts what is left to do.
             Err(_) => {
-                let mut desk = house.desk();
+                let mut state = shared.state();
                 let dead = held.credential.generation;
-                let taken = desk.held.take_if(|held| held.credential.generation == dead);
-                desk.identity += u64::from(taken.is_some());
+                let taken = state
+                    .held
+                    .take_if(|held| held.credential.generation == dead);
+                state.identity += u64::from(taken.is_some());
                 Ok(None)
             }
         }
@@ -191,14 +193,14 @@ impl Authorizer {
         stale: Option<&Credential>,
         why: &Challenge,
     ) -> Result<Credential, Error> {
-        let Some(house) = &self.house else {
+        let Some(shared) = &self.shared else {
             return Err(Error::new(
                 &"".into(),
                 Cause::header_refused(why, &self.given),
             ));
         };
-        house.desk().is_challenged = true;
-        house.renew(stale, why, true).await
+        shared.state().is_challenged = true;
+        shared.renew(stale, why, true).await
     }
 
     /// The same for a request that the host does not wait for, so that nobody is asked for anything: what is stored and
@@ -211,13 +213,13 @@ impl Authorizer {
         stale: Option<&Credential>,
         why: &Challenge,
     ) -> Result<Option<Credential>, Error> {
-        let Some(house) = &self.house else {
+        let Some(shared) = &self.shared else {
             return Err(Error::new(
                 &"".into(),
                 Cause::header_refused(why, &self.given),
             ));
         };
-        match house.renew(stale, why, false).await {
+        match shared.renew(stale, why, false).await {
             Ok(credential) => Ok(Some(credential)),
             Err(error) if error.is_passing() => Err(error),
             Err(error) => {
@@ -229,7 +231,7 @@ impl Authorizer {
 
     /// Changes with each newer credential; `None` where there never is one.
     pub fn newest(&self) -> Option<watch::Receiver<u64>> {
-        self.house.as_ref().map(|house| house.newest.subscribe())
+        self.shared.as_ref().map(|shared| shared.newest.subscribe())
     }
 
     /// Signs in now, whatever is held: `mcpipe login`. `why` is the remote's challenge, if it was asked.
@@ -237,16 +239,16 @@ impl Authorizer {
     /// # Errors
     /// As [`Authorizer::renew`].
     pub async fn login(&self, why: &Challenge) -> Result<Credential, Error> {
-        let Some(house) = &self.house else {
+        let Some(shared) = &self.shared else {
             return Err(Error::new(
                 &"".into(),
                 Cause::header_refused(why, &self.given),
             ));
         };
         loop {
-            let climb = house.climb(Why::Told(why.clone()));
-            let outcome = climb.outcome().await;
-            if climb.is_whole {
+            let start_renewal = shared.start_renewal(Trigger::Told(why.clone()));
+            let outcome = start_renewal.outcome().await;
+            if start_renewal.is_whole {
                 return outcome;
             }
         }
@@ -266,25 +268,25 @@ impl Authorizer {
     ///
     /// # Errors
     /// As [`Authorizer::renew`]; those who wait have been told.
-    pub async fn sign_in_for_others(&self, errand: Errand) -> Result<(), Error> {
-        let Some(house) = &self.house else {
+    pub async fn sign_in_for_others(&self, errand: SignInRequest) -> Result<(), Error> {
+        let Some(shared) = &self.shared else {
             return Ok(());
         };
         // What a person is asked for is asked at the provider, if there is one.
-        let house = match house.provider.as_ref().map(|it| &it.house) {
+        let shared = match shared.provider.as_ref().map(|it| &it.shared) {
             Some(Some(provider)) => provider,
-            _ => house,
+            _ => shared,
         };
-        house.watch_lock();
-        let done = house.sign_in_for_others(errand).await;
-        done.map_err(|why| Error::new(&house.resource, why))
+        shared.watch_lock();
+        let done = shared.sign_in_for_others(errand).await;
+        done.map_err(|why| Error::new(&shared.resource, why))
     }
 
     /// Begins no sign-in from now on that asks a user: there is none who would see it. One that is going on goes on.
     pub fn ask_no_user(&self) {
-        if let Some(house) = &self.house {
-            house.unattended.cancel();
-            if let Some(provider) = &house.provider {
+        if let Some(shared) = &self.shared {
+            shared.unattended.cancel();
+            if let Some(provider) = &shared.provider {
                 provider.ask_no_user();
             }
         }
@@ -293,68 +295,70 @@ impl Authorizer {
     /// The error that answers a request which waits for a sign-in that nothing waits for any more: it names the command.
     /// `None` where there is no sign-in.
     pub fn sign_in_needed(&self) -> Option<BridgeError> {
-        let house = self.house.as_ref()?;
-        Some(Error::new(&house.resource, Cause::NobodyThere).to_bridge_error())
+        let shared = self.shared.as_ref()?;
+        Some(Error::new(&shared.resource, Cause::NobodyThere).to_bridge_error())
     }
 
     /// Begins to open the vault, beside whatever else a start has to do: this remote is known to want a credential.
     pub fn begin(&self) {
-        if let Some(house) = &self.house {
-            house.begin_look();
+        if let Some(shared) = &self.shared {
+            shared.begin_look();
         }
     }
 
     /// Leaves the vault closed until the remote asks for a credential: it is known to want none.
     pub fn wait_to_be_asked(&self) {
-        if let Some(house) = &self.house {
-            house.desk().has_looked = true;
+        if let Some(shared) = &self.shared {
+            shared.state().has_looked = true;
         }
     }
 
     /// Where it signs in, for people.
     pub(super) fn host(&self) -> String {
-        let house = self.house.as_ref();
-        house.map_or_else(String::new, |house| host_of(&house.settings.url))
+        let shared = self.shared.as_ref();
+        shared.map_or_else(String::new, |shared| host_of(&shared.settings.url))
     }
 
     /// The extensions of MCP it was told to use, for the host's declaration of what clients can do. DPoP is declared where
     /// it was asked for, not where it is merely taken if offered: what nobody asked for changes no message.
     pub fn extensions(&self) -> Vec<&'static str> {
-        let Some(house) = &self.house else {
+        let Some(shared) = &self.shared else {
             return Vec::new();
         };
-        let dpop = (house.settings.dpop == Dpop::Require).then_some(DPOP_EXTENSION);
-        let grant = house.settings.grant.kind().extension();
+        let dpop = (shared.settings.dpop == Dpop::Require).then_some(DPOP_EXTENSION);
+        let grant = shared.settings.grant.kind().extension();
         grant.into_iter().chain(dpop).collect()
     }
 
     /// Whether the remote wants a credential, as far as this process has seen.
     pub fn wants_credential(&self) -> Option<bool> {
-        let desk = self.house.as_ref()?.desk();
-        match &desk.held {
+        let state = self.shared.as_ref()?.state();
+        match &state.held {
             Some(_) => Some(true),
-            None => (desk.has_lent_nothing && !desk.is_challenged).then_some(false),
+            None => (state.has_lent_nothing && !state.is_challenged).then_some(false),
         }
     }
 
     /// A number that changes whenever requests are made in another name than before, as far as that can be told: after a
     /// sign-in, and with every credential that is not a renewal of the one that was held. Nothing is told of it else.
     pub fn identity(&self) -> u64 {
-        self.house.as_ref().map_or(0, |house| house.desk().identity)
+        self.shared
+            .as_ref()
+            .map_or(0, |shared| shared.state().identity)
     }
 
     /// Waits until a refresh that is under way is stored, at most `grace`; for leaving. Ends a sign-in that is done
     /// here; one that a helper does goes on.
     pub async fn settle(&self, grace: Duration) {
-        if let Some(house) = &self.house {
-            if let Some(provider) = &house.provider {
+        if let Some(shared) = &self.shared {
+            if let Some(provider) = &shared.provider {
                 Box::pin(provider.settle(grace)).await;
             }
-            house.leaving.cancel();
-            house.stop_lingering();
-            house.tasks.close();
+            shared.leaving.cancel();
+            shared.stop_lingering();
+            shared.tasks.close();
             // What is not done by then is not going to be: the process leaves.
-            let _ = tokio::time::timeout(grace, house.tasks.wait()).await;
+            let _ = tokio::time::timeout(grace, shared.tasks.wait()).await;
         }
     }
 }

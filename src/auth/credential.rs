@@ -6,7 +6,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::{Origin, Url};
 
 use super::oauth::challenge::Challenge;
-use super::oauth::dpop::{Heard, Mended, Prover, Side};
+use super::oauth::dpop::{ProofRetry, Prover, ServerHints, Side};
 use crate::secret::Secret;
 
 /// What is shown to the remote with each request.
@@ -26,7 +26,7 @@ impl Credential {
         self.apply_with(to, method, url, None, now);
     }
 
-    /// The same, with a nonce for this request alone ([`Mended::nonce`]).
+    /// The same, with a nonce for this request alone ([`ProofRetry::nonce`]).
     pub fn apply_with(
         &self,
         to: &mut HeaderMap,
@@ -54,10 +54,10 @@ impl Credential {
     }
 
     /// What the server has said about proofs up to now; nothing where none are made.
-    pub fn heard(&self) -> Heard {
+    pub fn heard(&self) -> ServerHints {
         let prover = self.prover.as_ref();
-        prover.map_or_else(Heard::default, |prover| {
-            prover.servers().heard(Side::Resource, &self.home)
+        prover.map_or_else(ServerHints::default, |prover| {
+            prover.hints().heard(Side::Resource, &self.home)
         })
     }
 
@@ -67,7 +67,7 @@ impl Credential {
             && url.origin() == self.home
         {
             prover
-                .servers()
+                .hints()
                 .learn(Side::Resource, &self.home, headers, now);
         }
     }
@@ -76,16 +76,16 @@ impl Credential {
     /// section 9). `before` is what was heard when it was sent, `headers` are the answer's.
     pub fn proves_again(
         &self,
-        mended: &mut Mended,
+        retry: &mut ProofRetry,
         why: &Challenge,
-        before: &Heard,
+        before: &ServerHints,
         headers: &HeaderMap,
         now: SystemTime,
     ) -> bool {
         self.prover.as_ref().is_some_and(|prover| {
             let said = (why.error.as_deref(), headers);
             let whom = (Side::Resource, &self.home);
-            prover.servers().mend(mended, whom, said, before, now)
+            prover.hints().mend(retry, whom, said, before, now)
         })
     }
 

@@ -17,7 +17,7 @@ use crate::auth::flow::late_callbacks::Lingering;
 use crate::auth::flow::locked_vault::{Closed, asking_long};
 use crate::auth::net::http::Http;
 use crate::auth::oauth::challenge::Challenge;
-use crate::auth::oauth::dpop::Servers;
+use crate::auth::oauth::dpop::HintCache;
 use crate::auth::settings::Settings;
 use crate::auth::store::record::Entry;
 use crate::auth::{Cause, Credential, Error};
@@ -28,12 +28,12 @@ use crate::store::Vault;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Everything a climb needs; shared with the task it runs on.
-pub(super) struct House {
+pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) vault: Arc<Vault>,
     pub(super) http: Http,
     /// What is known of proofs; outlives the keys that come and go.
-    pub(super) servers: Servers,
+    pub(super) hints: HintCache,
     pub(super) tasks: TaskTracker,
     /// The generation of the newest credential.
     pub(super) newest: watch::Sender<u64>,
@@ -51,12 +51,12 @@ pub(super) struct House {
     pub(super) resource: Arc<str>,
     /// What all that this process tries is counted under ([`crate::auth::flow::sign_in_status::fingerprint`]).
     pub(super) tried: String,
-    pub(super) desk: Mutex<Desk>,
+    pub(super) state: Mutex<State>,
 }
 
 /// What changes. Never locked across a wait.
 #[derive(Default)]
-pub(super) struct Desk {
+pub(super) struct State {
     pub(super) has_looked: bool,
     /// The look into the vault that has begun; tells when it is done.
     look: Option<watch::Receiver<bool>>,
@@ -69,8 +69,8 @@ pub(super) struct Desk {
     generation: u64,
     /// Counts changes of who we are there.
     pub(super) identity: u64,
-    pub(super) held: Option<Held>,
-    climb: Option<Climb>,
+    pub(super) held: Option<Current>,
+    start_renewal: Option<Renewal>,
     /// Failed renewals in a row, the last of them, and when to try again (seconds since 1970).
     failures: u32,
     pub(super) last_fault: Option<Arc<Cause>>,
@@ -93,7 +93,7 @@ pub(super) struct Desk {
 
 /// A credential, and what is known of it.
 #[derive(Clone)]
-pub(super) struct Held {
+pub(super) struct Current {
     pub(super) credential: Credential,
     pub(super) entry: Arc<Entry>,
 }
@@ -113,7 +113,7 @@ pub(super) enum Origin {
 
 /// What a climb is for.
 #[derive(Clone, Debug)]
-pub(super) enum Why {
+pub(super) enum Trigger {
     /// The token is about to end. Never leads to a sign-in.
     Due,
     /// The remote wants another.
@@ -129,14 +129,14 @@ pub(super) enum Why {
 
 /// A climb somebody may watch.
 #[derive(Clone)]
-pub(super) struct Climb {
+pub(super) struct Renewal {
     /// Whether it goes up to a sign-in, if it has to.
     pub(super) is_whole: bool,
     outcome: watch::Receiver<Option<Result<Credential, Error>>>,
     resource: Arc<str>,
 }
 
-impl Climb {
+impl Renewal {
     pub(super) async fn outcome(&self) -> Result<Credential, Error> {
         let mut watched = self.outcome.clone();
         let outcome = watched.wait_for(Option::is_some).await;
@@ -147,9 +147,9 @@ impl Climb {
     }
 }
 
-impl House {
-    pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the vault, once. Nothing there is remembered too: what a sibling brings later is found by a challenge.
@@ -158,10 +158,10 @@ impl House {
         let _ = looked.wait_for(|is_done| *is_done).await;
     }
 
-    /// As [`House::look`], but not waiting for a program that does not answer for a moment: many servers want no credential,
+    /// As [`Shared::look`], but not waiting for a program that does not answer for a moment: many servers want no credential,
     /// and one that wants it says so.
     pub(super) async fn look_briefly(self: &Arc<Self>) {
-        if self.desk().is_looking_long {
+        if self.state().is_looking_long {
             return;
         }
         let mut looked = self.begin_look();
@@ -170,25 +170,25 @@ impl House {
             _ = looked.wait_for(|is_done| *is_done) => {}
             () = asking_long(self.vault.is_asking()) => {
                 tracing::info!("the vault is not open yet; going on without a credential meanwhile");
-                self.desk().is_looking_long = true;
+                self.state().is_looking_long = true;
             }
         }
     }
 
     /// Begins to read the vault, unless that has begun. Leaving does not wait for it: it may be a program that hangs.
     pub(super) fn begin_look(self: &Arc<Self>) -> watch::Receiver<bool> {
-        let mut desk = self.desk();
-        if desk.has_looked {
+        let mut state = self.state();
+        if state.has_looked {
             return watch::Sender::new(true).subscribe();
         }
-        if let Some(look) = &desk.look {
+        if let Some(look) = &state.look {
             return look.clone();
         }
         let (done, look) = watch::channel(false);
-        desk.look = Some(look.clone());
-        let house = Arc::clone(self);
+        state.look = Some(look.clone());
+        let shared = Arc::clone(self);
         self.lingering.spawn(async move {
-            house.read_vault().await;
+            shared.read_vault().await;
             done.send_replace(true);
         });
         look
@@ -206,78 +206,78 @@ impl House {
                 None
             }
         };
-        let mut desk = self.desk();
+        let mut state = self.state();
         if let Some(kept) = found
-            && desk.held.is_none()
+            && state.held.is_none()
         {
-            self.hold_on(&mut desk, kept.entry, Origin::Stored);
+            self.install(&mut state, kept.entry, Origin::Stored);
         }
-        desk.has_looked = true;
-        desk.is_looking_long = false;
+        state.has_looked = true;
+        state.is_looking_long = false;
     }
 
     /// Joins the climb that is going, or begins one.
-    pub(super) fn climb(self: &Arc<Self>, why: Why) -> Climb {
-        self.climb_or_join(why).0
+    pub(super) fn start_renewal(self: &Arc<Self>, why: Trigger) -> Renewal {
+        self.start_or_join(why).0
     }
 
     /// The same, and whether it was begun for this.
-    fn climb_or_join(self: &Arc<Self>, why: Why) -> (Climb, bool) {
-        let mut desk = self.desk();
+    fn start_or_join(self: &Arc<Self>, why: Trigger) -> (Renewal, bool) {
+        let mut state = self.state();
         // One whose task is gone without an outcome is over.
-        if let Some(climb) = &desk.climb
-            && climb.outcome.has_changed().is_ok()
+        if let Some(start_renewal) = &state.start_renewal
+            && start_renewal.outcome.has_changed().is_ok()
         {
-            return (climb.clone(), false);
+            return (start_renewal.clone(), false);
         }
-        let is_due = matches!(why, Why::Due);
+        let is_due = matches!(why, Trigger::Due);
         let may_ask = !matches!(
             why,
-            Why::Due
-                | Why::Challenged {
+            Trigger::Due
+                | Trigger::Challenged {
                     is_asked: false,
                     ..
                 }
         );
         let (tell, outcome) = watch::channel(None);
-        let climb = Climb {
+        let start_renewal = Renewal {
             is_whole: may_ask,
             outcome,
             resource: Arc::clone(&self.resource),
         };
         if self.leaving.is_cancelled() {
-            return (climb, true);
+            return (start_renewal, true);
         }
-        desk.climb = Some(climb.clone());
-        let house = Arc::clone(self);
+        state.start_renewal = Some(start_renewal.clone());
+        let shared = Arc::clone(self);
         self.tasks.spawn(async move {
-            let reached = Box::pin(house.ladder(&why)).await;
-            let mut desk = house.desk();
-            desk.climb = None;
-            let was_signing_in = std::mem::take(&mut desk.is_signing_in);
+            let reached = Box::pin(shared.ladder(&why)).await;
+            let mut state = shared.state();
+            state.start_renewal = None;
+            let was_signing_in = std::mem::take(&mut state.is_signing_in);
             let outcome = match reached {
                 Ok((entry, origin)) => {
-                    desk.failures = 0;
-                    desk.last_fault = None;
-                    desk.retry_at = 0;
-                    desk.refused = None;
-                    Ok(house.hold_on(&mut desk, entry, origin))
+                    state.failures = 0;
+                    state.last_fault = None;
+                    state.retry_at = 0;
+                    state.refused = None;
+                    Ok(shared.install(&mut state, entry, origin))
                 }
                 Err(cause) => {
                     let cause = Arc::new(cause);
-                    let now = house.settings.now.seconds();
+                    let now = shared.settings.now.seconds();
                     if cause.is_passing() {
-                        desk.back_off(now, &cause);
+                        state.back_off(now, &cause);
                     } else if is_due {
-                        desk.retry_at = now + 30;
+                        state.retry_at = now + 30;
                     }
-                    if let Why::Challenged { challenge, .. } = why
+                    if let Trigger::Challenged { challenge, .. } = why
                         && cause.is_refused_machine()
                     {
-                        desk.refused = Some((now, challenge, Arc::clone(&cause)));
+                        state.refused = Some((now, challenge, Arc::clone(&cause)));
                     }
                     tracing::info!(why = %cause, "no credential");
-                    let error = Error::new(&house.resource, cause);
+                    let error = Error::new(&shared.resource, cause);
                     Err(match was_signing_in {
                         true => error.after_a_sign_in(),
                         false => error,
@@ -286,7 +286,7 @@ impl House {
             };
             tell.send_replace(Some(outcome));
         });
-        (climb, true)
+        (start_renewal, true)
     }
 
     /// A credential newer than `stale`. Nobody is asked for one unless the host waits for it.
@@ -298,24 +298,24 @@ impl House {
     ) -> Result<Credential, Error> {
         let seen = stale.map_or(0, Credential::generation);
         loop {
-            if let Some(held) = &self.desk().held
+            if let Some(held) = &self.state().held
                 && held.credential.generation > seen
             {
                 return Ok(held.credential.clone());
             }
-            let (climb, is_own) = self.climb_or_join(Why::Challenged {
+            let (start_renewal, is_own) = self.start_or_join(Trigger::Challenged {
                 stale: stale.cloned(),
                 challenge: why.clone(),
                 is_asked,
             });
             let outcome = match is_asked {
-                true => climb.outcome().await,
+                true => start_renewal.outcome().await,
                 // The host does not wait for it, so neither a user nor what comes after it is kept waiting by it.
                 false => {
                     let mut person = self.person.subscribe();
                     tokio::select! {
                         biased;
-                        outcome = climb.outcome() => outcome,
+                        outcome = start_renewal.outcome() => outcome,
                         _ = person.wait_for(|is_asked| *is_asked) => {
                             return Err(Error::new(&self.resource, Cause::NobodyThere));
                         }
@@ -325,32 +325,32 @@ impl House {
             match outcome {
                 Ok(credential) if credential.generation > seen => return Ok(credential),
                 // One that was going on anyway knew nothing of the challenge, or went less far.
-                outcome if is_own || climb.is_whole => return outcome,
+                outcome if is_own || start_renewal.is_whole => return outcome,
                 _ => {}
             }
         }
     }
 
-    fn hold_on(&self, desk: &mut Desk, entry: Entry, origin: Origin) -> Credential {
-        let is_the_same = |held: &Held| {
+    fn install(&self, state: &mut State, entry: Entry, origin: Origin) -> Credential {
+        let is_the_same = |held: &Current| {
             let (old, new) = (&held.entry, &entry);
             origin == Origin::Refreshed
                 && (&old.issuer, &old.client.id, &old.account)
                     == (&new.issuer, &new.client.id, &new.account)
         };
-        if !desk.held.as_ref().is_some_and(is_the_same) {
-            desk.identity += 1;
+        if !state.held.as_ref().is_some_and(is_the_same) {
+            state.identity += 1;
         }
-        desk.generation += 1;
-        desk.is_locked_out = false;
-        self.newest.send_replace(desk.generation);
+        state.generation += 1;
+        state.is_locked_out = false;
+        self.newest.send_replace(state.generation);
         let credential = Credential {
-            generation: desk.generation,
+            generation: state.generation,
             token: entry.access.clone(),
             home: self.settings.url.origin(),
             prover: self.prover_of(&entry),
         };
-        desk.held = Some(Held {
+        state.held = Some(Current {
             credential: credential.clone(),
             entry: Arc::new(entry),
         });
@@ -358,7 +358,7 @@ impl House {
     }
 }
 
-impl Desk {
+impl State {
     /// Has the vault read once more before the next request.
     pub(super) fn look_again(&mut self) {
         self.has_looked = false;
@@ -377,7 +377,7 @@ impl Desk {
     }
 }
 
-impl fmt::Debug for House {
+impl fmt::Debug for Shared {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "House({})", self.resource)
     }

@@ -48,20 +48,20 @@ impl<R: Remote> Bridge<R> {
         if ended != Ended::HostGone || !self.may_wait_for_sign_in() {
             self.road.authorizer.ask_no_user();
         }
-        self.is_deaf |= ended == Ended::WriterGone;
-        if !self.is_deaf {
+        self.host_unreachable |= ended == Ended::WriterGone;
+        if !self.host_unreachable {
             latest = self.settle(ended, inputs).await;
             // What reads no more has had all it wanted.
-            self.is_deaf |= self.out.is_closed();
+            self.host_unreachable |= self.out.is_closed();
             self.take_what_was_said(&mut inputs.lines).await;
             let is_asked = *inputs.person.borrow();
-            self.pay_debts(is_asked).await;
+            self.answer_outstanding(is_asked).await;
         }
         if let Some(reason) = self.unopened {
             self.inflight.tally.miss(reason);
         }
         let unanswered = self.inflight.tally.unanswered();
-        self.say_goodbye().await;
+        self.end_sessions().await;
         for running in self.running.values() {
             running.token.cancel();
         }
@@ -69,19 +69,19 @@ impl<R: Remote> Bridge<R> {
         // What was learned is for the next start, which comes right after this one where a script makes them.
         self.learning.close();
         let flushed = async {
-            if !self.is_deaf {
+            if !self.host_unreachable {
                 let _ = (&mut inputs.flushed).await;
             }
         };
         let all = async { tokio::join!(flushed, self.learning.wait()) };
         let now = Instant::now();
-        let last = if self.is_deaf {
+        let last = if self.host_unreachable {
             now + FAREWELL
         } else {
             latest.max(now + FAREWELL)
         };
         let enough = async {
-            patience_over(&self.stop).await;
+            deadline(&self.stop).await;
             // What is in the pipe's own thread by now is written in no time, unless nothing reads it.
             time::sleep_until(now + LAST_FLUSH).await;
         };
@@ -105,20 +105,21 @@ impl<R: Remote> Bridge<R> {
         let mut latest = begun + self.grace;
         let mut actions = Vec::new();
         self.translator.host_gone(&mut actions);
-        if !self.in_time(latest, Self::act, actions).await {
+        if !self.in_time(latest, Self::perform, actions).await {
             return latest;
         }
         let mut was_asked = *inputs.person.borrow();
         loop {
             let is_asked = *inputs.person.borrow_and_update();
             // Another event may have come first, and this one is seen only here.
-            if std::mem::replace(&mut was_asked, is_asked) != is_asked && ended != Ended::Told {
+            if std::mem::replace(&mut was_asked, is_asked) != is_asked && ended != Ended::Signalled
+            {
                 begun = Instant::now();
                 latest = begun + self.grace;
             }
             let awaits_user = self.waits_only_for_a_person(is_asked);
             let patience = match ended {
-                _ if stop.soon.is_cancelled() || ended == Ended::Told => Some(TOLD_GRACE),
+                _ if stop.soon.is_cancelled() || ended == Ended::Signalled => Some(TOLD_GRACE),
                 _ if self.is_idle() => return latest,
                 _ if awaits_user && !self.may_go_on_waiting() => return latest,
                 _ if awaits_user && self.road.settings.sign_in_patience.is_none() => None,
@@ -136,7 +137,7 @@ impl<R: Remote> Bridge<R> {
                 begun = Instant::now();
                 latest = begun + self.grace;
             }
-            let is_leaving_soon = ended == Ended::Told || stop.soon.is_cancelled();
+            let is_leaving_soon = ended == Ended::Signalled || stop.soon.is_cancelled();
             if awaits_user && !is_leaving_soon {
                 self.road.settings.awaits_sign_in.send_replace(true);
             }
@@ -144,7 +145,7 @@ impl<R: Remote> Bridge<R> {
             tokio::select! {
                 () = until(patience.map(|patience| begun + patience)) => return latest,
                 () = stop.now.cancelled() => return latest,
-                () = stop.soon.cancelled(), if ended != Ended::Told && patience != Some(TOLD_GRACE) => {}
+                () = stop.soon.cancelled(), if ended != Ended::Signalled && patience != Some(TOLD_GRACE) => {}
                 changed = inputs.person.changed() => {
                     if changed.is_err() {
                         return latest;
@@ -175,7 +176,7 @@ impl<R: Remote> Bridge<R> {
         what: T,
     ) -> bool {
         let done = time::timeout_at(latest, does(self, what)).await;
-        self.is_deaf |= done.is_err() && self.out.capacity() == 0;
+        self.host_unreachable |= done.is_err() && self.out.capacity() == 0;
         matches!(done, Ok(Ok(())))
     }
 
@@ -229,9 +230,9 @@ impl<R: Remote> Bridge<R> {
         }
     }
 
-    async fn pay_debts(&mut self, is_asked: bool) {
+    async fn answer_outstanding(&mut self, is_asked: bool) {
         for (id, method) in self.inflight.open() {
-            if self.is_deaf {
+            if self.host_unreachable {
                 return;
             }
             let Some(reply) = self.last_words(&id, &method, is_asked) else {
@@ -239,7 +240,7 @@ impl<R: Remote> Bridge<R> {
             };
             if let Some(written) = self.inflight.leave(reply) {
                 let line = time::timeout(FAREWELL, self.write(written)).await;
-                self.is_deaf |= !matches!(line, Ok(Ok(())));
+                self.host_unreachable |= !matches!(line, Ok(Ok(())));
             }
         }
     }
@@ -287,22 +288,22 @@ impl<R: Remote> Bridge<R> {
         running.all(|running| running.is_standing || running.waiting == Some(Waiting::ToSend))
     }
 
-    async fn say_goodbye(&mut self) {
-        self.farewells = Some(Vec::new());
+    async fn end_sessions(&mut self) {
+        self.sessions_to_end = Some(Vec::new());
         let mut actions = Vec::new();
         self.translator.leave(&mut actions);
-        let _ = self.act(actions).await;
-        let farewells = self.farewells.take().unwrap_or_default();
+        let _ = self.perform(actions).await;
+        let sessions_to_end = self.sessions_to_end.take().unwrap_or_default();
         if self.stop.now.is_cancelled() {
             return;
         }
-        let farewells = farewells.into_iter().map(|headers| {
+        let sessions_to_end = sessions_to_end.into_iter().map(|headers| {
             let road = Arc::clone(&self.road);
             self.tracker.spawn(async move { road.end(headers).await })
         });
-        let farewells: Vec<_> = farewells.collect();
+        let sessions_to_end: Vec<_> = sessions_to_end.collect();
         let all = async {
-            for farewell in farewells {
+            for farewell in sessions_to_end {
                 let _ = farewell.await;
             }
         };
@@ -329,7 +330,7 @@ impl<R: Remote> Road<R> {
 
 /// Resolves when a host that does not read has been waited for long enough: soon after the first signal, or with the
 /// second.
-pub(super) async fn patience_over(stop: &Stop) {
+pub(super) async fn deadline(stop: &Stop) {
     let told = async {
         stop.soon.cancelled().await;
         time::sleep(TOLD_GRACE).await;

@@ -41,7 +41,7 @@ use crate::remote::Remote;
 use crate::server_cache::Facts;
 use crate::stdio::{Host, Line, Written};
 use conversation::Conversation;
-use drain::patience_over;
+use drain::deadline;
 use early_initialize::Reception;
 use inflight::Inflight;
 use outstanding::Outstanding;
@@ -159,7 +159,7 @@ pub enum Ended {
     /// The host closed stdin.
     HostGone,
     /// A signal came.
-    Told,
+    Signalled,
     /// The reader of stdout is gone.
     WriterGone,
 }
@@ -189,7 +189,7 @@ struct Bridge<R> {
     translator: Translator,
     elapsed: Elapsed,
     /// The verdict that has been remembered.
-    verdict: Option<server_memory::Learned>,
+    verdict: Option<server_memory::Discovered>,
     inflight: Inflight,
     conversation: Conversation,
     reception: Reception,
@@ -204,11 +204,11 @@ struct Bridge<R> {
     stop: Stop,
     grace: Duration,
     /// The host has stopped reading, or has closed its end: nothing can be told to it any more.
-    is_deaf: bool,
+    host_unreachable: bool,
     /// Requests that were read when it was too late to send them.
     unsent: Vec<Id>,
     /// Sessions to be ended last of all; none before that time has come.
-    farewells: Option<Vec<HeaderMap>>,
+    sessions_to_end: Option<Vec<HeaderMap>>,
 }
 
 struct Running {
@@ -271,9 +271,9 @@ impl<R: Remote> Bridge<R> {
             out: host.out,
             stop,
             grace: settings.grace,
-            is_deaf: false,
+            host_unreachable: false,
             unsent: Vec::new(),
-            farewells: None,
+            sessions_to_end: None,
             road: Arc::new(Road {
                 remote,
                 authorizer,
@@ -305,15 +305,15 @@ impl<R: Remote> Bridge<R> {
             inputs.receive_at = self.reception_at(inputs);
             let may_read = self.running.len() + self.translator.waiting() < MAX_EXCHANGES;
             let done = tokio::select! {
-                () = stop.soon.cancelled() => return Ended::Told,
-                () = stop.now.cancelled() => return Ended::Told,
+                () = stop.soon.cancelled() => return Ended::Signalled,
+                () = stop.now.cancelled() => return Ended::Signalled,
                 () = out.closed() => return Ended::WriterGone,
                 line = inputs.lines.recv(), if may_read => match line {
                     Some(line) => self.host_said(line).await,
                     None => return Ended::HostGone,
                 },
                 Some(event) = inputs.events.recv() => self.exchange_told(event).await,
-                Ok(()) = inputs.person.changed() => self.person_asked(inputs).await,
+                Ok(()) = inputs.person.changed() => self.sign_in_changed(inputs).await,
                 () = until(inputs.receive_at) => {
                     inputs.receive_at = None;
                     self.receive().await
@@ -321,12 +321,12 @@ impl<R: Remote> Bridge<R> {
                 () = tick(&mut inputs.ping) => {
                     let mut actions = Vec::new();
                     self.translator.ping(&mut actions);
-                    self.act(actions).await
+                    self.perform(actions).await
                 }
             };
             if done.is_err() {
                 return if stop.soon.is_cancelled() {
-                    Ended::Told
+                    Ended::Signalled
                 } else {
                     Ended::WriterGone
                 };
@@ -391,20 +391,23 @@ impl<R: Remote> Bridge<R> {
             self.reception.discovers(id, remembered);
         }
         let first = self.reception.host_says(&frame);
-        self.say(first.into_iter().chain([frame])).await
+        self.to_translator(first.into_iter().chain([frame])).await
     }
 
-    async fn say(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), WriterGone> {
+    async fn to_translator(
+        &mut self,
+        frames: impl IntoIterator<Item = Frame>,
+    ) -> Result<(), WriterGone> {
         let mut actions = Vec::new();
-        self.tell_the_time();
+        self.update_clock();
         for frame in frames {
             self.translator.from_host(frame, &mut actions);
         }
-        self.act(actions).await
+        self.perform(actions).await
     }
 
     /// And in whose name requests are made now.
-    fn tell_the_time(&mut self) {
+    fn update_clock(&mut self) {
         let now = self
             .elapsed
             .until((self.road.settings.now)(), Instant::now().into_std());
@@ -413,7 +416,7 @@ impl<R: Remote> Bridge<R> {
     }
 
     /// A person is asked to sign in, or is not any more.
-    async fn person_asked(&mut self, inputs: &mut Inputs) -> Result<(), WriterGone> {
+    async fn sign_in_changed(&mut self, inputs: &mut Inputs) -> Result<(), WriterGone> {
         let is_asked = *inputs.person.borrow_and_update();
         self.road
             .person_since
@@ -421,7 +424,7 @@ impl<R: Remote> Bridge<R> {
         if is_asked {
             let closed = self.road.authorizer.vault_is_closed();
             self.reception.waits(closed == Some(Closed::Locked));
-            return self.say([]).await;
+            return self.to_translator([]).await;
         }
         for news in self.reception.unlocked() {
             if let Some(written) = self.inflight.leave(news) {
@@ -430,7 +433,7 @@ impl<R: Remote> Bridge<R> {
         }
         // What a sign-in was in the way of goes on by itself when it is done.
         let first = self.reception.open();
-        self.say(first).await
+        self.to_translator(first).await
     }
 
     /// When the host is received, if a user is waited for: whichever came first, the host's question or that.
@@ -478,9 +481,9 @@ impl<R: Remote> Bridge<R> {
             }
             Event::Woke(token) => {
                 let mut actions = Vec::new();
-                self.tell_the_time();
+                self.update_clock();
                 self.translator.timer_fired(token, &mut actions);
-                self.act(actions).await
+                self.perform(actions).await
             }
             Event::Arrival(exchange, arrival) => {
                 // One that was closed is not heard any more, whatever it had in the queue.
@@ -490,7 +493,7 @@ impl<R: Remote> Bridge<R> {
                 let span = running.span.clone();
                 let actions = span.in_scope(|| self.heard(exchange, arrival));
                 drop(span);
-                self.act(actions).await
+                self.perform(actions).await
             }
         }
     }
@@ -502,13 +505,13 @@ impl<R: Remote> Bridge<R> {
         }
         tracing::debug!(exchange = exchange.0, ?arrival, "from the remote");
         let mut actions = Vec::new();
-        self.tell_the_time();
+        self.update_clock();
         self.translator.from_remote(exchange, arrival, &mut actions);
         self.remember();
         actions
     }
 
-    async fn act(&mut self, actions: Vec<Action>) -> Result<(), WriterGone> {
+    async fn perform(&mut self, actions: Vec<Action>) -> Result<(), WriterGone> {
         for action in actions {
             match action {
                 Action::Reply(frame) => {
@@ -571,8 +574,8 @@ impl<R: Remote> Bridge<R> {
                     let wake = async move { road.wake(after, token, is_retry).await };
                     self.tracker.spawn(wake);
                 }
-                Action::EndSession(headers) => match &mut self.farewells {
-                    Some(farewells) => farewells.push(headers),
+                Action::EndSession(headers) => match &mut self.sessions_to_end {
+                    Some(sessions_to_end) => sessions_to_end.push(headers),
                     None => {
                         let road = Arc::clone(&self.road);
                         self.tracker.spawn(async move { road.end(headers).await });
@@ -614,9 +617,9 @@ impl<R: Remote> Bridge<R> {
             biased;
             sent = self.out.send(line) => sent.is_ok(),
             // A host that neither reads nor lets us leave is left.
-            () = patience_over(&self.stop) => false,
+            () = deadline(&self.stop) => false,
         };
-        self.is_deaf |= !sent;
+        self.host_unreachable |= !sent;
         sent.then_some(()).ok_or(WriterGone)
     }
 }

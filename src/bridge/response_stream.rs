@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{self, Instant};
 
 use crate::bridge::outstanding::Brought;
-use crate::bridge::retry::{Bookmark, Streak};
+use crate::bridge::retry::{ResumePoint, Streak};
 use crate::bridge::upstream::{Road, still_challenged};
 use crate::era::{Arrival, ExchangeId, HttpError, Post};
 use crate::frame::{BridgeError, Frame, Parsed};
@@ -47,7 +47,7 @@ impl<R: Remote> Road<R> {
         let mut brought = Brought::new(&self.outstanding, owed)
             .in_revision_of(&post.headers)
             .for_probe(post.is_probe);
-        let mut bookmark = Bookmark::default();
+        let mut bookmark = ResumePoint::default();
         let mut streak = Streak::new();
         let mut resumes = 0;
         let mut is_first = true;
@@ -115,7 +115,7 @@ impl<R: Remote> Road<R> {
         &self,
         exchange: ExchangeId,
         post: &Post,
-        bookmark: &Bookmark,
+        bookmark: &ResumePoint,
         losses: u32,
         resumes: &mut u32,
     ) -> Resumed {
@@ -168,7 +168,7 @@ impl<R: Remote> Road<R> {
         exchange: ExchangeId,
         events: &mut Events,
         brought: &mut Brought<'_>,
-        bookmark: &mut Bookmark,
+        bookmark: &mut ResumePoint,
         streak: &mut Streak,
         mut may_be_endpoint: bool,
     ) -> Read {

@@ -23,12 +23,12 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// The place in a stream at which it can be resumed (`Last-Event-ID` and `retry` of WHATWG HTML section 9.2).
 #[derive(Debug, Default)]
-pub(super) struct Bookmark {
+pub(super) struct ResumePoint {
     pub(super) id: Option<String>,
     retry: Option<Duration>,
 }
 
-impl Bookmark {
+impl ResumePoint {
     pub(super) fn mark(&mut self, event: &sse::Event) {
         match event.id.as_deref() {
             Some("") => self.id = None,
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_bookmark_keeps_the_last_id_and_the_servers_pause() {
-        let mut bookmark = Bookmark::default();
+        let mut bookmark = ResumePoint::default();
         let event = |id: Option<&str>, retry| sse::Event {
             id: id.map(str::to_owned),
             retry,

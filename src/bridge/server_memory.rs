@@ -27,7 +27,7 @@ const MAX_SIZE: usize = 64 * 1024;
 impl<R: Remote> Bridge<R> {
     /// Remembers, with its date, what the remote was found to be, so that later starts need not ask.
     pub(super) fn remember(&mut self) {
-        let verdict = self.translator.server_era().map(|verdict| Learned {
+        let verdict = self.translator.server_era().map(|verdict| Discovered {
             verdict,
             is_legacy_untried: self.translator.is_legacy_untried(),
         });
@@ -81,13 +81,13 @@ pub(super) fn beginning(settings: &Settings) -> Options {
 
 /// The findings of an earlier start about the eras of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Learned {
+pub(super) struct Discovered {
     verdict: ServerEra,
     is_legacy_untried: bool,
 }
 
 /// Remembers which era the server speaks, or that it cannot be told. Blocks for one small write.
-fn learn_verdict(facts: &Facts, learned: Option<Learned>, now: SystemTime) {
+fn learn_verdict(facts: &Facts, learned: Option<Discovered>, now: SystemTime) {
     let verdict = learned.map(|learned| learned.verdict);
     if verdict != Some(ServerEra::Modern) {
         facts.learn(DISCOVER, Value::Null);
@@ -127,10 +127,10 @@ fn learn_known(facts: &Facts, new: RememberedDiscover, now: SystemTime) {
     facts.learn(DISCOVER, all.unwrap_or(Value::Null));
 }
 
-fn verdict(facts: &Facts, now: u64) -> Option<Learned> {
+fn verdict(facts: &Facts, now: u64) -> Option<Discovered> {
     let known = facts.recall(ERA)?;
     let age = now.checked_sub(known.get("at")?.as_u64()?)?;
-    let learned = Learned {
+    let learned = Discovered {
         verdict: ServerEra::from_word(known.get("era")?.as_str()?)?,
         // Versions of mcpipe that know two verdicts only do not write it; theirs are found out anew.
         is_legacy_untried: !known.get("initializeTried")?.as_bool()?,
@@ -223,7 +223,7 @@ mod tests {
     fn an_era_is_believed_for_a_week_and_takes_the_word_of_the_other_with_it() {
         let home = tempfile::tempdir().unwrap();
         let facts = facts(&home);
-        let learned = |verdict| Learned {
+        let learned = |verdict| Discovered {
             verdict,
             is_legacy_untried: false,
         };
@@ -265,7 +265,7 @@ mod tests {
     fn a_server_is_remembered_in_this_file_with_these_words() {
         let home = tempfile::tempdir().unwrap();
         let facts = facts(&home);
-        let learned = Learned {
+        let learned = Discovered {
             verdict: ServerEra::Modern,
             is_legacy_untried: true,
         };

@@ -10,7 +10,7 @@ use tokio::time::{self, Instant};
 
 use crate::bridge::outstanding::Brought;
 use crate::bridge::response_stream::Read;
-use crate::bridge::retry::{Bookmark, STEADY, Streak, backoff};
+use crate::bridge::retry::{ResumePoint, STEADY, Streak, backoff};
 use crate::bridge::upstream::{Road, newer};
 use crate::era::{Arrival, ExchangeId, Head, HttpError, Listen, Standing};
 use crate::frame::BridgeError;
@@ -32,15 +32,15 @@ impl<R: Remote> Road<R> {
     pub(super) async fn listen(&self, listen: Listen) {
         let exchange = listen.exchange;
         let last = match listen.kind {
-            Standing::Get => self.stand(&listen).await,
-            Standing::Sse(losses) => self.stand_once(&listen, losses).await,
+            Standing::Get => self.keep_open(&listen).await,
+            Standing::Sse(losses) => self.open_once(&listen, losses).await,
         };
         self.tell(exchange, last).await;
     }
 
-    async fn stand(&self, listen: &Listen) -> Arrival {
+    async fn keep_open(&self, listen: &Listen) -> Arrival {
         let exchange = listen.exchange;
-        let mut bookmark = Bookmark::default();
+        let mut bookmark = ResumePoint::default();
         let mut streak = Streak::new();
         let mut is_announced = false;
         let mut news = self.authorizer.newest();
@@ -118,7 +118,7 @@ impl<R: Remote> Road<R> {
         }
     }
 
-    async fn stand_once(&self, listen: &Listen, losses: u32) -> Arrival {
+    async fn open_once(&self, listen: &Listen, losses: u32) -> Arrival {
         let exchange = listen.exchange;
         if losses > 0 {
             time::sleep(backoff(losses)).await;
@@ -185,7 +185,7 @@ impl<R: Remote> Road<R> {
             self.tell(exchange, Arrival::Opened(Head::default())).await;
             std::future::pending::<()>().await;
         };
-        let mut bookmark = Bookmark::default();
+        let mut bookmark = ResumePoint::default();
         let mut streak = Streak::new();
         let read = self.read_awake(exchange, events, &mut brought, &mut bookmark, &mut streak);
         tokio::select! {
@@ -207,7 +207,7 @@ impl<R: Remote> Road<R> {
         exchange: ExchangeId,
         events: &mut Events,
         brought: &mut Brought<'_>,
-        bookmark: &mut Bookmark,
+        bookmark: &mut ResumePoint,
         streak: &mut Streak,
     ) {
         let wall = self.settings.now;

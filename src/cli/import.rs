@@ -115,8 +115,8 @@ pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, ParseError> {
             kept.push(word.clone());
         }
     }
-    let asked = crate::cli::parse(kept.into_iter().map(Into::into))?;
-    Ok(asked.bridge)
+    let cli = crate::cli::parse(kept.into_iter().map(Into::into))?;
+    Ok(cli.bridge)
 }
 
 /// mcp-remote's own flags with a value.

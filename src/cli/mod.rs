@@ -219,18 +219,18 @@ impl Cli {
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ParseError> {
     let words: Vec<OsString> = args.into_iter().collect();
     let command = environment::named(Cli::command());
-    let asked = command
+    let cli = command
         .clone()
         .try_get_matches_from(&words)
         .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(|error| ParseError::of(error, &command, &words))?;
     // Not clap's `conflicts_with`, to which MCPIPE_SILENT=0 is --silent too.
-    match asked.log() {
+    match cli.log() {
         Some(log) if log.verbose && log.silent => Err(ParseError::Usage(UsageError::new(
             "--verbose and --silent are opposites",
             "leave one of them out",
         ))),
-        _ => Ok(asked),
+        _ => Ok(cli),
     }
 }
 
@@ -238,7 +238,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ParseError
 mod tests {
     use crate::cli::*;
 
-    fn asked(words: &str) -> Result<Cli, ParseError> {
+    fn cli(words: &str) -> Result<Cli, ParseError> {
         parse(
             std::iter::once("mcpipe")
                 .chain(words.split_whitespace())
@@ -264,8 +264,7 @@ mod tests {
 
     #[test]
     fn an_address_alone_is_the_bridge_and_flags_may_stand_anywhere() {
-        let bridge =
-            asked("--grace 2 https://a.example/mcp 4000 --header A:b --header=B:c").unwrap();
+        let bridge = cli("--grace 2 https://a.example/mcp 4000 --header A:b --header=B:c").unwrap();
         assert!(bridge.command.is_none());
         assert_eq!(
             bridge.bridge.target.url.as_deref(),
@@ -278,19 +277,19 @@ mod tests {
     #[test]
     fn commands_are_commands() {
         assert!(matches!(
-            asked("status --json").unwrap().command,
+            cli("status --json").unwrap().command,
             Some(Command::Status(_))
         ));
         assert!(matches!(
-            asked("logout --all").unwrap().command,
+            cli("logout --all").unwrap().command,
             Some(Command::Logout(_))
         ));
         assert!(matches!(
-            asked("token --json https://a.example").unwrap().command,
+            cli("token --json https://a.example").unwrap().command,
             Some(Command::Token(_))
         ));
         assert!(matches!(
-            asked("login https://a.example").unwrap().command,
+            cli("login https://a.example").unwrap().command,
             Some(Command::Login(_))
         ));
     }
@@ -306,7 +305,7 @@ mod tests {
             "--max-in-flight 0 https://a",
             "--cache-ttl 5 https://a",
         ] {
-            assert!(asked(words).is_err(), "{words}");
+            assert!(cli(words).is_err(), "{words}");
         }
     }
 }

@@ -74,7 +74,7 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
     }
     let mut settings = settings::bridge(&args.options, &target, &args.target.sign_in.account, env);
     settings.extensions = authorizer.extensions();
-    target.https.late = secrets.fetch(&vault, &target, &authorizer, settings.sign_in_patience);
+    target.https.deferred = secrets.fetch(&vault, &target, &authorizer, settings.sign_in_patience);
     let facts = settings.facts.clone();
     match facts.recall(AUTH).as_ref().and_then(Value::as_str) {
         Some(OAUTH) => authorizer.begin(),

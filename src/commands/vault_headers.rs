@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Authorizer;
 use crate::auth::flow::locked_vault::{self, Closed, asking_long};
 use crate::header_secrets;
-use crate::remote::deferred_headers::{self, Late, Reader, Withheld};
+use crate::remote::deferred_headers::{self, DeferredHeaders, HeadersUnavailable, Reader};
 use crate::report::Failure;
 use crate::settings::{self, Anew, Target};
 use crate::store::{self, Vault};
@@ -52,15 +52,15 @@ impl Secrets {
         target: &Target,
         authorizer: &Arc<Authorizer>,
         patience: Option<Duration>,
-    ) -> Option<Late> {
+    ) -> Option<DeferredHeaders> {
         let anew = target.anew.clone()?;
         let origin = settings::origin(&target.https.url);
-        let (promise, late) = deferred_headers::promise(reader(vault, anew, origin.clone()));
+        let (promise, deferred) = deferred_headers::promise(reader(vault, anew, origin.clone()));
         let (vault, templates) = (Arc::clone(vault), target.templates.clone());
         let plain = target.https.headers.clone();
         if templates.is_empty() {
             promise.settle(Ok(plain));
-            return Some(late);
+            return Some(deferred);
         }
         let (mistake, is_made) = (Arc::clone(&self.mistake), self.is_made.clone());
         let (authorizer, leaving) = (Arc::clone(authorizer), self.leaving.clone());
@@ -79,7 +79,7 @@ impl Secrets {
                         let why = Closed::Asking;
                         waiting.get_or_insert_with(|| authorizer.wait_for_unlock(why));
                         let bridge_error = why.to_bridge_error();
-                        let why = Withheld { why: bridge_error.message, hint: bridge_error.hint };
+                        let why = HeadersUnavailable { why: bridge_error.message, hint: bridge_error.hint };
                         promise.is_locked(why, patience);
                         lending.await
                     }
@@ -107,7 +107,7 @@ impl Secrets {
                     Err(header_secrets::Error::Vault(error @ store::Error::Locked { .. })) => {
                         waiting.get_or_insert_with(|| authorizer.wait_for_unlock(Closed::Locked));
                         let bridge_error = Closed::Locked.to_bridge_error();
-                        let why = Withheld {
+                        let why = HeadersUnavailable {
                             why: error.to_string(),
                             hint: bridge_error.hint,
                         };
@@ -133,7 +133,7 @@ impl Secrets {
                 }
             }
         });
-        Some(late)
+        Some(deferred)
     }
 
     /// Waits for a mistake in what was asked: a secret of another server's, or none of that name.
@@ -168,7 +168,7 @@ fn reader(vault: &Arc<Vault>, anew: Anew, origin: String) -> Reader {
         Box::pin(async move {
             let read = tokio::task::spawn_blocking(move || anew.read()).await;
             let Ok(Some((mut plain, templates))) = read else {
-                return Err(Withheld {
+                return Err(HeadersUnavailable {
                     why: "a file of --header-file cannot be read".to_owned(),
                     hint: None,
                 });
@@ -182,8 +182,8 @@ fn reader(vault: &Arc<Vault>, anew: Anew, origin: String) -> Reader {
     })
 }
 
-fn withheld(error: &header_secrets::Error) -> Withheld {
-    Withheld {
+fn withheld(error: &header_secrets::Error) -> HeadersUnavailable {
+    HeadersUnavailable {
         hint: error.hint(),
         why: error.to_string(),
     }

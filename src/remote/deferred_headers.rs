@@ -19,7 +19,8 @@ use crate::remote::Fault;
 const LATECOMER: Duration = Duration::from_secs(2);
 
 /// Reads them anew.
-pub type Reader = Arc<dyn Fn() -> BoxFuture<'static, Result<HeaderMap, Withheld>> + Send + Sync>;
+pub type Reader =
+    Arc<dyn Fn() -> BoxFuture<'static, Result<HeaderMap, HeadersUnavailable>> + Send + Sync>;
 
 /// The headers that a request that was turned down has read since the promise was kept. They go when the headers are
 /// taken back.
@@ -29,14 +30,14 @@ type Newer = Arc<Mutex<Option<HeaderMap>>>;
 enum State {
     Promised,
     There(HeaderMap),
-    Withheld(Withheld),
+    HeadersUnavailable(HeadersUnavailable),
     /// Since when, and how long a request waits for it.
-    Locked(Withheld, Instant, Option<Duration>),
+    Locked(HeadersUnavailable, Instant, Option<Duration>),
 }
 
 /// The reason why there are no such headers, in words for a user. No secrets.
 #[derive(Clone, Debug)]
-pub struct Withheld {
+pub struct HeadersUnavailable {
     /// The obstacle.
     pub why: String,
     /// The thing to do about it.
@@ -45,7 +46,7 @@ pub struct Withheld {
 
 /// The side that waits. Clones share what was read.
 #[derive(Clone)]
-pub struct Late(Arc<Parts>);
+pub struct DeferredHeaders(Arc<Parts>);
 
 struct Parts {
     state: watch::Receiver<State>,
@@ -56,35 +57,35 @@ struct Parts {
 }
 
 /// The side that is waited for.
-pub struct Promise {
+pub struct HeadersSender {
     state: watch::Sender<State>,
     newer: Newer,
 }
 
 /// Headers that are promised, and read anew by `reader`.
-pub fn promise(reader: Reader) -> (Promise, Late) {
+pub fn promise(reader: Reader) -> (HeadersSender, DeferredHeaders) {
     let (sender, receiver) = watch::channel(State::Promised);
     let newer = Newer::default();
-    let late = Late(Arc::new(Parts {
+    let deferred = DeferredHeaders(Arc::new(Parts {
         state: receiver,
         reader,
         newer: Arc::clone(&newer),
         reading: tokio::sync::Mutex::default(),
     }));
-    let promise = Promise {
+    let promise = HeadersSender {
         state: sender,
         newer,
     };
-    (promise, late)
+    (promise, deferred)
 }
 
-impl Promise {
+impl HeadersSender {
     /// Keeps the promise, or says why not.
-    pub fn settle(&self, outcome: Result<HeaderMap, Withheld>) {
+    pub fn settle(&self, outcome: Result<HeaderMap, HeadersUnavailable>) {
         self.forget_newer();
         self.state.send_replace(match outcome {
             Ok(headers) => State::There(headers),
-            Err(withheld) => State::Withheld(withheld),
+            Err(withheld) => State::HeadersUnavailable(withheld),
         });
     }
 
@@ -95,7 +96,7 @@ impl Promise {
     }
 
     /// Says that the vault is locked, which a request waits for that long, or for ever.
-    pub fn is_locked(&self, why: Withheld, patience: Option<Duration>) {
+    pub fn is_locked(&self, why: HeadersUnavailable, patience: Option<Duration>) {
         self.state.send_if_modified(|state| {
             let is_new = !matches!(state, State::Locked(..));
             if is_new {
@@ -117,7 +118,7 @@ impl Parts {
     }
 }
 
-impl Late {
+impl DeferredHeaders {
     /// The headers, as soon as they are there.
     pub(super) async fn headers(&self) -> Result<HeaderMap, Fault> {
         let begun = Instant::now();
@@ -126,7 +127,7 @@ impl Late {
             let state = receiver.borrow_and_update().clone();
             let enough = match state {
                 State::There(headers) => return Ok(self.0.newer().unwrap_or(headers)),
-                State::Withheld(withheld) => return Err(withheld.fault(false)),
+                State::HeadersUnavailable(withheld) => return Err(withheld.fault(false)),
                 State::Promised => None,
                 State::Locked(withheld, since, patience) => {
                     patience.map(|patience| (withheld, (since + patience).max(begun + LATECOMER)))
@@ -144,7 +145,7 @@ impl Late {
             tokio::select! {
                 changed = receiver.changed() => if changed.is_err() {
                     let why = "mcpipe is leaving".to_owned();
-                    return Err(Withheld { why, hint: None }.fault(false));
+                    return Err(HeadersUnavailable { why, hint: None }.fault(false));
                 },
                 withheld = over => return Err(withheld.fault(true)),
             }
@@ -167,7 +168,7 @@ impl Late {
                 true
             }
             Ok(_) => false,
-            Err(Withheld { why, .. }) => {
+            Err(HeadersUnavailable { why, .. }) => {
                 tracing::debug!(why, "the headers cannot be read anew");
                 false
             }
@@ -175,10 +176,10 @@ impl Late {
     }
 }
 
-impl Withheld {
+impl HeadersUnavailable {
     fn fault(self, is_locked: bool) -> Fault {
         let Self { why, hint } = self;
-        Fault::Withheld {
+        Fault::HeadersUnavailable {
             why,
             hint,
             is_locked,
@@ -186,7 +187,7 @@ impl Withheld {
     }
 }
 
-impl fmt::Debug for Late {
+impl fmt::Debug for DeferredHeaders {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Late")
     }

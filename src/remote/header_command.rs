@@ -88,12 +88,12 @@ pub enum Error {
 
 /// Headers that the program gave.
 #[derive(Clone, Debug)]
-pub struct Given {
+pub struct CommandHeaders {
     generation: u64,
     headers: HeaderMap,
 }
 
-impl Given {
+impl CommandHeaders {
     /// Says whether both come from one run.
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.generation == other.generation
@@ -126,7 +126,7 @@ struct Parts {
 #[derive(Default)]
 struct State {
     generation: u64,
-    given: Option<Given>,
+    given: Option<CommandHeaders>,
     run: Option<watch::Receiver<Option<Outcome>>>,
     /// The generation that was last taken by the remote.
     taken: u64,
@@ -135,7 +135,7 @@ struct State {
     heard: Option<Listener>,
 }
 
-type Outcome = Result<Given, Error>;
+type Outcome = Result<CommandHeaders, Error>;
 type Listener = Box<dyn Fn(Secret) + Send>;
 
 impl HeaderCommand {
@@ -163,14 +163,17 @@ impl HeaderCommand {
     /// Says whether the headers it gave last have an `Authorization`.
     pub fn has_authorization(&self) -> bool {
         let state = self.0.state();
-        state.given.as_ref().is_some_and(Given::has_authorization)
+        state
+            .given
+            .as_ref()
+            .is_some_and(CommandHeaders::has_authorization)
     }
 
     /// Returns the headers it gave last; runs it now if it never was run.
     ///
     /// # Errors
     /// See [`Error`]. The next call runs it again.
-    pub async fn headers(&self) -> Result<Given, Error> {
+    pub async fn headers(&self) -> Result<CommandHeaders, Error> {
         self.newer_than(0).await
     }
 
@@ -179,7 +182,7 @@ impl HeaderCommand {
     ///
     /// # Errors
     /// As [`HeaderCommand::headers`].
-    pub async fn again(&self, used: &Given) -> Result<Given, Error> {
+    pub async fn again(&self, used: &CommandHeaders) -> Result<CommandHeaders, Error> {
         let is_futile = {
             let state = self.0.state();
             let is_recent = state.gave_at.is_some_and(|at| at.elapsed() < QUIET);
@@ -192,12 +195,12 @@ impl HeaderCommand {
     }
 
     /// The remote took what it gave.
-    pub fn note_taken(&self, given: &Given) {
+    pub fn note_taken(&self, given: &CommandHeaders) {
         let mut state = self.0.state();
         state.taken = state.taken.max(given.generation);
     }
 
-    async fn newer_than(&self, generation: u64) -> Result<Given, Error> {
+    async fn newer_than(&self, generation: u64) -> Result<CommandHeaders, Error> {
         let mut run = {
             let mut state = self.0.state();
             if let Some(given) = &state.given
@@ -235,7 +238,7 @@ impl HeaderCommand {
                 }
                 state.generation += 1;
                 state.gave_at = Some(time::Instant::now());
-                let given = Given {
+                let given = CommandHeaders {
                     generation: state.generation,
                     headers,
                 };

@@ -19,19 +19,19 @@ use url::Url;
 
 use crate::auth::Credential;
 use crate::auth::oauth::challenge::Challenge;
-use crate::auth::oauth::dpop::{Mended, NONCE_WANTED};
+use crate::auth::oauth::dpop::{NONCE_WANTED, ProofRetry};
 use crate::era::HttpError;
 use crate::remote::content_coding;
-use crate::remote::deferred_headers::Late;
+use crate::remote::deferred_headers::DeferredHeaders;
 use crate::remote::endpoints::Places;
 use crate::remote::fields::passed_on;
-use crate::remote::header_command::{Given, HeaderCommand};
+use crate::remote::header_command::{CommandHeaders, HeaderCommand};
 use crate::remote::proxy::{self, Proxies};
 use crate::remote::redirect::{self, followed, is_upgrade};
 use crate::remote::scheme::{self, Speaks};
 use crate::remote::{Answer, Fault, Outgoing, Remote, Verb};
 use crate::secret::live;
-use crate::tls::Unwelcome;
+use crate::tls::ClientCertRefused;
 use crate::tls::untrusted::Untrusted;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -59,7 +59,7 @@ pub struct Settings {
     /// the connection's business are passed over.
     pub headers: HeaderMap,
     /// More of them, which are waited for before anything is sent.
-    pub late: Option<Late>,
+    pub deferred: Option<DeferredHeaders>,
     /// The program that gives still more headers, which win over all others.
     pub command: Option<HeaderCommand>,
     /// The largest body or event accepted, in bytes (`--max-message-size`).
@@ -148,7 +148,7 @@ impl Https {
     async fn request(
         &self,
         outgoing: &Outgoing<'_>,
-        given: Option<&Given>,
+        given: Option<&CommandHeaders>,
         nonce: Option<Box<str>>,
     ) -> Result<Response, Fault> {
         let Some(endpoint) = outgoing.to else {
@@ -177,7 +177,7 @@ impl Https {
         &self,
         mut url: Url,
         outgoing: &Outgoing<'_>,
-        given: Option<&Given>,
+        given: Option<&CommandHeaders>,
         mut nonce: Option<Box<str>>,
     ) -> Result<Response, Fault> {
         for _ in 0..=MAX_REDIRECTS {
@@ -217,7 +217,7 @@ impl Https {
     async fn request_once(
         &self,
         outgoing: &Outgoing<'_>,
-        given: Option<&Given>,
+        given: Option<&CommandHeaders>,
         url: &Url,
         nonce: Option<Box<str>>,
     ) -> Result<reqwest::Response, Fault> {
@@ -228,8 +228,8 @@ impl Https {
         };
         // The user's first, so that what the protocol needs wins.
         let mut headers = self.settings.headers.clone();
-        if let Some(late) = &self.settings.late {
-            headers.extend(passed_on(late.headers().await?));
+        if let Some(deferred) = &self.settings.deferred {
+            headers.extend(passed_on(deferred.headers().await?));
         }
         if let Some(given) = given {
             headers.extend(given.headers().clone());
@@ -315,8 +315,8 @@ impl Https {
     pub(super) fn fault(&self, error: reqwest::Error) -> Fault {
         let host = self.host.clone();
         // In TLS 1.3 the handshake has ended for us when the server looks at our certificate.
-        if let Some(why) = Unwelcome::among(&error) {
-            return Fault::Unwelcome { host, why };
+        if let Some(why) = ClientCertRefused::among(&error) {
+            return Fault::ClientCertRefused { host, why };
         }
         let is_before_sending = error.is_connect() || error.is_builder();
         if is_before_sending && let Some(why) = Untrusted::among(&error) {
@@ -371,12 +371,16 @@ fn is_sent_again(verb: Verb<'_>, status: u16, from: &Url, to: &Url) -> bool {
 }
 
 impl Https {
-    async fn sent(&self, outgoing: &Outgoing<'_>, given: Option<&Given>) -> Result<Answer, Fault> {
-        let mut mended = Mended::default();
+    async fn sent(
+        &self,
+        outgoing: &Outgoing<'_>,
+        given: Option<&CommandHeaders>,
+    ) -> Result<Answer, Fault> {
+        let mut retry = ProofRetry::default();
         loop {
             let before = outgoing.credential.map(Credential::heard);
-            let nonce = mended.nonce();
-            let turn = match mended.is_crowded() {
+            let nonce = retry.nonce();
+            let turn = match retry.is_crowded() {
                 true => time::timeout(TURN, self.turn.lock()).await.ok(),
                 false => None,
             };
@@ -405,7 +409,7 @@ impl Https {
                     .zip(before)
                     .is_some_and(|(credential, before)| {
                         let (headers, now) = (response.headers(), (self.settings.now)());
-                        credential.proves_again(&mut mended, &challenge, &before, headers, now)
+                        credential.proves_again(&mut retry, &challenge, &before, headers, now)
                     });
             self.discard(response).await;
             if is_mended {
@@ -425,12 +429,12 @@ impl Https {
     async fn sent_with_keys(
         &self,
         outgoing: &Outgoing<'_>,
-        given: Option<&Given>,
+        given: Option<&CommandHeaders>,
     ) -> Result<Answer, Fault> {
-        let Some(late) = &self.settings.late else {
+        let Some(deferred) = &self.settings.deferred else {
             return self.sent(outgoing, given).await;
         };
-        let shown = late.headers().await?;
+        let shown = deferred.headers().await?;
         let answer = self.sent(outgoing, given).await?;
         let is_turned_down = match &answer {
             Answer::Challenged(challenge) => challenge.status == StatusCode::UNAUTHORIZED,
@@ -438,7 +442,7 @@ impl Https {
             Answer::Refused(refusal) => refusal.status == StatusCode::FORBIDDEN,
             _ => false,
         };
-        if !is_turned_down || !late.are_other_than(&shown).await {
+        if !is_turned_down || !deferred.are_other_than(&shown).await {
             return Ok(answer);
         }
         tracing::info!("a key was turned down, and is another by now; sending again");
@@ -453,7 +457,7 @@ impl Https {
         command: &HeaderCommand,
     ) -> Result<Answer, Fault> {
         // A user whose headers bring an Authorization signs in with that one.
-        let with = |given: &Given| Outgoing {
+        let with = |given: &CommandHeaders| Outgoing {
             credential: outgoing.credential.filter(|_| !given.has_authorization()),
             to: outgoing.to,
             verb: outgoing.verb,

@@ -152,15 +152,15 @@ pub enum Fault {
     },
     /// The server broke the handshake off because of our TLS certificate, or for want of one; nothing was processed.
     #[error("the server at {host} {why}")]
-    Unwelcome {
+    ClientCertRefused {
         /// Host and port.
         host: String,
         /// The server's words of the certificate.
-        why: crate::tls::Unwelcome,
+        why: crate::tls::ClientCertRefused,
     },
     /// A secret that was to go with it is not to be had, so nothing was sent.
     #[error("a header's secret: {why}")]
-    Withheld {
+    HeadersUnavailable {
         /// The obstacle.
         why: String,
         /// The thing to do about it.
@@ -199,9 +199,9 @@ impl Fault {
         self.is_unconnected()
             || matches!(
                 self,
-                Self::Unwelcome { .. }
+                Self::ClientCertRefused { .. }
                     | Self::WrongScheme { .. }
-                    | Self::Withheld { .. }
+                    | Self::HeadersUnavailable { .. }
                     | Self::NoHeaders(_)
             )
     }
@@ -247,10 +247,10 @@ impl Fault {
             Self::Silent { .. } => BridgeError::new("timed_out", format!("{self}.")).retryable(),
             Self::NotMcp { .. } => BridgeError::new("bad_answer", format!("{self}."))
                 .hint("Check the address: it has to be the MCP endpoint itself, https://mcp.example.com/mcp for instance."),
-            Self::Unwelcome { .. } => {
-                BridgeError::new("client_certificate", format!("{self}.")).hint(crate::tls::Unwelcome::HINT)
+            Self::ClientCertRefused { .. } => {
+                BridgeError::new("client_certificate", format!("{self}.")).hint(crate::tls::ClientCertRefused::HINT)
             }
-            Self::Withheld {
+            Self::HeadersUnavailable {
                 hint, is_locked, ..
             } => {
                 let kind = if *is_locked { "vault_locked" } else { "vault" };

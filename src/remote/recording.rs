@@ -254,9 +254,9 @@ fn why(fault: &Fault) -> Why {
         | Fault::NotListening { .. }
         | Fault::Untrusted { .. }
         | Fault::Proxy { .. }
-        | Fault::Unwelcome { .. }
+        | Fault::ClientCertRefused { .. }
         | Fault::WrongScheme { .. }
-        | Fault::Withheld { .. }
+        | Fault::HeadersUnavailable { .. }
         | Fault::NoHeaders(_)
         | Fault::HeaderRefused(_) => Why::Unreachable,
         Fault::Cut { .. } | Fault::Silent { .. } => Why::Cut,

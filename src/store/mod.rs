@@ -133,10 +133,10 @@ impl Expected {
 
 /// The vault, for this process. Opening is lazy: a vault that no part of the program asks is never unlocked.
 #[derive(Debug)]
-pub struct Vault(Keeping);
+pub struct Vault(Backend);
 
 #[derive(Debug)]
-enum Keeping {
+enum Backend {
     Memory(Memory),
     Disk(Arc<Disk>),
 }
@@ -161,28 +161,28 @@ enum Held {
 impl Vault {
     /// Keeps everything in memory only (`--vault none`).
     pub fn in_memory() -> Self {
-        Self(Keeping::Memory(Memory::default()))
+        Self(Backend::Memory(Memory::default()))
     }
 
     /// Keeps everything in a file. Looks at nothing and asks for nothing yet; the file is made by the first
     /// [`Vault::put`].
     pub fn on_disk(place: Place, unlock: Unlock) -> Self {
-        Self(Keeping::Disk(Arc::new(Disk::new(place, unlock))))
+        Self(Backend::Disk(Arc::new(Disk::new(place, unlock))))
     }
 
     /// The file, there or not; `None` in memory.
     pub fn location(&self) -> Option<PathBuf> {
         match &self.0 {
-            Keeping::Memory(_) => None,
-            Keeping::Disk(disk) => Some(disk.place().vault()),
+            Backend::Memory(_) => None,
+            Backend::Disk(disk) => Some(disk.place().vault()),
         }
     }
 
     /// Tells while a program, a pipe or the user is asked for what opens it, which may take any time; `None` in memory.
     pub fn is_asking(&self) -> Option<watch::Receiver<bool>> {
         match &self.0 {
-            Keeping::Memory(_) => None,
-            Keeping::Disk(disk) => Some(disk.is_asking()),
+            Backend::Memory(_) => None,
+            Backend::Disk(disk) => Some(disk.is_asking()),
         }
     }
 
@@ -192,8 +192,8 @@ impl Vault {
     /// The file cannot be used, or is no vault.
     pub async fn status(&self) -> Result<Status, Error> {
         match &self.0 {
-            Keeping::Memory(_) => Ok(Status::of(None, None)),
-            Keeping::Disk(disk) => aside(disk, Disk::status).await,
+            Backend::Memory(_) => Ok(Status::of(None, None)),
+            Backend::Disk(disk) => blocking(disk, Disk::status).await,
         }
     }
 
@@ -203,10 +203,10 @@ impl Vault {
     /// The vault cannot be opened, read or trusted.
     pub async fn read(&self, name: &str) -> Result<Option<Entry>, Error> {
         match &self.0 {
-            Keeping::Memory(memory) => Ok(memory.read(name)),
-            Keeping::Disk(disk) => {
+            Backend::Memory(memory) => Ok(memory.read(name)),
+            Backend::Disk(disk) => {
                 let name = name.to_owned();
-                aside(disk, move |disk| disk.read(&name)).await
+                blocking(disk, move |disk| disk.read(&name)).await
             }
         }
     }
@@ -217,8 +217,8 @@ impl Vault {
     /// As [`Vault::read`].
     pub async fn list(&self) -> Result<Vec<(String, Kind)>, Error> {
         match &self.0 {
-            Keeping::Memory(memory) => Ok(memory.list()),
-            Keeping::Disk(disk) => aside(disk, Disk::list).await,
+            Backend::Memory(memory) => Ok(memory.list()),
+            Backend::Disk(disk) => blocking(disk, Disk::list).await,
         }
     }
 
@@ -235,10 +235,10 @@ impl Vault {
         expected: Expected,
     ) -> Result<u64, Error> {
         match &self.0 {
-            Keeping::Memory(memory) => memory.put(name, kind, content, expected),
-            Keeping::Disk(disk) => {
+            Backend::Memory(memory) => memory.put(name, kind, content, expected),
+            Backend::Disk(disk) => {
                 let (name, content) = (name.to_owned(), content.clone());
-                aside(disk, move |disk| disk.put(&name, kind, &content, expected)).await
+                blocking(disk, move |disk| disk.put(&name, kind, &content, expected)).await
             }
         }
     }
@@ -249,10 +249,10 @@ impl Vault {
     /// As [`Vault::put`].
     pub async fn remove(&self, name: &str) -> Result<bool, Error> {
         match &self.0 {
-            Keeping::Memory(memory) => Ok(memory.remove(name)),
-            Keeping::Disk(disk) => {
+            Backend::Memory(memory) => Ok(memory.remove(name)),
+            Backend::Disk(disk) => {
                 let name = name.to_owned();
-                aside(disk, move |disk| disk.remove(&name)).await
+                blocking(disk, move |disk| disk.remove(&name)).await
             }
         }
     }
@@ -264,8 +264,8 @@ impl Vault {
     /// As [`Vault::put`].
     pub async fn open_or_conceive(&self) -> Result<(), Error> {
         match &self.0 {
-            Keeping::Memory(_) => Ok(()),
-            Keeping::Disk(disk) => aside(disk, Disk::open_or_conceive).await,
+            Backend::Memory(_) => Ok(()),
+            Backend::Disk(disk) => blocking(disk, Disk::open_or_conceive).await,
         }
     }
 
@@ -276,8 +276,8 @@ impl Vault {
     /// As [`Vault::put`].
     pub async fn root(&self) -> Result<Option<primitives::Key>, Error> {
         match &self.0 {
-            Keeping::Memory(_) => Ok(None),
-            Keeping::Disk(disk) => aside(disk, Disk::root).await,
+            Backend::Memory(_) => Ok(None),
+            Backend::Disk(disk) => blocking(disk, Disk::root).await,
         }
     }
 
@@ -287,10 +287,10 @@ impl Vault {
     /// The file cannot be read or trusted.
     pub async fn note(&self, name: &str) -> Result<Option<String>, Error> {
         match &self.0 {
-            Keeping::Memory(memory) => Ok(memory.note(name)),
-            Keeping::Disk(disk) => {
+            Backend::Memory(memory) => Ok(memory.note(name)),
+            Backend::Disk(disk) => {
                 let name = name.to_owned();
-                aside(disk, move |disk| disk.note(&name)).await
+                blocking(disk, move |disk| disk.note(&name)).await
             }
         }
     }
@@ -301,13 +301,13 @@ impl Vault {
     /// The disk refused.
     pub async fn leave_note(&self, name: &str, text: &str) -> Result<(), Error> {
         match &self.0 {
-            Keeping::Memory(memory) => {
+            Backend::Memory(memory) => {
                 memory.leave_note(name, text);
                 Ok(())
             }
-            Keeping::Disk(disk) => {
+            Backend::Disk(disk) => {
                 let (name, text) = (name.to_owned(), text.to_owned());
-                aside(disk, move |disk| disk.leave_note(&name, &text)).await
+                blocking(disk, move |disk| disk.leave_note(&name, &text)).await
             }
         }
     }
@@ -319,12 +319,12 @@ impl Vault {
     /// [`Error::Busy`] if it stayed taken; or the file system has no locks.
     pub async fn lock(&self, name: &str, patience: Duration) -> Result<Lock, Error> {
         match &self.0 {
-            Keeping::Memory(memory) => memory.lock(name, patience).await,
-            Keeping::Disk(disk) => {
+            Backend::Memory(memory) => memory.lock(name, patience).await,
+            Backend::Disk(disk) => {
                 let path = disk.place().entry_lock(name);
                 let attempt = || {
                     let path = path.clone();
-                    aside(disk, move |disk| {
+                    blocking(disk, move |disk| {
                         disk.place().prepare(disk.loose())?;
                         Ok(files::Lock::try_take(&path, disk.loose())?)
                     })
@@ -364,7 +364,7 @@ impl Vault {
     /// As [`Vault::lock`].
     pub async fn lock_in_use(&self, name: &str, patience: Duration) -> Result<Lock, Error> {
         let mut lock = self.lock(name, patience).await?;
-        if let Keeping::Disk(disk) = &self.0 {
+        if let Backend::Disk(disk) = &self.0 {
             self.heed_lock().await;
             lock._in_use = Some(disk.use_key());
         }
@@ -375,19 +375,19 @@ impl Vault {
     /// may put a passphrase in its place.
     pub fn is_lockable(&self) -> bool {
         match &self.0 {
-            Keeping::Memory(_) => false,
-            Keeping::Disk(disk) => disk.is_lockable(),
+            Backend::Memory(_) => false,
+            Backend::Disk(disk) => disk.is_lockable(),
         }
     }
 
     /// Forgets the key if `mcpipe vault lock` was run since it was got, and tells how often that has been so.
     pub async fn heed_lock(&self) -> u64 {
         match &self.0 {
-            Keeping::Memory(_) => 0,
-            Keeping::Disk(disk) if !disk.is_lockable() => disk.locks(),
-            Keeping::Disk(disk) => {
+            Backend::Memory(_) => 0,
+            Backend::Disk(disk) if !disk.is_lockable() => disk.locks(),
+            Backend::Disk(disk) => {
                 // The state may be held by a thread that waits for a user.
-                let heeded = aside(disk, |disk| Ok(disk.heed())).await;
+                let heeded = blocking(disk, |disk| Ok(disk.heed())).await;
                 heeded.unwrap_or_else(|_| disk.locks())
             }
         }
@@ -395,7 +395,7 @@ impl Vault {
 }
 
 /// Runs work that blocks on a thread that may block.
-async fn aside<T: Send + 'static>(
+async fn blocking<T: Send + 'static>(
     disk: &Arc<Disk>,
     work: impl FnOnce(&Disk) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {

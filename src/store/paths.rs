@@ -144,7 +144,7 @@ impl Place {
     /// The disk refused.
     pub(super) fn mark_locked(&self) -> Result<(), crate::store::Error> {
         let mark = crate::store::primitives::encode(&crate::store::random::<16>()?);
-        Ok(files::replace_note(&self.lock_mark(), mark.as_bytes())?)
+        Ok(files::write_side_file(&self.lock_mark(), mark.as_bytes())?)
     }
 
     /// Held while the vault is read, changed and written: milliseconds.

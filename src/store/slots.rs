@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::store::disk::{Disk, KeyKind, Moved, NewKey, Verified, exported};
 use crate::store::passphrase::{Passphrase, Sources};
 use crate::store::primitives::Key;
-use crate::store::{Error, Keeping, Place, SlotStatus, Vault, aside};
+use crate::store::{Backend, Error, Place, SlotStatus, Vault, blocking};
 
 impl Vault {
     /// Makes the vault, opened by what it was told to be opened by.
@@ -16,7 +16,7 @@ impl Vault {
     /// # Errors
     /// [`Error::AlreadyThere`]; as [`Vault::put`].
     pub async fn init(&self) -> Result<(), Error> {
-        aside(self.disk()?, Disk::init).await
+        blocking(self.disk()?, Disk::init).await
     }
 
     /// Makes the vault, opened by a key file.
@@ -24,7 +24,7 @@ impl Vault {
     /// # Errors
     /// As [`Vault::init`].
     pub async fn init_with_key_file(&self) -> Result<(), Error> {
-        aside(self.disk()?, Disk::init_with_key_file).await
+        blocking(self.disk()?, Disk::init_with_key_file).await
     }
 
     /// Returns the paths of the vault.
@@ -40,7 +40,7 @@ impl Vault {
     /// # Errors
     /// The disk refused.
     pub async fn lock_everywhere(&self) -> Result<(), Error> {
-        aside(self.disk()?, |disk| disk.place().mark_locked()).await
+        blocking(self.disk()?, |disk| disk.place().mark_locked()).await
     }
 
     /// Opens the vault and returns its id and root key, for the unlock agent to hold.
@@ -48,7 +48,7 @@ impl Vault {
     /// # Errors
     /// As [`Vault::read`], and [`Error::NoVault`].
     pub async fn root_key(&self) -> Result<(String, Key), Error> {
-        aside(self.disk()?, Disk::root_key).await
+        blocking(self.disk()?, Disk::root_key).await
     }
 
     /// Reads every entry.
@@ -56,7 +56,7 @@ impl Vault {
     /// # Errors
     /// As [`Vault::read`], and [`Error::NoVault`]. An entry that does not authenticate is no error.
     pub async fn verify(&self) -> Result<Verified, Error> {
-        aside(self.disk()?, Disk::verify).await
+        blocking(self.disk()?, Disk::verify).await
     }
 
     /// Adds a way to open the vault, or puts it in the place of another (`replacing`: an id or a label). Touches no
@@ -73,7 +73,7 @@ impl Vault {
     ) -> Result<SlotStatus, Error> {
         let (label, replacing) = (label.map(str::to_owned), replacing.map(str::to_owned));
         let work = move |disk: &Disk| disk.put_slot(&new, label.as_deref(), replacing.as_deref());
-        aside(self.disk()?, work).await
+        blocking(self.disk()?, work).await
     }
 
     /// Says whether [`Vault::put_slot`] would find a place for such a key, by what the file says. Opens nothing, and
@@ -90,7 +90,7 @@ impl Vault {
         let (label, replacing) = (label.map(str::to_owned), replacing.map(str::to_owned));
         let work =
             move |disk: &Disk| disk.may_put_slot(new, label.as_deref(), replacing.as_deref());
-        aside(self.disk()?, work).await
+        blocking(self.disk()?, work).await
     }
 
     /// Sees that this is a file that [`Vault::export`] made. Opens nothing, and asks the user nothing.
@@ -99,7 +99,7 @@ impl Vault {
     /// [`Error::NoExport`], [`Error::Envelope`], [`Error::NoPassphraseOpens`].
     pub async fn may_import(&self, from: &Path) -> Result<(), Error> {
         let from = from.to_owned();
-        aside(self.disk()?, move |_| exported(&from).map(|_| ())).await
+        blocking(self.disk()?, move |_| exported(&from).map(|_| ())).await
     }
 
     /// Takes a way to open the vault away; the key file goes with its slot.
@@ -108,7 +108,7 @@ impl Vault {
     /// [`Error::LastSlot`], [`Error::LockOut`], [`Error::NoSuchSlot`]; as [`Vault::put`].
     pub async fn remove_slot(&self, which: &str) -> Result<SlotStatus, Error> {
         let which = which.to_owned();
-        aside(self.disk()?, move |disk| disk.remove_slot(&which)).await
+        blocking(self.disk()?, move |disk| disk.remove_slot(&which)).await
     }
 
     /// Gives the vault a new root key and seals every entry again; returns how many. Copies made before stay readable
@@ -117,7 +117,7 @@ impl Vault {
     /// # Errors
     /// [`Error::SlotClosed`]; as [`Vault::put`].
     pub async fn rekey(&self, passphrases: Sources) -> Result<usize, Error> {
-        aside(self.disk()?, move |disk| disk.rekey(&passphrases)).await
+        blocking(self.disk()?, move |disk| disk.rekey(&passphrases)).await
     }
 
     /// Writes everything into a new file that this passphrase opens; returns how many entries.
@@ -126,7 +126,7 @@ impl Vault {
     /// The file exists or cannot be written; as [`Vault::read`].
     pub async fn export(&self, to: &Path, passphrase: Passphrase) -> Result<usize, Error> {
         let to = to.to_owned();
-        aside(self.disk()?, move |disk| disk.export(&to, &passphrase)).await
+        blocking(self.disk()?, move |disk| disk.export(&to, &passphrase)).await
     }
 
     /// Takes the entries of such a file; those that are here already stay as they are, unless `replace`.
@@ -141,13 +141,13 @@ impl Vault {
     ) -> Result<Moved, Error> {
         let from = from.to_owned();
         let work = move |disk: &Disk| disk.import(&from, &passphrase, replace);
-        aside(self.disk()?, work).await
+        blocking(self.disk()?, work).await
     }
 
     fn disk(&self) -> Result<&Arc<Disk>, Error> {
         match &self.0 {
-            Keeping::Disk(disk) => Ok(disk),
-            Keeping::Memory(_) => Err(Error::InMemory),
+            Backend::Disk(disk) => Ok(disk),
+            Backend::Memory(_) => Err(Error::InMemory),
         }
     }
 }

@@ -34,8 +34,8 @@ impl Server {
         );
         let typed = [&url].into_iter().map(String::as_str);
         let typed: Vec<String> = typed.chain(words.iter().copied()).map(Into::into).collect();
-        let asked = command::read(&typed, &|_| Ok(String::new())).unwrap();
-        let key = key::of(&asked, Form::Full);
+        let cli = command::read(&typed, &|_| Ok(String::new())).unwrap();
+        let key = key::of(&cli, Form::Full);
         Self {
             authority,
             url,
@@ -392,9 +392,9 @@ async fn headers_of_a_configuration_are_sent_as_they_stand_or_not_at_all() {
     command.env("AWS_SECRET_ACCESS_KEY", "canary");
     let (code, text) = said(command).await;
     assert!(code == Some(0) && text.contains("signed in"), "{text}");
-    let [asked] = server.authority.at("/mcp").try_into().unwrap();
-    assert_eq!(asked.headers["x-plain"], "as it stands");
-    assert!(!asked.headers.contains_key("x-leak"), "{asked:?}");
+    let [cli] = server.authority.at("/mcp").try_into().unwrap();
+    assert_eq!(cli.headers["x-plain"], "as it stands");
+    assert!(!cli.headers.contains_key("x-leak"), "{cli:?}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use mcpipe::auth::client::Signing;
 use mcpipe::auth::client::{Client, Method, Source};
 use mcpipe::auth::grant::GrantType;
 use mcpipe::auth::oauth::jws::{Algorithm, Key};
-use mcpipe::auth::oauth::observed_quirks::Learned;
+use mcpipe::auth::oauth::observed_quirks::ObservedQuirks;
 use mcpipe::auth::oauth::scope::Scopes;
 use mcpipe::auth::store::record::{Entry, Registration, State};
 use mcpipe::header_secrets;
@@ -63,7 +63,7 @@ pub(super) fn tokens() -> Entry {
         strikes: 4,
         last_error: Some("invalid_grant".to_owned()),
         scope_wanted: Some(Scopes::parse("a b c")),
-        learned: Learned {
+        learned: ObservedQuirks {
             refuses_resource: true,
             wants_scope_on_refresh: true,
             auth_method: Some("client_secret_post".to_owned()),
@@ -106,7 +106,7 @@ fn tokens_are_written_with_these_words() {
         strikes: 0,
         last_error: None,
         scope_wanted: None,
-        learned: Learned::default(),
+        learned: ObservedQuirks::default(),
         grant: GrantType::User,
         dpop_key: None,
         issued_anew: Vec::new(),
@@ -151,7 +151,7 @@ fn tokens_of_the_first_versions_are_read() {
     }
     let read = Entry::read(&Secret::new(old.to_string())).expect("it is read");
     assert_eq!(read.grant, GrantType::User);
-    assert_eq!(read.learned, Learned::default());
+    assert_eq!(read.learned, ObservedQuirks::default());
 }
 
 #[test]

@@ -106,9 +106,9 @@ async fn an_assertion_that_was_refused_for_something_else_is_shown_when_that_is_
         let authorizer = world.authorizer_with(settings(&world, &file));
         let error = authorizer.renew(None, &unauthorized()).await.unwrap_err();
         assert!(error.to_string().contains(code), "{error}");
-        let mut mended = settings(&world, &file);
-        mended.scope = Some(mcpipe::auth::oauth::scope::Scopes::parse("another"));
-        let authorizer = world.authorizer_with(mended);
+        let mut retry = settings(&world, &file);
+        retry.scope = Some(mcpipe::auth::oauth::scope::Scopes::parse("another"));
+        let authorizer = world.authorizer_with(retry);
         authorizer.renew(None, &unauthorized()).await.unwrap();
     }
 }

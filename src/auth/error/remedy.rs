@@ -95,8 +95,8 @@ impl Cause {
         Some(match self {
             Self::HeaderRefused { given, .. } => given.hint(),
             Self::Vault(error) => return error.hint(),
-            why if matches!(why.fault(), Some(http::Fault::Unwelcome { .. })) => {
-                crate::tls::Unwelcome::HINT.to_owned()
+            why if matches!(why.fault(), Some(http::Fault::ClientCertRefused { .. })) => {
+                crate::tls::ClientCertRefused::HINT.to_owned()
             }
             why if let Some(http::Fault::Untrusted { why, .. }) = why.fault() => {
                 why.hint().to_owned()

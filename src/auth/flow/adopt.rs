@@ -20,7 +20,7 @@ use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, Prote
 use crate::auth::oauth::id_token::Claims;
 use crate::auth::oauth::known_providers::quirks;
 use crate::auth::oauth::metadata_urls::same_issuer;
-use crate::auth::oauth::observed_quirks::Learned;
+use crate::auth::oauth::observed_quirks::ObservedQuirks;
 use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::TokenSet;
@@ -426,7 +426,7 @@ fn entry(
         strikes: 0,
         last_error: None,
         scope_wanted: None,
-        learned: Learned::default(),
+        learned: ObservedQuirks::default(),
         grant: GrantType::User,
         dpop_key: None,
         issued_anew: Vec::new(),

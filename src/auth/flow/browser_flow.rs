@@ -20,24 +20,24 @@ use crate::auth::notice::Notice;
 use crate::auth::oauth::authorization_code::{self, Asking, Pending, Redirected, Verdict};
 use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
 use crate::auth::oauth::known_providers::quirks;
-use crate::auth::oauth::observed_quirks::{Learned, Lesson};
+use crate::auth::oauth::observed_quirks::{Adjustment, ObservedQuirks};
 use crate::auth::oauth::prompt::Prompts;
 use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::{self, Endpoint, TokenSet};
 use crate::auth::settings::{Pasted, SelectAccount, Settings};
-use crate::auth::shared::House;
+use crate::auth::shared::Shared;
 use crate::auth::store::record::{Entry, State};
 use crate::random;
 use crate::secret::Secret;
 use crate::store::Expected;
 
-impl House {
+impl Shared {
     /// Has a person sign in, and keeps what comes of it. What a refusal teaches is put right and asked again, each
     /// once: a registration the server has forgotten is made anew, a scope it does not know is left out, and so is the
     /// `resource` it does not want. It is asked in the window that is open: its page still waits to be
     /// told how the sign-in ended, and is sent to the authorization server once more.
-    pub(in crate::auth) async fn ask_a_person(
+    pub(in crate::auth) async fn browser_sign_in(
         &self,
         attempt: &str,
         resource: &ProtectedResource,
@@ -97,7 +97,7 @@ impl House {
                     } else if code == "invalid_scope" {
                         (scope.is_some() && self.settings.scope.is_none())
                             .then_some(Repair::LeaveOutScope)
-                    } else if Lesson::of(code, description) == Some(Lesson::NoResource)
+                    } else if Adjustment::of(code, description) == Some(Adjustment::NoResource)
                         && sent.is_some()
                         && !past.learned.refuses_resource
                         && self.settings.resource_parameter.is_none()
@@ -304,7 +304,7 @@ impl House {
             ..
         } = &self.settings;
         let is_ours_to_say = resource_parameter.is_none() && send_resource.is_none();
-        is_ours_to_say && error.lesson() == Some(Lesson::NoResource)
+        is_ours_to_say && error.lesson() == Some(Adjustment::NoResource)
     }
 
     fn tell_no_choice(&self, server: &AuthorizationServer, is_refused: bool) {
@@ -376,7 +376,7 @@ impl House {
         &self,
         resource: &ProtectedResource,
         server: &AuthorizationServer,
-        learned: &Learned,
+        learned: &ObservedQuirks,
     ) -> Option<String> {
         let Settings {
             resource_parameter,

@@ -20,7 +20,7 @@ use crate::auth::oauth::known_providers::quirks;
 use crate::auth::oauth::registration::{self, FIXED_PATH, Registered};
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::settings::Settings;
-use crate::auth::shared::House;
+use crate::auth::shared::Shared;
 use crate::auth::store::record::{Entry, Registration, is_of};
 use crate::secret::Secret;
 use crate::store::{Expected, Kind};
@@ -32,7 +32,7 @@ pub(in crate::auth) struct Identity {
     pub(in crate::auth) listener: Loopback,
 }
 
-impl House {
+impl Shared {
     /// Who we are to this server, and a listener that may be named to it.
     pub(in crate::auth) async fn identity(
         &self,

@@ -11,14 +11,14 @@ use oauth2::CsrfToken;
 use tokio::process::Child;
 
 use crate::auth::authorizer::PendingSignIn;
-use crate::auth::flow::helper::{self, Errand};
+use crate::auth::flow::helper::{self, SignInRequest};
 use crate::auth::flow::sign_in_status::{Phase, Record, Shown};
 use crate::auth::flow::token_checks::{is_enough, is_other_than};
 use crate::auth::net::http::{POST_PATIENCE, TOKEN_PATIENCE};
 use crate::auth::notice::Notice;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::settings::Settings;
-use crate::auth::shared::{House, Origin, Why};
+use crate::auth::shared::{Origin, Shared, Trigger};
 use crate::auth::store::record::{Entry, State};
 use crate::auth::{Cause, Credential};
 use crate::store::{Error as StoreError, Lock};
@@ -32,18 +32,18 @@ const HANDOVER: Duration = Duration::from_secs(3);
 /// How long the user waits for somebody who is to let go.
 const TAKEOVER: Duration = Duration::from_secs(20);
 
-impl House {
+impl Shared {
     /// Has a person asked, here or elsewhere, and waits for what comes of it.
-    pub(in crate::auth) async fn ask_in_turn(
+    pub(in crate::auth) async fn sign_in_once(
         &self,
-        why: &Why,
+        why: &Trigger,
         challenge: &Challenge,
         before: Option<Entry>,
     ) -> Result<(Entry, Origin), Cause> {
         let _waiting = Waiting::begin(self);
-        self.desk().is_signing_in = true;
-        if matches!(why, Why::Told(_)) {
-            let turn = self.take_over().await?;
+        self.state().is_signing_in = true;
+        if matches!(why, Trigger::Told(_)) {
+            let turn = self.take_over_lock().await?;
             return self.sign_in(turn, why, challenge, before).await;
         }
         let record = self.record().await;
@@ -51,13 +51,13 @@ impl House {
         let mut helper: Option<Sent> = None;
         let mut may_send = self.settings.helper.is_some() && self.vault.location().is_some();
         let mut shown = None;
-        let mut newcomer = Newcomer::default();
+        let mut newcomer = PendingTakeover::default();
         let mut has_waited = false;
         let patience = self.settings.auth_timeout + TOKEN_PATIENCE + POST_PATIENCE;
         let end = tokio::time::sleep(patience);
         tokio::pin!(end);
         loop {
-            let turn = self.turn_if_free().await?;
+            let turn = self.try_lock_sign_in().await?;
             // Whoever had the turn said how it went before letting go, so this look comes after that one.
             let record = self.record().await;
             if let Some(reached) = self.reached(&record, &old, why, challenge, &before).await? {
@@ -108,13 +108,16 @@ impl House {
     }
 
     /// Signs in on behalf of processes that watch; what a helper does. Nothing to do is no error.
-    pub(in crate::auth) async fn sign_in_for_others(&self, errand: Errand) -> Result<(), Cause> {
+    pub(in crate::auth) async fn sign_in_for_others(
+        &self,
+        errand: SignInRequest,
+    ) -> Result<(), Cause> {
         let name = self.lock_name("sign-in");
         let turn = match self.vault.lock(&name, HANDOVER).await {
             Err(StoreError::Busy { .. }) => return Ok(()),
             turn => turn?,
         };
-        let why = Why::Challenged {
+        let why = Trigger::Challenged {
             stale: errand.stale.map(|token| Credential {
                 generation: 0,
                 token,
@@ -147,7 +150,7 @@ impl House {
         &self,
         record: &Record,
         old: &Option<String>,
-        why: &Why,
+        why: &Trigger,
         challenge: &Challenge,
         before: &Option<Entry>,
     ) -> Result<Option<(Entry, Origin)>, Cause> {
@@ -204,7 +207,7 @@ impl House {
     /// Starts a helper, unless another process is doing so.
     async fn send_helper(
         &self,
-        why: &Why,
+        why: &Trigger,
         challenge: &Challenge,
         old: &Option<String>,
     ) -> Result<Option<Sent>, Cause> {
@@ -218,10 +221,10 @@ impl House {
         };
         let root = self.vault.root().await?;
         let stale = match why {
-            Why::Challenged { stale, .. } => stale.as_ref().map(|stale| stale.token.clone()),
-            Why::Due | Why::Told(_) => None,
+            Trigger::Challenged { stale, .. } => stale.as_ref().map(|stale| stale.token.clone()),
+            Trigger::Due | Trigger::Told(_) => None,
         };
-        let errand = Errand {
+        let errand = SignInRequest {
             challenge: challenge.clone(),
             stale,
             old: old.clone(),
@@ -236,7 +239,7 @@ impl House {
         }))
     }
 
-    async fn turn_if_free(&self) -> Result<Option<Lock>, Cause> {
+    async fn try_lock_sign_in(&self) -> Result<Option<Lock>, Cause> {
         let name = self.lock_name("sign-in");
         match self.vault.lock(&name, Duration::ZERO).await {
             Ok(turn) => Ok(Some(turn)),
@@ -246,8 +249,8 @@ impl House {
     }
 
     /// Gets the turn for a user who asks for it, whoever has it.
-    async fn take_over(&self) -> Result<Lock, Cause> {
-        let turn = self.turn_if_free().await?;
+    async fn take_over_lock(&self) -> Result<Lock, Cause> {
+        let turn = self.try_lock_sign_in().await?;
         let mut record = self.record().await;
         record.forgive();
         record.attempt = attempt_name();
@@ -329,12 +332,12 @@ impl House {
 
 /// Somebody who has said that the turn is theirs, and does not have it yet.
 #[derive(Default)]
-struct Newcomer {
+struct PendingTakeover {
     attempt: String,
     glances: u32,
 }
 
-impl Newcomer {
+impl PendingTakeover {
     /// For two seconds; then they are taken for dead.
     fn is_awaited(&mut self, record: &Record) -> bool {
         if self.attempt != record.attempt {
@@ -368,12 +371,12 @@ pub(in crate::auth) fn attempt_name() -> String {
 }
 
 /// True on the watch while a person is waited for, however that ends.
-struct Waiting<'a>(&'a House);
+struct Waiting<'a>(&'a Shared);
 
 impl<'a> Waiting<'a> {
-    fn begin(house: &'a House) -> Self {
-        house.person.send_replace(true);
-        Self(house)
+    fn begin(shared: &'a Shared) -> Self {
+        shared.person.send_replace(true);
+        Self(shared)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::auth::net::http::{Fault, Http, host_of, time_is_up};
 use crate::auth::oauth::client_auth::proved;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, ProtectedResource};
 use crate::auth::oauth::oauth2_adapter;
-use crate::auth::oauth::observed_quirks::Lesson;
+use crate::auth::oauth::observed_quirks::Adjustment;
 use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::{self, Endpoint, Ways};
@@ -32,7 +32,7 @@ use crate::auth::oauth::token_response::{
     whole_seconds,
 };
 use crate::auth::settings::{Browser, Settings};
-use crate::auth::shared::House;
+use crate::auth::shared::Shared;
 use crate::auth::store::record::{Entry, Registration};
 use crate::store::{Expected, Kind};
 use crate::text::plain;
@@ -40,7 +40,7 @@ use crate::text::plain;
 /// Longer than any code is good.
 const NEVER: Duration = Duration::from_secs(7 * 24 * 3600);
 
-impl House {
+impl Shared {
     /// Says whether the sign-in at this server is by device code: the user says so, or no page can be shown and the
     /// server has it.
     ///
@@ -174,7 +174,7 @@ impl House {
             };
             let next = client.after_refusal(code, description);
             let next = next.filter(|next| shown.iter().all(|it| !it.is_shown_as(next)));
-            let is_of_resource = Lesson::of(code, description) == Some(Lesson::NoResource)
+            let is_of_resource = Adjustment::of(code, description) == Some(Adjustment::NoResource)
                 && self.settings.resource_parameter.is_none()
                 && self.settings.send_resource.is_none();
             match next {

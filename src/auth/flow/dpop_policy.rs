@@ -16,10 +16,10 @@ use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
 use crate::auth::oauth::dpop::{Prover, Proving};
 use crate::auth::oauth::jws::Key;
 use crate::auth::settings::Dpop;
-use crate::auth::shared::House;
+use crate::auth::shared::Shared;
 use crate::auth::store::record::Entry;
 
-impl House {
+impl Shared {
     /// Says whether the tokens to come are to be bound. `before` is what is kept of the same issuer.
     ///
     /// # Errors
@@ -60,13 +60,13 @@ impl House {
     /// A key of its own for a new sign-in.
     pub(in crate::auth) fn new_prover(&self, binds: bool) -> Result<Option<Prover>, Cause> {
         let key = binds.then(Key::generate).transpose()?;
-        Ok(key.map(|key| Prover::new(key, &self.servers)))
+        Ok(key.map(|key| Prover::new(key, &self.hints)))
     }
 
     /// The prover of a kept entry.
     pub(in crate::auth) fn prover_of(&self, entry: &Entry) -> Option<Prover> {
         let key = entry.dpop_key.clone()?;
-        Some(Prover::new(key, &self.servers))
+        Some(Prover::new(key, &self.hints))
     }
 
     /// The prover of a new sign-in at its token endpoint. Without it the tokens are taken as they come.

@@ -28,7 +28,7 @@ use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::registration;
 use crate::auth::oauth::token_endpoint::Endpoint;
 use crate::auth::settings::Settings;
-use crate::auth::shared::{House, Why};
+use crate::auth::shared::{Shared, Trigger};
 use crate::auth::{Cause, Credential};
 use crate::secret::Secret;
 
@@ -112,7 +112,7 @@ pub(in crate::auth) fn wish() -> Challenge {
 pub(in crate::auth) async fn id_token(
     provider: &Authorizer,
     before: Option<&Credential>,
-    why: &Why,
+    why: &Trigger,
 ) -> Result<Credential, Cause> {
     let held = match before {
         None => provider.current().await,
@@ -120,11 +120,11 @@ pub(in crate::auth) async fn id_token(
     };
     let found = match held {
         Ok(Some(held)) => Ok(held),
-        Ok(None) if matches!(why, Why::Due) => return Err(Cause::NobodyThere),
+        Ok(None) if matches!(why, Trigger::Due) => return Err(Cause::NobodyThere),
         Ok(None)
             if matches!(
                 why,
-                Why::Challenged {
+                Trigger::Challenged {
                     is_asked: false,
                     ..
                 }
@@ -150,7 +150,7 @@ const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 
-impl House {
+impl Shared {
     /// The provider's grant for the server that is asked, and the user whom it is for.
     pub(in crate::auth) async fn vouched_for(
         &self,

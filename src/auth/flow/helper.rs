@@ -24,7 +24,7 @@ use crate::store::primitives::{Key, decode, encode};
 
 /// What a helper is to do.
 #[derive(Clone, Debug)]
-pub struct Errand {
+pub struct SignInRequest {
     /// What the remote said.
     pub challenge: Challenge,
     /// The token it said that of.
@@ -39,7 +39,7 @@ pub struct Opened {
     /// The door's part.
     pub door: Secret,
     /// What to do.
-    pub errand: Errand,
+    pub errand: SignInRequest,
     /// Opens the vault; `None` if it is still to be made.
     pub root: Option<Key>,
 }
@@ -51,7 +51,7 @@ pub const LONGEST_LETTER: u64 = 4 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Serialize, Deserialize)]
-struct Letter {
+struct Handoff {
     /// The version of whoever wrote it: the binary may have been replaced meanwhile.
     version: String,
     door: String,
@@ -68,7 +68,7 @@ struct Letter {
 /// Starts a helper and gives it its letter.
 pub(in crate::auth) async fn send(
     helper: &Helper,
-    errand: &Errand,
+    errand: &SignInRequest,
     root: Option<&Key>,
 ) -> io::Result<Child> {
     let letter = write(helper, errand, root)?;
@@ -95,8 +95,12 @@ const DETACHED_PROCESS: u32 = 0x8;
 #[cfg(windows)]
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
 
-fn write(helper: &Helper, errand: &Errand, root: Option<&Key>) -> io::Result<Zeroizing<String>> {
-    let letter = Letter {
+fn write(
+    helper: &Helper,
+    errand: &SignInRequest,
+    root: Option<&Key>,
+) -> io::Result<Zeroizing<String>> {
+    let letter = Handoff {
         version: VERSION.to_owned(),
         door: helper.door.expose().to_owned(),
         status: errand.challenge.status,
@@ -113,7 +117,7 @@ fn write(helper: &Helper, errand: &Errand, root: Option<&Key>) -> io::Result<Zer
 
 /// Reads a letter; `None` if it is none of ours.
 pub fn read(text: &str) -> Option<Opened> {
-    let letter: Letter = serde_json::from_str(text).ok()?;
+    let letter: Handoff = serde_json::from_str(text).ok()?;
     (letter.version == VERSION).then_some(())?;
     let root = match letter.root {
         Some(root) => Some(Key::new(decode(&root)?)),
@@ -121,7 +125,7 @@ pub fn read(text: &str) -> Option<Opened> {
     };
     Some(Opened {
         door: Secret::new(letter.door),
-        errand: Errand {
+        errand: SignInRequest {
             challenge: Challenge {
                 status: letter.status,
                 resource_metadata: letter.resource_metadata,
@@ -151,7 +155,7 @@ mod tests {
             environment: Vec::new(),
             door: Secret::new("{}"),
         };
-        let errand = Errand {
+        let errand = SignInRequest {
             challenge: Challenge {
                 status: 403,
                 scope: Some("a b".to_owned()),
@@ -179,7 +183,7 @@ mod tests {
             environment: Vec::new(),
             door: Secret::new("{}"),
         };
-        let errand = Errand {
+        let errand = SignInRequest {
             challenge: Challenge {
                 status: 401,
                 resource_metadata: Some("https://a.example/prm".to_owned()),

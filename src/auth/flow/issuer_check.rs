@@ -15,7 +15,7 @@ use crate::auth::notice::Notice;
 use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::settings::Settings;
-use crate::auth::shared::{House, Why};
+use crate::auth::shared::{Shared, Trigger};
 use crate::auth::store::record::{Entry, is_for, is_of};
 use crate::store::Kind;
 use crate::text::plain;
@@ -131,7 +131,7 @@ impl Used {
     }
 }
 
-impl House {
+impl Shared {
     /// Reads which authorization servers were signed in to last.
     pub(in crate::auth) async fn last_used(&self) -> Result<LastUsed, Cause> {
         let grant = self.settings.grant.kind();
@@ -157,7 +157,7 @@ impl House {
             ));
         }
         // What the vault would not take is newer than what it holds.
-        if let Some((name, entry)) = self.desk().unsaved.clone() {
+        if let Some((name, entry)) = self.state().unsaved.clone() {
             let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
             let at = (entry.signed_in_at, u64::MAX);
             found.push((at, true, Used::of(&parts, Some(&entry))));
@@ -176,7 +176,7 @@ impl House {
     /// It is another, and that is the user's to decide.
     pub(in crate::auth) async fn may_be_used(
         &self,
-        why: &Why,
+        why: &Trigger,
         last: &LastUsed,
         resource: &ProtectedResource,
         server: &AuthorizationServer,
@@ -205,7 +205,7 @@ impl House {
         {
             return Ok(());
         }
-        if matches!(why, Why::Told(_)) {
+        if matches!(why, Trigger::Told(_)) {
             announce.tell(&Notice::OtherIssuer { changed: &changed });
             return Ok(());
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::auth::authorizer::Authorizer;
 use crate::auth::net::loopback::{Door, Loopback, Page};
 use crate::auth::oauth::authorization_code::{Pending, Verdict};
-use crate::auth::shared::House;
+use crate::auth::shared::Shared;
 
 /// How long the listener stays.
 const STAY: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ pub(in crate::auth) struct Lingering {
     seen: tokio::sync::watch::Receiver<bool>,
 }
 
-impl House {
+impl Shared {
     /// Lets the listener of an attempt that brought tokens stay. `is_seen` tells that a person has seen the page.
     pub(in crate::auth) async fn linger(
         &self,
@@ -39,7 +39,7 @@ impl House {
             .await;
         let (saw, seen) = tokio::sync::watch::channel(is_seen);
         let door = listener.door();
-        self.desk().lingering = Some(Lingering {
+        self.state().lingering = Some(Lingering {
             door: door.clone(),
             seen,
         });
@@ -87,7 +87,7 @@ impl House {
 
     /// Frees the port of the last attempt.
     pub(in crate::auth) fn stop_lingering(&self) {
-        let lingering = self.desk().lingering.take();
+        let lingering = self.state().lingering.take();
         if let Some(lingering) = lingering {
             lingering.door.close();
         }
@@ -126,18 +126,18 @@ impl House {
 impl Authorizer {
     /// Waits until the listener of the last sign-in is closed: for a process that has nothing else to do.
     pub async fn last_visits(&self) {
-        if let Some(house) = &self.house {
-            house.lingering.close();
-            house.lingering.wait().await;
+        if let Some(shared) = &self.shared {
+            shared.lingering.close();
+            shared.lingering.wait().await;
         }
     }
 
     /// Waits until a person has seen how the last sign-in ended, where only a browser that looks ahead has.
     pub async fn page_seen(&self) {
         let lingering = self
-            .house
+            .shared
             .as_ref()
-            .and_then(|house| house.desk().lingering.clone());
+            .and_then(|shared| shared.state().lingering.clone());
         if let Some(Lingering { door, mut seen }) = lingering {
             tokio::select! {
                 _ = seen.wait_for(|seen| *seen) => {}
@@ -149,8 +149,8 @@ impl Authorizer {
 
 impl Drop for Authorizer {
     fn drop(&mut self) {
-        if let Some(house) = &self.house {
-            house.stop_lingering();
+        if let Some(shared) = &self.shared {
+            shared.stop_lingering();
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::auth::Cause;
 use crate::auth::authorizer::Authorizer;
-use crate::auth::shared::{House, Origin, Why};
+use crate::auth::shared::{Origin, Shared, Trigger};
 use crate::auth::store::record::Entry;
 use crate::frame::BridgeError;
 use crate::store::{Error as StoreError, Expected, Kind};
@@ -103,25 +103,28 @@ impl Authorizer {
     /// Whether the credential that was held is in a vault that the user has locked since: requests wait for it, and are not
     /// sent in no name.
     pub fn is_locked_out(&self) -> bool {
-        let house = self.house.as_ref();
-        house.is_some_and(|house| house.desk().is_locked_out)
+        let shared = self.shared.as_ref();
+        shared.is_some_and(|shared| shared.state().is_locked_out)
     }
 }
 
-impl House {
+impl Shared {
     /// Climbs until something better is in hand, if need be when the vault is unlocked.
-    pub(in crate::auth) async fn ladder(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
-        let is_asked = matches!(why, Why::Told(_) | Why::Challenged { is_asked: true, .. });
+    pub(in crate::auth) async fn ladder(&self, why: &Trigger) -> Result<(Entry, Origin), Cause> {
+        let is_asked = matches!(
+            why,
+            Trigger::Told(_) | Trigger::Challenged { is_asked: true, .. }
+        );
         if !is_asked || !self.settings.waits_for_unlock {
-            return self.rungs(why).await;
+            return self.obtain(why).await;
         }
-        let mut climb = Box::pin(self.when_unlocked(why));
+        let mut start_renewal = Box::pin(self.when_unlocked(why));
         let mut waiting = None;
         loop {
             let is_waiting = waiting.is_some();
             tokio::select! {
                 biased;
-                ended = &mut climb => return ended,
+                ended = &mut start_renewal => return ended,
                 () = asking_long(self.vault.is_asking()), if !is_waiting => {
                     let why = Closed::Asking;
                     waiting = Some(WaitingForUnlock::begin(&self.person, &self.closed, why));
@@ -133,13 +136,13 @@ impl House {
         }
     }
 
-    async fn when_unlocked(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
+    async fn when_unlocked(&self, why: &Trigger) -> Result<(Entry, Origin), Cause> {
         loop {
             // Before anything is locked that other processes need.
             if self.is_locked().await {
                 self.until_unlocked().await?;
             }
-            match self.rungs(why).await {
+            match self.obtain(why).await {
                 Err(why) if why.is_locked() => self.until_unlocked().await?,
                 ended => return ended,
             }
@@ -174,7 +177,7 @@ impl House {
         let put = || self.vault.put(name, Kind::Oauth, &content, expected);
         match put().await {
             Err(StoreError::Locked { vault }) if self.settings.waits_for_unlock => {
-                self.desk().unsaved = Some((name.to_owned(), entry.clone()));
+                self.state().unsaved = Some((name.to_owned(), entry.clone()));
                 let unlocked = tokio::time::timeout(KEEPING, self.until_unlocked()).await;
                 match unlocked {
                     Ok(Ok(())) => put().await,
@@ -188,33 +191,33 @@ impl House {
     /// Forgets what is held if the user has locked the vault since.
     pub(in crate::auth) async fn heed_lock(&self) {
         let locks = self.vault.heed_lock().await;
-        let mut desk = self.desk();
-        if std::mem::replace(&mut desk.locks, locks) == locks {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.locks, locks) == locks {
             return;
         }
-        if desk.held.take().is_some() {
+        if state.held.take().is_some() {
             tracing::info!("the vault was locked; its key and the tokens are forgotten");
-            desk.identity += 1;
-            desk.is_locked_out = true;
-            desk.look_again();
+            state.identity += 1;
+            state.is_locked_out = true;
+            state.look_again();
         }
     }
 
     /// Heeds a lock also while nothing is needed of the vault.
     pub(in crate::auth) fn watch_lock(self: &Arc<Self>) {
-        if !self.vault.is_lockable() || std::mem::replace(&mut self.desk().is_watching, true) {
+        if !self.vault.is_lockable() || std::mem::replace(&mut self.state().is_watching, true) {
             return;
         }
-        let house = Arc::clone(self);
+        let shared = Arc::clone(self);
         // Among the tasks that end when the process leaves; a helper leaves when nothing lingers.
         self.tasks.spawn(async move {
             let watching = async {
                 loop {
                     tokio::time::sleep(WATCH).await;
-                    house.heed_lock().await;
+                    shared.heed_lock().await;
                 }
             };
-            house.leaving.run_until_cancelled(watching).await;
+            shared.leaving.run_until_cancelled(watching).await;
         });
     }
 }

@@ -1,13 +1,13 @@
 //! What is known of an authorization server from the sign-in before, and goes on into the next entry.
 
-use crate::auth::oauth::observed_quirks::Learned;
+use crate::auth::oauth::observed_quirks::ObservedQuirks;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::store::record::Entry;
 
 /// What is known from before, and goes on into the entry.
 #[derive(Clone, Debug, Default)]
 pub(in crate::auth) struct Past {
-    pub(in crate::auth) learned: Learned,
+    pub(in crate::auth) learned: ObservedQuirks,
     pub(in crate::auth) wanted: Option<Scopes>,
     /// Whether the tokens to come are bound to a key.
     pub(in crate::auth) binds: bool,
@@ -49,7 +49,7 @@ impl Past {
     }
 
     /// What the server has taught us.
-    pub(in crate::auth) fn learned(&self) -> &Learned {
+    pub(in crate::auth) fn learned(&self) -> &ObservedQuirks {
         &self.learned
     }
 

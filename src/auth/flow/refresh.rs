@@ -7,7 +7,7 @@ use crate::auth::client::{Client, Method, Source};
 use crate::auth::net::http::Http;
 use crate::auth::oauth::dpop::{Prover, Proving};
 use crate::auth::oauth::known_providers::quirks;
-use crate::auth::oauth::observed_quirks::{Lesson, speaks_for_itself};
+use crate::auth::oauth::observed_quirks::{Adjustment, speaks_for_itself};
 use crate::auth::oauth::registration;
 use crate::auth::oauth::token_endpoint::{Endpoint, Error, TokenSet};
 use crate::auth::settings::Settings;
@@ -99,12 +99,12 @@ fn unlearned(entry: &mut Entry, error: &Error) -> bool {
     else {
         return false;
     };
-    match Lesson::of(code, description.as_deref()) {
-        Some(Lesson::NoResource) if entry.resource_sent.is_some() => {
+    match Adjustment::of(code, description.as_deref()) {
+        Some(Adjustment::NoResource) if entry.resource_sent.is_some() => {
             entry.resource_sent = None;
             entry.learned.refuses_resource = true;
         }
-        Some(Lesson::RepeatScope)
+        Some(Adjustment::RepeatScope)
             if !entry.learned.wants_scope_on_refresh && entry.scope_requested.is_some() =>
         {
             entry.learned.wants_scope_on_refresh = true;

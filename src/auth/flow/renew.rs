@@ -25,7 +25,7 @@ use crate::auth::oauth::revocation::revoke;
 use crate::auth::oauth::scope::{Scopes, Wishes, choose};
 use crate::auth::oauth::token_endpoint;
 use crate::auth::settings::Settings;
-use crate::auth::shared::{Held, House, Origin, Why};
+use crate::auth::shared::{Current, Origin, Shared, Trigger};
 use crate::auth::store::record::{Entry, Registration, State, is_for, shared_name};
 use crate::random;
 use crate::store::{Error as StoreError, Expected, Kind, Lock};
@@ -45,9 +45,9 @@ enum Rung {
     Missed(Option<Entry>),
 }
 
-impl House {
+impl Shared {
     /// Climbs until something better is in hand.
-    pub(in crate::auth) async fn rungs(&self, why: &Why) -> Result<(Entry, Origin), Cause> {
+    pub(in crate::auth) async fn obtain(&self, why: &Trigger) -> Result<(Entry, Origin), Cause> {
         let Settings { url, now, .. } = &self.settings;
         if let Some(key) = &self.settings.client_key {
             key.fetch(&self.vault, url, now).await?;
@@ -56,21 +56,21 @@ impl House {
             return self.without_anybody(why).await;
         }
         let (challenge, is_told) = match why {
-            Why::Told(challenge) => (challenge, true),
-            Why::Challenged { challenge, .. } => (challenge, false),
-            Why::Due => return self.renewed_in_time().await,
+            Trigger::Told(challenge) => (challenge, true),
+            Trigger::Challenged { challenge, .. } => (challenge, false),
+            Trigger::Due => return self.renewed_in_time().await,
         };
         let before = if is_told {
             self.stored().await?.map(|kept| kept.entry)
         } else {
-            match self.without_a_person(why, challenge).await? {
+            match self.without_user(why, challenge).await? {
                 Rung::Reached(entry, origin) => return Ok((entry, origin)),
                 Rung::Missed(entry) => entry,
             }
         };
         if matches!(
             why,
-            Why::Challenged {
+            Trigger::Challenged {
                 is_asked: false,
                 ..
             }
@@ -78,13 +78,13 @@ impl House {
             return Err(Cause::NobodyThere);
         }
         if !is_told {
-            self.may_ask_a_person(challenge).await?;
+            self.may_ask_the_user(challenge).await?;
         }
-        self.ask_in_turn(why, challenge, before).await
+        self.sign_in_once(why, challenge, before).await
     }
 
     async fn renewed_in_time(&self) -> Result<(Entry, Origin), Cause> {
-        let held = self.desk().held.clone();
+        let held = self.state().held.clone();
         let _lock = self.lock().await?;
         let Some(kept) = self.stored().await? else {
             return Err(Cause::NobodyThere);
@@ -103,8 +103,8 @@ impl House {
     }
 
     /// Rungs a and b, under the credential's lock.
-    async fn without_a_person(&self, why: &Why, challenge: &Challenge) -> Result<Rung, Cause> {
-        let held = self.desk().held.clone();
+    async fn without_user(&self, why: &Trigger, challenge: &Challenge) -> Result<Rung, Cause> {
+        let held = self.state().held.clone();
         let _lock = self.lock().await?;
         let Some(mut kept) = self.stored().await? else {
             return Ok(Rung::Missed(None));
@@ -337,7 +337,7 @@ impl House {
         })
     }
 
-    async fn may_ask_a_person(&self, challenge: &Challenge) -> Result<(), Cause> {
+    async fn may_ask_the_user(&self, challenge: &Challenge) -> Result<(), Cause> {
         if self.leaving.is_cancelled() {
             return Err(Cause::Leaving);
         }
@@ -357,7 +357,7 @@ impl House {
     /// What is kept for us: the newest that is not known to be dead, of those that the user lets us use (`--dpop`). What the
     /// vault would not take counts too.
     pub(in crate::auth) async fn stored(&self) -> Result<Option<Kept>, Cause> {
-        let unsaved = self.desk().unsaved.clone();
+        let unsaved = self.state().unsaved.clone();
         let mut best = match self.in_vault().await {
             Err(why) if unsaved.is_none() => return Err(why),
             found => found.unwrap_or_default(),
@@ -407,14 +407,14 @@ impl House {
     /// Keeps an entry. If that cannot be done the tokens still serve this process, and the user hears of it.
     pub(in crate::auth) async fn save(&self, name: &str, entry: &Entry, expected: Expected) {
         match self.put_when_unlocked(name, entry, expected).await {
-            Ok(_) => self.desk().unsaved = None,
+            Ok(_) => self.state().unsaved = None,
             // Somebody signed in meanwhile: theirs is newer than what we renewed.
             Err(StoreError::Stale) => {
                 tracing::debug!("the entry changed meanwhile; left as it is");
             }
             Err(why) => {
                 tracing::error!(%why, "the tokens cannot be kept: the next start has to sign in");
-                self.desk().unsaved = Some((name.to_owned(), entry.clone()));
+                self.state().unsaved = Some((name.to_owned(), entry.clone()));
             }
         }
     }
@@ -525,7 +525,7 @@ fn rank(entry: &Entry) -> (bool, u64) {
 }
 
 /// What a renewal of this entry is. Whose sign-in it came from is known only if it is the one we held.
-fn renewed_from(kept: &Entry, held: Option<&Held>) -> Origin {
+fn renewed_from(kept: &Entry, held: Option<&Current>) -> Origin {
     if is_other(kept, held) {
         Origin::TakenOver
     } else {

@@ -14,22 +14,22 @@ use crate::auth::flow::token_checks::{is_of_another_kind, is_other_than, is_youn
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use crate::auth::oauth::scope::Scopes;
-use crate::auth::shared::{House, Origin, Why};
+use crate::auth::shared::{Origin, Shared, Trigger};
 use crate::auth::store::record::{Entry, State};
 use crate::store::Lock;
 use crate::text::plain;
 
-impl House {
+impl Shared {
     /// Rung c, with the turn in hand: discovery afresh (the authorization server may have moved), then a person.
     pub(in crate::auth) async fn sign_in(
         &self,
         _turn: Lock,
-        why: &Why,
+        why: &Trigger,
         challenge: &Challenge,
         before: Option<Entry>,
     ) -> Result<(Entry, Origin), Cause> {
         let mut record = self.record().await;
-        let is_told = matches!(why, Why::Told(_));
+        let is_told = matches!(why, Trigger::Told(_));
         let now = self.settings.now.seconds();
         if !is_told && let Some(ended) = record.abandoned(&self.tried, now) {
             return Err(Cause::Abandoned(ended.cause().into()));
@@ -39,7 +39,7 @@ impl House {
         record.phase = Phase::Begun;
         self.leave(&record).await;
         let ended = self.attempt(&attempt, why, challenge, before).await;
-        let is_kept = self.desk().unsaved.is_none();
+        let is_kept = self.state().unsaved.is_none();
         let now = self.settings.now.seconds();
         let resource = self.settings.canonical_resource();
         self.update(&attempt, |record| match &ended {
@@ -79,7 +79,7 @@ impl House {
     async fn attempt(
         &self,
         attempt: &str,
-        why: &Why,
+        why: &Trigger,
         challenge: &Challenge,
         before: Option<Entry>,
     ) -> Result<Entry, Cause> {
@@ -113,7 +113,7 @@ impl House {
     async fn attempt_at(
         &self,
         attempt: &str,
-        why: &Why,
+        why: &Trigger,
         challenge: &Challenge,
         before: Option<Entry>,
         resource: ProtectedResource,
@@ -122,7 +122,7 @@ impl House {
         // What was asked of another issuer is none of this one's business (SEP-2352).
         let before = before.filter(|entry| entry.issuer == server.issuer());
         let scope = self.scope(challenge, &resource, &server, before.as_ref());
-        if !matches!(why, Why::Told(_)) {
+        if !matches!(why, Trigger::Told(_)) {
             self.is_worth_it(why, &server, before.as_ref(), scope.as_ref())
                 .await?;
         }
@@ -142,8 +142,8 @@ impl House {
         {
             return Ok(entry);
         }
-        let is_told = matches!(why, Why::Told(_));
-        self.ask_a_person(attempt, &resource, &server, scope, is_told, past)
+        let is_told = matches!(why, Trigger::Told(_));
+        self.browser_sign_in(attempt, &resource, &server, scope, is_told, past)
             .await
     }
 
@@ -151,13 +151,15 @@ impl House {
     /// already, and never many in a row, by all processes together.
     async fn is_worth_it(
         &self,
-        why: &Why,
+        why: &Trigger,
         server: &AuthorizationServer,
         before: Option<&Entry>,
         scope: Option<&Scopes>,
     ) -> Result<(), Cause> {
         let challenge = match why {
-            Why::Challenged { challenge, .. } if challenge.wants_more_scope() => Some(challenge),
+            Trigger::Challenged { challenge, .. } if challenge.wants_more_scope() => {
+                Some(challenge)
+            }
             _ => None,
         };
         if let Some(challenge) = challenge {
@@ -194,8 +196,8 @@ impl House {
 
 /// Whether it is the entry's own access token that was sent and turned down, and nothing is known to be wrong with the
 /// rest of the entry.
-fn is_turned_down(why: &Why, entry: &Entry) -> bool {
-    let Why::Challenged {
+fn is_turned_down(why: &Trigger, entry: &Entry) -> bool {
+    let Trigger::Challenged {
         stale: Some(_),
         challenge,
         ..

@@ -5,14 +5,14 @@
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint;
-use crate::auth::shared::{Held, Why};
+use crate::auth::shared::{Current, Trigger};
 use crate::auth::store::record::Entry;
 
 /// Seconds in which a token that is turned down was turned down at once.
 pub(in crate::auth) const FRESH: u64 = 30;
 
 /// Whether this is not the token that is held.
-pub(in crate::auth) fn is_other(entry: &Entry, held: Option<&Held>) -> bool {
+pub(in crate::auth) fn is_other(entry: &Entry, held: Option<&Current>) -> bool {
     held.is_none_or(|held| !entry.access.same_as(held.entry.access.expose()))
 }
 
@@ -22,9 +22,9 @@ pub(in crate::auth) fn is_young(entry: &Entry, now: u64) -> bool {
 }
 
 /// Whether this is not the token that was turned down.
-pub(in crate::auth) fn is_other_than(why: &Why, entry: &Entry) -> bool {
+pub(in crate::auth) fn is_other_than(why: &Trigger, entry: &Entry) -> bool {
     match why {
-        Why::Challenged {
+        Trigger::Challenged {
             stale: Some(stale), ..
         } => !entry.access.same_as(stale.token.expose()),
         _ => true,

@@ -22,24 +22,24 @@ use crate::auth::grant::{GrantConfig, GrantType};
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use crate::auth::oauth::dpop::Proving;
-use crate::auth::oauth::observed_quirks::Lesson;
+use crate::auth::oauth::observed_quirks::Adjustment;
 use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::{Scopes, Wishes, choose};
 use crate::auth::oauth::token_endpoint::{self, Endpoint, JWT_BEARER, TokenSet};
-use crate::auth::shared::{Held, House, Origin, Why};
+use crate::auth::shared::{Current, Origin, Shared, Trigger};
 use crate::auth::store::record::Entry;
 use crate::random;
 use crate::secret::Secret;
 use crate::store::Expected;
 use crate::text::plain;
 
-impl House {
+impl Shared {
     /// The one rung.
     pub(in crate::auth) async fn without_anybody(
         &self,
-        why: &Why,
+        why: &Trigger,
     ) -> Result<(Entry, Origin), Cause> {
-        let held = self.desk().held.clone();
+        let held = self.state().held.clone();
         let mut lock = self.lock().await?;
         if let Some(entry) = self.already_there(why, held.as_ref()).await? {
             return Ok((entry, Origin::Stored));
@@ -81,10 +81,10 @@ impl House {
     }
 
     /// A host may call as often as it likes; whoever said no to the same a moment ago is not asked with each call.
-    fn was_refused(&self, why: &Why) -> Result<(), Cause> {
+    fn was_refused(&self, why: &Trigger) -> Result<(), Cause> {
         let now = self.settings.now.seconds();
-        match (&self.desk().refused, why) {
-            (Some((at, before, cause)), Why::Challenged { challenge, .. })
+        match (&self.state().refused, why) {
+            (Some((at, before, cause)), Trigger::Challenged { challenge, .. })
                 if before == challenge && (*at..at + QUIET).contains(&now) =>
             {
                 Err(Cause::Lately(Arc::clone(cause)))
@@ -94,30 +94,34 @@ impl House {
     }
 
     /// What another process has come to.
-    async fn already_there(&self, why: &Why, held: Option<&Held>) -> Result<Option<Entry>, Cause> {
+    async fn already_there(
+        &self,
+        why: &Trigger,
+        held: Option<&Current>,
+    ) -> Result<Option<Entry>, Cause> {
         let Some(entry) = self.stored().await?.map(|kept| kept.entry) else {
             return Ok(None);
         };
         let now = self.settings.now.seconds();
         let serves = match why {
-            Why::Told(_) => false,
-            Why::Due => !entry.is_due(now) && is_other(&entry, held),
-            Why::Challenged { challenge, .. } => {
+            Trigger::Told(_) => false,
+            Trigger::Due => !entry.is_due(now) && is_other(&entry, held),
+            Trigger::Challenged { challenge, .. } => {
                 is_other_than(why, &entry) && is_enough(challenge, &entry)
             }
         };
         Ok((serves && !entry.has_expired(now)).then_some(entry))
     }
 
-    async fn granted(&self, why: &Why, vouched: Option<&Secret>) -> Result<Entry, Cause> {
+    async fn granted(&self, why: &Trigger, vouched: Option<&Secret>) -> Result<Entry, Cause> {
         if self.leaving.is_cancelled() {
             return Err(Cause::Leaving);
         }
         let before = self.stored().await?.map(|kept| kept.entry);
         match (why, before) {
-            (Why::Due, Some(before)) => self.granted_again(before, vouched).await,
-            (Why::Due, None) => Err(Cause::NobodyThere),
-            (Why::Challenged { challenge, .. } | Why::Told(challenge), before) => {
+            (Trigger::Due, Some(before)) => self.granted_again(before, vouched).await,
+            (Trigger::Due, None) => Err(Cause::NobodyThere),
+            (Trigger::Challenged { challenge, .. } | Trigger::Told(challenge), before) => {
                 self.granted_anew(why, challenge, before, vouched).await
             }
         }
@@ -160,7 +164,7 @@ impl House {
 
     async fn granted_anew(
         &self,
-        why: &Why,
+        why: &Trigger,
         challenge: &Challenge,
         before: Option<Entry>,
         vouched: Option<&Secret>,
@@ -181,7 +185,7 @@ impl House {
 
     async fn granted_at(
         &self,
-        why: &Why,
+        why: &Trigger,
         challenge: &Challenge,
         before: Option<Entry>,
         vouched: Option<&Secret>,
@@ -222,7 +226,7 @@ impl House {
                 issuer: server.issuer(),
                 scope: scope.as_ref(),
                 vouched,
-                is_told: matches!(why, Why::Told(_)),
+                is_told: matches!(why, Trigger::Told(_)),
             };
             let sent_at = settings.now.seconds();
             let error = match self.tokens(&asking).await {
@@ -250,7 +254,7 @@ impl House {
             };
             let is_ours_to_say =
                 settings.resource_parameter.is_none() && settings.send_resource.is_none();
-            if Lesson::of(code, description.as_deref()) == Some(Lesson::NoResource)
+            if Adjustment::of(code, description.as_deref()) == Some(Adjustment::NoResource)
                 && sent.is_some()
                 && is_ours_to_say
             {
@@ -311,13 +315,13 @@ impl House {
     /// Brakes: nothing is asked for that was turned down a moment ago or would be the same again.
     fn is_news(
         &self,
-        why: &Why,
+        why: &Trigger,
         challenge: &Challenge,
         server: &AuthorizationServer,
         before: Option<&Entry>,
         scope: Option<&Scopes>,
     ) -> Result<(), Cause> {
-        let Some(before) = before.filter(|_| !matches!(why, Why::Told(_))) else {
+        let Some(before) = before.filter(|_| !matches!(why, Trigger::Told(_))) else {
             return Ok(());
         };
         if challenge.wants_more_scope() {

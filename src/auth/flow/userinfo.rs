@@ -27,13 +27,13 @@ use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::id_token::Person;
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::token_response::{read_object, told_error};
-use crate::auth::shared::House;
+use crate::auth::shared::Shared;
 use crate::auth::store::record::Entry;
 
 /// How long the authorization server may take to tell.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-impl House {
+impl Shared {
     /// Finds out who has signed in, as far as that is not known by the ID token, and keeps it with the entry.
     pub(in crate::auth) async fn find_out_person(
         &self,

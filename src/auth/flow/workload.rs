@@ -21,7 +21,7 @@ use crate::auth::flow::token_request::TokenRequest;
 use crate::auth::grant::{AssertionError, Assertions, GrantType};
 use crate::auth::oauth::token_endpoint::JWT_BEARER;
 use crate::auth::oauth::token_endpoint::{self, TokenSet};
-use crate::auth::shared::House;
+use crate::auth::shared::Shared;
 use crate::secret::Secret;
 use crate::store::program;
 use crate::text::without_mark;
@@ -94,7 +94,7 @@ struct Refusal {
     code: String,
 }
 
-impl House {
+impl Shared {
     /// Shows the assertion that is there now, unless it was refused before, to the same question; a user who asks again is
     /// not argued with.
     pub(in crate::auth) async fn by_assertion(

@@ -29,7 +29,7 @@ use crate::remote::proxy::Proxies;
 use crate::remote::redirect::{self, followed};
 use crate::secret::live;
 use crate::text::{plain, without_mark};
-use crate::tls::Unwelcome;
+use crate::tls::ClientCertRefused;
 use crate::tls::untrusted::Untrusted;
 
 /// Visits what a sign-in has to visit. Costs nothing until it visits something: most starts sign in to nothing.
@@ -131,11 +131,11 @@ pub enum Fault {
     },
     /// The server broke the handshake off because of our TLS certificate, or for want of one.
     #[error("the server at {host} {why}")]
-    Unwelcome {
+    ClientCertRefused {
         /// Host and port.
         host: String,
         /// The server's words of the certificate.
-        why: Unwelcome,
+        why: ClientCertRefused,
     },
     /// TLS could not be set up at all.
     #[error("the HTTP client cannot be built: {why}")]
@@ -154,7 +154,7 @@ impl Fault {
             Self::Unreachable { .. }
                 | Self::Unwell { .. }
                 | Self::Untrusted { .. }
-                | Self::Unwelcome { .. }
+                | Self::ClientCertRefused { .. }
         )
     }
 }
@@ -683,8 +683,8 @@ fn fault(url: &Url, error: &reqwest::Error) -> Fault {
         cause = inner.source();
     }
     let host = host_of(url);
-    if let Some(why) = Unwelcome::among(error) {
-        return Fault::Unwelcome { host, why };
+    if let Some(why) = ClientCertRefused::among(error) {
+        return Fault::ClientCertRefused { host, why };
     }
     if error.is_connect()
         && let Some(why) = Untrusted::among(error)

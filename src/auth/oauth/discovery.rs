@@ -26,7 +26,7 @@ pub use search::{Preference, authorization_server, by_issuer, known, protected_r
 #[derive(Clone, Debug)]
 pub struct ProtectedResource {
     name: Option<String>,
-    servers: Vec<String>,
+    hints: Vec<String>,
     scopes: Option<Scopes>,
     takes_dpop: bool,
     origin: String,
@@ -50,7 +50,7 @@ impl ProtectedResource {
         }
         // One that cannot be a name is passed over for the others that are named.
         let named = list(document, "authorization_servers").unwrap_or_default();
-        let (servers, odd): (Vec<_>, Vec<_>) = named.into_iter().partition(|name| is_plain(name));
+        let (hints, odd): (Vec<_>, Vec<_>) = named.into_iter().partition(|name| is_plain(name));
         // Some name the place of the metadata in place of the issuer.
         let issuer = |name: String| {
             let place = Url::parse(&name).ok();
@@ -58,13 +58,13 @@ impl ProtectedResource {
                 .and_then(|place| issuer_of_place(&place))
                 .unwrap_or(name)
         };
-        let servers: Vec<String> = servers.into_iter().map(issuer).collect();
-        if let (true, Some(odd)) = (servers.is_empty(), odd.first()) {
+        let hints: Vec<String> = hints.into_iter().map(issuer).collect();
+        if let (true, Some(odd)) = (hints.is_empty(), odd.first()) {
             return Err(Error::BadIssuer(plain(odd, 200)));
         }
         Ok(Self {
             name: Some(name.to_owned()),
-            servers,
+            hints,
             scopes: scopes(document),
             takes_dpop: list(document, DPOP_ALGORITHMS)
                 .is_some_and(|them| them.iter().any(|it| it == ES256))
@@ -79,7 +79,7 @@ impl ProtectedResource {
     pub fn unsaid(url: &Url) -> Self {
         Self {
             name: None,
-            servers: Vec::new(),
+            hints: Vec::new(),
             scopes: None,
             takes_dpop: false,
             origin: url.origin().ascii_serialization(),
@@ -110,17 +110,17 @@ impl ProtectedResource {
 
     /// Whether it names this issuer, among others or alone.
     pub(in crate::auth) fn names(&self, issuer: &str) -> bool {
-        self.servers.iter().any(|named| same_issuer(named, issuer))
+        self.hints.iter().any(|named| same_issuer(named, issuer))
     }
 
     /// Whether it names any issuer.
     pub(in crate::auth) fn names_any(&self) -> bool {
-        !self.servers.is_empty()
+        !self.hints.is_empty()
     }
 
     /// Whether this issuer may still be used for it.
     pub fn trusts(&self, issuer: &str) -> bool {
-        self.servers.is_empty() || self.names(issuer)
+        self.hints.is_empty() || self.names(issuer)
     }
 }
 

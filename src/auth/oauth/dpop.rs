@@ -35,11 +35,11 @@ pub enum Side {
 
 /// The words of servers about proofs; shared by all that talk to them, and by all keys.
 #[derive(Clone, Default)]
-pub struct Servers(Arc<Mutex<HashMap<(Side, Origin), Heard>>>);
+pub struct HintCache(Arc<Mutex<HashMap<(Side, Origin), ServerHints>>>);
 
 /// The words of one server.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Heard {
+pub struct ServerHints {
     /// The nonce that it wants to see in the next proof.
     nonce: Option<Box<str>>,
     /// By how many seconds proofs for it are dated ahead of our clock: not at all, until it has refused one.
@@ -49,13 +49,13 @@ pub struct Heard {
     date: Option<i64>,
 }
 
-impl Servers {
-    fn all(&self) -> MutexGuard<'_, HashMap<(Side, Origin), Heard>> {
+impl HintCache {
+    fn all(&self) -> MutexGuard<'_, HashMap<(Side, Origin), ServerHints>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns what the server has said up to now.
-    pub fn heard(&self, side: Side, at: &Origin) -> Heard {
+    pub fn heard(&self, side: Side, at: &Origin) -> ServerHints {
         let key = (side, at.clone());
         self.all().get(&key).cloned().unwrap_or_default()
     }
@@ -79,19 +79,19 @@ impl Servers {
     /// code and the headers are the answer's.
     pub fn mend(
         &self,
-        mended: &mut Mended,
+        retry: &mut ProofRetry,
         (side, at): (Side, &Origin),
         (code, headers): (Option<&str>, &HeaderMap),
-        before: &Heard,
+        before: &ServerHints,
         now: SystemTime,
     ) -> bool {
         self.learn(side, at, headers, now);
-        let said = Heard {
+        let said = ServerHints {
             nonce: nonce(headers),
             date: ahead(headers, now),
             ahead: before.ahead,
         };
-        let Some(ahead) = mended.again(code, before, said) else {
+        let Some(ahead) = retry.again(code, before, said) else {
             return false;
         };
         self.all().entry((side, at.clone())).or_default().ahead = ahead;
@@ -99,7 +99,7 @@ impl Servers {
     }
 }
 
-impl fmt::Debug for Servers {
+impl fmt::Debug for HintCache {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Servers")
     }
@@ -109,15 +109,15 @@ impl fmt::Debug for Servers {
 #[derive(Clone, Debug)]
 pub struct Prover {
     key: Key,
-    servers: Servers,
+    hints: HintCache,
 }
 
 impl Prover {
     /// Proves with this key.
-    pub fn new(key: Key, servers: &Servers) -> Self {
+    pub fn new(key: Key, hints: &HintCache) -> Self {
         Self {
             key,
-            servers: servers.clone(),
+            hints: hints.clone(),
         }
     }
 
@@ -127,8 +127,8 @@ impl Prover {
     }
 
     /// Returns what servers have said.
-    pub fn servers(&self) -> &Servers {
-        &self.servers
+    pub fn hints(&self) -> &HintCache {
+        &self.hints
     }
 
     /// Makes the one proof for one request; a request that is sent again needs another. `token` is the access token that goes
@@ -144,13 +144,13 @@ impl Prover {
         token: Option<&Secret>,
         now: SystemTime,
     ) -> Result<Secret, Error> {
-        let heard = self.servers.heard(side, &url.origin());
+        let heard = self.hints.heard(side, &url.origin());
         self.proof_of(&heard, method, url, token, now)
     }
 
     fn proof_of(
         &self,
-        heard: &Heard,
+        heard: &ServerHints,
         method: &str,
         url: &Url,
         token: Option<&Secret>,
@@ -181,7 +181,7 @@ impl Prover {
         nonce: Option<Box<str>>,
         now: SystemTime,
     ) {
-        let mut heard = self.servers.heard(side, &url.origin());
+        let mut heard = self.hints.heard(side, &url.origin());
         heard.nonce = nonce.or(heard.nonce);
         match self.proof_of(&heard, method, url, token, now) {
             Ok(proof) => {
@@ -209,14 +209,14 @@ pub struct Proving<'a> {
 
 /// The corrections to the refused proofs of one request.
 #[derive(Clone, Debug, Default)]
-pub struct Mended {
+pub struct ProofRetry {
     /// The number of times that its nonce was not the one.
     nonces: u32,
     clock: bool,
     own: Option<Box<str>>,
 }
 
-impl Mended {
+impl ProofRetry {
     /// The nonce that the refusal of this very request brought, once: others are getting theirs meanwhile, and a nonce may
     /// be good for one proof. If that one is refused too the newest is as good as any.
     pub fn nonce(&mut self) -> Option<Box<str>> {
@@ -230,7 +230,12 @@ impl Mended {
     }
 
     /// By how much the next proof is to be dated ahead, if there is to be one.
-    fn again(&mut self, code: Option<&str>, before: &Heard, said: Heard) -> Option<i64> {
+    fn again(
+        &mut self,
+        code: Option<&str>,
+        before: &ServerHints,
+        said: ServerHints,
+    ) -> Option<i64> {
         let has_newer_nonce = said.nonce.is_some() && said.nonce != before.nonce;
         match code {
             Some(NONCE_WANTED) if has_newer_nonce && self.nonces < MOST_NONCES => {

@@ -10,7 +10,7 @@ use crate::auth::client::{Client, Method};
 /// What it taught.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Learned {
+pub struct ObservedQuirks {
     /// It turns a request down for its `resource` parameter (RFC 8707).
     pub refuses_resource: bool,
     /// It turns a refresh down that does not repeat the scope.
@@ -24,7 +24,7 @@ pub struct Learned {
 
 /// What a refusal teaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lesson {
+pub enum Adjustment {
     /// Leave `resource` out.
     NoResource,
     /// Repeat the scope when refreshing.
@@ -33,15 +33,15 @@ pub enum Lesson {
 
 /// Words in a code or its explanation, and what they mean. Entra answers `invalid_request` and the like to everything;
 /// only its number tells.
-const TABLE: &[(&str, Lesson)] = &[
-    ("invalid_target", Lesson::NoResource),
-    ("AADSTS9010010", Lesson::NoResource),
-    ("AADSTS901002", Lesson::NoResource),
-    ("AADSTS90009", Lesson::RepeatScope),
-    ("AADSTS650053", Lesson::RepeatScope),
+const TABLE: &[(&str, Adjustment)] = &[
+    ("invalid_target", Adjustment::NoResource),
+    ("AADSTS9010010", Adjustment::NoResource),
+    ("AADSTS901002", Adjustment::NoResource),
+    ("AADSTS90009", Adjustment::RepeatScope),
+    ("AADSTS650053", Adjustment::RepeatScope),
 ];
 
-impl Lesson {
+impl Adjustment {
     /// What these words of a refusal teach, if anything.
     pub fn of(code: &str, description: Option<&str>) -> Option<Self> {
         Self::known(code, description)
@@ -97,7 +97,7 @@ pub fn speaks_for_itself(code: &str) -> bool {
     of_the_standards.contains(&code)
 }
 
-impl Learned {
+impl ObservedQuirks {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -146,37 +146,37 @@ mod tests {
     #[test]
     fn a_refusal_teaches_by_its_code_or_its_number() {
         for (code, description, wanted) in [
-            ("invalid_target", None, Some(Lesson::NoResource)),
+            ("invalid_target", None, Some(Adjustment::NoResource)),
             (
                 "invalid_request",
                 Some("AADSTS9010010: The resource parameter doesn't match"),
-                Some(Lesson::NoResource),
+                Some(Adjustment::NoResource),
             ),
             (
                 "invalid_request",
                 Some("x AADSTS901002: not supported"),
-                Some(Lesson::NoResource),
+                Some(Adjustment::NoResource),
             ),
             ("invalid_request", Some("AADSTS9010021: other"), None),
             (
                 "invalid_request",
                 Some("AADSTS90009: requesting a token for itself"),
-                Some(Lesson::RepeatScope),
+                Some(Adjustment::RepeatScope),
             ),
             (
                 "invalid_request",
                 Some("Unknown parameter: resource"),
-                Some(Lesson::NoResource),
+                Some(Adjustment::NoResource),
             ),
             (
                 "error",
                 Some("'resource' is not allowed"),
-                Some(Lesson::NoResource),
+                Some(Adjustment::NoResource),
             ),
             (
                 "http_400",
                 Some("Resource parameter not supported"),
-                Some(Lesson::NoResource),
+                Some(Adjustment::NoResource),
             ),
             (
                 "access_denied",
@@ -195,7 +195,7 @@ mod tests {
             ("invalid_grant", None, None),
         ] {
             assert_eq!(
-                Lesson::of(code, description),
+                Adjustment::of(code, description),
                 wanted,
                 "{code} {description:?}"
             );

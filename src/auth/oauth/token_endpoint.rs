@@ -20,11 +20,11 @@ use url::Url;
 use crate::auth::client::{Client, Method};
 use crate::auth::net::http::{Answer, Fault, Http, host_of};
 use crate::auth::oauth::client_auth::proved;
-use crate::auth::oauth::dpop::{Mended, Prover, Proving, Side};
+use crate::auth::oauth::dpop::{ProofRetry, Prover, Proving, Side};
 use crate::auth::oauth::id_token::{Claims, Person};
 use crate::auth::oauth::jws::Key;
 use crate::auth::oauth::oauth2_adapter::{self, TokenResponse};
-use crate::auth::oauth::observed_quirks::Lesson;
+use crate::auth::oauth::observed_quirks::Adjustment;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_response::{code_of, regular, without};
 use crate::secret::Secret;
@@ -148,11 +148,11 @@ impl Error {
     }
 
     /// Returns what a refusal teaches by its words.
-    pub(in crate::auth) fn lesson(&self) -> Option<Lesson> {
+    pub(in crate::auth) fn lesson(&self) -> Option<Adjustment> {
         match self {
             Self::Refused {
                 code, description, ..
-            } => Lesson::of(code, description.as_deref()),
+            } => Adjustment::of(code, description.as_deref()),
             _ => None,
         }
     }
@@ -356,20 +356,20 @@ impl Endpoint<'_> {
             return self.http.post_token(self.url, headers, body).await;
         };
         let (prover, at) = (proof.prover, self.url.origin());
-        let servers = prover.servers();
-        let mut mended = Mended::default();
+        let hints = prover.hints();
+        let mut retry = ProofRetry::default();
         loop {
-            let before = servers.heard(Side::Issuer, &at);
+            let before = hints.heard(Side::Issuer, &at);
             let mut headers = headers.clone();
             let (whom, now) = ((Side::Issuer, "POST", self.url), proof.clock.now());
-            prover.apply(&mut headers, whom, None, mended.nonce(), now);
+            prover.apply(&mut headers, whom, None, retry.nonce(), now);
             // An assertion is good for one time too.
             let body = proved(self.client, body.clone())?;
             let answer = self.http.post_token(self.url, headers, body).await?;
             let code = code_of(&answer);
             let (whom, now) = ((Side::Issuer, &at), proof.clock.now());
             let said = (code.as_deref(), &answer.headers);
-            if !servers.mend(&mut mended, whom, said, &before, now) {
+            if !hints.mend(&mut retry, whom, said, &before, now) {
                 return Ok(answer);
             }
             tracing::debug!(host = host_of(self.url), code, "proving once more");

@@ -430,7 +430,7 @@ mod tests {
         ] {
             let (_, value) = read(422, body).unwrap();
             let words = value["error_description"].as_str();
-            let lesson = crate::auth::oauth::observed_quirks::Lesson::of("http_422", words);
+            let lesson = crate::auth::oauth::observed_quirks::Adjustment::of("http_422", words);
             assert!(lesson.is_some(), "{body} {words:?}");
         }
     }

@@ -14,7 +14,7 @@ use crate::auth::grant::GrantType;
 use crate::auth::net::address::canonical_text;
 use crate::auth::oauth::id_token::Person;
 use crate::auth::oauth::jws::Key;
-use crate::auth::oauth::observed_quirks::Learned;
+use crate::auth::oauth::observed_quirks::ObservedQuirks;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::TokenSet;
 use crate::auth::settings::Settings;
@@ -65,7 +65,7 @@ pub struct Entry {
     /// All scopes the server has ever named to us, in challenges or metadata.
     pub scope_wanted: Option<Scopes>,
     /// What its authorization server has taught us.
-    pub learned: Learned,
+    pub learned: ObservedQuirks,
     /// How they were come by.
     pub grant: GrantType,
     /// The key that its tokens are bound to (RFC 9449): without it they are worth nothing.
@@ -376,7 +376,7 @@ struct Stored {
     #[serde(default)]
     scope_wanted: Option<String>,
     #[serde(default)]
-    learned: Learned,
+    learned: ObservedQuirks,
     #[serde(default)]
     grant: GrantType,
     #[serde(default, skip_serializing_if = "Option::is_none")]

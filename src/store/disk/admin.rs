@@ -380,7 +380,7 @@ impl Disk {
         // What opens a slot opens the vault: the user is not asked for it again.
         if let Some((slot, opener)) = openers.first() {
             let root = slot.open(sealed.vault_id(), opener.as_opener());
-            self.state().handed = root.ok();
+            self.state().inherited = root.ok();
         }
         let entries = self.change(|contents, keys| {
             let is_same = openers.len() == contents.slots.len()

@@ -44,7 +44,7 @@ impl Disk {
     }
 
     pub(super) fn heed_lock(&self, state: &mut State) {
-        let is_held = state.opened.is_some() || state.handed.is_some();
+        let is_held = state.opened.is_some() || state.inherited.is_some();
         let mark = self.mark();
         match &state.mark {
             Some(seen) if is_held && *seen != mark => {}
@@ -58,14 +58,14 @@ impl Disk {
         } else if self.in_use.load(Ordering::Relaxed) == 0 {
             state.mark = Some(mark);
             state.opened = None;
-            state.handed = None;
+            state.inherited = None;
             self.note_lockable(state);
             self.locks.send_modify(|locks| *locks += 1);
         }
     }
 
     pub(super) fn note_lockable(&self, state: &State) {
-        let is_held = state.opened.is_some() || state.handed.is_some();
+        let is_held = state.opened.is_some() || state.inherited.is_some();
         self.is_lockable.store(is_held, Ordering::Relaxed);
     }
 

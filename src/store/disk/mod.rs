@@ -61,7 +61,7 @@ pub(super) struct Disk {
 struct State {
     sources: Sources,
     /// The root key that another process has handed to us.
-    handed: Option<Key>,
+    inherited: Option<Key>,
     /// The text of the mark of locks when the key was got.
     mark: Option<Option<Vec<u8>>>,
     /// A key that lies in a file here opened it: no lock takes that while it opens the vault.
@@ -72,7 +72,7 @@ struct State {
     is_chosen: bool,
     opened: Option<Opened>,
     /// A vault that is still to be made, and what it opens with.
-    unborn: Option<(Contents, Keys)>,
+    new_vault: Option<(Contents, Keys)>,
     /// The newest generation seen, and of which vault.
     seen: Option<(String, u64)>,
     /// The time at which a program last gave nothing that opens it, and the reason.
@@ -90,20 +90,20 @@ struct Opened {
 impl Disk {
     pub(super) fn new(place: Place, mut unlock: Unlock) -> Self {
         let sources = std::mem::take(&mut unlock.passphrase);
-        let handed = unlock.root.take();
-        let is_lockable = handed.is_some();
+        let inherited = unlock.root.take();
+        let is_lockable = inherited.is_some();
         Self {
             place,
             unlock,
             state: Mutex::new(State {
                 sources,
-                handed,
+                inherited,
                 forgotten: false,
                 mark: None,
                 is_by_key_file: false,
                 is_chosen: false,
                 opened: None,
-                unborn: None,
+                new_vault: None,
                 seen: None,
                 failed: None,
             }),
@@ -202,7 +202,7 @@ impl Disk {
             if let Some(opened) = self.look(&mut state)? {
                 return Ok(Some(opened.keys.root().clone()));
             }
-            if self.unborn(&mut state)?.0.slots.is_empty() {
+            if self.new_vault(&mut state)?.0.slots.is_empty() {
                 // The other process has no user to say it to.
                 self.say_key_file();
                 return Ok(None);
@@ -231,18 +231,18 @@ impl Disk {
         let mut state = self.state();
         if self.look(&mut state)?.is_none() {
             self.place.prepare(self.loose())?;
-            self.unborn(&mut state)?;
+            self.new_vault(&mut state)?;
         }
         Ok(())
     }
 
     /// The vault that would be made, conceived once: a passphrase is asked for once.
-    fn unborn(&self, state: &mut State) -> Result<(Contents, Keys), Error> {
-        if let Some(unborn) = &state.unborn {
-            return Ok(unborn.clone());
+    fn new_vault(&self, state: &mut State) -> Result<(Contents, Keys), Error> {
+        if let Some(new_vault) = &state.new_vault {
+            return Ok(new_vault.clone());
         }
-        let unborn = self.conceive(state)?;
-        Ok(state.unborn.insert(unborn).clone())
+        let new_vault = self.create(state)?;
+        Ok(state.new_vault.insert(new_vault).clone())
     }
 
     pub(super) fn note(&self, name: &str) -> Result<Option<String>, Error> {
@@ -255,7 +255,7 @@ impl Disk {
 
     pub(super) fn leave_note(&self, name: &str, text: &str) -> Result<(), Error> {
         self.place.prepare(self.loose())?;
-        Ok(files::replace_note(
+        Ok(files::write_side_file(
             &self.place.note(name),
             text.as_bytes(),
         )?)
@@ -315,9 +315,9 @@ impl Disk {
     ) -> Result<T, Error> {
         let mut state = self.state();
         // Work that is slow or asks the user is done before the lock is taken.
-        let unborn = match self.look(&mut state)? {
+        let new_vault = match self.look(&mut state)? {
             Some(_) => None,
-            None => Some(self.unborn(&mut state)?),
+            None => Some(self.new_vault(&mut state)?),
         };
         self.place.prepare(self.loose())?;
         let _lock = self.lock()?;
@@ -326,10 +326,10 @@ impl Disk {
         let found = self.look(&mut state)?;
         let found = found.map(|opened| (opened.contents.clone(), opened.keys.clone()));
         let is_new = found.is_none();
-        let (mut contents, mut keys) = match (found, unborn) {
+        let (mut contents, mut keys) = match (found, new_vault) {
             (Some(found), _) => found,
-            (None, Some(unborn)) => unborn,
-            (None, None) => self.unborn(&mut state)?,
+            (None, Some(new_vault)) => new_vault,
+            (None, None) => self.new_vault(&mut state)?,
         };
         let edited = edit(&mut contents, &mut keys)?;
         if contents.is_rekey_due() {
@@ -344,7 +344,7 @@ impl Disk {
         let stamp = files::replace(&self.place.vault(), &file)?;
         self.raise_anchor(&contents);
 
-        state.unborn = None;
+        state.new_vault = None;
         state.seen = Some((contents.vault_id().to_owned(), contents.generation()));
         state.opened = Some(Opened {
             stamp,

@@ -113,7 +113,7 @@ impl Disk {
     fn unlock(&self, state: &mut State, sealed: &Sealed) -> Result<(Contents, Keys), Error> {
         self.refuse_odd_configuration()?;
         state.is_by_key_file = false;
-        if let Some(root) = state.handed.clone()
+        if let Some(root) = state.inherited.clone()
             && let Ok(opened) = self.opened_by(root, sealed)
         {
             return Ok(opened);
@@ -362,7 +362,7 @@ impl Disk {
 
     /// A vault that is not yet in a file. With a passphrase it has its slot; without, it has none, and gets the key
     /// file's under the lock.
-    pub(super) fn conceive(&self, state: &mut State) -> Result<(Contents, Keys), Error> {
+    pub(super) fn create(&self, state: &mut State) -> Result<(Contents, Keys), Error> {
         self.refuse_odd_configuration()?;
         let passphrase = match self.given(state)? {
             Some(given) => Some(given),

@@ -190,7 +190,7 @@ pub fn replace_soon(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 ///
 /// # Errors
 /// As [`replace`].
-pub fn replace_note(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub fn write_side_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let directory = directory_of(path);
     let (unfinished, _) = write_beside(path, bytes, ".note-", true)?;
     put_in_place(&unfinished, path)?;

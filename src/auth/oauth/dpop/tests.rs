@@ -17,7 +17,7 @@ fn url(text: &str) -> Url {
 }
 
 fn prover() -> Prover {
-    Prover::new(Key::generate().unwrap(), &Servers::default())
+    Prover::new(Key::generate().unwrap(), &HintCache::default())
 }
 
 fn said(fields: &[(&'static str, &str)]) -> HeaderMap {
@@ -109,8 +109,8 @@ fn nonces_stay_with_the_side_and_the_origin_they_came_from() {
         url("https://a.example/token"),
         url("https://b.example/token"),
     );
-    let servers = prover.servers();
-    servers.learn(
+    let hints = prover.hints();
+    hints.learn(
         Side::Issuer,
         &here.origin(),
         &said(&[("dpop-nonce", "one")]),
@@ -123,13 +123,13 @@ fn nonces_stay_with_the_side_and_the_origin_they_came_from() {
     assert_eq!(nonce(Side::Issuer, &here), Some(json!("one")));
     assert_eq!(nonce(Side::Resource, &here), None);
     assert_eq!(nonce(Side::Issuer, &there), None);
-    servers.learn(
+    hints.learn(
         Side::Issuer,
         &here.origin(),
         &said(&[("dpop-nonce", "two")]),
         now(),
     );
-    servers.learn(Side::Issuer, &here.origin(), &HeaderMap::new(), now());
+    hints.learn(Side::Issuer, &here.origin(), &HeaderMap::new(), now());
     assert_eq!(nonce(Side::Issuer, &here), Some(json!("two")));
 }
 
@@ -150,7 +150,7 @@ fn what_is_no_nonce_is_not_kept() {
 fn a_proof_is_dated_by_our_clock_until_it_is_refused_for_it() {
     let prover = prover();
     let at = url("https://a.example/mcp");
-    let (servers, there) = (prover.servers(), at.origin());
+    let (hints, there) = (prover.hints(), at.origin());
     let dated = || {
         let proof = prover.proof(Side::Resource, "GET", &at, None, now());
         read(&proof.unwrap()).1["iat"].as_i64().unwrap() - i64::try_from(NOW).unwrap()
@@ -165,28 +165,29 @@ fn a_proof_is_dated_by_our_clock_until_it_is_refused_for_it() {
     ] {
         let said = said(&[("date", date)]);
         let before = dated();
-        servers.learn(Side::Resource, &there, &said, now());
+        hints.learn(Side::Resource, &there, &said, now());
         assert_eq!(dated(), before, "{date}");
-        let heard = servers.heard(Side::Resource, &there);
-        let (mut mended, whom) = (Mended::default(), (Side::Resource, &there));
+        let heard = hints.heard(Side::Resource, &there);
+        let (mut retry, whom) = (ProofRetry::default(), (Side::Resource, &there));
         let code = Some("invalid_dpop_proof");
-        assert!(servers.mend(&mut mended, whom, (code, &said), &heard, now()));
+        assert!(hints.mend(&mut retry, whom, (code, &said), &heard, now()));
         assert_eq!(dated(), ahead, "{date}");
-        let heard = servers.heard(Side::Resource, &there);
-        assert!(!servers.mend(&mut mended, whom, (code, &said), &heard, now()));
+        let heard = hints.heard(Side::Resource, &there);
+        assert!(!hints.mend(&mut retry, whom, (code, &said), &heard, now()));
     }
 }
 
 #[test]
 fn a_refused_proof_is_made_again_for_each_reason_and_not_for_ever() {
-    let heard = |nonce: &str| Heard {
+    let heard = |nonce: &str| ServerHints {
         nonce: (!nonce.is_empty()).then(|| nonce.into()),
-        ..Heard::default()
+        ..ServerHints::default()
     };
     let (none, one, two) = (heard(""), heard("one"), heard("two"));
-    let mut mended = Mended::default();
+    let mut retry = ProofRetry::default();
     let code = Some("use_dpop_nonce");
-    let mut again = |code, before: &Heard, said: &Heard| mended.again(code, before, said.clone());
+    let mut again =
+        |code, before: &ServerHints, said: &ServerHints| retry.again(code, before, said.clone());
     assert_eq!(again(code, &none, &none), None, "no nonce came with it");
     assert_eq!(again(code, &one, &one), None, "the one it refused");
     assert_eq!(again(Some("invalid_token"), &one, &two), None);
@@ -204,16 +205,16 @@ fn a_refused_proof_is_made_again_for_each_reason_and_not_for_ever() {
 
 #[test]
 fn the_nonce_of_ones_own_refusal_is_tried_first() {
-    let mut mended = Mended::default();
+    let mut retry = ProofRetry::default();
     let code = Some("use_dpop_nonce");
     for (nonce, own) in [("one", Some("one")), ("two", None)] {
-        let said = Heard {
+        let said = ServerHints {
             nonce: Some(nonce.into()),
-            ..Heard::default()
+            ..ServerHints::default()
         };
-        assert!(mended.again(code, &Heard::default(), said).is_some());
-        assert_eq!(mended.nonce().as_deref(), own);
-        assert_eq!(mended.nonce(), None);
+        assert!(retry.again(code, &ServerHints::default(), said).is_some());
+        assert_eq!(retry.nonce().as_deref(), own);
+        assert_eq!(retry.nonce(), None);
     }
-    assert!(mended.is_crowded());
+    assert!(retry.is_crowded());
 }
