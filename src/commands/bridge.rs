@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{Authorizer, PendingSignIn};
 use crate::bridge::{self, Ended, Outcome, Parts, Reason, Stop, Unanswered};
 use crate::cli::BridgeArgs;
+use crate::commands::connection;
 use crate::commands::preamble;
 use crate::commands::sign_in_display::Words;
 use crate::commands::vault_headers::Secrets;
@@ -20,7 +21,6 @@ use crate::ledger::Ledger;
 use crate::logging::Output;
 use crate::recorder::Recorder;
 use crate::remote::Remote;
-use crate::remote::https::Https;
 use crate::remote::recording::Recorded;
 use crate::report::{Failure, Kind};
 use crate::settings::environment::open_terminal;
@@ -93,8 +93,7 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
         is_terminal: env.is_terminal,
     };
     let max_message = target.https.max_message;
-    let remote =
-        Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
+    let remote = connection::server(target)?;
     let stop = Stop::default();
     let (host, unwritten) = Host::of_this_process(max_message);
     let parts = Parts {
@@ -256,8 +255,7 @@ fn authorizer(
     // The host may leave before the person has signed in.
     settings.helper = env.helper();
     settings.waits_for_unlock = true;
-    let mut http =
-        settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
+    let mut http = connection::sign_in_http(target, &settings);
     if let Some(recorder) = recorder {
         http = http.heard_by(Arc::new(recorder.sign_ins()));
     }

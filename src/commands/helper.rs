@@ -8,6 +8,7 @@ use crate::auth::flow::helper::{self, LONGEST_LETTER};
 use crate::auth::user_key::UserKey;
 use crate::auth::{self, Announce, Authorizer};
 use crate::cli::{self, Command, ParseError, TargetArgs};
+use crate::commands::connection;
 use crate::logging::{self, LAST_LINES, Output, Reader};
 use crate::report::Failure;
 use crate::settings;
@@ -49,7 +50,7 @@ pub async fn run(env: &Environment, stderr: &Output) -> Result<(), Failure> {
         ..settings
     };
     let vault = settings::opened_vault(&env, letter.root);
-    let http = settings::sign_in_http(target.tls, &settings, target.https.proxies);
+    let http = connection::sign_in_http(&target, &settings);
     let authorizer = Authorizer::new(settings, vault.into(), http);
     let done = authorizer.sign_in_for_others(letter.errand).await;
     // Those who wait have their tokens; only a browser may still come, and come again.
