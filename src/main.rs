@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use mcpipe::cli::{self, Cli, Command, Unread};
+use mcpipe::cli::{self, Cli, Command, ParseError};
 use mcpipe::commands;
 use mcpipe::limits;
 use mcpipe::logging::{self, LAST_LINES, Output, Reader};
@@ -18,11 +18,11 @@ fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         // Help and version are no failures; clap knows which stream each belongs on.
-        Err(Unread::Shown(help)) => {
+        Err(ParseError::Help(help)) => {
             let _ = help.print();
             return ExitCode::from(if help.use_stderr() { 2 } else { 0 });
         }
-        Err(Unread::Mistake(mistake)) => {
+        Err(ParseError::Usage(mistake)) => {
             let failure = Failure::from(mistake);
             Output::direct(io::stderr()).say(&failure.text());
             return failure.code();

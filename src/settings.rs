@@ -30,10 +30,10 @@ use crate::bridge;
 use crate::cli::{BridgeOptions, KeyArgs, NetworkArgs, SignInArgs, TORN, TargetArgs};
 use crate::clock::Clock;
 use crate::header_secrets::Template;
+use crate::proxy::Proxies;
 use crate::random;
 use crate::remote::header_command::HeaderCommand;
 use crate::remote::https;
-use crate::remote::proxy::Proxies;
 use crate::report::Failure;
 use crate::server_cache::Facts;
 pub use crate::settings::environment::Environment;
@@ -457,7 +457,7 @@ fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>,
 const SIGN_IN_PATIENCE: Duration = Duration::from_secs(45);
 
 /// The bridge's limits and tastes.
-pub fn bridge_options(
+pub fn bridge(
     args: &BridgeOptions,
     target: &Target,
     account: &str,

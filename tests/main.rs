@@ -15,6 +15,7 @@ mod chaos; // random failures of server and network: each request gets one outco
 mod child_processes; // environment and descriptors that child processes inherit
 mod command_line; // help, version, bad input, exit codes, sentences for the user
 mod coordination; // several processes with one vault: one browser, one refresh, one registration; an older version beside this one
+mod documents; // the paths that the documents for contributors name
 mod dpop; // tokens bound to a key: proofs, nonces, clock differences, servers that change their policy
 mod drain; // end of file, signals, broken pipes, dead servers: each request is answered, within a bound
 mod early_initialize; // `initialize` answered while a user signs in

@@ -10,7 +10,7 @@
 //!
 //! What is written down by one version and read by another stands in the tests themselves, and nothing writes it anew.
 //! The private records have such a test beside them: the sign-in's note (`auth::progress`), the hand-off to the helper
-//! (`auth::helper`, `surroundings`), a refused assertion (`auth::workload`), the server cache (`bridge::known`), the anchor
+//! (`auth::helper`, `settings::environment`), a refused assertion (`auth::workload`), the server cache (`bridge::known`), the anchor
 //! and the unlock agent's lines (`store`). Whole vaults of other versions are in `fixtures/vault`.
 
 mod names; // names of locks, files and vault entries

@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use crate::cli::Cli;
 
 /// The names of the flags among these words and variables. Only names that mcpipe has are told, so no value can be.
-pub fn given(
+pub fn given_flags(
     words: impl IntoIterator<Item = OsString>,
     variables: impl IntoIterator<Item = OsString>,
 ) -> Vec<String> {
@@ -57,7 +57,7 @@ mod tests {
             "--",
             "--silent",
         ];
-        let found = given(
+        let found = given_flags(
             words.map(OsString::from),
             ["MCPIPE_GRACE", "MCPIPE_CANARY", "HOME"].map(OsString::from),
         );

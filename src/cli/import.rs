@@ -2,7 +2,7 @@
 
 use clap::{Args, CommandFactory as _, ValueEnum};
 
-use crate::cli::{BridgeArgs, Cli, LogArgs, NetworkArgs, SignInArgs, Unread, VaultArgs};
+use crate::cli::{BridgeArgs, Cli, LogArgs, NetworkArgs, ParseError, SignInArgs, VaultArgs};
 
 /// `mcpipe import`.
 #[derive(Debug, Args)]
@@ -85,7 +85,7 @@ impl CompatArgs {
 ///
 /// # Errors
 /// A value that a flag cannot take.
-pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, Unread> {
+pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, ParseError> {
     let command = Cli::command();
     let known = |name: &str| {
         command.get_arguments().any(|argument| {

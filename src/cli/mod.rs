@@ -5,11 +5,11 @@
 //! in files by what they are about, as `--help` has them.
 
 mod bridge;
-mod common;
 mod environment;
 mod given_flags;
 mod grants;
 pub mod import;
+mod logging;
 mod network;
 mod sign_in;
 mod units;
@@ -21,17 +21,17 @@ use std::ffi::OsString;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use bridge::{BridgeOptions, ProtocolArg, TransportArg};
-pub use common::{LogArgs, LogFormat, VaultArgs};
-pub use given_flags::given;
+pub use given_flags::given_flags;
 pub use grants::{GrantArgs, KeyArgs};
+pub use logging::{LogArgs, LogFormat};
 pub use network::NetworkArgs;
 pub use sign_in::{DEFAULT_ACCOUNT, DpopArg, SignInArgs};
 pub use units::Port;
-pub use usage_error::{Mistake, TORN, Unread};
+pub use usage_error::{ParseError, TORN, UsageError};
 pub use vault::{
     Common, Cost, ExportArgs, ExportPassphraseArgs, ImportArgs, InitArgs, NameArgs,
     NewPassphraseArgs, Opens, PasswdArgs, ProtectArgs, PutArgs, ShowArgs, SlotAddArgs, SlotArgs,
-    SlotCommand, SlotRotateArgs, UnlockArgs, VaultCommand,
+    SlotCommand, SlotRotateArgs, UnlockArgs, VaultArgs, VaultCommand,
 };
 
 /// A stdio-to-HTTP MCP bridge.
@@ -97,7 +97,7 @@ pub struct BridgeArgs {
     pub port: Option<Port>,
     /// How to speak.
     #[command(flatten)]
-    pub bridge_options: BridgeOptions,
+    pub options: BridgeOptions,
     /// mcp-remote's.
     #[command(flatten)]
     pub compat: import::CompatArgs,
@@ -216,17 +216,17 @@ impl Cli {
 ///
 /// # Errors
 /// It asks for help or the version, or cannot be understood.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Unread> {
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ParseError> {
     let words: Vec<OsString> = args.into_iter().collect();
     let command = environment::named(Cli::command());
     let cli = command
         .clone()
         .try_get_matches_from(&words)
         .and_then(|matches| Cli::from_arg_matches(&matches))
-        .map_err(|error| Unread::of(error, &command, &words))?;
+        .map_err(|error| ParseError::of(error, &command, &words))?;
     // Not clap's `conflicts_with`, to which MCPIPE_SILENT=0 is --silent too.
     match cli.log() {
-        Some(log) if log.verbose && log.silent => Err(Unread::Mistake(Mistake::new(
+        Some(log) if log.verbose && log.silent => Err(ParseError::Usage(UsageError::new(
             "--verbose and --silent are opposites",
             "leave one of them out",
         ))),
@@ -238,7 +238,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Unread> {
 mod tests {
     use crate::cli::*;
 
-    fn cli(words: &str) -> Result<Cli, Unread> {
+    fn cli(words: &str) -> Result<Cli, ParseError> {
         parse(
             std::iter::once("mcpipe")
                 .chain(words.split_whitespace())

@@ -17,30 +17,30 @@ use crate::report::Failure;
 
 /// A command line that is not a request.
 #[derive(Debug)]
-pub enum Unread {
+pub enum ParseError {
     /// Help or the version is asked for, or nothing is: clap knows what to print, and where.
-    Shown(clap::Error),
+    Help(clap::Error),
     /// It cannot be understood.
-    Mistake(Mistake),
+    Usage(UsageError),
 }
 
 /// A mistake in a command line.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct UsageError {
     text: String,
     hint: String,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for UsageError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.text)
     }
 }
 
-impl Error for Mistake {}
+impl Error for UsageError {}
 
-impl From<Mistake> for Failure {
-    fn from(mistake: Mistake) -> Self {
+impl From<UsageError> for Failure {
+    fn from(mistake: UsageError) -> Self {
         let hint = mistake.hint.clone();
         Self::usage(mistake).hint(hint)
     }
@@ -52,7 +52,7 @@ pub const TORN: &str = "if a host tore an argument apart at its spaces, write it
 
 const HELP: &str = "`mcpipe --help` lists the flags and the commands";
 
-impl Mistake {
+impl UsageError {
     pub(super) fn new(text: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -61,14 +61,14 @@ impl Mistake {
     }
 }
 
-impl Unread {
+impl ParseError {
     /// Reads what clap found. `words` are the arguments, the program's name first.
     pub(super) fn of(error: clap::Error, command: &Command, words: &[OsString]) -> Self {
         match error.kind() {
             ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
-            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Shown(error),
-            _ => Self::Mistake(Found(&error).mistake(command, words)),
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Help(error),
+            _ => Self::Usage(Found(&error).mistake(command, words)),
         }
     }
 }
@@ -77,34 +77,34 @@ impl Unread {
 struct Found<'a>(&'a clap::Error);
 
 impl Found<'_> {
-    fn mistake(&self, command: &Command, words: &[OsString]) -> Mistake {
+    fn mistake(&self, command: &Command, words: &[OsString]) -> UsageError {
         match self.0.kind() {
             ErrorKind::InvalidValue if self.text(ContextKind::InvalidValue) == Some("") => {
                 self.without_value(words)
             }
             ErrorKind::InvalidValue => self.none_of_the_values(words),
             ErrorKind::ValueValidation => self.not_such_a_value(command, words),
-            ErrorKind::TooManyValues => Mistake::new(
+            ErrorKind::TooManyValues => UsageError::new(
                 format!("{} takes no value", self.argument()),
                 "leave out what stands behind the `=`",
             ),
             ErrorKind::UnknownArgument => self.unknown(command, words),
             ErrorKind::InvalidSubcommand | ErrorKind::MissingSubcommand => {
                 let (path, commands) = commands(command, words);
-                Mistake::new(
+                UsageError::new(
                     format!("`{path}` is followed by a command, and there is none of that name"),
                     format!("the commands are {commands}"),
                 )
             }
             ErrorKind::MissingRequiredArgument => self.missing(command, words),
             ErrorKind::ArgumentConflict => self.conflict(command, words),
-            ErrorKind::InvalidUtf8 => Mistake::new("an argument is not UTF-8", TORN),
-            _ => Mistake::new("the arguments cannot be understood", HELP),
+            ErrorKind::InvalidUtf8 => UsageError::new("an argument is not UTF-8", TORN),
+            _ => UsageError::new("the arguments cannot be understood", HELP),
         }
     }
 
     /// A flag at the end, or one that another flag follows.
-    fn without_value(&self, words: &[OsString]) -> Mistake {
+    fn without_value(&self, words: &[OsString]) -> UsageError {
         let argument = self.argument();
         let text = format!("{} has no value", self.source_of(&argument, words));
         let values = self.texts(ContextKind::ValidValue);
@@ -116,10 +116,10 @@ impl Found<'_> {
                 self.value_name().unwrap_or("VALUE")
             ),
         };
-        Mistake::new(text, hint)
+        UsageError::new(text, hint)
     }
 
-    fn none_of_the_values(&self, words: &[OsString]) -> Mistake {
+    fn none_of_the_values(&self, words: &[OsString]) -> UsageError {
         let argument = self.argument();
         let text = format!(
             "{} takes one of {}",
@@ -130,10 +130,10 @@ impl Found<'_> {
             Some(value) => format!("perhaps {value} is meant"),
             None => HELP.to_owned(),
         };
-        Mistake::new(text, hint)
+        UsageError::new(text, hint)
     }
 
-    fn not_such_a_value(&self, command: &Command, words: &[OsString]) -> Mistake {
+    fn not_such_a_value(&self, command: &Command, words: &[OsString]) -> UsageError {
         let argument = self.argument();
         let expected = self.0.source().and_then(|source| source.downcast_ref());
         let expected = match expected {
@@ -151,16 +151,16 @@ impl Found<'_> {
                 }
                 None => TORN.to_owned(),
             };
-            return Mistake::new(
+            return UsageError::new(
                 format!("{place} stands behind the URL and is no port"),
                 hint,
             );
         }
         let text = format!("{} takes {expected}", self.source_of(&argument, words));
-        Mistake::new(text, HELP)
+        UsageError::new(text, HELP)
     }
 
-    fn unknown(&self, command: &Command, words: &[OsString]) -> Mistake {
+    fn unknown(&self, command: &Command, words: &[OsString]) -> UsageError {
         let argument = self.text(ContextKind::InvalidArg).unwrap_or_default();
         let is_flag = argument.starts_with('-') && argument != "-" && argument != "--";
         if !is_flag {
@@ -180,31 +180,31 @@ impl Found<'_> {
             }
             _ => HELP.to_owned(),
         };
-        Mistake::new(text, hint)
+        UsageError::new(text, hint)
     }
 
-    fn one_too_many(&self, kind: ContextKind, words: &[OsString]) -> Mistake {
+    fn one_too_many(&self, kind: ContextKind, words: &[OsString]) -> UsageError {
         let place = self.place(kind, words);
-        Mistake::new(format!("{place} is one too many"), TORN)
+        UsageError::new(format!("{place} is one too many"), TORN)
     }
 
-    fn missing(&self, command: &Command, words: &[OsString]) -> Mistake {
+    fn missing(&self, command: &Command, words: &[OsString]) -> UsageError {
         let missing = self.texts(ContextKind::InvalidArg).join(" and ");
         if !missing.contains("<URL>") {
-            return Mistake::new(format!("{missing} is missing"), HELP);
+            return UsageError::new(format!("{missing} is missing"), HELP);
         }
         let (path, _) = commands(command, words);
         let all = match path.ends_with(" logout") {
             true => ", or `mcpipe logout --all`",
             false => "",
         };
-        Mistake::new(
+        UsageError::new(
             format!("the server's address is missing: {missing}"),
             format!("write `{path} https://mcp.example.com/mcp`{all}; `mcpipe --help` says more"),
         )
     }
 
-    fn conflict(&self, command: &Command, words: &[OsString]) -> Mistake {
+    fn conflict(&self, command: &Command, words: &[OsString]) -> UsageError {
         // clap calls any word a command that stands where one might.
         if let Some(word) = self.text(ContextKind::InvalidSubcommand) {
             let Some(command) = command.find_subcommand(word) else {
@@ -212,7 +212,7 @@ impl Found<'_> {
                     .unwrap_or_else(|| self.one_too_many(ContextKind::InvalidSubcommand, words));
             };
             let name = command.get_name();
-            return Mistake::new(
+            return UsageError::new(
                 format!("the command `{name}` stands behind other arguments"),
                 format!("write `mcpipe {name}` first, and everything else after it"),
             );
@@ -224,12 +224,12 @@ impl Found<'_> {
             .map(name)
             .collect();
         if others.is_empty() || others.contains(&argument) {
-            return Mistake::new(
+            return UsageError::new(
                 format!("{argument} stands there twice"),
                 "it can be given once",
             );
         }
-        Mistake::new(
+        UsageError::new(
             format!("{argument} and {} exclude each other", others.join(", ")),
             "leave one of them out",
         )
@@ -321,13 +321,13 @@ fn late_command<'a>(command: &'a Command, words: &[OsString]) -> Option<&'a str>
 }
 
 /// A command line that begins with a word which is neither an address nor a command: what follows it is not what is wrong.
-fn first_word(command: &Command, words: &[OsString]) -> Option<Mistake> {
+fn first_word(command: &Command, words: &[OsString]) -> Option<UsageError> {
     let first = words.get(1)?.to_str()?;
     if first.starts_with('-') || first.contains("://") || command.find_subcommand(first).is_some() {
         return None;
     }
     let (_, commands) = commands(command, &[]);
-    Some(Mistake::new(
+    Some(UsageError::new(
         "argument 1 is neither the server's address nor a command",
         format!(
             "an address looks like https://mcp.example.com/mcp; the commands are {commands}; {TORN}"

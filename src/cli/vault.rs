@@ -1,12 +1,31 @@
-//! `mcpipe vault …`: what was typed.
+//! How the vault opens, and `mcpipe vault …`: what was typed.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::cli::LogArgs;
 use crate::cli::units::{Expected, descriptor};
-use crate::cli::{LogArgs, VaultArgs};
+
+/// How the vault opens.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Vault")]
+pub struct VaultArgs {
+    // Their variables are read in settings: what is given in the environment counts less than any flag.
+    /// Reads the vault's passphrase from a file
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Reads the passphrase from an inherited file descriptor
+    #[arg(long, value_name = "N", value_parser = descriptor)]
+    pub passphrase_fd: Option<u32>,
+    /// Reads the passphrase from a command's output (no shell)
+    #[arg(long, value_name = "COMMAND")]
+    pub passphrase_command: Option<String>,
+    /// 'none' keeps everything in memory only
+    #[arg(long, value_name = "none", value_parser = ["none"], env = "MCPIPE_VAULT")]
+    pub vault: Option<String>,
+}
 
 /// What to do with the vault.
 #[derive(Debug, Subcommand)]

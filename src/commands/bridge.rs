@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{Authorizer, PendingSignIn};
 use crate::bridge::{self, Ended, Outcome, Parts, Reason, Stop, Unanswered};
 use crate::cli::BridgeArgs;
+use crate::commands::connection;
 use crate::commands::preamble;
 use crate::commands::sign_in_display::Words;
 use crate::commands::vault_headers::Secrets;
@@ -20,7 +21,6 @@ use crate::ledger::Ledger;
 use crate::logging::Output;
 use crate::recorder::Recorder;
 use crate::remote::Remote;
-use crate::remote::https::Https;
 use crate::remote::recording::Recorded;
 use crate::report::{Failure, Kind};
 use crate::settings::environment::open_terminal;
@@ -72,20 +72,10 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
     if let (Some(recorder), Some(command)) = (&recorder, &target.https.command) {
         command.tell(recorder.learner());
     }
-    let mut bridge_options = settings::bridge_options(
-        &args.bridge_options,
-        &target,
-        &args.target.sign_in.account,
-        env,
-    );
-    bridge_options.extensions = authorizer.extensions();
-    target.https.deferred = secrets.fetch(
-        &vault,
-        &target,
-        &authorizer,
-        bridge_options.sign_in_patience,
-    );
-    let facts = bridge_options.facts.clone();
+    let mut settings = settings::bridge(&args.options, &target, &args.target.sign_in.account, env);
+    settings.extensions = authorizer.extensions();
+    target.https.deferred = secrets.fetch(&vault, &target, &authorizer, settings.sign_in_patience);
+    let facts = settings.facts.clone();
     match facts.recall(AUTH).as_ref().and_then(Value::as_str) {
         Some(OAUTH) => authorizer.begin(),
         Some(NONE) => authorizer.wait_to_be_asked(),
@@ -97,23 +87,20 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
         stderr.say(&for_who_types(&address));
     }
     let waiting = Waiting {
-        awaits: bridge_options.awaits_sign_in.subscribe(),
+        awaits: settings.awaits_sign_in.subscribe(),
         pending: authorizer.pending(),
-        patience: bridge_options
-            .sign_in_patience
-            .map(|_| bridge_options.grace),
+        patience: settings.sign_in_patience.map(|_| settings.grace),
         is_terminal: env.is_terminal,
     };
     let max_message = target.https.max_message;
-    let remote =
-        Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
+    let remote = connection::server(target)?;
     let stop = Stop::default();
     let (host, unwritten) = Host::of_this_process(max_message);
     let parts = Parts {
         host,
         remote,
         authorizer: Arc::clone(&authorizer),
-        settings: bridge_options,
+        settings,
         stop: stop.clone(),
     };
     let carried = async {
@@ -268,8 +255,7 @@ fn authorizer(
     // The host may leave before the person has signed in.
     settings.helper = env.helper();
     settings.waits_for_unlock = true;
-    let mut http =
-        settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
+    let mut http = connection::sign_in_http(target, &settings);
     if let Some(recorder) = recorder {
         http = http.heard_by(Arc::new(recorder.sign_ins()));
     }
@@ -282,12 +268,12 @@ fn recorder(
     target: &Target,
     stderr: &Output,
 ) -> Result<Option<Recorder>, Failure> {
-    let Some(path) = args.bridge_options.record.as_deref() else {
+    let Some(path) = args.options.record.as_deref() else {
         return Ok(None);
     };
     let ledger = Ledger::open(path)
         .map_err(|error| Failure::usage(error).hint("--record takes a file that can be written"))?;
-    let (redactor, kept) = match args.bridge_options.record_content {
+    let (redactor, kept) = match args.options.record_content {
         true => (
             Redactor::default(),
             "with the content of messages: read it before you pass it on",
@@ -298,7 +284,7 @@ fn recorder(
         ),
     };
     let recorder = Recorder::new(ledger, redactor);
-    recorder.begin(preamble::recorded(&target.https.url, &args.bridge_options));
+    recorder.begin(preamble::recorded(&target.https.url, &args.options));
     if !args.target.log.silent {
         stderr.say(&format!("Recording to {} {kept}.\n", path.display()));
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::auth::flow::helper::{self, LONGEST_LETTER};
 use crate::auth::user_key::UserKey;
 use crate::auth::{self, Announce, Authorizer};
-use crate::cli::{self, Command, TargetArgs, Unread};
+use crate::cli::{self, Command, ParseError, TargetArgs};
+use crate::commands::connection;
 use crate::logging::{self, LAST_LINES, Output, Reader};
 use crate::report::Failure;
 use crate::settings;
@@ -49,7 +50,7 @@ pub async fn run(env: &Environment, stderr: &Output) -> Result<(), Failure> {
         ..settings
     };
     let vault = settings::opened_vault(&env, letter.root);
-    let http = settings::sign_in_http(target.tls, &settings, target.https.proxies);
+    let http = connection::sign_in_http(&target, &settings);
     let authorizer = Authorizer::new(settings, vault.into(), http);
     let done = authorizer.sign_in_for_others(letter.errand).await;
     // Those who wait have their tokens; only a browser may still come, and come again.
@@ -64,8 +65,8 @@ pub async fn run(env: &Environment, stderr: &Output) -> Result<(), Failure> {
 fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
     let arguments = env.arguments.iter().flatten().map(OsString::from);
     let asked = cli::parse(arguments).map_err(|unread| match unread {
-        Unread::Mistake(mistake) => mistake.into(),
-        Unread::Shown(_) => stranger(),
+        ParseError::Usage(mistake) => mistake.into(),
+        ParseError::Help(_) => stranger(),
     })?;
     let mut args = match asked.command {
         None => asked.bridge.into_target(),

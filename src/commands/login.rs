@@ -10,13 +10,12 @@ use crate::auth::flow::accounts;
 use crate::auth::grant::GrantType;
 use crate::auth::{self, Announce, Authorizer, Cause, Error, Notice, Pasted};
 use crate::cli::TargetArgs;
+use crate::commands::connection;
 use crate::commands::first_challenge::{Greeting, greeting};
 use crate::commands::print;
 use crate::commands::sign_in_display::Words;
-use crate::header_secrets;
 use crate::logging::Output;
 use crate::remote::Fault;
-use crate::remote::https::Https;
 use crate::report::{Failure, Kind, NETWORK};
 use crate::settings::{self, Environment};
 
@@ -46,18 +45,12 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
     }
     // Whatever opens the vault is asked for before the user is sent anywhere.
     vault.open_or_conceive().await?;
-    if !target.templates.is_empty() {
-        let origin = settings::origin(&target.https.url);
-        let now = settings::now();
-        let headers = header_secrets::headers(&vault, &target.templates, &origin, now).await?;
-        target.https.headers.extend(headers);
-    }
+    connection::add_vault_headers(&mut target, &vault).await?;
     let account = settings.account.clone();
     let command = target.https.command.clone();
-    let http = settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
+    let http = connection::sign_in_http(&target, &settings);
     let resource = settings.canonical_resource();
-    let remote =
-        Https::new(target.https, target.tls).map_err(|error| Failure::new(Kind::Failed, error))?;
+    let remote = connection::server(target)?;
     let greeting = greeting(&remote).await;
     if command.is_some_and(|command| command.has_authorization()) {
         let error = "the Authorization that --header-command brings replaces signing in";

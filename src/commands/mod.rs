@@ -1,6 +1,7 @@
 //! One file per command: what it wires together and what it prints.
 
 pub mod bridge;
+mod connection;
 mod first_challenge;
 pub mod helper;
 pub mod import;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::cli::{BridgeOptions, Cli, Command, given};
+use crate::cli::{BridgeOptions, Cli, Command, given_flags};
 
 /// Version and system, the server by its origin, and the flags by their names.
 pub fn about(url: Option<&str>) -> Value {
@@ -11,7 +11,7 @@ pub fn about(url: Option<&str>) -> Value {
         clippy::disallowed_methods,
         reason = "the names are told of what was given in words and variables, and no values"
     )]
-    let flags = given(
+    let flags = given_flags(
         std::env::args_os().skip(1),
         std::env::vars_os().filter_map(|(name, value)| (!value.is_empty()).then_some(name)),
     );
@@ -25,11 +25,11 @@ pub fn about(url: Option<&str>) -> Value {
 }
 
 /// The same for a recording: which eras are to be spoken, and whether contents are kept. Which eras are spoken follows.
-pub(super) fn recorded(url: &Url, bridge_options: &BridgeOptions) -> Value {
+pub(super) fn recorded(url: &Url, options: &BridgeOptions) -> Value {
     let mut about = about(Some(url.as_str()));
     if let Some(about) = about.as_object_mut() {
-        let protocol = format!("{:?}", bridge_options.protocol).to_lowercase();
-        let content = if bridge_options.record_content {
+        let protocol = format!("{:?}", options.protocol).to_lowercase();
+        let content = if options.record_content {
             "kept"
         } else {
             "shapes"

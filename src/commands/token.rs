@@ -11,11 +11,10 @@ use crate::auth::grant::GrantType;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::{self, Authorizer};
 use crate::cli::TokenArgs;
+use crate::commands::connection;
 use crate::commands::first_challenge::challenge;
 use crate::commands::suggestions::{self, Near};
 use crate::commands::{on_stderr, print};
-use crate::header_secrets;
-use crate::remote::https::Https;
 use crate::report::{Failure, Kind};
 use crate::settings::{self, Environment, Target};
 use crate::store::Vault;
@@ -45,7 +44,7 @@ pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
     let vault = Arc::new(settings::vault(&asked.vault, env, env.is_terminal)?);
     // A vault that does not open is not one that holds nothing.
     vault.list().await?;
-    let http = settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
+    let http = connection::sign_in_http(&target, &settings);
     let grant = settings.grant.kind();
     let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
     let probe = async || probed(target, &vault).await.unwrap_or_default();
@@ -105,12 +104,10 @@ pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
 /// What the server asks of a request without a credential, so that no more is asked for than a bridge would ask for. A server
 /// that says nothing is no failure: its metadata are looked at all the same.
 async fn probed(mut target: Target, vault: &Vault) -> Option<Challenge> {
-    if !target.templates.is_empty() {
-        let (origin, now) = (settings::origin(&target.https.url), settings::now());
-        let headers = header_secrets::headers(vault, &target.templates, &origin, now).await;
-        target.https.headers.extend(headers.ok()?);
-    }
-    let remote = Https::new(target.https, target.tls).ok()?;
+    connection::add_vault_headers(&mut target, vault)
+        .await
+        .ok()?;
+    let remote = connection::server(target).ok()?;
     match challenge(&remote).await {
         Ok(challenge) => challenge,
         Err(why) => {

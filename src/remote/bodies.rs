@@ -12,14 +12,15 @@ use futures_util::StreamExt as _;
 use tokio::time::{self, Instant};
 
 use crate::auth::oauth::challenge::Challenge;
+use crate::content_coding::{self, Pieces};
 use crate::era::{Head, HttpError};
 use crate::frame::{Frame, Id, PARSE_ERROR, Parsed};
-use crate::remote::content_coding::{self, Pieces};
-use crate::remote::fields::{asks_for_a_token, head, media_types, retry_after};
+use crate::http_fields::{media_types, retry_after};
+use crate::redirect;
 use crate::remote::https::Https;
 use crate::remote::reading::Label;
-use crate::remote::redirect;
 use crate::remote::refusal_text;
+use crate::remote::response_head::{asks_for_a_token, head};
 use crate::remote::{Answer, Fault, Outgoing, Verb};
 use crate::sse;
 use crate::text::without_mark;
@@ -94,7 +95,7 @@ impl Https {
         response: reqwest::Response,
     ) -> HttpError {
         let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), (self.settings().now)());
+        let retry_after = retry_after(response.headers(), Some((self.settings().now)()));
         let asks_for_a_token = status == 403 && asks_for_a_token(response.headers());
         let owed = match outgoing.verb {
             Verb::Post(frame) => frame.id().filter(|_| frame.is_request()),

@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use url::Url;
 
-use crate::remote::redirect::{below_the_same_prefix, followed, shown};
+use crate::redirect::{below_the_same_prefix, followed, shown};
 
 /// The addresses of one server.
 #[derive(Debug)]

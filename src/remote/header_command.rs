@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::process::Ended;
 use crate::remote::header_output::{self, Malformed};
+use crate::remote::header_rules::without_ours;
 use crate::secret::Secret;
 use crate::store::program::{PATIENCE, Words};
 use crate::text::plain;
@@ -297,7 +298,7 @@ async fn run_once(words: &Words, url: &str, patience: Duration) -> Result<Header
     };
     let mut last = None;
     let ended = {
-        let listening = passed_on(stderr, &program, &mut last);
+        let listening = log_lines(stderr, &program, &mut last);
         tokio::pin!(listening);
         let mut is_silent = false;
         let work = async {
@@ -342,7 +343,7 @@ async fn run_once(words: &Words, url: &str, patience: Duration) -> Result<Header
     }
     let headers =
         header_output::headers(&output).map_err(|why| Error::Malformed { program, why })?;
-    Ok(crate::remote::fields::passed_on(headers))
+    Ok(without_ours(headers))
 }
 
 /// All of it, or `None` if that is too much.
@@ -355,7 +356,7 @@ async fn bounded(source: impl AsyncRead + Unpin) -> std::io::Result<Option<Zeroi
 }
 
 /// Passes each line on to the log, and keeps the last. A prompt that a person should see comes this way, too.
-async fn passed_on(source: impl AsyncRead + Unpin, program: &str, last: &mut Option<String>) {
+async fn log_lines(source: impl AsyncRead + Unpin, program: &str, last: &mut Option<String>) {
     let limit = u64::try_from(MAX_OUTPUT).unwrap_or(u64::MAX);
     let mut source = BufReader::new(source);
     let mut lines = (&mut source).take(limit);

@@ -1,6 +1,6 @@
 //! The network: TLS, timeouts, size caps; an HTTP response to an [`Answer`].
 //!
-//! Talks to one host. Follows redirects on its origin, and from http to https, and no other ([`crate::remote::redirect`]), so
+//! Talks to one host. Follows redirects on its origin, and from http to https, and no other ([`crate::redirect`]), so
 //! no credential ever travels elsewhere. HTTP/1.1 with as many connections as there are exchanges: an open stream can
 //! never starve a POST, and closing a connection cancels exactly one exchange. No total timeout on anything. What a
 //! response holds is read in `reading`.
@@ -20,14 +20,15 @@ use url::Url;
 use crate::auth::Credential;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::dpop::{NONCE_WANTED, ProofRetry};
+use crate::content_coding;
 use crate::era::HttpError;
-use crate::remote::content_coding;
+use crate::http_fields::{MAX_HEADERS, innermost_cause};
+use crate::proxy::{self, Proxies};
+use crate::redirect::{self, followed, is_upgrade};
 use crate::remote::deferred_headers::DeferredHeaders;
 use crate::remote::endpoints::Places;
-use crate::remote::fields::passed_on;
 use crate::remote::header_command::{CommandHeaders, HeaderCommand};
-use crate::remote::proxy::{self, Proxies};
-use crate::remote::redirect::{self, followed, is_upgrade};
+use crate::remote::header_rules::without_ours;
 use crate::remote::scheme::{self, Speaks};
 use crate::remote::{Answer, Fault, Outgoing, Remote, Verb};
 use crate::secret::live;
@@ -40,8 +41,6 @@ const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// Redirects followed for one request.
 const MAX_REDIRECTS: u32 = 3;
-/// Header fields of a response at most; gateways that describe their policies there send some hundred.
-pub(crate) const MAX_HEADERS: usize = 512;
 /// Idle connections kept for the next exchange, and how long.
 const IDLE_CONNECTIONS: usize = 64;
 const IDLE_TIME: Duration = Duration::from_secs(90);
@@ -103,7 +102,7 @@ impl Https {
     /// # Errors
     /// reqwest refused the settings, a proxy variable above all.
     pub fn new(mut settings: Settings, tls: rustls::ClientConfig) -> Result<Self, reqwest::Error> {
-        settings.headers = passed_on(settings.headers);
+        settings.headers = without_ours(settings.headers);
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -229,7 +228,7 @@ impl Https {
         // The user's first, so that what the protocol needs wins.
         let mut headers = self.settings.headers.clone();
         if let Some(deferred) = &self.settings.deferred {
-            headers.extend(passed_on(deferred.headers().await?));
+            headers.extend(without_ours(deferred.headers().await?));
         }
         if let Some(given) = given {
             headers.extend(given.headers().clone());
@@ -545,11 +544,5 @@ fn is_refused(error: &reqwest::Error) -> bool {
 /// Returns the innermost cause, without the address: a query may hold a secret, and the host is named anyway.
 pub(super) fn innermost(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut causes: Vec<String> = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        causes.push(cause.to_string());
-        source = cause.source();
-    }
-    causes.pop().unwrap_or_default()
+    innermost_cause(&error).unwrap_or_else(|| error.to_string())
 }

@@ -6,18 +6,16 @@
 //! credential from the authorizer, and what came back is said in the words of [`Answer`].
 
 mod bodies;
-pub mod content_coding;
 pub mod deferred_headers;
 mod endpoints;
-mod fields;
 pub mod header_command;
 pub mod header_output;
+mod header_rules;
 pub mod https;
-pub mod proxy;
 mod reading;
 pub mod recording;
-pub mod redirect;
 pub mod refusal_text;
+mod response_head;
 mod scheme;
 
 use std::collections::VecDeque;
@@ -113,7 +111,7 @@ pub enum Fault {
         /// Host and port of the server.
         host: String,
         /// The proxy, and its failure.
-        failure: Box<proxy::Failure>,
+        failure: Box<crate::proxy::Failure>,
     },
     /// The connection broke, or went quiet for too long, after the request may have been read.
     #[error("the connection to {host} broke: {why}")]

@@ -12,11 +12,12 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::time;
 
+use crate::content_coding::{self, Broken, Pieces};
 use crate::era::Head;
 use crate::frame::{Frame, Outline, Parsed};
-use crate::remote::content_coding::{self, Broken, Pieces};
-use crate::remote::fields::{self, head};
+use crate::http_fields::media_types;
 use crate::remote::https::{Https, innermost};
+use crate::remote::response_head::head;
 use crate::remote::{Answer, Events, Fault, Outgoing, Verb};
 use crate::text::printable;
 
@@ -105,7 +106,7 @@ impl Https {
             Verb::Get => true,
             Verb::Delete => false,
         };
-        let types = fields::media_types(response.headers());
+        let types = media_types(response.headers());
         let label = Label::of(&types);
         let length = response.content_length();
         if !is_request || matches!(head.status, 202 | 204) {

@@ -1,4 +1,4 @@
-//! The surroundings of the process: its environment and arguments, read once, and what of it a helper gets.
+//! The environment of the process: its variables, arguments and terminal, read once, and what of it a helper gets.
 //!
 //! The only reader of the environment, clap's `MCPIPE_<FLAG>` aside.
 
@@ -10,14 +10,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::auth::Environment;
-use crate::auth::Helper;
+use crate::auth::{self, Helper};
 use crate::cli::HELPER;
 use crate::process::leads_to_passphrase;
 use crate::secret::Secret;
 use crate::text;
 
-/// The surroundings of the process, read once.
+/// The variables, arguments and terminal of the process, read once.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// Environment variables that are valid Unicode.
@@ -135,10 +134,10 @@ impl Environment {
     }
 
     /// Returns the environment of a browser that is started here: everything, except what opens the vault.
-    pub fn environment(&self) -> Environment {
+    pub fn environment(&self) -> auth::Environment {
         let unicode = self.variables.iter();
         let unicode = unicode.map(|(name, value)| (name.into(), value.into()));
-        Environment::new(unicode.chain(self.not_unicode.iter().cloned()))
+        auth::Environment::new(unicode.chain(self.not_unicode.iter().cloned()))
     }
 
     /// Returns the way to start a helper that comes to the settings we came to. Its letter holds our variables, because

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use http::HeaderMap;
 use mcpipe::auth::net::guard::{Guard, Refusal};
 use mcpipe::auth::net::http::{Document, Fault, Http};
-use mcpipe::remote::proxy::Proxies;
+use mcpipe::proxy::Proxies;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;

@@ -11,9 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER,
-};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
@@ -23,10 +21,10 @@ use crate::auth::net::request_log::Asked;
 pub use crate::auth::net::resolver::Lookup;
 use crate::auth::net::resolver::{self, Resolver};
 use crate::auth::oauth::metadata_urls::resource_places;
-use crate::remote::content_coding::{self, Broken};
-use crate::remote::https::MAX_HEADERS;
-use crate::remote::proxy::Proxies;
-use crate::remote::redirect::{self, followed};
+use crate::content_coding::{self, Broken};
+use crate::http_fields::{self, MAX_HEADERS, innermost_cause};
+use crate::proxy::Proxies;
+use crate::redirect::{self, followed};
 use crate::secret::live;
 use crate::text::{plain, without_mark};
 use crate::tls::ClientCertRefused;
@@ -267,7 +265,7 @@ impl Http {
                 let absent = Document::Absent {
                     status: status.as_u16(),
                 };
-                let media = media_of(response.headers());
+                let media = http_fields::media_type(response.headers());
                 if !status.is_success() || media == "text/event-stream" {
                     return Ok(absent);
                 }
@@ -379,7 +377,7 @@ impl Http {
                 self.tell(&asked, Some(status), error.filter(|_| status >= 300));
                 return Ok(Answer {
                     status,
-                    media: media_of(&answered),
+                    media: http_fields::media_type(&answered),
                     retry_after: retry_after(&answered),
                     headers: answered,
                     body: answer?,
@@ -615,29 +613,10 @@ fn next_hop(from: &Url, headers: &HeaderMap) -> Option<Url> {
     followed(from, &redirect::target(from, headers)?)
 }
 
-fn media_of(headers: &HeaderMap) -> String {
-    let field = headers
-        .get(CONTENT_TYPE)
-        .and_then(|field| field.to_str().ok());
-    let essence = field.and_then(|field| field.split(';').next());
-    essence.unwrap_or_default().trim().to_ascii_lowercase()
-}
-
+/// Returns the `Retry-After` of an answer, by the clock that its `Date` shows, up to [`LONGEST_WAIT`].
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let written = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match written.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => until(written, headers)?,
-    };
+    let wait = http_fields::retry_after(headers, http_fields::date(headers))?;
     Some(wait.min(LONGEST_WAIT))
-}
-
-/// Returns the time until a date (RFC 9110 section 10.2.3), by the server's own clock, which its answer shows.
-fn until(written: &str, headers: &HeaderMap) -> Option<Duration> {
-    let now = headers.get(DATE)?.to_str().ok()?.trim();
-    let now = httpdate::parse_http_date(now).ok()?;
-    let then = httpdate::parse_http_date(written).ok()?;
-    Some(then.duration_since(now).unwrap_or_default())
 }
 
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -697,19 +676,15 @@ fn fault(url: &Url, error: &reqwest::Error) -> Fault {
     }
 }
 
-/// The last cause of a chain. The outer ones of reqwest hold the URL, and with it whatever its query holds.
 fn innermost(error: &reqwest::Error) -> String {
-    let mut text = "the request failed".to_owned();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = inner.to_string();
-        cause = inner.source();
-    }
-    plain(&text, 200)
+    let cause = innermost_cause(error);
+    plain(cause.as_deref().unwrap_or("the request failed"), 200)
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::{DATE, RETRY_AFTER};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

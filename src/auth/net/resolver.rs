@@ -14,7 +14,8 @@ use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Url;
 
-use crate::auth::net::guard::{Class, Guard, Refusal, classify};
+use crate::address_class::{Class, classify};
+use crate::auth::net::guard::{Guard, Refusal};
 
 /// Turns a name into addresses. For tests; in earnest the system does.
 pub type Lookup =

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use ::http::header::{DATE, HeaderMap, HeaderName, HeaderValue};
+use ::http::header::{HeaderMap, HeaderName, HeaderValue};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -21,6 +21,7 @@ use url::{Origin, Url};
 
 use crate::auth::oauth::jws::{Algorithm, Error, Head, Key};
 use crate::clock::{self, Clock};
+use crate::http_fields;
 use crate::random;
 use crate::secret::Secret;
 
@@ -320,8 +321,7 @@ fn nonce(headers: &HeaderMap) -> Option<Box<str>> {
 }
 
 fn ahead(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
-    let date = headers.get(DATE)?.to_str().ok()?;
-    let theirs = httpdate::parse_http_date(date).ok()?;
+    let theirs = http_fields::date(headers)?;
     Some(since_1970(theirs).saturating_sub(since_1970(now)))
 }
 

@@ -20,14 +20,14 @@ use crate::auth::{self, Announce};
 use crate::cli::import::ImportArgs;
 use crate::cli::{DEFAULT_ACCOUNT, LogArgs, NetworkArgs, SignInArgs, TargetArgs, VaultArgs};
 use crate::clock::{milliseconds, seconds};
+use crate::commands::connection;
 use crate::commands::first_challenge::first_challenge;
 use crate::mcp_remote::client_configs::{self, Folders};
 use crate::mcp_remote::command_line;
 use crate::mcp_remote::records;
 use crate::mcp_remote::token_files::{self, Kept, Lease};
 use crate::mcp_remote::{command, key, running};
-use crate::remote::https::Https;
-use crate::report::{Failure, Kind};
+use crate::report::Failure;
 use crate::settings::{self, Environment, Target};
 use crate::store::Vault;
 
@@ -256,10 +256,8 @@ impl Import<'_> {
             return Ok(Adopted::AlreadySignedIn);
         }
         let (target, settings) = settings_of(self.candidate, self.env)?;
-        let http =
-            settings::sign_in_http(target.tls.clone(), &settings, target.https.proxies.clone());
-        let remote = Https::new(target.https, target.tls)
-            .map_err(|error| Error::Settings(Failure::new(Kind::Failed, error)))?;
+        let http = connection::sign_in_http(&target, &settings);
+        let remote = connection::server(target).map_err(Error::Settings)?;
         // Without an answer the well-known places are left, and discovery says better what is wrong.
         let challenge = first_challenge(&remote).await.unwrap_or_default();
         let _lease = self.lease().await?;

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cli::import::{ImportArgs, as_bridge};
-use crate::cli::{LogArgs, NetworkArgs, SignInArgs, TargetArgs, Unread, VaultArgs};
+use crate::cli::{LogArgs, NetworkArgs, ParseError, SignInArgs, TargetArgs, VaultArgs};
 use crate::mcp_remote::client_configs::{self, Author, Folders, Place};
 use crate::mcp_remote::clients::{self, Language, Server};
 use crate::mcp_remote::command::{self, Invocation};
@@ -276,8 +276,8 @@ fn copied(words: &[String], users: &ImportArgs) -> Result<(Invocation, TargetArg
     let asked =
         command::read(words, &client_configs::read_header_file).map_err(|why| why.to_string())?;
     let bridge = as_bridge(words).map_err(|why| match why {
-        Unread::Mistake(mistake) => mistake.to_string(),
-        Unread::Shown(_) => "it only asks for help or the version".to_owned(),
+        ParseError::Usage(mistake) => mistake.to_string(),
+        ParseError::Help(_) => "it only asks for help or the version".to_owned(),
     })?;
     let (theirs, mut sign_in) = (bridge.target.network, bridge.target.sign_in);
     let network = NetworkArgs {

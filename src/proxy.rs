@@ -14,7 +14,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::auth::net::guard::{Class, class_of};
+use crate::address_class::{Class, class_of};
 use crate::text::printable;
 
 /// The variables for one scheme, in the order they are looked at.
