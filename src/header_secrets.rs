@@ -1,4 +1,4 @@
-//! Secrets that a person put into the vault, for headers: `${vault:NAME}`.
+//! Secrets that the user put into the vault, for headers: `${vault:NAME}`.
 //!
 //! Each belongs to one origin, named when it was put or else the first that used it, and is lent to no other: a host's
 //! configuration that names another server with the same secret gets an error, not the secret. Opening the vault for
@@ -22,13 +22,13 @@ use crate::text::may_be_secret;
 
 /// Longest name, in bytes.
 ///
-/// Shorter than tokens are: one that was typed in a name's place is not taken for a name, and not shown.
+/// Shorter than tokens are: a token that was typed in a name's place is not taken for a name, and not shown.
 pub const MAX_NAME: usize = 32;
 
-/// The age that a note of the last use has to have before it is worth another write.
+/// The age that a note of the last use has to have before another write.
 const OFTEN: Duration = Duration::from_secs(3600);
 
-/// Tries at a write that others keep overtaking.
+/// Tries at a write that other processes keep overtaking.
 const TRIES: usize = 5;
 
 /// A secret, without itself. Times are seconds since 1970.
@@ -36,21 +36,21 @@ const TRIES: usize = 5;
 pub struct About {
     /// The name.
     pub name: String,
-    /// The only origin it is sent to; none yet if the user has not said.
+    /// The only origin the secret is sent to; none yet if the user has not named one.
     pub origin: Option<String>,
-    /// The time at which it was put.
+    /// The time at which the user put the secret.
     pub put_at: u64,
-    /// The time at which it was last used, to the hour.
+    /// The time of the last use, to the hour.
     pub used_at: Option<u64>,
 }
 
 /// The reason why a secret is not lent, or not kept.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not a name.
+    /// A text that no secret can have as its name.
     #[error("that is not a name for a secret")]
     Name,
-    /// Nothing is called so.
+    /// No secret has this name.
     #[error("the vault has no secret {}", called(.0))]
     Unknown(String),
     /// The secret belongs to another server.
@@ -58,23 +58,23 @@ pub enum Error {
     Elsewhere {
         /// The secret.
         name: String,
-        /// The origin that it may go to.
+        /// The origin that the secret may go to.
         bound: String,
-        /// The origin that it was to go to.
+        /// The origin that the secret was to go to.
         wanted: String,
     },
-    /// Something else is kept under that name, or it is from another version.
+    /// An entry that is not a secret, or one of another version, under that name.
     #[error("the secret {0:?} was written by another version")]
     Foreign(String),
     /// The secret holds characters that no header can carry.
     #[error("the secret {0:?} cannot be sent in a header")]
     Unsendable(String),
-    /// The vault.
+    /// An error of the vault.
     #[error(transparent)]
     Vault(#[from] store::Error),
 }
 
-/// A name, where it is not perhaps the secret itself: users give that to --bearer.
+/// Returns a name for messages, where the name is not perhaps the secret itself: users give that to --bearer.
 fn called(name: &str) -> String {
     match may_be_secret(name) {
         true => "of that name".to_owned(),
@@ -83,7 +83,7 @@ fn called(name: &str) -> String {
 }
 
 impl Error {
-    /// Says whether the question is a mistake, rather than the vault in the way.
+    /// Says whether the error is the user's mistake, rather than the vault in the way.
     pub fn is_usage(&self) -> bool {
         !matches!(self, Self::Vault(_) | Self::Foreign(_))
     }
@@ -116,14 +116,14 @@ impl Error {
 pub struct Template {
     /// The header.
     pub name: HeaderName,
-    /// Its value, in order.
+    /// The pieces of its value, in order.
     pub parts: Vec<Part>,
 }
 
 /// A piece of a header's value.
 #[derive(Clone)]
 pub enum Part {
-    /// The text as it is. May come from the environment.
+    /// Text sent unchanged. May come from the environment.
     Text(String),
     /// The secret of this name.
     Secret(String),
@@ -150,8 +150,8 @@ pub fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Keeps a secret, for this origin if one is named. One of the same name is replaced; its origin stays unless another is
-/// named. Returns the origin it belongs to.
+/// Keeps a secret, for this origin if one is named. A secret of the same name is replaced; its origin stays unless
+/// another is named. Returns the origin that the secret belongs to.
 ///
 /// # Errors
 /// [`Error::Name`], [`Error::Vault`].
@@ -188,7 +188,7 @@ pub async fn put(
     }
 }
 
-/// All secrets, by name.
+/// Returns all secrets, by name.
 ///
 /// # Errors
 /// [`Error::Vault`].
@@ -210,7 +210,7 @@ pub async fn list(vault: &Vault) -> Result<Vec<About>, Error> {
     Ok(found)
 }
 
-/// Forgets one; false if there was none.
+/// Removes a secret; returns false if there was none.
 ///
 /// # Errors
 /// [`Error::Vault`].
@@ -223,7 +223,7 @@ pub async fn remove(vault: &Vault, name: &str) -> Result<bool, Error> {
 /// now on.
 ///
 /// # Errors
-/// Any, before anything is bound or sent.
+/// Any, before a secret is bound or a header sent.
 pub async fn headers(
     vault: &Vault,
     templates: &[Template],
@@ -251,7 +251,7 @@ pub async fn headers(
     Ok(headers)
 }
 
-/// Writes down that the secrets of these templates were used, unless that is known well enough.
+/// Writes down that the secrets of these templates were used, unless the last note is recent enough.
 pub async fn note_use(vault: &Arc<Vault>, templates: &[Template], now: SystemTime) {
     let names = templates.iter().flat_map(|template| &template.parts);
     for part in names {
@@ -274,10 +274,10 @@ pub async fn note_use(vault: &Arc<Vault>, templates: &[Template], now: SystemTim
     }
 }
 
-/// Returns the secret itself, for this origin; one that belongs to no server yet belongs to it from now on.
+/// Returns the secret itself, for this origin. A secret that belongs to no server yet belongs to this one from now on.
 ///
 /// # Errors
-/// Any, before it is bound.
+/// Any, before the secret is bound.
 pub async fn lend(
     vault: &Vault,
     name: &str,
@@ -313,7 +313,7 @@ pub async fn lend(
                 );
                 return Ok(Secret::new(stored.value.as_str()));
             }
-            // Perhaps another server's bridge; the next look tells.
+            // Perhaps another server's bridge has bound the secret; the next look tells.
             Err(Error::Vault(store::Error::Stale)) if tries < TRIES => {}
             Err(error) => return Err(error),
         }
@@ -414,7 +414,7 @@ mod tests {
         let other = headers(&vault, &bearer("key"), THERE, at(9)).await;
         assert!(matches!(other, Err(Error::Elsewhere { .. })));
 
-        // A new value under the same name does not loosen it; a new origin moves it.
+        // A new value under the same name keeps the secret's origin; a new origin moves the secret.
         kept(&vault, "key", "another", None).await;
         let other = headers(&vault, &bearer("key"), THERE, at(9)).await;
         assert!(matches!(other, Err(Error::Elsewhere { .. })));
@@ -432,7 +432,7 @@ mod tests {
             note_use(&vault, &bearer("key"), at(now)).await;
             seen.push(list(&vault).await.unwrap()[0].used_at.unwrap());
         }
-        // The last one: the clock was set back.
+        // The last use is earlier than the note: the clock was set back.
         assert_eq!(seen, [1000, 1000, 4600, 500]);
         assert_eq!(list(&vault).await.unwrap()[0].put_at, 5);
     }

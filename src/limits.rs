@@ -1,7 +1,8 @@
 //! Limits that the system sets for this process.
 
 /// Raises the soft limit of open files to the hard one. Each exchange has a connection of its own, and the usual soft
-/// limit (256 on macOS, 1024 on Linux) is less than a busy host can ask for at once. A system that refuses is left as it is.
+/// limit (256 on macOS, 1024 on Linux) is less than a busy host can ask for at once. Where the system refuses, the
+/// limit stays.
 pub fn raise_open_files() {
     #[cfg(unix)]
     {

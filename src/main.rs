@@ -1,4 +1,4 @@
-//! Ask, resolve, run, report: the whole life of the process on one screen.
+//! The whole life of the process on one screen: parse, resolve, run, report.
 
 use std::io;
 use std::process::ExitCode;
@@ -48,8 +48,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// A command's user reads what it says, and a command waits for that. A bridge waits for nothing on stderr: hosts leave
-/// it unread.
+/// Returns stderr for this command. A command's user reads its text, and a command waits for that; a bridge waits for
+/// nothing on stderr, because hosts leave it unread.
 fn stderr(cli: &Cli) -> Output {
     let direct = || Output::direct(io::stderr());
     match cli.command {

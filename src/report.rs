@@ -1,7 +1,7 @@
-//! Any failure to a sentence, perhaps a hint, and an exit code.
+//! The sentence, the hint and the exit code of a failure.
 //!
-//! The one place that decides how a failure looks to the person at the terminal: what was being done and to what,
-//! each cause on its own indented line, then what to do next.
+//! The one place that decides how a failure looks to the user at the terminal: the step that failed and its object,
+//! each cause on its own indented line, then the next thing to do.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -16,11 +16,11 @@ use crate::{auth, store};
 /// The kind of a failure; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// 1: it was asked properly and did not work.
+    /// 1: the request was proper and failed.
     Failed,
     /// 2: wrong usage or settings; nothing was sent.
     Usage,
-    /// 3: a user has to sign in.
+    /// 3: the user has to sign in.
     SignIn,
     /// 4: the network.
     Network,
@@ -32,27 +32,27 @@ pub enum Kind {
     Terminated,
 }
 
-/// The thing to do where a server cannot be reached.
+/// The hint where a server cannot be reached.
 pub const NETWORK: &str = "check the network, or try again later; what is stored is as it was";
 
-/// A command was told to end, by Ctrl-C or a signal.
+/// The end of a command by Ctrl-C or a signal.
 #[derive(Debug, thiserror::Error)]
 #[error("told to end")]
 pub struct ToldToEnd;
 
-/// A failure at the door.
+/// A failure that ends the process.
 #[derive(Debug)]
 pub struct Failure {
-    /// Decides the exit code.
+    /// The kind, which decides the exit code.
     pub kind: Kind,
-    /// The failure, with its causes.
+    /// The error, with its causes.
     pub error: Box<dyn Error + Send + Sync>,
     /// The command that helps next.
     pub hint: Option<String>,
 }
 
 impl Failure {
-    /// A failure that happened while doing what was asked.
+    /// Makes a failure that happened while doing what the user asked.
     pub fn new(kind: Kind, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind,
@@ -61,25 +61,25 @@ impl Failure {
         }
     }
 
-    /// Wrong usage or settings.
+    /// Makes a failure of wrong usage or settings.
     pub fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(Kind::Usage, error)
     }
 
-    /// Adds what to do next.
+    /// Adds the next thing to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The text for stderr.
+    /// Returns the text for stderr.
     pub fn text(&self) -> String {
         let mut text = format!("error: {}\n", self.error);
         let mut source = self.error.source();
         while let Some(cause) = source {
             let said = cause.to_string();
-            // Many an error is its cause in other words, or in the same; no user reads a sentence twice.
+            // Many errors are their causes in other words, or in the same; no user reads a sentence twice.
             if !text.contains(&said) {
                 let _ = writeln!(text, "  {said}");
             }
@@ -88,16 +88,17 @@ impl Failure {
         if let Some(hint) = &self.hint {
             let _ = writeln!(text, "hint: {}", uncapitalised(hint));
         }
-        // A server's own words may be in it.
+        // A server's own words, and a secret in them, may be in the text.
         live::without(&text).into_owned()
     }
 
-    /// Whether the user or another process has ended the command: that is known to them, and no error.
+    /// Says whether the user or another process has ended the command: they know it, and it is no error.
     pub fn is_end(&self) -> bool {
         self.error.is::<ToldToEnd>() || self.is_interrupted()
     }
 
-    /// Whether the user has ended it with Ctrl-C at a question, where the terminal passes that on as a failed read.
+    /// Says whether the user has ended the command with Ctrl-C at a question, where the terminal passes that on as a
+    /// failed read.
     fn is_interrupted(&self) -> bool {
         let mut cause: Option<&(dyn Error + 'static)> = Some(&*self.error);
         while let Some(error) = cause {
@@ -110,7 +111,7 @@ impl Failure {
         false
     }
 
-    /// The process's exit code.
+    /// Returns the process's exit code.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
             Kind::Interrupted => 130,
@@ -125,10 +126,10 @@ impl Failure {
     }
 }
 
-/// A hint that was written as a sentence of its own, as it stands behind a colon.
+/// Returns a hint that was written as a sentence of its own, as it stands behind a colon.
 fn uncapitalised(sentence: &str) -> String {
     let text = sentence.strip_suffix('.').unwrap_or(sentence);
-    // A question with its answer stays as it is.
+    // A question with its answer stays unchanged.
     if text.contains("? ") {
         return text.to_owned();
     }
@@ -186,7 +187,7 @@ impl From<auth::Error> for Failure {
         let cause = error.cause();
         let kind = match cause {
             _ if error.is_passing() => Kind::Network,
-            // Something of the user's that is not there or not what it should be: no sign-in mends that.
+            // A file or secret of the user's is missing or wrong: no sign-in mends that.
             auth::Cause::Vault(_) | auth::Cause::ClientKey(_) => Kind::Failed,
             auth::Cause::Machine(machine) if machine.is_at_home() => Kind::Failed,
             _ => Kind::SignIn,

@@ -1,4 +1,4 @@
-//! What was asked, the environment and the files it names, made into settings.
+//! Settings: the arguments, the environment and the files that these name, checked and made into values.
 //!
 //! The last place that can say "wrong usage": after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
 
@@ -48,34 +48,35 @@ pub use vault::{
     vault_at_cost,
 };
 
-/// A mistake in what was asked.
+/// A mistake in the user's arguments, environment or files.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not an address. Says only where it stands: a host that tears arguments apart puts secrets there.
+    /// A text that is no URL. The message says only where the text stands: a host that tears arguments apart puts
+    /// secrets there.
     #[error("{0} is not a URL")]
     NotUrl(&'static str),
-    /// Neither a host's name nor an address.
+    /// A text that is neither a host's name nor an address.
     #[error("{0} is not the name or address of a host")]
     NotHost(&'static str),
-    /// Not the path of an address.
+    /// A text that is not the path of a URL.
     #[error("{0} is not a path")]
     NotPath(&'static str),
-    /// An address with white space in it.
+    /// A URL with white space in it.
     #[error("{0} has a space in it")]
     Spaced(&'static str),
-    /// Not http or https.
+    /// A URL whose scheme is neither http nor https.
     #[error("{0} is neither https nor http")]
     Scheme(&'static str),
-    /// A name and password in the address would end up in logs and error messages.
+    /// A URL with a user name or password, which would end up in logs and error messages.
     #[error("the URL carries a user name or password")]
     UserInfo,
-    /// Plain http to somewhere else.
+    /// A URL with plain http to a host other than this machine.
     #[error("plain http to {0} would show everything to the network")]
     PlainHttp(String),
-    /// A header that is none. Says only where it stands: all of it may be a secret.
+    /// A text that is no header. The message says only where the text stands: all of the text may be a secret.
     #[error("{0} is not of the form 'Name: value'")]
     NotHeader(String),
-    /// A variable that a header names is not set.
+    /// A header that names a variable which is not set.
     #[error("`{header}` names the environment variable {variable}, which is not set")]
     Unset {
         /// The header or the flag.
@@ -83,38 +84,39 @@ pub enum Error {
         /// The variable.
         variable: String,
     },
-    /// Between the braces stands no name: perhaps the value itself, or a setting that the host was to put there.
+    /// A `${…}` that holds no variable's name: perhaps the value itself, or a setting that the host was to put there.
     #[error(
         "`{0}` holds `${{…}}` with something else in it than the name of an environment variable"
     )]
     NotVariable(String),
-    /// What a flag names is not set. Not named: users give the secret itself there.
+    /// A flag that names a variable which is not set. The message leaves the name out: users give the secret itself
+    /// there.
     #[error("{0} takes the name of an environment variable, and no variable of that name is set")]
     UnsetFor(&'static str),
     /// A `${` without its `}`.
     #[error("{0} holds `${{` without `}}`")]
     Unclosed(String),
-    /// A name that no secret has.
+    /// A reference to the vault by a text that no secret can have as its name.
     #[error("the header {0} names a secret of the vault by what is no name")]
     NoSecretName(String),
-    /// A value with control characters in it.
+    /// A header's value with control characters in it.
     #[error("the value of the header {0} cannot be sent")]
     Unsendable(String),
-    /// Not `key=value`, or a key that is ours.
+    /// A parameter that is not `key=value`, or whose key the sign-in sets itself.
     #[error("{0} takes key=value")]
     NotParameter(&'static str),
-    /// Not a JSON object, or not the one that is wanted.
+    /// A text that is not JSON, or not an object with the members wanted.
     #[error("{0} takes a JSON object")]
     NotObject(&'static str),
-    /// A file that was named holds nothing.
+    /// A named file that holds nothing.
     #[error("{} is empty", .0.display())]
     Empty(PathBuf),
-    /// A file that was named cannot be read.
+    /// A named file that cannot be read.
     #[error("cannot read {path}")]
     Unreadable {
-        /// Which one.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The system's reason.
         source: std::io::Error,
     },
 }
@@ -164,28 +166,28 @@ impl From<Error> for Failure {
     }
 }
 
-/// A server and how to reach it.
+/// A server and the settings to reach it with.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// As typed, for messages and for the vault.
+    /// The address as typed, for messages and for the vault.
     pub typed: String,
-    /// How to reach it.
+    /// The settings of the HTTPS connection.
     pub https: https::Settings,
-    /// TLS, roots already loading; plain http needs none but the sign-in may.
+    /// The settings of TLS. Its roots are loading already; plain http needs none, but the sign-in may.
     pub tls: rustls::ClientConfig,
-    /// The user's own Authorization header switches signing in off.
+    /// True where the user's own Authorization header switches signing in off.
     pub brings_authorization: bool,
-    /// Headers with secrets from the vault in them.
+    /// Headers whose values have secrets from the vault in them.
     pub templates: Vec<Template>,
     /// Headers whose value stood in the open in the arguments, and is a secret.
     pub typed_secrets: Vec<HeaderName>,
-    /// Headers that carry a key, and where it comes from.
+    /// Headers that carry a key, each with its source.
     pub given: Vec<UserKey>,
-    /// Reads the headers anew, files included, where they may have changed.
+    /// The function that reads the headers again, files included; set where the headers may have changed.
     pub anew: Option<Anew>,
 }
 
-/// The wall clock of this process.
+/// Returns the time of this process's wall clock.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one clock, handed to whoever needs it"
@@ -194,13 +196,13 @@ pub fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// What the user agent is.
+/// The value of the `User-Agent` header.
 pub const USER_AGENT: &str = concat!("mcpipe/", env!("CARGO_PKG_VERSION"));
 
-/// The certificates to trust beside the system's.
+/// Returns the certificates to trust beside the system's.
 ///
 /// # Errors
-/// A `--ca` file that is none.
+/// A `--ca` file that holds no certificate.
 fn roots(
     network: &NetworkArgs,
     env: &Environment,
@@ -222,10 +224,11 @@ fn roots(
     Ok(roots)
 }
 
-/// The TLS of this command, with the user's roots and certificate. With `is_wanted_soon` the system's roots begin to load.
+/// Returns the TLS settings of this command, with the user's roots and certificate. With `is_wanted_soon` the system's
+/// roots begin to load.
 ///
 /// # Errors
-/// A file that is not what it should be.
+/// A file that cannot be read, or holds no certificate or key.
 pub fn tls(
     network: &NetworkArgs,
     env: &Environment,
@@ -257,16 +260,16 @@ fn others_can_read(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o044 != 0)
 }
 
-/// Windows' files inherit what the user's directories allow.
+/// Returns false: files on Windows inherit the permissions of the user's directories.
 #[cfg(not(unix))]
 fn others_can_read(_: &Path) -> bool {
     false
 }
 
-/// Makes a target of what was typed.
+/// Makes a target of the user's arguments.
 ///
 /// # Errors
-/// See [`Error`]; a `--ca` file that is none.
+/// See [`Error`]; a `--ca` file that holds no certificate.
 pub fn target(args: &TargetArgs, env: &Environment) -> Result<Target, Failure> {
     let typed = args.url.clone().unwrap_or_default();
     let url = address(&typed, SERVER, args.network.allow_http)?;
@@ -310,10 +313,10 @@ pub fn target(args: &TargetArgs, env: &Environment) -> Result<Target, Failure> {
     })
 }
 
-/// The sign-in's settings. `announce` hears where to sign in.
+/// Returns the sign-in's settings. `announce` is told where to sign in.
 ///
 /// # Errors
-/// A parameter that is not `key=value` or is ours to set; a secret that is not where it should be.
+/// A parameter that is not `key=value` or that mcpipe sets itself; a secret whose file or variable cannot be read.
 pub fn sign_in(
     target: &Target,
     network: &NetworkArgs,
@@ -332,7 +335,7 @@ pub fn sign_in(
     let redirect = identity.redirect.as_ref();
     let host = redirect.and_then(Url::host_str);
     let browser = match env.get("BROWSER") {
-        // The browser is on the machine that the user has come from: a code that is typed there is the shortest way.
+        // The browser is on the machine that the user has come from: a code typed there is the shortest way.
         _ if args.no_browser && env.is_over_ssh() => Browser::Nowhere,
         _ if args.no_browser => Browser::None,
         Some(command) => Browser::from_variable(command),
@@ -394,15 +397,15 @@ pub fn sign_in(
     })
 }
 
-/// The key that proves a client at sign-out too.
+/// Returns the key that proves the client, which a sign-out needs too.
 ///
 /// # Errors
-/// It cannot be read, or is no key.
+/// The file cannot be read, or holds no key.
 pub fn client_key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
     grants::key(args)
 }
 
-/// The HTTP client of the sign-in, which goes only where `url` may send it.
+/// Returns the HTTP client of the sign-in, which goes only to addresses that `url` may lead to.
 pub fn sign_in_http(
     tls: rustls::ClientConfig,
     settings: &auth::Settings,
@@ -412,12 +415,12 @@ pub fn sign_in_http(
     auth::net::http::Http::new(tls, guard).through(proxies)
 }
 
-/// The proxies that the environment names.
+/// Returns the proxies that the environment names.
 pub fn proxies(env: &Environment) -> Proxies {
     Proxies::new(|name| env.get(name))
 }
 
-/// Parameters that are the sign-in's own.
+/// Names of parameters that the sign-in sets itself.
 const OURS: [&str; 13] = [
     "client_id",
     "redirect_uri",
@@ -453,10 +456,10 @@ fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>,
         .collect()
 }
 
-/// How long a request waits for a person: hosts give up after a minute.
+/// The time for which a request waits for the user to sign in: hosts give up after a minute.
 const SIGN_IN_PATIENCE: Duration = Duration::from_secs(45);
 
-/// The bridge's limits and tastes.
+/// Returns the bridge's limits and preferences.
 pub fn bridge(
     args: &BridgeOptions,
     target: &Target,
@@ -489,10 +492,11 @@ pub fn bridge(
     }
 }
 
-/// Where the server's address stands.
+/// The place of the server's address, as messages name it.
 pub const SERVER: &str = "what stands in the place of the server's address";
 
-/// Reads an address: https, or http to this machine, or http anywhere where allowed. `place` is where it was given.
+/// Reads a URL: https, or http to this machine, or http to any host where allowed. `place` names the place of the text
+/// in messages.
 ///
 /// # Errors
 /// See [`Error`].
@@ -518,7 +522,7 @@ pub fn address(typed: &str, place: &'static str, allow_http: bool) -> Result<Url
     Ok(url)
 }
 
-/// The origin of an address, as text (RFC 6454): what a secret belongs to.
+/// Returns the origin of a URL as text (RFC 6454). A secret belongs to one origin.
 pub fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }

@@ -1,4 +1,5 @@
-//! Who we are to an authorization server, as the user says it: flags, files, variables, and mcp-remote's two JSON flags.
+//! The client's identity at the authorization server, as the user gives it: flags, files, variables, and mcp-remote's
+//! two JSON flags.
 
 use std::path::PathBuf;
 
@@ -16,25 +17,25 @@ use crate::settings::headers::expand_here;
 use crate::settings::{Environment, Error, is_loopback};
 use crate::text::without_mark;
 
-/// What the user says.
+/// The client's identity, as the user gives it.
 #[derive(Debug, Default)]
 pub(super) struct Identity {
     pub(super) id: Option<String>,
     pub(super) secret: Option<Secret>,
     pub(super) method: Option<Method>,
-    /// Where that client is registered to be sent back to, if that is on this machine.
+    /// The redirect address for which that client is registered, if the address is on this machine.
     pub(super) redirect: Option<Url>,
     /// Members for a registration.
     pub(super) metadata: Map<String, Value>,
-    /// A scope among them.
+    /// The scope among those members.
     pub(super) scope: Option<Scopes>,
     pub(super) registration_token: Option<Secret>,
 }
 
-/// Reads it all.
+/// Reads the identity from flags, files and variables.
 ///
 /// # Errors
-/// A file that cannot be read, a variable that is not set, JSON that is none.
+/// A file that cannot be read, a variable that is not set, a text that is not JSON.
 pub(super) fn identity(args: &SignInArgs, env: &Environment) -> Result<Identity, Error> {
     let (file, variable) = (&args.client_secret_file, &args.client_secret_env);
     let mut identity = Identity {
@@ -120,13 +121,13 @@ pub(super) fn secret(
     Ok(Some(Secret::new(value)))
 }
 
-/// JSON, or `@` and the file it is in.
+/// Reads a JSON object from the text, or from the file that the text names after an `@`.
 fn object(given: &str, flag: &'static str) -> Result<Map<String, Value>, Error> {
     let text = match given.strip_prefix('@') {
         Some(path) => read(PathBuf::from(path))?,
         None => given.to_owned(),
     };
-    // What it could not read may be a secret, and so may be what it says about it.
+    // The text may be a secret, and serde_json's error may quote it.
     serde_json::from_str(without_mark(&text)).map_err(|_| Error::NotObject(flag))
 }
 

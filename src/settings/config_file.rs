@@ -7,8 +7,8 @@
 //! key_store_command = ["my-vault", "write", "mcpipe"]  # keeps the key that it reads from stdin; optional
 //! ```
 //!
-//! A file that others can write to is not believed. Keys of other tables are left to the code that reads them; unknown
-//! ones of a table read here are mistakes.
+//! A file that other users can write to is refused. Keys of other tables are left to the code that reads them; unknown
+//! keys of a table read here are mistakes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,18 +21,18 @@ use crate::store::key_command::Configured;
 use crate::store::program::{self, Words};
 use crate::text::printable;
 
-/// The fault of the file.
+/// A fault of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file is not to be read, or not to be believed.
+    /// A file that cannot be read, or that other users can write to.
     #[error(transparent)]
     File(#[from] files::Error),
-    /// Not TOML.
+    /// A file that is not TOML.
     #[error("{} is not TOML", path.display())]
     Toml {
         /// The file.
         path: PathBuf,
-        /// The place and the reason.
+        /// The place of the fault, and the reason.
         source: toml_edit::TomlError,
     },
     /// A key this version does not know.
@@ -45,7 +45,7 @@ pub enum Error {
         /// The key.
         key: String,
     },
-    /// Not an array of strings, or an empty one.
+    /// A value that is not an array of strings, or an empty array.
     #[error("{}: {key} takes an array of strings, the program first", path.display())]
     NotWords {
         /// The file.
@@ -53,7 +53,7 @@ pub enum Error {
         /// The key.
         key: &'static str,
     },
-    /// A key needs the other.
+    /// `key_store_command` without `key_command`.
     #[error("{}: key_store_command without key_command", .0.display())]
     StoreAlone(PathBuf),
 }
@@ -75,7 +75,7 @@ impl From<Error> for Failure {
 }
 
 impl Error {
-    /// The error of a file that cannot be looked at, or is not to be believed: as good as none, until it is needed.
+    /// Returns the error of a file that cannot be read or is refused. Such a file counts as absent until it is needed.
     ///
     /// # Errors
     /// The file was read, and its content is wrong.
@@ -87,7 +87,7 @@ impl Error {
     }
 }
 
-/// The key commands of the file at `path`; nothing if there is no file or it names none.
+/// Returns the key commands of the file at `path`; `None` if there is no file or the file names none.
 ///
 /// # Errors
 /// See [`Error`].
@@ -138,8 +138,7 @@ fn words(table: &Table, key: &'static str, path: &Path) -> Result<Option<Words>,
     }
 }
 
-/// Returns the path of the file: under `home` if given, else in the user's configuration directory. Nothing is looked
-/// at.
+/// Returns the path of the file: under `home` if given, else in the user's configuration directory. Reads nothing.
 ///
 /// # Errors
 /// The system names no such directory.

@@ -1,4 +1,5 @@
-//! The environment of the process: its variables, arguments and terminal, read once, and what of it a helper gets.
+//! The environment of the process: its variables, arguments and terminal, read once, and the part of it that a helper
+//! gets.
 //!
 //! The only reader of the environment, clap's `MCPIPE_<FLAG>` aside.
 
@@ -21,20 +22,20 @@ use crate::text;
 pub struct Environment {
     /// Environment variables that are valid Unicode.
     pub variables: HashMap<String, String>,
-    /// The others, which only the browser gets.
+    /// Variables that are not valid Unicode, which only the browser gets.
     pub not_unicode: Vec<(OsString, OsString)>,
     /// True where a user may be reading stderr.
     pub is_terminal: bool,
     /// True where a user may be typing into stdin.
     pub is_typed_into: bool,
-    /// This binary, if the system tells.
+    /// The path of this binary, if the system tells.
     pub program: Option<PathBuf>,
-    /// The words that were typed, if they are Unicode; the program's name first.
+    /// The arguments of the process, if they are Unicode; the program's name first.
     pub arguments: Option<Vec<String>>,
 }
 
 impl Environment {
-    /// Reads those of this process.
+    /// Reads the environment of this process.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the environment"
@@ -61,7 +62,7 @@ impl Environment {
         }
     }
 
-    /// A variable that is set to something.
+    /// Returns the value of a variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables
             .get(name)
@@ -69,15 +70,15 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
-    /// A variable that switches something on. `0`, `false`, `no` and `off` do not.
+    /// Says whether a variable switches something on. `0`, `false`, `no` and `off` do not.
     pub fn is_on(&self, name: &str) -> bool {
         let off = ["0", "false", "no", "off"];
         self.get(name)
             .is_some_and(|value| !off.contains(&value.to_ascii_lowercase().as_str()))
     }
 
-    /// A text for the user without the words the user has typed, where those may be secrets in the wrong place, and
-    /// without the queries of addresses. A second net: errors name flags, not what was given with them.
+    /// Returns a text for the user without words of the arguments that may be secrets in the wrong place, and without
+    /// the queries of URLs. A second net: errors name flags, not the values given with them.
     pub fn unquoted(&self, mut text: String) -> String {
         let typed = self.arguments.iter().flatten().skip(1).enumerate();
         let typed = typed.map(|(at, word)| (word.as_str(), format!("(argument {})", at + 1)));
@@ -140,8 +141,9 @@ impl Environment {
         auth::Environment::new(unicode.chain(self.not_unicode.iter().cloned()))
     }
 
-    /// Returns the way to start a helper that comes to the settings we came to. Its letter holds our variables, because
-    /// settings may name any of them; its own environment, which others may read, only what it cannot do without.
+    /// Returns the way to start a helper that comes to the same settings. The helper's letter holds our variables,
+    /// because settings may name any of them; its own environment, which other processes may read, holds only the
+    /// variables it cannot do without.
     pub fn helper(&self) -> Option<Helper> {
         let of = |wanted: fn(&str) -> bool| {
             let wanted = self.variables.iter().filter(move |(name, _)| wanted(name));
@@ -161,7 +163,7 @@ impl Environment {
         })
     }
 
-    /// Returns, in a helper, those of the process that sent the letter.
+    /// Returns, in a helper, the environment of the process that sent the letter.
     pub fn of_the_sender(&self, door: &Secret) -> Option<Self> {
         let door: Door = serde_json::from_str(door.expose()).ok()?;
         Some(Self {
@@ -186,7 +188,7 @@ pub fn open_terminal() -> std::io::Result<std::fs::File> {
     std::fs::OpenOptions::new().write(true).open("/dev/tty")
 }
 
-/// The door's part of a helper's letter.
+/// The part of a helper's letter about the environment.
 #[derive(Serialize, Deserialize)]
 struct Door {
     arguments: Vec<String>,
@@ -194,8 +196,8 @@ struct Door {
     not_unicode: Vec<(OsString, OsString)>,
 }
 
-/// Says whether a variable is one that a TLS client needs to reach the world, or we to find our things. A browser gets
-/// all there is in the letter.
+/// Says whether a helper's own environment has this variable: a TLS client needs it to reach the network, or mcpipe to
+/// find its files. A browser gets all the variables of the letter.
 fn is_for_helpers(name: &str) -> bool {
     const NAMES: [&str; 43] = [
         "BROWSER",
@@ -225,12 +227,12 @@ fn is_for_helpers(name: &str) -> bool {
         "WSL_INTEROP",
         "XAUTHORITY",
         "__CF_USER_TEXT_ENCODING",
-        // A proxy's password may be in these; the browser and our client need them as they are.
+        // A proxy's password may be in these variables; the browser and our client need them unchanged.
         "ALL_PROXY",
         "HTTPS_PROXY",
         "HTTP_PROXY",
         "NO_PROXY",
-        // Windows cannot do without.
+        // Variables that Windows programs cannot do without.
         "APPDATA",
         "COMSPEC",
         "LOCALAPPDATA",
@@ -249,7 +251,7 @@ fn is_for_helpers(name: &str) -> bool {
     is_ours || name.starts_with("XDG_") || name.starts_with("LC_") || NAMES.contains(&name.as_str())
 }
 
-/// An environment of these variables, for tests.
+/// Returns an environment of these variables, for tests.
 #[cfg(test)]
 pub(crate) fn env(variables: &[(&str, &str)]) -> Environment {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());

@@ -1,4 +1,4 @@
-//! Which grant brings the tokens, and the key a client is proved by, as the user says it.
+//! The grant that brings the tokens, and the key that proves the client, as the user gives them.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,27 +19,27 @@ use crate::settings::client::secret;
 use crate::settings::{Environment, Error, address};
 use crate::store::program::{self, Words};
 
-/// A mistake in how tokens are to be come by.
+/// A mistake in the flags of a grant.
 #[derive(Debug, thiserror::Error)]
 pub enum Mistake {
     /// Two grants, or two proofs of a client, at once.
     #[error("{0} and {1} are two ways to the same thing: one of them is one too many")]
     Two(&'static str, &'static str),
-    /// Something that only another flag gives a meaning.
+    /// A flag that has a meaning only beside another flag.
     #[error("{0} means nothing without {1}")]
     Alone(&'static str, &'static str),
-    /// A grant that lacks something.
+    /// A grant that lacks another flag.
     #[error("{0} needs {1}")]
     Needs(&'static str, &'static str),
-    /// A key that is none, or does not sign as it is to.
+    /// A file that holds no key, or a key that does not sign with the algorithm wanted.
     #[error("--client-key: in {} is {source}", path.display())]
     Key {
-        /// Where it is.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault of the key.
         source: jws::Error,
     },
-    /// Not a name of a secret.
+    /// A text that no secret can have as its name.
     #[error("--client-key names a secret of the vault by what is no name")]
     Name,
     /// A command that cannot be run.
@@ -73,20 +73,20 @@ impl From<Mistake> for Failure {
     }
 }
 
-/// The key of the client; `None` if it has none.
+/// Returns the key of the client; `None` if the client has none.
 ///
 /// # Errors
-/// It cannot be read, is no key, or does not sign as it is to.
+/// The file cannot be read, holds no key, or holds one that does not sign with the algorithm wanted.
 pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
     let Some(given) = &args.client_key else {
         return Ok(None);
     };
-    // No others get past clap.
+    // clap lets no other algorithms past.
     let algorithm = args.client_alg.as_deref().and_then(Algorithm::named);
     let audience = match args.client_assertion_audience.as_deref() {
         None | Some("issuer") => Audience::Issuer,
         Some("token-endpoint") => Audience::TokenEndpoint,
-        // To the letter: whoever checks it compares text.
+        // The text is kept to the letter: the authorization server compares it as text.
         Some(url) => address(url, "--client-assertion-audience", true)
             .map(|_| Audience::Fixed(url.to_owned()))?,
     };
@@ -110,7 +110,7 @@ pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
     };
     let text = match named_file::read_text(&path) {
         Ok(text) => Secret::new(text),
-        // DER, perhaps; no text of ours in any case.
+        // The file may be DER; in any case it is not text.
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             return Err(wrong(jws::Error::NotAKey));
         }
@@ -121,8 +121,8 @@ pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
     Ok(Some(key))
 }
 
-/// The grant, and where tokens are asked for if that is not looked up. `has` says what is known of the client: whether it
-/// has an id, and whether it is proved by anything. `allow_http` is the user's, for addresses of theirs.
+/// Returns the grant, and the token endpoint if that is not looked up. `has` says whether the client has an id, and
+/// whether anything proves the client. `allow_http` is the user's, for addresses that the user gives.
 ///
 /// # Errors
 /// Flags that contradict each other, or lack each other.
@@ -237,7 +237,7 @@ fn provider(
     })
 }
 
-/// Says that a file with a secret can be read by other users of the machine.
+/// Warns that other users of the machine can read a file with a secret.
 #[cfg(unix)]
 pub(super) fn warn_if_others_read(path: &std::path::Path, flag: &str) {
     use std::os::unix::fs::PermissionsExt as _;

@@ -14,11 +14,11 @@ use crate::text::{printable, without_mark};
 /// The headers that the user wants on every request.
 #[derive(Debug, Default)]
 pub(super) struct Headers {
-    /// Those that are known. Marked sensitive.
+    /// Headers whose values are known. Marked sensitive.
     pub(super) plain: HeaderMap,
-    /// Those that the vault has a part in.
+    /// Headers whose values have secrets from the vault in them.
     pub(super) templates: Vec<Template>,
-    /// Those that stood in the open in the arguments, and hold a secret by their name or their looks.
+    /// Headers that stood in the open in the arguments, and hold a secret by their name or their looks.
     pub(super) typed_secrets: Vec<HeaderName>,
 }
 
@@ -27,7 +27,7 @@ impl Headers {
         self.plain.contains_key(name) || self.templates.iter().any(|header| header.name == name)
     }
 
-    /// Of two with one name the later wins.
+    /// Adds a header. The later of two with one name wins.
     fn insert(&mut self, name: HeaderName, parts: Vec<Part>) -> Result<(), Error> {
         self.plain.remove(&name);
         self.templates.retain(|header| header.name != name);
@@ -49,9 +49,9 @@ impl Headers {
 /// Reads the flags and files that name headers.
 ///
 /// # Errors
-/// A header that is none; a variable that is not set.
+/// A text that is no header; a variable that is not set.
 pub(super) fn read(args: &NetworkArgs, env: &Environment) -> Result<Headers, Error> {
-    // Where it stands, the line, and whether it was typed.
+    // The place of the line, the line, and true where the line stood in the arguments.
     let mut lines: Vec<(String, String, bool)> = Vec::new();
     for (at, line) in args.headers.iter().enumerate() {
         lines.push((format!("--header number {}", at + 1), line.clone(), true));
@@ -95,8 +95,8 @@ pub(super) fn read(args: &NetworkArgs, env: &Environment) -> Result<Headers, Err
     Ok(headers)
 }
 
-/// Which of the user's headers carry a key, and where it comes from; a later one replaces an earlier one. Looks at the text
-/// only: nothing is expanded.
+/// Returns the user's headers that carry a key, each with its source; a later header replaces an earlier one. Looks at
+/// the text only, and expands nothing.
 pub(crate) fn given(args: &NetworkArgs) -> Vec<UserKey> {
     let typed = args
         .headers
@@ -104,7 +104,7 @@ pub(crate) fn given(args: &NetworkArgs) -> Vec<UserKey> {
         .map(|line| (line.clone(), Source::Arguments));
     let mut lines: Vec<(String, Source)> = typed.collect();
     for path in &args.header_files {
-        // A pipe gives what it holds once, and it has been read.
+        // A pipe gives its content once, and it has been read.
         let is_file = path.is_file();
         let text = is_file.then(|| named_file::read_text(path).ok()).flatten();
         let text = text.unwrap_or_default();
@@ -139,7 +139,7 @@ pub(crate) fn given(args: &NetworkArgs) -> Vec<UserKey> {
     given
 }
 
-/// Where a header's value comes from that stands in this place.
+/// Returns the source of a header's value that stands in this place.
 fn source(value: &str, place: Source) -> Source {
     let references = value.split("${").skip(1);
     let references: Vec<&str> = references
@@ -157,7 +157,8 @@ fn source(value: &str, place: Source) -> Source {
     }
 }
 
-/// Replaces `${NAME}` from the environment, and keeps `${vault:NAME}` for later; what is put in is not looked at again.
+/// Replaces `${NAME}` from the environment, and keeps `${vault:NAME}` for later. Values from the environment are not
+/// expanded in turn.
 fn expand(header: &str, value: &str, env: &Environment) -> Result<Vec<Part>, Error> {
     let mut parts = Vec::new();
     let mut text = String::new();
@@ -189,15 +190,15 @@ fn expand(header: &str, value: &str, env: &Environment) -> Result<Vec<Part>, Err
     Ok(parts)
 }
 
-/// A name as variables have it; anything else is perhaps the value itself.
+/// Says whether a text is a name as variables have it; any other text is perhaps the value itself.
 fn is_variable(name: &str) -> bool {
     name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// As [`expand`], where the vault has no part.
+/// Expands as [`expand`] does, for values that the vault has no part in.
 ///
 /// # Errors
-/// As [`read`]; a reference to the vault is to a variable that is not set.
+/// As [`read`]. A reference to the vault counts as a variable that is not set.
 pub(super) fn expand_here(header: &str, value: &str, env: &Environment) -> Result<String, Error> {
     let parts = expand(header, value, env)?;
     let texts = parts.into_iter().map(|part| match part {
@@ -274,7 +275,7 @@ mod tests {
         let [("x-key", key), ("authorization", bearer)] = parts.as_slice() else {
             panic!("{parts:?}");
         };
-        // What came from the environment is not looked at again.
+        // A value from the environment is not expanded in turn.
         assert!(
             matches!(key, [Part::Text(a), Part::Secret(b), Part::Text(c)]
             if a == "${vault:c}-" && b == "a.key" && c == "!")

@@ -1,12 +1,12 @@
-//! Where the browser is sent back to, as the user says it: checked here, or the fault would be laid at the authorization
-//! server's door.
+//! The redirect address that the user gives, checked here: otherwise a mistake in it would look like the authorization
+//! server's.
 
 use url::{Host, Url};
 
 use crate::cli::SignInArgs;
 use crate::settings::Error;
 
-/// Checks what the user says of the redirect address.
+/// Checks the user's flags about the redirect address.
 ///
 /// # Errors
 /// See [`Error`].
@@ -27,12 +27,12 @@ pub(super) fn check(args: &SignInArgs) -> Result<(), Error> {
     }
 }
 
-/// A name or an address; one of IPv6 with its brackets or without.
+/// Says whether a text is a host's name or address; IPv6 with its brackets or without.
 fn is_host(host: &str) -> bool {
     Host::parse(host).is_ok() || Host::parse(&format!("[{host}]")).is_ok()
 }
 
-/// The path of a URI, and nothing more of one (RFC 3986 section 3.3).
+/// Says whether a text is the path of a URI, and nothing more of one (RFC 3986 section 3.3).
 fn is_path(path: &str) -> bool {
     path.starts_with('/') && !path.contains(|c: char| "?#\\".contains(c) || c.is_whitespace())
 }

@@ -10,12 +10,12 @@ use crate::cli::NetworkArgs;
 use crate::header_secrets::Template;
 use crate::settings::{Environment, headers};
 
-/// Reads headers anew: those that are known, and those that the vault has a part in.
+/// A function that reads the headers again: those whose values are known, and those with secrets from the vault.
 #[derive(Clone)]
 pub struct Anew(Arc<dyn Fn() -> Option<(HeaderMap, Vec<Template>)> + Send + Sync>);
 
 impl Anew {
-    /// May read files.
+    /// Reads the headers. May read files.
     pub fn read(&self) -> Option<(HeaderMap, Vec<Template>)> {
         (self.0)()
     }
@@ -35,7 +35,7 @@ impl fmt::Debug for Anew {
     }
 }
 
-/// Which of the keys go with a request that signing in is a part of.
+/// Returns the keys that go with a request beside the access token of a sign-in.
 pub fn keys_beside_signing_in(given: &[UserKey]) -> Vec<UserKey> {
     let beside = given.iter().filter(|given| !given.is_authorization());
     beside.cloned().collect()

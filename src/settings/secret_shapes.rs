@@ -1,4 +1,5 @@
-//! Names and values that tell a secret from what may stand in the arguments, where every user of the machine reads it.
+//! Names and values that tell a secret from a text that may stand in the arguments, where every user of the machine
+//! reads it.
 
 /// Words of a name that holds a secret.
 const WORDS: [&str; 17] = [
@@ -21,10 +22,11 @@ const WORDS: [&str; 17] = [
     "token",
 ];
 
-/// Names of which a word is one of those, and which hold none: they are new with every request.
+/// Names that have one of those words and hold no secret: their values are new with every request.
 const NOT: [&str; 2] = ["idempotency-key", "sec-websocket-key"];
 
-/// Whether a header or parameter of this name holds a secret, by the words of the name or the end of one (`X-AccessToken`).
+/// Says whether a header or parameter of this name holds a secret, by the words of the name or the end of one
+/// (`X-AccessToken`).
 pub(super) fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     if NOT.contains(&name.as_str()) {
@@ -35,7 +37,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         .any(|word| WORDS.contains(&word) || ends.iter().any(|end| word.ends_with(end)))
 }
 
-/// Whether a header's value is a credential by its looks, whatever the header is called: an authentication scheme of
+/// Says whether a header's value is a credential by its looks, whatever the header's name: an authentication scheme of
 /// RFC 9110 section 11 before it, or a JSON Web Token (RFC 7519).
 pub(super) fn is_secret_value(value: &str) -> bool {
     let scheme = value.split_once(' ').map(|(scheme, _)| scheme);

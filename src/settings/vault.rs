@@ -1,4 +1,4 @@
-//! How the vault opens: flags first, then the environment, then the user's configuration file.
+//! The vault's settings: flags first, then the environment, then the user's configuration file.
 
 use std::error::Error;
 use std::io;
@@ -15,26 +15,26 @@ use crate::store::primitives::Key;
 use crate::store::slot::Kdf;
 use crate::store::{Place, Unlock, Vault};
 
-/// The vault: where it is and how it opens. Of the vault nothing is looked at yet. `may_ask` is for commands at a
-/// terminal; the bridge never asks, because the host may be using the terminal.
+/// Returns the vault at its place, with the ways to open it. Reads nothing of the vault yet. `may_ask` is for commands
+/// at a terminal; the bridge never asks, because the host may be using the terminal.
 ///
 /// # Errors
-/// `mcpipe.toml` was read, and is not right.
+/// `mcpipe.toml` was read, and its content is wrong.
 pub fn vault(args: &VaultArgs, env: &Environment, may_ask: bool) -> Result<Vault, Failure> {
     vault_at_cost(args, env, may_ask, Cost::Default)
 }
 
-/// The same for a bridge: what there is to say goes to the log.
+/// Returns the vault for a bridge, which says what the user has to know in the log.
 ///
 /// # Errors
 /// As [`vault`].
 pub fn bridges_vault(args: &VaultArgs, env: &Environment) -> Result<Vault, Failure> {
-    // In a terminal the user is told in sentences; elsewhere they are lines of the log, which never holds a bridge up.
+    // In a terminal the user reads sentences; elsewhere they are lines of the log, which never holds a bridge up.
     let tell = env.is_terminal.then_some(TELL);
     vault_that_tells(args, env, false, Cost::Default, tell)
 }
 
-/// As [`vault`], where a passphrase may be set, at this cost.
+/// Returns the vault as [`vault`] does, for a command that may set a passphrase, at this cost.
 ///
 /// # Errors
 /// As [`vault`].
@@ -93,7 +93,7 @@ fn vault_that_tells(
     Ok(Vault::on_disk(place(env), unlock))
 }
 
-/// An error and its causes on one line.
+/// Returns an error and its causes on one line.
 fn said(error: &dyn Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {}", said(cause)),
@@ -101,7 +101,8 @@ fn said(error: &dyn Error) -> String {
     }
 }
 
-/// The vault, with the key that another process of ours has opened it with; without one if it is still to be made.
+/// Returns the vault with the key that another process of ours has opened it with; without a key if the vault is still
+/// to be made.
 pub fn opened_vault(env: &Environment, root: Option<Key>) -> Vault {
     let unlock = Unlock {
         loose: is_loose(env),
@@ -111,7 +112,7 @@ pub fn opened_vault(env: &Environment, root: Option<Key>) -> Vault {
     Vault::on_disk(place(env), unlock)
 }
 
-/// Where the vault is. That there is nowhere to keep anything is an error once there is something to keep.
+/// Returns the place of the vault. Without a place there is an error only when there is something to keep.
 fn place(env: &Environment) -> Place {
     let home = env.get("MCPIPE_HOME").map(Path::new);
     Place::new(home).unwrap_or_else(|_| Place::nowhere())
@@ -121,7 +122,7 @@ fn is_loose(env: &Environment) -> bool {
     env.is_on("MCPIPE_ALLOW_LOOSE_PERMISSIONS")
 }
 
-/// Whatever a flag says counts before anything in the environment.
+/// Returns the ways to open the vault. A flag counts before any variable of the environment.
 fn sources(args: &VaultArgs, env: &Environment, may_ask: bool) -> Sources {
     let flags = Sources {
         file: args.passphrase_file.clone(),
@@ -141,12 +142,12 @@ fn sources(args: &VaultArgs, env: &Environment, may_ask: bool) -> Sources {
     }
 }
 
-/// Where the present passphrase comes from, for what needs it even if something else opens the vault.
+/// Returns the sources of the present passphrase, for commands that need it even if something else opens the vault.
 pub fn passphrases(args: &VaultArgs, env: &Environment, may_ask: bool) -> Sources {
     sources(args, env, may_ask)
 }
 
-/// Where a new passphrase comes from. The environment has none: it holds the present one.
+/// Returns the sources of a new passphrase. The environment has none: it holds the present one.
 pub fn new_passphrase(args: &NewPassphraseArgs, may_ask: bool) -> Sources {
     Sources {
         file: args.new_passphrase_file.clone(),
@@ -157,7 +158,7 @@ pub fn new_passphrase(args: &NewPassphraseArgs, may_ask: bool) -> Sources {
     }
 }
 
-/// Where the passphrase of an export comes from.
+/// Returns the sources of an export's passphrase.
 pub fn export_passphrase(args: &ExportPassphraseArgs, may_ask: bool) -> Sources {
     Sources {
         file: args.export_passphrase_file.clone(),
