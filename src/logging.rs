@@ -1,7 +1,7 @@
 //! The log: tracing events to stderr or a file, filtered, and redacted once more.
 //!
-//! Secrets are types that do not print; this is the second net under them, because hosts write our stderr to files that
-//! people paste into issues.
+//! Secrets are types that do not print; redaction is the second net under them, because hosts write our stderr to files
+//! that users paste into issues.
 
 mod output;
 mod plain;
@@ -28,11 +28,11 @@ use crate::secret::live;
 use crate::store::files;
 use repeats::{More, Repeats};
 
-/// The time that the last lines may take to be written when the process leaves: next to nothing, if they are read at
-/// all.
+/// The time that the last lines may take to be written when the process leaves: next to nothing, if the host reads them
+/// at all.
 pub const LAST_LINES: Duration = Duration::from_millis(250);
 
-/// The longest line of the log, in bytes: names and words of other parties may be in it, and they may be of any length.
+/// The longest line of the log, in bytes: names and words of servers and hosts may be in it, of any length.
 const LONGEST_LINE: usize = 32 * 1024;
 
 /// The log, once it is started.
@@ -43,8 +43,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Says how many lines were left out, if that is not told yet, and waits until everything is written, for `patience` at
-    /// most.
+    /// Says how many lines were left out, if the log does not say so yet, and waits until everything is written, for
+    /// `patience` at most.
     pub fn finish(&self, patience: Duration) {
         if let Some(repeats) = &self.repeats {
             repeats.close(None);
@@ -53,7 +53,7 @@ impl Log {
     }
 }
 
-/// This process's stderr, for a bridge or a helper: nothing they do waits for its reader.
+/// Returns this process's stderr for a bridge or a helper: neither waits for its reader.
 ///
 /// # Errors
 /// The system has no thread to give.
@@ -65,14 +65,14 @@ pub fn unread_stderr(args: Option<&LogArgs>) -> io::Result<Output> {
 /// The reader of stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
-    /// A person who has run a command: warnings are sentences, unless a log is asked for.
+    /// A user who has run a command: warnings are sentences, unless the user asks for a log.
     Person,
     /// A host, which keeps a log.
     Host,
 }
 
-/// Starts the log. `filter` is `MCPIPE_LOG`, which wins over the flags; `is_colourful` is for a terminal's stderr. Returns
-/// where the log goes. A log file is written as `stderr` is: before each call returns, or by a thread.
+/// Starts the log. `filter` is `MCPIPE_LOG`, which wins over the flags; `is_colourful` is for a terminal's stderr.
+/// Returns the place the log goes to. A log file is written as `stderr` is: before each call returns, or by a thread.
 ///
 /// # Errors
 /// The log file cannot be opened, or the filter cannot be read.
@@ -124,7 +124,7 @@ pub fn install(
             registry.with(log.event_format(plain::Plain)).try_init()
         }
         LogFormat::Text => registry
-            // An exchange's span is for counting, and not for reading.
+            // An exchange's span serves to count lines, not to be read.
             .with(log.with_target(false).with_filter(filter_fn(is_event)))
             .with(repeats.clone())
             .try_init(),
@@ -156,13 +156,13 @@ fn targets(filter: &str) -> Option<Targets> {
 
 /// The words for lines that are not in the log.
 struct Words {
-    /// The lines were not read in time.
+    /// Words for lines that the reader did not take in time.
     dropped: output::Lost,
-    /// A line of the same kind follows.
+    /// Words for lines left out, where a line of the same kind follows.
     left_out: output::Lost,
-    /// None of the same kind follows.
+    /// Words for lines left out, where none of the same kind follows.
     more: More,
-    /// A line is too long, given what is left of it.
+    /// Words for a line that is too long, given its size and the part kept.
     too_long: fn(usize, &str) -> String,
 }
 
@@ -200,7 +200,7 @@ fn json_line(fields: &serde_json::Value) -> String {
     format!("{line}\n")
 }
 
-/// Returns the time as the other lines have it.
+/// Returns the time in the format of the log's other lines.
 fn time() -> String {
     let mut time = String::new();
     // A clock before 1970 is no reason to lose the line.
@@ -208,7 +208,7 @@ fn time() -> String {
     time
 }
 
-/// Whether that is something to be written, and not the start of a span.
+/// Says whether a callsite is an event, and not a span.
 fn is_event(about: &Metadata<'_>) -> bool {
     about.is_event()
 }
@@ -228,7 +228,7 @@ impl<'a> MakeWriter<'a> for Redacting {
 }
 
 impl Write for Redacting {
-    /// tracing hands over whole lines, so a line can be looked at as one.
+    /// Writes a line without its secrets: tracing hands over whole lines, so each can be redacted as one.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let shown = live::without(&text);
@@ -271,7 +271,8 @@ const NAMES: [&str; 13] = [
     "assertion",
 ];
 
-/// Takes out what looks like a secret: what follows an authentication scheme, JSON web tokens, values of secret names.
+/// Replaces texts that look like secrets: those after an authentication scheme, JSON Web Tokens, values of secret
+/// names.
 pub fn redacted(line: &str) -> Cow<'_, str> {
     let lower = line.to_ascii_lowercase();
     let mut hidden: Vec<(usize, usize)> = Vec::new();
@@ -316,12 +317,12 @@ pub fn redacted(line: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The run of token characters from `from` on, or nothing if it is shorter than `least`.
+/// Returns the run of token characters from `from` on, or nothing if the run is shorter than `least`.
 fn span(line: &str, from: usize, least: usize) -> (usize, usize) {
     let rest = line.get(from..).unwrap_or("");
     let is_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/=%".contains(c);
     let length = rest.find(|c| !is_token(c)).unwrap_or(rest.len());
-    // A word such as "required" after "Bearer" is prose, not a token; better to lose it than to keep a token.
+    // A word such as "required" after "Bearer" is prose, not a token; losing the word is better than keeping a token.
     if length < least {
         (from, from)
     } else {

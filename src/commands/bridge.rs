@@ -1,4 +1,4 @@
-//! The bridge: wires the banks to the road and waits for a reason to leave.
+//! The bridge: connects the host to the server and waits for a reason to leave.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -29,14 +29,15 @@ use crate::stdio::Host;
 use crate::store::Vault;
 use crate::transcript::redact::Redactor;
 
-/// How long a token request that is under way may take to be stored when everything else is done: a rotated refresh
-/// token that is lost is a sign-in that is lost.
+/// The time that a token request under way may take to be stored when everything else is done: a rotated refresh token
+/// that is lost is a sign-in that is lost.
 const LAST_TOKEN: Duration = Duration::from_secs(5);
-/// How long the last lines of a recording may take to reach the disk.
+/// The time that the last lines of a recording may take to reach the disk.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// What is remembered of a server: whether it wants a credential. So a start that needs none does not open the vault, and
-/// one that does opens it while the host is still speaking. A server that changes its mind costs one challenge.
+/// The fact remembered of a server whether it wants a credential. With it a start that needs none does not open the
+/// vault, and one that does opens the vault while the host is still speaking. A server that changes its mind costs one
+/// challenge.
 const AUTH: &str = "auth";
 const OAUTH: &str = "oauth";
 const NONE: &str = "none";
@@ -44,7 +45,7 @@ const NONE: &str = "none";
 /// Runs until the host leaves, a signal comes, or stdout is closed.
 ///
 /// # Errors
-/// Wrong settings. What happens later is told to the host; when stdin has ended, requests that the server has not answered
+/// Wrong settings. Later errors are told to the host; when stdin has ended, requests that the server has not answered
 /// are an error of this too.
 pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Result<(), Failure> {
     args.target.sign_in.callback_port = args.callback_port();
@@ -138,7 +139,7 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
     }
 }
 
-/// What a user is told who has started a bridge in a terminal.
+/// Returns the text for a user who has started a bridge in a terminal.
 fn for_who_types(address: &str) -> String {
     format!(
         "mcpipe waits here for the messages of an MCP host: JSON-RPC, one message a line. Ctrl-D ends it.\n\
@@ -146,12 +147,12 @@ fn for_who_types(address: &str) -> String {
     )
 }
 
-/// Said of a request that a credential of the user's own did not open the server to.
+/// The reason of a request that failed although the user has given a credential.
 const REFUSED: &str = "a credential of yours was refused";
 const WHICH: &str = "the error on stdout says which, and what to do";
 
-/// What is said, and the exit code, when stdin has ended and requests have got no answer of the server's.
-/// `is_given` says that the user has given the credential, and mcpipe does not sign in.
+/// Returns the failure, with its exit code, when stdin has ended and the server has not answered requests. `is_given`
+/// says that the user has given the credential, and mcpipe does not sign in.
 fn failure(unanswered: Unanswered, address: &str, is_given: bool, is_interrupted: bool) -> Failure {
     let Unanswered {
         reason,
@@ -183,13 +184,13 @@ fn failure(unanswered: Unanswered, address: &str, is_given: bool, is_interrupted
     }
 }
 
-/// Says that a sign-in is waited for when stdin has ended.
+/// The message that the bridge waits for a sign-in when stdin has ended.
 struct Waiting {
     awaits: watch::Receiver<bool>,
     pending: watch::Receiver<Option<PendingSignIn>>,
-    /// How long; `None` where it is as long as the sign-in takes.
+    /// The time that the bridge waits; `None` where it waits as long as the sign-in takes.
     patience: Option<Duration>,
-    /// Whether the page's address has been said on a terminal.
+    /// True where the page's address has been said on a terminal.
     is_terminal: bool,
 }
 
@@ -252,7 +253,7 @@ fn authorizer(
         env,
         Words::of_a_bridge(&target_args.sign_in, env).announce_on(stderr),
     )?;
-    // The host may leave before the person has signed in.
+    // The host may leave before the user has signed in.
     settings.helper = env.helper();
     settings.waits_for_unlock = true;
     let mut http = connection::sign_in_http(target, &settings);
@@ -262,7 +263,7 @@ fn authorizer(
     Ok(Authorizer::new(settings, vault, http))
 }
 
-/// The recording, if one was asked for, begun with what its reader has to know.
+/// Makes the recording, if the user asks for one, and begins it with the facts that its reader needs.
 fn recorder(
     args: &BridgeArgs,
     target: &Target,

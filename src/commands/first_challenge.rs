@@ -1,9 +1,9 @@
-//! What a server says to a client that has no credential: the challenge that a bridge would meet, for commands that sign in
+//! The challenge of a server to a client that has no credential, as a bridge would meet it: for commands that sign in
 //! or ask for a token without a request of a host's.
 //!
-//! Most servers challenge the first request. Some let `initialize` pass and challenge what comes after it, so that is asked
-//! for too: scopes are asked for as the challenge says (MCP authorization, "Scope Selection Strategy"), and a command
-//! asks for no more than a bridge at the same server.
+//! Most servers challenge the first request. Some let `initialize` pass and challenge the request after it, so a second
+//! request is sent too: scopes are asked for as the challenge says (MCP authorization, "Scope Selection Strategy"), and
+//! a command asks for no more than a bridge at the same server.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -14,18 +14,18 @@ use crate::frame::{Frame, Id};
 use crate::remote::https::Https;
 use crate::remote::{Answer, Fault, Outgoing, Remote as _, Verb};
 
-/// What the server says to a request without a credential.
+/// The server's reaction to a request without a credential.
 pub(super) enum Greeting {
-    /// It wants one.
+    /// A challenge: the server wants a credential.
     Challenged(Challenge),
-    /// It minds, and says nothing of credentials.
+    /// A refusal with this status, and without a challenge.
     Refused(u16),
-    /// It does not mind.
+    /// An answer: the server wants no credential.
     Answered,
 }
 
 impl Greeting {
-    /// The challenge, if there was one.
+    /// Returns the challenge, if there was one.
     pub(super) fn challenge(&self) -> Option<Challenge> {
         match self {
             Self::Challenged(challenge) => Some(challenge.clone()),
@@ -34,12 +34,13 @@ impl Greeting {
     }
 }
 
-/// What the server wants of a request without a credential, if it wants one.
+/// Returns the server's challenge to requests without a credential, if there is one.
 pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
     Ok(greeting(remote).await?.challenge())
 }
 
-/// The challenge of the first request alone: it says where the metadata are, which is all that an import wants to know.
+/// Returns the challenge to the first request alone. The challenge says where the metadata are, and an import needs no
+/// more.
 pub(super) async fn first_challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
     let initialize = initialize();
     match sent(remote, &initialize, &HeaderMap::new()).await {
@@ -49,19 +50,19 @@ pub(super) async fn first_challenge(remote: &Https) -> Result<Option<Challenge>,
     }
 }
 
-/// Sends `initialize`, and where that is let pass a request for the list of tools.
+/// Sends `initialize`, and where the server lets that pass, a request for the list of tools.
 pub(super) async fn greeting(remote: &Https) -> Result<Greeting, Fault> {
     let initialize = initialize();
     let (greeting, further) = match sent(remote, &initialize, &HeaderMap::new()).await {
         Ok(Answer::Challenged(challenge)) => return Ok(Greeting::Challenged(challenge)),
-        // A modern server does not know the request; what it is asked next, it would know.
+        // A modern server does not know the request, but would know the next one.
         Ok(Answer::Refused(refusal)) => {
             (Greeting::Refused(refusal.status), modern_list(remote).await)
         }
         Ok(Answer::Accepted(head) | Answer::Json(head, _) | Answer::Stream(head, _)) => {
             (Greeting::Answered, legacy_list(remote, head).await)
         }
-        // It speaks another era, or no MCP; neither says anything about signing in.
+        // The server speaks another era, or no MCP; neither says anything about signing in.
         Err(Fault::NotMcp { .. } | Fault::TooLarge { .. }) => (Greeting::Answered, None),
         Err(fault) => return Err(fault),
     };
@@ -75,7 +76,7 @@ fn initialize() -> Frame {
     Frame::request(&Id::ours(1), "initialize", Some(&params))
 }
 
-/// What the list of tools is challenged with in a session, which is ended afterwards.
+/// Asks for the list of tools in a session, which is ended afterwards; returns the challenge.
 async fn legacy_list(remote: &Https, head: Head) -> Option<Challenge> {
     let mut headers = HeaderMap::new();
     headers.insert(VERSION, HeaderValue::from_static(NEWEST_LEGACY));
@@ -106,7 +107,7 @@ async fn legacy_list(remote: &Https, head: Head) -> Option<Challenge> {
     found
 }
 
-/// The same of a modern server, which has no sessions.
+/// Asks a modern server, which has no sessions, for the list of tools; returns the challenge.
 async fn modern_list(remote: &Https) -> Option<Challenge> {
     let params = format!(
         r#"{{"_meta":{{"{META_VERSION}":"{MODERN}","{META_CLIENT}":{{"name":"mcpipe","version":"0"}},"{META_CAPABILITIES}":{{}}}}}}"#

@@ -1,4 +1,4 @@
-//! The helper: does a sign-in for others and outlives them ([`crate::auth::flow::helper`]). Not for people.
+//! The helper: does a sign-in for other processes and outlives them ([`crate::auth::flow::helper`]). Not for users.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _};
@@ -14,16 +14,16 @@ use crate::report::Failure;
 use crate::settings;
 use crate::settings::environment::Environment;
 
-/// How long the last page may take to be shown when everything is stored.
+/// The time that the last page may take to be shown when everything is stored.
 const LAST_PAGE: Duration = Duration::from_secs(10);
 
-/// Leaves the sender's session, reads the letter on stdin, and does what it says. Whoever waits is told through the
-/// vault.
+/// Leaves the sender's session, reads the letter on stdin, and does the sign-in it asks for. Processes that wait are
+/// told through the vault.
 ///
 /// # Errors
-/// A letter that is none of ours, or a sign-in that did not end well.
+/// A letter that is not from mcpipe, or a sign-in that did not end well.
 pub async fn run(env: &Environment, stderr: &Output) -> Result<(), Failure> {
-    // Whoever ends the sender's session or process group does not mean us.
+    // The end of the sender's session or process group is not meant for the helper.
     #[cfg(unix)]
     let _ = rustix::process::setsid();
     let mut text = zeroize::Zeroizing::new(String::new());
@@ -53,15 +53,15 @@ pub async fn run(env: &Environment, stderr: &Output) -> Result<(), Failure> {
     let http = connection::sign_in_http(&target, &settings);
     let authorizer = Authorizer::new(settings, vault.into(), http);
     let done = authorizer.sign_in_for_others(letter.errand).await;
-    // Those who wait have their tokens; only a browser may still come, and come again.
+    // The waiting processes have their tokens; only a browser may still come, and come again.
     authorizer.last_visits().await;
     authorizer.settle(LAST_PAGE).await;
     log.finish(LAST_LINES);
     done.map_err(Failure::from)
 }
 
-/// The sender's arguments, as far as they matter here: its headers are for the remote only, and the names of the keys in
-/// them for what is said.
+/// Returns the sender's target, as far as it matters here, and its keys: the sender's headers are for the remote only,
+/// and the keys' names for messages.
 fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
     let arguments = env.arguments.iter().flatten().map(OsString::from);
     let asked = cli::parse(arguments).map_err(|unread| match unread {

@@ -1,4 +1,4 @@
-//! `mcpipe login`: signs in now, whatever is held, and stores what comes of it.
+//! `mcpipe login`: signs in now, whatever the vault holds, and stores the result.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,10 +19,10 @@ use crate::remote::Fault;
 use crate::report::{Failure, Kind, NETWORK};
 use crate::settings::{self, Environment};
 
-/// Asks the server what it wants, and signs in accordingly.
+/// Asks the server for its challenge, and signs in accordingly.
 ///
 /// # Errors
-/// Wrong settings, nobody reachable, or a sign-in that did not end well.
+/// Wrong settings, a server that cannot be reached, or a sign-in that did not end well.
 pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
     let mut target = settings::target(args, env)?;
     crate::commands::warn_of_typed_secrets(&target);
@@ -34,7 +34,7 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
     let words = Words::of_a_command(&args.sign_in, env);
     let announce = words.clone().announce_on(&stderr);
     let mut settings = settings::sign_in(&target, &args.network, &args.sign_in, env, announce)?;
-    // Who asks for no browser may be a program that brings the answer.
+    // A caller that wants no browser may be a program that brings the answer.
     if args.sign_in.no_browser || env.is_typed_into && env.is_terminal {
         take_pasted(&mut settings, words, stderr);
     }
@@ -43,7 +43,7 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
         let error = "a sign-in that is kept in memory only ends with this command";
         return Err(Failure::usage(error).hint("leave out --vault none"));
     }
-    // Whatever opens the vault is asked for before the user is sent anywhere.
+    // The passphrase, where one is needed, is asked for before the user is sent anywhere.
     vault.open_or_conceive().await?;
     connection::add_vault_headers(&mut target, &vault).await?;
     let account = settings.account.clone();
@@ -100,7 +100,7 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
                 "No refresh token was given: when this token ends, you have to sign in again.\n"
             };
             let signed_in = auth::signed_in(&resource, &account, kept.person.as_ref());
-            // Stderr has said it; where both are one terminal it is said once.
+            // Stderr has said it; where both streams are one terminal the text is said once.
             let is_said = env.is_terminal && io::stdout().is_terminal();
             let signed_in = if is_said { "" } else { &signed_in };
             print(&format!("{signed_in}{lasting}"))
@@ -110,8 +110,8 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
     }
 }
 
-/// Lets the person paste where the browser ended, which may be on another machine. Reads the terminal from when there
-/// is something to paste, so that a passphrase asked for before is not taken for it.
+/// Lets the user paste the address where the browser ended, which may be on another machine. Reads the terminal from
+/// when there is something to paste, so that a passphrase asked for before is not taken for it.
 fn take_pasted(settings: &mut auth::Settings, words: Words, stderr: Output) {
     let (typed, lines) = mpsc::channel(1);
     let typed = Mutex::new(Some(typed));
@@ -128,7 +128,7 @@ fn take_pasted(settings: &mut auth::Settings, words: Words, stderr: Output) {
     });
 }
 
-/// Ends with the input, or when nobody wants more; a read that is under way is abandoned with the process.
+/// Reads lines until the input ends, or the sign-in wants no more; a read under way is abandoned with the process.
 fn read_lines(typed: &mpsc::Sender<String>) {
     for line in io::stdin().lock().lines() {
         let Ok(line) = line else { return };
@@ -138,7 +138,7 @@ fn read_lines(typed: &mpsc::Sender<String>) {
     }
 }
 
-/// A sign-in that failed; what to do next is not to sign in, which is what the user has just done.
+/// Returns the failure of a sign-in. Its hint is not to sign in, which the user has just done.
 fn after_login(error: Error) -> Failure {
     let hint = error.hint_after_login();
     let failure = Failure::from(error);
@@ -152,7 +152,7 @@ fn after_login(error: Error) -> Failure {
     }
 }
 
-/// A sign-in that failed on a server that never asked for one.
+/// Returns the failure of a sign-in at a server that never asked for one.
 fn unasked(error: Error, greeting: &Greeting) -> Failure {
     let needless = match greeting {
         Greeting::Refused(status) => {
@@ -160,7 +160,7 @@ fn unasked(error: Error, greeting: &Greeting) -> Failure {
         }
         _ => "this server answers without a sign-in; perhaps none is needed".to_owned(),
     };
-    // Where nobody takes sign-ins, that is why; what somebody has refused is worth its own hint.
+    // Where no authorization server takes sign-ins, that is the reason; a refusal by one is worth its own hint.
     let is_nowhere =
         error.is_passing() || matches!(error.cause(), Cause::Registration(_) | Cause::Discovery(_));
     let failure = after_login(error);

@@ -1,4 +1,4 @@
-//! `mcpipe logout`: revokes what can be revoked, then forgets it, whatever the server said (RFC 7009).
+//! `mcpipe logout`: revokes tokens where the server can, then forgets them, whatever the server said (RFC 7009).
 
 use std::fmt::Write as _;
 
@@ -75,7 +75,7 @@ pub async fn run(args: &LogoutArgs, env: &Environment) -> Result<(), Failure> {
     print(&text)
 }
 
-/// What `--all` says of what it does not touch: keys that the user put into the vault belong to no sign-in.
+/// Returns the note of `--all` on the keys it leaves: those that the user put into the vault belong to no sign-in.
 fn of_secrets(secrets: &[About], is_all: bool) -> String {
     let names: Vec<_> = secrets.iter().map(|secret| secret.name.as_str()).collect();
     match (names.as_slice(), is_all) {

@@ -1,4 +1,4 @@
-//! One file per command: what it wires together and what it prints.
+//! The commands, one file each: the parts that a command connects, and the text that it prints.
 
 pub mod bridge;
 mod connection;
@@ -22,13 +22,13 @@ use crate::logging::Output;
 use crate::report::{Failure, Kind, ToldToEnd};
 use crate::settings::Target;
 
-/// Says where to sign in on stderr, whatever the log is set to: without it no user can go on.
+/// Returns a function that says where to sign in on stderr, whatever the log's level: without it no user can go on.
 fn on_stderr() -> Announce {
     let stderr = Output::direct(io::stderr());
     Announce::new(move |notice: &Notice<'_>| stderr.say(&notice.text()))
 }
 
-/// Waits for Ctrl-C or SIGTERM. A command that is told to end returns, so that the terminal is left as it was found.
+/// Waits for Ctrl-C or SIGTERM. A command that is told to end returns, so that the terminal is left unchanged.
 pub async fn told_to_end() -> Failure {
     let terminated = async {
         #[cfg(unix)]
@@ -63,7 +63,7 @@ fn warn_of_typed_secrets(target: &Target) {
     }
 }
 
-/// Prints what a command found. A reader that has left is no failure.
+/// Prints a command's result. A reader that has left is no failure.
 fn print(text: &str) -> Result<(), Failure> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

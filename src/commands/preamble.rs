@@ -1,11 +1,11 @@
-//! What is said first in a recording and in a log at debug, so that who is given one knows what it is of.
+//! The first entry of a recording and of a log at debug: the facts that its reader needs.
 
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::cli::{BridgeOptions, Cli, Command, given_flags};
 
-/// Version and system, the server by its origin, and the flags by their names.
+/// Returns version and system, the server by its origin, and the flags by their names.
 pub fn about(url: Option<&str>) -> Value {
     #[expect(
         clippy::disallowed_methods,
@@ -24,7 +24,7 @@ pub fn about(url: Option<&str>) -> Value {
     })
 }
 
-/// The same for a recording: which eras are to be spoken, and whether contents are kept. Which eras are spoken follows.
+/// Returns the facts of [`about`] for a recording, with the eras that the bridge is to speak and whether contents are kept.
 pub(super) fn recorded(url: &Url, options: &BridgeOptions) -> Value {
     let mut about = about(Some(url.as_str()));
     if let Some(about) = about.as_object_mut() {
@@ -40,7 +40,7 @@ pub(super) fn recorded(url: &Url, options: &BridgeOptions) -> Value {
     about
 }
 
-/// The server that a command is about.
+/// Returns the address of the server that a command is about.
 pub fn server(cli: &Cli) -> Option<&str> {
     let url = match &cli.command {
         None => &cli.bridge.target.url,

@@ -1,4 +1,5 @@
-//! How a sign-in is shown to the user on stderr: where to go, from which machine, and what may be pasted.
+//! The texts of a sign-in for the user on stderr: the address to visit, the machine to do it on, and the text that may
+//! be pasted.
 
 use std::net::IpAddr;
 
@@ -9,21 +10,21 @@ use crate::cli::SignInArgs;
 use crate::logging::Output;
 use crate::settings::Environment;
 
-/// What decides how it is said.
+/// The facts that the texts depend on.
 #[derive(Clone, Debug)]
 pub(super) struct Words {
     /// The user wants no browser.
     is_by_hand: bool,
     is_terminal: bool,
-    /// Whether programs read this too, and look for the two lines that mcp-remote prints.
+    /// True where programs read the texts too, and look for the two lines that mcp-remote prints.
     is_for_tools: bool,
     is_over_ssh: bool,
-    /// This machine, as `ssh` on another one reaches it.
+    /// The name of this machine for `ssh` on another one.
     machine: String,
 }
 
 impl Words {
-    /// Those for a command of the user's.
+    /// Returns the facts for a command of the user's.
     pub(super) fn of_a_command(args: &SignInArgs, env: &Environment) -> Self {
         Self {
             is_by_hand: args.no_browser,
@@ -34,7 +35,7 @@ impl Words {
         }
     }
 
-    /// Those for a bridge, whose host may be a program that looks for the address.
+    /// Returns the facts for a bridge, whose host may be a program that looks for the address.
     pub(super) fn of_a_bridge(args: &SignInArgs, env: &Environment) -> Self {
         Self {
             is_for_tools: true,
@@ -42,7 +43,7 @@ impl Words {
         }
     }
 
-    /// Says it there.
+    /// Returns a function that says where to sign in, on this output.
     pub(super) fn announce_on(self, stderr: &Output) -> Announce {
         let stderr = stderr.clone();
         Announce::new(move |notice| stderr.say(&self.text(notice)))
@@ -80,7 +81,7 @@ impl Words {
         text
     }
 
-    /// The command that forwards the port of a start page of ours.
+    /// Returns the command that forwards the port of a start page of ours.
     fn forward(&self, url: &str) -> Option<String> {
         let url = Url::parse(url).ok()?;
         let is_ours = url.scheme() == "http" && url.path().ends_with("/start");
@@ -93,8 +94,8 @@ impl Words {
     }
 }
 
-/// This machine as the user's `ssh` has reached it (`SSH_CONNECTION`: client, its port, server, its port), or a word to be
-/// replaced.
+/// Returns this machine as the user's `ssh` has reached it (`SSH_CONNECTION`: client, its port, server, its port), or a
+/// word to be replaced.
 fn machine(env: &Environment) -> String {
     let connection = env.get("SSH_CONNECTION").unwrap_or_default();
     let mut words = connection.split_whitespace().skip(2);

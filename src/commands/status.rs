@@ -1,4 +1,4 @@
-//! `mcpipe status`: what is stored, for whom, and until when; never a secret.
+//! `mcpipe status`: the stored sign-ins, with account and expiry; never a secret.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
@@ -18,7 +18,7 @@ use crate::settings::{self, Environment};
 use crate::store;
 use crate::text::{plain, printable, without_query};
 
-/// Prints it.
+/// Prints the stored sign-ins.
 ///
 /// # Errors
 /// Wrong settings, a vault that cannot be read, or nothing stored for an address beside one that is.
@@ -110,7 +110,7 @@ fn entry_text(kept: &Status, all: &[Status], now: SystemTime) -> String {
         None => line("scopes", "(the server's choice)".to_owned()),
     }
     if let (Some(asked), Some(granted)) = (&kept.scope_requested, &kept.scope_granted) {
-        // That a sign-in lasts is no scope to many a server: it is granted without being named.
+        // The scope that makes a sign-in last is none to many servers: they grant it without naming it.
         let named: Scopes = asked.iter().filter(|scope| *scope != OFFLINE).collect();
         let differs = match (granted.covers(&named), asked.covers(granted)) {
             (true, true) => "",
@@ -141,7 +141,7 @@ fn entry_text(kept: &Status, all: &[Status], now: SystemTime) -> String {
     text
 }
 
-/// The user, where there is one.
+/// Returns the user, where the sign-in has one.
 fn person(kept: &Status, all: &[Status]) -> Option<String> {
     let Some(person) = &kept.person else {
         let is_one = matches!(kept.grant, GrantType::User | GrantType::Enterprise);

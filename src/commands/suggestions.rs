@@ -1,4 +1,4 @@
-//! Addresses and accounts that are not stored, beside some that are: what the user may have meant.
+//! Addresses and accounts that are stored, beside one that is not: the user may have meant them.
 
 use crate::auth::flow::accounts;
 use crate::report::{Failure, Kind};
@@ -6,15 +6,15 @@ use crate::store::{self, Vault};
 use crate::text::printable;
 use crate::text::without_query;
 
-/// What is stored near an address.
+/// The entries stored near an address.
 pub(super) struct Near {
-    /// All of it, for a sentence.
+    /// All the entries, for a sentence.
     pub(super) stored: String,
-    /// The command for the first of them, to be typed.
+    /// The command for the first entry, to be typed.
     pub(super) command: String,
 }
 
-/// Looks for what is stored near an address for which nothing is stored. `command` is the command that the user typed.
+/// Looks for entries near an address for which nothing is stored. `command` is the command that the user typed.
 pub(super) async fn found(
     vault: &Vault,
     resource: &str,
@@ -30,12 +30,12 @@ pub(super) async fn found(
         .map(|(resource, account)| place(resource, Some(account)));
     let stored: Vec<String> = stored.collect();
     let flag = match whose.as_str() {
-        // It shows all accounts.
+        // `mcpipe status` shows all accounts.
         _ if command == "status" => String::new(),
         "default" => String::new(),
         account => format!(" --account {}", printable(account, 100)),
     };
-    // Which of several accounts is meant cannot be told, and a command for the wrong one may sign it out.
+    // Of several accounts none can be preferred, and a command for the wrong one may sign it out.
     let is_of_several = command == "logout" && near.len() > 1;
     Ok(Some(Near {
         stored: stored.join(", "),
@@ -46,7 +46,7 @@ pub(super) async fn found(
     }))
 }
 
-/// The failure of a command that found nothing where it was told to look, if something is stored near.
+/// Returns the failure of a command that found no entry where it was told to look, if an entry is stored near.
 pub(super) async fn failure(
     vault: &Vault,
     resource: &str,
@@ -61,7 +61,7 @@ pub(super) async fn failure(
     }))
 }
 
-/// An address, with the account if it is not the usual one.
+/// Returns an address, with the account if it is not the usual one.
 fn place(resource: &str, account: Option<&str>) -> String {
     match account {
         None | Some("default") => shown(resource),

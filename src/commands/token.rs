@@ -19,13 +19,13 @@ use crate::report::{Failure, Kind};
 use crate::settings::{self, Environment, Target};
 use crate::store::Vault;
 
-/// How long a renewal may take to be stored when its token is printed already.
+/// The time that a renewal may take to be stored when its token is printed already.
 const LAST_TOKEN: Duration = Duration::from_secs(5);
 
-/// Prints it, renewed first if need be. Nobody is asked to sign in: a script is no place for that.
+/// Prints the token, renewed first if need be. Does not ask the user to sign in: a script is no place for that.
 ///
 /// # Errors
-/// Wrong settings, a vault that does not open, nobody signed in, or a renewal that failed.
+/// Wrong settings, a vault that does not open, no user signed in, or a renewal that failed.
 pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
     let asked = &args.target;
     let target = settings::target(asked, env)?;
@@ -42,7 +42,7 @@ pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
     let resource = settings.canonical_resource();
     let account = settings.account.clone();
     let vault = Arc::new(settings::vault(&asked.vault, env, env.is_terminal)?);
-    // A vault that does not open is not one that holds nothing.
+    // A vault that does not open may hold a sign-in.
     vault.list().await?;
     let http = connection::sign_in_http(&target, &settings);
     let grant = settings.grant.kind();
@@ -55,7 +55,8 @@ pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
             "default" => (String::new(), String::new()),
             account => (format!(" as {account}"), format!(" --account {account}")),
         };
-        // What a machine got is found with its flags only: they say whose it is, and how to get the next.
+        // A token of the client's own is found with its flags only: they name the client, and say how to get the next
+        // token.
         let kept = accounts::status(&vault).await?.into_iter().find(|kept| {
             accounts::is_same_place(&kept.resource, &resource)
                 && kept.account == account
@@ -101,8 +102,8 @@ pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
     print(&text)
 }
 
-/// What the server asks of a request without a credential, so that no more is asked for than a bridge would ask for. A server
-/// that says nothing is no failure: its metadata are looked at all the same.
+/// Returns the server's challenge to a request without a credential, so that the command asks for no more than a bridge
+/// would. A server without a challenge is no failure: its metadata are looked at all the same.
 async fn probed(mut target: Target, vault: &Vault) -> Option<Challenge> {
     connection::add_vault_headers(&mut target, vault)
         .await

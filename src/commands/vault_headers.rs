@@ -17,13 +17,13 @@ use crate::report::Failure;
 use crate::settings::{self, Anew, Target};
 use crate::store::{self, Vault};
 
-/// How long the note of a secret's use may take when everything else is done.
+/// The time that the note of a secret's use may take when everything else is done.
 const LAST_NOTE: Duration = Duration::from_secs(1);
 
-/// How often a bridge looks whether the user has locked the vault that its headers are from.
+/// The interval at which a bridge looks whether the user has locked the vault that its headers are from.
 const WATCH: Duration = Duration::from_millis(250);
 
-/// The fetching of secrets, and what may go wrong with it.
+/// The tasks that fetch secrets, and the mistake that they may find.
 #[derive(Debug)]
 pub(super) struct Secrets {
     tasks: TaskTracker,
@@ -44,8 +44,8 @@ impl Default for Secrets {
 }
 
 impl Secrets {
-    /// Begins to fetch what the target's headers need. Nothing, and the vault is not touched, if they need nothing.
-    /// While the vault is locked, requests wait for them that long, or for ever.
+    /// Begins to fetch the secrets for the target's headers. Fetches nothing, and leaves the vault alone, if no header
+    /// needs one. While the vault is locked, requests wait for the secrets for `patience`, or for ever.
     pub(super) fn fetch(
         &self,
         vault: &Arc<Vault>,
@@ -117,12 +117,12 @@ impl Secrets {
                             return;
                         }
                     }
-                    // Who configured it must be told; a host would show an answer to the model.
+                    // The user who configured it must be told; a host would show an answer to the model.
                     Err(error) if error.is_usage() => {
                         *mistake.lock().unwrap_or_else(PoisonError::into_inner) =
                             Some(error.into());
                         is_made.send_replace(true);
-                        // Nobody is answered: the process ends.
+                        // No request is answered: the process ends.
                         future::pending::<()>().await;
                     }
                     Err(error) => {
@@ -136,10 +136,10 @@ impl Secrets {
         Some(deferred)
     }
 
-    /// Waits for a mistake in what was asked: a secret of another server's, or none of that name.
+    /// Waits for a mistake in the user's arguments: a secret of another server's, or a name that no secret has.
     pub(super) async fn mistake(&self) -> Failure {
         let mut is_made = self.is_made.subscribe();
-        // We hold the sender.
+        // The sender is in `self`, so the wait cannot fail.
         let _ = is_made.wait_for(|is_made| *is_made).await;
         let mistake = self
             .mistake
@@ -160,7 +160,7 @@ impl Secrets {
     }
 }
 
-/// Reads the headers anew, from their files and the vault.
+/// Returns the function that reads the headers again, from their files and the vault.
 fn reader(vault: &Arc<Vault>, anew: Anew, origin: String) -> Reader {
     let vault = Arc::clone(vault);
     Arc::new(move || {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::secret::live;
 
-/// The most that waits to be written, in bytes.
+/// The limit of the text that waits to be written, in bytes.
 const ROOM: usize = 256 * 1024;
 
 /// The time for which a pipe that another process has made non-blocking is left alone when it is full.
@@ -23,15 +23,15 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Words for lines that were dropped, given their number.
 pub(super) type Lost = fn(u64) -> String;
 
-/// A place to write text to. Clones write to the same place, in the order they were called.
+/// A stderr or file to write text to. Clones write to the same one, in the order of the calls.
 #[derive(Clone, Debug)]
 pub struct Output(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    /// Written before the call returns.
+    /// A writer that a call uses before it returns.
     Direct(Arc<Mutex<dyn Write + Send>>),
-    /// Written by a thread.
+    /// A queue that a thread writes from.
     Queued(Arc<Queue>),
 }
 
@@ -46,21 +46,21 @@ struct State {
     waiting: VecDeque<Item>,
     /// Bytes of `waiting`.
     size: usize,
-    /// Lines that found no room, or could not be written, and are not told yet.
+    /// Lines that found no room, or could not be written, and that the log does not tell of yet.
     dropped: u64,
     is_writing: bool,
-    /// The last write failed: the count waits for the next text, or the two would take turns for ever.
+    /// True after a failed write: the count waits for the next text, or the two would take turns for ever.
     is_failing: bool,
 }
 
 struct Item {
     text: Vec<u8>,
-    /// The number of lines that are lost if it cannot be written.
+    /// The number of lines that are lost if the text cannot be written.
     lines: u64,
 }
 
 impl Output {
-    /// Writes before each call returns: for a command, whose user reads what it says.
+    /// Writes before each call returns: for a command, whose user reads its text.
     pub fn direct(to: impl Write + Send + 'static) -> Self {
         Self(Kind::Direct(Arc::new(Mutex::new(to))))
     }
@@ -95,8 +95,8 @@ impl Output {
         }
     }
 
-    /// Writes what the user has to see; finds room always. For text of which there cannot be much. A server's own words may
-    /// be in it, and a secret in those.
+    /// Writes text that the user has to see, whatever room there is; for short texts only. Removes known secrets, which
+    /// a server's own words may hold.
     pub fn say(&self, text: &str) {
         let text = live::without(text);
         match &self.0 {
@@ -115,7 +115,7 @@ impl Output {
     }
 }
 
-/// A reader that has left is no reason to stop.
+/// Writes at once. A reader that has left is no reason to stop.
 fn write_now(to: &Mutex<dyn Write + Send>, text: &[u8]) {
     // A poisoned lock means that another thread panicked while writing; the log goes on.
     let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,7 +149,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// The thread's life: it ends with the process.
+    /// Writes all texts as they come, until the process ends: the life of the thread.
     fn write_all(&self, mut to: impl Write) {
         loop {
             let item = self.next();
@@ -164,7 +164,7 @@ impl Queue {
         }
     }
 
-    /// Waits for what is to be written next.
+    /// Waits for the next text to write.
     fn next(&self) -> Item {
         let waited = self.changed.wait_while(self.state(), |state| {
             state.waiting.is_empty() && !state.owes_a_count()
@@ -223,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    /// A pipe: nothing is written until it is read.
+    /// A pipe that takes nothing until a test reads it.
     struct Pipe {
         may_write: mpsc::Receiver<io::Result<()>>,
         read: mpsc::Sender<String>,
@@ -258,7 +258,7 @@ mod tests {
         }
         output.say("the user has to see this\n");
         output.drain(Duration::from_millis(20));
-        // From here on everything is read.
+        // From here on the test reads everything.
         drop(let_write);
         output.drain(Duration::from_secs(60));
         let read: Vec<_> = reader.try_iter().collect();
@@ -276,7 +276,7 @@ mod tests {
             let_write.send(full).unwrap();
         }
         drop(let_write);
-        // One line that fails; then its count, and a second line, that fail too.
+        // One line that fails; then its count and a second line, which fail too.
         for line in [b"a\n", b"a\n", b"b\n"] {
             output.line(line);
             output.drain(Duration::from_secs(60));

@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// `Warning: the message (name: value).`
+/// The format `Warning: the message (name: value).`
 pub(super) struct Plain;
 
 impl<S, N> FormatEvent<S, N> for Plain

@@ -1,9 +1,9 @@
-//! Lines that a server or a host can cause as often as it likes are said once a minute, and at debug so often per
-//! exchange; how often they were not said follows: with the next line of their kind, when the exchange ends, and when
-//! the process does.
+//! Repetitions in the log. A line that a server or a host can cause as often as it likes is said once a minute, and at
+//! debug up to a quota per exchange. The number kept back follows: with the next line of its kind, when the exchange
+//! ends, and when the process does.
 //!
-//! A kind is a place in the code that says something. This covers every such place by where it stands, so none has to
-//! know of it; what the user's own settings and files cause is said each time. An exchange is a span of the name
+//! A kind is a place in the code that writes a line. The filter goes by the place alone, so no such place has to know
+//! of it; a line that the user's own settings and files cause is said each time. An exchange is a span of the name
 //! [`EXCHANGE`] with a field of that name.
 
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The name of an exchange's span, and of the field in it that holds its number.
 const EXCHANGE: &str = "exchange";
 
-/// Modules that say what servers, hosts and authorization servers do.
+/// Modules whose lines are about servers, hosts and authorization servers.
 const PEERS: [&str; 6] = ["auth", "bridge", "era", "frame", "remote", "stdio"];
 
 /// The number of lines of one kind that are said in a minute.
@@ -38,7 +38,7 @@ struct Quota {
 }
 
 impl Quota {
-    /// At debug nearly each is wanted; a disk is not to be filled with them.
+    /// Returns the quota of a level. At debug nearly every line is wanted, but the log must not fill a disk.
     fn of(level: Level) -> Self {
         match level <= Level::INFO {
             true => Self {
@@ -53,10 +53,10 @@ impl Quota {
     }
 }
 
-/// Puts into words that there were more lines like one that was said, given their number and their place in the code.
+/// Words for the number of further lines like one in the log, given that number and their place in the code.
 pub(super) type More = fn(u64, &str) -> String;
 
-/// A layer that keeps repetitions from those below it. Clones keep one count.
+/// A layer that keeps repetitions from the layers below. Clones keep one count.
 #[derive(Clone)]
 pub(super) struct Repeats(Arc<Parts>);
 
@@ -67,7 +67,7 @@ struct Parts {
     more: More,
 }
 
-/// The lines that were said, by kind. The second part of a key is the exchange it was about, if it was about one.
+/// The lines that were said, by kind. The second part of a key is the line's exchange, if it had one.
 #[derive(Default)]
 struct Book {
     lines: HashMap<(Identifier, Option<u64>), Said>,
@@ -96,7 +96,7 @@ impl Count {
         }
     }
 
-    /// Says whether one more is within the quota. It is counted if so.
+    /// Counts one more line if it is within the quota, and says whether it is.
     fn takes(&mut self, quota: u32, now: Instant) -> bool {
         if now.duration_since(self.since) >= MINUTE {
             *self = Self::from(now);
@@ -122,7 +122,7 @@ impl Book {
         let said = match self.lines.entry((kind.clone(), exchange)) {
             Entry::Occupied(said) => said.into_mut(),
             Entry::Vacant(free) => {
-                // Of more exchanges than are told of, one count is kept.
+                // Exchanges that have no count of their own share one.
                 if !in_all.takes(quota.in_all, now) {
                     let rest = self.lines.entry((kind.clone(), None));
                     rest.or_insert_with(|| Said::nothing(now, message()))
@@ -142,7 +142,7 @@ impl Book {
         }
     }
 
-    /// Returns what was kept back of this exchange, or of everything.
+    /// Returns the lines kept back in this exchange, or in all.
     fn close(&mut self, exchange: Option<u64>) -> Vec<(u64, String)> {
         let is_over = |(_, of): &(Identifier, Option<u64>)| exchange.is_none() || *of == exchange;
         let closed = self.lines.extract_if(|key, _| is_over(key));
@@ -166,8 +166,8 @@ impl Said {
 }
 
 impl Repeats {
-    /// Says on `to` how many lines were kept back: in the words of `left_out` before the next of their kind, in those of
-    /// `more` where none follows.
+    /// Makes a layer that says on `to` how many lines were kept back: in the words of `left_out` before the next of
+    /// their kind, in those of `more` where none follows.
     pub(super) fn new(to: Output, left_out: Lost, more: More) -> Self {
         Self(Arc::new(Parts {
             said: Mutex::default(),
@@ -181,7 +181,7 @@ impl Repeats {
         self.0.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says what was kept back and has not been told: of one exchange, or of all there was.
+    /// Says how many lines were kept back and not told of yet: those of one exchange, or all.
     pub(super) fn close(&self, exchange: Option<u64>) {
         let closed = self.book().close(exchange);
         for (lines, message) in closed {
@@ -238,10 +238,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Repeats {
     }
 }
 
-/// Of an exchange's span.
+/// The number of an exchange, kept with its span.
 struct Exchange(u64);
 
-/// Reads the number of an exchange.
+/// A visitor that reads the number of an exchange.
 struct Number(Option<u64>);
 
 impl Visit for Number {
@@ -289,7 +289,7 @@ mod tests {
         }
     }
 
-    /// Returns what is written while `talk` talks, and what is said at the end.
+    /// Returns the text written while `talk` runs, and the text at the end.
     fn said(talk: impl FnOnce()) -> String {
         let page = Page::default();
         let writer = page.clone();
@@ -346,7 +346,7 @@ mod tests {
         });
         assert_eq!(said.matches("WARN exchange").count(), 1, "{said}");
         assert!(said.contains("\n2 more like mcpipe::bridge"), "{said}");
-        // Of the exchanges that were not told of.
+        // The count of the exchanges that have none of their own.
         assert!(said.contains("\n87 more like mcpipe::bridge"), "{said}");
     }
 

@@ -6,7 +6,7 @@ use crate::commands::import::sources::Candidate;
 use crate::commands::import::{Files, Sought, settings_of};
 use crate::settings::Environment;
 
-/// Gives each of those that share a server an account of its own, named after its entry in the client's configuration.
+/// Gives each entry that shares a server an account of its own, named after the entry in the client's configuration.
 /// Entries with the same files of mcp-remote's are one sign-in, and stay one account.
 pub(super) fn name(sought: &mut [Sought], env: &Environment) {
     let places: Vec<_> = sought
@@ -45,7 +45,7 @@ pub(super) fn name(sought: &mut [Sought], env: &Environment) {
     }
 }
 
-/// The name of the entry, as an account may be called.
+/// Returns the name of the entry in the characters of an account.
 fn plain(candidate: &Candidate) -> String {
     let name = candidate.said_by.first().map_or("", |said| &said.name);
     let name: String = name

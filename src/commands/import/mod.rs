@@ -1,9 +1,9 @@
-//! `mcpipe import mcp-remote`: takes over what mcp-remote kept, so that nobody has to sign in again.
+//! `mcpipe import mcp-remote`: takes over the sign-ins that mcp-remote kept, so that the user need not sign in again.
 //!
-//! mcp-remote's files are moved aside rather than copied: after the first renewal one of the two copies is dead, and where
-//! reuse is watched for, whoever shows the dead one signs out both.
+//! mcp-remote's files are moved aside rather than copied: after the first renewal one of the two copies is dead, and
+//! where the authorization server watches for reuse, a process that shows the dead one signs out both.
 //!
-//! mcp-remote 0.15.1 and its predecessors, as published.
+//! The formats are those of mcp-remote 0.15.1 and its predecessors, as published.
 
 mod accounts; // names for those that share a server
 mod next_steps; // what is left to do
@@ -31,10 +31,10 @@ use crate::report::Failure;
 use crate::settings::{self, Environment, Target};
 use crate::store::Vault;
 
-/// Finds it, takes it over, and says what was done.
+/// Finds mcp-remote's sign-ins, takes them over, and says what was done.
 ///
 /// # Errors
-/// Wrong settings, or something that could not be taken over.
+/// Wrong settings, or a sign-in that could not be taken over.
 pub async fn run(args: ImportArgs, env: &Environment) -> Result<(), Failure> {
     let folders = Folders::of_this_process()
         .ok_or_else(|| Failure::usage("there is no home directory").hint("set HOME"))?;
@@ -101,7 +101,7 @@ pub async fn run(args: ImportArgs, env: &Environment) -> Result<(), Failure> {
     report.conclude(dry_run, keep)
 }
 
-/// A candidate, and what there is of mcp-remote's for it.
+/// A candidate, and the files that mcp-remote has for it.
 struct Sought {
     candidate: Candidate,
     files: Files,
@@ -113,19 +113,19 @@ impl Sought {
     }
 }
 
-/// What mcp-remote kept for a candidate.
+/// The files that mcp-remote kept for a candidate.
 enum Files {
-    /// Files that are there.
+    /// Files that exist.
     Here(Hit),
     /// The same files as for the candidate of that number.
     OfAnother(usize),
     /// Files that an import moved aside before.
     Moved(Vec<PathBuf>),
-    /// None.
+    /// No files.
     Nowhere,
 }
 
-/// Looks for the files of each, and returns which were found besides.
+/// Looks for the files of each candidate. Returns the candidates, and the files that were found.
 fn sought(list: Vec<Candidate>) -> (Vec<Sought>, Vec<(PathBuf, String)>) {
     let mut taken: Vec<(PathBuf, String)> = Vec::new();
     let mut sought: Vec<Sought> = Vec::new();
@@ -154,7 +154,8 @@ fn sought(list: Vec<Candidate>) -> (Vec<Sought>, Vec<(PathBuf, String)>) {
     (sought, taken)
 }
 
-/// The account under which one that was taken over before is kept now, if it is: the name that it would get today, or none.
+/// Returns the account under which a sign-in taken over before is kept now, if it is: the name that it would get today,
+/// or none.
 async fn account_of(sought: &Sought, env: &Environment, vault: &Vault) -> Option<String> {
     let (_, mut settings) = settings_of(&sought.candidate, env).ok()?;
     for account in [sought.account(), DEFAULT_ACCOUNT] {
@@ -167,7 +168,7 @@ async fn account_of(sought: &Sought, env: &Environment, vault: &Vault) -> Option
     None
 }
 
-/// One of them, on its way over.
+/// The import of one candidate.
 struct Import<'a> {
     candidate: &'a Candidate,
     hit: &'a Hit,
@@ -176,7 +177,7 @@ struct Import<'a> {
     keep: bool,
 }
 
-/// Why one was not taken over.
+/// The reason why a candidate was not taken over.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("{}: {why}", path.display())]
@@ -243,7 +244,7 @@ impl Import<'_> {
         Ok(found)
     }
 
-    /// What mcp-remote kept, and what is to be thought of it. A dry run ends with this and an import begins with it.
+    /// Returns what mcp-remote kept, and the judgement of it. A dry run ends here, and an import begins here.
     async fn judge(&self) -> Result<(Foreign, Judged), Error> {
         let (_, settings) = settings_of(self.candidate, self.env)?;
         let found = self.look()?;
@@ -273,7 +274,7 @@ impl Import<'_> {
         Ok(adopted)
     }
 
-    /// Waits until no mcp-remote is renewing, and keeps others from it. Only the shared layout has leases.
+    /// Waits until no mcp-remote is renewing, and keeps other processes from it. Only the shared layout has leases.
     async fn lease(&self) -> Result<Option<Lease>, Error> {
         if !self.hit.directory.is_shared {
             return Ok(None);
@@ -286,7 +287,7 @@ impl Import<'_> {
                 Ok(Some(lease)) => return Ok(Some(lease)),
                 Ok(None) => {}
                 Err(error) => {
-                    // A store nobody can write is one nobody renews in.
+                    // A store that no process can write is one that no process renews in.
                     tracing::debug!(%error, "no lease can be taken");
                     return Ok(None);
                 }
@@ -296,7 +297,7 @@ impl Import<'_> {
                 Some(held) => records::lease(&held.bytes)
                     .unwrap_or_else(|| held.written.saturating_mul(1000) + records::LEASE),
             };
-            // One from a clock that is ahead of ours would never end.
+            // A lease from a clock that is ahead of ours would never end.
             if now >= until || waited >= Duration::from_millis(records::LEASE) {
                 std::fs::remove_file(&path).map_err(|_| Error::Busy)?;
                 continue;
@@ -313,13 +314,13 @@ impl Import<'_> {
     }
 }
 
-/// The settings of a bridge started with the same words, so that it finds the entry.
+/// Returns the settings of a bridge started with the same words, so that the bridge finds the entry.
 fn settings_of(
     candidate: &Candidate,
     env: &Environment,
 ) -> Result<(Target, auth::Settings), Error> {
     let args = &candidate.target;
-    // A header may need what only the client's own environment has; for signing in it is not needed.
+    // A header may need a variable that only the client's own environment has; signing in does not need the header.
     let target = settings::target(args, env)
         .or_else(|_| settings::target(&without_headers(args), env))
         .map_err(Error::Settings)?;
@@ -346,7 +347,7 @@ fn without_headers(args: &TargetArgs) -> TargetArgs {
 
 const POLL: Duration = Duration::from_millis(200);
 
-/// Whether an mcp-remote for the same server can be seen: among the processes, or signing in.
+/// Says whether an mcp-remote for the same server can be seen: among the processes, or signing in.
 async fn is_running(candidate: &Candidate) -> bool {
     let key = candidate.key();
     let is_it = |words: &Vec<String>| {

@@ -1,7 +1,8 @@
-//! What is left to do after an import, file by file: which entries of which client's configuration start mcpipe from now on.
+//! The user's next steps after an import, file by file: which entries of which client's configuration start mcpipe from
+//! now on.
 //!
-//! Of an entry only the address is repeated: values of flags may be secrets, and a flag that a file holds is no advice of
-//! mcpipe's.
+//! Of an entry the text repeats only the address: values of flags may be secrets, and a flag that a file holds is no
+//! advice of mcpipe's.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,14 +18,14 @@ use crate::text::without_query;
 /// The entries whose sign-in mcpipe has now.
 #[derive(Default)]
 pub(super) struct Next {
-    /// The file, its client, and what each entry becomes.
+    /// The file, its client, and the new text of each entry.
     files: Vec<(PathBuf, String, Vec<String>)>,
     /// Command lines of servers that no file names.
     typed: Vec<String>,
 }
 
 impl Next {
-    /// Adds what starts this server, which is kept under this account.
+    /// Adds the command line that starts this server, which is kept under this account.
     pub(super) fn add(&mut self, candidate: &Candidate, account: &str) {
         let mut words = vec![printable(&without_query(&candidate.asked.url), 300)];
         if account != DEFAULT_ACCOUNT {
@@ -45,7 +46,7 @@ impl Next {
         }
     }
 
-    /// The text for a person; empty if nothing is left to do.
+    /// Returns the text for the user; empty if nothing is left to do.
     pub(super) fn text(&self, leftovers: &[PathBuf]) -> String {
         let mut text = String::new();
         if !self.files.is_empty() {
@@ -80,7 +81,7 @@ fn at(path: &Path) -> String {
     printable(&path.to_string_lossy(), 500)
 }
 
-/// The command and its words as the language of the file has them.
+/// Returns the command and its words in the language of the file.
 fn entry(said: &Said, words: &[String]) -> String {
     let words = json!(words).to_string().replace("\",\"", "\", \"");
     match said.language {

@@ -1,4 +1,4 @@
-//! What a person reads when it is done: each server, what became of it, and what is left to do. Never a secret.
+//! The report that the user reads after an import: each server, its result, and the next steps. Never a secret.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::settings;
 use crate::text::printable;
 use crate::text::without_query;
 
-/// What a person reads at the end.
+/// The report that the user reads at the end.
 #[derive(Default)]
 pub(super) struct Report {
     text: String,
@@ -26,7 +26,7 @@ pub(super) struct Report {
     renewed: bool,
     plain: Vec<PathBuf>,
     next: Next,
-    /// The sign-ins that mcpipe has now: the files of mcp-remote's they are from.
+    /// The sign-ins that mcpipe has now, by the keys of mcp-remote's files.
     kept: Vec<String>,
     running: Vec<String>,
 }
@@ -56,7 +56,7 @@ impl Report {
         self.line("nothing", &format!("is kept for it under {base}{why}"));
     }
 
-    /// One whose files are those of another.
+    /// Reports a candidate whose files are those of another.
     pub(super) fn shared(&mut self, candidate: &Candidate, owner: &Candidate) {
         self.title(candidate);
         let other = owner.said_by.first();
@@ -67,13 +67,14 @@ impl Report {
         }
     }
 
-    /// mcpipe has this one now, under this account.
+    /// Notes that mcpipe has this sign-in now, under this account.
     fn keeps(&mut self, candidate: &Candidate, account: &str) {
         self.kept.push(candidate.key());
         self.next.add(candidate, account);
     }
 
-    /// One that an earlier import moved aside; `account` is where mcpipe is signed in, if it still is.
+    /// Reports a candidate that an earlier import moved aside; `account` is the one that mcpipe is signed in with, if
+    /// it still is.
     pub(super) fn taken_before(
         &mut self,
         candidate: &Candidate,
@@ -98,14 +99,14 @@ impl Report {
         }
     }
 
-    /// The account, where it is not the usual one.
+    /// Reports the account, where it is not the usual one.
     fn named(&mut self, account: &str) {
         if account != DEFAULT_ACCOUNT {
             self.line("account", account);
         }
     }
 
-    /// What a dry run found.
+    /// Reports the result of a dry run.
     pub(super) fn told(&mut self, candidate: &Candidate, judged: Result<(Foreign, Judged), Error>) {
         self.title(candidate);
         let (found, judged) = match judged {
@@ -223,7 +224,7 @@ impl Report {
         }
     }
 
-    /// Files of a project, and the servers they would have taken over.
+    /// Reports files of a project, and the servers they would have taken over.
     pub(super) fn of_projects(&mut self, files: &[(PathBuf, Vec<String>)]) {
         if files.is_empty() {
             return;
@@ -246,7 +247,7 @@ impl Report {
         }
     }
 
-    /// Files that nobody claims.
+    /// Reports files that belong to no candidate.
     pub(super) fn orphans<'a>(
         &mut self,
         bases: impl Iterator<Item = &'a PathBuf>,
@@ -320,12 +321,12 @@ impl Report {
     }
 }
 
-/// What is said of files that would take the place of what the vault has.
+/// The text about files that would take the place of an entry in the vault.
 const ALREADY: &str = "mcpipe is signed in there already; with --account NAME both are kept";
-/// Servers that are named of one file.
+/// The number of servers named of one file.
 const SHOWN: usize = 10;
 
-/// What can be said of files nobody claims, without a secret.
+/// Describes files that belong to no candidate, without a secret.
 fn orphan(directory: &token_files::Directory, key: &str) -> String {
     let path = |name| directory.file(key, name);
     let read = |path: &Path| token_files::read(path).ok().flatten();
@@ -341,7 +342,7 @@ fn orphan(directory: &token_files::Directory, key: &str) -> String {
     let mut words = vec![match (&tokens, &client) {
         (Some(_), _) => "tokens".to_owned(),
         (None, Some(_)) => "a client".to_owned(),
-        // Who owns a file, or where it leads, is the reason to leave it alone.
+        // The owner of a file, or the target of its link, is the reason to leave it alone.
         (None, None) => match token_files::read(&path(token_files::TOKENS)) {
             Err(error) => format!("left alone: {error}"),
             Ok(_) => "cannot be read".to_owned(),

@@ -1,8 +1,8 @@
-//! Which servers to look for: the files' names cannot be read backwards, so the user or a client's configuration has to say
-//! what was typed.
+//! The servers whose sign-ins are looked for. The files' names cannot be read backwards, so the user or a client's
+//! configuration has to say how mcp-remote was started.
 //!
-//! What a configuration file says is data. The user's own files lead to candidates; a project's are listed, and lead to
-//! candidates only where the user names them. Of none does more count than what mcp-remote itself was told.
+//! The content of a configuration file is data. The user's own files lead to candidates; a project's are listed, and
+//! lead to candidates only where the user names them. Of any file only mcp-remote's own arguments count.
 
 use std::fmt;
 use std::io;
@@ -25,11 +25,11 @@ use crate::text::printable;
 pub(super) struct Candidate {
     /// The entries of clients' configurations that start it; none if the user named it.
     pub said_by: Vec<Said>,
-    /// What mcp-remote was asked.
+    /// The arguments of mcp-remote.
     pub asked: Invocation,
-    /// What that asks of mcpipe.
+    /// The same arguments as mcpipe's.
     pub target: TargetArgs,
-    /// Where mcp-remote kept its files.
+    /// The directory in which mcp-remote kept its files.
     pub base: PathBuf,
 }
 
@@ -38,11 +38,11 @@ pub(super) struct Candidate {
 pub(super) struct Said {
     /// The client that reads the file.
     pub client: String,
-    /// What the entry is called there.
+    /// The name of the entry.
     pub name: String,
     /// The file.
     pub path: PathBuf,
-    /// How it is written.
+    /// The language of the file.
     pub language: Language,
 }
 
@@ -52,29 +52,29 @@ impl fmt::Display for Said {
     }
 }
 
-/// Something of mcp-remote's for a candidate.
+/// Files of mcp-remote's for a candidate.
 #[derive(Debug)]
 pub(super) struct Hit {
-    /// Where.
+    /// The directory of the files.
     pub directory: token_files::Directory,
-    /// What its files' names begin with.
+    /// The beginning of the files' names.
     pub key: String,
 }
 
-/// Candidates, and for the user what else there is.
+/// Candidates, and the other servers and files that the user is told of.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     pub list: Vec<Candidate>,
-    /// What could not be understood on the way.
+    /// Files that could not be read or understood.
     pub unread: Vec<String>,
-    /// Files of a project that the user has not named: where, and the servers in them.
+    /// Files of a project that the user has not named: their paths, and the servers in them.
     pub of_projects: Vec<(PathBuf, Vec<String>)>,
 }
 
-/// All that are known of.
+/// Returns all known candidates.
 ///
 /// # Errors
-/// What the user typed makes no sense.
+/// The user's words make no sense.
 pub(super) fn all(
     args: ImportArgs,
     usual: &Path,
@@ -127,7 +127,7 @@ pub(super) fn all(
                 path: place.path.clone(),
                 language: place.language,
             };
-            // From a project's file that would be a store of the project's making.
+            // A directory from a project's file would be a store of the project's making.
             let theirs = server.environment.get("MCP_REMOTE_CONFIG_DIR");
             let theirs = theirs.filter(|_| place.author == Author::User);
             let base = args.from.clone().or(theirs.map(PathBuf::from));
@@ -145,7 +145,7 @@ pub(super) fn all(
     Ok(found)
 }
 
-/// Where mcp-remote kept its files, unless a configuration says otherwise.
+/// Returns the directory in which mcp-remote kept its files, unless a configuration says otherwise.
 ///
 /// # Errors
 /// The user names a folder that is not there.
@@ -173,7 +173,7 @@ pub(super) fn usual(
     Err(Failure::usage(format!("cannot look into {at}: {wrong}")).hint(hint))
 }
 
-/// A server in a file that is not believed, for a person.
+/// Describes a server in a file that is not believed, for the user.
 fn told(name: &str, words: &[String]) -> String {
     let url = words.iter().find(|word| word.contains("://"));
     let url = url.map(|url| printable(url, 200)).unwrap_or_default();
@@ -181,7 +181,7 @@ fn told(name: &str, words: &[String]) -> String {
 }
 
 impl Candidates {
-    /// Two clients that start the same share its files.
+    /// Adds a candidate. Two clients that start mcp-remote with the same arguments share its files.
     fn add(&mut self, candidate: Candidate) {
         let same =
             |other: &&mut Candidate| other.base == candidate.base && other.asked == candidate.asked;
@@ -193,16 +193,16 @@ impl Candidates {
 }
 
 impl Candidate {
-    /// The newest of its files among these directories, each of which is found once only. Tokens before a client alone:
-    /// each version of mcp-remote began with an empty directory of its own, and some registered a client there and never
-    /// got to tokens, while those of the version before are good.
+    /// Returns the newest files of the candidate in its directories, except those that are taken. Tokens come before a
+    /// client alone: each version of mcp-remote began with an empty directory of its own, and some registered a client
+    /// there and never got to tokens, while those of the version before are good.
     pub(super) fn hit(&self, taken: &[(PathBuf, String)]) -> Option<Hit> {
         [token_files::TOKENS, token_files::CLIENT]
             .iter()
             .find_map(|name| self.holding(name, taken))
     }
 
-    /// The files that show that it was taken over before: they were moved aside then.
+    /// Returns the files that an earlier import moved aside.
     pub(super) fn moved(&self) -> Vec<PathBuf> {
         let names = [token_files::TOKENS, token_files::CLIENT]
             .map(|name| format!("{name}{}", token_files::MOVED));
@@ -232,13 +232,13 @@ impl Candidate {
         None
     }
 
-    /// What its files are called now.
+    /// Returns the beginning of the files' names in today's form.
     pub(super) fn key(&self) -> String {
         key::of(&self.asked, Form::Full)
     }
 }
 
-/// The user's own word: `--url` and flags, or a whole command line.
+/// Returns the server that the user names: by `--url` and flags, or by a whole command line.
 fn typed(args: ImportArgs) -> Result<(Invocation, TargetArgs), Failure> {
     if !args.command.is_empty() {
         let words = command_line::arguments(&args.command).unwrap_or_else(|| args.command.clone());
@@ -271,7 +271,7 @@ fn typed(args: ImportArgs) -> Result<(Invocation, TargetArgs), Failure> {
     Ok((asked, target(args.url, args.network, args.sign_in)))
 }
 
-/// A command line of mcp-remote that the user typed after `--`: it means what it meant to mcp-remote.
+/// Reads a command line of mcp-remote that the user typed after `--`, with the meaning it has for mcp-remote.
 fn copied(words: &[String], users: &ImportArgs) -> Result<(Invocation, TargetArgs), String> {
     let asked =
         command::read(words, &client_configs::read_header_file).map_err(|why| why.to_string())?;
@@ -297,9 +297,9 @@ fn copied(words: &[String], users: &ImportArgs) -> Result<(Invocation, TargetArg
     Ok((asked.clone(), target(Some(asked.url), network, sign_in)))
 }
 
-/// A command line of mcp-remote that a configuration file holds. It says which files of mcp-remote's are meant and who
-/// signed in there; a file is data, so it starts nothing, opens nothing, puts no variable of this process anywhere, and
-/// neither trusts nor allows anything. Everything not built here from it is the user's or the default.
+/// Reads a command line of mcp-remote from a configuration file. It says which files of mcp-remote's are meant and
+/// which account signed in there. A file is data, so it starts nothing, opens nothing, puts no variable of this process
+/// anywhere, and neither trusts nor allows anything. Every setting not built here from it is the user's or the default.
 fn configured(words: &[String], users: &ImportArgs) -> Result<(Invocation, TargetArgs), String> {
     let refuse = |_: &Path| Err(io::ErrorKind::Unsupported.into());
     let asked = command::read(words, &refuse).map_err(|why| match why {
@@ -331,7 +331,7 @@ fn configured(words: &[String], users: &ImportArgs) -> Result<(Invocation, Targe
         client_metadata_url: asked.client_metadata_url.clone(),
         static_oauth_client_info: asked.static_client.clone(),
         use_id_token: asked.use_id_token,
-        // The user's.
+        // The account is the user's.
         account: users.sign_in.account.clone(),
         client_name: users.sign_in.client_name.clone(),
         dpop: users.sign_in.dpop,
@@ -347,7 +347,7 @@ fn needs_the_user(flag: &str, what: &str) -> String {
     )
 }
 
-/// The user's flags about the network, without those that are meant for one server.
+/// Returns the user's flags about the network, without those that are meant for one server.
 fn for_any_server(users: &NetworkArgs) -> NetworkArgs {
     NetworkArgs {
         headers: Vec::new(),
@@ -368,7 +368,7 @@ fn target(url: Option<String>, network: NetworkArgs, sign_in: SignInArgs) -> Tar
     }
 }
 
-/// The servers in a configuration file; none if there is no file.
+/// Returns the servers in a configuration file; none if there is no file.
 fn servers(place: &Place) -> Result<Vec<Server>, String> {
     let text = client_configs::read(place).map_err(|why| why.to_string())?;
     match text.filter(|text| text.contains("mcp-remote")) {

@@ -1,7 +1,7 @@
-//! Holding the vault open: starting the agent, being it, ending it.
+//! The agent that holds the vault open: its start, its run, its end.
 //!
-//! The key goes to the agent through its standard input, with everything else it needs; it gets no arguments and no
-//! environment. It is a session of its own, so that it outlives the terminal that started it.
+//! The key goes to the agent through its standard input, with everything else the agent needs; it gets no arguments and
+//! no environment. The agent has a session of its own, so that it outlives the terminal that started it.
 
 use crate::cli::{Common, UnlockArgs};
 use crate::commands::print;
@@ -21,12 +21,12 @@ pub(super) async fn unlock(args: &UnlockArgs, env: &Environment) -> Result<(), F
     let vault = settings::vault(&args.common.vault, env, env.is_terminal)?;
     let slots = vault.status().await?.slots;
     if !slots.is_empty() && slots.iter().all(crate::store::SlotStatus::is_key_file) {
-        // Where the key file is missing, that is the first thing to know.
+        // A missing key file is the first thing to tell the user.
         vault.root_key().await?;
         return print("The vault opens by its key file; there is nothing to unlock.\n");
     }
     let (id, key) = vault.root_key().await.map_err(|error| match error {
-        // Who has run this command is not sent to it.
+        // The usual hint of this error is to run this very command.
         locked @ Error::Locked { .. } => {
             Failure::new(Kind::Failed, locked).hint(UNLOCKED_WITHOUT_TERMINAL)
         }
@@ -47,7 +47,7 @@ pub(super) async fn lock(common: &Common, env: &Environment) -> Result<(), Failu
     let vault = settings::vault(&common.vault, env, false)?;
     let was_held = agent::lock(&vault.place()?).map_err(Error::from);
     let status = vault.status().await?;
-    // Also where the agent does not answer.
+    // The vault is locked even where the agent does not answer.
     if status.generation.is_some() {
         vault.lock_everywhere().await?;
     }
@@ -95,9 +95,9 @@ mod detached {
     use crate::store::Place;
     use crate::store::primitives::{Key, decode, encode};
 
-    /// What the agent says once it can be asked.
+    /// The agent's message that it takes requests.
     const READY: &str = "ready\n";
-    /// How long it may take to say so.
+    /// The time that the agent may take to say so.
     const PATIENCE: Duration = Duration::from_secs(10);
     /// Longest order that the agent reads, in bytes.
     const LONGEST: u64 = 64 * 1024;
@@ -136,7 +136,7 @@ mod detached {
             let mut first = stdout.take(4096);
             let talk = async {
                 let mut bytes = vec![0; 4096];
-                // Until it is ready, or has said why it is not and ended.
+                // Reads until the agent is ready, or has said why it is not and ended.
                 loop {
                     match first.read(&mut bytes).await {
                         Ok(0) | Err(_) => return,
@@ -163,8 +163,8 @@ mod detached {
     }
 
     pub(in crate::commands::vault) async fn serve() -> Result<(), Failure> {
-        // Out of the terminal's session: its end is not ours. Fails only for a group's leader, which a shell's
-        // background job is; then the terminal's hangup ends us.
+        // The agent leaves the terminal's session, so that the session's end does not end it. The call fails only for a
+        // group's leader, which a shell's background job is; then the terminal's hangup ends the agent.
         let _ = rustix::process::setsid();
         let mut order = Zeroizing::new(String::new());
         io::stdin()

@@ -1,4 +1,4 @@
-//! Taking a vault's entries to another machine.
+//! Export of a vault's entries, and import on another machine.
 
 use crate::cli::{ExportArgs, ImportArgs};
 use crate::commands::print;
@@ -11,7 +11,7 @@ use crate::store::{Error, Moved, Vault, envelope};
 const FLAG: &str = "--export-passphrase-file";
 
 pub(super) async fn export(args: &ExportArgs, env: &Environment) -> Result<(), Failure> {
-    // Said before anybody is asked for a passphrase; the file is made only where none is, all the same.
+    // The check comes before the user is asked for a passphrase; the file is made only where none exists, all the same.
     if args.file.symlink_metadata().is_ok() {
         let error = format!("{} is there already", args.file.display());
         return Err(Failure::new(Kind::Failed, error).hint("choose another name"));
@@ -37,7 +37,7 @@ pub(super) async fn export(args: &ExportArgs, env: &Environment) -> Result<(), F
 pub(super) async fn import(args: &ImportArgs, env: &Environment) -> Result<(), Failure> {
     let vault = settings::vault(&args.common.vault, env, env.is_terminal)?;
     vault.may_import(&args.file).await.map_err(no_export)?;
-    // The vault that is to take the entries, before the file's passphrase is asked for.
+    // The vault that is to take the entries is opened before the file's passphrase is asked for.
     if vault.status().await?.generation.is_some() {
         vault.root_key().await?;
     }
@@ -78,7 +78,7 @@ async fn import_typed(
         let sources = sources.clone();
         let asked = std::mem::replace(&mut question, "That does not open it. Once more: ".into());
         let typed = aside(move || match sources.ask(&asked) {
-            // Nothing opens no file either.
+            // An empty or too long passphrase opens no file either.
             Err(passphrase::Error::Empty | passphrase::Error::TooLong) => Ok(Some(None)),
             typed => Ok(typed?.map(Some)),
         });
@@ -102,7 +102,7 @@ async fn import_typed(
     ))
 }
 
-/// A file that is none of ours: nothing is wrong with the vault here.
+/// Returns the failure for a file that is no export: nothing is wrong with the vault here.
 fn no_export(error: Error) -> Failure {
     let is_other_file = matches!(
         &error,

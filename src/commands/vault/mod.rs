@@ -1,4 +1,4 @@
-//! `mcpipe vault …`: one function per command, and what each prints.
+//! `mcpipe vault …`: one function per command, and the text that each prints.
 
 mod agent;
 mod export;
@@ -11,10 +11,10 @@ use crate::report::{Failure, Kind};
 use crate::settings::Environment;
 use crate::store::passphrase::{Passphrase, Sources};
 
-/// Does what was asked.
+/// Runs the vault command.
 ///
 /// # Errors
-/// Wrong usage, or a vault that does not do as asked.
+/// Wrong usage, or a vault that cannot do what the command asks.
 pub async fn run(command: VaultCommand, env: &Environment) -> Result<(), Failure> {
     match command {
         VaultCommand::Init(args) => slots::init(&args, env).await,
@@ -38,7 +38,7 @@ pub async fn run(command: VaultCommand, env: &Environment) -> Result<(), Failure
     }
 }
 
-/// Does what waits for a user or a pipe on a thread that may wait.
+/// Runs code that waits for the user or a pipe on a thread that may wait.
 async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
@@ -46,8 +46,8 @@ async fn aside<T: Send + 'static>(
     done.map_err(|error| Failure::new(Kind::Failed, error))?
 }
 
-/// A passphrase that is to be set: from where it was said to be, or asked for twice. A user who types none is shown one, and
-/// may take `instead`.
+/// Returns a passphrase to be set: from the source that the flags name, or asked for twice. A user who types none is
+/// shown one, and may take `instead`.
 async fn new_passphrase(
     sources: Sources,
     question: String,
@@ -74,7 +74,7 @@ async fn new_passphrase(
     .await
 }
 
-/// `1 entry`, `2 entries`.
+/// Returns a number with its noun: `1 entry`, `2 entries`.
 fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

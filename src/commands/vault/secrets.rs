@@ -1,4 +1,4 @@
-//! Secrets that a person puts into the vault, lists and takes out.
+//! Secrets that the user puts into the vault, lists and takes out.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Read as _};
@@ -25,7 +25,7 @@ const MAX: usize = 1 << 20;
 pub(super) async fn put(args: &PutArgs, env: &Environment) -> Result<(), Failure> {
     header_secrets::check_name(&args.name)?;
     let origin = match &args.origin {
-        // Plain http is refused or allowed where the secret is used.
+        // The use of the secret decides whether plain http is allowed.
         Some(url) => Some(settings::origin(&settings::address(url, "--for", true)?)),
         None => None,
     };
@@ -34,7 +34,7 @@ pub(super) async fn put(args: &PutArgs, env: &Environment) -> Result<(), Failure
         let error = "a secret that is kept in memory only ends with this command";
         return Err(Failure::usage(error).hint("leave out --vault none"));
     }
-    // A wrong passphrase is better said before the secret was typed.
+    // The user is told of a wrong passphrase before typing the secret.
     if vault.status().await?.generation.is_some() {
         vault.root_key().await?;
     }
@@ -90,7 +90,7 @@ pub(super) async fn remove(args: &NameArgs, env: &Environment) -> Result<(), Fai
     print("Forgotten here. If others may know it, revoke it where it was issued.\n")
 }
 
-/// From the terminal if stdin is one, else all of stdin, without the newline it may end with.
+/// Reads a secret from the terminal if stdin is one, else all of stdin, without the newline it may end with.
 fn typed_or_piped(name: &str) -> Result<Secret, Failure> {
     let failed = |error: io::Error| Failure::new(Kind::Failed, error);
     let mut text = Zeroizing::new(String::new());

@@ -1,4 +1,4 @@
-//! Making a vault, and changing what opens it.
+//! The making of a vault, and changes to the slots that open it.
 
 use crate::cli::{
     Common, InitArgs, NewPassphraseArgs, Opens, PasswdArgs, ProtectArgs, SlotAddArgs, SlotArgs,
@@ -18,7 +18,7 @@ const COPIES: &str = "Copies of the vault made before still open as before; `mcp
 pub(super) async fn init(args: &InitArgs, env: &Environment) -> Result<(), Failure> {
     let with = args.with.unwrap_or(Opens::Passphrase);
     let wants_key_file = args.key_file || args.with == Some(Opens::KeyFile);
-    // What opens a vault by another program's key is first made with the key file, which then gives way.
+    // A vault that another program's key is to open is first made with the key file, which then gives way.
     let is_held = args.with.is_some() && !matches!(with, Opens::Passphrase | Opens::KeyFile);
     let may_ask = env.is_terminal && !wants_key_file && !is_held;
     let vault = settings::vault_at_cost(&args.common.vault, env, may_ask, args.kdf)?;
@@ -72,7 +72,7 @@ pub(super) async fn passwd(args: &PasswdArgs, env: &Environment) -> Result<(), F
     let which_is = Some(which.as_str());
     let kind = KeyKind::Passphrase;
     vault.may_put_slot(kind, None, which_is).await?;
-    // The present one first, as everywhere.
+    // The present passphrase is asked for first, as everywhere.
     vault.root_key().await?;
     let new = new_key(kind, &args.new, env.is_terminal, "New passphrase: ").await?;
     vault.put_slot(new, None, Some(&which)).await?;
@@ -108,7 +108,7 @@ pub(super) async fn protect(args: &ProtectArgs, env: &Environment) -> Result<(),
     ))
 }
 
-/// In the key file's place, if it opens the vault; otherwise beside what does.
+/// Replaces the key file, if the vault has one; otherwise adds a slot beside the others.
 async fn change_to(
     vault: &Vault,
     with: Opens,
@@ -156,7 +156,7 @@ pub(super) async fn rotate(args: &SlotRotateArgs, env: &Environment) -> Result<(
         [slot] if takes_passphrase(slot) => KeyKind::Passphrase,
         [slot] if slot.is_key_file() => KeyKind::KeyFile,
         [slot] => With::of(&slot.label).map_or(KeyKind::Credential, KeyKind::Command),
-        // None or several, which the vault says before it looks at the key.
+        // With no such slot or several, the vault gives the error before it looks at the key.
         _ => KeyKind::KeyFile,
     };
     vault.may_put_slot(kind, None, Some(&args.slot)).await?;
@@ -176,12 +176,12 @@ pub(super) async fn rekey(common: &Common, env: &Environment) -> Result<(), Fail
     ))
 }
 
-/// The vault, to be opened as it is now, with what a new passphrase is to cost.
+/// Returns the vault, to be opened as it is now, with the cost of a new passphrase.
 fn open(common: &Common, new: &NewPassphraseArgs, env: &Environment) -> Result<Vault, Failure> {
     settings::vault_at_cost(&common.vault, env, env.is_terminal, new.kdf)
 }
 
-/// The slots of a vault that is there, as its file says.
+/// Returns the slots of an existing vault, as its file says.
 async fn existing(vault: &Vault) -> Result<Vec<SlotStatus>, Failure> {
     let status = vault.status().await?;
     if status.generation.is_none() {

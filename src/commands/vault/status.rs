@@ -1,4 +1,4 @@
-//! What there is to know of a vault: never a secret.
+//! `mcpipe vault status`: the place of the vault, its slots, its protection; never a secret.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub(super) async fn status(args: &ShowArgs, env: &Environment) -> Result<(), Fai
         );
     }
     if let Some(level) = status.level {
-        // Nothing was opened, so nothing of the slots is authenticated.
+        // The vault is not opened, so nothing of the slots is authenticated.
         line(
             "protection",
             format!("{level}, {AS_SAID}: {}", level.words()),
@@ -117,7 +117,7 @@ pub(super) async fn verify(args: &ShowArgs, env: &Environment) -> Result<(), Fai
     Err(Failure::new(Kind::Failed, error).hint("restore the vault from a backup"))
 }
 
-/// How long an agent still holds this vault open.
+/// Returns the time for which an agent still holds this vault open.
 fn agent_of(vault: &Vault) -> Result<Option<Duration>, Failure> {
     let Ok(place) = vault.place() else {
         return Ok(None);
@@ -126,7 +126,7 @@ fn agent_of(vault: &Vault) -> Result<Option<Duration>, Failure> {
     Ok(left.map(|(left, _)| left))
 }
 
-/// That of the dearest passphrase slot; without one, what a passphrase would cost.
+/// Returns the cost of the dearest passphrase slot; without one, the cost that a passphrase would have.
 fn cost(status: &Status) -> Kdf {
     let costs = status.slots.iter().filter_map(|slot| match slot.kind {
         SlotKind::Argon2id(kdf) => Some(kdf),
@@ -156,7 +156,7 @@ fn slot_text(slot: &SlotStatus) -> String {
     format!("{label:<16} {} {what}, {AS_SAID}", slot.id)
 }
 
-/// What is called so is not authenticated: whoever can write to the vault's file may have written it.
+/// The mark of values that are not authenticated: any process that can write to the vault's file may have written them.
 const AS_SAID: &str = "as the file says";
 
 fn slot_json(slot: &SlotStatus) -> Value {
@@ -183,7 +183,7 @@ fn costs(kdf: Kdf) -> String {
     )
 }
 
-/// In the two largest units.
+/// Returns a time in its two largest units.
 pub(super) fn lasting(time: Duration) -> String {
     let seconds = time.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
