@@ -1,4 +1,4 @@
-//! How the bridge speaks (which transport, which era), how long it waits, and how it leaves.
+//! The bridge's flags: transport, era, the time it waits, and the way it leaves.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::units::{duration, in_flight, seconds};
 use crate::era::{Protocol, Transport};
 
-/// How the bridge speaks, waits and leaves.
+/// The bridge's flags: how it speaks, waits and leaves.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bridge")]
 pub struct BridgeOptions {
@@ -52,7 +52,7 @@ pub struct BridgeOptions {
     pub record_content: bool,
 }
 
-/// Which era to speak.
+/// The era to speak.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ProtocolArg {
     /// Whichever the server speaks
@@ -73,7 +73,7 @@ impl From<ProtocolArg> for Protocol {
     }
 }
 
-/// mcp-remote's words for the order of transports.
+/// The order of transports, in mcp-remote's words.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum TransportArg {
     /// Streamable HTTP, then HTTP+SSE

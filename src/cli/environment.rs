@@ -1,4 +1,4 @@
-//! The variables that stand for flags: clap reads them, and this says how.
+//! The variables that stand for flags, as clap reads them.
 
 use std::ffi::OsStr;
 
@@ -7,8 +7,8 @@ use clap::builder::Resettable;
 
 use crate::cli::units::switch;
 
-/// Every flag as it is written in `--help` and in the environment: what the help says once at its end need not stand at
-/// every flag, and a variable that stands for a switch takes the words people write there.
+/// Returns the command with each flag as `--help` and the environment have it: a text that the help says once at its
+/// end need not stand at every flag, and a variable that stands for a switch takes the words that users write there.
 pub(super) fn named(command: clap::Command) -> clap::Command {
     command
         .mut_args(|argument| {
@@ -27,8 +27,8 @@ pub(super) fn named(command: clap::Command) -> clap::Command {
         .mut_subcommands(named)
 }
 
-/// Where nothing is something to ask for. Everywhere else an empty variable is how containers and hosts' `env` blocks write
-/// that there is none.
+/// Flags for which an empty value asks for something. For every other flag, containers and hosts' `env` blocks write an
+/// empty variable where there is none.
 const EMPTY_MEANS: [&str; 2] = ["scope", "resource"];
 
 #[expect(

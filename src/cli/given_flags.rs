@@ -1,4 +1,4 @@
-//! Which flags were given, by name and without their values: for those who read a recording or a log.
+//! The flags that were given, by name and without their values: for the readers of a recording or a log.
 
 use std::ffi::OsString;
 
@@ -6,7 +6,8 @@ use clap::CommandFactory as _;
 
 use crate::cli::Cli;
 
-/// The names of the flags among these words and variables. Only names that mcpipe has are told, so no value can be.
+/// Returns the names of the flags among these words and variables. Returns only names that mcpipe has, so none can be a
+/// value.
 pub fn given_flags(
     words: impl IntoIterator<Item = OsString>,
     variables: impl IntoIterator<Item = OsString>,

@@ -1,10 +1,10 @@
-//! Tokens without a person: which grant, and with what it is asked for.
+//! Tokens without a user: the grant, and the flags it takes.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// How a client proves itself with a key.
+/// The flags of a client that proves itself with a key.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Without a user")]
 pub struct KeyArgs {
@@ -30,7 +30,7 @@ pub struct KeyArgs {
     pub client_assertion_audience: Option<String>,
 }
 
-/// Grants without a person; at most one of them.
+/// The flags of grants without a user; at most one grant.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Without a user")]
 pub struct GrantArgs {

@@ -1,4 +1,4 @@
-//! `mcpipe import`, and what mcpipe makes of a command line of mcp-remote.
+//! `mcpipe import`, and mcpipe's reading of a command line of mcp-remote.
 
 use clap::{Args, CommandFactory as _, ValueEnum};
 
@@ -32,28 +32,28 @@ pub struct ImportArgs {
         conflicts_with_all = ["url", "projects"]
     )]
     pub command: Vec<String>,
-    /// How to reach it.
+    /// The flags of the connection.
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// How to sign in.
+    /// The flags of the sign-in.
     #[command(flatten)]
     pub sign_in: SignInArgs,
-    /// How the vault opens.
+    /// The flags that open the vault.
     #[command(flatten)]
     pub vault: VaultArgs,
-    /// What is said on stderr.
+    /// The flags of the log.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
 impl ImportArgs {
-    /// Whether the user said which server; otherwise clients' configuration says which there are.
+    /// Says whether the user named the server; otherwise clients' configuration names the servers.
     pub fn names_one_server(&self) -> bool {
         self.url.is_some() || !self.command.is_empty()
     }
 }
 
-/// Whose sign-ins can be taken over.
+/// The programs whose sign-ins can be taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Program {
     /// mcp-remote, all versions
@@ -73,15 +73,16 @@ pub struct CompatArgs {
 }
 
 impl CompatArgs {
-    /// What the person should know about those that were given.
+    /// Returns the warning for the user about the flags that were given.
     pub fn warning(&self) -> Option<&'static str> {
         self.clean
             .then_some("--clean does nothing here; `mcpipe logout URL` forgets a sign-in")
     }
 }
 
-/// What the bridge would be asked by the words of an mcp-remote command line. As in mcp-remote, words it does not know are
-/// passed over, flags of ours that are not its own among them, and a value flag at the end counts for nothing.
+/// Returns the bridge's arguments for the words of an mcp-remote command line. As in mcp-remote, unknown words are
+/// passed over, flags of mcpipe's that mcp-remote does not have among them, and a value flag at the end counts for
+/// nothing.
 ///
 /// # Errors
 /// A value that a flag cannot take.
@@ -100,7 +101,7 @@ pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, ParseError> {
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let Some(name) = word.strip_prefix("--") else {
-            // The address, then perhaps a port.
+            // The first place is the address; the second may be a port.
             let is_wanted = places == 0 || (places == 1 && word.parse::<u16>().is_ok());
             if is_wanted && !word.starts_with('-') {
                 kept.push(word.clone());
@@ -142,7 +143,7 @@ const WITH_VALUES: [&str; 19] = [
     "authorize-param",
 ];
 
-/// mcp-remote's own flags without one.
+/// mcp-remote's own flags without a value.
 const SWITCHES: [&str; 12] = [
     "allow-http",
     "clean",

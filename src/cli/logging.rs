@@ -1,10 +1,10 @@
-//! What is said on stderr, and how.
+//! The flags of the log: its level, its place, its format.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// What is said on stderr.
+/// The flags of the log.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Log")]
 pub struct LogArgs {
@@ -25,7 +25,7 @@ pub struct LogArgs {
     pub log_format: LogFormat,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people

@@ -1,8 +1,8 @@
-//! What was typed, and nothing done about it.
+//! The command line, parsed, and nothing done about it.
 //!
-//! Flags keep mcp-remote's names where it has them. Each may also come from `MCPIPE_<FLAG>`, which clap
-//! reads; everything else in the environment is for settings.rs. Here are the commands; flags that several of them take are
-//! in files by what they are about, as `--help` has them.
+//! Flags keep mcp-remote's names where it has them. Each may also come from `MCPIPE_<FLAG>`, which clap reads; every
+//! other variable of the environment is for settings.rs. The commands are here; flags that several of them take are in
+//! files by subject, as `--help` has them.
 
 mod bridge;
 mod environment;
@@ -54,10 +54,10 @@ pub use vault::{
     disable_help_subcommand = true
 )]
 pub struct Cli {
-    /// What to do instead of bridging.
+    /// The command to run instead of the bridge.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Bridging, when no command was given.
+    /// The bridge's arguments, where no command was given.
     #[command(flatten)]
     pub bridge: BridgeArgs,
 }
@@ -89,28 +89,28 @@ pub const HELPER: &str = "sign-in-helper";
 /// The bridge's own arguments.
 #[derive(Debug, Args)]
 pub struct BridgeArgs {
-    /// Where to go and how to sign in there.
+    /// The server, and the sign-in there.
     #[command(flatten)]
     pub target: TargetArgs,
     /// Fixed port for the sign-in's redirect (as --callback-port)
     #[arg(value_name = "CALLBACK_PORT", value_parser = units::optional_port, help_heading = None)]
     pub port: Option<Port>,
-    /// How to speak.
+    /// The bridge's own flags.
     #[command(flatten)]
     pub options: BridgeOptions,
-    /// mcp-remote's.
+    /// mcp-remote's flags.
     #[command(flatten)]
     pub compat: import::CompatArgs,
 }
 
 impl BridgeArgs {
-    /// The port of the sign-in's redirect, wherever it was given.
+    /// Returns the port of the sign-in's redirect, as flag or as second word.
     pub fn callback_port(&self) -> Option<u16> {
         let behind_url = self.port.and_then(|Port(port)| port);
         self.target.sign_in.callback_port.or(behind_url)
     }
 
-    /// The target, with the port that mcp-remote takes as its second word.
+    /// Returns the target, with the port that mcp-remote takes as its second word.
     pub fn into_target(mut self) -> TargetArgs {
         self.target.sign_in.callback_port = self.callback_port();
         self.target
@@ -123,16 +123,16 @@ pub struct TargetArgs {
     /// The MCP server's address: https, or http on this machine
     #[arg(value_name = "URL", required = true)]
     pub url: Option<String>,
-    /// How to reach it.
+    /// The flags of the connection.
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// How to sign in.
+    /// The flags of the sign-in.
     #[command(flatten)]
     pub sign_in: SignInArgs,
-    /// How the vault opens.
+    /// The flags that open the vault.
     #[command(flatten)]
     pub vault: VaultArgs,
-    /// What is said on stderr.
+    /// The flags of the log.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -146,7 +146,7 @@ pub struct LogoutArgs {
     /// Forgets every server
     #[arg(long, conflicts_with = "url")]
     pub all: bool,
-    /// How to reach it.
+    /// The flags of the connection.
     #[command(flatten)]
     pub network: NetworkArgs,
     /// Which identity.
@@ -157,13 +157,13 @@ pub struct LogoutArgs {
         env = "MCPIPE_ACCOUNT"
     )]
     pub account: String,
-    /// What proves the client, where that is a key.
+    /// The client's key.
     #[command(flatten)]
     pub key: KeyArgs,
-    /// How the vault opens.
+    /// The flags that open the vault.
     #[command(flatten)]
     pub vault: VaultArgs,
-    /// What is said on stderr.
+    /// The flags of the log.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -177,10 +177,10 @@ pub struct StatusArgs {
     /// As JSON
     #[arg(long)]
     pub json: bool,
-    /// How the vault opens.
+    /// The flags that open the vault.
     #[command(flatten)]
     pub vault: VaultArgs,
-    /// What is said on stderr.
+    /// The flags of the log.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -188,7 +188,7 @@ pub struct StatusArgs {
 /// `mcpipe token`.
 #[derive(Debug, Args)]
 pub struct TokenArgs {
-    /// Whose token.
+    /// The server, and the sign-in there.
     #[command(flatten)]
     pub target: TargetArgs,
     /// As JSON: access_token, token_type, expires_at (seconds since 1970, or null), resource
@@ -197,7 +197,7 @@ pub struct TokenArgs {
 }
 
 impl Cli {
-    /// The log flags of whatever was asked; a helper's are in its letter.
+    /// Returns the log flags of the command, if it has any; a helper's are in its letter.
     pub fn log(&self) -> Option<&LogArgs> {
         Some(match &self.command {
             None => &self.bridge.target.log,
@@ -215,7 +215,7 @@ impl Cli {
 /// Reads the command line.
 ///
 /// # Errors
-/// It asks for help or the version, or cannot be understood.
+/// The command line asks for help or the version, or cannot be understood.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ParseError> {
     let words: Vec<OsString> = args.into_iter().collect();
     let command = environment::named(Cli::command());
@@ -224,7 +224,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ParseError
         .try_get_matches_from(&words)
         .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(|error| ParseError::of(error, &command, &words))?;
-    // Not clap's `conflicts_with`, to which MCPIPE_SILENT=0 is --silent too.
+    // clap's `conflicts_with` would not do: to it MCPIPE_SILENT=0 is --silent too.
     match cli.log() {
         Some(log) if log.verbose && log.silent => Err(ParseError::Usage(UsageError::new(
             "--verbose and --silent are opposites",

@@ -1,4 +1,4 @@
-//! How the server is reached: headers, TLS, and how long anything may take.
+//! The flags of the connection to the server: headers, TLS, and timeouts.
 
 use std::path::PathBuf;
 

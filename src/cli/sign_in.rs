@@ -1,4 +1,4 @@
-//! Who we are at the authorization server, and how a person signs in there. What a program shows instead is in `grants`.
+//! The flags of a client's identity and of a user's sign-in. The flags of grants without a user are in `grants`.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use crate::auth::{Dpop, SelectAccount};
 use crate::cli::grants::GrantArgs;
 use crate::cli::units::{port, seconds};
 
-/// The account of those who name none.
+/// The account of a user who names none.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
-/// Who we are at the authorization server, and how a person signs in.
+/// The flags of a client's identity and of a user's sign-in.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Sign-in")]
 pub struct SignInArgs {
@@ -144,12 +144,12 @@ pub struct SignInArgs {
     /// How long you may take to sign in
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds, env = "MCPIPE_AUTH_TIMEOUT")]
     pub auth_timeout: f64,
-    /// Without a user.
+    /// The flags of grants without a user.
     #[command(flatten)]
     pub grant: GrantArgs,
 }
 
-/// Whether tokens are bound to a key.
+/// The choice whether tokens are bound to a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DpopArg {
     /// Where both servers know it
@@ -161,7 +161,7 @@ pub enum DpopArg {
     Off,
 }
 
-/// Whether the user is to choose an account.
+/// The choice whether the user selects an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum SelectAccountArg {
     /// For a second account, where the server is known to understand it

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::RangeBounds;
 use std::time::Duration;
 
-/// What a flag takes, where something else was typed. Says nothing of what that was.
+/// The form that a flag takes, where the user typed another. The message leaves out the user's text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Expected(pub(super) &'static str);
 
@@ -59,7 +59,8 @@ fn number<T: std::str::FromStr + PartialOrd>(
         .ok_or(Expected(expected))
 }
 
-/// Up to ten years: anything longer is a typing mistake, and `Duration` cannot hold everything `f64` can.
+/// Reads seconds, up to ten years: anything longer is a typing mistake, and `Duration` cannot hold everything `f64`
+/// can.
 pub(super) fn seconds(text: &str) -> Result<f64, Expected> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=315_360_000.0).contains(&seconds) => Ok(seconds),
@@ -67,7 +68,7 @@ pub(super) fn seconds(text: &str) -> Result<f64, Expected> {
     }
 }
 
-/// A whole number with its unit, up to a day: what is older than that is not a list of what there is.
+/// Reads a whole number with its unit, up to a day: an older list says nothing of the present.
 pub(super) fn duration(text: &str) -> Result<Duration, Expected> {
     const EXPECTED: Expected =
         Expected("a whole number and its unit: 500ms, 30s, 2m or 1h, at most 24h");
@@ -90,7 +91,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, Expected> {
     }
 }
 
-/// What a variable says of a switch. Empty is off, as for a variable that a container sets to nothing.
+/// Reads the value of a variable that stands for a switch. Empty is off, as for a variable that a container sets to
+/// nothing.
 pub(super) fn switch(text: &str) -> Result<bool, Expected> {
     match text.trim().to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "y" | "on" => Ok(true),

@@ -1,4 +1,4 @@
-//! What is wrong with a command line, in words that repeat nothing of it.
+//! Errors of a command line, in words that repeat nothing of it.
 //!
 //! Hosts write stderr to files that users show to others, and a word in the wrong place is as likely a secret as not: a
 //! host that tears `--header 'Authorization: Bearer …'` apart at its spaces makes a URL of `Bearer` and a port of the
@@ -18,9 +18,9 @@ use crate::report::Failure;
 /// A command line that is not a request.
 #[derive(Debug)]
 pub enum ParseError {
-    /// Help or the version is asked for, or nothing is: clap knows what to print, and where.
+    /// A request for help or the version, or an empty command line: clap knows the text to print, and the stream.
     Help(clap::Error),
-    /// It cannot be understood.
+    /// A command line that cannot be understood.
     Usage(UsageError),
 }
 
@@ -46,7 +46,7 @@ impl From<UsageError> for Failure {
     }
 }
 
-/// What to do where a host has split an argument.
+/// The hint where a host may have split an argument.
 pub const TORN: &str = "if a host tore an argument apart at its spaces, write it without them: --header Name:value, or \
                         --header \"Name:${VAR}\" with the value in the host's `env`";
 
@@ -62,7 +62,7 @@ impl UsageError {
 }
 
 impl ParseError {
-    /// Reads what clap found. `words` are the arguments, the program's name first.
+    /// Makes an error of clap's into ours. `words` are the arguments, the program's name first.
     pub(super) fn of(error: clap::Error, command: &Command, words: &[OsString]) -> Self {
         match error.kind() {
             ErrorKind::DisplayHelp
@@ -73,7 +73,7 @@ impl ParseError {
     }
 }
 
-/// An error of clap's, and what it knows.
+/// An error of clap's, with access to its context.
 struct Found<'a>(&'a clap::Error);
 
 impl Found<'_> {
@@ -103,7 +103,7 @@ impl Found<'_> {
         }
     }
 
-    /// A flag at the end, or one that another flag follows.
+    /// Returns the error for a flag at the end, or one that another flag follows.
     fn without_value(&self, words: &[OsString]) -> UsageError {
         let argument = self.argument();
         let text = format!("{} has no value", self.source_of(&argument, words));
@@ -174,7 +174,7 @@ impl Found<'_> {
         let hint = match (self.text(ContextKind::SuggestedArg), argument) {
             (Some(known), _) => format!("perhaps {known} is meant; {HELP}"),
             (None, "-H") => "a header is written --header Name:value".to_owned(),
-            // Something that begins with a dash, and was part of a value.
+            // The word begins with a dash, and was part of a value.
             (None, short) if !short.starts_with("--") => {
                 format!("a value that begins with a dash is written --flag=VALUE; {TORN}")
             }
@@ -235,7 +235,8 @@ impl Found<'_> {
         )
     }
 
-    /// `--grace` of `--grace <SECONDS>`; `CALLBACK_PORT` of `[CALLBACK_PORT]`. From the definition.
+    /// Returns an argument by its name in the definition: `--grace` of `--grace <SECONDS>`; `CALLBACK_PORT` of
+    /// `[CALLBACK_PORT]`.
     fn argument(&self) -> String {
         let argument = self.texts(ContextKind::InvalidArg);
         argument.first().copied().map(name).unwrap_or_default()
@@ -247,7 +248,7 @@ impl Found<'_> {
         value.split_once('>').map(|(value, _)| value)
     }
 
-    /// The flag, or the variable that stands for it where the flag was not typed.
+    /// Returns the flag, or the variable that stands for it where the flag was not typed.
     fn source_of(&self, argument: &str, words: &[OsString]) -> String {
         let is_typed = words.iter().any(|word| {
             let word = word.to_string_lossy();
@@ -261,7 +262,7 @@ impl Found<'_> {
         }
     }
 
-    /// Where the word stands that clap names; the word itself is not for anyone's eyes.
+    /// Returns the place of the word that clap names; the word itself may be a secret.
     fn place(&self, kind: ContextKind, words: &[OsString]) -> String {
         let wanted = OsStr::new(self.text(kind).unwrap_or_default());
         let mut places = words.iter().skip(1).enumerate();
@@ -288,14 +289,14 @@ impl Found<'_> {
     }
 }
 
-/// Without the names of its values.
+/// Returns a flag or argument without the names of its values.
 fn name(usage: &str) -> String {
     let name = usage.split(' ').next().unwrap_or_default();
     name.trim_matches(['[', ']', '<', '>', '.']).to_owned()
 }
 
-/// A flag's name, where what was typed is nothing else: one letter behind one dash, or behind two dashes words as flags
-/// have them. A token has more digits, or letters of both cases.
+/// Returns a flag's name, where the argument is nothing else: one letter behind one dash, or behind two dashes words as
+/// flags have them. A token has more digits, or letters of both cases.
 fn named(argument: &str) -> Option<&str> {
     const LONGEST: usize = 40;
     let name = argument.split('=').next().unwrap_or_default();
@@ -313,14 +314,14 @@ fn named(argument: &str) -> Option<&str> {
     is_name.then_some(name)
 }
 
-/// A command that stands behind other arguments, where it is none.
+/// Returns a command's name among the words, for a command that stands behind other arguments.
 fn late_command<'a>(command: &'a Command, words: &[OsString]) -> Option<&'a str> {
     let words = words.iter().skip(1).filter_map(|word| word.to_str());
     let mut commands = words.filter_map(|word| command.find_subcommand(word));
     commands.next().map(Command::get_name)
 }
 
-/// A command line that begins with a word which is neither an address nor a command: what follows it is not what is wrong.
+/// Returns the error for a first word that is neither an address nor a command: the words after it are not at fault.
 fn first_word(command: &Command, words: &[OsString]) -> Option<UsageError> {
     let first = words.get(1)?.to_str()?;
     if first.starts_with('-') || first.contains("://") || command.find_subcommand(first).is_some() {
@@ -335,7 +336,7 @@ fn first_word(command: &Command, words: &[OsString]) -> Option<UsageError> {
     ))
 }
 
-/// The command that these words begin with, and the commands below it.
+/// Returns the command that these words begin with, and the commands below it.
 fn commands(command: &Command, words: &[OsString]) -> (String, String) {
     let (mut path, mut at) = (command.get_name().to_owned(), command);
     for word in words.iter().skip(1).filter_map(|word| word.to_str()) {

@@ -1,4 +1,4 @@
-//! How the vault opens, and `mcpipe vault …`: what was typed.
+//! The flags of the vault, and `mcpipe vault …`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::cli::LogArgs;
 use crate::cli::units::{Expected, descriptor};
 
-/// How the vault opens.
+/// The flags that open the vault.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Vault")]
 pub struct VaultArgs {
@@ -27,7 +27,7 @@ pub struct VaultArgs {
     pub vault: Option<String>,
 }
 
-/// What to do with the vault.
+/// The commands of `mcpipe vault`.
 #[derive(Debug, Subcommand)]
 pub enum VaultCommand {
     /// Makes the vault, and asks what opens it: a passphrase or a key file
@@ -77,24 +77,24 @@ pub enum SlotCommand {
     Rotate(SlotRotateArgs),
 }
 
-/// What every vault command takes.
+/// The flags of every vault command.
 #[derive(Debug, Default, Args)]
 pub struct Common {
-    /// How the vault opens.
+    /// The flags that open the vault.
     #[command(flatten)]
     pub vault: VaultArgs,
-    /// What is said on stderr.
+    /// The flags of the log.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
-/// For commands that show something.
+/// The arguments of commands that show something.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// As JSON
     #[arg(long)]
     pub json: bool,
-    /// As for every vault command.
+    /// The flags of every vault command.
     #[command(flatten)]
     pub common: Common,
 }
@@ -111,7 +111,7 @@ pub struct InitArgs {
     /// What a passphrase costs to try: 'low' is for tiny containers
     #[arg(long, value_enum, default_value = "default")]
     pub kdf: Cost,
-    /// As for every vault command.
+    /// The flags of every vault command.
     #[command(flatten)]
     pub common: Common,
 }
@@ -122,12 +122,12 @@ pub struct UnlockArgs {
     /// How long: 30m, 8h, 7d
     #[arg(long = "for", value_name = "TIME", default_value = "8h", value_parser = time)]
     pub long: Duration,
-    /// As for every vault command.
+    /// The flags of every vault command.
     #[command(flatten)]
     pub common: Common,
 }
 
-/// Where a new passphrase comes from, if not from the terminal.
+/// The sources of a new passphrase beside the terminal.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "New passphrase")]
 pub struct NewPassphraseArgs {
@@ -151,10 +151,10 @@ pub struct PasswdArgs {
     /// Which passphrase, if there are several: a slot's label or id
     #[arg(long, value_name = "SLOT")]
     pub slot: Option<String>,
-    /// The new one.
+    /// The new passphrase.
     #[command(flatten)]
     pub new: NewPassphraseArgs,
-    /// As for every vault command.
+    /// The flags of every vault command.
     #[command(flatten)]
     pub common: Common,
 }
@@ -171,7 +171,7 @@ pub struct ProtectArgs {
     /// The new passphrase.
     #[command(flatten)]
     pub new: NewPassphraseArgs,
-    /// As for every vault command.
+    /// The flags of every vault command.
     #[command(flatten)]
     pub common: Common,
 }
@@ -188,7 +188,7 @@ pub struct SlotAddArgs {
     /// The new passphrase.
     #[command(flatten)]
     pub new: NewPassphraseArgs,
-    /// As for every vault command.
+    /// The flags of every vault command.
     #[command(flatten)]
     pub common: Common,
 }
@@ -199,7 +199,7 @@ pub struct SlotArgs {
     /// The slot's label or id
     #[arg(value_name = "SLOT")]
     pub slot: String,
-    /// As for every vault command.
+    /// The flags of every vault command.
     #[command(flatten)]
     pub common: Common,
 }
@@ -213,12 +213,12 @@ pub struct SlotRotateArgs {
     /// The new passphrase.
     #[command(flatten)]
     pub new: NewPassphraseArgs,
-    /// As for every vault command.
+    /// The flags of every vault command.
     #[command(flatten)]
     pub common: Common,
 }
 
-/// Where an export's passphrase comes from, if not from the terminal.
+/// The sources of an export's passphrase beside the terminal.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "The file's passphrase")]
 pub struct ExportPassphraseArgs {
@@ -239,10 +239,10 @@ pub struct ExportArgs {
     /// The file to make; one that is there is left alone
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// What opens it.
+    /// The file's passphrase.
     #[command(flatten)]
     pub passphrase: ExportPassphraseArgs,
-    /// As for every vault command.
+    /// The flags of every vault command.
     #[command(flatten)]
     pub common: Common,
 }
@@ -256,10 +256,10 @@ pub struct ImportArgs {
     /// Puts the file's entries in the place of those that are here
     #[arg(long)]
     pub replace: bool,
-    /// What opens it.
+    /// The file's passphrase.
     #[command(flatten)]
     pub passphrase: ExportPassphraseArgs,
-    /// As for every vault command.
+    /// The flags of every vault command.
     #[command(flatten)]
     pub common: Common,
 }
@@ -273,7 +273,7 @@ pub struct PutArgs {
     /// The only server it may be sent to (otherwise the first that uses it)
     #[arg(long = "for", value_name = "URL")]
     pub origin: Option<String>,
-    /// As for every vault command.
+    /// The flags of every vault command.
     #[command(flatten)]
     pub common: Common,
 }
@@ -284,12 +284,12 @@ pub struct NameArgs {
     /// What it is called
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// As for every vault command.
+    /// The flags of every vault command.
     #[command(flatten)]
     pub common: Common,
 }
 
-/// What may open a vault.
+/// The ways to open a vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Opens {
     /// A passphrase
@@ -313,7 +313,7 @@ pub enum Opens {
     Credential,
 }
 
-/// What a passphrase costs to try.
+/// The cost of a try at a passphrase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Cost {
     /// Argon2id with 64 MiB and three passes
@@ -324,7 +324,7 @@ pub enum Cost {
 }
 
 impl VaultCommand {
-    /// What every vault command takes.
+    /// Returns the flags that every vault command takes.
     pub fn common(&self) -> &Common {
         match self {
             Self::Init(args) => &args.common,
@@ -345,7 +345,7 @@ impl VaultCommand {
     }
 }
 
-/// A number and its unit, seconds if there is none; at most a year.
+/// Reads a number and its unit, seconds if there is none; at most a year.
 fn time(text: &str) -> Result<Duration, Expected> {
     const YEAR: u64 = 365 * 24 * 3600;
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
