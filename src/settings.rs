@@ -9,6 +9,7 @@ mod grants;
 mod headers;
 mod redirect;
 mod reread_headers;
+mod secret_files;
 mod secret_shapes;
 mod vault;
 

@@ -15,9 +15,10 @@ use http::HeaderMap;
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 
+use crate::bridge::exchanges::{Exchanges, Waiting};
 use crate::bridge::retry::until;
 use crate::bridge::unanswered::Unanswered;
-use crate::bridge::upstream::{Road, Waiting, sign_in_going_on};
+use crate::bridge::upstream::sign_in_going_on;
 use crate::bridge::{Bridge, Ended, Inputs, Stop, WriterGone};
 use crate::era::error_reply;
 use crate::era::protocol::is_harmless;
@@ -44,9 +45,9 @@ impl<R: Remote> Bridge<R> {
     pub(super) async fn drain(mut self, ended: Ended, inputs: &mut Inputs) -> Option<Unanswered> {
         let mut latest = Instant::now() + self.grace;
         inputs.lines.close();
-        self.road.leaving.cancel();
+        self.exchanges.leaving.cancel();
         if ended != Ended::HostGone || !self.may_wait_for_sign_in() {
-            self.road.authorizer.ask_no_user();
+            self.exchanges.authorizer.ask_no_user();
         }
         self.host_unreachable |= ended == Ended::WriterGone;
         if !self.host_unreachable {
@@ -95,7 +96,7 @@ impl<R: Remote> Bridge<R> {
 
     /// Says whether a user waits for the answers, and would see that a sign-in is needed.
     fn may_wait_for_sign_in(&self) -> bool {
-        self.road.settings.has_user && !self.conversation.is_two_way()
+        self.exchanges.settings.has_user && !self.conversation.is_two_way()
     }
 
     /// Waits for answers, each for as long as it makes sense. Returns until when the host may take its time to read them.
@@ -122,9 +123,9 @@ impl<R: Remote> Bridge<R> {
                 _ if stop.soon.is_cancelled() || ended == Ended::Signalled => Some(TOLD_GRACE),
                 _ if self.is_idle() => return latest,
                 _ if awaits_user && !self.may_go_on_waiting() => return latest,
-                _ if awaits_user && self.road.settings.sign_in_patience.is_none() => None,
+                _ if awaits_user && self.exchanges.settings.sign_in_patience.is_none() => None,
                 _ if self.inflight.owed() == 0 => Some(self.grace.min(UNOWED_GRACE)),
-                _ if !self.road.is_reached.load(Ordering::Relaxed) => {
+                _ if !self.exchanges.is_reached.load(Ordering::Relaxed) => {
                     Some(self.grace.min(UNREACHED_GRACE))
                 }
                 _ => Some(self.grace),
@@ -139,7 +140,7 @@ impl<R: Remote> Bridge<R> {
             }
             let is_leaving_soon = ended == Ended::Signalled || stop.soon.is_cancelled();
             if awaits_user && !is_leaving_soon {
-                self.road.settings.awaits_sign_in.send_replace(true);
+                self.exchanges.settings.awaits_sign_in.send_replace(true);
             }
             let glance = awaits_user.then(|| Instant::now() + GLANCE);
             tokio::select! {
@@ -184,7 +185,7 @@ impl<R: Remote> Bridge<R> {
     fn may_go_on_waiting(&self) -> bool {
         self.inflight.owed() > 0
             && self.may_wait_for_sign_in()
-            && !(self.road.settings.is_reader_gone)()
+            && !(self.exchanges.settings.is_reader_gone)()
     }
 
     /// Nothing is owed and nothing is being said.
@@ -257,7 +258,7 @@ impl<R: Remote> Bridge<R> {
             None => self.waits_only_for_a_person(is_asked) && self.is_all_to_be_sent(),
         };
         if is_asked && waits_to_be_sent {
-            let authorizer = &self.road.authorizer;
+            let authorizer = &self.exchanges.authorizer;
             let error = match authorizer.sign_in_needed() {
                 Some(error) if authorizer.pending().borrow().is_none() => error.retryable(),
                 Some(BridgeError {
@@ -298,8 +299,9 @@ impl<R: Remote> Bridge<R> {
             return;
         }
         let sessions_to_end = sessions_to_end.into_iter().map(|headers| {
-            let road = Arc::clone(&self.road);
-            self.tracker.spawn(async move { road.end(headers).await })
+            let exchanges = Arc::clone(&self.exchanges);
+            self.tracker
+                .spawn(async move { exchanges.end(headers).await })
         });
         let sessions_to_end: Vec<_> = sessions_to_end.collect();
         let all = async {
@@ -311,7 +313,7 @@ impl<R: Remote> Bridge<R> {
     }
 }
 
-impl<R: Remote> Road<R> {
+impl<R: Remote> Exchanges<R> {
     /// Ends a session. Whatever comes back, 405 included, is fine.
     pub(super) async fn end(&self, headers: HeaderMap) {
         let goodbye = async {

@@ -10,6 +10,7 @@
 mod conversation;
 mod drain;
 mod early_initialize;
+mod exchanges;
 mod inflight;
 mod outstanding;
 mod response_stream;
@@ -43,6 +44,7 @@ use crate::stdio::{Host, Line, Written};
 use conversation::Conversation;
 use drain::deadline;
 use early_initialize::Reception;
+use exchanges::{Event, Exchanges, Waiting};
 use inflight::Inflight;
 use outstanding::Outstanding;
 use retry::{tick, until};
@@ -50,7 +52,6 @@ use server_memory::beginning;
 use startup::Startup;
 use unanswered::reason_of;
 pub use unanswered::{Reason, Unanswered};
-use upstream::{Event, Road, Waiting};
 
 /// Arrivals that wait for the loop. When full, exchanges stop reading, and the remote feels it.
 const QUEUE: usize = 64;
@@ -185,7 +186,7 @@ pub async fn run_to_the_end<R: Remote>(parts: Parts<R>) -> Outcome {
 }
 
 struct Bridge<R> {
-    road: Arc<Road<R>>,
+    exchanges: Arc<Exchanges<R>>,
     translator: Translator,
     elapsed: Elapsed,
     /// The verdict that has been remembered.
@@ -274,7 +275,7 @@ impl<R: Remote> Bridge<R> {
             host_unreachable: false,
             unsent: Vec::new(),
             sessions_to_end: None,
-            road: Arc::new(Road {
+            exchanges: Arc::new(Exchanges {
                 remote,
                 authorizer,
                 requests: Semaphore::new(settings.max_in_flight),
@@ -410,19 +411,19 @@ impl<R: Remote> Bridge<R> {
     fn update_clock(&mut self) {
         let now = self
             .elapsed
-            .until((self.road.settings.now)(), Instant::now().into_std());
+            .until((self.exchanges.settings.now)(), Instant::now().into_std());
         self.translator
-            .update_context(now, self.road.authorizer.identity());
+            .update_context(now, self.exchanges.authorizer.identity());
     }
 
     /// A person is asked to sign in, or is not any more.
     async fn sign_in_changed(&mut self, inputs: &mut Inputs) -> Result<(), WriterGone> {
         let is_asked = *inputs.person.borrow_and_update();
-        self.road
+        self.exchanges
             .person_since
             .send_replace(is_asked.then(Instant::now));
         if is_asked {
-            let closed = self.road.authorizer.vault_is_closed();
+            let closed = self.exchanges.authorizer.vault_is_closed();
             self.reception.waits(closed == Some(Closed::Locked));
             return self.to_translator([]).await;
         }
@@ -438,7 +439,7 @@ impl<R: Remote> Bridge<R> {
 
     /// When the host is received, if a user is waited for: whichever came first, the host's question or that.
     fn reception_at(&self, inputs: &Inputs) -> Option<Instant> {
-        let is_patient = self.road.settings.sign_in_patience.is_none();
+        let is_patient = self.exchanges.settings.sign_in_patience.is_none();
         let is_waiting = *inputs.person.borrow() && !is_patient && self.reception.is_waiting();
         is_waiting.then(|| {
             let planned = inputs.receive_at;
@@ -448,7 +449,7 @@ impl<R: Remote> Bridge<R> {
 
     async fn receive(&mut self) -> Result<(), WriterGone> {
         let is_remembered = self.reception.is_remembered();
-        let is_locked = self.road.authorizer.vault_is_closed().is_some();
+        let is_locked = self.exchanges.authorizer.vault_is_closed().is_some();
         let Some(written) = self
             .reception
             .receive(is_locked)
@@ -516,7 +517,7 @@ impl<R: Remote> Bridge<R> {
             match action {
                 Action::Reply(frame) => {
                     if let Some(identity) = self.reception.identity(&frame) {
-                        let facts = self.road.settings.facts.clone();
+                        let facts = self.exchanges.settings.facts.clone();
                         self.learning
                             .spawn_blocking(move || facts.learn(IDENTITY, identity));
                     }
@@ -538,26 +539,31 @@ impl<R: Remote> Bridge<R> {
                 }
                 Action::Post(post) => {
                     if post.endpoint.is_some() {
-                        self.road.outstanding.note_revision(&post.headers);
+                        self.exchanges.outstanding.note_revision(&post.headers);
                     }
-                    let road = Arc::clone(&self.road);
+                    let exchanges = Arc::clone(&self.exchanges);
                     let exchange = post.exchange;
                     if post.frame.is_response() && self.running.len() >= MAX_OPEN {
                         // A server that asks without end and takes no answer.
                         let full = BridgeError::new("busy", "The server takes no more answers.");
                         let last = Arrival::Failed(full);
                         self.spawn(exchange, false, None, async move {
-                            road.tell(exchange, last).await;
+                            exchanges.tell(exchange, last).await;
                         });
                         continue;
                     }
                     let id = post.frame.id().filter(|_| post.frame.is_request()).cloned();
-                    self.spawn(exchange, false, id, async move { road.post(post).await });
+                    self.spawn(
+                        exchange,
+                        false,
+                        id,
+                        async move { exchanges.post(post).await },
+                    );
                 }
                 Action::Listen(listen) => {
-                    let road = Arc::clone(&self.road);
+                    let exchanges = Arc::clone(&self.exchanges);
                     self.spawn(listen.exchange, true, None, async move {
-                        road.listen(listen).await;
+                        exchanges.listen(listen).await;
                     });
                 }
                 Action::Close(exchange) => {
@@ -570,15 +576,16 @@ impl<R: Remote> Bridge<R> {
                     token,
                     is_retry,
                 } => {
-                    let road = Arc::clone(&self.road);
-                    let wake = async move { road.wake(after, token, is_retry).await };
+                    let exchanges = Arc::clone(&self.exchanges);
+                    let wake = async move { exchanges.wake(after, token, is_retry).await };
                     self.tracker.spawn(wake);
                 }
                 Action::EndSession(headers) => match &mut self.sessions_to_end {
                     Some(sessions_to_end) => sessions_to_end.push(headers),
                     None => {
-                        let road = Arc::clone(&self.road);
-                        self.tracker.spawn(async move { road.end(headers).await });
+                        let exchanges = Arc::clone(&self.exchanges);
+                        self.tracker
+                            .spawn(async move { exchanges.end(headers).await });
                     }
                 },
             }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::time::{self, Instant};
 
+use crate::bridge::exchanges::{Exchanges, still_challenged};
 use crate::bridge::outstanding::Brought;
 use crate::bridge::retry::{ResumePoint, Streak};
-use crate::bridge::upstream::{Road, still_challenged};
 use crate::era::{Arrival, ExchangeId, HttpError, Post};
 use crate::frame::{BridgeError, Frame, Parsed};
 use crate::remote::{Answer, Events, Fault, Remote, Verb};
@@ -35,7 +35,7 @@ pub(super) enum Followed {
     IsEndpoint(String, Events),
 }
 
-impl<R: Remote> Road<R> {
+impl<R: Remote> Exchanges<R> {
     /// Reads a response stream, and resumes it, until the answer has come or is lost.
     pub(super) async fn follow(
         &self,

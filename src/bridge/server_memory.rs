@@ -37,7 +37,7 @@ impl<R: Remote> Bridge<R> {
             return;
         }
         self.verdict = verdict;
-        let settings = &self.road.settings;
+        let settings = &self.exchanges.settings;
         let now = (settings.now)();
         let facts = settings.facts.clone();
         // One after the other, for each writes the whole file.

@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{self, Instant};
 
+use crate::bridge::exchanges::Exchanges;
 use crate::bridge::outstanding::Brought;
 use crate::bridge::response_stream::Read;
 use crate::bridge::retry::{ResumePoint, STEADY, Streak, backoff};
-use crate::bridge::upstream::{Road, newer};
+use crate::bridge::upstream::newer;
 use crate::era::{Arrival, ExchangeId, Head, HttpError, Listen, Standing};
 use crate::frame::BridgeError;
 use crate::remote::{Answer, Events, Fault, Remote, Verb};
@@ -27,7 +28,7 @@ const LOOK: Duration = Duration::from_secs(15);
 /// A gap between the wall clock and the monotonic one that only sleep explains.
 const SLEPT: Duration = Duration::from_secs(30);
 
-impl<R: Remote> Road<R> {
+impl<R: Remote> Exchanges<R> {
     /// Runs one standing stream to its end.
     pub(super) async fn listen(&self, listen: Listen) {
         let exchange = listen.exchange;

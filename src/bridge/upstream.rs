@@ -4,23 +4,21 @@
 //! `follow`. Says what came to the loop as [`Arrival`]s, exactly one of which ends the exchange. Knows nothing of what the
 //! frames mean.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{self, Instant};
-use tokio_util::sync::CancellationToken;
 
+use super::exchanges::{Event, Exchanges, Waiting, still_challenged};
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
 use crate::backoff;
-use crate::bridge::Settings;
-use crate::bridge::outstanding::{Brought, Outstanding};
+use crate::bridge::outstanding::Brought;
 use crate::bridge::response_stream::{Followed, ended};
 use crate::bridge::retry::{self, pause_after};
-use crate::bridge::startup::Startup;
 use crate::era::{Arrival, ExchangeId, Head, HttpError, Post};
 use crate::frame::{BridgeError, Outline, Parsed};
 use crate::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
@@ -33,50 +31,6 @@ const MAX_SENDS: u32 = 4;
 const REPEATING: Duration = Duration::from_secs(30);
 /// The least time for which a request waits that comes while a user is being asked.
 const LATECOMER: Duration = Duration::from_secs(2);
-
-/// The parts that all exchanges share.
-pub(super) struct Road<R> {
-    pub(super) remote: R,
-    pub(super) authorizer: Arc<Authorizer>,
-    pub(super) settings: Settings,
-    pub(super) events: mpsc::Sender<Event>,
-    pub(super) requests: Semaphore,
-    /// The requests that wait for an answer on an exchange of their own.
-    pub(super) outstanding: Outstanding,
-    /// Since when a person is being asked to sign in.
-    pub(super) person_since: watch::Sender<Option<Instant>>,
-    /// The host has left: no more patience with a remote that cannot be reached.
-    pub(super) leaving: CancellationToken,
-    /// True where the last attempt found the remote there.
-    pub(super) is_reached: AtomicBool,
-    /// The host's `notifications/initialized`, where the remote wants a credential for it and the host has not asked for
-    /// anything yet that a person could be asked for.
-    pub(super) unsaid: Mutex<Option<Post>>,
-    /// Knows if the remote may still be starting.
-    pub(super) startup: Startup,
-}
-
-/// A report of an exchange to the loop.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// Something came.
-    Arrival(ExchangeId, Arrival),
-    /// A time that the translator asked for is over.
-    Woke(u64),
-    /// The exchange waits for a credential, or no longer does.
-    Waiting(ExchangeId, Option<Waiting>),
-    /// The exchange was opened for one answer, and stands as long as the session.
-    Standing(ExchangeId),
-}
-
-/// An exchange that waits for a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
-    /// Its request was turned down, and so was not processed.
-    ToSend,
-    /// The rest of a response was: the request itself may have been processed.
-    ToResume,
-}
 
 impl Waiting {
     fn of(verb: Verb<'_>) -> Self {
@@ -122,7 +76,7 @@ impl Stopped {
     }
 }
 
-impl<R: Remote> Road<R> {
+impl<R: Remote> Exchanges<R> {
     pub(super) async fn tell(&self, exchange: ExchangeId, arrival: Arrival) {
         // The loop outlives its exchanges, except when the process is leaving.
         let _ = self.events.send(Event::Arrival(exchange, arrival)).await;
@@ -573,15 +527,4 @@ fn is_result(refusal: &HttpError) -> bool {
 /// time limit (MCP 2026-07-28, basic/patterns/subscriptions).
 fn stands(post: &Post) -> bool {
     post.frame.method() == Some("subscriptions/listen")
-}
-
-pub(super) fn still_challenged(challenge: &Challenge) -> BridgeError {
-    BridgeError {
-        status: Some(challenge.status),
-        ..BridgeError::new(
-            "sign_in_needed",
-            "The server keeps refusing the credentials it asked for.",
-        )
-        .hint("Check what is asked for: --scope, --resource; `mcpipe login` with the server's address signs in anew.")
-    }
 }

@@ -5,15 +5,13 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 use url::Url;
-use zeroize::Zeroizing;
 
 use crate::auth::client::Method;
 use crate::auth::oauth::scope::Scopes;
 use crate::cli::SignInArgs;
-use crate::named_file;
 use crate::secret::Secret;
-use crate::settings::grants::warn_if_others_read;
 use crate::settings::headers::expand_here;
+use crate::settings::secret_files::{read, secret};
 use crate::settings::{Environment, Error, is_loopback};
 use crate::text::without_mark;
 
@@ -99,28 +97,6 @@ impl Identity {
     }
 }
 
-pub(super) fn secret(
-    file: &Option<PathBuf>,
-    variable: &Option<String>,
-    flag: &'static str,
-    env: &Environment,
-) -> Result<Option<Secret>, Error> {
-    if let Some(path) = file {
-        warn_if_others_read(path, "a secret");
-        let text = Zeroizing::new(read(path.clone())?);
-        let secret = without_mark(&text).trim_end_matches(['\r', '\n']);
-        return match secret {
-            "" => Err(Error::Empty(path.clone())),
-            secret => Ok(Some(Secret::new(secret))),
-        };
-    }
-    let Some(variable) = variable else {
-        return Ok(None);
-    };
-    let value = env.get(variable).ok_or(Error::UnsetFor(flag))?;
-    Ok(Some(Secret::new(value)))
-}
-
 /// Reads a JSON object from the text, or from the file that the text names after an `@`.
 fn object(given: &str, flag: &'static str) -> Result<Map<String, Value>, Error> {
     let text = match given.strip_prefix('@') {
@@ -129,10 +105,6 @@ fn object(given: &str, flag: &'static str) -> Result<Map<String, Value>, Error> 
     };
     // The text may be a secret, and serde_json's error may quote it.
     serde_json::from_str(without_mark(&text)).map_err(|_| Error::NotObject(flag))
-}
-
-fn read(path: PathBuf) -> Result<String, Error> {
-    named_file::read_text(&path).map_err(|source| Error::Unreadable { path, source })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::header_secrets;
 use crate::named_file;
 use crate::report::Failure;
 use crate::secret::Secret;
-use crate::settings::client::secret;
+use crate::settings::secret_files::{secret, warn_if_others_read};
 use crate::settings::{Environment, Error, address};
 use crate::store::program::{self, Words};
 
@@ -236,19 +236,3 @@ fn provider(
         id_token: given.idp_id_token.clone(),
     })
 }
-
-/// Warns that other users of the machine can read a file with a secret.
-#[cfg(unix)]
-pub(super) fn warn_if_others_read(path: &std::path::Path, flag: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let is_open = std::fs::metadata(path)
-        .is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o007 != 0);
-    if is_open {
-        let path = path.display();
-        tracing::warn!(%path, "others on this machine can use the file of {flag}: `chmod 600` it");
-    }
-}
-
-#[cfg(not(unix))]
-pub(super) fn warn_if_others_read(_: &std::path::Path, _: &str) {}

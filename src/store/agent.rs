@@ -16,60 +16,14 @@
 //! ask it, as it can read this user's files. Knows nothing of slots and files. Not on Windows, where the system seals
 //! the key file instead.
 
-use std::io;
-use std::path::PathBuf;
-
-use crate::store::files;
-
+pub use error::Error;
 #[cfg(unix)]
 pub use unix::{keep, key, left, lock, replace, serve};
-
-/// The reason why an agent was not asked, or not started.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Its directory or lock file cannot be used.
-    #[error(transparent)]
-    File(#[from] files::Error),
-    /// Unix sockets have short names.
-    #[error("the agent's socket would have too long a name: {}", .0.display())]
-    LongName(PathBuf),
-    /// The conversation broke.
-    #[error("cannot talk to the unlock agent at {}", socket.display())]
-    Broken {
-        /// Its socket.
-        socket: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The agent answers in words of another version.
-    #[error("the unlock agent at {} is of another version", .0.display())]
-    Babble(PathBuf),
-    /// Another agent is there, or is starting.
-    #[error("another unlock agent is running")]
-    Taken,
-    /// No such thing here.
-    #[error("there is no unlock agent on this system")]
-    Unsupported,
-}
-
-impl Error {
-    /// Returns what the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::File(error) => error.hint(),
-            Self::LongName(_) => Some("set MCPIPE_HOME to a shorter path".to_owned()),
-            Self::Broken { .. } | Self::Babble(_) => {
-                Some("`mcpipe vault lock`, then `mcpipe vault unlock`, starts a new one".to_owned())
-            }
-            Self::Unsupported => Some("the key file is sealed by the system here".to_owned()),
-            Self::Taken => None,
-        }
-    }
-}
 
 #[cfg(not(unix))]
 pub use elsewhere::{keep, key, left, lock, replace};
 
+mod error;
 #[cfg(unix)]
 mod unix;
 

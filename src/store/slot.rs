@@ -28,6 +28,13 @@ use crate::store::primitives::{Error, Key, NONCE, WRAPPED, decode, encode, joine
 /// Longest label, in bytes.
 pub const MAX_LABEL: usize = 64;
 
+/// The label of the slot that the machine key opens, where the file's mode protects it.
+pub(in crate::store) const KEY_FILE: &str = "keyfile";
+/// The label of the key file's slot where the system seals the file for this user.
+pub(in crate::store) const DPAPI: &str = "dpapi";
+/// The labels of the key file's slot on all systems.
+pub(in crate::store) const KEY_FILES: [&str; 2] = [KEY_FILE, DPAPI];
+
 /// The thing that opens a slot.
 #[derive(Clone, Copy, Debug)]
 pub enum Opener<'a> {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::store::disk::{KEY_FILE, KEY_FILES};
 use crate::store::envelope;
+use crate::store::slot::{KEY_FILE, KEY_FILES};
 use crate::store::slot::{Slot, SlotKind};
 
 /// The protection of a vault: that of the weakest of its slots.

@@ -11,6 +11,7 @@
 //!
 //! RFC 8252 sections 7.3 and 8.3.
 
+mod fields;
 mod pages; // what a visitor reads
 mod porter; // what a visitor meets
 mod start; // the start page and its cookie

@@ -23,7 +23,6 @@ pub use export::Moved;
 pub(super) use export::exported;
 pub(super) use lockable::InUse;
 pub use unlock::Unlock;
-pub(super) use unlock::{KEY_FILE, KEY_FILES};
 
 use crate::secret::Secret;
 use crate::store::contents::{self, Contents, Keys};

@@ -21,15 +21,9 @@ use crate::store::files::{self, Lock, Private};
 use crate::store::key_command::{Configured, KeyCommand, With};
 use crate::store::passphrase::{self, Passphrase, Sources, TRIES};
 use crate::store::primitives::Key;
-use crate::store::slot::{self, Kdf, Opener, Slot, SlotKind};
+use crate::store::slot::{self, DPAPI, KEY_FILE, KEY_FILES, Kdf, Opener, Slot, SlotKind};
 use crate::store::{Error, random, strength};
 
-/// The label of the slot that the machine key opens, where the file's mode protects it.
-pub(in crate::store) const KEY_FILE: &str = "keyfile";
-/// The label of the key file's slot where the system seals the file for this user.
-const DPAPI: &str = "dpapi";
-/// Both.
-pub(in crate::store) const KEY_FILES: [&str; 2] = [KEY_FILE, DPAPI];
 /// The label of a passphrase's slot.
 pub(super) const PASSPHRASE: &str = "passphrase";
 /// The label of a slot whose key a service manager hands in.

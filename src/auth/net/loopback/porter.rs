@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ::http::header::{CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
+use ::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use ::http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::fields::{is_ahead, text_of};
 use super::pages::{self, Answer, page_of, sent_on, turned_away};
 use super::start::StartPage;
 use super::{Door, Page, Visit};
@@ -175,20 +176,6 @@ impl Porter {
         let separator = if self.uri.contains('?') { '&' } else { '?' };
         format!("{}{separator}{query}", self.uri)
     }
-}
-
-pub(super) fn text_of<'a>(headers: &'a HeaderMap, name: &::http::HeaderName) -> Option<&'a str> {
-    let value = headers.get(name)?;
-    Some(value.to_str().unwrap_or("?"))
-}
-
-/// Says whether a browser fetches what the user may visit later: `Sec-Purpose` (Fetch), and what browsers said before
-/// it.
-pub(super) fn is_ahead(headers: &HeaderMap) -> bool {
-    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
-        .into_iter()
-        .filter_map(|name| headers.get(name)?.to_str().ok())
-        .any(|purpose| purpose.contains("prefetch") || purpose.contains("preview"))
 }
 
 /// Returns what the visitor brings: the query, or the form of a POST without a `state` in its query. The body of any

@@ -20,11 +20,11 @@ use oauth2::CsrfToken;
 use tokio::sync::watch;
 use url::Url;
 
+use super::fields::{is_ahead, text_of};
 use super::pages::{
     Answer, FAILED, NO_NAVIGATION, ON_THE_WAY, OPENED_BEFORE, OVER, SIGNED_IN, page_of, sent_on,
     turned_away,
 };
-use super::porter::{is_ahead, text_of};
 use crate::secret::Secret;
 
 /// The start page of one listener.
