@@ -2,9 +2,11 @@
 //!
 //! The last place that can say "wrong usage": after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
 
+mod address;
 mod client;
 pub mod config_file;
 pub mod environment;
+mod error;
 mod grants;
 mod headers;
 mod redirect;
@@ -20,7 +22,7 @@ use http::HeaderName;
 use http::header::AUTHORIZATION;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
-use url::{Host, Url};
+use url::Url;
 
 use crate::auth::client::ClientKey;
 use crate::auth::net::guard::Guard;
@@ -28,7 +30,7 @@ use crate::auth::oauth::scope::Scopes;
 use crate::auth::user_key::UserKey;
 use crate::auth::{self, Announce, Browser};
 use crate::bridge;
-use crate::cli::{BridgeOptions, KeyArgs, NetworkArgs, SignInArgs, TORN, TargetArgs};
+use crate::cli::{BridgeOptions, KeyArgs, NetworkArgs, SignInArgs, TargetArgs};
 use crate::clock::Clock;
 use crate::header_secrets::Template;
 use crate::proxy::Proxies;
@@ -42,130 +44,14 @@ use crate::stdio;
 use crate::store::program::Words;
 use crate::text::printable;
 use crate::tls;
+pub use address::{address, origin};
+pub use error::{Error, SERVER};
 pub(crate) use headers::given;
 pub use reread_headers::{Anew, keys_beside_signing_in};
 pub use vault::{
     bridges_vault, export_passphrase, new_passphrase, opened_vault, passphrases, vault,
     vault_at_cost,
 };
-
-/// A mistake in the user's arguments, environment or files.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A text that is no URL. The message says only where the text stands: a host that tears arguments apart puts
-    /// secrets there.
-    #[error("{0} is not a URL")]
-    NotUrl(&'static str),
-    /// A text that is neither a host's name nor an address.
-    #[error("{0} is not the name or address of a host")]
-    NotHost(&'static str),
-    /// A text that is not the path of a URL.
-    #[error("{0} is not a path")]
-    NotPath(&'static str),
-    /// A URL with white space in it.
-    #[error("{0} has a space in it")]
-    Spaced(&'static str),
-    /// A URL whose scheme is neither http nor https.
-    #[error("{0} is neither https nor http")]
-    Scheme(&'static str),
-    /// A URL with a user name or password, which would end up in logs and error messages.
-    #[error("the URL carries a user name or password")]
-    UserInfo,
-    /// A URL with plain http to a host other than this machine.
-    #[error("plain http to {0} would show everything to the network")]
-    PlainHttp(String),
-    /// A text that is no header. The message says only where the text stands: all of the text may be a secret.
-    #[error("{0} is not of the form 'Name: value'")]
-    NotHeader(String),
-    /// A header that names a variable which is not set.
-    #[error("`{header}` names the environment variable {variable}, which is not set")]
-    Unset {
-        /// The header or the flag.
-        header: String,
-        /// The variable.
-        variable: String,
-    },
-    /// A `${…}` that holds no variable's name: perhaps the value itself, or a setting that the host was to put there.
-    #[error(
-        "`{0}` holds `${{…}}` with something else in it than the name of an environment variable"
-    )]
-    NotVariable(String),
-    /// A flag that names a variable which is not set. The message leaves the name out: users give the secret itself
-    /// there.
-    #[error("{0} takes the name of an environment variable, and no variable of that name is set")]
-    UnsetFor(&'static str),
-    /// A `${` without its `}`.
-    #[error("{0} holds `${{` without `}}`")]
-    Unclosed(String),
-    /// A reference to the vault by a text that no secret can have as its name.
-    #[error("the header {0} names a secret of the vault by what is no name")]
-    NoSecretName(String),
-    /// A header's value with control characters in it.
-    #[error("the value of the header {0} cannot be sent")]
-    Unsendable(String),
-    /// A parameter that is not `key=value`, or whose key the sign-in sets itself.
-    #[error("{0} takes key=value")]
-    NotParameter(&'static str),
-    /// A text that is not JSON, or not an object with the members wanted.
-    #[error("{0} takes a JSON object")]
-    NotObject(&'static str),
-    /// A named file that holds nothing.
-    #[error("{} is empty", .0.display())]
-    Empty(PathBuf),
-    /// A named file that cannot be read.
-    #[error("cannot read {path}")]
-    Unreadable {
-        /// The path of the file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let hint = match &error {
-            Error::NotUrl(SERVER) => {
-                return Self::usage(error).hint(format!(
-                    "an address looks like https://mcp.example.com/mcp; `mcpipe --help` lists the commands; {TORN}"
-                ));
-            }
-            Error::NotUrl(_) | Error::Scheme(_) => {
-                "an address looks like https://mcp.example.com/mcp"
-            }
-            Error::NotHost(_) => "write 127.0.0.1, localhost, ::1, or a name that leads here",
-            Error::NotPath(_) => "a path begins with a slash: /oauth/callback",
-            Error::Spaced(_) => {
-                "write each argument as a word of its own, in a host's `args` as a string of its own; in an address a space is %20"
-            }
-            Error::UserInfo => {
-                "pass credentials as a header: --header 'Authorization: Basic ${CREDENTIALS}'"
-            }
-            Error::PlainHttp(_) => "use https, or --allow-http if that network is yours",
-            Error::NotHeader(_) => {
-                return Self::usage(error).hint(format!("write --header 'Name: value'; {TORN}"));
-            }
-            Error::Unset { .. } | Error::UnsetFor(_) => {
-                "set it where the host starts mcpipe, its `env` block for instance"
-            }
-            Error::Unclosed(_) => "write ${NAME}",
-            Error::NotVariable(_) => {
-                "write ${NAME}; a host that was to put a setting of its own there has not"
-            }
-            Error::NoSecretName(_) => {
-                "`mcpipe vault put NAME` keeps a secret; it is then ${vault:NAME}, or --bearer NAME"
-            }
-            Error::NotParameter(_) => "write key=value",
-            Error::NotObject(_) => {
-                "write JSON, or @FILE with JSON in the file; a client's has a client_id"
-            }
-            Error::Unsendable(_) => "header values are printable ASCII without line breaks",
-            Error::Empty(_) => "it has to hold the secret, and nothing else",
-            Error::Unreadable { .. } => "check the path and its permissions",
-        };
-        Self::usage(error).hint(hint)
-    }
-}
 
 /// A server and the settings to reach it with.
 #[derive(Clone, Debug)]
@@ -493,80 +379,6 @@ pub fn bridge(
     }
 }
 
-/// The place of the server's address, as messages name it.
-pub const SERVER: &str = "what stands in the place of the server's address";
-
-/// Reads a URL: https, or http to this machine, or http to any host where allowed. `place` names the place of the text
-/// in messages.
-///
-/// # Errors
-/// See [`Error`].
-pub fn address(typed: &str, place: &'static str, allow_http: bool) -> Result<Url, Error> {
-    let mut url = Url::parse(typed).map_err(|_| Error::NotUrl(place))?;
-    // The URL parser takes spaces, and would make a path of the flags that a host has put into the same string.
-    if typed.trim().contains(char::is_whitespace) {
-        return Err(Error::Spaced(place));
-    }
-    let Some(host) = url.host() else {
-        return Err(Error::NotUrl(place));
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if allow_http || is_loopback(&host) => {}
-        "http" => return Err(Error::PlainHttp(host.to_string())),
-        _ => return Err(Error::Scheme(place)),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(Error::UserInfo);
-    }
-    url.set_fragment(None);
-    Ok(url)
-}
-
-/// Returns the origin of a URL as text (RFC 6454). A secret belongs to one origin.
-pub fn origin(url: &Url) -> String {
-    url.origin().ascii_serialization()
-}
-
-fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
-}
-
 fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_addresses_that_keep_secrets_are_taken() {
-        for good in [
-            "https://a.example/mcp",
-            "http://localhost:1/x",
-            "http://127.0.0.1:1",
-            "http://[::1]:1/",
-            "http://x.localhost/",
-        ] {
-            assert!(address(good, SERVER, false).is_ok(), "{good}");
-        }
-        for bad in [
-            "a.example/mcp",
-            "",
-            "ftp://a.example",
-            "http://a.example/",
-            "http://192.168.0.1/",
-            "https://user:pw@a.example/",
-            "file:///etc/passwd",
-            "https://",
-        ] {
-            assert!(address(bad, SERVER, false).is_err(), "{bad}");
-        }
-        assert!(address("http://a.example/", SERVER, true).is_ok());
-    }
 }

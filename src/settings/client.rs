@@ -10,9 +10,11 @@ use crate::auth::client::Method;
 use crate::auth::oauth::scope::Scopes;
 use crate::cli::SignInArgs;
 use crate::secret::Secret;
+use crate::settings::address::is_loopback;
+use crate::settings::environment::Environment;
+use crate::settings::error::Error;
 use crate::settings::headers::expand_here;
 use crate::settings::secret_files::{read, secret};
-use crate::settings::{Environment, Error, is_loopback};
 use crate::text::without_mark;
 
 /// The client's identity, as the user gives it.

@@ -15,8 +15,10 @@ use crate::header_secrets;
 use crate::named_file;
 use crate::report::Failure;
 use crate::secret::Secret;
+use crate::settings::address::address;
+use crate::settings::environment::Environment;
+use crate::settings::error::Error;
 use crate::settings::secret_files::{secret, warn_if_others_read};
-use crate::settings::{Environment, Error, address};
 use crate::store::program::{self, Words};
 
 /// A mistake in the flags of a grant.

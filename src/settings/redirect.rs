@@ -4,7 +4,7 @@
 use url::{Host, Url};
 
 use crate::cli::SignInArgs;
-use crate::settings::Error;
+use crate::settings::error::Error;
 
 /// Checks the user's flags about the redirect address.
 ///

@@ -8,7 +8,8 @@ use http::HeaderMap;
 use crate::auth::user_key::UserKey;
 use crate::cli::NetworkArgs;
 use crate::header_secrets::Template;
-use crate::settings::{Environment, headers};
+use crate::settings::environment::Environment;
+use crate::settings::headers;
 
 /// A function that reads the headers again: those whose values are known, and those with secrets from the vault.
 #[derive(Clone)]

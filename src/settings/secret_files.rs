@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use crate::named_file;
 use crate::secret::Secret;
-use crate::settings::{Environment, Error};
+use crate::settings::environment::Environment;
+use crate::settings::error::Error;
 use crate::text::without_mark;
 
 pub(super) fn secret(
