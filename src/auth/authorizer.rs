@@ -14,8 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::flow::helper::SignInRequest;
-use crate::auth::grant::GrantConfig;
-use crate::auth::net::http::{Http, host_of};
+use crate::auth::net::http::Http;
 use crate::auth::notice::PendingSignIn;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::settings::{Dpop, Settings};
@@ -39,35 +38,8 @@ pub struct Authorizer {
 impl Authorizer {
     /// For a remote that is signed in to with OAuth, when it asks for it.
     pub fn new(settings: Settings, vault: Arc<Vault>, http: Http) -> Self {
-        Self::watched(settings, vault, http, watches(), watch::Sender::new(None))
-    }
-
-    /// The same, with the watches of the sign-in that needs this one.
-    fn watched(
-        settings: Settings,
-        vault: Arc<Vault>,
-        http: Http,
-        watches: Unlocking,
-        pending: watch::Sender<Option<PendingSignIn>>,
-    ) -> Self {
-        // The watches are shared; each sign-in leaves by itself.
-        let unlocking = Unlocking {
-            leaving: CancellationToken::new(),
-            ..watches
-        };
-        let provider = match &settings.grant {
-            GrantConfig::Enterprise(provider) if provider.id_token.is_none() => {
-                Some(Self::watched(
-                    provider.sign_in(&settings),
-                    Arc::clone(&vault),
-                    http.at_home(&provider.issuer),
-                    unlocking.clone(),
-                    pending.clone(),
-                ))
-            }
-            _ => None,
-        };
-        let shared = Shared::new(settings, vault, http, &unlocking, &pending, provider);
+        let (unlocking, pending) = (watches(), watch::Sender::new(None));
+        let shared = Shared::new(settings, vault, http, &unlocking, &pending);
         Self {
             shared: Some(Arc::new(shared)),
             given: of_the_arguments(),
@@ -99,50 +71,9 @@ impl Authorizer {
     /// # Errors
     /// What is held has expired, and cannot be renewed for a reason that may pass.
     pub async fn current(&self) -> Result<Option<Credential>, Error> {
-        let Some(shared) = &self.shared else {
-            return Ok(None);
-        };
-        shared.heed_lock().await;
-        shared.look_briefly().await;
-        shared.watch_lock();
-        let now = shared.settings.now.seconds();
-        let (held, may_try) = {
-            let state = shared.state();
-            (state.held.clone(), now >= state.retry_at)
-        };
-        let Some(held) = held else {
-            let mut state = shared.state();
-            state.has_lent_nothing |= state.has_looked;
-            return Ok(None);
-        };
-        if !held.entry.is_due(now) {
-            return Ok(Some(held.credential));
-        }
-        // What still works is used while the next one is fetched.
-        if !held.entry.has_expired(now + LEEWAY) {
-            if may_try {
-                shared.start_renewal(Trigger::Due);
-            }
-            return Ok(Some(held.credential));
-        }
-        let fault = shared.state().last_fault.clone().filter(|_| !may_try);
-        let outcome = match fault {
-            Some(why) => Err(Error::new(&shared.resource, why)),
-            None => shared.start_renewal(Trigger::Due).outcome().await,
-        };
-        match outcome {
-            Ok(credential) => Ok(Some(credential)),
-            Err(error) if error.is_passing() => Err(error),
-            // Refused: the remote's challenge starts what is left to do.
-            Err(_) => {
-                let mut state = shared.state();
-                let dead = held.credential.generation;
-                let taken = state
-                    .held
-                    .take_if(|held| held.credential.generation == dead);
-                state.identity += u64::from(taken.is_some());
-                Ok(None)
-            }
+        match &self.shared {
+            Some(shared) => shared.current().await,
+            None => Ok(None),
         }
     }
 
@@ -162,8 +93,7 @@ impl Authorizer {
                 Cause::header_refused(why, &self.given),
             ));
         };
-        shared.state().is_challenged = true;
-        shared.renew(stale, why, true).await
+        shared.renew_for_host(stale, why).await
     }
 
     /// The same for a request that the host does not wait for, so that nobody is asked for anything: what is stored and
@@ -182,14 +112,7 @@ impl Authorizer {
                 Cause::header_refused(why, &self.given),
             ));
         };
-        match shared.renew(stale, why, false).await {
-            Ok(credential) => Ok(Some(credential)),
-            Err(error) if error.is_passing() => Err(error),
-            Err(error) => {
-                tracing::debug!(%error, "challenged, and not asked for by the host");
-                Ok(None)
-            }
-        }
+        shared.renew_silently(stale, why).await
     }
 
     /// Changes with each newer credential; `None` where there never is one.
@@ -236,10 +159,7 @@ impl Authorizer {
             return Ok(());
         };
         // What a person is asked for is asked at the provider, if there is one.
-        let shared = match shared.provider.as_ref().map(|it| &it.shared) {
-            Some(Some(provider)) => provider,
-            _ => shared,
-        };
+        let shared = shared.provider.as_ref().unwrap_or(shared);
         shared.watch_lock();
         let done = shared.sign_in_for_others(errand).await;
         done.map_err(|why| Error::new(&shared.resource, why))
@@ -248,10 +168,7 @@ impl Authorizer {
     /// Begins no sign-in from now on that asks a user: there is none who would see it. One that is going on goes on.
     pub fn ask_no_user(&self) {
         if let Some(shared) = &self.shared {
-            shared.unattended.cancel();
-            if let Some(provider) = &shared.provider {
-                provider.ask_no_user();
-            }
+            shared.ask_no_user();
         }
     }
 
@@ -274,12 +191,6 @@ impl Authorizer {
         if let Some(shared) = &self.shared {
             shared.state().has_looked = true;
         }
-    }
-
-    /// Where it signs in, for people.
-    pub(super) fn host(&self) -> String {
-        let shared = self.shared.as_ref();
-        shared.map_or_else(String::new, |shared| host_of(&shared.settings.url))
     }
 
     /// The extensions of MCP it was told to use, for the host's declaration of what clients can do. DPoP is declared where
@@ -314,14 +225,7 @@ impl Authorizer {
     /// here; one that a helper does goes on.
     pub async fn settle(&self, grace: Duration) {
         if let Some(shared) = &self.shared {
-            if let Some(provider) = &shared.provider {
-                Box::pin(provider.settle(grace)).await;
-            }
-            shared.leaving.cancel();
-            shared.late_callbacks.stop();
-            shared.tasks.close();
-            // What is not done by then is not going to be: the process leaves.
-            let _ = tokio::time::timeout(grace, shared.tasks.wait()).await;
+            shared.settle(grace).await;
         }
     }
 
@@ -382,5 +286,3 @@ fn of_the_arguments() -> UserKey {
 
 /// The name of DPoP among MCP's extensions (SEP-1932).
 const DPOP_EXTENSION: &str = "io.modelcontextprotocol/auth/dpop";
-/// A token this close to its end (seconds) is not worth sending.
-const LEEWAY: u64 = 10;

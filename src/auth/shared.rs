@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::authorizer::Authorizer;
 use crate::auth::flow::late_callbacks::LateCallbacks;
 use crate::auth::flow::sign_in_status::SignInStatus;
+use crate::auth::grant::GrantConfig;
 use crate::auth::net::http::Http;
 use crate::auth::notice::PendingSignIn;
 use crate::auth::oauth::challenge::Challenge;
@@ -26,6 +26,9 @@ use crate::auth::store::record::Entry;
 use crate::auth::{Cause, Credential, Error};
 use crate::backoff;
 use crate::store::Vault;
+
+/// A token this close to its end (seconds) is not worth sending.
+const LEEWAY: u64 = 10;
 
 /// The longest pause between renewals that fail in a row.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -43,7 +46,7 @@ pub(super) struct Shared {
     pub(super) status: Arc<SignInStatus>,
     pub(super) late_callbacks: LateCallbacks,
     /// Signs a person in at the enterprise's provider, where that is how a token is come by.
-    pub(super) provider: Option<Authorizer>,
+    pub(super) provider: Option<Arc<Self>>,
     pub(super) resource: Arc<str>,
     pub(super) tasks: TaskTracker,
     /// Tasks that leaving does not wait for.
@@ -145,6 +148,14 @@ impl Renewal {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(provider) = &self.provider {
+            provider.late_callbacks.stop();
+        }
+    }
+}
+
 impl Shared {
     pub(super) fn new(
         settings: Settings,
@@ -152,8 +163,26 @@ impl Shared {
         http: Http,
         unlocking: &Unlocking,
         pending: &watch::Sender<Option<PendingSignIn>>,
-        provider: Option<Authorizer>,
     ) -> Self {
+        let provider = match &settings.grant {
+            GrantConfig::Enterprise(provider) if provider.id_token.is_none() => {
+                // The watches are shared; each sign-in leaves by itself.
+                let unlocking = Unlocking {
+                    leaving: CancellationToken::new(),
+                    ..unlocking.clone()
+                };
+                let there = provider.sign_in(&settings);
+                let http = http.at_home(&provider.issuer);
+                Some(Arc::new(Self::new(
+                    there,
+                    Arc::clone(&vault),
+                    http,
+                    &unlocking,
+                    pending,
+                )))
+            }
+            _ => None,
+        };
         let settings = Arc::new(settings);
         let (vault, pending) = (Arc::clone(&vault), pending.clone());
         let user = unlocking.user.clone();
@@ -179,6 +208,98 @@ impl Shared {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the credential to use now, renewed first if it is due: see [`Authorizer::current`](super::Authorizer::current).
+    pub(super) async fn current(self: &Arc<Self>) -> Result<Option<Credential>, Error> {
+        self.heed_lock().await;
+        self.look_briefly().await;
+        self.watch_lock();
+        let now = self.settings.now.seconds();
+        let (held, may_try) = {
+            let state = self.state();
+            (state.held.clone(), now >= state.retry_at)
+        };
+        let Some(held) = held else {
+            let mut state = self.state();
+            state.has_lent_nothing |= state.has_looked;
+            return Ok(None);
+        };
+        if !held.entry.is_due(now) {
+            return Ok(Some(held.credential));
+        }
+        // What still works is used while the next one is fetched.
+        if !held.entry.has_expired(now + LEEWAY) {
+            if may_try {
+                self.start_renewal(Trigger::Due);
+            }
+            return Ok(Some(held.credential));
+        }
+        let fault = self.state().last_fault.clone().filter(|_| !may_try);
+        let outcome = match fault {
+            Some(why) => Err(Error::new(&self.resource, why)),
+            None => self.start_renewal(Trigger::Due).outcome().await,
+        };
+        match outcome {
+            Ok(credential) => Ok(Some(credential)),
+            Err(error) if error.is_passing() => Err(error),
+            // Refused: the remote's challenge starts what is left to do.
+            Err(_) => {
+                let mut state = self.state();
+                let dead = held.credential.generation;
+                let taken = state
+                    .held
+                    .take_if(|held| held.credential.generation == dead);
+                state.identity += u64::from(taken.is_some());
+                Ok(None)
+            }
+        }
+    }
+
+    /// Returns a credential newer than `stale` for a request of the host's: by a refresh, or by a sign-in.
+    pub(super) async fn renew_for_host(
+        self: &Arc<Self>,
+        stale: Option<&Credential>,
+        why: &Challenge,
+    ) -> Result<Credential, Error> {
+        self.state().is_challenged = true;
+        self.renew(stale, why, true).await
+    }
+
+    /// Returns a credential newer than `stale` without asking the user; `None` where that brings none.
+    pub(super) async fn renew_silently(
+        self: &Arc<Self>,
+        stale: Option<&Credential>,
+        why: &Challenge,
+    ) -> Result<Option<Credential>, Error> {
+        match self.renew(stale, why, false).await {
+            Ok(credential) => Ok(Some(credential)),
+            Err(error) if error.is_passing() => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "challenged, and not asked for by the host");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Begins no sign-in from now on that asks a user; one in progress goes on.
+    pub(super) fn ask_no_user(&self) {
+        self.unattended.cancel();
+        if let Some(provider) = &self.provider {
+            provider.ask_no_user();
+        }
+    }
+
+    /// Waits until a refresh in progress is stored, at most `grace`, and ends a sign-in that is done in this process.
+    pub(super) async fn settle(&self, grace: Duration) {
+        if let Some(provider) = &self.provider {
+            Box::pin(provider.settle(grace)).await;
+        }
+        self.leaving.cancel();
+        self.late_callbacks.stop();
+        self.tasks.close();
+        // What is not done by then is not going to be: the process leaves.
+        let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
     }
 
     /// Reads the vault, once. Nothing there is remembered too: what a sibling brings later is found by a challenge.

@@ -9,12 +9,13 @@
 //! RFC 8693, RFC 7523, OpenID Connect Core; MCP extension `io.modelcontextprotocol/enterprise-managed-authorization`
 //! (SEP-990).
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::auth::authorizer::Authorizer;
 use crate::auth::client::{Client, Source};
 use crate::auth::error::{ProviderError, UnattendedError};
 use crate::auth::flow::token_request::TokenRequest;
@@ -110,7 +111,7 @@ pub(in crate::auth) fn wish() -> Challenge {
 /// # Errors
 /// None, and nobody may be asked.
 pub(in crate::auth) async fn id_token(
-    provider: &Authorizer,
+    provider: &Arc<Shared>,
     before: Option<&Credential>,
     why: &Trigger,
 ) -> Result<Credential, Cause> {
@@ -137,11 +138,11 @@ pub(in crate::auth) async fn id_token(
                 Err(why) => Err(why),
             }
         }
-        Ok(None) => provider.renew(before, &wish()).await,
+        Ok(None) => provider.renew_for_host(before, &wish()).await,
         Err(why) => Err(why),
     };
     found.map_err(|why| {
-        let host = provider.host();
+        let host = host_of(&provider.settings.url);
         UnattendedError::from(ProviderError::SignIn { host, why }).into()
     })
 }
