@@ -205,7 +205,7 @@ impl<R: Remote> Bridge<R> {
     async fn take_what_was_said(&mut self, lines: &mut mpsc::Receiver<Line>) {
         while let Ok(line) = lines.try_recv() {
             let written = match line {
-                Ok(Parsed::One(frame)) => match self.inflight.enter(&frame) {
+                Ok(Parsed::One(frame)) => match self.inflight.open(&frame) {
                     Ok(()) => {
                         self.unsent.extend(frame.id().cloned());
                         None
@@ -213,7 +213,7 @@ impl<R: Remote> Bridge<R> {
                     Err(reply) => Some(Written::One(reply)),
                 },
                 Ok(Parsed::Batch(members)) => {
-                    let (frames, written) = self.inflight.enter_batch(members);
+                    let (frames, written) = self.inflight.open_batch(members);
                     self.unsent
                         .extend(frames.iter().filter_map(Frame::id).cloned());
                     written
@@ -232,14 +232,14 @@ impl<R: Remote> Bridge<R> {
     }
 
     async fn answer_outstanding(&mut self, is_asked: bool) {
-        for (id, method) in self.inflight.open() {
+        for (id, method) in self.inflight.open_requests() {
             if self.host_unreachable {
                 return;
             }
             let Some(reply) = self.last_words(&id, &method, is_asked) else {
                 continue;
             };
-            if let Some(written) = self.inflight.leave(reply) {
+            if let Some(written) = self.inflight.close(reply) {
                 let line = time::timeout(FAREWELL, self.write(written)).await;
                 self.host_unreachable |= !matches!(line, Ok(Ok(())));
             }

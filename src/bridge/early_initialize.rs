@@ -15,7 +15,7 @@ use crate::frame::{Frame, Id, Malformed, Outline, member_of, takes_batches};
 
 /// The handshake of one host.
 #[derive(Debug, Default)]
-pub(super) struct Reception {
+pub(super) struct EarlyInitialize {
     initialize: Option<Frame>,
     /// The server's words of itself from an earlier time.
     remembered: Option<Value>,
@@ -45,7 +45,7 @@ enum State {
     Unopened,
 }
 
-impl Reception {
+impl EarlyInitialize {
     pub(super) fn new(server: String, remembered: Option<Value>) -> Self {
         Self {
             server,
@@ -239,24 +239,24 @@ mod tests {
     #[test]
     fn a_host_is_received_in_its_own_revision_with_what_is_remembered() {
         let remembered = json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "x", "version": "3"}});
-        let mut reception = Reception::new("mcp.example.com".into(), Some(remembered));
-        assert!(reception.host_says(&initialize()).is_empty());
-        assert!(reception.is_waiting());
+        let mut early_initialize = EarlyInitialize::new("mcp.example.com".into(), Some(remembered));
+        assert!(early_initialize.host_says(&initialize()).is_empty());
+        assert!(early_initialize.is_waiting());
         let received: Value =
-            serde_json::from_str(reception.receive(false).unwrap().text()).unwrap();
+            serde_json::from_str(early_initialize.receive(false).unwrap().text()).unwrap();
         assert_eq!(received["id"], 0);
         assert_eq!(received["result"]["protocolVersion"], "2025-06-18");
         assert_eq!(received["result"]["serverInfo"]["name"], "x");
-        assert!(reception.receive(false).is_none());
+        assert!(early_initialize.receive(false).is_none());
     }
 
     #[test]
     fn the_late_answer_becomes_an_announcement_of_what_there_is() {
-        let mut reception = Reception::default();
-        reception.host_says(&initialize());
-        reception.receive(false).unwrap();
-        let told =
-            reception.remote_answers(&answer(r#"{"capabilities":{"tools":{},"prompts":{}}}"#));
+        let mut early_initialize = EarlyInitialize::default();
+        early_initialize.host_says(&initialize());
+        early_initialize.receive(false).unwrap();
+        let told = early_initialize
+            .remote_answers(&answer(r#"{"capabilities":{"tools":{},"prompts":{}}}"#));
         let methods: Vec<_> = told.iter().filter_map(Frame::method).collect();
         assert_eq!(
             methods,
@@ -266,7 +266,7 @@ mod tests {
             ]
         );
         assert!(
-            reception
+            early_initialize
                 .host_says(&Frame::request(&Id::ours(1), "tools/list", None))
                 .is_empty()
         );
@@ -274,27 +274,27 @@ mod tests {
 
     #[test]
     fn a_handshake_that_failed_is_said_again_before_the_next_request() {
-        let mut reception = Reception::default();
-        reception.host_says(&initialize());
-        reception.receive(false).unwrap();
+        let mut early_initialize = EarlyInitialize::default();
+        early_initialize.host_says(&initialize());
+        early_initialize.receive(false).unwrap();
         let refused = Frame::error(Some(&Id::parse("0").unwrap()), -32603, "no", None);
-        assert!(reception.remote_answers(&refused).is_empty());
-        let first = reception.host_says(&Frame::request(&Id::ours(1), "tools/list", None));
+        assert!(early_initialize.remote_answers(&refused).is_empty());
+        let first = early_initialize.host_says(&Frame::request(&Id::ours(1), "tools/list", None));
         let methods: Vec<_> = first.iter().filter_map(Frame::method).collect();
         assert_eq!(methods, ["initialize", "notifications/initialized"]);
-        assert!(reception.open().is_empty());
+        assert!(early_initialize.open().is_empty());
     }
 
     #[test]
     fn an_answer_in_good_time_is_nobodys_business() {
-        let mut reception = Reception::default();
-        reception.host_says(&initialize());
+        let mut early_initialize = EarlyInitialize::default();
+        early_initialize.host_says(&initialize());
         assert!(
-            reception
+            early_initialize
                 .remote_answers(&answer(r#"{"capabilities":{"tools":{}}}"#))
                 .is_empty()
         );
-        assert!(!reception.is_waiting());
-        assert!(reception.receive(false).is_none());
+        assert!(!early_initialize.is_waiting());
+        assert!(early_initialize.receive(false).is_none());
     }
 }

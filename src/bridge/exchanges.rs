@@ -25,7 +25,7 @@ pub(super) struct Exchanges<R> {
     /// The requests that wait for an answer on an exchange of their own.
     pub(super) outstanding: Outstanding,
     /// Since when a person is being asked to sign in.
-    pub(super) person_since: watch::Sender<Option<Instant>>,
+    pub(super) asking_since: watch::Sender<Option<Instant>>,
     /// The host has left: no more patience with a remote that cannot be reached.
     pub(super) leaving: CancellationToken,
     /// True where the last attempt found the remote there.

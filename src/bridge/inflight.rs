@@ -13,7 +13,7 @@ use crate::stdio::Written;
 /// The host's open requests.
 #[derive(Debug, Default)]
 pub(super) struct Inflight {
-    owed: HashMap<Id, Owed>,
+    owed: HashMap<Id, OpenRequest>,
     batches: HashMap<BatchId, Batch>,
     batches_seen: u64,
     /// The requests that are owed nothing any more, by how they were answered.
@@ -21,7 +21,7 @@ pub(super) struct Inflight {
 }
 
 #[derive(Debug)]
-struct Owed {
+struct OpenRequest {
     method: Box<str>,
     batch: Option<BatchId>,
 }
@@ -36,13 +36,13 @@ struct Batch {
 
 impl Inflight {
     /// Notes a frame from the host; `Err` is the answer to one whose id is already taken.
-    pub(super) fn enter(&mut self, frame: &Frame) -> Result<(), Frame> {
-        self.enter_in(frame, None)
+    pub(super) fn open(&mut self, frame: &Frame) -> Result<(), Frame> {
+        self.open_in(frame, None)
     }
 
     /// Notes the members of a batch. Returns those to pass on, and a line if the batch is already answered in full
     /// because it held nothing but mistakes.
-    pub(super) fn enter_batch(
+    pub(super) fn open_batch(
         &mut self,
         members: Vec<Result<Frame, Malformed>>,
     ) -> (Vec<Frame>, Option<Written>) {
@@ -53,12 +53,12 @@ impl Inflight {
         let mut mistakes = Vec::new();
         for member in members {
             match member {
-                Ok(frame) if frame.is_request() => match self.enter_in(&frame, Some(batch)) {
+                Ok(frame) if frame.is_request() => match self.open_in(&frame, Some(batch)) {
                     Ok(()) => passed.push(frame),
                     Err(reply) => mistakes.push(reply),
                 },
                 Ok(frame) => {
-                    let _ = self.enter_in(&frame, None);
+                    let _ = self.open_in(&frame, None);
                     passed.push(frame);
                 }
                 Err(malformed) => {
@@ -70,10 +70,10 @@ impl Inflight {
         if let Some(open) = self.batches.get_mut(&batch) {
             open.answers.extend(mistakes);
         }
-        (passed, self.pay(batch))
+        (passed, self.finish_batch(batch))
     }
 
-    fn enter_in(&mut self, frame: &Frame, batch: Option<BatchId>) -> Result<(), Frame> {
+    fn open_in(&mut self, frame: &Frame, batch: Option<BatchId>) -> Result<(), Frame> {
         let Some(id) = frame.id().filter(|_| frame.is_request()) else {
             // What was cancelled may have been answered already, and wait for the rest of its batch.
             if let Some(id) = frame.cancels() {
@@ -89,7 +89,7 @@ impl Inflight {
             return Err(Frame::error(Some(id), INVALID_REQUEST, reason, None));
         }
         let method = frame.method().unwrap_or_default().into();
-        self.owed.insert(id.clone(), Owed { method, batch });
+        self.owed.insert(id.clone(), OpenRequest { method, batch });
         self.tally.ask();
         if let Some(open) = batch.and_then(|batch| self.batches.get_mut(&batch)) {
             open.left += 1;
@@ -99,7 +99,7 @@ impl Inflight {
 
     /// Passes a frame for the host: returns what is to be written for it, which is nothing for an answer that the host
     /// is not owed and for one whose batch is not complete.
-    pub(super) fn leave(&mut self, frame: Frame) -> Option<Written> {
+    pub(super) fn close(&mut self, frame: Frame) -> Option<Written> {
         if !frame.is_response() {
             return Some(Written::One(frame));
         }
@@ -115,7 +115,7 @@ impl Inflight {
             open.left = open.left.saturating_sub(1);
             open.answers.push(frame);
         }
-        self.pay(batch)
+        self.finish_batch(batch)
     }
 
     /// Forgets a debt: the host has cancelled it, and hears no more of it.
@@ -124,10 +124,10 @@ impl Inflight {
         if let Some(open) = self.batches.get_mut(&batch) {
             open.left = open.left.saturating_sub(1);
         }
-        self.pay(batch)
+        self.finish_batch(batch)
     }
 
-    fn pay(&mut self, batch: BatchId) -> Option<Written> {
+    fn finish_batch(&mut self, batch: BatchId) -> Option<Written> {
         if self.batches.get(&batch)?.left > 0 {
             return None;
         }
@@ -141,7 +141,7 @@ impl Inflight {
     }
 
     /// The requests still owed an answer: id and method.
-    pub(super) fn open(&self) -> Vec<(Id, Box<str>)> {
+    pub(super) fn open_requests(&self) -> Vec<(Id, Box<str>)> {
         let open = self.owed.iter();
         open.map(|(id, owed)| (id.clone(), owed.method.clone()))
             .collect()
@@ -170,26 +170,26 @@ mod tests {
     #[test]
     fn an_id_that_enters_leaves_once() {
         let mut inflight = Inflight::default();
-        inflight.enter(&request("1")).unwrap();
-        assert!(inflight.leave(answer("\"1\"")).is_none());
-        assert!(inflight.leave(answer("1")).is_some());
-        assert!(inflight.leave(answer("1")).is_none());
+        inflight.open(&request("1")).unwrap();
+        assert!(inflight.close(answer("\"1\"")).is_none());
+        assert!(inflight.close(answer("1")).is_some());
+        assert!(inflight.close(answer("1")).is_none());
     }
 
     #[test]
     fn an_open_id_cannot_enter_again() {
         let mut inflight = Inflight::default();
-        inflight.enter(&request("1")).unwrap();
-        assert!(inflight.enter(&request("1")).unwrap_err().is_response());
+        inflight.open(&request("1")).unwrap();
+        assert!(inflight.open(&request("1")).unwrap_err().is_response());
         assert_eq!(inflight.owed(), 1);
     }
 
     #[test]
     fn a_cancelled_id_owes_nothing() {
         let mut inflight = Inflight::default();
-        inflight.enter(&request("1")).unwrap();
+        inflight.open(&request("1")).unwrap();
         inflight.cancel(&Id::parse("1").unwrap());
-        assert!(inflight.leave(answer("1")).is_none());
+        assert!(inflight.close(answer("1")).is_none());
         assert_eq!(inflight.owed(), 0);
     }
 
@@ -200,10 +200,10 @@ mod tests {
             panic!("no batch")
         };
         let mut inflight = Inflight::default();
-        let (passed, written) = inflight.enter_batch(members);
+        let (passed, written) = inflight.open_batch(members);
         assert_eq!(passed.len(), 3);
         assert!(written.is_none());
-        assert!(inflight.leave(answer("2")).is_none());
+        assert!(inflight.close(answer("2")).is_none());
         match inflight.cancel(&Id::parse("1").unwrap()) {
             Some(Written::Batch(answers)) => assert_eq!(answers.len(), 2),
             other => panic!("{other:?}"),
@@ -213,11 +213,11 @@ mod tests {
     #[test]
     fn an_answer_that_waits_for_the_rest_of_its_batch_can_still_be_cancelled() {
         let mut inflight = Inflight::default();
-        inflight.enter_batch(vec![Ok(request("1")), Ok(request("2"))]);
-        assert!(inflight.leave(answer("1")).is_none());
+        inflight.open_batch(vec![Ok(request("1")), Ok(request("2"))]);
+        assert!(inflight.close(answer("1")).is_none());
         let notice = Frame::notification("notifications/cancelled", Some(r#"{"requestId":1}"#));
-        inflight.enter(&notice).unwrap();
-        match inflight.leave(answer("2")) {
+        inflight.open(&notice).unwrap();
+        match inflight.close(answer("2")) {
             Some(Written::Batch(answers)) => assert_eq!(answers.len(), 1),
             other => panic!("{other:?}"),
         }
@@ -228,11 +228,11 @@ mod tests {
         let mut inflight = Inflight::default();
         let notice = Frame::notification("n", None);
         assert!(
-            matches!(inflight.enter_batch(vec![Ok(notice)]), (passed, None) if passed.len() == 1)
+            matches!(inflight.open_batch(vec![Ok(notice)]), (passed, None) if passed.len() == 1)
         );
         let mistake = Frame::parse("3").unwrap_err();
         assert!(
-            matches!(inflight.enter_batch(vec![Err(mistake)]), (_, Some(Written::Batch(answers))) if answers.len() == 1)
+            matches!(inflight.open_batch(vec![Err(mistake)]), (_, Some(Written::Batch(answers))) if answers.len() == 1)
         );
     }
 }

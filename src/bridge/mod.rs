@@ -43,7 +43,7 @@ use crate::server_cache::Facts;
 use crate::stdio::{Host, Line, Written};
 use conversation::Conversation;
 use drain::deadline;
-use early_initialize::Reception;
+use early_initialize::EarlyInitialize;
 use exchanges::{Event, Exchanges, Waiting};
 use inflight::Inflight;
 use outstanding::Outstanding;
@@ -193,7 +193,7 @@ struct Bridge<R> {
     verdict: Option<server_memory::Discovered>,
     inflight: Inflight,
     conversation: Conversation,
-    reception: Reception,
+    early_initialize: EarlyInitialize,
     /// The reason why the server has not answered the `initialize` to which the host has an answer that is none of the
     /// server's.
     unopened: Option<Reason>,
@@ -265,7 +265,10 @@ impl<R: Remote> Bridge<R> {
             inflight: Inflight::default(),
             conversation: Conversation::default(),
             unopened: None,
-            reception: Reception::new(settings.server.clone(), settings.facts.recall(IDENTITY)),
+            early_initialize: EarlyInitialize::new(
+                settings.server.clone(),
+                settings.facts.recall(IDENTITY),
+            ),
             running: HashMap::new(),
             tracker: TaskTracker::new(),
             learning: TaskTracker::new(),
@@ -281,7 +284,7 @@ impl<R: Remote> Bridge<R> {
                 requests: Semaphore::new(settings.max_in_flight),
                 outstanding: Outstanding::default(),
                 settings,
-                person_since: watch::Sender::new(None),
+                asking_since: watch::Sender::new(None),
                 events: events_in,
                 leaving: CancellationToken::new(),
                 is_reached: AtomicBool::new(true),
@@ -303,7 +306,7 @@ impl<R: Remote> Bridge<R> {
         let stop = self.stop.clone();
         let out = self.out.clone();
         loop {
-            inputs.receive_at = self.reception_at(inputs);
+            inputs.receive_at = self.early_initialize_at(inputs);
             let may_read = self.running.len() + self.translator.waiting() < MAX_EXCHANGES;
             let done = tokio::select! {
                 () = stop.soon.cancelled() => return Ended::Signalled,
@@ -345,7 +348,7 @@ impl<R: Remote> Bridge<R> {
 
     async fn one_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
         self.conversation.heard(&frame, self.inflight.owed());
-        match self.inflight.enter(&frame) {
+        match self.inflight.open(&frame) {
             Ok(()) => self.frame_from_host(frame).await,
             Err(reply) => self.write(Written::One(reply)).await,
         }
@@ -355,7 +358,7 @@ impl<R: Remote> Bridge<R> {
         &mut self,
         mut members: Vec<Result<Frame, Malformed>>,
     ) -> Result<(), WriterGone> {
-        if let Some(revision) = self.reception.without_batches(&members) {
+        if let Some(revision) = self.early_initialize.without_batches(&members) {
             let only = members.pop().filter(|_| members.is_empty());
             return match only {
                 Some(Ok(frame)) => self.one_from_host(frame).await,
@@ -366,7 +369,7 @@ impl<R: Remote> Bridge<R> {
         for frame in members.iter().flatten() {
             self.conversation.heard(frame, self.inflight.owed());
         }
-        let (passed, written) = self.inflight.enter_batch(members);
+        let (passed, written) = self.inflight.open_batch(members);
         if let Some(written) = written {
             self.write(written).await?;
         }
@@ -382,6 +385,8 @@ impl<R: Remote> Bridge<R> {
         self.write(Written::One(malformed.reply())).await
     }
 
+    /// Passes a frame of the host on. Every frame of the host comes through here once: the place for a policy that refuses
+    /// calls, before the translator sees them.
     async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
         tracing::debug!(?frame, "from the host");
         if let Some(id) = frame
@@ -389,9 +394,9 @@ impl<R: Remote> Bridge<R> {
             .filter(|_| frame.method() == Some("server/discover"))
             && let Some(remembered) = self.translator.remembered(&frame)
         {
-            self.reception.discovers(id, remembered);
+            self.early_initialize.discovers(id, remembered);
         }
-        let first = self.reception.host_says(&frame);
+        let first = self.early_initialize.host_says(&frame);
         self.to_translator(first.into_iter().chain([frame])).await
     }
 
@@ -420,27 +425,28 @@ impl<R: Remote> Bridge<R> {
     async fn sign_in_changed(&mut self, inputs: &mut Inputs) -> Result<(), WriterGone> {
         let is_asked = *inputs.person.borrow_and_update();
         self.exchanges
-            .person_since
+            .asking_since
             .send_replace(is_asked.then(Instant::now));
         if is_asked {
             let closed = self.exchanges.authorizer.vault_is_closed();
-            self.reception.waits(closed == Some(Closed::Locked));
+            self.early_initialize.waits(closed == Some(Closed::Locked));
             return self.to_translator([]).await;
         }
-        for news in self.reception.unlocked() {
-            if let Some(written) = self.inflight.leave(news) {
+        for news in self.early_initialize.unlocked() {
+            if let Some(written) = self.inflight.close(news) {
                 self.write(written).await?;
             }
         }
         // What a sign-in was in the way of goes on by itself when it is done.
-        let first = self.reception.open();
+        let first = self.early_initialize.open();
         self.to_translator(first).await
     }
 
     /// When the host is received, if a user is waited for: whichever came first, the host's question or that.
-    fn reception_at(&self, inputs: &Inputs) -> Option<Instant> {
+    fn early_initialize_at(&self, inputs: &Inputs) -> Option<Instant> {
         let is_patient = self.exchanges.settings.sign_in_patience.is_none();
-        let is_waiting = *inputs.person.borrow() && !is_patient && self.reception.is_waiting();
+        let is_waiting =
+            *inputs.person.borrow() && !is_patient && self.early_initialize.is_waiting();
         is_waiting.then(|| {
             let planned = inputs.receive_at;
             planned.unwrap_or_else(|| Instant::now() + RECEIVE_AFTER)
@@ -448,12 +454,12 @@ impl<R: Remote> Bridge<R> {
     }
 
     async fn receive(&mut self) -> Result<(), WriterGone> {
-        let is_remembered = self.reception.is_remembered();
+        let is_remembered = self.early_initialize.is_remembered();
         let is_locked = self.exchanges.authorizer.vault_is_closed().is_some();
         let Some(written) = self
-            .reception
+            .early_initialize
             .receive(is_locked)
-            .and_then(|answer| self.inflight.leave(answer))
+            .and_then(|answer| self.inflight.close(answer))
         else {
             return Ok(());
         };
@@ -515,18 +521,20 @@ impl<R: Remote> Bridge<R> {
     async fn perform(&mut self, actions: Vec<Action>) -> Result<(), WriterGone> {
         for action in actions {
             match action {
+                // Every answer and notification for the host passes here, also while the bridge drains: the place
+                // for a policy that trims results, before `close` forgets the method of the request.
                 Action::Reply(frame) => {
-                    if let Some(identity) = self.reception.identity(&frame) {
+                    if let Some(identity) = self.early_initialize.identity(&frame) {
                         let facts = self.exchanges.settings.facts.clone();
                         self.learning
                             .spawn_blocking(move || facts.learn(IDENTITY, identity));
                     }
-                    if self.reception.is_handshake(&frame) {
+                    if self.early_initialize.is_handshake(&frame) {
                         self.unopened = self.unopened.and(reason_of(&frame));
                     }
-                    let news = self.reception.remote_answers(&frame);
+                    let news = self.early_initialize.remote_answers(&frame);
                     for frame in std::iter::once(frame).chain(news) {
-                        if let Some(written) = self.inflight.leave(frame) {
+                        if let Some(written) = self.inflight.close(frame) {
                             self.conversation.answered();
                             self.write(written).await?;
                         }

@@ -132,7 +132,7 @@ impl<R: Remote> Exchanges<R> {
     /// Returns when this time has passed, not counting any in which a person is asked to sign in, a program of the user's
     /// for headers, or the server is starting: that is no sign of a remote that does not answer, nor of its era.
     async fn ticked(&self, mut left: Duration) {
-        let mut since = self.person_since.subscribe();
+        let mut since = self.asking_since.subscribe();
         let mut held_up = self.remote.is_held_up();
         let mut starting = self.startup.is_waiting();
         loop {
@@ -446,7 +446,7 @@ impl<R: Remote> Exchanges<R> {
             return std::future::pending().await;
         };
         let begun = Instant::now();
-        let mut since = self.person_since.subscribe();
+        let mut since = self.asking_since.subscribe();
         loop {
             let asked = *since.borrow_and_update();
             let enough = async {
