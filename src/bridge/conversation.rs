@@ -1,11 +1,11 @@
-//! Finds out if the other end of stdin is a host that talks with the bridge, or has written without reading, as a shell
-//! does.
+//! Signs that the program at the other end of stdin is a host that talks with the bridge, or has written without
+//! reading, as a shell does.
 //!
-//! The end of stdin means two things. A host closes it to stop the bridge: nothing is to be waited for that a person has
-//! to do. A pipe in a shell closes it because all has been said, long before the first answer: its user waits for them.
-//! The lines tell: what was written in reaction to an answer was written by a host. A host of 2024-11-05 to 2025-11-25
-//! sends `notifications/initialized` when `initialize` has been answered, and not before (MCP 2025-11-25, basic/lifecycle);
-//! and any host sends a request when all it has asked so far is answered.
+//! The end of stdin means two things. A host closes stdin to stop the bridge: mcpipe then waits for nothing that a user
+//! has to do. A pipe in a shell closes stdin because all is written, long before the first answer: its user waits for
+//! the answers. The lines tell the two apart: only a host writes a line in reaction to an answer. A host of 2024-11-05
+//! to 2025-11-25 sends `notifications/initialized` when `initialize` has been answered, and not before (MCP 2025-11-25,
+//! basic/lifecycle); and any host sends a request when all its earlier requests are answered.
 
 use crate::frame::Frame;
 
@@ -17,12 +17,12 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// A request was answered.
+    /// Notes that a request was answered.
     pub(super) fn answered(&mut self) {
         self.has_answered = true;
     }
 
-    /// A line came, while `owed` requests before it were unanswered.
+    /// Notes a line that came while `owed` requests before it were unanswered.
     pub(super) fn heard(&mut self, line: &Frame, owed: usize) {
         let is_reaction = owed == 0 || line.method() == Some("notifications/initialized");
         self.is_two_way |= self.has_answered && is_reaction;
@@ -52,9 +52,9 @@ mod tests {
         for (line, owed, is_two_way) in [
             (request(), 0, true),
             (initialized(), 0, true),
-            // Others wait for their answers still: a host that asks several things at once.
+            // Other requests still wait for their answers: a host that sends several at once.
             (initialized(), 2, true),
-            // One of many lines of a file, some of which are answered already.
+            // A line of a file of many, some of which are answered already.
             (request(), 2, false),
         ] {
             let mut conversation = Conversation::default();

@@ -1,11 +1,12 @@
-//! Leaving: on end of file, on a signal, and when nothing reads stdout any more.
+//! Draining: on end of file, on a signal, and when nothing reads stdout any more.
 //!
-//! Reading stops; what comes is applied until nothing is owed or the grace is over; what is still owed is answered with an
-//! error; the session is ended and the last line flushed. Each wait has its reason and its bound.
+//! The bridge stops reading; it applies arrivals until no answer is owed or the grace is over; it answers open requests
+//! with an error, ends the session and flushes the last line. Each wait has its reason and its bound.
 //!
-//! A sign-in is waited for only where a user waits for the answers, and can be told: behind a pipe, not for a host that
-//! has talked with the bridge and closes stdin to stop it ([`crate::bridge::conversation`]). A signal ends that wait too, and so
-//! does a reader of stdout that has left; the sign-in itself is done by a process of its own and goes on.
+//! The bridge waits for a sign-in only where a user waits for the answers, and can be told: behind a pipe, not for a
+//! host that has talked with the bridge and closes stdin to stop it ([`crate::bridge::conversation`]). A signal ends
+//! that wait too, and so does a reader of stdout that has left; the sign-in itself runs in a process of its own and
+//! goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,15 +29,15 @@ use crate::stdio::{Line, Written};
 
 /// The time that frames for which the host is owed nothing may still take after it has left.
 const UNOWED_GRACE: Duration = Duration::from_secs(1);
-/// The time for which a remote that cannot be reached is waited for once the host has left.
+/// The time for which the bridge tries a server that cannot be reached, once the host has left.
 const UNREACHED_GRACE: Duration = Duration::from_millis(1500);
-/// The pause between two looks if anything still reads stdout, while a sign-in is waited for.
+/// The pause between two checks that a program still reads stdout, while a sign-in is waited for.
 const GLANCE: Duration = Duration::from_millis(250);
 /// The time in which answers may still come after a signal.
 const TOLD_GRACE: Duration = Duration::from_millis(300);
 /// The time that the last lines may take to be written when there is no patience left otherwise.
 const LAST_FLUSH: Duration = Duration::from_millis(150);
-/// The time that a session that is ended while others go on may take to end.
+/// The time that the end of a session may take while other sessions go on.
 const GOODBYE: Duration = Duration::from_secs(5);
 /// The time that the end of the sessions, and then the last flush, may take.
 const FAREWELL: Duration = Duration::from_millis(400);
@@ -52,7 +53,7 @@ impl<R: Remote> Bridge<R> {
         self.host_unreachable |= ended == Ended::WriterGone;
         if !self.host_unreachable {
             latest = self.settle(ended, inputs).await;
-            // What reads no more has had all it wanted.
+            // A reader that has left has had all it wanted.
             self.host_unreachable |= self.out.is_closed();
             self.take_what_was_said(&mut inputs.lines).await;
             let is_asked = *inputs.person.borrow();
@@ -67,7 +68,7 @@ impl<R: Remote> Bridge<R> {
             running.token.cancel();
         }
         drop(self.out);
-        // What was learned is for the next start, which comes right after this one where a script makes them.
+        // The learnt facts are for the next start, which follows at once where a script starts mcpipe.
         self.learning.close();
         let flushed = async {
             if !self.host_unreachable {
@@ -83,7 +84,7 @@ impl<R: Remote> Bridge<R> {
         };
         let enough = async {
             deadline(&self.stop).await;
-            // What is in the pipe's own thread by now is written in no time, unless nothing reads it.
+            // The pipe's own thread writes its lines in no time, unless nothing reads them.
             time::sleep_until(now + LAST_FLUSH).await;
         };
         tokio::select! {
@@ -99,7 +100,7 @@ impl<R: Remote> Bridge<R> {
         self.exchanges.settings.has_user && !self.conversation.is_two_way()
     }
 
-    /// Waits for answers, each for as long as it makes sense. Returns until when the host may take its time to read them.
+    /// Waits for answers, each for as long as it makes sense. Returns the time until which the host may read them.
     async fn settle(&mut self, ended: Ended, inputs: &mut Inputs) -> Instant {
         let stop = self.stop.clone();
         let mut begun = Instant::now();
@@ -112,7 +113,7 @@ impl<R: Remote> Bridge<R> {
         let mut was_asked = *inputs.person.borrow();
         loop {
             let is_asked = *inputs.person.borrow_and_update();
-            // Another event may have come first, and this one is seen only here.
+            // Another event may have come first, and the change is seen only here.
             if std::mem::replace(&mut was_asked, is_asked) != is_asked && ended != Ended::Signalled
             {
                 begun = Instant::now();
@@ -134,7 +135,7 @@ impl<R: Remote> Bridge<R> {
                 return latest;
             }
             if patience.is_none() {
-                // What the sign-in is in the way of takes its own time.
+                // Requests that wait for the sign-in get their own time.
                 begun = Instant::now();
                 latest = begun + self.grace;
             }
@@ -151,7 +152,7 @@ impl<R: Remote> Bridge<R> {
                     if changed.is_err() {
                         return latest;
                     }
-                    // A sign-in that has begun takes its time, and what it was in the way of takes its own.
+                    // A sign-in that has begun gets its time, and the requests behind it get theirs.
                     if !is_leaving_soon {
                         begun = Instant::now();
                         latest = begun + self.grace;
@@ -168,7 +169,7 @@ impl<R: Remote> Bridge<R> {
         }
     }
 
-    /// Does work that may have to wait for a host that does not read: one that has closed stdin may have stopped
+    /// Does work that may have to wait for a host that does not read: a host that has closed stdin may have stopped
     /// reading too. Says whether the host can be told more.
     async fn in_time<T>(
         &mut self,
@@ -181,14 +182,14 @@ impl<R: Remote> Bridge<R> {
         matches!(done, Ok(Ok(())))
     }
 
-    /// Says whether a sign-in is waited for: a user waits for the answers, and something still reads them.
+    /// Says whether the bridge waits for a sign-in: a user waits for the answers, and a program still reads them.
     fn may_go_on_waiting(&self) -> bool {
         self.inflight.owed() > 0
             && self.may_wait_for_sign_in()
             && !(self.exchanges.settings.is_reader_gone)()
     }
 
-    /// Nothing is owed and nothing is being said.
+    /// Says whether no answer is owed and no message is being sent.
     fn is_idle(&self) -> bool {
         self.inflight.owed() == 0 && self.running.values().all(|running| running.is_standing)
     }
@@ -201,7 +202,8 @@ impl<R: Remote> Bridge<R> {
                 .all(|running| running.is_standing || running.waiting.is_some())
     }
 
-    /// Lines that had come before the word to leave are owed an answer too, though only that we are leaving.
+    /// Takes the lines that came before the reason to leave: their requests are owed an answer too, though only the
+    /// error that the bridge leaves.
     async fn take_what_was_said(&mut self, lines: &mut mpsc::Receiver<Line>) {
         while let Ok(line) = lines.try_recv() {
             let written = match line {
@@ -246,7 +248,8 @@ impl<R: Remote> Bridge<R> {
         }
     }
 
-    /// The error that answers a request now that the bridge leaves: why, and whether it may have been done.
+    /// Returns the error that answers a request when the bridge leaves: the reason, and whether the server may have
+    /// done the work.
     fn last_words(&self, id: &Id, method: &str, is_asked: bool) -> Option<Frame> {
         let own = self
             .running
@@ -254,7 +257,7 @@ impl<R: Remote> Bridge<R> {
             .find(|running| running.id.as_ref() == Some(id));
         let waits_to_be_sent = match own {
             Some(running) => running.waiting == Some(Waiting::ToSend),
-            // It is behind another that waits, or under way under another id.
+            // The request waits behind another one, or is under way under another id.
             None => self.waits_only_for_a_person(is_asked) && self.is_all_to_be_sent(),
         };
         if is_asked && waits_to_be_sent {
@@ -314,7 +317,7 @@ impl<R: Remote> Bridge<R> {
 }
 
 impl<R: Remote> Exchanges<R> {
-    /// Ends a session. Whatever comes back, 405 included, is fine.
+    /// Ends a session. Any answer, 405 included, is fine.
     pub(super) async fn end(&self, headers: HeaderMap) {
         let goodbye = async {
             let credential = self.authorizer.current().await.ok().flatten();
@@ -330,7 +333,7 @@ impl<R: Remote> Exchanges<R> {
     }
 }
 
-/// Resolves when a host that does not read has been waited for long enough: soon after the first signal, or with the
+/// Returns when a host that does not read has been waited for long enough: soon after the first signal, or with the
 /// second.
 pub(super) async fn deadline(stop: &Stop) {
     let told = async {

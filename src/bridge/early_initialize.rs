@@ -1,10 +1,9 @@
-//! Receives a host whose `initialize` must wait for a person to sign in.
+//! The early answer to a host whose `initialize` must wait for a user to sign in.
 //!
-//! Hosts give up on `initialize` after half a minute to a minute, and a person looking for a password takes longer
-//! (punkpeye/mcp-remote#320). So the host is answered with what the server said of itself the last time, or with as
-//! little as a handshake needs; the real `initialize` goes on waiting with the host's own parameters, and when it is
-//! answered the lists are announced as changed. If it fails, it is said again, unseen, before the next thing the host
-//! wants.
+//! Hosts give up on `initialize` after half a minute to a minute, and a user looking for a password takes longer
+//! (punkpeye/mcp-remote#320). So the host gets the server's identity from an earlier time, or as little as a handshake
+//! needs; the real `initialize` goes on waiting with the host's own parameters, and when it is answered the lists are
+//! announced as changed. If it fails, the bridge sends it again, unseen, before the next frame of the host.
 //!
 //! Decides; sends nothing and reads no clock.
 
@@ -17,9 +16,9 @@ use crate::frame::{Frame, Id, Malformed, Outline, member_of, takes_batches};
 #[derive(Debug, Default)]
 pub(super) struct EarlyInitialize {
     initialize: Option<Frame>,
-    /// The server's words of itself from an earlier time.
+    /// The server's identity from an earlier time.
     remembered: Option<Value>,
-    /// The server's host name, for a server never heard of.
+    /// The server's host name, for a server that is not remembered.
     server: String,
     state: State,
     /// The revision that the host has been told, or has named itself.
@@ -28,20 +27,20 @@ pub(super) struct EarlyInitialize {
     discover: Option<(Id, String)>,
     /// The lists that the server has, as the host was told.
     lists: Vec<&'static str>,
-    /// True where it is the vault that a user is to open.
+    /// True where the user has to open the vault.
     is_locked: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// Nothing to do with us: not asked yet, or answered by the remote itself.
+    /// No early answer: `initialize` has not come yet, or the server answered it.
     #[default]
     Ordinary,
     /// The host waits for the answer.
     Asked,
-    /// The host has our answer, the remote's is still to come.
+    /// The host has our answer, and the server's is still to come.
     Received,
-    /// The host has our answer, and the remote has refused.
+    /// The host has our answer, and the server has refused.
     Unopened,
 }
 
@@ -54,8 +53,8 @@ impl EarlyInitialize {
         }
     }
 
-    /// Looks at a frame from the host. Returns what must be said to the remote before it: the handshake again, if the
-    /// remote refused it behind the host's back.
+    /// Looks at a frame from the host. Returns the frames to send to the server before it: the handshake again, if the
+    /// server refused it unseen by the host.
     pub(super) fn host_says(&mut self, frame: &Frame) -> Vec<Frame> {
         self.revision = named_by(frame).or(self.revision.take());
         match frame.outline() {
@@ -69,7 +68,7 @@ impl EarlyInitialize {
         }
     }
 
-    /// The handshake for a session that could not be opened before; nothing in every other state.
+    /// Returns the handshake for a session that could not be opened before; nothing in every other state.
     pub(super) fn open(&mut self) -> Vec<Frame> {
         match (&self.initialize, self.state) {
             (Some(initialize), State::Unopened) => {
@@ -86,13 +85,13 @@ impl EarlyInitialize {
         self.state == State::Asked || self.discover.is_some()
     }
 
-    /// A modern host asks what the server is, which is remembered.
+    /// Notes that a modern host asks for the discover result, which is remembered.
     pub(super) fn discovers(&mut self, id: &Id, remembered: &str) {
         self.discover = Some((id.clone(), remembered.to_owned()));
     }
 
-    /// The answer that need not wait, in the host's own revision. `is_locked` tells what is in the way: the vault, or a
-    /// sign-in.
+    /// Returns the answer that need not wait, in the host's own revision. `is_locked` names the obstacle: the vault, or
+    /// a sign-in.
     pub(super) fn receive(&mut self, is_locked: bool) -> Option<Frame> {
         if let Some((id, remembered)) = self.discover.take() {
             return Some(Frame::result(&id, &remembered));
@@ -126,8 +125,8 @@ impl EarlyInitialize {
         Some(Frame::result(id, &result.to_string()))
     }
 
-    /// Looks at an answer on its way to the host. Returns what the host hears instead of a handshake it already has:
-    /// that the lists have changed.
+    /// Looks at an answer on its way to the host. Returns the frames that the host gets instead of a handshake it
+    /// already has: notifications that the lists have changed.
     pub(super) fn remote_answers(&mut self, frame: &Frame) -> Vec<Frame> {
         let is_discover =
             |(id, _): &mut (Id, String)| frame.is_response() && frame.id() == Some(id);
@@ -160,13 +159,14 @@ impl EarlyInitialize {
         }
     }
 
-    /// A user is waited for; whether to open the vault.
+    /// Notes that a user is waited for; `is_locked` says that the user has to open the vault.
     pub(super) fn waits(&mut self, is_locked: bool) {
         self.is_locked = is_locked;
     }
 
-    /// A user is waited for no longer. Returns what the host hears if the vault was unlocked: what was asked for meanwhile may
-    /// have been refused, so the lists are announced. A handshake that is still to come announces them itself.
+    /// Notes that a user is waited for no longer. Returns the notifications for the host if the vault was unlocked:
+    /// earlier requests may have been refused, so the lists are announced. A handshake that is still to come announces
+    /// them itself.
     pub(super) fn unlocked(&mut self) -> Vec<Frame> {
         let was_locked = std::mem::take(&mut self.is_locked);
         match was_locked && self.state == State::Ordinary {
@@ -180,15 +180,15 @@ impl EarlyInitialize {
         self.lists.iter().map(news).collect()
     }
 
-    /// The revision in which the host may not send several messages in one array. Before one is agreed on, it may: what
-    /// the host will speak is not known.
+    /// Returns the revision in which the host may not send several messages in one array. Before a revision is agreed
+    /// on, the host may: its revision is not known.
     pub(super) fn without_batches(&self, members: &[Result<Frame, Malformed>]) -> Option<String> {
         let named = members.iter().flatten().find_map(named_by);
         let revision = named.or_else(|| self.revision.clone());
         revision.filter(|revision| !takes_batches(revision))
     }
 
-    /// The server's word of itself, if this answer is it: worth remembering for the next time.
+    /// Returns the server's identity, if this answer holds it: worth remembering for the next time.
     pub(super) fn identity(&self, frame: &Frame) -> Option<Value> {
         let result = frame
             .member("result")
@@ -196,7 +196,7 @@ impl EarlyInitialize {
         serde_json::from_str(result).ok()
     }
 
-    /// Says whether the next answer of [`Self::receive`] has words of the server's own, from an earlier time.
+    /// Says whether the next answer of [`Self::receive`] holds the server's identity from an earlier time.
     pub(super) fn is_remembered(&self) -> bool {
         self.discover.is_some() || self.remembered.as_ref().is_some_and(Value::is_object)
     }
@@ -208,7 +208,7 @@ impl EarlyInitialize {
     }
 }
 
-/// The lists of a server, by its answer to `initialize`.
+/// Returns the lists of a server, by its answer to `initialize`.
 fn lists_of(result: &str) -> Vec<&'static str> {
     let capabilities = member_of(result, "capabilities").unwrap_or("{}");
     ["tools", "prompts", "resources"]
@@ -217,7 +217,7 @@ fn lists_of(result: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// The revision that a request of a modern host names (MCP 2026-07-28, basic).
+/// Returns the revision that a request of a modern host names (MCP 2026-07-28, basic).
 fn named_by(frame: &Frame) -> Option<String> {
     let version = member_of(frame.param("_meta")?, META_VERSION)?;
     serde_json::from_str(version).ok()

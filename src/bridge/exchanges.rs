@@ -24,25 +24,25 @@ pub(super) struct Exchanges<R> {
     pub(super) requests: Semaphore,
     /// The requests that wait for an answer on an exchange of their own.
     pub(super) outstanding: Outstanding,
-    /// Since when a person is being asked to sign in.
+    /// The time since when a user has been asked to sign in.
     pub(super) asking_since: watch::Sender<Option<Instant>>,
-    /// The host has left: no more patience with a remote that cannot be reached.
+    /// The signal that the host has left: the bridge no longer waits for a server that cannot be reached.
     pub(super) leaving: CancellationToken,
     /// True where the last attempt found the remote there.
     pub(super) is_reached: AtomicBool,
-    /// The host's `notifications/initialized`, where the remote wants a credential for it and the host has not asked for
-    /// anything yet that a person could be asked for.
+    /// The host's `notifications/initialized`, where the server wants a credential for it and the host has not sent a
+    /// request yet for which a user could be asked.
     pub(super) unsaid: Mutex<Option<Post>>,
-    /// Knows if the remote may still be starting.
+    /// The state of a server that may still be starting.
     pub(super) startup: Startup,
 }
 
 /// A report of an exchange to the loop.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// Something came.
+    /// The arrival of a message, or of the end.
     Arrival(ExchangeId, Arrival),
-    /// A time that the translator asked for is over.
+    /// The end of a time that the translator asked for.
     Woke(u64),
     /// The exchange waits for a credential, or no longer does.
     Waiting(ExchangeId, Option<Waiting>),
@@ -53,9 +53,9 @@ pub(super) enum Event {
 /// An exchange that waits for a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
-    /// Its request was turned down, and so was not processed.
+    /// The server turned the request down, and so did not process it.
     ToSend,
-    /// The rest of a response was: the request itself may have been processed.
+    /// The server turned down the request for the rest of a response: the first request may have been processed.
     ToResume,
 }
 

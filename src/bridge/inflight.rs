@@ -1,8 +1,8 @@
 //! The ids that are owed an answer.
 //!
-//! The invariant of the whole bridge lives here: every request id that enters leaves exactly once, or was cancelled.
-//! Answers that the host is not owed are dropped; debts that remain at the end are paid with an error. Batches
-//! (2025-03-26) are one debt of several ids, paid in one line.
+//! This file keeps the invariant of the bridge: every request id that enters leaves exactly once, or was cancelled.
+//! Answers that the host is not owed are dropped; requests that are open at the end are answered with an error. The
+//! requests of a batch (2025-03-26) are answered together, in one line.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub(super) struct Inflight {
     owed: HashMap<Id, OpenRequest>,
     batches: HashMap<BatchId, Batch>,
     batches_seen: u64,
-    /// The requests that are owed nothing any more, by how they were answered.
+    /// The requests that are owed nothing any more, by their answers.
     pub(super) tally: Tally,
 }
 
@@ -35,13 +35,13 @@ struct Batch {
 }
 
 impl Inflight {
-    /// Notes a frame from the host; `Err` is the answer to one whose id is already taken.
+    /// Notes a frame from the host; `Err` is the answer to a request whose id is already taken.
     pub(super) fn open(&mut self, frame: &Frame) -> Result<(), Frame> {
         self.open_in(frame, None)
     }
 
     /// Notes the members of a batch. Returns those to pass on, and a line if the batch is already answered in full
-    /// because it held nothing but mistakes.
+    /// because it held only mistakes.
     pub(super) fn open_batch(
         &mut self,
         members: Vec<Result<Frame, Malformed>>,
@@ -75,7 +75,7 @@ impl Inflight {
 
     fn open_in(&mut self, frame: &Frame, batch: Option<BatchId>) -> Result<(), Frame> {
         let Some(id) = frame.id().filter(|_| frame.is_request()) else {
-            // What was cancelled may have been answered already, and wait for the rest of its batch.
+            // A cancelled request may have been answered already, and wait for the rest of its batch.
             if let Some(id) = frame.cancels() {
                 for open in self.batches.values_mut() {
                     open.answers.retain(|answer| answer.id() != Some(&id));
@@ -97,8 +97,8 @@ impl Inflight {
         Ok(())
     }
 
-    /// Passes a frame for the host: returns what is to be written for it, which is nothing for an answer that the host
-    /// is not owed and for one whose batch is not complete.
+    /// Passes a frame for the host. Returns the line to write for it: none for an answer that the host is not owed, and
+    /// none for an answer whose batch is not complete.
     pub(super) fn close(&mut self, frame: Frame) -> Option<Written> {
         if !frame.is_response() {
             return Some(Written::One(frame));
@@ -118,7 +118,7 @@ impl Inflight {
         self.finish_batch(batch)
     }
 
-    /// Forgets a debt: the host has cancelled it, and hears no more of it.
+    /// Forgets a request: the host has cancelled it, and gets no answer.
     pub(super) fn cancel(&mut self, id: &Id) -> Option<Written> {
         let batch = self.owed.remove(id)?.batch?;
         if let Some(open) = self.batches.get_mut(&batch) {
@@ -140,7 +140,7 @@ impl Inflight {
         self.owed.len()
     }
 
-    /// The requests still owed an answer: id and method.
+    /// Returns the requests still owed an answer: id and method.
     pub(super) fn open_requests(&self) -> Vec<(Id, Box<str>)> {
         let open = self.owed.iter();
         open.map(|(id, owed)| (id.clone(), owed.method.clone()))

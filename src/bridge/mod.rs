@@ -1,11 +1,12 @@
-//! The loop that owns everything that changes, and moves frames between the banks.
+//! The loop that owns all changing state, and moves frames between the host and the server.
 //!
-//! Three kinds of event go in (a line from the host, something from an exchange, a word to stop), actions come out of
-//! the translator, and the loop carries them out. It waits for two things only, the next event and room at the writer,
-//! and never for an exchange, so exchanges may wait for it; that is how a slow host slows the remote down.
+//! Three kinds of event go in (a line from the host, a report of an exchange, a signal to stop), actions come out of
+//! the translator, and the loop carries them out. The loop waits for two things only, the next event and room at the
+//! writer, and never for an exchange, so exchanges may wait for the loop; that is how a slow host slows the server
+//! down.
 //!
-//! Leaving, on end of file and on a signal alike: stop reading, keep applying what comes until nothing is owed or the
-//! grace is over, answer what is still owed with an error, end the session, flush.
+//! On end of file and on a signal alike, the loop stops reading, applies arrivals until no answer is owed or the grace
+//! is over, answers the open requests with an error, ends the session, and flushes.
 
 mod conversation;
 mod drain;
@@ -53,35 +54,36 @@ use startup::Startup;
 use unanswered::reason_of;
 pub use unanswered::{Reason, Unanswered};
 
-/// Arrivals that wait for the loop. When full, exchanges stop reading, and the remote feels it.
+/// The number of arrivals that wait for the loop. When the queue is full, exchanges stop reading, and the server has to
+/// wait.
 const QUEUE: usize = 64;
-/// Exchanges that may exist at once, sending, waiting or standing, together with the frames that wait to become one.
-/// Above it, stdin is not read.
+/// The number of exchanges that may exist at once, sending, waiting or standing, together with the frames that wait to
+/// become one. Above it, stdin is not read.
 const MAX_EXCHANGES: usize = 4096;
-/// Exchanges at which the bridge's own answers to the server are not sent any more. The host's own are read only below
-/// [`MAX_EXCHANGES`], and so are always sent.
+/// The number of exchanges at which the bridge's own answers to the server are not sent any more. The host's own are
+/// read only below [`MAX_EXCHANGES`], and so are always sent.
 const MAX_OPEN: usize = MAX_EXCHANGES + 64;
-/// The time for which `initialize` waits for a sign-in before the host is received without it; hosts look for an answer
+/// The time for which `initialize` waits for a sign-in before the host gets an early answer; hosts expect an answer
 /// within seconds.
 const RECEIVE_AFTER: Duration = Duration::from_millis(1500);
-/// The name under which the server's own words are remembered.
+/// The name under which the server's identity is remembered.
 const IDENTITY: &str = "identity";
 
 /// The parts of one run of the bridge.
 pub struct Parts<R> {
-    /// The near bank.
+    /// The host's pipes.
     pub host: Host,
-    /// The far bank.
+    /// The server.
     pub remote: R,
-    /// Lends out the credential.
+    /// The source of credentials.
     pub authorizer: Arc<Authorizer>,
-    /// Limits and tastes.
+    /// The settings.
     pub settings: Settings,
-    /// Tells the process to leave.
+    /// The signals to leave.
     pub stop: Stop,
 }
 
-/// Limits and tastes of one run.
+/// The settings of one run.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The legacy transport to try first.
@@ -90,7 +92,7 @@ pub struct Settings {
     pub protocol: Protocol,
     /// The time to wait for answers once the host has left (`--grace`).
     pub grace: Duration,
-    /// Requests at the remote at once (`--max-in-flight`); more wait their turn.
+    /// The number of requests that the server gets at once (`--max-in-flight`); more wait their turn.
     pub max_in_flight: usize,
     /// The time that one request may take (`--call-timeout`); for ever if absent.
     pub call_timeout: Option<Duration>,
@@ -98,31 +100,31 @@ pub struct Settings {
     pub ping_interval: Option<Duration>,
     /// The extensions that are declared to the server beside those that the host declares.
     pub extensions: Vec<&'static str>,
-    /// The time for which lists of a server that does not say may be given again (`--cache-ttl`); never if absent.
+    /// The time for which lists of a server that states no time may be given again (`--cache-ttl`); never if absent.
     pub cache_ttl: Option<Duration>,
-    /// The time for which a request may wait for a user to sign in before it is answered that a sign-in is needed.
+    /// The time for which a request may wait for a user to sign in before its answer says that a sign-in is needed.
     /// `None` waits as long as the sign-in does, `initialize` included (`--wait-for-login`).
     pub sign_in_patience: Option<Duration>,
     /// True where a user can be told to sign in, and would see it: on a terminal, or a display. Then requests that came
-    /// down a pipe wait for the sign-in when stdin has ended.
+    /// through a pipe wait for the sign-in when stdin has ended.
     pub has_user: bool,
-    /// Says whether the reader of stdout has left, as far as can be seen without writing.
+    /// A function that says whether the reader of stdout has left, as far as can be seen without writing.
     pub is_reader_gone: fn() -> bool,
-    /// Tells that stdin has ended, and a sign-in is waited for.
+    /// True once stdin has ended and a sign-in is waited for.
     pub awaits_sign_in: watch::Sender<bool>,
-    /// The server's name, for a host that must be received before the server can be asked.
+    /// The server's name, for a host that gets an early answer.
     pub server: String,
     /// The facts learned about the server, and the place to keep more of them.
     pub facts: Facts,
     /// The wall clock.
     pub now: fn() -> SystemTime,
-    /// Returns a random number from 0 to 1 ([`crate::random::fraction`]): the part of the longest delay that is added
-    /// before a repeated attempt.
+    /// A function that returns a random number from 0 to 1 ([`crate::random::fraction`]): the part of the longest delay
+    /// that is added before a repeated attempt.
     pub random_fraction: fn() -> f64,
 }
 
 impl Settings {
-    /// The defaults of the command line, remembering nothing and leaving nothing random.
+    /// Returns the defaults of the command line, without memory and without randomness.
     pub fn new(now: fn() -> SystemTime) -> Self {
         Self {
             transport: Transport::default(),
@@ -145,12 +147,12 @@ impl Settings {
     }
 }
 
-/// Tells the bridge to leave.
+/// The signals to leave.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
-    /// Leave properly, within a second.
+    /// The signal to leave properly, within a second.
     pub soon: CancellationToken,
-    /// Leave at once.
+    /// The signal to leave at once.
     pub now: CancellationToken,
 }
 
@@ -204,7 +206,7 @@ struct Bridge<R> {
     out: mpsc::Sender<Written>,
     stop: Stop,
     grace: Duration,
-    /// The host has stopped reading, or has closed its end: nothing can be told to it any more.
+    /// True once the host has stopped reading, or has closed its end: it gets no further lines.
     host_unreachable: bool,
     /// Requests that were read when it was too late to send them.
     unsent: Vec<Id>,
@@ -214,12 +216,12 @@ struct Bridge<R> {
 
 struct Running {
     token: CancellationToken,
-    /// The request that it was opened for.
+    /// The request that the exchange was opened for.
     id: Option<Id>,
-    /// By which the log knows what is said of this exchange.
+    /// The log's span for this exchange.
     span: tracing::Span,
     is_standing: bool,
-    /// For a credential, if it does.
+    /// The reason for which the exchange waits for a credential, if it does.
     waiting: Option<Waiting>,
 }
 
@@ -229,7 +231,7 @@ struct Inputs {
     person: watch::Receiver<bool>,
     flushed: tokio::sync::oneshot::Receiver<()>,
     ping: Option<time::Interval>,
-    /// The time at which the host is received although a user is in the way.
+    /// The time at which the host gets an early answer although a user is waited for.
     receive_at: Option<Instant>,
 }
 
@@ -412,7 +414,7 @@ impl<R: Remote> Bridge<R> {
         self.perform(actions).await
     }
 
-    /// And in whose name requests are made now.
+    /// Updates the clock of the translator, and the credential in whose name requests are made.
     fn update_clock(&mut self) {
         let now = self
             .elapsed
@@ -421,7 +423,7 @@ impl<R: Remote> Bridge<R> {
             .update_context(now, self.exchanges.authorizer.identity());
     }
 
-    /// A person is asked to sign in, or is not any more.
+    /// Notes that a user is asked to sign in, or is no longer asked.
     async fn sign_in_changed(&mut self, inputs: &mut Inputs) -> Result<(), WriterGone> {
         let is_asked = *inputs.person.borrow_and_update();
         self.exchanges
@@ -437,12 +439,13 @@ impl<R: Remote> Bridge<R> {
                 self.write(written).await?;
             }
         }
-        // What a sign-in was in the way of goes on by itself when it is done.
+        // Requests that waited for a sign-in go on by themselves when it is done.
         let first = self.early_initialize.open();
         self.to_translator(first).await
     }
 
-    /// When the host is received, if a user is waited for: whichever came first, the host's question or that.
+    /// Returns the time of the early answer, if a user is waited for: counted from the host's request or the start of
+    /// that wait.
     fn early_initialize_at(&self, inputs: &Inputs) -> Option<Instant> {
         let is_patient = self.exchanges.settings.sign_in_patience.is_none();
         let is_waiting =
@@ -493,7 +496,7 @@ impl<R: Remote> Bridge<R> {
                 self.perform(actions).await
             }
             Event::Arrival(exchange, arrival) => {
-                // One that was closed is not heard any more, whatever it had in the queue.
+                // A closed exchange is not heard any more, whatever it had in the queue.
                 let Some(running) = self.running.get(&exchange) else {
                     return Ok(());
                 };
@@ -505,7 +508,7 @@ impl<R: Remote> Bridge<R> {
         }
     }
 
-    /// Takes what an exchange that is open has brought, and returns what is to be done about it.
+    /// Takes the report of an open exchange, and returns the actions that follow from it.
     fn heard(&mut self, exchange: ExchangeId, arrival: Arrival) -> Vec<Action> {
         if arrival.is_last() {
             self.running.remove(&exchange);
@@ -552,7 +555,7 @@ impl<R: Remote> Bridge<R> {
                     let exchanges = Arc::clone(&self.exchanges);
                     let exchange = post.exchange;
                     if post.frame.is_response() && self.running.len() >= MAX_OPEN {
-                        // A server that asks without end and takes no answer.
+                        // The server asks without end and takes no answer.
                         let full = BridgeError::new("busy", "The server takes no more answers.");
                         let last = Arrival::Failed(full);
                         self.spawn(exchange, false, None, async move {
@@ -609,7 +612,7 @@ impl<R: Remote> Bridge<R> {
         run: impl Future<Output = ()> + Send + 'static,
     ) {
         let token = CancellationToken::new();
-        // Its target is the whole program, so that no filter of single modules switches it off.
+        // The span's target is the whole program, so that no filter of single modules switches it off.
         let span = tracing::error_span!(target: "mcpipe", "exchange", exchange = exchange.0);
         self.running.insert(
             exchange,
@@ -631,7 +634,7 @@ impl<R: Remote> Bridge<R> {
         let sent = tokio::select! {
             biased;
             sent = self.out.send(line) => sent.is_ok(),
-            // A host that neither reads nor lets us leave is left.
+            // The loop leaves a host that neither reads nor lets it leave.
             () = deadline(&self.stop) => false,
         };
         self.host_unreachable |= !sent;

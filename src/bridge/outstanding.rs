@@ -1,8 +1,9 @@
-//! Requests that wait for an answer on an exchange of their own, and which response is whose.
+//! Requests that wait for an answer on an exchange of their own, and the assignment of responses to them.
 //!
 //! One POST carries one request, so the only response that comes on it answers that request, whatever id the server has
-//! written: many write `"1"` or `1.0` for `1`, count for themselves, or write none. Only where more than one response comes,
-//! or one that another open request is waiting for, are ids what tells them apart. Does not know what the messages mean.
+//! written: many servers write `"1"` or `1.0` for `1`, count for themselves, or write none. Ids decide only where
+//! several responses come, or a response that another open request is waiting for. Does not know what the messages
+//! mean.
 //!
 //! JSON-RPC 2.0 section 5; MCP 2025-11-25 basic/transports, "Sending Messages to the Server".
 
@@ -17,7 +18,7 @@ use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Malformed, Parsed, ta
 use crate::sse;
 use crate::text::printable;
 
-/// Responses on one exchange that may wait to be told whose they are.
+/// The number of responses on one exchange that may wait for their assignment.
 const MAX_STRAYS: usize = 1000;
 
 /// The ids of all requests that are on the wire.
@@ -29,7 +30,7 @@ pub(super) struct Outstanding {
     revision: Mutex<Option<String>>,
 }
 
-/// Keeps one id among the outstanding ones.
+/// An id that stays among the outstanding ones while the entry lives.
 pub(super) struct Entry<'a> {
     of: &'a Outstanding,
     id: Id,
@@ -64,12 +65,12 @@ impl Outstanding {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts the id of the request that this response answers in the place of the server's.
+    /// Replaces the server's id by the id of the request that this response answers.
     fn adopt(&self, response: &Frame, owed: &Id) -> Frame {
         if response.id() == Some(owed) {
             return response.clone();
         }
-        // JSON-RPC itself has errors without an id; anything else is the server's mistake.
+        // JSON-RPC itself has errors without an id; any other response without one is the server's mistake.
         let is_expected = response.id().is_none() && response.member("error").is_some();
         if !is_expected && !self.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -100,24 +101,24 @@ impl Drop for Entry<'_> {
 /// The frames that have come on one exchange so far.
 pub(super) struct Brought<'a> {
     outstanding: &'a Outstanding,
-    /// The id of the request that was posted; none for a standing stream, and for a message that is owed no answer.
+    /// The id of the request that was posted; none for a standalone stream, and for a message that is owed no answer.
     owed: Option<&'a Id>,
     is_answered: bool,
-    /// Responses under ids of which it is not clear whose they are.
+    /// Responses under ids that fit no request for certain.
     strays: Vec<Frame>,
-    /// The first thing that could not be used, described, and whether it was meant to be a message.
+    /// The first unusable text, described, and a flag that it was meant to be a message.
     unusable: Option<(String, bool)>,
     is_beyond_use: bool,
-    /// The answers to requests that were posted elsewhere come on it.
+    /// True where answers to requests that were posted elsewhere come on the exchange.
     serves_many: bool,
-    /// Any response is the answer, at once.
+    /// True where any response is the answer, at once.
     is_alone: bool,
-    /// The revision of the request it came to, where one has been agreed on.
+    /// The revision of the request, where one has been agreed on.
     revision: Option<String>,
 }
 
 impl<'a> Brought<'a> {
-    /// Begins for HTTP+SSE's stream.
+    /// Makes the record for HTTP+SSE's stream.
     pub(super) fn for_many(outstanding: &'a Outstanding) -> Self {
         Self {
             serves_many: true,
@@ -139,7 +140,7 @@ impl<'a> Brought<'a> {
         }
     }
 
-    /// Adds that the request had these headers, which name the revision that has been agreed on.
+    /// Adds the request's headers, which name the revision that has been agreed on.
     pub(super) fn in_revision_of(self, headers: &HeaderMap) -> Self {
         Self {
             revision: revision_of(headers),
@@ -147,7 +148,7 @@ impl<'a> Brought<'a> {
         }
     }
 
-    /// The revision in which several messages in one array are a mistake. Before one is agreed on, none is.
+    /// Returns the revision in which several messages in one array are a mistake; `None` before one is agreed on.
     fn without_batches(&self) -> Option<String> {
         let revision = match self.serves_many {
             true => self.outstanding.revision().clone(),
@@ -156,7 +157,7 @@ impl<'a> Brought<'a> {
         revision.filter(|revision| !takes_batches(revision))
     }
 
-    /// Refuses an array of several messages. Returns what the requests are told that wait for a stream.
+    /// Refuses an array of several messages. Returns the errors for the requests that wait for a stream.
     fn refuse_batch(&mut self, members: &[Frame], revision: &str, what: &str) -> Vec<Frame> {
         let malformed = Malformed::batch(revision);
         self.cannot_use(&malformed, what);
@@ -169,8 +170,8 @@ impl<'a> Brought<'a> {
         self.told(&malformed, "[").into_iter().collect()
     }
 
-    /// Adds whether the request asks which era the server speaks: that has no time for doubts, and next to nothing else
-    /// is under way.
+    /// Adds that the request is or is not a probe: a probe has no time for doubts, and next to nothing else is under
+    /// way.
     pub(super) fn for_probe(self, is_probe: bool) -> Self {
         Self {
             is_alone: is_probe,
@@ -189,7 +190,7 @@ impl<'a> Brought<'a> {
         self.is_answered
     }
 
-    /// Says whether a response waits until it is clear which request it answers.
+    /// Says whether a response waits for its assignment to a request.
     pub(super) fn is_in_doubt(&self) -> bool {
         !self.strays.is_empty()
     }
@@ -199,7 +200,7 @@ impl<'a> Brought<'a> {
         self.is_beyond_use
     }
 
-    /// Takes one body or one event. Returns what can be passed on.
+    /// Takes one body or one event. Returns the frames that can be passed on.
     pub(super) fn take(&mut self, parsed: Parsed, what: &str) -> Vec<Frame> {
         let members = match parsed {
             Parsed::One(frame) => vec![Ok(frame)],
@@ -217,7 +218,7 @@ impl<'a> Brought<'a> {
                 Ok(frame) => {
                     passed.extend(self.take_frame(frame));
                     if self.is_answered {
-                        passed.append(&mut self.strays); // the own answer is there: each of these is another's
+                        passed.append(&mut self.strays); // the exchange's own answer came: a stray is another's
                     }
                 }
                 Err(malformed) => self.cannot_use(&malformed, what),
@@ -255,14 +256,14 @@ impl<'a> Brought<'a> {
         Some(self.outstanding.adopt(&frame, owed))
     }
 
-    /// Decides whose the doubtful responses are, now that nothing has followed them for a while, or that nothing will.
+    /// Assigns the doubtful responses, when nothing has followed them for a while, or nothing will.
     pub(super) fn settle(&mut self, is_over: bool) -> Vec<Frame> {
         let mut strays = std::mem::take(&mut self.strays);
         let Some(owed) = self.owed.filter(|_| !self.is_answered) else {
             return strays;
         };
         // The only response to a POST is its answer. On a stream that goes on, the id of another open request is that
-        // request's: its own may still come.
+        // request's: the stream's own answer may still come.
         let is_only = strays.len() == 1 && is_over;
         let is_unowned = |frame: &Frame| frame.id().is_none_or(|id| !self.outstanding.has(id));
         let mut unowned = strays
@@ -291,8 +292,8 @@ impl<'a> Brought<'a> {
         self.note(format!("an event of the type \"{kind}\""), false);
     }
 
-    /// The error that tells the requests which wait for a stream of what came on it and could not be used: under the id that
-    /// could be read, or under none where it was at least meant to be a message.
+    /// Returns the error for the requests that wait for a stream, about a text on it that could not be used: under the
+    /// id that could be read, or under none where the text was at least meant to be a message.
     pub(super) fn told(&self, malformed: &Malformed, text: &str) -> Option<Frame> {
         let is_meant = text.trim_start().starts_with(['{', '[']);
         if !self.serves_many || malformed.id.is_none() && !is_meant {
@@ -312,7 +313,7 @@ impl<'a> Brought<'a> {
         })
     }
 
-    /// Notes what is not a message.
+    /// Notes a text that is not a message.
     pub(super) fn cannot_use(&mut self, malformed: &Malformed, what: &str) {
         tracing::warn!(reason = malformed.reason, "not a message");
         let is_for = |owed: &Id| {
@@ -337,7 +338,7 @@ impl<'a> Brought<'a> {
         }
     }
 
-    /// The first thing that came and could not be used.
+    /// Returns the first text that could not be used.
     pub(super) fn unusable(&self) -> Option<&str> {
         self.unusable.as_ref().map(|(what, _)| what.as_str())
     }

@@ -1,8 +1,8 @@
 //! Response streams: read to the answer that is owed, and resumed by their last event id when they are cut.
 //!
-//! How often, how long behind the answer, and what a server's refusal to resume means for the answer (MCP 2025-11-25
-//! basic/transports, "Resumability and Redelivery"). How a request for the rest is sent and what it does about challenges
-//! is the exchange's; which response is whose is `outstanding`'s; what the frames mean is not known here.
+//! This file holds the number of resumptions, the time behind the answer, and the meaning of a server's refusal to
+//! resume (MCP 2025-11-25 basic/transports, "Resumability and Redelivery"). `upstream` sends the request for the rest
+//! and meets its challenges; `outstanding` assigns responses to requests; the meaning of the frames is not known here.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::era::{Arrival, ExchangeId, HttpError, Post};
 use crate::frame::{BridgeError, Frame, Parsed};
 use crate::remote::{Answer, Events, Fault, Remote, Verb};
 
-/// Tries to resume one cut response without anything new in between.
+/// The number of tries to resume one cut response without anything new in between.
 const MAX_RESUMES: u32 = 8;
-/// After so many losses in a row the pauses before a resumption grow no more, as long as the server asks for no longer
-/// ones: a request waits for what comes.
+/// The number of losses in a row after which the pauses before a resumption grow no more, as long as the server asks
+/// for no longer ones: a request waits for the rest.
 const LONGEST_ROW: u32 = 6;
 /// The time for which a response may stay open behind its answer before its connection is given up, and for which a
-/// response that cannot be told from another one's waits for that.
+/// response that may belong to another request waits for the next one.
 const AFTERMATH: Duration = Duration::from_secs(2);
 /// The time for which events may follow the answer in all. A request counts as under way until its response has ended,
 /// and a server may send events behind its answer for ever.
@@ -75,7 +75,7 @@ impl<R: Remote> Exchanges<R> {
                 }
                 Read::Cut(fault) => Some(fault),
             };
-            // A clean early close is an invitation to come back; without an event id there is no way.
+            // A clean early close invites the client to resume; without an event id it cannot.
             if !post.is_resumable || bookmark.id.is_none() {
                 return Followed::Over(match cut {
                     Some(fault) => {
@@ -161,8 +161,8 @@ impl<R: Remote> Exchanges<R> {
         }
     }
 
-    /// Reads one stream to its end, or a little past the answer that is owed. Where it `may_be_endpoint`, its first event
-    /// may say that it is a stream of another kind.
+    /// Reads one stream to its end, or a little past the answer that is owed. Where it `may_be_endpoint`, its first
+    /// event may say that it is a stream of another kind.
     pub(super) async fn read(
         &self,
         exchange: ExchangeId,
@@ -190,7 +190,8 @@ impl<R: Remote> Exchanges<R> {
             }
             let event = match next {
                 Ok(Ok(Some(event))) => event,
-                // Cut, it may be resumed, and the answer may still come: what came has to be told by its id.
+                // A stream that was cut may be resumed, and the answer may still come: the ids assign the responses so
+                // far.
                 ended => {
                     let is_over = matches!(ended, Ok(Ok(None)));
                     self.pass(exchange, brought.settle(is_over)).await;
@@ -230,7 +231,7 @@ impl<R: Remote> Exchanges<R> {
         }
     }
 
-    /// Hands over what came.
+    /// Hands the frames to the loop.
     pub(super) async fn pass(&self, exchange: ExchangeId, frames: Vec<Frame>) {
         for frame in frames {
             self.tell(exchange, Arrival::Frame(frame)).await;
@@ -238,7 +239,7 @@ impl<R: Remote> Exchanges<R> {
     }
 }
 
-/// The end of a response: an error that says what came, if an answer is owed and what came was none.
+/// Returns the end of a response: an error with the unusable text, if an answer is owed and none came.
 pub(super) fn ended(brought: &Brought<'_>) -> Arrival {
     match brought.unusable() {
         Some(what) if brought.is_owed() && !brought.is_answered() => {
@@ -265,7 +266,7 @@ fn with_unusable(error: BridgeError, brought: &Brought<'_>) -> BridgeError {
 pub(super) enum Read {
     Answered,
     Closed,
-    /// The answer came, and is none.
+    /// The answer came, and cannot be used.
     Unusable,
     Endpoint(String),
     Cut(Fault),

@@ -1,6 +1,6 @@
 //! Rules for trying again: bookmarks in streams, backoff, and what may be sent twice.
 //!
-//! Decides; the exchanges do. RFC 9110 section 15, WHATWG HTML section 9.2, and MCP 2025-11-25, basic/transports,
+//! Decides; the exchanges act. RFC 9110 section 15, WHATWG HTML section 9.2, and MCP 2025-11-25, basic/transports,
 //! "Resumability and Redelivery".
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -18,7 +18,7 @@ use crate::sse;
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The longest event id that is sent back: common servers take 8 KiB of a header field and no more.
 const LONGEST_EVENT_ID: usize = 8 * 1024;
-/// A remote that asks for more patience than this gets its refusal passed on instead.
+/// The longest wait that a server may ask for; beyond it the server's refusal is passed on.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// The place in a stream at which it can be resumed (`Last-Event-ID` and `retry` of WHATWG HTML section 9.2).
@@ -38,7 +38,8 @@ impl ResumePoint {
         self.retry = event.retry.or(self.retry);
     }
 
-    /// The pause before the `attempt`th reconnection in a row: what the server asked for, at first to the letter.
+    /// Returns the pause before the `attempt`th reconnection in a row: at first exactly the pause that the server asked
+    /// for.
     pub(super) fn pause(&self, attempt: u32) -> Duration {
         match self.retry {
             Some(retry) if attempt <= 1 => retry.min(MAX_PAUSE),
@@ -62,19 +63,19 @@ impl ResumePoint {
     }
 }
 
-/// A stream that has stood this long was no passing luck.
+/// The time after which a stream that stands counts as stable.
 pub(super) const STEADY: Duration = Duration::from_secs(60);
 
-/// The number of times in a row that one stream was opened and ended with nothing to show for it.
+/// The number of times in a row that one stream was opened and ended without result.
 ///
-/// Whatever a server says as it opens a stream (a priming event, a `ping`, a pause, the same greeting each time) is no
-/// sign that the next one will stand; a message is, and so is a minute.
+/// The bytes that a server sends as it opens a stream (a priming event, a `ping`, a pause, the same greeting each time)
+/// are no sign that the next stream will stand; a message is, and so is a minute.
 #[derive(Debug)]
 pub(super) struct Streak {
     losses: u32,
     since: Instant,
     has_brought: bool,
-    /// A hash of what has come on this stream, and of what had come on the one before.
+    /// A hash of the frames on this stream, and of those on the stream before.
     said: DefaultHasher,
     said_before: Option<u64>,
 }
@@ -90,7 +91,7 @@ impl Streak {
         }
     }
 
-    /// A stream has been opened.
+    /// Notes that a stream has been opened.
     pub(super) fn opened(&mut self) {
         self.since = Instant::now();
         self.has_brought = false;
@@ -105,7 +106,8 @@ impl Streak {
         }
     }
 
-    /// Notes that the stream has ended, or could not be opened. Returns which loss in a row that is, counted from 1.
+    /// Notes that the stream has ended, or could not be opened. Returns the number of that loss in its row, counted
+    /// from 1.
     pub(super) fn lost(&mut self) -> u32 {
         let said = self.said.finish();
         let is_news = self.has_brought && self.said_before != Some(said);
@@ -124,7 +126,8 @@ impl Streak {
 /// The longest pause between reconnections.
 pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// Doubling from a quarter of a second to [`MAX_PAUSE`], less up to a quarter so that many bridges do not return at once.
+/// Returns a pause that doubles from a quarter of a second to [`MAX_PAUSE`], less up to a quarter so that many bridges
+/// do not return at once.
 pub(super) fn backoff(attempt: u32) -> Duration {
     const FIRST: Duration = Duration::from_millis(250);
     let full = backoff::doubled(FIRST, attempt.saturating_sub(1), MAX_PAUSE);
@@ -132,7 +135,7 @@ pub(super) fn backoff(attempt: u32) -> Duration {
 }
 
 /// Returns the pause after which a refused request may be sent again, if it may: 429 was not processed; 503 says the
-/// same when it names a time; anything else only if doing it twice is harmless.
+/// same when it names a time; any other request only if doing it twice is harmless.
 pub(super) fn pause_after(refusal: &HttpError, is_harmless: bool, sends: u32) -> Option<Duration> {
     let may = match refusal.status {
         429 => true,
@@ -140,13 +143,13 @@ pub(super) fn pause_after(refusal: &HttpError, is_harmless: bool, sends: u32) ->
         408 | 502 | 504 => is_harmless,
         _ => false,
     };
-    // A lost session answers 503 too, in words; that is the era's to judge.
+    // A lost session answers 503 too, with a text of its own; the era's code judges that.
     let is_about_the_session = refusal.status == 503 && crate::era::is_session_loss(refusal);
     let pause = refusal.retry_after.unwrap_or_else(|| backoff(sends));
     (may && !is_about_the_session && pause <= MAX_RETRY_AFTER).then_some(pause)
 }
 
-/// A time that may never come.
+/// Returns at this instant; never if there is none.
 pub(super) async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => time::sleep_until(instant).await,
@@ -154,7 +157,7 @@ pub(super) async fn until(instant: Option<Instant>) {
     }
 }
 
-/// A clock that there may not be.
+/// Returns at the next tick of this clock; never if there is none.
 pub(super) async fn tick(ping: &mut Option<time::Interval>) {
     match ping {
         Some(ping) => {

@@ -1,8 +1,8 @@
-//! The memory of a server from one start to the next: the era that it speaks, and its word of itself.
+//! The memory of a server from one start to the next: the era that it speaks, and its discover result.
 //!
-//! Both are dated. An era is believed for a week; a word for as long as the server has said that it may be repeated,
-//! and only if it may be to every caller, for the next start may come with other credentials. It may have been given to
-//! what a host declared that it can do, so it is kept by that.
+//! Both are dated. An era is believed for a week; a result for as long as the server has allowed its repetition, and
+//! only if every caller may get it, for the next start may come with other credentials. A result may depend on the
+//! capabilities that a host declared, so it is kept by these.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,15 +17,15 @@ use crate::server_cache::Facts;
 
 const ERA: &str = "era";
 const DISCOVER: &str = "discover";
-/// The time for which anything is believed at most.
+/// The longest time for which any fact is believed.
 const BELIEVED: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Words of one server, the newest first: hosts that declare different things take turns with it.
+/// The number of results kept of one server, the newest first: hosts with different capabilities take turns with it.
 const MAX_KNOWN: usize = 4;
-/// The bytes that they may come to together.
+/// The bytes that the results may take together.
 const MAX_SIZE: usize = 64 * 1024;
 
 impl<R: Remote> Bridge<R> {
-    /// Remembers, with its date, what the remote was found to be, so that later starts need not ask.
+    /// Remembers, with its date, the era of the server, so that later starts need not ask.
     pub(super) fn remember(&mut self) {
         let verdict = self.translator.server_era().map(|verdict| Discovered {
             verdict,
@@ -40,7 +40,7 @@ impl<R: Remote> Bridge<R> {
         let settings = &self.exchanges.settings;
         let now = (settings.now)();
         let facts = settings.facts.clone();
-        // One after the other, for each writes the whole file.
+        // The writes run one after the other, for each writes the whole file.
         self.learning.spawn_blocking(move || {
             if is_new {
                 learn_verdict(&facts, verdict, now);
@@ -52,8 +52,8 @@ impl<R: Remote> Bridge<R> {
     }
 }
 
-/// Returns the options that the translator begins with: what the command line says, and what an earlier start has
-/// found.
+/// Returns the options that the translator begins with: those of the command line, and the findings of an earlier
+/// start.
 pub(super) fn beginning(settings: &Settings) -> Options {
     let now = seconds((settings.now)());
     let seed = random::bytes().unwrap_or_else(|_| {
@@ -100,7 +100,7 @@ fn learn_verdict(facts: &Facts, learned: Option<Discovered>, now: SystemTime) {
     );
 }
 
-/// Remembers what a modern server has said of itself, if it may be repeated. Blocks for one small write.
+/// Remembers the discover result of a modern server, if it may be repeated. Blocks for one small write.
 fn learn_known(facts: &Facts, new: RememberedDiscover, now: SystemTime) {
     let now = seconds(now);
     let mut all = known(facts, now);
@@ -132,14 +132,14 @@ fn verdict(facts: &Facts, now: u64) -> Option<Discovered> {
     let age = now.checked_sub(known.get("at")?.as_u64()?)?;
     let learned = Discovered {
         verdict: ServerEra::from_word(known.get("era")?.as_str()?)?,
-        // Versions of mcpipe that know two verdicts only do not write it; theirs are found out anew.
+        // Versions of mcpipe that know two verdicts only do not write the member; their verdicts are found out anew.
         is_legacy_untried: !known.get("initializeTried")?.as_bool()?,
     };
     // A stale legacy verdict never fails by itself, so it is not believed for ever.
     (age < BELIEVED.as_secs()).then_some(learned)
 }
 
-/// Returns what is known and not too old, with when it was said and until when it may be repeated.
+/// Returns the results that are known and not too old, with the time of each and the end of its validity.
 fn known(facts: &Facts, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
     let read = |kept: &Value| {
         let text = |name| kept.get(name)?.as_str().map(str::to_owned);
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(recalled(&facts, 1059), [word("{}", PUBLIC)]);
         assert!(recalled(&facts, 1060).is_empty());
         assert!(recalled(&facts, 999).is_empty());
-        // A newer word that may not be repeated takes the older with it.
+        // A newer result that may not be repeated removes the older one.
         let private = PUBLIC.replace("public", "private");
         learn_known(&facts, word("{}", &private), at(1001));
         assert!(recalled(&facts, 1002).is_empty());
@@ -260,7 +260,7 @@ mod tests {
         }
     }
 
-    /// Another version of mcpipe reads the same file, and keeps what it does not know.
+    /// Another version of mcpipe reads the same file, and keeps members that it does not know.
     #[test]
     fn a_server_is_remembered_in_this_file_with_these_words() {
         let home = tempfile::tempdir().unwrap();

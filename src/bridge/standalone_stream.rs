@@ -1,8 +1,8 @@
-//! Streams that stand as long as the session: the remote's way to speak unasked.
+//! Standalone streams, which live as long as the session: the server's means to send unasked.
 //!
-//! Streamable HTTP's GET stream is reopened here until the server refuses it; HTTP+SSE's one stream is the session
-//! itself, so its end is the relay's to handle. No timeout on silence: a quiet stream is a healthy one, except after
-//! the machine has slept, when its connection is dead and does not know it (zed-industries/zed#56776).
+//! The bridge reopens Streamable HTTP's GET stream until the server refuses it; HTTP+SSE's one stream is the session
+//! itself, so the relay handles its end. Silence has no timeout: a quiet stream is a healthy one, except after the
+//! machine has slept, when its connection is dead without a sign (zed-industries/zed#56776).
 
 use std::time::{Duration, SystemTime};
 
@@ -17,8 +17,8 @@ use crate::era::{Arrival, ExchangeId, Head, HttpError, Listen, Standing};
 use crate::frame::BridgeError;
 use crate::remote::{Answer, Events, Fault, Remote, Verb};
 
-/// The time for which the host's next frames wait for the standing stream to open: servers send what they have to say
-/// at once, and drop it when no stream is there; but some send not even a head before the first event.
+/// The time for which the host's next frames wait for the standalone stream to open: servers send their messages at
+/// once, and drop them when no stream is open; but some send not even a head before the first event.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The time that HTTP+SSE's stream may take to name its endpoint, which is its first event (MCP 2024-11-05,
 /// basic/transports).
@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_secs(15);
 const SLEPT: Duration = Duration::from_secs(30);
 
 impl<R: Remote> Exchanges<R> {
-    /// Runs one standing stream to its end.
+    /// Runs one standalone stream to its end.
     pub(super) async fn listen(&self, listen: Listen) {
         let exchange = listen.exchange;
         let last = match listen.kind {
@@ -74,7 +74,7 @@ impl<R: Remote> Exchanges<R> {
                     )
                     .await;
                 }
-                // The connection the server still holds is the one that died, or it is busy: later.
+                // The server still holds the connection that died, or is busy: the bridge tries again later.
                 Ok(Answer::Refused(refusal))
                     if matches!(refusal.status, 409 | 425 | 429 | 500 | 502..=599) =>
                 {
@@ -83,10 +83,10 @@ impl<R: Remote> Exchanges<R> {
                         time::sleep(after).await;
                     }
                 }
-                // 405 above all, and 501: not offered, and that is that for this session (MCP 2025-11-25,
+                // 405 above all, and 501: the server does not offer the stream, for the whole session (MCP 2025-11-25,
                 // basic/transports).
                 Ok(Answer::Refused(refusal)) => return Arrival::Refused(refusal),
-                // The user is not asked to sign in for a stream that the host knows nothing of. When a request of the
+                // The bridge asks no user to sign in for a stream that the host knows nothing of. When a request of the
                 // host's has led to a credential, that opens the stream too.
                 Ok(Answer::Challenged(_)) if !is_asked => {
                     self.announce(exchange, &mut is_announced).await;
@@ -173,8 +173,8 @@ impl<R: Remote> Exchanges<R> {
         }
     }
 
-    /// Reads HTTP+SSE's stream, whose endpoint is known, to its end. It is said to be open once more when it has stood for a
-    /// while: it may then be opened again at once when it is lost.
+    /// Reads HTTP+SSE's stream, whose endpoint is known, to its end. The stream is reported open once more when it has
+    /// stood for a while: it may then be opened again at once when it is lost.
     pub(super) async fn stand_as_session(
         &self,
         exchange: ExchangeId,
@@ -237,7 +237,7 @@ impl<R: Remote> Exchanges<R> {
     }
 }
 
-/// Reads to HTTP+SSE's `endpoint` event; whatever else comes before it has no place to belong to.
+/// Reads to HTTP+SSE's `endpoint` event; any earlier event belongs to no request and is dropped.
 async fn endpoint(events: &mut Events) -> Result<Option<String>, Fault> {
     while let Some(event) = events.next().await? {
         if event.kind.as_deref() == Some("endpoint") && !event.data.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! Hosts start mcpipe and local servers together, from one configuration, and a request that fails in the first second
 //! takes the server out of a host's list for good. So long as nothing has ever answered, a refused connection means
-//! "not yet" for ten seconds. Only a refused connection does: other failures do not mend themselves so quickly.
+//! "not yet" for ten seconds. Only a refused connection does: other failures do not pass so quickly.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,14 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The time between attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Knows if the server may still be starting.
+/// The state of a server that may still be starting.
 #[derive(Debug)]
 pub(super) struct Startup {
     /// The time at which the first connection was refused.
     refused_at: OnceLock<Instant>,
     /// True where the last attempt was refused.
     is_refused: AtomicBool,
-    /// Something else happened since, or the time is up.
+    /// True once another result came, or the time is up.
     is_over: AtomicBool,
     is_waiting: watch::Sender<bool>,
 }
@@ -40,7 +40,7 @@ impl Startup {
         }
     }
 
-    /// Notes what an attempt came to.
+    /// Notes the result of an attempt.
     pub(super) fn note(&self, attempt: &Result<Answer, Fault>) {
         let is_refused = matches!(attempt, Err(Fault::NotListening { .. }));
         self.is_refused.store(is_refused, Ordering::Relaxed);
@@ -49,7 +49,7 @@ impl Startup {
         }
     }
 
-    /// The pause before the next attempt, while the server may be starting.
+    /// Returns the pause before the next attempt, while the server may be starting.
     pub(super) fn pause(&self) -> Option<Duration> {
         if self.is_over.load(Ordering::Relaxed) || !self.is_refused.load(Ordering::Relaxed) {
             return None;
@@ -69,7 +69,8 @@ impl Startup {
         Some(PAUSE)
     }
 
-    /// Tells while a request waits for the server to start: no time in which it could have answered.
+    /// Returns the signal that a request waits for the server to start: time in which the server could not have
+    /// answered.
     pub(super) fn is_waiting(&self) -> watch::Receiver<bool> {
         self.is_waiting.subscribe()
     }

@@ -1,8 +1,7 @@
-//! The requests that the server left unanswered, and the reasons: what the exit code says of a bridge whose stdin has
-//! ended.
+//! The requests that the server left unanswered, and the reasons, for the exit code of a bridge whose stdin has ended.
 //!
-//! An answer of the server's counts, and so does an error of the server's. An error of mcpipe's own is none, whatever it
-//! says; `data.source` tells it from the server's.
+//! An answer of the server's counts, and so does an error of the server's. An error of mcpipe's own is no answer,
+//! whatever its text; `data.source` tells it from the server's.
 
 use std::collections::BTreeMap;
 
@@ -22,24 +21,24 @@ pub enum Reason {
     Key,
     /// The server was not reached, did not answer, or said that it is unwell.
     Network,
-    /// The server answered with something that is no MCP.
+    /// The server answered with a body that is no MCP.
     Protocol,
-    /// Anything else: a refusal, a line that is no message, the end of the grace.
+    /// Any other reason: a refusal, a line that is no message, the end of the grace.
     Other,
 }
 
 /// The requests without an answer of the server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unanswered {
-    /// The thing that has to be mended first.
+    /// The reason that has to be mended first.
     pub reason: Reason,
     /// The number of requests.
     pub requests: usize,
-    /// Of how many.
+    /// The number of all requests.
     pub of: usize,
 }
 
-/// Counts them.
+/// Counters of requests and answers.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     asked: usize,
@@ -89,7 +88,7 @@ pub(super) fn reason_of(answer: &Frame) -> Option<Reason> {
     }
     Some(match (data.kind.as_str(), data.status) {
         ("vault_locked", _) => Reason::Locked,
-        // The status is that with which a header of the user's own was refused.
+        // The status belongs to the refusal of a header of the user's own.
         ("sign_in_needed", Some(_)) => Reason::Key,
         ("sign_in_needed", None) => Reason::SignIn,
         (

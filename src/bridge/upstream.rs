@@ -1,8 +1,8 @@
 //! An exchange, from the first send to the last frame.
 //!
-//! Sends, meets challenges, sends again; retries what certainly was not processed; a response that is a stream is for
-//! `follow`. Says what came to the loop as [`Arrival`]s, exactly one of which ends the exchange. Knows nothing of what the
-//! frames mean.
+//! Sends, meets challenges, sends again; retries requests that certainly were not processed; `response_stream` reads a
+//! response that is a stream. Reports to the loop as [`Arrival`]s, exactly one of which ends the exchange. Knows
+//! nothing of what the frames mean.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -23,11 +23,11 @@ use crate::era::{Arrival, ExchangeId, Head, HttpError, Post};
 use crate::frame::{BridgeError, Outline, Parsed};
 use crate::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
 
-/// Challenges to one exchange before it gives up: an expired token, a rejected new one, and one step up.
+/// The number of challenges to one exchange before it gives up: an expired token, a rejected new one, and one step up.
 const MAX_CHALLENGES: u32 = 4;
-/// Sends of a request that was certainly not processed.
+/// The number of sends of a request that was certainly not processed.
 const MAX_SENDS: u32 = 4;
-/// A request that has taken longer than this is not sent again by itself.
+/// The time after which a request is not sent again by itself.
 const REPEATING: Duration = Duration::from_secs(30);
 /// The least time for which a request waits that comes while a user is being asked.
 const LATECOMER: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ impl Waiting {
 #[derive(Debug)]
 pub(super) struct Stopped {
     error: BridgeError,
-    /// Something was done about a credential that is not done again for the same request.
+    /// True where a step was taken about a credential that is not repeated for the same request.
     is_final: bool,
 }
 
@@ -59,7 +59,7 @@ impl Stopped {
 
     fn by(error: &crate::auth::Error) -> Self {
         let bridge_error = error.to_bridge_error();
-        // An authorization server that says when to come back is not asked before.
+        // An authorization server that names a time is not asked before it.
         let is_final = !error.may_repeat() || bridge_error.retry_after.is_some();
         Self {
             error: bridge_error,
@@ -100,7 +100,8 @@ impl<R: Remote> Exchanges<R> {
             Some(ceiling) => {
                 let run = async {
                     match run.await {
-                        // HTTP+SSE: the clock runs until the answer has come on the stream, and this is closed.
+                        // HTTP+SSE: the clock runs until the answer has come on the stream, and this exchange is
+                        // closed.
                         Followed::Over(Arrival::Accepted(_)) if is_answered_elsewhere => {
                             std::future::pending().await
                         }
@@ -129,8 +130,9 @@ impl<R: Remote> Exchanges<R> {
         self.tell(exchange, last).await;
     }
 
-    /// Returns when this time has passed, not counting any in which a person is asked to sign in, a program of the user's
-    /// for headers, or the server is starting: that is no sign of a remote that does not answer, nor of its era.
+    /// Returns when this time has passed, not counting any in which a user is asked to sign in, a program of the user's
+    /// for headers runs, or the server is starting: such time is no sign of a server that does not answer, nor of its
+    /// era.
     async fn ticked(&self, mut left: Duration) {
         let mut since = self.asking_since.subscribe();
         let mut held_up = self.remote.is_held_up();
@@ -170,7 +172,8 @@ impl<R: Remote> Exchanges<R> {
         let mut news = self.authorizer.newest();
         let sent = loop {
             match self.send(exchange, post).await {
-                // A subscription that the host has not asked for is opened when another request has led to a credential.
+                // A subscription that the host has not asked for is opened when another request has led to a
+                // credential.
                 Ok(Answer::Challenged(_)) if stands(post) && !post.is_asked_by_host => {
                     newer(&mut news).await;
                 }
@@ -203,7 +206,7 @@ impl<R: Remote> Exchanges<R> {
                     ..HttpError::default()
                 })
             }
-            // Some servers and gateways put a status of their own on what is an answer all the same.
+            // Some servers and gateways give an answer a status of an error.
             Ok(Answer::Refused(refusal)) if post.frame.is_request() && is_result(&refusal) => {
                 match refusal.frame {
                     Some(frame) => self.body(post, Parsed::One(frame)).await,
@@ -224,7 +227,7 @@ impl<R: Remote> Exchanges<R> {
         let _ = self.events.send(Event::Woke(token)).await;
     }
 
-    /// Hands over what a whole body holds.
+    /// Hands the frames of a whole body to the loop.
     async fn body(&self, post: &Post, parsed: Parsed) -> Arrival {
         let owed = post.frame.id().filter(|_| post.frame.is_request());
         let mut brought = Brought::new(&self.outstanding, owed)
@@ -236,7 +239,8 @@ impl<R: Remote> Exchanges<R> {
         ended(&brought)
     }
 
-    /// A response that turned out to be the stream of HTTP+SSE: it stands from now on, and takes no turn and no time.
+    /// Keeps a response that turned out to be the stream of HTTP+SSE: it stands from now on, and takes no turn and no
+    /// time.
     async fn stand_on(
         &self,
         exchange: ExchangeId,
@@ -245,7 +249,7 @@ impl<R: Remote> Exchanges<R> {
         mut events: Events,
     ) -> Arrival {
         if post.frame.method() == Some("server/discover") {
-            // The question has been taken, and not answered: the server does not know it.
+            // The server took the probe without an answer: the server does not know the method.
             return Arrival::Accepted(Head::default());
         }
         if !post.is_resumable {
@@ -261,7 +265,8 @@ impl<R: Remote> Exchanges<R> {
         self.unsaid.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says that the session is initialized where that was turned down for want of the credential that is there now.
+    /// Sends `notifications/initialized` where the server had turned it down for want of the credential that is there
+    /// now.
     async fn say_unsaid(&self, credential: &Credential) {
         let Some(unsaid) = self.unsaid().take() else {
             return;
@@ -276,7 +281,7 @@ impl<R: Remote> Exchanges<R> {
         tracing::debug!(?said, "initialized, said again");
     }
 
-    /// Posts until something other than a challenge or a temporary failure comes back.
+    /// Posts until the result is other than a challenge or a temporary failure.
     async fn send(&self, exchange: ExchangeId, post: &Post) -> Result<Answer, Stopped> {
         let is_harmless = post.may_repeat
             && (!post.frame.is_request()
@@ -361,7 +366,7 @@ impl<R: Remote> Exchanges<R> {
                 headers,
                 credential: credential.as_ref(),
             };
-            // The credential is in a vault that was locked since: that is waited for, as after a challenge.
+            // The credential is in a vault that was locked since: the exchange waits for it, as after a challenge.
             let answer = match credential.is_none() && self.authorizer.is_locked_out() {
                 true => Ok(Answer::Challenged(Challenge::default())),
                 false => self.remote.send(outgoing).await,
@@ -439,8 +444,8 @@ impl<R: Remote> Exchanges<R> {
         renewed.map_err(|error| Stopped::by(&error))
     }
 
-    /// Returns when a person has been asked to sign in for so long that the host should hear of it. A refresh, which
-    /// no person is asked for, may take its time. When stdin has ended, how long is for the leaving to decide.
+    /// Returns when a user has been asked to sign in for so long that the host should hear of it. A refresh, which
+    /// needs no user, may take its time. When stdin has ended, `drain` decides on the time.
     async fn patience_with_a_person(&self) {
         let Some(patience) = self.settings.sign_in_patience else {
             return std::future::pending().await;
@@ -466,8 +471,8 @@ impl<R: Remote> Exchanges<R> {
     }
 }
 
-/// Returns the answer to a request that a user keeps waiting: it names the page to visit, for the user reads it in the
-/// chat window.
+/// Returns the answer to a request that waits for a user: it names the page to visit, for the user reads it in the chat
+/// window.
 pub(super) fn sign_in_going_on(authorizer: &Authorizer) -> BridgeError {
     if let Some(closed) = authorizer.vault_is_closed() {
         return closed.to_bridge_error();
@@ -492,7 +497,7 @@ pub(super) fn sign_in_going_on(authorizer: &Authorizer) -> BridgeError {
     }
 }
 
-/// Returns when there is a newer credential than when it was last asked.
+/// Returns when there is a newer credential than at the last call.
 pub(super) async fn newer(news: &mut Option<watch::Receiver<u64>>) {
     if let Some(news) = news
         && news.changed().await.is_ok()
@@ -502,7 +507,7 @@ pub(super) async fn newer(news: &mut Option<watch::Receiver<u64>>) {
     std::future::pending::<()>().await;
 }
 
-/// Returns when that has changed, if there is such a thing and it can.
+/// Returns when the watched value has changed; never if there is none, or it cannot change.
 async fn changed(watched: &mut Option<watch::Receiver<bool>>) {
     if let Some(watched) = watched
         && watched.changed().await.is_ok()
@@ -512,12 +517,12 @@ async fn changed(watched: &mut Option<watch::Receiver<bool>>) {
     std::future::pending::<()>().await;
 }
 
-/// Says whether the server was not reached, and may be in a moment.
+/// Says whether the server was not reached, and may be reachable in a moment.
 fn is_absent(error: &BridgeError) -> bool {
     error.kind == "unreachable" && error.retryable
 }
 
-/// Says whether a refusal by its status holds a result.
+/// Says whether the body of a refusal holds a result.
 fn is_result(refusal: &HttpError) -> bool {
     let frame = refusal.frame.as_ref();
     frame.is_some_and(|frame| matches!(frame.outline(), Outline::Response { failed: false, .. }))

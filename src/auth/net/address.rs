@@ -1,4 +1,4 @@
-//! Compares addresses of servers: one spelling for each, and which are near each other.
+//! Comparison of servers' addresses: one spelling for each, and the similarity of two.
 //!
 //! RFC 3986 section 6.2.
 
@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 
 use url::{Host, Url};
 
-/// An address as addresses are compared (RFC 3986 section 6.2.2 and 6.2.3): host and scheme in lower case, no default port,
-/// escapes in one spelling and only where they are needed; and no fragment, no slash that the URL parser put there, and no
-/// `?` with nothing behind it.
+/// Returns an address in the spelling for comparison (RFC 3986 section 6.2.2 and 6.2.3): host and scheme in lower case,
+/// no default port, escapes in one spelling and only where they are needed; and no fragment, no slash that the URL
+/// parser put there, and no `?` with nothing behind it.
 pub(in crate::auth) fn canonical(url: &Url) -> String {
     let mut url = url.clone();
     url.set_fragment(None);
@@ -28,7 +28,7 @@ pub(in crate::auth) fn canonical_text(text: &str) -> String {
     Url::parse(text).map_or_else(|_| text.to_owned(), |url| canonical(&url))
 }
 
-/// Escapes with upper-case digits, and none for what need not be escaped.
+/// Writes escapes with upper-case digits, and none for characters that need no escape.
 fn one_spelling(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -53,8 +53,8 @@ fn one_spelling(text: &str) -> String {
     out
 }
 
-/// Says whether a user may have meant one of two addresses by the other: the same host, or the same but for letter case
-/// and a slash.
+/// Says whether a user may have meant one of two addresses by the other: the same host, or the same but for upper and
+/// lower case and a slash.
 pub(in crate::auth) fn is_near(one: &str, other: &str) -> bool {
     let host = |text: &str| {
         let url = Url::parse(text).ok()?;
@@ -66,7 +66,8 @@ pub(in crate::auth) fn is_near(one: &str, other: &str) -> bool {
     is_one_host || bare(one) == bare(other) || is_one_port_here(one, other)
 }
 
-/// Whether both are at one port of this machine, by whichever of its names (RFC 6761 section 6.3, RFC 1122 section 3.2.1.3).
+/// Says whether both are at one port of this machine, by any of its names (RFC 6761 section 6.3, RFC 1122
+/// section 3.2.1.3).
 fn is_one_port_here(one: &str, other: &str) -> bool {
     let port = |text: &str| {
         let url = Url::parse(text).ok()?;

@@ -1,4 +1,4 @@
-//! Showing a page to the user: a program started on one address, without a shell (CVE-2025-6514).
+//! The browser: shows a page to the user with a program started on one address, without a shell (CVE-2025-6514).
 
 use std::process::{Command as Program, Stdio};
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::process;
 /// The time that a program that opens pages may take to fail, before it counts as having opened one.
 const FAILS_WITHIN: Duration = Duration::from_millis(250);
 
-/// Starts a browser on `url`, which [`crate::auth::net::guard`] has judged. It gets none of our pipes. False if none was started;
-/// that is no reason to stop waiting for the user.
+/// Starts a browser on `url`, which [`crate::auth::net::guard`] has judged. The browser gets none of our pipes. Returns
+/// false if no browser was started; the caller still waits for the user.
 pub async fn show(browser: &Browser, environment: &Environment, url: &Url) -> bool {
     match browser {
         Browser::None | Browser::Nowhere => false,
@@ -50,7 +50,8 @@ fn programs_of_the_system(url: &Url) -> Vec<Program> {
     programs.iter().map(process::rebuilt).collect()
 }
 
-/// `open` would start `cmd`, a shell, or ask the system to start the browser in all of our environment.
+/// Starts the system's program. `open` would start `cmd`, a shell, or ask the system to start the browser in all of our
+/// environment.
 #[cfg(windows)]
 fn programs_of_the_system(url: &Url) -> Vec<Program> {
     let mut program = process::command("rundll32.exe");
@@ -58,7 +59,7 @@ fn programs_of_the_system(url: &Url) -> Vec<Program> {
     vec![program]
 }
 
-/// A program with this environment and none of our pipes.
+/// Returns a program with this environment and none of our pipes.
 fn apart(mut command: Program, environment: &Environment) -> Command {
     let own: Vec<_> = command
         .get_envs()

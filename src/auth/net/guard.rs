@@ -1,7 +1,7 @@
-//! Decides which addresses a server may send us to.
+//! The decision on the addresses that a server may send us to.
 //!
-//! Every URL of a sign-in but the first comes from another party's document. This decides, as plain functions, if one
-//! may be visited: by its text, and again by each address its name turns out to have. Resolves nothing and connects to
+//! Every URL of a sign-in but the first comes from another party's document. Plain functions decide here if a URL may
+//! be visited: by its text, and again by each address that its name resolves to. Resolves nothing and connects to
 //! nothing; [`crate::auth::net::http`] does, and asks here first.
 //!
 //! RFC 9728 section 7.7, RFC 6890 for the special addresses.
@@ -15,19 +15,19 @@ use crate::address_class::{Class, class_of, classify};
 /// The reason why a place may not be visited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Not `https`, and not `http` on this machine either.
+    /// The scheme is not `https`, and not `http` on this machine either.
     #[error("it is not https")]
     Scheme,
-    /// A user name or password in the URL.
+    /// The URL holds a user name or password.
     #[error("it holds a user name or password")]
     Userinfo,
-    /// A fragment.
+    /// The URL has a fragment.
     #[error("it has a fragment")]
     Fragment,
-    /// Longer than 8 KiB, or no host.
+    /// The URL is longer than 8 KiB, or has no host.
     #[error("it is not an address to visit")]
     Shape,
-    /// An address on the inside, named from the outside.
+    /// The address is internal, and an external server named it.
     #[error(
         "it leads to a private, local or reserved address, which this server has no business to name"
     )]
@@ -43,8 +43,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// For sign-ins that `home`, the URL the user configured, asks for. `allow_http` admits plain `http` on that same
-    /// host, if that is how it was configured; `allow_private` admits inside addresses from anywhere.
+    /// Makes the rules for sign-ins of `home`, the URL that the user configured. `allow_http` admits plain `http` on
+    /// that same host, if the configured URL has it; `allow_private` admits internal addresses from anywhere.
     pub fn new(home: &Url, allow_http: bool, allow_private: bool) -> Self {
         Self {
             home: home.clone(),
@@ -53,17 +53,17 @@ impl Guard {
         }
     }
 
-    /// Returns the same rules for sign-ins that another place the user configured asks for.
+    /// Returns the same rules for sign-ins of another URL that the user configured.
     pub fn at_home(&self, home: &Url) -> Self {
         Self::new(home, self.allow_http, self.allow_private)
     }
 
-    /// The URL that the user configured.
+    /// Returns the URL that the user configured.
     pub fn home(&self) -> &Url {
         &self.home
     }
 
-    /// The configured host if only a name server knows what it is.
+    /// Returns the configured host, if its class is known only after resolution.
     pub fn unknown_home(&self) -> Option<&str> {
         match (class_of(&self.home), self.home.host()) {
             (None, Some(Host::Domain(name))) => Some(name),
@@ -102,7 +102,8 @@ impl Guard {
         class.map_or(Ok(()), |class| self.admit(class, None))
     }
 
-    /// Judges an address a name resolved to. `home` is the class of the address from which the configured host has answered.
+    /// Judges an address that a name resolved to. `home` is the class of the address from which the configured host has
+    /// answered.
     ///
     /// # Errors
     /// [`Refusal::Inside`].

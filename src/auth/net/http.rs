@@ -1,6 +1,6 @@
-//! The only HTTP client sign-in uses.
+//! The only HTTP client that a sign-in uses.
 //!
-//! Everything it visits is named by another party, so: `https`, or `http` where [`Guard`] lets it; every name judged by
+//! Another party names every address it visits, so: `https`, or `http` where [`Guard`] allows it; every name judged by
 //! the addresses it really has (`resolver`); at most three redirects, on one origin or from http to https; bodies
 //! capped and read in pieces; time limits; no cookies, no credentials but those handed in. Errors never carry a URL's
 //! query or a body. Knows nothing of OAuth.
@@ -30,11 +30,12 @@ use crate::text::{plain, without_mark};
 use crate::tls::ClientCertRefused;
 use crate::tls::untrusted::Untrusted;
 
-/// Visits what a sign-in has to visit. Costs nothing until it visits something: most starts sign in to nothing.
+/// An HTTP client for a sign-in. It costs nothing until its first request: most starts sign in to nothing.
 #[derive(Clone)]
 pub struct Http(Arc<Parts>, Option<Listener>);
 
-/// Hears of each request: method, address without its query, status, how the client proved itself, the error's code.
+/// A listener that gets each request: method, address without its query, status, the client's authentication, the
+/// error's code.
 pub type Listener = Arc<dyn Fn(Value) + Send + Sync>;
 
 struct Parts {
@@ -55,7 +56,7 @@ pub struct Answer {
     pub body: Zeroizing<Vec<u8>>,
     /// `Retry-After`, where it was a number of seconds.
     pub retry_after: Option<Duration>,
-    /// All of them.
+    /// All headers.
     pub headers: HeaderMap,
 }
 
@@ -90,7 +91,7 @@ pub enum Fault {
     Refused {
         /// Host and port.
         host: String,
-        /// The rule it broke.
+        /// The host and port.
         why: Refusal,
     },
     /// No server is there, the connection broke, or it took too long.
@@ -101,7 +102,7 @@ pub enum Fault {
         /// The innermost cause.
         why: String,
     },
-    /// The server is there and cannot answer now: 5xx, 408, 429.
+    /// The server is reachable and cannot answer now: 5xx, 408, 429.
     #[error("the server at {host} answered HTTP {status}{}{}", instead(*status), later(*retry_after))]
     Unwell {
         /// Host and port.
@@ -116,10 +117,10 @@ pub enum Fault {
     TooLarge {
         /// Host and port.
         host: String,
-        /// In bytes.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// Its certificate or its TLS is not to be trusted, so nothing was sent.
+    /// The server's certificate or its TLS is not to be trusted, so nothing was sent.
     #[error("cannot connect to {host}: {why}")]
     Untrusted {
         /// Host and port.
@@ -132,13 +133,13 @@ pub enum Fault {
     ClientCertRefused {
         /// Host and port.
         host: String,
-        /// The server's words of the certificate.
+        /// The server's description of the fault.
         why: ClientCertRefused,
     },
     /// TLS could not be set up at all.
     #[error("the HTTP client cannot be built: {why}")]
     Unbuildable {
-        /// The words of reqwest.
+        /// The error text of reqwest.
         why: String,
     },
 }
@@ -158,7 +159,7 @@ impl Fault {
 }
 
 impl Http {
-    /// Over this TLS configuration (roots and provider chosen by the caller).
+    /// Makes a client over this TLS configuration (roots and provider chosen by the caller).
     pub fn new(tls: rustls::ClientConfig, guard: Guard) -> Self {
         Self::with_lookup(tls, guard, resolver::of_the_system())
     }
@@ -178,7 +179,7 @@ impl Http {
         through
     }
 
-    /// Returns the same client, overheard.
+    /// Returns the same client, which reports each request to the listener.
     #[must_use]
     pub fn heard_by(self, listener: Listener) -> Self {
         Self(self.0, Some(listener))
@@ -196,7 +197,7 @@ impl Http {
         lookup: Lookup,
         proxies: Proxies,
     ) -> Self {
-        // A handful of small requests: HTTP/1.1 is enough, and one protocol less to be wrong in.
+        // A sign-in needs a handful of small requests: HTTP/1.1 is enough, and leaves out a second protocol.
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let guard = Arc::new(guard);
         let resolver = Resolver::new(Arc::clone(&guard), lookup);
@@ -210,7 +211,8 @@ impl Http {
         Self(Arc::new(parts), None)
     }
 
-    /// Returns the same client, for what the user names beside the server: places are judged as seen from there.
+    /// Returns the same client, for an address that the user configured beside the server: addresses are judged as seen
+    /// from there.
     pub fn at_home(&self, home: &Url) -> Self {
         let parts = &self.0;
         let (guard, lookup) = (parts.guard.at_home(home), parts.resolver.lookup());
@@ -269,7 +271,7 @@ impl Http {
                 if !status.is_success() || media == "text/event-stream" {
                     return Ok(absent);
                 }
-                // Some label a document as a page; a page that is one is too large, or no JSON.
+                // Some servers label a document as a page; a real page is too large, or no JSON.
                 let body = match self.body(response, &at, LARGEST_DOCUMENT).await {
                     Err(Fault::TooLarge { .. }) if media == "text/html" => return Ok(absent),
                     body => body?,
@@ -284,8 +286,8 @@ impl Http {
         within(DOCUMENT_PATIENCE, url, work).await
     }
 
-    /// Returns what a browser would meet at a page: the status, and the address it would be sent to. Nothing is
-    /// followed or read.
+    /// Returns the answer that a browser would get for a page: the status, and the address of a redirect. The client
+    /// follows no redirect and reads no body.
     ///
     /// # Errors
     /// As [`Http::document`], except that every status is an answer.
@@ -328,7 +330,7 @@ impl Http {
         self.post_within(POST_PATIENCE, url, headers, body).await
     }
 
-    /// Posts a form that spends what cannot be spent twice, and so waits as long as an answer may still come.
+    /// Posts a form that spends a value good for one time, and so waits as long as an answer may still come.
     ///
     /// # Errors
     /// As [`Http::post`].
@@ -363,7 +365,7 @@ impl Http {
                 let response = self.sent(&at, asking).await.inspect_err(failed)?;
                 let status = response.status().as_u16();
                 self.answers(&at, status)?;
-                // What is posted are secrets: to the origin they were meant for, and to no other address.
+                // A posted body holds secrets: it goes to the origin it was meant for, and to no other address.
                 let next = next_hop(&at, response.headers())
                     .filter(|next| next.origin() == url.origin() && matches!(status, 307 | 308));
                 if let Some(next) = next.filter(|_| redirects < MOST_REDIRECTS) {
@@ -387,8 +389,8 @@ impl Http {
         within(patience, url, work).await
     }
 
-    /// Sends a request. Where the address was refused because it is not known where the configured server is, that is found
-    /// out first.
+    /// Sends a request. Where the guard refused the address because the configured server's kind of address is not
+    /// known, the client finds that out first.
     async fn sent(
         &self,
         url: &Url,
@@ -406,15 +408,15 @@ impl Http {
             }) if self.finds_home(url).await => once().await?,
             sent => sent?,
         };
-        // A proxy's address says nothing of the server's.
+        // A proxy's address is no evidence of the server's.
         if let (Some(address), None) = (response.remote_addr(), self.0.proxies.to(url)) {
             self.0.resolver.answered(url, address.ip());
         }
         Ok(response)
     }
 
-    /// Asks the configured server for its metadata, for the address it answers from; false if that was known, or is not
-    /// found out.
+    /// Asks the configured server for its metadata, to learn the address that answers. Returns false if that address
+    /// was known, or is not found out.
     async fn finds_home(&self, url: &Url) -> bool {
         let resolver = &self.0.resolver;
         if !resolver.wants_home(url) {
@@ -437,7 +439,7 @@ impl Http {
         client.as_ref().map_err(Clone::clone)
     }
 
-    /// Checks that it is the server that answers there, and not a proxy on the way.
+    /// Checks that the server itself answers there, and not a proxy on the way.
     fn answers(&self, url: &Url, status: u16) -> Result<(), Fault> {
         match self.0.proxies.refusal(url, status) {
             None => Ok(()),
@@ -459,8 +461,8 @@ impl Http {
         }
     }
 
-    /// A body, decoded. Without a byte order mark, and UTF-8 throughout: one odd letter in a description is not worth
-    /// the document.
+    /// Reads a body, decoded, without a byte order mark, and UTF-8 throughout: one invalid character in a description
+    /// is not worth the document.
     async fn body(
         &self,
         response: reqwest::Response,
@@ -524,12 +526,14 @@ impl fmt::Debug for Http {
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 const DOCUMENT_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) const POST_PATIENCE: Duration = Duration::from_secs(30);
-/// A refresh token or a code whose answer we do not wait for may be spent and lost, so a slow server is given its time.
+/// The time for a token request. A refresh token or a code whose answer we do not wait for may be spent and lost, so a
+/// slow server gets this time.
 pub(crate) const TOKEN_PATIENCE: Duration = Duration::from_secs(120);
 const MOST_REDIRECTS: usize = 3;
 const LARGEST_DOCUMENT: usize = 256 * 1024;
 const LARGEST_ANSWER: usize = 64 * 1024;
-/// MCP 2025-03-26, basic/authorization, asks for the header on discovery; later revisions do not mind it.
+/// The revision that discovery names. MCP 2025-03-26, basic/authorization, asks for the header; later revisions do not
+/// mind it.
 const DISCOVERY_VERSION: &str = "2025-11-25";
 
 /// Parameters of token requests whose values are secrets (RFC 6749, 7009, 7521, 7636, 8628, 8693).
@@ -547,7 +551,7 @@ const SECRET_PARAMETERS: [&str; 11] = [
     "token",
 ];
 
-/// The authorization server may say back what it was sent.
+/// Notes the secrets of a request: the authorization server may repeat them in its answer.
 fn note_secrets(headers: &HeaderMap, form: &[u8]) {
     for (_, value) in headers
         .iter()
@@ -562,7 +566,7 @@ fn note_secrets(headers: &HeaderMap, form: &[u8]) {
     }
 }
 
-/// Host and port, the most of a URL that an error or a log may show.
+/// Returns host and port, the most of a URL that an error or a log may show.
 pub fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port()
@@ -575,7 +579,7 @@ async fn within<T>(
     work: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
     tokio::select! {
-        // What has come is looked at before the clock.
+        // A result that has come counts before the clock.
         biased;
         done = work => done,
         () = time_is_up(patience) => Err(Fault::Unreachable {
@@ -585,8 +589,8 @@ async fn within<T>(
     }
 }
 
-/// Returns when this time has passed, and one second more of running. A process that stood still meanwhile (a machine that
-/// slept, a frozen container, SIGSTOP) finds its time over when it wakes, and what came in it still unread.
+/// Returns when this time has passed, and one second more of running. A process that stood still meanwhile (a machine
+/// that slept, a frozen container, SIGSTOP) finds its time over when it wakes, and an answer still unread.
 pub(in crate::auth) async fn time_is_up(patience: Duration) {
     const TICKS: u32 = 10;
     tokio::time::sleep(patience).await;
@@ -595,7 +599,7 @@ pub(in crate::auth) async fn time_is_up(patience: Duration) {
     }
 }
 
-/// A text without its byte order mark, and with a sign in the place of what is not UTF-8.
+/// Returns a text without its byte order mark, and with a replacement character for bytes that are not UTF-8.
 fn plain_text(body: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     let (is_utf8, has_mark) = match std::str::from_utf8(&body) {
         Ok(text) => (true, without_mark(text).len() != text.len()),
@@ -626,8 +630,8 @@ pub fn is_unwell(status: u16) -> bool {
     status >= 500 || status == 408 || status == 429
 }
 
-/// Returns what to add where the status alone would sound as if all were well, or as if the server had decided
-/// something.
+/// Returns an addition to the message where the status alone would sound like success, or like a decision of the
+/// server.
 fn instead(status: u16) -> &'static str {
     match is_unwell(status) {
         true => "",
@@ -635,7 +639,7 @@ fn instead(status: u16) -> &'static str {
     }
 }
 
-/// Puts into words when the server wants to be asked again.
+/// Returns the server's wished time for the next attempt, as text.
 fn later(retry_after: Option<Duration>) -> String {
     retry_after.map_or_else(String::new, |wait| {
         format!(", to be asked again in {} s", wait.as_secs())

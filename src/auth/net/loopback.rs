@@ -1,19 +1,20 @@
-//! The listener on this machine at which the browser begins and to which it comes back, and its pages.
+//! The listener on this machine at which the browser begins and to which the browser comes back, and its pages.
 //!
-//! Takes any visitor and believes none: another host name, path or method is turned away, and so is whatever the
-//! sign-in does not recognise, while it goes on waiting. A sign-in begins at the start page (`start`), and an answer says
-//! whether it comes from the browser that began there. The page a real answer gets is held back until it is known how the
-//! sign-in ended, so that it can say the truth. Pages are constant: nothing a visitor sent comes back.
+//! The listener accepts any request and trusts none: it refuses another host name, path or method, and any request that
+//! the sign-in does not recognise, while it goes on waiting. A sign-in begins at the start page (`start`), and an
+//! answer says whether it comes from the browser that began there. The page for a real answer waits until the end of
+//! the sign-in is known, so that the page can report it. Pages are constant: they repeat nothing that a request sent.
 //!
-//! A consent page that sends the browser on with 307 or 308 makes it repeat its POST here (RFC 9110 section 15.4.8): what
-//! counts is the query, as in a GET. Without one the form is read, as OAuth 2.0 Form Post Response Mode has it. A POST from
-//! another site brings no cookie with it (`SameSite=Lax`), so the browser is asked for the same as a GET.
+//! A consent page that sends the browser on with 307 or 308 makes it repeat its POST here (RFC 9110 section 15.4.8):
+//! the query counts, as in a GET. Without a query the form is read, as OAuth 2.0 Form Post Response Mode has it. A POST
+//! from another site brings no cookie with it (`SameSite=Lax`), so the listener makes the browser send the same as a
+//! GET.
 //!
 //! RFC 8252 sections 7.3 and 8.3.
 
 mod fields;
-mod pages; // what a visitor reads
-mod porter; // what a visitor meets
+mod pages; // the texts of the pages
+mod porter; // connections and their requests
 mod start; // the start page and its cookie
 
 use std::fmt;
@@ -35,21 +36,21 @@ use start::StartPage;
 /// The address to listen at, and its name for the browser.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// `127.0.0.1`, `localhost` (both families), `::1`, or a name that leads here.
+    /// `127.0.0.1`, `localhost` (both families), `::1`, or a name that leads to this machine.
     pub host: String,
-    /// 0 lets the system choose.
+    /// The port; 0 lets the system choose.
     pub port: u16,
-    /// Begins with a slash.
+    /// The path; begins with a slash.
     pub path: String,
-    /// The redirect URI to announce instead of the one these make.
+    /// The redirect URI to announce instead of the one that these members make.
     pub announced: Option<String>,
-    /// The address to send a visitor on to when all is well, instead of showing a page.
+    /// The address to redirect the browser to after success, instead of showing a page.
     pub onward: Option<Url>,
-    /// For how long a browser keeps what ties the sign-in to it.
+    /// The time for which a browser keeps the cookie of the sign-in.
     pub lifetime: Duration,
 }
 
-/// A listener that is accepting. Dropping it closes it; a page already promised is still served.
+/// A listener that accepts connections. Dropping it closes it; a page that is already due is still served.
 #[derive(Debug)]
 pub struct Loopback {
     uri: String,
@@ -81,7 +82,7 @@ impl Start {
         self.page.is_contested()
     }
 
-    /// Returns when two have; never where there is no start page. Safe to cancel.
+    /// Returns when two browsers have opened the page; never where there is no start page. Safe to cancel.
     pub async fn contested(start: Option<&Self>) {
         match start {
             Some(start) => start.page.contested().await,
@@ -89,13 +90,13 @@ impl Start {
         }
     }
 
-    /// The sign-in has brought tokens: the page leads nowhere from now on.
+    /// Notes that the sign-in has brought tokens: the page redirects no browser from now on.
     pub fn is_over(&self) {
         self.page.is_over();
     }
 }
 
-/// Closes a listener, whichever task waits at it.
+/// The handle that closes a listener, for any task that waits at it.
 #[derive(Clone, Debug, Default)]
 pub struct Door {
     listeners: Arc<Mutex<Vec<TcpListener>>>,
@@ -103,13 +104,13 @@ pub struct Door {
 }
 
 impl Door {
-    /// Closes it now: the port is free when this returns.
+    /// Closes the listener now: the port is free when this function returns.
     pub fn close(&self) {
         self.listeners().clear();
         self.closed.cancel();
     }
 
-    /// Returns when it is closed.
+    /// Returns when the listener is closed.
     pub async fn closed(&self) {
         self.closed.cancelled().await;
     }
@@ -120,7 +121,7 @@ impl Door {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next visitor at the listener of that number. Waits for ever when it is closed.
+    /// Returns the next connection at the listener of that number. Waits for ever when the listener is closed.
     async fn accept(&self, number: usize) -> io::Result<TcpStream> {
         std::future::poll_fn(|context| match self.listeners().get(number) {
             Some(listener) => listener.poll_accept(context).map_ok(|(stream, _)| stream),
@@ -130,15 +131,15 @@ impl Door {
     }
 }
 
-/// A visitor at the right address, who waits for a page.
+/// A request at the right address, whose browser waits for a page.
 pub struct Visit {
     /// The query, or the form where there is none, decoded.
     pub parameters: Vec<(String, String)>,
-    /// True where it is not the user, but a browser that looks ahead at a page the user may visit.
+    /// True where the request comes from a browser that prefetches a page, not from the user.
     pub is_ahead: bool,
-    /// True where it is the browser that the sign-in belongs to.
+    /// True where the request comes from the browser that the sign-in belongs to.
     pub is_of_opener: bool,
-    /// True where it came as a POST, which brings no cookie from another site.
+    /// True where the request came as a POST, which brings no cookie from another site.
     pub is_posted: bool,
     page: oneshot::Sender<Page>,
 }
@@ -151,23 +152,23 @@ impl fmt::Debug for Visit {
 }
 
 impl Visit {
-    /// Sends the page, if the visitor is still there.
+    /// Sends the page, if the browser is still connected.
     pub fn answer(self, page: Page) {
         let _ = self.page.send(page);
     }
 
-    /// Says whether the visitor still waits for a page.
+    /// Says whether the browser still waits for a page.
     pub fn is_waiting(&self) -> bool {
         !self.page.is_closed()
     }
 }
 
-/// The page that a visitor gets to see.
+/// The page that a browser gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
-    /// The authorization server, once more: this address, which is ours to choose.
+    /// The authorization server, once more, at this address, which we have made.
     Again(Url),
-    /// The same address, to be asked for as a GET.
+    /// The same address, to be requested as a GET.
     AsGet,
     /// An answer from a browser that the sign-in does not belong to.
     OtherBrowser,
@@ -175,15 +176,15 @@ pub enum Page {
     SignedIn,
     /// The sign-in ended without tokens.
     Failed,
-    /// This was not the answer we wait for.
+    /// An answer that is not the one the sign-in waits for.
     NotOurs,
 }
 
 impl Loopback {
-    /// Begins to accept.
+    /// Opens the listener.
     ///
     /// # Errors
-    /// The port is taken, or not to be had.
+    /// The port is taken, or may not be opened.
     pub async fn open(place: &Place, tasks: &TaskTracker) -> io::Result<Self> {
         let listeners = listeners(&place.host, place.port).await?;
         let port = match listeners.first() {
@@ -237,22 +238,22 @@ impl Loopback {
     }
 
     /// Returns the address at which the sign-in begins; `None` where a redirect URI of the user's leads the browser
-    /// back through something else that forwards to us: its address is not the start page's, and would get no cookie.
+    /// back through another server that forwards here: its address is not the start page's, and would get no cookie.
     pub fn start(&self) -> Option<&Start> {
         self.start.as_ref()
     }
 
-    /// Returns the handle that closes it.
+    /// Returns the handle that closes the listener.
     pub fn door(&self) -> Door {
         self.door.clone()
     }
 
-    /// The redirect URI, to be registered, sent and redeemed byte for byte.
+    /// Returns the redirect URI, to be registered, sent and redeemed byte for byte.
     pub fn uri(&self) -> &str {
         &self.uri
     }
 
-    /// The next visitor. Never ends by itself. Safe to cancel.
+    /// Returns the next request at the redirect URI. Never ends by itself. Safe to cancel.
     pub async fn visit(&mut self) -> Visit {
         match self.visits.recv().await {
             Some(visit) => visit,
@@ -267,7 +268,8 @@ impl Drop for Loopback {
     }
 }
 
-/// The start page on the same host and port as the callback. Something that forwards to us from elsewhere has none.
+/// Returns the start page on the same host and port as the callback; `None` where another server forwards the callback
+/// here.
 fn start(callback: &Url, place: &Place, port: u16) -> Option<Start> {
     let leads_here = place.announced.is_none()
         || callback.scheme() == "http"
@@ -306,7 +308,7 @@ async fn listeners(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
         Err(_) if host != "localhost" => return Ok(vec![bind(v4, port).await?]),
         Err(_) => {}
     }
-    // A browser may take `localhost` for either family, and another program could listen on the one we left free.
+    // A browser may take `localhost` for either family, and another program could listen on the family left free.
     let mut tries = if port == 0 { 8 } else { 1 };
     loop {
         let first = match bind(v4, port).await {

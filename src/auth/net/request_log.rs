@@ -1,5 +1,5 @@
-//! What may be told of a request of a sign-in: where to, how the client proved itself, and what came of it. Never what
-//! was sent.
+//! The description of a sign-in's request for the log: its address, the client's way of authentication, and the result.
+//! The description never holds the body that was sent.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::text::printable;
 
-/// The longest code of an error that is told, in characters.
+/// The longest code of an error that is logged, in characters.
 const LONGEST_CODE: usize = 64;
 
 /// A request that is about to be sent.
@@ -53,7 +53,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The request and what came of it; the code of an error is read from this body.
+    /// Returns the request and its result; the code of an error is read from this body.
     pub(in crate::auth) fn told(&self, status: Option<u16>, body: Option<&[u8]>) -> Value {
         let mut url = self.url.clone();
         url.set_query(None);
@@ -73,7 +73,7 @@ impl<'a> Asked<'a> {
             "status": status,
             "error": code,
         });
-        // What there is not is not told.
+        // Absent members are left out.
         match all {
             Value::Object(members) => members
                 .into_iter()

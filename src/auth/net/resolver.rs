@@ -1,9 +1,9 @@
-//! Names to addresses, for what a sign-in visits.
+//! The resolver of names for a sign-in's HTTP client.
 //!
-//! Hands out only addresses that may be visited, so that what was judged is what is connected to: a name that leads one
-//! way when it is looked at and another when it is used leads no connection inside. A company's server may name its
-//! company's authorization server: where the server itself is, is told by the address that answered, not by a look at
-//! its name. Which addresses those are is the [`Guard`]'s to say; what is asked for over them is not known here.
+//! The resolver returns only addresses that may be visited, so that the judged address is the one connected to: a name
+//! that resolves to one address when it is judged and to another when it is used makes no internal connection. A
+//! company's server may name its company's authorization server: the address that answered decides if the server itself
+//! is internal, not a look at its name. The [`Guard`] decides on addresses; the resolver does not know the requests.
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
@@ -17,11 +17,11 @@ use url::Url;
 use crate::address_class::{Class, classify};
 use crate::auth::net::guard::{Guard, Refusal};
 
-/// Turns a name into addresses. For tests; in earnest the system does.
+/// A function from a name to addresses. Tests supply their own; otherwise the system resolves.
 pub type Lookup =
     Arc<dyn Fn(String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> + Send + Sync>;
 
-/// Resolves as the system does.
+/// Returns a lookup by the system's resolver.
 pub(in crate::auth) fn of_the_system() -> Lookup {
     Arc::new(|name| Box::pin(system_lookup(name)))
 }
@@ -32,10 +32,10 @@ pub(in crate::auth) struct Resolver(Arc<Guarded>);
 
 struct Guarded {
     guard: Arc<Guard>,
-    /// Names we were sent to. Any other name asked for is the system's proxy, which the user chose.
+    /// The names that documents named. Any other name asked for is the system's proxy, which the user chose.
     guarded: Mutex<HashSet<String>>,
-    /// The kind of place that the configured server's address turned out to be when a request was answered from it. A
-    /// name server's word alone is no evidence: the owner of a name may point it inside.
+    /// The class of the configured server's address, known when a request was answered from it. A name server's answer
+    /// alone is no evidence: the owner of a name may point it at an internal address.
     home: OnceLock<Class>,
     lookup: Lookup,
 }
@@ -63,13 +63,13 @@ impl Resolver {
         }
     }
 
-    /// Says whether more would be admitted if it were known where the configured server is.
+    /// Says whether more addresses would be admitted if the class of the configured server were known.
     pub(in crate::auth) fn wants_home(&self, url: &Url) -> bool {
         let home = self.0.guard.unknown_home();
         home.is_some() && url.domain() != home && self.0.home.get().is_none()
     }
 
-    /// From now on this name is one that we were sent to.
+    /// Notes that a document named this name: its addresses are judged from now on.
     pub(in crate::auth) fn guards(&self, name: &str) {
         let guarded = &self.0.guarded;
         let mut guarded = guarded.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,8 +1,9 @@
 //! The authorization request, and the check of what comes back.
 //!
-//! [`Pending`] is the one record of one request. [`Pending::judge`] looks at an answer in the only safe order: is it
-//! ours (`state`), is it from whom we asked (`iss`), and only then what it says. [`Redirected`], a code that went
-//! through both, can be made nowhere else, and is the only thing a code exchange takes.
+//! [`Pending`] is the one record of one request. [`Pending::judge`] looks at an answer in the only safe order: that it
+//! answers our request (`state`), that it comes from the server that was asked (`iss`), and only then its content.
+//! [`Redirected`], a code that passed both checks, can be made nowhere else, and is the only thing that a code exchange
+//! takes.
 //!
 //! RFC 6749 section 4.1, RFC 7636, RFC 8707, RFC 9207; MCP 2026-07-28, basic/authorization.
 
@@ -21,7 +22,7 @@ use crate::auth::settings::Settings;
 use crate::secret::Secret;
 use crate::text::plain;
 
-/// An authorization request on its way: the server that was asked, and the marks by which its answer is known.
+/// An authorization request in progress: the server that was asked, and the values by which its answer is known.
 pub struct Pending {
     url: Url,
     state: Secret,
@@ -45,7 +46,7 @@ pub struct Redirected {
 /// The verdict on an answer.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Not an answer to our request, whatever sent it: we go on waiting.
+    /// Not an answer to our request: the client goes on waiting.
     NotOurs,
     /// The answer.
     Code(Redirected),
@@ -56,16 +57,17 @@ pub enum Verdict {
 /// The reason why an attempt has ended without a code.
 #[derive(Debug)]
 pub enum Error {
-    /// The sign-in page sent the browser back with an error.
+    /// The authorization page sent the browser back with an error.
     Denied {
         /// The authorization server.
         host: String,
-        /// RFC 6749 section 4.1.2.1, cleaned.
+        /// `error` of RFC 6749 section 4.1.2.1, cleaned.
         code: String,
         /// `error_description`, cleaned.
         description: Option<String>,
     },
-    /// The answer named another authorization server, or none although this one promises to (RFC 9207).
+    /// The answer named another authorization server, or none although this server says that it always names itself
+    /// (RFC 9207).
     ForeignAnswer {
         /// The authorization server that was asked.
         host: String,
@@ -75,7 +77,7 @@ pub enum Error {
 /// The content of an authorization request.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
-    /// Of whom.
+    /// The authorization server.
     pub server: &'a AuthorizationServer,
     /// The client.
     pub client: &'a Client,
@@ -85,16 +87,16 @@ pub struct Asking<'a> {
     pub resource: Option<&'a str>,
     /// The scope, if one is sent.
     pub scope: Option<&'a Scopes>,
-    /// The thumbprint of the key that the code is to be good with only (RFC 9449 section 10).
+    /// The thumbprint of the only key that the code is to be good with (RFC 9449 section 10).
     pub key: Option<&'a str>,
-    /// What the user is to be asked there (OpenID Connect Core section 3.1.2.1).
+    /// The `prompt` parameter, if one is sent (OpenID Connect Core section 3.1.2.1).
     pub prompt: Option<&'a str>,
 }
 
-/// Says whether codes are safe with this server, which has to be known before anything is registered there.
+/// Says whether codes are safe with this server, which has to be known before a client is registered there.
 ///
 /// # Errors
-/// It does not say that it knows PKCE, and the user does not either.
+/// The server does not say that it supports PKCE, and the user does not either.
 pub(in crate::auth) fn supports_pkce(
     server: &AuthorizationServer,
     settings: &Settings,
@@ -105,10 +107,10 @@ pub(in crate::auth) fn supports_pkce(
     }
 }
 
-/// Makes an authorization request. `state` is unguessable, of the caller's making.
+/// Makes an authorization request. `state` is unguessable; the caller makes it.
 ///
 /// # Errors
-/// The server has no authorization endpoint, or does not say that it knows PKCE.
+/// The server has no authorization endpoint, or does not say that it supports PKCE.
 pub fn begin(
     asking: &Asking<'_>,
     settings: &Settings,
@@ -151,8 +153,8 @@ pub fn begin(
     {
         extra.push(("prompt".to_owned(), prompt.to_owned()));
     }
-    // An OpenID provider ties its ID token to the request by it (OpenID Connect Core section 3.1.2.1); some refuse a
-    // request without.
+    // An OpenID provider ties its ID token to the request by the nonce (OpenID Connect Core section 3.1.2.1); some
+    // refuse a request without a nonce.
     let is_openid = asking.scope.is_some_and(|scopes| scopes.contains("openid"));
     let mut theirs = settings.authorize_params.iter();
     let theirs = theirs.find(|(name, _)| name == "nonce");
@@ -184,7 +186,7 @@ impl Pending {
         &self.url
     }
 
-    /// Judges the parameters of an answer, decoded: `state`, then `iss` (RFC 9207 section 2.4), then what it says.
+    /// Judges the parameters of an answer, decoded: `state`, then `iss` (RFC 9207 section 2.4), then the rest.
     pub fn judge(&self, parameters: &[(String, String)]) -> Verdict {
         let one = |name: &str| {
             let mut named = parameters.iter().filter(|(key, _)| key == name);
@@ -207,7 +209,7 @@ impl Pending {
                 host: self.host.clone(),
             });
         }
-        // Some pages have `error` in every answer. A code beside it says that there was none.
+        // Some pages have `error` in every answer. A code beside it shows that there was no error.
         let error = one("error").map(|error| error.filter(|error| !is_no_error(error)));
         match (error, one("code")) {
             (Ok(None), Ok(Some(code))) if !code.is_empty() => Verdict::Code(Redirected {
@@ -232,8 +234,8 @@ impl Pending {
 }
 
 impl Pending {
-    /// Judges what a person pasted: the address the browser ended at, its query, or the code alone. The last says
-    /// nothing of who sent it, so it counts only for servers that do not promise to say (RFC 9207).
+    /// Judges a text that the user pasted: the address that the browser ended at, its query, or the code alone. A code
+    /// alone does not show its sender, so it counts only for servers that do not announce `iss` (RFC 9207).
     pub fn judge_pasted(&self, text: &str) -> Verdict {
         let text = text.trim().trim_matches(['"', '\'', '<', '>']);
         let read = |query: &str| -> Vec<(String, String)> {
@@ -274,7 +276,7 @@ impl fmt::Debug for Pending {
 }
 
 impl Redirected {
-    /// Spends the code at this endpoint, which has to be the one of the server that was asked.
+    /// Spends the code at this endpoint, which has to be the token endpoint of the server that was asked.
     ///
     /// # Errors
     /// See [`crate::auth::oauth::token_endpoint::Error`].
@@ -287,7 +289,8 @@ impl Redirected {
     > {
         let redeemed = at.redeem(&self.code, &self.verifier, &self.redirect_uri);
         let mut tokens = redeemed.await?;
-        // OpenID Connect Core section 3.1.3.7 item 11: an ID token of another request says nothing of who signed in now.
+        // OpenID Connect Core section 3.1.3.7 item 11: an ID token of another request does not show which user signed
+        // in now.
         let nonce = self.nonce.as_deref();
         tokens.id = tokens.id.filter(|id| id.answer(nonce));
         Ok(tokens)

@@ -1,9 +1,10 @@
 //! `WWW-Authenticate` challenges, as MCP servers send them.
 //!
 //! Reads the fields of a 401 or 403 and keeps what a client can act on: where the resource metadata is, the scopes
-//! wanted, and why. Several fields, several challenges in a field, quoted strings with commas, token68, any letter
-//! case, and the field's own habits (unquoted addresses, no comma between parameters). Unknown parameters are skipped,
-//! malformed ones lose only themselves; a challenge we cannot read at all is still a challenge. Fetches nothing.
+//! wanted, and why. Several fields, several challenges in a field, quoted strings with commas, token68, upper and lower
+//! case, and common deviations (unquoted addresses, no comma between parameters) are read. Unknown parameters are
+//! skipped, malformed ones lose only themselves; a challenge that cannot be read at all is still a challenge. Fetches
+//! nothing.
 //!
 //! RFC 9110 section 11 for the grammar, RFC 6750 section 3 for the parameters, RFC 9728 section 5.1 for
 //! `resource_metadata`, RFC 9449 section 7.1 for the `DPoP` scheme.
@@ -11,7 +12,7 @@
 use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 
-/// The content of a 401 or 403. All of it is the remote's word, unchecked.
+/// The content of a 401 or 403, as the server sent it, unchecked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Challenge {
     /// The HTTP status, 401 or 403.
@@ -24,12 +25,12 @@ pub struct Challenge {
     pub error: Option<String>,
     /// `error_description`.
     pub description: Option<String>,
-    /// True where a token that is bound to a key was among what was asked for (RFC 9449 section 7.1).
+    /// True where the server asked for a token that is bound to a key, among others (RFC 9449 section 7.1).
     pub takes_dpop: bool,
 }
 
 impl Challenge {
-    /// Reads a response's `WWW-Authenticate` fields. A challenge we cannot read at all is still a challenge.
+    /// Reads a response's `WWW-Authenticate` fields. A challenge that cannot be read at all is still a challenge.
     pub fn read(status: u16, headers: &HeaderMap) -> Self {
         let offers: Vec<Offer> = headers
             .get_all(WWW_AUTHENTICATE)
@@ -46,7 +47,7 @@ impl Challenge {
                 .iter()
                 .filter(move |offer| offer.scheme.eq_ignore_ascii_case(scheme))
         };
-        // Both carry the same parameters. What only a proof can be refused for was said of a proof.
+        // Both schemes carry the same parameters. An error that only a proof can have is about a proof.
         let asked = |name: &str| {
             of("bearer")
                 .chain(of("dpop"))
@@ -77,7 +78,7 @@ impl Challenge {
     }
 }
 
-/// RFC 9449 section 12.2.
+/// The errors of proofs (RFC 9449 section 12.2).
 const PROOF_ERRORS: [&str; 2] = ["use_dpop_nonce", "invalid_dpop_proof"];
 const MOST_FIELDS: usize = 16;
 const LONGEST_FIELD: usize = 16 * 1024;
@@ -98,7 +99,7 @@ impl Offer {
     }
 }
 
-/// Splits one field into challenges. Commas separate challenges and parameters alike, so they tell nothing: a word
+/// Splits one field into challenges. Commas separate challenges and parameters alike and decide nothing: a word
 /// followed by `=` is a parameter, a word alone is a scheme.
 fn offers(field: &str) -> Vec<Offer> {
     let mut found: Vec<Offer> = Vec::new();
@@ -140,8 +141,8 @@ fn token(text: &str) -> Option<(&str, &str)> {
     (end > 0).then(|| text.split_at(end))
 }
 
-/// A quoted string, or anything up to a space or comma: servers write addresses without quotes. `None` if the quote
-/// is never closed.
+/// Reads a quoted string, or anything up to a space or comma: servers write addresses without quotes. `None` if the
+/// quote is never closed.
 fn parameter_value(text: &str) -> (Option<String>, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let (value, rest) = text.split_at(text.find([' ', '\t', ',']).unwrap_or(text.len()));
@@ -159,7 +160,7 @@ fn parameter_value(text: &str) -> (Option<String>, &str) {
     (None, "")
 }
 
-/// Returns what follows a scheme's token68, if that is what stands there: `Negotiate YII=, Bearer …`.
+/// Returns the rest after a scheme's token68, if a token68 stands there: `Negotiate YII=, Bearer …`.
 fn past_token68(text: &str) -> &str {
     let body = text.trim_start_matches([' ', '\t']);
     let end = body
@@ -193,7 +194,7 @@ mod tests {
         Challenge::read(401, &headers)
     }
 
-    /// A fixture is `WWW-Authenticate:` lines, an empty line, and what must be read from them; a `#` line is a note.
+    /// A fixture is `WWW-Authenticate:` lines, an empty line, and the expected result; a `#` line is a note.
     #[test]
     fn every_challenge_in_the_fixtures_is_read() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/challenges");

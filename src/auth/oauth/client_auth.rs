@@ -1,10 +1,10 @@
-//! Proves a client with a request it makes: by an assertion signed with a key of its own (`private_key_jwt`), or by a
-//! secret, in the header or in the form.
+//! Client authentication: proves a client with a request that it makes, by an assertion signed with the client's own
+//! key (`private_key_jwt`), or by a secret, in the header or in the form.
 //!
 //! An assertion says that the holder of the key makes this one request, to this one server, within a minute. Its
-//! audience is the issuer, as a single string: what another server could pass on to that one would have to name it, and
-//! a list of audiences would let it. The key is the user's: it is read when the bridge starts, or from the vault when
-//! it is needed, and never written down with what it brought.
+//! audience is the issuer, as a single string: with a list of audiences, a server could present the assertion at
+//! another server. The key is the user's: it is read when the bridge starts, or from the vault when it is needed, and
+//! is never written down together with the tokens that it brought.
 //!
 //! RFC 6749 section 2.3, RFC 7523 sections 2.2 and 3, and draft-ietf-oauth-rfc7523bis on the audience.
 
@@ -21,8 +21,8 @@ use crate::auth::oauth::jws::Head;
 use crate::random;
 use crate::secret::Secret;
 
-/// Makes a form, and the headers that go with it, in which the client says who it is, and shows its secret if it has
-/// one. A client without an id says nothing.
+/// Makes a form, and the headers that go with it, in which the client names itself and shows its secret, if it has one.
+/// A client without an id adds nothing.
 pub(in crate::auth) fn introduced(
     client: &Client,
     mut form: form_urlencoded::Serializer<'_, String>,
@@ -54,12 +54,12 @@ pub(in crate::auth) fn introduced(
     (headers, form.finish().into_bytes())
 }
 
-/// The form as it leaves: where the client's secret is in the header, its `client_id` is in the form too; where the client
-/// is proved by assertions, a new one stands in the place of its `client_id`. Each sending needs one of its own, because
-/// servers remember those they have seen.
+/// Returns the form as it is sent: where the client's secret is in the header, its `client_id` is in the form too;
+/// where the client is proved by assertions, a new assertion replaces its `client_id`. Each sending needs a new
+/// assertion, because servers remember the ones they have seen.
 ///
 /// # Errors
-/// There is no randomness to be had, or no key.
+/// The system gives no random numbers, or there is no key.
 pub(in crate::auth) fn proved(client: &Client, form: Vec<u8>) -> Result<Vec<u8>, Fault> {
     if client.repeats_id() {
         return Ok(with_id(client, form));
@@ -75,8 +75,8 @@ pub(in crate::auth) fn proved(client: &Client, form: Vec<u8>) -> Result<Vec<u8>,
     Ok(again.finish().into_bytes())
 }
 
-/// The form with `client_id`, for a client whose secret is in the header. The token endpoint of the official Python SDK
-/// looks the client up by the form alone.
+/// Returns the form with `client_id`, for a client whose secret is in the header. The token endpoint of the official
+/// Python SDK looks the client up by the form alone.
 fn with_id(client: &Client, form: Vec<u8>) -> Vec<u8> {
     if form_urlencoded::parse(&form).any(|(name, _)| name == "client_id") {
         return form;
@@ -110,7 +110,7 @@ fn assertion(client: &Client) -> Result<Secret, Fault> {
 }
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// Seconds an assertion is good for.
+/// The seconds for which an assertion is valid.
 const LIFETIME: u64 = 60;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Where to sign in: the protected resource's metadata, then its authorization server's.
+//! Discovery: the protected resource's metadata, then its authorization server's.
 //!
-//! Both must name themselves as they were asked for, or nothing in them counts. [`ProtectedResource`] and
-//! [`AuthorizationServer`] can be made only here, by the comparison, so that holding one is the proof. Where documents
-//! are looked for, and in which order, is for `search`.
+//! Both documents must name themselves as they were asked for, or their content does not count. Only this file makes
+//! [`ProtectedResource`] and [`AuthorizationServer`], by the comparison, so that holding one is the proof. The places
+//! of documents and their order are in `search`.
 //!
 //! RFC 9728 section 3, RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4.
 
@@ -22,7 +22,7 @@ mod search;
 use crate::text::plain;
 pub use search::{Preference, authorization_server, by_issuer, known, protected_resource};
 
-/// What a server says about itself as a resource, its name compared with the URL we were given.
+/// The statements of a server about itself as a resource, its name compared with the URL that was configured.
 #[derive(Clone, Debug)]
 pub struct ProtectedResource {
     name: Option<String>,
@@ -30,16 +30,17 @@ pub struct ProtectedResource {
     scopes: Option<Scopes>,
     takes_dpop: bool,
     origin: String,
-    /// Why one of the places could not be looked at, if there are no metadata.
+    /// The reason why a place could not be looked at, if there are no metadata.
     fault: Option<Error>,
-    /// What is wrong with a document that stands in their place, if there are none.
+    /// The fault of a document that stands in the place of the metadata, if there are none.
     oddity: Option<Error>,
 }
 
 impl ProtectedResource {
-    /// The only way to make one that has metadata: `url` is the resource the document was looked up for.
+    /// Makes a resource that has metadata, after the comparison: `url` is the resource that the document was looked up
+    /// for.
     fn checked(url: &Url, document: &Value) -> Result<Self, Error> {
-        // A string (RFC 9728 section 2); GitLab has sent a list of one.
+        // `resource` is a string (RFC 9728 section 2); GitLab has sent a list of one string.
         let name = match document.get("resource") {
             Some(Value::Array(names)) if names.len() == 1 => names.first(),
             name => name,
@@ -48,10 +49,10 @@ impl ProtectedResource {
         if !covers(name, url) {
             return Err(Error::other_resource(url, name));
         }
-        // One that cannot be a name is passed over for the others that are named.
+        // An entry that cannot be a name is skipped in favour of the other entries.
         let named = list(document, "authorization_servers").unwrap_or_default();
         let (hints, odd): (Vec<_>, Vec<_>) = named.into_iter().partition(|name| is_plain(name));
-        // Some name the place of the metadata in place of the issuer.
+        // Some servers name the place of the metadata instead of the issuer.
         let issuer = |name: String| {
             let place = Url::parse(&name).ok();
             place
@@ -75,7 +76,7 @@ impl ProtectedResource {
         })
     }
 
-    /// One that says nothing about itself.
+    /// Makes a resource that has no metadata.
     pub fn unsaid(url: &Url) -> Self {
         Self {
             name: None,
@@ -88,45 +89,45 @@ impl ProtectedResource {
         }
     }
 
-    /// What is wrong with what stands in the place of its metadata, if it has none.
+    /// Returns the fault of the document in the place of the metadata, if the resource has no metadata.
     pub(in crate::auth) fn oddity(&self) -> Option<String> {
         self.oddity.as_ref().map(ToString::to_string)
     }
 
-    /// `resource`, byte for byte as its metadata has it; `None` if it has no metadata (2025-03-26).
+    /// Returns `resource`, byte for byte as its metadata has it; `None` if it has no metadata (2025-03-26).
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// `scopes_supported`.
+    /// Returns `scopes_supported`.
     pub fn scopes(&self) -> Option<&Scopes> {
         self.scopes.as_ref()
     }
 
-    /// Whether it says that it takes tokens bound to a key like ours (RFC 9728 section 2).
+    /// Says whether the resource announces tokens bound to a key like ours (RFC 9728 section 2).
     pub fn takes_dpop(&self) -> bool {
         self.takes_dpop
     }
 
-    /// Whether it names this issuer, among others or alone.
+    /// Says whether the resource names this issuer, among others or alone.
     pub(in crate::auth) fn names(&self, issuer: &str) -> bool {
         self.hints.iter().any(|named| same_issuer(named, issuer))
     }
 
-    /// Whether it names any issuer.
+    /// Says whether the resource names any issuer.
     pub(in crate::auth) fn names_any(&self) -> bool {
         !self.hints.is_empty()
     }
 
-    /// Whether this issuer may still be used for it.
+    /// Says whether this issuer may still be used for the resource.
     pub fn trusts(&self, issuer: &str) -> bool {
         self.hints.is_empty() || self.names(issuer)
     }
 }
 
-/// In the metadata of both.
+/// The member of the metadata of both.
 const DPOP_ALGORITHMS: &str = "dpop_signing_alg_values_supported";
-/// What our keys sign with.
+/// The algorithm of our keys.
 const ES256: &str = "ES256";
 
 /// An authorization server whose metadata named itself as it was asked for.
@@ -153,8 +154,8 @@ pub struct AuthorizationServer {
 }
 
 impl AuthorizationServer {
-    /// The only way to make one: `asked` is the issuer the document was looked up for, `expected` what the user says that
-    /// it calls itself.
+    /// Makes an authorization server, after the comparison: `asked` is the issuer that the document was looked up for,
+    /// `expected` the name that, as the user says, the server gives itself.
     fn checked(
         http: &Http,
         asked: &str,
@@ -204,14 +205,14 @@ impl AuthorizationServer {
         };
         let challenges = list(document, "code_challenge_methods_supported").unwrap_or_default();
         Ok(Self {
-            // The name of all tenants is nobody's (Microsoft).
+            // Microsoft: the name of all tenants is the name of none of them.
             issuer: match found.contains("{tenantid}") && expected.is_none() {
                 true => asked.to_owned(),
                 false => found.to_owned(),
             },
             authorization: endpoint("authorization_endpoint")?,
             token: endpoint("token_endpoint")?.ok_or_else(|| missing("token_endpoint"))?,
-            // Not needed by every sign-in: a bad one is as good as none.
+            // Not every sign-in needs a registration endpoint: a bad address counts as none.
             registration: endpoint("registration_endpoint").unwrap_or_default(),
             revocation: endpoint("revocation_endpoint").unwrap_or_default(),
             device: endpoint("device_authorization_endpoint").unwrap_or_default(),
@@ -231,7 +232,7 @@ impl AuthorizationServer {
         })
     }
 
-    /// The endpoints of 2025-03-26 at this origin, which says nothing of itself.
+    /// Makes a server from the endpoints of 2025-03-26 at this origin, which has no metadata.
     fn guessed(http: &Http, origin: &str, endpoints: &Value) -> Result<Self, Error> {
         Ok(Self {
             is_assumed: true,
@@ -239,29 +240,29 @@ impl AuthorizationServer {
         })
     }
 
-    /// One for a test, from its metadata; nothing is visited.
+    /// Makes a server for a test, from its metadata; nothing is visited.
     #[cfg(test)]
     pub(in crate::auth) fn of_document(http: &Http, document: &Value) -> Self {
         let issuer = text(document, "issuer").unwrap();
         Self::checked(http, issuer, None, document).unwrap()
     }
 
-    /// The issuer, byte for byte as its metadata has it.
+    /// Returns the issuer, byte for byte as its metadata has it.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Its host, for people.
+    /// Returns the issuer's host, for display.
     pub fn host(&self) -> String {
         Url::parse(&self.issuer).map_or_else(|_| host_of(&self.token), |url| host_of(&url))
     }
 
-    /// Where the browser goes.
+    /// Returns the address that the browser visits.
     pub fn authorization_endpoint(&self) -> Option<&Url> {
         self.authorization.as_ref()
     }
 
-    /// The origins of the issuer and of all endpoints, each once.
+    /// Returns the origins of the issuer and of all endpoints, each once.
     pub(in crate::auth) fn endpoint_origins(&self) -> Vec<String> {
         let issuer = Url::parse(&self.issuer).ok();
         let endpoints = [
@@ -282,134 +283,134 @@ impl AuthorizationServer {
         origins
     }
 
-    /// The origin of that page.
+    /// Returns the origin of the authorization endpoint.
     pub(in crate::auth) fn authorization_origin(&self) -> Option<String> {
         let page = self.authorization.as_ref();
         page.map(|page| page.origin().ascii_serialization())
     }
 
-    /// Where codes and refresh tokens are redeemed.
+    /// Returns the endpoint that redeems codes and refresh tokens.
     pub fn token_endpoint(&self) -> &Url {
         &self.token
     }
 
-    /// Where clients register (RFC 7591).
+    /// Returns the endpoint that registers clients (RFC 7591).
     pub fn registration_endpoint(&self) -> Option<&Url> {
         self.registration.as_ref()
     }
 
-    /// Where tokens are revoked (RFC 7009).
+    /// Returns the endpoint that revokes tokens (RFC 7009).
     pub fn revocation_endpoint(&self) -> Option<&Url> {
         self.revocation.as_ref()
     }
 
-    /// Where device codes are given (RFC 8628).
+    /// Returns the endpoint that issues device codes (RFC 8628).
     pub fn device_endpoint(&self) -> Option<&Url> {
         self.device.as_ref()
     }
 
-    /// Where the claims of a user are (OpenID Connect Core section 5.3).
+    /// Returns the endpoint that serves a user's claims (OpenID Connect Core section 5.3).
     pub fn userinfo_endpoint(&self) -> Option<&Url> {
         self.userinfo.as_ref()
     }
 
-    /// Where a token is looked at (RFC 7662).
+    /// Returns the endpoint that inspects a token (RFC 7662).
     pub fn introspection_endpoint(&self) -> Option<&Url> {
         self.introspection.as_ref()
     }
 
-    /// Whether it may take this `prompt`: it has no `prompt_values_supported`, or it is among them.
+    /// Says whether the server may take this `prompt`: it has no `prompt_values_supported`, or lists the value there.
     pub(in crate::auth) fn takes_prompt(&self, value: &str) -> bool {
         let listed = self.prompts.as_ref();
         listed.is_none_or(|listed| listed.iter().any(|it| it == value))
     }
 
-    /// Whether it says which `prompt` it takes.
+    /// Says whether the server lists the `prompt` values that it takes.
     pub(in crate::auth) fn lists_prompts(&self) -> bool {
         self.prompts.is_some()
     }
 
-    /// `scopes_supported`.
+    /// Returns `scopes_supported`.
     pub fn scopes(&self) -> Option<&Scopes> {
         self.scopes.as_ref()
     }
 
-    /// `token_endpoint_auth_methods_supported`, if it says.
+    /// Returns `token_endpoint_auth_methods_supported`, if the server has it.
     pub fn auth_methods(&self) -> Option<&[String]> {
         self.auth_methods.as_deref()
     }
 
-    /// `token_endpoint_auth_signing_alg_values_supported`, if it says.
+    /// Returns `token_endpoint_auth_signing_alg_values_supported`, if the server has it.
     pub fn auth_algorithms(&self) -> Option<&[String]> {
         self.auth_algorithms.as_deref()
     }
 
-    /// Whether it says that it binds tokens to a key like ours (RFC 9449 section 5.1).
+    /// Says whether the server announces that it binds tokens to a key like ours (RFC 9449 section 5.1).
     pub fn offers_dpop(&self) -> bool {
         self.offers_dpop
     }
 
-    /// Whether it says that it knows PKCE with S256, or is known to.
+    /// Says whether the server announces PKCE with S256, or is known to support it.
     pub fn knows_pkce(&self) -> bool {
         self.knows_pkce || quirks(&self.issuer).knows_pkce
     }
 
-    /// Whether a client id may be the address of a metadata document.
+    /// Says whether a client id may be the address of a metadata document.
     pub fn takes_documents(&self) -> bool {
         self.takes_documents
     }
 
-    /// Whether its answers carry `iss` (RFC 9207).
+    /// Says whether the server's answers carry `iss` (RFC 9207).
     pub fn sends_issuer(&self) -> bool {
         self.sends_issuer
     }
 
-    /// Whether it is a guess: the server has no metadata, and these are the endpoints that revision 2025-03-26 has for
-    /// such servers (basic/authorization, "Fallbacks for Servers without Metadata Discovery").
+    /// Says whether the server is a guess: it has no metadata, and these are the endpoints that revision 2025-03-26 has
+    /// for such servers (basic/authorization, "Fallbacks for Servers without Metadata Discovery").
     pub fn is_assumed(&self) -> bool {
         self.is_assumed
     }
 
-    /// Whether it is an OpenID provider.
+    /// Says whether the server is an OpenID provider.
     pub fn is_openid(&self) -> bool {
         self.is_openid
     }
 }
 
-/// Why it is not known where to sign in.
+/// The reason why the place to sign in is not known.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// A document's place is forbidden, unreachable or unwell.
     #[error("looking for where to sign in: {0}")]
     Http(#[from] Fault),
-    /// The resource metadata is about something else (RFC 9728 section 3.3).
+    /// The resource metadata are about another resource (RFC 9728 section 3.3).
     #[error("the server's metadata {}, and {wanted} is wanted", names(found))]
     OtherResource {
-        /// The URL we were given.
+        /// The URL that was configured.
         wanted: String,
-        /// What the metadata names.
+        /// The resource that the metadata name.
         found: String,
     },
-    /// The authorization server's metadata is about another one (RFC 8414 section 3.3).
+    /// The authorization server's metadata are about another server (RFC 8414 section 3.3).
     #[error("the authorization server {asked} calls itself {found:?} in its metadata")]
     OtherIssuer {
-        /// Whose metadata was looked up.
+        /// The issuer whose metadata were looked up.
         asked: String,
-        /// Whom it names.
+        /// The issuer that the metadata name.
         found: String,
-        /// Whether the metadata of the one it names were looked up too, and name themselves.
+        /// True where the metadata of the named issuer were looked up too, and name themselves.
         agrees: bool,
     },
-    /// The authorization server's metadata is not about the one that the user expects there.
+    /// The authorization server's metadata are not about the issuer that the user expects there.
     #[error(
         "the authorization server {asked} calls itself {found:?} in its metadata, and {expected:?} is expected"
     )]
     Unexpected {
-        /// Whose metadata was looked up.
+        /// The issuer whose metadata were looked up.
         asked: String,
-        /// Whom it names.
+        /// The issuer that the metadata name.
         found: String,
-        /// Whom the user says that it names.
+        /// The issuer that the user expects.
         expected: String,
     },
     /// The server names an authorization server that has no metadata.
@@ -426,10 +427,10 @@ pub enum Error {
         /// The member.
         name: &'static str,
     },
-    /// The address of an issuer is none.
+    /// The name of an issuer is no address.
     #[error("the name {0:?} is not the address of an authorization server")]
     BadIssuer(String),
-    /// It does not say that it knows PKCE.
+    /// The authorization server does not announce PKCE.
     #[error("the authorization server {0} does not say that it supports PKCE (S256)")]
     NoPkce(String),
 }
@@ -449,7 +450,7 @@ impl Error {
         }
     }
 
-    /// What helps, beside signing in anew as before.
+    /// Returns the advice that helps, beside signing in anew as before.
     pub(in crate::auth) fn hint(&self, resource: &str) -> Option<String> {
         Some(match self {
             Self::OtherResource { found, .. } if !found.is_empty() => {
@@ -470,7 +471,8 @@ impl Error {
     }
 }
 
-/// What a person can do about an authorization server that goes by another name. `agrees`: that name's own metadata do.
+/// Returns the user's way out where an authorization server goes by another name. `agrees`: the metadata of that name
+/// name themselves.
 fn by_its_name(resource: &str, name: &str, agrees: bool) -> String {
     if !is_fit_for_a_command(name) {
         return "only its operator can mend that: `issuer` has to be what it is looked up by (RFC 8414 section 3.3)"
@@ -485,21 +487,21 @@ fn by_its_name(resource: &str, name: &str, agrees: bool) -> String {
     )
 }
 
-/// Whether a server's word for itself can stand in a command that a person may copy: an address, and nothing that a shell
-/// would read.
+/// Says whether a server's name for itself can stand in a command that a user may copy: an address, and nothing that a
+/// shell would interpret.
 fn is_fit_for_a_command(issuer: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%".contains(c);
     !issuer.is_empty() && issuer.chars().all(is_plain) && Url::parse(issuer).is_ok()
 }
 
-/// A list of strings, or one string, which is then a list of one.
+/// Returns a list of strings; a single string is a list of one.
 fn list(document: &Value, name: &str) -> Option<Vec<String>> {
     let texts: Vec<&str> = match document.get(name)? {
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
         Value::String(one) => vec![one],
         _ => return None,
     };
-    // Spaces only: a name with other control characters in it is judged as it stands.
+    // Only spaces are trimmed: a name with other control characters in it is judged as it stands.
     let texts = texts.into_iter().map(|text| text.trim_matches(' '));
     Some(
         texts
@@ -509,7 +511,7 @@ fn list(document: &Value, name: &str) -> Option<Vec<String>> {
     )
 }
 
-/// `scopes_supported`.
+/// Returns `scopes_supported`.
 fn scopes(document: &Value) -> Option<Scopes> {
     let all = list(document, "scopes_supported")?;
     let words = all.iter().flat_map(|text| text.split_whitespace());

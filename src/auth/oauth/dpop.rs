@@ -1,9 +1,11 @@
-//! Proofs that a token is shown by whom it was issued to (DPoP): a key per sign-in, a signed proof per request.
+//! DPoP: proofs that the client that shows a token is the client it was issued to. A key per sign-in, a signed proof
+//! per request.
 //!
-//! [`Prover`] makes the proofs and remembers what the servers said about them: the nonce each wants to see, and how far its
-//! clock is from ours. Nonces of authorization servers and of resources are kept apart, and each is shown only to the
-//! origin it came from. Whether to use all this is `binding`'s to say; keeping the key is [`crate::auth::store::record`]'s, with the
-//! tokens that are bound to it. It helps against tokens that leak, not against a vault that is stolen.
+//! [`Prover`] makes the proofs and remembers what the servers said about them: the nonce that each wants to see, and
+//! how far its clock is from ours. Nonces of authorization servers and of resources are kept apart, and each is shown
+//! only to the origin that it came from. `auth/flow/dpop_policy.rs` decides on the use of DPoP;
+//! [`crate::auth::store::record`] keeps the key, with the tokens that are bound to it. DPoP helps against tokens that
+//! leak, not against a vault that is stolen.
 //!
 //! RFC 9449; MCP extension `io.modelcontextprotocol/auth/dpop` (SEP-1932).
 
@@ -34,19 +36,19 @@ pub enum Side {
     Resource,
 }
 
-/// The words of servers about proofs; shared by all that talk to them, and by all keys.
+/// Hints of servers about proofs; shared by all requests to them, and by all keys.
 #[derive(Clone, Default)]
 pub struct HintCache(Arc<Mutex<HashMap<(Side, Origin), ServerHints>>>);
 
-/// The words of one server.
+/// The hints of one server.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ServerHints {
-    /// The nonce that it wants to see in the next proof.
+    /// The nonce that the server wants to see in the next proof.
     nonce: Option<Box<str>>,
-    /// By how many seconds proofs for it are dated ahead of our clock: not at all, until it has refused one.
+    /// The seconds by which proofs for the server are dated ahead of our clock: zero, until it has refused a proof.
     ahead: i64,
-    /// The seconds by which its `Date` is ahead of our clock. The writer of that, a cache perhaps, need not be the one
-    /// that looks at proofs.
+    /// The seconds by which the server's `Date` is ahead of our clock. The writer of the header, a cache perhaps, need
+    /// not be the server that checks proofs.
     date: Option<i64>,
 }
 
@@ -55,13 +57,14 @@ impl HintCache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns what the server has said up to now.
+    /// Returns the server's hints up to now.
     pub fn heard(&self, side: Side, at: &Origin) -> ServerHints {
         let key = (side, at.clone());
         self.all().get(&key).cloned().unwrap_or_default()
     }
 
-    /// Takes what an answer of it says: `DPoP-Nonce` (RFC 9449 section 8.2) and `Date`. `now` is when it came.
+    /// Takes the hints of an answer: `DPoP-Nonce` (RFC 9449 section 8.2) and `Date`. `now` is the time at which the
+    /// answer came.
     pub fn learn(&self, side: Side, at: &Origin, headers: &HeaderMap, now: SystemTime) {
         let (nonce, date) = (nonce(headers), ahead(headers, now));
         if nonce.is_none() && date.is_none() {
@@ -76,8 +79,8 @@ impl HintCache {
     }
 
     /// Says whether a request whose proof was refused may be sent again at once: it spent nothing, and the answer
-    /// taught what the next proof needs (RFC 9449 sections 8 and 9). `before` is what was heard when it was sent; the
-    /// code and the headers are the answer's.
+    /// taught what the next proof needs (RFC 9449 sections 8 and 9). `before` holds the hints at the time of sending;
+    /// the code and the headers are the answer's.
     pub fn mend(
         &self,
         retry: &mut ProofRetry,
@@ -106,7 +109,7 @@ impl fmt::Debug for HintCache {
     }
 }
 
-/// A key, and what it has to know to be believed.
+/// A key, and the hints that its proofs depend on.
 #[derive(Clone, Debug)]
 pub struct Prover {
     key: Key,
@@ -114,7 +117,7 @@ pub struct Prover {
 }
 
 impl Prover {
-    /// Proves with this key.
+    /// Makes a prover with this key.
     pub fn new(key: Key, hints: &HintCache) -> Self {
         Self {
             key,
@@ -122,18 +125,18 @@ impl Prover {
         }
     }
 
-    /// The key, to be kept with the tokens that are bound to it.
+    /// Returns the key, to be kept with the tokens that are bound to it.
     pub fn key(&self) -> &Key {
         &self.key
     }
 
-    /// Returns what servers have said.
+    /// Returns the hints of all servers.
     pub fn hints(&self) -> &HintCache {
         &self.hints
     }
 
-    /// Makes the one proof for one request; a request that is sent again needs another. `token` is the access token that goes
-    /// with it.
+    /// Makes the proof for one request; a request that is sent again needs another. `token` is the access token that
+    /// goes with the proof.
     ///
     /// # Errors
     /// [`Error::Unsigned`].
@@ -173,7 +176,8 @@ impl Prover {
         self.key.sign(Algorithm::Es256, head, &claims)
     }
 
-    /// Puts the proof into a request's headers, in the place of any that is there. `nonce` is one for this request alone.
+    /// Puts the proof into a request's headers, in place of any earlier proof. `nonce` is a nonce for this request
+    /// alone.
     pub(in crate::auth) fn apply(
         &self,
         to: &mut HeaderMap,
@@ -191,7 +195,7 @@ impl Prover {
                     to.insert(PROOF, value);
                 }
             }
-            // Without one the server refuses the request, and says so.
+            // Without a proof the server refuses the request, and says so.
             Err(why) => tracing::error!(%why, "no proof could be made"),
         }
     }
@@ -211,26 +215,26 @@ pub struct Proving<'a> {
 /// The corrections to the refused proofs of one request.
 #[derive(Clone, Debug, Default)]
 pub struct ProofRetry {
-    /// The number of times that its nonce was not the one.
+    /// The number of refusals for a wrong nonce.
     nonces: u32,
     clock: bool,
     own: Option<Box<str>>,
 }
 
 impl ProofRetry {
-    /// The nonce that the refusal of this very request brought, once: others are getting theirs meanwhile, and a nonce may
-    /// be good for one proof. If that one is refused too the newest is as good as any.
+    /// Returns the nonce that the refusal of this very request brought, once: other requests get theirs meanwhile, and
+    /// a nonce may be good for one proof. If that nonce is refused too, the newest is as good as any.
     pub fn nonce(&mut self) -> Option<Box<str>> {
         self.own.take()
     }
 
-    /// Says whether the nonces of others that ask at the same time are in the way, so that it is better to ask one by
-    /// one.
+    /// Says whether the nonces of simultaneous requests are in the way, so that it is better to send one request at a
+    /// time.
     pub fn is_crowded(&self) -> bool {
         self.nonces > 1
     }
 
-    /// By how much the next proof is to be dated ahead, if there is to be one.
+    /// Returns the seconds by which the next proof is to be dated ahead, if there is to be a next proof.
     fn again(
         &mut self,
         code: Option<&str>,
@@ -245,7 +249,7 @@ impl ProofRetry {
                 Some(before.ahead)
             }
             Some("invalid_dpop_proof") if !self.clock => {
-                // By its `Date`, where that is news (it counts whole seconds), else back to our own clock.
+                // By the server's `Date`, where that is news (it counts whole seconds), else back to our own clock.
                 let other = [said.date, Some(0)].into_iter().flatten();
                 let other = other
                     .into_iter()
@@ -261,7 +265,7 @@ impl ProofRetry {
     }
 }
 
-/// The word of a server that a proof has to have its nonce (RFC 9449 section 12.2).
+/// The error code of a server that wants its nonce in the proof (RFC 9449 section 12.2).
 pub const NONCE_WANTED: &str = "use_dpop_nonce";
 /// The number of times that one request is sent again for its nonce alone.
 const MOST_NONCES: u32 = 5;
@@ -283,12 +287,12 @@ struct Claims<'a> {
     nonce: Option<&'a str>,
 }
 
-/// RFC 9449 section 4.2.
+/// Returns the claims of a proof (RFC 9449 section 4.2).
 fn claims(of: &Claims<'_>) -> Value {
     let mut target = of.url.clone();
     target.set_query(None);
     target.set_fragment(None);
-    // No part of what is asked for: the client sends it as a header.
+    // User name and password are no part of the target: the client sends them as a header.
     let _ = (target.set_username(""), target.set_password(None));
     let hash = of.token.map(|token| {
         let hash = Sha256::digest(token.expose().as_bytes());
@@ -311,7 +315,7 @@ fn claims(of: &Claims<'_>) -> Value {
     Value::Object(all.map(|(name, it)| (name.to_owned(), it)).collect())
 }
 
-/// The nonce of an answer, if it is one (RFC 9449 section 8.1: visible ASCII without quotes and backslashes).
+/// Returns the nonce of an answer, if it is valid (RFC 9449 section 8.1: visible ASCII without quotes and backslashes).
 fn nonce(headers: &HeaderMap) -> Option<Box<str>> {
     let nonce = headers.get(NONCE)?.as_bytes();
     let is_fine = |byte: &u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);

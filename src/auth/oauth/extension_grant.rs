@@ -1,8 +1,8 @@
-//! Grants that `oauth2` does not know, at the token endpoint: what a program has to show, and the exchange of one token
-//! for another.
+//! Grants that `oauth2` does not know, at the token endpoint: the grants of a program without a user, and the exchange
+//! of one token for another.
 //!
-//! Their forms are of our own making; how a form is sent, proved and its answer made regular is the [`Endpoint`]'s. Which
-//! grant is wanted, and what is shown for it, is for who calls.
+//! The forms are our own; [`Endpoint`] sends them, proves the client and makes the answers regular. The caller chooses
+//! the grant and its parameters.
 //!
 //! RFC 6749 section 4.4, RFC 7523 section 2.1, RFC 8693.
 
@@ -19,8 +19,7 @@ use crate::auth::oauth::token_response::told_error;
 use crate::secret::Secret;
 
 impl Endpoint<'_> {
-    /// Asks for tokens with what this grant has to show, in the form's own names; where that is nothing, otherwise as
-    /// [`Endpoint::redeem`].
+    /// Asks for tokens with the parameters of this grant, named as in the form; otherwise as [`Endpoint::redeem`].
     ///
     /// # Errors
     /// See [`Error`].
@@ -55,7 +54,7 @@ impl Endpoint<'_> {
         self.read(answer, &sent)
     }
 
-    /// Exchanges a token for something else than tokens for us (RFC 8693); the answer as it came. Otherwise as
+    /// Exchanges a token for one that is not for this client (RFC 8693). Returns the answer as it came. Otherwise as
     /// [`Endpoint::redeem`].
     ///
     /// # Errors
@@ -98,7 +97,7 @@ impl Endpoint<'_> {
         }
     }
 
-    /// Sends a form of our own making.
+    /// Sends a form of our own.
     async fn ask(
         &self,
         grant: &str,
@@ -131,7 +130,7 @@ impl Endpoint<'_> {
         introduced(self.client, form)
     }
 
-    /// An answer as `oauth2` would have read it.
+    /// Reads an answer as `oauth2` would have read it.
     fn understood(&self, answer: &Answer) -> Result<Result<TokenResponse, Unread>, Fault> {
         let response = self.regular(answer)?;
         let body = response.body();

@@ -1,8 +1,9 @@
-//! The user who has signed in, as the authorization server tells it: for people, and to tell two users apart.
+//! The user who has signed in, as the authorization server names the user: for display, and to tell two users apart.
 //!
-//! Reads the claims of an ID token that came with tokens. The signature is not checked: the token came over TLS from the
-//! token endpoint itself (OpenID Connect Core section 3.1.3.7 item 6). Neither is its end: a clock that is wrong here does
-//! not make another user of it. Nothing is decided by a name; a user is an issuer and a subject (section 5.7).
+//! Reads the claims of an ID token that came with tokens. The signature is not checked: the token came over TLS from
+//! the token endpoint itself (OpenID Connect Core section 3.1.3.7 item 6). Its expiry is not checked either: a wrong
+//! clock here does not make another user of it. A name decides nothing; a user is an issuer and a subject
+//! (section 5.7).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -16,16 +17,16 @@ use crate::text::plain;
 /// A user of an authorization server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// Who knows the user by that subject.
+    /// The issuer that knows the user by that subject.
     pub issuer: String,
-    /// The user there; never given to another user (OpenID Connect Core section 2).
+    /// The identifier of the user there; never given to another user (OpenID Connect Core section 2).
     pub subject: String,
-    /// How people know the user, cleaned, if that was told.
+    /// The user's name for display, cleaned, if the server sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
-/// What is read of an ID token, before it is known whether that is for this client.
+/// The claims of an ID token, before it is known that the token is for this client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     iss: String,
@@ -37,10 +38,10 @@ pub struct Claims {
 }
 
 impl Person {
-    /// The user whom these claims name, if they are of this issuer and for this client (OpenID Connect Core section
-    /// 3.1.3.7 items 2 to 5).
+    /// Returns the user whom these claims name, if they are of this issuer and for this client (OpenID Connect Core
+    /// section 3.1.3.7 items 2 to 5).
     pub(in crate::auth) fn of(claims: &Claims, issuer: &str, client: &str) -> Option<Self> {
-        // Google leaves the scheme out in some.
+        // Google leaves the scheme out in some ID tokens.
         let is_bare = issuer.strip_prefix("https://") == Some(claims.iss.as_str());
         let is_theirs = is_bare || names_itself(issuer, &claims.iss);
         let is_ours = claims.aud.iter().any(|aud| aud == client)
@@ -57,7 +58,7 @@ impl Person {
         })
     }
 
-    /// The user whom an answer of this issuer names (UserInfo, or introspection).
+    /// Returns the user whom an answer of this issuer names (UserInfo, or introspection).
     pub(in crate::auth) fn of_answer(answer: &Map<String, Value>, issuer: &str) -> Option<Self> {
         Some(Self {
             issuer: issuer.to_owned(),
@@ -66,12 +67,12 @@ impl Person {
         })
     }
 
-    /// Whether both are one user.
+    /// Says whether both are one user.
     pub fn is(&self, other: &Self) -> bool {
         self.subject == other.subject && same_issuer(&self.issuer, &other.issuer)
     }
 
-    /// In words, for people.
+    /// Returns the user as text for display.
     pub fn words(&self) -> String {
         match &self.name {
             Some(name) => name.clone(),
@@ -79,7 +80,7 @@ impl Person {
         }
     }
 
-    /// Reads one that is kept. One that cannot be read is as good as none, and the tokens beside it are good.
+    /// Reads the user in a record. A user that cannot be read counts as none, and the tokens beside it are good.
     pub(in crate::auth) fn kept<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<Self>, D::Error> {
@@ -89,7 +90,7 @@ impl Person {
 }
 
 impl Claims {
-    /// Reads those of an ID token; `None` if it is none, or one that only another party can read (JWE).
+    /// Reads the claims of an ID token; `None` if the text is none, or only another party can read it (JWE).
     pub(in crate::auth) fn read(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
@@ -118,8 +119,8 @@ impl Claims {
         })
     }
 
-    /// Whether they may answer the request that this nonce was sent with. That they have none says nothing: PKCE ties the
-    /// code to the request already (RFC 9700 section 2.1.1), and some providers leave it out.
+    /// Says whether the claims may answer the request that this nonce was sent with. A missing nonce is no fault: PKCE
+    /// ties the code to the request already (RFC 9700 section 2.1.1), and some providers leave the nonce out.
     pub(in crate::auth) fn answer(&self, nonce: Option<&str>) -> bool {
         match (&self.nonce, nonce) {
             (Some(theirs), Some(ours)) => theirs == ours,
@@ -138,8 +139,8 @@ fn subject(claims: &Map<String, Value>) -> Option<String> {
     fits.then_some(subject)
 }
 
-/// The first of the claims by which people know each other: what is unique first. `upn` and `unique_name` are Microsoft's,
-/// `username` is of introspection (RFC 7662 section 2.2).
+/// Returns the first of the claims by which users know each other: unique claims first. `upn` and `unique_name` are
+/// Microsoft's, `username` is of introspection (RFC 7662 section 2.2).
 fn name(claims: &Map<String, Value>) -> Option<String> {
     let names = [
         "email",
@@ -157,9 +158,10 @@ fn name(claims: &Map<String, Value>) -> Option<String> {
     })
 }
 
-/// Characters of a name that are shown.
+/// The number of characters of a name that are shown.
 const LONGEST_NAME: usize = 100;
-/// OpenID Connect Core section 2 has 255 for the longest subject; a little more is no reason to know nobody.
+/// The longest subject that is read. OpenID Connect Core section 2 has 255; a little more is no reason to drop the
+/// user.
 const LONGEST_SUBJECT: usize = 1024;
 
 #[cfg(test)]

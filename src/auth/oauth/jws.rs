@@ -1,9 +1,9 @@
 //! Private keys, and JSON Web Tokens signed with them: DPoP proofs and client assertions.
 //!
 //! `jsonwebtoken` puts the tokens together (header, base64url, the algorithm's name bound to the key's kind); `ring`,
-//! which the TLS here stands on anyway, signs. The two back ends `jsonwebtoken` would bring are another C library, and
-//! an `rsa` with an open timing advisory (RUSTSEC-2023-0071); it takes a provider of the caller's instead, and this
-//! file is that.
+//! which TLS here needs anyway, signs. The two back ends of `jsonwebtoken` would add another C library, or an `rsa`
+//! with an open timing advisory (RUSTSEC-2023-0071); `jsonwebtoken` takes a provider of the caller's instead, and this
+//! file is that provider.
 //!
 //! RFC 7515 (JWS), RFC 7517 (JWK), RFC 7518 section 3, RFC 7638 (thumbprints), RFC 8037 (Ed25519).
 
@@ -42,7 +42,7 @@ struct Parts {
     text: Secret,
     algorithms: &'static [Algorithm],
     public: Jwk,
-    /// `kid` of the JWK it came as.
+    /// `kid` of the JWK that the key was read from.
     id: Option<String>,
 }
 
@@ -60,7 +60,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The name in a header and in metadata (RFC 7518 section 3.1).
+    /// Returns the name in a header and in metadata (RFC 7518 section 3.1).
     pub fn name(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
@@ -70,7 +70,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this name. `Ed25519` is RFC 9864's name for EdDSA on that curve.
+    /// Returns the algorithm of this name. `Ed25519` is RFC 9864's name for EdDSA on that curve.
     pub fn named(name: &str) -> Option<Self> {
         if name == "Ed25519" {
             return Some(Self::EdDsa);
@@ -110,7 +110,7 @@ pub enum Error {
     /// The PEM is sealed with a passphrase.
     #[error("a private key that is encrypted")]
     Encrypted,
-    /// A key of a kind that is not signed with here, or one that is broken.
+    /// The key is broken, or of a kind that this file does not sign with.
     #[error(
         "no private key that can be used: those on P-256, Ed25519, and RSA of 2048 to 4096 bits can"
     )]
@@ -128,15 +128,16 @@ pub enum Error {
 pub struct Head<'a> {
     /// `typ`; `None` writes `JWT`.
     pub kind: Option<&'a str>,
-    /// True where the public key goes along (`jwk`, RFC 9449 section 4.2). Otherwise its `kid` does, if it has one.
+    /// True where the public key goes along (`jwk`, RFC 9449 section 4.2). Otherwise the key's `kid` does, if there is
+    /// one.
     pub shows_key: bool,
 }
 
 impl Key {
-    /// A new key for ES256.
+    /// Makes a new key for ES256.
     ///
     /// # Errors
-    /// [`Error::Unsigned`]: there is no randomness to be had.
+    /// [`Error::Unsigned`]: the system gives no random numbers.
     pub fn generate() -> Result<Self, Error> {
         let made =
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
@@ -174,17 +175,17 @@ impl Key {
         })))
     }
 
-    /// The text it was read from, to be kept.
+    /// Returns the text that the key was read from, to be kept.
     pub fn text(&self) -> &Secret {
         &self.0.text
     }
 
-    /// Returns the algorithms it signs with, the usual first.
+    /// Returns the algorithms that the key signs with, the usual first.
     pub fn algorithms(&self) -> &'static [Algorithm] {
         self.0.algorithms
     }
 
-    /// SHA-256 over the public key, as others name it (`jkt`, RFC 7638).
+    /// Returns SHA-256 over the public key, as servers name the key (`jkt`, RFC 7638).
     pub fn thumbprint(&self) -> String {
         install();
         let made = self.0.public.thumbprint(ThumbprintHash::SHA256);
@@ -313,7 +314,7 @@ impl Material {
         }
     }
 
-    /// The public half, with the members RFC 7638 takes and no others.
+    /// Returns the public half, with the members RFC 7638 takes and no others.
     fn public(&self) -> Map<String, Value> {
         let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
         let jwk = match self {
@@ -337,7 +338,7 @@ impl Material {
     }
 }
 
-/// A SEC1 key on P-256 as the PKCS#8 that `ring` reads (RFC 5915 in RFC 5958).
+/// Returns a SEC1 key on P-256 as the PKCS#8 that `ring` reads (RFC 5915 in RFC 5958).
 fn wrapped(sec1: &[u8]) -> Zeroizing<Vec<u8>> {
     /// Version 0; id-ecPublicKey on prime256v1.
     const HEAD: [u8; 24] = [
@@ -354,7 +355,7 @@ fn wrapped(sec1: &[u8]) -> Zeroizing<Vec<u8>> {
     der
 }
 
-/// A DER length of up to 65,535; no key here is longer, and a longer one is not read.
+/// Returns a DER length of up to 65,535; no key here is longer, and a longer key is not read.
 fn length(of: usize) -> Vec<u8> {
     match u16::try_from(of).unwrap_or(u16::MAX).to_be_bytes() {
         [0, low @ 0..=0x7f] => vec![low],
@@ -421,8 +422,8 @@ fn unsupported() -> JwtError {
     ErrorKind::UnsupportedAlgorithm.into()
 }
 
-/// Tells `jsonwebtoken` to sign with `ring`; once per process. Nothing is verified here: tokens of others are theirs to
-/// read.
+/// Tells `jsonwebtoken` to sign with `ring`; once per process. mcpipe verifies nothing here: tokens of other issuers
+/// are for servers to read.
 fn install() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: signer,
@@ -440,7 +441,7 @@ fn install() {
             },
         },
     };
-    // A second call finds the first one's.
+    // A second call finds the provider of the first.
     let _ = PROVIDER.install_default();
 }
 

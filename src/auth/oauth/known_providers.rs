@@ -5,35 +5,35 @@ use url::Url;
 /// The differences of one authorization server from the standards.
 #[derive(Clone, Copy, Debug)]
 pub struct Quirks {
-    /// The name that people use.
+    /// The name that users know.
     pub name: Option<&'static str>,
-    /// True where it takes the `resource` parameter (RFC 8707).
+    /// True where the server takes the `resource` parameter (RFC 8707).
     pub takes_resource: bool,
-    /// True where it knows PKCE S256 though its metadata does not list it.
+    /// True where the server knows PKCE S256 though its metadata does not list it.
     pub knows_pkce: bool,
-    /// The names that it gives itself where those are not the name it was looked up by.
+    /// The names that the server gives itself where those are not the name it was looked up by.
     pub namings: &'static [Naming],
-    /// A refresh must repeat the scope.
+    /// True where a refresh must repeat the scope.
     pub scope_on_refresh: bool,
-    /// Wanted in the authorization request.
+    /// The parameters that the server wants in the authorization request.
     pub authorize: &'static [(&'static str, &'static str)],
-    /// It takes one `prompt` only, not a list (AADSTS90023).
+    /// True where the server takes one `prompt` only, not a list (AADSTS90023).
     pub takes_one_prompt: bool,
-    /// It takes `prompt=select_account` although it does not speak OpenID Connect.
+    /// True where the server takes `prompt=select_account` although it does not speak OpenID Connect.
     pub selects_account: bool,
-    /// The loopback host its registrations can hold.
+    /// The loopback host that registrations there can hold.
     pub callback_host: Option<&'static str>,
     /// Advice for a user who has to register a client there by hand.
     pub advice: Option<&'static str>,
 }
 
-/// The issuer that metadata that are looked up for another may name. Blanks of one name hold the same; `{tenant}` is
-/// told apart by the rules of `names`. Without the slash at the end.
+/// The issuer that metadata that are looked up for another may name. Blanks of one name hold the same text; `{tenant}`
+/// follows the rules of `metadata_urls`. Without the slash at the end.
 #[derive(Clone, Copy, Debug)]
 pub struct Naming {
-    /// The issuer that they are looked up for.
+    /// The issuer that the metadata are looked up for.
     pub asked: &'static str,
-    /// The issuer that they may name.
+    /// The issuer that the metadata may name.
     pub found: &'static str,
 }
 
@@ -41,7 +41,8 @@ const fn naming(asked: &'static str, found: &'static str) -> Naming {
     Naming { asked, found }
 }
 
-/// Version 1 of its endpoints has one name for all hosts of a cloud; version 2 has the host, with the number of the tenant.
+/// Microsoft Entra: version 1 of the endpoints has one name for all hosts of a cloud; version 2 has the host, with the
+/// number of the tenant.
 const ENTRA_NAMES: [Naming; 9] = [
     naming(
         "https://{host}/{tenant}/v2.0",
@@ -65,7 +66,7 @@ const ENTRA_NAMES: [Naming; 9] = [
 
 const STS: &str = "https://sts.windows.net/{tenant}";
 
-/// The number of the tenant takes the place of its name, in the host too.
+/// Microsoft Entra External ID: the number of the tenant takes the place of its name, in the host too.
 const CIAM_NAMES: [Naming; 4] = [
     naming(
         "https://{name}.ciamlogin.com/{tenant}/v2.0",
@@ -85,7 +86,7 @@ const CIAM_NAMES: [Naming; 4] = [
     ),
 ];
 
-/// The policy is left out of the name, unless the tenant is set to have it there.
+/// Azure AD B2C: the policy is left out of the name, unless the tenant is set to have it there.
 const B2C_NAMES: [Naming; 4] = [
     naming(
         "https://{name}.b2clogin.com/{tenant}/{policy}/v2.0",
@@ -144,7 +145,7 @@ const B2C: Quirks = Quirks {
     ..ENTRA
 };
 
-/// A refresh token only with `access_type=offline`, and again only after consent.
+/// Google gives a refresh token only with `access_type=offline`, and a further one only after consent.
 const GOOGLE: Quirks = Quirks {
     name: Some("Google"),
     knows_pkce: true,
@@ -215,7 +216,7 @@ const fn called(name: &'static str) -> Quirks {
     }
 }
 
-/// A host, or one with a star for a single label.
+/// The quirks by host; a star stands for a single label.
 const TABLE: &[(&str, Quirks)] = &[
     ("login.microsoftonline.com", ENTRA),
     ("login.microsoftonline.us", ENTRA),
@@ -254,7 +255,7 @@ const TABLE: &[(&str, Quirks)] = &[
 ];
 
 impl Quirks {
-    /// Returns what is known, in words, for the user.
+    /// Returns what is known, as text for the user.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         if !self.takes_resource {
@@ -276,7 +277,8 @@ impl Quirks {
     }
 }
 
-/// Returns what is known about this issuer. Only an issuer that is served over https is the one that its name says.
+/// Returns what is known about this issuer. Only an issuer that is served over https is the issuer that its name
+/// states.
 pub fn quirks(issuer: &str) -> Quirks {
     let parsed = Url::parse(issuer).ok();
     let parsed = parsed.as_ref().filter(|url| url.scheme() == "https");

@@ -1,4 +1,4 @@
-//! Names of resources and issuers, and the places of their metadata: rules about text, nothing fetched.
+//! Names of resources and issuers, and the places of their metadata: rules about text; fetches nothing.
 //!
 //! RFC 9728 sections 3.1 and 3.3, RFC 8414 sections 3.1 and 3.3, OpenID Connect Discovery 1.0 section 4.
 
@@ -6,7 +6,8 @@ use url::Url;
 
 use crate::auth::oauth::known_providers::{Naming, quirks};
 
-/// The well-known suffix goes between host and path; the path-less place is asked second, once (RFC 9728 section 3.1).
+/// Returns the places of a resource's metadata. The well-known suffix goes between host and path; the path-less place
+/// is asked second, once (RFC 9728 section 3.1).
 pub(in crate::auth) fn resource_places(url: &Url) -> Vec<Url> {
     let mut inserted = url.clone();
     let path = url.path().trim_end_matches('/');
@@ -21,8 +22,9 @@ pub(in crate::auth) fn resource_places(url: &Url) -> Vec<Url> {
     vec![inserted, root]
 }
 
-/// RFC 8414's place, then OpenID's in both spellings, then RFC 8414's appended, which no standard has and Atlassian and
-/// Okta do; never the root's for an issuer that has a path. `None` if that is no issuer at all.
+/// Returns the places of an issuer's metadata: RFC 8414's, then OpenID's in both spellings, then RFC 8414's appended,
+/// which no standard has and Atlassian and Okta do; never the root's for an issuer that has a path. `None` if the text
+/// is no issuer at all.
 pub(in crate::auth) fn issuer_places(issuer: &str) -> Option<Vec<Url>> {
     let url = Url::parse(issuer).ok().filter(|_| is_plain(issuer))?;
     if url.query().is_some() || url.fragment().is_some() || !url.has_host() {
@@ -45,7 +47,7 @@ pub(in crate::auth) fn issuer_places(issuer: &str) -> Option<Vec<Url>> {
     Some(places)
 }
 
-/// The issuer whose metadata would stand at this place; `None` if it is no well-known place.
+/// Returns the issuer whose metadata would stand at this place; `None` if it is no well-known place.
 pub(in crate::auth) fn issuer_of_place(place: &Url) -> Option<String> {
     if place.query().is_some() || place.fragment().is_some() || !place.username().is_empty() {
         return None;
@@ -90,7 +92,8 @@ pub(in crate::auth) fn covers(name: &str, url: &Url) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Says whether both are the same characters, but for one slash at the end: both spellings are looked up in one place.
+/// Says whether both are the same characters, but for one slash at the end: both spellings have their metadata in one
+/// place.
 pub(in crate::auth) fn same_issuer(asked: &str, found: &str) -> bool {
     bare(asked) == bare(found) && !found.is_empty()
 }
@@ -99,8 +102,8 @@ fn bare(issuer: &str) -> &str {
     issuer.strip_suffix('/').unwrap_or(issuer)
 }
 
-/// Says whether metadata that were looked up for `asked` may have `found` for their issuer: the same, or what this
-/// provider is known to call that one.
+/// Says whether metadata that were looked up for `asked` may have `found` for their issuer: the same issuer, or a name
+/// that this provider is known to use for it.
 pub(in crate::auth) fn names_itself(asked: &str, found: &str) -> bool {
     let namings = quirks(asked).namings;
     same_issuer(asked, found)
@@ -110,7 +113,7 @@ pub(in crate::auth) fn names_itself(asked: &str, found: &str) -> bool {
 }
 
 impl Naming {
-    /// Says whether `asked` and `found` are both what this pattern says, of one tenant.
+    /// Says whether `asked` and `found` both fit this pattern, for one tenant.
     fn covers(&self, asked: &str, found: &str) -> bool {
         let (Some(asked), Some(found)) = (blanks(self.asked, asked), blanks(self.found, found))
         else {
@@ -133,9 +136,9 @@ impl Naming {
     }
 }
 
-/// Says whether a tenant that was asked for as `asked` may be called `found`. One that was asked for by its number is
-/// called by that; one that was asked for by a name may be called by any number, which only the provider knows; and a
-/// document for all tenants has a blank of its own.
+/// Says whether a tenant that was asked for as `asked` may be called `found`. A tenant asked for by its number has that
+/// number; a tenant asked for by a name may have any number, which only the provider knows; and a document for all
+/// tenants has a blank of its own.
 fn is_tenant(asked: &str, found: &str) -> bool {
     found == "{tenantid}"
         || asked.eq_ignore_ascii_case(found)
@@ -152,7 +155,7 @@ fn is_number(text: &str) -> bool {
             .all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Returns what stands in the blanks of a pattern (`{name}`) in this text, if it fits. No blank holds a slash.
+/// Returns the texts in the blanks of a pattern (`{name}`), if this text fits. No blank holds a slash.
 fn blanks<'a>(pattern: &'static str, text: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
     let (mut pattern, mut text) = (pattern, text);
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! The RFCs of OAuth and OpenID Connect, one file each: messages, rules and judgements of servers.
+//! The RFCs of OAuth and OpenID Connect, one file each: messages, rules, and the checks of servers.
 
 pub mod authorization_code;
 pub mod challenge;

@@ -1,6 +1,6 @@
-//! `oauth2`'s words for ours: the client it is to be, and answers as it takes them.
+//! Our types as those of the crate `oauth2`: the client, and answers in the form it reads.
 //!
-//! What is asked and where is for who asks; what an answer says was made regular before (`answers`).
+//! The caller decides on the request and its address; `token_response` has made the answers regular before.
 
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderValue, StatusCode};
@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use crate::auth::client::{Client, Method};
 use crate::auth::oauth::id_token::Claims;
 
-/// What a token endpoint answers.
+/// The answer of a token endpoint.
 pub(in crate::auth) type TokenResponse = StandardTokenResponse<OpenId, BasicTokenType>;
 
-/// What OpenID Connect adds to it: of the ID token, who it names (`answers` has read that).
+/// The members that OpenID Connect adds to the answer: the user whom the ID token names (`token_response` has read
+/// that).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::auth) struct OpenId {
     #[serde(default)]
@@ -38,7 +39,8 @@ pub(in crate::auth) type Wire = oauth2::Client<
     BasicRevocationErrorResponse,
 >;
 
-/// Our client, proved the way it is registered for. One that is proved by a key is proved where its form is sent.
+/// Returns our client, with the authentication it is registered for. A client with a key is proved where its form is
+/// sent.
 pub(in crate::auth) fn client(client: &Client) -> Wire {
     let wire = Wire::new(ClientId::new(client.id.clone())).set_auth_type(match client.method {
         Method::Basic => AuthType::BasicAuth,
@@ -52,7 +54,7 @@ pub(in crate::auth) fn client(client: &Client) -> Wire {
     }
 }
 
-/// An answer of JSON.
+/// Makes an answer of JSON.
 pub(in crate::auth) fn response(status: StatusCode, body: Vec<u8>) -> HttpResponse {
     let mut response = HttpResponse::new(body);
     *response.status_mut() = status;

@@ -1,28 +1,30 @@
-//! What one authorization server has taught us that its metadata does not say.
+//! Deviations of one authorization server, learnt from its refusals, that its metadata do not state.
 //!
-//! Kept with the entry, so that a mistake is made once; shown by `status`, so that a person can see why a request looks
-//! as it does. What is known beforehand is [`crate::auth::oauth::known_providers`]'; what the user says goes before both.
+//! The vault keeps them with the record, so that a mistake is made once; `status` shows them, so that a user can see
+//! why a request looks as it does. [`crate::auth::oauth::known_providers`] holds what is known beforehand; the user's
+//! settings go before both.
 
 use serde::{Deserialize, Serialize};
 
 use crate::auth::client::{Client, Method};
 
-/// What it taught.
+/// The deviations learnt from one server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ObservedQuirks {
-    /// It turns a request down for its `resource` parameter (RFC 8707).
+    /// True where the server turns a request down for its `resource` parameter (RFC 8707).
     pub refuses_resource: bool,
-    /// It turns a refresh down that does not repeat the scope.
+    /// True where the server turns a refresh down that does not repeat the scope.
     pub wants_scope_on_refresh: bool,
-    /// It takes our secret in this way, whatever it said; the name as in metadata.
+    /// The method by which the server takes our secret, whatever its metadata say; the name as in metadata.
     pub auth_method: Option<String>,
-    /// It takes `client_id` in the form for a second way of authenticating, beside a secret in the header.
+    /// True where the server takes `client_id` in the form for a second method of authentication, beside a secret in
+    /// the header.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub header_only: bool,
 }
 
-/// What a refusal teaches.
+/// The lesson of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adjustment {
     /// Leave `resource` out.
@@ -31,7 +33,7 @@ pub enum Adjustment {
     RepeatScope,
 }
 
-/// Words in a code or its explanation, and what they mean. Entra answers `invalid_request` and the like to everything;
+/// Texts in a code or its description, and their meaning. Entra answers `invalid_request` and the like to everything;
 /// only its number tells.
 const TABLE: &[(&str, Adjustment)] = &[
     ("invalid_target", Adjustment::NoResource),
@@ -42,7 +44,7 @@ const TABLE: &[(&str, Adjustment)] = &[
 ];
 
 impl Adjustment {
-    /// What these words of a refusal teach, if anything.
+    /// Returns the lesson of this refusal, if there is one.
     pub fn of(code: &str, description: Option<&str>) -> Option<Self> {
         Self::known(code, description)
             .or_else(|| names_resource(code, description?).then_some(Self::NoResource))
@@ -67,8 +69,8 @@ impl Adjustment {
     }
 }
 
-/// Whether a refusal is about the parameter `resource` by its words: `invalid_request: unknown parameter resource`. The
-/// resource owner and the resource server are of every refusal.
+/// Says whether the text of a refusal is about the parameter `resource`: `invalid_request: unknown parameter resource`.
+/// Any refusal may mention the resource owner and the resource server.
 fn names_resource(code: &str, words: &str) -> bool {
     if speaks_for_itself(code) {
         return false;
@@ -82,7 +84,7 @@ fn names_resource(code: &str, words: &str) -> bool {
     })
 }
 
-/// Whether a code says all there is to know, so that no parameter is at fault.
+/// Says whether a code explains the refusal alone, so that no parameter is at fault.
 pub fn speaks_for_itself(code: &str) -> bool {
     let of_the_standards = [
         "invalid_grant",
@@ -98,19 +100,19 @@ pub fn speaks_for_itself(code: &str) -> bool {
 }
 
 impl ObservedQuirks {
-    /// Whether there is nothing.
+    /// Says whether nothing was learnt.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Remembers how a secret was taken, where that is not how we would have shown it.
+    /// Remembers the method by which a secret was taken, where it is not the method we would have used.
     pub fn note_method(&mut self, expected: Method, taken: Method) {
         if expected != taken {
             self.auth_method = Some(taken.name().to_owned());
         }
     }
 
-    /// The client as this server takes it.
+    /// Changes the client to the form that this server takes.
     pub fn correct(&self, client: &mut Client) {
         client.header_only |= self.header_only;
         let taken = self.auth_method.as_deref().and_then(Method::named);
@@ -120,7 +122,7 @@ impl ObservedQuirks {
         }
     }
 
-    /// In words, for a person.
+    /// Returns the deviations as text for the user.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         if self.refuses_resource {

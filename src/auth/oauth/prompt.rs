@@ -1,4 +1,4 @@
-//! The `prompt` of an authorization request: whether the user is to choose an account there, and to consent.
+//! The `prompt` of an authorization request: asks the user to choose an account there, or to consent.
 //!
 //! A browser that is signed in at the authorization server brings back the same user each time, unless the server is told
 //! to ask. Servers differ in what they take (OpenID Connect Core section 3.1.2.1 has a list; Entra takes one value;
@@ -14,7 +14,7 @@ use crate::auth::oauth::known_providers::quirks;
 use crate::auth::oauth::scope::{OFFLINE, Scopes};
 use crate::auth::settings::{SelectAccount, Settings};
 
-/// The values to try, the best first. Empty is no `prompt` at all.
+/// The values to try, the best first. An empty list means no `prompt` at all.
 #[derive(Clone, Debug, Default)]
 pub(in crate::auth) struct Prompts {
     wanted: VecDeque<String>,
@@ -22,7 +22,7 @@ pub(in crate::auth) struct Prompts {
 }
 
 impl Prompts {
-    /// Those for a request to this server. `is_second` tells that another account is signed in there.
+    /// Returns the values for a request to this server. `is_second` says that another account is signed in there.
     pub(in crate::auth) fn new(
         server: &AuthorizationServer,
         settings: &Settings,
@@ -30,7 +30,7 @@ impl Prompts {
         is_second: bool,
     ) -> Self {
         let quirks = quirks(server.issuer());
-        // The user's own word stands.
+        // The user's own setting stands.
         if settings.authorizes_with("prompt") {
             return Self::default();
         }
@@ -76,19 +76,19 @@ impl Prompts {
         }
     }
 
-    /// What is sent.
+    /// Returns the value that is sent.
     pub(in crate::auth) fn value(&self) -> Option<&str> {
         let first = self.wanted.front().map(String::as_str);
         first.filter(|value| !value.is_empty())
     }
 
-    /// Whether the user is asked which account it is to be.
+    /// Says whether the authorization server asks the user to choose an account.
     pub(in crate::auth) fn selects(&self) -> bool {
         self.selects && self.value().is_some_and(has_choice)
     }
 
-    /// Takes the refusal of a request; whether there is another value to try. One that does not say that it is of the
-    /// `prompt` is taken for that once, and only where the user was to choose.
+    /// Takes the refusal of a request. Returns true if there is another value to try. A refusal that does not mention
+    /// `prompt` counts as one of `prompt` once, and only where the user was to choose.
     pub(in crate::auth) fn refused(&mut self, code: &str, description: Option<&str>) -> bool {
         if self.value().is_none() {
             return false;
@@ -122,7 +122,7 @@ impl Prompts {
     }
 }
 
-/// Values by which a user may become another one; with `login` by signing in anew.
+/// The values by which a user may become another user; with `login` by signing in anew.
 const CHOICES: [&str; 2] = ["select_account", "login"];
 
 fn has_choice(value: &str) -> bool {
@@ -203,7 +203,7 @@ mod tests {
             ),
             (plain, listed(&["none"]), "a offline_access", vec![""]),
             (plain, listed(&[]), "a", vec!["select_account", "login", ""]),
-            // OAuth alone, and the list says it.
+            // The server speaks OAuth alone, and its list says so.
             (
                 plain,
                 json!({"prompt_values_supported": ["select_account"]}),
@@ -222,7 +222,7 @@ mod tests {
                     "",
                 ],
             ),
-            // One value only (AADSTS90023).
+            // Entra takes one value only (AADSTS90023).
             (
                 "https://login.microsoftonline.com/common/v2.0",
                 openid,

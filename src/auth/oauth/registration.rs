@@ -1,7 +1,8 @@
-//! Our identity at an authorization server.
+//! The client's identity at an authorization server.
 //!
-//! A client the user registered, our metadata document where such is taken, or a registration of our own; in that
-//! order, and kept per issuer. A registration belongs to one redirect URI: where it differs, there is another.
+//! The identity is a client that the user registered, our metadata document where the server takes documents, or a
+//! registration of our own; in that order, and kept per issuer. A registration belongs to one redirect URI: another
+//! redirect URI needs another registration.
 //!
 //! RFC 7591, OAuth Client ID Metadata Document (draft), RFC 8252 section 7.3. The request itself is in `request`.
 
@@ -18,13 +19,13 @@ pub use crate::auth::client::{Client, Method, Source};
 use crate::text::{plain, said};
 pub use request::{Registered, register};
 
-/// The reason why we have no identity there.
+/// The reason why there is no identity at an authorization server.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The server cannot be reached, or cannot answer now.
+    /// The authorization server cannot be reached, or cannot answer now.
     #[error("registering as a client: {0}")]
     Http(#[from] Fault),
-    /// The server takes no registrations, and there is no other identity.
+    /// The authorization server takes no registrations, and there is no other identity.
     #[error(
         "the authorization server at {host} takes no registrations: a client registered there beforehand is needed"
     )]
@@ -33,10 +34,10 @@ pub enum Error {
         host: String,
         /// The redirect URI that such a client needs.
         redirect_uri: String,
-        /// Advice for getting one there.
+        /// Advice for getting such a client there.
         advice: Option<&'static str>,
     },
-    /// The server said no.
+    /// The registration endpoint refused the client.
     #[error("the registration endpoint {endpoint} refuses this client (HTTP {status}){}", said(Some(.words)))]
     Refused {
         /// The registration endpoint, without its query.
@@ -45,28 +46,28 @@ pub enum Error {
         status: u16,
         /// `error` of RFC 7591 section 3.2.2, if there was one.
         code: Option<String>,
-        /// Its words, cleaned.
+        /// The server's description of its refusal, cleaned.
         words: String,
         /// The redirect URI that a client registered by hand needs.
         redirect_uri: String,
-        /// Advice for getting one there.
+        /// Advice for getting such a client there.
         advice: Option<&'static str>,
     },
-    /// The client the user brought, or our document, is not accepted there.
+    /// The authorization server does not accept the user's client, or our metadata document.
     #[error("the authorization server at {host} does not accept the client {client}: {code}{}", said(.description.as_deref()))]
     NotTaken {
         /// The authorization server.
         host: String,
         /// The client id, cleaned.
         client: String,
-        /// Its word for it.
+        /// The server's error code.
         code: String,
-        /// Its explanation, cleaned.
+        /// The server's description, cleaned.
         description: Option<String>,
         /// The source of the client.
         by: Source,
     },
-    /// The identity that the user brought belongs to another authorization server than the one the server names now.
+    /// The identity that the user brought belongs to another authorization server than the server names now.
     #[error("the server now names another sign-in service, {now}: {what} belongs to {was}")]
     Elsewhere {
         /// The kind of identity; no secret.
@@ -76,13 +77,13 @@ pub enum Error {
         /// The issuer named now.
         now: String,
     },
-    /// The server said yes without a client id; or a page came in place of its answer.
+    /// The registration endpoint answered with success but without a client id, or a page came in place of its answer.
     #[error("the registration endpoint at {host} answered without a client id")]
     NoId {
         /// The registration endpoint's host.
         host: String,
     },
-    /// The user's key does not sign in a way the server takes.
+    /// The user's key does not sign with an algorithm that the server takes.
     #[error(
         "the authorization server at {host} takes no signature that the client's key makes ({listed})"
     )]
@@ -92,20 +93,20 @@ pub enum Error {
         /// The methods that it takes, cleaned.
         listed: String,
     },
-    /// The client metadata address is not one (draft-ietf-oauth-client-id-metadata-document).
+    /// The client metadata address is not valid (draft-ietf-oauth-client-id-metadata-document).
     #[error("the client id {0:?} of --client-metadata-url has to be an https address with a path")]
     BadDocument(String),
 }
 
 impl Error {
-    /// Says whether a redirect URI on `127.0.0.1` seems to be what was refused: it is named, or nothing is. Some
-    /// servers know this machine only by its name, whatever RFC 8252 section 7.3 says.
+    /// Says whether the server seems to have refused a redirect URI on `127.0.0.1`: its answer names the address, or
+    /// names nothing. Some servers know this machine only by its name, whatever RFC 8252 section 7.3 says.
     pub(in crate::auth) fn is_about_address(&self) -> bool {
         self.names_address() || self.names_nothing()
     }
 
-    /// Says whether the words are about the redirect URI (RFC 7591 section 3.2.2 has a code for it, which many do not
-    /// use).
+    /// Says whether the server's text is about the redirect URI (RFC 7591 section 3.2.2 has a code for it, which many
+    /// do not use).
     fn names_address(&self) -> bool {
         let Self::Refused { code, words, .. } = self else {
             return false;
@@ -121,7 +122,7 @@ impl Error {
             || each.any(|word| kinds.contains(&word))
     }
 
-    /// Says whether a request is called bad without a word on what is bad about it.
+    /// Says whether the server calls a request bad and does not say what is bad about it.
     fn names_nothing(&self) -> bool {
         let Self::Refused {
             code,
@@ -178,7 +179,7 @@ impl Error {
     }
 }
 
-/// The identity that needs no registering: the user's, or our document's where the server takes such.
+/// Returns the identity that needs no registration: the user's, or our document's where the server takes documents.
 ///
 /// # Errors
 /// [`Error::BadDocument`].
@@ -230,7 +231,7 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
     }))
 }
 
-/// This client, proved by the user's key; `None` if there is none.
+/// Returns this client, proved by the user's key; `None` if there is no key.
 fn signed(
     id: &str,
     source: Source,
@@ -243,7 +244,7 @@ fn signed(
     let (issuer, endpoint) = (server.issuer(), server.token_endpoint());
     let listed = server.auth_algorithms();
     let is_pinned = settings.authorization_server.is_some() || settings.token_endpoint.is_some();
-    // A server that gets an assertion for another one can show it there.
+    // A server that gets an assertion meant for another server can present it there.
     let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
     if let Audience::Fixed(audience) = &key.audience
         && !is_pinned
@@ -273,7 +274,7 @@ fn signed(
 }
 
 /// Says whether the page for this client's sign-in is an error page: the server has lost the registration. A page that
-/// cannot be looked at says nothing.
+/// cannot be looked at is no evidence.
 pub async fn is_forgotten(http: &Http, page: &Url, redirect_uri: &str) -> bool {
     let (status, to) = match http.look(page).await {
         Ok(seen) => seen,
@@ -290,7 +291,7 @@ pub async fn is_forgotten(http: &Http, page: &Url, redirect_uri: &str) -> bool {
     (400..500).contains(&status) && !is_unwell(status)
 }
 
-/// The refusal of a client that is not ours to replace; `None` for anything else.
+/// Returns the refusal of a client that is not ours to replace; `None` for any other error.
 pub fn not_taken(
     client: &Client,
     refusal: &crate::auth::oauth::token_endpoint::Error,
@@ -312,7 +313,7 @@ pub fn not_taken(
     })
 }
 
-/// The redirect URI a client registered by hand has to have: no part of it is made up anew each time.
+/// Returns the redirect URI that a client registered by hand has to have: no part of it is made anew each time.
 fn by_hand(settings: &Settings, redirect_uri: &str) -> String {
     if settings.redirect_uri.is_some() || settings.callback_path.is_some() {
         return redirect_uri.to_owned();
@@ -326,11 +327,11 @@ fn by_hand(settings: &Settings, redirect_uri: &str) -> String {
     )
 }
 
-/// The path of the redirect URI where it has to be known beforehand.
+/// The path of the redirect URI where the URI has to be known beforehand.
 pub const FIXED_PATH: &str = "/oauth/callback";
 
-/// Returns the method that the registration names, if the server lists it; else one that the secret allows and the
-/// server lists (RFC 8414 section 2). A secret that came although none was asked for is meant to be used.
+/// Returns the method that the registration names, if the server lists it; else a method that the secret allows and the
+/// server lists (RFC 8414 section 2). A secret that came unasked is meant to be used.
 pub(in crate::auth) fn method(
     returned: Option<&str>,
     has_secret: bool,
@@ -350,7 +351,7 @@ pub(in crate::auth) fn method(
     }
 }
 
-/// The other way this server takes a secret, if it lists one, or lists none at all.
+/// Returns the other method by which this server takes a secret, if it lists one, or lists none at all.
 pub(in crate::auth) fn other(client: &Client, listed: Option<&[String]>) -> Option<Method> {
     client.secret.as_ref()?;
     [Method::Basic, Method::Post].into_iter().find(|method| {

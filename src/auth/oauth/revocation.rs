@@ -1,7 +1,7 @@
-//! Revocation: a server is told to forget a token.
+//! Revocation: tells an authorization server to forget a token.
 //!
-//! A form of our own making, which the client is proved in as at the token endpoint. Which tokens are to go, and what
-//! it means if one does not, is for who calls.
+//! The form is our own; the client proves itself as at the token endpoint. The caller chooses the tokens, and judges a
+//! failure.
 //!
 //! RFC 7009. An answer may hold our secrets, and an error must not.
 
@@ -17,8 +17,8 @@ use crate::auth::oauth::token_response::{code_of, description_of, unwell};
 use crate::secret::Secret;
 use crate::text::plain;
 
-/// Tells the server to forget a token (RFC 7009). `hint` is `refresh_token` or `access_token`. It also answers 200 for
-/// tokens it never knew.
+/// Tells the server to forget a token (RFC 7009). `hint` is `refresh_token` or `access_token`. The server also answers
+/// 200 for tokens it never knew.
 ///
 /// # Errors
 /// [`Error::Failed`], or [`Error::Refused`] with the server's code, `http_NNN` where it gave none.
@@ -70,8 +70,8 @@ async fn revoke_once(
     }
 }
 
-/// The revocation endpoint of the official Python SDK misses a `client_secret` in the form even of clients that have none
-/// or show it in the header; an empty one will do there.
+/// Says whether the server wants an empty `client_secret`. The revocation endpoint of the official Python SDK misses a
+/// `client_secret` in the form even of clients that have none or show it in the header; an empty one will do there.
 fn wants_empty_secret(client: &Client, answer: &Result<(), Error>) -> bool {
     client.method != Method::Post
         && matches!(answer, Err(Error::Refused { code, description: Some(words), .. })

@@ -1,7 +1,7 @@
-//! Chooses the scopes to ask for.
+//! The choice of the scopes to ask for.
 //!
-//! A scope is a word the authorization server gives meaning to; nothing here interprets one. Order is kept, because it
-//! is what a person sees on the consent page.
+//! The authorization server gives a scope its meaning; this file interprets none. Order is kept, because the user sees
+//! it on the consent page.
 //!
 //! RFC 6749 section 3.3; MCP 2026-07-28, basic/authorization, "Scope Selection" and "Step-Up".
 
@@ -17,28 +17,28 @@ impl Scopes {
         text.split_ascii_whitespace().collect()
     }
 
-    /// Says whether there is none.
+    /// Says whether the set has no scope.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Says whether this one is among them.
+    /// Says whether this scope is in the set.
     pub fn contains(&self, scope: &str) -> bool {
         self.0.iter().any(|held| held == scope)
     }
 
-    /// Says whether all of `other` are among them.
+    /// Says whether all of `other` are in the set.
     pub fn covers(&self, other: &Self) -> bool {
         other.0.iter().all(|scope| self.contains(scope))
     }
 
-    /// These, and those of `other` that are new.
+    /// Returns these scopes, and those of `other` that are new.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         self.iter().chain(other.iter()).collect()
     }
 
-    /// Returns one after the other.
+    /// Returns the scopes one after the other.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
@@ -67,10 +67,10 @@ impl fmt::Display for Scopes {
 const LONGEST: usize = 256;
 const MOST: usize = 512;
 
-/// All that has a say.
+/// The sources of the choice.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wishes<'a> {
-    /// True where more is wanted than a good credential allows (403 `insufficient_scope`).
+    /// True where the server wants more than a good credential allows (403 `insufficient_scope`).
     pub step_up: bool,
     /// The scopes that the user fixed.
     pub pinned: Option<&'a Scopes>,
@@ -84,10 +84,10 @@ pub struct Wishes<'a> {
     pub server: Option<&'a Scopes>,
 }
 
-/// Chooses the scopes to ask for; `None` leaves the parameter out. The user's word, else the challenge's, else all the
-/// resource lists, else none: never one of our own invention. What was asked for before is kept, so that
-/// stepping up never steps down. `offline_access` is added only where the server says it knows it (SEP-2207),
-/// and not to an empty list, where it would replace the server's default.
+/// Chooses the scopes to ask for; `None` leaves the parameter out. The user's scopes come first, else the challenge's,
+/// else all that the resource lists, else none: the client never invents a scope. Scopes that were asked for before are
+/// kept, so that stepping up never steps down. `offline_access` is added only where the server says it knows it
+/// (SEP-2207), and not to an empty list, where it would replace the server's default.
 pub fn choose(wishes: &Wishes<'_>) -> Option<Scopes> {
     if let (Some(pinned), false) = (wishes.pinned, wishes.step_up) {
         return Some(pinned.clone()).filter(|scopes| !scopes.is_empty());
@@ -109,7 +109,7 @@ pub fn choose(wishes: &Wishes<'_>) -> Option<Scopes> {
     Some(chosen)
 }
 
-/// The scope by which OpenID Connect servers are asked for a refresh token.
+/// The scope by which a client asks an OpenID Connect server for a refresh token.
 pub const OFFLINE: &str = "offline_access";
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! The token endpoint: a code or a refresh token goes out, tokens come back.
+//! The token endpoint: sends a code or a refresh token, and reads the tokens that come back.
 //!
-//! The requests are `oauth2`'s, sent through our own client. Its answers are made regular before it reads them (a
-//! number that came as a string, scopes that came as a list, an error that came with 200), so that what differs in the
-//! field differs only here, and so that it never has to complain about a body that holds tokens.
+//! The requests are `oauth2`'s, sent through our own client. Answers are made regular before `oauth2` reads them (a
+//! number that came as a string, scopes that came as a list, an error that came with 200), so that the differences
+//! between servers stay in one place, and `oauth2` never has to report a body that holds tokens.
 //!
 //! RFC 6749 sections 2.3, 5 and 6, RFC 7636, RFC 8707, RFC 9449 section 5.
 
@@ -30,15 +30,15 @@ use crate::auth::oauth::token_response::{code_of, regular, without};
 use crate::secret::Secret;
 use crate::text::{plain, said};
 
-/// The grant type under which assertions are shown (RFC 7523 section 2.1).
+/// The grant type under which a client presents assertions (RFC 7523 section 2.1).
 pub(in crate::auth) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The tokens that an endpoint gave.
 #[derive(Debug)]
 pub struct TokenSet {
-    /// Shown to the resource.
+    /// The access token, shown to the resource.
     pub access: Secret,
-    /// Brings the next set.
+    /// The refresh token, which brings the next set.
     pub refresh: Option<Secret>,
     /// The time for which the access token is good; unknown if the server did not say. At most a year.
     pub lifetime: Option<Duration>,
@@ -46,19 +46,19 @@ pub struct TokenSet {
     pub scope: Option<Scopes>,
     /// The method by which the client proved itself.
     pub method: Method,
-    /// True where `client_id` had to be left out of the form for it.
+    /// True where the form had to leave `client_id` out for that method.
     pub header_only: bool,
     /// True where the access token is good only with the key it was asked for with (`token_type` DPoP).
     pub is_bound: bool,
-    /// What the ID token beside it says of the user, if there was one.
+    /// The claims about the user in the ID token beside it, if there was one.
     pub id: Option<Claims>,
     /// The user whom an enterprise's provider vouched for.
     pub user: Option<Person>,
 }
 
 impl TokenSet {
-    /// Returns the key it is bound to, of the prover that asked for it. A token that is bound to nothing although it
-    /// was asked for with a proof is good for every holder, which the user should know.
+    /// Returns the key that the token is bound to, of the prover that asked for it. A token that is bound to nothing
+    /// although it was asked for with a proof is good for every holder, which the user should know.
     pub(in crate::auth) fn bound_by(&self, prover: Option<&Prover>) -> Option<Key> {
         let prover = prover?;
         if !self.is_bound {
@@ -69,23 +69,23 @@ impl TokenSet {
     }
 }
 
-/// The reason why the endpoint gave none.
+/// The reason why the endpoint gave no tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The endpoint cannot be reached, or cannot answer now; what was sent may be sent again later.
     #[error("getting a token: {0}")]
     Failed(#[from] Fault),
-    /// The endpoint said no (RFC 6749 section 5.2).
+    /// The endpoint refused the request (RFC 6749 section 5.2).
     #[error("the token endpoint at {host} refused a token: {code}{}", said(.description.as_deref()))]
     Refused {
         /// The token endpoint's host.
         host: String,
-        /// Its word for it, cleaned; `http_NNN` if it had none.
+        /// The server's error code, cleaned; `http_NNN` if it sent none.
         code: String,
-        /// Its explanation, cleaned, our secrets taken out.
+        /// The server's description, cleaned, our secrets taken out.
         description: Option<String>,
     },
-    /// The client is proved by a key, and the user has not brought it this time.
+    /// A key proves the client, and the user has not brought the key this time.
     #[error("the client {0} is proved by a key, and no --client-key is given")]
     NoKey(String),
     /// A bearer token came where one bound to our key was asked for, and nothing else is taken.
@@ -113,10 +113,10 @@ pub enum Error {
         host: String,
         /// The last status.
         status: u16,
-        /// For how long.
+        /// The minutes for which the endpoint has failed.
         minutes: u64,
     },
-    /// A success that holds no token we can use.
+    /// The endpoint answered with success, and no token in the answer can be used.
     #[error("the token endpoint at {host} sent tokens that cannot be used: {why}")]
     Unusable {
         /// The token endpoint's host.
@@ -129,12 +129,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Says whether it was refused with this code.
+    /// Says whether the endpoint refused with this code.
     pub fn is(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { code, .. } if code == wanted)
     }
 
-    /// The server's word for its refusal.
+    /// Returns the server's code for its refusal.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { code, .. } => Some(code),
@@ -157,7 +157,7 @@ impl Error {
         }
     }
 
-    /// The refused client as the server may take it.
+    /// Returns the refused client in another form that the server may take.
     fn other_way(&self, refused: &Client) -> Option<Client> {
         match self {
             Self::Refused {
@@ -168,7 +168,7 @@ impl Error {
     }
 }
 
-/// The reason why an answer is not one of tokens.
+/// The reason why an answer holds no tokens.
 pub(in crate::auth) type Unread = RequestTokenError<Fault, BasicErrorResponse>;
 
 /// A token endpoint, and the client that asks.
@@ -184,15 +184,15 @@ pub struct Endpoint<'a> {
     pub resource: Option<&'a str>,
     /// The parameters that the user adds.
     pub extra: &'a [(String, String)],
-    /// Take the ID token for the access token.
+    /// True where the ID token is taken for the access token.
     pub use_id_token: bool,
-    /// Binds the tokens to a key.
+    /// The prover that binds the tokens to a key.
     pub proof: Option<Proving<'a>>,
 }
 
 impl Endpoint<'_> {
-    /// Spends an authorization code. A client that is not recognised proves itself in the other way the server has,
-    /// once: that spends nothing.
+    /// Spends an authorization code. A client that is not recognised proves itself once by the server's other method:
+    /// that spends nothing.
     ///
     /// # Errors
     /// See [`Error`].
@@ -212,7 +212,7 @@ impl Endpoint<'_> {
         }
     }
 
-    /// Spends a refresh token; otherwise as [`Endpoint::redeem`]. `scope` only for servers that want it repeated.
+    /// Spends a refresh token; otherwise as [`Endpoint::redeem`]. `scope` is only for servers that want it repeated.
     ///
     /// # Errors
     /// See [`Error`].
@@ -298,7 +298,7 @@ impl Endpoint<'_> {
                     description: refusal.error_description().map(|text| clean(text)),
                 });
             }
-            // What it could not read may hold tokens, and so may what it says about it.
+            // An answer that `oauth2` could not read may hold tokens, and so may its error text.
             Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => {
                 return Err(self.unusable("the answer"));
             }
@@ -306,7 +306,7 @@ impl Endpoint<'_> {
         self.take(&tokens)
     }
 
-    /// Takes tokens out of an answer, into our hands.
+    /// Takes the tokens out of an answer.
     pub(in crate::auth) fn take(&self, tokens: &TokenResponse) -> Result<TokenSet, Error> {
         let access = Secret::new(tokens.access_token().secret().as_str());
         let refresh = tokens
@@ -344,8 +344,8 @@ impl Endpoint<'_> {
         })
     }
 
-    /// The one place that sends, each time with a proof of its own where tokens are to be bound. A proof that is refused for
-    /// what the answer teaches is made again: that spends nothing (RFC 9449 section 8).
+    /// Sends the form, each time with a new proof where tokens are to be bound. A proof that is refused for what the
+    /// answer teaches is made again: that spends nothing (RFC 9449 section 8).
     pub(in crate::auth) async fn post(
         &self,
         headers: HeaderMap,
@@ -363,7 +363,7 @@ impl Endpoint<'_> {
             let mut headers = headers.clone();
             let (whom, now) = ((Side::Issuer, "POST", self.url), proof.clock.now());
             prover.apply(&mut headers, whom, None, retry.nonce(), now);
-            // An assertion is good for one time too.
+            // An assertion is good for one request too.
             let body = proved(self.client, body.clone())?;
             let answer = self.http.post_token(self.url, headers, body).await?;
             let code = code_of(&answer);
@@ -376,7 +376,7 @@ impl Endpoint<'_> {
         }
     }
 
-    /// An answer in the words `oauth2` knows.
+    /// Returns an answer in the form that `oauth2` reads.
     pub(in crate::auth) fn regular(&self, answer: &Answer) -> Result<HttpResponse, Fault> {
         let (status, value) = regular(answer, self.url, self.use_id_token)?;
         Ok(oauth2_adapter::response(
@@ -394,7 +394,7 @@ impl Endpoint<'_> {
     }
 }
 
-/// Lets `oauth2` reach the network: through our client, and back made regular.
+/// Lets `oauth2` reach the network through our client, and makes the answers regular.
 impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
     type Error = Fault;
     type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
@@ -408,8 +408,8 @@ impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
     }
 }
 
-/// The ways in which one request may show its client: as it is, and in each way in which the server may take a client that
-/// it has refused. A request that is refused for its client has spent nothing.
+/// The ways in which a request may show its client: as it is, and in each way in which the server may take a client
+/// that it has refused. A request that is refused for its client has spent nothing.
 pub(in crate::auth) struct Ways<T> {
     client: Client,
     shown: Vec<Client>,
@@ -427,8 +427,8 @@ impl<T> Ways<T> {
         }
     }
 
-    /// Returns the same for a request that shows something besides, which may be good for one time: it is repeated only
-    /// for how it was put, not for who the client is.
+    /// Returns the ways for a request that shows a value besides, which may be good for one time: the request is
+    /// repeated only for its form, not for the identity of its client.
     pub(in crate::auth) fn for_one_time(client: &Client) -> Self {
         Self {
             is_shown_once: true,
@@ -436,13 +436,13 @@ impl<T> Ways<T> {
         }
     }
 
-    /// The client for the next request.
+    /// Returns the client for the next request.
     pub(in crate::auth) fn next(&self) -> &Client {
         &self.client
     }
 
-    /// Takes the answer of the request; the answer to go on with, unless there is another way to try. Where no way is
-    /// taken that is the first refusal.
+    /// Takes the answer of a request. Returns the answer to go on with, unless there is another way to try. Where the
+    /// server takes none of the ways, that is the first refusal.
     pub(in crate::auth) fn after(&mut self, answer: Result<T, Error>) -> Option<Result<T, Error>> {
         self.shown.push(self.client.clone());
         let next = match &answer {
@@ -465,7 +465,7 @@ impl<T> Ways<T> {
     }
 }
 
-/// Checks that a client that is proved by a key has it.
+/// Checks that a client that is proved by a key has its key.
 pub(in crate::auth) fn has_key(client: &Client) -> Result<(), Error> {
     if client.lacks_key() {
         return Err(Error::NoKey(plain(&client.id, 200)));

@@ -1,7 +1,7 @@
-//! Makes the answers of token endpoints what RFC 6749 section 5 says they are.
+//! Answers of token endpoints, in the form that RFC 6749 section 5 gives them.
 //!
-//! Numbers as strings, scopes as lists or with commas, forms instead of JSON, errors with 200: each difference ends
-//! here. What is not the answer of a token endpoint at all (a portal's page, a firewall's) decides nothing.
+//! This file removes the differences: numbers as strings, scopes as lists or with commas, forms instead of JSON, errors
+//! with 200. An answer that does not come from a token endpoint at all (a portal's page, a firewall's) decides nothing.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::auth::net::http::{Answer, Fault, host_of, is_unwell};
 use crate::auth::oauth::id_token::Claims;
 use crate::secret::Secret;
 
-/// Makes an answer what RFC 6749 section 5 says it is, or finds that it is none.
+/// Gives an answer the form of RFC 6749 section 5, or finds that it is no answer of a token endpoint.
 pub(in crate::auth) fn regular(
     answer: &Answer,
     url: &Url,
@@ -23,7 +23,7 @@ pub(in crate::auth) fn regular(
 ) -> Result<(::http::StatusCode, Value), Fault> {
     let object = read_object(answer);
     let error = object.as_ref().and_then(told_error);
-    // Too many requests is never the end of a sign-in, whatever word comes with it.
+    // A 429 never ends a sign-in, whatever error code comes with it.
     if answer.status == 429 {
         return Err(unwell(answer, url));
     }
@@ -52,11 +52,11 @@ pub(in crate::auth) fn regular(
     match (answer.status, object) {
         (status, _) if is_unwell(status) => Err(unwell(answer, url)),
         (200..=299, Some(object)) => Ok((::http::StatusCode::OK, success(&object, use_id_token))),
-        // A request that is refused without the words of RFC 6749 section 5.2 is refused all the same.
+        // A request that is refused without an error of RFC 6749 section 5.2 is refused all the same.
         (status @ (400 | 401), None) => {
             Ok((::http::StatusCode::BAD_REQUEST, wordless(status, answer)))
         }
-        // Not the words of a token endpoint: a portal or a firewall answered in its place. That decides nothing.
+        // No token endpoint answers so: a portal or a firewall answered in its place. That decides nothing.
         (_, None) => Err(unwell(answer, url)),
         (status, Some(object)) => {
             let code = format!("http_{status}");
@@ -66,7 +66,7 @@ pub(in crate::auth) fn regular(
     }
 }
 
-/// The object that an answer is, in JSON or as a form; `None` if it is neither.
+/// Returns the object in an answer, from JSON or a form; `None` if it is neither.
 pub(in crate::auth) fn read_object(answer: &Answer) -> Option<Map<String, Value>> {
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(object)) => return Some(object),
@@ -78,13 +78,13 @@ pub(in crate::auth) fn read_object(answer: &Answer) -> Option<Map<String, Value>
     let form: Map<String, Value> = pairs.collect();
     match answer.media.as_str() {
         "application/x-www-form-urlencoded" => Some(form),
-        // A form that is labelled as text, or not at all.
+        // Some servers label a form as text, or not at all.
         "text/plain" | "" => Some(form).filter(|form| form.contains_key("access_token")),
         _ => None,
     }
 }
 
-/// `error`, if it says that there is one: some servers have the member in every answer (Keycloak's brokers with null).
+/// Returns `error`, if it states an error: some servers have the member in every answer (Keycloak's brokers with null).
 pub(in crate::auth) fn told_error(object: &Map<String, Value>) -> Option<&Value> {
     object.get("error").filter(|error| match error {
         Value::Null | Value::Bool(false) => false,
@@ -96,14 +96,14 @@ pub(in crate::auth) fn told_error(object: &Map<String, Value>) -> Option<&Value>
     })
 }
 
-/// Says whether this text in the place of an error's code stands for none.
+/// Says whether this text in the place of an error's code means that there is no error.
 pub(in crate::auth) fn is_no_error(text: &str) -> bool {
     let none = ["", "null", "none", "false", "0"];
     none.iter()
         .any(|none| text.trim().eq_ignore_ascii_case(none))
 }
 
-/// The refusal of an answer that is no object: its code if that is all it says, else the status.
+/// Returns the refusal of an answer that is no object: its code if the answer holds only that, else the status.
 fn wordless(status: u16, answer: &Answer) -> Value {
     let text = match answer.media.as_str() {
         "text/html" => String::new(),
@@ -122,7 +122,7 @@ fn wordless(status: u16, answer: &Answer) -> Value {
     })
 }
 
-/// RFC 6749 section 5.2 and RFC 8707 section 2.
+/// The error codes of RFC 6749 section 5.2 and RFC 8707 section 2.
 const CODES: [&str; 7] = [
     "invalid_request",
     "invalid_client",
@@ -133,8 +133,8 @@ const CODES: [&str; 7] = [
     "invalid_target",
 ];
 
-/// The words of a refusal that does not have those of RFC 6749 section 5.2, as text: frameworks have their own members for
-/// them (FastAPI says in `detail` which parameter of a form it does not know).
+/// Returns the description of a refusal that lacks the members of RFC 6749 section 5.2, as text: frameworks have their
+/// own members for it (FastAPI says in `detail` which parameter of a form it does not know).
 pub(in crate::auth) fn explanation(object: &Map<String, Value>) -> Option<Value> {
     let names = ["message", "detail", "errors", "title"];
     let told = names.iter().find_map(|name| object.get(*name))?;
@@ -158,7 +158,7 @@ fn success(object: &Map<String, Value>, use_id_token: bool) -> Value {
     let id = text("id_token").and_then(Claims::read);
     let id_token = use_id_token.then(|| text("id_token")).flatten();
     let lifetime = object.get("expires_in").and_then(number);
-    // An ID token ends when it says so, whatever the access token does.
+    // An ID token ends at its own time, whatever the access token does.
     let lifetime = match id_token {
         Some(token) => lifetime_of(token).or(lifetime),
         None => lifetime,
@@ -181,8 +181,8 @@ fn success(object: &Map<String, Value>, use_id_token: bool) -> Value {
     })
 }
 
-/// The part of an answer that the user's token is in: Slack puts it into a member of its own where no token of a bot was
-/// asked for.
+/// Returns the part of an answer that holds the user's token: Slack puts it into a member of its own where no token of
+/// a bot was asked for.
 fn of_the_user(object: &Map<String, Value>) -> &Map<String, Value> {
     let has_token = |object: &Map<String, Value>| {
         let token = object.get("access_token").and_then(Value::as_str);
@@ -193,7 +193,8 @@ fn of_the_user(object: &Map<String, Value>) -> &Map<String, Value> {
         .unwrap_or(object)
 }
 
-/// The type of a token as RFC 6750 has it. Gateways of Apigee call it `BearerToken`, Slack says whose the token is.
+/// Returns the type of a token as RFC 6750 has it. Gateways of Apigee call it `BearerToken`, Slack says whose the token
+/// is.
 fn token_type(written: &str) -> &str {
     let is = |name: &str| written.eq_ignore_ascii_case(name);
     let names = ["BearerToken", "bearer_token", "bearer token", "user", "bot"];
@@ -203,7 +204,7 @@ fn token_type(written: &str) -> &str {
     }
 }
 
-/// A number, or one that was written as text.
+/// Reads a number, or a number written as text.
 pub(in crate::auth) fn number(value: &Value) -> Option<f64> {
     let number: Option<f64> = match value {
         Value::Number(number) => number.as_f64(),
@@ -217,7 +218,7 @@ pub(in crate::auth) fn whole_seconds(seconds: f64) -> u64 {
     Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_LIFETIME)).as_secs()
 }
 
-/// Makes the answer of a device authorization endpoint what RFC 8628 section 3.2 says it is: numbers and codes of either
+/// Gives the answer of a device authorization endpoint the form of RFC 8628 section 3.2: numbers and codes of either
 /// type, both spellings of the address (the drafts had `verification_url`), 201 for 200.
 pub(in crate::auth) fn regular_device(
     answer: &Answer,
@@ -261,7 +262,7 @@ fn device_code(object: &Map<String, Value>) -> Value {
                 "verification_url_complete",
             ])),
         ),
-        // A lifetime of nothing says nothing.
+        // A lifetime of zero carries no information.
         (
             "expires_in",
             Some(
@@ -284,14 +285,14 @@ fn device_code(object: &Map<String, Value>) -> Value {
     regular.into()
 }
 
-/// Of a device code whose answer does not say, in seconds.
+/// The lifetime of a device code whose answer does not state one, in seconds.
 const DEVICE_LIFETIME: u64 = 600;
-/// Seconds between two polls, at least and at most, whatever the server wants.
+/// The seconds between two polls, at least and at most, whatever the server wants.
 pub(in crate::auth) const SHORTEST_PAUSE: u64 = 1;
 pub(in crate::auth) const LONGEST_PAUSE: u64 = 60;
 
-/// `exp` less `iat` of an ID token (OpenID Connect Core section 2): its lifetime by its issuer's own clock. Nothing else is
-/// read from it, and nothing is verified: to us it is a bearer token like any other.
+/// Returns `exp` less `iat` of an ID token (OpenID Connect Core section 2): its lifetime by its issuer's own clock. The
+/// function reads nothing else and verifies nothing: to this client the ID token is a bearer token like any other.
 fn lifetime_of(token: &str) -> Option<f64> {
     let payload = token.split('.').nth(1)?;
     let payload = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?);
@@ -303,20 +304,20 @@ fn lifetime_of(token: &str) -> Option<f64> {
 /// A year, in seconds.
 const LONGEST_LIFETIME: f64 = 31_536_000.0;
 
-/// The code of a refusal, as it stands there; nothing is made regular.
+/// Returns the code of a refusal, as written; nothing is made regular.
 pub(in crate::auth) fn code_of(answer: &Answer) -> Option<String> {
     let said: Value = serde_json::from_slice(&answer.body).ok()?;
     said.get("error").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// The explanation of a refusal, as it stands there.
+/// Returns the description of a refusal, as written.
 pub(in crate::auth) fn description_of(answer: &Answer) -> Option<String> {
     let said: Value = serde_json::from_slice(&answer.body).ok()?;
     let text = said.get("error_description").and_then(Value::as_str);
     text.map(str::to_owned)
 }
 
-/// The server cannot answer now.
+/// Returns the fault of a server that cannot answer now.
 pub(in crate::auth) fn unwell(answer: &Answer, url: &Url) -> Fault {
     Fault::Unwell {
         host: host_of(url),
@@ -325,8 +326,8 @@ pub(in crate::auth) fn unwell(answer: &Answer, url: &Url) -> Fault {
     }
 }
 
-/// A server's words without what it was shown, and without anything that looks like a token: an assertion is signed anew
-/// for each request, and good for a minute.
+/// Removes from a server's text the secrets that the server was shown, and all that looks like a token: an assertion is
+/// signed anew for each request, and good for a minute.
 pub(in crate::auth) fn without<'a>(
     text: &str,
     secrets: impl Iterator<Item = &'a Secret>,

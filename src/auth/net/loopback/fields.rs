@@ -1,4 +1,4 @@
-//! Header fields of the browser's requests: their text, and whether the browser looks ahead.
+//! Header fields of the browser's requests: their text, and the sign of a prefetch.
 
 use ::http::header::HeaderMap;
 
@@ -8,8 +8,8 @@ pub(super) fn text_of<'a>(headers: &'a HeaderMap, name: &::http::HeaderName) -> 
     Some(value.to_str().unwrap_or("?"))
 }
 
-/// Says whether a browser fetches what the user may visit later: `Sec-Purpose` (Fetch), and what browsers said before
-/// it.
+/// Says whether a browser fetches a page that the user may visit later: `Sec-Purpose` (Fetch), and the headers that
+/// browsers sent before it.
 pub(super) fn is_ahead(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose", "x-purpose", "x-moz"]
         .into_iter()

@@ -1,4 +1,4 @@
-//! The pages of the listener. They are constant: nothing that a visitor sent comes back.
+//! The pages of the listener. The pages are constant: they repeat nothing that a request sent.
 
 use ::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
@@ -11,7 +11,7 @@ use http_body_util::Full;
 /// A response of the listener.
 pub(super) type Answer = Response<Full<Bytes>>;
 
-/// A heading and what to do now.
+/// A heading, and the next step for the user.
 pub(super) struct Words(&'static str, &'static str);
 
 pub(super) const SIGNED_IN: Words = Words(
@@ -63,7 +63,7 @@ pub(super) fn turned_away(status: StatusCode) -> Answer {
     page_of(status, TURNED_AWAY)
 }
 
-/// Sends the visitor on, to an address that learns nothing of how the visitor came.
+/// Redirects the browser to an address that does not learn how the browser came here.
 pub(super) fn sent_on(to: &str, words: Words) -> Answer {
     let mut response = page_of(StatusCode::SEE_OTHER, words);
     match HeaderValue::from_str(to) {

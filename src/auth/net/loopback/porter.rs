@@ -1,4 +1,4 @@
-//! Lets visitors in, a few at a time, and turns away those who are plainly wrong.
+//! The connections of the listener: accepts a few at a time, and refuses requests that are plainly wrong.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -27,13 +27,14 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 /// The time for a request's head when all places are taken.
 const HEAD_PATIENCE_WHEN_FULL: Duration = Duration::from_secs(1);
 const VISIT_PATIENCE: Duration = Duration::from_secs(90);
-/// With all cookies of whatever else listens on this machine: they do not tell ports apart.
+/// The longest head of a request. A browser sends the cookies of every other program on this machine: cookies do not
+/// tell ports apart.
 const LONGEST_HEAD: usize = 64 * 1024;
 const LONGEST_FORM: usize = 64 * 1024;
 /// The longest address that a form is asked for again at.
 const LONGEST_AS_GET: usize = 16 * 1024;
 
-/// All that the visitors of one sign-in meet.
+/// The state that all connections of one sign-in share.
 pub(super) struct Porter {
     pub(super) hosts: Vec<String>,
     pub(super) path: String,
@@ -43,13 +44,13 @@ pub(super) struct Porter {
     pub(super) onward: Option<Url>,
     pub(super) visits: mpsc::Sender<Visit>,
     pub(super) room: Arc<Semaphore>,
-    /// True while a place is waited for.
+    /// True while a connection waits for a place.
     pub(super) is_full: watch::Sender<bool>,
     pub(super) tasks: TaskTracker,
 }
 
 impl Porter {
-    /// Takes the visitors of the listener of that number, until the door closes it.
+    /// Accepts the connections of the listener of that number, until the listener is closed.
     pub(super) async fn welcome(self: &Arc<Self>, door: &Door, number: usize) {
         loop {
             let room = Arc::clone(&self.room);
@@ -65,7 +66,7 @@ impl Porter {
                 }
             };
             let Ok(stream) = door.accept(number).await else {
-                // Out of files, or a visitor who left at the door.
+                // This process has no file descriptors left, or the browser closed the connection at once.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
@@ -91,13 +92,13 @@ impl Porter {
             .max_buf_size(LONGEST_HEAD)
             .serve_connection(TokioIo::new(stream), answer);
         tokio::select! {
-            // A visitor who breaks off has no page to get.
+            // A browser that breaks off gets no page.
             _ = served => {}
             () = self.place_is_needed(&has_spoken) => {}
         }
     }
 
-    /// Returns when a visitor who has asked for nothing is to make room for the next.
+    /// Returns when a connection without a request has to make room for the next.
     async fn place_is_needed(&self, has_spoken: &AtomicBool) {
         tokio::time::sleep(HEAD_PATIENCE_WHEN_FULL).await;
         let mut is_full = self.is_full.subscribe();
@@ -164,7 +165,8 @@ impl Porter {
         }
     }
 
-    /// The callback's address with what an answer is made of (RFC 6749 section 4.1.2, RFC 9207), and nothing else of a form.
+    /// Returns the callback's address with the parameters that an answer consists of (RFC 6749 section 4.1.2,
+    /// RFC 9207), and no other field of a form.
     fn as_get(&self, parameters: &[(String, String)]) -> String {
         let answers = ["code", "state", "iss", "error", "error_description"];
         let answer = parameters
@@ -178,8 +180,8 @@ impl Porter {
     }
 }
 
-/// Returns what the visitor brings: the query, or the form of a POST without a `state` in its query. The body of any
-/// other POST is what the user typed for another program, and is not read.
+/// Returns the parameters of a request: the query, or the form of a POST without a `state` in its query. The body of
+/// any other POST is meant for another program, and is not read.
 async fn parameters(request: Request<Incoming>) -> Option<Vec<(String, String)>> {
     let read = |bytes: &[u8]| -> Vec<(String, String)> {
         url::form_urlencoded::parse(bytes).into_owned().collect()

@@ -1,10 +1,11 @@
 //! The page that a sign-in begins at, which ties it to one browser.
 //!
-//! Other users of this machine can read the address a browser is started with, the host's log and its errors. An address
-//! that held the authorization request would let such a reader finish the sign-in with an account of the reader's own, and
-//! the user's tools would then work in that account. So the address that is shown leads here. The first browser that opens
-//! it gets a cookie and is sent on to the authorization server; an answer counts only together with that cookie. Another
-//! visitor without the cookie shows that two have read the address, and nothing tells which of them is the user.
+//! Other users of this machine can read the address a browser is started with, the host's log and its errors. An
+//! address that held the authorization request would let such a reader finish the sign-in with an account of the
+//! reader's own, and the user's tools would then work in that account. So the address that is shown leads here. The
+//! first browser that opens it gets a cookie and is sent on to the authorization server; an answer counts only together
+//! with that cookie. A further request without the cookie shows that two have read the address, and nothing tells which
+//! of them is the user.
 //!
 //! Cookies do not tell ports apart (RFC 6265 section 8.5), so the name of the cookie is random too: two sign-ins at the same
 //! time do not take each other's.
@@ -50,7 +51,7 @@ struct Progress {
 }
 
 impl StartPage {
-    /// A start page below the path of the callback, so that one cookie path covers both and little else.
+    /// Makes a start page below the path of the callback, so that one cookie path covers both and little else.
     pub(super) fn below(callback: &str, lifetime: Duration) -> Self {
         let random = |bytes| CsrfToken::new_random_len(bytes).into_secret();
         let (folder, name) = (callback.trim_end_matches('/'), random(8));
@@ -77,7 +78,7 @@ impl StartPage {
         self.progress().request = Some(request);
     }
 
-    /// Notes that the sign-in has brought tokens: from now on no browser is sent to the authorization server.
+    /// Notes that the sign-in has brought tokens: the page sends no browser to the authorization server any more.
     pub(super) fn is_over(&self) {
         self.progress().is_over = true;
     }
@@ -87,16 +88,17 @@ impl StartPage {
         *self.is_contested.borrow()
     }
 
-    /// Returns when one has.
+    /// Returns when a second browser has opened the page.
     pub(super) async fn contested(&self) {
         let mut contested = self.is_contested.subscribe();
         // The sender is a member of `self`.
         let _ = contested.wait_for(|is_contested| *is_contested).await;
     }
 
-    /// Says whether a visitor shows the cookie.
+    /// Says whether a request carries the cookie.
     pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
-        // Bytes: a cookie of something else on this machine, in the same header field, need not be ASCII.
+        // The comparison is of bytes: a cookie of another program on this machine, in the same header field, need not
+        // be ASCII.
         let cookies = headers.get_all(COOKIE).into_iter();
         cookies
             .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
@@ -104,14 +106,14 @@ impl StartPage {
             .any(|(name, value)| name == self.name && self.cookie.same_as(value))
     }
 
-    /// Answers a visit of the start page. What no person does (a look ahead, a frame, an image, a script) neither opens
-    /// nor contests it.
+    /// Answers a request for the start page. A request that is no navigation by the user (a prefetch, a frame, an
+    /// image, a script) neither opens nor contests it.
     pub(super) fn visit(&self, method: &Method, headers: &HeaderMap) -> Answer {
         if method != Method::GET {
             return turned_away(StatusCode::METHOD_NOT_ALLOWED);
         }
         if is_ahead(headers) {
-            // A browser drops a look ahead that failed, and asks again when the person goes there.
+            // A browser drops a prefetch that failed, and asks again when the user goes there.
             return page_of(StatusCode::SERVICE_UNAVAILABLE, NO_NAVIGATION);
         }
         if !may_be_navigation(headers) {
@@ -155,9 +157,9 @@ impl StartPage {
     }
 }
 
-/// Says whether a browser may be showing the page in a window of its own. Browsers say so (Fetch Metadata); a visitor
-/// that says nothing is taken at its best. `Sec-Fetch-Mode` is not asked: programs that are no browser send it without
-/// the rest. Where the visitor comes from does not count: the user may follow a link in a host that is a web page.
+/// Says whether a browser may be showing the page in a window of its own. Browsers say so (Fetch Metadata); a request
+/// that says nothing counts as a navigation. `Sec-Fetch-Mode` is not read: programs that are no browser send it without
+/// the other headers. The referring site does not count: the user may follow a link in a host that is a web page.
 fn may_be_navigation(headers: &HeaderMap) -> bool {
     let is_document = headers
         .get("sec-fetch-dest")
@@ -165,7 +167,8 @@ fn may_be_navigation(headers: &HeaderMap) -> bool {
     is_document && text_of(headers, &ORIGIN).is_none_or(|origin| origin == "null")
 }
 
-/// The callback's path as a cookie's, or the nearest folder above it where it holds what no cookie path does.
+/// Returns the callback's path as a cookie's, or the nearest folder above it where the path holds characters that no
+/// cookie path does.
 fn cookie_path(callback: &str) -> &str {
     let good = callback
         .bytes()

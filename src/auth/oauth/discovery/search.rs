@@ -1,8 +1,8 @@
-//! The search for metadata: which places are looked at, in which order, and when the search is over.
+//! The search for metadata: the places that are looked at, their order, and the end of the search.
 //!
-//! What stands in the way at one place (an outage, a refusal, a document of another kind) never ends the search while
-//! there is another place; the first fault is reported if none is left. Two things end it: a document that is what was
-//! looked for and is about another, and an outage before the endpoints of 2025-03-26 would be guessed.
+//! An obstacle at one place (an outage, a refusal, a document of another kind) never ends the search while there is
+//! another place; the first fault is reported if none is left. Two things end the search: a document of the right kind
+//! that is about another subject, and an outage before the endpoints of 2025-03-26 would be guessed.
 //!
 //! RFC 9728 section 3, RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4; MCP 2025-03-26, "Fallbacks for Servers
 //! without Metadata Discovery".
@@ -19,9 +19,9 @@ use crate::auth::oauth::metadata_urls::{
 };
 use crate::text::plain;
 
-/// Asks the resource about itself: at the place the challenge named, else at the well-known ones. A place the challenge
-/// named that may not be visited is as good as unnamed. Where the document named in the challenge is about another
-/// resource, only the place made from the URL that the user typed is tried. No metadata at all is an answer too.
+/// Asks the resource for its metadata: at the place that the challenge named, else at the well-known ones. A named
+/// place that may not be visited counts as unnamed. Where the document named in the challenge is about another
+/// resource, only the place made from the URL that the user typed is tried. The absence of metadata is an answer too.
 ///
 /// # Errors
 /// Metadata were found, and name another resource.
@@ -75,22 +75,22 @@ pub async fn protected_resource(
     }
 }
 
-/// Which authorization server to take where there is a choice.
+/// The criteria for one authorization server where there is a choice.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Preference<'a> {
-    /// The user's word, above the server's.
+    /// The user's choice, above the server's.
     pub fixed: Option<&'a str>,
-    /// One we hold something of.
+    /// A server for which the vault holds a record.
     pub held: Option<&'a str>,
-    /// What the user says that it calls itself.
+    /// The name that, as the user says, the server gives itself.
     pub expected: Option<&'a str>,
-    /// One that does not say that it knows PKCE is taken only if there is no other.
+    /// True where a server that does not say that it supports PKCE is taken only if there is no other.
     pub pkce: bool,
 }
 
-/// Asks the resource's authorization servers about themselves, each at its well-known places in their order, and takes the
-/// first that is usable. Without resource metadata the server's own origin is asked, and if nothing stands there either,
-/// the endpoints of 2025-03-26 are assumed there.
+/// Asks the resource's authorization servers for their metadata, each at its well-known places in their order, and
+/// takes the first that is usable. Without resource metadata the server's own origin is asked, and if nothing stands
+/// there either, the endpoints of 2025-03-26 are assumed there.
 ///
 /// # Errors
 /// See [`Error`].
@@ -110,7 +110,7 @@ pub async fn authorization_server(
     }
 }
 
-/// The first usable of those the resource names.
+/// Returns the first usable authorization server of those that the resource names.
 async fn among(
     http: &Http,
     hints: &[String],
@@ -142,7 +142,7 @@ async fn among(
     }
 }
 
-/// The authorization server of a resource that names none: its own origin, as in 2025-03-26.
+/// Returns the authorization server of a resource that names none: its own origin, as in 2025-03-26.
 async fn at_the_resource(
     http: &Http,
     resource: &ProtectedResource,
@@ -163,7 +163,7 @@ async fn at_the_resource(
     });
     match found.await {
         Ok(Some(Found::Server(server))) => Ok(*server),
-        // Its word that another is the issuer counts only if that one says so too.
+        // The document's statement that another server is the issuer counts only if that server says so too.
         Ok(Some(Found::Elsewhere(claimed))) => match by_name(http, &claimed, expected).await {
             Err(Error::NoMetadata { .. } | Error::OtherIssuer { .. }) => Err(Error::OtherIssuer {
                 asked: plain(origin, 200),
@@ -184,8 +184,8 @@ async fn at_the_resource(
     }
 }
 
-/// The authorization server that has its token endpoint here, by the user's word: nothing is looked up. Its issuer is
-/// what the user says, else the endpoint's origin.
+/// Returns the authorization server that has its token endpoint here, as the user says: nothing is looked up. Its
+/// issuer is the user's, else the endpoint's origin.
 ///
 /// # Errors
 /// The endpoint may not be visited.
@@ -200,7 +200,7 @@ pub fn known(
     AuthorizationServer::checked(http, issuer, None, &document)
 }
 
-/// Asks an authorization server about itself, by its name.
+/// Asks an authorization server for its metadata, by its issuer.
 ///
 /// # Errors
 /// See [`Error`].
@@ -208,7 +208,7 @@ pub async fn by_issuer(http: &Http, issuer: &str) -> Result<AuthorizationServer,
     by_name(http, issuer, None).await
 }
 
-/// The same, where it may go by the name that the user expects.
+/// Does as [`by_issuer`], where the server may go by the name that the user expects.
 async fn by_name(
     http: &Http,
     issuer: &str,
@@ -222,7 +222,7 @@ async fn by_name(
         });
         match found.await? {
             Some(Found::Server(server)) => return Ok(*server),
-            // It has handed its name over, and the one it names has to say itself who it is.
+            // The server names another server, which has to name itself in turn.
             Some(Found::Elsewhere(named)) => asked = named,
             None => break,
         }
@@ -232,16 +232,16 @@ async fn by_name(
     })
 }
 
-/// What was found at the places of an issuer.
+/// The result of a look at the places of an issuer.
 enum Found {
     Server(Box<AuthorizationServer>),
-    /// The name of another.
+    /// The name of another issuer.
     Elsewhere(String),
 }
 
-/// Looks at the places of an issuer until `judge` takes what stands there. A document about another issuer ends the search:
-/// what stands at a later place is no better evidence of who this is. One that does not say that it supports PKCE may say so
-/// in its other document: many have the member in one of the two only.
+/// Looks at the places of an issuer until `judge` takes a document. A document about another issuer ends the search: a
+/// document at a later place is no better evidence of the issuer. A document that does not announce PKCE may have a
+/// second one that does: many servers have the member in one of the two only.
 async fn search(
     http: &Http,
     issuer: &str,
@@ -280,8 +280,8 @@ async fn search(
     }
 }
 
-/// Finds out which way out works for a server that goes by another name: whether that name's own document agrees with
-/// itself.
+/// Finds out which way out works for a server that goes by another name: the document of that name may agree with
+/// itself, or not.
 async fn with_way_out(http: &Http, error: Error) -> Error {
     let Error::OtherIssuer { asked, found, .. } = error else {
         return error;
@@ -318,9 +318,9 @@ fn assumed(origin: &str) -> Value {
     })
 }
 
-/// How many of the authorization servers that a resource names are asked.
+/// The number of authorization servers of a resource that are asked.
 const MOST_SERVERS: usize = 8;
-/// How often an authorization server may refer to another.
+/// The number of times that an authorization server may refer to another.
 const MOST_REFERRALS: usize = 2;
-/// How long may be looked for a way out of an error.
+/// The time for which a way out of an error is looked for.
 const LOOK_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! What proofs claim, and what is learnt from a refusal.
+//! Tests of the claims of proofs, and of what a refusal teaches.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ fn the_claims_are_those_of_the_rfc() {
     assert_eq!((bare.get("ath"), bare.get("nonce")), (None, None));
 }
 
-/// Byte for byte as it is sent, for those who compare text.
+/// The target is byte for byte as it is sent, for servers that compare text.
 #[test]
 fn a_proof_names_the_target_without_what_is_not_sent_in_it() {
     for (text, wanted) in [
@@ -158,7 +158,7 @@ fn a_proof_is_dated_by_our_clock_until_it_is_refused_for_it() {
     for (date, ahead) in [
         ("Thu, 04 Jul 2019 18:06:56 GMT", 1000),
         ("Thu, 04 Jul 2019 16:50:16 GMT", -3600),
-        // It is not that, then.
+        // A text that is no date teaches nothing.
         ("yesterday", 0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", -1_562_262_616),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0),

@@ -1,5 +1,5 @@
-//! Keys made with openssl 3 (`fixtures/keys`; the JWKs are Node's of the same keys), signatures checked with ring's
-//! verifier on the public key as the token or openssl shows it.
+//! Tests of keys and signatures: keys made with openssl 3 (`fixtures/keys`; the JWKs are Node's of the same keys),
+//! signatures checked with ring's verifier on the public key as the token or openssl shows it.
 
 use proptest::prelude::*;
 use ring::signature::{
@@ -43,7 +43,7 @@ fn member(jwk: &Value, name: &str) -> Vec<u8> {
     bytes(jwk[name].as_str().unwrap())
 }
 
-/// Whether the public half of this JWK verifies the token, as its header says it is signed.
+/// Says whether the public half of this JWK verifies the token, as its header says it is signed.
 fn verifies(token: &Secret, jwk: &Value) -> bool {
     let (signed, signature) = token.expose().rsplit_once('.').unwrap();
     let head: Value = serde_json::from_slice(&bytes(signed.split_once('.').unwrap().0)).unwrap();
@@ -120,7 +120,7 @@ fn one_key_has_one_thumbprint_in_all_its_forms() {
     );
 }
 
-/// RFC 7638 section 3.1, where members that are not the key's stand beside it.
+/// The example of RFC 7638 section 3.1, with members beside it that are not the key's.
 #[test]
 fn the_thumbprint_of_the_rfc_is_the_thumbprint() {
     install();
@@ -232,7 +232,7 @@ fn what_cannot_be_signed_with_is_refused_for_what_it_is() {
 }
 
 proptest! {
-    /// Whatever it is, it is refused without a word of it.
+    /// Any text is refused, and the error does not quote it.
     #[test]
     fn nothing_that_is_read_as_a_key_breaks_the_reader(der in proptest::collection::vec(any::<u8>(), 0..200), kind in 0..3) {
         let name = ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"][usize::try_from(kind).unwrap()];

@@ -1,4 +1,4 @@
-//! The registration request: what we say of ourselves, what is left out where that is refused, and the answer.
+//! The registration request: the client's metadata, the members left out after a refusal, and the answer.
 //!
 //! RFC 7591 sections 2 and 3.
 
@@ -15,17 +15,17 @@ use crate::auth::settings::Settings;
 use crate::secret::Secret;
 use crate::text::plain;
 
-/// A fresh registration, and the time it ends (seconds since 1970).
+/// A new registration, and the time it ends (seconds since 1970).
 #[derive(Debug)]
 pub struct Registered {
     /// Our identity now.
     pub client: Client,
-    /// `client_secret_expires_at`, if it ever does.
+    /// `client_secret_expires_at`, if the secret ever expires.
     pub expires_at: Option<u64>,
 }
 
-/// Registers us with this redirect URI. A request that is refused for a member that can be spared is made again without,
-/// each member once; if nothing helps, the first refusal says why.
+/// Registers the client with this redirect URI. A request that is refused for a member that can be spared is made again
+/// without that member, each member once; if nothing helps, the first refusal is the error.
 ///
 /// # Errors
 /// See [`Error`].
@@ -58,7 +58,7 @@ pub async fn register(
             Ok(registered) => return Ok(registered),
             Err(error) => error,
         };
-        // That is for the caller, who has another address.
+        // The caller tries another address.
         if error.names_address() {
             return Err(error);
         }
@@ -95,7 +95,7 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Leaves out what a refusal names, or puts it otherwise. `false` if there is nothing of the kind.
+    /// Leaves out or changes the member that a refusal names. Returns `false` if the refusal names none.
     fn mend(&mut self, error: &Error) -> bool {
         let Error::Refused { code, words, .. } = error else {
             return false;
@@ -130,7 +130,7 @@ impl Request<'_> {
         !self.fixed.contains_key(member)
     }
 
-    /// Leaves `refresh_token` out. A server that refuses it here may give such tokens all the same, or none.
+    /// Leaves `refresh_token` out. A server that refuses the grant type here may still issue refresh tokens, or none.
     fn without_refresh(&mut self) -> bool {
         let Some(Value::Array(grants)) = self.members.get_mut("grant_types") else {
             return false;
@@ -140,8 +140,8 @@ impl Request<'_> {
         grants.len() < before && !grants.is_empty()
     }
 
-    /// A native client wishes for no secret, unless the server lists only ways of showing one; a server that takes no
-    /// client without, or none with, says so.
+    /// Changes the wished method. A native client wishes for no secret, unless the server lists only methods with a
+    /// secret; a server that takes no client without a secret, or none with one, says so.
     fn other_method(&mut self, names_none: bool) -> bool {
         let next = match self.members.get(METHOD).and_then(Value::as_str) {
             Some("none") => Method::Basic,
@@ -156,7 +156,7 @@ impl Request<'_> {
 
 const METHOD: &str = "token_endpoint_auth_method";
 
-/// Returns as few members as servers accept: some refuse members they do not know, and scopes they have not listed.
+/// Returns as few members as possible: some servers refuse members they do not know, and scopes they have not listed.
 fn members(settings: &Settings, redirect_uri: &str, wish: Method) -> Map<String, Value> {
     let body = json!({
         "client_name": settings.client_name,
@@ -171,12 +171,13 @@ fn members(settings: &Settings, redirect_uri: &str, wish: Method) -> Map<String,
     let mut members = body.as_object().cloned().unwrap_or_default();
     members.extend(scope);
     members.extend(settings.client_metadata.clone());
-    // What is listened on decides, whatever the user's metadata says.
+    // The address of the listener decides, whatever the user's metadata says.
     members.insert("redirect_uris".to_owned(), json!([redirect_uri]));
     members
 }
 
-/// A native client has no way to keep a secret from its user, so it wishes for none, unless that is not to be had.
+/// Returns the method that a native client wishes for. The client has no way to keep a secret from its user, so it
+/// wishes for none where the server allows that.
 fn wished_method(listed: Option<&[String]>) -> Method {
     let Some(listed) = listed.filter(|listed| !listed.is_empty()) else {
         return Method::None;
@@ -248,7 +249,7 @@ fn read(
     })
 }
 
-/// A text that is not empty. Some servers number their clients.
+/// Returns a text that is not empty. Some servers number their clients.
 fn word(object: &Map<String, Value>, name: &str) -> Option<String> {
     match object.get(name)? {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
@@ -257,8 +258,8 @@ fn word(object: &Map<String, Value>, name: &str) -> Option<String> {
     }
 }
 
-/// Reads seconds since 1970, as a number or as text, or in milliseconds. 0 is never (RFC 7591 section 3.2.1), and so is
-/// what can be no time after these lines were written.
+/// Reads seconds since 1970, as a number or as text, or in milliseconds. 0 means never (RFC 7591 section 3.2.1), and so
+/// does a time before this code was written.
 fn moment(value: &Value) -> Option<u64> {
     let seconds = number(value)?;
     let seconds = if seconds >= 1e11 {
@@ -272,7 +273,7 @@ fn moment(value: &Value) -> Option<u64> {
     (whole >= 1_000_000_000).then_some(whole)
 }
 
-/// A server that repeats what it was shown.
+/// Removes our secrets from the text of a server that repeats what it was shown.
 fn without(words: &str, settings: &Settings) -> String {
     match &settings.registration_token {
         Some(token) if token.expose().len() >= 4 => words.replace(token.expose(), "(redacted)"),
