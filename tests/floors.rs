@@ -1,10 +1,12 @@
 //! The order of the modules of `src`: imports point down, and the two lowest floors do no I/O.
 
 mod source; // files taken apart: code, comments, tests
-mod uses; // uses between files, and circles
+mod uses;
+
+use std::collections::BTreeSet;
 
 use source::{Source, sources};
-use uses::graph;
+use uses::{Graph, circles, graph, without_submodules};
 
 /// Modules by floor, lowest first. A folder's name covers its files unless a file is named itself.
 const FLOORS: &[(&str, &[&str])] = &[
@@ -130,6 +132,63 @@ fn imports_point_down() {
         }
     }
     none(&wrong);
+}
+
+#[test]
+fn no_two_modules_of_one_floor_use_each_other() {
+    let mut modules = Graph::new();
+    for (file, used) in graph(&sources()) {
+        let (floor, own) = place(&file).unwrap();
+        let used = used.iter().map(|used| place(used).unwrap());
+        let beside =
+            used.filter(|(other_floor, other)| *other_floor == floor && top(other) != top(own));
+        let beside = beside.map(|(_, other)| top(other).to_owned());
+        modules
+            .entry(top(own).to_owned())
+            .or_default()
+            .extend(beside);
+    }
+    let found = circles(&modules);
+    let found: Vec<_> = found.iter().map(|circle| circle.join(" ")).collect();
+    none(&found);
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    none(&described(&without_submodules(&graph(&sources()))));
+}
+
+#[test]
+fn every_module_is_on_the_map() {
+    let sources = sources();
+    let lib = sources.iter().find(|source| source.name == "lib").unwrap();
+    let docs = lib.doc_comments();
+    let (_, map) = docs.first().unwrap();
+    let named: BTreeSet<_> = map.split('`').skip(1).step_by(2).collect();
+    let modules: BTreeSet<_> = sources
+        .iter()
+        .map(|source| top(&source.name))
+        .filter(|it| *it != "lib")
+        .collect();
+    let missing = modules.iter().filter(|module| !named.contains(*module));
+    let missing: Vec<_> = missing
+        .map(|it| format!("{it} is not on the map in lib.rs"))
+        .collect();
+    none(&missing);
+}
+
+/// Each circle with the uses that make it.
+fn described(graph: &Graph) -> Vec<String> {
+    let mut lines = Vec::new();
+    for circle in circles(graph) {
+        lines.push(format!("circle of {}:", circle.len()));
+        for file in &circle {
+            let used = graph[file].iter().filter(|used| circle.contains(used));
+            let used: Vec<_> = used.map(String::as_str).collect();
+            lines.push(format!("  {file} uses {}", used.join(" ")));
+        }
+    }
+    lines
 }
 
 #[test]
