@@ -1,4 +1,4 @@
-//! The host's end: one reader and one writer, and no other part of the program that touches stdin or stdout.
+//! The host's pipes: one reader and one writer, and no other part of the program that touches stdin or stdout.
 //!
 //! Two plain threads with blocking I/O and bounded channels: `tokio::io::stdin` and `stdout` would send every read and
 //! write through the blocking pool at several times the cost (measured), and a pipe set to non-blocking mode is shared
@@ -15,12 +15,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::frame::{Frame, INVALID_REQUEST, Malformed, Parsed};
 
-/// Lines that wait between a thread and the loop. When full, the host feels it through its pipe.
+/// The number of lines that wait between a thread and the loop. When the queue is full, the host's pipe makes it wait.
 pub const QUEUE: usize = 64;
 
-/// The pause between a progress notification and a response right behind it. Hosts built on the TypeScript SDK handle
-/// a response at once and a notification a turn later, so a response read in one go with the last progress makes them
-/// forget whom the progress was for, and drop it.
+/// The pause between a progress notification and a response right behind it. Hosts built on the TypeScript SDK handle a
+/// response at once and a notification a turn later, so a response read in one go with the last progress makes them
+/// drop the progress, whose request is closed by then.
 const PROGRESS_FIRST: Duration = Duration::from_millis(5);
 
 /// The two ends of the host's pipes, as the loop sees them.
@@ -30,23 +30,23 @@ pub struct Host {
     pub lines: mpsc::Receiver<Line>,
     /// The lines for the host. Closed when stdout has no reader any more.
     pub out: mpsc::Sender<Written>,
-    /// Resolves when everything sent has been written and flushed, after `out` is dropped.
+    /// The signal that every line has been written and flushed, after `out` is dropped.
     pub flushed: oneshot::Receiver<()>,
 }
 
 /// The other ends of a [`Host`]'s channels, for a host in this process.
 #[derive(Debug)]
 pub struct InProcess {
-    /// The lines to the bridge. The end of input once dropped.
+    /// The lines to the bridge. Dropping the sender ends the input.
     pub lines: mpsc::Sender<Line>,
     /// The lines from the bridge.
     pub out: mpsc::Receiver<Written>,
 }
 
-/// Why something sent was not written, where its reader has not merely left: a full disk.
+/// The reason why a line was not written, where its reader has not merely left: a full disk.
 pub type Unwritten = Arc<OnceLock<io::Error>>;
 
-/// A line of stdin, read.
+/// A line of stdin, parsed.
 pub type Line = Result<Parsed, Malformed>;
 
 /// A line of stdout.
@@ -70,7 +70,7 @@ impl Written {
         matches!(self, Self::One(frame) if frame.method() == Some("notifications/progress"))
     }
 
-    /// The line, without its end.
+    /// Returns the line, without its end.
     pub fn text(&self) -> String {
         match self {
             Self::One(frame) => frame.text().into(),
@@ -166,7 +166,7 @@ pub fn is_reader_gone() -> bool {
     poll(&mut polled, Some(&now)).is_ok() && polled.iter().any(|it| it.revents().intersects(gone))
 }
 
-/// Cannot be seen here without writing.
+/// Returns false: this system cannot tell without writing.
 #[cfg(not(unix))]
 pub fn is_reader_gone() -> bool {
     false
@@ -221,7 +221,8 @@ fn read(input: impl Read, limit: usize, lines: &mpsc::Sender<Line>) {
     }
 }
 
-/// Reads to the next `\n` or the end, keeping at most `limit` bytes. Returns how long the line was, line end included.
+/// Reads to the next `
+/// ` or the end, keeping at most `limit` bytes. Returns the length of the line, line end included.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
     let mut length = 0;
     loop {
@@ -246,7 +247,7 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> io::
     }
 }
 
-/// Writes what is sent until all of it is written, or the reader has left.
+/// Writes lines until all are written, or the reader has left.
 fn write(output: impl Write, mut frames: mpsc::Receiver<Written>, unwritten: &Unwritten) {
     let mut output = BufWriter::with_capacity(64 * 1024, output);
     let mut is_after_progress = false;
@@ -271,7 +272,7 @@ fn write(output: impl Write, mut frames: mpsc::Receiver<Written>, unwritten: &Un
         if let Err(error) = written {
             // The reader is gone. Dropping the receiver tells the loop.
             tracing::info!(%error, "stdout is closed");
-            // The buffer would try once more when dropped; what is in it has no reader.
+            // The buffer would write once more when dropped; its content has no reader.
             let _ = output.into_parts();
             if !matches!(
                 error.kind(),

@@ -1,8 +1,8 @@
 //! Text that a user or another program wrote: cleaned for a terminal, split into words, judged.
 //!
-//! [`split_words`] reads what was written for some shell, as far as blanks and quotes go. Nothing is escaped, expanded or
-//! refused: a backslash is a backslash, as in a path of Windows, and a quote that is never closed goes on to the end. What
-//! the user writes for mcpipe itself is read by `store::program::Words`, which is strict.
+//! [`split_words`] reads a text written for a shell, as far as blanks and quotes go. Nothing is escaped, expanded or
+//! refused: a backslash is a backslash, as in a path of Windows, and a quote that is never closed goes on to the end.
+//! `store::program::Words`, which is strict, reads the words that the user writes for mcpipe itself.
 
 use crate::secret::live;
 
@@ -27,8 +27,8 @@ pub fn split_words(text: &str) -> Vec<String> {
     words
 }
 
-/// Says whether a word that was typed may be a secret rather than what belongs in its place: no path, no address, no
-/// flag and no word of a language.
+/// Says whether a word that was typed may be a secret in the place of another value: no path, no address, no flag and
+/// no word of a language.
 pub fn may_be_secret(word: &str) -> bool {
     const LONG: usize = 6;
     const LONG_FOR_A_WORD: usize = 16;
@@ -39,14 +39,14 @@ pub fn may_be_secret(word: &str) -> bool {
     !is_path && word.len() >= least
 }
 
-/// A text without the byte order mark that editors and shells of Windows begin one with (RFC 8259 section 8.1 lets
-/// readers of JSON pass over it). White space before the mark goes too.
+/// Returns a text without the byte order mark that editors and shells of Windows begin one with (RFC 8259 section 8.1
+/// lets readers of JSON pass over it). White space before the mark goes too.
 pub fn without_mark(text: &str) -> &str {
     let bare = text.trim_start_matches(|c: char| c.is_ascii_whitespace());
     bare.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// A peer's words made fit for a terminal or a chat window: control and escape characters, [marks](is_mark) and live
+/// Makes a peer's text fit for a terminal or a chat window: control and escape characters, [marks](is_mark) and live
 /// secrets out, at most `limit` characters.
 pub fn printable(text: &str, limit: usize) -> String {
     live::without(text)
@@ -56,12 +56,12 @@ pub fn printable(text: &str, limit: usize) -> String {
         .collect()
 }
 
-/// Says whether a character is not seen but changes how others are: widths of nothing, directions, breaks, annotations.
+/// Says whether a character is invisible but changes how others look: zero widths, directions, breaks, annotations.
 pub fn is_mark(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// A sentence as it begins a line.
+/// Returns a sentence as it begins a line.
 pub fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| {
@@ -69,7 +69,7 @@ pub fn capitalised(text: &str) -> String {
     })
 }
 
-/// An address as it may be shown: keys stand in queries.
+/// Returns an address as it may be shown: queries may hold keys.
 pub fn without_query(address: &str) -> String {
     match address.split_once('?') {
         Some((address, _)) => format!("{address}?…"),
@@ -77,8 +77,8 @@ pub fn without_query(address: &str) -> String {
     }
 }
 
-/// A server's text, fit for a terminal, a log or a chat window: no control or direction marks, no secret that was shown
-/// to a server and is said back, at most `longest` characters.
+/// Makes a server's text fit for a terminal, a log or a chat window: no control or direction marks, no secret that the
+/// server got and repeats, at most `longest` characters.
 pub fn plain(text: &str, longest: usize) -> String {
     let text = live::without(text); // first: half a secret would not be found
     let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
@@ -90,7 +90,7 @@ pub fn plain(text: &str, longest: usize) -> String {
     plain.trim().to_owned()
 }
 
-/// A peer's description as the end of a sentence: a colon and the text, or nothing where there is none.
+/// Returns a peer's description as the end of a sentence: a colon and the text, or nothing where there is none.
 pub fn said(text: Option<&str>) -> String {
     match text {
         Some(text) if !text.is_empty() => format!(": {text}"),

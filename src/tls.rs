@@ -1,9 +1,9 @@
-//! TLS as mcpipe does it: rustls with ring, the operating system's roots and the user's, nothing switched off.
+//! The TLS of mcpipe: rustls with ring, the operating system's roots and the user's, nothing switched off.
 //!
-//! Loading the roots takes longer than everything else at the start, so it happens on a thread of its own while stdin
-//! is read and the connection is made; the verifier waits for it only if it is not done. Plain http never loads them.
+//! Loading the roots takes longer than any other step of the start, so it happens on a thread of its own while stdin is
+//! read and the connection is made; the verifier waits for it only if it is not done. Plain http never loads them.
 //!
-//! A server may ask who we are as well (`--client-cert`): [`Identity`] is what it is shown.
+//! A server may ask for the client's identity as well (`--client-cert`): [`Identity`] holds the certificate for it.
 //!
 //! RFC 8446, RFC 5246.
 
@@ -67,7 +67,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// The key is encrypted, and no user is there to be asked for its passphrase.
+    /// The key is encrypted, and no user can be asked for its passphrase.
     #[error("the private key in {path} is encrypted")]
     Encrypted {
         /// The file.
@@ -88,7 +88,7 @@ pub enum Error {
         certificate: PathBuf,
         /// The file of the key.
         key: PathBuf,
-        /// The words of rustls.
+        /// The error of rustls.
         source: rustls::Error,
     },
     /// rustls refused its own defaults.
@@ -119,7 +119,7 @@ impl Error {
     }
 }
 
-/// The client's identity for a server that asks in the handshake: a certificate, those that vouch for it, and the key.
+/// The client's identity for a server that asks in the handshake: a certificate, its chain, and the key.
 #[derive(Clone)]
 pub struct Identity(Arc<SingleCertAndKey>);
 
@@ -127,7 +127,7 @@ impl Identity {
     /// Reads the chain from a PEM file, and its key (PKCS #8, PKCS #1 or SEC 1) from another or from the same.
     ///
     /// # Errors
-    /// A file that cannot be read or does not hold what it should; a key of another certificate.
+    /// A file cannot be read or does not hold what it should; a key is another certificate's.
     pub fn read(certificate: &Path, key: Option<&Path>) -> Result<Self, Error> {
         let key = key.unwrap_or(certificate);
         let pem = identity_file(certificate)?;
@@ -164,7 +164,7 @@ impl Identity {
         Ok(Self(Arc::new(SingleCertAndKey::from(certified))))
     }
 
-    /// Shows it to every server that this configuration is used with and that asks.
+    /// Shows the certificate to every server that this configuration is used with and that asks.
     pub fn show_in(&self, config: &mut ClientConfig) {
         config.client_auth_cert_resolver = Arc::clone(&self.0) as _;
     }
@@ -184,7 +184,7 @@ fn identity_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     Ok(without_mark(pem))
 }
 
-/// A byte order mark, which editors of Windows begin a file with, would hide the line it stands before.
+/// Removes a byte order mark, which editors of Windows begin a file with: it would hide the line it stands before.
 fn without_mark(mut pem: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     if pem.starts_with(b"\xef\xbb\xbf") {
         pem.drain(..3);
@@ -192,20 +192,20 @@ fn without_mark(mut pem: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     pem
 }
 
-/// The words of a server that broke the handshake off, about the client's certificate (RFC 8446 section 6.2).
+/// The alert of a server that broke the handshake off, about the client's certificate (RFC 8446 section 6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientCertRefused {
-    /// The server was shown no certificate.
+    /// The server got no certificate.
     Missing,
-    /// The server does not take the certificate that it was shown.
+    /// The server does not take the certificate that it got.
     Refused(AlertDescription),
 }
 
 impl ClientCertRefused {
-    /// The thing that the user can do about it.
+    /// The advice for the user.
     pub const HINT: &str = "Check --client-cert FILE and --client-cert-key FILE: the server wants a certificate of an authority it trusts.";
 
-    /// Looks for it among the causes of an error.
+    /// Looks for this alert among the causes of an error.
     pub fn among(error: &(dyn StdError + 'static)) -> Option<Self> {
         match rustls_error(error) {
             Some(rustls::Error::AlertReceived(alert)) => Self::of(*alert),
@@ -254,7 +254,7 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> 
     let found: Vec<_> = CertificateDer::pem_slice_iter(&pem)
         .filter_map(Result::ok)
         .collect();
-    // A certificate that no verifier takes must be said now, not at the first handshake.
+    // A certificate that no verifier takes must be reported now, not at the first handshake.
     let mut store = rustls::RootCertStore::empty();
     let (usable, _) = store.add_parsable_certificates(found.iter().cloned());
     if usable == 0 {
@@ -263,8 +263,8 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> 
     Ok(found)
 }
 
-/// The client side of TLS, trusting the operating system's roots and `extra`. With `is_wanted_soon` the roots begin to
-/// load now; otherwise with the first handshake, if there ever is one.
+/// Makes the client side of TLS, trusting the operating system's roots and `extra`. With `is_wanted_soon` the roots
+/// begin to load now; otherwise with the first handshake, if there ever is one.
 ///
 /// # Errors
 /// rustls refused its own defaults.

@@ -208,7 +208,7 @@ struct Bridge<R> {
     grace: Duration,
     /// True once the host has stopped reading, or has closed its end: it gets no further lines.
     host_unreachable: bool,
-    /// Requests that were read when it was too late to send them.
+    /// The requests that were read after the time to send them.
     unsent: Vec<Id>,
     /// Sessions to be ended last of all; none before that time has come.
     sessions_to_end: Option<Vec<HeaderMap>>,

@@ -1,7 +1,8 @@
-//! The places where MCP clients keep their configuration, and how it is opened.
+//! The paths of MCP clients' configuration files, and the rules for opening them.
 //!
-//! A user's own files say what the user runs. A project's files say what the author of the project would like to run,
-//! and a user who clones a repository has them in the current directory: they are kept apart from the first line on.
+//! A user's own files state what the user runs. A project's files state what the author of the project would like to
+//! run, and a user who clones a repository has them in the current directory: the two are kept apart from the first
+//! line on.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
@@ -9,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use crate::mcp_remote::clients::Language;
 
-/// The folders everything else is under.
+/// The directories that all others are under.
 #[derive(Clone, Debug)]
 pub struct Folders {
-    /// The person's.
+    /// The user's home directory.
     pub home: PathBuf,
     /// The directory in which applications keep settings: `~/.config`, `~/Library/Application Support`, `%APPDATA%`.
     pub config: PathBuf,
@@ -21,7 +22,7 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// Returns those of this process; `None` for a user without a home.
+    /// Returns the directories of this process; `None` for a user without a home.
     pub fn of_this_process() -> Option<Self> {
         let home = dirs::home_dir()?;
         Some(Self {
@@ -37,7 +38,7 @@ impl Folders {
 pub enum Author {
     /// The user's, in the user's own directories.
     User,
-    /// The project's, in the current directory: any other person may have written it.
+    /// The project's, in the current directory: any other user may have written it.
     Project,
     /// A file that the user named on the command line.
     Named,
@@ -57,7 +58,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// A file that the user named.
+    /// Makes the place of a file that the user named.
     pub fn named(path: PathBuf) -> Self {
         let client = path.file_name().unwrap_or(path.as_os_str());
         Self {
@@ -80,32 +81,32 @@ fn language(path: &Path) -> Language {
 /// The reason why a configuration file is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A directory, a pipe, a device.
+    /// The path is a directory, a pipe, or a device.
     #[error("it is no regular file")]
     NotRegular,
-    /// A file in the user's directories that is not the user's.
+    /// The file is in the user's directories and belongs to another user.
     #[error("it belongs to another user, so it counts only when named with --project")]
     Owner,
-    /// A file in the user's directories that is every user's.
+    /// The file is in the user's directories and every user can write it.
     #[error(
         "every user of this machine can write to it, so it counts only when named with --project"
     )]
     Writable,
-    /// Larger than any such file.
+    /// The file is larger than any such file.
     #[error("it is larger than {0} bytes")]
     TooLarge(u64),
-    /// The system's reason.
+    /// The system's error.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// Claude Code keeps whole conversations in its configuration. In bytes.
+/// The longest configuration that is read, in bytes. Claude Code keeps whole conversations in it.
 const LARGEST: u64 = 256 << 20;
-/// A project's configuration holds nothing but configuration.
+/// The longest configuration of a project. It holds nothing but configuration.
 const LARGEST_OF_A_PROJECT: u64 = 4 << 20;
 
-/// The text of a configuration file; `None` if there is no file. Never waits for a pipe. Links are followed, because users
-/// keep their configuration elsewhere.
+/// Reads the text of a configuration file; `None` if there is no file. Never waits for a pipe. Links are followed,
+/// because users keep their configuration elsewhere.
 ///
 /// # Errors
 /// See [`Error`].
@@ -126,10 +127,10 @@ pub fn read(place: &Place) -> Result<Option<String>, Error> {
     text(file, &metadata, limit).map(Some)
 }
 
-/// The text of a file of headers. Never waits for a pipe.
+/// Reads the text of a file of headers. Never waits for a pipe.
 ///
 /// # Errors
-/// The system's, or that it is no such file.
+/// The system's, or that the file is no such file.
 pub fn read_header_file(path: &Path) -> io::Result<String> {
     let read = open(path).and_then(|(file, metadata)| text(file, &metadata, LARGEST_OF_HEADERS));
     read.map_err(|error| match error {
@@ -138,7 +139,7 @@ pub fn read_header_file(path: &Path) -> io::Result<String> {
     })
 }
 
-/// More than any server takes. In bytes.
+/// The longest file of headers, in bytes: more than any server takes.
 const LARGEST_OF_HEADERS: u64 = 1 << 20;
 
 fn is_absent(error: &io::Error) -> bool {
@@ -164,7 +165,8 @@ fn text(file: File, metadata: &Metadata, limit: u64) -> Result<String, Error> {
     Ok(text)
 }
 
-/// The user's or root's, and not every user's to write. A group is let be: in many systems it has one member.
+/// Says whether the file is the user's or root's, and not every user's to write. A group's right to write is allowed:
+/// in many systems a group has one member.
 #[cfg(unix)]
 fn check_own(metadata: &Metadata) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt as _;
@@ -196,7 +198,8 @@ fn open_at_once(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// All of them, whether there or not; the user's before the project's, so that a file that is both is the user's.
+/// Returns the places of all files, existing or not; the user's before the project's, so that a file that is both is
+/// the user's.
 pub fn all(folders: &Folders) -> Vec<Place> {
     let Folders { home, config, .. } = folders;
     let dotted = &home.join(".config");

@@ -1,8 +1,8 @@
-//! Finds the programs that an MCP client starts in the text of its configuration.
+//! The programs that an MCP client starts, found in the text of its configuration.
 //!
-//! Every client has its own names for the table (`mcpServers`, `servers`, `context_servers`, `mcp`, `extensions`, a table per
-//! project), but in all of them a server is an object with a command and its words, so those are what is looked for, however
-//! deep. Which of them are mcp-remote is for [`crate::mcp_remote::command_line`] to say.
+//! Every client has its own names for the table (`mcpServers`, `servers`, `context_servers`, `mcp`, `extensions`, a
+//! table per project), but in all of them a server is an object with a command and its words, so the search looks for
+//! such objects at any depth. [`crate::mcp_remote::command_line`] finds mcp-remote among them.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub enum Language {
     Yaml,
 }
 
-/// A server some client starts.
+/// A server that a client starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// The client's name for it.
@@ -34,10 +34,10 @@ pub struct Server {
     pub environment: HashMap<String, String>,
 }
 
-/// All servers with a command in this text; the reason, for a person, if it cannot be read.
+/// Returns all servers with a command in this text; the reason, for the user, if the text cannot be read.
 ///
 /// # Errors
-/// As said.
+/// The reason, as text.
 pub fn servers(text: &str, language: Language) -> Result<Vec<Server>, String> {
     let value = match language {
         Language::Json => {
@@ -48,7 +48,7 @@ pub fn servers(text: &str, language: Language) -> Result<Vec<Server>, String> {
             )
             .map_err(|error| position(&error.to_string()))?
         }
-        // Its errors quote the line, and lines may hold secrets.
+        // The parser's errors quote the line, and lines may hold secrets.
         Language::Toml => {
             let document = Document::parse(text).map_err(|error| position(error.message()))?;
             table(document.as_table())
@@ -65,14 +65,14 @@ pub fn servers(text: &str, language: Language) -> Result<Vec<Server>, String> {
     Ok(found)
 }
 
-/// Deeper than any client nests.
+/// The deepest nesting that is read: deeper than any client's.
 const DEEPEST: usize = 32;
 
-/// More than any client's configuration holds, in values of YAML.
+/// The most values of YAML that are read: more than any client's configuration holds.
 const MOST: usize = 100_000;
 
 /// Refuses YAML that would take the stack or the memory of this process: its loader calls itself for each level, and
-/// copies what an alias names, so that a few lines may stand for billions of values.
+/// copies the target of an alias, so that a few lines may stand for billions of values.
 fn check_yaml(text: &str) -> Result<(), String> {
     let mut parser = Parser::new_from_str(text);
     // The anchor and the size of each collection that is open.
@@ -138,7 +138,7 @@ fn collect(name: &str, value: &Value, depth: usize, found: &mut Vec<Server>) {
 
 fn server(name: &str, object: &Map<String, Value>) -> Option<Server> {
     let command = ["command", "cmd"].iter().find_map(|key| object.get(*key))?;
-    // Zed once put the whole of it under `command`.
+    // Zed once put the whole object under `command`.
     let (command, object) = match command.as_object() {
         Some(inner) => (inner.get("path")?, inner),
         None => (command, object),
@@ -171,7 +171,7 @@ fn server(name: &str, object: &Map<String, Value>) -> Option<Server> {
     })
 }
 
-/// A table of TOML as JSON has it. Only texts, arrays and tables matter here: anything else is null.
+/// Converts a table of TOML to JSON. Only texts, arrays and tables matter here: any other value is null.
 fn table(table: &dyn TableLike) -> Value {
     let members = table.iter().map(|(name, item)| {
         let value = match item {
@@ -185,7 +185,7 @@ fn table(table: &dyn TableLike) -> Value {
     Value::Object(members.collect())
 }
 
-/// A value of TOML as JSON has it.
+/// Converts a value of TOML to JSON.
 fn toml(value: &Toml) -> Value {
     match value {
         Toml::String(text) => text.value().as_str().into(),
@@ -195,7 +195,7 @@ fn toml(value: &Toml) -> Value {
     }
 }
 
-/// YAML as JSON has it; names that are no text are left out.
+/// Converts YAML to JSON; names that are no text are left out.
 fn plain(yaml: &Yaml) -> Value {
     match yaml {
         Yaml::String(text) | Yaml::Real(text) => text.clone().into(),

@@ -1,9 +1,9 @@
 //! A command line of mcp-remote, read as mcp-remote reads it.
 //!
-//! Its files are named for a hash of what was typed, so what counts here is not what is sensible but what it does: the
-//! address is the first word left when headers are taken out, a value flag takes the next word whatever that is, only the
-//! first of two counts (except headers and parameters, where the last does), and unknown words are passed over. Touches no
-//! file: header files are read by the caller.
+//! mcp-remote names its files for a hash of the typed arguments, so this file follows its behaviour, sensible or not:
+//! the address is the first word left when headers are taken out, a value flag takes the next word whatever that is,
+//! only the first of two counts (except headers and parameters, where the last does), and unknown words are passed
+//! over. Touches no file: the caller reads header files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::text::{may_be_secret, printable};
 use url::Url;
 
-/// The command line of mcp-remote, as far as it matters for what it kept.
+/// The command line of mcp-remote, as far as its files depend on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invocation {
     /// The server, exactly as typed.
@@ -22,7 +22,7 @@ pub struct Invocation {
     pub headers: Vec<(String, String)>,
     /// `--resource`, trimmed.
     pub resource: Option<String>,
-    /// No resource parameter is sent.
+    /// True where no resource parameter is sent.
     pub omits_resource: bool,
     /// `--authorize-param`, the later of two with one name.
     pub authorize_params: Vec<(String, String)>,
@@ -30,25 +30,25 @@ pub struct Invocation {
     pub client_metadata_url: Option<String>,
     /// `--token-endpoint`, as a URL prints.
     pub token_endpoint: Option<String>,
-    /// `--static-oauth-client-info`: the client was registered beforehand, and is kept nowhere.
+    /// `--static-oauth-client-info`: the client was registered beforehand, and no file keeps it.
     pub static_client: Option<String>,
-    /// The ID token is what it shows the server.
+    /// True where mcp-remote shows the server the ID token.
     pub use_id_token: bool,
 }
 
-/// The reason why mcp-remote would not have started, and so cannot have kept anything.
+/// The reason why mcp-remote would not have started, and so has no files.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The command only prints something.
     #[error("it only asks for help or the version")]
     Help,
-    /// No address.
+    /// The command line has no address.
     #[error("it names no server")]
     NoUrl,
     /// The first word is no address.
     #[error("{0} is not a URL")]
     NotUrl(String),
-    /// A header file.
+    /// A header file cannot be read.
     #[error("cannot read the header file {}", path.display())]
     HeaderFile {
         /// The file.
@@ -56,7 +56,7 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
-    /// A flag whose value it refuses.
+    /// mcp-remote refuses the value of a flag.
     #[error("mcp-remote refuses its {0}")]
     Value(&'static str),
 }
@@ -84,7 +84,7 @@ pub fn read(
     if Url::parse(url).is_err() {
         return Err(Error::NotUrl(match may_be_secret(url) {
             true => "what stands in the place of the server's address".to_owned(),
-            // Keys stand in queries.
+            // The query may hold a key.
             false => {
                 let url = url.split('?').next().unwrap_or_default();
                 format!("`{}`", printable(url, 200))
@@ -116,7 +116,7 @@ pub fn read(
 
 type Pairs = Vec<(String, String)>;
 
-/// Takes `--header` and `--header-file` out, each with the word after it.
+/// Removes `--header` and `--header-file`, each with the word after it.
 fn without_headers<'a>(
     words: &'a [String],
     file: &dyn Fn(&Path) -> io::Result<String>,
@@ -139,7 +139,9 @@ fn without_headers<'a>(
                     source,
                 })?;
                 let lines = text.split('\n').map(|line| {
-                    // Its lines end in "\n" or "\r\n"; what is left of the end goes with the spaces.
+                    // Lines of the file end in "
+                    // " or "\r
+                    // "; a remaining "\r" goes with the spaces.
                     trimmed(line)
                 });
                 for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -154,7 +156,7 @@ fn without_headers<'a>(
     Ok((headers, rest))
 }
 
-/// `^([A-Za-z0-9_-]+):\s*(.*)$`, whose dot is no line end.
+/// Matches `^([A-Za-z0-9_-]+):\s*(.*)$`, whose dot is no line end.
 fn header(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(':')?;
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -210,7 +212,7 @@ fn token_endpoint(rest: &[&str]) -> Result<Option<String>, Error> {
     Ok(Some(url.into()))
 }
 
-/// JavaScript's `parseInt`: digits at the beginning, and never mind what follows.
+/// Reads a port as JavaScript's `parseInt` does: the digits at the beginning, ignoring the rest.
 fn port(word: &str) -> Option<u16> {
     let word = word.trim_start_matches(is_space);
     let word = word.strip_prefix('+').unwrap_or(word);
@@ -226,7 +228,7 @@ fn put(pairs: &mut Pairs, name: &str, value: &str) {
     }
 }
 
-/// White space as JavaScript has it.
+/// Says whether JavaScript counts the character as white space.
 fn is_space(c: char) -> bool {
     c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
 }
@@ -309,7 +311,7 @@ mod tests {
         ] {
             assert_eq!(header(line), wanted, "{line:?}");
         }
-        // Same name, same case: the later. Another case is another header.
+        // Of two headers of the same name and case the later counts. A name in another case is another header.
         let read = of(&[
             URL, "--header", "A: 1", "--header", "a: 2", "--header", "A: 3",
         ]);
@@ -342,10 +344,10 @@ mod tests {
         ]);
         assert!(both.omits_resource && both.resource.is_none());
         assert!(read_with(&[URL, "--resource", "--debug"], "").is_err());
-        // It does not know --flag=value.
+        // mcp-remote does not know --flag=value.
         assert_eq!(of(&[URL, "--resource=https://r.example/"]).resource, None);
         assert_eq!(of(&[URL, "--unknown", "x", "--header"]).headers, []);
-        // Taking headers out comes first, and joins what stood apart.
+        // Headers are taken out first, which joins words that were apart.
         let joined = of(&[URL, "--resource", "--header", "A: 1", "https://r.example/"]);
         assert_eq!(joined.resource.as_deref(), Some("https://r.example/"));
     }

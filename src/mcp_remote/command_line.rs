@@ -1,11 +1,11 @@
-//! Finds mcp-remote in what a client starts: `npx -y mcp-remote@latest URL …` and its many relatives.
+//! The command line of mcp-remote among the words of a program: `npx -y mcp-remote@latest URL …` and its many variants.
 //!
-//! Launchers differ (npx, bunx, pnpm dlx, yarn dlx, cmd /c, wsl, node with a path, a shell with a line), but the program's
-//! name stands in all of them, and everything after it is its own.
+//! Launchers differ (npx, bunx, pnpm dlx, yarn dlx, cmd /c, wsl, node with a path, a shell with a line), but the
+//! program's name stands in all of them, and all words after it are its own.
 
 use crate::text::split_words;
 
-/// The words after mcp-remote's name; `None` if it is not started here.
+/// Returns the words after mcp-remote's name; `None` if the words do not start it.
 pub fn arguments(words: &[String]) -> Option<Vec<String>> {
     let mut before: Option<&str> = None;
     for (at, word) in words.iter().enumerate() {
@@ -23,7 +23,7 @@ pub fn arguments(words: &[String]) -> Option<Vec<String>> {
     None
 }
 
-/// A program or package of this name, with or without a path, an extension or a version.
+/// Says whether the word is a program or package of this name, with or without a path, an extension or a version.
 fn names_it(word: &str) -> bool {
     let parts: Vec<&str> = word.split(['/', '\\']).collect();
     let is_script = |file: &str| matches!(file, "proxy.js" | "client.js");

@@ -1,6 +1,6 @@
-//! The names of mcp-remote's files: a hash of what was typed, in three forms.
+//! The names of mcp-remote's files: a hash of the typed arguments, in three forms.
 //!
-//! MD5 names files here and protects nothing; it is what they are named by.
+//! MD5 names files here and protects nothing.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::mcp_remote::command::Invocation;
 /// The parts that a version put into its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Everything that sets two sign-ins apart.
+    /// All values that distinguish two sign-ins.
     Full,
     /// 0.1.30 to 0.1.43: address, resource and headers.
     Headers,
@@ -40,7 +40,7 @@ pub fn of(asked: &Invocation, form: Form) -> String {
     })
 }
 
-/// Compact JSON, names in the order of their UTF-16 code units; nothing for no pairs.
+/// Writes compact JSON, names in the order of their UTF-16 code units; `None` for no pairs.
 fn object(pairs: &[(String, String)]) -> Option<String> {
     let mut pairs: Vec<_> = pairs.iter().collect();
     pairs.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
@@ -52,13 +52,13 @@ fn object(pairs: &[(String, String)]) -> Option<String> {
     (!members.is_empty()).then(|| format!("{{{}}}", members.join(",")))
 }
 
-/// The callback port mcp-remote tries first for this hash, if none was given.
+/// Returns the callback port that mcp-remote tries first for this hash, if none was given.
 pub fn default_port(key: &str) -> Option<u16> {
     let offset = u16::from_str_radix(key.get(..4)?, 16).ok()?;
     Some(3335 + offset % 45816)
 }
 
-/// Says whether a file's name can begin with it.
+/// Says whether a file's name can begin with this text.
 pub fn is_key(text: &str) -> bool {
     let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
     text.len() == 32 && text.chars().all(is_digit)
@@ -76,7 +76,7 @@ mod tests {
 
     const SERVER: &str = "https://remote.mcp.server/mcp";
 
-    /// Computed with the published program, mcp-remote 0.15.1.
+    /// The values were computed with the published program, mcp-remote 0.15.1.
     #[test]
     fn the_keys_are_mcp_remotes_own() {
         for (words, key, port) in [
@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    /// Computed with 0.1.29, 0.1.38 and 0.1.43 as published.
+    /// The values were computed with 0.1.29, 0.1.38 and 0.1.43 as published.
     #[test]
     fn older_keys_know_less() {
         let everything = invocation(&[

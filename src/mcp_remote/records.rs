@@ -1,7 +1,7 @@
-//! Reads what mcp-remote wrote about tokens and registrations.
+//! mcp-remote's files of tokens and registrations.
 //!
-//! Its files follow the answers of RFC 6749 section 5.1 and RFC 7591 section 3.2.1, with members of its own: an absolute
-//! expiry in milliseconds, the scope that was asked for and the issuer, all missing in older layouts.
+//! The files follow the answers of RFC 6749 section 5.1 and RFC 7591 section 3.2.1, with members of mcp-remote's own:
+//! an absolute expiry in milliseconds, the scope that was asked for and the issuer, all missing in older layouts.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use crate::auth::flow::adopt::{ForeignClient, ForeignTokens};
 use crate::auth::oauth::scope::Scopes;
 use crate::secret::Secret;
 
-/// `<hash>_tokens.json`.
+/// The content of `<hash>_tokens.json`.
 #[derive(Debug)]
 pub struct Tokens {
     /// The tokens.
     pub tokens: ForeignTokens,
-    /// The issuer, if that was written down.
+    /// The issuer, if the file names it.
     pub issuer: Option<String>,
 }
 
-/// `<hash>_client_info.json`.
+/// The content of `<hash>_client_info.json`.
 #[derive(Debug)]
 pub struct Client {
     /// The client.
     pub client: ForeignClient,
-    /// The issuer that registered it, if that was written down.
+    /// The issuer that registered the client, if the file names it.
     pub issuer: Option<String>,
 }
 
-/// Reads tokens. `written` is when the file was, `now` the time, both in seconds since 1970; with `use_id_token` the ID
-/// token is what is shown to the server. `None` if it is no such file, or holds nothing of use.
+/// Reads tokens. `written` is the time of the file, `now` the current time, both in seconds since 1970; with
+/// `use_id_token` the ID token is shown to the server. `None` if the bytes are no such file, or hold nothing of use.
 pub fn tokens(bytes: &[u8], written: u64, now: u64, use_id_token: bool) -> Option<Tokens> {
     let file: TokensFile = serde_json::from_slice(bytes).ok()?;
     let id_token = file
@@ -50,7 +50,7 @@ pub fn tokens(bytes: &[u8], written: u64, now: u64, use_id_token: bool) -> Optio
     let ends = id_token_ends
         .or_else(|| Some(file.expires_at.as_ref().and_then(seconds)? / 1000))
         .or_else(|| Some(written.saturating_add(lifetime?)));
-    // The end is what counts; when it was issued follows from it, and was not later than now.
+    // The end counts; the time of issue follows from it, and was not later than now.
     let issued = match (ends, lifetime) {
         (Some(ends), Some(lifetime)) => ends.saturating_sub(lifetime),
         _ => written,
@@ -69,7 +69,7 @@ pub fn tokens(bytes: &[u8], written: u64, now: u64, use_id_token: bool) -> Optio
     })
 }
 
-/// Reads a registration; `None` if it is no such file.
+/// Reads a registration; `None` if the bytes are no such file.
 pub fn client(bytes: &[u8]) -> Option<Client> {
     let file: ClientFile = serde_json::from_slice(bytes).ok()?;
     let ends = file.client_secret_expires_at.as_ref().and_then(seconds);
@@ -87,7 +87,7 @@ pub fn client(bytes: &[u8]) -> Option<Client> {
     })
 }
 
-/// An issuer, if one is written down; `None` if what is written there can be none (RFC 8414 section 2: it is a URL).
+/// Returns the issuer, if the file names one; `None` if the text can be no issuer (RFC 8414 section 2: it is a URL).
 #[expect(
     clippy::option_option,
     reason = "the outer says whether the file is one of mcp-remote's, the inner whether it names an issuer"
@@ -99,7 +99,8 @@ fn issuer(written: Option<String>) -> Option<Option<String>> {
     }
 }
 
-/// `<hash>_refresh_in_progress.json`: until when it holds, in milliseconds since 1970. `None` if it is no lease.
+/// Reads `<hash>_refresh_in_progress.json`: the end of the lease, in milliseconds since 1970. `None` if the bytes are
+/// no lease.
 pub fn lease(bytes: &[u8]) -> Option<u64> {
     let file: LeaseFile = serde_json::from_slice(bytes).ok()?;
     Some(seconds(&file.at)?.saturating_add(LEASE))
@@ -133,7 +134,7 @@ struct ClientFile {
     issuer: Option<String>,
 }
 
-/// Some servers number their clients.
+/// Reads a text or a number: some servers number their clients.
 fn text_or_number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     match Value::deserialize(from)? {
         Value::String(text) => Ok(text),
@@ -147,7 +148,7 @@ struct LeaseFile {
     at: Value,
 }
 
-/// A number that may have come as text. Named for most of its uses.
+/// Reads a number that may have come as text. Its name is that of most of its uses.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -163,7 +164,7 @@ fn seconds(value: &Value) -> Option<u64> {
     Some(number as u64)
 }
 
-/// `exp` of a JWT, unverified: it is our own token, and the server judges it.
+/// Returns `exp` of a JWT, unverified: the token is our own, and the server judges it.
 fn jwt_end(token: &str) -> Option<u64> {
     let payload = token.split('.').nth(1)?;
     let bytes = BASE64_URL_SAFE_NO_PAD

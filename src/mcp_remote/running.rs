@@ -1,7 +1,7 @@
-//! Finds out if an mcp-remote is at work for a server: after a move it has no tokens, and after our first renewal those
-//! it remembers are dead.
+//! The check that an mcp-remote is running for a server: after a move it has no tokens, and after our first renewal the
+//! tokens in its memory are dead.
 //!
-//! Where there is a `/proc` its processes are looked up; during a sign-in it answers on its callback port.
+//! Where there is a `/proc` its processes are looked up; during a sign-in mcp-remote answers on its callback port.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// The command lines of this user's processes, as words. What other users run is not the user's mcp-remote, and no reason
-/// to look at the files that their arguments name.
+/// Returns the command lines of this user's processes, as words. Another user's process is not this user's mcp-remote,
+/// and no reason to open the files that its arguments name.
 pub fn command_lines() -> Vec<Vec<String>> {
     let entries = std::fs::read_dir(Path::new("/proc")).into_iter().flatten();
     let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,7 +1,7 @@
-//! mcp-remote's directories: what lies there, read with care, and moved aside.
+//! mcp-remote's directories: their files, read with care, and moved aside.
 //!
-//! Everything in them was written by this user and is read for this user: a link, another user's file, or one of a size
-//! no such file has is reported and left alone.
+//! This user wrote all files in them: a link, another user's file, or a file of an impossible size is reported and left
+//! alone.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -18,7 +18,7 @@ use crate::mcp_remote::key::{Form, is_key};
 pub struct Directory {
     /// The path.
     pub path: PathBuf,
-    /// The layout all versions from 0.2 on share, as opposed to one directory per version.
+    /// True for the layout that all versions from 0.2 on share, as opposed to one directory per version.
     pub is_shared: bool,
 }
 
@@ -37,7 +37,7 @@ impl Directory {
         self.path.join(format!("{key}_{name}"))
     }
 
-    /// The keys of which there is something worth moving, in order.
+    /// Returns the keys whose files are worth moving, in order.
     pub fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = names(&self.path)
             .filter_map(|name| {
@@ -53,19 +53,19 @@ impl Directory {
 
 /// The directory that all versions from 0.2 on share.
 const SHARED: &str = "mcp-remote-v1";
-/// The tokens.
+/// The file of the tokens.
 pub const TOKENS: &str = "tokens.json";
-/// The registration.
+/// The file of the registration.
 pub const CLIENT: &str = "client_info.json";
-/// Held while a refresh token is spent.
+/// The file that is held while a refresh token is spent.
 pub const LEASE: &str = "refresh_in_progress.json";
 /// The debug log, which may hold tokens too.
 pub const DEBUG_LOG: &str = "debug.log";
-/// The text that is put after the names of files that were taken over.
+/// The suffix of files that were taken over.
 pub const MOVED: &str = ".imported";
 
-/// The directories under `base`, newest first: the shared one, then those of single versions. One of them itself will do
-/// for `base`.
+/// Returns the directories under `base`, newest first: the shared one, then those of single versions. `base` may be
+/// such a directory itself.
 pub fn directories(base: &Path) -> Vec<Directory> {
     if let Some(name) = base.file_name().and_then(|name| name.to_str())
         && name.starts_with("mcp-remote-")
@@ -88,7 +88,7 @@ pub fn directories(base: &Path) -> Vec<Directory> {
     found.into_iter().rev().map(directory).collect()
 }
 
-/// A file's content and when it was written, in seconds since 1970.
+/// A file's content and the time it was written, in seconds since 1970.
 pub struct Kept {
     /// The content, which may hold tokens.
     pub bytes: Zeroizing<Vec<u8>>,
@@ -108,15 +108,15 @@ pub enum Error {
     /// Another user put it there.
     #[error("it belongs to another user")]
     Owner,
-    /// Larger than any such file.
+    /// The file is larger than any such file.
     #[error("it is larger than {LARGEST} bytes")]
     TooLarge,
-    /// The system's reason.
+    /// The system's error.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
 }
 
-/// In bytes.
+/// The longest file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
 
 /// Reads a file of mcp-remote's; `None` if there is none.
@@ -162,7 +162,7 @@ pub fn set_aside(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The turn to use a refresh token, as mcp-remote's processes give it to each other. Let go when dropped.
+/// The lock to use a refresh token, which mcp-remote's processes take in turn. Released when dropped.
 #[derive(Debug)]
 pub struct Lease(PathBuf);
 
@@ -205,7 +205,7 @@ fn names(directory: &Path) -> impl Iterator<Item = String> {
 #[cfg(unix)]
 fn open(path: &Path) -> Result<fs::File, Error> {
     use rustix::fs::{Mode, OFlags};
-    // Without NONBLOCK a pipe put there would be waited for.
+    // A pipe in the file's place would block the open without NONBLOCK.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => Ok(file.into()),

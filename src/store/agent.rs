@@ -1,7 +1,7 @@
 //! The unlock agent: a process of its own that holds an opened root key for a while, so that a passphrase is typed
 //! once and bridges without a terminal find the vault open.
 //!
-//! It listens on a socket of mode 0600 in a directory of mode 0700, and answers no process of another user, whatever
+//! The agent listens on a socket of mode 0600 in a directory of mode 0700, and answers no process of another user, whatever
 //! the modes say. A process asks in one line and is answered in one:
 //!
 //! ```text
@@ -12,9 +12,9 @@
 //! lock                      -> locked         and it ends
 //! ```
 //!
-//! Keys are base64url. What the agent knows dies with it; nothing is written anywhere. Every process of this user can
-//! ask it, as it can read this user's files. Knows nothing of slots and files. Not on Windows, where the system seals
-//! the key file instead.
+//! Keys are base64url. The agent's knowledge ends with its process; it writes no file. Every process of this user can
+//! ask the agent, as it can read this user's files. Knows nothing of slots and files. Not on Windows, where the system
+//! seals the key file instead.
 
 pub use error::Error;
 #[cfg(unix)]

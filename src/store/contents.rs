@@ -1,7 +1,7 @@
 //! The contents of a vault: entries, each sealed under a data key of its own, and the keys they are sealed with.
 //!
 //! An entry's ciphertext is bound to the vault, the name, the kind and the revision it was written for. The data key is
-//! new at every write, so that no nonce can ever repeat under it. The labels and the layout are told in `envelope.rs`.
+//! new at every write, so that no nonce can ever repeat under it. `envelope.rs` has the labels and the layout.
 //!
 //! Does no I/O and has no randomness of its own.
 
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::store::primitives::{Error, Key, NONCE, WRAPPED, encode, joined};
 use crate::store::slot::Slot;
 
-/// The content of one entry, in bytes. Fewer fit if there are others: the file has a ceiling of its own.
+/// The longest content of one entry, in bytes. Fewer fit if there are other entries: the file has a ceiling of its own.
 pub const MAX_ENTRY: usize = 15 << 20;
 
 /// The keys that follow from a root key in one vault.
@@ -25,7 +25,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Derives them. Costs microseconds.
+    /// Derives the keys. Costs microseconds.
     pub fn new(root: Key, vault_id: &str) -> Self {
         let derive = |label: &str| root.expand(&joined(&[label.as_bytes(), vault_id.as_bytes()]));
         Self {
@@ -36,7 +36,7 @@ impl Keys {
         }
     }
 
-    /// Were they derived for this vault?
+    /// Says whether the keys were derived for this vault.
     pub fn belong_to(&self, vault_id: &str) -> bool {
         self.vault_id == vault_id
     }
@@ -52,7 +52,7 @@ impl Keys {
 pub struct Contents {
     pub(super) vault_id: String,
     pub(super) generation: u64,
-    /// The ways to open it.
+    /// The slots that open the vault.
     pub slots: Vec<Slot>,
     pub(super) entries: BTreeMap<String, Entry>,
 }
@@ -64,27 +64,27 @@ pub(super) struct Entry {
     pub(super) rev: u64,
     pub(super) dek_nonce: [u8; NONCE],
     pub(super) dek: [u8; WRAPPED],
-    /// With its nonce in front.
+    /// The sealed content, with its nonce in front.
     pub(super) blob: Vec<u8>,
 }
 
 /// The random numbers of one write of one entry.
 #[derive(Debug)]
 pub struct Fresh {
-    /// Names the entry, if it is new.
+    /// The name of the entry's id, if the entry is new.
     pub id: [u8; 8],
-    /// Seals the content, and nothing else ever.
+    /// The key that seals the content, and nothing else ever.
     pub data_key: Key,
-    /// For the data key.
+    /// The nonce of the data key.
     pub dek_nonce: [u8; NONCE],
-    /// For the content.
+    /// The nonce of the content.
     pub nonce: [u8; NONCE],
 }
 
 /// An entry, opened.
 #[derive(Debug)]
 pub struct Opened {
-    /// In the format's word.
+    /// The kind, as the format writes it.
     pub kind: String,
     /// The generation of the vault that wrote it.
     pub rev: u64,
@@ -93,7 +93,7 @@ pub struct Opened {
 }
 
 impl Contents {
-    /// A vault never written: generation 0, no entry.
+    /// Makes the contents of a vault never written: generation 0, no entry.
     pub fn new(vault_id: &[u8; 16]) -> Self {
         Self {
             vault_id: encode(vault_id),
@@ -108,12 +108,12 @@ impl Contents {
         &self.vault_id
     }
 
-    /// Returns how often the vault has been written.
+    /// Returns the number of times that the vault has been written.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Says how often it has been written, for contents that are made rather than read.
+    /// Sets the number of times that the vault has been written, for contents that are made rather than read.
     pub fn set_generation(&mut self, generation: u64) {
         self.generation = generation;
     }
@@ -131,13 +131,13 @@ impl Contents {
         self.generation.wrapping_add(1).is_multiple_of(OFTEN)
     }
 
-    /// Name, kind and revision of every entry, by name.
+    /// Returns name, kind and revision of every entry, by name.
     pub fn list(&self) -> impl Iterator<Item = (&str, &str, u64)> {
         let entries = self.entries.iter();
         entries.map(|(name, entry)| (name.as_str(), entry.kind.as_str(), entry.rev))
     }
 
-    /// The revision of an entry.
+    /// Returns the revision of an entry.
     pub fn revision(&self, name: &str) -> Option<u64> {
         self.entries.get(name).map(|entry| entry.rev)
     }
@@ -145,7 +145,7 @@ impl Contents {
     /// Opens one entry.
     ///
     /// # Errors
-    /// [`Error::Damaged`] if its content is not what was put under this name.
+    /// [`Error::Damaged`] if its content is not the content put under this name.
     pub fn read(&self, keys: &Keys, name: &str) -> Result<Option<Opened>, Error> {
         let Some(entry) = self.entries.get(name) else {
             return Ok(None);
@@ -202,7 +202,7 @@ impl Contents {
         Ok(rev)
     }
 
-    /// Takes an entry out; false if there was none.
+    /// Removes an entry; false if there was none.
     pub fn remove(&mut self, name: &str) -> bool {
         self.entries.remove(name).is_some()
     }

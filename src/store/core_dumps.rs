@@ -1,16 +1,18 @@
-//! Keeps this process's memory, with the keys and tokens in it, out of core dumps and from other processes of the user.
+//! The protection of this process's memory, with the keys and tokens in it, from core dumps and from other processes of
+//! the user.
 //!
-//! What is not reached without `unsafe`: locking pages against being swapped out, and `PT_DENY_ATTACH` on macOS.
+//! Two protections need `unsafe` and are left out: locking pages against being swapped out, and `PT_DENY_ATTACH` on
+//! macOS.
 
-/// From here on, a crash of this process leaves no core file, and on Linux only root can read its memory and environment.
-/// Best effort: a system that refuses is left as it is. A debugger cannot attach afterwards, so `MCPIPE_DEBUGGABLE` is a
-/// reason not to call this.
+/// Forbids core dumps: a crash of this process leaves no core file, and on Linux only root can read its memory and
+/// environment. Best effort: a system that refuses is left as it is. A debugger cannot attach afterwards, so
+/// `MCPIPE_DEBUGGABLE` is a reason not to call this function.
 pub fn forbid() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit, setrlimit};
 
-        // The hard limit stays, for the programs we start: their dumps are their own affair.
+        // The hard limit stays, for the programs that we start: their dumps are their own.
         let mut limit = getrlimit(Resource::Core);
         limit.current = Some(0);
         if let Err(error) = setrlimit(Resource::Core, limit) {

@@ -39,13 +39,13 @@ pub use crate::store::primitives::Error;
 use crate::store::primitives::{NONCE, decode, digest, encode, joined};
 use crate::store::slot::{Opener, Slot, SlotKind, Wire};
 
-/// The whole file, in bytes.
+/// The longest file, in bytes.
 pub const MAX_FILE: usize = 16 << 20;
-/// The header, in bytes.
+/// The longest header, in bytes.
 pub const MAX_HEADER: usize = 64 << 10;
-/// The sealed index, in bytes.
+/// The longest sealed index, in bytes.
 pub const MAX_INDEX: usize = 4 << 20;
-/// Slots in one vault.
+/// The most slots in one vault.
 pub const MAX_SLOTS: usize = 16;
 
 /// The number of slots a passphrase is tried on, and of programs that are asked for a key. Until one has opened,
@@ -56,7 +56,7 @@ pub const MOST_TRIED: usize = 4;
 const MAGIC: &[u8; 6] = b"MCPVLT";
 const FORMAT: u16 = 1;
 const SUITE: &str = "A256GCM-HKDF-SHA256";
-/// Magic, format, header length.
+/// The bytes of magic, format and header length.
 const PREFIX: usize = 12;
 
 /// A vault file whose header has been read, and believed no further than its slots are: nothing is authenticated before
@@ -176,23 +176,23 @@ impl Sealed {
         &self.vault_id
     }
 
-    /// The first bytes: see [`beginning`].
+    /// Returns the first bytes: see [`beginning`].
     pub fn beginning(&self) -> &[u8] {
         beginning(&self.bytes)
     }
 
-    /// Returns how often the vault has been written.
+    /// Returns the number of times that the vault has been written.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The ways to open it, as the file says: nothing of them is authenticated before [`Sealed::open`].
+    /// Returns the slots, as the file states them: nothing of them is authenticated before [`Sealed::open`].
     pub fn slots(&self) -> &[Slot] {
         &self.slots
     }
 
-    /// The slots to try this on: all that a key may open, which costs nothing, and of those that a passphrase may open
-    /// the first [`MOST_TRIED`].
+    /// Returns the slots to try this secret on: all slots that a key may open, which costs nothing, and of the slots
+    /// that a passphrase may open the first [`MOST_TRIED`].
     pub fn worth_trying(&self, opener: Opener<'_>) -> impl Iterator<Item = &Slot> {
         let most = match opener {
             Opener::Raw(_) => MAX_SLOTS,
@@ -206,10 +206,10 @@ impl Sealed {
     }
 }
 
-/// The file of the next generation, which these contents then are. `nonce` must be new.
+/// Returns the file of the next generation, which these contents then are. `nonce` must be new.
 ///
 /// # Errors
-/// [`Error::OverCeiling`] if it does not fit the format.
+/// [`Error::OverCeiling`] if the contents do not fit the format.
 pub fn seal(contents: &mut Contents, keys: &Keys, nonce: &[u8; NONCE]) -> Result<Vec<u8>, Error> {
     if contents.slots.len() > MAX_SLOTS {
         return Err(Error::ceiling("key slots", contents.slots.len(), MAX_SLOTS));
@@ -260,7 +260,7 @@ pub fn seal(contents: &mut Contents, keys: &Keys, nonce: &[u8; NONCE]) -> Result
     Ok(file)
 }
 
-/// The first bytes of a vault file, up to and including the index nonce: no two commits have the same.
+/// Returns the first bytes of a vault file, up to and including the index nonce: no two commits have the same.
 pub fn beginning(file: &[u8]) -> &[u8] {
     let header = file
         .get(8..PREFIX)
@@ -274,7 +274,7 @@ fn index_aad(header: &[u8], blobs: &[u8]) -> Vec<u8> {
     joined(&[b"mcpipe/1/index", header, &digest(blobs)])
 }
 
-/// A length field, if it is within its ceiling.
+/// Returns a length field, if it is within its ceiling.
 fn length(what: &'static str, length: usize, limit: usize) -> Result<[u8; 4], Error> {
     let fits = u32::try_from(length).ok().filter(|_| length <= limit);
     let length = fits.ok_or_else(|| Error::ceiling(what, length, limit))?;
@@ -315,7 +315,7 @@ impl Rest<'_> {
         Some(*array)
     }
 
-    /// A length and where that many bytes are.
+    /// Reads a length; returns the range of that many bytes.
     fn sized(&mut self, what: &'static str, limit: usize) -> Result<Range<usize>, Error> {
         const CUT: Error = Error::Damaged("vault file");
         let asked = self.array().map(u32::from_be_bytes).ok_or(CUT)?;

@@ -24,7 +24,7 @@ fn fresh(seed: u8) -> Fresh {
     }
 }
 
-/// Two entries, one raw slot.
+/// Makes two entries and one raw slot.
 fn vault() -> (Contents, Keys) {
     let mut contents = Contents::new(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
     let keys = Keys::new(Key::new(ROOT), contents.vault_id());
@@ -50,7 +50,7 @@ fn sealed() -> Vec<u8> {
     seal(&mut contents, &keys, &[9; NONCE]).unwrap()
 }
 
-/// Opens bytes down to the contents, with the raw key in hand.
+/// Opens bytes down to the contents, with the raw key.
 fn open(bytes: Vec<u8>) -> Result<Contents, Error> {
     let sealed = Sealed::parse(bytes)?;
     let raw = Key::new(RAW);
@@ -59,7 +59,7 @@ fn open(bytes: Vec<u8>) -> Result<Contents, Error> {
     sealed.open(&Keys::new(root, sealed.vault_id()))
 }
 
-// Computed elsewhere (Python's cryptography).
+// The values were computed elsewhere (Python's cryptography).
 #[test]
 fn a_root_key_gives_the_keys_others_compute() {
     let (contents, keys) = vault();

@@ -1,4 +1,4 @@
-//! The reasons why the vault did not do as asked, and what the user can do about them.
+//! The reasons why the vault did not do as asked, and the advice for the user.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ pub enum Error {
     /// Another process wrote in between.
     #[error("the entry has changed meanwhile")]
     Stale,
-    /// The vault takes a passphrase, and there is nowhere to get one.
+    /// The vault takes a passphrase, and there is no source for one.
     #[error("the vault at {} is locked: no passphrase was given", vault.display())]
     Locked {
         /// The vault.
@@ -40,7 +40,7 @@ pub enum Error {
         /// The vault.
         vault: PathBuf,
     },
-    /// One more passphrase would never be tried.
+    /// A further passphrase would never be tried.
     #[error("{MOST_TRIED} passphrases open this vault already; no more are tried")]
     TooManyPassphrases,
     /// The key file opens no slot.
@@ -67,19 +67,19 @@ pub enum Error {
         /// The vault.
         vault: PathBuf,
     },
-    /// There is nothing to work on.
+    /// There is no vault to work on.
     #[error("there is no vault at {}", vault.display())]
     NoVault {
         /// The path at which it would be.
         vault: PathBuf,
     },
-    /// There is nothing to import.
+    /// There is no file to import.
     #[error("there is no file {}", file.display())]
     NoExport {
         /// The path at which it would be.
         file: PathBuf,
     },
-    /// There is one already.
+    /// There is a vault already.
     #[error("there is a vault at {} already", vault.display())]
     AlreadyThere {
         /// The path of the vault.
@@ -93,16 +93,16 @@ pub enum Error {
         /// The labels there are.
         there: Vec<String>,
     },
-    /// A slot of this name is there.
+    /// There is a slot of this name already.
     #[error("there is a slot {label:?} already")]
     SlotTaken {
-        /// Its label.
+        /// The slot's label.
         label: String,
     },
-    /// Without it nothing would open the vault.
+    /// The slot is the last that opens the vault.
     #[error("{label:?} is the vault's last slot")]
     LastSlot {
-        /// Its label.
+        /// The slot's label.
         label: String,
     },
     /// None of the slots that would be left opens now.
@@ -110,19 +110,19 @@ pub enum Error {
         "without {label:?} the vault would not open: no other slot's key is where it should be"
     )]
     LockOut {
-        /// Its label.
+        /// The slot's label.
         label: String,
     },
-    /// Its key or passphrase is needed, and not there.
+    /// The slot's key or passphrase is needed, and not available.
     #[error("nothing here opens the slot {label:?}")]
     SlotClosed {
-        /// Its label.
+        /// The slot's label.
         label: String,
     },
     /// The service manager has handed in no key.
     #[error("there is no credential `mcpipe-vault-key`")]
     NoCredential,
-    /// A vault in memory has none of this.
+    /// A vault in memory does not have this operation.
     #[error("a vault in memory ends with this command")]
     InMemory,
     /// Another program did not give or keep a key.
@@ -133,16 +133,16 @@ pub enum Error {
     Earlier {
         /// The text of that error, with its causes.
         why: String,
-        /// The thing the user can do about it.
+        /// The advice for the user.
         hint: Option<String>,
     },
-    /// Its key command is not known, or `mcpipe.toml` may be of another user's making.
+    /// `mcpipe.toml` cannot be used: it may be another user's, and its key command is not known.
     #[error("mcpipe.toml, which says what opens the vault, cannot be used")]
     Unread(#[source] Arc<files::Error>),
-    /// The unlock agent.
+    /// The unlock agent failed.
     #[error(transparent)]
     Agent(#[from] agent::Error),
-    /// No passphrase came from where it should.
+    /// The source gave no passphrase.
     #[error(transparent)]
     Passphrase(#[from] passphrase::Error),
     /// The file is no vault, damaged, from a newer version, or asks too much.

@@ -1,12 +1,12 @@
 //! Key commands: a slot's 256-bit key, held by another program instead of a file.
 //!
-//! The well-known programs are presets, whose arguments are written here: a slot's label says which preset holds its
-//! key, and the vault's and slot's ids name the key there, so that nothing needs to be configured and a rotated key
-//! never overwrites the one it replaces. Any other program is named in the user's own `mcpipe.toml`, as argument
-//! vectors. The environment is never asked: it may come from another person's project.
+//! The well-known programs are presets, whose arguments are written here: a slot's label names the preset that holds
+//! its key, and the vault's and slot's ids name the key there, so that nothing needs to be configured and a rotated key
+//! never overwrites the key it replaces. The user's own `mcpipe.toml` names any other program, as argument vectors. The
+//! environment is never read: it may come from another user's project.
 //!
-//! No shell, no standard input unless a key is handed over to be kept, and a limit on time (`program`). A key is
-//! never an argument. Blocks.
+//! The program gets no shell, no standard input unless it is given a key to keep, and a limit on time (`program`). A
+//! key is never an argument. Blocks.
 
 use std::path::Path;
 
@@ -47,7 +47,7 @@ impl With {
         Self::Command,
     ];
 
-    /// The label of its slots.
+    /// Returns the label of the program's slots.
     pub fn label(self) -> &'static str {
         match self {
             Self::Keychain => "keychain",
@@ -68,19 +68,19 @@ impl With {
 /// The commands of `mcpipe.toml`: `key_command` prints the key, `key_store_command` keeps what it is given.
 #[derive(Clone, Debug)]
 pub struct Configured {
-    /// Prints the key.
+    /// The command that prints the key.
     pub fetch: Words,
-    /// Keeps the key that it reads from standard input.
+    /// The command that keeps the key it reads from standard input.
     pub store: Option<Words>,
 }
 
 /// The reason why a program did not give, or keep, a key.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing of this kind is configured.
+    /// No command is configured.
     #[error("no key_command is configured")]
     Unconfigured,
-    /// The program did not do as asked.
+    /// The program failed.
     #[error("no key from {label}")]
     Program {
         /// The slot's label.
@@ -88,7 +88,7 @@ pub enum Error {
         /// The program's error.
         source: program::Error,
     },
-    /// The program printed something else.
+    /// The program printed a text that is no key.
     #[error("what {0} gives is not a 256-bit key in base64 or hexadecimal")]
     NotAKey(&'static str),
     /// The program gives another key than it was given.
@@ -109,11 +109,11 @@ pub struct KeyCommand {
 /// The way in which the key is handed over.
 #[derive(Clone, Copy, Debug)]
 enum Form {
-    /// Itself, on a line.
+    /// The key itself, on a line.
     Line,
-    /// Within a line that `security -i` reads; every process can see its argument vector.
+    /// The key within a line that `security -i` reads; every process can see its argument vector.
     Security,
-    /// Within the JSON that `op` reads.
+    /// The key within the JSON that `op` reads.
     Item,
 }
 
@@ -218,7 +218,7 @@ impl KeyCommand {
         })
     }
 
-    /// The key it holds.
+    /// Returns the key that the program holds.
     ///
     /// # Errors
     /// [`Error::Program`], [`Error::NotAKey`].
@@ -234,7 +234,7 @@ impl KeyCommand {
         self.store.is_some()
     }
 
-    /// Gives it a key to keep, and sees that it gives it back.
+    /// Gives the program a key to keep, and checks that it returns the key.
     ///
     /// # Errors
     /// Any; the key may be there nevertheless.
@@ -266,7 +266,7 @@ impl KeyCommand {
     }
 }
 
-/// A key as people and programs write 256 bits: base64 of either alphabet, padded or not, or hexadecimal; on the first
+/// Reads a key in the usual forms of 256 bits: base64 of either alphabet, padded or not, or hexadecimal; on the first
 /// line.
 pub fn read_key(text: &[u8]) -> Option<Key> {
     let line = text.split(|byte| *byte == b'\n').next()?;

@@ -1,4 +1,4 @@
-//! A vault that is gone when the process is, with the same rules as one on disk.
+//! A vault that ends with the process, with the same rules as a vault on disk.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

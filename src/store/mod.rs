@@ -1,13 +1,13 @@
-//! The vault: what is kept between starts, encrypted.
+//! The vault: the encrypted store of what is kept between starts.
 //!
-//! The facade. Entries have names, kinds and revisions, and are written by compare-and-swap; two processes that share a
-//! vault lose nothing of each other's. [`Vault::lock`] is for what must happen once on the whole machine, such as
-//! spending a refresh token. What a person does to a vault as a whole is in `slots`.
+//! This file is the facade. Entries have names, kinds and revisions, and are written by compare-and-swap; two processes
+//! that share a vault lose nothing of each other's. [`Vault::lock`] is for work that must happen once on the whole
+//! machine, such as spending a refresh token. `slots` has the operations on a vault as a whole.
 //!
-//! Below it: `envelope`, `contents`, `slot` and `primitives` are the format, pure. `place` makes up the names of files,
-//! `file` opens, replaces and locks them, `anchor` remembers the newest generation. `passphrase`, `key_command` (through
-//! `program`) and `agent` are where keys come from. `disk` joins them, `memory` does without; `dump` keeps this
-//! process's memory to itself.
+//! Below the facade: `envelope`, `contents`, `slot` and `primitives` are the format, pure. `paths` makes the names of
+//! files, `files` opens, replaces and locks them, `rollback_guard` remembers the newest generation. `passphrase`,
+//! `key_command` (through `program`) and `agent` are the sources of keys. `disk` joins them, `memory` does without;
+//! `core_dumps` protects this process's memory.
 //!
 //! # When the format changes
 //!
@@ -66,11 +66,11 @@ pub enum Kind {
     Oauth,
     /// A client registration with one issuer.
     ClientRegistration,
-    /// A secret that a person put there.
+    /// A secret that the user put there.
     ApiKey,
-    /// A key that DPoP proofs are signed with.
+    /// The key that signs DPoP proofs.
     DpopKey,
-    /// A key that client assertions are signed with.
+    /// The key that signs client assertions.
     JwtKey,
 }
 
@@ -83,7 +83,7 @@ impl Kind {
         Self::JwtKey,
     ];
 
-    /// Returns its word in the format.
+    /// Returns the kind's name in the format.
     fn word(self) -> &'static str {
         match self {
             Self::Oauth => "oauth",
@@ -102,9 +102,9 @@ impl Kind {
 /// A decrypted entry.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its kind.
+    /// The kind.
     pub kind: Kind,
-    /// Grows with every write, and is never used again; compare-and-swap uses it.
+    /// The revision; it grows with every write, and is never used again. Compare-and-swap uses it.
     pub rev: u64,
     /// JSON text.
     pub content: Secret,
@@ -113,11 +113,11 @@ pub struct Entry {
 /// The condition for a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// An entry that is there is replaced.
+    /// Any entry, or none; an entry that is there is replaced.
     Anything,
-    /// Nothing is there.
+    /// No entry of this name.
     Absent,
-    /// This revision is there.
+    /// An entry of this revision.
     Revision(u64),
 }
 
@@ -141,7 +141,7 @@ enum Backend {
     Disk(Arc<Disk>),
 }
 
-/// Held until dropped; the system lets go if the process dies.
+/// A lock that is held until dropped; the system releases it if the process dies.
 #[derive(Debug)]
 pub struct Lock {
     _held: Held,
@@ -159,18 +159,18 @@ enum Held {
 }
 
 impl Vault {
-    /// Keeps everything in memory only (`--vault none`).
+    /// Makes a vault that keeps its entries in memory only (`--vault none`).
     pub fn in_memory() -> Self {
         Self(Backend::Memory(Memory::default()))
     }
 
-    /// Keeps everything in a file. Looks at nothing and asks for nothing yet; the file is made by the first
-    /// [`Vault::put`].
+    /// Makes a vault that keeps its entries in a file. Reads nothing and asks for nothing yet; the first [`Vault::put`]
+    /// makes the file.
     pub fn on_disk(place: Place, unlock: Unlock) -> Self {
         Self(Backend::Disk(Arc::new(Disk::new(place, unlock))))
     }
 
-    /// The file, there or not; `None` in memory.
+    /// Returns the path of the file, existing or not; `None` in memory.
     pub fn location(&self) -> Option<PathBuf> {
         match &self.0 {
             Backend::Memory(_) => None,
@@ -178,7 +178,8 @@ impl Vault {
         }
     }
 
-    /// Tells while a program, a pipe or the user is asked for what opens it, which may take any time; `None` in memory.
+    /// Returns the signal that a program, a pipe or the user is asked for the vault's key or passphrase, which may take
+    /// any time; `None` in memory.
     pub fn is_asking(&self) -> Option<watch::Receiver<bool>> {
         match &self.0 {
             Backend::Memory(_) => None,
@@ -186,7 +187,7 @@ impl Vault {
         }
     }
 
-    /// Returns what can be known without opening it: asks for no passphrase.
+    /// Returns the facts that need no opening: asks for no passphrase.
     ///
     /// # Errors
     /// The file cannot be used, or is no vault.
@@ -197,7 +198,7 @@ impl Vault {
         }
     }
 
-    /// The entry of this name. Reads what is on disk now, without a lock.
+    /// Returns the entry of this name. Reads the file as it is now, without a lock.
     ///
     /// # Errors
     /// The vault cannot be opened, read or trusted.
@@ -211,7 +212,7 @@ impl Vault {
         }
     }
 
-    /// The names and kinds of all entries.
+    /// Returns the names and kinds of all entries.
     ///
     /// # Errors
     /// As [`Vault::read`].
@@ -257,8 +258,8 @@ impl Vault {
         }
     }
 
-    /// Opens the vault, or sees that one can be made; asks for the passphrase in either case. Makes no vault, which would
-    /// be left behind if there is never anything to keep.
+    /// Opens the vault, or checks that one can be made; asks for the passphrase in either case. Makes no vault, which
+    /// would be left behind if there is never an entry to keep.
     ///
     /// # Errors
     /// As [`Vault::put`].
@@ -269,8 +270,8 @@ impl Vault {
         }
     }
 
-    /// The root key, to be handed to another process of ours over a pipe; `None` in memory, and where that process can
-    /// make the vault itself because a key file will open it.
+    /// Returns the root key, to be passed to another process of ours through a pipe; `None` in memory, and where that
+    /// process can make the vault itself because a key file will open it.
     ///
     /// # Errors
     /// As [`Vault::put`].
@@ -295,7 +296,7 @@ impl Vault {
         }
     }
 
-    /// Puts a note in the place of the one before, whichever process wrote that.
+    /// Replaces the note of this name, whichever process wrote it.
     ///
     /// # Errors
     /// The disk refused.
@@ -312,8 +313,8 @@ impl Vault {
         }
     }
 
-    /// Takes the lock that stands for `name` (held across a refresh), waiting at most `patience`. Within one process too.
-    /// Tries once even with no patience.
+    /// Takes the lock of `name` (held across a refresh), waiting at most `patience`. The lock works within one process
+    /// too. Tries once even with no patience.
     ///
     /// # Errors
     /// [`Error::Busy`] if it stayed taken; or the file system has no locks.
@@ -331,7 +332,7 @@ impl Vault {
                 };
                 let waiting = async {
                     loop {
-                        // Polled, because a wait inside the system could not be given up.
+                        // The lock is polled, because a wait inside the system could not be given up.
                         let [jitter] = random()?;
                         tokio::time::sleep(Duration::from_millis(50 + u64::from(jitter) / 5)).await;
                         if let Some(lock) = attempt().await? {
@@ -343,7 +344,7 @@ impl Vault {
                     Some(lock) => lock,
                     None => match tokio::time::timeout(patience, waiting).await {
                         Ok(taken) => taken?,
-                        // A process that stood still looks once more before it says that time is up.
+                        // A process that stood still tries once more before it reports that time is up.
                         Err(_) => match attempt().await? {
                             Some(lock) => lock,
                             None => return Err(Error::Busy { lock: path }),
@@ -380,7 +381,8 @@ impl Vault {
         }
     }
 
-    /// Forgets the key if `mcpipe vault lock` was run since it was got, and tells how often that has been so.
+    /// Forgets the key if `mcpipe vault lock` was run since this process got the key, and returns the number of such
+    /// locks.
     pub async fn heed_lock(&self) -> u64 {
         match &self.0 {
             Backend::Memory(_) => 0,

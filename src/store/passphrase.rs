@@ -1,8 +1,9 @@
 //! The sources of a passphrase: a file or descriptor named for it, the environment, a command, the terminal. The first
-//! that is given is the one that is asked.
+//! source that is given is read.
 //!
-//! Never standard input, which belongs to the host. Does not read the environment: `settings.rs` does, once, and hands
-//! the values in. Knows nothing of what the passphrase opens. Blocks; the callers are on threads that may.
+//! A passphrase never comes from standard input, which belongs to the host. Does not read the environment: `settings`
+//! does, once, and passes the values in. Knows nothing of what the passphrase opens. Blocks; the callers are on threads
+//! that may.
 
 use std::fmt;
 use std::fs::File;
@@ -15,31 +16,31 @@ use crate::secret::Secret;
 use crate::store::program::{self, Words};
 use crate::store::{random, strength};
 
-/// Longest passphrase, in bytes.
+/// The longest passphrase, in bytes.
 pub const MAX_LENGTH: usize = 1024;
 
 /// A question to a terminal, and its answer: [`terminal`], or a test's.
 pub type Prompt = fn(&str) -> io::Result<String>;
 
-/// Every place a passphrase may be in, in the order they are looked at.
+/// All sources of a passphrase, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// `--passphrase-file`.
     pub file: Option<PathBuf>,
     /// `--passphrase-fd`: an inherited descriptor, 3 or above.
     pub descriptor: Option<u32>,
-    /// `MCPIPE_PASSPHRASE`. Forgotten once it has been used.
+    /// `MCPIPE_PASSPHRASE`; dropped once it has been used.
     pub environment: Option<Secret>,
     /// `MCPIPE_PASSPHRASE_FILE`.
     pub environment_file: Option<PathBuf>,
     /// `--passphrase-command` or `MCPIPE_PASSPHRASE_COMMAND`: a program and its arguments, split as a shell would and run
     /// without one. Prints the passphrase.
     pub command: Option<String>,
-    /// The terminal, if the person at it expects to be asked. A bridge has none: the host may be using it.
+    /// The terminal, if the user at it expects a question. A bridge has none: the host may be using it.
     pub terminal: Option<Prompt>,
 }
 
-/// The reason why there is no passphrase. Nothing here means that it is the wrong one.
+/// The reason why there is no passphrase. No variant means that the passphrase is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file or descriptor cannot be read.
@@ -53,19 +54,19 @@ pub enum Error {
     /// Standard input belongs to the host.
     #[error("a passphrase is never read from standard input")]
     StandardInput,
-    /// Nothing before the first line's end.
+    /// The first line is empty.
     #[error("the passphrase is empty")]
     Empty,
-    /// More than [`MAX_LENGTH`].
+    /// The passphrase is longer than [`MAX_LENGTH`].
     #[error("the passphrase is longer than {MAX_LENGTH} bytes")]
     TooLong,
-    /// The command gave none.
+    /// The command gave no passphrase.
     #[error("the passphrase command gave no passphrase")]
     Command(#[from] program::Error),
-    /// The two answers to a question asked twice.
+    /// The two answers to a question asked twice differ.
     #[error("the two passphrases are different")]
     Different,
-    /// The terminal broke, or the user left.
+    /// The terminal failed, or the user left.
     #[error("no passphrase was typed")]
     Terminal {
         /// The system's error.
@@ -130,7 +131,7 @@ impl Sources {
             || self.command.is_some()
     }
 
-    /// The source that [`Sources::read`] reads, as the user knows it.
+    /// Returns the source that [`Sources::read`] reads, as the user knows it.
     pub fn name(&self) -> Option<&'static str> {
         if self.file.is_some() {
             Some("the passphrase file")
@@ -191,7 +192,7 @@ impl Sources {
         Passphrase::new(answer).map(Some)
     }
 
-    /// Asks for a new one, twice, and after a slip once more. Nothing typed is an answer: `None`, as if there were no
+    /// Asks for a new passphrase, twice, and after a mistake once more. An empty answer is `None`, as if there were no
     /// terminal.
     ///
     /// # Errors
@@ -224,8 +225,8 @@ impl Sources {
 }
 
 impl Sources {
-    /// Shows a passphrase that no guesser finds, and asks for it, so that it is known to be written down. The user may take
-    /// `instead`, which is said, by typing nothing: `None`, as where there is no terminal.
+    /// Shows a passphrase that cannot be guessed, and asks for it, so that the user has written it down. The user may
+    /// choose `instead`, which the question names, by typing nothing: `None`, as where there is no terminal.
     ///
     /// # Errors
     /// As [`Sources::ask`]; [`Error::Different`] after three tries.
@@ -260,7 +261,7 @@ pub fn terminal(question: &str) -> io::Result<String> {
     if let Err(error) = &answer
         && error.kind() == io::ErrorKind::UnexpectedEof
     {
-        // Ctrl-D is not shown, and what is said next begins a line.
+        // Ctrl-D is not shown, and the next output begins a line.
         screen::end_line();
         return Err(io::Error::new(error.kind(), "the input has ended"));
     }
@@ -274,15 +275,15 @@ fn capitalised(sentence: &str) -> String {
     })
 }
 
-/// Shows again what is typed, if the process leaves in the middle of a question.
+/// Makes typed text visible again, if the process ends in the middle of a question.
 pub fn end_questions() {
     screen::restore();
 }
 
 /// The terminal as it was before a question.
 ///
-/// The answer is read on a thread of its own, which a process that is interrupted leaves where it is. So what has to be put
-/// back is kept where the end of the process finds it.
+/// A thread of its own reads the answer, and an interrupted process leaves that thread where it is. So the state to
+/// restore is kept where the end of the process finds it.
 #[cfg(unix)]
 mod screen {
     use std::fs::File;
@@ -356,7 +357,7 @@ fn read_file(path: &Path) -> Result<Passphrase, Error> {
     Passphrase::new(bytes)
 }
 
-/// Everything, or enough of it to be too long.
+/// Reads all bytes, or enough of them to be too long.
 fn read_bounded(source: impl Read) -> io::Result<Vec<u8>> {
     const ENOUGH: usize = MAX_LENGTH + 3;
     let mut bytes = Vec::with_capacity(ENOUGH);

@@ -1,6 +1,6 @@
-//! The paths of all that is the vault's: the only file that makes up names of files.
+//! The paths of the vault's files: the only module that makes names of files.
 //!
-//! Looks at nothing; what is prepared is looked at by `file` and `system`.
+//! Opens nothing; `files` checks what is prepared.
 
 use std::path::{Path, PathBuf, absolute};
 
@@ -13,13 +13,13 @@ pub struct Place {
     directory: PathBuf,
     key_directory: PathBuf,
     runtime_directory: PathBuf,
-    /// The user chose the directory (`MCPIPE_HOME`), so its mode is theirs to decide.
+    /// True where the user chose the directory (`MCPIPE_HOME`), so that its mode is the user's decision.
     chosen: bool,
 }
 
 impl Place {
-    /// Everything under `home` if given, else where the system keeps an application's data. Nothing is looked at or
-    /// created.
+    /// Returns the paths under `home` if given, else where the system keeps an application's data. Opens and creates
+    /// nothing.
     ///
     /// # Errors
     /// [`Error::NoPlace`] if there is neither.
@@ -33,10 +33,10 @@ impl Place {
                 chosen: true,
             });
         }
-        // The local one: on Windows the other travels between machines. Elsewhere they are the same.
+        // The local directory: on Windows the other travels between machines. Elsewhere they are the same.
         let data = dirs::data_local_dir().ok_or(Error::NoPlace)?;
         let state = dirs::state_dir().map(|state| state.join("mcpipe"));
-        // Another directory than the vault's, so that a copy of one is not a copy of both.
+        // The directory differs from the vault's, so that a copy of one is not a copy of both.
         let state = state.unwrap_or_else(|| data.join("mcpipe-state"));
         // Hosts that start mcpipe with a few variables only (the official SDKs pass HOME and PATH) leave out XDG_RUNTIME_DIR.
         let runtime = dirs::runtime_dir().or_else(system::runtime_directory);
@@ -49,9 +49,9 @@ impl Place {
         })
     }
 
-    /// No place at all: nothing is found there, and nothing can be kept.
+    /// Returns paths at which no file can be: nothing is found there, and nothing can be kept.
     pub fn nowhere() -> Self {
-        // Nothing can be below it. It is looked at, and never made.
+        // No file can be below `/dev/null`. The directory is read, and never made.
         let directory = PathBuf::from("/dev/null/mcpipe");
         Self {
             key_directory: directory.clone(),
@@ -65,7 +65,7 @@ impl Place {
         self.directory == Self::nowhere().directory
     }
 
-    /// Everything about it on one line, for a process that has no environment to work it out from.
+    /// Returns all paths on one line, for a process that has no environment to derive them from.
     pub fn to_line(&self) -> String {
         let paths = [
             &self.directory,
@@ -92,7 +92,7 @@ impl Place {
         })
     }
 
-    /// The vault.
+    /// Returns the path of the vault.
     pub fn vault(&self) -> PathBuf {
         self.directory.join("vault.bin")
     }
@@ -102,38 +102,39 @@ impl Place {
         self.key_directory.join("vault.key")
     }
 
-    /// The machine key that is about to take the place of the other.
+    /// Returns the path of the machine key that is about to replace the other.
     pub fn next_key(&self) -> PathBuf {
         self.key_directory.join("vault.key.next")
     }
 
-    /// The newest generation written on this machine. Beside the key, so that a copy of the vault's directory is not a
-    /// copy of both.
+    /// Returns the path of the newest generation written on this machine. It is beside the key, so that a copy of the
+    /// vault's directory is not a copy of both.
     pub fn anchor(&self) -> PathBuf {
         self.key_directory.join("vault.anchor")
     }
 
-    /// The key of one slot, sealed by `systemd-creds`.
+    /// Returns the path of the key of one slot, sealed by `systemd-creds`.
     pub fn sealed_key(&self, slot_id: &str) -> PathBuf {
         self.key_directory.join(format!("slot-{slot_id}.cred"))
     }
 
-    /// The agent's socket.
+    /// Returns the path of the agent's socket.
     pub fn socket(&self) -> PathBuf {
         self.runtime_directory.join("agent.sock")
     }
 
-    /// Held by the agent as long as it lives.
+    /// Returns the path of the lock that the agent holds as long as it lives.
     pub fn agent_lock(&self) -> PathBuf {
         self.runtime_directory.join("agent.lock")
     }
 
-    /// Held while a program is asked for a key that it may ask a person for.
+    /// Returns the path of the lock that is held while a program is asked for a key, which may ask the user for it.
     pub fn unlock_lock(&self) -> PathBuf {
         self.directory.join("unlock.lock")
     }
 
-    /// Changed by `mcpipe vault lock`, and when the unlock agent's time is over: who holds the vault's key forgets it then.
+    /// Returns the path of the mark that `mcpipe vault lock` changes, and the end of the unlock agent's time: processes
+    /// that hold the vault's key then forget it.
     pub fn lock_mark(&self) -> PathBuf {
         self.directory.join("vault.locked")
     }
@@ -147,24 +148,25 @@ impl Place {
         Ok(files::write_side_file(&self.lock_mark(), mark.as_bytes())?)
     }
 
-    /// Held while the vault is read, changed and written: milliseconds.
+    /// Returns the path of the lock that is held while the vault is read, changed and written: milliseconds.
     pub fn vault_lock(&self) -> PathBuf {
         self.directory.join("vault.lock")
     }
 
-    /// Held while one entry is renewed: seconds. Taken before the vault's, never after.
+    /// Returns the path of the lock that is held while one entry is renewed: seconds. It is taken before the vault's,
+    /// never after.
     pub fn entry_lock(&self, name: &str) -> PathBuf {
         self.directory
             .join(format!("cred-{}.lock", hex_digest(name)))
     }
 
-    /// A note that processes leave for each other: small, and no place for tokens.
+    /// Returns the path of a note that processes leave for each other: small, and no place for tokens.
     pub fn note(&self, name: &str) -> PathBuf {
         self.directory
             .join(format!("note-{}.json", hex_digest(name)))
     }
 
-    /// Makes the vault's directory, or sees that it is private.
+    /// Makes the vault's directory, or checks that it is private.
     ///
     /// # Errors
     /// [`Error::Owner`], [`Error::WritableDirectory`], or the system's.

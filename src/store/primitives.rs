@@ -1,5 +1,5 @@
-//! The few cryptographic words the vault format is written in: length-prefixed joining, HKDF-SHA-256, AES-256-GCM,
-//! SHA-256, base64url without padding, and what can be wrong with a vault.
+//! The cryptographic functions of the vault format: length-prefixed joining, HKDF-SHA-256, AES-256-GCM, SHA-256,
+//! base64url without padding, and the errors of the format.
 //!
 //! Nothing here chooses a key, a nonce or a label, and nothing here is random.
 //!
@@ -31,21 +31,21 @@ pub enum Error {
     /// The bytes do not begin as a vault does.
     #[error("this is not an mcpipe vault")]
     NotAVault,
-    /// A format of the future. Not to be touched.
+    /// The format is newer than this version, which leaves the file alone.
     #[error("the vault has format {0}, written by a newer mcpipe")]
     NewerFormat(u16),
-    /// A word this version does not have.
+    /// The file has a name that this version does not know.
     #[error("the vault has a {what} unknown to this version: {found:?}")]
     Unknown {
-        /// The kind of the word.
+        /// The kind of the name.
         what: &'static str,
-        /// The word.
+        /// The name.
         found: String,
     },
     /// The file asks for more than is sensible, or what is to be kept is more than fits.
     #[error("{what}: {asked}, more than the {limit} allowed")]
     OverCeiling {
-        /// Of what, and in which unit.
+        /// The quantity and its unit.
         what: &'static str,
         /// The size that is claimed.
         asked: u64,
@@ -55,14 +55,14 @@ pub enum Error {
     /// The file asks for less work than is safe.
     #[error("{what}: {asked}, less than the {floor} required")]
     BelowFloor {
-        /// Of what, and in which unit.
+        /// The quantity and its unit.
         what: &'static str,
         /// The size that is claimed.
         asked: u64,
         /// The size that is required.
         floor: u64,
     },
-    /// The system has not the memory Argon2 needs.
+    /// The system has too little memory for Argon2.
     #[error("not enough memory for Argon2, which needs {kib} KiB")]
     NoMemory {
         /// The memory, in KiB.
@@ -71,7 +71,7 @@ pub enum Error {
     /// The passphrase or key is another one.
     #[error("the passphrase or key does not fit")]
     WrongKey,
-    /// Something was cut, changed or put in; the key is right, or was not needed to see it.
+    /// The file was cut or changed; the key is right, or was not needed to see it.
     #[error("the {0} is damaged")]
     Damaged(&'static str),
 }
@@ -107,7 +107,7 @@ impl Key {
         self.0.ct_eq(other).into()
     }
 
-    /// HKDF-Expand with this key as the pseudorandom key.
+    /// Returns HKDF-Expand with this key as the pseudorandom key.
     pub(super) fn expand(&self, info: &[u8]) -> Self {
         let mut out = Zeroizing::new([0; 32]);
         Hkdf::<Sha256>::from_prk(&*self.0)
@@ -117,7 +117,7 @@ impl Key {
         Self(out)
     }
 
-    /// HKDF-Extract: the pseudorandom key of `material` under `salt`.
+    /// Returns HKDF-Extract: the pseudorandom key of `material` under `salt`.
     pub(super) fn extract(salt: &[u8], material: &Self) -> Self {
         let (mut prk, _) = Hkdf::<Sha256>::extract(Some(salt), &*material.0);
         let key = Self::new(prk.into());
@@ -125,7 +125,8 @@ impl Key {
         key
     }
 
-    /// AES-256-GCM: ciphertext and tag. `None` only beyond 64 GiB, which every caller's ceiling is far below.
+    /// Seals with AES-256-GCM: ciphertext and tag. `None` only beyond 64 GiB, which every caller's ceiling is far
+    /// below.
     pub(super) fn seal(&self, nonce: &[u8; NONCE], aad: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
         let cipher = Aes256Gcm::new((&*self.0).into());
         let mut sealed = Vec::with_capacity(plain.len() + TAG);
@@ -137,7 +138,7 @@ impl Key {
         Some(sealed)
     }
 
-    /// Opens what [`Key::seal`] has sealed; `None` if anything at all is different from that.
+    /// Opens a text that [`Key::seal`] has sealed; `None` if anything at all differs.
     pub(super) fn open(
         &self,
         nonce: &[u8; NONCE],
@@ -191,12 +192,12 @@ pub(super) fn joined(fields: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// SHA-256.
+/// Returns the SHA-256 digest.
 pub(super) fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Base64url without padding.
+/// Encodes as base64url without padding.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -1,9 +1,8 @@
-//! Programs that are asked for a secret, or given one to keep: run without a shell, bounded in time and in what they may
-//! say.
+//! Programs that give or keep a secret: run without a shell, with a limit on time and on output.
 //!
-//! A program gets no standard input unless it is given something to keep. Its standard error stays ours: a program that
-//! cannot find a key says so there. Knows nothing of what the secret is for.
-//! Blocks; the callers are on threads that may.
+//! A program gets no standard input unless it is given a secret to keep. Its standard error stays ours: a program that
+//! cannot find a key reports it there. Knows nothing of what the secret is for. Blocks; the callers are on threads that
+//! may.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -19,7 +18,7 @@ use crate::process::{self, Ended};
 /// The time that a program may take: long enough for the user to find the prompt it shows.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Longest output that is read, in bytes.
+/// The longest output that is read, in bytes.
 pub const MAX_OUTPUT: usize = 4096;
 
 /// The reason why a program gave nothing.
@@ -28,18 +27,18 @@ pub enum Error {
     /// A quote was opened and not closed, or there is no program.
     #[error("the command cannot be split into words: {0}")]
     Words(&'static str),
-    /// The program did not start, or broke.
+    /// The program did not start, or its pipes broke.
     #[error("cannot run {program:?}")]
     Broken {
-        /// Its first word.
+        /// The program's name.
         program: String,
         /// The system's error.
         source: io::Error,
     },
-    /// The program said no.
+    /// The program ended with a failure.
     #[error("{program:?} failed ({status})")]
     Failed {
-        /// Its first word.
+        /// The program's name.
         program: String,
         /// The way it ended.
         status: Ended,
@@ -47,9 +46,9 @@ pub enum Error {
     /// The program took too long and was ended.
     #[error("{program:?} took longer than {seconds} seconds")]
     Slow {
-        /// Its first word.
+        /// The program's name.
         program: String,
-        /// The patience it had.
+        /// The limit, in seconds.
         seconds: u64,
     },
 }
@@ -70,8 +69,8 @@ impl Words {
         }
     }
 
-    /// Splits at blanks; `'…'` is literal, in `"…"` a backslash escapes `"` and `\`, elsewhere it escapes anything. No
-    /// variables, no patterns.
+    /// Splits a line at blanks; `'…'` is literal, in `"…"` a backslash escapes `"` and `\`, elsewhere it escapes
+    /// anything. There are no variables and no patterns.
     ///
     /// # Errors
     /// [`Error::Words`].
@@ -114,28 +113,27 @@ impl Words {
         Self::new(words)
     }
 
-    /// The words, the program first.
+    /// Returns the words, the program first.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// Returns its first word, for messages: the user may have put a secret into the others.
+    /// Returns the first word, for messages: the user may have put a secret into the others.
     pub fn program(&self) -> &str {
         self.0.first().map_or("", String::as_str)
     }
 
-    /// For the caller to run.
+    /// Returns the command, for the caller to run.
     pub fn command(&self) -> Command {
         let mut command = process::command(self.program());
         command.args(self.0.iter().skip(1));
         command
     }
 
-    /// Runs it and returns what it printed, at most [`MAX_OUTPUT`] bytes. With `input` that is its standard input, else
-    /// there is none.
+    /// Runs the program and returns its output, at most [`MAX_OUTPUT`] bytes. `input` is its standard input, if given.
     ///
     /// # Errors
-    /// Any; what it printed before failing is wiped.
+    /// Any; output before a failure is wiped.
     pub fn run(
         &self,
         input: Option<&[u8]>,
@@ -171,8 +169,8 @@ impl Words {
             .map_err(broken)?;
         if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
             let input = Zeroizing::new(input.to_vec());
-            // A thread of its own: a program that does not read must not hold us. What it makes of half its input shows
-            // in how it ends.
+            // A thread writes: a program that does not read must not hold us. The program's end shows if half its input
+            // was too little.
             thread::spawn(move || stdin.write_all(&input));
         }
         let output = child.stdout.take();
@@ -209,7 +207,7 @@ impl Words {
 }
 
 impl fmt::Debug for Words {
-    // The first word: the user may have put a secret into the others.
+    // Prints the first word only: the user may have put a secret into the others.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:?} …", self.0.first())
     }
@@ -260,8 +258,8 @@ impl Drop for Running {
     }
 }
 
-/// Ends the programs that are still waited for: for a process that leaves. A program that hangs would outlive it, and hold
-/// its standard error open, whose end hosts wait for.
+/// Ends the programs that are still waited for: for a process that leaves. A program that hangs would outlive it, and
+/// hold its standard error open, whose end hosts wait for.
 pub fn end_all() {
     for child in held(&RUNNING).iter() {
         end(&mut held(child));
@@ -269,7 +267,7 @@ pub fn end_all() {
 }
 
 fn end(child: &mut Child) {
-    // Either fails only if it has ended already.
+    // Either call fails only if the program has ended already.
     let _ = child.kill();
     let _ = child.wait();
 }
@@ -316,7 +314,7 @@ mod tests {
             run("sh -c 'echo x; exit 3'", long),
             Err(Error::Failed { .. })
         ));
-        // Nothing to read on standard input, or this would wait for it.
+        // The program has no standard input to read, or this test would wait for it.
         assert!(run("cat", long).unwrap().is_empty());
         assert!(matches!(
             run("sleep 600", Duration::from_millis(50)),

@@ -1,10 +1,10 @@
-//! The anchor: which generation of the vault this machine wrote last, kept beside the key that opens it.
+//! The anchor: the generation of the vault that this machine wrote last, kept beside the key that opens the vault.
 //!
 //! An older copy of the vault is a valid vault; only a process that remembers the newest tells one from the other.
-//! Processes that live remember by themselves; the anchor is for those that start. A user who can put back both files
-//! is not noticed. It is written after the vault and without waiting for the disk, so it never claims more than there
-//! is. It holds nothing secret and is not authenticated: a user who can forge it can also remove it, and all that it
-//! leads to is a warning.
+//! Running processes remember by themselves; the anchor is for those that start. A user who can put back both files is
+//! not noticed. The anchor is written after the vault and without waiting for the disk, so it never claims a generation
+//! that does not exist. It holds nothing secret and is not authenticated: a user who can forge it can also remove it,
+//! and its only effect is a warning.
 
 use std::path::Path;
 
@@ -19,10 +19,10 @@ pub(super) struct Anchor {
     gen_no: u64,
 }
 
-/// Longest anchor, in bytes.
+/// The longest anchor, in bytes.
 const MAX: usize = 1024;
 
-/// Reads the anchor; nothing if it cannot be read.
+/// Reads the anchor; `None` if it cannot be read.
 pub(super) fn read(path: &Path, loose: bool) -> Option<Anchor> {
     let bytes = Private::open(path, loose).ok()??.read(MAX).ok()?;
     serde_json::from_slice(&bytes).ok()
@@ -36,7 +36,7 @@ impl Anchor {
         }
     }
 
-    /// The generation anchored, if it is of this vault and newer.
+    /// Returns the generation of the anchor, if it is of this vault and newer.
     pub(super) fn is_ahead_of(&self, vault_id: &str, generation: u64) -> Option<u64> {
         (self.vault_id == vault_id && self.gen_no > generation).then_some(self.gen_no)
     }

@@ -14,8 +14,8 @@
 //!
 //! Ids are their base64url text, salts their bytes, and `m ‖ t ‖ p` three big-endian u32, zero in a raw slot. The
 //! commitment is there because one AES-GCM ciphertext can open under several keys, and because it tells a wrong
-//! passphrase from a damaged file. What a file may ask of Argon2 has a floor and a ceiling, looked at before memory is
-//! taken. Knows nothing of files, and where a key or passphrase came from.
+//! passphrase from a damaged file. The cost that a file may ask of Argon2 has a floor and a ceiling, checked before
+//! memory is taken. Knows nothing of files, and of the source of a key or passphrase.
 //!
 //! RFC 9106 (Argon2id), RFC 5869 (HKDF).
 
@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::store::primitives::{Error, Key, NONCE, WRAPPED, decode, encode, joined};
 
-/// Longest label, in bytes.
+/// The longest label, in bytes.
 pub const MAX_LABEL: usize = 64;
 
 /// The label of the slot that the machine key opens, where the file's mode protects it.
@@ -35,7 +35,7 @@ pub(in crate::store) const DPAPI: &str = "dpapi";
 /// The labels of the key file's slot on all systems.
 pub(in crate::store) const KEY_FILES: [&str; 2] = [KEY_FILE, DPAPI];
 
-/// The thing that opens a slot.
+/// The secret that opens a slot.
 #[derive(Clone, Copy, Debug)]
 pub enum Opener<'a> {
     /// A passphrase, as bytes.
@@ -44,7 +44,7 @@ pub enum Opener<'a> {
     Raw(&'a Key),
 }
 
-/// The way in which a slot makes a key of what opens it.
+/// The way in which a slot makes a key of its secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotKind {
     /// A passphrase at this cost.
@@ -125,22 +125,22 @@ impl Kdf {
         Ok(Self { m_kib, t, p })
     }
 
-    /// Memory, in KiB.
+    /// Returns the memory, in KiB.
     pub fn memory(&self) -> u32 {
         self.m_kib
     }
 
-    /// Passes over the memory.
+    /// Returns the passes over the memory.
     pub fn passes(&self) -> u32 {
         self.t
     }
 
-    /// Lanes.
+    /// Returns the lanes.
     pub fn lanes(&self) -> u32 {
         self.p
     }
 
-    /// Does the work of one opening, and throws the result away: for a user who wants to know what it costs here.
+    /// Does the work of one opening, and drops the result: for a user who wants to know its cost on this machine.
     ///
     /// # Errors
     /// [`Error::NoMemory`].
@@ -148,7 +148,8 @@ impl Kdf {
         self.stretch(b"a passphrase", &[0; 16]).map(|_| ())
     }
 
-    /// Argon2id. Takes a tenth of a second to seconds of one core, and the memory it says, which is wiped after use.
+    /// Runs Argon2id. Takes a tenth of a second to seconds of one core, and the memory that the cost names, which is
+    /// wiped after use.
     fn stretch(self, passphrase: &[u8], salt: &[u8; 16]) -> Result<Key, Error> {
         let refused = |_| Error::NoMemory { kib: self.m_kib };
         let params = Params::new(self.m_kib, self.t, self.p, Some(32)).map_err(refused)?;
@@ -182,16 +183,16 @@ pub struct Slot {
 /// The random numbers of a new slot; each used once.
 #[derive(Clone, Copy, Debug)]
 pub struct Fresh {
-    /// Names the slot within its vault.
+    /// The name of the slot within its vault.
     pub id: [u8; 8],
-    /// For Argon2id and for HKDF.
+    /// The salt of Argon2id and of HKDF.
     pub salt: [u8; 16],
-    /// For the wrapped root key.
+    /// The nonce of the wrapped root key.
     pub nonce: [u8; NONCE],
 }
 
 impl Slot {
-    /// Wraps the root key of the vault `vault_id`. A passphrase costs what `kdf` says; a raw key takes no notice of it.
+    /// Wraps the root key of the vault `vault_id`. A passphrase costs what `kdf` states; a raw key ignores it.
     ///
     /// # Errors
     /// [`Error::OverCeiling`] for a label beyond [`MAX_LABEL`]; [`Error::NoMemory`].
@@ -224,7 +225,7 @@ impl Slot {
         Ok(slot)
     }
 
-    /// Random numbers for the same slot again: its name stays.
+    /// Returns random numbers for the same slot again: its name stays.
     pub(super) fn again(&self, salt: [u8; 16], nonce: [u8; NONCE]) -> Fresh {
         let id = decode(&self.id).unwrap_or_default();
         Fresh { id, salt, nonce }
@@ -245,7 +246,7 @@ impl Slot {
         Self::wrap(vault_id, &self.label, opener, kdf, root, fresh)
     }
 
-    /// The root key.
+    /// Returns the root key.
     ///
     /// # Errors
     /// [`Error::WrongKey`] if the slot is of the other kind, or commits to another key; [`Error::Damaged`] if it
@@ -260,7 +261,7 @@ impl Slot {
             .ok_or(Error::Damaged("key slot"))
     }
 
-    /// The key that wraps, and the commitment to it.
+    /// Returns the key that wraps, and the commitment to it.
     fn keys(&self, opener: Opener<'_>) -> Result<(Key, Key), Error> {
         let material = match (self.kind, opener) {
             (SlotKind::Argon2id(kdf), Opener::Passphrase(passphrase)) => {
@@ -290,17 +291,17 @@ impl Slot {
         ])
     }
 
-    /// Its name within the vault: base64url.
+    /// Returns the slot's name within the vault: base64url.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Returns the name that the user gave it.
+    /// Returns the name that the user gave the slot.
     pub fn label(&self) -> &str {
         &self.label
     }
 
-    /// Returns the kind of what opens it.
+    /// Returns the kind of secret that opens the slot.
     pub fn kind(&self) -> SlotKind {
         self.kind
     }
@@ -405,7 +406,7 @@ mod tests {
         .unwrap()
     }
 
-    // Computed elsewhere (Python's argon2-cffi and cryptography).
+    // The values were computed elsewhere (Python's argon2-cffi and cryptography).
     #[test]
     fn a_passphrase_gives_the_keys_others_compute() {
         let stretched = Kdf::LOW

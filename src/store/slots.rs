@@ -1,6 +1,6 @@
-//! The work a user does on a vault: making it, its slots, its root key, checking it, taking it elsewhere.
+//! The operations of a user on a whole vault: making it, its slots, its root key, its check, its export.
 //!
-//! The other half of the facade; all of it is work on a file, and a vault in memory has none of it.
+//! This file is the other half of the facade; all of it is work on a file, and a vault in memory has none of it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::store::primitives::Key;
 use crate::store::{Backend, Error, Place, SlotStatus, Vault, blocking};
 
 impl Vault {
-    /// Makes the vault, opened by what it was told to be opened by.
+    /// Makes the vault, opened as its sources say.
     ///
     /// # Errors
     /// [`Error::AlreadyThere`]; as [`Vault::put`].
@@ -59,12 +59,12 @@ impl Vault {
         blocking(self.disk()?, Disk::verify).await
     }
 
-    /// Adds a way to open the vault, or puts it in the place of another (`replacing`: an id or a label). Touches no
-    /// entry. The label is for passphrases; keys have theirs.
+    /// Adds a way to open the vault, or replaces another (`replacing`: an id or a label). Touches no entry. The label
+    /// is for passphrases; keys have theirs.
     ///
     /// # Errors
-    /// [`Error::SlotTaken`], [`Error::NoSuchSlot`], [`Error::KeyCommand`]; as [`Vault::put`]. What opened the vault
-    /// opens it still.
+    /// [`Error::SlotTaken`], [`Error::NoSuchSlot`], [`Error::KeyCommand`]; as [`Vault::put`]. The earlier ways to open
+    /// the vault still work.
     pub async fn put_slot(
         &self,
         new: NewKey,
@@ -76,8 +76,8 @@ impl Vault {
         blocking(self.disk()?, work).await
     }
 
-    /// Says whether [`Vault::put_slot`] would find a place for such a key, by what the file says. Opens nothing, and
-    /// asks the user nothing.
+    /// Says whether [`Vault::put_slot`] would find a place for such a key, as the file states. Opens nothing, and asks
+    /// the user nothing.
     ///
     /// # Errors
     /// [`Error::NoVault`], [`Error::SlotTaken`], [`Error::NoSuchSlot`], [`Error::TooManyPassphrases`].
@@ -93,7 +93,7 @@ impl Vault {
         blocking(self.disk()?, work).await
     }
 
-    /// Sees that this is a file that [`Vault::export`] made. Opens nothing, and asks the user nothing.
+    /// Checks that this is a file that [`Vault::export`] made. Opens nothing, and asks the user nothing.
     ///
     /// # Errors
     /// [`Error::NoExport`], [`Error::Envelope`], [`Error::NoPassphraseOpens`].
@@ -102,7 +102,7 @@ impl Vault {
         blocking(self.disk()?, move |_| exported(&from).map(|_| ())).await
     }
 
-    /// Takes a way to open the vault away; the key file goes with its slot.
+    /// Removes a way to open the vault; the key file goes with its slot.
     ///
     /// # Errors
     /// [`Error::LastSlot`], [`Error::LockOut`], [`Error::NoSuchSlot`]; as [`Vault::put`].
@@ -111,8 +111,8 @@ impl Vault {
         blocking(self.disk()?, move |disk| disk.remove_slot(&which)).await
     }
 
-    /// Gives the vault a new root key and seals every entry again; returns how many. Copies made before stay readable
-    /// with the old slots' keys, and what is written from now on is not. Takes every slot's key or passphrase.
+    /// Gives the vault a new root key and seals every entry again; returns the number of entries. Copies made before
+    /// stay readable with the old slots' keys, and later writes do not. Takes every slot's key or passphrase.
     ///
     /// # Errors
     /// [`Error::SlotClosed`]; as [`Vault::put`].
@@ -120,7 +120,7 @@ impl Vault {
         blocking(self.disk()?, move |disk| disk.rekey(&passphrases)).await
     }
 
-    /// Writes everything into a new file that this passphrase opens; returns how many entries.
+    /// Writes all entries into a new file that this passphrase opens; returns their number.
     ///
     /// # Errors
     /// The file exists or cannot be written; as [`Vault::read`].
@@ -129,10 +129,10 @@ impl Vault {
         blocking(self.disk()?, move |disk| disk.export(&to, &passphrase)).await
     }
 
-    /// Takes the entries of such a file; those that are here already stay as they are, unless `replace`.
+    /// Takes the entries of such a file; entries that are in the vault already stay as they are, unless `replace`.
     ///
     /// # Errors
-    /// The file is none, or its passphrase another; as [`Vault::put`].
+    /// The file is no export, or its passphrase is another; as [`Vault::put`].
     pub async fn import(
         &self,
         from: &Path,

@@ -19,7 +19,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// Says what the protection withstands, and what not.
+    /// Returns what the protection withstands, and what it does not, as text.
     pub fn words(self) -> &'static str {
         match self {
             Self::FilePermissions => {
@@ -49,22 +49,22 @@ impl fmt::Display for Level {
 /// A way to open a vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotStatus {
-    /// Names it within the vault.
+    /// The slot's name within the vault.
     pub id: String,
     /// The name that the user gave it.
     pub label: String,
-    /// The kind of what opens it, and its cost.
+    /// The kind of secret that opens the slot, and its cost.
     pub kind: SlotKind,
 }
 
 /// Facts that can be known of a vault without opening it, and so without being sure of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The file, there or not; `None` for a vault in memory.
+    /// The path of the file, existing or not; `None` for a vault in memory.
     pub path: Option<PathBuf>,
     /// The number of times that it has been written; `None` if there is no file.
     pub generation: Option<u64>,
-    /// The ways to open it.
+    /// The slots that open the vault.
     pub slots: Vec<SlotStatus>,
     /// The protection; `None` if there is no file.
     pub level: Option<Level>,
@@ -73,7 +73,7 @@ pub struct Status {
 }
 
 impl SlotStatus {
-    /// Says whether the machine's key file opens it.
+    /// Says whether the machine's key file opens the vault.
     pub fn is_key_file(&self) -> bool {
         self.kind == SlotKind::Raw && KEY_FILES.contains(&self.label.as_str())
     }

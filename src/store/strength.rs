@@ -1,9 +1,9 @@
-//! Estimates how many guesses find a passphrase, and makes passphrases that none find.
+//! The strength of a passphrase: estimates the guesses that find it, and makes passphrases that no guesser finds.
 //!
-//! As password crackers do it, and zxcvbn (Wheeler, USENIX Security 2016) after them: a passphrase is cut into pieces, and
-//! each costs what a guesser who tries likely pieces first would spend on it. zxcvbn itself brings 2.9 MB of word lists, a
-//! third of this program; here a piece that reads like a word costs what a word costs, and only the worst are listed.
-//! Nothing here keeps or says a piece of what was looked at.
+//! The estimate follows password crackers, and zxcvbn (Wheeler, USENIX Security 2016) after them: a passphrase is cut
+//! into pieces, and each costs as much as a guesser who tries likely pieces first would spend on it. zxcvbn itself
+//! brings 2.9 MB of word lists, a third of this program; here a piece that reads like a word costs as much as a word,
+//! and only the worst are listed. No function here keeps or reports a piece of a passphrase.
 
 use zeroize::Zeroizing;
 
@@ -11,21 +11,21 @@ use zeroize::Zeroizing;
 /// default, the guesses take a core some eighty years: a month for an attacker who rents a thousand.
 const ENOUGH: f64 = 10.0;
 
-/// Decimal logarithms of guesses. A character that tells nothing costs 1: fewer than there are, because people do not choose
-/// at random.
+/// The decimal logarithm of the guesses for a character that tells nothing: fewer than there are characters, because
+/// users do not choose at random.
 const CHARACTER: f64 = 1.0;
 const WORD: f64 = 4.0;
 const LISTED: f64 = 2.3;
 const RUN: f64 = 1.5;
 const YEAR: f64 = 2.0;
 
-/// Says whether so few guesses find it that an attacker with a copy of the vault may well make them.
+/// Says whether so few guesses find the passphrase that an attacker with a copy of the vault may well make them.
 pub(super) fn is_weak(passphrase: &[u8]) -> bool {
     guesses(passphrase) < ENOUGH
 }
 
-/// A passphrase of 80 random bits, as five pronounceable words of two syllables and a letter (proquints,
-/// arXiv:0901.4016): no list of words is needed for it.
+/// Makes a passphrase of 80 random bits, as five pronounceable words of two syllables and a final character each
+/// (proquints, arXiv:0901.4016): no list of words is needed for it.
 pub(super) fn generate(random: &[u8; 10]) -> Zeroizing<String> {
     const CONSONANTS: &[u8; 16] = b"bdfghjklmnprstvz";
     const VOWELS: &[u8; 4] = b"aiou";
@@ -51,14 +51,14 @@ pub(super) fn generate(random: &[u8; 10]) -> Zeroizing<String> {
     text
 }
 
-/// The decimal logarithm of the guesses that find it.
+/// Returns the decimal logarithm of the guesses that find the passphrase.
 fn guesses(bytes: &[u8]) -> f64 {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return length(bytes.len()) * CHARACTER;
     };
     let lower: Zeroizing<Vec<char>> = Zeroizing::new(text.to_lowercase().chars().collect());
     let plain = Zeroizing::new(without_disguise(&lower));
-    // The same again and again is the one, and how often.
+    // A repetition costs its unit and the number of repetitions.
     let unit = (1..=lower.len() / 2).find(|unit| {
         lower.len().is_multiple_of(*unit) && lower.chunks(*unit).all(|it| lower.starts_with(it))
     });
@@ -76,7 +76,8 @@ fn guesses(bytes: &[u8]) -> f64 {
     total
 }
 
-/// The longest likely piece at the beginning, and its cost. `plain` is the same without digits that stand for letters.
+/// Returns the longest likely piece at the beginning, and its cost. `plain` is the same text with disguised digits
+/// replaced.
 fn piece(lower: &[char], plain: &[char]) -> (usize, f64) {
     let run = run(lower);
     if run >= 3 {
@@ -101,12 +102,12 @@ fn piece(lower: &[char], plain: &[char]) -> (usize, f64) {
         let words = (length(letters) / 8.0).max(1.0);
         return (letters, (words * WORD).min(length(letters) * CHARACTER));
     }
-    // One at a time, so that a listed word is found wherever it begins.
+    // Single characters, so that a listed word is found wherever it begins.
     (1, CHARACTER)
 }
 
-/// Returns how far the text begins with one character again and again, with neighbours of the alphabet or the digits,
-/// or with neighbours on a keyboard.
+/// Returns how far the text begins with one repeated character, with neighbours of the alphabet or the digits, or with
+/// neighbours on a keyboard.
 fn run(text: &[char]) -> usize {
     const ROWS: [&str; 4] = ["1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"];
     let step = |pair: &[char]| match pair {
@@ -133,7 +134,7 @@ fn reads_like_words(letters: &[char]) -> bool {
     letters.iter().any(is_vowel) && longest.is_none_or(|longest| longest <= 4)
 }
 
-/// Letters in the place of digits and signs that stand for them between letters: `p4ssw0rd`.
+/// Returns the text with the digits and signs in words replaced by the characters that they stand for: `p4ssw0rd`.
 fn without_disguise(text: &[char]) -> Vec<char> {
     let letter = |c: char| match c {
         '0' => 'o',
@@ -163,7 +164,7 @@ fn length(characters: usize) -> f64 {
     characters as f64
 }
 
-/// The words that people choose first, and words of this program's own field.
+/// The words that users choose first, and words of this program's own field.
 const LIST: [&str; 64] = [
     "abc",
     "access",

@@ -1,7 +1,7 @@
-//! The reasons why a TLS handshake failed because of the server, and what a user can do about them.
+//! The reasons why a TLS handshake failed because of the server, and the advice for the user.
 //!
-//! Both the MCP server and the authorization server are reached through [`tls`](super); what is wrong with the
-//! certificate or the TLS of either is said here in the same words. The texts hold no address: the caller names the host.
+//! Both the MCP server and the authorization server are reached through [`tls`](super); this file describes the faults
+//! of their certificates and their TLS in the same words. The texts hold no address: the caller names the host.
 //!
 //! RFC 5280 section 6.1 for certificates, RFC 8446 section 6.2 for alerts, RFC 8996 for the versions that are refused.
 
@@ -25,7 +25,7 @@ pub struct Untrusted {
 }
 
 impl Untrusted {
-    /// Looks for it among the causes of an error that ended the connecting.
+    /// Looks for this error among the causes of an error that ended the connecting.
     pub fn among(error: &(dyn StdError + 'static)) -> Option<Self> {
         Self::of(rustls_error(error)?)
     }
@@ -70,7 +70,7 @@ impl Untrusted {
         Some(Self { why, hint })
     }
 
-    /// Returns what a user can do about it: a whole sentence.
+    /// Returns the advice for the user: a whole sentence.
     pub fn hint(&self) -> &'static str {
         self.hint
     }
@@ -122,7 +122,7 @@ fn certificate(error: &CertificateError) -> (String, &'static str) {
             ("no authority that this machine trusts signed its certificate".to_owned(), CA)
         }
         CertificateError::Revoked => ("its certificate has been revoked".to_owned(), RENEW),
-        // ring says the same of a key of 1024 bits and of one that made another signature.
+        // ring reports the same for a key of 1024 bits and for a key that made another signature.
         CertificateError::BadSignature => (
             "its certificate's signature is not by the authority that it names, or by a key that is not safe (RSA below 2048 bits)"
                 .to_owned(),
@@ -138,7 +138,7 @@ fn certificate(error: &CertificateError) -> (String, &'static str) {
     }
 }
 
-/// A certificate that no authority signed which this machine trusts, with what is to be seen in it.
+/// A certificate that no authority signed which this machine trusts, and the facts in it.
 #[derive(Debug, thiserror::Error)]
 #[error("the certificate is signed by no authority that is trusted")]
 struct Unknown {
@@ -146,7 +146,7 @@ struct Unknown {
     is_alone: bool,
 }
 
-/// Adds to the verifier's error what the chain tells: rustls keeps neither the certificate nor what came with it.
+/// Adds the facts of the chain to the verifier's error: rustls keeps neither the certificate nor its chain.
 pub(crate) fn explained(
     error: Error,
     end_entity: &CertificateDer<'_>,
@@ -206,7 +206,7 @@ fn of_other(other: &OtherError) -> (String, &'static str) {
     }
 }
 
-/// For whom the certificate is; rustls names them as `DnsName("a.example")`.
+/// Returns the names that the certificate is for; rustls writes them as `DnsName("a.example")`.
 fn names(expected: &ServerName<'_>, presented: &[String]) -> String {
     const SHOWN: usize = 3;
     let expected = expected.to_str();
@@ -234,7 +234,7 @@ fn names(expected: &ServerName<'_>, presented: &[String]) -> String {
 
 fn date(time: UnixTime) -> String {
     let since = Duration::from_secs(time.as_secs());
-    // A date that no calendar has is a certificate's own affair.
+    // A date that no calendar has is the certificate's fault.
     match SystemTime::UNIX_EPOCH.checked_add(since) {
         Some(time) if time.elapsed().is_ok() || since.as_secs() < 253_402_300_800 => {
             httpdate::fmt_http_date(time)
@@ -243,7 +243,7 @@ fn date(time: UnixTime) -> String {
     }
 }
 
-/// The error of rustls's in a chain. An `io::Error` gives as its source what is below the one it was made of.
+/// Returns rustls's error in a chain. An `io::Error` gives as its source the error below the one it was made of.
 pub(crate) fn rustls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     let mut cause = Some(error);
     while let Some(error) = cause {

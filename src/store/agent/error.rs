@@ -8,33 +8,33 @@ use crate::store::files;
 /// The reason why an agent was not asked, or not started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Its directory or lock file cannot be used.
+    /// The agent's directory or lock file cannot be used.
     #[error(transparent)]
     File(#[from] files::Error),
-    /// Unix sockets have short names.
+    /// The socket's name is too long: Unix sockets have short names.
     #[error("the agent's socket would have too long a name: {}", .0.display())]
     LongName(PathBuf),
-    /// The conversation broke.
+    /// The conversation with the agent failed.
     #[error("cannot talk to the unlock agent at {}", socket.display())]
     Broken {
-        /// Its socket.
+        /// The agent's socket.
         socket: PathBuf,
         /// The system's error.
         source: io::Error,
     },
-    /// The agent answers in words of another version.
+    /// The agent answered in the format of another version.
     #[error("the unlock agent at {} is of another version", .0.display())]
     Babble(PathBuf),
-    /// Another agent is there, or is starting.
+    /// Another agent is running, or is starting.
     #[error("another unlock agent is running")]
     Taken,
-    /// No such thing here.
+    /// This system has no unlock agent.
     #[error("there is no unlock agent on this system")]
     Unsupported,
 }
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns the advice for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::File(error) => error.hint(),

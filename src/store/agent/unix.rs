@@ -18,15 +18,15 @@ use crate::store::{Place, files};
 
 /// The time for which one side waits for the other's line.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Longest line, in bytes.
+/// The longest line, in bytes.
 const LONGEST: usize = 256;
-/// Longest name of a socket: the shortest limit among the systems, macOS's.
+/// The longest name of a socket: the shortest limit among the systems, macOS's.
 const LONGEST_NAME: usize = 103;
 
-/// The root key of this vault, if an agent holds it.
+/// Returns the root key of this vault, if an agent holds it.
 ///
 /// # Errors
-/// There is an agent, or something in its place, that cannot be asked.
+/// An agent, or another file in its place, cannot be asked.
 pub fn key(place: &Place, vault_id: &str) -> Result<Option<Key>, Error> {
     let Some(answer) = ask(place, &format!("key {vault_id}"))? else {
         return Ok(None);
@@ -39,7 +39,7 @@ pub fn key(place: &Place, vault_id: &str) -> Result<Option<Key>, Error> {
     }
 }
 
-/// Gives a running agent a key to hold for so long; false if there is no agent.
+/// Gives a running agent a key to hold for this time; false if there is no agent.
 ///
 /// # Errors
 /// As [`key`].
@@ -63,7 +63,7 @@ pub fn replace(place: &Place, vault_id: &str, key: &Key) -> Result<bool, Error> 
     Ok(ask(place, &said)?.is_some_and(|answer| *answer == "kept"))
 }
 
-/// Returns for how long an agent still holds a key, and the id of that key's vault.
+/// Returns the time for which an agent still holds a key, and the id of that key's vault.
 ///
 /// # Errors
 /// As [`key`].
@@ -115,7 +115,7 @@ fn ask(place: &Place, line: &str) -> Result<Option<Zeroizing<String>>, Error> {
         Ok::<_, io::Error>(Zeroizing::new(answer.trim_end().to_owned()))
     };
     match talk() {
-        // It went between our question and its answer.
+        // The agent ended between the question and its answer.
         Ok(answer) if answer.is_empty() => Ok(None),
         Err(error)
             if matches!(
@@ -164,14 +164,14 @@ fn is_ours(socket: &Path) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// The key an agent holds, and until when.
+/// The key that an agent holds, and the end of its time.
 struct Held {
     vault_id: String,
     key: Key,
     until: SystemTime,
 }
 
-/// Runs the agent until its time is up or a process tells it to lock. Calls `ready` once it can be asked.
+/// Runs the agent until its time is up or a process tells it to lock. Calls `ready` once the agent can be asked.
 ///
 /// `now` is the wall clock: an agent whose machine slept through its time does not answer when it wakes.
 ///
@@ -186,7 +186,7 @@ pub async fn serve(
     ready: impl FnOnce(),
 ) -> Result<(), Error> {
     place.prepare_runtime()?;
-    // Held as long as we live, so whatever socket is there now is a dead agent's.
+    // The lock is held as long as the agent lives, so any socket there now is a dead agent's.
     let _lock = Lock::try_take(&place.agent_lock(), true)?.ok_or(Error::Taken)?;
     let socket = Socket::bind(place)?;
     let held = Arc::new(Mutex::new(Some(Held {
@@ -199,7 +199,7 @@ pub async fn serve(
     let mut talks = JoinSet::new();
     loop {
         let Some(left) = left_of(&held, now()) else {
-            // Processes that have asked are told that there is nothing.
+            // Processes that have asked get the answer that there is no key.
             while talks.join_next().await.is_some() {}
             if let Err(error) = place.mark_locked() {
                 tracing::debug!(%error, "other processes are not told that the vault is locked");
@@ -209,7 +209,7 @@ pub async fn serve(
         tokio::select! {
             accepted = socket.listener.accept() => {
                 let Ok((stream, _)) = accepted else {
-                    // Out of descriptors, or a peer that left at once.
+                    // This process has no descriptors left, or the other process left at once.
                     time::sleep(Duration::from_millis(10)).await;
                     continue;
                 };
@@ -220,7 +220,7 @@ pub async fn serve(
                 let held = Arc::clone(&held);
                 talks.spawn(time::timeout(PATIENCE, talk(stream, held, now)));
             }
-            // A talk may have changed what is held, and for how long.
+            // A conversation may have changed the key, and its time.
             Some(_) = talks.join_next() => {}
             () = time::sleep(left) => {}
         }
@@ -259,7 +259,7 @@ impl Drop for Socket {
     }
 }
 
-/// Returns for how long the key is held from now; nothing, and the key is wiped, if its time is over.
+/// Returns the time for which the key is held from now; `None`, and the key is wiped, if its time is over.
 fn left_of(held: &Mutex<Option<Held>>, now: SystemTime) -> Option<Duration> {
     let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
     held.take_if(|held| held.until <= now);
@@ -336,7 +336,7 @@ mod tests {
 
     const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
 
-    /// An agent of one version is asked by another.
+    /// A process of one version asks an agent of another.
     #[test]
     fn an_agent_answers_with_these_words() {
         let now = SystemTime::UNIX_EPOCH;

@@ -1,9 +1,9 @@
-//! Slots and keys: adding, replacing and removing ways to open a vault, giving it a new root key, and seeing that all
+//! Slots and keys: adding, replacing and removing ways to open a vault, giving it a new root key, and checking that all
 //! of it is there.
 //!
-//! A slot wraps 32 bytes, so none of its changes touches an entry. Whatever asks a person or a program happens before
-//! the vault's lock is taken. A key is in its new place before any slot needs it, and in its old place until no slot
-//! does, so a process that dies in between leaves a vault that opens.
+//! A slot wraps 32 bytes, so none of its changes touches an entry. A step that asks the user or a program happens
+//! before the vault's lock is taken. A key is in its new place before any slot needs it, and in its old place until no
+//! slot does, so a process that dies in between leaves a vault that opens.
 
 use std::fs;
 use std::io;
@@ -59,7 +59,7 @@ impl NewKey {
 
 /// The place of a new slot among the others.
 struct Plan {
-    /// The slot whose place it takes.
+    /// The slot that the new one replaces.
     old: Option<Slot>,
     label: String,
     moves_key_file: bool,
@@ -70,19 +70,19 @@ struct Plan {
 pub struct Verified {
     /// Entries that authenticate.
     pub entries: usize,
-    /// The names of those that do not.
+    /// The names of the entries that do not.
     pub damaged: Vec<String>,
 }
 
 impl Disk {
-    /// Makes the vault, with what its sources say it opens with.
+    /// Makes the vault, with the slot that its sources name.
     pub(in crate::store) fn init(&self) -> Result<(), Error> {
         self.may_be_made()?;
         self.state().is_chosen = true;
         self.change(|_, _| Ok(()))
     }
 
-    /// Sees that there is no vault and that one can be kept, before the user is asked for anything.
+    /// Checks that there is no vault and that one can be kept, before the user is asked for anything.
     fn may_be_made(&self) -> Result<(), Error> {
         if self.status()?.generation.is_some() {
             let vault = self.place.vault();
@@ -98,7 +98,7 @@ impl Disk {
         self.init()
     }
 
-    /// The vault's id and root key, for the agent.
+    /// Returns the vault's id and root key, for the agent.
     pub(in crate::store) fn root_key(&self) -> Result<(String, Key), Error> {
         let mut state = self.state();
         let opened = self.existing(&mut state)?;
@@ -136,7 +136,7 @@ impl Disk {
             moves_key_file,
         } = plan;
         let id: [u8; 8] = random()?;
-        // A configured command keeps one key under one name: what it held is needed if the vault cannot be written.
+        // A configured command keeps one key under one name: the old key is needed if the vault cannot be written.
         let mut before = None;
         let key = match new {
             NewKey::Passphrase(_) => None,
@@ -197,7 +197,7 @@ impl Disk {
                 let (next, key) = (self.place.next_key(), self.place.key());
                 let moved = system::rename(&next, &key);
                 moved.map_err(files::Error::io("replace", &key))?;
-                // With the old one goes what a rotation that died may have left.
+                // A dead rotation may have left a second key file slot, which goes with the old one.
                 let is_new = |slot: &Slot| !is_machine_key(slot) || slot.id() == added.id;
                 self.change(|contents, _| {
                     contents.slots.retain(is_new);
@@ -264,7 +264,7 @@ impl Disk {
         }
     }
 
-    /// The vault as it is in the file, unopened.
+    /// Reads the vault as it is in the file, unopened.
     fn sealed(&self) -> Result<Sealed, Error> {
         let file = Private::open(&self.place.vault(), self.loose())?;
         let mut file = file.ok_or_else(|| Error::NoVault {
@@ -273,7 +273,7 @@ impl Disk {
         self.parse(&mut file)
     }
 
-    /// Takes a way to open the vault away. Whether it may go is looked at before anything is asked.
+    /// Removes a way to open the vault. The check that it may go comes before any question.
     pub(in crate::store) fn remove_slot(&self, which: &str) -> Result<SlotStatus, Error> {
         let sealed = self.sealed()?;
         let slot = self.find(sealed.slots(), which)?.clone();
@@ -287,7 +287,7 @@ impl Disk {
                 label: slot.label().to_owned(),
             });
         }
-        // A passphrase is in a person's head, where we cannot look; a key has to be where it should.
+        // mcpipe cannot check that the user knows a passphrase; a key has to be where it should.
         let opens = |slot: &Slot| match slot.kind() {
             SlotKind::Argon2id(_) => true,
             SlotKind::Raw => self.raw_key(sealed.vault_id(), slot).is_ok(),
@@ -314,7 +314,7 @@ impl Disk {
     fn take_out(&self, contents: &mut Contents, slot: &Slot) -> Result<(), Error> {
         let before = contents.slots.len();
         contents.slots.retain(|other| other.id() != slot.id());
-        // Another process was faster.
+        // Another process removed the slot first.
         if contents.slots.len() == before || before == 0 {
             return Err(Error::Stale);
         }
@@ -334,7 +334,7 @@ impl Disk {
         }
     }
 
-    /// The machine key; made if it is not there.
+    /// Returns the machine key; made if there is none.
     fn key_file(&self) -> Result<Key, Error> {
         let path = self.place.key();
         self.place.prepare_key(self.loose())?;
@@ -346,7 +346,7 @@ impl Disk {
         Ok(key)
     }
 
-    /// Unless a slot still needs it: a rotation that died may have left two.
+    /// Removes the key file, unless a slot still needs it: a dead rotation may have left two.
     fn remove_key_file(&self) -> Result<(), Error> {
         let (contents, _) = self.existing(&mut self.state())?;
         if contents.slots.iter().any(is_machine_key) {
@@ -361,8 +361,8 @@ impl Disk {
         }
     }
 
-    /// A new root key: every entry is sealed again, every slot wrapped again. So every slot's key is needed;
-    /// passphrases come from `passphrases`, or from the person.
+    /// Gives the vault a new root key: every entry is sealed again, every slot wrapped again. So every slot's key is
+    /// needed; passphrases come from `passphrases`, or from the user.
     pub(in crate::store) fn rekey(&self, passphrases: &Sources) -> Result<usize, Error> {
         let sealed = self.sealed()?;
         let given = passphrases.read()?;
@@ -377,7 +377,7 @@ impl Disk {
             };
             openers.push((slot.clone(), opener));
         }
-        // What opens a slot opens the vault: the user is not asked for it again.
+        // A key that opens a slot opens the vault: the user is not asked for it again.
         if let Some((slot, opener)) = openers.first() {
             let root = slot.open(sealed.vault_id(), opener.as_opener());
             self.state().inherited = root.ok();
@@ -449,7 +449,7 @@ impl Disk {
         Ok(names.len())
     }
 
-    /// The key of a raw slot, from where its label says.
+    /// Returns the key of a raw slot, from the source that its label names.
     fn raw_key(&self, vault_id: &str, slot: &Slot) -> Result<Key, Error> {
         let label = || slot.label().to_owned();
         let key = if is_machine_key(slot) {
@@ -504,7 +504,7 @@ impl Disk {
         })
     }
 
-    /// An agent that holds the old root key gets the new one.
+    /// Gives an agent that holds the old root key the new one.
     fn tell_agent(&self) {
         let state = self.state();
         let Some(opened) = &state.opened else { return };

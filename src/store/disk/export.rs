@@ -1,5 +1,5 @@
-//! Taking what a vault holds to another machine: an export is a vault of its own, with a new id and root key and one
-//! slot, which a passphrase opens.
+//! The export of a vault to another machine: a vault of its own, with a new id and root key and one slot, which a
+//! passphrase opens.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ use crate::store::primitives::Key;
 use crate::store::slot::{Opener, SlotKind};
 use crate::store::{Error, random};
 
-/// The file of an export, unopened. It may have come on a stick that knows no modes; the passphrase is what protects it.
+/// Reads the file of an export, unopened. It may have come on a stick that knows no modes; the passphrase protects it.
 ///
 /// # Errors
-/// There is none, or what is there is no vault that a passphrase opens.
+/// There is no file, or it is no vault that a passphrase opens.
 pub(in crate::store) fn exported(from: &Path) -> Result<Sealed, Error> {
     let vault = || from.to_owned();
     let file = Private::open(from, true)?;
@@ -41,7 +41,7 @@ pub(in crate::store) fn exported(from: &Path) -> Result<Sealed, Error> {
 pub struct Moved {
     /// Entries that were taken.
     pub taken: usize,
-    /// The names of those that were there already and stayed as they were.
+    /// The names of the entries that were there already and stayed as they were.
     pub kept: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ impl Disk {
         Ok(names.len())
     }
 
-    /// Takes the entries of an export; those that are here already stay, unless `replace`.
+    /// Takes the entries of an export; entries that are in the vault already stay, unless `replace`.
     pub(in crate::store) fn import(
         &self,
         from: &Path,

@@ -1,8 +1,9 @@
 //! Keys that `mcpipe vault lock` takes from a process that holds one.
 //!
-//! The user's word is a mark beside the vault that changes. A process that finds it changed forgets its key, unless a key
-//! file still opens the vault (`mcpipe vault protect` may have put a passphrase in its place since), and opens the vault anew at its next need, as a process that starts does. Versions that know no mark
-//! keep their key until they end.
+//! The user's command changes a mark beside the vault. A process that finds the mark changed forgets its key, unless a
+//! key file still opens the vault (`mcpipe vault protect` may have replaced it by a passphrase since), and opens the
+//! vault anew at its next need, as a process that starts does. Versions that know no mark keep their key until they
+//! end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::store::disk::{Disk, State};
 use crate::store::files::Private;
 
-/// Longest mark, in bytes.
+/// The longest mark, in bytes.
 const LONGEST: usize = 256;
 
 /// A refresh that needs the key until it is stored.
@@ -37,7 +38,8 @@ impl Disk {
         *self.locks.borrow()
     }
 
-    /// Forgets the key if the user has locked the vault since it was got. Returns how often that has been so.
+    /// Forgets the key if the user has locked the vault since this process got the key. Returns the number of such
+    /// locks.
     pub(in crate::store) fn heed(&self) -> u64 {
         self.heed_lock(&mut self.state());
         self.locks()
@@ -48,7 +50,7 @@ impl Disk {
         let mark = self.mark();
         match &state.mark {
             Some(seen) if is_held && *seen != mark => {}
-            // From now on it counts: the key is got after this.
+            // The mark counts from now on: the key is got after this.
             _ if !is_held => return state.mark = Some(mark),
             None => return state.mark = Some(mark),
             Some(_) => return,
@@ -69,7 +71,7 @@ impl Disk {
         self.is_lockable.store(is_held, Ordering::Relaxed);
     }
 
-    /// Returns the text of the mark; one that cannot be read is as good as none.
+    /// Returns the text of the mark; a mark that cannot be read counts as none.
     fn mark(&self) -> Option<Vec<u8>> {
         let file = Private::open(&self.place.lock_mark(), self.loose());
         file.ok()??.read(LONGEST).ok()

@@ -1,8 +1,9 @@
-//! The vault in its file: unlocked when first needed, looked at again whenever another process may have written,
-//! changed by read, edit and replace under one lock.
+//! The vault in its file: unlocked when first needed, read again whenever another process may have written, changed by
+//! read, edit and replace under one lock.
 //!
 //! The root key stays in memory once a slot has opened; the passphrase does not. A vault that does not exist is empty,
-//! and asks for nothing until something is to be kept; then it is made, with the key that the first source given opens,
+//! and asks for nothing until there is an entry to keep; then it is made, with the key that the first source given
+//! opens, or else a key file beside it. Blocks; the facade calls it on threads that may.
 //! or else a key file beside it. Blocks; the facade calls it on threads that may.
 
 mod admin;
@@ -36,7 +37,7 @@ use crate::store::{Entry, Error, Expected, Kind, Place, Status, random};
 /// The time for which a writer waits for the others. Each takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// In bytes.
+/// The longest note, in bytes.
 const LONGEST_NOTE: usize = 64 << 10;
 
 /// A vault in a file.
@@ -44,11 +45,12 @@ const LONGEST_NOTE: usize = 64 << 10;
 pub(super) struct Disk {
     place: Place,
     unlock: Unlock,
-    // Held while blocking, on threads that may block: two tasks that both need the vault ask for one passphrase.
+    // The lock is held while blocking, on threads that may block: two tasks that both need the vault ask for one
+    // passphrase.
     state: Mutex<State>,
     /// True while a program, a pipe or the user is asked for what opens it, which may take any time.
     is_asking: watch::Sender<bool>,
-    /// A key is held, which `mcpipe vault lock` may take.
+    /// True while a key is held that `mcpipe vault lock` may take.
     is_lockable: AtomicBool,
     /// The number of times that it was locked.
     locks: watch::Sender<u64>,
@@ -59,22 +61,22 @@ pub(super) struct Disk {
 #[derive(Debug)]
 struct State {
     sources: Sources,
-    /// The root key that another process has handed to us.
+    /// The root key that another process of ours has passed to this one.
     inherited: Option<Key>,
     /// The text of the mark of locks when the key was got.
     mark: Option<Option<Vec<u8>>>,
-    /// A key that lies in a file here opened it: no lock takes that while it opens the vault.
+    /// True where a key file on this machine opened the vault: no lock takes that key while it opens the vault.
     is_by_key_file: bool,
-    /// There was a passphrase in the environment, and it has done its work.
+    /// True where the passphrase of the environment has been used and dropped.
     forgotten: bool,
-    /// The user makes the vault, and chooses what opens it.
+    /// True where the user makes the vault, and chooses what opens it.
     is_chosen: bool,
     opened: Option<Opened>,
-    /// A vault that is still to be made, and what it opens with.
+    /// A vault that is still to be made, and the keys that open it.
     new_vault: Option<(Contents, Keys)>,
-    /// The newest generation seen, and of which vault.
+    /// The newest generation seen, and its vault.
     seen: Option<(String, u64)>,
-    /// The time at which a program last gave nothing that opens it, and the reason.
+    /// The time at which a program last failed to give a key that opens the vault, and the reason.
     failed: Option<(Instant, Error)>,
 }
 
@@ -117,7 +119,7 @@ impl Disk {
         &self.place
     }
 
-    /// Tells while a program, a pipe or the user is asked for what opens it.
+    /// Returns the signal that a program, a pipe or the user is asked for the vault's key or passphrase.
     pub(super) fn is_asking(&self) -> watch::Receiver<bool> {
         self.is_asking.subscribe()
     }
@@ -175,7 +177,7 @@ impl Disk {
             return Err(Error::Stale);
         }
         self.change(|contents, keys| {
-            // Asked again under the lock: this is the answer that counts.
+            // The condition is checked again under the lock: this check counts.
             if !expected.is_so(contents.revision(name)) {
                 return Err(Error::Stale);
             }
@@ -186,15 +188,15 @@ impl Disk {
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<bool, Error> {
-        // Nothing is made, or written anew, for what is not there.
+        // Nothing is made, or written anew, for an entry that does not exist.
         if self.revision(name)?.is_none() {
             return Ok(false);
         }
         self.change(|contents, _| Ok(contents.remove(name)))
     }
 
-    /// The root key, for another process of ours. `None` if there is no vault yet and a key file will open it: then the
-    /// other process makes it, once there is something to keep. One with a passphrase is made here.
+    /// Returns the root key, for another process of ours. `None` if there is no vault yet and a key file will open it:
+    /// then the other process makes the vault, once there is an entry to keep. A vault with a passphrase is made here.
     pub(super) fn root(&self) -> Result<Option<Key>, Error> {
         {
             let mut state = self.state();
@@ -202,7 +204,7 @@ impl Disk {
                 return Ok(Some(opened.keys.root().clone()));
             }
             if self.new_vault(&mut state)?.0.slots.is_empty() {
-                // The other process has no user to say it to.
+                // The other process has no user to tell.
                 self.say_key_file();
                 return Ok(None);
             }
@@ -217,7 +219,7 @@ impl Disk {
         ));
     }
 
-    /// Says a sentence to the user: of a bridge, in its log.
+    /// Tells the user a sentence: for a bridge, in its log.
     fn tell(&self, sentence: &str) {
         match self.unlock.tell {
             Some(tell) => tell(&format!("{sentence}\n")),
@@ -225,7 +227,7 @@ impl Disk {
         }
     }
 
-    /// Opens the vault, or sees that one can be made, and asks for the passphrase in either case. Makes none.
+    /// Opens the vault, or checks that one can be made, and asks for the passphrase in either case. Makes none.
     pub(super) fn open_or_conceive(&self) -> Result<(), Error> {
         let mut state = self.state();
         if self.look(&mut state)?.is_none() {
@@ -235,7 +237,7 @@ impl Disk {
         Ok(())
     }
 
-    /// The vault that would be made, conceived once: a passphrase is asked for once.
+    /// Returns the vault that would be made, prepared once: the passphrase is asked for once.
     fn new_vault(&self, state: &mut State) -> Result<(Contents, Keys), Error> {
         if let Some(new_vault) = &state.new_vault {
             return Ok(new_vault.clone());
@@ -248,7 +250,7 @@ impl Disk {
         let Some(mut file) = Private::open(&self.place.note(name), self.loose())? else {
             return Ok(None);
         };
-        // One that cannot be read says nothing.
+        // A note that cannot be read counts as none.
         Ok(String::from_utf8(file.read(LONGEST_NOTE)?).ok())
     }
 
@@ -266,7 +268,7 @@ impl Disk {
         Ok(opened.and_then(|opened| opened.contents.revision(name)))
     }
 
-    /// Looks without opening: asks for no passphrase.
+    /// Reads the file without opening the vault: asks for no passphrase.
     pub(super) fn status(&self) -> Result<Status, Error> {
         let path = self.place.vault();
         let sealed = match Private::open(&path, self.loose())? {
@@ -280,13 +282,13 @@ impl Disk {
         })
     }
 
-    /// The generation this machine wrote last, if the file is older.
+    /// Returns the generation that this machine wrote last, if the file is older.
     fn behind(&self, sealed: &Sealed) -> Option<u64> {
         let anchor = rollback_guard::read(&self.place.anchor(), self.loose());
         anchor.and_then(|anchor| anchor.is_ahead_of(sealed.vault_id(), sealed.generation()))
     }
 
-    /// Restoring a backup is legitimate, so an old file is said and used. The next write ends it.
+    /// Warns of an old file, and uses it: restoring a backup is legitimate. The next write ends the warning.
     fn compare_with_anchor(&self, sealed: &Sealed) {
         if let Some(newest) = self.behind(sealed) {
             self.tell(&format!(
@@ -412,7 +414,7 @@ impl Disk {
             if waited >= PATIENCE {
                 return Err(Error::Busy { lock: path });
             }
-            // Not in step with the others who wait.
+            // The pause differs between the processes that wait.
             let [jitter] = random()?;
             let this = pause + pause * u32::from(jitter) / 256;
             thread::sleep(this);
@@ -434,19 +436,19 @@ impl Disk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // What a panic left is either the old state or the new one: every assignment is whole.
+        // A panic leaves either the old state or the new one: every assignment is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// The opened key is enough from here on.
+    /// Drops the unopened key: the opened key is enough from here on.
     fn forget(&mut self) {
         self.forgotten |= self.sources.environment.take().is_some();
     }
 }
 
-/// The random numbers of one write of one entry.
+/// Returns the random numbers of one write of one entry.
 fn fresh() -> Result<contents::Fresh, Error> {
     Ok(contents::Fresh {
         id: random()?,

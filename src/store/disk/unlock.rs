@@ -1,8 +1,8 @@
-//! Opens a vault, by the cheapest way first, and chooses what a new one opens with.
+//! Opening a vault, by the cheapest way first, and the choice of what opens a new one.
 //!
-//! A key that another process of ours has handed over; the agent, which holds the opened key; the key file; a service's credential; the passphrase that was given; a key
-//! command, which may ask a person; the terminal. So Argon2 is run only where a person's passphrase is all there is. An
-//! agent's key is believed if the whole file authenticates under it.
+//! The order: a key that another process of ours has passed on; the agent, which holds the opened key; the key file; a
+//! service's credential; the passphrase that was given; a key command, which may ask the user; the terminal. So Argon2
+//! runs only where a passphrase is the only way. An agent's key is believed if the whole file authenticates under it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,20 +47,20 @@ pub struct Unlock {
     pub passphrase: Sources,
     /// The cost of a new vault's passphrase.
     pub kdf: Kdf,
-    /// Accept files that others can use: `MCPIPE_ALLOW_LOOSE_PERMISSIONS`, for file systems without modes.
+    /// True to accept files that other users can use: `MCPIPE_ALLOW_LOOSE_PERMISSIONS`, for file systems without modes.
     pub loose: bool,
     /// The key commands of `mcpipe.toml`.
     pub commands: Option<Configured>,
-    /// The reason why `mcpipe.toml` was not read: said where its key command is needed to open the vault, and wherever
-    /// the vault is opened or made if the file itself is odd.
+    /// The reason why `mcpipe.toml` was not read: reported where its key command is needed to open the vault, and
+    /// wherever the vault is opened or made if the file itself is odd.
     pub unread: Option<Arc<files::Error>>,
     /// A file with a raw key that the service manager hands in (`$CREDENTIALS_DIRECTORY/mcpipe-vault-key`).
     pub credential: Option<PathBuf>,
     /// The root key, from another process of ours that has opened the vault. Tried before the user is asked.
     pub root: Option<Key>,
-    /// True to ask the agent; false where it is the passphrase itself that is wanted.
+    /// True to ask the agent; false where the passphrase itself is wanted.
     pub agent: bool,
-    /// Says a sentence to the user of a command. A bridge has the log.
+    /// The function that tells the user of a command a sentence. A bridge has the log.
     pub tell: Option<fn(&str)>,
 }
 
@@ -95,7 +95,7 @@ impl Disk {
         let held = held.filter(|keys| keys.belong_to(sealed.vault_id()));
         match held.map(|keys| (sealed.open(keys), keys.clone())) {
             Some((Ok(contents), keys)) => Ok((contents, keys)),
-            // Damaged, or given a new root key by another process: the slots know.
+            // The index is damaged, or another process gave the vault a new root key: the slots tell.
             Some((Err(error @ envelope::Error::Damaged(_)), _)) => {
                 self.unlock(state, sealed).map_err(|_| self.broken(error))
             }
@@ -122,8 +122,8 @@ impl Disk {
         self.opened_by(root, sealed)
     }
 
-    /// Refuses a configuration that is a link, a pipe or open to other users: they may have made it. One that cannot be
-    /// looked at is as good as none until its key command is wanted.
+    /// Refuses a configuration that is a link, a pipe or open to other users: they may have made it. A configuration
+    /// that cannot be checked counts as none until its key command is wanted.
     fn refuse_odd_configuration(&self) -> Result<(), Error> {
         match &self.unlock.unread {
             Some(why) if why.is_refusal() => Err(Error::Unread(Arc::clone(why))),
@@ -148,11 +148,11 @@ impl Disk {
         })
     }
 
-    /// The root key, from the first slot that fits what there is to open it with.
+    /// Returns the root key, from the first slot that a given key or passphrase opens.
     fn root_of(&self, state: &mut State, sealed: &Sealed) -> Result<Key, Error> {
         let is_raw = |slot: &Slot| slot.kind() == SlotKind::Raw;
         let takes_passphrase = !sealed.slots().iter().all(is_raw);
-        // Why a way that should have been open was not; said if no other is.
+        // The reason why a usable way failed; reported if no other way opens the vault.
         let mut obstacle = None;
 
         if sealed.slots().iter().any(is_raw) {
@@ -212,7 +212,7 @@ impl Disk {
         })
     }
 
-    /// Says whether a key file, or a service's credential, opens what is in the file now.
+    /// Says whether a key file, or a service's credential, opens the vault as the file is now.
     pub(super) fn key_file_opens(&self) -> bool {
         let sealed = Private::open(&self.place.vault(), self.loose())
             .ok()
@@ -275,7 +275,7 @@ impl Disk {
         })
     }
 
-    /// Best effort: without the lock there are two prompts instead of one.
+    /// Takes the lock for asking a program. Best effort: without the lock there are two prompts instead of one.
     fn turn(&self) -> Option<Lock> {
         let mut waited = Duration::ZERO;
         loop {
@@ -308,7 +308,7 @@ impl Disk {
         )?)
     }
 
-    /// Asks the person at the terminal, if there is one.
+    /// Asks the user at the terminal, if there is one.
     fn ask(&self, state: &State, sealed: &Sealed) -> Result<Option<Key>, Error> {
         let _asking = self.asking();
         let mut question = format!("Passphrase for {}: ", self.place.vault().display());
@@ -316,7 +316,7 @@ impl Disk {
             let root = match state.sources.ask(&question) {
                 Ok(None) => return Ok(None),
                 Ok(Some(typed)) => self.try_slots(sealed, Opener::Passphrase(typed.expose()))?,
-                // Nothing opens it either.
+                // Such a passphrase opens nothing either.
                 Err(passphrase::Error::Empty | passphrase::Error::TooLong) => None,
                 Err(error) => return Err(error.into()),
             };
@@ -344,7 +344,7 @@ impl Disk {
         damaged.map_or(Ok(None), |error| Err(self.broken(error)))
     }
 
-    /// `from` is where it was read; it was typed if there is none.
+    /// Returns the error of a wrong passphrase. `from` is its source; `None` if the user typed it.
     fn wrong_passphrase(&self, sealed: &Sealed, from: Option<&'static str>) -> Error {
         let vault = self.place.vault();
         let is_one = |slot: &&Slot| slot.kind() != SlotKind::Raw;
@@ -354,8 +354,8 @@ impl Disk {
         }
     }
 
-    /// A vault that is not yet in a file. With a passphrase it has its slot; without, it has none, and gets the key
-    /// file's under the lock.
+    /// Makes a vault that is not yet in a file. With a passphrase it has its slot; without, it has none, and gets the
+    /// key file's under the lock.
     pub(super) fn create(&self, state: &mut State) -> Result<(Contents, Keys), Error> {
         self.refuse_odd_configuration()?;
         let passphrase = match self.given(state)? {
@@ -386,7 +386,7 @@ impl Disk {
     pub(super) fn add_key_file(&self, contents: &mut Contents, keys: &Keys) -> Result<(), Error> {
         let path = self.place.key();
         self.place.prepare_key(self.loose())?;
-        // One that is there may open an export or a backup, and is kept.
+        // An existing key may open an export or a backup, and is kept.
         let key = match files::read_key(&path, self.loose())? {
             Some(key) => key,
             None => {
@@ -406,7 +406,7 @@ impl Disk {
         if cfg!(windows) { DPAPI } else { KEY_FILE }
     }
 
-    /// The root key, wrapped for one more way of opening.
+    /// Returns the root key, wrapped for one more way of opening.
     pub(super) fn wrapped(
         &self,
         contents: &Contents,
@@ -433,7 +433,7 @@ impl Disk {
     }
 }
 
-/// Something is asked for as long as this lives.
+/// A guard: a program, a pipe or the user is being asked as long as it lives.
 struct Asking<'a>(&'a watch::Sender<bool>);
 
 impl Drop for Asking<'_> {

@@ -12,29 +12,29 @@ pub enum Error {
     /// A symbolic link where a file should be.
     #[error("{0} is a symbolic link, which is not followed")]
     Symlink(PathBuf),
-    /// A directory, a pipe, a device.
+    /// The path is a directory, a pipe, or a device.
     #[error("{0} is not a regular file")]
     NotRegular(PathBuf),
     /// The file is another user's.
     #[error("{0} belongs to another user")]
     Owner(PathBuf),
-    /// Others may read or write it.
+    /// Other users may read or write the file.
     #[error("{path} can be used by others (mode {mode:03o})")]
     Mode {
         /// The file.
         path: PathBuf,
-        /// Its permission bits.
+        /// The permission bits.
         mode: u32,
     },
-    /// Others may rename and remove what is in it.
+    /// Other users may rename and remove the files in the directory.
     #[error("others can write to {path} (mode {mode:03o})")]
     WritableDirectory {
         /// The directory.
         path: PathBuf,
-        /// Its permission bits.
+        /// The permission bits.
         mode: u32,
     },
-    /// More than there is any use for.
+    /// The file is larger than any use for it.
     #[error("{path} is larger than {limit} bytes")]
     TooLarge {
         /// The file.
@@ -42,7 +42,7 @@ pub enum Error {
         /// The most that is read.
         limit: usize,
     },
-    /// Not what a machine key looks like.
+    /// The file does not hold a machine key.
     #[error("{0} does not hold a key")]
     NoKey(PathBuf),
     /// The file system cannot lock, and without locks two processes would undo each other's work.
@@ -53,12 +53,12 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
-    /// All else that the system says.
+    /// Any other error of the system.
     #[error("cannot {doing} {path}")]
     Io {
-        /// A verb.
+        /// The verb of the action.
         doing: &'static str,
-        /// To what.
+        /// The path of the action.
         path: PathBuf,
         /// The system's error.
         source: io::Error,

@@ -1,9 +1,9 @@
-//! Files that only their owner may read: how they are opened, replaced and locked.
+//! Files that only their owner may read: opening, replacing and locking them.
 //!
-//! A file is looked at through the descriptor it was opened with, so nothing can be swapped between the look and the
-//! read. A file is replaced in one step: a reader sees all of the old or all of the new one, whenever the power goes.
+//! A file is checked through the descriptor it was opened with, so nothing can be swapped between the check and the
+//! read. A file is replaced in one step: a reader sees all of the old or all of the new one, even after a power cut.
 //! Locks are files of their own that are never deleted: on Windows a locked file cannot be replaced, and deleting one
-//! that a process waits for would give two processes the lock. The system lets go of a lock when its holder dies.
+//! that a process waits for would give two processes the lock. The system releases a lock when its holder dies.
 //!
 //! Knows nothing of what the files hold. Blocks; the callers are on threads that may.
 //!
@@ -42,7 +42,7 @@ pub struct Private {
 }
 
 impl Private {
-    /// Opens it; `None` if there is nothing. `loose` forgives owner and mode.
+    /// Opens the file; `None` if there is none. `loose` permits any owner and mode.
     ///
     /// # Errors
     /// [`Error::Symlink`], [`Error::NotRegular`], [`Error::Owner`], [`Error::Mode`], or the system's.
@@ -85,7 +85,7 @@ impl Private {
         Ok(found == beginning)
     }
 
-    /// All of it.
+    /// Reads the whole file.
     ///
     /// # Errors
     /// [`Error::TooLarge`] beyond `limit`, before any memory is taken; or the system's.
@@ -110,14 +110,14 @@ impl Private {
     }
 }
 
-/// Says whether nothing can be there: a file, and a home directory that is `/dev/null`, has nothing below it.
+/// Says whether no file can be there: a file, and a home directory that is `/dev/null`, has nothing below it.
 pub(in crate::store) fn is_absence(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory)
 }
 
-/// The text of a configuration file that decides what is run: not believed if another user can write it, unless `loose`.
-/// `None` if there is none. Waits for nothing.
+/// Reads the text of a configuration file that decides what is run: refused if another user can write it, unless
+/// `loose`. `None` if there is none. Does not wait for a pipe.
 ///
 /// # Errors
 /// As [`Private::open`].
@@ -164,11 +164,11 @@ pub fn open_to_append(path: &Path) -> Result<File, Error> {
 
 const UNFINISHED: (&str, &str) = (".vault-", ".tmp");
 
-/// Puts `bytes` in the place of whatever is at `path`, in one step, and returns once it would survive a power cut. For
-/// holders of the vault's lock, because of [`sweep`].
+/// Replaces any file at `path` by `bytes`, in one step, and returns once the new file would survive a power cut. The
+/// caller holds the vault's lock, because of [`sweep`].
 ///
 /// # Errors
-/// The system's; then what was there is there still.
+/// The system's; the old file is still there then.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, Error> {
     let directory = directory_of(path);
     let (unfinished, stamp) = write_beside(path, bytes, UNFINISHED.0, true)?;
@@ -177,7 +177,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, Error> {
     Ok(stamp)
 }
 
-/// Does as [`replace`], without waiting for the disk: after a power cut it may be the old one, or none.
+/// Does as [`replace`], without waiting for the disk: after a power cut the file may be the old one, or missing.
 ///
 /// # Errors
 /// As [`replace`].
@@ -197,10 +197,10 @@ pub fn write_side_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     system::sync(directory).map_err(Error::io("write", directory))
 }
 
-/// Does as [`replace`], where nothing is yet.
+/// Does as [`replace`], where there is no file yet.
 ///
 /// # Errors
-/// As [`replace`], and if something is there.
+/// As [`replace`], and if there is a file.
 pub fn create(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let (unfinished, _) = write_beside(path, bytes, ".export-", true)?;
     // A second name can only be given where there is none; renaming would replace.
@@ -226,7 +226,7 @@ fn write_beside(
 ) -> Result<(PathBuf, Stamp), Error> {
     let failed = |doing| Error::io(doing, path);
     let directory = directory_of(path);
-    // Created with mode 0600 and O_EXCL, under a random name; removed when dropped.
+    // The file is created with mode 0600 and O_EXCL, under a random name, and removed when dropped.
     let mut unfinished = tempfile::Builder::new()
         .prefix(prefix)
         .suffix(UNFINISHED.1)
@@ -254,7 +254,7 @@ fn put_in_place(unfinished: &Path, path: &Path) -> Result<(), Error> {
     })
 }
 
-/// Makes a directory for the user alone, and those above it that are missing. One of the user's own that is open to others
+/// Makes a directory for the user alone, and its missing parents. A directory of the user's own that is open to others
 /// is closed; where that cannot be done it stays as it is.
 ///
 /// # Errors
@@ -265,7 +265,7 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the files that writers that died left beside `path`. Every writer works under the vault's lock, so for the
+/// Removes the files that dead writers left beside `path`. Every writer works under the vault's lock, so for the
 /// process that holds it, an unfinished file is an abandoned one.
 pub fn sweep(path: &Path) {
     let entries = path
@@ -282,15 +282,14 @@ pub fn sweep(path: &Path) {
     }
 }
 
-/// A locked file. Dropping it lets go; so does the end of the process, however it ends.
+/// A locked file. Dropping it releases the lock; so does the end of the process, of whatever kind.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock, or `None` if it is taken: by another process, or by this one. Waits for nothing. `loose` forgives
-    /// the owner.
+    /// Takes the lock; `None` if another process holds it, or this one. Does not wait. `loose` permits any owner.
     ///
     /// # Errors
     /// [`Error::Symlink`], [`Error::NotRegular`], [`Error::Owner`], [`Error::NoLocks`], or the system's.
@@ -324,7 +323,7 @@ impl Lock {
 /// The beginning of a key file that the system has sealed.
 const SEALED: &[u8] = b"dpapi:";
 
-/// The key in a key file: 32 bytes, base64url, on the first line; on Windows sealed by the system for this user.
+/// Reads the key in a key file: 32 bytes, base64url, on the first line; on Windows sealed by the system for this user.
 ///
 /// # Errors
 /// As [`Private::open`], and [`Error::NoKey`].

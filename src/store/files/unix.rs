@@ -16,7 +16,7 @@ const OTHERS_WRITE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 
 pub(in crate::store) fn open(path: &Path) -> io::Result<File> {
-    // Not blocking, or a pipe in the vault's place would hold us for ever before we can see that it is one.
+    // The open must not block: a pipe in the vault's place would hold the process before it can be recognised.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
     let options = options.read(true).custom_flags(flags.bits().cast_signed());
@@ -29,7 +29,7 @@ pub(in crate::store) fn open_lock(path: &Path) -> io::Result<File> {
     let options = options.read(true).write(true).create(true).truncate(false);
     let options = options.mode(0o600).custom_flags(flags.bits().cast_signed());
     let file = options.open(path)?;
-    // One that an earlier version made.
+    // An earlier version may have made the file.
     close_to_others(&file, 0o600);
     Ok(file)
 }
@@ -50,7 +50,7 @@ pub(in crate::store) fn make_private(directory: &Path) {
     }
 }
 
-/// Best effort, and only what is the user's own.
+/// Removes other users' rights, where the file is the user's own. Best effort.
 fn close_to_others(file: &File, mode: u32) {
     let is_open_to_others = file.metadata().is_ok_and(|found| {
         found.mode() & OTHERS != 0 && found.uid() == rustix::process::geteuid().as_raw()
@@ -72,7 +72,7 @@ pub(in crate::store) fn is_character_device(metadata: &Metadata) -> bool {
     std::os::unix::fs::FileTypeExt::is_char_device(&metadata.file_type())
 }
 
-/// A pipe that nothing reads, opened to write without waiting.
+/// Says whether this is a pipe that no process reads, opened to write without waiting.
 pub(in crate::store) fn is_pipe(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::NXIO)
 }
@@ -107,7 +107,7 @@ pub(in crate::store) fn check(path: &Path, metadata: &Metadata) -> Result<(), Er
     Ok(())
 }
 
-/// This user's or root's.
+/// Checks that a file is this user's or root's.
 pub(in crate::store) fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), Error> {
     let owner = metadata.uid();
     if owner != rustix::process::geteuid().as_raw() && owner != 0 {
@@ -116,7 +116,7 @@ pub(in crate::store) fn check_owner(path: &Path, metadata: &Metadata) -> Result<
     Ok(())
 }
 
-/// Sees that a file is ours or root's, and that no other user writes to it.
+/// Checks that a file is ours or root's, and that no other user writes to it.
 pub(in crate::store) fn check_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
     check_owner(path, metadata)?;
     if metadata.mode() & OTHERS_WRITE != 0 {
@@ -173,7 +173,7 @@ pub(in crate::store) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Nothing here seals for a user: the file's mode has to do.
+/// Seals nothing: this system does not seal for a user, and the file's mode has to do.
 pub(in crate::store) fn seal(_: &[u8; 32]) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }

@@ -1,5 +1,5 @@
-//! Files as Windows has them: no modes or owners are looked at, keys are sealed by the system, and a file that is being
-//! read is replaced after some attempts.
+//! Files on Windows: modes and owners are not checked, the system seals keys, and a file that is being read is replaced
+//! after some attempts.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -74,7 +74,8 @@ pub(in crate::store) fn check_directory(_: &Path, _: bool) -> Result<(), Error> 
     Ok(())
 }
 
-/// Virus scanners and synchronisers hold new files open for a moment: access denied (5), sharing violation (32).
+/// Renames a file, after some attempts. Virus scanners and synchronisers hold new files open for a moment: access
+/// denied (5), sharing violation (32).
 pub(in crate::store) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     for pause in [10, 25, 50, 100, 200] {
         match std::fs::rename(from, to) {
@@ -95,7 +96,7 @@ pub(in crate::store) fn is_root() -> bool {
     false
 }
 
-/// DPAPI: only this user, on this machine, opens it again.
+/// Seals with DPAPI: only this user, on this machine, opens it again.
 #[cfg(windows)]
 pub(in crate::store) fn seal(key: &[u8; 32]) -> io::Result<Option<Vec<u8>>> {
     let sealed = windows_dpapi::encrypt_data(key, windows_dpapi::Scope::User, Some(ENTROPY));
@@ -108,7 +109,7 @@ pub(in crate::store) fn unseal(sealed: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> 
     key.map(Zeroizing::new).map_err(io::Error::other)
 }
 
-/// Keeps other programs' calls from opening it by accident.
+/// The text that keeps other programs' calls from opening it by accident.
 #[cfg(windows)]
 const ENTROPY: &[u8] = b"mcpipe/1/dpapi";
 
