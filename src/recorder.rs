@@ -1,6 +1,7 @@
-//! `--record`: writes what was said on both banks to a [`Ledger`], as a [transcript](crate::transcript).
+//! `--record`: writes every frame of the host and every exchange with the server to a [`Ledger`], as a
+//! [transcript](crate::transcript).
 //!
-//! The near bank is recorded by [`Recorder::host`], the far one by [`Recorded`](crate::remote::recording::Recorded).
+//! [`Recorder::host`] records the host, and the server is recorded by [`Recorded`](crate::remote::recording::Recorded).
 //! Everything goes through the redactor before it is queued. A recording that fails does not stop the bridge.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -12,7 +12,8 @@ use crate::text::capitalised;
 /// in data for a program.
 #[derive(Clone, Debug)]
 pub struct BridgeError {
-    /// A stable word for programs: `unreachable`, `sign_in_needed`, `leaving`, `bad_answer`, …
+    /// A stable word for programs: `unreachable`, `sign_in_needed`, `leaving`, `bad_answer`, …; all of them stand
+    /// in `fixtures/pins/kinds.txt`.
     pub kind: &'static str,
     /// A sentence for people. No secrets, no bodies from the remote.
     pub message: String,

@@ -1,4 +1,4 @@
-//! The far bank: the MCP server, as the rest of the bridge sees it.
+//! The MCP server, as the rest of the bridge sees it.
 //!
 //! [`Remote`] has two implementations, the network ([`https`]) and any other one recorded ([`recording`]); tests have
 //! more, a transcript among them. It carries one HTTP
@@ -284,7 +284,7 @@ impl Fault {
     }
 }
 
-/// The far bank.
+/// An MCP server that frames are sent to.
 pub trait Remote: Send + Sync + 'static {
     /// Sends one request and waits for the head of its response, and for the whole body where it is JSON.
     ///

@@ -1,4 +1,5 @@
-//! The recording format, which is also the fixture format: what was said on both banks, one JSON object a line.
+//! The recording format, which is also the fixture format: what passed between host and bridge, and between bridge and server, one JSON object
+//! a line.
 //!
 //! Read by eye first. A line has one member that says what it is, and a few that say more:
 //!
