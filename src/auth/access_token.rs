@@ -42,7 +42,7 @@ impl Authorizer {
     ///
     /// # Errors
     /// It has to be renewed, and cannot be for a reason that may pass.
-    pub async fn lent(
+    pub async fn access_token(
         &self,
         probe: impl AsyncFnOnce() -> Challenge,
     ) -> Result<Option<AccessToken>, Error> {

@@ -154,14 +154,14 @@ impl Authorizer {
     ///
     /// # Errors
     /// As [`Authorizer::renew`]; those who wait have been told.
-    pub async fn sign_in_for_others(&self, errand: SignInRequest) -> Result<(), Error> {
+    pub async fn sign_in_for_others(&self, request: SignInRequest) -> Result<(), Error> {
         let Some(shared) = &self.shared else {
             return Ok(());
         };
         // What a person is asked for is asked at the provider, if there is one.
         let shared = shared.provider.as_ref().unwrap_or(shared);
         shared.watch_lock();
-        let done = shared.sign_in_for_others(errand).await;
+        let done = shared.sign_in_for_others(request).await;
         done.map_err(|why| Error::new(&shared.resource, why))
     }
 

@@ -1,7 +1,7 @@
 //! What is held for one remote, and the climb that is to bring another: one at a time, on a task of its own.
 //!
 //! Keeps what changes behind one lock, and knows what a credential that comes replaces: whether requests go on in the
-//! same name, and when to try again what failed. How a climb gets up is for `ladder`; who may have what is held, for the
+//! same name, and when to try again what failed. How a climb gets up is for `obtain`; who may have what is held, for the
 //! [`Authorizer`].
 
 use std::fmt;
@@ -184,7 +184,7 @@ impl Shared {
             _ => None,
         };
         let settings = Arc::new(settings);
-        let (vault, pending) = (Arc::clone(&vault), pending.clone());
+        let pending = pending.clone();
         let user = unlocking.user.clone();
         let lingering = TaskTracker::new();
         let status = SignInStatus::new(Arc::clone(&vault), Arc::clone(&settings), user, pending);
@@ -401,7 +401,7 @@ impl Shared {
         state.start_renewal = Some(start_renewal.clone());
         let shared = Arc::clone(self);
         self.tasks.spawn(async move {
-            let reached = Box::pin(shared.ladder(&why)).await;
+            let reached = Box::pin(shared.obtain_when_unlocked(&why)).await;
             let mut state = shared.state();
             state.start_renewal = None;
             let was_signing_in = std::mem::take(&mut state.is_signing_in);

@@ -31,8 +31,8 @@ pub async fn run(env: &Environment, stderr: &Output) -> Result<(), Failure> {
         .take(LONGEST_LETTER)
         .read_to_string(&mut text)
         .map_err(Failure::usage)?;
-    let letter = helper::read(&text).ok_or_else(stranger)?;
-    let env = env.of_the_sender(&letter.door).ok_or_else(stranger)?;
+    let handoff = helper::read(&text).ok_or_else(stranger)?;
+    let env = env.of_the_sender(&handoff.door).ok_or_else(stranger)?;
     let (args, keys) = target(&env)?;
     let log = logging::install(
         &args.log,
@@ -49,10 +49,10 @@ pub async fn run(env: &Environment, stderr: &Output) -> Result<(), Failure> {
         waits_for_unlock: true,
         ..settings
     };
-    let vault = settings::opened_vault(&env, letter.root);
+    let vault = settings::opened_vault(&env, handoff.root);
     let http = connection::sign_in_http(&target, &settings);
     let authorizer = Authorizer::new(settings, vault.into(), http);
-    let done = authorizer.sign_in_for_others(letter.errand).await;
+    let done = authorizer.sign_in_for_others(handoff.request).await;
     // The waiting processes have their tokens; only a browser may still come, and come again.
     authorizer.last_visits().await;
     authorizer.settle(LAST_PAGE).await;

@@ -48,9 +48,9 @@ pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
     let grant = settings.grant.kind();
     let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
     let probe = async || probed(target, &vault).await.unwrap_or_default();
-    let lent = authorizer.lent(probe).await;
+    let access_token = authorizer.access_token(probe).await;
     authorizer.settle(LAST_TOKEN).await;
-    let Some(lent) = lent? else {
+    let Some(access_token) = access_token? else {
         let (whose, flag) = match account.as_str() {
             "default" => (String::new(), String::new()),
             account => (format!(" as {account}"), format!(" --account {account}")),
@@ -79,22 +79,22 @@ pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
             }
         });
     };
-    if lent.is_bound {
+    if access_token.is_bound {
         let error = "this sign-in is bound to a key (DPoP), which never leaves the vault";
         let hint = format!(
             "bridges use it; for scripts sign in beside it: `mcpipe login {resource} --account scripts --dpop off`, with the flags you have"
         );
         return Err(Failure::new(Kind::Failed, error).hint(hint));
     }
-    let token = lent.token.expose();
+    let token = access_token.token.expose();
     let text = Zeroizing::new(match args.json {
         false => format!("{token}\n"),
         true => {
             let told = json!({
                 "access_token": token,
                 "token_type": "Bearer",
-                "expires_at": lent.expires_at,
-                "resource": lent.resource,
+                "expires_at": access_token.expires_at,
+                "resource": access_token.resource,
             });
             format!("{told}\n")
         }

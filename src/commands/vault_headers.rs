@@ -71,9 +71,9 @@ impl Secrets {
                 let now = settings::now();
                 let lending = header_secrets::headers(&vault, &templates, &origin, now);
                 let mut lending = std::pin::pin!(lending);
-                let lent = tokio::select! {
+                let access_token = tokio::select! {
                     biased;
-                    lent = &mut lending => lent,
+                    access_token = &mut lending => access_token,
                     // A program that gives the key may ask the user.
                     () = asking_long(vault.is_asking()) => {
                         let why = Closed::Asking;
@@ -84,7 +84,7 @@ impl Secrets {
                         lending.await
                     }
                 };
-                match lent {
+                match access_token {
                     Ok(headers) => {
                         let mut all = plain.clone();
                         all.extend(headers);

@@ -107,21 +107,21 @@ impl Shared {
     /// Signs in on behalf of processes that watch; what a helper does. Nothing to do is no error.
     pub(in crate::auth) async fn sign_in_for_others(
         &self,
-        errand: SignInRequest,
+        request: SignInRequest,
     ) -> Result<(), Cause> {
         let turn = match self.status.lock(HANDOVER).await {
             Err(StoreError::Busy { .. }) => return Ok(()),
             turn => turn?,
         };
         let why = Trigger::Challenged {
-            stale: errand.stale.map(|token| Credential {
+            stale: request.stale.map(|token| Credential {
                 generation: 0,
                 token,
                 home: self.settings.url.origin(),
                 // It is only compared.
                 prover: None,
             }),
-            challenge: errand.challenge.clone(),
+            challenge: request.challenge.clone(),
             is_asked: true,
         };
         if let Some(key) = &self.settings.client_key {
@@ -132,12 +132,12 @@ impl Shared {
         let record = self.status.record().await;
         let none = None;
         let reached = self
-            .reached(&record, &errand.old, &why, &errand.challenge, &none)
+            .reached(&record, &request.old, &why, &request.challenge, &none)
             .await;
         if !matches!(reached, Ok(None)) {
             return Ok(());
         }
-        let signed_in = self.sign_in(turn, &why, &errand.challenge, before).await;
+        let signed_in = self.sign_in(turn, &why, &request.challenge, before).await;
         signed_in.map(|_| ())
     }
 
@@ -204,12 +204,12 @@ impl Shared {
             Trigger::Challenged { stale, .. } => stale.as_ref().map(|stale| stale.token.clone()),
             Trigger::Due | Trigger::Told(_) => None,
         };
-        let errand = SignInRequest {
+        let request = SignInRequest {
             challenge: challenge.clone(),
             stale,
             old: old.clone(),
         };
-        let child = helper::send(helper, &errand, root.as_ref())
+        let child = helper::send(helper, &request, root.as_ref())
             .await
             .map_err(Cause::Helper)?;
         tracing::debug!(id = child.id(), "a helper does the sign-in");

@@ -39,7 +39,7 @@ pub struct Opened {
     /// The door's part.
     pub door: Secret,
     /// What to do.
-    pub errand: SignInRequest,
+    pub request: SignInRequest,
     /// Opens the vault; `None` if it is still to be made.
     pub root: Option<Key>,
 }
@@ -68,10 +68,10 @@ struct Handoff {
 /// Starts a helper and gives it its letter.
 pub(in crate::auth) async fn send(
     helper: &Helper,
-    errand: &SignInRequest,
+    request: &SignInRequest,
     root: Option<&Key>,
 ) -> io::Result<Child> {
-    let letter = write(helper, errand, root)?;
+    let handoff = write(helper, request, root)?;
     let mut command = Command::from(process::command(&helper.program));
     command
         .args(&helper.arguments)
@@ -85,7 +85,7 @@ pub(in crate::auth) async fn send(
     command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
     let mut child = command.spawn()?;
     if let Some(mut pipe) = child.stdin.take() {
-        tokio::time::timeout(PATIENCE, pipe.write_all(letter.as_bytes())).await??;
+        tokio::time::timeout(PATIENCE, pipe.write_all(handoff.as_bytes())).await??;
     }
     Ok(child)
 }
@@ -97,45 +97,48 @@ const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
 
 fn write(
     helper: &Helper,
-    errand: &SignInRequest,
+    request: &SignInRequest,
     root: Option<&Key>,
 ) -> io::Result<Zeroizing<String>> {
-    let letter = Handoff {
+    let handoff = Handoff {
         version: VERSION.to_owned(),
         door: helper.door.expose().to_owned(),
-        status: errand.challenge.status,
-        resource_metadata: errand.challenge.resource_metadata.clone(),
-        scope: errand.challenge.scope.clone(),
-        error: errand.challenge.error.clone(),
-        takes_dpop: errand.challenge.takes_dpop,
-        stale: errand.stale.as_ref().map(|token| token.expose().to_owned()),
-        old: errand.old.clone(),
+        status: request.challenge.status,
+        resource_metadata: request.challenge.resource_metadata.clone(),
+        scope: request.challenge.scope.clone(),
+        error: request.challenge.error.clone(),
+        takes_dpop: request.challenge.takes_dpop,
+        stale: request
+            .stale
+            .as_ref()
+            .map(|token| token.expose().to_owned()),
+        old: request.old.clone(),
         root: root.map(|root| encode(root.expose())),
     };
-    Ok(Zeroizing::new(serde_json::to_string(&letter)?))
+    Ok(Zeroizing::new(serde_json::to_string(&handoff)?))
 }
 
 /// Reads a letter; `None` if it is none of ours.
 pub fn read(text: &str) -> Option<Opened> {
-    let letter: Handoff = serde_json::from_str(text).ok()?;
-    (letter.version == VERSION).then_some(())?;
-    let root = match letter.root {
+    let handoff: Handoff = serde_json::from_str(text).ok()?;
+    (handoff.version == VERSION).then_some(())?;
+    let root = match handoff.root {
         Some(root) => Some(Key::new(decode(&root)?)),
         None => None,
     };
     Some(Opened {
-        door: Secret::new(letter.door),
-        errand: SignInRequest {
+        door: Secret::new(handoff.door),
+        request: SignInRequest {
             challenge: Challenge {
-                status: letter.status,
-                resource_metadata: letter.resource_metadata,
-                scope: letter.scope,
-                error: letter.error,
+                status: handoff.status,
+                resource_metadata: handoff.resource_metadata,
+                scope: handoff.scope,
+                error: handoff.error,
                 description: None,
-                takes_dpop: letter.takes_dpop,
+                takes_dpop: handoff.takes_dpop,
             },
-            stale: letter.stale.map(Secret::new),
-            old: letter.old,
+            stale: handoff.stale.map(Secret::new),
+            old: handoff.old,
         },
         root,
     })
@@ -155,7 +158,7 @@ mod tests {
             environment: Vec::new(),
             door: Secret::new("{}"),
         };
-        let errand = SignInRequest {
+        let request = SignInRequest {
             challenge: Challenge {
                 status: 403,
                 scope: Some("a b".to_owned()),
@@ -165,10 +168,10 @@ mod tests {
             stale: Some(Secret::new("canary")),
             old: Some("attempt".to_owned()),
         };
-        let text = write(&helper, &errand, Some(&Key::new([7; 32]))).unwrap();
+        let text = write(&helper, &request, Some(&Key::new([7; 32]))).unwrap();
         let opened = read(&text).unwrap();
-        assert_eq!(opened.errand.challenge, errand.challenge);
-        assert!(opened.errand.stale.as_ref().unwrap().same_as("canary"));
+        assert_eq!(opened.request.challenge, request.challenge);
+        assert!(opened.request.stale.as_ref().unwrap().same_as("canary"));
         assert!(opened.root.as_ref().unwrap().same_as(&[7; 32]));
         assert!(!format!("{opened:?}").contains("canary"));
         assert!(read(&text.replace(VERSION, "0.0.0-other")).is_none());
@@ -183,7 +186,7 @@ mod tests {
             environment: Vec::new(),
             door: Secret::new("{}"),
         };
-        let errand = SignInRequest {
+        let request = SignInRequest {
             challenge: Challenge {
                 status: 401,
                 resource_metadata: Some("https://a.example/prm".to_owned()),
@@ -195,7 +198,7 @@ mod tests {
             stale: Some(Secret::new("token")),
             old: Some("attempt".to_owned()),
         };
-        let text = write(&helper, &errand, Some(&Key::new([7; 32]))).unwrap();
+        let text = write(&helper, &request, Some(&Key::new([7; 32]))).unwrap();
         assert_eq!(
             text.replace(VERSION, "VERSION"),
             r#"{"version":"VERSION","door":"{}","status":401,"resource_metadata":"https://a.example/prm","scope":"a b","error":"invalid_token","takes_dpop":true,"stale":"token","old":"attempt","root":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}"#

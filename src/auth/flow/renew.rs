@@ -32,7 +32,7 @@ use crate::random;
 use url::Url;
 
 /// What the rungs below the sign-in left over.
-enum Rung {
+enum Silent {
     Reached(Entry, Origin),
     /// Climb on, with what is kept.
     Missed(Option<Entry>),
@@ -40,7 +40,10 @@ enum Rung {
 
 impl Shared {
     /// Climbs until something better is in hand, if need be when the vault is unlocked.
-    pub(in crate::auth) async fn ladder(&self, why: &Trigger) -> Result<(Entry, Origin), Cause> {
+    pub(in crate::auth) async fn obtain_when_unlocked(
+        &self,
+        why: &Trigger,
+    ) -> Result<(Entry, Origin), Cause> {
         let is_asked = matches!(
             why,
             Trigger::Told(_) | Trigger::Challenged { is_asked: true, .. }
@@ -104,8 +107,8 @@ impl Shared {
             self.store.stored().await?.map(|kept| kept.entry)
         } else {
             match self.without_user(why, challenge).await? {
-                Rung::Reached(entry, origin) => return Ok((entry, origin)),
-                Rung::Missed(entry) => entry,
+                Silent::Reached(entry, origin) => return Ok((entry, origin)),
+                Silent::Missed(entry) => entry,
             }
         };
         if matches!(
@@ -143,24 +146,24 @@ impl Shared {
     }
 
     /// Rungs a and b, under the credential's lock.
-    async fn without_user(&self, why: &Trigger, challenge: &Challenge) -> Result<Rung, Cause> {
+    async fn without_user(&self, why: &Trigger, challenge: &Challenge) -> Result<Silent, Cause> {
         let held = self.state().held.clone();
         let _lock = self.store.lock().await?;
         let Some(mut kept) = self.store.stored().await? else {
-            return Ok(Rung::Missed(None));
+            return Ok(Silent::Missed(None));
         };
         let now = self.settings.now.seconds();
         if is_other_than(why, &kept.entry)
             && is_enough(challenge, &kept.entry)
             && !kept.entry.has_expired(now)
         {
-            return Ok(Rung::Reached(kept.entry, Origin::Stored));
+            return Ok(Silent::Reached(kept.entry, Origin::Stored));
         }
         let is_refreshable = kept.entry.refresh.is_some()
             && kept.entry.state != State::NeedsLogin
             && !challenge.wants_more_scope();
         if !is_refreshable {
-            return Ok(Rung::Missed(Some(kept.entry)));
+            return Ok(Silent::Missed(Some(kept.entry)));
         }
         // A token that ought to be good: once more, and then it is the server that has to be told of. A person could do no
         // better as long as the refresh token is good and is what the server wants.
@@ -168,7 +171,7 @@ impl Shared {
             let lately = kept.entry.issued_anew_within(FRESH, now);
             let is_other_kind = is_of_another_kind(challenge, &kept.entry);
             if lately > 0 && (is_other_kind || self.has_moved(challenge, &kept.entry).await) {
-                return Ok(Rung::Missed(Some(kept.entry)));
+                return Ok(Silent::Missed(Some(kept.entry)));
             }
             if lately >= MOST_ANEW {
                 return Err(Cause::Rejected {
@@ -180,7 +183,7 @@ impl Shared {
         }
         let origin = renewed_from(&kept.entry, held.as_ref());
         match self.refreshed(kept, true).await {
-            Ok(entry) => Ok(Rung::Reached(entry, origin)),
+            Ok(entry) => Ok(Silent::Reached(entry, origin)),
             // Failed is not refused: nobody is sent to a browser because a server was down.
             Err(why) if why.is_passing() => Err(why),
             // A client of the user's own that is not taken would not be taken after a sign-in either.
@@ -198,7 +201,7 @@ impl Shared {
             Err(why) => {
                 tracing::info!(%why, "the refresh token is of no use");
                 let before = self.store.stored().await?.map(|kept| kept.entry);
-                Ok(Rung::Missed(before))
+                Ok(Silent::Missed(before))
             }
         }
     }

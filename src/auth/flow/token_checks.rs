@@ -1,6 +1,6 @@
 //! What an entry, a challenge and a refusal tell together: is this token another, is it enough, ought it to be good.
 //!
-//! Judgements only: what follows from them is for `ladder`, `attempt`, `turn` and `machine`.
+//! Judgements only: what follows from them is for `obtain`, `attempt`, `turn` and `machine`.
 
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::scope::Scopes;
