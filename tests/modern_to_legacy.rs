@@ -68,7 +68,7 @@ async fn what_is_tried_again_is_not_tried_in_step_with_other_bridges() {
             _ => ordinary(ask),
         });
         let settings = Settings {
-            random_fraction: random_fraction,
+            random_fraction,
             ..settings()
         };
         let mut host = InProcess::bridged_to(remote.remote(), settings);

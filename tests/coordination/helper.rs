@@ -95,7 +95,7 @@ async fn a_window_that_was_refused_does_not_reopen_in_any_process() {
     machine.authority.configure(|options| {
         options
             .authorize_errors
-            .push_back("access_denied".to_owned())
+            .push_back("access_denied".to_owned());
     });
     let mut hosts: Vec<_> = (0..3).map(|_| machine.start()).collect();
     for host in &mut hosts {

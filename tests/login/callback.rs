@@ -179,7 +179,7 @@ async fn a_refusal_by_the_person_ends_the_attempt_and_says_so() {
     world.authority.configure(|options| {
         options
             .authorize_errors
-            .push_back("access_denied".to_owned())
+            .push_back("access_denied".to_owned());
     });
     let (answer, page) = at_the_redirect(
         &mut world,

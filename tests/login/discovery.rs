@@ -232,7 +232,7 @@ async fn metadata_of_another_issuer_is_not_used_and_nothing_weaker_is_tried() {
 async fn a_server_that_does_not_say_it_knows_pkce_is_refused_unless_assumed() {
     let world = World::new().await;
     world.authority.configure(|options| {
-        options.metadata = json!({"code_challenge_methods_supported": ["plain"]})
+        options.metadata = json!({"code_challenge_methods_supported": ["plain"]});
     });
     let error = world
         .authorizer()

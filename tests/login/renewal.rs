@@ -326,7 +326,7 @@ async fn a_scope_the_server_does_not_know_is_left_out_once() {
     world.authority.configure(|options| {
         options
             .authorize_errors
-            .push_back("invalid_scope".to_owned())
+            .push_back("invalid_scope".to_owned());
     });
     world
         .authorizer()

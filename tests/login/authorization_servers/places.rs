@@ -292,7 +292,7 @@ async fn the_first_usable_of_the_named_authorization_servers_is_taken() {
     down.serve(RFC8414, Reply::Text(503, "text/plain", String::new()));
     let plain = Authority::start().await;
     plain.configure(|options| {
-        options.metadata = json!({ "code_challenge_methods_supported": ["plain"] })
+        options.metadata = json!({ "code_challenge_methods_supported": ["plain"] });
     });
     for first in [
         &broken.origin,

@@ -185,7 +185,7 @@ async fn a_registration_is_taken_whatever_way_its_members_are_written_in() {
         // The server's own book has what it said.
         if let Some(secret) = extra.get("client_secret").and_then(Value::as_u64) {
             world.authority.configure(|options| {
-                options.registration["client_secret"] = secret.to_string().into()
+                options.registration["client_secret"] = secret.to_string().into();
             });
         }
         let signed_in = world.authorizer().renew(None, &unauthorized()).await;
