@@ -1,7 +1,8 @@
-//! A token for a program of the user's, which comes once and cannot ask again: `mcpipe token`.
+//! A token for a program of the user's that asks once: `mcpipe token`.
 //!
-//! What a bridge would use is lent, by the same ladder and under the same lock. Only the patience differs: a bridge sends
-//! what still works and renews meanwhile, a script gets what works for a while. Never leads to a sign-in.
+//! The token is the one that a bridge would send, renewed in the same steps and under the same lock. Only the patience
+//! differs: a bridge sends what still works and renews meanwhile, a script gets a token that works for a while. Never
+//! leads to a sign-in.
 
 use std::fmt;
 
@@ -12,21 +13,22 @@ use crate::auth::store::record::Entry;
 use crate::auth::{Cause, Error};
 use crate::secret::Secret;
 
-/// Seconds a token should last when it is handed out. Of one that lives shorter than twice that, half its life.
+/// Seconds that a token should last when a script gets it. Half the lifetime suffices for a token that lives shorter
+/// than twice that.
 const ENOUGH: u64 = 60;
-/// A token this close to its end (seconds) is not worth handing out, whatever else fails.
+/// Seconds before the end of a token in which it is not handed out, whatever else fails.
 const LEEWAY: u64 = 5;
 
-/// A token to be shown as `Authorization: Bearer`, unless it is bound.
+/// A token to be sent as `Authorization: Bearer`, unless it is bound to a key.
 #[derive(Clone)]
 pub struct AccessToken {
     /// The token.
     pub token: Secret,
-    /// When it ends, in seconds since 1970, if that is known.
+    /// The end of the token, in seconds since 1970, if that is known.
     pub expires_at: Option<u64>,
-    /// The server it is for.
+    /// The MCP server that the token is for.
     pub resource: String,
-    /// Whether it is worth nothing without a key, which is not lent (RFC 9449).
+    /// True for a token that is of no use without a key, which is not handed out (RFC 9449).
     pub is_bound: bool,
 }
 
@@ -37,11 +39,12 @@ impl fmt::Debug for AccessToken {
 }
 
 impl Authorizer {
-    /// A token that lasts: renewed first, and waited for, if it is due or soon over. `None` if none is held, or what is
-    /// held is over and nobody renews it. `probe` finds out what the server wants, where a first token is asked for.
+    /// Returns a token that lasts: renewed first, and waited for, if it is due or ends soon. `None` if none is held, or
+    /// if the held one has ended and no server renews it. `probe` asks the server for its challenge, where a first
+    /// token is needed.
     ///
     /// # Errors
-    /// It has to be renewed, and cannot be for a reason that may pass.
+    /// A renewal that is needed and fails for a reason that may pass.
     pub async fn access_token(
         &self,
         probe: impl AsyncFnOnce() -> Challenge,
@@ -56,7 +59,7 @@ impl Authorizer {
             if !is_machine {
                 return Ok(None);
             }
-            // Nobody has to be asked for the first one either.
+            // These grants need no user for the first token either.
             let why = Trigger::Challenged {
                 stale: None,
                 challenge: probe().await,
@@ -84,7 +87,7 @@ impl Authorizer {
             {
                 Err(error)
             }
-            // Nobody renews it any more, so this is the last of it.
+            // The authorization server renews this token no more: hand out what is left of it.
             Err(_) => Ok(Some(&held.entry)
                 .filter(|entry| !entry.has_expired(now + LEEWAY))
                 .map(|entry| AccessToken::of(entry))),
@@ -103,7 +106,7 @@ impl AccessToken {
     }
 }
 
-/// Whether a script that gets it now has time to use it.
+/// Says whether a script that gets this token now has time to use it.
 fn lasts(entry: &Entry, now: u64) -> bool {
     entry.expires_at.is_none_or(|end| {
         let life = end.saturating_sub(entry.obtained_at);

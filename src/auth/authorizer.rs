@@ -1,11 +1,11 @@
-//! Who lends out the credential; one climb at a time.
+//! The credential for each request to one remote, with one renewal at a time.
 //!
-//! Lending is quick: what is held, as long as it is good. When it is not, or the remote says so, a climb of the
-//! ladder begins, and it belongs to the authorizer's house: those who wait only watch it, and leaving them does not end it.
-//! So a host that gives up on its request after a minute does not end the sign-in a person is in the middle of, and five
-//! requests that meet a 401 together make one.
+//! The held credential is returned at once, as long as it is good. When it has ended, or the remote says so, a renewal
+//! begins, which belongs to the shared state: requests only watch it, and a request that leaves does not end it. So a
+//! host that gives up on its request after a minute does not end the sign-in that a user is in the middle of, and five
+//! requests that meet a 401 together start one renewal.
 //!
-//! This is the door; what is held, and the climb, is in `shared`.
+//! The held credential and the renewal are in `shared`; this file is the public side.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,18 +25,18 @@ use crate::auth::{Cause, Credential, Error};
 use crate::frame::BridgeError;
 use crate::store::Vault;
 
-/// Lends out the credential for one remote.
+/// The source of credentials for one remote.
 #[derive(Debug)]
 pub struct Authorizer {
     pub(super) shared: Option<Arc<Shared>>,
-    /// The header that replaces signing in, where there is no house.
+    /// The header that replaces signing in, where there is no shared state.
     given: UserKey,
     unlocking: Unlocking,
     pending: watch::Sender<Option<PendingSignIn>>,
 }
 
 impl Authorizer {
-    /// For a remote that is signed in to with OAuth, when it asks for it.
+    /// Returns an authorizer for a remote that the user signs in to with OAuth, when the remote asks for it.
     pub fn new(settings: Settings, vault: Arc<Vault>, http: Http) -> Self {
         let (unlocking, pending) = (watches(), watch::Sender::new(None));
         let shared = Shared::new(settings, vault, http, &unlocking, &pending);
@@ -48,12 +48,13 @@ impl Authorizer {
         }
     }
 
-    /// For a remote whose `Authorization` the user brings: never a credential, and a challenge is an error.
+    /// Returns an authorizer for a remote whose `Authorization` the user brings: never a credential, and a challenge is
+    /// an error.
     pub fn off() -> Self {
         Self::replaced_by(None)
     }
 
-    /// The same, where it is known from where the header comes.
+    /// Returns an authorizer as [`Authorizer::off`] does, where the source of the user's header is known.
     pub fn replaced_by(given: Option<UserKey>) -> Self {
         Self {
             shared: None,
@@ -63,13 +64,13 @@ impl Authorizer {
         }
     }
 
-    /// The credential to use now: stored, renewed first if it is due; `None` if none is held, which is not an error:
-    /// a sign-in starts from a challenge, not before (MCP, basic/authorization). A vault that cannot be read is said
-    /// when a challenge makes it matter: many servers need no credential. So it is with a program that gives the
-    /// vault's key and hangs: only requests that met a challenge wait for it.
+    /// Returns the credential to use now: the stored one, renewed first if it is due. `None` if none is held, which is
+    /// not an error: a sign-in starts from a challenge, not before (MCP, basic/authorization). A vault that cannot be
+    /// read is reported when a challenge makes it matter, because many servers need no credential. The same holds for a
+    /// program that gives the vault's key and hangs: only requests that met a challenge wait for it.
     ///
     /// # Errors
-    /// What is held has expired, and cannot be renewed for a reason that may pass.
+    /// A credential that has expired and cannot be renewed for a reason that may pass.
     pub async fn current(&self) -> Result<Option<Credential>, Error> {
         match &self.shared {
             Some(shared) => shared.current().await,
@@ -77,11 +78,11 @@ impl Authorizer {
         }
     }
 
-    /// A credential newer than `stale`, by the cheapest rung that brings one: somebody else's, a refresh, a sign-in.
-    /// Many may ask at once; one climbs. Dropping the future leaves the climb going.
+    /// Returns a credential newer than `stale`, by the cheapest step that brings one: another process's, a refresh, a
+    /// sign-in. Concurrent callers share one renewal. Dropping the future leaves the renewal going.
     ///
     /// # Errors
-    /// Refused, given up, nobody there to sign in.
+    /// A refusal, a sign-in that was given up, or no user to sign in.
     pub async fn renew(
         &self,
         stale: Option<&Credential>,
@@ -96,11 +97,11 @@ impl Authorizer {
         shared.renew_for_host(stale, why).await
     }
 
-    /// The same for a request that the host does not wait for, so that nobody is asked for anything: what is stored and
-    /// what a refresh brings is all there is. `None` where that is nothing.
+    /// Returns a credential newer than `stale` for a request that the host does not wait for, without asking the user:
+    /// a stored one or one from a refresh. `None` where there is neither.
     ///
     /// # Errors
-    /// A refresh failed for a reason that may pass.
+    /// A refresh that failed for a reason that may pass.
     pub async fn renew_silently(
         &self,
         stale: Option<&Credential>,
@@ -115,15 +116,15 @@ impl Authorizer {
         shared.renew_silently(stale, why).await
     }
 
-    /// Changes with each newer credential; `None` where there never is one.
+    /// Returns the generation of the newest credential, to be watched; `None` where there never is one.
     pub fn newest(&self) -> Option<watch::Receiver<u64>> {
         self.shared.as_ref().map(|shared| shared.newest.subscribe())
     }
 
-    /// Signs in now, whatever is held: `mcpipe login`. `why` is the remote's challenge, if it was asked.
+    /// Signs in now, whatever is held: `mcpipe login`. `why` is the remote's challenge, if mcpipe asked it.
     ///
     /// # Errors
-    /// As [`Authorizer::renew`].
+    /// See [`Authorizer::renew`].
     pub async fn login(&self, why: &Challenge) -> Result<Credential, Error> {
         let Some(shared) = &self.shared else {
             return Err(Error::new(
@@ -140,61 +141,64 @@ impl Authorizer {
         }
     }
 
-    /// Whether a climb is going that waits for a person. Leaving does not wait for those.
+    /// Returns whether a renewal waits for the user, to be watched. Leaving does not wait for such a renewal.
     pub fn waits_for_a_person(&self) -> watch::Receiver<bool> {
         self.unlocking.user.subscribe()
     }
 
-    /// The page that waits for a person now, if there is one.
+    /// Returns the page that waits for the user now, to be watched; `None` if there is none.
     pub fn pending(&self) -> watch::Receiver<Option<PendingSignIn>> {
         self.pending.subscribe()
     }
 
-    /// Does the sign-in that others wait for, unless somebody is at it or was: what a helper does.
+    /// Does the sign-in that other processes wait for, unless another process does it or has done it: the work of a
+    /// helper.
     ///
     /// # Errors
-    /// As [`Authorizer::renew`]; those who wait have been told.
+    /// See [`Authorizer::renew`]; the processes that wait have been told.
     pub async fn sign_in_for_others(&self, request: SignInRequest) -> Result<(), Error> {
         let Some(shared) = &self.shared else {
             return Ok(());
         };
-        // What a person is asked for is asked at the provider, if there is one.
+        // The enterprise's provider, if there is one, is what the user signs in to.
         let shared = shared.provider.as_ref().unwrap_or(shared);
         shared.watch_lock();
         let done = shared.sign_in_for_others(request).await;
         done.map_err(|why| Error::new(&shared.resource, why))
     }
 
-    /// Begins no sign-in from now on that asks a user: there is none who would see it. One that is going on goes on.
+    /// Begins no sign-in from now on that asks the user, who would not see it. A sign-in in progress goes on.
     pub fn ask_no_user(&self) {
         if let Some(shared) = &self.shared {
             shared.ask_no_user();
         }
     }
 
-    /// The error that answers a request which waits for a sign-in that nothing waits for any more: it names the command.
-    /// `None` where there is no sign-in.
+    /// Returns the error for a request whose sign-in no renewal works on any more; the error names the command. `None`
+    /// where there is no sign-in.
     pub fn sign_in_needed(&self) -> Option<BridgeError> {
         let shared = self.shared.as_ref()?;
         Some(Error::new(&shared.resource, Cause::NobodyThere).to_bridge_error())
     }
 
-    /// Begins to open the vault, beside whatever else a start has to do: this remote is known to want a credential.
+    /// Begins to open the vault in parallel with the rest of the start, for a remote that is known to want a
+    /// credential.
     pub fn begin(&self) {
         if let Some(shared) = &self.shared {
             shared.begin_look();
         }
     }
 
-    /// Leaves the vault closed until the remote asks for a credential: it is known to want none.
+    /// Leaves the vault closed until the remote asks for a credential, for a remote that is known to want none.
     pub fn wait_to_be_asked(&self) {
         if let Some(shared) = &self.shared {
             shared.state().has_looked = true;
         }
     }
 
-    /// The extensions of MCP it was told to use, for the host's declaration of what clients can do. DPoP is declared where
-    /// it was asked for, not where it is merely taken if offered: what nobody asked for changes no message.
+    /// Returns the extensions of MCP that the user asked for, to be declared among the host's capabilities. DPoP is
+    /// declared only where the user requires it, not where mcpipe uses it because the servers offer it: a message
+    /// changes only on the user's request.
     pub fn extensions(&self) -> Vec<&'static str> {
         let Some(shared) = &self.shared else {
             return Vec::new();
@@ -204,7 +208,7 @@ impl Authorizer {
         grant.into_iter().chain(dpop).collect()
     }
 
-    /// Whether the remote wants a credential, as far as this process has seen.
+    /// Says whether the remote wants a credential, as far as this process has seen.
     pub fn wants_credential(&self) -> Option<bool> {
         let state = self.shared.as_ref()?.state();
         match &state.held {
@@ -213,47 +217,49 @@ impl Authorizer {
         }
     }
 
-    /// A number that changes whenever requests are made in another name than before, as far as that can be told: after a
-    /// sign-in, and with every credential that is not a renewal of the one that was held. Nothing is told of it else.
+    /// Returns a number that changes when requests are made under another identity than before, as far as that can be
+    /// told: after a sign-in, and with every credential that is not a renewal of the held one. The number has no other
+    /// meaning.
     pub fn identity(&self) -> u64 {
         self.shared
             .as_ref()
             .map_or(0, |shared| shared.state().identity)
     }
 
-    /// Waits until a refresh that is under way is stored, at most `grace`; for leaving. Ends a sign-in that is done
-    /// here; one that a helper does goes on.
+    /// Waits until a refresh in progress is stored, at most `grace`, before the process leaves. Ends a sign-in of this
+    /// process; a sign-in of a helper goes on.
     pub async fn settle(&self, grace: Duration) {
         if let Some(shared) = &self.shared {
             shared.settle(grace).await;
         }
     }
 
-    /// Why the vault is not open that requests wait for, if they do.
+    /// Returns the reason why the vault is not open, if requests wait for it.
     pub fn vault_is_closed(&self) -> Option<Closed> {
         *self.unlocking.closed.borrow()
     }
 
-    /// Has requests wait as for a sign-in, for headers whose secrets are in a vault that is locked.
+    /// Makes requests wait as for a sign-in, for headers whose secrets are in a locked vault.
     pub fn wait_for_unlock(&self, why: Closed) -> WaitingForUnlock {
         self.unlocking.begin(why)
     }
 
-    /// Whether the credential that was held is in a vault that the user has locked since: requests wait for it, and are not
-    /// sent in no name.
+    /// Says whether the credential that was held is in a vault that the user has locked since: requests wait for it,
+    /// and are not sent without a credential.
     pub fn is_locked_out(&self) -> bool {
         let shared = self.shared.as_ref();
         shared.is_some_and(|shared| shared.state().is_locked_out)
     }
 
-    /// Waits until the listener of the last sign-in is closed: for a process that has nothing else to do.
+    /// Waits until the listener of the last sign-in is closed, in a process that has nothing else to do.
     pub async fn last_visits(&self) {
         if let Some(shared) = &self.shared {
             shared.late_callbacks.wait().await;
         }
     }
 
-    /// Waits until a person has seen how the last sign-in ended, where only a browser that looks ahead has.
+    /// Waits until the user has seen the result of the last sign-in, where until now only a prefetching browser has
+    /// fetched it.
     pub async fn page_seen(&self) {
         if let Some(shared) = &self.shared {
             shared.late_callbacks.page_seen().await;

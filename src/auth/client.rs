@@ -1,4 +1,4 @@
-//! A client, as an authorization server knows one: its id, and how it proves that it is it.
+//! A client, as an authorization server knows one: its id and its way to authenticate.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,28 +10,29 @@ use crate::header_secrets;
 use crate::secret::Secret;
 use crate::store::Vault;
 
-/// A client id, and how it is proved.
+/// A client id with its way to authenticate.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// `client_id`.
     pub id: String,
     /// `client_secret`.
     pub secret: Option<Secret>,
-    /// The way in which the secret is shown.
+    /// The way in which the client sends its secret.
     pub method: Method,
     /// True to leave `client_id` out of the form where the secret is in the header. Servers of the official Python SDK
-    /// want it in both places (RFC 6749 section 3.2.1 allows it), others take it for a second way of authenticating.
+    /// want it in both places (RFC 6749 section 3.2.1 allows it), other servers take it for a second way of
+    /// authenticating.
     pub header_only: bool,
-    /// Another way the server takes secrets, for when it does not take this one.
+    /// Another way in which the server takes secrets, for when it refuses the first.
     pub other: Option<Method>,
     /// The source of the client.
     pub source: Source,
-    /// The way in which its assertions are signed, where it is proved by those.
+    /// The way in which the client's assertions are signed, where it authenticates with assertions.
     pub signing: Option<Signing>,
 }
 
 impl Client {
-    /// A client without an id: the request says all there is to know.
+    /// Returns a client without an id, for a request that needs none.
     pub fn nobody() -> Self {
         Self {
             id: String::new(),
@@ -44,13 +45,13 @@ impl Client {
         }
     }
 
-    /// Says whether it is proved by a key that is not at hand.
+    /// Says whether the client authenticates with a key that is not at hand.
     pub fn lacks_key(&self) -> bool {
         let signing = self.signing.as_ref();
         self.method == Method::PrivateKeyJwt && signing.is_none_or(|it| it.signer.is_none())
     }
 
-    /// Returns the same client, its secret shown in the other way.
+    /// Returns the same client with its secret sent in the other way.
     pub fn otherwise(&self) -> Option<Self> {
         self.secret.as_ref()?;
         let method = self.other.filter(|other| *other != self.method)?;
@@ -61,8 +62,8 @@ impl Client {
         })
     }
 
-    /// Returns the same client as a server may take it that has refused it with these words: without `client_id` beside
-    /// the header if the words are of more than one way of authenticating, else in the other way.
+    /// Returns the same client in a form that a server may take after it has refused it with these words: without
+    /// `client_id` beside the header if the words are about more than one way of authenticating, else in the other way.
     pub fn after_refusal(&self, code: &str, description: Option<&str>) -> Option<Self> {
         if self.repeats_id() && speaks_of_several(description.unwrap_or_default()) {
             return Some(Self {
@@ -81,14 +82,14 @@ impl Client {
         self.method == Method::Basic && self.secret.is_some() && !self.header_only
     }
 
-    /// Says whether both are shown in the same way.
+    /// Says whether both clients authenticate in the same way.
     pub fn is_shown_as(&self, other: &Self) -> bool {
         (self.method, self.header_only) == (other.method, other.header_only)
     }
 }
 
-/// Says whether these words of a refusal mean that the client has proved itself twice. RFC 6749 section 5.2 has
-/// `invalid_request` for it ("utilizes more than one mechanism for authenticating the client"), some servers
+/// Says whether these words of a refusal mean that the client has authenticated twice. RFC 6749 section 5.2 has
+/// `invalid_request` for it ("utilizes more than one mechanism for authenticating the client"), some servers answer
 /// `invalid_client`, so that only the words tell.
 fn speaks_of_several(words: &str) -> bool {
     let words = words.to_ascii_lowercase();
@@ -100,7 +101,7 @@ fn speaks_of_several(words: &str) -> bool {
 /// The way in which a client authenticates at the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// The client only says its id.
+    /// No authentication: the client sends its id alone.
     None,
     /// `client_secret_basic`.
     Basic,
@@ -111,7 +112,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// Its name in metadata.
+    /// Returns the method's name in metadata.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -121,7 +122,7 @@ impl Method {
         }
     }
 
-    /// The method of this name, if it is one of ours.
+    /// Returns the method of this name, if mcpipe knows it.
     pub fn named(name: &str) -> Option<Self> {
         [Self::None, Self::Basic, Self::Post, Self::PrivateKeyJwt]
             .into_iter()
@@ -132,16 +133,16 @@ impl Method {
 /// The source of a client id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The user brought it.
+    /// A client id from the user.
     Given,
-    /// The id is the address of our metadata document.
+    /// A client id that is the address of mcpipe's metadata document.
     Document,
-    /// We registered it, and may do so again.
+    /// A client id from a registration, which mcpipe may repeat.
     Registered,
 }
 
 impl Source {
-    /// Its name in the vault.
+    /// Returns the source's name in the vault.
     pub fn name(self) -> &'static str {
         match self {
             Self::Given => "given",
@@ -150,7 +151,7 @@ impl Source {
         }
     }
 
-    /// The source of this name; anything unknown is taken for the user's.
+    /// Returns the source of this name; an unknown name counts as the user's.
     pub fn named(name: &str) -> Self {
         [Self::Document, Self::Registered]
             .into_iter()
@@ -159,11 +160,11 @@ impl Source {
     }
 }
 
-/// The key the user gives, and how it is to be used.
+/// The user's key for assertions, with its algorithm and audience.
 #[derive(Clone, Debug)]
 pub struct ClientKey {
     place: Place,
-    /// The algorithm; `None` leaves that to the server's metadata.
+    /// The algorithm; `None` leaves the choice to the server's metadata.
     pub algorithm: Option<Algorithm>,
     /// The audience of assertions.
     pub audience: Audience,
@@ -181,10 +182,10 @@ enum Place {
 /// The audience of an assertion (`aud`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Audience {
-    /// The issuer, as rfc7523bis has it.
+    /// The issuer, as rfc7523bis demands.
     #[default]
     Issuer,
-    /// The token endpoint, as RFC 7523 had it.
+    /// The token endpoint, as RFC 7523 allowed.
     TokenEndpoint,
     /// The text that the user gives.
     Fixed(String),
@@ -193,21 +194,21 @@ pub enum Audience {
 /// The way in which a client's assertions are signed.
 #[derive(Clone, Debug)]
 pub struct Signing {
-    /// With which algorithm.
+    /// The algorithm.
     pub algorithm: Algorithm,
-    /// For whom.
+    /// The audience of the assertions.
     pub audience: String,
-    /// With what, and when; `None` in what was read from the vault, until the user's key is put in.
+    /// The key and the clock; `None` in what was read from the vault, until the user's key is put in.
     pub signer: Option<(Key, Clock)>,
 }
 
 /// The reason why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The vault does not lend it.
+    /// A vault that does not give out the key.
     #[error(transparent)]
     Vault(#[from] header_secrets::Error),
-    /// The secret of that name in the vault is no key of ours.
+    /// A secret of that name in the vault that is no usable key.
     #[error("the secret {name:?} is {source}")]
     Key {
         /// The name.
@@ -229,10 +230,10 @@ impl Error {
 }
 
 impl ClientKey {
-    /// A key that is at hand.
+    /// Returns a key that is at hand.
     ///
     /// # Errors
-    /// [`jws::Error::OtherKind`]: it does not sign so.
+    /// [`jws::Error::OtherKind`] for a key that does not sign with the algorithm.
     pub fn new(
         key: Key,
         algorithm: Option<Algorithm>,
@@ -246,7 +247,7 @@ impl ClientKey {
         })
     }
 
-    /// A key that the vault has under this name.
+    /// Returns a key that the vault holds under this name.
     pub fn in_vault(name: String, algorithm: Option<Algorithm>, audience: Audience) -> Self {
         let found = Arc::default();
         Self {
@@ -256,12 +257,13 @@ impl ClientKey {
         }
     }
 
-    /// Says whether the vault has a part in it.
+    /// Says whether the key is in the vault.
     pub fn is_in_vault(&self) -> bool {
         matches!(self.place, Place::Vault { .. })
     }
 
-    /// Fetches it, if that is still to be done. It belongs to one server, like every secret of the user's.
+    /// Fetches the key from the vault, unless that is done. The key belongs to one server, like every secret of the
+    /// user's.
     ///
     /// # Errors
     /// See [`Error`].
@@ -285,7 +287,7 @@ impl ClientKey {
         };
         let key = Key::read(&text).map_err(broken)?;
         check(&key, self.algorithm).map_err(broken)?;
-        // Another task that fetched it found the same.
+        // Another task may have fetched the same key first.
         let _ = found.set(key);
         Ok(())
     }
@@ -297,8 +299,8 @@ impl ClientKey {
         }
     }
 
-    /// Chooses how to sign for a server: as the user says, else the first of the key's algorithms that the server
-    /// lists. `None` if it lists none of them, or the key has not been fetched.
+    /// Returns the signing for a server: with the algorithm that the user names, else with the first of the key's
+    /// algorithms that the server lists. `None` if the server lists none of them, or if the key has not been fetched.
     pub(in crate::auth) fn signing(
         &self,
         issuer: &str,

@@ -1,4 +1,4 @@
-//! The credential of a request, and the only place that adds it to the request's headers.
+//! The credential of a request, with the only function that adds it to the request's headers.
 
 use std::time::SystemTime;
 
@@ -9,24 +9,24 @@ use super::oauth::challenge::Challenge;
 use super::oauth::dpop::{ProofRetry, Prover, ServerHints, Side};
 use crate::secret::Secret;
 
-/// What is shown to the remote with each request.
+/// A token that mcpipe sends to the remote with each request.
 #[derive(Clone, Debug)]
 pub struct Credential {
     pub(super) generation: u64,
     pub(super) token: Secret,
     pub(super) home: Origin,
-    /// Of a token that is bound to a key.
+    /// The prover for a token that is bound to a key.
     pub(super) prover: Option<Prover>,
 }
 
 impl Credential {
-    /// Adds `Authorization` to a request's headers (RFC 6750 section 2.1), and a fresh proof where the token is bound.
-    /// The only place that does, and only for the origin the token was got for.
+    /// Adds `Authorization` to a request's headers (RFC 6750 section 2.1), and a fresh proof where the token is bound
+    /// to a key. No other function adds it, and this one only for the origin that the token was issued for.
     pub fn apply(&self, to: &mut HeaderMap, method: &str, url: &Url, now: SystemTime) {
         self.apply_with(to, method, url, None, now);
     }
 
-    /// The same, with a nonce for this request alone ([`ProofRetry::nonce`]).
+    /// Adds the same headers, with a nonce for this request alone ([`ProofRetry::nonce`]).
     pub fn apply_with(
         &self,
         to: &mut HeaderMap,
@@ -53,7 +53,7 @@ impl Credential {
         }
     }
 
-    /// What the server has said about proofs up to now; nothing where none are made.
+    /// Returns what the server has said about proofs so far; nothing for a token that needs none.
     pub fn heard(&self) -> ServerHints {
         let prover = self.prover.as_ref();
         prover.map_or_else(ServerHints::default, |prover| {
@@ -61,7 +61,7 @@ impl Credential {
         })
     }
 
-    /// Takes what an answer from `url` says about proofs.
+    /// Remembers what an answer from `url` says about proofs.
     pub fn learn(&self, url: &Url, headers: &HeaderMap, now: SystemTime) {
         if let Some(prover) = &self.prover
             && url.origin() == self.home
@@ -72,8 +72,8 @@ impl Credential {
         }
     }
 
-    /// Whether a request that met this challenge may be sent again with the same token and another proof (RFC 9449
-    /// section 9). `before` is what was heard when it was sent, `headers` are the answer's.
+    /// Says whether a request that met this challenge may be sent again with the same token and another proof (RFC 9449
+    /// section 9). `before` holds the server's hints at the time of the request, `headers` are the answer's.
     pub fn proves_again(
         &self,
         retry: &mut ProofRetry,
@@ -89,7 +89,7 @@ impl Credential {
         })
     }
 
-    /// Counts up with each credential this process has held; a larger one is newer.
+    /// Returns the credential's number among those that this process has held; a larger one is newer.
     pub fn generation(&self) -> u64 {
         self.generation
     }

@@ -1,4 +1,4 @@
-//! The ways to get tokens: as the user configures them, and as they are kept with the tokens.
+//! The ways to get tokens: as the user configures them, and as they are stored with the tokens.
 
 use std::fmt;
 use std::io;
@@ -16,19 +16,19 @@ use crate::store::program::{self, Words};
 /// The way to get tokens that the user has chosen.
 #[derive(Clone, Debug, Default)]
 pub enum GrantConfig {
-    /// The user signs in.
+    /// A sign-in of the user.
     #[default]
     User,
-    /// The client's own credentials are enough.
+    /// The client's own credentials alone.
     ClientCredentials,
-    /// The platform a program runs on says what it is.
+    /// An assertion of the platform that a program runs on.
     Workload(Assertions),
-    /// An enterprise's provider vouches for a person who has signed in there.
+    /// An assertion of an enterprise's provider for a user who has signed in there.
     Enterprise(Box<Provider>),
 }
 
 impl GrantConfig {
-    /// What is kept of it with the tokens.
+    /// Returns the part of the configuration that is stored with the tokens.
     pub fn kind(&self) -> GrantType {
         match self {
             Self::User => GrantType::User,
@@ -38,7 +38,7 @@ impl GrantConfig {
         }
     }
 
-    /// What keeps its tokens apart from others'; `None` for a person's.
+    /// Returns the texts that keep the grant's tokens apart from others; `None` for a user's tokens.
     pub(in crate::auth) fn pin(&self) -> Option<[String; 2]> {
         let of = match self {
             Self::User => return None,
@@ -54,25 +54,25 @@ impl GrantConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantType {
-    /// The user signed in.
+    /// A sign-in of the user.
     #[default]
     #[serde(rename = "person")]
     User,
-    /// The client's own credentials were enough (RFC 6749 section 4.4).
+    /// The client's own credentials (RFC 6749 section 4.4).
     ClientCredentials,
     /// An assertion of the platform that a program runs on (RFC 7523).
     Workload,
-    /// An enterprise's provider vouched for a person (ID-JAG).
+    /// An assertion of an enterprise's provider for a user (ID-JAG).
     Enterprise,
 }
 
 impl GrantType {
-    /// Whether a new token is had without what the entry holds, whenever one is needed.
+    /// Says whether a new token can be obtained without what the entry holds, whenever one is needed.
     pub fn is_repeatable(self) -> bool {
         self != Self::User
     }
 
-    /// Its name, for people.
+    /// Returns the name for messages to the user.
     pub fn name(self) -> &'static str {
         match self {
             Self::User => "sign-in",
@@ -82,7 +82,7 @@ impl GrantType {
         }
     }
 
-    /// The extension of MCP that it is, by the name under which clients declare it (SEP-1046, SEP-990, SEP-1933).
+    /// Returns the name under which clients declare the grant as an extension of MCP (SEP-1046, SEP-990, SEP-1933).
     pub(in crate::auth) fn extension(self) -> Option<&'static str> {
         match self {
             Self::User => None,
@@ -93,7 +93,7 @@ impl GrantType {
     }
 }
 
-/// Where assertions come from.
+/// The source of assertions.
 #[derive(Clone, Debug)]
 pub enum Assertions {
     /// A file.
@@ -102,41 +102,41 @@ pub enum Assertions {
     Command(Words),
 }
 
-/// Why there is none.
+/// The reason why there is no assertion.
 #[derive(Debug, thiserror::Error)]
 pub enum AssertionError {
-    /// The file cannot be read.
+    /// A file that cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
-        /// Which one.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The program gave none.
+    /// A program that gave no assertion.
     #[error("{0}")]
     Program(#[from] program::Error),
-    /// It took too long.
+    /// A program that took too long.
     #[error("{0} gave nothing within {seconds} s", seconds = program::PATIENCE.as_secs())]
     Slow(String),
-    /// Not three parts of base64url, or longer than any.
+    /// A text that is not three parts of base64url, or is too long.
     #[error("{0} is not a JSON web token")]
     NotAToken(String),
-    /// Nothing at all.
+    /// An empty file or output.
     #[error("{0}")]
     Empty(String),
-    /// It was refused already.
+    /// An assertion that the server has refused already.
     #[error("the assertion from {from} was refused before ({code}), and is not shown again")]
     Spent {
-        /// Where it came from.
+        /// The source of the assertion.
         from: String,
-        /// The server's word for it.
+        /// The server's error code.
         code: String,
     },
 }
 
 impl Assertions {
-    /// Tells places apart, without saying what they are: a command may hold a secret.
+    /// Returns a text that tells sources apart without naming them: a command may hold a secret.
     pub(in crate::auth) fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         match self {
@@ -162,25 +162,25 @@ impl fmt::Display for Assertions {
     }
 }
 
-/// The enterprise's provider, and who we are there.
+/// The enterprise's provider, with mcpipe's client there.
 #[derive(Clone, Debug)]
 pub struct Provider {
-    /// Its name.
+    /// The provider's issuer.
     pub issuer: Url,
-    /// The same, byte for byte as the user wrote it.
+    /// The issuer, byte for byte as the user wrote it.
     pub name: String,
-    /// Where it exchanges tokens; `None` is looked up.
+    /// The endpoint where the provider exchanges tokens; `None` takes the one in its metadata.
     pub token_endpoint: Option<Url>,
-    /// Our client id there.
+    /// mcpipe's client id at the provider.
     pub client_id: String,
-    /// Its secret.
+    /// The secret of the client.
     pub client_secret: Option<Secret>,
-    /// Where an ID token is; `None` has a person sign in.
+    /// The path of a file with an ID token; `None` makes the user sign in.
     pub id_token: Option<PathBuf>,
 }
 
 impl Provider {
-    /// What keeps tokens apart that different providers, or clients there, vouched for.
+    /// Returns the text that keeps tokens apart for which different providers, or different clients there, vouched.
     pub(in crate::auth) fn pin(&self) -> String {
         let file = self.id_token.as_ref();
         let file = file.map(|path| path.display().to_string());

@@ -2,10 +2,10 @@
 
 use crate::auth::grant::GrantType;
 
-/// How what the server says now differs from what was used last. All of it cleaned.
+/// A difference between what the server says now and what was used last. All texts are cleaned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Changed {
-    /// It names another issuer in the place of the last.
+    /// Another issuer in the place of the last.
     #[error("the server now names another sign-in service, {now}; until now it was {was}")]
     Named {
         /// The issuer used last.
@@ -13,7 +13,7 @@ pub enum Changed {
         /// The issuer found now.
         now: String,
     },
-    /// It names both, and only the other can be used.
+    /// The last issuer and another, of which only the other can be used.
     #[error("the server names the sign-in service {now} beside {was}, which cannot be used now")]
     Beside {
         /// The issuer used last.
@@ -21,7 +21,7 @@ pub enum Changed {
         /// The issuer found now.
         now: String,
     },
-    /// It names none, and another was found at its own address.
+    /// No issuer, while another was found at the server's own address.
     #[error("the server no longer names its sign-in service {was}; {now} would take its place")]
     Unnamed {
         /// The issuer used last.
@@ -29,44 +29,44 @@ pub enum Changed {
         /// The issuer found now.
         now: String,
     },
-    /// The issuer is the same, and has an endpoint elsewhere.
+    /// The same issuer with an endpoint at another origin.
     #[error("the sign-in service {issuer} now has its {endpoint} at {now}; until now it was {was}")]
     Endpoint {
         /// The issuer.
         issuer: String,
-        /// Which endpoint.
+        /// The endpoint's name.
         endpoint: &'static str,
-        /// Its origin when it was used last.
+        /// The endpoint's origin when it was used last.
         was: String,
-        /// Its origin now.
+        /// The endpoint's origin now.
         now: String,
     },
-    /// The issuer is the same, and has an endpoint where it had none at all.
+    /// The same issuer with an endpoint that it did not have at all.
     #[error(
         "the sign-in service {issuer} now has its {endpoint} at {now}, where it had no endpoint until now"
     )]
     Joined {
         /// The issuer.
         issuer: String,
-        /// Which endpoint.
+        /// The endpoint's name.
         endpoint: &'static str,
-        /// Its origin now.
+        /// The endpoint's origin now.
         now: String,
     },
 }
 
-/// A change that needs the user's word.
+/// A change that the user has to accept.
 #[derive(Debug, thiserror::Error)]
 #[error("{changed}")]
 pub struct Undecided {
     pub(in crate::auth) changed: Changed,
     pub(in crate::auth) account: String,
-    /// How tokens are come by: only a user can be asked to sign in.
+    /// The way to get tokens: mcpipe can ask only a user to sign in.
     pub(in crate::auth) grant: GrantType,
 }
 
 impl Undecided {
-    /// The command, or the flag, by which the user accepts the change.
+    /// Returns the command or the flag by which the user accepts the change.
     pub(in crate::auth) fn hint(&self, resource: &str) -> String {
         if self.grant != GrantType::User {
             return "if it really moved, name the new one with --authorization-server; nothing was sent there"

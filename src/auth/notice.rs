@@ -1,4 +1,4 @@
-//! News of a sign-in for the user, and its words for a terminal.
+//! News of a sign-in for the user, with the words for a terminal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,73 +8,73 @@ use crate::auth::issuer_change::Changed;
 use crate::auth::oauth::id_token::Person;
 use crate::text::{plain, without_query};
 
-/// Something a person should hear of.
+/// An event that the user should hear of.
 #[derive(Debug)]
 pub enum Notice<'a> {
-    /// A page is waiting.
+    /// A page that waits for the user.
     Visit {
-        /// The start page of the sign-in, or where to type the code.
+        /// The address of the sign-in's start page, or of the page where the user types the code.
         url: &'a str,
-        /// What to type there (RFC 8628).
+        /// The code to type there (RFC 8628).
         user_code: Option<&'a str>,
-        /// For how long that is good.
+        /// The time for which the code is good.
         good_for: Option<Duration>,
-        /// Whether a browser was started on it.
+        /// True if mcpipe has started a browser on the page.
         opened: bool,
     },
-    /// The authorization request itself, for a browser that cannot open the start page. Where it ends is pasted; nothing
-    /// else that comes of it counts.
+    /// The authorization request itself, for a browser that cannot open the start page. The user pastes the address
+    /// where the browser ends; no other answer to this request counts.
     Elsewhere {
         /// The authorization request.
         request: &'a str,
-        /// Whether there is a start page at all ([`Self::Visit`] has this address otherwise).
+        /// True if there is a start page at all ([`Self::Visit`] has this address otherwise).
         is_tied: bool,
     },
-    /// The user signs in at another authorization server than the last time, and so accepts it.
+    /// A sign-in at another authorization server than the last time, which the user so accepts.
     OtherIssuer {
-        /// How it differs.
+        /// The difference from the last authorization server.
         changed: &'a Changed,
     },
-    /// What was pasted is not the answer that is waited for.
+    /// A pasted text that is not the answer mcpipe waits for.
     NotOurs,
-    /// The server renews the sign-in no more; what is held works until it ends.
+    /// A sign-in that the authorization server no longer renews; the held token works until it ends.
     SignedOut {
-        /// Who had issued the tokens.
+        /// The issuer of the tokens.
         issuer: &'a str,
         /// The MCP server.
         resource: &'a str,
     },
-    /// The sign-in is done.
+    /// A finished sign-in.
     SignedIn {
         /// The MCP server.
         resource: &'a str,
-        /// Which identity there.
+        /// The account at that server.
         account: &'a str,
-        /// The user, if the authorization server has told.
+        /// The user, if the authorization server has named one.
         person: Option<&'a Person>,
     },
-    /// The user who has signed in is the one of another account.
+    /// A sign-in by a user who is known under another account already.
     OnePerson {
         /// The MCP server.
         resource: &'a str,
-        /// Which identity there.
+        /// The account at that server.
         account: &'a str,
         /// The accounts of the same user.
         others: &'a [String],
-        /// Host of the authorization server.
+        /// The host of the authorization server.
         host: &'a str,
     },
-    /// Another account is signed in at an authorization server that is not asked to let the user choose.
+    /// A second account at an authorization server that mcpipe does not ask to let the user choose.
     NoChoice {
-        /// Its host.
+        /// The host of the authorization server.
         host: &'a str,
-        /// Whether it has refused to.
+        /// True if the authorization server has refused the choice.
         is_refused: bool,
     },
 }
 
 impl Notice<'_> {
-    /// The words for a terminal. Tools look for the first two lines as mcp-remote prints them.
+    /// Returns the words for a terminal. Tools look for the first two lines as mcp-remote prints them.
     pub fn text(&self) -> String {
         match self {
             Self::Visit {
@@ -141,18 +141,18 @@ impl Notice<'_> {
     }
 }
 
-/// A page that waits for a person, here or in another process.
+/// A page that waits for the user, in this process or in another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingSignIn {
-    /// Where to go.
+    /// The address of the page.
     pub url_to_show: String,
-    /// The authorization server there.
+    /// The host of the authorization server.
     pub host: String,
-    /// What to type there, where the page does not know it (RFC 8628).
+    /// The code to type there, where the address does not contain it (RFC 8628).
     pub user_code: Option<String>,
 }
 
-/// The end of a sign-in, as people are told.
+/// Returns the message about a finished sign-in.
 pub fn signed_in(resource: &str, account: &str, person: Option<&Person>) -> String {
     let whom = person.map_or_else(String::new, |person| format!(" as {}", person.words()));
     let account = match account {
@@ -162,7 +162,7 @@ pub fn signed_in(resource: &str, account: &str, person: Option<&Person>) -> Stri
     format!("Signed in to {}{whom}{account}.\n", without_query(resource))
 }
 
-/// Names of accounts, as people are told.
+/// Returns the names of accounts for a message.
 pub fn accounts(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| plain(name, 100)).collect();
     match names.as_slice() {
@@ -173,7 +173,7 @@ pub fn accounts(names: &[String]) -> String {
 
 const AUTHORIZE: &str = "Please authorize this client by visiting:";
 
-/// A time that is left, as people say it. Less is said rather than more.
+/// Returns the time that is left in words, rounded down.
 fn in_words(left: Duration) -> String {
     match left.as_secs() {
         seconds @ 0..120 => format!("{seconds} seconds"),
@@ -182,17 +182,17 @@ fn in_words(left: Duration) -> String {
     }
 }
 
-/// Where news for the person goes; the door decides.
+/// The destination of news for the user, chosen by the command.
 #[derive(Clone)]
 pub struct Announce(Arc<dyn Fn(&Notice<'_>) + Send + Sync>);
 
 impl Announce {
-    /// To this function. It must not block.
+    /// Returns a destination that calls this function, which must not block.
     pub fn new(tell: impl Fn(&Notice<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }
 
-    /// Nobody listens.
+    /// Returns a destination that drops all news.
     pub fn nowhere() -> Self {
         Self::new(|_| {})
     }

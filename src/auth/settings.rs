@@ -1,5 +1,5 @@
-//! What the user decides about signing in, and the hooks the door lends us. Values only: nobody here reads the
-//! environment or the clock.
+//! The user's decisions about signing in, and the functions that the command supplies. Holds values only: nothing in
+//! this file reads the environment or the clock.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,102 +22,102 @@ use crate::text::split_words;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// All the sign-in needs to know from outside.
+/// The settings of a sign-in, all from outside.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The MCP server, as the user wrote it.
     pub resource: String,
-    /// The same, parsed.
+    /// The MCP server's address, parsed.
     pub url: Url,
-    /// Which identity at this server.
+    /// The name of the user's account at this server.
     pub account: String,
-    /// Plain `http` was allowed for this server.
+    /// True if the user allows plain `http` for this server.
     pub allow_http: bool,
-    /// Servers may send us to private addresses.
+    /// True if servers may send mcpipe to private addresses.
     pub allow_private: bool,
     /// Keys of the user's own that go with each request, beside signing in.
     pub keys: Vec<UserKey>,
     /// A client registered beforehand.
     pub client_id: Option<String>,
-    /// Its secret.
+    /// The secret of that client.
     pub client_secret: Option<Secret>,
-    /// What it signs with, in the place of a secret.
+    /// The key with which the client signs, in the place of a secret.
     pub client_key: Option<ClientKey>,
-    /// How it shows the secret; `None` leaves that to the server's metadata.
+    /// The way in which the client sends the secret; `None` leaves the choice to the server's metadata.
     pub client_method: Option<Method>,
-    /// What a registration endpoint wants to see of us (the initial access token of RFC 7591 section 3).
+    /// The token that a registration endpoint wants to see (the initial access token of RFC 7591 section 3).
     pub registration_token: Option<Secret>,
-    /// The address of our client metadata document, which is then our client id where the server takes such.
+    /// The address of mcpipe's client metadata document, which is the client id where the server takes such ids.
     pub client_metadata_url: Option<String>,
-    /// Members put over the ones we register with.
+    /// Members that replace those of mcpipe's registration request.
     pub client_metadata: Map<String, Value>,
-    /// What we call ourselves when registering.
+    /// The client name in registration requests.
     pub client_name: String,
-    /// Scopes fixed by the user; empty asks for none.
+    /// The scopes that the user has fixed; an empty set asks for none.
     pub scope: Option<Scopes>,
-    /// What to send as `resource` instead of what the server calls itself.
+    /// The `resource` parameter to send instead of the server's own name.
     pub resource_parameter: Option<String>,
-    /// Whether to send `resource` at all; `None` follows the provider table.
+    /// True to send `resource`, false to leave it out; `None` follows the table of known providers.
     pub send_resource: Option<bool>,
-    /// Added to the authorization request.
+    /// Parameters added to the authorization request.
     pub authorize_params: Vec<(String, String)>,
-    /// Added to the request that spends a code.
+    /// Parameters added to the request that redeems a code.
     pub token_params: Vec<(String, String)>,
-    /// Added to the requests that renew tokens.
+    /// Parameters added to the requests that renew tokens.
     pub refresh_params: Vec<(String, String)>,
-    /// The issuer to use, whatever the server says.
+    /// The issuer to use, regardless of the server's metadata.
     pub authorization_server: Option<String>,
-    /// What the authorization server calls itself, exactly, where that is not the name it is found by.
+    /// The exact issuer in the authorization server's metadata, where that is not the name in its address.
     pub expected_issuer: Option<String>,
-    /// How a token is come by.
+    /// The way to get tokens.
     pub grant: GrantConfig,
-    /// Where it is asked for, whatever the server says; for grants without a person.
+    /// The token endpoint to use, regardless of the server's metadata; for grants without a user.
     pub token_endpoint: Option<Url>,
-    /// Believe that the authorization server knows PKCE although it does not say so.
+    /// True to assume that the authorization server supports PKCE although its metadata does not say so.
     pub assume_pkce: bool,
-    /// Show the server the ID token instead of the access token.
+    /// True to send the MCP server the ID token instead of the access token.
     pub use_id_token: bool,
-    /// Whether tokens are bound to a key.
+    /// The user's choice about tokens that are bound to a key.
     pub dpop: Dpop,
-    /// Whether the user is to choose an account at the authorization server.
+    /// The user's decision about choosing an account at the authorization server.
     pub select_account: SelectAccount,
     /// The port to listen on; `None` lets the system choose.
     pub callback_port: Option<u16>,
     /// The host in the redirect URI: `127.0.0.1`, `localhost`, `::1`, or a name that leads here.
     pub callback_host: Option<String>,
-    /// The path in the redirect URI; `None` makes up one that cannot be guessed, where the server lets us.
+    /// The path in the redirect URI; `None` makes up an unpredictable one, where the server allows that.
     pub callback_path: Option<String>,
     /// The whole redirect URI, for a listener behind something that forwards to it.
     pub redirect_uri: Option<String>,
-    /// How to show a page to the person.
+    /// The way to show a page to the user.
     pub browser: Browser,
-    /// What the browser finds in its environment.
+    /// The environment of the browser.
     pub browser_environment: Environment,
-    /// Sign in with a code on another device, whatever else there is.
+    /// True to sign in with a code on another device, even where another way is possible.
     pub device_code: bool,
-    /// Whether somebody may be there to sign in at all.
+    /// True if a user may be present to sign in.
     pub attended: bool,
-    /// How long a person may take.
+    /// The time that a user may take to sign in.
     pub auth_timeout: Duration,
-    /// Who does the sign-in so that it outlives this process; `None` does it here.
+    /// The process that does the sign-in so that it outlives this one; `None` signs in here.
     pub helper: Option<Helper>,
-    /// Whether a vault that is locked is waited for: in a bridge and its helper, where nobody can be asked.
+    /// True to wait for a locked vault: in a bridge and its helper, which cannot ask the user.
     pub waits_for_unlock: bool,
-    /// Where the browser goes on to when all is well, instead of a page of ours.
+    /// The address to which the browser goes after a successful sign-in, instead of a page of mcpipe's.
     pub success_url: Option<Url>,
-    /// What a person types who cannot have a browser come back.
+    /// The addresses pasted by a user whose browser cannot come back.
     pub pasted: Option<Pasted>,
-    /// Where news for the person goes.
+    /// The destination of news for the user.
     pub announce: Announce,
     /// The wall clock.
     pub now: Clock,
 }
 
 impl Settings {
-    /// For this server, everything else at its default.
+    /// Returns the settings for this server, everything else at its default.
     ///
     /// # Errors
-    /// It is not a URL.
+    /// A `resource` that is not a URL.
     pub fn new(resource: impl Into<String>, now: Clock) -> Result<Self, url::ParseError> {
         let resource = resource.into();
         let mut url = Url::parse(&resource)?;
@@ -169,34 +169,36 @@ impl Settings {
         })
     }
 
-    /// Whether the user adds a parameter of this name to the authorization request.
+    /// Says whether the user adds a parameter of this name to the authorization request.
     pub(super) fn authorizes_with(&self, name: &str) -> bool {
         self.authorize_params.iter().any(|(ours, _)| ours == name)
     }
 
-    /// The canonical URI of the server (RFC 8707 section 2, RFC 3986 section 6): no fragment, no slash that the URL parser put
-    /// there, one spelling of host, port and escapes.
+    /// Returns the canonical URI of the server (RFC 8707 section 2, RFC 3986 section 6): no fragment, no slash that the
+    /// URL parser put there, one spelling of host, port and escapes.
     pub fn canonical_resource(&self) -> String {
         canonical(&self.url)
     }
 }
 
-/// How a page is shown to the person.
+/// The way in which a page is shown to the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Browser {
-    /// As the system does.
+    /// The browser that the system starts.
     #[default]
     System,
-    /// Not at all, as the user wishes: the address is announced, and the listener waits.
+    /// No browser, by the user's choice: mcpipe announces the address, and the listener waits.
     None,
-    /// There is nobody who would see it: likewise, unless the server has another way (RFC 8628).
+    /// No browser, because no user would see it: mcpipe announces the address and waits, unless the server has another
+    /// way (RFC 8628).
     Nowhere,
-    /// A command of the user's: program and arguments, the address put where `%s` stands, else last. Never a shell.
+    /// A command of the user's: program and arguments, with the address in the place of `%s`, else last. Never a shell.
     Command(Vec<String>),
 }
 
 impl Browser {
-    /// The value of `BROWSER`: words separated by spaces, quotes keep them together. Nothing in it is none set.
+    /// Reads the value of `BROWSER`: words separated by spaces, where quotes keep words together. An empty value counts
+    /// as unset.
     pub fn from_variable(value: &str) -> Self {
         let words = split_words(value);
         if words.is_empty() {
@@ -207,13 +209,14 @@ impl Browser {
     }
 }
 
-/// The environment of the browser: all of the environment that the user's program gave us, for the scripts of VS Code
-/// Remote, dev containers and Codespaces find their window by variables of their own. What opens the vault is not in it.
+/// The environment of the browser: all of the environment that the user's program gave mcpipe, because the scripts of
+/// VS Code Remote, dev containers and Codespaces find their window by variables of their own. Variables that open the
+/// vault are left out.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(pub(super) Vec<(OsString, OsString)>);
 
 impl Environment {
-    /// Takes these variables, except those that open the vault.
+    /// Returns these variables, except those that open the vault.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let variables = variables.into_iter();
         Self(
@@ -233,17 +236,17 @@ impl fmt::Debug for Environment {
 /// The user's choice about tokens that are bound to a key (`--dpop`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dpop {
-    /// Bound where both servers know it.
+    /// Bound tokens where both servers support them.
     #[default]
     Auto,
-    /// Always: a token that is not bound is not taken.
+    /// Bound tokens only: a token that is not bound is refused.
     Require,
-    /// Never.
+    /// No bound tokens.
     Off,
 }
 
 impl Dpop {
-    /// Says whether kept tokens may be used that are bound, or are not.
+    /// Says whether stored tokens may be used that are bound, or are not.
     pub fn allows(self, is_bound: bool) -> bool {
         match self {
             Self::Auto => true,
@@ -253,42 +256,42 @@ impl Dpop {
     }
 }
 
-/// Whether the authorization server is asked to let the user choose an account.
+/// The user's decision about asking the authorization server to let the user choose an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SelectAccount {
-    /// For a second account at an authorization server that is known to understand it.
+    /// A choice for a second account at an authorization server that is known to support it.
     #[default]
     Auto,
-    /// In every sign-in, whatever the server is known to understand.
+    /// A choice in every sign-in, even if the server is not known to support it.
     Always,
-    /// Never.
+    /// No request for a choice.
     Never,
 }
 
-/// How a helper is started; the door decides.
+/// The command line and the environment of a helper, chosen by the command.
 #[derive(Clone, Debug)]
 pub struct Helper {
-    /// This binary.
+    /// The path of this binary.
     pub program: PathBuf,
-    /// What makes it a helper.
+    /// The arguments that make the process a helper.
     pub arguments: Vec<String>,
-    /// All the environment it gets.
+    /// The helper's whole environment.
     pub environment: Vec<(String, String)>,
-    /// What the door in the helper needs to come to the same settings.
+    /// The text from which the helper's command derives the same settings.
     pub door: Secret,
 }
 
-/// Lines that a person types while a sign-in waits.
+/// Lines that the user types while a sign-in waits.
 #[derive(Clone)]
 pub struct Pasted(Arc<Mutex<mpsc::Receiver<String>>>);
 
 impl Pasted {
-    /// Takes them from there.
+    /// Takes the lines from this channel.
     pub fn new(lines: mpsc::Receiver<String>) -> Self {
         Self(Arc::new(Mutex::new(lines)))
     }
 
-    /// The next one; waits for ever when there will be none. Safe to cancel.
+    /// Returns the next line; waits for ever when there will be none. Safe to cancel.
     pub(super) async fn next(pasted: Option<&Self>) -> String {
         if let Some(Self(lines)) = pasted
             && let Some(line) = lines.lock().await.recv().await

@@ -1,8 +1,9 @@
-//! What is held for one remote, and the climb that is to bring another: one at a time, on a task of its own.
+//! The credential that is held for one remote, and the renewal that brings another: one at a time, on a task of its
+//! own.
 //!
-//! Keeps what changes behind one lock, and knows what a credential that comes replaces: whether requests go on in the
-//! same name, and when to try again what failed. How a climb gets up is for `obtain`; who may have what is held, for the
-//! [`Authorizer`].
+//! Keeps the changing state behind one lock, and decides whether requests go on under the same identity when a
+//! credential is replaced, and when to repeat a renewal that failed. `flow::renew` has the steps of a renewal, and
+//! [`Authorizer`](super::Authorizer) decides which caller gets the credential.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,111 +28,112 @@ use crate::auth::{Cause, Credential, Error};
 use crate::backoff;
 use crate::store::Vault;
 
-/// A token this close to its end (seconds) is not worth sending.
+/// Seconds before the end of a token in which it is not worth sending.
 const LEEWAY: u64 = 10;
 
 /// The longest pause between renewals that fail in a row.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// How often a process that needs nothing looks whether the user has locked the vault.
+/// The interval at which an idle process checks whether the user has locked the vault.
 const WATCH: Duration = Duration::from_secs(1);
 
 /// Everything that the clones of an authorizer and its renewal share.
 pub(super) struct Shared {
     pub(super) settings: Arc<Settings>,
     pub(super) http: Http,
-    /// What is known of proofs; outlives the keys that come and go.
+    /// The servers' hints about proofs, which outlive the keys.
     pub(super) hints: HintCache,
     pub(super) store: CredentialStore,
     pub(super) status: Arc<SignInStatus>,
     pub(super) late_callbacks: LateCallbacks,
-    /// Signs a person in at the enterprise's provider, where that is how a token is come by.
+    /// The state of the sign-in at the enterprise's provider, where the user signs in there.
     pub(super) provider: Option<Arc<Self>>,
     pub(super) resource: Arc<str>,
     pub(super) tasks: TaskTracker,
     /// Tasks that leaving does not wait for.
     lingering: TaskTracker,
     pub(super) leaving: CancellationToken,
-    /// No user is asked any more, whatever the settings say.
+    /// Cancelled when mcpipe asks no user any more, regardless of the settings.
     pub(super) unattended: CancellationToken,
     /// The generation of the newest credential.
     pub(super) newest: watch::Sender<u64>,
     state: Mutex<State>,
 }
 
-/// What changes. Never locked across a wait.
+/// The changing state. Never locked across a wait.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) has_looked: bool,
-    /// The look into the vault that has begun; tells when it is done.
+    /// The read of the vault in progress; says when it is done.
     look: Option<watch::Receiver<bool>>,
-    /// It waits for a program that has not answered for a moment.
+    /// True while the read waits for a program that has not answered for a moment.
     is_looking_long: bool,
-    /// A request went out without a credential.
+    /// True once a request went out without a credential.
     pub(super) has_lent_nothing: bool,
-    /// The remote has asked for one.
+    /// True once the remote has asked for a credential.
     pub(super) is_challenged: bool,
     generation: u64,
-    /// Counts changes of who we are there.
+    /// The count of changes of mcpipe's identity at the remote.
     pub(super) identity: u64,
     pub(super) held: Option<Current>,
     start_renewal: Option<Renewal>,
-    /// Failed renewals in a row, the last of them, and when to try again (seconds since 1970).
+    /// The count of failed renewals in a row, before the last failure and the time of the next try (seconds since
+    /// 1970).
     failures: u32,
     pub(super) last_fault: Option<Arc<Cause>>,
     pub(super) retry_at: u64,
-    /// When a token was refused that no person is needed for, what the remote had said, and why.
+    /// The last refusal of a grant that needs no user: the time, the remote's challenge and the cause.
     pub(super) refused: Option<(u64, Challenge, Arc<Cause>)>,
-    /// How often the vault was locked, as far as was heeded.
+    /// The count of the vault's locks that this process has noticed.
     locks: u64,
-    /// What was held is in a vault that the user has locked.
+    /// True while the credential that was held is in a vault that the user has locked.
     pub(super) is_locked_out: bool,
-    /// A task looks whether the user has locked the vault.
+    /// True once a task checks whether the user has locked the vault.
     is_watching: bool,
-    /// The climb has come to where a person is asked.
+    /// True once the renewal has come to the step that asks the user.
     pub(super) is_signing_in: bool,
 }
 
-/// A credential, and what is known of it.
+/// A credential with its entry in the vault.
 #[derive(Clone)]
 pub(super) struct Current {
     pub(super) credential: Credential,
     pub(super) entry: Arc<Entry>,
 }
 
-/// How a credential came to be held.
+/// The origin of a held credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// It was in the vault.
+    /// A credential that was in the vault.
     Stored,
-    /// We renewed it.
+    /// A credential that this process has renewed.
     Refreshed,
-    /// We renewed what somebody else had put into the vault.
+    /// A credential that this process has renewed after another process had put its predecessor into the vault.
     TakenOver,
-    /// Somebody signed in.
+    /// A credential from a sign-in.
     SignedIn,
 }
 
-/// What a climb is for.
+/// The reason for a renewal.
 #[derive(Clone, Debug)]
 pub(super) enum Trigger {
-    /// The token is about to end. Never leads to a sign-in.
+    /// A token that is about to end. Never leads to a sign-in.
     Due,
-    /// The remote wants another.
+    /// A challenge from the remote.
     Challenged {
         stale: Option<Credential>,
         challenge: Challenge,
-        /// Whether the host waits for it, so that a person may be asked.
+        /// True if the host waits for the answer, so that mcpipe may ask the user.
         is_asked: bool,
     },
-    /// The user wants to sign in.
+    /// The user's request to sign in.
     Told(Challenge),
 }
 
-/// A climb somebody may watch.
+/// A renewal that requests can watch.
 #[derive(Clone)]
 pub(super) struct Renewal {
-    /// Whether it goes up to a sign-in, if it has to.
+    /// True if the renewal goes as far as a sign-in, if it has to.
     pub(super) is_whole: bool,
     outcome: watch::Receiver<Option<Result<Credential, Error>>>,
     resource: Arc<str>,
@@ -166,7 +168,7 @@ impl Shared {
     ) -> Self {
         let provider = match &settings.grant {
             GrantConfig::Enterprise(provider) if provider.id_token.is_none() => {
-                // The watches are shared; each sign-in leaves by itself.
+                // The two share the watches; each sign-in leaves by itself.
                 let unlocking = Unlocking {
                     leaving: CancellationToken::new(),
                     ..unlocking.clone()
@@ -228,7 +230,7 @@ impl Shared {
         if !held.entry.is_due(now) {
             return Ok(Some(held.credential));
         }
-        // What still works is used while the next one is fetched.
+        // A token that still works is used while the next one is fetched.
         if !held.entry.has_expired(now + LEEWAY) {
             if may_try {
                 self.start_renewal(Trigger::Due);
@@ -243,7 +245,7 @@ impl Shared {
         match outcome {
             Ok(credential) => Ok(Some(credential)),
             Err(error) if error.is_passing() => Err(error),
-            // Refused: the remote's challenge starts what is left to do.
+            // The server has refused: the remote's challenge starts the remaining steps.
             Err(_) => {
                 let mut state = self.state();
                 let dead = held.credential.generation;
@@ -298,18 +300,19 @@ impl Shared {
         self.leaving.cancel();
         self.late_callbacks.stop();
         self.tasks.close();
-        // What is not done by then is not going to be: the process leaves.
+        // A task that is not done by then never will be: the process leaves.
         let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
     }
 
-    /// Reads the vault, once. Nothing there is remembered too: what a sibling brings later is found by a challenge.
+    /// Reads the vault once. An empty result is remembered too: a challenge makes mcpipe find what another process
+    /// stores later.
     pub(super) async fn look(self: &Arc<Self>) {
         let mut looked = self.begin_look();
         let _ = looked.wait_for(|is_done| *is_done).await;
     }
 
-    /// As [`Shared::look`], but not waiting for a program that does not answer for a moment: many servers want no credential,
-    /// and one that wants it says so.
+    /// Reads the vault as [`Shared::look`] does, but does not wait for a program that does not answer for a moment:
+    /// many servers want no credential, and one that wants it says so.
     pub(super) async fn look_briefly(self: &Arc<Self>) {
         if self.state().is_looking_long {
             return;
@@ -325,7 +328,8 @@ impl Shared {
         }
     }
 
-    /// Begins to read the vault, unless that has begun. Leaving does not wait for it: it may be a program that hangs.
+    /// Begins to read the vault, unless that has begun. Leaving does not wait for the read, which may run a program
+    /// that hangs.
     pub(super) fn begin_look(self: &Arc<Self>) -> watch::Receiver<bool> {
         let mut state = self.state();
         if state.has_looked {
@@ -366,15 +370,15 @@ impl Shared {
         state.is_looking_long = false;
     }
 
-    /// Joins the climb that is going, or begins one.
+    /// Joins the renewal in progress, or begins one.
     pub(super) fn start_renewal(self: &Arc<Self>, why: Trigger) -> Renewal {
         self.start_or_join(why).0
     }
 
-    /// The same, and whether it was begun for this.
+    /// Joins the renewal in progress, or begins one and returns true with it.
     fn start_or_join(self: &Arc<Self>, why: Trigger) -> (Renewal, bool) {
         let mut state = self.state();
-        // One whose task is gone without an outcome is over.
+        // A renewal whose task is gone without an outcome is over.
         if let Some(start_renewal) = &state.start_renewal
             && start_renewal.outcome.has_changed().is_ok()
         {
@@ -439,7 +443,7 @@ impl Shared {
         (start_renewal, true)
     }
 
-    /// A credential newer than `stale`. Nobody is asked for one unless the host waits for it.
+    /// Returns a credential newer than `stale`. Asks the user for one only if the host waits for it.
     pub(super) async fn renew(
         self: &Arc<Self>,
         stale: Option<&Credential>,
@@ -460,7 +464,8 @@ impl Shared {
             });
             let outcome = match is_asked {
                 true => start_renewal.outcome().await,
-                // The host does not wait for it, so neither a user nor what comes after it is kept waiting by it.
+                // The host does not wait for this credential, so the request neither asks the user nor delays the ones
+                // behind it.
                 false => {
                     let mut person = self.store.unlocking().user.subscribe();
                     tokio::select! {
@@ -474,7 +479,7 @@ impl Shared {
             };
             match outcome {
                 Ok(credential) if credential.generation > seen => return Ok(credential),
-                // One that was going on anyway knew nothing of the challenge, or went less far.
+                // A renewal that was in progress already knew nothing of the challenge, or went less far.
                 outcome if is_own || start_renewal.is_whole => return outcome,
                 _ => {}
             }
@@ -507,7 +512,7 @@ impl Shared {
         credential
     }
 
-    /// Forgets what is held if the user has locked the vault since.
+    /// Forgets the held credential if the user has locked the vault since.
     pub(super) async fn heed_lock(&self) {
         let locks = self.store.vault().heed_lock().await;
         let mut state = self.state();
@@ -522,7 +527,7 @@ impl Shared {
         }
     }
 
-    /// Heeds a lock also while nothing is needed of the vault.
+    /// Notices a lock also while nothing needs the vault.
     pub(super) fn watch_lock(self: &Arc<Self>) {
         if !self.store.vault().is_lockable()
             || std::mem::replace(&mut self.state().is_watching, true)
@@ -530,7 +535,7 @@ impl Shared {
             return;
         }
         let shared = Arc::clone(self);
-        // Among the tasks that end when the process leaves; a helper leaves when nothing lingers.
+        // The task is among those that end when the process leaves; a helper leaves when no task lingers.
         self.tasks.spawn(async move {
             let watching = async {
                 loop {
@@ -544,13 +549,13 @@ impl Shared {
 }
 
 impl State {
-    /// Has the vault read once more before the next request.
+    /// Makes the next request read the vault again.
     pub(super) fn look_again(&mut self) {
         self.has_looked = false;
         self.look = None;
     }
 
-    /// The first failure may be a hiccup; after it 2, 4, 8 … 60 s.
+    /// Sets the time of the next try. The first failure may be a hiccup; the pauses after it are 2, 4, 8 … 60 s.
     fn back_off(&mut self, now: u64, why: &Arc<Cause>) {
         let wait = match self.failures {
             0 => 0,

@@ -1,4 +1,5 @@
-//! Where a key that the user brings comes from, so that its refusal can be told truly and mended where it is kept.
+//! The source of a key that the user brings, so that a refusal names the key truly and the user can replace it at its
+//! source.
 //!
 //! Holds names only, never a value.
 
@@ -9,11 +10,11 @@ use crate::text::may_be_secret;
 pub struct UserKey {
     /// The header.
     pub header: String,
-    /// Where its value comes from.
+    /// The source of the header's value.
     pub from: Source,
 }
 
-/// Where a header's value comes from.
+/// The source of a header's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Keys in the vault, by name (`--bearer`, `${vault:NAME}`).
@@ -29,12 +30,12 @@ pub enum Source {
 }
 
 impl UserKey {
-    /// Whether it is the header that replaces signing in.
+    /// Says whether the key's header is the one that replaces signing in.
     pub fn is_authorization(&self) -> bool {
         self.header.eq_ignore_ascii_case("authorization")
     }
 
-    /// What is said of its refusal. `words` are the challenge's, cleaned.
+    /// Returns the message about a refusal of the key. `words` are the challenge's, cleaned.
     pub(super) fn refused(&self, status: u16, words: Option<&str>) -> String {
         let answer = match words {
             Some(words) if !words.is_empty() => format!("HTTP {status}: {words}"),
@@ -77,7 +78,7 @@ impl UserKey {
         }
     }
 
-    /// What the user can do about it.
+    /// Returns the hint that tells the user what to do about the refusal.
     pub(super) fn hint(&self) -> String {
         match &self.from {
             Source::Vault(_) => {
@@ -101,7 +102,7 @@ impl UserKey {
     }
 }
 
-/// A name, where it is not perhaps the key itself.
+/// Returns the name, or a placeholder where the name may be the key itself.
 fn named(name: &str) -> &str {
     if may_be_secret(name) { "NAME" } else { name }
 }
