@@ -1,4 +1,4 @@
-//! The errors of a sign-in: one variant for each thing that a caller or the user can do about it, with its remedy.
+//! The errors of a sign-in: one variant for each case in which a caller or the user can do something different.
 
 use std::sync::Arc;
 
@@ -15,121 +15,122 @@ use std::io;
 
 mod remedy;
 
-/// Seconds in which a window that was closed stays closed, and in which windows are counted.
+/// Seconds in which mcpipe does not reopen a closed window, and in which it counts windows.
 pub(in crate::auth) const QUIET: u64 = 600;
 
-/// Why there is no credential, and for which server.
+/// The reason why there is no credential, with the server that wants one.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{why}")]
 pub struct Error {
     resource: Arc<str>,
     #[source]
     why: Arc<Cause>,
-    /// A sign-in was begun: the authorization server may have registered a client, and a person may have seen a window.
+    /// True if a sign-in was begun: the authorization server may have registered a client, and the user may have seen a
+    /// window.
     is_after_a_sign_in: bool,
 }
 
-/// What went wrong with a sign-in: one variant per thing a caller can do about it.
+/// The cause of a failed sign-in: one variant for each reaction of a caller.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
-    /// The user brings the `Authorization` header, and the server does not take it.
+    /// A header with the user's own key that the server has refused.
     #[error("{}", given.refused(*status, words.as_deref()))]
     HeaderRefused {
         /// 401 or 403.
         status: u16,
-        /// The challenge's own words, cleaned.
+        /// The words of the challenge, cleaned.
         words: Option<String>,
-        /// Where the header comes from.
+        /// The header and its source.
         given: Box<UserKey>,
     },
-    /// What is kept cannot be read or written.
+    /// A vault that cannot be read or written.
     #[error("{0}")]
     Vault(#[from] store::Error),
-    /// What the vault holds for this server is not readable as ours.
+    /// A stored entry for this server that this version cannot read.
     #[error("the stored entry for this server was written by another version")]
     ForeignEntry,
-    /// Somebody cannot be reached, or does not answer sensibly, now.
+    /// A server that cannot be reached, or gives no usable answer, now.
     #[error("{0}")]
     Network(#[from] http::Fault),
-    /// The server does not say, or says wrongly, where to sign in.
+    /// A server whose metadata does not say, or says wrongly, where to sign in.
     #[error("{0}")]
     Discovery(#[from] discovery::Error),
-    /// The authorization server does not know us and will not.
+    /// A client that the authorization server does not know and does not register.
     #[error("{0}")]
     Registration(#[from] registration::Error),
-    /// The token endpoint said no.
+    /// A refusal by the token endpoint.
     #[error("{0}")]
     Tokens(#[from] token_endpoint::Error),
-    /// The sign-in page sent the browser back with an error.
+    /// A browser that the sign-in page has sent back with an error.
     #[error("the sign-in at {host} ended with {code}{}", said(.description.as_deref()))]
     Denied {
         /// The authorization server.
         host: String,
-        /// RFC 6749 section 4.1.2.1, cleaned.
+        /// The error code (RFC 6749 section 4.1.2.1), cleaned.
         code: String,
         /// `error_description`, cleaned.
         description: Option<String>,
     },
-    /// The answer named another authorization server, or none although this one promises to (RFC 9207).
+    /// An answer that named another authorization server, or none although this one promises to (RFC 9207).
     #[error("the sign-in answer did not come from {host}: it was dropped unread")]
     ForeignAnswer {
-        /// The authorization server that was asked.
+        /// The authorization server of the sign-in.
         host: String,
     },
-    /// Two browsers or programs opened the start page, and nothing tells which of them is the user's.
+    /// A start page that two browsers or programs have opened, so that mcpipe cannot tell which of them is the user's.
     #[error(
         "the sign-in at {host} was opened by another browser or program first, and has ended: nothing was stored"
     )]
     OpenedTwice {
-        /// The authorization server that was asked.
+        /// The authorization server of the sign-in.
         host: String,
     },
-    /// Nobody finished the sign-in.
+    /// A sign-in that the user has not finished in time.
     #[error("nobody finished the sign-in at {host} within {seconds} s")]
     TooLate {
         /// The authorization server.
         host: String,
-        /// `--auth-timeout`.
+        /// The value of `--auth-timeout`.
         seconds: u64,
     },
-    /// A person is needed and none is expected.
+    /// A sign-in that needs a user where none is expected.
     #[error("a sign-in is needed")]
     NobodyThere,
-    /// An earlier sign-in was refused or abandoned, and windows do not reopen by themselves.
+    /// An earlier sign-in that was refused or abandoned; mcpipe does not reopen its window by itself.
     #[error("{0} (no new window is opened by itself)")]
     Abandoned(Arc<Self>),
-    /// The sign-in that another process did for us came to nothing.
+    /// A sign-in by another process that has failed.
     #[error("{text}")]
     Elsewhere {
-        /// What it says.
+        /// The message of the other process.
         text: String,
-        /// What a person can do about it.
+        /// The hint for the user.
         hint: Option<String>,
-        /// Whether it may succeed later without anybody doing anything.
+        /// True if the sign-in may succeed later without the user's doing anything.
         is_passing: bool,
     },
-    /// The authorization server is another than the one used last, and the user has not said that this is right.
+    /// An authorization server other than the one used last, which the user has not accepted.
     #[error("{0}")]
     OtherIssuer(#[from] issuer_change::Undecided),
-    /// The server names no way to a credential, and what was tried instead came to nothing.
+    /// A failed guess at the sign-in of a server that names no way to a credential.
     #[error(
         "{said}; a sign-in at its own address was a guess (as revision 2025-03-26 has it), and failed: {why}"
     )]
     Guessed {
-        /// What became of it.
+        /// The cause of the failed guess.
         why: Arc<Self>,
-        /// What the server says of how to get one.
+        /// The server's words about how to get a credential.
         said: String,
-        /// The user's own key that it turned down, if one was sent.
+        /// The user's own key that the server has refused, if mcpipe sent one.
         key: Option<Box<UserKey>>,
     },
-    /// The same was refused a moment ago, and is not asked again yet.
+    /// A refusal of a moment ago, after which mcpipe does not ask again yet.
     #[error("{0}")]
     Lately(Arc<Self>),
-    /// Another process does the sign-in now.
+    /// A sign-in that another process has taken over.
     #[error("another mcpipe has taken this sign-in over")]
     Superseded,
-    /// The user wants tokens that are bound to a key, and they are not to be had.
+    /// Bound tokens that the user requires and the authorization server does not offer.
     #[error(
         "the authorization server at {host} does not offer DPoP with ES256, and --dpop require takes nothing else"
     )]
@@ -137,54 +138,54 @@ pub enum Cause {
         /// The authorization server.
         host: String,
     },
-    /// There is no key to be had.
+    /// A key for the sign-in that cannot be made.
     #[error("a key for this sign-in: {0}")]
     Key(#[from] jws::Error),
-    /// The process that was to do the sign-in does not start.
+    /// A sign-in process that does not start.
     #[error("the process that does the sign-in does not start")]
     Helper(#[source] io::Error),
-    /// The server turns down tokens that were issued for it a moment ago, sent, and have not ended.
+    /// Tokens that the server refuses although they were issued for it a moment ago, sent, and have not ended.
     #[error("the server rejects the token that {host} issued for it a moment ago")]
     Rejected {
         /// The authorization server.
         host: String,
-        /// Whether another is had a little later without a person.
+        /// True if another token can be obtained a little later without a user.
         is_renewable: bool,
     },
-    /// Many windows were shown of late, and no more are shown unless the user asks for one.
+    /// Too many recent windows: mcpipe shows no more unless the user asks for one.
     #[error(
         "{windows} sign-in windows were shown within {} minutes, and no more are opened by themselves{}",
         QUIET / 60,
         .last.as_ref().map_or_else(String::new, |last| format!("; the last one ended so: {last}"))
     )]
     Braked {
-        /// How many.
+        /// The count of windows.
         windows: usize,
-        /// How the last one ended, if it brought no tokens.
+        /// The cause of the last failure, if the last window brought no tokens.
         last: Option<Arc<Self>>,
     },
-    /// The key the client is proved by is not to be had.
+    /// A key of the client's that cannot be had.
     #[error("the client's key: {0}")]
     ClientKey(#[from] client::Error),
-    /// There is no token without a person, in the way the user wants it.
+    /// A grant without a user that brings no token.
     #[error("{0}")]
     Machine(#[from] UnattendedError),
-    /// More scope is wanted than another sign-in would bring.
+    /// A challenge for more scope than another sign-in would bring.
     #[error("the server wants more than the sign-in allows{}", said(.scope.as_deref()))]
     ScopeRefused {
-        /// What the challenge asked for, cleaned.
+        /// The scope in the challenge, cleaned.
         scope: Option<String>,
     },
-    /// The loopback listener cannot listen.
+    /// A loopback listener that cannot listen.
     #[error("cannot listen for the sign-in on {place}")]
     Listener {
-        /// Host and port.
+        /// The host and port of the listener.
         place: String,
-        /// Why not.
+        /// The error of the operating system.
         #[source]
         error: io::Error,
     },
-    /// The process is leaving.
+    /// A process that is leaving.
     #[error("mcpipe is leaving")]
     Leaving,
 }
@@ -205,24 +206,25 @@ impl Error {
         }
     }
 
-    /// Whether the same request may be tried again at once, unseen: nothing was done that would then be done twice.
+    /// Says whether the same request may be repeated at once, without telling the host: nothing was done that would
+    /// then be done twice.
     pub fn may_repeat(&self) -> bool {
         self.is_passing() && !self.is_after_a_sign_in
     }
 
-    /// What went wrong.
+    /// Returns the cause.
     pub fn cause(&self) -> &Cause {
         &self.why
     }
 
-    /// Whether the same request may succeed later without anybody doing anything.
+    /// Says whether the same request may succeed later without the user's doing anything.
     pub fn is_passing(&self) -> bool {
         self.why.is_passing()
     }
 }
 
 impl Cause {
-    /// A refusal by the token endpoint of a grant without a user.
+    /// Returns the cause for the token endpoint's refusal of a grant without a user.
     pub(in crate::auth) fn refused_grant(by: GrantType, error: token_endpoint::Error) -> Self {
         match error {
             error @ (token_endpoint::Error::Refused { .. }
@@ -233,7 +235,7 @@ impl Cause {
         }
     }
 
-    /// The user's own header was turned down.
+    /// Returns the cause for a server's refusal of the user's own header.
     pub(crate) fn header_refused(challenge: &Challenge, given: &UserKey) -> Self {
         let (code, text) = (&challenge.error, &challenge.description);
         let words = match (code, text) {
@@ -247,7 +249,7 @@ impl Cause {
         }
     }
 
-    /// A refusal by the authorization server, in its words, at the page or at the token endpoint.
+    /// Returns the authorization server's code and words of a refusal, at the page or at the token endpoint.
     pub(in crate::auth) fn refusal(&self) -> Option<(&str, Option<&str>)> {
         match self {
             Self::Denied {
@@ -272,9 +274,9 @@ impl Cause {
         }
     }
 
-    /// As it was at an authorization server that is a guess. What the user did there is no guess's fault.
-    /// `said` is what stands in the place of the server's metadata, if anything does.
-    /// `keys` are the user's own that were sent.
+    /// Returns the cause as one at a guessed authorization server. Causes that do not depend on the guess, such as the
+    /// user's own refusal, stay as they are. `said` replaces the usual words about the server's metadata, if there is
+    /// something to say. `keys` are the user's own that mcpipe sent.
     pub(in crate::auth) fn at_a_guess(
         self,
         challenge: &Challenge,
@@ -306,7 +308,7 @@ impl Cause {
         }
     }
 
-    /// The cause itself, where it was one at a guess.
+    /// Returns the cause itself, without the guess around it.
     pub(in crate::auth) fn bare(&self) -> &Self {
         match self {
             Self::Guessed { why, .. } => why.bare(),
@@ -314,7 +316,7 @@ impl Cause {
         }
     }
 
-    /// Whether only a locked vault is in the way.
+    /// Says whether only a locked vault is in the way.
     pub(in crate::auth) fn is_locked(&self) -> bool {
         matches!(
             self,
@@ -325,7 +327,7 @@ impl Cause {
         )
     }
 
-    /// Whether somebody has said no who would say it again.
+    /// Says whether a server has refused that would refuse the same again.
     pub(in crate::auth) fn is_refused_machine(&self) -> bool {
         match self.bare() {
             Self::Machine(UnattendedError::Refused { error, .. }) => {
@@ -342,34 +344,34 @@ impl Cause {
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Elsewhere { is_passing, .. } => *is_passing,
-            // Somebody is at it, and meets a slow server.
+            // Another process holds the lock, and waits for a slow server.
             Self::Vault(store::Error::Busy { .. }) => true,
             _ => self.fault().is_some_and(http::Fault::is_passing),
         }
     }
 }
 
-/// Why there is no token.
+/// The reason why a grant without a user brings no token.
 #[derive(Debug, thiserror::Error)]
 pub enum UnattendedError {
-    /// The authorization server, or the provider, said no.
+    /// A refusal by the authorization server or the provider.
     #[error("{error}")]
     Refused {
-        /// What was asked for.
+        /// The grant that mcpipe asked for.
         by: GrantType,
-        /// Its words.
+        /// The server's error.
         error: token_endpoint::Error,
     },
-    /// The server takes a client, and there is none.
+    /// A server that needs a client where the user has named none.
     #[error("the authorization server at {host} has to be told which client this is")]
     NoClient {
         /// The authorization server.
         host: String,
     },
-    /// There is no assertion to show.
+    /// An assertion that cannot be had.
     #[error("{0}")]
     Assertion(#[from] AssertionError),
-    /// The provider did not vouch for anybody.
+    /// A provider that vouches for no user.
     #[error("{0}")]
     Provider(#[from] ProviderError),
 }
@@ -386,7 +388,7 @@ impl UnattendedError {
         }
     }
 
-    /// Whether it is something on this machine that is wrong, and no server has been asked.
+    /// Says whether the fault is on this machine, so that mcpipe has asked no server.
     pub(crate) fn is_at_home(&self) -> bool {
         match self {
             Self::Assertion(AssertionError::Spent { .. }) => false,
@@ -397,33 +399,33 @@ impl UnattendedError {
     }
 }
 
-/// Why nobody was vouched for.
+/// The reason why the provider vouches for no user.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// There is no ID token.
+    /// An ID token that cannot be had.
     #[error("{0}")]
     IdToken(#[from] AssertionError),
-    /// What is held is not an ID token for us from this provider.
+    /// A held token that is not an ID token for this client from this provider.
     #[error("the provider at {host} gave no ID token for this client")]
     NotForUs {
         /// The provider.
         host: String,
     },
-    /// The sign-in at the provider came to nothing.
+    /// A sign-in at the provider that has failed.
     #[error("signing in at {host}: {why}")]
     SignIn {
         /// The provider.
         host: String,
-        /// Why.
+        /// The cause of the failure.
         why: Error,
     },
-    /// The provider's metadata cannot be used.
+    /// Metadata of the provider that cannot be used.
     #[error("{0}")]
     Discovery(#[from] discovery::Error),
-    /// It said no.
+    /// A refusal by the provider.
     #[error("{0}")]
     Refused(token_endpoint::Error),
-    /// It gave something else.
+    /// An answer of the provider that is not a grant.
     #[error(
         "the provider at {host} answered with something other than a grant for the server: {why}"
     )]
@@ -445,12 +447,12 @@ impl ProviderError {
         }
     }
 
-    /// Whether it is the user's own file that is wrong.
+    /// Says whether the fault is in the user's own file.
     pub(in crate::auth) fn is_at_home(&self) -> bool {
         matches!(self, Self::IdToken(_))
     }
 
-    /// Whether another ID token may be taken where this one was not.
+    /// Says whether the provider may accept another ID token where it refused this one.
     pub(in crate::auth) fn is_about_the_person(&self) -> bool {
         match self {
             Self::NotForUs { .. } => true,

@@ -8,17 +8,17 @@ use crate::frame::BridgeError;
 use crate::text::{capitalised, without_query};
 
 impl Error {
-    /// What the user can do about it.
+    /// Returns the hint that tells the user what to do.
     pub fn hint(&self) -> Option<String> {
         self.why.hint(&self.resource)
     }
 
-    /// The same for a user who has just signed in: not to do that again.
+    /// Returns the hint for a user who has just signed in, which does not advise to sign in again.
     pub fn hint_after_login(&self) -> Option<String> {
         self.why.way_out(&without_query(&self.resource))
     }
 
-    /// The error that answers a request that waited for the sign-in.
+    /// Returns the error for a request that waited for the sign-in.
     pub fn to_bridge_error(&self) -> BridgeError {
         let kind = match &*self.why {
             Cause::Leaving => "leaving",
@@ -49,18 +49,18 @@ impl Error {
 }
 
 impl Cause {
-    /// The status with which a key of the user's own was turned down.
+    /// Returns the status with which the server has refused a key of the user's own.
     fn key_refused(&self) -> Option<u16> {
         match self {
             Self::HeaderRefused { status, .. } => Some(*status),
-            // Only with this status is the key what was turned down.
+            // A guess names a key only after this status.
             Self::Guessed { key: Some(_), .. } => Some(401),
             Self::Abandoned(why) | Self::Lately(why) => why.key_refused(),
             _ => None,
         }
     }
 
-    /// What the user can do about it: the way out that is known, or signing in anew.
+    /// Returns the hint for the user: the known remedy, or a new sign-in.
     pub(crate) fn hint(&self, resource: &str) -> Option<String> {
         let resource = &without_query(resource);
         let login = || format!("run `mcpipe login {resource}`");
@@ -69,7 +69,7 @@ impl Cause {
                 self.way_out(resource)
             }
             Self::Abandoned(why) | Self::Lately(why) => why.hint(resource),
-            // The user's own word opens a window again, whatever ended the last one.
+            // The user's command opens a window again, after every cause of the last one.
             Self::Braked {
                 last: Some(why), ..
             } => why.hint(resource).or_else(|| Some(login())),
@@ -90,7 +90,7 @@ impl Cause {
         }
     }
 
-    /// The command or flag that helps here, where there is one beside signing in anew.
+    /// Returns the command or flag that helps here, where there is one besides a new sign-in.
     pub(super) fn way_out(&self, resource: &str) -> Option<String> {
         Some(match self {
             Self::HeaderRefused { given, .. } => given.hint(),
@@ -223,7 +223,7 @@ impl ProviderError {
     }
 }
 
-/// What helps against a refusal in these words (RFC 6749 section 4.1.2.1 and 5.2, RFC 8707 section 2).
+/// Returns the remedy against a refusal in these words (RFC 6749 section 4.1.2.1 and 5.2, RFC 8707 section 2).
 fn way_out_of((code, description): (&str, Option<&str>)) -> Option<&'static str> {
     let names_resource = || {
         let words = description.unwrap_or_default().to_ascii_lowercase();

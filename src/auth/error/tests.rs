@@ -1,6 +1,6 @@
 use super::*;
 
-/// The hint, and what is left of it for a user who has just signed in.
+/// Covers the hint, and the rest of it for a user who has just signed in.
 #[test]
 fn each_cause_names_its_way_out_and_after_a_login_not_to_log_in_again() {
     let host = || "as.example.com".to_owned();
@@ -77,6 +77,6 @@ fn a_sign_in_elsewhere_keeps_its_hint_and_a_refused_scope_names_the_command() {
         "{hint}"
     );
     assert!(hint.contains("--scope"), "{hint}");
-    // Where that command has just been run.
+    // The second hint is for a user who has just run that command.
     assert!(!refused.way_out("r").unwrap().contains("mcpipe login"));
 }

@@ -1,7 +1,7 @@
-//! The credentials of one account at one server, in the vault, and the lock that processes share for them.
+//! The credentials of one account at one server, in the vault, with the lock that processes share for them.
 //!
-//! Knows the names under which records are kept and which record counts; does not know how tokens are obtained. Tokens
-//! that the vault does not take are held here, for they are the only successors of what was spent.
+//! Knows the names of the records and decides which record counts; does not know how tokens are obtained. Tokens that
+//! the vault refuses are held in memory, because they are the only successors of spent ones.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,24 +17,24 @@ use crate::auth::store::record::{Entry, Registration, State, is_for, is_of, shar
 use crate::store::{Error as StoreError, Expected, Kind, Lock, Vault};
 use crate::text::plain;
 
-/// How long tokens wait for the vault that is to keep them.
+/// The time that tokens wait for a vault that is to store them.
 const KEEPING: Duration = Duration::from_secs(3600);
 
 /// The reason why a credential is not read or written.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::auth) enum Error {
-    /// The vault cannot be read or written.
+    /// A vault that cannot be read or written.
     #[error(transparent)]
     Vault(#[from] StoreError),
-    /// What the vault holds for this server is not readable as ours.
+    /// A stored entry for this server that this version cannot read.
     #[error("the stored entry for this server was written by another version")]
     ForeignEntry,
-    /// What the user brought belongs to another authorization server.
+    /// A client or a token of the user's that belongs to another authorization server.
     #[error(transparent)]
     Registration(#[from] registration::Error),
 }
 
-/// An entry of the vault, where it was found, and at which revision.
+/// An entry of the vault with its name and its revision.
 pub(in crate::auth) struct Kept {
     pub(in crate::auth) name: String,
     pub(in crate::auth) rev: u64,
@@ -46,7 +46,7 @@ pub(in crate::auth) struct CredentialStore {
     vault: Arc<Vault>,
     settings: Arc<Settings>,
     unlocking: Unlocking,
-    /// Tokens that the vault would not take, with their name: the only place where a spent refresh token's successor is.
+    /// Tokens that the vault has refused, with their name: the only copy of a spent refresh token's successor.
     unsaved: Mutex<Option<(String, Entry)>>,
 }
 
@@ -72,7 +72,7 @@ impl CredentialStore {
         &self.unlocking
     }
 
-    /// Tokens that the vault has not taken, with the name that they are to have.
+    /// Returns the tokens that the vault has not stored, with the name that they are to have.
     pub(in crate::auth) fn unsaved(&self) -> MutexGuard<'_, Option<(String, Entry)>> {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -81,13 +81,13 @@ impl CredentialStore {
         locked_vault::is_locked(&self.vault).await
     }
 
-    /// Waits until the user has unlocked the vault; false if the process leaves before.
+    /// Waits until the user has unlocked the vault; returns false if the process leaves before.
     pub(in crate::auth) async fn until_unlocked(&self) -> bool {
         self.unlocking.until_unlocked(&self.vault).await
     }
 
-    /// What is kept for us: the newest that is not known to be dead, of those that the user lets us use (`--dpop`). What the
-    /// vault would not take counts too.
+    /// Returns the newest entry for this account that is not known to be dead, of those that the user allows
+    /// (`--dpop`). Tokens that the vault has refused count too.
     pub(in crate::auth) async fn stored(&self) -> Result<Option<Kept>, Error> {
         let unsaved = self.unsaved().clone();
         let mut best = match self.in_vault().await {
@@ -126,7 +126,7 @@ impl CredentialStore {
                 all.push(kept);
             }
         }
-        // Tokens of an authorization server that the user has left are not those of the one signed in to since.
+        // An authorization server that the user has left may have newer tokens than the one of the last sign-in.
         let last = all
             .iter()
             .max_by_key(|kept| (kept.entry.signed_in_at, kept.rev));
@@ -136,11 +136,11 @@ impl CredentialStore {
             .max_by_key(|kept| kept.rank(last.as_deref())))
     }
 
-    /// Keeps an entry. If that cannot be done the tokens still serve this process, and the user hears of it.
+    /// Stores an entry. If the vault refuses it, the tokens still serve this process, and the log says so.
     pub(in crate::auth) async fn save(&self, name: &str, entry: &Entry, expected: Expected) {
         match self.put_when_unlocked(name, entry, expected).await {
             Ok(_) => *self.unsaved() = None,
-            // Somebody signed in meanwhile: theirs is newer than what we renewed.
+            // Another process has stored tokens of a sign-in meanwhile: they are newer than the renewed ones.
             Err(StoreError::Stale) => {
                 tracing::debug!("the entry changed meanwhile; left as it is");
             }
@@ -151,8 +151,8 @@ impl CredentialStore {
         }
     }
 
-    /// Removes what a sign-in has taken the place of: entries for the same of the same issuer, under clients of old. One of
-    /// a kind that is of no use here (`--dpop`) is somebody else's.
+    /// Removes the entries that a sign-in has replaced: those of the same account and issuer under earlier clients. An
+    /// entry of a kind that `--dpop` excludes here belongs to another configuration and stays.
     pub(in crate::auth) async fn supersede(&self, newest: &str, issuer: &str) {
         let names = self.vault.list().await.unwrap_or_default();
         for (name, kind) in names {
@@ -172,7 +172,7 @@ impl CredentialStore {
         }
     }
 
-    /// Forgets a registration the server does not know any more; tokens stay until they are replaced.
+    /// Removes a registration that the server does not know any more; tokens stay until they are replaced.
     pub(in crate::auth) async fn forget_registration(&self, issuer: &str, client: &Client) {
         if client.source != Source::Registered {
             return;
@@ -187,7 +187,7 @@ impl CredentialStore {
         }
     }
 
-    /// Writes an entry; into a vault that the user has locked meanwhile, when it is unlocked.
+    /// Writes an entry, or waits to write it until the user has unlocked a locked vault.
     pub(in crate::auth) async fn put_when_unlocked(
         &self,
         name: &str,
@@ -211,7 +211,7 @@ impl CredentialStore {
     }
 
     pub(in crate::auth) async fn lock(&self) -> Result<Lock, Error> {
-        // Longer than the slowest token request of the process that holds it.
+        // This is longer than the slowest token request of the process that holds the lock.
         self.lock_within(TOKEN_PATIENCE + Duration::from_secs(10))
             .await
     }
@@ -235,7 +235,7 @@ impl CredentialStore {
         }
     }
 
-    /// Notes that a registration was honoured, and how its secret was taken.
+    /// Records that the server has accepted a registration, and how it took the client's secret.
     pub(in crate::auth) async fn confirm_registration(&self, entry: &Entry, redirect_uri: &str) {
         let name = Registration::name(&entry.issuer, &self.settings);
         if entry.client.source != Source::Registered {
@@ -254,9 +254,10 @@ impl CredentialStore {
         }
     }
 
-    /// What the user brought belongs to somebody. Where the server once named that one and now another, a secret is none
-    /// of the other's business (MCP 2026-07-28, basic/authorization), unless the user says so. `id` is that of a
-    /// client; without one, what was brought is a token for registering, or an assertion.
+    /// Checks that a client or token from the user goes to the authorization server that it belongs to. Where the MCP
+    /// server once named another one, the new one must not see the secret (MCP 2026-07-28, basic/authorization), unless
+    /// the user says so. `id` is that of a client; without one, the user brought a token for registering, or an
+    /// assertion.
     pub(in crate::auth) async fn belongs_there(
         &self,
         id: Option<&str>,
@@ -314,9 +315,10 @@ pub(in crate::auth) fn revision(rev: u64) -> Expected {
 }
 
 impl Kept {
-    /// Which of two is used: the one that lives, then the one of the issuer signed in to last, then the one that is bound (a newer sign-in without a key is another
-    /// user's of the vault, who wants it so with `--dpop off`), then the one that was written last. The vault counts its
-    /// writes; clocks are coarse, and go backwards. Entries that were written together, by `vault rekey`, have their time.
+    /// Returns the entry's rank; the highest is used. A living entry comes first, then one of the issuer of the last
+    /// sign-in, then a bound one (a newer sign-in without a key was made by another configuration with `--dpop off`),
+    /// then the one that was written last. The vault counts its writes, because clocks are coarse and go backwards.
+    /// Entries that `vault rekey` has written together are ranked by their time.
     fn rank(&self, last: Option<&str>) -> (bool, bool, bool, u64, u64) {
         let (is_alive, obtained_at) = rank(&self.entry);
         let is_last = last == Some(self.entry.issuer.as_str());
@@ -325,7 +327,7 @@ impl Kept {
     }
 }
 
-/// The same for one that the vault would not take, and so has not counted.
+/// Returns the rank of an entry that the vault has refused, and so has not counted.
 fn rank(entry: &Entry) -> (bool, u64) {
     (entry.state != State::NeedsLogin, entry.obtained_at)
 }

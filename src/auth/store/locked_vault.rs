@@ -1,8 +1,8 @@
-//! A vault that is locked: waited for as for a user who signs in, and heeded when the user locks it again.
+//! A locked vault: requests wait for it as for a user who signs in, and tokens are forgotten when the user locks it.
 //!
-//! A climb that needs the vault waits until `mcpipe vault unlock`, or whatever else opens it, has opened it; requests that
-//! wait for the climb are answered as those that wait for a sign-in. `mcpipe vault lock` takes the tokens too: they came
-//! out of the vault. A refresh that is under way is stored first ([`Vault::lock_in_use`]).
+//! A renewal that needs the vault waits until `mcpipe vault unlock`, or another program, has opened it; requests that
+//! wait for the renewal are answered as those that wait for a sign-in. `mcpipe vault lock` makes mcpipe forget the
+//! tokens too, because they came out of the vault. A refresh in progress is stored first ([`Vault::lock_in_use`]).
 //!
 //! [`Vault::lock_in_use`]: crate::store::Vault::lock_in_use
 
@@ -14,19 +14,19 @@ use tokio_util::sync::CancellationToken;
 use crate::frame::BridgeError;
 use crate::store::{Error as StoreError, Vault};
 
-/// How often a locked vault is tried.
+/// The interval between two tries to open a locked vault.
 pub const GLANCE: Duration = Duration::from_millis(500);
-/// Why the vault is not open.
+/// The reason why the vault is not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// Nothing opens it until the user does.
+    /// A vault that stays closed until the user unlocks it.
     Locked,
-    /// A program was asked for its key, and may ask the user.
+    /// A vault whose key a program was asked for, which may ask the user.
     Asking,
 }
 
 impl Closed {
-    /// What a request is told that waits for the vault.
+    /// Returns the error for a request that waits for the vault.
     pub fn to_bridge_error(self) -> BridgeError {
         let (what, hint) = match self {
             Self::Locked => (
@@ -44,7 +44,7 @@ impl Closed {
     }
 }
 
-/// For as long as this lives, a user is waited for who is to unlock the vault.
+/// A guard: while it lives, mcpipe waits for the user to unlock the vault.
 #[derive(Debug)]
 pub struct WaitingForUnlock {
     user: watch::Sender<bool>,
@@ -63,7 +63,7 @@ impl WaitingForUnlock {
             }
             Closed::Asking => tracing::warn!("what gives the vault's key has not answered yet"),
         }
-        // In this order: who hears of the one looks at the other.
+        // The order matters: a task that sees `user` change reads `closed`.
         closed.send_replace(Some(why));
         user.send_replace(true);
         Self {
@@ -83,19 +83,19 @@ impl Drop for WaitingForUnlock {
 /// The watches on which requests wait for a vault that is not open, as they wait for a sign-in.
 #[derive(Clone, Debug)]
 pub(in crate::auth) struct Unlocking {
-    /// True while a user is waited for.
+    /// True while mcpipe waits for the user.
     pub(in crate::auth) user: watch::Sender<bool>,
     pub(in crate::auth) closed: watch::Sender<Option<Closed>>,
     pub(in crate::auth) leaving: CancellationToken,
 }
 
 impl Unlocking {
-    /// Has requests wait until the returned value is dropped.
+    /// Makes requests wait until the returned value is dropped.
     pub(in crate::auth) fn begin(&self, why: Closed) -> WaitingForUnlock {
         WaitingForUnlock::begin(&self.user, &self.closed, why)
     }
 
-    /// Waits until the user has unlocked the vault; false if the process leaves before.
+    /// Waits until the user has unlocked the vault; returns false if the process leaves before.
     pub(in crate::auth) async fn until_unlocked(&self, vault: &Vault) -> bool {
         let _waiting = self.begin(Closed::Locked);
         loop {
@@ -110,15 +110,15 @@ impl Unlocking {
     }
 }
 
-/// Whether only the user can open the vault now.
+/// Says whether only the user can open the vault now.
 pub(in crate::auth) async fn is_locked(vault: &Vault) -> bool {
     matches!(vault.list().await, Err(StoreError::Locked { .. }))
 }
 
-/// How long a program usually takes that asks no user.
+/// The time that a program usually takes if it does not ask the user.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// Ends when something has been asked for what opens the vault, and has given no answer for a moment.
+/// Waits until a program that was asked for the vault's key has given no answer for a moment.
 pub async fn asking_long(is_asking: Option<watch::Receiver<bool>>) {
     if let Some(mut is_asking) = is_asking {
         while is_asking.wait_for(|is_asking| *is_asking).await.is_ok() {
@@ -131,7 +131,7 @@ pub async fn asking_long(is_asking: Option<watch::Receiver<bool>>) {
     std::future::pending::<()>().await;
 }
 
-/// Ends when nothing is asked for what opens the vault.
+/// Waits until no program is asked for the vault's key.
 pub(in crate::auth) async fn answered(is_asking: Option<watch::Receiver<bool>>) {
     if let Some(mut is_asking) = is_asking {
         let _ = is_asking.wait_for(|is_asking| !is_asking).await;

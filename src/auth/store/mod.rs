@@ -1,4 +1,4 @@
-//! The records that the sign-in keeps in the vault.
+//! Records of the sign-in in the vault.
 
 pub(in crate::auth) mod credential_store;
 pub mod locked_vault;

@@ -1,7 +1,8 @@
-//! How tokens and registrations are written into the vault: the one place where a secret of ours is put into JSON.
+//! The form of tokens and registrations in the vault: the only place that puts a secret of mcpipe's into JSON.
 //!
-//! Names are readable (they are encrypted with the rest) and hold all that keeps two entries apart:
-//! account, resource, issuer, client and the scopes the user fixed. What a server drove us to is inside.
+//! Names are readable (the vault encrypts them with the content) and hold all that keeps two entries apart: account,
+//! resource, issuer, client and the scopes that the user fixed. What mcpipe has learned from a server is in the
+//! content.
 
 use std::time::Duration;
 
@@ -30,74 +31,75 @@ use registration::StoredClient;
 pub struct Entry {
     /// The canonical URI of the MCP server.
     pub resource: String,
-    /// Which identity.
+    /// The name of the account.
     pub account: String,
-    /// Who issued the tokens.
+    /// The issuer of the tokens.
     pub issuer: String,
-    /// Where they are renewed; never anywhere else, whatever the server names later.
+    /// The endpoint where the tokens are renewed; never another one, even if the server's metadata names one later.
     pub token_endpoint: Url,
-    /// Where they are revoked.
+    /// The endpoint where the tokens are revoked.
     pub revocation_endpoint: Option<Url>,
-    /// Whom they were issued to.
+    /// The client that the tokens were issued to.
     pub client: Client,
-    /// Shown to the resource.
+    /// The token that mcpipe sends to the MCP server.
     pub access: Secret,
-    /// Brings the next.
+    /// The token that brings the next ones.
     pub refresh: Option<Secret>,
-    /// When the request that brought them was sent.
+    /// The time at which mcpipe sent the request that brought the tokens.
     pub obtained_at: u64,
-    /// When the access token ends; unknown if the server did not say.
+    /// The end of the access token; unknown if the server did not say.
     pub expires_at: Option<u64>,
-    /// When to renew it.
+    /// The time to renew the access token.
     pub refresh_at: Option<u64>,
     /// The `resource` parameter that was sent, to be sent again.
     pub resource_sent: Option<String>,
-    /// What was asked for.
+    /// The scopes that mcpipe asked for.
     pub scope_requested: Option<Scopes>,
-    /// What was granted.
+    /// The scopes that the authorization server granted.
     pub scope_granted: Option<Scopes>,
-    /// What is thought of the refresh token.
+    /// The state of the refresh token.
     pub state: State,
-    /// Refusals in a row.
+    /// The count of refusals in a row.
     pub strikes: u32,
-    /// The code of the last one.
+    /// The error code of the last refusal.
     pub last_error: Option<String>,
-    /// All scopes the server has ever named to us, in challenges or metadata.
+    /// All scopes that the server has ever named, in challenges or metadata.
     pub scope_wanted: Option<Scopes>,
-    /// What its authorization server has taught us.
+    /// Observed deviations of the authorization server.
     pub learned: ObservedQuirks,
-    /// How they were come by.
+    /// The way in which the tokens were obtained.
     pub grant: GrantType,
-    /// The key that its tokens are bound to (RFC 9449): without it they are worth nothing.
+    /// The key that the tokens are bound to (RFC 9449), without which they are of no use.
     pub dpop_key: Option<Key>,
-    /// When tokens were issued by a sign-in, or because the server had turned the one before down; the newest few.
+    /// The times at which tokens were issued by a sign-in, or because the server had refused the one before; the newest
+    /// few.
     pub issued_anew: Vec<u64>,
-    /// When the user signed in, or the first token of a grant without a user came; 0 where that was not written down. A
-    /// renewal leaves it as it is.
+    /// The time at which the user signed in, or the first token of a grant without a user came; 0 where no version
+    /// wrote it down. A renewal leaves it as it is.
     pub signed_in_at: u64,
-    /// The origin of the page at which the user signed in, if there was one and it was written down.
+    /// The origin of the page at which the user signed in, if there was one and the writer recorded it.
     pub authorization_origin: Option<String>,
-    /// The user they were issued for, if the authorization server has told.
+    /// The user that the tokens were issued for, if the authorization server has named one.
     pub person: Option<Person>,
-    /// The origins of the issuer and of all its endpoints; none where they were not written down.
+    /// The origins of the issuer and of all its endpoints; empty where the writer did not record them.
     pub endpoint_origins: Vec<String>,
 }
 
-/// What is thought of a refresh token.
+/// The state of a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Good.
+    /// A good token.
     Ok,
-    /// Refused once or twice while the access token still worked.
+    /// A token that was refused once or twice while the access token still worked.
     Suspect,
-    /// Dead: only a sign-in helps.
+    /// A dead token: only a sign-in helps.
     NeedsLogin,
 }
 
 impl Entry {
-    /// Puts newer tokens in place of the old. A refresh token that is not replaced stays (RFC 6749 section 6).
-    /// `sent_at` is when the request left; `jitter` is between 0 and 1.
+    /// Replaces the tokens by newer ones. A refresh token that is not replaced stays (RFC 6749 section 6). `sent_at` is
+    /// the time of the request; `jitter` is between 0 and 1.
     pub fn renew(&mut self, tokens: TokenSet, sent_at: u64, jitter: f64) {
         self.learned.note_method(self.client.method, tokens.method);
         self.learned.header_only |= tokens.header_only;
@@ -115,7 +117,7 @@ impl Entry {
         if tokens.scope.is_some() {
             self.scope_granted = tokens.scope;
         }
-        // A lifetime of nothing says nothing: such a token is used until it is refused.
+        // A lifetime of 0 says nothing: such a token is used until the server refuses it.
         let lifetime = tokens.lifetime.filter(|life| life.as_secs() > 0);
         self.obtained_at = sent_at;
         self.expires_at = lifetime.map(|life| sent_at + life.as_secs());
@@ -133,7 +135,7 @@ impl Entry {
         Person::of(claims, &self.issuer, &self.client.id)
     }
 
-    /// Whether these tokens are known to be of another user than the ones that are kept.
+    /// Says whether these tokens are known to be another user's than the stored ones.
     pub(in crate::auth) fn is_for_another(&self, tokens: &TokenSet) -> bool {
         let person = self.person_of(tokens);
         match (&self.person, &person) {
@@ -142,40 +144,41 @@ impl Entry {
         }
     }
 
-    /// How many tokens of the last `seconds` came from a sign-in, or because the server had turned the one before down.
+    /// Returns how many tokens of the last `seconds` came from a sign-in, or because the server had refused the one
+    /// before.
     pub fn issued_anew_within(&self, seconds: u64, now: u64) -> usize {
         let recent = |at: &&u64| **at <= now && now < **at + seconds;
         self.issued_anew.iter().filter(recent).count()
     }
 
-    /// Notes that tokens are issued now for such a reason.
+    /// Records that tokens are issued now for such a reason.
     pub fn is_issued_anew(&mut self, now: u64) {
         self.issued_anew.push(now);
         let excess = self.issued_anew.len().saturating_sub(MOST_ISSUED);
         self.issued_anew.drain(..excess);
     }
 
-    /// Whether its tokens are good only with a key, which is in here too.
+    /// Says whether the tokens need a key, which is in the entry too.
     pub fn is_bound(&self) -> bool {
         self.dpop_key.is_some()
     }
 
-    /// Whether the access token has ended.
+    /// Says whether the access token has ended.
     pub fn has_expired(&self, now: u64) -> bool {
         self.expires_at.is_some_and(|at| now >= at) || self.is_from_the_future(now)
     }
 
-    /// Whether it is time to renew.
+    /// Says whether it is time to renew the access token.
     pub fn is_due(&self, now: u64) -> bool {
         self.refresh_at.is_some_and(|at| now >= at) || self.is_from_the_future(now)
     }
 
-    /// The clock was set back, and no time in here means anything.
+    /// Says whether the clock was set back, so that the entry's times mean nothing.
     fn is_from_the_future(&self, now: u64) -> bool {
         self.obtained_at > now + 300
     }
 
-    /// The name it is kept under. Whoever takes bound tokens only, and whoever takes none (`--dpop`), have one each.
+    /// Returns the entry's name in the vault. A bound entry and one that is not bound (`--dpop`) have different names.
     pub fn name(&self, settings: &Settings) -> String {
         let mut parts = subject(settings).to_vec();
         let method = self.client.method.name();
@@ -190,7 +193,7 @@ impl Entry {
         named(&parts, settings)
     }
 
-    /// As the text that is encrypted.
+    /// Returns the text that the vault encrypts.
     pub fn write(&self) -> Secret {
         let stored = Stored {
             schema: SCHEMA,
@@ -228,7 +231,7 @@ impl Entry {
         written(&stored)
     }
 
-    /// Reads it back; `None` if it is not an entry we know how to read.
+    /// Reads an entry; `None` if this version does not know its form.
     pub fn read(content: &Secret) -> Option<Self> {
         let stored: Stored = serde_json::from_str(content.expose()).ok()?;
         if stored.schema != SCHEMA {
@@ -269,7 +272,7 @@ impl Entry {
     }
 }
 
-/// What all entries of this account at this server are named for, and what their locks are named by.
+/// Returns the parts that begin the names of all entries of this account at this server, and of their locks.
 pub fn subject(settings: &Settings) -> [String; 3] {
     [
         "oauth".to_owned(),
@@ -278,21 +281,22 @@ pub fn subject(settings: &Settings) -> [String; 3] {
     ]
 }
 
-/// The name of the lock, or of the note beside the vault, that all processes of this account at this server share for
-/// `what`: `credential` excludes them from each other while tokens are renewed. Versions of mcpipe that run side by side
-/// have to come to the same name.
+/// Returns the name of the lock, or of the note beside the vault, that all processes of this account at this server
+/// share for `what`: `credential` excludes them from each other while one renews tokens. Versions of mcpipe that run in
+/// parallel must come to the same name.
 pub fn shared_name(what: &str, settings: &Settings) -> String {
     format!("{what} {}", subject(settings).join(" "))
 }
 
-/// Whether an entry whose name has these parts is for this account at this server, however its address was once written.
+/// Says whether an entry whose name has these parts is for this account at this server, in every spelling of its
+/// address.
 pub(in crate::auth) fn is_of(name: &[String], settings: &Settings) -> bool {
     let [kind, account, resource] = subject(settings);
     matches!(name, [its_kind, its_account, its_resource, ..]
         if *its_kind == kind && *its_account == account && canonical_text(its_resource) == resource)
 }
 
-/// Whether an entry of this name is for this account at this server, under what the user fixed now.
+/// Says whether an entry of this name is for this account at this server, under what the user has fixed now.
 pub fn is_for(name: &str, settings: &Settings) -> bool {
     let Ok(parts) = serde_json::from_str::<Vec<String>>(name) else {
         return false;
@@ -306,8 +310,8 @@ pub fn is_for(name: &str, settings: &Settings) -> bool {
         && client.is_none_or(|id| rest.get(4) == Some(id))
 }
 
-/// When to renew a token of this lifetime, in seconds after it was asked for: at 80 %, up to 5 % earlier so that many
-/// processes do not do it at once; short ones ten seconds before their end, never in their first half.
+/// Returns when to renew a token of this lifetime, in seconds after the request for it: at 80 %, up to 5 % earlier so
+/// that many processes do not do it at once; a short lifetime ten seconds before its end, never in its first half.
 fn renew_after(lifetime: Duration, jitter: f64) -> u64 {
     let whole = lifetime.as_secs();
     if whole < 60 {
@@ -326,7 +330,7 @@ pub(in crate::auth) fn pins(settings: &Settings) -> String {
         &settings.authorize_params,
         &settings.token_params,
     );
-    // A person's tokens and a machine's are not each other's.
+    // A user's tokens and those of a grant without a user are kept apart.
     let pins = match settings.grant.pin() {
         None => serde_json::to_string(&pins),
         Some(grant) => serde_json::to_string(&(pins, grant)),
@@ -346,7 +350,7 @@ fn written(stored: &impl Serialize) -> Secret {
 }
 
 const SCHEMA: u32 = 1;
-/// Times that [`Entry::issued_anew`] holds.
+/// The most times that [`Entry::issued_anew`] holds.
 const MOST_ISSUED: usize = 4;
 
 #[derive(Serialize, Deserialize)]
@@ -354,7 +358,7 @@ struct Stored {
     schema: u32,
     resource: String,
     account: String,
-    // Not every writer knew it; then the token endpoint tells who is meant.
+    // Not every version wrote the issuer; without it, the token endpoint identifies the authorization server.
     #[serde(default)]
     issuer: String,
     token_endpoint: String,

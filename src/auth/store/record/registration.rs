@@ -1,4 +1,4 @@
-//! How a registration is written into the vault, and the client that it shares with entries.
+//! The form of a registration in the vault, and the client that it shares with entries.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,21 +9,21 @@ use crate::auth::oauth::scope::Scopes;
 use crate::auth::settings::Settings;
 use crate::secret::Secret;
 
-/// A registration of ours, good for one redirect URI.
+/// A registration by mcpipe, good for one redirect URI.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// Who we are.
+    /// The registered client.
     pub client: Client,
     /// The redirect URI that was registered.
     pub redirect_uri: String,
-    /// When its secret ends.
+    /// The end of the client's secret.
     pub expires_at: Option<u64>,
-    /// When the server last knew it.
+    /// The time at which the server last accepted the client.
     pub known_at: u64,
 }
 
 impl Registration {
-    /// The name it is kept under: the issuer, and what we would say about ourselves.
+    /// Returns the registration's name in the vault: the issuer, and mcpipe's metadata for a registration.
     pub fn name(issuer: &str, settings: &Settings) -> String {
         let metadata = serde_json::to_string(&settings.client_metadata).unwrap_or_default();
         let pinned = settings.scope.as_ref().map(Scopes::to_string);
@@ -37,15 +37,15 @@ impl Registration {
             pinned.unwrap_or_default(),
             metadata,
         ];
-        // A name that is only expected is no proof of who was registered with: what one server's word led to is not
-        // shown to another that goes by the same name.
+        // An expected issuer does not prove which server holds the registration: a client that one MCP server's
+        // metadata led to is not shown to another authorization server of the same name.
         if settings.expected_issuer.is_some() {
             parts.push(settings.canonical_resource());
         }
         serde_json::to_string(&parts).unwrap_or_default()
     }
 
-    /// As the text that is encrypted.
+    /// Returns the text that the vault encrypts.
     pub fn write(&self) -> Secret {
         written(&StoredRegistration {
             schema: SCHEMA,
@@ -56,7 +56,7 @@ impl Registration {
         })
     }
 
-    /// Reads it back.
+    /// Reads a registration; `None` if this version does not know its form.
     pub fn read(content: &Secret) -> Option<Self> {
         let stored: StoredRegistration = serde_json::from_str(content.expose()).ok()?;
         (stored.schema == SCHEMA).then(|| Self {
@@ -96,7 +96,7 @@ pub(super) struct StoredClient {
 }
 
 impl StoredClient {
-    /// The key is the user's, and is not among it.
+    /// Returns the stored form of a client, without the key, which is the user's.
     pub(super) fn of(client: &Client) -> Self {
         let signing = client.signing.as_ref();
         Self {
