@@ -160,7 +160,7 @@ impl Authorizer {
         let Some(shared) = &self.shared else {
             return Ok(());
         };
-        // The enterprise's provider, if there is one, is what the user signs in to.
+        // The user signs in at the enterprise's provider, if there is one.
         let shared = shared.provider.as_ref().unwrap_or(shared);
         shared.watch_lock();
         let done = shared.sign_in_for_others(request).await;
@@ -174,8 +174,8 @@ impl Authorizer {
         }
     }
 
-    /// Returns the error for a request whose sign-in no renewal works on any more; the error names the command. `None`
-    /// where there is no sign-in.
+    /// Returns the error, with the command to run, for a request whose sign-in mcpipe no longer waits for. `None` where
+    /// there is no sign-in.
     pub fn sign_in_needed(&self) -> Option<BridgeError> {
         let shared = self.shared.as_ref()?;
         Some(Error::new(&shared.resource, Cause::NobodyThere).to_bridge_error())
@@ -258,8 +258,8 @@ impl Authorizer {
         }
     }
 
-    /// Waits until the user has seen the result of the last sign-in, where until now only a prefetching browser has
-    /// fetched it.
+    /// Waits until the user has seen the result of the last sign-in, where so far only a browser's prefetch has fetched
+    /// it.
     pub async fn page_seen(&self) {
         if let Some(shared) = &self.shared {
             shared.late_callbacks.page_seen().await;

@@ -119,7 +119,7 @@ pub enum Cause {
     Guessed {
         /// The cause of the failed guess.
         why: Arc<Self>,
-        /// The server's words about how to get a credential.
+        /// A summary of what the server says about getting a credential.
         said: String,
         /// The user's own key that the server has refused, if mcpipe sent one.
         key: Option<Box<UserKey>>,
@@ -138,7 +138,7 @@ pub enum Cause {
         /// The authorization server.
         host: String,
     },
-    /// A key for the sign-in that cannot be made.
+    /// A key for the sign-in that cannot be obtained.
     #[error("a key for this sign-in: {0}")]
     Key(#[from] jws::Error),
     /// A sign-in process that does not start.
@@ -164,7 +164,7 @@ pub enum Cause {
         /// The cause of the last failure, if the last window brought no tokens.
         last: Option<Arc<Self>>,
     },
-    /// A key of the client's that cannot be had.
+    /// A key of the client's that cannot be obtained.
     #[error("the client's key: {0}")]
     ClientKey(#[from] client::Error),
     /// A grant without a user that brings no token.
@@ -275,8 +275,8 @@ impl Cause {
     }
 
     /// Returns the cause as one at a guessed authorization server. Causes that do not depend on the guess, such as the
-    /// user's own refusal, stay as they are. `said` replaces the usual words about the server's metadata, if there is
-    /// something to say. `keys` are the user's own that mcpipe sent.
+    /// user's own refusal, stay as they are. `said` describes what the server has in the place of its metadata, if it
+    /// has anything. `keys` are the user's own that mcpipe sent.
     pub(in crate::auth) fn at_a_guess(
         self,
         challenge: &Challenge,

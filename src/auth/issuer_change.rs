@@ -1,4 +1,4 @@
-//! An authorization server that is not the one used last, as the user is told of it.
+//! A change of the authorization server, as mcpipe tells the user.
 
 use crate::auth::grant::GrantType;
 

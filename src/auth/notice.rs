@@ -64,7 +64,7 @@ pub enum Notice<'a> {
         /// The host of the authorization server.
         host: &'a str,
     },
-    /// A second account at an authorization server that mcpipe does not ask to let the user choose.
+    /// Another account that is signed in at an authorization server that mcpipe does not ask to let the user choose.
     NoChoice {
         /// The host of the authorization server.
         host: &'a str,
@@ -148,7 +148,7 @@ pub struct PendingSignIn {
     pub url_to_show: String,
     /// The host of the authorization server.
     pub host: String,
-    /// The code to type there, where the address does not contain it (RFC 8628).
+    /// The code to type there, where the page does not fill it in (RFC 8628).
     pub user_code: Option<String>,
 }
 

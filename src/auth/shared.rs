@@ -37,7 +37,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The interval at which an idle process checks whether the user has locked the vault.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// Everything that the clones of an authorizer and its renewal share.
+/// The state that the clones of an authorizer and its renewal share.
 pub(super) struct Shared {
     pub(super) settings: Arc<Settings>,
     pub(super) http: Http,
@@ -77,8 +77,8 @@ pub(super) struct State {
     pub(super) identity: u64,
     pub(super) held: Option<Current>,
     start_renewal: Option<Renewal>,
-    /// The count of failed renewals in a row, before the last failure and the time of the next try (seconds since
-    /// 1970).
+    /// The count of failed renewals in a row; the next two fields hold the last failure and the time of the next try
+    /// (seconds since 1970).
     failures: u32,
     pub(super) last_fault: Option<Arc<Cause>>,
     pub(super) retry_at: u64,
@@ -212,7 +212,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the credential to use now, renewed first if it is due: see [`Authorizer::current`](super::Authorizer::current).
+    /// Returns the credential to use now, renewed first if it is due: see
+    /// [`Authorizer::current`](super::Authorizer::current).
     pub(super) async fn current(self: &Arc<Self>) -> Result<Option<Credential>, Error> {
         self.heed_lock().await;
         self.look_briefly().await;
@@ -464,8 +465,8 @@ impl Shared {
             });
             let outcome = match is_asked {
                 true => start_renewal.outcome().await,
-                // The host does not wait for this credential, so the request neither asks the user nor delays the ones
-                // behind it.
+                // The host does not wait for this answer: the request stops waiting once mcpipe asks the user, and does
+                // not hold up the requests behind it.
                 false => {
                     let mut person = self.store.unlocking().user.subscribe();
                     tokio::select! {

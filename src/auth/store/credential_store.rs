@@ -126,7 +126,7 @@ impl CredentialStore {
                 all.push(kept);
             }
         }
-        // An authorization server that the user has left may have newer tokens than the one of the last sign-in.
+        // The issuer of the last sign-in comes first: an issuer that the user has left may have newer tokens.
         let last = all
             .iter()
             .max_by_key(|kept| (kept.entry.signed_in_at, kept.rev));
@@ -211,7 +211,7 @@ impl CredentialStore {
     }
 
     pub(in crate::auth) async fn lock(&self) -> Result<Lock, Error> {
-        // This is longer than the slowest token request of the process that holds the lock.
+        // The patience is longer than the slowest token request of the process that holds the lock.
         self.lock_within(TOKEN_PATIENCE + Duration::from_secs(10))
             .await
     }
