@@ -19,7 +19,7 @@ receive
 leave
     stderr: Recording to said.jsonl without the content of messages (--record-content keeps it).
     exit 0
-% sed 's/"at":[0-9.e-]*/"at":TIME/; s/"ms":[0-9]*/"ms":TIME/' said.jsonl
+% sed 's/"at":[0-9.e-]*/"at":TIME/; s/"ms":[0-9]*/"ms":TIME/; /"x":[34],/d' said.jsonl
     stdout: {"at":TIME,"recording":{"content":"shapes","flags":["--record"],"mcpipe":"0.1.0","platform":"linux x86_64","protocol":"auto","server":"https://mcp.example.com"}}
     stdout: {"at":TIME,"eras":{"host":"legacy","server":null}}
     stdout: {"at":TIME,"host":{"id":1,"jsonrpc":"2.0","method":"initialize","params":{"capabilities":{},"clientInfo":{"name":"cursor","version":"1"},"protocolVersion":"2025-11-25"}}}
@@ -31,16 +31,21 @@ leave
     stdout: {"at":TIME,"bridge":{"jsonrpc":"2.0","id":1,"result":{"capabilities":{"tools":{"listChanged":true}},"protocolVersion":"2025-11-25","serverInfo":{"name":"example","version":"1"}}}}
     stdout: {"at":TIME,"host":{"jsonrpc":"2.0","method":"notifications/initialized","params":{}}}
     stdout: {"at":TIME,"host":{"id":2,"jsonrpc":"2.0","method":"tools/call","params":{"arguments":{"name":"(19 characters)"},"name":"greet"}}}
-    stdout: {"at":TIME,"x":3,"post":{"jsonrpc":"2.0","method":"notifications/initialized","params":{}},"headers":{"mcp-protocol-version":"2025-11-25","mcp-session-id":"session-1"}}
-    stdout: {"at":TIME,"x":3,"answer":202}
-    stdout: {"at":TIME,"x":4,"get":true,"headers":{"mcp-protocol-version":"2025-11-25","mcp-session-id":"session-1"}}
-    stdout: {"at":TIME,"x":4,"answer":405}
     stdout: {"at":TIME,"x":5,"post":{"id":2,"jsonrpc":"2.0","method":"tools/call","params":{"arguments":{"name":"(19 characters)"},"name":"greet"}},"headers":{"mcp-protocol-version":"2025-11-25","mcp-session-id":"session-1"}}
     stdout: {"at":TIME,"x":5,"answer":200,"json":{"jsonrpc":"2.0","id":2,"result":{"content":[{"text":"(27 characters)","type":"text"}]}}}
     stdout: {"at":TIME,"bridge":{"jsonrpc":"2.0","id":2,"result":{"content":[{"text":"(27 characters)","type":"text"}]}}}
     stdout: {"at":TIME,"eof":true}
     stdout: {"at":TIME,"x":6,"delete":true,"headers":{"mcp-protocol-version":"2025-11-25","mcp-session-id":"session-1"}}
     stdout: {"at":TIME,"x":6,"answer":200}
+    exit 0
+
+The notification and the stream go beside the call: the order of their lines is not always the same.
+
+% grep '"x":[34],' said.jsonl | sed 's/"at":[0-9.e-]*/"at":TIME/; s/"ms":[0-9]*/"ms":TIME/' | sort
+    stdout: {"at":TIME,"x":3,"answer":202}
+    stdout: {"at":TIME,"x":3,"post":{"jsonrpc":"2.0","method":"notifications/initialized","params":{}},"headers":{"mcp-protocol-version":"2025-11-25","mcp-session-id":"session-1"}}
+    stdout: {"at":TIME,"x":4,"answer":405}
+    stdout: {"at":TIME,"x":4,"get":true,"headers":{"mcp-protocol-version":"2025-11-25","mcp-session-id":"session-1"}}
     exit 0
 
 With the content, and a word that it is there.
