@@ -8,7 +8,7 @@ use mcpipe::auth::net::http::Document;
 use tokio::io::AsyncWriteExt as _;
 use url::Url;
 
-use super::sign_in_at;
+use super::{document_and_answer, sign_in_at};
 use crate::support::authority::Authority;
 use crate::support::host::{Process, call, request};
 use crate::support::remote::{Body, Reply, Server, Step, ordinary, result_of};
@@ -215,16 +215,10 @@ async fn documents_and_answers_of_a_sign_in_are_decoded_too() {
             reply
         })
         .await;
-        let place = Url::parse(&server.url()).unwrap();
-        let http = sign_in_at(&server.origin());
-        let found = http.document(&place).await.unwrap();
+        let (found, answer) = document_and_answer(&server).await;
         let is_found = matches!(&found, Document::Found(it) if it["issuer"] == "https://a.example");
         assert!(is_found, "{coding}: {found:?}");
-        let answer = http
-            .post(&place, HeaderMap::new(), Vec::new())
-            .await
-            .unwrap();
-        assert!(answer.body.starts_with(b"{\"issuer\""), "{coding}");
+        assert!(answer.starts_with(b"{\"issuer\""), "{coding}");
     }
     let bomb = encoded("gzip", &[" ".repeat(20 << 20)]).await.concat();
     let server = Server::that(move |_| {

@@ -1,10 +1,9 @@
 //! Content types, byte order marks, and letters that are none.
 
-use http::HeaderMap;
 use mcpipe::auth::net::http::Document;
 use url::Url;
 
-use super::sign_in_at;
+use super::{document_and_answer, sign_in_at};
 use crate::support::host::{Process, call};
 use crate::support::remote::{Body, Reply, Server, Step, ordinary, result_of};
 
@@ -168,16 +167,10 @@ async fn a_sign_in_reads_json_behind_marks_pages_and_odd_letters() {
                 reply
             })
             .await;
-            let place = Url::parse(&server.url()).unwrap();
-            let http = sign_in_at(&server.origin());
-            let found = http.document(&place).await.unwrap();
+            let (found, answer) = document_and_answer(&server).await;
             let is_found = matches!(&found, Document::Found(it) if it["error"] == "invalid_grant");
             assert!(is_found, "{label} {body:?}: {found:?}");
-            let answer = http
-                .post(&place, HeaderMap::new(), Vec::new())
-                .await
-                .unwrap();
-            let read: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+            let read: serde_json::Value = serde_json::from_slice(&answer).unwrap();
             assert_eq!(read["error"], "invalid_grant");
         }
     }
