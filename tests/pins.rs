@@ -9,8 +9,9 @@
 //! ```
 //!
 //! What is written down by one version and read by another stands in the tests themselves, and nothing writes it anew.
-//! The private records have such a test beside them: the sign-in's note (`auth::progress`), the hand-off to the helper
-//! (`auth::helper`, `settings::environment`), a refused assertion (`auth::workload`), the server cache (`bridge::known`), the anchor
+//! The private records have such a test beside them: the status of a sign-in (`auth::flow::status_record`), the hand-off to
+//! the helper (`auth::flow::helper`, `settings::environment`), a refused assertion (`auth::flow::workload`), the server cache
+//! (`bridge::server_memory`), the rollback guard
 //! and the unlock agent's lines (`store`). Whole vaults of other versions are in `fixtures/vault`.
 
 mod names; // names of locks, files and vault entries

@@ -524,8 +524,9 @@ impl<R: Remote> Bridge<R> {
     async fn perform(&mut self, actions: Vec<Action>) -> Result<(), WriterGone> {
         for action in actions {
             match action {
-                // Every answer and notification for the host passes here, also while the bridge drains: the place
-                // for a policy that trims results, before `close` forgets the method of the request.
+                // Every answer of the server passes here, also while the bridge drains: the place for a policy that
+                // trims results, before `close` forgets the method of the request. What mcpipe itself says to the
+                // host (an early `initialize`, errors while it drains) does not pass here.
                 Action::Reply(frame) => {
                     if let Some(identity) = self.early_initialize.identity(&frame) {
                         let facts = self.exchanges.settings.facts.clone();
