@@ -1,6 +1,6 @@
 //! Secrets that the user put into the vault, for headers: `${vault:NAME}`.
 //!
-//! Each belongs to one origin, named when it was put or else the first that used it, and is lent to no other: a host's
+//! Each belongs to one origin, named when it was put or else the first that used it, and is sent to no other: a host's
 //! configuration that names another server with the same secret gets an error, not the secret. Opening the vault for
 //! them begins when the bridge does and is waited for by the first request, so that it overlaps with everything else; a
 //! start without such a reference never comes here. The last use is written down at most once an hour, after the fact.
@@ -44,7 +44,7 @@ pub struct About {
     pub used_at: Option<u64>,
 }
 
-/// The reason why a secret is not lent, or not kept.
+/// The reason why a secret is not handed out, or not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A text that no secret can have as its name.

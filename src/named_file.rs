@@ -1,7 +1,7 @@
 //! Files that the user names to be read: a secret, a certificate, headers.
 //!
 //! Such a file may be a pipe (`--header-file <(secret-tool …)`), so links and pipes are read. But nothing that it turns out
-//! to be makes mcpipe hang at its start or fill the memory: a pipe that nobody writes to, a device without an end.
+//! to be makes mcpipe hang at its start or fill the memory: a pipe that no program writes to, a device without an end.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,5 +1,6 @@
 //! The order of the modules of `src`: imports point down, and the two lowest floors do no I/O.
 
+mod language; // retired words, questions as comments, actors without a name
 mod source; // files taken apart: code, comments, tests
 mod uses;
 

@@ -34,7 +34,7 @@ pub struct AccessToken {
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Lent({})", self.resource)
+        write!(out, "AccessToken({})", self.resource)
     }
 }
 
@@ -73,10 +73,10 @@ impl Authorizer {
         if !held.entry.is_due(now) && lasts(&held.entry, now) {
             return Ok(Some(AccessToken::of(&held.entry)));
         }
-        let climbed = shared.start_renewal(Trigger::Due).outcome().await;
+        let renewed = shared.start_renewal(Trigger::Expiring).outcome().await;
         let now = shared.settings.now.seconds();
         let held = shared.state().held.clone().unwrap_or(held);
-        match climbed {
+        match renewed {
             Ok(_) => Ok(Some(AccessToken::of(&held.entry))),
             Err(error) if !held.entry.has_expired(now) && lasts(&held.entry, now) => {
                 tracing::warn!(%error, "not renewed; what is held works for now");

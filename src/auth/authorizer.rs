@@ -133,9 +133,9 @@ impl Authorizer {
             ));
         };
         loop {
-            let start_renewal = shared.start_renewal(Trigger::Told(why.clone()));
-            let outcome = start_renewal.outcome().await;
-            if start_renewal.is_whole {
+            let renewal = shared.start_renewal(Trigger::Requested(why.clone()));
+            let outcome = renewal.outcome().await;
+            if renewal.is_whole {
                 return outcome;
             }
         }
@@ -213,7 +213,7 @@ impl Authorizer {
         let state = self.shared.as_ref()?.state();
         match &state.held {
             Some(_) => Some(true),
-            None => (state.has_lent_nothing && !state.is_challenged).then_some(false),
+            None => (state.has_had_none && !state.is_challenged).then_some(false),
         }
     }
 

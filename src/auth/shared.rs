@@ -69,14 +69,14 @@ pub(super) struct State {
     /// True while the read waits for a program that has not answered for a moment.
     is_looking_long: bool,
     /// True once a request went out without a credential.
-    pub(super) has_lent_nothing: bool,
+    pub(super) has_had_none: bool,
     /// True once the remote has asked for a credential.
     pub(super) is_challenged: bool,
     generation: u64,
     /// The count of changes of mcpipe's identity at the remote.
     pub(super) identity: u64,
     pub(super) held: Option<Current>,
-    start_renewal: Option<Renewal>,
+    renewal: Option<Renewal>,
     /// The count of failed renewals in a row; the next two fields hold the last failure and the time of the next try
     /// (seconds since 1970).
     failures: u32,
@@ -118,7 +118,7 @@ pub(super) enum Origin {
 #[derive(Clone, Debug)]
 pub(super) enum Trigger {
     /// A token that is about to end. Never leads to a sign-in.
-    Due,
+    Expiring,
     /// A challenge from the remote.
     Challenged {
         stale: Option<Credential>,
@@ -127,7 +127,7 @@ pub(super) enum Trigger {
         is_asked: bool,
     },
     /// The user's request to sign in.
-    Told(Challenge),
+    Requested(Challenge),
 }
 
 /// A renewal that requests can watch.
@@ -225,7 +225,7 @@ impl Shared {
         };
         let Some(held) = held else {
             let mut state = self.state();
-            state.has_lent_nothing |= state.has_looked;
+            state.has_had_none |= state.has_looked;
             return Ok(None);
         };
         if !held.entry.is_due(now) {
@@ -234,14 +234,14 @@ impl Shared {
         // A token that still works is used while the next one is fetched.
         if !held.entry.has_expired(now + LEEWAY) {
             if may_try {
-                self.start_renewal(Trigger::Due);
+                self.start_renewal(Trigger::Expiring);
             }
             return Ok(Some(held.credential));
         }
         let fault = self.state().last_fault.clone().filter(|_| !may_try);
         let outcome = match fault {
             Some(why) => Err(Error::new(&self.resource, why)),
-            None => self.start_renewal(Trigger::Due).outcome().await,
+            None => self.start_renewal(Trigger::Expiring).outcome().await,
         };
         match outcome {
             Ok(credential) => Ok(Some(credential)),
@@ -380,35 +380,35 @@ impl Shared {
     fn start_or_join(self: &Arc<Self>, why: Trigger) -> (Renewal, bool) {
         let mut state = self.state();
         // A renewal whose task is gone without an outcome is over.
-        if let Some(start_renewal) = &state.start_renewal
-            && start_renewal.outcome.has_changed().is_ok()
+        if let Some(renewal) = &state.renewal
+            && renewal.outcome.has_changed().is_ok()
         {
-            return (start_renewal.clone(), false);
+            return (renewal.clone(), false);
         }
-        let is_due = matches!(why, Trigger::Due);
+        let is_due = matches!(why, Trigger::Expiring);
         let may_ask = !matches!(
             why,
-            Trigger::Due
+            Trigger::Expiring
                 | Trigger::Challenged {
                     is_asked: false,
                     ..
                 }
         );
         let (tell, outcome) = watch::channel(None);
-        let start_renewal = Renewal {
+        let renewal = Renewal {
             is_whole: may_ask,
             outcome,
             resource: Arc::clone(&self.resource),
         };
         if self.leaving.is_cancelled() {
-            return (start_renewal, true);
+            return (renewal, true);
         }
-        state.start_renewal = Some(start_renewal.clone());
+        state.renewal = Some(renewal.clone());
         let shared = Arc::clone(self);
         self.tasks.spawn(async move {
             let reached = Box::pin(shared.obtain_when_unlocked(&why)).await;
             let mut state = shared.state();
-            state.start_renewal = None;
+            state.renewal = None;
             let was_signing_in = std::mem::take(&mut state.is_signing_in);
             let outcome = match reached {
                 Ok((entry, origin)) => {
@@ -441,7 +441,7 @@ impl Shared {
             };
             tell.send_replace(Some(outcome));
         });
-        (start_renewal, true)
+        (renewal, true)
     }
 
     /// Returns a credential newer than `stale`. Asks the user for one only if the host waits for it.
@@ -458,20 +458,20 @@ impl Shared {
             {
                 return Ok(held.credential.clone());
             }
-            let (start_renewal, is_own) = self.start_or_join(Trigger::Challenged {
+            let (renewal, is_own) = self.start_or_join(Trigger::Challenged {
                 stale: stale.cloned(),
                 challenge: why.clone(),
                 is_asked,
             });
             let outcome = match is_asked {
-                true => start_renewal.outcome().await,
+                true => renewal.outcome().await,
                 // The host does not wait for this answer: the request stops waiting once mcpipe asks the user, and does
                 // not hold up the requests behind it.
                 false => {
                     let mut person = self.store.unlocking().user.subscribe();
                     tokio::select! {
                         biased;
-                        outcome = start_renewal.outcome() => outcome,
+                        outcome = renewal.outcome() => outcome,
                         _ = person.wait_for(|is_asked| *is_asked) => {
                             return Err(Error::new(&self.resource, Cause::NobodyThere));
                         }
@@ -481,7 +481,7 @@ impl Shared {
             match outcome {
                 Ok(credential) if credential.generation > seen => return Ok(credential),
                 // A renewal that was in progress already knew nothing of the challenge, or went less far.
-                outcome if is_own || start_renewal.is_whole => return outcome,
+                outcome if is_own || renewal.is_whole => return outcome,
                 _ => {}
             }
         }
@@ -570,6 +570,6 @@ impl State {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "House({})", self.resource)
+        write!(out, "Shared({})", self.resource)
     }
 }

@@ -17,11 +17,11 @@ use crate::settings::environment::Environment;
 /// The time that the last page may take to be shown when everything is stored.
 const LAST_PAGE: Duration = Duration::from_secs(10);
 
-/// Leaves the sender's session, reads the letter on stdin, and does the sign-in it asks for. Processes that wait are
+/// Leaves the sender's session, reads the hand-off on stdin, and does the sign-in it asks for. Processes that wait are
 /// told through the vault.
 ///
 /// # Errors
-/// A letter that is not from mcpipe, or a sign-in that did not end well.
+/// A hand-off that is not from mcpipe, or a sign-in that did not end well.
 pub async fn run(env: &Environment, stderr: &Output) -> Result<(), Failure> {
     // The end of the sender's session or process group is not meant for the helper.
     #[cfg(unix)]

@@ -29,7 +29,7 @@ const MAX_DEPTH: usize = 128;
 /// Arguments of one tool that may be repeated in headers, and the length of the names that lead to them, in bytes.
 const MAX_DECLARATIONS: usize = 64;
 const MAX_NAMES: usize = 16 * 1024;
-/// What is remembered of the declarations of all tools, in bytes.
+/// The most that is remembered of the declarations of all tools, in bytes.
 const MAX_REMEMBERED: usize = 8 * 1024 * 1024;
 
 /// The largest integer that both sides read alike (RFC 8259 section 6).

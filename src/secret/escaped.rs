@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 
-/// How often a text may have been escaped.
+/// The most times that a text may have been escaped.
 const MOST_TIMES: usize = 3;
 
-/// Where a finder's patterns stand in a text, and which, once its escapes are read. In no order.
+/// Returns the places of a finder's patterns in a text, and which, once its escapes are read. In no order.
 pub(super) fn found(finder: &AhoCorasick, text: &[u8]) -> Vec<(Range<usize>, usize)> {
     found_within(finder, text, MOST_TIMES)
 }

@@ -205,7 +205,7 @@ fn spellings(secret: &str) -> Vec<Secret> {
     all.into_iter().map(Secret::new).collect()
 }
 
-/// What a secret gives in the base64 (RFC 4648) of a longer text: that depends on how many bytes stand before it, modulo
+/// Returns the forms of a secret in the base64 (RFC 4648) of a longer text: they depend on how many bytes stand before it, modulo
 /// three. Characters that its neighbours have a part in are left out.
 fn within_base64(secret: &str) -> Vec<String> {
     let mut all = Vec::new();

@@ -25,7 +25,7 @@ fn data(stream: impl AsRef<[u8]>) -> Vec<String> {
     whole(stream).into_iter().map(|event| event.data).collect()
 }
 
-/// What the specification says, as slowly as it says it.
+/// Parses as the specification says, as slowly as it says it.
 fn by_the_book(stream: &[u8]) -> Vec<Event> {
     let text = String::from_utf8_lossy(stream);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);

@@ -1,4 +1,4 @@
-//! What is kept of past sign-ins: listing it, and signing out.
+//! The stored sign-ins: their list, and signing out.
 
 use std::time::Duration;
 
@@ -26,35 +26,35 @@ pub struct Status {
     pub resource: String,
     /// Which identity there.
     pub account: String,
-    /// Who issued the tokens.
+    /// The issuer of the tokens.
     pub issuer: String,
     /// Our client id there.
     pub client_id: String,
-    /// What was asked for.
+    /// The scopes that were requested.
     pub scope_requested: Option<Scopes>,
-    /// What was granted.
+    /// The scopes that were granted.
     pub scope_granted: Option<Scopes>,
     /// When the access token was issued.
     pub obtained_at: u64,
     /// When it ends, if that is known.
     pub expires_at: Option<u64>,
-    /// How it was come by.
+    /// The grant that brought it.
     pub grant: GrantType,
-    /// Whether it can be renewed without a person.
+    /// True if it can be renewed without a person.
     pub is_renewable: bool,
-    /// What is thought of it.
+    /// Its state, as the last renewal left it.
     pub state: State,
-    /// Why, as a code.
+    /// The code of the last error.
     pub last_error: Option<String>,
     /// All scopes the server has ever named.
     pub scope_wanted: Option<Scopes>,
-    /// What people call the issuer, and what is done otherwise there because it is known to differ.
+    /// The issuer's usual name, where mcpipe knows that it deviates.
     pub provider: Option<&'static str>,
     /// The same in words.
     pub quirks: Vec<String>,
-    /// What the issuer has taught us besides.
+    /// Deviations of the issuer that refusals showed.
     pub learned: Vec<String>,
-    /// Whether the tokens are good only with a key that is kept beside them.
+    /// True if the tokens are good only with a key that is kept beside them.
     pub is_bound: bool,
     /// The user, if the authorization server has told.
     pub person: Option<Person>,
@@ -153,13 +153,13 @@ pub async fn places(vault: &Vault) -> Result<Vec<(String, String)>, store::Error
     Ok(places)
 }
 
-/// Whether two addresses are one server's.
+/// Says whether two addresses are one server's.
 pub fn is_same_place(one: &str, other: &str) -> bool {
     canonical_text(one) == canonical_text(other)
 }
 
-/// What is kept for addresses and accounts that the user may have meant, where nothing is kept for these: each server with
-/// its account.
+/// Returns the stored servers and accounts that the user may have meant, where nothing is stored for these: each server
+/// with its account.
 ///
 /// # Errors
 /// The vault cannot be read.
@@ -195,15 +195,15 @@ pub async fn forget_all_registrations(vault: &Vault) -> Result<usize, store::Err
 /// One sign-out.
 #[derive(Debug)]
 pub struct SignedOut {
-    /// Who had issued the tokens.
+    /// The issuer of the tokens.
     pub issuer: String,
-    /// What became of the refresh token there.
+    /// The outcome for the refresh token there.
     pub refresh: Revocation,
-    /// What became of the access token there.
+    /// The outcome for the access token there.
     pub access: Revocation,
 }
 
-/// What became of a token at its server.
+/// The outcome of a revocation at the authorization server.
 #[derive(Debug)]
 pub enum Revocation {
     /// It is revoked.
@@ -331,7 +331,7 @@ async fn revoked(
         match done {
             Ok(Ok(())) => return Revocation::Done,
             Ok(Err(token_endpoint::Error::Failed(fault))) if fault.is_passing() && tries < 2 => {}
-            // RFC 7009 section 2.2.1: a token that nobody is asked about when it is shown, a JWT for one.
+            // RFC 7009 section 2.2.1: a token that its server checks without a question to the issuer, a JWT for one.
             Ok(Err(error)) if error.is("unsupported_token_type") => return Revocation::NotOffered,
             Ok(Err(error)) => return Revocation::Failed(error),
             Err(_) => {

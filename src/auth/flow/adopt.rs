@@ -1,10 +1,10 @@
-//! Taking over a sign-in that another program made, so that nobody has to sign in again.
+//! Takes over a sign-in that another program made, so that the user does not sign in again.
 //!
-//! What came from elsewhere is believed as little as possible: the server is asked who its authorization server is, as in
-//! any sign-in, and only if that is the one the tokens are said to come from are they kept. Where it is not said, a renewal
-//! has to succeed first, at the authorization server that the MCP server itself names and nowhere else: a refresh token
-//! and a client's secret are good for whoever is shown them. Tokens this vault already has are never replaced by older
-//! ones.
+//! What came from elsewhere is believed as little as possible: the server is asked which authorization server it has, as
+//! in any sign-in, and the tokens are stored only if they are said to come from that one. Where their origin is not said,
+//! a renewal has to succeed first, at the authorization server that the MCP server itself names and nowhere else: a
+//! refresh token and a client's secret are good for every program that is shown them. Tokens that this vault has are
+//! never replaced by older ones.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use crate::secret::Secret;
 use crate::store::{self, Expected, Kind, Vault};
 use crate::text::plain;
 
-/// What another program holds for one server.
+/// The sign-in that another program holds for one server.
 #[derive(Debug, Default)]
 pub struct Foreign {
     /// The authorization server that issued the tokens, if that was written down.
@@ -55,22 +55,22 @@ impl Foreign {
 /// Tokens from elsewhere.
 #[derive(Debug)]
 pub struct ForeignTokens {
-    /// What is shown to the server.
+    /// The access token.
     pub access: Secret,
-    /// What brings the next.
+    /// The refresh token.
     pub refresh: Option<Secret>,
     /// When they were issued, in seconds since 1970.
     pub issued: u64,
-    /// How long the access token was good from then on.
+    /// The lifetime of the access token from then on.
     pub lifetime: Option<Duration>,
-    /// What was granted.
+    /// The scopes that were granted.
     pub granted: Option<Scopes>,
-    /// What was asked for.
+    /// The scopes that were requested.
     pub requested: Option<Scopes>,
 }
 
 impl ForeignTokens {
-    /// Whether the access token has ended.
+    /// Says whether the access token has ended.
     fn has_expired(&self, now: u64) -> bool {
         let ends = |lifetime: Duration| self.issued.saturating_add(lifetime.as_secs());
         self.lifetime.is_some_and(|lifetime| now >= ends(lifetime))
@@ -92,45 +92,45 @@ pub struct ForeignClient {
     pub redirect_uri: Option<String>,
 }
 
-/// What became of it.
+/// The outcome of taking over a sign-in.
 #[derive(Debug)]
 pub enum Adopted {
     /// The next start needs no person.
     Tokens {
-        /// Who issued them.
+        /// The issuer of the tokens.
         issuer: String,
-        /// Whether they were renewed on the way: whoever else has the old ones has nothing now.
+        /// True if they were renewed on the way: the old ones are worth nothing now.
         renewed: bool,
-        /// Whether they can be renewed later.
+        /// True if they can be renewed later.
         is_renewable: bool,
     },
     /// There were no tokens; the next sign-in need not register.
     Client {
-        /// Where it is registered.
+        /// The authorization server where it is registered.
         issuer: String,
     },
     /// The vault holds tokens for this server already, and they stay.
     AlreadySignedIn,
 }
 
-/// What can be told of a foreign sign-in without asking any server.
+/// The judgement of a foreign sign-in that needs no request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
     /// The vault holds tokens for this server already, and they stay.
     AlreadySignedIn,
     /// There are tokens that are of use.
     Tokens {
-        /// Whether they can be renewed.
+        /// True if they can be renewed.
         is_renewable: bool,
     },
     /// There is a client alone.
     Client,
 }
 
-/// Why it was not taken over. Nothing was changed.
+/// The reason why a sign-in was not taken over. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Where to sign in cannot be found out now.
+    /// Discovery failed.
     #[error(transparent)]
     Discovery(#[from] discovery::Error),
     /// The metadata document named as client is none.
@@ -139,9 +139,9 @@ pub enum Error {
     /// The server has moved to another authorization server since.
     #[error("it was issued by {held}, and the server now signs in at {found}")]
     OtherIssuer {
-        /// Who issued it.
+        /// The issuer that is written down.
         held: String,
-        /// Whom the server names.
+        /// The authorization server that the MCP server names.
         found: String,
     },
     /// The user fixed an authorization server that the MCP server does not name, and no issuer is written down.
@@ -160,7 +160,7 @@ pub enum Error {
     /// The access token has ended, and nothing can bring another.
     #[error("its access token has ended and cannot be renewed")]
     Ended,
-    /// It is good for whoever has it, and the user takes no such tokens (`--dpop require`).
+    /// It is good for every program that has it, and the user takes no such tokens (`--dpop require`).
     #[error("its tokens are not bound to a key, and --dpop require takes no others")]
     Unbound,
     /// A client that no sign-in can use: there are no tokens, and nowhere to come back to.
@@ -175,9 +175,9 @@ pub enum Error {
         plain(issuer, 200)
     )]
     Unproven {
-        /// Whom the server names.
+        /// The authorization server that the MCP server names.
         issuer: String,
-        /// What it said.
+        /// The refusal.
         #[source]
         why: Cause,
     },
@@ -319,7 +319,8 @@ pub async fn judge(foreign: &Foreign, settings: &Settings, vault: &Vault) -> Res
     Ok(Judged::Tokens { is_renewable })
 }
 
-/// What the sign-ins of one account at one server are found by: two that share it cannot both be kept under one name.
+/// Returns the parts by which the sign-ins of one account at one server are found: two that share them cannot both be
+/// stored under one name.
 pub fn place(settings: &Settings) -> Vec<String> {
     let mut place = subject(settings).to_vec();
     place.push(pins(settings));
@@ -331,7 +332,7 @@ async fn lock(settings: &Settings, vault: &Vault) -> Result<store::Lock, store::
     vault.lock(&name, Duration::from_secs(60)).await
 }
 
-/// Whether a start would find something to use here.
+/// Says whether a start would find something to use here.
 async fn is_signed_in(settings: &Settings, vault: &Vault) -> Result<bool, store::Error> {
     let now = settings.now.seconds();
     for (name, kind) in vault.list().await? {
@@ -405,7 +406,7 @@ fn entry(
     server: &AuthorizationServer,
     settings: &Settings,
 ) -> Entry {
-    // A refresh token is good for the client it was issued to, and for nobody else.
+    // A refresh token is good for the client it was issued to, and for no other.
     let refresh = tokens.refresh.filter(|_| client.is_some());
     let mut entry = Entry {
         resource: settings.canonical_resource(),
@@ -456,8 +457,8 @@ fn entry(
     entry
 }
 
-/// What the official SDK sends: the resource as its metadata names it, as a URL prints, and nothing where there is no
-/// metadata. A renewal has to say what the sign-in said.
+/// Returns what the official SDK sends: the resource as its metadata names it, as a URL prints, and nothing where there
+/// is no metadata. A renewal has to say what the sign-in said.
 fn resource_sent(
     resource: &ProtectedResource,
     server: &AuthorizationServer,

@@ -286,7 +286,7 @@ impl Shared {
         }
     }
 
-    /// Spends the code, once more without `resource` where that is what is refused: nobody is asked twice for it. With the
+    /// Spends the code, once more without `resource` where that is what is refused: the user is not asked twice for it. With the
     /// tokens, whether it was sent for them.
     async fn redeemed(
         &self,
@@ -311,7 +311,7 @@ impl Shared {
         }
     }
 
-    /// Whether a refusal is of the `resource` parameter, by its words, and the user does not insist on it.
+    /// Says whether a refusal is of the `resource` parameter, by its words, and the user does not insist on it.
     pub(in crate::auth) fn is_of_resource(&self, error: &token_endpoint::Error) -> bool {
         let Settings {
             resource_parameter,
@@ -463,10 +463,10 @@ impl Shared {
     }
 }
 
-/// How long tokens that a person has waited for wait for another process.
+/// The time for which tokens that a user has waited for wait for another process.
 const KEEPING: Duration = Duration::from_secs(10);
 
-/// What one authorization request asks for, and where.
+/// The parts of one authorization request.
 struct Asked<'a> {
     /// The `resource` parameter, if one is sent.
     sent: Option<&'a str>,
@@ -476,7 +476,7 @@ struct Asked<'a> {
     window: Option<Visit>,
 }
 
-/// What is put right before the authorization server is asked once more.
+/// The change with which the authorization server is asked once more.
 enum Repair {
     Register,
     LeaveOutScope,
@@ -484,7 +484,7 @@ enum Repair {
     OtherPrompt,
 }
 
-/// How a request ended without tokens, and the visitor who still waits to be told.
+/// The end of a request without tokens, and the browser that still waits for a page.
 struct Ended {
     why: Cause,
     visit: Option<Visit>,
@@ -505,7 +505,7 @@ fn contested(server: &AuthorizationServer) -> Cause {
     }
 }
 
-/// Who pasted sees no page.
+/// Answers the browser; a user who pasted the address sees no page.
 fn answer(visit: Option<Visit>, page: Page) {
     if let Some(visit) = visit {
         visit.answer(page);

@@ -23,14 +23,14 @@ use crate::auth::shared::Shared;
 use crate::auth::store::record::Registration;
 use crate::secret::Secret;
 
-/// Who we are, and where we listen under that name.
+/// The client, and the listener of its redirect.
 pub(in crate::auth) struct Identity {
     pub(in crate::auth) client: Client,
     pub(in crate::auth) listener: Loopback,
 }
 
 impl Shared {
-    /// Who we are to this server, and a listener that may be named to it.
+    /// Returns the client for this authorization server, and a listener that may be named to it.
     pub(in crate::auth) async fn identity(
         &self,
         server: &AuthorizationServer,
@@ -153,13 +153,13 @@ impl Shared {
         registered
     }
 
-    /// Whether the server has honoured a registration so lately that it is not asked after.
+    /// Says whether the server has honoured a registration so lately that it is not asked after.
     fn is_trusted(&self, known_at: u64) -> bool {
         let now = self.settings.now.seconds();
         (known_at..known_at.saturating_add(TRUSTED)).contains(&now)
     }
 
-    /// Whether the server has lost a registration of ours.
+    /// Says whether the server has lost a registration of ours.
     async fn is_forgotten(&self, asking: &Asking<'_>) -> Result<bool, Cause> {
         // What is looked at is not the page that will be shown: its state and verifier are thrown away.
         let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
@@ -178,8 +178,8 @@ impl Shared {
             })
     }
 
-    /// Where to listen: what the user says, else where the kept registration says, else anywhere, under a path nobody
-    /// can guess unless `fixed` has to be it.
+    /// Chooses where to listen: as the user says, else as the stored registration says, else anywhere, under a path that
+    /// cannot be guessed unless `fixed` has to be it.
     fn place(
         &self,
         server: &AuthorizationServer,
@@ -217,7 +217,7 @@ impl Shared {
     }
 }
 
-/// How long a server that takes no more registrations now (HTTP 429) wants to be left alone, in seconds.
+/// Returns the seconds for which a server that takes no more registrations now (HTTP 429) wants no request.
 fn wanted_patience(registered: &Result<Registered, registration::Error>) -> Option<u64> {
     match registered {
         Err(registration::Error::Http(Fault::Unwell {
@@ -247,7 +247,7 @@ const UNSAID_PATIENCE: u64 = 30;
 const LONGEST_PATIENCE: u64 = 3600;
 /// Seconds in which a registration the server has honoured is not asked after.
 const TRUSTED: u64 = 600;
-/// How long a browser that has signed in may come again.
+/// The time in which a browser that has signed in may come again.
 const AFTERWARDS: Duration = Duration::from_secs(60);
 
 fn unguessable_path() -> String {

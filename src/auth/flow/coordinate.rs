@@ -1,9 +1,10 @@
-//! Whose turn it is to ask a person: on one machine, one window for one account at one server.
+//! The process that asks the user: on one machine, one window for one account at one server.
 //!
-//! Whoever holds the lock named for the sign-in has the turn. A bridge does not take it itself if it can help it: it
-//! sends a helper, which outlives the host (see [`crate::auth::flow::helper`]), and watches, as do all others who need the same
-//! sign-in: the vault, where the tokens appear, and the note, where the address to visit stands and how it ended. Who
-//! watches a turn that nobody has any more, without an end, takes it. What is done with the turn is `attempt`'s.
+//! The process that holds the lock named for the sign-in asks. A bridge does not take the lock itself if it can avoid
+//! it: it sends a helper, which outlives the host (see [`crate::auth::flow::helper`]), and watches, as do all other
+//! processes that need the same sign-in: the vault, where the tokens appear, and the status of the sign-in, where the
+//! address to visit stands and how the sign-in ended. A process that watches a sign-in whose holder is gone without an
+//! end takes the lock. `sign_in` does what the holder of the lock does.
 
 use std::time::Duration;
 
@@ -21,11 +22,11 @@ use crate::auth::store::record::{Entry, State};
 use crate::auth::{Cause, Credential};
 use crate::store::{Error as StoreError, Lock};
 
-/// How often those who watch look.
+/// The interval at which watching processes look.
 const GLANCE: Duration = Duration::from_millis(250);
-/// How long a helper waits for those who only looked whether the turn is free.
+/// The time for which a helper waits for processes that only looked if the lock is free.
 const HANDOVER: Duration = Duration::from_secs(3);
-/// How long the user waits for somebody who is to let go.
+/// The time for which `mcpipe login` waits until another process lets go of the lock.
 const TAKEOVER: Duration = Duration::from_secs(20);
 
 impl Shared {
@@ -38,7 +39,7 @@ impl Shared {
     ) -> Result<(Entry, Origin), Cause> {
         let _waiting = self.status.wait_for_user();
         self.state().is_signing_in = true;
-        if matches!(why, Trigger::Told(_)) {
+        if matches!(why, Trigger::Requested(_)) {
             let turn = self.take_over_lock().await?;
             return self.sign_in(turn, why, challenge, before).await;
         }
@@ -55,7 +56,7 @@ impl Shared {
         tokio::pin!(end);
         loop {
             let turn = self.status.try_lock().await?;
-            // Whoever had the turn said how it went before letting go, so this look comes after that one.
+            // The process that held the lock wrote how it went before letting go, so this look comes after that.
             let record = self.status.record().await;
             if let Some(reached) = self.reached(&record, &old, why, challenge, &before).await? {
                 if has_waited {
@@ -141,7 +142,7 @@ impl Shared {
         signed_in.map(|_| ())
     }
 
-    /// What somebody else has come to since we began to watch.
+    /// Returns the result of another process since this one began to watch.
     async fn reached(
         &self,
         record: &Record,
@@ -172,7 +173,7 @@ impl Shared {
         }
     }
 
-    /// Passes the address on that somebody else's sign-in waits at.
+    /// Passes on the address at which the sign-in of another process waits.
     fn pass_on(&self, record: &Record, shown: &mut Option<String>) {
         let Phase::Shown(now) = &record.phase else {
             return;
@@ -202,7 +203,7 @@ impl Shared {
         let root = self.store.vault().root().await?;
         let stale = match why {
             Trigger::Challenged { stale, .. } => stale.as_ref().map(|stale| stale.token.clone()),
-            Trigger::Due | Trigger::Told(_) => None,
+            Trigger::Expiring | Trigger::Requested(_) => None,
         };
         let request = SignInRequest {
             challenge: challenge.clone(),
@@ -219,7 +220,7 @@ impl Shared {
         }))
     }
 
-    /// Gets the turn for a user who asks for it, whoever has it.
+    /// Takes the lock for a user who asks for a sign-in, whichever process holds it.
     async fn take_over_lock(&self) -> Result<Lock, Cause> {
         let turn = self.status.try_lock().await?;
         let mut record = self.status.record().await;
@@ -248,7 +249,7 @@ impl Shared {
     }
 }
 
-/// Somebody who has said that the turn is theirs, and does not have it yet.
+/// A process that has said that it takes the lock, and does not hold it yet.
 #[derive(Default)]
 struct PendingTakeover {
     attempt: String,

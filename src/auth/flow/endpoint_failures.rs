@@ -1,4 +1,4 @@
-//! How long a token endpoint that is there has failed to answer, judged by the failures that were seen.
+//! The time for which a token endpoint that is there has failed to answer, judged by the failures that were seen.
 //!
 //! Two failures with a night between them say nothing of the night. Several failures and no success between them are
 //! evidence of an endpoint that fails for good, and a silence between two of them counts for a few minutes at most.
@@ -6,7 +6,7 @@
 /// The failures in a row, as noted for all processes. Times are seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::auth) struct Failures {
-    /// What counts of the time from the first to the last.
+    /// The part of the time from the first to the last failure that counts.
     lasted: u64,
     last: u64,
     count: u32,
@@ -68,7 +68,7 @@ impl Failures {
 
 /// Seconds after which an endpoint that has only failed is taken to fail for good.
 const LONG_ENOUGH: u64 = 600;
-/// How many failures that takes.
+/// The number of failures that make it so.
 const ENOUGH: u32 = 4;
 /// Seconds between two failures that count at most: a machine may have slept.
 const LONGEST_GAP: u64 = 300;

@@ -66,7 +66,7 @@ impl Provider {
         }
     }
 
-    /// Whether this is an ID token of this provider for us. Its signature is the provider's to check: it made it, and
+    /// Says whether this is an ID token of this provider for us. Its signature is the provider's to check: it made it, and
     /// gets it back (OpenID Connect Core section 3.1.3.7 for the claims).
     fn is_for_us(&self, token: &Secret) -> bool {
         let payload = token.expose().split('.').nth(1).unwrap_or_default();
@@ -97,7 +97,7 @@ impl Provider {
     }
 }
 
-/// What a sign-in at the provider has to bring (OpenID Connect Core section 3.1.2.1).
+/// Returns the challenge for a sign-in at the provider (OpenID Connect Core section 3.1.2.1).
 pub(in crate::auth) fn wish() -> Challenge {
     Challenge {
         status: 401,
@@ -109,7 +109,7 @@ pub(in crate::auth) fn wish() -> Challenge {
 /// The ID token that is held, or another than `before`: renewed, or by a sign-in at the provider.
 ///
 /// # Errors
-/// None, and nobody may be asked.
+/// There is none, and the user may not be asked.
 pub(in crate::auth) async fn id_token(
     provider: &Arc<Shared>,
     before: Option<&Credential>,
@@ -121,7 +121,7 @@ pub(in crate::auth) async fn id_token(
     };
     let found = match held {
         Ok(Some(held)) => Ok(held),
-        Ok(None) if matches!(why, Trigger::Due) => return Err(Cause::NobodyThere),
+        Ok(None) if matches!(why, Trigger::Expiring) => return Err(Cause::NobodyThere),
         Ok(None)
             if matches!(
                 why,

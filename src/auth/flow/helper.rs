@@ -1,11 +1,12 @@
-//! The helper: a process of the same binary that does a sign-in for others, and outlives whoever began it.
+//! The helper: a process of the same binary that does a sign-in for other processes, and outlives the one that sent it.
 //!
-//! Hosts start a server twice and kill the first, or give up while a person is looking for a password. So the page is
-//! waited for by a process that belongs to nobody: a session of its own, nothing inherited but a few variables. What it
-//! has to know comes over a pipe, in a letter that is read to its end before anything else happens; neither its
+//! Hosts start a server twice and kill the first, or give up while a user is looking for a password. So a process that
+//! belongs to no host waits for the page: it has a session of its own and inherits nothing but a few variables. What it
+//! has to know comes over a pipe, in a hand-off that is read to its end before anything else happens; neither its
 //! arguments nor its environment hold a secret.
 //!
-//! What the door writes into the letter (`door`) is the door's business; this adds the errand.
+//! The command that sends the helper writes its own part of the hand-off (`door`), which is not read here; this file
+//! adds the request for the sign-in.
 
 use std::io;
 use std::process::Stdio;
@@ -22,37 +23,37 @@ use crate::process;
 use crate::secret::Secret;
 use crate::store::primitives::{Key, decode, encode};
 
-/// What a helper is to do.
+/// A sign-in that a helper is to do.
 #[derive(Clone, Debug)]
 pub struct SignInRequest {
-    /// What the remote said.
+    /// The server's challenge.
     pub challenge: Challenge,
     /// The token it said that of.
     pub stale: Option<Secret>,
-    /// The attempt that was over when the errand was given; what came after it is news.
+    /// The attempt that was over when the request was made; a later one is news.
     pub old: Option<String>,
 }
 
-/// A letter as it was read.
+/// The hand-off as it was read.
 #[derive(Debug)]
 pub struct Opened {
-    /// The door's part.
+    /// The part of the command that sends the helper.
     pub door: Secret,
-    /// What to do.
+    /// The sign-in to do.
     pub request: SignInRequest,
     /// Opens the vault; `None` if it is still to be made.
     pub root: Option<Key>,
 }
 
-/// The most a letter may hold, in bytes.
+/// The longest hand-off, in bytes.
 pub const LONGEST_LETTER: u64 = 4 << 20;
 
-/// How long a new process may take to read its letter.
+/// The longest time in which a new process may read its hand-off.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Serialize, Deserialize)]
 struct Handoff {
-    /// The version of whoever wrote it: the binary may have been replaced meanwhile.
+    /// The version of the process that wrote it: the binary may have been replaced meanwhile.
     version: String,
     door: String,
     status: u16,
@@ -65,7 +66,7 @@ struct Handoff {
     root: Option<String>,
 }
 
-/// Starts a helper and gives it its letter.
+/// Starts a helper and writes its hand-off.
 pub(in crate::auth) async fn send(
     helper: &Helper,
     request: &SignInRequest,
@@ -118,7 +119,7 @@ fn write(
     Ok(Zeroizing::new(serde_json::to_string(&handoff)?))
 }
 
-/// Reads a letter; `None` if it is none of ours.
+/// Reads a hand-off; `None` if mcpipe has not written it, or another version has.
 pub fn read(text: &str) -> Option<Opened> {
     let handoff: Handoff = serde_json::from_str(text).ok()?;
     (handoff.version == VERSION).then_some(())?;

@@ -71,7 +71,7 @@ impl Used {
         }
     }
 
-    /// How what was found differs from this, if it does.
+    /// Returns the difference between what was found and this, if there is one.
     fn changed(&self, resource: &ProtectedResource, now: &AuthorizationServer) -> Option<Changed> {
         let was = || plain(&self.issuer, 200);
         let issuer = || plain(now.issuer(), 200);
@@ -170,7 +170,7 @@ impl Shared {
         })
     }
 
-    /// Whether this authorization server may be used now: it is the one used last, or the user says so.
+    /// Says whether this authorization server may be used now: it is the one used last, or the user says so.
     ///
     /// # Errors
     /// It is another, and that is the user's to decide.
@@ -205,7 +205,7 @@ impl Shared {
         {
             return Ok(());
         }
-        if matches!(why, Trigger::Told(_)) {
+        if matches!(why, Trigger::Requested(_)) {
             announce.tell(&Notice::OtherIssuer { changed: &changed });
             return Ok(());
         }

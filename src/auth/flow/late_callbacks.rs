@@ -1,6 +1,6 @@
-//! What a browser finds that comes back once more: the listener stays for a little while behind the sign-in.
+//! The listener that stays for a little while after a sign-in, for a browser that comes back once more.
 //!
-//! A browser may fetch the address ahead of the person, repeat it, or be told to by the person. The tokens have been kept by
+//! A browser may fetch the address ahead of the user, repeat it, or do so at the user's wish. The tokens have been kept by
 //! then and nothing waits for this: it ends with the process, with the next attempt in any process, which may want the port,
 //! and after ten seconds.
 
@@ -14,11 +14,11 @@ use crate::auth::net::loopback::{Door, Loopback, Page, Place};
 use crate::auth::oauth::authorization_code::{Pending, Verdict};
 use crate::clock::Clock;
 
-/// How long the listener stays.
+/// The time for which the listener stays.
 const STAY: Duration = Duration::from_secs(10);
-/// How often it is looked whether another attempt has begun.
+/// The interval at which it looks if another attempt has begun.
 const LOOK: Duration = Duration::from_millis(250);
-/// How long an attempt waits for a port that the listener of an earlier one may still hold.
+/// The time for which an attempt waits for a port that the listener of an earlier one may still hold.
 const HANDOVER: Duration = Duration::from_secs(2);
 
 /// A listener that stays.

@@ -1,17 +1,17 @@
-//! What is known of an authorization server from the sign-in before, and goes on into the next entry.
+//! The facts about an authorization server that go from the sign-in before into the next record.
 
 use crate::auth::oauth::observed_quirks::ObservedQuirks;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::store::record::Entry;
 
-/// What is known from before, and goes on into the entry.
+/// The facts of the sign-in before that go into the record.
 #[derive(Clone, Debug, Default)]
 pub(in crate::auth) struct Past {
     pub(in crate::auth) learned: ObservedQuirks,
     pub(in crate::auth) wanted: Option<Scopes>,
-    /// Whether the tokens to come are bound to a key.
+    /// True if the tokens to come are bound to a key.
     pub(in crate::auth) binds: bool,
-    /// Whether the authorization server may have lost the client, however lately it has honoured it.
+    /// True if the authorization server may have lost the client, however lately it has honoured it.
     is_doubted: bool,
 }
 
@@ -48,17 +48,17 @@ impl Past {
         self.learned.refuses_resource = true;
     }
 
-    /// What the server has taught us.
+    /// Returns the deviations that refusals showed.
     pub(in crate::auth) fn learned(&self) -> &ObservedQuirks {
         &self.learned
     }
 
-    /// Whether the authorization server may have lost the client.
+    /// Says whether the authorization server may have lost the client.
     pub(in crate::auth) fn is_doubted(&self) -> bool {
         self.is_doubted
     }
 
-    /// Whether the tokens to come are bound to a key.
+    /// Says whether the tokens to come are bound to a key.
     pub(in crate::auth) fn binds(&self) -> bool {
         self.binds
     }

@@ -1,6 +1,7 @@
-//! One refresh: the request as the entry and what its server has taught us say, and what its refusal teaches.
+//! One refresh: the request as the record and the deviations found of this server say, and the deviations that its
+//! refusal shows.
 //!
-//! Locks, strikes and saving are the ladder's.
+//! Locks, counts of refusals and saving are for `renew`.
 
 use crate::auth::Cause;
 use crate::auth::client::{Client, Method, Source};
@@ -82,7 +83,7 @@ async fn once(
     endpoint.refresh(token, scope).await
 }
 
-/// Whether a refusal may be of the `resource` parameter although it does not say so, and the user does not insist on it.
+/// Says whether a refusal may be of the `resource` parameter although it does not say so, and the user does not insist on it.
 fn may_be_the_resource(entry: &Entry, settings: &Settings, error: &Error) -> bool {
     let is_ours_to_say = settings.resource_parameter.is_none() && settings.send_resource.is_none();
     let is_open = |code: &str| !speaks_for_itself(code);

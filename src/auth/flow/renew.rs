@@ -1,9 +1,9 @@
-//! The ladder of renewal, cheapest rung first: what somebody else stored, a refresh, a sign-in.
+//! The steps of a renewal, the cheapest first: a token that another process stored, a refresh, a sign-in.
 //!
 //! The lock named for the credential is held from the second look into the vault until what a refresh brought is
 //! written, so that of many processes one spends a rotating refresh token and the others find its result (RFC 9700
-//! section 4.14). Nothing is deleted on failure: a refused token is marked, and only if it is still the one that is
-//! kept. A sign-in has a lock of its own, because a person may take minutes and a refresh must not wait for one: see
+//! section 4.14). Nothing is deleted on failure: a refused token is marked, and only if it is still the stored one. A
+//! sign-in has a lock of its own, because a user may take minutes and a refresh must not wait for one: see
 //! [`crate::auth::flow::coordinate`].
 
 use std::sync::Arc;
@@ -31,33 +31,33 @@ use crate::auth::store::record::{Entry, State};
 use crate::random;
 use url::Url;
 
-/// What the rungs below the sign-in left over.
+/// The outcome of the steps that need no user.
 enum Silent {
     Reached(Entry, Origin),
-    /// Climb on, with what is kept.
+    /// The user has to sign in; with the stored record.
     Missed(Option<Entry>),
 }
 
 impl Shared {
-    /// Climbs until something better is in hand, if need be when the vault is unlocked.
+    /// Obtains a newer record; where the vault is locked and a request waits, once the user has unlocked it.
     pub(in crate::auth) async fn obtain_when_unlocked(
         &self,
         why: &Trigger,
     ) -> Result<(Entry, Origin), Cause> {
         let is_asked = matches!(
             why,
-            Trigger::Told(_) | Trigger::Challenged { is_asked: true, .. }
+            Trigger::Requested(_) | Trigger::Challenged { is_asked: true, .. }
         );
         if !is_asked || !self.settings.waits_for_unlock {
             return self.obtain(why).await;
         }
-        let mut start_renewal = Box::pin(self.when_unlocked(why));
+        let mut obtained = Box::pin(self.when_unlocked(why));
         let mut waiting = None;
         loop {
             let is_waiting = waiting.is_some();
             tokio::select! {
                 biased;
-                ended = &mut start_renewal => return ended,
+                ended = &mut obtained => return ended,
                 () = asking_long(self.store.vault().is_asking()), if !is_waiting => {
                     let why = Closed::Asking;
                     waiting = Some(self.store.unlocking().begin(why));
@@ -89,7 +89,7 @@ impl Shared {
         }
     }
 
-    /// Climbs until something better is in hand.
+    /// Obtains a newer record, by the cheapest step that brings one.
     pub(in crate::auth) async fn obtain(&self, why: &Trigger) -> Result<(Entry, Origin), Cause> {
         let Settings { url, now, .. } = &*self.settings;
         if let Some(key) = &self.settings.client_key {
@@ -99,9 +99,9 @@ impl Shared {
             return self.without_anybody(why).await;
         }
         let (challenge, is_told) = match why {
-            Trigger::Told(challenge) => (challenge, true),
+            Trigger::Requested(challenge) => (challenge, true),
             Trigger::Challenged { challenge, .. } => (challenge, false),
-            Trigger::Due => return self.renewed_in_time().await,
+            Trigger::Expiring => return self.renewed_in_time().await,
         };
         let before = if is_told {
             self.store.stored().await?.map(|kept| kept.entry)
@@ -145,7 +145,7 @@ impl Shared {
         Ok((entry, origin))
     }
 
-    /// Rungs a and b, under the credential's lock.
+    /// Takes the steps that need no user, under the credential's lock: the stored record, then a refresh.
     async fn without_user(&self, why: &Trigger, challenge: &Challenge) -> Result<Silent, Cause> {
         let held = self.state().held.clone();
         let _lock = self.store.lock().await?;
@@ -184,7 +184,7 @@ impl Shared {
         let origin = renewed_from(&kept.entry, held.as_ref());
         match self.refreshed(kept, true).await {
             Ok(entry) => Ok(Silent::Reached(entry, origin)),
-            // Failed is not refused: nobody is sent to a browser because a server was down.
+            // Failed is not refused: the user is not sent to a browser because a server was down.
             Err(why) if why.is_passing() => Err(why),
             // A client of the user's own that is not taken would not be taken after a sign-in either.
             Err(
@@ -206,7 +206,7 @@ impl Shared {
         }
     }
 
-    /// Whether the server now names another authorization server (SEP-2352). One that cannot be asked says nothing.
+    /// Says whether the server now names another authorization server (SEP-2352). One that cannot be asked says nothing.
     async fn has_moved(&self, challenge: &Challenge, entry: &Entry) -> bool {
         let named = challenge.resource_metadata.as_deref();
         let resource = discovery::protected_resource(&self.http, &self.settings.url, named).await;
@@ -228,7 +228,7 @@ impl Shared {
             .is_ok_and(|server| server.issuer() != entry.issuer)
     }
 
-    /// Rung b. `is_dead` tells that the access token is of no use any more, so that one refusal is enough.
+    /// Refreshes the record. `is_dead` tells that the access token is of no use any more, so that one refusal is enough.
     async fn refreshed(&self, kept: Kept, is_dead: bool) -> Result<Entry, Cause> {
         let Kept {
             name,
@@ -347,7 +347,7 @@ impl Shared {
         }
     }
 
-    /// What is left of a sign-in that cannot be renewed is revoked, as far as that can be done.
+    /// Revokes what is left of a sign-in that cannot be renewed, as far as possible.
     fn give_up(&self, entry: &Entry, is_dead: bool) {
         self.tell_signed_out(entry, is_dead);
         let (Some(url), Some(token)) = (entry.revocation_endpoint.clone(), entry.refresh.clone())
@@ -416,17 +416,17 @@ fn failing(error: &token_endpoint::Error) -> Option<u16> {
     }
 }
 
-/// Whether a refusal had no words of RFC 6749 section 5.2. It is one all the same, and nothing is revoked for it.
+/// Says whether a refusal had no words of RFC 6749 section 5.2. It is one all the same, and nothing is revoked for it.
 fn is_wordless(error: &token_endpoint::Error) -> bool {
     error.is("http_400") || error.is("http_401")
 }
 
-/// How long revoking what is left may take.
+/// The longest time for revoking what is left.
 const LAST_WORD: Duration = Duration::from_secs(5);
 /// Refusals of one refresh token, while its access token works, until it counts as dead.
 const STRIKES: u32 = 3;
 
-/// What a renewal of this entry is. Whose sign-in it came from is known only if it is the one we held.
+/// Returns the origin of a renewal of this record. Its sign-in is known only if it is the record that was held.
 fn renewed_from(kept: &Entry, held: Option<&Current>) -> Origin {
     if is_other(kept, held) {
         Origin::TakenOver

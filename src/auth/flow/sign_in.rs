@@ -1,7 +1,7 @@
-//! One attempt at a sign-in, by whoever has the turn: whether a person is to be asked at all, with what is found out
-//! first, and what is left in the note of how it ended.
+//! One attempt at a sign-in, by the process that holds the sign-in lock: the decision whether the user is asked at all,
+//! with discovery first, and the outcome that is left in the status of the sign-in.
 //!
-//! Whose turn it is, is for `turn`; how a person is asked, for `signin` and `device`.
+//! `coordinate` decides which process signs in; `browser_flow` and `device` ask the user.
 //!
 //! MCP 2026-07-28, basic/authorization, "Authorization Server Binding". Windows that open by themselves, again and
 //! again, are what `is_worth_it` prevents; `tests/login` and `tests/coordination` have the tests.
@@ -20,7 +20,7 @@ use crate::store::Lock;
 use crate::text::plain;
 
 impl Shared {
-    /// Rung c, with the turn in hand: discovery afresh (the authorization server may have moved), then a person.
+    /// Signs in, with the sign-in lock held: discovery afresh (the authorization server may have moved), then the user.
     pub(in crate::auth) async fn sign_in(
         &self,
         _turn: Lock,
@@ -29,7 +29,7 @@ impl Shared {
         before: Option<Entry>,
     ) -> Result<(Entry, Origin), Cause> {
         let mut record = self.status.record().await;
-        let is_told = matches!(why, Trigger::Told(_));
+        let is_told = matches!(why, Trigger::Requested(_));
         let now = self.settings.now.seconds();
         if !is_told && let Some(ended) = record.abandoned(self.status.tried(), now) {
             return Err(Cause::Abandoned(ended.cause().into()));
@@ -62,7 +62,7 @@ impl Shared {
                         hint: why.hint(&resource),
                         is_passing: why.is_passing(),
                     };
-                    // A person said no, or nobody was there, or somebody meddled.
+                    // The user said no, or was not there, or another program meddled.
                     let is_abandoned = matches!(
                         why.bare(),
                         Cause::Denied { .. }
@@ -87,7 +87,7 @@ impl Shared {
         let http = &self.http;
         let named = challenge.resource_metadata.as_deref();
         let url = &self.settings.url;
-        // A provider that people sign in to for its own sake is no resource of anybody's.
+        // A provider that users sign in to for its own sake is no resource.
         let is_provider =
             self.settings.authorization_server.as_ref() == Some(&self.settings.resource);
         let resource = match is_provider {
@@ -123,7 +123,7 @@ impl Shared {
         // What was asked of another issuer is none of this one's business (SEP-2352).
         let before = before.filter(|entry| entry.issuer == server.issuer());
         let scope = self.scope(challenge, &resource, &server, before.as_ref());
-        if !matches!(why, Trigger::Told(_)) {
+        if !matches!(why, Trigger::Requested(_)) {
             self.is_worth_it(why, &server, before.as_ref(), scope.as_ref())
                 .await?;
         }
@@ -143,7 +143,7 @@ impl Shared {
         {
             return Ok(entry);
         }
-        let is_told = matches!(why, Trigger::Told(_));
+        let is_told = matches!(why, Trigger::Requested(_));
         self.browser_sign_in(attempt, &resource, &server, scope, is_told, past)
             .await
     }
@@ -182,7 +182,7 @@ impl Shared {
         self.may_show_another().await
     }
 
-    /// Whether few enough windows were shown of late.
+    /// Says whether few enough windows were shown of late.
     pub(in crate::auth) async fn may_show_another(&self) -> Result<(), Cause> {
         let record = self.status.record().await;
         match record.stormy(self.status.tried(), self.settings.now.seconds()) {
@@ -195,7 +195,7 @@ impl Shared {
     }
 }
 
-/// Whether it is the entry's own access token that was sent and turned down, and nothing is known to be wrong with the
+/// Says whether it is the entry's own access token that was sent and turned down, and nothing is known to be wrong with the
 /// rest of the entry.
 fn is_turned_down(why: &Trigger, entry: &Entry) -> bool {
     let Trigger::Challenged {

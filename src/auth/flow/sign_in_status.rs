@@ -13,7 +13,7 @@ use crate::auth::settings::Settings;
 use crate::auth::store::record::shared_name;
 use crate::store::{Error as StoreError, Lock, Vault};
 
-/// How often the process that signs in looks whether another has taken the sign-in over.
+/// The interval at which the process that signs in looks if another has taken the sign-in over.
 pub(in crate::auth) const TAKEOVER_POLL: Duration = Duration::from_millis(500);
 
 /// The sign-in of one account at one server.
@@ -133,7 +133,7 @@ impl SignInStatus {
         }
     }
 
-    /// Ends when somebody else has taken the turn, or what we would write into is gone.
+    /// Returns when another process has taken the lock, or the status that this one would write is gone.
     pub(in crate::auth) async fn superseded(&self, attempt: &str) {
         if self.vault.location().is_none() {
             return std::future::pending().await;

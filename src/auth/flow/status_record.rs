@@ -1,7 +1,7 @@
-//! What processes tell each other about a sign-in: that a page is waiting, how the last one ended, when windows were
-//! opened.
+//! The status of a sign-in that processes share: the page that waits, the end of the last attempt, the times of
+//! windows.
 //!
-//! One note beside the vault for each account at each server. The process that has the turn writes it; every process may
+//! One note beside the vault for each account at each server. The process that holds the lock writes it; every process may
 //! read it. It holds no token and no code, but it does hold the address of a page that is waiting, and so is private like
 //! the vault. An attempt has an unguessable name: a process that finds another name in the note has been superseded.
 //!
@@ -30,33 +30,33 @@ const MOST_SETTINGS: usize = 8;
 pub(in crate::auth) struct Record {
     /// Which attempt this is about.
     pub(in crate::auth) attempt: String,
-    /// How far it has come.
+    /// The phase of the attempt.
     pub(in crate::auth) phase: Phase,
     /// When windows were shown, for whichever settings.
     windows: Vec<u64>,
-    /// How the last attempt ended if a person ended it, and when; for whichever settings, and read by older versions only.
+    /// The end of the last attempt if the user ended it, and its time; for whichever settings, and read by older versions only.
     abandoned: Option<(u64, Ended)>,
     /// When a person last signed in.
     pub(in crate::auth) signed_in_at: Option<u64>,
-    /// What is held back, by the settings that it was tried with ([`fingerprint`]).
+    /// The limits on further attempts, by the settings of the attempts ([`fingerprint`]).
     brakes: BTreeMap<String, Brake>,
     /// Until when the listener of the last attempt may still hold its port, for a browser that comes again.
     pub(in crate::auth) listens_until: Option<u64>,
 }
 
-/// What has come of the attempts with the same settings.
+/// The outcome of the attempts with the same settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Brake {
     /// When windows were shown.
     shown: Vec<u64>,
-    /// How the last attempt ended if a person ended it, and when.
+    /// The end of the last attempt if the user ended it, and its time.
     abandoned: Option<(u64, Ended)>,
-    /// How the last attempt ended without tokens.
+    /// The end of the last attempt without tokens.
     last: Option<Ended>,
 }
 
-/// How far an attempt has come.
+/// The phase of an attempt.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::auth) enum Phase {
@@ -73,7 +73,7 @@ pub(in crate::auth) enum Phase {
     Ended(Ended),
 }
 
-/// Where a person is to go.
+/// The page that waits for the user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::auth) struct Shown {
     /// The start page; with a code, where to type it.
@@ -82,14 +82,14 @@ pub(in crate::auth) struct Shown {
     pub(in crate::auth) host: String,
     /// To be typed there (RFC 8628).
     pub(in crate::auth) user_code: Option<String>,
-    /// Whether a browser was started on it.
+    /// True if a browser was started on it.
     pub(in crate::auth) opened: bool,
     /// Until when the code is good; older versions do not say.
     #[serde(default)]
     pub(in crate::auth) code_good_until: Option<u64>,
 }
 
-/// Why there are no tokens, in words for a person.
+/// The reason why there are no tokens, in words for the user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::auth) struct Ended {
     pub(in crate::auth) text: String,
@@ -117,19 +117,21 @@ impl Record {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Whether the attempt it is about is over.
+    /// Says whether the attempt it is about is over.
     pub(in crate::auth) fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Idle | Phase::Done | Phase::Ended(_))
     }
 
-    /// What a person ended a short while ago, with these settings: a window that was closed does not come back unasked.
+    /// Returns the attempt that the user ended a short while ago, with these settings: a window that was closed does not come
+    /// back unasked.
     pub(in crate::auth) fn abandoned(&self, settings: &str, now: u64) -> Option<&Ended> {
         let abandoned = self.brakes.get(settings)?.abandoned.as_ref();
         let recent = abandoned.filter(|(at, _)| now < at + QUIET);
         recent.map(|(_, ended)| ended)
     }
 
-    /// How many windows were shown of late with these settings, and how the last ended, if no more are to be shown.
+    /// Returns the number of windows that were shown of late with these settings, and the end of the last, if no more are
+    /// to be shown.
     pub(in crate::auth) fn stormy(
         &self,
         settings: &str,

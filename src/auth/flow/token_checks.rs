@@ -1,6 +1,7 @@
-//! What an entry, a challenge and a refusal tell together: is this token another, is it enough, ought it to be good.
+//! Judgements from a record, a challenge and a refusal together: if a token is another one, if its scope is enough, if it
+//! ought to be good.
 //!
-//! Judgements only: what follows from them is for `obtain`, `attempt`, `turn` and `machine`.
+//! What follows from them is for `renew`, `sign_in`, `coordinate` and `unattended`.
 
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::scope::Scopes;
@@ -11,17 +12,17 @@ use crate::auth::store::record::Entry;
 /// Seconds in which a token that is turned down was turned down at once.
 pub(in crate::auth) const FRESH: u64 = 30;
 
-/// Whether this is not the token that is held.
+/// Says whether this is not the token that is held.
 pub(in crate::auth) fn is_other(entry: &Entry, held: Option<&Current>) -> bool {
     held.is_none_or(|held| !entry.access.same_as(held.entry.access.expose()))
 }
 
-/// Whether this token was issued a moment ago and is good for longer.
+/// Says whether this token was issued a moment ago and is good for longer.
 pub(in crate::auth) fn is_young(entry: &Entry, now: u64) -> bool {
     now < entry.obtained_at + FRESH && !entry.has_expired(now)
 }
 
-/// Whether this is not the token that was turned down.
+/// Says whether this is not the token that was turned down.
 pub(in crate::auth) fn is_other_than(why: &Trigger, entry: &Entry) -> bool {
     match why {
         Trigger::Challenged {
@@ -31,12 +32,12 @@ pub(in crate::auth) fn is_other_than(why: &Trigger, entry: &Entry) -> bool {
     }
 }
 
-/// Whether its tokens are bound to a key, and the server now says that it takes others only.
+/// Says whether its tokens are bound to a key, and the server now says that it takes others only.
 pub(in crate::auth) fn is_of_another_kind(challenge: &Challenge, entry: &Entry) -> bool {
     entry.is_bound() && !challenge.takes_dpop
 }
 
-/// Whether this entry's scopes are what the challenge wants, as far as that can be told.
+/// Says whether this entry's scopes are what the challenge wants, as far as that can be told.
 pub(in crate::auth) fn is_enough(challenge: &Challenge, entry: &Entry) -> bool {
     let wanted = challenge.scope.as_deref().map(Scopes::parse);
     let wanted = wanted.unwrap_or_default();
@@ -48,7 +49,7 @@ pub(in crate::auth) fn is_enough(challenge: &Challenge, entry: &Entry) -> bool {
             .is_some_and(|scopes| scopes.covers(&wanted))
 }
 
-/// Whether a refusal tells that a refresh token is over: itself, or with the client it was issued to.
+/// Says whether a refusal tells that a refresh token is over: itself, or with the client it was issued to.
 pub(in crate::auth) fn is_over(error: &token_endpoint::Error) -> bool {
     error.is("invalid_grant") || error.is_about_client()
 }

@@ -1,9 +1,9 @@
-//! Tokens without a person: asked for anew whenever one is needed, by what a program has to show.
+//! Tokens without a user: requested whenever one is needed, by what a program has to show.
 //!
-//! There is one rung instead of a ladder. Under the credential's lock what somebody else has stored is looked for, and if
-//! that does not serve a token is asked for and kept, so that of many processes one asks. There is no refresh token: a new
-//! token is the renewal. Nobody is ever sent to a browser here; a server that turns down what was issued a moment ago, or
-//! wants a scope that was asked for already, gets an error and not another request.
+//! There is one step. Under the credential's lock the vault is read for a token that another process stored, and if it
+//! does not serve, a token is requested and stored, so that of many processes one asks. There is no refresh token: a new
+//! token is the renewal. No user is sent to a browser here; a server that turns down a token that was issued a moment
+//! ago, or wants a scope that was asked for already, gets an error and not another request.
 //!
 //! RFC 6749 section 4.4, RFC 7523, MCP's authorization extensions (SEP-1046, SEP-990, SEP-1933).
 
@@ -34,7 +34,7 @@ use crate::store::Expected;
 use crate::text::plain;
 
 impl Shared {
-    /// The one rung.
+    /// Obtains a record: a stored one, or one that is requested now.
     pub(in crate::auth) async fn without_anybody(
         &self,
         why: &Trigger,
@@ -47,7 +47,7 @@ impl Shared {
         self.was_refused(why)?;
         let mut vouched = None;
         if let Some(provider) = &self.provider {
-            // A person may have to sign in there, and nobody else's token waits for that.
+            // The user may have to sign in there, and no other process's token waits for that.
             drop(lock);
             vouched = Some(enterprise::id_token(provider, None, why).await?);
             lock = self.store.lock().await?;
@@ -80,7 +80,7 @@ impl Shared {
         Ok((entry, origin))
     }
 
-    /// A host may call as often as it likes; whoever said no to the same a moment ago is not asked with each call.
+    /// A host may call as often as it likes; a server that refused the same a moment ago is not asked with each call.
     fn was_refused(&self, why: &Trigger) -> Result<(), Cause> {
         let now = self.settings.now.seconds();
         match (&self.state().refused, why) {
@@ -93,7 +93,7 @@ impl Shared {
         }
     }
 
-    /// What another process has come to.
+    /// Returns the result of another process.
     async fn already_there(
         &self,
         why: &Trigger,
@@ -104,8 +104,8 @@ impl Shared {
         };
         let now = self.settings.now.seconds();
         let serves = match why {
-            Trigger::Told(_) => false,
-            Trigger::Due => !entry.is_due(now) && is_other(&entry, held),
+            Trigger::Requested(_) => false,
+            Trigger::Expiring => !entry.is_due(now) && is_other(&entry, held),
             Trigger::Challenged { challenge, .. } => {
                 is_other_than(why, &entry) && is_enough(challenge, &entry)
             }
@@ -119,9 +119,9 @@ impl Shared {
         }
         let before = self.store.stored().await?.map(|kept| kept.entry);
         match (why, before) {
-            (Trigger::Due, Some(before)) => self.granted_again(before, vouched).await,
-            (Trigger::Due, None) => Err(Cause::NobodyThere),
-            (Trigger::Challenged { challenge, .. } | Trigger::Told(challenge), before) => {
+            (Trigger::Expiring, Some(before)) => self.granted_again(before, vouched).await,
+            (Trigger::Expiring, None) => Err(Cause::NobodyThere),
+            (Trigger::Challenged { challenge, .. } | Trigger::Requested(challenge), before) => {
                 self.granted_anew(why, challenge, before, vouched).await
             }
         }
@@ -196,7 +196,7 @@ impl Shared {
         let before = before.filter(|entry| entry.issuer == server.issuer());
         let client = self.client(&server).await?;
         let challenged = challenge.scope.as_deref().map(Scopes::parse);
-        // Without `server`: nobody here has a use for a refresh token.
+        // Without `server`: these grants have no use for a refresh token.
         let mut scope = choose(&Wishes {
             step_up: challenge.wants_more_scope(),
             pinned: settings.scope.as_ref(),
@@ -226,7 +226,7 @@ impl Shared {
                 issuer: server.issuer(),
                 scope: scope.as_ref(),
                 vouched,
-                is_told: matches!(why, Trigger::Told(_)),
+                is_told: matches!(why, Trigger::Requested(_)),
             };
             let sent_at = settings.now.seconds();
             let error = match self.tokens(&asking).await {
@@ -291,7 +291,7 @@ impl Shared {
         Ok(discovery::authorization_server(&self.http, resource, preference).await?)
     }
 
-    /// Who we are there. Nobody registers for this.
+    /// Returns the client for this server; there is no registration for these grants.
     async fn client(&self, server: &AuthorizationServer) -> Result<Client, Cause> {
         let is_workload = matches!(self.settings.grant, GrantConfig::Workload(_));
         match registration::known(server, &self.settings)? {
@@ -321,7 +321,7 @@ impl Shared {
         before: Option<&Entry>,
         scope: Option<&Scopes>,
     ) -> Result<(), Cause> {
-        let Some(before) = before.filter(|_| !matches!(why, Trigger::Told(_))) else {
+        let Some(before) = before.filter(|_| !matches!(why, Trigger::Requested(_))) else {
             return Ok(());
         };
         if challenge.wants_more_scope() {

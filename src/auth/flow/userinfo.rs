@@ -1,5 +1,5 @@
-//! Who has signed in: asked of the authorization server where the ID token does not tell, and compared with the users of
-//! other accounts.
+//! The user who has signed in: requested from the authorization server where the ID token does not tell, and compared
+//! with the users of other accounts.
 //!
 //! The access token is for the MCP server, and it goes to the authorization server that has issued it and to no other
 //! party, in the two ways in which that may be shown it:
@@ -30,7 +30,7 @@ use crate::auth::shared::Shared;
 use crate::auth::store::credential_store::revision;
 use crate::auth::store::record::Entry;
 
-/// How long the authorization server may take to tell.
+/// The longest time for the request.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Shared {
@@ -142,7 +142,7 @@ impl Shared {
         }
     }
 
-    /// Whether a user is signed in at this issuer by another account.
+    /// Says whether a user is signed in at this issuer by another account.
     pub(in crate::auth) async fn has_other_account(&self, issuer: &str) -> bool {
         let all = accounts::status(self.store.vault())
             .await
@@ -162,7 +162,7 @@ fn introspection(entry: &Entry) -> (HeaderMap, Vec<u8>) {
     introduced(&entry.client, form)
 }
 
-/// Whether the access token is one that UserInfo may be asked with.
+/// Says whether the access token is one that UserInfo may be asked with.
 fn is_for_userinfo(server: &AuthorizationServer, entry: &Entry, url: &Url) -> bool {
     let scope = entry
         .scope_granted

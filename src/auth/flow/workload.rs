@@ -33,7 +33,7 @@ use crate::text::without_mark;
 pub(in crate::auth) async fn read(assertions: &Assertions) -> Result<Secret, AssertionError> {
     let ours = assertions.clone();
     let read = tokio::task::spawn_blocking(move || read_blocking(&ours));
-    // A program has its own time limit, and is ended then; a file may be a pipe nobody writes to.
+    // A program has its own time limit, and is ended then; a file may be a pipe that no program writes to.
     match tokio::time::timeout(PATIENCE * 2, read).await {
         Ok(Ok(read)) => read,
         Ok(Err(_)) | Err(_) => Err(AssertionError::Slow(assertions.to_string())),
@@ -75,18 +75,18 @@ fn read_blocking(assertions: &Assertions) -> Result<Secret, AssertionError> {
     Ok(Secret::new(text))
 }
 
-/// Whether a text has the shape of a signed JSON web token (RFC 7515 section 7.1).
+/// Says whether a text has the shape of a signed JSON web token (RFC 7515 section 7.1).
 pub(in crate::auth) fn is_token(text: &str) -> bool {
     let is_part = |part: &str| !part.is_empty() && BASE64_URL_SAFE_NO_PAD.decode(part).is_ok();
     text.split('.').count() == 3 && text.split('.').all(is_part)
 }
 
-/// How long a program may take.
+/// The longest time that a program may take.
 const PATIENCE: Duration = program::PATIENCE;
 /// The longest assertion, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// What is remembered of one that was refused.
+/// A refused assertion, as it is remembered.
 #[derive(Serialize, Deserialize)]
 struct Refusal {
     /// SHA-256 of it, and of what was asked for.

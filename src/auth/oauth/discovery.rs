@@ -26,7 +26,7 @@ pub use search::{Preference, authorization_server, by_issuer, known, protected_r
 #[derive(Clone, Debug)]
 pub struct ProtectedResource {
     name: Option<String>,
-    hints: Vec<String>,
+    servers: Vec<String>,
     scopes: Option<Scopes>,
     takes_dpop: bool,
     origin: String,
@@ -51,7 +51,7 @@ impl ProtectedResource {
         }
         // An entry that cannot be a name is skipped in favour of the other entries.
         let named = list(document, "authorization_servers").unwrap_or_default();
-        let (hints, odd): (Vec<_>, Vec<_>) = named.into_iter().partition(|name| is_plain(name));
+        let (servers, odd): (Vec<_>, Vec<_>) = named.into_iter().partition(|name| is_plain(name));
         // Some servers name the place of the metadata instead of the issuer.
         let issuer = |name: String| {
             let place = Url::parse(&name).ok();
@@ -59,13 +59,13 @@ impl ProtectedResource {
                 .and_then(|place| issuer_of_place(&place))
                 .unwrap_or(name)
         };
-        let hints: Vec<String> = hints.into_iter().map(issuer).collect();
-        if let (true, Some(odd)) = (hints.is_empty(), odd.first()) {
+        let servers: Vec<String> = servers.into_iter().map(issuer).collect();
+        if let (true, Some(odd)) = (servers.is_empty(), odd.first()) {
             return Err(Error::BadIssuer(plain(odd, 200)));
         }
         Ok(Self {
             name: Some(name.to_owned()),
-            hints,
+            servers,
             scopes: scopes(document),
             takes_dpop: list(document, DPOP_ALGORITHMS)
                 .is_some_and(|them| them.iter().any(|it| it == ES256))
@@ -80,7 +80,7 @@ impl ProtectedResource {
     pub fn unsaid(url: &Url) -> Self {
         Self {
             name: None,
-            hints: Vec::new(),
+            servers: Vec::new(),
             scopes: None,
             takes_dpop: false,
             origin: url.origin().ascii_serialization(),
@@ -111,17 +111,17 @@ impl ProtectedResource {
 
     /// Says whether the resource names this issuer, among others or alone.
     pub(in crate::auth) fn names(&self, issuer: &str) -> bool {
-        self.hints.iter().any(|named| same_issuer(named, issuer))
+        self.servers.iter().any(|named| same_issuer(named, issuer))
     }
 
     /// Says whether the resource names any issuer.
     pub(in crate::auth) fn names_any(&self) -> bool {
-        !self.hints.is_empty()
+        !self.servers.is_empty()
     }
 
     /// Says whether this issuer may still be used for the resource.
     pub fn trusts(&self, issuer: &str) -> bool {
-        self.hints.is_empty() || self.names(issuer)
+        self.servers.is_empty() || self.names(issuer)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::era::{Action, Arrival, ExchangeId, LegacyToModern, Modern, Remembered
 use crate::frame::{BridgeError, Frame};
 
 impl Translator {
-    /// What the server has said of itself an earlier time, if that may be repeated to a host that asks so: for one whose own
+    /// Returns what the server said of itself an earlier time, if that may be repeated to a host that asks so: for one whose own
     /// question has to wait for a user.
     pub fn remembered(&self, discover: &Frame) -> Option<&str> {
         let asked = capabilities(&declared(discover));

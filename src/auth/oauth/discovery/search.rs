@@ -101,8 +101,8 @@ pub async fn authorization_server(
 ) -> Result<AuthorizationServer, Error> {
     let found = match preference.fixed {
         Some(issuer) => by_name(http, issuer, preference.expected).await,
-        None if resource.hints.is_empty() => at_the_resource(http, resource, preference).await,
-        None => among(http, &resource.hints, preference).await,
+        None if resource.servers.is_empty() => at_the_resource(http, resource, preference).await,
+        None => among(http, &resource.servers, preference).await,
     };
     match found {
         Ok(server) => Ok(server),
@@ -113,15 +113,15 @@ pub async fn authorization_server(
 /// Returns the first usable authorization server of those that the resource names.
 async fn among(
     http: &Http,
-    hints: &[String],
+    servers: &[String],
     preference: Preference<'_>,
 ) -> Result<AuthorizationServer, Error> {
     let is_held = |issuer: &&String| {
         let held = preference.held;
         held.is_some_and(|held| same_issuer(issuer, held))
     };
-    let held = hints.iter().filter(is_held);
-    let others = hints.iter().filter(|issuer| !is_held(issuer));
+    let held = servers.iter().filter(is_held);
+    let others = servers.iter().filter(|issuer| !is_held(issuer));
     let (mut first, mut lesser) = (None, None);
     for issuer in held.chain(others).take(MOST_SERVERS) {
         match by_name(http, issuer, preference.expected).await {

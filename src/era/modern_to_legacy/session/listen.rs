@@ -79,7 +79,7 @@ impl Subscriptions {
         self.open.push(subscription);
     }
 
-    /// How many resources there would be to watch with this subscription's.
+    /// Returns the number of resources to watch with this subscription's.
     fn would_watch(&self, subscription: &Subscription) -> usize {
         let is_new = |uri: &&String| !self.watches.contains_key(*uri);
         self.watches.len() + subscription.watches().filter(is_new).count()
