@@ -7,7 +7,7 @@ use mcpipe::auth::net::guard::{Guard, Refusal};
 use mcpipe::auth::net::http::{Document, Fault, Http};
 use mcpipe::proxy::Proxies;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
@@ -211,9 +211,10 @@ async fn no_proxy_is_honoured_for_every_kind_of_host() {
 
 #[tokio::test]
 async fn a_proxy_that_fails_is_named_as_the_proxy_with_its_variable_and_without_its_password() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Bound and not listening: it refuses, and no other test is given its port meanwhile.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let nowhere = closed.local_addr().unwrap().to_string();
-    drop(closed);
     let wants = Server::that(|_| Reply::status(407)).await;
     let refuses = Server::that(|_| Reply::status(502)).await;
     let cuts = Server::that(|_| Reply::cut()).await;
