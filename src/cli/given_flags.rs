@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::CommandFactory as _;
 
-use crate::cli::Cli;
+use crate::cli::arguments::Cli;
 
 /// Returns the names of the flags among these words and variables. Returns only names that mcpipe has, so none can be a
 /// value.

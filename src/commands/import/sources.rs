@@ -8,7 +8,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cli::import::{ImportArgs, as_bridge};
+use crate::cli::import::ImportArgs;
+use crate::cli::mcp_remote::as_bridge;
 use crate::cli::{LogArgs, NetworkArgs, ParseError, SignInArgs, TargetArgs, VaultArgs};
 use crate::mcp_remote::client_configs::{self, Author, Folders, Place};
 use crate::mcp_remote::clients::{self, Language, Server};
