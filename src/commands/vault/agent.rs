@@ -9,7 +9,7 @@ use crate::report::{Failure, Kind};
 use crate::settings::{self, Environment};
 use crate::store::{Error, agent};
 
-use crate::commands::vault::status::lasting;
+use crate::commands::vault::text::lasting;
 
 const UNLOCKED_WITHOUT_TERMINAL: &str =
     "run this at a terminal, or name a file with --passphrase-file";
@@ -89,11 +89,11 @@ mod detached {
     use tokio::time;
     use zeroize::Zeroizing;
 
-    use super::{Error, Failure, agent, settings};
     use crate::process;
-    use crate::report::Kind;
-    use crate::store::Place;
+    use crate::report::{Failure, Kind};
+    use crate::settings;
     use crate::store::primitives::{Key, decode, encode};
+    use crate::store::{Error, Place, agent};
 
     /// The agent's message that it takes requests.
     const READY: &str = "ready\n";

@@ -2,7 +2,8 @@
 
 use crate::cli::{ExportArgs, ImportArgs};
 use crate::commands::print;
-use crate::commands::vault::{aside, count, new_passphrase};
+use crate::commands::vault::new_passphrase::{blocking, new_passphrase};
+use crate::commands::vault::text::count;
 use crate::report::{Failure, Kind};
 use crate::settings::{self, Environment};
 use crate::store::passphrase::{self, Passphrase, Sources, TRIES};
@@ -44,7 +45,7 @@ pub(super) async fn import(args: &ImportArgs, env: &Environment) -> Result<(), F
     let sources = settings::export_passphrase(&args.passphrase, env.is_terminal);
     let given = {
         let sources = sources.clone();
-        aside(move || Ok(sources.read()?)).await?
+        blocking(move || Ok(sources.read()?)).await?
     };
     let moved = match given {
         Some(given) => match vault.import(&args.file, given, args.replace).await {
@@ -77,7 +78,7 @@ async fn import_typed(
     for _ in 0..TRIES {
         let sources = sources.clone();
         let asked = std::mem::replace(&mut question, "That does not open it. Once more: ".into());
-        let typed = aside(move || match sources.ask(&asked) {
+        let typed = blocking(move || match sources.ask(&asked) {
             // An empty or too long passphrase opens no file either.
             Err(passphrase::Error::Empty | passphrase::Error::TooLong) => Ok(Some(None)),
             typed => Ok(typed?.map(Some)),

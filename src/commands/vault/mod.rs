@@ -2,14 +2,15 @@
 
 mod agent;
 mod export;
+mod new_passphrase;
 mod secrets;
 mod slots;
 mod status;
+mod text;
 
 use crate::cli::{SlotCommand, VaultCommand};
-use crate::report::{Failure, Kind};
+use crate::report::Failure;
 use crate::settings::Environment;
-use crate::store::passphrase::{Passphrase, Sources};
 
 /// Runs the vault command.
 ///
@@ -36,45 +37,4 @@ pub async fn run(command: VaultCommand, env: &Environment) -> Result<(), Failure
         VaultCommand::List(args) => secrets::list(&args, env).await,
         VaultCommand::Rm(args) => secrets::remove(&args, env).await,
     }
-}
-
-/// Runs code that waits for the user or a pipe on a thread that may wait.
-async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Failure::new(Kind::Failed, error))?
-}
-
-/// Returns a passphrase to be set: from the source that the flags name, or asked for twice. A user who types none is
-/// shown one, and may take `instead`.
-async fn new_passphrase(
-    sources: Sources,
-    question: String,
-    instead: &'static str,
-    flag: &'static str,
-) -> Result<Passphrase, Failure> {
-    aside(move || {
-        if let Some(given) = sources.read()? {
-            return Ok(given);
-        }
-        if sources.terminal.is_none() {
-            return Err(Failure::usage("no new passphrase was given").hint(format!(
-                "run this at a terminal, or name a file with {flag}"
-            )));
-        }
-        let chosen = match sources.ask_new(&question)? {
-            None => sources.offer(instead)?,
-            chosen => chosen,
-        };
-        chosen.ok_or_else(|| {
-            Failure::new(Kind::Failed, format!("no passphrase was chosen: {instead}"))
-        })
-    })
-    .await
-}
-
-/// Returns a number with its noun: `1 entry`, `2 entries`.
-fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use crate::cli::{NameArgs, PutArgs, ShowArgs};
 use crate::clock;
 use crate::commands::print;
-use crate::commands::vault::aside;
-use crate::commands::vault::status::lasting;
+use crate::commands::vault::new_passphrase::blocking;
+use crate::commands::vault::text::lasting;
 use crate::header_secrets::{self, About, Error};
 use crate::report::{Failure, Kind};
 use crate::secret::Secret;
@@ -41,7 +41,7 @@ pub(super) async fn put(args: &PutArgs, env: &Environment) -> Result<(), Failure
     let name = &args.name;
     let secret = {
         let name = name.clone();
-        aside(move || typed_or_piped(&name)).await?
+        blocking(move || typed_or_piped(&name)).await?
     };
     let origin = header_secrets::put(&vault, name, &secret, origin, settings::now()).await?;
     let whose = origin.map_or_else(

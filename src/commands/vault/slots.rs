@@ -5,7 +5,8 @@ use crate::cli::{
     SlotRotateArgs,
 };
 use crate::commands::print;
-use crate::commands::vault::{count, new_passphrase};
+use crate::commands::vault::new_passphrase::new_passphrase;
+use crate::commands::vault::text::count;
 use crate::report::Failure;
 use crate::settings::{self, Environment};
 use crate::store::key_command::With;
