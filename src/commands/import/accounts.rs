@@ -2,8 +2,9 @@
 
 use crate::auth::flow::adopt;
 use crate::cli::DEFAULT_ACCOUNT;
+use crate::commands::import::bridge_settings::settings_of;
+use crate::commands::import::search::{Files, Sought};
 use crate::commands::import::sources::Candidate;
-use crate::commands::import::{Files, Sought, settings_of};
 use crate::settings::Environment;
 
 /// Gives each entry that shares a server an account of its own, named after the entry in the client's configuration.

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::auth::flow::adopt::{Adopted, Foreign, Judged};
 use crate::cli::DEFAULT_ACCOUNT;
+use crate::commands::import::error::Error;
 use crate::commands::import::next_steps::Next;
 use crate::commands::import::sources::Candidate;
-use crate::commands::import::{Error, Import};
+use crate::commands::import::take_over::Import;
 use crate::commands::print;
 use crate::mcp_remote::records;
 use crate::mcp_remote::token_files;
