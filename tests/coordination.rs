@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mcpipe::auth::store::record::Entry;
+use mcpipe::auth::store::record::TokenRecord;
 use mcpipe::store::{Expected, Kind, Place, Unlock, Vault};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -140,13 +140,13 @@ impl Machine {
     }
 
     /// The one sign-in that is kept.
-    pub(crate) async fn entry(&self) -> (String, u64, Entry) {
+    pub(crate) async fn entry(&self) -> (String, u64, TokenRecord) {
         let vault = self.vault();
         let mut found = Vec::new();
         for (name, kind) in vault.list().await.unwrap() {
             if kind == Kind::Oauth {
                 let kept = vault.read(&name).await.unwrap().unwrap();
-                found.push((name, kept.rev, Entry::read(&kept.content).unwrap()));
+                found.push((name, kept.rev, TokenRecord::read(&kept.content).unwrap()));
             }
         }
         assert_eq!(found.len(), 1);

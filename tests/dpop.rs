@@ -18,7 +18,7 @@ use mcpipe::auth::net::guard::Guard;
 use mcpipe::auth::net::http::Http;
 use mcpipe::auth::oauth::dpop::{HintCache, Prover, Side};
 use mcpipe::auth::oauth::jws::Key;
-use mcpipe::auth::store::record::Entry;
+use mcpipe::auth::store::record::TokenRecord;
 use mcpipe::auth::{Announce, Authorizer, Browser, Credential, Dpop, Notice, Settings};
 use mcpipe::clock::Clock;
 use mcpipe::remote::https::{self, Https};
@@ -150,12 +150,12 @@ impl Guarded {
     }
 
     /// The one entry that is kept.
-    async fn entry(&self) -> Entry {
+    async fn entry(&self) -> TokenRecord {
         let mut found = Vec::new();
         for (name, kind) in self.vault.list().await.unwrap() {
             if kind == Kind::Oauth {
                 let kept = self.vault.read(&name).await.unwrap().unwrap();
-                found.push(Entry::read(&kept.content).unwrap());
+                found.push(TokenRecord::read(&kept.content).unwrap());
             }
         }
         assert_eq!(found.len(), 1);

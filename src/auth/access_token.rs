@@ -9,7 +9,7 @@ use std::fmt;
 use crate::auth::authorizer::Authorizer;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::shared::Trigger;
-use crate::auth::store::record::Entry;
+use crate::auth::store::record::TokenRecord;
 use crate::auth::{Cause, Error};
 use crate::secret::Secret;
 
@@ -96,7 +96,7 @@ impl Authorizer {
 }
 
 impl AccessToken {
-    fn of(entry: &Entry) -> Self {
+    fn of(entry: &TokenRecord) -> Self {
         Self {
             token: entry.access.clone(),
             expires_at: entry.expires_at,
@@ -107,7 +107,7 @@ impl AccessToken {
 }
 
 /// Says whether a script that gets this token now has time to use it.
-fn lasts(entry: &Entry, now: u64) -> bool {
+fn lasts(entry: &TokenRecord, now: u64) -> bool {
     entry.expires_at.is_none_or(|end| {
         let life = end.saturating_sub(entry.obtained_at);
         now + ENOUGH.min(life / 2) <= end

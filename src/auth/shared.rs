@@ -23,7 +23,7 @@ use crate::auth::oauth::dpop::HintCache;
 use crate::auth::settings::Settings;
 use crate::auth::store::credential_store::CredentialStore;
 use crate::auth::store::locked_vault::{Unlocking, asking_long};
-use crate::auth::store::record::Entry;
+use crate::auth::store::record::TokenRecord;
 use crate::auth::{Cause, Credential, Error};
 use crate::backoff;
 use crate::store::Vault;
@@ -98,7 +98,7 @@ pub(super) struct State {
 #[derive(Clone)]
 pub(super) struct Current {
     pub(super) credential: Credential,
-    pub(super) entry: Arc<Entry>,
+    pub(super) entry: Arc<TokenRecord>,
 }
 
 /// The origin of a held credential.
@@ -487,7 +487,7 @@ impl Shared {
         }
     }
 
-    fn install(&self, state: &mut State, entry: Entry, origin: Origin) -> Credential {
+    fn install(&self, state: &mut State, entry: TokenRecord, origin: Origin) -> Credential {
         let is_the_same = |held: &Current| {
             let (old, new) = (&held.entry, &entry);
             origin == Origin::Refreshed

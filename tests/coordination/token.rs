@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use futures_util::future::join_all;
-use mcpipe::auth::store::record::Entry;
+use mcpipe::auth::store::record::TokenRecord;
 use mcpipe::store::{Expected, Kind};
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ impl Machine {
     }
 
     /// What is kept becomes what `edit` makes of it.
-    async fn edited(&self, edit: impl FnOnce(&mut Entry)) {
+    async fn edited(&self, edit: impl FnOnce(&mut TokenRecord)) {
         let (name, rev, mut entry) = self.entry().await;
         edit(&mut entry);
         let (content, expected) = (entry.write(), Expected::Revision(rev));

@@ -294,5 +294,5 @@ async fn an_entry_without_a_key_is_read_as_before() {
     let text = guarded.entry().await.write();
     assert!(!text.expose().contains("dpop"), "{}", text.expose());
     assert!(text.expose().contains(r#""token_type":"Bearer""#));
-    assert!(!Entry::read(&text).unwrap().is_bound());
+    assert!(!TokenRecord::read(&text).unwrap().is_bound());
 }

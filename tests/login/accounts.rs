@@ -201,7 +201,7 @@ async fn who_has_signed_in_is_said_and_kept_and_old_entries_are_read() {
                 .unwrap()
                 .insert("person".into(), value),
         };
-        let read = mcpipe::auth::store::record::Entry::read(&mcpipe::secret::Secret::new(
+        let read = mcpipe::auth::store::record::TokenRecord::read(&mcpipe::secret::Secret::new(
             entry.to_string(),
         ));
         assert_eq!(read.unwrap().person, None, "{name} {entry}");

@@ -1,7 +1,7 @@
 //! Sign-ins that another program made: taken over where they belong, and nowhere else.
 
 use mcpipe::auth::flow::adopt::{Adopted, Error, Foreign, ForeignClient, ForeignTokens, adopt};
-use mcpipe::auth::store::record::{Entry, Registration};
+use mcpipe::auth::store::record::{ClientRecord, TokenRecord};
 use mcpipe::store::Kind;
 
 use super::*;
@@ -29,7 +29,7 @@ impl World {
             let content = self.vault.read(&name).await.unwrap().unwrap().content;
             match kind {
                 Kind::Oauth => {
-                    let entry = Entry::read(&content).unwrap();
+                    let entry = TokenRecord::read(&content).unwrap();
                     foreign.issuer = Some(entry.issuer);
                     foreign.tokens = Some(ForeignTokens {
                         access: entry.access,
@@ -41,7 +41,7 @@ impl World {
                     });
                 }
                 _ => {
-                    let kept = Registration::read(&content).unwrap();
+                    let kept = ClientRecord::read(&content).unwrap();
                     foreign.client = Some(ForeignClient {
                         id: kept.client.id,
                         secret: kept.client.secret,

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use mcpipe::auth::Settings;
 use mcpipe::auth::client::{Client, Method, Source};
 use mcpipe::auth::oauth::scope::Scopes;
-use mcpipe::auth::store::record::{Registration, shared_name};
+use mcpipe::auth::store::record::{ClientRecord, shared_name};
 use mcpipe::clock::Clock;
 use mcpipe::header_secrets;
 use mcpipe::secret::Secret;
@@ -136,7 +136,7 @@ fn entries_are_kept_under_these_names() {
 #[test]
 fn registrations_are_kept_under_these_names() {
     let mut settings = settings();
-    let name = |settings: &Settings| Registration::name("https://as.example", settings);
+    let name = |settings: &Settings| ClientRecord::name("https://as.example", settings);
     assert_eq!(
         name(&settings),
         r#"["client","https://as.example","mcpipe","","","","","{}"]"#

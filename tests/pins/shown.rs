@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::CommandFactory as _;
 use mcpipe::auth::Settings;
 use mcpipe::auth::oauth::scope::Scopes;
-use mcpipe::auth::store::record::Entry;
+use mcpipe::auth::store::record::TokenRecord;
 use mcpipe::cli::Cli;
 use mcpipe::clock::Clock;
 use mcpipe::report::{Failure, Kind};
@@ -208,7 +208,7 @@ fn shape(values: &[&Value], indent: usize) -> String {
 async fn full_vault() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let vault = Vault::on_disk(Place::new(Some(home.path())).unwrap(), Unlock::default());
-    let few = Entry {
+    let few = TokenRecord {
         resource: "https://other.example/mcp".to_owned(),
         scope_requested: None,
         scope_granted: None,
@@ -217,7 +217,7 @@ async fn full_vault() -> tempfile::TempDir {
         last_error: None,
         ..tokens()
     };
-    let known = Entry {
+    let known = TokenRecord {
         resource: "https://third.example/mcp".to_owned(),
         issuer: "https://accounts.google.com".to_owned(),
         scope_granted: Some(Scopes::parse("a z")),

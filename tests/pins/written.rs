@@ -10,7 +10,7 @@ use mcpipe::auth::grant::GrantType;
 use mcpipe::auth::oauth::jws::{Algorithm, Key};
 use mcpipe::auth::oauth::observed_quirks::ObservedQuirks;
 use mcpipe::auth::oauth::scope::Scopes;
-use mcpipe::auth::store::record::{Entry, Registration, State};
+use mcpipe::auth::store::record::{ClientRecord, State, TokenRecord};
 use mcpipe::header_secrets;
 use mcpipe::secret::Secret;
 use mcpipe::store::Vault;
@@ -43,8 +43,8 @@ fn client() -> Client {
 }
 
 /// Tokens with every member set.
-pub(super) fn tokens() -> Entry {
-    Entry {
+pub(super) fn tokens() -> TokenRecord {
+    TokenRecord {
         resource: "https://mcp.example.com/mcp".to_owned(),
         account: "default".to_owned(),
         issuer: "https://as.example".to_owned(),
@@ -93,7 +93,7 @@ fn tokens_are_written_with_these_words() {
     let key = serde_json::to_string(key().text().expose()).unwrap();
     let all = TOKENS.replace("KEY", &key);
     assert_eq!(tokens().write().expose(), all);
-    let few = Entry {
+    let few = TokenRecord {
         revocation_endpoint: None,
         client: Client::nobody(),
         refresh: None,
@@ -118,7 +118,7 @@ fn tokens_are_written_with_these_words() {
     };
     assert_eq!(few.write().expose(), FEW_TOKENS);
     for text in [&*all, FEW_TOKENS] {
-        let read = Entry::read(&Secret::new(text)).expect("it is read back");
+        let read = TokenRecord::read(&Secret::new(text)).expect("it is read back");
         assert_eq!(read.write().expose(), text);
     }
 }
@@ -149,7 +149,7 @@ fn tokens_of_the_first_versions_are_read() {
     for member in ["issuer", "other_method", "scope_wanted", "learned", "grant"] {
         old.as_object_mut().unwrap().remove(member);
     }
-    let read = Entry::read(&Secret::new(old.to_string())).expect("it is read");
+    let read = TokenRecord::read(&Secret::new(old.to_string())).expect("it is read");
     assert_eq!(read.grant, GrantType::User);
     assert_eq!(read.learned, ObservedQuirks::default());
 }
@@ -157,14 +157,14 @@ fn tokens_of_the_first_versions_are_read() {
 #[test]
 fn a_registration_is_written_with_these_words() {
     let text = r#"{"schema":1,"client_id":"client","client_secret":"SECRET","auth_method":"client_secret_basic","other_method":"client_secret_post","header_only":true,"assertion_alg":"ES256","assertion_aud":"https://as.example","client_source":"registered","redirect_uri":"http://127.0.0.1:1/cb","expires_at":2,"known_at":3}"#;
-    let registration = Registration {
+    let registration = ClientRecord {
         client: client(),
         redirect_uri: "http://127.0.0.1:1/cb".to_owned(),
         expires_at: Some(2),
         known_at: 3,
     };
     assert_eq!(registration.write().expose(), text);
-    let read = Registration::read(&Secret::new(text)).expect("it is read back");
+    let read = ClientRecord::read(&Secret::new(text)).expect("it is read back");
     assert_eq!(read.write().expose(), text);
 }
 

@@ -13,7 +13,7 @@ use crate::auth::oauth::revocation::revoke;
 use crate::auth::oauth::scope::{OFFLINE, Scopes};
 use crate::auth::oauth::token_endpoint;
 use crate::auth::settings::Settings;
-use crate::auth::store::record::{Entry, State, is_of, shared_name};
+use crate::auth::store::record::{State, TokenRecord, is_of, shared_name};
 use crate::secret::Secret;
 use crate::store::{self, Kind, Vault};
 
@@ -90,7 +90,7 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
         let Some(kept) = vault.read(&name).await? else {
             continue;
         };
-        let Some(entry) = Entry::read(&kept.content) else {
+        let Some(entry) = TokenRecord::read(&kept.content) else {
             continue;
         };
         found.push(Status {
@@ -246,7 +246,7 @@ pub async fn logout(
             continue;
         }
         let entry = vault.read(&name).await?;
-        let entry = entry.and_then(|kept| Entry::read(&kept.content));
+        let entry = entry.and_then(|kept| TokenRecord::read(&kept.content));
         let is_unreadable = entry.is_none();
         if let Some(mut entry) = entry {
             entry.client = with_key(&entry, settings);
@@ -276,7 +276,7 @@ pub async fn logout(
 }
 
 /// The client, whichever it is, with the user's key in hand.
-fn with_key(entry: &Entry, settings: &Settings) -> Client {
+fn with_key(entry: &TokenRecord, settings: &Settings) -> Client {
     let id = Some(entry.client.id.clone());
     let settings = Settings {
         client_id: id.clone(),
@@ -313,7 +313,7 @@ async fn forget_registrations(vault: &Vault, issuer: &str) -> Result<(), store::
 
 async fn revoked(
     http: &Http,
-    entry: &Entry,
+    entry: &TokenRecord,
     token: Option<&Secret>,
     hint: &'static str,
 ) -> Revocation {

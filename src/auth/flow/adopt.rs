@@ -25,7 +25,9 @@ use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::TokenSet;
 use crate::auth::settings::Settings;
-use crate::auth::store::record::{Entry, Registration, State, is_for, pins, shared_name, subject};
+use crate::auth::store::record::{
+    ClientRecord, State, TokenRecord, is_for, pins, shared_name, subject,
+};
 use crate::random;
 use crate::secret::Secret;
 use crate::store::{self, Expected, Kind, Vault};
@@ -264,7 +266,7 @@ pub async fn adopt(
             Ok(fresh) => fresh,
             Err(why) => {
                 if is_new {
-                    let name = Registration::name(&issuer, settings);
+                    let name = ClientRecord::name(&issuer, settings);
                     vault.remove(&name).await?;
                 }
                 return Err(Error::Unproven { issuer, why });
@@ -340,7 +342,7 @@ async fn is_signed_in(settings: &Settings, vault: &Vault) -> Result<bool, store:
             continue;
         }
         let found = vault.read(&name).await?;
-        let entry = found.and_then(|found| Entry::read(&found.content));
+        let entry = found.and_then(|found| TokenRecord::read(&found.content));
         if entry.is_some_and(|entry| {
             let is_alive = entry.refresh.is_some() || !entry.has_expired(now);
             entry.state != State::NeedsLogin && is_alive && settings.dpop.allows(entry.is_bound())
@@ -355,13 +357,13 @@ fn registration(
     client: ForeignClient,
     known_at: u64,
     server: &AuthorizationServer,
-) -> Registration {
+) -> ClientRecord {
     let method = registration::method(
         client.method.as_deref(),
         client.secret.is_some(),
         server.auth_methods(),
     );
-    let mut registered = Registration {
+    let mut registered = ClientRecord {
         client: Client {
             id: client.id,
             secret: client.secret,
@@ -381,7 +383,7 @@ fn registration(
 
 /// Keeps the client for later sign-ins; false if there is one already, which serves as well.
 async fn keep_client(
-    registered: &Registration,
+    registered: &ClientRecord,
     issuer: &str,
     settings: &Settings,
     vault: &Vault,
@@ -389,7 +391,7 @@ async fn keep_client(
     if registered.redirect_uri.is_empty() {
         return Ok(false);
     }
-    let name = Registration::name(issuer, settings);
+    let name = ClientRecord::name(issuer, settings);
     let kind = Kind::ClientRegistration;
     let content = registered.write();
     match vault.put(&name, kind, &content, Expected::Absent).await {
@@ -405,10 +407,10 @@ fn entry(
     resource: &ProtectedResource,
     server: &AuthorizationServer,
     settings: &Settings,
-) -> Entry {
+) -> TokenRecord {
     // A refresh token is good for the client it was issued to, and for no other.
     let refresh = tokens.refresh.filter(|_| client.is_some());
-    let mut entry = Entry {
+    let mut entry = TokenRecord {
         resource: settings.canonical_resource(),
         account: settings.account.clone(),
         issuer: server.issuer().to_owned(),

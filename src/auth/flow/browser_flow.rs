@@ -27,7 +27,7 @@ use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::{self, Endpoint, TokenSet};
 use crate::auth::settings::{Pasted, SelectAccount, Settings};
 use crate::auth::shared::Shared;
-use crate::auth::store::record::{Entry, State};
+use crate::auth::store::record::{State, TokenRecord};
 use crate::random;
 use crate::secret::Secret;
 use crate::store::Expected;
@@ -45,7 +45,7 @@ impl Shared {
         scope: Option<Scopes>,
         is_told: bool,
         mut past: Past,
-    ) -> Result<Entry, Cause> {
+    ) -> Result<TokenRecord, Cause> {
         authorization_code::supports_pkce(server, &self.settings)?;
         let mut scope = scope;
         let mut is_registered_anew = false;
@@ -156,7 +156,7 @@ impl Shared {
         identity: Identity,
         asked: Asked<'_>,
         past: &Past,
-    ) -> Result<Entry, Ended> {
+    ) -> Result<TokenRecord, Ended> {
         let Identity {
             client,
             mut listener,
@@ -416,8 +416,8 @@ impl Shared {
         tokens: TokenSet,
         sent_at: u64,
         past: &Past,
-    ) -> Entry {
-        let mut entry = Entry {
+    ) -> TokenRecord {
+        let mut entry = TokenRecord {
             resource: self.settings.canonical_resource(),
             account: self.settings.account.clone(),
             issuer: server.issuer().to_owned(),
@@ -450,7 +450,7 @@ impl Shared {
         entry
     }
 
-    pub(in crate::auth) async fn keep(&self, entry: &Entry) {
+    pub(in crate::auth) async fn keep(&self, entry: &TokenRecord) {
         // A process that stands still with the lock loses nothing by it: what it renews meanwhile is older than this, and
         // is not written over it.
         let lock = self.store.lock_within(KEEPING).await;

@@ -20,7 +20,7 @@ use crate::auth::oauth::registration::{self, FIXED_PATH, Registered};
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::settings::Settings;
 use crate::auth::shared::Shared;
-use crate::auth::store::record::Registration;
+use crate::auth::store::record::ClientRecord;
 use crate::secret::Secret;
 
 /// The client, and the listener of its redirect.
@@ -48,7 +48,7 @@ impl Shared {
             let listener = self.listen(&place).await?;
             return Ok(Identity { client, listener });
         }
-        let name = Registration::name(server.issuer(), &self.settings);
+        let name = ClientRecord::name(server.issuer(), &self.settings);
         if let Some(kept) = self.store.registration(&name).await? {
             let place = self.place(server, None, Url::parse(&kept.redirect_uri).ok().as_ref());
             if let Ok(listener) = self
@@ -97,7 +97,7 @@ impl Shared {
             registered => (registered?, listener),
         };
         learned.correct(&mut registered.client);
-        let kept = Registration {
+        let kept = ClientRecord {
             client: registered.client.clone(),
             redirect_uri: listener.uri().to_owned(),
             expires_at: registered.expires_at,

@@ -18,7 +18,7 @@ use crate::auth::net::http::{POST_PATIENCE, TOKEN_PATIENCE};
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::settings::Settings;
 use crate::auth::shared::{Origin, Shared, Trigger};
-use crate::auth::store::record::{Entry, State};
+use crate::auth::store::record::{State, TokenRecord};
 use crate::auth::{Cause, Credential};
 use crate::store::{Error as StoreError, Lock};
 
@@ -35,8 +35,8 @@ impl Shared {
         &self,
         why: &Trigger,
         challenge: &Challenge,
-        before: Option<Entry>,
-    ) -> Result<(Entry, Origin), Cause> {
+        before: Option<TokenRecord>,
+    ) -> Result<(TokenRecord, Origin), Cause> {
         let _waiting = self.status.wait_for_user();
         self.state().is_signing_in = true;
         if matches!(why, Trigger::Requested(_)) {
@@ -149,8 +149,8 @@ impl Shared {
         old: &Option<String>,
         why: &Trigger,
         challenge: &Challenge,
-        before: &Option<Entry>,
-    ) -> Result<Option<(Entry, Origin)>, Cause> {
+        before: &Option<TokenRecord>,
+    ) -> Result<Option<(TokenRecord, Origin)>, Cause> {
         let is_news = Some(&record.attempt) != old.as_ref();
         let is_done = is_news && record.phase == Phase::Done;
         if let Some(kept) = self.store.stored().await? {

@@ -33,7 +33,7 @@ use crate::auth::oauth::token_response::{
 };
 use crate::auth::settings::{Browser, Settings};
 use crate::auth::shared::Shared;
-use crate::auth::store::record::{Entry, Registration};
+use crate::auth::store::record::{ClientRecord, TokenRecord};
 use crate::store::{Expected, Kind};
 use crate::text::plain;
 
@@ -70,7 +70,7 @@ impl Shared {
         server: &AuthorizationServer,
         scope: Option<&Scopes>,
         past: &Past,
-    ) -> Result<Option<Entry>, Cause> {
+    ) -> Result<Option<TokenRecord>, Cause> {
         let Some(at) = server.device_endpoint() else {
             return Ok(None);
         };
@@ -290,7 +290,7 @@ impl Shared {
             .client_metadata
             .entry("grant_types")
             .or_insert_with(|| json!(["authorization_code", "refresh_token", DEVICE_CODE]));
-        let name = Registration::name(server.issuer(), &settings);
+        let name = ClientRecord::name(server.issuer(), &settings);
         if let Some(client) = registration::known(server, &self.settings)? {
             if client.source == Source::Given {
                 self.store.belongs_there(Some(&client.id), server).await?;
@@ -325,7 +325,7 @@ impl Shared {
             }
             registered => registered?,
         };
-        let kept = Registration {
+        let kept = ClientRecord {
             client: registered.client,
             redirect_uri: redirect_uri.to_owned(),
             expires_at: registered.expires_at,

@@ -17,7 +17,7 @@ use crate::auth::oauth::dpop::{Prover, Proving};
 use crate::auth::oauth::jws::Key;
 use crate::auth::settings::Dpop;
 use crate::auth::shared::Shared;
-use crate::auth::store::record::Entry;
+use crate::auth::store::record::TokenRecord;
 
 impl Shared {
     /// Says whether the tokens to come are to be bound. `before` is what is kept of the same issuer.
@@ -29,10 +29,10 @@ impl Shared {
         challenge: &Challenge,
         resource: &ProtectedResource,
         server: &AuthorizationServer,
-        before: Option<&Entry>,
+        before: Option<&TokenRecord>,
     ) -> Result<bool, Cause> {
         let is_offered = server.offers_dpop();
-        let was_bound = before.is_some_and(Entry::is_bound);
+        let was_bound = before.is_some_and(TokenRecord::is_bound);
         // Nothing was said by a server that lets every client in at first; then what it took before counts.
         let is_unsaid = challenge.status == 0 && was_bound;
         let is_taken = resource.takes_dpop() || challenge.takes_dpop || is_unsaid;
@@ -64,7 +64,7 @@ impl Shared {
     }
 
     /// The prover of a kept entry.
-    pub(in crate::auth) fn prover_of(&self, entry: &Entry) -> Option<Prover> {
+    pub(in crate::auth) fn prover_of(&self, entry: &TokenRecord) -> Option<Prover> {
         let key = entry.dpop_key.clone()?;
         Some(Prover::new(key, &self.hints))
     }

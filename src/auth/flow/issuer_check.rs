@@ -16,7 +16,7 @@ use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::settings::Settings;
 use crate::auth::shared::{Shared, Trigger};
-use crate::auth::store::record::{Entry, is_for, is_of};
+use crate::auth::store::record::{TokenRecord, is_for, is_of};
 use crate::store::Kind;
 use crate::text::plain;
 
@@ -48,7 +48,7 @@ impl LastUsed {
 }
 
 impl Used {
-    fn of(name: &[String], entry: Option<&Entry>) -> Self {
+    fn of(name: &[String], entry: Option<&TokenRecord>) -> Self {
         let named = name.get(3).cloned().unwrap_or_default();
         let Some(entry) = entry else {
             return Self {
@@ -144,7 +144,7 @@ impl Shared {
             let Some(kept) = self.store.vault().read(&name).await? else {
                 continue;
             };
-            let entry = Entry::read(&kept.content);
+            let entry = TokenRecord::read(&kept.content);
             if entry.as_ref().is_some_and(|entry| entry.grant != grant) {
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use crate::auth::oauth::observed_quirks::ObservedQuirks;
 use crate::auth::oauth::scope::Scopes;
-use crate::auth::store::record::Entry;
+use crate::auth::store::record::TokenRecord;
 
 /// The facts of the sign-in before that go into the record.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ pub(in crate::auth) struct Past {
 impl Past {
     /// From the entry of before, if it is this issuer's, and what the server names now.
     pub(in crate::auth) fn new(
-        before: Option<&Entry>,
+        before: Option<&TokenRecord>,
         named: Option<&Scopes>,
         binds: bool,
     ) -> Self {

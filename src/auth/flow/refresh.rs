@@ -12,7 +12,7 @@ use crate::auth::oauth::observed_quirks::{Adjustment, speaks_for_itself};
 use crate::auth::oauth::registration;
 use crate::auth::oauth::token_endpoint::{Endpoint, Error, TokenSet};
 use crate::auth::settings::Settings;
-use crate::auth::store::record::Entry;
+use crate::auth::store::record::TokenRecord;
 use crate::secret::Secret;
 
 /// Spends the entry's refresh token at the endpoint it came from. A request that is refused for how it is put is
@@ -25,7 +25,7 @@ pub(in crate::auth) async fn refresh(
     http: &Http,
     settings: &Settings,
     prover: Option<&Prover>,
-    entry: &mut Entry,
+    entry: &mut TokenRecord,
     token: &Secret,
 ) -> Result<TokenSet, Cause> {
     entry.client = current(entry, settings);
@@ -61,7 +61,7 @@ async fn once(
     http: &Http,
     settings: &Settings,
     prover: Option<&Prover>,
-    entry: &Entry,
+    entry: &TokenRecord,
     token: &Secret,
 ) -> Result<TokenSet, Error> {
     let endpoint = Endpoint {
@@ -84,7 +84,7 @@ async fn once(
 }
 
 /// Says whether a refusal may be of the `resource` parameter although it does not say so, and the user does not insist on it.
-fn may_be_the_resource(entry: &Entry, settings: &Settings, error: &Error) -> bool {
+fn may_be_the_resource(entry: &TokenRecord, settings: &Settings, error: &Error) -> bool {
     let is_ours_to_say = settings.resource_parameter.is_none() && settings.send_resource.is_none();
     let is_open = |code: &str| !speaks_for_itself(code);
     entry.resource_sent.is_some()
@@ -93,7 +93,7 @@ fn may_be_the_resource(entry: &Entry, settings: &Settings, error: &Error) -> boo
 }
 
 /// Takes the lesson of a refusal, if there is one the entry has not had.
-fn unlearned(entry: &mut Entry, error: &Error) -> bool {
+fn unlearned(entry: &mut TokenRecord, error: &Error) -> bool {
     let Error::Refused {
         code, description, ..
     } = error
@@ -117,7 +117,7 @@ fn unlearned(entry: &mut Entry, error: &Error) -> bool {
 }
 
 /// A secret the user changed meanwhile is the one to show; a key is theirs to bring each time.
-pub(in crate::auth) fn current(entry: &Entry, settings: &Settings) -> Client {
+pub(in crate::auth) fn current(entry: &TokenRecord, settings: &Settings) -> Client {
     let mut client = entry.client.clone();
     let named = match client.source {
         Source::Given => settings.client_id.as_deref(),

@@ -27,15 +27,15 @@ use crate::auth::settings::Settings;
 use crate::auth::shared::{Current, Origin, Shared, Trigger};
 use crate::auth::store::credential_store::{Kept, revision};
 use crate::auth::store::locked_vault::{Closed, answered, asking_long};
-use crate::auth::store::record::{Entry, State};
+use crate::auth::store::record::{State, TokenRecord};
 use crate::random;
 use url::Url;
 
 /// The outcome of the steps that need no user.
 enum Silent {
-    Reached(Entry, Origin),
+    Reached(TokenRecord, Origin),
     /// The user has to sign in; with the stored record.
-    Missed(Option<Entry>),
+    Missed(Option<TokenRecord>),
 }
 
 impl Shared {
@@ -43,7 +43,7 @@ impl Shared {
     pub(in crate::auth) async fn obtain_when_unlocked(
         &self,
         why: &Trigger,
-    ) -> Result<(Entry, Origin), Cause> {
+    ) -> Result<(TokenRecord, Origin), Cause> {
         let is_asked = matches!(
             why,
             Trigger::Requested(_) | Trigger::Challenged { is_asked: true, .. }
@@ -69,7 +69,7 @@ impl Shared {
         }
     }
 
-    async fn when_unlocked(&self, why: &Trigger) -> Result<(Entry, Origin), Cause> {
+    async fn when_unlocked(&self, why: &Trigger) -> Result<(TokenRecord, Origin), Cause> {
         loop {
             // Before anything is locked that other processes need.
             if self.store.is_locked().await {
@@ -90,7 +90,10 @@ impl Shared {
     }
 
     /// Obtains a newer record, by the cheapest step that brings one.
-    pub(in crate::auth) async fn obtain(&self, why: &Trigger) -> Result<(Entry, Origin), Cause> {
+    pub(in crate::auth) async fn obtain(
+        &self,
+        why: &Trigger,
+    ) -> Result<(TokenRecord, Origin), Cause> {
         let Settings { url, now, .. } = &*self.settings;
         if let Some(key) = &self.settings.client_key {
             key.fetch(self.store.vault(), url, now).await?;
@@ -126,7 +129,7 @@ impl Shared {
         self.sign_in_once(why, challenge, before).await
     }
 
-    async fn renewed_in_time(&self) -> Result<(Entry, Origin), Cause> {
+    async fn renewed_in_time(&self) -> Result<(TokenRecord, Origin), Cause> {
         let held = self.state().held.clone();
         let _lock = self.store.lock().await?;
         let Some(kept) = self.store.stored().await? else {
@@ -207,7 +210,7 @@ impl Shared {
     }
 
     /// Says whether the server now names another authorization server (SEP-2352). One that cannot be asked says nothing.
-    async fn has_moved(&self, challenge: &Challenge, entry: &Entry) -> bool {
+    async fn has_moved(&self, challenge: &Challenge, entry: &TokenRecord) -> bool {
         let named = challenge.resource_metadata.as_deref();
         let resource = discovery::protected_resource(&self.http, &self.settings.url, named).await;
         let Ok(resource) = resource else {
@@ -229,7 +232,7 @@ impl Shared {
     }
 
     /// Refreshes the record. `is_dead` tells that the access token is of no use any more, so that one refusal is enough.
-    async fn refreshed(&self, kept: Kept, is_dead: bool) -> Result<Entry, Cause> {
+    async fn refreshed(&self, kept: Kept, is_dead: bool) -> Result<TokenRecord, Cause> {
         let Kept {
             name,
             rev,
@@ -324,7 +327,7 @@ impl Shared {
     /// Notes one more renewal of this entry that met a token endpoint that is there and fails, and tells for how many
     /// seconds, if it fails for good. The note is beside the vault, for all processes: what is kept does not change because
     /// a server is down.
-    async fn failing_for_good(&self, entry: &Entry) -> Option<u64> {
+    async fn failing_for_good(&self, entry: &TokenRecord) -> Option<u64> {
         let name = self.store.lock_name("failing");
         let note = self.store.vault().note(&name).await.ok().flatten();
         let before = note.and_then(|note| Failures::read(&note, entry.obtained_at));
@@ -338,7 +341,7 @@ impl Shared {
 
     /// As long as the access token works the user would not notice, so it is said here; later the remote's challenge says
     /// it.
-    fn tell_signed_out(&self, entry: &Entry, is_dead: bool) {
+    fn tell_signed_out(&self, entry: &TokenRecord, is_dead: bool) {
         if !is_dead {
             self.settings.announce.tell(&Notice::SignedOut {
                 issuer: &entry.issuer,
@@ -348,7 +351,7 @@ impl Shared {
     }
 
     /// Revokes what is left of a sign-in that cannot be renewed, as far as possible.
-    fn give_up(&self, entry: &Entry, is_dead: bool) {
+    fn give_up(&self, entry: &TokenRecord, is_dead: bool) {
         self.tell_signed_out(entry, is_dead);
         let (Some(url), Some(token)) = (entry.revocation_endpoint.clone(), entry.refresh.clone())
         else {
@@ -369,7 +372,7 @@ impl Shared {
         challenge: &Challenge,
         resource: &ProtectedResource,
         server: &AuthorizationServer,
-        before: Option<&Entry>,
+        before: Option<&TokenRecord>,
     ) -> Option<Scopes> {
         let challenged = challenge.scope.as_deref().map(Scopes::parse);
         choose(&Wishes {
@@ -427,7 +430,7 @@ const LAST_WORD: Duration = Duration::from_secs(5);
 const STRIKES: u32 = 3;
 
 /// Returns the origin of a renewal of this record. Its sign-in is known only if it is the record that was held.
-fn renewed_from(kept: &Entry, held: Option<&Current>) -> Origin {
+fn renewed_from(kept: &TokenRecord, held: Option<&Current>) -> Origin {
     if is_other(kept, held) {
         Origin::TakenOver
     } else {
@@ -436,7 +439,7 @@ fn renewed_from(kept: &Entry, held: Option<&Current>) -> Origin {
 }
 
 /// The authorization server of an entry, for people.
-fn issuer_host(entry: &Entry) -> String {
+fn issuer_host(entry: &TokenRecord) -> String {
     let url = Url::parse(&entry.issuer).ok();
     host_of(url.as_ref().unwrap_or(&entry.token_endpoint))
 }

@@ -15,7 +15,7 @@ use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::shared::{Origin, Shared, Trigger};
-use crate::auth::store::record::{Entry, State};
+use crate::auth::store::record::{State, TokenRecord};
 use crate::store::Lock;
 use crate::text::plain;
 
@@ -26,8 +26,8 @@ impl Shared {
         _turn: Lock,
         why: &Trigger,
         challenge: &Challenge,
-        before: Option<Entry>,
-    ) -> Result<(Entry, Origin), Cause> {
+        before: Option<TokenRecord>,
+    ) -> Result<(TokenRecord, Origin), Cause> {
         let mut record = self.status.record().await;
         let is_told = matches!(why, Trigger::Requested(_));
         let now = self.settings.now.seconds();
@@ -82,8 +82,8 @@ impl Shared {
         attempt: &str,
         why: &Trigger,
         challenge: &Challenge,
-        before: Option<Entry>,
-    ) -> Result<Entry, Cause> {
+        before: Option<TokenRecord>,
+    ) -> Result<TokenRecord, Cause> {
         let http = &self.http;
         let named = challenge.resource_metadata.as_deref();
         let url = &self.settings.url;
@@ -116,10 +116,10 @@ impl Shared {
         attempt: &str,
         why: &Trigger,
         challenge: &Challenge,
-        before: Option<Entry>,
+        before: Option<TokenRecord>,
         resource: ProtectedResource,
         server: AuthorizationServer,
-    ) -> Result<Entry, Cause> {
+    ) -> Result<TokenRecord, Cause> {
         // What was asked of another issuer is none of this one's business (SEP-2352).
         let before = before.filter(|entry| entry.issuer == server.issuer());
         let scope = self.scope(challenge, &resource, &server, before.as_ref());
@@ -154,7 +154,7 @@ impl Shared {
         &self,
         why: &Trigger,
         server: &AuthorizationServer,
-        before: Option<&Entry>,
+        before: Option<&TokenRecord>,
         scope: Option<&Scopes>,
     ) -> Result<(), Cause> {
         let challenge = match why {
@@ -197,7 +197,7 @@ impl Shared {
 
 /// Says whether it is the entry's own access token that was sent and turned down, and nothing is known to be wrong with the
 /// rest of the entry.
-fn is_turned_down(why: &Trigger, entry: &Entry) -> bool {
+fn is_turned_down(why: &Trigger, entry: &TokenRecord) -> bool {
     let Trigger::Challenged {
         stale: Some(_),
         challenge,

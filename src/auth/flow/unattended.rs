@@ -27,7 +27,7 @@ use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::{Scopes, Wishes, choose};
 use crate::auth::oauth::token_endpoint::{self, Endpoint, JWT_BEARER, TokenSet};
 use crate::auth::shared::{Current, Origin, Shared, Trigger};
-use crate::auth::store::record::Entry;
+use crate::auth::store::record::TokenRecord;
 use crate::random;
 use crate::secret::Secret;
 use crate::store::Expected;
@@ -38,7 +38,7 @@ impl Shared {
     pub(in crate::auth) async fn without_anybody(
         &self,
         why: &Trigger,
-    ) -> Result<(Entry, Origin), Cause> {
+    ) -> Result<(TokenRecord, Origin), Cause> {
         let held = self.state().held.clone();
         let mut lock = self.store.lock().await?;
         if let Some(entry) = self.already_there(why, held.as_ref()).await? {
@@ -98,7 +98,7 @@ impl Shared {
         &self,
         why: &Trigger,
         held: Option<&Current>,
-    ) -> Result<Option<Entry>, Cause> {
+    ) -> Result<Option<TokenRecord>, Cause> {
         let Some(entry) = self.store.stored().await?.map(|kept| kept.entry) else {
             return Ok(None);
         };
@@ -113,7 +113,7 @@ impl Shared {
         Ok((serves && !entry.has_expired(now)).then_some(entry))
     }
 
-    async fn granted(&self, why: &Trigger, vouched: Option<&Secret>) -> Result<Entry, Cause> {
+    async fn granted(&self, why: &Trigger, vouched: Option<&Secret>) -> Result<TokenRecord, Cause> {
         if self.leaving.is_cancelled() {
             return Err(Cause::Leaving);
         }
@@ -130,9 +130,9 @@ impl Shared {
     /// As the last time, without looking again whom to ask: a server that moved refuses, and is looked for then.
     async fn granted_again(
         &self,
-        mut entry: Entry,
+        mut entry: TokenRecord,
         vouched: Option<&Secret>,
-    ) -> Result<Entry, Cause> {
+    ) -> Result<TokenRecord, Cause> {
         entry.client = refresh::current(&entry, &self.settings);
         let prover = self.prover_of(&entry);
         let endpoint = Endpoint {
@@ -166,9 +166,9 @@ impl Shared {
         &self,
         why: &Trigger,
         challenge: &Challenge,
-        before: Option<Entry>,
+        before: Option<TokenRecord>,
         vouched: Option<&Secret>,
-    ) -> Result<Entry, Cause> {
+    ) -> Result<TokenRecord, Cause> {
         let (http, settings) = (&self.http, &self.settings);
         let named = challenge.resource_metadata.as_deref();
         let resource = discovery::protected_resource(http, &settings.url, named).await?;
@@ -187,11 +187,11 @@ impl Shared {
         &self,
         why: &Trigger,
         challenge: &Challenge,
-        before: Option<Entry>,
+        before: Option<TokenRecord>,
         vouched: Option<&Secret>,
         resource: ProtectedResource,
         server: AuthorizationServer,
-    ) -> Result<Entry, Cause> {
+    ) -> Result<TokenRecord, Cause> {
         let settings = &self.settings;
         let before = before.filter(|entry| entry.issuer == server.issuer());
         let client = self.client(&server).await?;
@@ -318,7 +318,7 @@ impl Shared {
         why: &Trigger,
         challenge: &Challenge,
         server: &AuthorizationServer,
-        before: Option<&Entry>,
+        before: Option<&TokenRecord>,
         scope: Option<&Scopes>,
     ) -> Result<(), Cause> {
         let Some(before) = before.filter(|_| !matches!(why, Trigger::Requested(_))) else {

@@ -28,7 +28,7 @@ use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::token_response::{read_object, told_error};
 use crate::auth::shared::Shared;
 use crate::auth::store::credential_store::revision;
-use crate::auth::store::record::Entry;
+use crate::auth::store::record::TokenRecord;
 
 /// The longest time for the request.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -38,7 +38,7 @@ impl Shared {
     pub(in crate::auth) async fn find_out_person(
         &self,
         server: &AuthorizationServer,
-        entry: &mut Entry,
+        entry: &mut TokenRecord,
     ) {
         let known = entry.person.clone();
         if known.as_ref().is_some_and(|known| known.name.is_some()) {
@@ -67,7 +67,11 @@ impl Shared {
         self.keep_person(entry).await;
     }
 
-    async fn ask_for_person(&self, server: &AuthorizationServer, entry: &Entry) -> Option<Person> {
+    async fn ask_for_person(
+        &self,
+        server: &AuthorizationServer,
+        entry: &TokenRecord,
+    ) -> Option<Person> {
         let mut told = None;
         if let Some(url) = server.userinfo_endpoint()
             && is_for_userinfo(server, entry, url)
@@ -80,7 +84,7 @@ impl Shared {
         told
     }
 
-    async fn userinfo(&self, url: &Url, entry: &Entry) -> Option<Person> {
+    async fn userinfo(&self, url: &Url, entry: &TokenRecord) -> Option<Person> {
         let mut headers = HeaderMap::new();
         let value = format!("Bearer {}", entry.access.expose());
         let mut value = HeaderValue::from_str(&value).ok()?;
@@ -92,7 +96,7 @@ impl Shared {
         Person::of_answer(&object, &entry.issuer).filter(|_| told_error(&object).is_none())
     }
 
-    async fn introspected(&self, url: &Url, entry: &Entry) -> Option<Person> {
+    async fn introspected(&self, url: &Url, entry: &TokenRecord) -> Option<Person> {
         let (headers, body) = introspection(entry);
         let body = proved(&entry.client, body).ok()?;
         let answer = self.http.post(url, headers, body).await.ok()?;
@@ -102,7 +106,7 @@ impl Shared {
     }
 
     /// Adds the user to what is kept, unless other tokens are there by now.
-    async fn keep_person(&self, entry: &Entry) {
+    async fn keep_person(&self, entry: &TokenRecord) {
         let Ok(_lock) = self.store.lock_within(PATIENCE).await else {
             return;
         };
@@ -117,7 +121,7 @@ impl Shared {
     }
 
     /// Tells the user that a sign-in is done, as whom, and if another account is the same user.
-    pub(in crate::auth) async fn signed_in(&self, entry: &Entry) {
+    pub(in crate::auth) async fn signed_in(&self, entry: &TokenRecord) {
         tracing::info!(host = host_of(&entry.token_endpoint), "signed in");
         let announce = &self.settings.announce;
         announce.tell(&Notice::SignedIn {
@@ -155,7 +159,7 @@ impl Shared {
     }
 }
 
-fn introspection(entry: &Entry) -> (HeaderMap, Vec<u8>) {
+fn introspection(entry: &TokenRecord) -> (HeaderMap, Vec<u8>) {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", entry.access.expose());
     form.append_pair("token_type_hint", "access_token");
@@ -163,7 +167,7 @@ fn introspection(entry: &Entry) -> (HeaderMap, Vec<u8>) {
 }
 
 /// Says whether the access token is one that UserInfo may be asked with.
-fn is_for_userinfo(server: &AuthorizationServer, entry: &Entry, url: &Url) -> bool {
+fn is_for_userinfo(server: &AuthorizationServer, entry: &TokenRecord, url: &Url) -> bool {
     let scope = entry
         .scope_granted
         .as_ref()

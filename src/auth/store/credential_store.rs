@@ -13,7 +13,7 @@ use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::registration;
 use crate::auth::settings::Settings;
 use crate::auth::store::locked_vault::{self, Unlocking};
-use crate::auth::store::record::{Entry, Registration, State, is_for, is_of, shared_name};
+use crate::auth::store::record::{ClientRecord, State, TokenRecord, is_for, is_of, shared_name};
 use crate::store::{Error as StoreError, Expected, Kind, Lock, Vault};
 use crate::text::plain;
 
@@ -38,7 +38,7 @@ pub(in crate::auth) enum Error {
 pub(in crate::auth) struct Kept {
     pub(in crate::auth) name: String,
     pub(in crate::auth) rev: u64,
-    pub(in crate::auth) entry: Entry,
+    pub(in crate::auth) entry: TokenRecord,
 }
 
 /// The credentials of one account at one server.
@@ -47,7 +47,7 @@ pub(in crate::auth) struct CredentialStore {
     settings: Arc<Settings>,
     unlocking: Unlocking,
     /// Tokens that the vault has refused, with their name: the only copy of a spent refresh token's successor.
-    unsaved: Mutex<Option<(String, Entry)>>,
+    unsaved: Mutex<Option<(String, TokenRecord)>>,
 }
 
 impl CredentialStore {
@@ -73,7 +73,7 @@ impl CredentialStore {
     }
 
     /// Returns the tokens that the vault has not stored, with the name that they are to have.
-    pub(in crate::auth) fn unsaved(&self) -> MutexGuard<'_, Option<(String, Entry)>> {
+    pub(in crate::auth) fn unsaved(&self) -> MutexGuard<'_, Option<(String, TokenRecord)>> {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -116,7 +116,7 @@ impl CredentialStore {
             let Some(found) = self.vault.read(&name).await? else {
                 continue;
             };
-            let entry = Entry::read(&found.content).ok_or(Error::ForeignEntry)?;
+            let entry = TokenRecord::read(&found.content).ok_or(Error::ForeignEntry)?;
             let kept = Kept {
                 name,
                 rev: found.rev,
@@ -137,7 +137,7 @@ impl CredentialStore {
     }
 
     /// Stores an entry. If the vault refuses it, the tokens still serve this process, and the log says so.
-    pub(in crate::auth) async fn save(&self, name: &str, entry: &Entry, expected: Expected) {
+    pub(in crate::auth) async fn save(&self, name: &str, entry: &TokenRecord, expected: Expected) {
         match self.put_when_unlocked(name, entry, expected).await {
             Ok(_) => *self.unsaved() = None,
             // Another process has stored tokens of a sign-in meanwhile: they are newer than the renewed ones.
@@ -160,8 +160,8 @@ impl CredentialStore {
                 continue;
             }
             let found = self.vault.read(&name).await.ok().flatten();
-            let entry = found.and_then(|found| Entry::read(&found.content));
-            let is_ours = |entry: Entry| {
+            let entry = found.and_then(|found| TokenRecord::read(&found.content));
+            let is_ours = |entry: TokenRecord| {
                 entry.issuer == issuer && self.settings.dpop.allows(entry.is_bound())
             };
             if entry.is_some_and(is_ours)
@@ -177,9 +177,9 @@ impl CredentialStore {
         if client.source != Source::Registered {
             return;
         }
-        let name = Registration::name(issuer, &self.settings);
+        let name = ClientRecord::name(issuer, &self.settings);
         let kept = self.vault.read(&name).await.ok().flatten();
-        let kept = kept.and_then(|found| Registration::read(&found.content));
+        let kept = kept.and_then(|found| ClientRecord::read(&found.content));
         if kept.is_some_and(|kept| kept.client.id == client.id)
             && let Err(why) = self.vault.remove(&name).await
         {
@@ -191,7 +191,7 @@ impl CredentialStore {
     pub(in crate::auth) async fn put_when_unlocked(
         &self,
         name: &str,
-        entry: &Entry,
+        entry: &TokenRecord,
         expected: Expected,
     ) -> Result<u64, StoreError> {
         let content = entry.write();
@@ -227,7 +227,7 @@ impl CredentialStore {
         shared_name(what, &self.settings)
     }
 
-    pub(in crate::auth) async fn keep_registration(&self, name: &str, kept: &Registration) {
+    pub(in crate::auth) async fn keep_registration(&self, name: &str, kept: &ClientRecord) {
         let (kind, content) = (Kind::ClientRegistration, kept.write());
         let put = self.vault.put(name, kind, &content, Expected::Anything);
         if let Err(why) = put.await {
@@ -236,8 +236,12 @@ impl CredentialStore {
     }
 
     /// Records that the server has accepted a registration, and how it took the client's secret.
-    pub(in crate::auth) async fn confirm_registration(&self, entry: &Entry, redirect_uri: &str) {
-        let name = Registration::name(&entry.issuer, &self.settings);
+    pub(in crate::auth) async fn confirm_registration(
+        &self,
+        entry: &TokenRecord,
+        redirect_uri: &str,
+    ) {
+        let name = ClientRecord::name(&entry.issuer, &self.settings);
         if entry.client.source != Source::Registered {
             return;
         }
@@ -245,7 +249,7 @@ impl CredentialStore {
             && kept.client.id == entry.client.id
             && kept.redirect_uri == redirect_uri
         {
-            let kept = Registration {
+            let kept = ClientRecord {
                 client: entry.client.clone(),
                 known_at: entry.obtained_at,
                 ..kept
@@ -297,11 +301,11 @@ impl CredentialStore {
     pub(in crate::auth) async fn registration(
         &self,
         name: &str,
-    ) -> Result<Option<Registration>, Error> {
+    ) -> Result<Option<ClientRecord>, Error> {
         let found = self.vault.read(name).await?;
         let now = self.settings.now.seconds();
         Ok(found
-            .and_then(|found| Registration::read(&found.content))
+            .and_then(|found| ClientRecord::read(&found.content))
             .filter(|kept| kept.expires_at.is_none_or(|at| now < at)))
     }
 }
@@ -328,6 +332,6 @@ impl Kept {
 }
 
 /// Returns the rank of an entry that the vault has refused, and so has not counted.
-fn rank(entry: &Entry) -> (bool, u64) {
+fn rank(entry: &TokenRecord) -> (bool, u64) {
     (entry.state != State::NeedsLogin, entry.obtained_at)
 }

@@ -23,12 +23,12 @@ use crate::secret::Secret;
 
 mod registration;
 
-pub use registration::Registration;
+pub use registration::ClientRecord;
 use registration::StoredClient;
 
 /// Tokens for one resource, of one issuer, for one account. Times are seconds since 1970.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct TokenRecord {
     /// The canonical URI of the MCP server.
     pub resource: String,
     /// The name of the account.
@@ -97,7 +97,7 @@ pub enum State {
     NeedsLogin,
 }
 
-impl Entry {
+impl TokenRecord {
     /// Replaces the tokens by newer ones. A refresh token that is not replaced stays (RFC 6749 section 6). `sent_at` is
     /// the time of the request; `jitter` is between 0 and 1.
     pub fn renew(&mut self, tokens: TokenSet, sent_at: u64, jitter: f64) {
@@ -350,7 +350,7 @@ fn written(stored: &impl Serialize) -> Secret {
 }
 
 const SCHEMA: u32 = 1;
-/// The most times that [`Entry::issued_anew`] holds.
+/// The most times that [`TokenRecord::issued_anew`] holds.
 const MOST_ISSUED: usize = 4;
 
 #[derive(Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use crate::secret::Secret;
 
 /// A registration by mcpipe, good for one redirect URI.
 #[derive(Clone, Debug)]
-pub struct Registration {
+pub struct ClientRecord {
     /// The registered client.
     pub client: Client,
     /// The redirect URI that was registered.
@@ -22,7 +22,7 @@ pub struct Registration {
     pub known_at: u64,
 }
 
-impl Registration {
+impl ClientRecord {
     /// Returns the registration's name in the vault: the issuer, and mcpipe's metadata for a registration.
     pub fn name(issuer: &str, settings: &Settings) -> String {
         let metadata = serde_json::to_string(&settings.client_metadata).unwrap_or_default();
