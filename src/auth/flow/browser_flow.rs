@@ -17,7 +17,9 @@ use crate::auth::net::browser;
 use crate::auth::net::http::time_is_up;
 use crate::auth::net::loopback::{Loopback, Page, Start, Visit};
 use crate::auth::notice::Notice;
-use crate::auth::oauth::authorization_code::{self, Asking, Pending, Redirected, Verdict};
+use crate::auth::oauth::authorization_code::{
+    self, AuthorizationRequest, Callback, PendingAuthorization, VerifiedCode,
+};
 use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
 use crate::auth::oauth::known_providers::quirks;
 use crate::auth::oauth::observed_quirks::{Adjustment, ObservedQuirks};
@@ -169,7 +171,7 @@ impl Shared {
         } = asked;
         let prover = self.new_prover(past.binds)?;
         let key = prover.as_ref().map(|prover| prover.key().thumbprint());
-        let asking = Asking {
+        let asking = AuthorizationRequest {
             server,
             client: &client,
             redirect_uri: listener.uri(),
@@ -260,7 +262,7 @@ impl Shared {
         attempt: &str,
         server: &AuthorizationServer,
         page: &Url,
-        pending: &Pending,
+        pending: &PendingAuthorization,
     ) {
         let Settings {
             browser,
@@ -290,7 +292,7 @@ impl Shared {
     /// tokens, whether it was sent for them.
     async fn redeemed(
         &self,
-        redirected: &Redirected,
+        redirected: &VerifiedCode,
         endpoint: &Endpoint<'_>,
     ) -> Result<(TokenSet, bool), token_endpoint::Error> {
         let error = match redirected.redeem(endpoint).await {
@@ -335,9 +337,9 @@ impl Shared {
         &self,
         attempt: &str,
         listener: &mut Loopback,
-        pending: &Pending,
+        pending: &PendingAuthorization,
         server: &AuthorizationServer,
-    ) -> Result<(Redirected, Option<Visit>), Ended> {
+    ) -> Result<(VerifiedCode, Option<Visit>), Ended> {
         let patience = self.settings.auth_timeout;
         let end = time_is_up(patience);
         let superseded = self.status.superseded(attempt);
@@ -346,12 +348,12 @@ impl Shared {
         tokio::pin!(end, superseded, second);
         let pasted = self.settings.pasted.as_ref();
         loop {
-            let (verdict, visit) = tokio::select! {
+            let (callback, visit) = tokio::select! {
                 // What has come is looked at before the clock.
                 biased;
                 () = &mut second => return Err(contested(server).into()),
-                visit = listener.visit() => (pending.judge(&visit.parameters), Some(visit)),
-                line = Pasted::next(pasted) => (pending.judge_pasted(&line), None),
+                visit = listener.visit() => (pending.verify(&visit.parameters), Some(visit)),
+                line = Pasted::next(pasted) => (pending.verify_pasted(&line), None),
                 () = self.leaving.cancelled() => return Err(Cause::Leaving.into()),
                 () = &mut superseded => return Err(Cause::Superseded.into()),
                 () = &mut end => {
@@ -360,15 +362,15 @@ impl Shared {
                 }
             };
             let Some(visit) = visit else {
-                match verdict {
-                    Verdict::NotOurs => self.settings.announce.tell(&Notice::NotOurs),
-                    Verdict::Code(redirected) => return Ok((redirected, None)),
-                    Verdict::Ended(why) => return Err(why.into()),
+                match callback {
+                    Callback::NotOurs => self.settings.announce.tell(&Notice::NotOurs),
+                    Callback::Code(redirected) => return Ok((redirected, None)),
+                    Callback::Failed(why) => return Err(why.into()),
                 }
                 continue;
             };
-            match verdict {
-                Verdict::NotOurs => visit.answer(Page::NotOurs),
+            match callback {
+                Callback::NotOurs => visit.answer(Page::NotOurs),
                 _ if !visit.is_of_opener && visit.is_posted => visit.answer(Page::AsGet),
                 _ if !visit.is_of_opener => {
                     tracing::info!(
@@ -376,8 +378,8 @@ impl Shared {
                     );
                     visit.answer(Page::OtherBrowser);
                 }
-                Verdict::Code(redirected) => return Ok((redirected, Some(visit))),
-                Verdict::Ended(why) => {
+                Callback::Code(redirected) => return Ok((redirected, Some(visit))),
+                Callback::Failed(why) => {
                     let (why, visit) = (why.into(), Some(visit));
                     return Err(Ended { why, visit });
                 }

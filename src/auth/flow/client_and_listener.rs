@@ -13,7 +13,7 @@ use crate::auth::client::{Client, Source};
 use crate::auth::flow::previous::Past;
 use crate::auth::net::http::{Fault, host_of};
 use crate::auth::net::loopback::{Loopback, Place};
-use crate::auth::oauth::authorization_code::{self, Asking};
+use crate::auth::oauth::authorization_code::{self, AuthorizationRequest};
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::known_providers::quirks;
 use crate::auth::oauth::registration::{self, FIXED_PATH, Registered};
@@ -57,7 +57,7 @@ impl Shared {
                 .await
                 && listener.uri() == kept.redirect_uri
             {
-                let asking = Asking {
+                let asking = AuthorizationRequest {
                     server,
                     client: &kept.client,
                     redirect_uri: listener.uri(),
@@ -160,7 +160,7 @@ impl Shared {
     }
 
     /// Says whether the server has lost a registration of ours.
-    async fn is_forgotten(&self, asking: &Asking<'_>) -> Result<bool, Cause> {
+    async fn is_forgotten(&self, asking: &AuthorizationRequest<'_>) -> Result<bool, Cause> {
         // What is looked at is not the page that will be shown: its state and verifier are thrown away.
         let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
         let page = authorization_code::begin(asking, &self.settings, state)?;

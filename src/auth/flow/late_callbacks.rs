@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::flow::sign_in_status::SignInStatus;
 use crate::auth::net::loopback::{Door, Loopback, Page, Place};
-use crate::auth::oauth::authorization_code::{Pending, Verdict};
+use crate::auth::oauth::authorization_code::{Callback, PendingAuthorization};
 use crate::clock::Clock;
 
 /// The time for which the listener stays.
@@ -72,7 +72,7 @@ impl LateCallbacks {
         now: u64,
         attempt: &str,
         mut listener: Loopback,
-        pending: Pending,
+        pending: PendingAuthorization,
         is_seen: bool,
     ) {
         let until = now + STAY.as_secs();
@@ -100,11 +100,11 @@ impl LateCallbacks {
             let visits = async {
                 loop {
                     let visit = listener.visit().await;
-                    let page = match pending.judge(&visit.parameters) {
-                        Verdict::NotOurs => Page::NotOurs,
+                    let page = match pending.verify(&visit.parameters) {
+                        Callback::NotOurs => Page::NotOurs,
                         _ if !visit.is_of_opener && visit.is_posted => Page::AsGet,
                         _ if !visit.is_of_opener => Page::OtherBrowser,
-                        Verdict::Code(_) | Verdict::Ended(_) => Page::SignedIn,
+                        Callback::Code(_) | Callback::Failed(_) => Page::SignedIn,
                     };
                     if page == Page::SignedIn && !visit.is_ahead {
                         saw.send_replace(true);

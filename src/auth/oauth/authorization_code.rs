@@ -1,9 +1,9 @@
 //! The authorization request, and the check of what comes back.
 //!
-//! [`Pending`] is the one record of one request. [`Pending::judge`] looks at an answer in the only safe order: that it
-//! answers our request (`state`), that it comes from the server that was asked (`iss`), and only then its content.
-//! [`Redirected`], a code that passed both checks, can be made nowhere else, and is the only thing that a code exchange
-//! takes.
+//! [`PendingAuthorization`] is the one record of one request. [`PendingAuthorization::verify`] looks at an answer in
+//! the only safe order: that it answers our request (`state`), that it comes from the server that was asked (`iss`), and
+//! only then its content. [`VerifiedCode`], a code that passed both checks, can be made nowhere else, and is the only
+//! thing that a code exchange takes.
 //!
 //! RFC 6749 section 4.1, RFC 7636, RFC 8707, RFC 9207; MCP 2026-07-28, basic/authorization.
 
@@ -23,7 +23,7 @@ use crate::secret::Secret;
 use crate::text::plain;
 
 /// An authorization request in progress: the server that was asked, and the values by which its answer is known.
-pub struct Pending {
+pub struct PendingAuthorization {
     url: Url,
     state: Secret,
     verifier: Secret,
@@ -36,22 +36,22 @@ pub struct Pending {
 
 /// A code whose `state` and `iss` were checked.
 #[derive(Debug)]
-pub struct Redirected {
+pub struct VerifiedCode {
     code: Secret,
     verifier: Secret,
     nonce: Option<String>,
     redirect_uri: String,
 }
 
-/// The verdict on an answer.
+/// A callback, after the checks.
 #[derive(Debug)]
-pub enum Verdict {
+pub enum Callback {
     /// Not an answer to our request: the client goes on waiting.
     NotOurs,
     /// The answer.
-    Code(Redirected),
-    /// The end of this attempt.
-    Ended(Error),
+    Code(VerifiedCode),
+    /// A callback that ends this attempt without a code.
+    Failed(Error),
 }
 
 /// The reason why an attempt has ended without a code.
@@ -76,7 +76,7 @@ pub enum Error {
 
 /// The content of an authorization request.
 #[derive(Clone, Copy, Debug)]
-pub struct Asking<'a> {
+pub struct AuthorizationRequest<'a> {
     /// The authorization server.
     pub server: &'a AuthorizationServer,
     /// The client.
@@ -112,11 +112,11 @@ pub(in crate::auth) fn supports_pkce(
 /// # Errors
 /// The server has no authorization endpoint, or does not say that it supports PKCE.
 pub fn begin(
-    asking: &Asking<'_>,
+    request: &AuthorizationRequest<'_>,
     settings: &Settings,
     state: Secret,
-) -> Result<Pending, discovery::Error> {
-    let server = asking.server;
+) -> Result<PendingAuthorization, discovery::Error> {
+    let server = request.server;
     let unusable = |name| discovery::Error::BadEndpoint {
         issuer: plain(server.issuer(), 200),
         name,
@@ -126,36 +126,38 @@ pub fn begin(
         .authorization_endpoint()
         .ok_or_else(|| unusable("authorization_endpoint"))?;
     let redirect =
-        RedirectUrl::new(asking.redirect_uri.to_owned()).map_err(|_| unusable("redirect_uri"))?;
+        RedirectUrl::new(request.redirect_uri.to_owned()).map_err(|_| unusable("redirect_uri"))?;
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-    let client = BasicClient::new(ClientId::new(asking.client.id.clone()))
+    let client = BasicClient::new(ClientId::new(request.client.id.clone()))
         .set_auth_uri(AuthUrl::from_url(endpoint.clone()))
         .set_redirect_uri(redirect);
-    let mut request = client
+    let mut builder = client
         .authorize_url(|| CsrfToken::new(state.expose().to_owned()))
         .set_pkce_challenge(challenge);
-    if let Some(resource) = asking.resource {
-        request = request.add_extra_param("resource", resource.to_owned());
+    if let Some(resource) = request.resource {
+        builder = builder.add_extra_param("resource", resource.to_owned());
     }
-    if let Some(key) = asking.key {
-        request = request.add_extra_param("dpop_jkt", key.to_owned());
+    if let Some(key) = request.key {
+        builder = builder.add_extra_param("dpop_jkt", key.to_owned());
     }
-    for scope in asking.scope.iter().flat_map(|scopes| scopes.iter()) {
-        request = request.add_scope(Scope::new(scope.to_owned()));
+    for scope in request.scope.iter().flat_map(|scopes| scopes.iter()) {
+        builder = builder.add_scope(Scope::new(scope.to_owned()));
     }
     let ours = quirks(server.issuer()).authorize.iter();
     let mut extra: Vec<(String, String)> = ours
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .filter(|(name, _)| name != "prompt" && !settings.authorizes_with(name))
         .collect();
-    if let Some(prompt) = asking.prompt
+    if let Some(prompt) = request.prompt
         && !settings.authorizes_with("prompt")
     {
         extra.push(("prompt".to_owned(), prompt.to_owned()));
     }
     // An OpenID provider ties its ID token to the request by the nonce (OpenID Connect Core section 3.1.2.1); some
     // refuse a request without a nonce.
-    let is_openid = asking.scope.is_some_and(|scopes| scopes.contains("openid"));
+    let is_openid = request
+        .scope
+        .is_some_and(|scopes| scopes.contains("openid"));
     let mut theirs = settings.authorize_params.iter();
     let theirs = theirs.find(|(name, _)| name == "nonce");
     let mut nonce = theirs.map(|(_, nonce)| nonce.clone());
@@ -165,10 +167,10 @@ pub fn begin(
         nonce = Some(fresh);
     }
     for (name, value) in extra.into_iter().chain(settings.authorize_params.clone()) {
-        request = request.add_extra_param(name, value);
+        builder = builder.add_extra_param(name, value);
     }
-    let (url, _) = request.url();
-    Ok(Pending {
+    let (url, _) = builder.url();
+    Ok(PendingAuthorization {
         url,
         state,
         verifier: Secret::new(verifier.into_secret()),
@@ -176,18 +178,18 @@ pub fn begin(
         issuer: server.issuer().to_owned(),
         sends_issuer: server.sends_issuer(),
         host: server.host(),
-        redirect_uri: asking.redirect_uri.to_owned(),
+        redirect_uri: request.redirect_uri.to_owned(),
     })
 }
 
-impl Pending {
+impl PendingAuthorization {
     /// Returns the page that the user has to visit.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Judges the parameters of an answer, decoded: `state`, then `iss` (RFC 9207 section 2.4), then the rest.
-    pub fn judge(&self, parameters: &[(String, String)]) -> Verdict {
+    /// Verifies the parameters of a callback, decoded: `state`, then `iss` (RFC 9207 section 2.4), then the rest.
+    pub fn verify(&self, parameters: &[(String, String)]) -> Callback {
         let one = |name: &str| {
             let mut named = parameters.iter().filter(|(key, _)| key == name);
             match (named.next(), named.next()) {
@@ -197,7 +199,7 @@ impl Pending {
             }
         };
         if !matches!(one("state"), Ok(Some(state)) if self.state.same_as(state)) {
-            return Verdict::NotOurs;
+            return Callback::NotOurs;
         }
         let is_theirs = match one("iss") {
             Ok(Some(issuer)) => issuer == self.issuer,
@@ -205,20 +207,20 @@ impl Pending {
             Err(()) => false,
         };
         if !is_theirs {
-            return Verdict::Ended(Error::ForeignAnswer {
+            return Callback::Failed(Error::ForeignAnswer {
                 host: self.host.clone(),
             });
         }
         // Some pages have `error` in every answer. A code beside it shows that there was no error.
         let error = one("error").map(|error| error.filter(|error| !is_no_error(error)));
         match (error, one("code")) {
-            (Ok(None), Ok(Some(code))) if !code.is_empty() => Verdict::Code(Redirected {
+            (Ok(None), Ok(Some(code))) if !code.is_empty() => Callback::Code(VerifiedCode {
                 code: Secret::new(code),
                 verifier: self.verifier.clone(),
                 nonce: self.nonce.clone(),
                 redirect_uri: self.redirect_uri.clone(),
             }),
-            (error, _) => Verdict::Ended(Error::Denied {
+            (error, _) => Callback::Failed(Error::Denied {
                 host: self.host.clone(),
                 code: match error {
                     Ok(Some(code)) => plain(code, 100),
@@ -233,10 +235,10 @@ impl Pending {
     }
 }
 
-impl Pending {
-    /// Judges a text that the user pasted: the address that the browser ended at, its query, or the code alone. A code
+impl PendingAuthorization {
+    /// Verifies a text that the user pasted: the address that the browser ended at, its query, or the code alone. A code
     /// alone does not show its sender, so it counts only for servers that do not announce `iss` (RFC 9207).
-    pub fn judge_pasted(&self, text: &str) -> Verdict {
+    pub fn verify_pasted(&self, text: &str) -> Callback {
         let text = text.trim().trim_matches(['"', '\'', '<', '>']);
         let read = |query: &str| -> Vec<(String, String)> {
             url::form_urlencoded::parse(query.as_bytes())
@@ -247,19 +249,19 @@ impl Pending {
             let is_here = Url::parse(&self.redirect_uri)
                 .is_ok_and(|here| here.origin() == url.origin() && here.path() == url.path());
             return match url.query() {
-                Some(query) if is_here => self.judge(&read(query)),
-                _ => Verdict::NotOurs,
+                Some(query) if is_here => self.verify(&read(query)),
+                _ => Callback::NotOurs,
             };
         }
         if text.contains('=') {
-            return self.judge(&read(text.trim_start_matches('?')));
+            return self.verify(&read(text.trim_start_matches('?')));
         }
         let is_code =
             (8..=4096).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         if !is_code || self.sends_issuer {
-            return Verdict::NotOurs;
+            return Callback::NotOurs;
         }
-        Verdict::Code(Redirected {
+        Callback::Code(VerifiedCode {
             code: Secret::new(text),
             verifier: self.verifier.clone(),
             nonce: self.nonce.clone(),
@@ -268,14 +270,14 @@ impl Pending {
     }
 }
 
-impl fmt::Debug for Pending {
+impl fmt::Debug for PendingAuthorization {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The URL holds the state.
-        write!(out, "Pending({})", self.host)
+        write!(out, "PendingAuthorization({})", self.host)
     }
 }
 
-impl Redirected {
+impl VerifiedCode {
     /// Spends the code at this endpoint, which has to be the token endpoint of the server that was asked.
     ///
     /// # Errors
@@ -301,8 +303,8 @@ impl Redirected {
 mod tests {
     use super::*;
 
-    fn pending(sends_issuer: bool) -> Pending {
-        Pending {
+    fn pending(sends_issuer: bool) -> PendingAuthorization {
+        PendingAuthorization {
             url: Url::parse("https://as.example.com/authorize").unwrap(),
             state: Secret::new("s3cret"),
             verifier: Secret::new("v"),
@@ -314,19 +316,19 @@ mod tests {
         }
     }
 
-    fn verdict(sends_issuer: bool, query: &str) -> &'static str {
+    fn outcome(sends_issuer: bool, query: &str) -> &'static str {
         let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
             .into_owned()
             .collect();
-        word(&pending(sends_issuer).judge(&pairs))
+        word(&pending(sends_issuer).verify(&pairs))
     }
 
-    fn word(verdict: &Verdict) -> &'static str {
-        match verdict {
-            Verdict::NotOurs => "not ours",
-            Verdict::Code(_) => "code",
-            Verdict::Ended(Error::ForeignAnswer { .. }) => "foreign",
-            Verdict::Ended(Error::Denied { .. }) => "denied",
+    fn word(callback: &Callback) -> &'static str {
+        match callback {
+            Callback::NotOurs => "not ours",
+            Callback::Code(_) => "code",
+            Callback::Failed(Error::ForeignAnswer { .. }) => "foreign",
+            Callback::Failed(Error::Denied { .. }) => "denied",
         }
     }
 
@@ -357,7 +359,7 @@ mod tests {
         let scope = Scopes::parse(scope);
         let prompts =
             crate::auth::oauth::prompt::Prompts::new(&server, &settings, Some(&scope), false);
-        let asking = Asking {
+        let request = AuthorizationRequest {
             server: &server,
             client: &client,
             redirect_uri: "http://127.0.0.1:1/oauth/callback",
@@ -366,7 +368,7 @@ mod tests {
             key: None,
             prompt: prompts.value(),
         };
-        let pending = begin(&asking, &settings, Secret::new("state")).unwrap();
+        let pending = begin(&request, &settings, Secret::new("state")).unwrap();
         pending.url().query_pairs().into_owned().collect()
     }
 
@@ -432,8 +434,8 @@ mod tests {
             (false, String::new(), "not ours"),
             (false, "two words".to_owned(), "not ours"),
         ] {
-            let verdict = pending(advertised).judge_pasted(&text);
-            assert_eq!(word(&verdict), wanted, "{advertised} {text}");
+            let callback = pending(advertised).verify_pasted(&text);
+            assert_eq!(word(&callback), wanted, "{advertised} {text}");
         }
     }
 
@@ -499,7 +501,7 @@ mod tests {
             (false, "error=access_denied".to_owned(), "not ours"),
             (true, format!("error=access_denied&{iss}"), "not ours"),
         ] {
-            assert_eq!(verdict(advertised, &query), wanted, "{advertised} {query}");
+            assert_eq!(outcome(advertised, &query), wanted, "{advertised} {query}");
         }
     }
 }
