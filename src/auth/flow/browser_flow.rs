@@ -15,7 +15,7 @@ use crate::auth::flow::previous::Past;
 use crate::auth::flow::status_record::Shown;
 use crate::auth::net::browser;
 use crate::auth::net::http::time_is_up;
-use crate::auth::net::loopback::{Loopback, Page, Start, Visit};
+use crate::auth::net::loopback::{CallbackRequest, Loopback, Page, StartLink};
 use crate::auth::notice::Notice;
 use crate::auth::oauth::authorization_code::{
     self, AuthorizationRequest, Callback, PendingAuthorization, VerifiedCode,
@@ -81,14 +81,15 @@ impl Shared {
                 prompt: prompts.value(),
                 window,
             };
-            let Ended { why, visit } = match self
+            let Ended { why, request } = match self
                 .one_request(attempt, server, identity, asked, &past)
                 .await
             {
                 Ok(entry) => return Ok(entry),
                 Err(ended) => ended,
             };
-            let may_ask_again = is_told || visit.as_ref().is_some_and(Visit::is_waiting);
+            let may_ask_again =
+                is_told || request.as_ref().is_some_and(CallbackRequest::is_waiting);
             let lesson = why
                 .refusal()
                 .filter(|_| may_ask_again)
@@ -128,7 +129,7 @@ impl Shared {
                 }
                 Some(Repair::LeaveOutResource) => past.learned.refuses_resource = true,
                 None => {
-                    answer(visit, Page::Failed);
+                    answer(request, Page::Failed);
                     // What the server has forgotten is of no use to the next attempt either.
                     let is_about_client = why.refusal().is_some_and(|(code, _)| {
                         matches!(code, "invalid_client" | "unauthorized_client")
@@ -147,7 +148,7 @@ impl Shared {
                 }
             }
             tracing::info!(%why, "asking once more, otherwise");
-            window = visit;
+            window = request;
         }
     }
 
@@ -194,11 +195,11 @@ impl Shared {
         };
         match window {
             // By way of the start page: this request may be answered at another address than the one before.
-            Some(visit) => visit.answer(Page::Again(page.clone())),
+            Some(request) => request.answer(Page::Again(page.clone())),
             None => self.show_page(attempt, server, page, &pending).await,
         }
         let redirected = self.answer(attempt, &mut listener, &pending, server);
-        let (redirected, visit) = redirected.await?;
+        let (redirected, request) = redirected.await?;
         let endpoint = Endpoint {
             http: &self.http,
             url: server.token_endpoint(),
@@ -213,15 +214,15 @@ impl Shared {
             Ok(redeemed) => redeemed,
             Err(error) => {
                 let why = error.into();
-                return Err(Ended { why, visit });
+                return Err(Ended { why, request });
             }
         };
-        if start.as_ref().is_some_and(Start::is_contested) {
+        if start.as_ref().is_some_and(StartLink::is_contested) {
             let why = contested(server);
-            return Err(Ended { why, visit });
+            return Err(Ended { why, request });
         }
         if let Some(start) = &start {
-            start.is_over();
+            start.finish();
         }
         let key = tokens.bound_by(prover.as_ref());
         let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
@@ -239,8 +240,8 @@ impl Shared {
                 "no refresh token was given: when this token ends, a person has to sign in again"
             );
         }
-        let is_seen = visit.as_ref().is_none_or(|visit| !visit.is_ahead);
-        answer(visit, Page::SignedIn);
+        let is_seen = request.as_ref().is_none_or(|request| !request.is_prefetch);
+        answer(request, Page::SignedIn);
         self.late_callbacks
             .linger(
                 &self.status,
@@ -339,20 +340,20 @@ impl Shared {
         listener: &mut Loopback,
         pending: &PendingAuthorization,
         server: &AuthorizationServer,
-    ) -> Result<(VerifiedCode, Option<Visit>), Ended> {
+    ) -> Result<(VerifiedCode, Option<CallbackRequest>), Ended> {
         let patience = self.settings.auth_timeout;
         let end = time_is_up(patience);
         let superseded = self.status.superseded(attempt);
         let start = listener.start().cloned();
-        let second = Start::contested(start.as_ref());
+        let second = StartLink::contested(start.as_ref());
         tokio::pin!(end, superseded, second);
         let pasted = self.settings.pasted.as_ref();
         loop {
-            let (callback, visit) = tokio::select! {
+            let (callback, request) = tokio::select! {
                 // What has come is looked at before the clock.
                 biased;
                 () = &mut second => return Err(contested(server).into()),
-                visit = listener.visit() => (pending.verify(&visit.parameters), Some(visit)),
+                request = listener.next_request() => (pending.verify(&request.parameters), Some(request)),
                 line = Pasted::next(pasted) => (pending.verify_pasted(&line), None),
                 () = self.leaving.cancelled() => return Err(Cause::Leaving.into()),
                 () = &mut superseded => return Err(Cause::Superseded.into()),
@@ -361,7 +362,7 @@ impl Shared {
                     return Err(Cause::TooLate { host, seconds }.into());
                 }
             };
-            let Some(visit) = visit else {
+            let Some(request) = request else {
                 match callback {
                     Callback::NotOurs => self.settings.announce.tell(&Notice::NotOurs),
                     Callback::Code(redirected) => return Ok((redirected, None)),
@@ -370,18 +371,18 @@ impl Shared {
                 continue;
             };
             match callback {
-                Callback::NotOurs => visit.answer(Page::NotOurs),
-                _ if !visit.is_of_opener && visit.is_posted => visit.answer(Page::AsGet),
-                _ if !visit.is_of_opener => {
+                Callback::NotOurs => request.answer(Page::NotOurs),
+                _ if !request.is_from_opener && request.is_post => request.answer(Page::AsGet),
+                _ if !request.is_from_opener => {
                     tracing::info!(
                         "an answer came from a browser that did not begin the sign-in: it does not count"
                     );
-                    visit.answer(Page::OtherBrowser);
+                    request.answer(Page::OtherBrowser);
                 }
-                Callback::Code(redirected) => return Ok((redirected, Some(visit))),
+                Callback::Code(redirected) => return Ok((redirected, Some(request))),
                 Callback::Failed(why) => {
-                    let (why, visit) = (why.into(), Some(visit));
-                    return Err(Ended { why, visit });
+                    let (why, request) = (why.into(), Some(request));
+                    return Err(Ended { why, request });
                 }
             }
         }
@@ -475,7 +476,7 @@ struct Asked<'a> {
     scope: Option<&'a Scopes>,
     prompt: Option<&'a str>,
     /// The visitor whose window is open already.
-    window: Option<Visit>,
+    window: Option<CallbackRequest>,
 }
 
 /// The change with which the authorization server is asked once more.
@@ -489,14 +490,14 @@ enum Repair {
 /// The end of a request without tokens, and the browser that still waits for a page.
 struct Ended {
     why: Cause,
-    visit: Option<Visit>,
+    request: Option<CallbackRequest>,
 }
 
 impl<C: Into<Cause>> From<C> for Ended {
     fn from(why: C) -> Self {
         Self {
             why: why.into(),
-            visit: None,
+            request: None,
         }
     }
 }
@@ -508,8 +509,8 @@ fn contested(server: &AuthorizationServer) -> Cause {
 }
 
 /// Answers the browser; a user who pasted the address sees no page.
-fn answer(visit: Option<Visit>, page: Page) {
-    if let Some(visit) = visit {
-        visit.answer(page);
+fn answer(request: Option<CallbackRequest>, page: Page) {
+    if let Some(request) = request {
+        request.answer(page);
     }
 }

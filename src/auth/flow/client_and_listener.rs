@@ -12,7 +12,7 @@ use crate::auth::Cause;
 use crate::auth::client::{Client, Source};
 use crate::auth::flow::previous::Past;
 use crate::auth::net::http::{Fault, host_of};
-use crate::auth::net::loopback::{Loopback, Place};
+use crate::auth::net::loopback::{ListenAddress, Loopback};
 use crate::auth::oauth::authorization_code::{self, AuthorizationRequest};
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::known_providers::quirks;
@@ -85,7 +85,7 @@ impl Shared {
         let (mut registered, listener) = match registered {
             Err(error) if error.is_about_address() && is_free && place.host != "localhost" => {
                 drop(listener);
-                let place = Place {
+                let place = ListenAddress {
                     host: "localhost".to_owned(),
                     ..place
                 };
@@ -168,7 +168,7 @@ impl Shared {
         Ok(registration::is_forgotten(&self.http, page.url(), asking.redirect_uri).await)
     }
 
-    async fn listen(&self, place: &Place) -> Result<Loopback, Cause> {
+    async fn listen(&self, place: &ListenAddress) -> Result<Loopback, Cause> {
         self.late_callbacks
             .open(place, &self.status, &self.tasks, &self.settings.now)
             .await
@@ -185,7 +185,7 @@ impl Shared {
         server: &AuthorizationServer,
         fixed: Option<&str>,
         kept: Option<&Url>,
-    ) -> Place {
+    ) -> ListenAddress {
         let settings = &self.settings;
         let announced = settings.redirect_uri.as_deref();
         let parsed = announced.and_then(|uri| Url::parse(uri).ok());
@@ -206,7 +206,7 @@ impl Shared {
             .or(fixed)
             .map_or_else(unguessable_path, str::to_owned);
         let port = settings.callback_port.or(pattern.and_then(Url::port));
-        Place {
+        ListenAddress {
             host: host.unwrap_or_else(|| "127.0.0.1".to_owned()),
             port: port.unwrap_or(0),
             path,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::flow::sign_in_status::SignInStatus;
-use crate::auth::net::loopback::{Door, Loopback, Page, Place};
+use crate::auth::net::loopback::{ListenAddress, ListenerHandle, Loopback, Page};
 use crate::auth::oauth::authorization_code::{Callback, PendingAuthorization};
 use crate::clock::Clock;
 
@@ -24,7 +24,7 @@ const HANDOVER: Duration = Duration::from_secs(2);
 /// A listener that stays.
 #[derive(Clone, Debug)]
 pub(in crate::auth) struct Lingering {
-    door: Door,
+    handle: ListenerHandle,
     seen: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -57,10 +57,10 @@ impl LateCallbacks {
     /// Waits until the user has seen how the last sign-in ended, where only a browser that looks ahead has.
     pub(in crate::auth) async fn page_seen(&self) {
         let lingering = self.last().clone();
-        if let Some(Lingering { door, mut seen }) = lingering {
+        if let Some(Lingering { handle, mut seen }) = lingering {
             tokio::select! {
                 _ = seen.wait_for(|seen| *seen) => {}
-                () = door.closed() => {}
+                () = handle.closed() => {}
             }
         }
     }
@@ -80,9 +80,9 @@ impl LateCallbacks {
             .update(attempt, |record| record.listens_until = Some(until))
             .await;
         let (saw, seen) = tokio::sync::watch::channel(is_seen);
-        let door = listener.door();
+        let handle = listener.handle();
         *self.last() = Some(Lingering {
-            door: door.clone(),
+            handle: handle.clone(),
             seen,
         });
         let status = Arc::clone(status);
@@ -97,25 +97,25 @@ impl LateCallbacks {
                     }
                 }
             };
-            let visits = async {
+            let requests = async {
                 loop {
-                    let visit = listener.visit().await;
-                    let page = match pending.verify(&visit.parameters) {
+                    let request = listener.next_request().await;
+                    let page = match pending.verify(&request.parameters) {
                         Callback::NotOurs => Page::NotOurs,
-                        _ if !visit.is_of_opener && visit.is_posted => Page::AsGet,
-                        _ if !visit.is_of_opener => Page::OtherBrowser,
+                        _ if !request.is_from_opener && request.is_post => Page::AsGet,
+                        _ if !request.is_from_opener => Page::OtherBrowser,
                         Callback::Code(_) | Callback::Failed(_) => Page::SignedIn,
                     };
-                    if page == Page::SignedIn && !visit.is_ahead {
+                    if page == Page::SignedIn && !request.is_prefetch {
                         saw.send_replace(true);
                     }
-                    visit.answer(page);
+                    request.answer(page);
                 }
             };
             tokio::select! {
-                () = visits => {}
+                () = requests => {}
                 () = another => {}
-                () = door.closed() => {}
+                () = handle.closed() => {}
                 () = tokio::time::sleep(STAY) => {}
             }
         });
@@ -125,14 +125,14 @@ impl LateCallbacks {
     pub(in crate::auth) fn stop(&self) {
         let lingering = self.last().take();
         if let Some(lingering) = lingering {
-            lingering.door.close();
+            lingering.handle.close();
         }
     }
 
     /// Opens a listener, waiting a moment for a port that another process may be about to let go.
     pub(in crate::auth) async fn open(
         &self,
-        place: &Place,
+        place: &ListenAddress,
         status: &SignInStatus,
         tasks: &TaskTracker,
         clock: &Clock,

@@ -12,9 +12,9 @@
 //!
 //! RFC 8252 sections 7.3 and 8.3.
 
+mod connections; // connections and their requests
 mod fields;
 mod pages; // the texts of the pages
-mod porter; // connections and their requests
 mod start; // the start page and its cookie
 
 use std::fmt;
@@ -30,12 +30,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::{Host, Url};
 
-use porter::{MOST_VISITORS, Porter};
+use connections::{Connections, MAX_CONNECTIONS};
 use start::StartPage;
 
 /// The address to listen at, and its name for the browser.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ListenAddress {
     /// `127.0.0.1`, `localhost` (both families), `::1`, or a name that leads to this machine.
     pub host: String,
     /// The port; 0 lets the system choose.
@@ -54,19 +54,19 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Loopback {
     uri: String,
-    visits: mpsc::Receiver<Visit>,
-    door: Door,
-    start: Option<Start>,
+    requests: mpsc::Receiver<CallbackRequest>,
+    handle: ListenerHandle,
+    start: Option<StartLink>,
 }
 
 /// The start page of a listener, and its address.
 #[derive(Clone, Debug)]
-pub struct Start {
+pub struct StartLink {
     page: Arc<StartPage>,
     url: Url,
 }
 
-impl Start {
+impl StartLink {
     /// Returns the address that the user is to visit.
     pub fn url(&self) -> &Url {
         &self.url
@@ -91,19 +91,19 @@ impl Start {
     }
 
     /// Notes that the sign-in has brought tokens: the page redirects no browser from now on.
-    pub fn is_over(&self) {
-        self.page.is_over();
+    pub fn finish(&self) {
+        self.page.finish();
     }
 }
 
 /// The handle that closes a listener, for any task that waits at it.
 #[derive(Clone, Debug, Default)]
-pub struct Door {
+pub struct ListenerHandle {
     listeners: Arc<Mutex<Vec<TcpListener>>>,
     closed: CancellationToken,
 }
 
-impl Door {
+impl ListenerHandle {
     /// Closes the listener now: the port is free when this function returns.
     pub fn close(&self) {
         self.listeners().clear();
@@ -132,26 +132,26 @@ impl Door {
 }
 
 /// A request at the right address, whose browser waits for a page.
-pub struct Visit {
+pub struct CallbackRequest {
     /// The query, or the form where there is none, decoded.
     pub parameters: Vec<(String, String)>,
     /// True where the request comes from a browser that prefetches a page, not from the user.
-    pub is_ahead: bool,
+    pub is_prefetch: bool,
     /// True where the request comes from the browser that the sign-in belongs to.
-    pub is_of_opener: bool,
+    pub is_from_opener: bool,
     /// True where the request came as a POST, which brings no cookie from another site.
-    pub is_posted: bool,
+    pub is_post: bool,
     page: oneshot::Sender<Page>,
 }
 
-impl fmt::Debug for Visit {
+impl fmt::Debug for CallbackRequest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A code may be among the parameters.
-        out.write_str("Visit")
+        out.write_str("CallbackRequest")
     }
 }
 
-impl Visit {
+impl CallbackRequest {
     /// Sends the page, if the browser is still connected.
     pub fn answer(self, page: Page) {
         let _ = self.page.send(page);
@@ -185,67 +185,67 @@ impl Loopback {
     ///
     /// # Errors
     /// The port is taken, or may not be opened.
-    pub async fn open(place: &Place, tasks: &TaskTracker) -> io::Result<Self> {
-        let listeners = listeners(&place.host, place.port).await?;
+    pub async fn open(address: &ListenAddress, tasks: &TaskTracker) -> io::Result<Self> {
+        let listeners = listeners(&address.host, address.port).await?;
         let port = match listeners.first() {
             Some(listener) => listener.local_addr()?.port(),
             None => return Err(io::ErrorKind::AddrNotAvailable.into()),
         };
-        let host = match place.host.parse::<Ipv6Addr>() {
+        let host = match address.host.parse::<Ipv6Addr>() {
             Ok(address) => format!("[{address}]"),
-            Err(_) => place.host.clone(),
+            Err(_) => address.host.clone(),
         };
         let here = format!("{host}:{port}");
-        let uri = match &place.announced {
+        let uri = match &address.announced {
             Some(uri) => uri.clone(),
-            None => format!("http://{here}{}", place.path),
+            None => format!("http://{here}{}", address.path),
         };
         let parsed = Url::parse(&uri).ok();
-        let start = parsed.as_ref().and_then(|uri| start(uri, place, port));
+        let start = parsed.as_ref().and_then(|uri| start(uri, address, port));
         let mut hosts = vec![here];
         hosts.extend(parsed.as_ref().map(crate::auth::net::http::host_of));
-        let (sender, visits) = mpsc::channel(MOST_VISITORS);
-        let porter = Arc::new(Porter {
+        let (sender, requests) = mpsc::channel(MAX_CONNECTIONS);
+        let connections = Arc::new(Connections {
             hosts,
-            path: place.path.clone(),
+            path: address.path.clone(),
             uri: uri.clone(),
             start: start.as_ref().map(|start| Arc::clone(&start.page)),
-            onward: place.onward.clone(),
-            visits: sender,
-            room: Arc::new(Semaphore::new(MOST_VISITORS)),
+            onward: address.onward.clone(),
+            requests: sender,
+            permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             is_full: watch::Sender::new(false),
             tasks: tasks.clone(),
         });
-        let door = Door::default();
+        let handle = ListenerHandle::default();
         let many = listeners.len();
-        *door.listeners() = listeners;
+        *handle.listeners() = listeners;
         for number in 0..many {
-            let porter = Arc::clone(&porter);
-            let door = door.clone();
+            let connections = Arc::clone(&connections);
+            let handle = handle.clone();
             tasks.spawn(async move {
                 tokio::select! {
-                    () = door.closed() => {}
-                    () = porter.welcome(&door, number) => {}
+                    () = handle.closed() => {}
+                    () = connections.accept_from(&handle, number) => {}
                 }
             });
         }
         Ok(Self {
             uri,
-            visits,
-            door,
+            requests,
+            handle,
             start,
         })
     }
 
     /// Returns the address at which the sign-in begins; `None` where a redirect URI of the user's leads the browser
     /// back through another server that forwards here: its address is not the start page's, and would get no cookie.
-    pub fn start(&self) -> Option<&Start> {
+    pub fn start(&self) -> Option<&StartLink> {
         self.start.as_ref()
     }
 
     /// Returns the handle that closes the listener.
-    pub fn door(&self) -> Door {
-        self.door.clone()
+    pub fn handle(&self) -> ListenerHandle {
+        self.handle.clone()
     }
 
     /// Returns the redirect URI, to be registered, sent and redeemed byte for byte.
@@ -254,9 +254,9 @@ impl Loopback {
     }
 
     /// Returns the next request at the redirect URI. Never ends by itself. Safe to cancel.
-    pub async fn visit(&mut self) -> Visit {
-        match self.visits.recv().await {
-            Some(visit) => visit,
+    pub async fn next_request(&mut self) -> CallbackRequest {
+        match self.requests.recv().await {
+            Some(request) => request,
             None => std::future::pending().await,
         }
     }
@@ -264,21 +264,21 @@ impl Loopback {
 
 impl Drop for Loopback {
     fn drop(&mut self) {
-        self.door.close();
+        self.handle.close();
     }
 }
 
 /// Returns the start page on the same host and port as the callback; `None` where another server forwards the callback
 /// here.
-fn start(callback: &Url, place: &Place, port: u16) -> Option<Start> {
-    let leads_here = place.announced.is_none()
+fn start(callback: &Url, address: &ListenAddress, port: u16) -> Option<StartLink> {
+    let leads_here = address.announced.is_none()
         || callback.scheme() == "http"
             && callback.port_or_known_default() == Some(port)
-            && callback.path() == place.path
+            && callback.path() == address.path
             && is_this_machine(callback);
-    let page = leads_here.then(|| StartPage::below(&place.path, place.lifetime))?;
+    let page = leads_here.then(|| StartPage::below(&address.path, address.lifetime))?;
     let url = callback.join(page.path()).ok()?;
-    Some(Start {
+    Some(StartLink {
         page: Arc::new(page),
         url,
     })

@@ -10,7 +10,7 @@ pub(super) fn text_of<'a>(headers: &'a HeaderMap, name: &::http::HeaderName) -> 
 
 /// Says whether a browser fetches a page that the user may visit later: `Sec-Purpose` (Fetch), and the headers that
 /// browsers sent before it.
-pub(super) fn is_ahead(headers: &HeaderMap) -> bool {
+pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose", "x-purpose", "x-moz"]
         .into_iter()
         .filter_map(|name| headers.get(name)?.to_str().ok())

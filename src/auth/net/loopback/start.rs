@@ -21,10 +21,10 @@ use oauth2::CsrfToken;
 use tokio::sync::watch;
 use url::Url;
 
-use super::fields::{is_ahead, text_of};
+use super::fields::{is_prefetch, text_of};
 use super::pages::{
-    Answer, FAILED, NO_NAVIGATION, ON_THE_WAY, OPENED_BEFORE, OVER, SIGNED_IN, page_of, sent_on,
-    turned_away,
+    FAILED, NO_NAVIGATION, OPENED_BEFORE, OVER, PageResponse, REDIRECTED, SIGNED_IN, page_of,
+    redirected, refused,
 };
 use crate::secret::Secret;
 
@@ -79,7 +79,7 @@ impl StartPage {
     }
 
     /// Notes that the sign-in has brought tokens: the page sends no browser to the authorization server any more.
-    pub(super) fn is_over(&self) {
+    pub(super) fn finish(&self) {
         self.progress().is_over = true;
     }
 
@@ -96,7 +96,7 @@ impl StartPage {
     }
 
     /// Says whether a request carries the cookie.
-    pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn has_cookie(&self, headers: &HeaderMap) -> bool {
         // The comparison is of bytes: a cookie of another program on this machine, in the same header field, need not
         // be ASCII.
         let cookies = headers.get_all(COOKIE).into_iter();
@@ -108,29 +108,29 @@ impl StartPage {
 
     /// Answers a request for the start page. A request that is no navigation by the user (a prefetch, a frame, an
     /// image, a script) neither opens nor contests it.
-    pub(super) fn visit(&self, method: &Method, headers: &HeaderMap) -> Answer {
+    pub(super) fn respond(&self, method: &Method, headers: &HeaderMap) -> PageResponse {
         if method != Method::GET {
-            return turned_away(StatusCode::METHOD_NOT_ALLOWED);
+            return refused(StatusCode::METHOD_NOT_ALLOWED);
         }
-        if is_ahead(headers) {
+        if is_prefetch(headers) {
             // A browser drops a prefetch that failed, and asks again when the user goes there.
             return page_of(StatusCode::SERVICE_UNAVAILABLE, NO_NAVIGATION);
         }
         if !may_be_navigation(headers) {
             return page_of(StatusCode::FORBIDDEN, NO_NAVIGATION);
         }
-        let is_known = self.knows(headers);
+        let has_cookie = self.has_cookie(headers);
         let mut progress = self.progress();
         let Some(request) = progress.request.clone() else {
-            return turned_away(StatusCode::NOT_FOUND);
+            return refused(StatusCode::NOT_FOUND);
         };
         if progress.is_over {
-            return match is_known {
+            return match has_cookie {
                 true => page_of(StatusCode::OK, SIGNED_IN),
                 false => page_of(StatusCode::GONE, OVER),
             };
         }
-        if progress.is_opened && !is_known {
+        if progress.is_opened && !has_cookie {
             self.is_contested.send_replace(true);
             return page_of(StatusCode::CONFLICT, OPENED_BEFORE);
         }
@@ -138,7 +138,7 @@ impl StartPage {
             return page_of(StatusCode::OK, FAILED);
         }
         progress.is_opened = true;
-        let mut answer = sent_on(request.as_str(), ON_THE_WAY);
+        let mut answer = redirected(request.as_str(), REDIRECTED);
         let cookie = format!(
             "{}={}; {}",
             self.name,
@@ -203,13 +203,13 @@ mod tests {
     }
 
     fn get(page: &StartPage, headers: &HeaderMap) -> u16 {
-        page.visit(&Method::GET, headers).status().as_u16()
+        page.respond(&Method::GET, headers).status().as_u16()
     }
 
     #[test]
     fn the_first_browser_gets_the_page_as_often_as_it_likes_and_a_second_one_ends_it() {
         let page = page();
-        let first = page.visit(&Method::GET, &HeaderMap::new());
+        let first = page.respond(&Method::GET, &HeaderMap::new());
         assert_eq!(first.status(), 303);
         let cookie = first.headers()[SET_COOKIE].to_str().unwrap().to_owned();
         for attribute in ["; Path=/cb/x;", "; HttpOnly", "; SameSite=Lax"] {
@@ -217,7 +217,7 @@ mod tests {
         }
         let cookie = format!("theme=dark; {}; x", cookie.split(';').next().unwrap());
         let own = headers(&[("cookie", &cookie)]);
-        assert!(page.knows(&own));
+        assert!(page.has_cookie(&own));
         assert_eq!((get(&page, &own), get(&page, &own)), (303, 303));
         let other = headers(&[("cookie", "theme=dark")]);
         assert_eq!(get(&page, &other), 409);
@@ -250,7 +250,7 @@ mod tests {
                 assert_eq!(get(&page, &headers(pairs)), status, "{pairs:?}");
             }
             for method in [Method::HEAD, Method::POST, Method::OPTIONS] {
-                assert_eq!(page.visit(&method, &nothing).status(), 405, "{method}");
+                assert_eq!(page.respond(&method, &nothing).status(), 405, "{method}");
             }
             assert!(!page.is_contested());
             if round == 0 {
@@ -288,9 +288,9 @@ mod tests {
         let (one, other) = (page(), page());
         let cookie = |page: &StartPage| format!("{}={}", page.name, page.cookie.expose());
         let both = headers(&[("cookie", &format!("{}; {}", cookie(&one), cookie(&other)))]);
-        assert!(one.knows(&both) && other.knows(&both));
-        assert!(!one.knows(&headers(&[("cookie", &cookie(&other))])));
+        assert!(one.has_cookie(&both) && other.has_cookie(&both));
+        assert!(!one.has_cookie(&headers(&[("cookie", &cookie(&other))])));
         let renamed = format!("{}={}", one.name, other.cookie.expose());
-        assert!(!one.knows(&headers(&[("cookie", &renamed)])));
+        assert!(!one.has_cookie(&headers(&[("cookie", &renamed)])));
     }
 }

@@ -17,151 +17,151 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use super::fields::{is_ahead, text_of};
-use super::pages::{self, Answer, page_of, sent_on, turned_away};
+use super::fields::{is_prefetch, text_of};
+use super::pages::{self, PageResponse, page_of, redirected, refused};
 use super::start::StartPage;
-use super::{Door, Page, Visit};
+use super::{CallbackRequest, ListenerHandle, Page};
 
-pub(super) const MOST_VISITORS: usize = 64;
-const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const MAX_CONNECTIONS: usize = 64;
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time for a request's head when all places are taken.
-const HEAD_PATIENCE_WHEN_FULL: Duration = Duration::from_secs(1);
-const VISIT_PATIENCE: Duration = Duration::from_secs(90);
+const HEAD_TIMEOUT_WHEN_FULL: Duration = Duration::from_secs(1);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(90);
 /// The longest head of a request. A browser sends the cookies of every other program on this machine: cookies do not
 /// tell ports apart.
-const LONGEST_HEAD: usize = 64 * 1024;
-const LONGEST_FORM: usize = 64 * 1024;
+const MAX_HEAD: usize = 64 * 1024;
+const MAX_FORM: usize = 64 * 1024;
 /// The longest address that a form is asked for again at.
-const LONGEST_AS_GET: usize = 16 * 1024;
+const MAX_GET_URL: usize = 16 * 1024;
 
 /// The state that all connections of one sign-in share.
-pub(super) struct Porter {
+pub(super) struct Connections {
     pub(super) hosts: Vec<String>,
     pub(super) path: String,
     /// The redirect URI.
     pub(super) uri: String,
     pub(super) start: Option<Arc<StartPage>>,
     pub(super) onward: Option<Url>,
-    pub(super) visits: mpsc::Sender<Visit>,
-    pub(super) room: Arc<Semaphore>,
-    /// True while a connection waits for a place.
+    pub(super) requests: mpsc::Sender<CallbackRequest>,
+    pub(super) permits: Arc<Semaphore>,
+    /// True while a connection waits for a permit.
     pub(super) is_full: watch::Sender<bool>,
     pub(super) tasks: TaskTracker,
 }
 
-impl Porter {
+impl Connections {
     /// Accepts the connections of the listener of that number, until the listener is closed.
-    pub(super) async fn welcome(self: &Arc<Self>, door: &Door, number: usize) {
+    pub(super) async fn accept_from(self: &Arc<Self>, handle: &ListenerHandle, number: usize) {
         loop {
-            let room = Arc::clone(&self.room);
-            let place = match Arc::clone(&room).try_acquire_owned() {
-                Ok(place) => place,
+            let permits = Arc::clone(&self.permits);
+            let permit = match Arc::clone(&permits).try_acquire_owned() {
+                Ok(permit) => permit,
                 Err(_) => {
                     self.is_full.send_replace(true);
-                    let Ok(place) = room.acquire_owned().await else {
+                    let Ok(permit) = permits.acquire_owned().await else {
                         return;
                     };
                     self.is_full.send_replace(false);
-                    place
+                    permit
                 }
             };
-            let Ok(stream) = door.accept(number).await else {
+            let Ok(stream) = handle.accept(number).await else {
                 // This process has no file descriptors left, or the browser closed the connection at once.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let porter = Arc::clone(self);
+            let connections = Arc::clone(self);
             self.tasks.spawn(async move {
-                let _ = tokio::time::timeout(VISIT_PATIENCE, porter.serve(stream)).await;
-                drop(place);
+                let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connections.serve(stream)).await;
+                drop(permit);
             });
         }
     }
 
     async fn serve(&self, stream: TcpStream) {
-        let has_spoken = AtomicBool::new(false);
+        let has_request = AtomicBool::new(false);
         let answer = service_fn(|request| async {
-            has_spoken.store(true, Ordering::Relaxed);
+            has_request.store(true, Ordering::Relaxed);
             let page = self.receive(request).await;
             Ok::<_, Infallible>(page)
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_PATIENCE)
+            .header_read_timeout(HEAD_TIMEOUT)
             .keep_alive(false)
-            .max_buf_size(LONGEST_HEAD)
+            .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), answer);
         tokio::select! {
             // A browser that breaks off gets no page.
             _ = served => {}
-            () = self.place_is_needed(&has_spoken) => {}
+            () = self.permit_is_needed(&has_request) => {}
         }
     }
 
     /// Returns when a connection without a request has to make room for the next.
-    async fn place_is_needed(&self, has_spoken: &AtomicBool) {
-        tokio::time::sleep(HEAD_PATIENCE_WHEN_FULL).await;
+    async fn permit_is_needed(&self, has_request: &AtomicBool) {
+        tokio::time::sleep(HEAD_TIMEOUT_WHEN_FULL).await;
         let mut is_full = self.is_full.subscribe();
         let _ = is_full.wait_for(|is_full| *is_full).await;
-        if has_spoken.load(Ordering::Relaxed) {
+        if has_request.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
     }
 
-    async fn receive(&self, request: Request<Incoming>) -> Answer {
+    async fn receive(&self, request: Request<Incoming>) -> PageResponse {
         let headers = request.headers();
         let host = text_of(headers, &HOST).unwrap_or_default();
         let path = request.uri().path();
         let start = self.start.as_ref().filter(|start| start.path() == path);
         if start.is_none() && path != self.path {
-            return turned_away(StatusCode::NOT_FOUND);
+            return refused(StatusCode::NOT_FOUND);
         }
         if !self.hosts.contains(&host.to_ascii_lowercase()) {
-            return page_of(StatusCode::MISDIRECTED_REQUEST, pages::ELSEWHERE);
+            return page_of(StatusCode::MISDIRECTED_REQUEST, pages::OTHER_ADDRESS);
         }
         if let Some(start) = start {
-            return start.visit(request.method(), headers);
+            return start.respond(request.method(), headers);
         }
-        let is_posted = request.method() == Method::POST;
-        if !is_posted && request.method() != Method::GET {
-            return turned_away(StatusCode::METHOD_NOT_ALLOWED);
+        let is_post = request.method() == Method::POST;
+        if !is_post && request.method() != Method::GET {
+            return refused(StatusCode::METHOD_NOT_ALLOWED);
         }
         // A browser names the page that a POST began at, which is the authorization server's. A GET that has an origin was
         // made by a script.
-        if !is_posted && text_of(headers, &ORIGIN).is_some_and(|origin| origin != "null") {
-            return turned_away(StatusCode::FORBIDDEN);
+        if !is_post && text_of(headers, &ORIGIN).is_some_and(|origin| origin != "null") {
+            return refused(StatusCode::FORBIDDEN);
         }
-        let is_ahead = is_ahead(headers);
-        let is_of_opener = self.start.as_ref().is_none_or(|it| it.knows(headers));
+        let is_prefetch = is_prefetch(headers);
+        let is_from_opener = self.start.as_ref().is_none_or(|it| it.has_cookie(headers));
         let Some(parameters) = parameters(request).await else {
-            return turned_away(StatusCode::BAD_REQUEST);
+            return refused(StatusCode::BAD_REQUEST);
         };
         let (page, shown) = oneshot::channel();
-        let as_get = is_posted.then(|| self.as_get(&parameters));
-        let visit = Visit {
+        let as_get = is_post.then(|| self.as_get(&parameters));
+        let callback = CallbackRequest {
             parameters,
-            is_ahead,
-            is_of_opener,
-            is_posted,
+            is_prefetch,
+            is_from_opener,
+            is_post,
             page,
         };
-        if self.visits.send(visit).await.is_err() {
-            return turned_away(StatusCode::GONE);
+        if self.requests.send(callback).await.is_err() {
+            return refused(StatusCode::GONE);
         }
         match shown.await {
-            Ok(Page::Again(url)) => sent_on(url.as_str(), pages::ON_THE_WAY),
+            Ok(Page::Again(url)) => redirected(url.as_str(), pages::REDIRECTED),
             Ok(Page::AsGet) => match as_get {
-                Some(url) if url.len() <= LONGEST_AS_GET => sent_on(&url, pages::ON_THE_WAY),
-                _ => turned_away(StatusCode::BAD_REQUEST),
+                Some(url) if url.len() <= MAX_GET_URL => redirected(&url, pages::REDIRECTED),
+                _ => refused(StatusCode::BAD_REQUEST),
             },
             Ok(Page::SignedIn) => match &self.onward {
-                Some(url) => sent_on(url.as_str(), pages::SIGNED_IN),
+                Some(url) => redirected(url.as_str(), pages::SIGNED_IN),
                 None => page_of(StatusCode::OK, pages::SIGNED_IN),
             },
             Ok(Page::Failed) => page_of(StatusCode::OK, pages::FAILED),
-            Ok(Page::NotOurs) => turned_away(StatusCode::BAD_REQUEST),
+            Ok(Page::NotOurs) => refused(StatusCode::BAD_REQUEST),
             Ok(Page::OtherBrowser) => page_of(StatusCode::FORBIDDEN, pages::OTHER_BROWSER),
-            Err(_) => turned_away(StatusCode::GONE),
+            Err(_) => refused(StatusCode::GONE),
         }
     }
 
@@ -189,11 +189,11 @@ async fn parameters(request: Request<Incoming>) -> Option<Vec<(String, String)>>
     let query = read(request.uri().query().unwrap_or_default().as_bytes());
     let is_form = text_of(request.headers(), &CONTENT_TYPE)
         .is_some_and(|media| media.starts_with("application/x-www-form-urlencoded"));
-    let is_said = query.iter().any(|(name, _)| name == "state");
-    if request.method() != Method::POST || is_said || !is_form {
+    let has_state = query.iter().any(|(name, _)| name == "state");
+    if request.method() != Method::POST || has_state || !is_form {
         return Some(query);
     }
-    let body = Limited::new(request.into_body(), LONGEST_FORM);
-    let body = tokio::time::timeout(HEAD_PATIENCE, body.collect()).await;
+    let body = Limited::new(request.into_body(), MAX_FORM);
+    let body = tokio::time::timeout(HEAD_TIMEOUT, body.collect()).await;
     Some(read(&body.ok()?.ok()?.to_bytes()))
 }
