@@ -51,7 +51,7 @@ pub enum Cause {
     ForeignEntry,
     /// A server that cannot be reached, or gives no usable answer, now.
     #[error("{0}")]
-    Network(#[from] http::Fault),
+    Network(#[from] http::Error),
     /// A server whose metadata does not say, or says wrongly, where to sign in.
     #[error("{0}")]
     Discovery(#[from] discovery::Error),
@@ -262,7 +262,7 @@ impl Cause {
         }
     }
 
-    pub(in crate::auth) fn fault(&self) -> Option<&http::Fault> {
+    pub(in crate::auth) fn fault(&self) -> Option<&http::Error> {
         match self {
             Self::Network(fault)
             | Self::Discovery(discovery::Error::Http(fault))
@@ -346,7 +346,7 @@ impl Cause {
             Self::Elsewhere { is_passing, .. } => *is_passing,
             // Another process holds the lock, and waits for a slow server.
             Self::Vault(store::Error::Busy { .. }) => true,
-            _ => self.fault().is_some_and(http::Fault::is_passing),
+            _ => self.fault().is_some_and(http::Error::is_passing),
         }
     }
 }
@@ -377,7 +377,7 @@ pub enum UnattendedError {
 }
 
 impl UnattendedError {
-    pub(in crate::auth) fn fault(&self) -> Option<&http::Fault> {
+    pub(in crate::auth) fn fault(&self) -> Option<&http::Error> {
         match self {
             Self::Refused {
                 error: token_endpoint::Error::Failed(fault),
@@ -438,7 +438,7 @@ pub enum ProviderError {
 }
 
 impl ProviderError {
-    pub(in crate::auth) fn fault(&self) -> Option<&http::Fault> {
+    pub(in crate::auth) fn fault(&self) -> Option<&http::Error> {
         match self {
             Self::Discovery(discovery::Error::Http(fault))
             | Self::Refused(token_endpoint::Error::Failed(fault)) => Some(fault),

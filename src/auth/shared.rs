@@ -174,7 +174,7 @@ impl Shared {
                     ..unlocking.clone()
                 };
                 let there = provider.sign_in(&settings);
-                let http = http.at_home(&provider.issuer);
+                let http = http.for_origin_of(&provider.issuer);
                 Some(Arc::new(Self::new(
                     there,
                     Arc::clone(&vault),

@@ -258,7 +258,7 @@ fn authorizer(
     settings.waits_for_unlock = true;
     let mut http = connection::sign_in_http(target, &settings);
     if let Some(recorder) = recorder {
-        http = http.heard_by(Arc::new(recorder.sign_ins()));
+        http = http.observed_by(Arc::new(recorder.sign_ins()));
     }
     Ok(Authorizer::new(settings, vault, http))
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use mcpipe::auth::net::guard::{Guard, Refusal};
-use mcpipe::auth::net::http::{Fault, Http, Lookup};
+use mcpipe::auth::net::guard::{self, Guard};
+use mcpipe::auth::net::http::{Error, Http, Lookup};
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -29,11 +29,11 @@ fn http(home: &str, allow_private: bool, addresses: &[&[&str]]) -> (Http, Arc<At
     (Http::with_lookup(tls(), guard, lookup), asked)
 }
 
-fn is_inside(fault: &Fault) -> bool {
+fn is_inside(fault: &Error) -> bool {
     matches!(
         fault,
-        Fault::Refused {
-            why: Refusal::Inside,
+        Error::Refused {
+            why: guard::Error::Inside,
             ..
         }
     )
@@ -89,7 +89,7 @@ async fn what_is_allowed_is_connected_to() {
         let (stream, _) = listener.accept().await.unwrap();
         drop(stream);
     });
-    assert!(matches!(fault, Err(Fault::Unreachable { .. })));
+    assert!(matches!(fault, Err(Error::Unreachable { .. })));
     let () = came;
 }
 
@@ -141,7 +141,7 @@ async fn where_the_server_is_is_told_by_the_address_that_answers() {
         if answers {
             let came = async { drop(listener.accept().await.unwrap()) };
             let (fault, ()) = tokio::join!(http.document(&url), came);
-            assert!(matches!(fault, Err(Fault::Unreachable { .. })), "{fault:?}");
+            assert!(matches!(fault, Err(Error::Unreachable { .. })), "{fault:?}");
             assert_eq!(server.seen().len(), 1);
         } else {
             let fault = http.document(&url).await.unwrap_err();

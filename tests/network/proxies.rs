@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use http::HeaderMap;
-use mcpipe::auth::net::guard::{Guard, Refusal};
-use mcpipe::auth::net::http::{Document, Fault, Http};
+use mcpipe::auth::net::guard::{self, Guard};
+use mcpipe::auth::net::http::{Document, Error, Http};
 use mcpipe::proxy::Proxies;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -339,8 +339,8 @@ async fn a_name_that_leads_inside_is_refused_although_a_socks_proxy_would_go_the
     let fault = fault.unwrap_err();
     let is_inside = matches!(
         fault,
-        Fault::Refused {
-            why: Refusal::Inside,
+        Error::Refused {
+            why: guard::Error::Inside,
             ..
         }
     );

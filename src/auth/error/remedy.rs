@@ -40,7 +40,7 @@ impl Error {
                 }
             );
         error.status = self.why.key_refused();
-        if let Some(http::Fault::Unwell { retry_after, .. }) = self.why.fault() {
+        if let Some(http::Error::Unavailable { retry_after, .. }) = self.why.fault() {
             error.retry_after = *retry_after;
         }
         error.is_after_a_sign_in = self.is_after_a_sign_in;
@@ -81,7 +81,7 @@ impl Cause {
             Self::ScopeRefused { .. } => self
                 .way_out(resource)
                 .map(|more| format!("{more}; {} as a user who may do this", login())),
-            Self::Tokens(token_endpoint::Error::Failed(http::Fault::Unwell { .. })) => {
+            Self::Tokens(token_endpoint::Error::Failed(http::Error::Unavailable { .. })) => {
                 Some(format!("try again later; if it stays so, {}", login()))
             }
             why if why.is_passing() => self.way_out(resource),
@@ -95,10 +95,10 @@ impl Cause {
         Some(match self {
             Self::HeaderRefused { given, .. } => given.hint(),
             Self::Vault(error) => return error.hint(),
-            why if matches!(why.fault(), Some(http::Fault::ClientCertRefused { .. })) => {
+            why if matches!(why.fault(), Some(http::Error::ClientCertRefused { .. })) => {
                 crate::tls::ClientCertRefused::HINT.to_owned()
             }
-            why if let Some(http::Fault::Untrusted { why, .. }) = why.fault() => {
+            why if let Some(http::Error::Untrusted { why, .. }) = why.fault() => {
                 why.hint().to_owned()
             }
             Self::Guessed { why, .. } if matches!(**why, Self::Machine(_)) => {

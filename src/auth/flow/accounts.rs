@@ -6,7 +6,7 @@ use crate::auth::client::Client;
 use crate::auth::flow::refresh;
 use crate::auth::grant::GrantType;
 use crate::auth::net::address::{canonical_text, is_near};
-use crate::auth::net::http::{Fault, Http};
+use crate::auth::net::http::{self, Http};
 use crate::auth::oauth::id_token::Person;
 use crate::auth::oauth::known_providers::quirks;
 use crate::auth::oauth::revocation::revoke;
@@ -335,10 +335,12 @@ async fn revoked(
             Ok(Err(error)) if error.is("unsupported_token_type") => return Revocation::NotOffered,
             Ok(Err(error)) => return Revocation::Failed(error),
             Err(_) => {
-                return Revocation::Failed(token_endpoint::Error::Failed(Fault::Unreachable {
-                    host: crate::auth::net::http::host_of(url),
-                    why: format!("no answer within {} s", PATIENCE.as_secs()),
-                }));
+                return Revocation::Failed(token_endpoint::Error::Failed(
+                    http::Error::Unreachable {
+                        host: http::host_of(url),
+                        why: format!("no answer within {} s", PATIENCE.as_secs()),
+                    },
+                ));
             }
         }
     }

@@ -11,7 +11,7 @@ use url::Url;
 use crate::auth::Cause;
 use crate::auth::client::{Client, Source};
 use crate::auth::flow::previous::Past;
-use crate::auth::net::http::{Fault, host_of};
+use crate::auth::net::http::{self, host_of};
 use crate::auth::net::loopback::{ListenAddress, Loopback};
 use crate::auth::oauth::authorization_code::{self, AuthorizationRequest};
 use crate::auth::oauth::discovery::AuthorizationServer;
@@ -220,7 +220,7 @@ impl Shared {
 /// Returns the seconds for which a server that takes no more registrations now (HTTP 429) wants no request.
 fn wanted_patience(registered: &Result<Registered, registration::Error>) -> Option<u64> {
     match registered {
-        Err(registration::Error::Http(Fault::Unwell {
+        Err(registration::Error::Http(http::Error::Unavailable {
             status: 429,
             retry_after,
             ..
@@ -229,8 +229,8 @@ fn wanted_patience(registered: &Result<Registered, registration::Error>) -> Opti
     }
 }
 
-fn too_many(server: &AuthorizationServer, seconds: u64) -> Fault {
-    Fault::Unwell {
+fn too_many(server: &AuthorizationServer, seconds: u64) -> http::Error {
+    http::Error::Unavailable {
         host: server
             .registration_endpoint()
             .map_or_else(|| server.host(), host_of),

@@ -19,7 +19,7 @@ use crate::auth::Cause;
 use crate::auth::client::{Client, Source};
 use crate::auth::flow::previous::Past;
 use crate::auth::flow::status_record::Shown;
-use crate::auth::net::http::{Fault, Http, host_of, time_is_up};
+use crate::auth::net::http::{self, Http, host_of, time_is_up};
 use crate::auth::oauth::client_auth::proved;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, ProtectedResource};
 use crate::auth::oauth::oauth2_adapter;
@@ -28,7 +28,7 @@ use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::{self, Endpoint, Ways};
 use crate::auth::oauth::token_response::{
-    LONGEST_PAUSE, SHORTEST_PAUSE, code_of, number, read_object, regular_device, unwell,
+    LONGEST_PAUSE, SHORTEST_PAUSE, code_of, number, read_object, regular_device, unavailable,
     whole_seconds,
 };
 use crate::auth::settings::{Browser, Settings};
@@ -369,8 +369,8 @@ struct Plain<'a> {
 }
 
 impl<'c> AsyncHttpClient<'c> for Plain<'_> {
-    type Error = Fault;
-    type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
+    type Error = http::Error;
+    type Future = BoxFuture<'c, Result<HttpResponse, http::Error>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
@@ -444,14 +444,14 @@ impl Budget {
 
 impl Polls<'_> {
     /// Polls once, and gives up when the user's time is over.
-    async fn poll_in_time(&self, request: HttpRequest) -> Result<HttpResponse, Fault> {
+    async fn poll_in_time(&self, request: HttpRequest) -> Result<HttpResponse, http::Error> {
         // The last one has what an answer takes that is on its way.
         let patience = self.budget.left().max(LAST_POLL);
         let begun = tokio::time::Instant::now();
         let polled = tokio::select! {
             biased;
             polled = self.poll(request) => polled,
-            () = time_is_up(patience) => Err(Fault::Unreachable {
+            () = time_is_up(patience) => Err(http::Error::Unreachable {
                 host: host_of(self.endpoint.url),
                 why: format!("no answer within {} s", patience.as_secs()),
             }),
@@ -460,13 +460,13 @@ impl Polls<'_> {
         polled
     }
 
-    async fn poll(&self, request: HttpRequest) -> Result<HttpResponse, Fault> {
+    async fn poll(&self, request: HttpRequest) -> Result<HttpResponse, http::Error> {
         let (head, body) = request.into_parts();
         let endpoint = self.endpoint;
         let answer = endpoint.post(head.headers, body).await?;
         // What stands in the way of one poll is gone at the next.
         if matches!(answer.status, 400 | 401) && read_object(&answer).is_none() {
-            return Err(unwell(&answer, endpoint.url));
+            return Err(unavailable(&answer, endpoint.url));
         }
         if code_of(&answer).as_deref() == Some("slow_down") {
             // GitHub says in the same answer how slow.
@@ -492,8 +492,8 @@ fn refusal(code: &str) -> HttpResponse {
 }
 
 impl<'c> AsyncHttpClient<'c> for Polls<'_> {
-    type Error = Fault;
-    type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
+    type Error = http::Error;
+    type Future = BoxFuture<'c, Result<HttpResponse, http::Error>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {

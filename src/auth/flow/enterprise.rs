@@ -179,7 +179,7 @@ impl Shared {
             let host = provider.host();
             return Err(ProviderError::NotForUs { host });
         }
-        let http = self.http.at_home(&provider.issuer);
+        let http = self.http.for_origin_of(&provider.issuer);
         let (url, methods) = provider.token_endpoint(&http).await?;
         let has_secret = provider.client_secret.is_some();
         let mut client = Client {

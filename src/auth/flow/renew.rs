@@ -16,7 +16,7 @@ use crate::auth::flow::token_checks::{
     FRESH, is_enough, is_of_another_kind, is_other, is_other_than, is_over,
 };
 use crate::auth::grant::GrantConfig;
-use crate::auth::net::http::{Fault, host_of};
+use crate::auth::net::http::{self, host_of};
 use crate::auth::notice::Notice;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
@@ -410,7 +410,7 @@ const MOST_ANEW: usize = 2;
 /// a success. A network that is down says nothing of it.
 fn failing(error: &token_endpoint::Error) -> Option<u16> {
     match error {
-        token_endpoint::Error::Failed(Fault::Unwell { status, .. })
+        token_endpoint::Error::Failed(http::Error::Unavailable { status, .. })
             if *status >= 400 && ![408, 429].contains(status) =>
         {
             Some(*status)

@@ -14,7 +14,7 @@ use crate::address_class::{Class, class_of, classify};
 
 /// The reason why a place may not be visited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Error {
     /// The scheme is not `https`, and not `http` on this machine either.
     #[error("it is not https")]
     Scheme,
@@ -54,7 +54,7 @@ impl Guard {
     }
 
     /// Returns the same rules for sign-ins of another URL that the user configured.
-    pub fn at_home(&self, home: &Url) -> Self {
+    pub fn for_origin_of(&self, home: &Url) -> Self {
         Self::new(home, self.allow_http, self.allow_private)
     }
 
@@ -74,16 +74,16 @@ impl Guard {
     /// Judges a URL by its text.
     ///
     /// # Errors
-    /// See [`Refusal`].
-    pub fn check(&self, url: &Url) -> Result<(), Refusal> {
-        if url.as_str().len() > LONGEST_URL || !url.has_host() {
-            return Err(Refusal::Shape);
+    /// See [`Error`].
+    pub fn check(&self, url: &Url) -> Result<(), Error> {
+        if url.as_str().len() > MAX_URL || !url.has_host() {
+            return Err(Error::Shape);
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Refusal::Userinfo);
+            return Err(Error::Userinfo);
         }
         if url.fragment().is_some() {
-            return Err(Refusal::Fragment);
+            return Err(Error::Fragment);
         }
         let class = class_of(url);
         let loopback = class == Some(Class::Loopback)
@@ -93,7 +93,7 @@ impl Guard {
         match url.scheme() {
             "https" => {}
             "http" if loopback || as_configured => {}
-            _ => return Err(Refusal::Scheme),
+            _ => return Err(Error::Scheme),
         }
         // A name's class is known, and judged, once it is resolved.
         if url.host() == self.home.host() {
@@ -106,22 +106,22 @@ impl Guard {
     /// answered.
     ///
     /// # Errors
-    /// [`Refusal::Inside`].
-    pub fn check_address(&self, address: IpAddr, home: Option<Class>) -> Result<(), Refusal> {
+    /// [`Error::Inside`].
+    pub fn check_address(&self, address: IpAddr, home: Option<Class>) -> Result<(), Error> {
         self.admit(classify(address), home)
     }
 
-    fn admit(&self, class: Class, home: Option<Class>) -> Result<(), Refusal> {
+    fn admit(&self, class: Class, home: Option<Class>) -> Result<(), Error> {
         let home = class_of(&self.home).or(home);
         match class {
             Class::Global => Ok(()),
             Class::Private | Class::Loopback if self.allow_private || home == Some(class) => Ok(()),
-            _ => Err(Refusal::Inside),
+            _ => Err(Error::Inside),
         }
     }
 }
 
-const LONGEST_URL: usize = 8 * 1024;
+const MAX_URL: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -175,27 +175,27 @@ mod tests {
             "https://255.255.255.255/",
             "https://203.0.113.9/",
         ] {
-            assert_eq!(outside().check(&url(text)), Err(Refusal::Inside), "{text}");
+            assert_eq!(outside().check(&url(text)), Err(Error::Inside), "{text}");
         }
     }
 
     #[test]
     fn other_refusals_have_their_reasons() {
         for (text, why) in [
-            ("http://as.example.com/", Refusal::Scheme),
-            ("http://127.0.0.1/", Refusal::Scheme),
-            ("ftp://as.example.com/", Refusal::Scheme),
-            ("file:///etc/passwd", Refusal::Shape),
-            ("javascript:alert(1)", Refusal::Shape),
-            ("data:text/html,x", Refusal::Shape),
-            ("https://u@as.example.com/", Refusal::Userinfo),
-            ("https://u:p@as.example.com/", Refusal::Userinfo),
-            ("https://as.example.com/#f", Refusal::Fragment),
+            ("http://as.example.com/", Error::Scheme),
+            ("http://127.0.0.1/", Error::Scheme),
+            ("ftp://as.example.com/", Error::Scheme),
+            ("file:///etc/passwd", Error::Shape),
+            ("javascript:alert(1)", Error::Shape),
+            ("data:text/html,x", Error::Shape),
+            ("https://u@as.example.com/", Error::Userinfo),
+            ("https://u:p@as.example.com/", Error::Userinfo),
+            ("https://as.example.com/#f", Error::Fragment),
         ] {
             assert_eq!(outside().check(&url(text)), Err(why), "{text}");
         }
         let long = format!("https://as.example.com/{}", "a".repeat(9000));
-        assert_eq!(outside().check(&url(&long)), Err(Refusal::Shape));
+        assert_eq!(outside().check(&url(&long)), Err(Error::Shape));
     }
 
     #[test]
@@ -223,24 +223,21 @@ mod tests {
         ] {
             assert_eq!(guard.check(&url(fine)), Ok(()), "{fine}");
         }
-        assert_eq!(guard.check(&url("https://10.0.0.1/")), Err(Refusal::Inside));
+        assert_eq!(guard.check(&url("https://10.0.0.1/")), Err(Error::Inside));
         assert_eq!(
             guard.check(&url("https://169.254.169.254/")),
-            Err(Refusal::Inside)
+            Err(Error::Inside)
         );
-        assert_eq!(guard.check(&url("http://10.0.0.1/")), Err(Refusal::Scheme));
+        assert_eq!(guard.check(&url("http://10.0.0.1/")), Err(Error::Scheme));
     }
 
     #[test]
     fn a_server_inside_may_name_the_inside_but_not_the_cloud() {
         let guard = Guard::new(&url("https://10.0.0.5/mcp"), false, false);
         assert_eq!(guard.check(&url("https://192.168.1.1/")), Ok(()));
-        assert_eq!(
-            guard.check(&url("https://127.0.0.1/")),
-            Err(Refusal::Inside)
-        );
+        assert_eq!(guard.check(&url("https://127.0.0.1/")), Err(Error::Inside));
         for cloud in CLOUDS {
-            assert_eq!(guard.check(&url(cloud)), Err(Refusal::Inside), "{cloud}");
+            assert_eq!(guard.check(&url(cloud)), Err(Error::Inside), "{cloud}");
         }
     }
 
@@ -257,11 +254,11 @@ mod tests {
     fn what_the_user_allows_is_allowed() {
         let guard = Guard::new(&url("http://mcp.corp/mcp"), true, false);
         assert_eq!(guard.check(&url("http://mcp.corp:81/as")), Ok(()));
-        assert_eq!(guard.check(&url("http://as.corp/")), Err(Refusal::Scheme));
+        assert_eq!(guard.check(&url("http://as.corp/")), Err(Error::Scheme));
         let guard = Guard::new(&url("https://mcp.example.com/mcp"), false, true);
         assert_eq!(guard.check(&url("https://10.0.0.1/")), Ok(()));
         for cloud in CLOUDS {
-            assert_eq!(guard.check(&url(cloud)), Err(Refusal::Inside), "{cloud}");
+            assert_eq!(guard.check(&url(cloud)), Err(Error::Inside), "{cloud}");
         }
     }
 
@@ -273,15 +270,15 @@ mod tests {
         let guard = outside();
         assert_eq!(guard.unknown_home(), Some("mcp.example.com"));
         assert_eq!(guard.check_address(out, None), Ok(()));
-        assert_eq!(guard.check_address(inside, None), Err(Refusal::Inside));
+        assert_eq!(guard.check_address(inside, None), Err(Error::Inside));
         assert_eq!(
             guard.check_address(inside, Some(Class::Global)),
-            Err(Refusal::Inside)
+            Err(Error::Inside)
         );
         assert_eq!(guard.check_address(inside, Some(Class::Private)), Ok(()));
         assert_eq!(
             guard.check_address(here, Some(Class::Private)),
-            Err(Refusal::Inside)
+            Err(Error::Inside)
         );
     }
 }

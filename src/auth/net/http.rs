@@ -16,8 +16,8 @@ use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::auth::net::guard::{Guard, Refusal};
-use crate::auth::net::request_log::Asked;
+use crate::auth::net::guard::{self, Guard};
+use crate::auth::net::request_log::RequestLogEntry;
 pub use crate::auth::net::resolver::Lookup;
 use crate::auth::net::resolver::{self, Resolver};
 use crate::auth::oauth::metadata_urls::resource_places;
@@ -32,22 +32,22 @@ use crate::tls::untrusted::Untrusted;
 
 /// An HTTP client for a sign-in. It costs nothing until its first request: most starts sign in to nothing.
 #[derive(Clone)]
-pub struct Http(Arc<Parts>, Option<Listener>);
+pub struct Http(Arc<Inner>, Option<RequestObserver>);
 
-/// A listener that gets each request: method, address without its query, status, the client's authentication, the
+/// A observer that gets each request: method, address without its query, status, the client's authentication, the
 /// error's code.
-pub type Listener = Arc<dyn Fn(Value) + Send + Sync>;
+pub type RequestObserver = Arc<dyn Fn(Value) + Send + Sync>;
 
-struct Parts {
+struct Inner {
     guard: Arc<Guard>,
     tls: rustls::ClientConfig,
     resolver: Resolver,
     proxies: Proxies,
-    client: OnceLock<Result<reqwest::Client, Fault>>,
+    client: OnceLock<Result<reqwest::Client, Error>>,
 }
 
 /// An answer to a POST, whatever its status.
-pub struct Answer {
+pub struct PostResponse {
     /// The HTTP status.
     pub status: u16,
     /// The media type without parameters, lower case; empty if none was given.
@@ -60,9 +60,9 @@ pub struct Answer {
     pub headers: HeaderMap,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for PostResponse {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Answer({} {})", self.status, self.media)
+        write!(out, "PostResponse({} {})", self.status, self.media)
     }
 }
 
@@ -72,7 +72,7 @@ pub enum Document {
     /// A JSON object.
     Found(Value),
     /// A redirect to another origin, which is not followed.
-    Elsewhere {
+    Redirect {
         /// The address that it leads to.
         to: Url,
     },
@@ -85,14 +85,14 @@ pub enum Document {
 
 /// The reason why there was no answer.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Fault {
+pub enum Error {
     /// The address may not be visited; nothing was sent.
     #[error("the address at {host} may not be visited: {why}")]
     Refused {
         /// Host and port.
         host: String,
         /// The host and port.
-        why: Refusal,
+        why: guard::Error,
     },
     /// No server is there, the connection broke, or it took too long.
     #[error("cannot reach {host}: {why}")]
@@ -104,7 +104,7 @@ pub enum Fault {
     },
     /// The server is reachable and cannot answer now: 5xx, 408, 429.
     #[error("the server at {host} answered HTTP {status}{}{}", instead(*status), later(*retry_after))]
-    Unwell {
+    Unavailable {
         /// Host and port.
         host: String,
         /// The HTTP status.
@@ -144,14 +144,14 @@ pub enum Fault {
     },
 }
 
-impl Fault {
+impl Error {
     /// Says whether trying again later may work without a change by the user.
     pub fn is_passing(&self) -> bool {
         // A gateway that wants another certificate has not refused a token.
         matches!(
             self,
             Self::Unreachable { .. }
-                | Self::Unwell { .. }
+                | Self::Unavailable { .. }
                 | Self::Untrusted { .. }
                 | Self::ClientCertRefused { .. }
         )
@@ -179,15 +179,15 @@ impl Http {
         through
     }
 
-    /// Returns the same client, which reports each request to the listener.
+    /// Returns the same client, which reports each request to the observer.
     #[must_use]
-    pub fn heard_by(self, listener: Listener) -> Self {
-        Self(self.0, Some(listener))
+    pub fn observed_by(self, observer: RequestObserver) -> Self {
+        Self(self.0, Some(observer))
     }
 
-    fn tell(&self, asked: &Asked<'_>, status: Option<u16>, error: Option<&[u8]>) {
-        if let Some(listener) = &self.1 {
-            listener(asked.told(status, error));
+    fn tell(&self, asked: &RequestLogEntry<'_>, status: Option<u16>, error: Option<&[u8]>) {
+        if let Some(observer) = &self.1 {
+            observer(asked.described(status, error));
         }
     }
 
@@ -201,7 +201,7 @@ impl Http {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let guard = Arc::new(guard);
         let resolver = Resolver::new(Arc::clone(&guard), lookup);
-        let parts = Parts {
+        let parts = Inner {
             guard,
             tls,
             resolver,
@@ -213,20 +213,21 @@ impl Http {
 
     /// Returns the same client, for an address that the user configured beside the server: addresses are judged as seen
     /// from there.
-    pub fn at_home(&self, home: &Url) -> Self {
+    pub fn for_origin_of(&self, home: &Url) -> Self {
         let parts = &self.0;
-        let (guard, lookup) = (parts.guard.at_home(home), parts.resolver.lookup());
-        let mut at_home = Self::made_of(parts.tls.clone(), guard, lookup, parts.proxies.clone());
-        at_home.1.clone_from(&self.1);
-        at_home
+        let (guard, lookup) = (parts.guard.for_origin_of(home), parts.resolver.lookup());
+        let mut for_origin_of =
+            Self::made_of(parts.tls.clone(), guard, lookup, parts.proxies.clone());
+        for_origin_of.1.clone_from(&self.1);
+        for_origin_of
     }
 
     /// Judges a URL without visiting it.
     ///
     /// # Errors
-    /// [`Fault::Refused`].
-    pub fn check(&self, url: &Url) -> Result<(), Fault> {
-        self.0.guard.check(url).map_err(|why| Fault::Refused {
+    /// [`Error::Refused`].
+    pub fn check(&self, url: &Url) -> Result<(), Error> {
+        self.0.guard.check(url).map_err(|why| Error::Refused {
             host: host_of(url),
             why,
         })
@@ -237,16 +238,16 @@ impl Http {
     ///
     /// # Errors
     /// The place is forbidden, unreachable or unwell (5xx): that is not absence.
-    pub async fn document(&self, url: &Url) -> Result<Document, Fault> {
+    pub async fn document(&self, url: &Url) -> Result<Document, Error> {
         let work = async {
             let mut at = url.clone();
-            for _ in 0..=MOST_REDIRECTS {
+            for _ in 0..=MAX_REDIRECTS {
                 let asking = |client: &reqwest::Client| {
                     let request = client.get(at.clone()).header(ACCEPT, "application/json");
                     request.header("MCP-Protocol-Version", DISCOVERY_VERSION)
                 };
-                let asked = Asked::get(&at);
-                let failed = |_: &Fault| self.tell(&asked, None, None);
+                let asked = RequestLogEntry::get(&at);
+                let failed = |_: &Error| self.tell(&asked, None, None);
                 let response = self.sent(&at, asking).await.inspect_err(failed)?;
                 let status = response.status();
                 self.tell(&asked, Some(status.as_u16()), None);
@@ -255,14 +256,14 @@ impl Http {
                     match next_hop(&at, response.headers()) {
                         Some(next) => at = next,
                         None => match redirect::target(&at, response.headers()) {
-                            Some(to) => return Ok(Document::Elsewhere { to }),
+                            Some(to) => return Ok(Document::Redirect { to }),
                             None => break,
                         },
                     }
                     continue;
                 }
-                if is_unwell(status.as_u16()) {
-                    return Err(unwell(&at, status.as_u16(), response.headers()));
+                if is_unavailable(status.as_u16()) {
+                    return Err(unavailable(&at, status.as_u16(), response.headers()));
                 }
                 let absent = Document::Absent {
                     status: status.as_u16(),
@@ -272,8 +273,8 @@ impl Http {
                     return Ok(absent);
                 }
                 // Some servers label a document as a page; a real page is too large, or no JSON.
-                let body = match self.body(response, &at, LARGEST_DOCUMENT).await {
-                    Err(Fault::TooLarge { .. }) if media == "text/html" => return Ok(absent),
+                let body = match self.body(response, &at, MAX_DOCUMENT).await {
+                    Err(Error::TooLarge { .. }) if media == "text/html" => return Ok(absent),
                     body => body?,
                 };
                 return Ok(match serde_json::from_slice(&body) {
@@ -291,7 +292,7 @@ impl Http {
     ///
     /// # Errors
     /// As [`Http::document`], except that every status is an answer.
-    pub async fn look(&self, url: &Url) -> Result<(u16, Option<Url>), Fault> {
+    pub async fn look(&self, url: &Url) -> Result<(u16, Option<Url>), Error> {
         let work = async {
             let asking =
                 |client: &reqwest::Client| client.get(url.clone()).header(ACCEPT, "text/html");
@@ -311,7 +312,7 @@ impl Http {
         url: &Url,
         value: &Value,
         mut headers: HeaderMap,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<PostResponse, Error> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.post(url, headers, value.to_string().into_bytes())
             .await
@@ -326,7 +327,7 @@ impl Http {
         url: &Url,
         headers: HeaderMap,
         body: Vec<u8>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<PostResponse, Error> {
         self.post_within(POST_PATIENCE, url, headers, body).await
     }
 
@@ -339,7 +340,7 @@ impl Http {
         url: &Url,
         headers: HeaderMap,
         body: Vec<u8>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<PostResponse, Error> {
         self.post_within(TOKEN_PATIENCE, url, headers, body).await
     }
 
@@ -349,7 +350,7 @@ impl Http {
         url: &Url,
         mut headers: HeaderMap,
         body: Vec<u8>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<PostResponse, Error> {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         note_secrets(&headers, &body);
         let work = async {
@@ -360,24 +361,24 @@ impl Http {
                     let request = client.post(at.clone()).headers(headers.clone());
                     request.body(body.clone())
                 };
-                let asked = Asked::post(&at, &headers, &body);
-                let failed = |_: &Fault| self.tell(&asked, None, None);
+                let asked = RequestLogEntry::post(&at, &headers, &body);
+                let failed = |_: &Error| self.tell(&asked, None, None);
                 let response = self.sent(&at, asking).await.inspect_err(failed)?;
                 let status = response.status().as_u16();
                 self.answers(&at, status)?;
                 // A posted body holds secrets: it goes to the origin it was meant for, and to no other address.
                 let next = next_hop(&at, response.headers())
                     .filter(|next| next.origin() == url.origin() && matches!(status, 307 | 308));
-                if let Some(next) = next.filter(|_| redirects < MOST_REDIRECTS) {
+                if let Some(next) = next.filter(|_| redirects < MAX_REDIRECTS) {
                     redirects += 1;
                     at = next;
                     continue;
                 }
                 let answered = response.headers().clone();
-                let answer = self.body(response, &at, LARGEST_ANSWER).await;
+                let answer = self.body(response, &at, MAX_ANSWER).await;
                 let error = answer.as_ref().ok().map(|body| body.as_slice());
                 self.tell(&asked, Some(status), error.filter(|_| status >= 300));
-                return Ok(Answer {
+                return Ok(PostResponse {
                     status,
                     media: http_fields::media_type(&answered),
                     retry_after: retry_after(&answered),
@@ -395,15 +396,15 @@ impl Http {
         &self,
         url: &Url,
         asking: impl Fn(&reqwest::Client) -> reqwest::RequestBuilder,
-    ) -> Result<reqwest::Response, Fault> {
+    ) -> Result<reqwest::Response, Error> {
         let client = self.client_for(url)?;
         let once = async || {
             let sent = asking(client).send().await;
             sent.map_err(|error| self.fault(url, &error))
         };
         let response = match once().await {
-            Err(Fault::Refused {
-                why: Refusal::Inside,
+            Err(Error::Refused {
+                why: guard::Error::Inside,
                 ..
             }) if self.finds_home(url).await => once().await?,
             sent => sent?,
@@ -429,7 +430,7 @@ impl Http {
         !resolver.wants_home(url)
     }
 
-    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, Fault> {
+    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, Error> {
         self.check(url)?;
         let parts = &self.0;
         if let Some(name) = url.domain() {
@@ -440,22 +441,22 @@ impl Http {
     }
 
     /// Checks that the server itself answers there, and not a proxy on the way.
-    fn answers(&self, url: &Url, status: u16) -> Result<(), Fault> {
+    fn answers(&self, url: &Url, status: u16) -> Result<(), Error> {
         match self.0.proxies.refusal(url, status) {
             None => Ok(()),
-            Some(failure) => Err(Fault::Unreachable {
+            Some(failure) => Err(Error::Unreachable {
                 host: host_of(url),
                 why: failure.to_string(),
             }),
         }
     }
 
-    fn fault(&self, url: &Url, error: &reqwest::Error) -> Fault {
+    fn fault(&self, url: &Url, error: &reqwest::Error) -> Error {
         match fault(url, error) {
-            Fault::Unreachable { host, why } => {
+            Error::Unreachable { host, why } => {
                 let failure = self.0.proxies.failure(url, error);
                 let why = failure.map_or(why, |failure| failure.to_string());
-                Fault::Unreachable { host, why }
+                Error::Unreachable { host, why }
             }
             other => other,
         }
@@ -468,9 +469,9 @@ impl Http {
         response: reqwest::Response,
         url: &Url,
         limit: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let host = host_of(url);
-        let unreadable = |why: &dyn fmt::Display| Fault::Unreachable {
+        let unreadable = |why: &dyn fmt::Display| Error::Unreachable {
             host: host_of(url),
             why: format!("it sent {why}"),
         };
@@ -479,14 +480,14 @@ impl Http {
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|error| match &error {
                 Broken::Connection(error) => self.fault(url, error),
-                Broken::Short => Fault::Unreachable {
+                Broken::Short => Error::Unreachable {
                     host: host_of(url),
                     why: error.to_string(),
                 },
                 Broken::Coding(_) | Broken::Unknown(_) => unreadable(&error),
             })?;
             if body.len() + piece.len() > limit {
-                return Err(Fault::TooLarge { host, limit });
+                return Err(Error::TooLarge { host, limit });
             }
             body.extend_from_slice(&piece);
         }
@@ -494,8 +495,8 @@ impl Http {
     }
 }
 
-impl Parts {
-    fn build(&self) -> Result<reqwest::Client, Fault> {
+impl Inner {
+    fn build(&self) -> Result<reqwest::Client, Error> {
         let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, content_coding::IDENTITY)]);
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
@@ -511,7 +512,7 @@ impl Parts {
         self.proxies
             .used_by(builder, None)
             .build()
-            .map_err(|error| Fault::Unbuildable {
+            .map_err(|error| Error::Unbuildable {
                 why: innermost(&error),
             })
     }
@@ -529,9 +530,9 @@ pub(crate) const POST_PATIENCE: Duration = Duration::from_secs(30);
 /// The time for a token request. A refresh token or a code whose answer we do not wait for may be spent and lost, so a
 /// slow server gets this time.
 pub(crate) const TOKEN_PATIENCE: Duration = Duration::from_secs(120);
-const MOST_REDIRECTS: usize = 3;
-const LARGEST_DOCUMENT: usize = 256 * 1024;
-const LARGEST_ANSWER: usize = 64 * 1024;
+const MAX_REDIRECTS: usize = 3;
+const MAX_DOCUMENT: usize = 256 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
 /// The revision that discovery names. MCP 2025-03-26, basic/authorization, asks for the header; later revisions do not
 /// mind it.
 const DISCOVERY_VERSION: &str = "2025-11-25";
@@ -576,13 +577,13 @@ pub fn host_of(url: &Url) -> String {
 async fn within<T>(
     patience: Duration,
     url: &Url,
-    work: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
     tokio::select! {
         // A result that has come counts before the clock.
         biased;
         done = work => done,
-        () = time_is_up(patience) => Err(Fault::Unreachable {
+        () = time_is_up(patience) => Err(Error::Unreachable {
             host: host_of(url),
             why: format!("no answer within {} s", patience.as_secs()),
         }),
@@ -617,23 +618,23 @@ fn next_hop(from: &Url, headers: &HeaderMap) -> Option<Url> {
     followed(from, &redirect::target(from, headers)?)
 }
 
-/// Returns the `Retry-After` of an answer, by the clock that its `Date` shows, up to [`LONGEST_WAIT`].
+/// Returns the `Retry-After` of an answer, by the clock that its `Date` shows, up to [`MAX_RETRY_AFTER`].
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let wait = http_fields::retry_after(headers, http_fields::date(headers))?;
-    Some(wait.min(LONGEST_WAIT))
+    Some(wait.min(MAX_RETRY_AFTER))
 }
 
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// Says whether a status means "not now" rather than "no".
-pub fn is_unwell(status: u16) -> bool {
+pub fn is_unavailable(status: u16) -> bool {
     status >= 500 || status == 408 || status == 429
 }
 
 /// Returns an addition to the message where the status alone would sound like success, or like a decision of the
 /// server.
 fn instead(status: u16) -> &'static str {
-    match is_unwell(status) {
+    match is_unavailable(status) {
         true => "",
         false => ", and what came is no answer of such a server (a proxy's page?)",
     }
@@ -646,19 +647,19 @@ fn later(retry_after: Option<Duration>) -> String {
     })
 }
 
-fn unwell(url: &Url, status: u16, headers: &HeaderMap) -> Fault {
-    Fault::Unwell {
+fn unavailable(url: &Url, status: u16, headers: &HeaderMap) -> Error {
+    Error::Unavailable {
         host: host_of(url),
         status,
         retry_after: retry_after(headers),
     }
 }
 
-fn fault(url: &Url, error: &reqwest::Error) -> Fault {
+fn fault(url: &Url, error: &reqwest::Error) -> Error {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(inner) = cause {
-        if let Some(why) = inner.downcast_ref::<Refusal>() {
-            return Fault::Refused {
+        if let Some(why) = inner.downcast_ref::<guard::Error>() {
+            return Error::Refused {
                 host: host_of(url),
                 why: *why,
             };
@@ -667,14 +668,14 @@ fn fault(url: &Url, error: &reqwest::Error) -> Fault {
     }
     let host = host_of(url);
     if let Some(why) = ClientCertRefused::among(error) {
-        return Fault::ClientCertRefused { host, why };
+        return Error::ClientCertRefused { host, why };
     }
     if error.is_connect()
         && let Some(why) = Untrusted::among(error)
     {
-        return Fault::Untrusted { host, why };
+        return Error::Untrusted { host, why };
     }
-    Fault::Unreachable {
+    Error::Unreachable {
         host,
         why: innermost(error),
     }

@@ -9,17 +9,17 @@ use url::Url;
 use crate::text::printable;
 
 /// The longest code of an error that is logged, in characters.
-const LONGEST_CODE: usize = 64;
+const MAX_CODE: usize = 64;
 
 /// A request that is about to be sent.
-pub(in crate::auth) struct Asked<'a> {
+pub(in crate::auth) struct RequestLogEntry<'a> {
     method: &'static str,
     url: &'a Url,
     proof: Option<&'static str>,
     grant: Option<String>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> RequestLogEntry<'a> {
     pub(in crate::auth) fn get(url: &'a Url) -> Self {
         Self {
             method: "GET",
@@ -49,12 +49,12 @@ impl<'a> Asked<'a> {
             method: "POST",
             url,
             proof,
-            grant: grant.map(|(_, value)| printable(value, LONGEST_CODE)),
+            grant: grant.map(|(_, value)| printable(value, MAX_CODE)),
         }
     }
 
     /// Returns the request and its result; the code of an error is read from this body.
-    pub(in crate::auth) fn told(&self, status: Option<u16>, body: Option<&[u8]>) -> Value {
+    pub(in crate::auth) fn described(&self, status: Option<u16>, body: Option<&[u8]>) -> Value {
         let mut url = self.url.clone();
         url.set_query(None);
         url.set_fragment(None);
@@ -64,7 +64,7 @@ impl<'a> Asked<'a> {
         let code = body
             .as_ref()
             .and_then(|body| body.get("error")?.as_str())
-            .map(|code| printable(code, LONGEST_CODE));
+            .map(|code| printable(code, MAX_CODE));
         let all = json!({
             "method": self.method,
             "to": url.as_str(),
@@ -119,7 +119,8 @@ mod tests {
                 headers.insert(AUTHORIZATION, value.parse().unwrap());
             }
             let body = br#"{"error":"invalid_grant","error_description":"canary"}"#;
-            let told = Asked::post(&url, &headers, form.as_bytes()).told(Some(400), Some(body));
+            let described = RequestLogEntry::post(&url, &headers, form.as_bytes())
+                .described(Some(400), Some(body));
             let wanted = json!({
                 "method": "POST", "to": "https://as.example/token", "grant": "refresh_token",
                 "client_auth": proof, "status": 400, "error": "invalid_grant",

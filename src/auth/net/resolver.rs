@@ -15,7 +15,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Url;
 
 use crate::address_class::{Class, classify};
-use crate::auth::net::guard::{Guard, Refusal};
+use crate::auth::net::guard::{self, Guard};
 
 /// A function from a name to addresses. Tests supply their own; otherwise the system resolves.
 pub type Lookup =
@@ -109,7 +109,7 @@ impl Guarded {
             })
             .collect();
         match admitted.is_empty() {
-            true => Err(Box::new(Refusal::Inside)),
+            true => Err(Box::new(guard::Error::Inside)),
             false => Ok(admitted),
         }
     }

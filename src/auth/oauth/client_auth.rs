@@ -16,7 +16,7 @@ use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use crate::auth::client::{Client, Method};
-use crate::auth::net::http::Fault;
+use crate::auth::net::http;
 use crate::auth::oauth::jws::Head;
 use crate::random;
 use crate::secret::Secret;
@@ -60,7 +60,7 @@ pub(in crate::auth) fn introduced(
 ///
 /// # Errors
 /// The system gives no random numbers, or there is no key.
-pub(in crate::auth) fn proved(client: &Client, form: Vec<u8>) -> Result<Vec<u8>, Fault> {
+pub(in crate::auth) fn proved(client: &Client, form: Vec<u8>) -> Result<Vec<u8>, http::Error> {
     if client.repeats_id() {
         return Ok(with_id(client, form));
     }
@@ -88,8 +88,8 @@ fn with_id(client: &Client, form: Vec<u8>) -> Vec<u8> {
     [&form, separator, pair.as_bytes()].concat()
 }
 
-fn assertion(client: &Client) -> Result<Secret, Fault> {
-    let failed = |why: &str| Fault::Unbuildable {
+fn assertion(client: &Client) -> Result<Secret, http::Error> {
+    let failed = |why: &str| http::Error::Unbuildable {
         why: why.to_owned(),
     };
     let signing = client.signing.as_ref();

@@ -9,8 +9,8 @@
 use serde_json::Value;
 use url::Url;
 
-use crate::auth::net::guard::Refusal;
-use crate::auth::net::http::{Fault, Http, host_of};
+use crate::auth::net::guard;
+use crate::auth::net::http::{self, Http, host_of};
 use crate::auth::oauth::known_providers::quirks;
 use crate::auth::oauth::metadata_urls::{
     covers, is_plain, issuer_of_place, names_itself, same_issuer,
@@ -382,7 +382,7 @@ impl AuthorizationServer {
 pub enum Error {
     /// A document's place is forbidden, unreachable or unwell.
     #[error("looking for where to sign in: {0}")]
-    Http(#[from] Fault),
+    Http(#[from] http::Error),
     /// The resource metadata are about another resource (RFC 9728 section 3.3).
     #[error("the server's metadata {}, and {wanted} is wanted", names(found))]
     OtherResource {
@@ -462,8 +462,8 @@ impl Error {
             Self::OtherIssuer { found, agrees, .. } => by_its_name(resource, found, *agrees),
             Self::Unexpected { .. } => "correct --expect-issuer, or leave it out".to_owned(),
             Self::NoPkce(_) => "if it supports PKCE all the same, --assume-pkce goes on".to_owned(),
-            Self::Http(Fault::Refused {
-                why: Refusal::Inside,
+            Self::Http(http::Error::Refused {
+                why: guard::Error::Inside,
                 ..
             }) => "if that is a private network of yours, --allow-private goes there".to_owned(),
             Self::Http(_) | Self::OtherResource { .. } => return None,

@@ -10,7 +10,7 @@ use ::http::header::HeaderMap;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use crate::auth::net::http::{Answer, Fault};
+use crate::auth::net::http::{self, PostResponse};
 use crate::auth::oauth::client_auth::introduced;
 use crate::auth::oauth::oauth2_adapter::TokenResponse;
 use crate::auth::oauth::scope::Scopes;
@@ -104,7 +104,7 @@ impl Endpoint<'_> {
         said: &[(&str, &str)],
         shown: &[(&str, &Secret)],
         scope: Option<&Scopes>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<PostResponse, Error> {
         has_key(self.client)?;
         let (headers, body) = self.form(grant, said, shown, scope);
         Ok(self.post(headers, body).await?)
@@ -131,7 +131,10 @@ impl Endpoint<'_> {
     }
 
     /// Reads an answer as `oauth2` would have read it.
-    fn understood(&self, answer: &Answer) -> Result<Result<TokenResponse, Unread>, Fault> {
+    fn understood(
+        &self,
+        answer: &PostResponse,
+    ) -> Result<Result<TokenResponse, Unread>, http::Error> {
         let response = self.regular(answer)?;
         let body = response.body();
         let other = |_| Unread::Other(String::new());

@@ -9,7 +9,7 @@
 use url::Url;
 
 use crate::auth::client::Audience;
-use crate::auth::net::http::{Fault, Http, is_unwell};
+use crate::auth::net::http::{self, Http, is_unavailable};
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::settings::Settings;
 
@@ -24,7 +24,7 @@ pub use request::{Registered, register};
 pub enum Error {
     /// The authorization server cannot be reached, or cannot answer now.
     #[error("registering as a client: {0}")]
-    Http(#[from] Fault),
+    Http(#[from] http::Error),
     /// The authorization server takes no registrations, and there is no other identity.
     #[error(
         "the authorization server at {host} takes no registrations: a client registered there beforehand is needed"
@@ -288,7 +288,7 @@ pub async fn is_forgotten(http: &Http, page: &Url, redirect_uri: &str) -> bool {
             name == "error" && matches!(&*value, "invalid_client" | "unauthorized_client")
         });
     }
-    (400..500).contains(&status) && !is_unwell(status)
+    (400..500).contains(&status) && !is_unavailable(status)
 }
 
 /// Returns the refusal of a client that is not ours to replace; `None` for any other error.

@@ -9,11 +9,11 @@ use ::http::header::HeaderMap;
 use url::{Url, form_urlencoded};
 
 use crate::auth::client::{Client, Method};
-use crate::auth::net::http::{Http, host_of, is_unwell};
+use crate::auth::net::http::{Http, host_of, is_unavailable};
 use crate::auth::oauth::client_auth::{introduced, proved};
 use crate::auth::oauth::token_endpoint::{Error, Ways, has_key};
 use crate::auth::oauth::token_response::without;
-use crate::auth::oauth::token_response::{code_of, description_of, unwell};
+use crate::auth::oauth::token_response::{code_of, description_of, unavailable};
 use crate::secret::Secret;
 use crate::text::plain;
 
@@ -56,7 +56,7 @@ async fn revoke_once(
     let answer = http.post(at, headers, body).await?;
     match answer.status {
         200..=299 => Ok(()),
-        status if is_unwell(status) => Err(unwell(&answer, at).into()),
+        status if is_unavailable(status) => Err(unavailable(&answer, at).into()),
         status => {
             let secrets = || [token].into_iter().chain(client.secret.as_ref());
             let clean = |text: String, longest| plain(&without(&text, secrets()), longest);

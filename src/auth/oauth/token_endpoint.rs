@@ -18,7 +18,7 @@ use oauth2::{
 use url::Url;
 
 use crate::auth::client::{Client, Method};
-use crate::auth::net::http::{Answer, Fault, Http, host_of};
+use crate::auth::net::http::{self, Http, PostResponse, host_of};
 use crate::auth::oauth::client_auth::proved;
 use crate::auth::oauth::dpop::{ProofRetry, Prover, Proving, Side};
 use crate::auth::oauth::id_token::{Claims, Person};
@@ -74,7 +74,7 @@ impl TokenSet {
 pub enum Error {
     /// The endpoint cannot be reached, or cannot answer now; what was sent may be sent again later.
     #[error("getting a token: {0}")]
-    Failed(#[from] Fault),
+    Failed(#[from] http::Error),
     /// The endpoint refused the request (RFC 6749 section 5.2).
     #[error("the token endpoint at {host} refused a token: {code}{}", said(.description.as_deref()))]
     Refused {
@@ -169,7 +169,7 @@ impl Error {
 }
 
 /// The reason why an answer holds no tokens.
-pub(in crate::auth) type Unread = RequestTokenError<Fault, BasicErrorResponse>;
+pub(in crate::auth) type Unread = RequestTokenError<http::Error, BasicErrorResponse>;
 
 /// A token endpoint, and the client that asks.
 #[derive(Clone, Copy, Debug)]
@@ -350,7 +350,7 @@ impl Endpoint<'_> {
         &self,
         headers: HeaderMap,
         body: Vec<u8>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<PostResponse, http::Error> {
         let Some(proof) = self.proof else {
             let body = proved(self.client, body)?;
             return self.http.post_token(self.url, headers, body).await;
@@ -377,7 +377,10 @@ impl Endpoint<'_> {
     }
 
     /// Returns an answer in the form that `oauth2` reads.
-    pub(in crate::auth) fn regular(&self, answer: &Answer) -> Result<HttpResponse, Fault> {
+    pub(in crate::auth) fn regular(
+        &self,
+        answer: &PostResponse,
+    ) -> Result<HttpResponse, http::Error> {
         let (status, value) = regular(answer, self.url, self.use_id_token)?;
         Ok(oauth2_adapter::response(
             status,
@@ -396,8 +399,8 @@ impl Endpoint<'_> {
 
 /// Lets `oauth2` reach the network through our client, and makes the answers regular.
 impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
-    type Error = Fault;
-    type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
+    type Error = http::Error;
+    type Future = BoxFuture<'c, Result<HttpResponse, http::Error>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {

@@ -11,25 +11,25 @@ use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
-use crate::auth::net::http::{Answer, Fault, host_of, is_unwell};
+use crate::auth::net::http::{self, PostResponse, host_of, is_unavailable};
 use crate::auth::oauth::id_token::Claims;
 use crate::secret::Secret;
 
 /// Gives an answer the form of RFC 6749 section 5, or finds that it is no answer of a token endpoint.
 pub(in crate::auth) fn regular(
-    answer: &Answer,
+    answer: &PostResponse,
     url: &Url,
     use_id_token: bool,
-) -> Result<(::http::StatusCode, Value), Fault> {
+) -> Result<(::http::StatusCode, Value), http::Error> {
     let object = read_object(answer);
     let error = object.as_ref().and_then(told_error);
     // A 429 never ends a sign-in, whatever error code comes with it.
     if answer.status == 429 {
-        return Err(unwell(answer, url));
+        return Err(unavailable(answer, url));
     }
     if let (Some(object), Some(error)) = (&object, error) {
         // An explicit error decides, whatever the status: Slack and GitHub send it with 200.
-        if !is_unwell(answer.status) || error.is_string() {
+        if !is_unavailable(answer.status) || error.is_string() {
             let code = error.as_str().unwrap_or("error");
             let description = object
                 .get("error_description")
@@ -41,7 +41,7 @@ pub(in crate::auth) fn regular(
                 "temporarily_unavailable" | "server_error" | "slow_down"
             );
             if passing {
-                return Err(unwell(answer, url));
+                return Err(unavailable(answer, url));
             }
             return Ok((
                 ::http::StatusCode::BAD_REQUEST,
@@ -50,14 +50,14 @@ pub(in crate::auth) fn regular(
         }
     }
     match (answer.status, object) {
-        (status, _) if is_unwell(status) => Err(unwell(answer, url)),
+        (status, _) if is_unavailable(status) => Err(unavailable(answer, url)),
         (200..=299, Some(object)) => Ok((::http::StatusCode::OK, success(&object, use_id_token))),
         // A request that is refused without an error of RFC 6749 section 5.2 is refused all the same.
         (status @ (400 | 401), None) => {
             Ok((::http::StatusCode::BAD_REQUEST, wordless(status, answer)))
         }
         // No token endpoint answers so: a portal or a firewall answered in its place. That decides nothing.
-        (_, None) => Err(unwell(answer, url)),
+        (_, None) => Err(unavailable(answer, url)),
         (status, Some(object)) => {
             let code = format!("http_{status}");
             let refusal = refusal(&code, explanation(&object).as_ref());
@@ -67,7 +67,7 @@ pub(in crate::auth) fn regular(
 }
 
 /// Returns the object in an answer, from JSON or a form; `None` if it is neither.
-pub(in crate::auth) fn read_object(answer: &Answer) -> Option<Map<String, Value>> {
+pub(in crate::auth) fn read_object(answer: &PostResponse) -> Option<Map<String, Value>> {
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(object)) => return Some(object),
         Ok(_) => return None,
@@ -104,7 +104,7 @@ pub(in crate::auth) fn is_no_error(text: &str) -> bool {
 }
 
 /// Returns the refusal of an answer that is no object: its code if the answer holds only that, else the status.
-fn wordless(status: u16, answer: &Answer) -> Value {
+fn wordless(status: u16, answer: &PostResponse) -> Value {
     let text = match answer.media.as_str() {
         "text/html" => String::new(),
         _ => String::from_utf8_lossy(&answer.body)
@@ -221,9 +221,9 @@ pub(in crate::auth) fn whole_seconds(seconds: f64) -> u64 {
 /// Gives the answer of a device authorization endpoint the form of RFC 8628 section 3.2: numbers and codes of either
 /// type, both spellings of the address (the drafts had `verification_url`), 201 for 200.
 pub(in crate::auth) fn regular_device(
-    answer: &Answer,
+    answer: &PostResponse,
     url: &Url,
-) -> Result<(::http::StatusCode, Value), Fault> {
+) -> Result<(::http::StatusCode, Value), http::Error> {
     let object = read_object(answer);
     let error = object.as_ref().and_then(told_error);
     let has_code = |object: &Map<String, Value>| object.contains_key("device_code");
@@ -233,7 +233,7 @@ pub(in crate::auth) fn regular_device(
         }
         // A success without a code is for `oauth2` to refuse.
         (200..=299, _) if error.is_none() => Ok((::http::StatusCode::OK, json!({}))),
-        (status, None) if !is_unwell(status) => {
+        (status, None) if !is_unavailable(status) => {
             Ok((::http::StatusCode::BAD_REQUEST, wordless(status, answer)))
         }
         _ => regular(answer, url, false),
@@ -305,21 +305,21 @@ fn lifetime_of(token: &str) -> Option<f64> {
 const LONGEST_LIFETIME: f64 = 31_536_000.0;
 
 /// Returns the code of a refusal, as written; nothing is made regular.
-pub(in crate::auth) fn code_of(answer: &Answer) -> Option<String> {
+pub(in crate::auth) fn code_of(answer: &PostResponse) -> Option<String> {
     let said: Value = serde_json::from_slice(&answer.body).ok()?;
     said.get("error").and_then(Value::as_str).map(str::to_owned)
 }
 
 /// Returns the description of a refusal, as written.
-pub(in crate::auth) fn description_of(answer: &Answer) -> Option<String> {
+pub(in crate::auth) fn description_of(answer: &PostResponse) -> Option<String> {
     let said: Value = serde_json::from_slice(&answer.body).ok()?;
     let text = said.get("error_description").and_then(Value::as_str);
     text.map(str::to_owned)
 }
 
 /// Returns the fault of a server that cannot answer now.
-pub(in crate::auth) fn unwell(answer: &Answer, url: &Url) -> Fault {
-    Fault::Unwell {
+pub(in crate::auth) fn unavailable(answer: &PostResponse, url: &Url) -> http::Error {
+    http::Error::Unavailable {
         host: host_of(url),
         status: answer.status,
         retry_after: answer.retry_after,
@@ -354,8 +354,8 @@ pub(in crate::auth) fn without<'a>(
 mod tests {
     use super::*;
 
-    fn answer(status: u16, media: &str, body: &str) -> Answer {
-        Answer {
+    fn answer(status: u16, media: &str, body: &str) -> PostResponse {
+        PostResponse {
             status,
             media: media.to_owned(),
             body: body.as_bytes().to_vec().into(),
@@ -364,7 +364,7 @@ mod tests {
         }
     }
 
-    fn read(status: u16, body: &str) -> Result<(u16, Value), Fault> {
+    fn read(status: u16, body: &str) -> Result<(u16, Value), http::Error> {
         let url = Url::parse("https://as.example.com/token").unwrap();
         regular(&answer(status, "application/json", body), &url, false)
             .map(|(status, value)| (status.as_u16(), value))

@@ -23,10 +23,10 @@ use super::start::StartPage;
 use super::{CallbackRequest, ListenerHandle, Page};
 
 pub(super) const MAX_CONNECTIONS: usize = 64;
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 /// The time for a request's head when all places are taken.
-const HEAD_TIMEOUT_WHEN_FULL: Duration = Duration::from_secs(1);
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(90);
+const HEAD_PATIENCE_WHEN_FULL: Duration = Duration::from_secs(1);
+const CONNECTION_PATIENCE: Duration = Duration::from_secs(90);
 /// The longest head of a request. A browser sends the cookies of every other program on this machine: cookies do not
 /// tell ports apart.
 const MAX_HEAD: usize = 64 * 1024;
@@ -72,7 +72,7 @@ impl Connections {
             };
             let connections = Arc::clone(self);
             self.tasks.spawn(async move {
-                let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connections.serve(stream)).await;
+                let _ = tokio::time::timeout(CONNECTION_PATIENCE, connections.serve(stream)).await;
                 drop(permit);
             });
         }
@@ -87,7 +87,7 @@ impl Connections {
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            .header_read_timeout(HEAD_PATIENCE)
             .keep_alive(false)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), answer);
@@ -100,7 +100,7 @@ impl Connections {
 
     /// Returns when a connection without a request has to make room for the next.
     async fn permit_is_needed(&self, has_request: &AtomicBool) {
-        tokio::time::sleep(HEAD_TIMEOUT_WHEN_FULL).await;
+        tokio::time::sleep(HEAD_PATIENCE_WHEN_FULL).await;
         let mut is_full = self.is_full.subscribe();
         let _ = is_full.wait_for(|is_full| *is_full).await;
         if has_request.load(Ordering::Relaxed) {
@@ -194,6 +194,6 @@ async fn parameters(request: Request<Incoming>) -> Option<Vec<(String, String)>>
         return Some(query);
     }
     let body = Limited::new(request.into_body(), MAX_FORM);
-    let body = tokio::time::timeout(HEAD_TIMEOUT, body.collect()).await;
+    let body = tokio::time::timeout(HEAD_PATIENCE, body.collect()).await;
     Some(read(&body.ok()?.ok()?.to_bytes()))
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{AuthorizationServer, Error, ProtectedResource, text};
-use crate::auth::net::http::{Document, Fault, Http};
+use crate::auth::net::http::{self, Document, Http};
 use crate::auth::oauth::metadata_urls::{
     issuer_of_place, issuer_places, resource_places, same_issuer,
 };
@@ -59,7 +59,7 @@ pub async fn protected_resource(
                 oddity.get_or_insert_with(|| Error::other_resource(url, ""));
             }
             Ok(_) => {}
-            Err(Fault::Refused { .. }) if is_named => {}
+            Err(http::Error::Refused { .. }) if is_named => {}
             Err(fault) => {
                 first.get_or_insert(fault.into());
             }
@@ -264,7 +264,7 @@ async fn search(
                     Err(error) => error,
                 }
             }
-            Ok(Document::Elsewhere { to }) => match issuer_of_place(&to) {
+            Ok(Document::Redirect { to }) => match issuer_of_place(&to) {
                 Some(_) if lesser.is_some() => break,
                 Some(named) => return Ok(Some(Found::Elsewhere(named))),
                 None => continue,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{Client, Error, Method, Source, by_hand, method, other};
-use crate::auth::net::http::{Answer, Fault, Http, host_of, is_unwell};
+use crate::auth::net::http::{self, Http, PostResponse, host_of, is_unavailable};
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::known_providers::quirks;
 use crate::auth::oauth::token_response::{explanation, number, told_error};
@@ -190,7 +190,7 @@ fn wished_method(listed: Option<&[String]>) -> Method {
 }
 
 fn read(
-    answer: &Answer,
+    answer: &PostResponse,
     endpoint: &Url,
     server: &AuthorizationServer,
     settings: &Settings,
@@ -198,8 +198,8 @@ fn read(
     request: &Request<'_>,
 ) -> Result<Registered, Error> {
     let host = host_of(endpoint);
-    if is_unwell(answer.status) {
-        return Err(Error::Http(Fault::Unwell {
+    if is_unavailable(answer.status) {
+        return Err(Error::Http(http::Error::Unavailable {
             host,
             status: answer.status,
             retry_after: answer.retry_after,
