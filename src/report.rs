@@ -189,7 +189,7 @@ impl From<auth::Error> for Failure {
             _ if error.is_passing() => Kind::Network,
             // A file or secret of the user's is missing or wrong: no sign-in mends that.
             auth::Cause::Vault(_) | auth::Cause::ClientKey(_) => Kind::Failed,
-            auth::Cause::Machine(machine) if machine.is_at_home() => Kind::Failed,
+            auth::Cause::Unattended(machine) if machine.is_at_home() => Kind::Failed,
             _ => Kind::SignIn,
         };
         let hint = error

@@ -178,7 +178,7 @@ impl Authorizer {
     /// there is no sign-in.
     pub fn sign_in_needed(&self) -> Option<BridgeError> {
         let shared = self.shared.as_ref()?;
-        Some(Error::new(&shared.resource, Cause::NobodyThere).to_bridge_error())
+        Some(Error::new(&shared.resource, Cause::NoUser).to_bridge_error())
     }
 
     /// Begins to open the vault in parallel with the rest of the start, for a remote that is known to want a

@@ -16,7 +16,7 @@ use std::io;
 mod remedy;
 
 /// Seconds in which mcpipe does not reopen a closed window, and in which it counts windows.
-pub(in crate::auth) const QUIET: u64 = 600;
+pub(in crate::auth) const WINDOW_PERIOD: u64 = 600;
 
 /// The reason why there is no credential, with the server that wants one.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum Cause {
     Vault(#[from] store::Error),
     /// A stored entry for this server that this version cannot read.
     #[error("the stored entry for this server was written by another version")]
-    ForeignEntry,
+    ForeignRecord,
     /// A server that cannot be reached, or gives no usable answer, now.
     #[error("{0}")]
     Network(#[from] http::Error),
@@ -95,13 +95,13 @@ pub enum Cause {
     },
     /// A sign-in that needs a user where none is expected.
     #[error("a sign-in is needed")]
-    NobodyThere,
+    NoUser,
     /// An earlier sign-in that was refused or abandoned; mcpipe does not reopen its window by itself.
     #[error("{0} (no new window is opened by itself)")]
     Abandoned(Arc<Self>),
     /// A sign-in by another process that has failed.
     #[error("{text}")]
-    Elsewhere {
+    OtherProcessFailed {
         /// The message of the other process.
         text: String,
         /// The hint for the user.
@@ -126,10 +126,10 @@ pub enum Cause {
     },
     /// A refusal of a moment ago, after which mcpipe does not ask again yet.
     #[error("{0}")]
-    Lately(Arc<Self>),
+    RefusedRecently(Arc<Self>),
     /// A sign-in that another process has taken over.
     #[error("another mcpipe has taken this sign-in over")]
-    Superseded,
+    TakenOver,
     /// Bound tokens that the user requires and the authorization server does not offer.
     #[error(
         "the authorization server at {host} does not offer DPoP with ES256, and --dpop require takes nothing else"
@@ -155,10 +155,10 @@ pub enum Cause {
     /// Too many recent windows: mcpipe shows no more unless the user asks for one.
     #[error(
         "{windows} sign-in windows were shown within {} minutes, and no more are opened by themselves{}",
-        QUIET / 60,
+        WINDOW_PERIOD / 60,
         .last.as_ref().map_or_else(String::new, |last| format!("; the last one ended so: {last}"))
     )]
-    Braked {
+    TooManyWindows {
         /// The count of windows.
         windows: usize,
         /// The cause of the last failure, if the last window brought no tokens.
@@ -169,7 +169,7 @@ pub enum Cause {
     ClientKey(#[from] client::Error),
     /// A grant without a user that brings no token.
     #[error("{0}")]
-    Machine(#[from] UnattendedError),
+    Unattended(#[from] UnattendedError),
     /// A challenge for more scope than another sign-in would bring.
     #[error("the server wants more than the sign-in allows{}", said(.scope.as_deref()))]
     ScopeRefused {
@@ -268,7 +268,7 @@ impl Cause {
             | Self::Discovery(discovery::Error::Http(fault))
             | Self::Registration(registration::Error::Http(fault))
             | Self::Tokens(token_endpoint::Error::Failed(fault)) => Some(fault),
-            Self::Machine(error) => error.fault(),
+            Self::Unattended(error) => error.fault(),
             Self::Guessed { why, .. } => why.fault(),
             _ => None,
         }
@@ -277,7 +277,7 @@ impl Cause {
     /// Returns the cause as one at a guessed authorization server. Causes that do not depend on the guess, such as the
     /// user's own refusal, stay as they are. `said` describes what the server has in the place of its metadata, if it
     /// has anything. `keys` are the user's own that mcpipe sent.
-    pub(in crate::auth) fn at_a_guess(
+    pub(in crate::auth) fn as_guess(
         self,
         challenge: &Challenge,
         said: Option<String>,
@@ -293,11 +293,13 @@ impl Cause {
         };
         match self {
             why @ (Self::Leaving
-            | Self::Superseded
+            | Self::TakenOver
             | Self::Vault(_)
             | Self::ClientKey(_)
-            | Self::Machine(UnattendedError::Assertion(_) | UnattendedError::Provider(_))
-            | Self::Braked { .. }
+            | Self::Unattended(
+                UnattendedError::Assertion(_) | UnattendedError::Provider(_),
+            )
+            | Self::TooManyWindows { .. }
             | Self::OpenedTwice { .. }
             | Self::Denied { .. }) => why,
             why => Self::Guessed {
@@ -328,12 +330,12 @@ impl Cause {
     }
 
     /// Says whether a server has refused that would refuse the same again.
-    pub(in crate::auth) fn is_refused_machine(&self) -> bool {
+    pub(in crate::auth) fn is_refused_unattended(&self) -> bool {
         match self.bare() {
-            Self::Machine(UnattendedError::Refused { error, .. }) => {
+            Self::Unattended(UnattendedError::Refused { error, .. }) => {
                 matches!(error, token_endpoint::Error::Refused { .. })
             }
-            Self::Machine(UnattendedError::Provider(ProviderError::Refused(error))) => {
+            Self::Unattended(UnattendedError::Provider(ProviderError::Refused(error))) => {
                 matches!(error, token_endpoint::Error::Refused { .. })
             }
             Self::Registration(registration::Error::NotTaken { .. }) => true,
@@ -343,7 +345,7 @@ impl Cause {
 
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Elsewhere { is_passing, .. } => *is_passing,
+            Self::OtherProcessFailed { is_passing, .. } => *is_passing,
             // Another process holds the lock, and waits for a slow server.
             Self::Vault(store::Error::Busy { .. }) => true,
             _ => self.fault().is_some_and(http::Error::is_passing),
@@ -453,7 +455,7 @@ impl ProviderError {
     }
 
     /// Says whether the provider may accept another ID token where it refused this one.
-    pub(in crate::auth) fn is_about_the_person(&self) -> bool {
+    pub(in crate::auth) fn is_about_user(&self) -> bool {
         match self {
             Self::NotForUs { .. } => true,
             Self::Refused(error) => error.is("invalid_grant") || error.is("invalid_token"),
@@ -466,7 +468,7 @@ impl From<credential_store::Error> for Cause {
     fn from(error: credential_store::Error) -> Self {
         match error {
             credential_store::Error::Vault(error) => Self::Vault(error),
-            credential_store::Error::ForeignEntry => Self::ForeignEntry,
+            credential_store::Error::ForeignRecord => Self::ForeignRecord,
             credential_store::Error::Registration(error) => Self::Registration(error),
         }
     }

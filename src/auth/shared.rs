@@ -427,7 +427,7 @@ impl Shared {
                         state.retry_at = now + 30;
                     }
                     if let Trigger::Challenged { challenge, .. } = why
-                        && cause.is_refused_machine()
+                        && cause.is_refused_unattended()
                     {
                         state.refused = Some((now, challenge, Arc::clone(&cause)));
                     }
@@ -473,7 +473,7 @@ impl Shared {
                         biased;
                         outcome = renewal.outcome() => outcome,
                         _ = person.wait_for(|is_asked| *is_asked) => {
-                            return Err(Error::new(&self.resource, Cause::NobodyThere));
+                            return Err(Error::new(&self.resource, Cause::NoUser));
                         }
                     }
                 }

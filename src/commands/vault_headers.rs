@@ -112,7 +112,7 @@ impl Secrets {
                             hint: bridge_error.hint,
                         };
                         promise.is_locked(why, patience);
-                        let glance = time::sleep(locked_vault::GLANCE);
+                        let glance = time::sleep(locked_vault::POLL);
                         if leaving.run_until_cancelled(glance).await.is_none() {
                             return;
                         }

@@ -55,7 +55,7 @@ impl Cause {
             Self::HeaderRefused { status, .. } => Some(*status),
             // A guess names a key only after this status.
             Self::Guessed { key: Some(_), .. } => Some(401),
-            Self::Abandoned(why) | Self::Lately(why) => why.key_refused(),
+            Self::Abandoned(why) | Self::RefusedRecently(why) => why.key_refused(),
             _ => None,
         }
     }
@@ -65,12 +65,12 @@ impl Cause {
         let resource = &without_query(resource);
         let login = || format!("run `mcpipe login {resource}`");
         match self {
-            Self::Leaving | Self::Vault(_) | Self::Elsewhere { hint: Some(_), .. } => {
+            Self::Leaving | Self::Vault(_) | Self::OtherProcessFailed { hint: Some(_), .. } => {
                 self.way_out(resource)
             }
-            Self::Abandoned(why) | Self::Lately(why) => why.hint(resource),
+            Self::Abandoned(why) | Self::RefusedRecently(why) => why.hint(resource),
             // The user's command opens a window again, after every cause of the last one.
-            Self::Braked {
+            Self::TooManyWindows {
                 last: Some(why), ..
             } => why.hint(resource).or_else(|| Some(login())),
             Self::TooLate { .. } => Some(login()),
@@ -85,7 +85,7 @@ impl Cause {
                 Some(format!("try again later; if it stays so, {}", login()))
             }
             why if why.is_passing() => self.way_out(resource),
-            Self::Machine(_) | Self::ClientKey(_) => self.way_out(resource),
+            Self::Unattended(_) | Self::ClientKey(_) => self.way_out(resource),
             _ => self.way_out(resource).or_else(|| Some(login())),
         }
     }
@@ -101,7 +101,7 @@ impl Cause {
             why if let Some(http::Error::Untrusted { why, .. }) = why.fault() => {
                 why.hint().to_owned()
             }
-            Self::Guessed { why, .. } if matches!(**why, Self::Machine(_)) => {
+            Self::Guessed { why, .. } if matches!(**why, Self::Unattended(_)) => {
                 return why.way_out(resource);
             }
             Self::Guessed { key: Some(key), .. } => key.hint(),
@@ -111,11 +111,11 @@ impl Cause {
                  --authorization-server URL names it"
                     .to_owned()
             }
-            Self::Elsewhere { hint, .. } => return hint.clone(),
+            Self::OtherProcessFailed { hint, .. } => return hint.clone(),
             why if why.is_passing() => return None,
             Self::Abandoned(why)
-            | Self::Lately(why)
-            | Self::Braked {
+            | Self::RefusedRecently(why)
+            | Self::TooManyWindows {
                 last: Some(why), ..
             } => return why.way_out(resource),
             Self::Registration(error) => return error.hint(resource),
@@ -124,7 +124,7 @@ impl Cause {
                 "give the key again with --client-key".to_owned()
             }
             Self::ClientKey(error) => return error.hint(),
-            Self::Machine(error) => return error.hint(resource),
+            Self::Unattended(error) => return error.hint(resource),
             Self::Rejected { .. } => {
                 "check the audience and the scopes: --resource, --scope, --authorize-param"
                     .to_owned()
@@ -137,7 +137,7 @@ impl Cause {
                 "`mcpipe login {resource}` begins anew: open its address in one browser only (--no-browser lets you choose \
                  which); if you did not open it twice, another program on this machine did"
             ),
-            Self::ForeignEntry => "use the newest mcpipe".to_owned(),
+            Self::ForeignRecord => "use the newest mcpipe".to_owned(),
             Self::Listener { .. } => "--callback-port chooses another port".to_owned(),
             Self::NotBound { .. } | Self::Tokens(token_endpoint::Error::Unbound { .. }) => {
                 "leave out --dpop require to take bearer tokens, or have DPoP switched on there"
@@ -209,7 +209,7 @@ impl ProviderError {
             Self::IdToken(error) => return Some(error.hint()),
             Self::SignIn { why, .. } => return why.cause().hint(resource),
             Self::NotForUs { .. } => "the ID token has to be of --idp-issuer, for --idp-client-id",
-            Self::Refused(error) if self.is_about_the_person() || error.is("invalid_request") => {
+            Self::Refused(error) if self.is_about_user() || error.is("invalid_request") => {
                 "the ID token may have ended: get another"
             }
             Self::Refused(error) if error.is_about_client() => {

@@ -4,7 +4,7 @@ use super::*;
 #[test]
 fn each_cause_names_its_way_out_and_after_a_login_not_to_log_in_again() {
     let host = || "as.example.com".to_owned();
-    let braked = |last: Option<Cause>| Cause::Braked {
+    let braked = |last: Option<Cause>| Cause::TooManyWindows {
         windows: 3,
         last: last.map(Arc::new),
     };
@@ -58,13 +58,13 @@ fn each_cause_names_its_way_out_and_after_a_login_not_to_log_in_again() {
         assert!(after.contains(flag.unwrap_or_default()), "{why}: {after}");
         assert!(!after.contains("`mcpipe login"), "{why}: {after}");
     }
-    let why = braked(None).at_a_guess(&Challenge::default(), None, &[]);
-    assert!(matches!(why, Cause::Braked { .. }), "{why:?}");
+    let why = braked(None).as_guess(&Challenge::default(), None, &[]);
+    assert!(matches!(why, Cause::TooManyWindows { .. }), "{why:?}");
 }
 
 #[test]
 fn a_sign_in_elsewhere_keeps_its_hint_and_a_refused_scope_names_the_command() {
-    let elsewhere = Cause::Elsewhere {
+    let elsewhere = Cause::OtherProcessFailed {
         text: "the server answered HTTP 500".to_owned(),
         hint: Some("try again later".to_owned()),
         is_passing: true,

@@ -356,7 +356,7 @@ impl Shared {
                 request = listener.next_request() => (pending.verify(&request.parameters), Some(request)),
                 line = Pasted::next(pasted) => (pending.verify_pasted(&line), None),
                 () = self.leaving.cancelled() => return Err(Cause::Leaving.into()),
-                () = &mut superseded => return Err(Cause::Superseded.into()),
+                () = &mut superseded => return Err(Cause::TakenOver.into()),
                 () = &mut end => {
                     let (host, seconds) = (server.host(), patience.as_secs());
                     return Err(Cause::TooLate { host, seconds }.into());
@@ -456,7 +456,7 @@ impl Shared {
     pub(in crate::auth) async fn keep(&self, entry: &TokenRecord) {
         // A process that stands still with the lock loses nothing by it: what it renews meanwhile is older than this, and
         // is not written over it.
-        let lock = self.store.lock_within(KEEPING).await;
+        let lock = self.store.lock_within(UNSAVED_LIFETIME).await;
         if let Err(why) = &lock {
             tracing::warn!(%why, "keeping the tokens all the same");
         }
@@ -467,7 +467,7 @@ impl Shared {
 }
 
 /// The time for which tokens that a user has waited for wait for another process.
-const KEEPING: Duration = Duration::from_secs(10);
+const UNSAVED_LIFETIME: Duration = Duration::from_secs(10);
 
 /// The parts of one authorization request.
 struct Asked<'a> {

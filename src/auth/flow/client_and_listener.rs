@@ -103,7 +103,7 @@ impl Shared {
             expires_at: registered.expires_at,
             known_at: self.settings.now.seconds(),
         };
-        self.store.keep_registration(&name, &kept).await;
+        self.store.save_registration(&name, &kept).await;
         Ok(Identity {
             client: registered.client,
             listener,

@@ -84,7 +84,7 @@ impl Shared {
                     }
                 }
                 Some(turn) => match self.sign_in(turn, why, challenge, before.clone()).await {
-                    Err(Cause::Superseded) => {}
+                    Err(Cause::TakenOver) => {}
                     ended => return ended,
                 },
             }
@@ -243,7 +243,7 @@ impl Shared {
         };
         tokio::select! {
             turn = self.status.lock(TAKEOVER) => Ok(turn?),
-            () = insisting => Err(Cause::Superseded),
+            () = insisting => Err(Cause::TakenOver),
             () = self.leaving.cancelled() => Err(Cause::Leaving),
         }
     }

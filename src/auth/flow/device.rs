@@ -133,7 +133,7 @@ impl Shared {
         let (tokens, is_with_resource) = tokio::select! {
             tokens = self.poll_in_each_way(&endpoint, &details, server) => tokens?,
             () = self.leaving.cancelled() => return Err(Cause::Leaving),
-            () = self.status.superseded(attempt) => return Err(Cause::Superseded),
+            () = self.status.superseded(attempt) => return Err(Cause::TakenOver),
         };
         let key = tokens.bound_by(prover.as_ref());
         let mut entry = self.entry(server, client, scope, tokens, sent_at, past);

@@ -121,7 +121,7 @@ pub(in crate::auth) async fn id_token(
     };
     let found = match held {
         Ok(Some(held)) => Ok(held),
-        Ok(None) if matches!(why, Trigger::Expiring) => return Err(Cause::NobodyThere),
+        Ok(None) if matches!(why, Trigger::Expiring) => return Err(Cause::NoUser),
         Ok(None)
             if matches!(
                 why,
@@ -134,7 +134,7 @@ pub(in crate::auth) async fn id_token(
             let silent = provider.renew_silently(before, &wish()).await;
             match silent {
                 Ok(Some(held)) => Ok(held),
-                Ok(None) => return Err(Cause::NobodyThere),
+                Ok(None) => return Err(Cause::NoUser),
                 Err(why) => Err(why),
             }
         }

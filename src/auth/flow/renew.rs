@@ -25,7 +25,7 @@ use crate::auth::oauth::scope::{Scopes, Wishes, choose};
 use crate::auth::oauth::token_endpoint;
 use crate::auth::settings::Settings;
 use crate::auth::shared::{Current, Origin, Shared, Trigger};
-use crate::auth::store::credential_store::{Kept, revision};
+use crate::auth::store::credential_store::{StoredTokens, revision};
 use crate::auth::store::locked_vault::{Closed, answered, asking_long};
 use crate::auth::store::record::{State, TokenRecord};
 use crate::random;
@@ -121,7 +121,7 @@ impl Shared {
                 ..
             }
         ) {
-            return Err(Cause::NobodyThere);
+            return Err(Cause::NoUser);
         }
         if !is_told {
             self.may_ask_the_user(challenge).await?;
@@ -133,14 +133,14 @@ impl Shared {
         let held = self.state().held.clone();
         let _lock = self.store.lock().await?;
         let Some(kept) = self.store.stored().await? else {
-            return Err(Cause::NobodyThere);
+            return Err(Cause::NoUser);
         };
         let now = self.settings.now.seconds();
         if !kept.entry.is_due(now) && is_other(&kept.entry, held.as_ref()) {
             return Ok((kept.entry, Origin::Stored));
         }
         if kept.entry.state == State::NeedsLogin || kept.entry.refresh.is_none() {
-            return Err(Cause::NobodyThere);
+            return Err(Cause::NoUser);
         }
         let is_dead = kept.entry.has_expired(now);
         let origin = renewed_from(&kept.entry, held.as_ref());
@@ -232,14 +232,14 @@ impl Shared {
     }
 
     /// Refreshes the record. `is_dead` tells that the access token is of no use any more, so that one refusal is enough.
-    async fn refreshed(&self, kept: Kept, is_dead: bool) -> Result<TokenRecord, Cause> {
-        let Kept {
+    async fn refreshed(&self, kept: StoredTokens, is_dead: bool) -> Result<TokenRecord, Cause> {
+        let StoredTokens {
             name,
             rev,
             mut entry,
         } = kept;
         let Some(token) = entry.refresh.clone() else {
-            return Err(Cause::NobodyThere);
+            return Err(Cause::NoUser);
         };
         let sent_at = self.settings.now.seconds();
         let prover = self.prover_of(&entry);
@@ -390,7 +390,7 @@ impl Shared {
             return Err(Cause::Leaving);
         }
         if !self.settings.attended || self.unattended.is_cancelled() {
-            return Err(Cause::NobodyThere);
+            return Err(Cause::NoUser);
         }
         let record = self.status.record().await;
         let now = self.settings.now.seconds();

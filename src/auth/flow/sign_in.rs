@@ -55,7 +55,7 @@ impl Shared {
                     self.status.tried(),
                     now,
                 ),
-                Err(Cause::Leaving | Cause::Superseded) => record.phase = Phase::Idle,
+                Err(Cause::Leaving | Cause::TakenOver) => record.phase = Phase::Idle,
                 Err(why) => {
                     let ended = Ended {
                         text: why.to_string(),
@@ -106,7 +106,7 @@ impl Shared {
         let guess = server.is_assumed().then(|| resource.oddity());
         let ended = self.attempt_at(attempt, why, challenge, before, resource, server);
         Box::pin(ended).await.map_err(|why| match guess {
-            Some(said) => why.at_a_guess(challenge, said, &self.settings.keys),
+            Some(said) => why.as_guess(challenge, said, &self.settings.keys),
             None => why,
         })
     }
@@ -186,7 +186,7 @@ impl Shared {
     pub(in crate::auth) async fn may_show_another(&self) -> Result<(), Cause> {
         let record = self.status.record().await;
         match record.stormy(self.status.tried(), self.settings.now.seconds()) {
-            Some((windows, last)) => Err(Cause::Braked {
+            Some((windows, last)) => Err(Cause::TooManyWindows {
                 windows,
                 last: last.map(|ended| ended.cause().into()),
             }),

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::auth::error::{Cause, QUIET};
+use crate::auth::error::{Cause, WINDOW_PERIOD};
 use crate::auth::settings::{Browser, Settings};
 use crate::secret::Secret;
 
@@ -99,7 +99,7 @@ pub(in crate::auth) struct Ended {
 
 impl Ended {
     pub(in crate::auth) fn cause(&self) -> Cause {
-        Cause::Elsewhere {
+        Cause::OtherProcessFailed {
             text: self.text.clone(),
             hint: self.hint.clone(),
             is_passing: self.is_passing,
@@ -126,7 +126,7 @@ impl Record {
     /// back unasked.
     pub(in crate::auth) fn abandoned(&self, settings: &str, now: u64) -> Option<&Ended> {
         let abandoned = self.brakes.get(settings)?.abandoned.as_ref();
-        let recent = abandoned.filter(|(at, _)| now < at + QUIET);
+        let recent = abandoned.filter(|(at, _)| now < at + WINDOW_PERIOD);
         recent.map(|(_, ended)| ended)
     }
 
@@ -137,7 +137,7 @@ impl Record {
         settings: &str,
         now: u64,
     ) -> Option<(usize, Option<&Ended>)> {
-        let recent = |times: &[u64]| times.iter().filter(|at| now < **at + QUIET).count();
+        let recent = |times: &[u64]| times.iter().filter(|at| now < **at + WINDOW_PERIOD).count();
         let brake = self.brakes.get(settings);
         let shown = brake.map_or(0, |brake| recent(&brake.shown));
         let all = recent(&self.windows);
@@ -147,10 +147,10 @@ impl Record {
 
     /// A window has been shown.
     pub(in crate::auth) fn window_shown(&mut self, settings: &str, now: u64) {
-        self.windows.retain(|at| now < at + QUIET);
+        self.windows.retain(|at| now < at + WINDOW_PERIOD);
         self.windows.push(now);
         let brake = self.brake(settings, now);
-        brake.shown.retain(|at| now < at + QUIET);
+        brake.shown.retain(|at| now < at + WINDOW_PERIOD);
         brake.shown.push(now);
     }
 
@@ -205,7 +205,7 @@ impl Brake {
         self.shown
             .iter()
             .chain(abandoned)
-            .any(|at| now < at + QUIET)
+            .any(|at| now < at + WINDOW_PERIOD)
     }
 }
 

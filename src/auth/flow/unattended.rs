@@ -57,9 +57,12 @@ impl Shared {
         }
         let shown = vouched.as_ref().map(|vouched| &vouched.token);
         let mut granted = self.granted(why, shown).await;
-        if let (Err(Cause::Machine(UnattendedError::Provider(error))), Some(provider), Some(before)) =
-            (&granted, &self.provider, &vouched)
-            && error.is_about_the_person()
+        if let (
+            Err(Cause::Unattended(UnattendedError::Provider(error))),
+            Some(provider),
+            Some(before),
+        ) = (&granted, &self.provider, &vouched)
+            && error.is_about_user()
         {
             drop(lock);
             let newer = enterprise::id_token(provider, Some(before), why).await?;
@@ -87,7 +90,7 @@ impl Shared {
             (Some((at, before, cause)), Trigger::Challenged { challenge, .. })
                 if before == challenge && (*at..at + QUIET).contains(&now) =>
             {
-                Err(Cause::Lately(Arc::clone(cause)))
+                Err(Cause::RefusedRecently(Arc::clone(cause)))
             }
             _ => Ok(()),
         }
@@ -120,7 +123,7 @@ impl Shared {
         let before = self.store.stored().await?.map(|kept| kept.entry);
         match (why, before) {
             (Trigger::Expiring, Some(before)) => self.granted_again(before, vouched).await,
-            (Trigger::Expiring, None) => Err(Cause::NobodyThere),
+            (Trigger::Expiring, None) => Err(Cause::NoUser),
             (Trigger::Challenged { challenge, .. } | Trigger::Requested(challenge), before) => {
                 self.granted_anew(why, challenge, before, vouched).await
             }
@@ -178,7 +181,7 @@ impl Shared {
         let guess = server.is_assumed().then(|| resource.oddity());
         let granted = self.granted_at(why, challenge, before, vouched, resource, server);
         Box::pin(granted).await.map_err(|why| match guess {
-            Some(said) => why.at_a_guess(challenge, said, &self.settings.keys),
+            Some(said) => why.as_guess(challenge, said, &self.settings.keys),
             None => why,
         })
     }
@@ -242,7 +245,7 @@ impl Shared {
                 Err(error) => error,
             };
             // Only what spends nothing is asked twice.
-            let Cause::Machine(UnattendedError::Refused {
+            let Cause::Unattended(UnattendedError::Refused {
                 by: GrantType::ClientCredentials,
                 error:
                     token_endpoint::Error::Refused {
@@ -349,7 +352,7 @@ impl Shared {
         let endpoint = &asking.endpoint;
         let by = self.settings.grant.kind();
         let granted = match &self.settings.grant {
-            GrantConfig::User => return Err(Cause::NobodyThere),
+            GrantConfig::User => return Err(Cause::NoUser),
             GrantConfig::ClientCredentials => {
                 endpoint
                     .grant("client_credentials", &[], asking.scope)

@@ -34,7 +34,7 @@ use crate::tls::untrusted::Untrusted;
 #[derive(Clone)]
 pub struct Http(Arc<Inner>, Option<RequestObserver>);
 
-/// A observer that gets each request: method, address without its query, status, the client's authentication, the
+/// An observer that gets each request: method, address without its query, status, the client's authentication, the
 /// error's code.
 pub type RequestObserver = Arc<dyn Fn(Value) + Send + Sync>;
 

@@ -125,7 +125,7 @@ mod tests {
                 "method": "POST", "to": "https://as.example/token", "grant": "refresh_token",
                 "client_auth": proof, "status": 400, "error": "invalid_grant",
             });
-            assert_eq!(told, wanted);
+            assert_eq!(described, wanted);
         }
     }
 }

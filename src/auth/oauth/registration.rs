@@ -69,7 +69,7 @@ pub enum Error {
     },
     /// The identity that the user brought belongs to another authorization server than the server names now.
     #[error("the server now names another sign-in service, {now}: {what} belongs to {was}")]
-    Elsewhere {
+    OtherServer {
         /// The kind of identity; no secret.
         what: String,
         /// The issuer it was used with.
@@ -171,7 +171,7 @@ impl Error {
                       this client is still registered there"
                     .to_owned(),
             },
-            Self::Elsewhere { now, .. } => format!(
+            Self::OtherServer { now, .. } => format!(
                 "if it really moved, say so with --authorization-server {now} and with what that one gave you"
             ),
             Self::Http(_) | Self::NoId { .. } => return None,
@@ -250,7 +250,7 @@ fn signed(
         && !is_pinned
         && ![origin(issuer), Some(endpoint.origin())].contains(&origin(audience))
     {
-        return Err(Error::Elsewhere {
+        return Err(Error::OtherServer {
             what: "what the client's key signs".to_owned(),
             was: plain(audience, 200),
             now: plain(issuer, 200),

@@ -18,7 +18,7 @@ use crate::store::{Error as StoreError, Expected, Kind, Lock, Vault};
 use crate::text::plain;
 
 /// The time that tokens wait for a vault that is to store them.
-const KEEPING: Duration = Duration::from_secs(3600);
+const UNSAVED_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// The reason why a credential is not read or written.
 #[derive(Debug, thiserror::Error)]
@@ -28,14 +28,14 @@ pub(in crate::auth) enum Error {
     Vault(#[from] StoreError),
     /// A stored entry for this server that this version cannot read.
     #[error("the stored entry for this server was written by another version")]
-    ForeignEntry,
+    ForeignRecord,
     /// A client or a token of the user's that belongs to another authorization server.
     #[error(transparent)]
     Registration(#[from] registration::Error),
 }
 
 /// An entry of the vault with its name and its revision.
-pub(in crate::auth) struct Kept {
+pub(in crate::auth) struct StoredTokens {
     pub(in crate::auth) name: String,
     pub(in crate::auth) rev: u64,
     pub(in crate::auth) entry: TokenRecord,
@@ -88,7 +88,7 @@ impl CredentialStore {
 
     /// Returns the newest entry for this account that is not known to be dead, of those that the user allows
     /// (`--dpop`). Tokens that the vault has refused count too.
-    pub(in crate::auth) async fn stored(&self) -> Result<Option<Kept>, Error> {
+    pub(in crate::auth) async fn stored(&self) -> Result<Option<StoredTokens>, Error> {
         let unsaved = self.unsaved().clone();
         let mut best = match self.in_vault().await {
             Err(why) if unsaved.is_none() => return Err(why),
@@ -102,13 +102,13 @@ impl CredentialStore {
             let rev = best
                 .filter(|kept| kept.name == name)
                 .map_or(0, |kept| kept.rev);
-            best = Some(Kept { name, rev, entry });
+            best = Some(StoredTokens { name, rev, entry });
         }
         Ok(best)
     }
 
-    async fn in_vault(&self) -> Result<Option<Kept>, Error> {
-        let mut all: Vec<Kept> = Vec::new();
+    async fn in_vault(&self) -> Result<Option<StoredTokens>, Error> {
+        let mut all: Vec<StoredTokens> = Vec::new();
         for (name, kind) in self.vault.list().await? {
             if kind != Kind::Oauth || !is_for(&name, &self.settings) {
                 continue;
@@ -116,8 +116,8 @@ impl CredentialStore {
             let Some(found) = self.vault.read(&name).await? else {
                 continue;
             };
-            let entry = TokenRecord::read(&found.content).ok_or(Error::ForeignEntry)?;
-            let kept = Kept {
+            let entry = TokenRecord::read(&found.content).ok_or(Error::ForeignRecord)?;
+            let kept = StoredTokens {
                 name,
                 rev: found.rev,
                 entry,
@@ -199,8 +199,11 @@ impl CredentialStore {
         match put().await {
             Err(StoreError::Locked { vault }) if self.settings.waits_for_unlock => {
                 *self.unsaved() = Some((name.to_owned(), entry.clone()));
-                let unlocked =
-                    tokio::time::timeout(KEEPING, self.unlocking.until_unlocked(&self.vault)).await;
+                let unlocked = tokio::time::timeout(
+                    UNSAVED_LIFETIME,
+                    self.unlocking.until_unlocked(&self.vault),
+                )
+                .await;
                 match unlocked {
                     Ok(true) => put().await,
                     _ => Err(StoreError::Locked { vault }),
@@ -227,7 +230,7 @@ impl CredentialStore {
         shared_name(what, &self.settings)
     }
 
-    pub(in crate::auth) async fn keep_registration(&self, name: &str, kept: &ClientRecord) {
+    pub(in crate::auth) async fn save_registration(&self, name: &str, kept: &ClientRecord) {
         let (kind, content) = (Kind::ClientRegistration, kept.write());
         let put = self.vault.put(name, kind, &content, Expected::Anything);
         if let Err(why) = put.await {
@@ -254,7 +257,7 @@ impl CredentialStore {
                 known_at: entry.obtained_at,
                 ..kept
             };
-            self.keep_registration(&name, &kept).await;
+            self.save_registration(&name, &kept).await;
         }
     }
 
@@ -283,7 +286,7 @@ impl CredentialStore {
             }
         }
         was.map_or(Ok(()), |was| {
-            Err(registration::Error::Elsewhere {
+            Err(registration::Error::OtherServer {
                 what: match id {
                     Some(id) => format!("the client {}", plain(id, 200)),
                     None if self.settings.grant.kind() == GrantType::Workload => {
@@ -318,7 +321,7 @@ pub(in crate::auth) fn revision(rev: u64) -> Expected {
     }
 }
 
-impl Kept {
+impl StoredTokens {
     /// Returns the entry's rank; the highest is used. A living entry comes first, then one of the issuer of the last
     /// sign-in, then a bound one (a newer sign-in without a key was made by another configuration with `--dpop off`),
     /// then the one that was written last. The vault counts its writes, because clocks are coarse and go backwards.

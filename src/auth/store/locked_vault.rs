@@ -15,7 +15,7 @@ use crate::frame::BridgeError;
 use crate::store::{Error as StoreError, Vault};
 
 /// The interval between two tries to open a locked vault.
-pub const GLANCE: Duration = Duration::from_millis(500);
+pub const POLL: Duration = Duration::from_millis(500);
 /// The reason why the vault is not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
@@ -101,7 +101,7 @@ impl Unlocking {
         loop {
             tokio::select! {
                 () = self.leaving.cancelled() => return false,
-                () = tokio::time::sleep(GLANCE) => {}
+                () = tokio::time::sleep(POLL) => {}
             }
             if !is_locked(vault).await {
                 return true;

@@ -154,7 +154,7 @@ async fn at_the_resource(
         let is_here =
             Url::parse(claimed).is_ok_and(|url| url.origin().ascii_serialization() == origin);
         if !is_here && expected != Some(claimed) {
-            return Ok(Found::Elsewhere(claimed.to_owned()));
+            return Ok(Found::OtherIssuer(claimed.to_owned()));
         }
         let mut server = AuthorizationServer::checked(http, claimed, expected, document)?;
         // 2025-03-26 required PKCE of clients, and no list of servers.
@@ -164,7 +164,7 @@ async fn at_the_resource(
     match found.await {
         Ok(Some(Found::Server(server))) => Ok(*server),
         // The document's statement that another server is the issuer counts only if that server says so too.
-        Ok(Some(Found::Elsewhere(claimed))) => match by_name(http, &claimed, expected).await {
+        Ok(Some(Found::OtherIssuer(claimed))) => match by_name(http, &claimed, expected).await {
             Err(Error::NoMetadata { .. } | Error::OtherIssuer { .. }) => Err(Error::OtherIssuer {
                 asked: plain(origin, 200),
                 found: plain(&claimed, 200),
@@ -223,7 +223,7 @@ async fn by_name(
         match found.await? {
             Some(Found::Server(server)) => return Ok(*server),
             // The server names another server, which has to name itself in turn.
-            Some(Found::Elsewhere(named)) => asked = named,
+            Some(Found::OtherIssuer(named)) => asked = named,
             None => break,
         }
     }
@@ -236,7 +236,7 @@ async fn by_name(
 enum Found {
     Server(Box<AuthorizationServer>),
     /// The name of another issuer.
-    Elsewhere(String),
+    OtherIssuer(String),
 }
 
 /// Looks at the places of an issuer until `judge` takes a document. A document about another issuer ends the search: a
@@ -266,7 +266,7 @@ async fn search(
             }
             Ok(Document::Redirect { to }) => match issuer_of_place(&to) {
                 Some(_) if lesser.is_some() => break,
-                Some(named) => return Ok(Some(Found::Elsewhere(named))),
+                Some(named) => return Ok(Some(Found::OtherIssuer(named))),
                 None => continue,
             },
             Ok(_) => continue,
