@@ -13,7 +13,7 @@ use http::HeaderMap;
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
 
-use crate::remote::Fault;
+use crate::remote::transport_error::Fault;
 
 /// The least time for which a request waits that comes while the vault is locked.
 const LATECOMER: Duration = Duration::from_secs(2);

@@ -3,10 +3,8 @@
 //! Talks to one host. Follows redirects on its origin, and from http to https, and no other ([`crate::redirect`]), so
 //! no credential ever travels elsewhere. HTTP/1.1 with as many connections as there are exchanges: an open stream can
 //! never starve a POST, and closing a connection cancels exactly one exchange. No total timeout on anything. What a
-//! response holds is read in `reading`.
+//! response holds is read in `reading`, and the reason why there is none in `failure`.
 
-use std::error::Error as _;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -22,18 +20,16 @@ use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::dpop::{NONCE_WANTED, ProofRetry};
 use crate::content_coding;
 use crate::era::HttpError;
-use crate::http_fields::{MAX_HEADERS, innermost_cause};
-use crate::proxy::{self, Proxies};
+use crate::http_fields::MAX_HEADERS;
+use crate::proxy::Proxies;
 use crate::redirect::{self, followed, is_upgrade};
 use crate::remote::deferred_headers::DeferredHeaders;
 use crate::remote::endpoints::Places;
 use crate::remote::header_command::{CommandHeaders, HeaderCommand};
 use crate::remote::header_rules::without_ours;
-use crate::remote::scheme::{self, Speaks};
+use crate::remote::scheme::Speaks;
 use crate::remote::{Answer, Fault, Outgoing, Remote, Verb};
 use crate::secret::live;
-use crate::tls::ClientCertRefused;
-use crate::tls::untrusted::Untrusted;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
@@ -91,9 +87,9 @@ pub struct Https {
     /// Held by the exchange that proves something, where that has to be done one by one.
     turn: Mutex<()>,
     /// True once any response has come.
-    has_answered: AtomicBool,
+    pub(super) has_answered: AtomicBool,
     /// The protocol that is spoken at the address, where that was asked.
-    speaks: OnceCell<Option<Speaks>>,
+    pub(super) speaks: OnceCell<Option<Speaks>>,
 }
 
 impl Https {
@@ -279,65 +275,6 @@ impl Https {
 
     pub(super) fn host(&self) -> &str {
         &self.host
-    }
-
-    /// Finds the reason why there is no response. Where the server may speak TLS to an address that says http, or the
-    /// other way round, it is asked which, once: what the error says of it is about bytes.
-    async fn failed(&self, url: &Url, error: reqwest::Error) -> Fault {
-        let fault = self.fault_at(url, error);
-        let is_first = !self.has_answered.load(Ordering::Relaxed);
-        let is_direct = self.settings.proxies.to(url).is_none();
-        if is_first && is_direct && scheme::is_in_doubt(url, &fault) {
-            let speaks = self.speaks.get_or_init(|| scheme::spoken_at(url)).await;
-            if let Some(speaks) = speaks.filter(|speaks| speaks.scheme() != url.scheme()) {
-                let host = self.host.clone();
-                return Fault::WrongScheme { host, speaks };
-            }
-        }
-        fault
-    }
-
-    fn fault_at(&self, url: &Url, error: reqwest::Error) -> Fault {
-        match self.settings.proxies.failure(url, &error) {
-            Some(failure) => self.proxy_failed(failure),
-            None => self.fault(error),
-        }
-    }
-
-    fn proxy_failed(&self, failure: proxy::Failure) -> Fault {
-        Fault::Proxy {
-            host: self.host.clone(),
-            failure: Box::new(failure),
-        }
-    }
-
-    pub(super) fn fault(&self, error: reqwest::Error) -> Fault {
-        let host = self.host.clone();
-        // In TLS 1.3 the handshake has ended for us when the server looks at our certificate.
-        if let Some(why) = ClientCertRefused::among(&error) {
-            return Fault::ClientCertRefused { host, why };
-        }
-        let is_before_sending = error.is_connect() || error.is_builder();
-        if is_before_sending && let Some(why) = Untrusted::among(&error) {
-            return Fault::Untrusted { host, why };
-        }
-        let is_refused = is_refused(&error);
-        let why = innermost(error);
-        if is_before_sending && is_refused {
-            Fault::NotListening { host, why }
-        } else if is_before_sending {
-            Fault::Unreachable { host, why }
-        } else {
-            Fault::Cut { host, why }
-        }
-    }
-
-    pub(super) fn not_mcp(&self, why: &str) -> Fault {
-        Fault::NotMcp {
-            host: self.host.clone(),
-            why: why.to_owned(),
-            head: String::new(),
-        }
     }
 }
 
@@ -526,23 +463,4 @@ async fn in_turn<T>(turn: Option<MutexGuard<'_, ()>>, sent: impl Future<Output =
         () = time::sleep(TURN) => drop(turn),
     }
     sent.await
-}
-
-/// Says whether the system at the other end said that nothing listens there.
-fn is_refused(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let kind = inner.downcast_ref::<io::Error>().map(io::Error::kind);
-        if kind == Some(io::ErrorKind::ConnectionRefused) {
-            return true;
-        }
-        cause = inner.source();
-    }
-    false
-}
-
-/// Returns the innermost cause, without the address: a query may hold a secret, and the host is named anyway.
-pub(super) fn innermost(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    innermost_cause(&error).unwrap_or_else(|| error.to_string())
 }

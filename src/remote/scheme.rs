@@ -17,8 +17,6 @@ use tokio::net::TcpStream;
 use tokio::time;
 use url::Url;
 
-use crate::remote::Fault;
-
 /// The time that the question may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -54,16 +52,6 @@ impl std::fmt::Display for Speaks {
             Self::Tls => "https (TLS)",
             Self::Plain => "plain http",
         })
-    }
-}
-
-/// Says whether a first request may have failed because the other scheme is spoken there. A certificate that was looked
-/// at was sent by TLS.
-pub(super) fn is_in_doubt(url: &Url, fault: &Fault) -> bool {
-    match (url.scheme(), fault) {
-        ("https", Fault::Unreachable { why, .. }) => !why.contains("certificate"),
-        ("http", Fault::Cut { .. }) => true,
-        _ => false,
     }
 }
 
