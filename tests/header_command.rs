@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mcpipe::remote::{Answer, Fault, Outgoing, Remote};
+use mcpipe::remote::{Answer, Outgoing, Remote, TransportError};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -366,7 +366,7 @@ struct HeldUp {
 }
 
 impl Remote for HeldUp {
-    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, Fault> {
+    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, TransportError> {
         self.waits.send_replace(true);
         time::sleep(Duration::from_secs(25)).await;
         self.waits.send_replace(false);

@@ -13,7 +13,7 @@ use crate::bridge::outstanding::Brought;
 use crate::bridge::retry::{ResumePoint, Streak};
 use crate::era::{Arrival, ExchangeId, HttpError, Post};
 use crate::frame::{BridgeError, Frame, Parsed};
-use crate::remote::{Answer, Events, Fault, Remote, Verb};
+use crate::remote::{Answer, Events, Remote, TransportError, Verb};
 
 /// The number of tries to resume one cut response without anything new in between.
 const MAX_RESUMES: u32 = 8;
@@ -69,8 +69,8 @@ impl<R: Remote> Exchanges<R> {
                 Read::Unusable => return Followed::Over(ended(&brought)),
                 Read::Closed if !brought.is_owed() => return Followed::Over(Arrival::Ended),
                 Read::Closed => None,
-                Read::Cut(Fault::TooLarge { host, limit }) => {
-                    let error = Fault::TooLarge { host, limit }.to_bridge_error();
+                Read::Cut(TransportError::TooLarge { host, limit }) => {
+                    let error = TransportError::TooLarge { host, limit }.to_bridge_error();
                     return Followed::Over(Arrival::Failed(error));
                 }
                 Read::Cut(fault) => Some(fault),
@@ -269,7 +269,7 @@ pub(super) enum Read {
     /// The answer came, and cannot be used.
     Unusable,
     Endpoint(String),
-    Cut(Fault),
+    Cut(TransportError),
 }
 
 enum Resumed {

@@ -15,7 +15,7 @@ use crate::bridge::retry::{ResumePoint, STEADY, Streak, backoff};
 use crate::bridge::upstream::newer;
 use crate::era::{Arrival, ExchangeId, Head, HttpError, Listen, Standing};
 use crate::frame::BridgeError;
-use crate::remote::{Answer, Events, Fault, Remote, Verb};
+use crate::remote::{Answer, Events, Remote, TransportError, Verb};
 
 /// The time for which the host's next frames wait for the standalone stream to open: servers send their messages at
 /// once, and drop them when no stream is open; but some send not even a head before the first event.
@@ -223,7 +223,7 @@ impl<R: Remote> Exchanges<R> {
         };
         tokio::select! {
             ended = self.read(exchange, events, brought, bookmark, streak, false) => match ended {
-                Read::Cut(Fault::TooLarge { limit, .. }) => {
+                Read::Cut(TransportError::TooLarge { limit, .. }) => {
                     tracing::warn!(exchange = exchange.0, limit, "an event too large on the standing stream");
                 }
                 Read::Answered
@@ -238,7 +238,7 @@ impl<R: Remote> Exchanges<R> {
 }
 
 /// Reads to HTTP+SSE's `endpoint` event; any earlier event belongs to no request and is dropped.
-async fn endpoint(events: &mut Events) -> Result<Option<String>, Fault> {
+async fn endpoint(events: &mut Events) -> Result<Option<String>, TransportError> {
     while let Some(event) = events.next().await? {
         if event.kind.as_deref() == Some("endpoint") && !event.data.is_empty() {
             return Ok(Some(event.data));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::remote::{Answer, Fault};
+use crate::remote::{Answer, TransportError};
 
 /// The time that a server may take to start: as long as the most impatient hosts wait for `initialize`.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,8 +41,8 @@ impl Startup {
     }
 
     /// Notes the result of an attempt.
-    pub(super) fn note(&self, attempt: &Result<Answer, Fault>) {
-        let is_refused = matches!(attempt, Err(Fault::NotListening { .. }));
+    pub(super) fn note(&self, attempt: &Result<Answer, TransportError>) {
+        let is_refused = matches!(attempt, Err(TransportError::NotListening { .. }));
         self.is_refused.store(is_refused, Ordering::Relaxed);
         if !is_refused {
             self.end();

@@ -21,7 +21,7 @@ use crate::bridge::response_stream::{Followed, ended};
 use crate::bridge::retry::{self, pause_after};
 use crate::era::{Arrival, ExchangeId, Head, HttpError, Post};
 use crate::frame::{BridgeError, Outline, Parsed};
-use crate::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
+use crate::remote::{Answer, Events, Outgoing, Remote, TransportError, Verb};
 
 /// The number of challenges to one exchange before it gives up: an expired token, a rejected new one, and one step up.
 const MAX_CHALLENGES: u32 = 4;
@@ -373,7 +373,7 @@ impl<R: Remote> Exchanges<R> {
             };
             self.startup.note(&answer);
             self.is_reached.store(
-                !answer.as_ref().is_err_and(Fault::is_unconnected),
+                !answer.as_ref().is_err_and(TransportError::is_unconnected),
                 Ordering::Relaxed,
             );
             match answer {

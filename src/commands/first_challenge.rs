@@ -12,7 +12,7 @@ use crate::era::Head;
 use crate::era::protocol::{META_CAPABILITIES, META_CLIENT, META_VERSION, MODERN, NEWEST_LEGACY};
 use crate::frame::{Frame, Id};
 use crate::remote::https::Https;
-use crate::remote::{Answer, Fault, Outgoing, Remote as _, Verb};
+use crate::remote::{Answer, Outgoing, Remote as _, TransportError, Verb};
 
 /// The server's reaction to a request without a credential.
 pub(super) enum Greeting {
@@ -35,23 +35,23 @@ impl Greeting {
 }
 
 /// Returns the server's challenge to requests without a credential, if there is one.
-pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
+pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, TransportError> {
     Ok(greeting(remote).await?.challenge())
 }
 
 /// Returns the challenge to the first request alone. The challenge says where the metadata are, and an import needs no
 /// more.
-pub(super) async fn first_challenge(remote: &Https) -> Result<Option<Challenge>, Fault> {
+pub(super) async fn first_challenge(remote: &Https) -> Result<Option<Challenge>, TransportError> {
     let initialize = initialize();
     match sent(remote, &initialize, &HeaderMap::new()).await {
         Ok(Answer::Challenged(challenge)) => Ok(Some(challenge)),
-        Ok(_) | Err(Fault::NotMcp { .. } | Fault::TooLarge { .. }) => Ok(None),
+        Ok(_) | Err(TransportError::NotMcp { .. } | TransportError::TooLarge { .. }) => Ok(None),
         Err(fault) => Err(fault),
     }
 }
 
 /// Sends `initialize`, and where the server lets that pass, a request for the list of tools.
-pub(super) async fn greeting(remote: &Https) -> Result<Greeting, Fault> {
+pub(super) async fn greeting(remote: &Https) -> Result<Greeting, TransportError> {
     let initialize = initialize();
     let (greeting, further) = match sent(remote, &initialize, &HeaderMap::new()).await {
         Ok(Answer::Challenged(challenge)) => return Ok(Greeting::Challenged(challenge)),
@@ -63,7 +63,9 @@ pub(super) async fn greeting(remote: &Https) -> Result<Greeting, Fault> {
             (Greeting::Answered, legacy_list(remote, head).await)
         }
         // The server speaks another era, or no MCP; neither says anything about signing in.
-        Err(Fault::NotMcp { .. } | Fault::TooLarge { .. }) => (Greeting::Answered, None),
+        Err(TransportError::NotMcp { .. } | TransportError::TooLarge { .. }) => {
+            (Greeting::Answered, None)
+        }
         Err(fault) => return Err(fault),
     };
     Ok(further.map_or(greeting, Greeting::Challenged))
@@ -123,7 +125,11 @@ async fn modern_list(remote: &Https) -> Option<Challenge> {
     }
 }
 
-async fn sent(remote: &Https, frame: &Frame, headers: &HeaderMap) -> Result<Answer, Fault> {
+async fn sent(
+    remote: &Https,
+    frame: &Frame,
+    headers: &HeaderMap,
+) -> Result<Answer, TransportError> {
     let outgoing = Outgoing {
         to: None,
         verb: Verb::Post(frame),

@@ -15,7 +15,7 @@ use crate::commands::first_challenge::{Greeting, greeting};
 use crate::commands::print;
 use crate::commands::sign_in_display::Words;
 use crate::logging::Output;
-use crate::remote::Fault;
+use crate::remote::TransportError;
 use crate::report::{Failure, Kind, NETWORK};
 use crate::settings::{self, Environment};
 
@@ -59,7 +59,7 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
     let greeting = greeting.map_err(|fault| {
         let hint = fault.to_bridge_error().hint.unwrap_or_default();
         let kind = match fault {
-            Fault::NoHeaders(_) => Kind::Failed,
+            TransportError::NoHeaders(_) => Kind::Failed,
             _ => Kind::Network,
         };
         Failure::new(kind, fault).hint(hint)

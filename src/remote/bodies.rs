@@ -21,7 +21,7 @@ use crate::remote::https::Https;
 use crate::remote::reading::Label;
 use crate::remote::refusal_text;
 use crate::remote::response_head::{asks_for_a_token, head};
-use crate::remote::{Answer, Fault, Outgoing, Verb};
+use crate::remote::{Answer, Outgoing, TransportError, Verb};
 use crate::sse;
 use crate::text::without_mark;
 
@@ -46,7 +46,7 @@ impl Https {
         &self,
         outgoing: &Outgoing<'_>,
         response: reqwest::Response,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Answer, TransportError> {
         let head = head(&response);
         if !matches!(outgoing.verb, Verb::Post(frame) if frame.is_request()) {
             // Nothing in it is for the host.
@@ -72,7 +72,7 @@ impl Https {
         )
     }
 
-    fn if_answered(&self, head: Head, text: &str, is_json: bool) -> Result<Answer, Fault> {
+    fn if_answered(&self, head: Head, text: &str, is_json: bool) -> Result<Answer, TransportError> {
         match Parsed::read(text) {
             Ok(parsed) if !responses(&parsed).is_empty() => Ok(Answer::Json(head, parsed)),
             // What was meant to be the answer is worth being told of; a word like `Accepted` is not.

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
 
-use crate::remote::transport_error::Fault;
+use crate::remote::transport_error::TransportError;
 
 /// The least time for which a request waits that comes while the vault is locked.
 const LATECOMER: Duration = Duration::from_secs(2);
@@ -120,7 +120,7 @@ impl Parts {
 
 impl DeferredHeaders {
     /// The headers, as soon as they are there.
-    pub(super) async fn headers(&self) -> Result<HeaderMap, Fault> {
+    pub(super) async fn headers(&self) -> Result<HeaderMap, TransportError> {
         let begun = Instant::now();
         let mut receiver = self.0.state.clone();
         loop {
@@ -177,9 +177,9 @@ impl DeferredHeaders {
 }
 
 impl HeadersUnavailable {
-    fn fault(self, is_locked: bool) -> Fault {
+    fn fault(self, is_locked: bool) -> TransportError {
         let Self { why, hint } = self;
-        Fault::HeadersUnavailable {
+        TransportError::HeadersUnavailable {
             why,
             hint,
             is_locked,

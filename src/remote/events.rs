@@ -6,12 +6,12 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
-use crate::remote::transport_error::Fault;
+use crate::remote::transport_error::TransportError;
 use crate::sse;
 
 /// A stream of events, read as it comes. Dropping it closes the connection.
 pub struct Events {
-    chunks: BoxStream<'static, Result<Bytes, Fault>>,
+    chunks: BoxStream<'static, Result<Bytes, TransportError>>,
     parser: sse::Parser,
     /// The server, for messages.
     pub(super) host: String,
@@ -33,7 +33,7 @@ enum Body {
 impl Events {
     /// Reads events of at most `limit` bytes from chunks that come from `host`.
     pub fn new(
-        chunks: BoxStream<'static, Result<Bytes, Fault>>,
+        chunks: BoxStream<'static, Result<Bytes, TransportError>>,
         host: String,
         limit: usize,
     ) -> Self {
@@ -52,7 +52,7 @@ impl Events {
     ///
     /// # Errors
     /// The connection broke, or an event was too large.
-    pub async fn next(&mut self) -> Result<Option<sse::Event>, Fault> {
+    pub async fn next(&mut self) -> Result<Option<sse::Event>, TransportError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(Some(event));
@@ -64,7 +64,7 @@ impl Events {
         }
     }
 
-    fn take(&mut self, chunk: &[u8]) -> Result<(), Fault> {
+    fn take(&mut self, chunk: &[u8]) -> Result<(), TransportError> {
         let start = chunk.trim_ascii_start();
         let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
         if let (Body::Unknown, Some(first)) = (&self.body, start.trim_ascii_start().first()) {
@@ -73,7 +73,7 @@ impl Events {
                 _ => Body::Events,
             };
         }
-        let too_large = Fault::TooLarge {
+        let too_large = TransportError::TooLarge {
             host: self.host.clone(),
             limit: self.limit,
         };

@@ -1,4 +1,4 @@
-//! The reason why a request got no response: the errors of the HTTP client and of the system, as a [`Fault`].
+//! The reason why a request got no response: the errors of the HTTP client and of the system, as a [`TransportError`].
 //!
 //! An error of a TLS handshake, of a proxy or of a refused connection is looked for among its causes. Sends nothing, but
 //! for one question to a server whose scheme is in doubt ([`scheme`]).
@@ -13,14 +13,14 @@ use crate::http_fields::innermost_cause;
 use crate::proxy;
 use crate::remote::https::Https;
 use crate::remote::scheme;
-use crate::remote::transport_error::Fault;
+use crate::remote::transport_error::TransportError;
 use crate::tls::ClientCertRefused;
 use crate::tls::untrusted::Untrusted;
 
 impl Https {
     /// Finds the reason why there is no response. Where the server may speak TLS to an address that says http, or the
     /// other way round, it is asked which, once: what the error says of it is about bytes.
-    pub(super) async fn failed(&self, url: &Url, error: reqwest::Error) -> Fault {
+    pub(super) async fn failed(&self, url: &Url, error: reqwest::Error) -> TransportError {
         let fault = self.fault_at(url, error);
         let is_first = !self.has_answered.load(Ordering::Relaxed);
         let is_direct = self.settings().proxies.to(url).is_none();
@@ -28,49 +28,49 @@ impl Https {
             let speaks = self.speaks.get_or_init(|| scheme::spoken_at(url)).await;
             if let Some(speaks) = speaks.filter(|speaks| speaks.scheme() != url.scheme()) {
                 let host = self.host().to_owned();
-                return Fault::WrongScheme { host, speaks };
+                return TransportError::WrongScheme { host, speaks };
             }
         }
         fault
     }
 
-    fn fault_at(&self, url: &Url, error: reqwest::Error) -> Fault {
+    fn fault_at(&self, url: &Url, error: reqwest::Error) -> TransportError {
         match self.settings().proxies.failure(url, &error) {
             Some(failure) => self.proxy_failed(failure),
             None => self.fault(error),
         }
     }
 
-    pub(super) fn proxy_failed(&self, failure: proxy::Failure) -> Fault {
-        Fault::Proxy {
+    pub(super) fn proxy_failed(&self, failure: proxy::Failure) -> TransportError {
+        TransportError::Proxy {
             host: self.host().to_owned(),
             failure: Box::new(failure),
         }
     }
 
-    pub(super) fn fault(&self, error: reqwest::Error) -> Fault {
+    pub(super) fn fault(&self, error: reqwest::Error) -> TransportError {
         let host = self.host().to_owned();
         // In TLS 1.3 the handshake has ended for us when the server looks at our certificate.
         if let Some(why) = ClientCertRefused::among(&error) {
-            return Fault::ClientCertRefused { host, why };
+            return TransportError::ClientCertRefused { host, why };
         }
         let is_before_sending = error.is_connect() || error.is_builder();
         if is_before_sending && let Some(why) = Untrusted::among(&error) {
-            return Fault::Untrusted { host, why };
+            return TransportError::Untrusted { host, why };
         }
         let is_refused = is_refused(&error);
         let why = innermost(error);
         if is_before_sending && is_refused {
-            Fault::NotListening { host, why }
+            TransportError::NotListening { host, why }
         } else if is_before_sending {
-            Fault::Unreachable { host, why }
+            TransportError::Unreachable { host, why }
         } else {
-            Fault::Cut { host, why }
+            TransportError::Cut { host, why }
         }
     }
 
-    pub(super) fn not_mcp(&self, why: &str) -> Fault {
-        Fault::NotMcp {
+    pub(super) fn not_mcp(&self, why: &str) -> TransportError {
+        TransportError::NotMcp {
             host: self.host().to_owned(),
             why: why.to_owned(),
             head: String::new(),
@@ -80,10 +80,10 @@ impl Https {
 
 /// Says whether a first request may have failed because the other scheme is spoken there. A certificate that was looked
 /// at was sent by TLS.
-fn is_in_doubt(url: &Url, fault: &Fault) -> bool {
+fn is_in_doubt(url: &Url, fault: &TransportError) -> bool {
     match (url.scheme(), fault) {
-        ("https", Fault::Unreachable { why, .. }) => !why.contains("certificate"),
-        ("http", Fault::Cut { .. }) => true,
+        ("https", TransportError::Unreachable { why, .. }) => !why.contains("certificate"),
+        ("http", TransportError::Cut { .. }) => true,
         _ => false,
     }
 }

@@ -28,7 +28,7 @@ use crate::remote::endpoints::Places;
 use crate::remote::header_command::{CommandHeaders, HeaderCommand};
 use crate::remote::header_rules::without_ours;
 use crate::remote::scheme::Speaks;
-use crate::remote::{Answer, Fault, Outgoing, Remote, Verb};
+use crate::remote::{Answer, Outgoing, Remote, TransportError, Verb};
 use crate::secret::live;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -145,7 +145,7 @@ impl Https {
         outgoing: &Outgoing<'_>,
         given: Option<&CommandHeaders>,
         nonce: Option<Box<str>>,
-    ) -> Result<Response, Fault> {
+    ) -> Result<Response, TransportError> {
         let Some(endpoint) = outgoing.to else {
             let url = self.places.endpoint();
             return self.request_at(url, outgoing, given, nonce).await;
@@ -174,7 +174,7 @@ impl Https {
         outgoing: &Outgoing<'_>,
         given: Option<&CommandHeaders>,
         mut nonce: Option<Box<str>>,
-    ) -> Result<Response, Fault> {
+    ) -> Result<Response, TransportError> {
         for _ in 0..=MAX_REDIRECTS {
             let response = self
                 .request_once(outgoing, given, &url, nonce.take())
@@ -215,7 +215,7 @@ impl Https {
         given: Option<&CommandHeaders>,
         url: &Url,
         nonce: Option<Box<str>>,
-    ) -> Result<reqwest::Response, Fault> {
+    ) -> Result<reqwest::Response, TransportError> {
         let (method, accept) = match outgoing.verb {
             Verb::Post(_) => (Method::POST, BOTH),
             Verb::Get => (Method::GET, EVENTS),
@@ -250,12 +250,14 @@ impl Https {
             .headers_timeout
             .filter(|_| !matches!(outgoing.verb, Verb::Get));
         let answered = match patience {
-            Some(patience) => time::timeout(patience, sent)
-                .await
-                .map_err(|_| Fault::Silent {
-                    host: self.host.clone(),
-                    patience,
-                })?,
+            Some(patience) => {
+                time::timeout(patience, sent)
+                    .await
+                    .map_err(|_| TransportError::Silent {
+                        host: self.host.clone(),
+                        patience,
+                    })?
+            }
             None => sent.await,
         };
         let response = match answered {
@@ -311,7 +313,7 @@ impl Https {
         &self,
         outgoing: &Outgoing<'_>,
         given: Option<&CommandHeaders>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Answer, TransportError> {
         let mut retry = ProofRetry::default();
         loop {
             let before = outgoing.credential.map(Credential::heard);
@@ -354,7 +356,7 @@ impl Https {
             // Another token would want the same proof.
             if outgoing.credential.is_some() && challenge.error.as_deref() == Some(NONCE_WANTED) {
                 let host = self.host.clone();
-                return Err(Fault::Unproven { host });
+                return Err(TransportError::Unproven { host });
             }
             return Ok(Answer::Challenged(challenge));
         }
@@ -366,7 +368,7 @@ impl Https {
         &self,
         outgoing: &Outgoing<'_>,
         given: Option<&CommandHeaders>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Answer, TransportError> {
         let Some(deferred) = &self.settings.deferred else {
             return self.sent(outgoing, given).await;
         };
@@ -391,7 +393,7 @@ impl Https {
         &self,
         outgoing: &Outgoing<'_>,
         command: &HeaderCommand,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Answer, TransportError> {
         // A user whose headers bring an Authorization signs in with that one.
         let with = |given: &CommandHeaders| Outgoing {
             credential: outgoing.credential.filter(|_| !given.has_authorization()),
@@ -399,14 +401,17 @@ impl Https {
             verb: outgoing.verb,
             headers: outgoing.headers,
         };
-        let mut given = command.headers().await.map_err(Fault::NoHeaders)?;
+        let mut given = command.headers().await.map_err(TransportError::NoHeaders)?;
         let mut answer = self.sent_with_keys(&with(&given), Some(&given)).await?;
         let is_about_given = given.has_authorization() || outgoing.credential.is_none();
         if let Answer::Challenged(challenge) = &answer
             && challenge.status == StatusCode::UNAUTHORIZED
             && is_about_given
         {
-            let newer = command.again(&given).await.map_err(Fault::NoHeaders)?;
+            let newer = command
+                .again(&given)
+                .await
+                .map_err(TransportError::NoHeaders)?;
             let is_hopeless = newer.is_same_as(&given)
                 || !newer.has_authorization() && newer.headers() == given.headers();
             if !is_hopeless {
@@ -416,7 +421,7 @@ impl Https {
         }
         match answer {
             Answer::Challenged(challenge) if given.has_authorization() => {
-                Err(Fault::HeaderRefused(challenge))
+                Err(TransportError::HeaderRefused(challenge))
             }
             Answer::Challenged(challenge) => Ok(Answer::Challenged(challenge)),
             answer => {
@@ -428,7 +433,7 @@ impl Https {
 }
 
 impl Remote for Https {
-    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, Fault> {
+    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, TransportError> {
         match &self.settings.command {
             None => self.sent_with_keys(&outgoing, None).await,
             Some(command) => self.sent_with(&outgoing, command).await,

@@ -32,7 +32,7 @@ use crate::era::{Head, HttpError};
 use crate::frame::{Frame, Parsed};
 pub use events::Events;
 pub use scheme::Speaks;
-pub use transport_error::Fault;
+pub use transport_error::TransportError;
 
 /// An HTTP request to the remote.
 #[derive(Debug)]
@@ -80,8 +80,11 @@ pub trait Remote: Send + Sync + 'static {
     /// Sends one request and waits for the head of its response, and for the whole body where it is JSON.
     ///
     /// # Errors
-    /// See [`Fault`]. HTTP refusals are answers.
-    fn send(&self, outgoing: Outgoing<'_>) -> impl Future<Output = Result<Answer, Fault>> + Send;
+    /// See [`TransportError`]. HTTP refusals are answers.
+    fn send(
+        &self,
+        outgoing: Outgoing<'_>,
+    ) -> impl Future<Output = Result<Answer, TransportError>> + Send;
 
     /// Tells while a request waits for something on this machine before it is sent: no sign of a remote that does not
     /// answer.

@@ -19,7 +19,7 @@ use crate::http_fields::media_types;
 use crate::remote::failure::innermost;
 use crate::remote::https::Https;
 use crate::remote::response_head::head;
-use crate::remote::{Answer, Events, Fault, Outgoing, Verb};
+use crate::remote::{Answer, Events, Outgoing, TransportError, Verb};
 use crate::text::printable;
 
 /// The bytes that are read of a body that says nothing to the host.
@@ -100,7 +100,7 @@ impl Https {
         &self,
         outgoing: &Outgoing<'_>,
         response: reqwest::Response,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Answer, TransportError> {
         let head = head(&response);
         let is_request = match outgoing.verb {
             Verb::Post(frame) => frame.is_request() && outgoing.to.is_none(),
@@ -168,7 +168,7 @@ impl Https {
         }
     }
 
-    fn message(&self, head: Head, body: Vec<u8>) -> Result<Answer, Fault> {
+    fn message(&self, head: Head, body: Vec<u8>) -> Result<Answer, TransportError> {
         let text = match String::from_utf8(body) {
             Ok(text) => text,
             // An error is worth more with a few odd letters than not at all; a result has to be to the letter.
@@ -192,7 +192,7 @@ impl Https {
     }
 
     /// Returns the error for a page, with the head of it.
-    async fn no_message(&self, why: String, response: reqwest::Response) -> Fault {
+    async fn no_message(&self, why: String, response: reqwest::Response) -> TransportError {
         let mut pieces = content_coding::pieces(response);
         let mut start = Vec::new();
         let read = async {
@@ -204,7 +204,7 @@ impl Https {
         };
         let _ = time::timeout(Duration::from_secs(1), read).await;
         start.truncate(MAX_HEAD);
-        Fault::NotMcp {
+        TransportError::NotMcp {
             host: self.host().to_owned(),
             why,
             head: String::from_utf8_lossy(&start).into_owned(),
@@ -225,7 +225,7 @@ impl Https {
         let _ = time::timeout(Duration::from_secs(1), read).await;
     }
 
-    async fn whole(&self, mut pieces: Pieces, limit: usize) -> Result<Vec<u8>, Fault> {
+    async fn whole(&self, mut pieces: Pieces, limit: usize) -> Result<Vec<u8>, TransportError> {
         let mut body = Vec::new();
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|error| self.broken(error))?;
@@ -247,14 +247,14 @@ impl Https {
         )
     }
 
-    fn too_large(&self, limit: usize) -> Fault {
-        Fault::TooLarge {
+    fn too_large(&self, limit: usize) -> TransportError {
+        TransportError::TooLarge {
             host: self.host().to_owned(),
             limit,
         }
     }
 
-    fn broken(&self, error: Broken) -> Fault {
+    fn broken(&self, error: Broken) -> TransportError {
         match error {
             Broken::Connection(error) => self.fault(error),
             error => broken(self.host(), error),
@@ -262,18 +262,18 @@ impl Https {
     }
 }
 
-fn broken(host: &str, error: Broken) -> Fault {
+fn broken(host: &str, error: Broken) -> TransportError {
     let host = host.to_owned();
     match error {
-        Broken::Connection(error) => Fault::Cut {
+        Broken::Connection(error) => TransportError::Cut {
             host,
             why: innermost(error),
         },
-        Broken::Short => Fault::Cut {
+        Broken::Short => TransportError::Cut {
             host,
             why: error.to_string(),
         },
-        Broken::Coding(_) | Broken::Unknown(_) => Fault::NotMcp {
+        Broken::Coding(_) | Broken::Unknown(_) => TransportError::NotMcp {
             host,
             why: error.to_string(),
             head: String::new(),

@@ -12,7 +12,7 @@ use crate::auth::oauth::challenge::Challenge;
 use crate::era::{Head, HttpError};
 use crate::frame::{Outline, Parsed};
 use crate::recorder::{Era, Recorder};
-use crate::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
+use crate::remote::{Answer, Events, Outgoing, Remote, TransportError, Verb};
 use crate::transcript::{self, Body, Entry, Exchange, Headers, Why};
 
 /// Any remote, overheard.
@@ -30,7 +30,7 @@ impl<R: Remote> Recorded<R> {
 }
 
 impl<R: Remote> Remote for Recorded<R> {
-    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, Fault> {
+    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, TransportError> {
         let x = self.recorder.exchange();
         let request = Entry::Request {
             x,
@@ -71,15 +71,15 @@ impl<R: Remote> Remote for Recorded<R> {
                 self.recorder.write(said(x, &answer)).await;
                 Ok(answer)
             }
-            Err(Fault::HeaderRefused(challenge)) => {
+            Err(TransportError::HeaderRefused(challenge)) => {
                 let answer = Answer::Challenged(challenge.clone());
                 self.recorder.write(said(x, &answer)).await;
-                Err(Fault::HeaderRefused(challenge))
+                Err(TransportError::HeaderRefused(challenge))
             }
             Err(fault) => {
                 let why = why(&fault);
                 let text = match &fault {
-                    Fault::NotMcp { head, why, .. } if !head.is_empty() => {
+                    TransportError::NotMcp { head, why, .. } if !head.is_empty() => {
                         format!("{why}: {head}")
                     }
                     _ => String::new(),
@@ -96,7 +96,7 @@ impl<R: Remote> Remote for Recorded<R> {
 }
 
 /// Says whether an answer says that the question was not understood.
-fn is_error(answer: &Result<Answer, Fault>) -> bool {
+fn is_error(answer: &Result<Answer, TransportError>) -> bool {
     match answer {
         Ok(Answer::Json(_, Parsed::One(frame))) => {
             matches!(frame.outline(), Outline::Response { failed: true, .. })
@@ -248,19 +248,19 @@ fn spelt(challenge: &Challenge) -> String {
         .into()
 }
 
-fn why(fault: &Fault) -> Why {
+fn why(fault: &TransportError) -> Why {
     match fault {
-        Fault::Unreachable { .. }
-        | Fault::NotListening { .. }
-        | Fault::Untrusted { .. }
-        | Fault::Proxy { .. }
-        | Fault::ClientCertRefused { .. }
-        | Fault::WrongScheme { .. }
-        | Fault::HeadersUnavailable { .. }
-        | Fault::NoHeaders(_)
-        | Fault::HeaderRefused(_) => Why::Unreachable,
-        Fault::Cut { .. } | Fault::Silent { .. } => Why::Cut,
-        Fault::NotMcp { .. } | Fault::Unproven { .. } => Why::NotMcp,
-        Fault::TooLarge { .. } => Why::TooLarge,
+        TransportError::Unreachable { .. }
+        | TransportError::NotListening { .. }
+        | TransportError::Untrusted { .. }
+        | TransportError::Proxy { .. }
+        | TransportError::ClientCertRefused { .. }
+        | TransportError::WrongScheme { .. }
+        | TransportError::HeadersUnavailable { .. }
+        | TransportError::NoHeaders(_)
+        | TransportError::HeaderRefused(_) => Why::Unreachable,
+        TransportError::Cut { .. } | TransportError::Silent { .. } => Why::Cut,
+        TransportError::NotMcp { .. } | TransportError::Unproven { .. } => Why::NotMcp,
+        TransportError::TooLarge { .. } => Why::TooLarge,
     }
 }

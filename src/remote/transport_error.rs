@@ -13,7 +13,7 @@ use crate::text::capitalised;
 
 /// The reason why an exchange did not bring an answer.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum TransportError {
     /// No connection was made, so nothing was processed.
     #[error("cannot connect to {host}: {why}")]
     Unreachable {
@@ -124,7 +124,7 @@ pub enum Fault {
     },
 }
 
-impl Fault {
+impl TransportError {
     /// Says whether the request certainly never reached the remote.
     pub fn is_before_sending(&self) -> bool {
         self.is_unconnected()

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use mcpipe::auth::oauth::challenge::Challenge;
 use mcpipe::era::{Head, HttpError};
 use mcpipe::frame::{Frame, Parsed};
-use mcpipe::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
+use mcpipe::remote::{Answer, Events, Outgoing, Remote, TransportError, Verb};
 use mcpipe::secret::Secret;
 
 use super::remote::{Ask, Body, Expected, Record, Reply, Steps};
@@ -51,7 +51,7 @@ impl Memory {
 pub(crate) struct Far(pub(crate) Arc<Record>);
 
 impl Remote for Far {
-    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, Fault> {
+    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, TransportError> {
         let (verb, frame) = match outgoing.verb {
             Verb::Post(frame) => ("POST", Some(frame)),
             Verb::Get => ("GET", None),
@@ -92,7 +92,7 @@ impl Remote for Far {
             Body::Chunked(steps) => (None, Steps::new(steps)),
         };
         match reply.status {
-            0 => Err(Fault::Unreachable {
+            0 => Err(TransportError::Unreachable {
                 host: "memory".into(),
                 why: "nobody is there".into(),
             }),
@@ -106,7 +106,7 @@ impl Remote for Far {
                 let body = whole(steps, announced).await?;
                 match Parsed::read(&body) {
                     Ok(parsed) => Ok(Answer::Json(head, parsed)),
-                    Err(malformed) => Err(Fault::NotMcp {
+                    Err(malformed) => Err(TransportError::NotMcp {
                         host: "memory".into(),
                         why: malformed.reason,
                         head: String::new(),
@@ -129,14 +129,14 @@ impl Remote for Far {
     }
 }
 
-fn cut() -> Fault {
-    Fault::Cut {
+fn cut() -> TransportError {
+    TransportError::Cut {
         host: "memory".into(),
         why: "told to".into(),
     }
 }
 
-async fn whole(mut steps: Steps, announced: Option<usize>) -> Result<String, Fault> {
+async fn whole(mut steps: Steps, announced: Option<usize>) -> Result<String, TransportError> {
     let mut body = Vec::new();
     while let Some(bytes) = steps.next().await.ok_or_else(cut)? {
         body.extend(bytes);

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use mcpipe::auth::oauth::challenge::Challenge;
 use mcpipe::era::{Head, HttpError};
 use mcpipe::frame::{Malformed, Parsed};
-use mcpipe::remote::{Answer, Events, Fault, Outgoing, Remote, Verb};
+use mcpipe::remote::{Answer, Events, Outgoing, Remote, TransportError, Verb};
 use mcpipe::secret::Secret;
 use mcpipe::transcript::{self, Body, Entry, Headers, Transcript, Why};
 
@@ -88,7 +88,7 @@ impl Replay {
 }
 
 impl Remote for Replay {
-    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, Fault> {
+    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, TransportError> {
         let verb = match outgoing.verb {
             Verb::Post(frame) => transcript::Verb::Post(frame.text().into()),
             Verb::Get => transcript::Verb::Get,
@@ -151,7 +151,7 @@ impl Exchange {
         }
     }
 
-    fn answer(self, status: u16, headers: Headers, body: Body) -> Result<Answer, Fault> {
+    fn answer(self, status: u16, headers: Headers, body: Body) -> Result<Answer, TransportError> {
         let head = Head {
             status,
             session: headers
@@ -197,8 +197,8 @@ impl Exchange {
         }
     }
 
-    fn message(&self, text: &str) -> Result<Parsed, Fault> {
-        Parsed::read(&self.fed(text)).map_err(|Malformed { reason, .. }| Fault::NotMcp {
+    fn message(&self, text: &str) -> Result<Parsed, TransportError> {
+        Parsed::read(&self.fed(text)).map_err(|Malformed { reason, .. }| TransportError::NotMcp {
             host: HOST.into(),
             why: reason,
             head: String::new(),
@@ -245,23 +245,23 @@ fn asks_for_a_token(fields: &HeaderMap) -> bool {
         .any(|scheme| scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop"))
 }
 
-fn fault(why: Why) -> Fault {
+fn fault(why: Why) -> TransportError {
     let host = HOST.to_owned();
     match why {
-        Why::Unreachable => Fault::Unreachable {
+        Why::Unreachable => TransportError::Unreachable {
             host,
             why: "it says so".into(),
         },
-        Why::Cut => Fault::Cut {
+        Why::Cut => TransportError::Cut {
             host,
             why: "it says so".into(),
         },
-        Why::NotMcp => Fault::NotMcp {
+        Why::NotMcp => TransportError::NotMcp {
             host,
             why: "it says so".into(),
             head: String::new(),
         },
-        Why::TooLarge => Fault::TooLarge { host, limit: 0 },
+        Why::TooLarge => TransportError::TooLarge { host, limit: 0 },
     }
 }
 
@@ -274,7 +274,7 @@ mod tests {
         Replay::new(Transcript::parse(text).unwrap())
     }
 
-    async fn send(replay: &Replay, verb: Verb<'_>) -> Result<Answer, Fault> {
+    async fn send(replay: &Replay, verb: Verb<'_>) -> Result<Answer, TransportError> {
         let outgoing = Outgoing {
             to: None,
             verb,
@@ -358,7 +358,7 @@ mod tests {
         let fault = send(&replay, Verb::Post(&call(5))).await.unwrap_err();
         assert!(fault.is_before_sending());
         let fault = send(&replay, Verb::Delete).await.unwrap_err();
-        assert!(matches!(fault, Fault::NotMcp { .. }), "{fault}");
+        assert!(matches!(fault, TransportError::NotMcp { .. }), "{fault}");
         assert_eq!(replay.complaint(), None);
     }
 
