@@ -278,13 +278,13 @@ impl Between {
     fn says(&mut self, text: &str) {
         let mut actions = Vec::new();
         let frame = Frame::parse(text).unwrap();
-        self.translator.from_host(frame, &mut actions);
+        self.translator.on_host_message(frame, &mut actions);
         self.settle(actions);
     }
 
     fn brings(&mut self, exchange: ExchangeId, arrival: Arrival) {
         let mut actions = Vec::new();
-        self.translator.from_remote(exchange, arrival, &mut actions);
+        self.translator.on_arrival(exchange, arrival, &mut actions);
         self.settle(actions);
     }
 

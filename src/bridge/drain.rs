@@ -106,7 +106,7 @@ impl<R: Remote> Bridge<R> {
         let mut begun = Instant::now();
         let mut latest = begun + self.grace;
         let mut actions = Vec::new();
-        self.translator.host_gone(&mut actions);
+        self.translator.on_host_gone(&mut actions);
         if !self.in_time(latest, Self::perform, actions).await {
             return latest;
         }

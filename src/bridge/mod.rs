@@ -409,7 +409,7 @@ impl<R: Remote> Bridge<R> {
         let mut actions = Vec::new();
         self.update_clock();
         for frame in frames {
-            self.translator.from_host(frame, &mut actions);
+            self.translator.on_host_message(frame, &mut actions);
         }
         self.perform(actions).await
     }
@@ -492,7 +492,7 @@ impl<R: Remote> Bridge<R> {
             Event::Woke(token) => {
                 let mut actions = Vec::new();
                 self.update_clock();
-                self.translator.timer_fired(token, &mut actions);
+                self.translator.on_timer(token, &mut actions);
                 self.perform(actions).await
             }
             Event::Arrival(exchange, arrival) => {
@@ -516,7 +516,7 @@ impl<R: Remote> Bridge<R> {
         tracing::debug!(exchange = exchange.0, ?arrival, "from the remote");
         let mut actions = Vec::new();
         self.update_clock();
-        self.translator.from_remote(exchange, arrival, &mut actions);
+        self.translator.on_arrival(exchange, arrival, &mut actions);
         self.remember();
         actions
     }

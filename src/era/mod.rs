@@ -56,7 +56,7 @@ pub enum Action {
     Listen(Listen),
     /// Drop an exchange: its stream is closed and nothing more is heard of it.
     Close(ExchangeId),
-    /// Call [`timer_fired`](Translator::timer_fired) with this token after this time. A token may be asked for again before
+    /// Call [`on_timer`](Translator::on_timer) with this token after this time. A token may be asked for again before
     /// it is due; each asking is answered.
     SetTimer {
         /// From now.

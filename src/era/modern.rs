@@ -242,7 +242,7 @@ impl Modern {
         }
     }
 
-    fn frame_came(&mut self, exchange: ExchangeId, frame: Frame, actions: &mut Vec<Action>) {
+    fn on_server_message(&mut self, exchange: ExchangeId, frame: Frame, actions: &mut Vec<Action>) {
         match frame.outline() {
             Outline::Request { .. } => {
                 tracing::warn!(?frame, "a modern server may not ask; dropped");
@@ -259,7 +259,7 @@ impl Modern {
                     }
                     Some(Open::Listen(key)) => {
                         let key = *key;
-                        self.subscription_notified(key, frame, actions);
+                        self.on_subscription_notification(key, frame, actions);
                     }
                     Some(Open::RefreshTools(_)) | None => {
                         tracing::debug!(?frame, "a notice nobody waits for");
@@ -271,7 +271,7 @@ impl Modern {
                     return tracing::debug!(?frame, "an answer nobody waits for");
                 };
                 if owner != exchange {
-                    return self.answered_elsewhere(owner, &frame, actions);
+                    return self.on_response_elsewhere(owner, &frame, actions);
                 }
                 let own = self.known_as(owner).filter(|own| Some(*own) != id.as_ref());
                 let frame = match own {
@@ -279,15 +279,15 @@ impl Modern {
                     None => frame,
                 };
                 if is_error(&frame) {
-                    self.error_came(owner, frame, actions);
+                    self.on_error(owner, frame, actions);
                 } else {
-                    self.result_came(owner, &frame, actions);
+                    self.on_result(owner, &frame, actions);
                 }
             }
         }
     }
 
-    fn result_came(&mut self, exchange: ExchangeId, frame: &Frame, actions: &mut Vec<Action>) {
+    fn on_result(&mut self, exchange: ExchangeId, frame: &Frame, actions: &mut Vec<Action>) {
         match self.open.remove(&exchange) {
             Some(Open::Call(call)) => {
                 let answer = match with_result_type(frame) {
@@ -310,27 +310,27 @@ impl Modern {
                 actions.extend(answer.map(Action::Reply));
             }
             Some(Open::RefreshTools(refresh_tools)) => {
-                self.tools_refreshed(refresh_tools, frame, actions);
+                self.on_tools_page(refresh_tools, frame, actions);
             }
-            Some(Open::Listen(key)) => self.listen_answered(key, frame, actions),
+            Some(Open::Listen(key)) => self.on_listen_result(key, frame, actions),
             None => {}
         }
     }
 
     /// Takes an error for the request of this exchange: under its id, whichever it came with.
-    fn error_came(&mut self, exchange: ExchangeId, frame: Frame, actions: &mut Vec<Action>) {
+    fn on_error(&mut self, exchange: ExchangeId, frame: Frame, actions: &mut Vec<Action>) {
         match self.open.remove(&exchange) {
-            Some(Open::Call(call)) => self.call_refused(call, frame, actions),
+            Some(Open::Call(call)) => self.on_call_error(call, frame, actions),
             Some(Open::RefreshTools(refresh_tools)) => {
                 tracing::warn!("the tools could not be listed again");
                 actions.push(Action::Reply(refresh_tools.error));
             }
-            Some(Open::Listen(key)) => self.listen_refused(key, &frame, actions),
+            Some(Open::Listen(key)) => self.on_listen_error(key, &frame, actions),
             None => tracing::debug!(?frame, "an error nobody waits for"),
         }
     }
 
-    fn call_refused(&mut self, mut call: Call, frame: Frame, actions: &mut Vec<Action>) {
+    fn on_call_error(&mut self, mut call: Call, frame: Frame, actions: &mut Vec<Action>) {
         let Some(id) = call.frame.id().cloned() else {
             return;
         };
@@ -359,7 +359,12 @@ impl Modern {
     }
 
     /// Takes the end of an exchange. If it still owes an answer, `error` is it.
-    fn over(&mut self, exchange: ExchangeId, error: &BridgeError, actions: &mut Vec<Action>) {
+    fn on_exchange_over(
+        &mut self,
+        exchange: ExchangeId,
+        error: &BridgeError,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(open) = self.open.remove(&exchange) else {
             return;
         };
@@ -371,7 +376,7 @@ impl Modern {
                 tracing::warn!(why = error.message, "the tools could not be listed again");
                 actions.push(Action::Reply(refresh_tools.error));
             }
-            Some(Open::Listen(key)) => self.listen_lost(key, error, actions),
+            Some(Open::Listen(key)) => self.on_listen_lost(key, error, actions),
             None => {}
         }
     }
@@ -382,7 +387,7 @@ impl Relay for Modern {
         Pair::Modern
     }
 
-    fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    fn on_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         match frame.outline() {
             Outline::Response { .. } => {
                 tracing::debug!(?frame, "an answer to a remote that asks nothing");
@@ -405,17 +410,17 @@ impl Relay for Modern {
         }
     }
 
-    fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
+    fn on_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         match arrival {
             Arrival::Opened(_) | Arrival::Endpoint(_) => {}
-            Arrival::Frame(frame) => self.frame_came(exchange, frame, actions),
+            Arrival::Frame(frame) => self.on_server_message(exchange, frame, actions),
             Arrival::Accepted(_) => {
                 let empty = "The server accepted the request but sent no answer.";
-                self.over(exchange, &BridgeError::new("bad_answer", empty), actions);
+                self.on_exchange_over(exchange, &BridgeError::new("bad_answer", empty), actions);
             }
             Arrival::Ended => {
                 let lost = "The server ended its response without an answer.";
-                self.over(
+                self.on_exchange_over(
                     exchange,
                     &BridgeError::new("cut", lost).retryable(),
                     actions,
@@ -427,20 +432,20 @@ impl Relay for Modern {
                     Some(frame) if frame.is_response() => {
                         let own = self.known_as(exchange);
                         let frame = own.map_or_else(|| frame.clone(), |own| frame.with_id(own));
-                        self.frame_came(exchange, frame, actions);
+                        self.on_server_message(exchange, frame, actions);
                     }
-                    _ => self.over(exchange, &to_bridge_error(&refusal), actions),
+                    _ => self.on_exchange_over(exchange, &to_bridge_error(&refusal), actions),
                 }
             }
             Arrival::Failed(error) | Arrival::GivenUp(error) => {
-                self.over(exchange, &error, actions);
+                self.on_exchange_over(exchange, &error, actions);
             }
         }
     }
 
-    fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
-        self.ask_again(token, actions);
-        self.listen_timer_fired(token, actions);
+    fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
+        self.on_retry_timer(token, actions);
+        self.on_listen_timer(token, actions);
     }
 
     /// Requests of the host that are not with the server at the moment.
@@ -452,7 +457,7 @@ impl Relay for Modern {
     fn ping(&mut self, _actions: &mut Vec<Action>) {}
 
     /// Ends the subscriptions, for a host that has closed stdin hears of no change. Calls are still answered.
-    fn host_gone(&mut self, actions: &mut Vec<Action>) {
+    fn on_host_gone(&mut self, actions: &mut Vec<Action>) {
         self.end_listens(actions);
     }
 

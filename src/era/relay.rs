@@ -22,27 +22,23 @@ impl Pair {
 }
 
 /// The four pairs as the translator speaks to them. Each takes frames and arrivals and pushes actions.
-#[expect(
-    clippy::wrong_self_convention,
-    reason = "frames come from the host and from the remote; nothing is converted"
-)]
 pub(super) trait Relay: fmt::Debug + Send {
     fn pair(&self) -> Pair;
 
     /// Takes a frame from the host.
-    fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>);
+    fn on_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>);
 
     /// Takes what an exchange brought.
-    fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>);
+    fn on_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>);
 
     /// Takes the end of a time that was asked for with [`Action::SetTimer`].
-    fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>);
+    fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>);
 
     /// Asks the server whether it is there, where the era has a way to (`--ping-interval`).
     fn ping(&mut self, actions: &mut Vec<Action>);
 
     /// Takes the news that the host has closed stdin: it can answer nothing any more.
-    fn host_gone(&mut self, actions: &mut Vec<Action>);
+    fn on_host_gone(&mut self, actions: &mut Vec<Action>);
 
     /// Ends what is open, as the last thing before the bridge leaves.
     fn leave(&mut self, actions: &mut Vec<Action>);

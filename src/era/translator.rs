@@ -194,15 +194,15 @@ impl Translator {
     }
 
     /// Takes a frame from the host.
-    pub fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    pub fn on_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         // What was held comes after what answered the question.
         self.settle_discovers(Some(actions));
         let before = actions.len();
-        self.route(frame, actions);
+        self.route_host_message(frame, actions);
         self.settle_discovers(actions.get(before..));
     }
 
-    fn route(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    fn route_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         let frame = extensions::declared(frame, &self.options.extensions);
         match frame.method() {
             Some("server/discover") if self.host_is_modern => {}
@@ -226,7 +226,7 @@ impl Translator {
             _ => {}
         }
         match &self.phase {
-            Phase::Fresh => self.first_request(frame, actions),
+            Phase::Fresh => self.on_first_request(frame, actions),
             Phase::Probing(_) => self.hold(frame, actions),
             Phase::Optimistic(_) | Phase::Serving(_) => {
                 if begins_legacy(&frame) && self.pair().is_some_and(Pair::is_host_modern) {
@@ -246,7 +246,7 @@ impl Translator {
     }
 
     /// Takes what an exchange brought.
-    pub fn from_remote(
+    pub fn on_arrival(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
@@ -263,36 +263,36 @@ impl Translator {
             .as_ref()
             .is_some_and(|probe| probe.asked(exchange))
         {
-            return self.probe_brought(exchange, arrival, actions);
+            return self.on_probe_arrival(exchange, arrival, actions);
         }
         if exchange.0 >> RANGE != self.serving_relay {
             tracing::debug!(exchange = exchange.0, ?arrival, "for a relay that is gone");
             return;
         }
         if self.is_attempting_legacy() {
-            return self.attempt_brought(exchange, arrival, actions);
+            return self.on_attempt_arrival(exchange, arrival, actions);
         }
         match &self.phase {
             Phase::Serving(Serving {
                 first_handshake: Some(_),
                 ..
-            }) => return self.handshake_brought(exchange, arrival, actions),
+            }) => return self.on_handshake_arrival(exchange, arrival, actions),
             Phase::Optimistic(_) => {
                 self.cache.note_arrival(exchange, &arrival);
-                return self.optimistic_brought(exchange, arrival, actions);
+                return self.on_optimistic_arrival(exchange, arrival, actions);
             }
             _ => {}
         }
         self.cache.note_arrival(exchange, &arrival);
         let mut done = Vec::new();
         if let Some(relay) = self.phase.relay() {
-            relay.from_remote(exchange, arrival, &mut done);
+            relay.on_arrival(exchange, arrival, &mut done);
         }
         self.pass_from_relay(done, actions);
     }
 
     /// Takes the end of a time that was asked for with [`Action::SetTimer`].
-    pub fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+    pub fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
         let Some((relay, token)) = self.timers.take(token) else {
             return;
         };
@@ -302,7 +302,7 @@ impl Translator {
             .as_mut()
             .filter(|probe| probe.relay_number == relay)
         {
-            probe.timer_fired(token, &mut done);
+            probe.on_timer(token, &mut done);
             self.timers.note(relay, &mut done);
             return actions.extend(done);
         }
@@ -310,10 +310,10 @@ impl Translator {
             return; // asked for by one that is gone
         }
         if matches!(self.phase, Phase::Probing(_)) {
-            return self.attempt_timed_out(actions);
+            return self.on_attempt_timeout(actions);
         }
         if let Some(relay) = self.phase.relay() {
-            relay.timer_fired(token, &mut done);
+            relay.on_timer(token, &mut done);
         }
         self.settle_discovers(Some(&done));
         self.pass_from_relay(done, actions);
@@ -329,10 +329,10 @@ impl Translator {
     }
 
     /// Takes the news that the host has closed stdin: it can answer nothing any more.
-    pub fn host_gone(&mut self, actions: &mut Vec<Action>) {
+    pub fn on_host_gone(&mut self, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
         if let Some(relay) = self.phase.relay() {
-            relay.host_gone(&mut done);
+            relay.on_host_gone(&mut done);
         }
         self.pass_from_relay(done, actions);
     }
@@ -365,7 +365,7 @@ impl Translator {
         }
         let mut done = Vec::new();
         if let Some(relay) = self.phase.relay() {
-            relay.from_host(frame, &mut done);
+            relay.on_host_message(frame, &mut done);
         }
         self.pass_from_relay(done, actions);
     }
@@ -420,7 +420,7 @@ impl Translator {
         self.timers.note(self.serving_relay, &mut done);
         actions.extend(done);
         for frame in held {
-            self.from_host(frame, actions);
+            self.on_host_message(frame, actions);
         }
     }
 

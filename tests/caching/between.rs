@@ -82,13 +82,13 @@ impl Between {
 
     pub(super) fn says(&mut self, frame: Frame) {
         let mut actions = Vec::new();
-        self.translator.from_host(frame, &mut actions);
+        self.translator.on_host_message(frame, &mut actions);
         self.settle(actions);
     }
 
     pub(super) fn brings(&mut self, exchange: ExchangeId, arrival: Arrival) {
         let mut actions = Vec::new();
-        self.translator.from_remote(exchange, arrival, &mut actions);
+        self.translator.on_arrival(exchange, arrival, &mut actions);
         self.settle(actions);
     }
 

@@ -260,7 +260,7 @@ impl World {
         let mut actions = Vec::new();
         self.translator.update_context(self.now, self.name);
         let frame = Frame::parse(line).unwrap();
-        self.translator.from_host(frame, &mut actions);
+        self.translator.on_host_message(frame, &mut actions);
         self.act(actions);
     }
 
@@ -311,7 +311,7 @@ impl World {
         }
         let mut actions = Vec::new();
         self.translator.update_context(self.now, self.name);
-        self.translator.from_remote(exchange, arrival, &mut actions);
+        self.translator.on_arrival(exchange, arrival, &mut actions);
         self.act(actions);
     }
 
@@ -323,7 +323,7 @@ impl World {
         let token = self.timers.remove(at);
         self.log.push(format!("wake {token}"));
         let mut actions = Vec::new();
-        self.translator.timer_fired(token, &mut actions);
+        self.translator.on_timer(token, &mut actions);
         self.act(actions);
     }
 
@@ -482,7 +482,7 @@ impl World {
         self.is_gone = true;
         self.questions.clear();
         let mut actions = Vec::new();
-        self.translator.host_gone(&mut actions);
+        self.translator.on_host_gone(&mut actions);
         self.act(actions);
     }
 

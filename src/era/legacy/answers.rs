@@ -114,14 +114,14 @@ fn is_unusable(frame: &Frame) -> bool {
 }
 
 impl Legacy {
-    pub(super) fn frame_came(
+    pub(super) fn on_server_message(
         &mut self,
         exchange: ExchangeId,
         frame: Frame,
         actions: &mut Vec<Action>,
     ) {
         match frame.outline() {
-            Outline::Response { .. } => self.answer_came(exchange, frame, actions),
+            Outline::Response { .. } => self.on_response(exchange, frame, actions),
             Outline::Request { id, .. } if self.is_host_gone => {
                 let refusal = Frame::error(Some(id), METHOD_NOT_FOUND, "The host has left.", None);
                 self.post_ours(refusal, Role::Host, actions);
@@ -140,7 +140,7 @@ impl Legacy {
         }
     }
 
-    pub(super) fn answer_came(
+    pub(super) fn on_response(
         &mut self,
         exchange: ExchangeId,
         frame: Frame,
@@ -153,7 +153,7 @@ impl Legacy {
             }
             self.deliver(owner, &frame, actions);
         } else if self.sse.is_open() && self.listening == Some(exchange) {
-            self.stray_came(frame, actions);
+            self.on_stray_response(frame, actions);
         } else {
             tracing::debug!(?frame, "an answer nobody waits for");
         }
@@ -205,10 +205,10 @@ impl Legacy {
             }
         }
         if self.gate == Gate::Initialize(owner) {
-            return self.initialize_answered(role, &head, answer, actions);
+            return self.on_initialize_response(role, &head, answer, actions);
         }
         match role {
-            Role::Restore => self.restored(&answer, actions),
+            Role::Restore => self.on_restore_response(&answer, actions),
             Role::Host => {
                 actions.push(Action::Reply(answer));
                 if is_initialize {
@@ -221,7 +221,7 @@ impl Legacy {
     }
 
     /// Takes a response on HTTP+SSE's stream whose id is that of no open request.
-    fn stray_came(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    fn on_stray_response(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         if self.sse.stream.is_past(&frame) {
             return tracing::debug!(?frame, "an answer nobody waits for any more");
         }
@@ -268,7 +268,7 @@ impl Legacy {
     }
 
     /// Takes the end of the time that answers without an owner are kept for.
-    pub(super) fn stray_timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+    pub(super) fn on_stray_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
         if self.sse.stream.token == Some(token) {
             self.decide_strays(actions);
         }
@@ -290,7 +290,7 @@ impl Legacy {
             ),
         };
         for exchange in open {
-            self.over(
+            self.on_exchange_over(
                 exchange,
                 &BridgeError::new("bad_answer", &*unclear),
                 actions,

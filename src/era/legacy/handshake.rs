@@ -69,7 +69,7 @@ impl Legacy {
         }
     }
 
-    pub(super) fn initialize_answered(
+    pub(super) fn on_initialize_response(
         &mut self,
         role: Role,
         head: &Head,
@@ -106,7 +106,7 @@ impl Legacy {
 
     /// Goes on when `notifications/initialized` has been accepted, or has failed in a way that the next request will
     /// tell better.
-    pub(super) fn now_initialized(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn on_initialized(&mut self, actions: &mut Vec<Action>) {
         self.is_host_ready = true;
         actions.extend(self.early.drain(..).map(Action::Reply));
         if self.sse.is_chosen() || self.listening.is_some() || self.is_host_gone {
@@ -143,14 +143,14 @@ impl Legacy {
         }
     }
 
-    pub(super) fn restored(&mut self, answer: &Frame, actions: &mut Vec<Action>) {
+    pub(super) fn on_restore_response(&mut self, answer: &Frame, actions: &mut Vec<Action>) {
         if matches!(answer.outline(), Outline::Response { failed: true, .. }) {
             tracing::warn!("the reopened session refused its log level or a subscription");
         }
-        self.one_restored(actions);
+        self.count_restored(actions);
     }
 
-    pub(super) fn one_restored(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn count_restored(&mut self, actions: &mut Vec<Action>) {
         if let Gate::Restoring(left) = self.gate {
             self.gate = Gate::Restoring(left.saturating_sub(1));
             if left <= 1 {
@@ -171,12 +171,12 @@ impl Legacy {
         while self.gate == Gate::Open
             && let Some(said) = self.waiting.pop_front()
         {
-            self.host_says(said, actions);
+            self.dispatch(said, actions);
         }
     }
 
     /// Takes a refusal that says that the session is gone: the request waits for the next one, once.
-    pub(super) fn refused_for_loss(
+    pub(super) fn on_loss_refused(
         &mut self,
         exchange: ExchangeId,
         refusal: &HttpError,
@@ -209,11 +209,11 @@ impl Legacy {
             // What these were about went with the session.
             Role::Cancel(_) | Role::Restore | Role::Reopen | Role::Ping => {}
         }
-        self.session_lost(session, actions);
+        self.on_session_lost(session, actions);
     }
 
     /// Opens the session again when the one of that opening is gone. Only the first to notice does anything about it.
-    pub(super) fn session_lost(&mut self, session: Option<u64>, actions: &mut Vec<Action>) {
+    pub(super) fn on_session_lost(&mut self, session: Option<u64>, actions: &mut Vec<Action>) {
         if session.is_some() && session == self.session.named() {
             self.session.lose();
             // Its standing stream would outlive it, and the next session would get none.

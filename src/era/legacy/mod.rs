@@ -106,7 +106,7 @@ impl Legacy {
         }
     }
 
-    fn host_says(&mut self, said: Queued, actions: &mut Vec<Action>) {
+    fn dispatch(&mut self, said: Queued, actions: &mut Vec<Action>) {
         match said.frame.outline() {
             // An answer waits for nothing: the call it belongs to may be what everything else waits for.
             Outline::Response { .. } => {
@@ -261,7 +261,7 @@ impl Legacy {
         self.post(notice, Role::Cancel(exchange), actions);
     }
 
-    fn refused(&mut self, exchange: ExchangeId, refusal: &HttpError, actions: &mut Vec<Action>) {
+    fn on_refused(&mut self, exchange: ExchangeId, refusal: &HttpError, actions: &mut Vec<Action>) {
         let Some(pending) = self.pending.get(&exchange) else {
             return;
         };
@@ -270,7 +270,7 @@ impl Legacy {
         // Words that only sound like a loss are believed once per request.
         let is_believed = !pending.is_repeated || session::is_loss_again(refusal);
         if pending.session.is_some() && !is_young && is_believed && session::is_loss(refusal) {
-            return self.refused_for_loss(exchange, refusal, actions);
+            return self.on_loss_refused(exchange, refusal, actions);
         }
         if self.gate == Gate::Initialize(exchange) && self.falls_back(refusal) {
             let answer = refusal.frame.clone().filter(Frame::is_response);
@@ -285,14 +285,14 @@ impl Legacy {
             .as_ref()
             .filter(|frame| frame.is_response() && pending.is_owed)
         {
-            self.answer_came(exchange, error.clone(), actions);
+            self.on_response(exchange, error.clone(), actions);
         }
-        self.over(exchange, &to_bridge_error(refusal), actions);
+        self.on_exchange_over(exchange, &to_bridge_error(refusal), actions);
     }
 
     /// Cancels a request that has timed out. Closing the connection does not stop a legacy remote (MCP 2025-11-25,
     /// basic/utilities/cancellation), a word does.
-    fn given_up(&mut self, exchange: ExchangeId, error: &BridgeError, actions: &mut Vec<Action>) {
+    fn on_timeout(&mut self, exchange: ExchangeId, error: &BridgeError, actions: &mut Vec<Action>) {
         let id = self
             .pending
             .get(&exchange)
@@ -300,7 +300,7 @@ impl Legacy {
             .filter(|pending| !pending.is_initialize())
             .and_then(Pending::id)
             .cloned();
-        self.over(exchange, error, actions);
+        self.on_exchange_over(exchange, error, actions);
         if let Some(id) = id {
             self.sse.stream.given_up(&id);
             let params = format!(r#"{{"requestId":{id},"reason":"timed out"}}"#);
@@ -310,7 +310,12 @@ impl Legacy {
     }
 
     /// Takes the end of an exchange. If it still owes an answer, `error` is it.
-    fn over(&mut self, exchange: ExchangeId, error: &BridgeError, actions: &mut Vec<Action>) {
+    fn on_exchange_over(
+        &mut self,
+        exchange: ExchangeId,
+        error: &BridgeError,
+        actions: &mut Vec<Action>,
+    ) {
         if self.gate == Gate::Initialize(exchange) && self.falls_back_for(error) {
             return self.fall_back(exchange, error.clone(), None, actions);
         }
@@ -318,7 +323,7 @@ impl Legacy {
             return;
         };
         match pending.role {
-            Role::Listen => self.listen_over(exchange, error, actions),
+            Role::Listen => self.on_listen_over(exchange, error, actions),
             Role::Cancel(of) => {
                 // The remote has heard of the cancellation; what is left of that stream is of no use.
                 if self.pending.remove(&of).is_some() {
@@ -330,7 +335,7 @@ impl Legacy {
                     why = error.message,
                     "the reopened session could not be restored"
                 );
-                self.one_restored(actions);
+                self.count_restored(actions);
             }
             Role::Ping => {}
             Role::Reopen if pending.is_owed && self.gate == Gate::Initialize(exchange) => {
@@ -341,7 +346,7 @@ impl Legacy {
                     pending.reply(error, actions);
                 }
                 if self.gate == Gate::Initialized(exchange) {
-                    self.now_initialized(actions);
+                    self.on_initialized(actions);
                 } else if self.gate == Gate::Initialize(exchange) {
                     self.open_gate(actions);
                 }
@@ -355,8 +360,8 @@ impl Relay for Legacy {
         Pair::Legacy
     }
 
-    fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        self.host_says(
+    fn on_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        self.dispatch(
             Queued {
                 frame,
                 is_repeated: false,
@@ -370,7 +375,7 @@ impl Relay for Legacy {
         self.waiting.len()
     }
 
-    fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
+    fn on_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         match arrival {
             Arrival::Opened(head) => {
                 if self.listening == Some(exchange) && self.sse.is_open() {
@@ -383,8 +388,8 @@ impl Relay for Legacy {
                     self.restore(actions);
                 }
             }
-            Arrival::Endpoint(endpoint) => self.endpoint_named(exchange, endpoint, actions),
-            Arrival::Frame(frame) => self.frame_came(exchange, frame, actions),
+            Arrival::Endpoint(endpoint) => self.on_endpoint(exchange, endpoint, actions),
+            Arrival::Frame(frame) => self.on_server_message(exchange, frame, actions),
             Arrival::Accepted(_) => {
                 // HTTP+SSE answers on its stream, so there the debt stays.
                 let is_owed = self
@@ -393,27 +398,31 @@ impl Relay for Legacy {
                     .is_some_and(|pending| pending.is_owed);
                 if !(is_owed && self.sse.is_open()) {
                     let empty = "The server accepted the request but sent no answer.";
-                    self.over(exchange, &BridgeError::new("bad_answer", empty), actions);
+                    self.on_exchange_over(
+                        exchange,
+                        &BridgeError::new("bad_answer", empty),
+                        actions,
+                    );
                 }
             }
             Arrival::Ended => {
                 let lost = "The server ended its response without an answer.";
-                self.over(
+                self.on_exchange_over(
                     exchange,
                     &BridgeError::new("cut", lost).retryable(),
                     actions,
                 );
             }
-            Arrival::Failed(error) => self.over(exchange, &error, actions),
-            Arrival::GivenUp(error) => self.given_up(exchange, &error, actions),
-            Arrival::Refused(refusal) => self.refused(exchange, &refusal, actions),
+            Arrival::Failed(error) => self.on_exchange_over(exchange, &error, actions),
+            Arrival::GivenUp(error) => self.on_timeout(exchange, &error, actions),
+            Arrival::Refused(refusal) => self.on_refused(exchange, &refusal, actions),
             Arrival::LostWithSession(refusal) => {
                 let session = self
                     .pending
                     .get(&exchange)
                     .and_then(|pending| pending.session);
-                self.over(exchange, &lost_with_session(&refusal), actions);
-                self.session_lost(session, actions);
+                self.on_exchange_over(exchange, &lost_with_session(&refusal), actions);
+                self.on_session_lost(session, actions);
             }
         }
     }
@@ -429,7 +438,7 @@ impl Relay for Legacy {
         }
     }
 
-    fn host_gone(&mut self, actions: &mut Vec<Action>) {
+    fn on_host_gone(&mut self, actions: &mut Vec<Action>) {
         self.is_host_gone = true;
         if !self.sse.is_chosen()
             && let Some(exchange) = self.listening.take()
@@ -456,8 +465,8 @@ impl Relay for Legacy {
         self.leave(actions);
     }
 
-    fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
-        self.stray_timer_fired(token, actions);
+    fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
+        self.on_stray_timer(token, actions);
     }
 
     fn waiting_for_handshake(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {

@@ -172,22 +172,22 @@ impl Legacy {
     }
 
     /// Takes the address that the stream named. The first one counts; later ones would move the session elsewhere.
-    pub(super) fn endpoint_named(
+    pub(super) fn on_endpoint(
         &mut self,
         exchange: ExchangeId,
         endpoint: String,
         actions: &mut Vec<Action>,
     ) {
         if self.listening != Some(exchange) {
-            return self.endpoint_answered(exchange, endpoint, actions);
+            return self.on_endpoint_in_response(exchange, endpoint, actions);
         }
         if self.gate != Gate::Endpoint {
             return;
         }
-        self.endpoint_known(endpoint, actions);
+        self.use_endpoint(endpoint, actions);
     }
 
-    fn endpoint_known(&mut self, endpoint: String, actions: &mut Vec<Action>) {
+    fn use_endpoint(&mut self, endpoint: String, actions: &mut Vec<Action>) {
         self.sse.endpoint = Some(endpoint);
         if self.is_reopening {
             self.reopen(actions);
@@ -198,7 +198,7 @@ impl Legacy {
 
     /// Takes HTTP+SSE's stream as the answer to a request. To `initialize` that is an offer of this transport; it is
     /// said again where the stream says.
-    fn endpoint_answered(
+    fn on_endpoint_in_response(
         &mut self,
         exchange: ExchangeId,
         endpoint: String,
@@ -210,7 +210,7 @@ impl Legacy {
         if !is_offer {
             if self.pending.get(&exchange).is_some_and(|it| it.is_owed) {
                 let words = "The server answers with the event stream of HTTP+SSE (2024-11-05).";
-                self.over(exchange, &BridgeError::new("bad_answer", words), actions);
+                self.on_exchange_over(exchange, &BridgeError::new("bad_answer", words), actions);
                 actions.push(Action::Close(exchange));
             }
             return;
@@ -229,10 +229,10 @@ impl Legacy {
         self.listening = Some(exchange);
         self.sse.is_chosen = true;
         self.sse.came_by_post = true;
-        self.endpoint_known(endpoint, actions);
+        self.use_endpoint(endpoint, actions);
     }
 
-    pub(super) fn listen_over(
+    pub(super) fn on_listen_over(
         &mut self,
         exchange: ExchangeId,
         error: &BridgeError,
@@ -243,18 +243,18 @@ impl Legacy {
         }
         self.listening = None;
         if self.sse.is_chosen {
-            self.sse_over(error, actions);
+            self.on_sse_over(error, actions);
         } else if self.gate == Gate::Listening(exchange) {
             self.restore(actions);
         }
     }
 
-    fn sse_over(&mut self, error: &BridgeError, actions: &mut Vec<Action>) {
+    fn on_sse_over(&mut self, error: &BridgeError, actions: &mut Vec<Action>) {
         let was_open = self.sse.endpoint.take().is_some();
         self.sse.losses = self.sse.losses.saturating_add(1);
         self.sse.stream = Stream::default();
         if !was_open {
-            return self.sse_never_opened(error, actions);
+            return self.on_sse_never_opened(error, actions);
         }
         let cut = match error.kind {
             // Something came on it that could not be used.
@@ -288,7 +288,7 @@ impl Legacy {
     }
 
     /// Turns to the other transport, or ends the attempt, when neither an endpoint nor a stream came.
-    fn sse_never_opened(&mut self, error: &BridgeError, actions: &mut Vec<Action>) {
+    fn on_sse_never_opened(&mut self, error: &BridgeError, actions: &mut Vec<Action>) {
         let mut why = error.clone();
         if let Some((other, answer)) = self.sse.other_failed.take() {
             // Both were tried; the first one's words are the likelier truth for a server of today.

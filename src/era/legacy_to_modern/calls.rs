@@ -18,7 +18,7 @@ const MAX_ROUNDS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(250);
 impl Translation {
     /// Takes a frame from the host.
-    pub(super) fn host_says(&mut self, frame: &Frame) {
+    pub(super) fn on_host_message(&mut self, frame: &Frame) {
         match frame.outline() {
             Outline::Response { .. } => self.answered(frame),
             Outline::Notification { method } => match &**method {

@@ -39,7 +39,7 @@ impl LegacyToModern {
             translation: Translation::new(discover, called, mint.0 + IDS),
             inner: Modern::new(mint),
         };
-        new.from_host(initialize, actions);
+        new.on_host_message(initialize, actions);
         new
     }
 
@@ -48,7 +48,7 @@ impl LegacyToModern {
         loop {
             for action in done.drain(..) {
                 match action {
-                    Action::Reply(frame) => self.translation.remote_says(&frame),
+                    Action::Reply(frame) => self.translation.on_server_message(&frame),
                     // It forgets requests of ours, which no host has ever heard of.
                     Action::Cancelled(_) => {}
                     Action::SetTimer {
@@ -72,7 +72,7 @@ impl LegacyToModern {
                     Output::ToServer(frame) if listen::is_unasked(&frame) => {
                         self.inner.listen_unasked(frame, &mut done);
                     }
-                    Output::ToServer(frame) => self.inner.from_host(frame, &mut done),
+                    Output::ToServer(frame) => self.inner.on_host_message(frame, &mut done),
                     Output::ToHost(frame) => actions.push(Action::Reply(frame)),
                     Output::Cancelled(id) => actions.push(Action::Cancelled(id)),
                     Output::SetTimer(after, token, is_retry) => actions.push(Action::SetTimer {
@@ -91,24 +91,24 @@ impl Relay for LegacyToModern {
         Pair::LegacyToModern
     }
 
-    fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        self.translation.host_says(&frame);
+    fn on_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        self.translation.on_host_message(&frame);
         self.settle(Vec::new(), actions);
     }
 
-    fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
+    fn on_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
-        self.inner.from_remote(exchange, arrival, &mut done);
+        self.inner.on_arrival(exchange, arrival, &mut done);
         self.settle(done, actions);
     }
 
-    fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+    fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
         // Odd ones are ours, even ones the relay's.
         if token & 1 == 1 {
-            self.translation.timer_fired(token >> 1);
+            self.translation.on_timer(token >> 1);
         } else {
-            self.inner.timer_fired(token >> 1, &mut done);
+            self.inner.on_timer(token >> 1, &mut done);
         }
         self.settle(done, actions);
     }
@@ -124,11 +124,11 @@ impl Relay for LegacyToModern {
         self.settle(done, actions);
     }
 
-    fn host_gone(&mut self, actions: &mut Vec<Action>) {
-        self.translation.host_gone();
+    fn on_host_gone(&mut self, actions: &mut Vec<Action>) {
+        self.translation.on_host_gone();
         self.settle(Vec::new(), actions);
         let mut done = Vec::new();
-        self.inner.host_gone(&mut done);
+        self.inner.on_host_gone(&mut done);
         self.settle(done, actions);
     }
 
@@ -150,7 +150,7 @@ const IDS: u64 = 1 << 39;
 
 impl Translation {
     /// Takes what the relay would tell a modern host.
-    fn remote_says(&mut self, frame: &Frame) {
+    fn on_server_message(&mut self, frame: &Frame) {
         match frame.outline() {
             Outline::Response { id, failed } => {
                 let purpose = id.as_ref().and_then(|id| self.own_requests.remove(id));
@@ -168,7 +168,7 @@ impl Translation {
         }
     }
 
-    fn timer_fired(&mut self, token: u64) {
+    fn on_timer(&mut self, token: u64) {
         match self.timers.remove(&token) {
             Some(Timer::Resume(call, state)) => self.send(call, None, Some(&state)),
             Some(Timer::Unanswered(call, round)) => self.unanswered(call, round),
@@ -179,7 +179,7 @@ impl Translation {
         }
     }
 
-    fn host_gone(&mut self) {
+    fn on_host_gone(&mut self) {
         self.is_host_gone = true;
         let gone = BridgeError::new("host_gone", "The server asks for input; the host has left.");
         let asking = |call: &Call| matches!(call.state, CallState::Asking(_));

@@ -42,18 +42,18 @@ impl Talk {
     }
 
     pub(super) fn host(&mut self, text: &str) -> Vec<String> {
-        self.translation.host_says(&frame(text));
+        self.translation.on_host_message(&frame(text));
         self.said()
     }
 
     pub(super) fn remote(&mut self, text: &str) -> Vec<String> {
-        self.translation.remote_says(&frame(text));
+        self.translation.on_server_message(&frame(text));
         self.said()
     }
 
-    pub(super) fn timer_fired(&mut self, said: &str) -> Vec<String> {
+    pub(super) fn on_timer(&mut self, said: &str) -> Vec<String> {
         let token = said.rsplit(' ').next().unwrap();
-        self.translation.timer_fired(token.parse().unwrap());
+        self.translation.on_timer(token.parse().unwrap());
         self.said()
     }
 
@@ -209,7 +209,7 @@ fn a_log_level_goes_with_every_request_and_messages_come_only_then() {
     };
     assert!(talk.host(&set("loud"))[0].contains("-32602"));
     assert_eq!(talk.host(&set("info")), [r#"down {"id":1,"result":{}}"#]);
-    talk.translation.host_says(&frame(&call(2, "t")));
+    talk.translation.on_host_message(&frame(&call(2, "t")));
     let Some(Output::ToServer(up)) = talk.translation.output.pop() else {
         panic!("nothing sent")
     };
@@ -323,7 +323,7 @@ fn a_round_that_asks_nothing_is_sent_again_soon_and_not_for_ever() {
             said.len() == 1 && said[0].starts_with("wake 250 "),
             "{said:?}"
         );
-        let said = talk.timer_fired(&said[0]);
+        let said = talk.on_timer(&said[0]);
         assert!(
             said[0].contains(r#""params":{"name":"t","requestState":"S","_meta""#),
             "{said:?}"
@@ -395,11 +395,11 @@ fn nobody_answers_and_the_call_does_not_hang() {
     let mut talk = Talk::calling();
     let up = sent(&mut talk, 1);
     let asked = talk.remote(&asks(&up, FORM, ""));
-    let said = talk.timer_fired(&asked[0]);
+    let said = talk.on_timer(&asked[0]);
     assert!(said[0].contains("notifications/cancelled") && said[1].contains("unanswered"));
     let up = sent(&mut talk, 2);
     talk.remote(&asks(&up, FORM, ""));
-    talk.translation.host_gone();
+    talk.translation.on_host_gone();
     let said = talk.said();
     assert!(said.len() == 1 && said[0].contains("host_gone"), "{said:?}");
 }

@@ -113,7 +113,7 @@ impl Modern {
         }
     }
 
-    pub(super) fn listen_timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+    pub(super) fn on_listen_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
         let is_steady = |subscription: &&mut Subscription| subscription.steady == Some(token);
         if let Some(subscription) = self.subscriptions.0.values_mut().find(is_steady) {
             subscription.losses = 0;
@@ -170,7 +170,7 @@ impl Modern {
     }
 
     /// Takes a notification on a subscription's stream.
-    pub(super) fn subscription_notified(
+    pub(super) fn on_subscription_notification(
         &mut self,
         key: u64,
         frame: Frame,
@@ -180,9 +180,9 @@ impl Modern {
             return;
         };
         match frame.method() {
-            Some("notifications/cancelled") => self.cancelled(key, &frame, actions),
+            Some("notifications/cancelled") => self.on_cancelled(key, &frame, actions),
             Some(ACKNOWLEDGED) if !subscription.is_acknowledged => {
-                self.acknowledged(key, &frame, actions);
+                self.on_acknowledged(key, &frame, actions);
             }
             // Nothing of a subscription, and so without its mark (MCP 2026-07-28, basic/patterns/subscriptions).
             Some("notifications/progress" | "notifications/message") => {
@@ -199,7 +199,7 @@ impl Modern {
     }
 
     /// Takes the server's end of a subscription, perhaps this one (MCP 2026-07-28, basic/patterns/cancellation).
-    fn cancelled(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
+    fn on_cancelled(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
         let named = frame.cancels();
         if named.is_some() && named.as_ref() != self.subscriptions.id(key) {
             tracing::debug!(?named, "the server cancels what it was not asked here");
@@ -217,7 +217,7 @@ impl Modern {
         actions.push(Action::Cancelled(subscription.own));
     }
 
-    fn acknowledged(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
+    fn on_acknowledged(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
         let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
@@ -248,7 +248,7 @@ impl Modern {
     }
 
     /// Takes the result with which the server ends a subscription in good order.
-    pub(super) fn listen_answered(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
+    pub(super) fn on_listen_result(&mut self, key: u64, frame: &Frame, actions: &mut Vec<Action>) {
         let Some(subscription) = self.drop_listen(key, actions) else {
             return;
         };
@@ -264,7 +264,7 @@ impl Modern {
 
     /// Takes an error as the answer to a subscription: it is passed on, unless it is not the first stream; then the
     /// subscription ends.
-    pub(super) fn listen_refused(&mut self, key: u64, error: &Frame, actions: &mut Vec<Action>) {
+    pub(super) fn on_listen_error(&mut self, key: u64, error: &Frame, actions: &mut Vec<Action>) {
         let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };
@@ -292,7 +292,12 @@ impl Modern {
 
     /// Takes the loss of a stream: another one is opened, unless it is of no use, or the first has never stood and that
     /// not for want of tries.
-    pub(super) fn listen_lost(&mut self, key: u64, error: &BridgeError, actions: &mut Vec<Action>) {
+    pub(super) fn on_listen_lost(
+        &mut self,
+        key: u64,
+        error: &BridgeError,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(subscription) = self.subscriptions.0.get_mut(&key) else {
             return;
         };

@@ -30,7 +30,7 @@ impl Modern {
 
     /// Takes the answer to a call from the response to another. It is the answer as it is: nothing is sent again for
     /// its sake, for what the call's own response would say is not known.
-    pub(super) fn answered_elsewhere(
+    pub(super) fn on_response_elsewhere(
         &mut self,
         owner: ExchangeId,
         frame: &Frame,
@@ -38,7 +38,7 @@ impl Modern {
     ) {
         actions.push(Action::Close(owner));
         if !is_error(frame) {
-            return self.result_came(owner, frame, actions);
+            return self.on_result(owner, frame, actions);
         }
         if let Some(Open::Call(call)) = self.open.remove(&owner) {
             let own = call.frame.id().map(|own| frame.with_id(own));

@@ -82,7 +82,7 @@ impl Modern {
 
     /// Takes a page: asks for the next one, until the tool is found; then makes the call once more, under headers made
     /// anew (MCP 2026-07-28, basic/transports/streamable-http).
-    pub(super) fn tools_refreshed(
+    pub(super) fn on_tools_page(
         &mut self,
         mut refresh_tools: RefreshTools,
         frame: &Frame,

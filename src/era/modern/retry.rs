@@ -75,7 +75,7 @@ impl Modern {
         None
     }
 
-    pub(super) fn ask_again(&mut self, token: u64, actions: &mut Vec<Action>) {
+    pub(super) fn on_retry_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
         match self.waiting.remove(&token) {
             Some(Lost::Call(call)) => self.call_anew(call, actions),
             Some(Lost::RefreshTools(refresh_tools)) => self.refresh_tools(refresh_tools, actions),

@@ -28,14 +28,13 @@ impl Play {
 
     pub(super) fn host(&mut self, text: &str) -> &mut Self {
         self.actions.clear();
-        self.modern.from_host(frame(text), &mut self.actions);
+        self.modern.on_host_message(frame(text), &mut self.actions);
         self
     }
 
     pub(super) fn brings(&mut self, exchange: ExchangeId, arrival: Arrival) -> &mut Self {
         self.actions.clear();
-        self.modern
-            .from_remote(exchange, arrival, &mut self.actions);
+        self.modern.on_arrival(exchange, arrival, &mut self.actions);
         self
     }
 
@@ -54,7 +53,7 @@ impl Play {
 
     pub(super) fn fires(&mut self, token: u64) -> &mut Self {
         self.actions.clear();
-        self.modern.timer_fired(token, &mut self.actions);
+        self.modern.on_timer(token, &mut self.actions);
         self
     }
 

@@ -184,7 +184,7 @@ impl Relay for ModernToLegacy {
         Pair::ModernToLegacy
     }
 
-    fn from_host(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    fn on_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         match frame.outline() {
             Outline::Response { .. } => {
                 tracing::debug!(?frame, "an answer from a host that was asked nothing");
@@ -205,7 +205,7 @@ impl Relay for ModernToLegacy {
         self.settle(actions);
     }
 
-    fn from_remote(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
+    fn on_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         let number = exchange.0.wrapping_sub(self.base);
         if let Some(session) = self.counting(number) {
             session.take_arrival(exchange, arrival, actions);
@@ -213,9 +213,9 @@ impl Relay for ModernToLegacy {
         }
     }
 
-    fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+    fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
         if let Some(session) = self.counting(token) {
-            session.timer_fired(token, actions);
+            session.on_timer(token, actions);
             self.settle(actions);
         }
     }
@@ -237,9 +237,9 @@ impl Relay for ModernToLegacy {
 
     /// Takes the news that the host has closed stdin: it can answer nothing any more, and cancel no subscription. Calls
     /// go on.
-    fn host_gone(&mut self, actions: &mut Vec<Action>) {
+    fn on_host_gone(&mut self, actions: &mut Vec<Action>) {
         for session in self.sessions() {
-            session.host_gone(actions);
+            session.on_host_gone(actions);
         }
         self.settle(actions);
     }

@@ -70,7 +70,7 @@ impl Rig {
 
     fn says(&mut self, text: &str) {
         let frame = Frame::parse(text).unwrap();
-        self.host.from_host(frame, &mut self.actions);
+        self.host.on_host_message(frame, &mut self.actions);
         self.is_modern();
     }
 
@@ -87,7 +87,7 @@ impl Rig {
     }
 
     fn brings(&mut self, exchange: ExchangeId, arrival: Arrival) {
-        self.host.from_remote(exchange, arrival, &mut self.actions);
+        self.host.on_arrival(exchange, arrival, &mut self.actions);
         self.is_modern();
     }
 
@@ -172,7 +172,7 @@ impl Rig {
             _ => true,
         });
         for token in tokens {
-            self.host.timer_fired(token, &mut self.actions);
+            self.host.on_timer(token, &mut self.actions);
         }
         self.is_modern();
     }

@@ -10,7 +10,7 @@ use crate::frame::{Frame, Outline};
 
 impl Translator {
     /// Takes what came of the handshake, or of what is said beside it.
-    pub(super) fn handshake_brought(
+    pub(super) fn on_handshake_arrival(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
@@ -38,7 +38,7 @@ impl Translator {
         };
         self.cache.note_arrival(exchange, &arrival);
         let mut done = Vec::new();
-        serving.relay.from_remote(exchange, arrival, &mut done);
+        serving.relay.on_arrival(exchange, arrival, &mut done);
         if is_answer {
             let handshake = serving.first_handshake.take();
             self.server_era = handshake

@@ -7,7 +7,7 @@ use crate::era::{Action, Transport};
 use crate::frame::Frame;
 
 impl Translator {
-    pub(super) fn first_request(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    pub(super) fn on_first_request(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         if !frame.is_request() {
             // Only requests tell a host's era, and neither era begins with anything else.
             tracing::debug!(?frame, "before the first request");

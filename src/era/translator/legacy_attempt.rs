@@ -39,7 +39,7 @@ impl Translator {
         // It has answered a POST: its legacy side is not HTTP+SSE at the same address.
         let mut relay = Legacy::minting(Transport::HttpOnly, mint);
         let mut done = Vec::new();
-        relay.from_host(initialize.clone(), &mut done);
+        relay.on_host_message(initialize.clone(), &mut done);
         actions.extend(as_to_modern(done));
         if let Phase::Probing(probing) = &mut self.phase {
             probing.legacy_attempt = Some(Box::new(LegacyAttempt {
@@ -53,7 +53,7 @@ impl Translator {
     }
 
     /// Takes what came of it.
-    pub(super) fn attempt_brought(
+    pub(super) fn on_attempt_arrival(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
@@ -72,7 +72,7 @@ impl Translator {
             _ => true,
         };
         let mut done = Vec::new();
-        attempt.relay.from_remote(exchange, arrival, &mut done);
+        attempt.relay.on_arrival(exchange, arrival, &mut done);
         let mut answer = None;
         for action in done {
             match action {
@@ -108,7 +108,7 @@ impl Translator {
     }
 
     /// Ends the attempt when its time is over.
-    pub(super) fn attempt_timed_out(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn on_attempt_timeout(&mut self, actions: &mut Vec<Action>) {
         if self.is_attempting_legacy() {
             self.speak_modern(true, actions);
         }
@@ -121,7 +121,7 @@ impl Translator {
         };
         let initialized = Frame::notification("notifications/initialized", None);
         let mut done = Vec::new();
-        attempt.relay.from_host(initialized, &mut done);
+        attempt.relay.on_host_message(initialized, &mut done);
         let mut done: Vec<_> = as_to_modern(done).collect();
         done.push(Action::SetTimer {
             after: PATIENCE,
@@ -157,7 +157,7 @@ impl Translator {
         let answer = attempt.answer.into_iter().map(Action::Reply);
         self.pass_from_relay(answer.chain(attempt.told).collect(), actions);
         for frame in held {
-            self.from_host(frame, actions);
+            self.on_host_message(frame, actions);
         }
     }
 

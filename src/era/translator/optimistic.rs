@@ -65,7 +65,7 @@ impl Translator {
     }
 
     /// Takes what came of something else than the question.
-    pub(super) fn optimistic_brought(
+    pub(super) fn on_optimistic_arrival(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
@@ -74,7 +74,7 @@ impl Translator {
         let evidence = detect::evidence(&arrival);
         let mut done = Vec::new();
         if let Some(relay) = self.phase.relay() {
-            relay.from_remote(exchange, arrival, &mut done);
+            relay.on_arrival(exchange, arrival, &mut done);
         }
         match evidence {
             Evidence::Nothing => self.pass_from_relay(done, actions),
@@ -82,11 +82,11 @@ impl Translator {
                 self.confirm_modern(actions);
                 self.pass_from_relay(done, actions);
             }
-            Evidence::Ambiguous => self.evidence_ambiguous(done, actions),
+            Evidence::Ambiguous => self.on_ambiguous_evidence(done, actions),
         }
     }
 
-    fn evidence_ambiguous(&mut self, done: Vec<Action>, actions: &mut Vec<Action>) {
+    fn on_ambiguous_evidence(&mut self, done: Vec<Action>, actions: &mut Vec<Action>) {
         let is_answer =
             |action: &Action| matches!(action, Action::Reply(frame) if frame.is_response());
         let (answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_answer);
@@ -113,7 +113,7 @@ impl Translator {
     }
 
     /// Takes the outcome of the question, or that it cannot be answered now.
-    pub(super) fn probe_decided(
+    pub(super) fn on_probe_outcome(
         &mut self,
         finding: ProbeOutcome,
         capabilities: String,

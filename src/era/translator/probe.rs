@@ -45,8 +45,8 @@ impl Probe {
         self.relay.has(exchange)
     }
 
-    pub(super) fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
-        self.relay.timer_fired(token, actions);
+    pub(super) fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
+        self.relay.on_timer(token, actions);
     }
 
     pub(super) fn abandon(&mut self, actions: &mut Vec<Action>) {
@@ -115,7 +115,7 @@ impl Translator {
     }
 
     /// Takes what came of the question.
-    pub(super) fn probe_brought(
+    pub(super) fn on_probe_arrival(
         &mut self,
         exchange: ExchangeId,
         arrival: Arrival,
@@ -127,7 +127,7 @@ impl Translator {
         let finding = detect::judge(&arrival, probe.was_asked_again);
         probe.refuses_legacy |= detect::refuses_legacy(&arrival);
         let mut done = Vec::new();
-        probe.relay.from_remote(exchange, arrival, &mut done);
+        probe.relay.on_arrival(exchange, arrival, &mut done);
         self.timers.note(probe.relay_number, &mut done);
         let mut answer = None;
         for action in done {
@@ -151,7 +151,7 @@ impl Translator {
             return;
         };
         if matches!(self.phase, Phase::Optimistic(_)) {
-            return self.probe_decided(finding, probe.capabilities, actions);
+            return self.on_probe_outcome(finding, probe.capabilities, actions);
         }
         let Phase::Probing(probing) = &mut self.phase else {
             return;
@@ -166,7 +166,11 @@ impl Translator {
                     discover,
                 };
                 actions.extend(probe.own.map(|_| Action::Reply(answer)));
-                self.is_modern(known, probe.refuses_legacy || refused.is_some(), actions);
+                self.begin_modern_after_probe(
+                    known,
+                    probe.refuses_legacy || refused.is_some(),
+                    actions,
+                );
             }
             _ if refused.is_some() => {
                 self.tell_failed_handshake(refused.unwrap_or_default(), actions);
@@ -232,7 +236,7 @@ impl Translator {
         let left: Vec<Frame> = held.into_iter().filter(|it| !is_answered(it)).collect();
         actions.extend(answers);
         for frame in left {
-            self.from_host(frame, actions);
+            self.on_host_message(frame, actions);
         }
     }
 
@@ -279,7 +283,7 @@ impl Translator {
             Some(first) if is_host_modern => {
                 self.start_optimistically(&first, true, actions);
                 for frame in held {
-                    self.from_host(frame, actions);
+                    self.on_host_message(frame, actions);
                 }
             }
             Some(first) => {
@@ -305,7 +309,7 @@ impl Translator {
 
     /// Goes on with a modern server. A legacy host's own `initialize` is tried, unless it is known that this is of no
     /// use.
-    fn is_modern(
+    fn begin_modern_after_probe(
         &mut self,
         known: RememberedDiscover,
         is_useless: bool,
@@ -370,7 +374,7 @@ impl Translator {
                     }
                     actions.push(Action::Cancelled(id));
                 }
-                false => self.probe_cancelled(frame, &id, actions),
+                false => self.on_probe_cancelled(frame, &id, actions),
             }
             return;
         }
@@ -390,18 +394,18 @@ impl Translator {
 
     /// Takes the host's cancellation of its own question; its other frames may still need the answer (MCP 2026-07-28,
     /// server/discover).
-    fn probe_cancelled(&mut self, cancel: Frame, id: &Id, actions: &mut Vec<Action>) {
+    fn on_probe_cancelled(&mut self, cancel: Frame, id: &Id, actions: &mut Vec<Action>) {
         let own = self.probe.as_ref().and_then(|probe| probe.own.as_ref());
         if own.is_none_or(|own| own.id() != Some(id)) {
             return;
         }
         if let Some(mut probe) = self.probe.take() {
-            probe.relay.from_host(cancel, actions);
+            probe.relay.on_host_message(cancel, actions);
         }
         let held = self.phase.take_held();
         self.phase = Phase::Fresh;
         for frame in held {
-            self.from_host(frame, actions);
+            self.on_host_message(frame, actions);
         }
     }
 }

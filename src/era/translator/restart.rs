@@ -53,6 +53,6 @@ impl Translator {
             relay.abandon(actions);
         }
         self.phase = Phase::Fresh;
-        self.first_request(initialize, actions);
+        self.on_first_request(initialize, actions);
     }
 }

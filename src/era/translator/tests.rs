@@ -36,7 +36,7 @@ pub(super) fn posts(actions: &[Action]) -> Vec<(ExchangeId, String)> {
 fn an_unknown_remote_is_asked_before_anything_else_is_said() {
     let mut actions = Vec::new();
     let mut translator = translator(Protocol::Auto, None);
-    translator.from_host(initialize(), &mut actions);
+    translator.on_host_message(initialize(), &mut actions);
     let asked = posts(&actions);
     assert_eq!(
         asked
@@ -51,7 +51,7 @@ fn an_unknown_remote_is_asked_before_anything_else_is_said() {
         status: 404,
         ..HttpError::default()
     });
-    translator.from_remote(asked[0].0, refused, &mut actions);
+    translator.on_arrival(asked[0].0, refused, &mut actions);
     assert_eq!(posts(&actions)[0].1, "initialize");
     assert_ne!(posts(&actions)[0].0, asked[0].0);
 }
@@ -63,7 +63,7 @@ fn a_remembered_legacy_remote_is_asked_nothing() {
         translator(Protocol::Legacy, None),
     ] {
         let mut actions = Vec::new();
-        translator.from_host(initialize(), &mut actions);
+        translator.on_host_message(initialize(), &mut actions);
         assert_eq!(posts(&actions)[0].1, "initialize");
         assert_eq!(translator.server_era(), None);
     }
@@ -73,19 +73,19 @@ fn a_remembered_legacy_remote_is_asked_nothing() {
 fn a_remote_in_trouble_is_told_to_the_host_and_asked_again_by_the_next_request() {
     let mut actions = Vec::new();
     let mut translator = translator(Protocol::Auto, None);
-    translator.from_host(initialize(), &mut actions);
+    translator.on_host_message(initialize(), &mut actions);
     for method in ["server/discover", "initialize"] {
         let (exchange, asked) = posts(&actions).remove(0);
         assert_eq!(asked, method);
         actions.clear();
         let down = BridgeError::new("unreachable", "x");
-        translator.from_remote(exchange, Arrival::Failed(down), &mut actions);
+        translator.on_arrival(exchange, Arrival::Failed(down), &mut actions);
     }
     assert!(
         matches!(actions.as_slice(), [Action::Reply(frame)] if frame.id() == initialize().id())
     );
     actions.clear();
-    translator.from_host(initialize(), &mut actions);
+    translator.on_host_message(initialize(), &mut actions);
     assert_eq!(posts(&actions)[0].1, "server/discover");
 }
 
@@ -93,7 +93,7 @@ fn a_remote_in_trouble_is_told_to_the_host_and_asked_again_by_the_next_request()
 fn a_version_refused_is_asked_for_once_more() {
     let mut actions = Vec::new();
     let mut translator = translator(Protocol::Auto, None);
-    translator.from_host(initialize(), &mut actions);
+    translator.on_host_message(initialize(), &mut actions);
     let exchange = posts(&actions)[0].0;
     let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
     let refusal = || {
@@ -104,13 +104,13 @@ fn a_version_refused_is_asked_for_once_more() {
         })
     };
     actions.clear();
-    translator.from_remote(exchange, refusal(), &mut actions);
+    translator.on_arrival(exchange, refusal(), &mut actions);
     let again = posts(&actions)[0].0;
     assert_ne!(again, exchange);
     actions.clear();
-    translator.from_remote(again, Arrival::Opened(Head::default()), &mut actions);
+    translator.on_arrival(again, Arrival::Opened(Head::default()), &mut actions);
     assert!(actions.is_empty());
-    translator.from_remote(again, refusal(), &mut actions);
+    translator.on_arrival(again, refusal(), &mut actions);
     assert!(matches!(actions.as_slice(), [Action::Reply(_)]));
 }
 
@@ -118,14 +118,14 @@ fn a_version_refused_is_asked_for_once_more() {
 fn what_is_said_meanwhile_is_held_and_what_is_cancelled_is_forgotten() {
     let mut actions = Vec::new();
     let mut translator = translator(Protocol::Auto, None);
-    translator.from_host(initialize(), &mut actions);
+    translator.on_host_message(initialize(), &mut actions);
     let list = Frame::request(&Id::ours(7), "tools/list", None);
-    translator.from_host(list, &mut actions);
+    translator.on_host_message(list, &mut actions);
     let cancel = Frame::notification("notifications/cancelled", Some(r#"{"requestId":7}"#));
-    translator.from_host(cancel, &mut actions);
+    translator.on_host_message(cancel, &mut actions);
     assert!(matches!(actions.last(), Some(Action::Cancelled(id)) if *id == Id::ours(7)));
     let ping = Frame::request(&Id::ours(8), "ping", None);
-    translator.from_host(ping, &mut actions);
+    translator.on_host_message(ping, &mut actions);
     assert!(
         matches!(actions.last(), Some(Action::Reply(frame)) if frame.id() == Some(&Id::ours(8)))
     );
@@ -141,14 +141,14 @@ const DISCOVERED: &str = r#"{"supportedVersions":["2026-07-28"],"capabilities":{
 
 fn found_modern(translator: &mut Translator, first: Frame) -> Vec<Action> {
     let mut actions = Vec::new();
-    translator.from_host(first, &mut actions);
+    translator.on_host_message(first, &mut actions);
     let exchange = posts(&actions)[0].0;
     let Action::Post(post) = &actions[0] else {
         panic!("{actions:?}")
     };
     let answer = Frame::result(post.frame.id().unwrap(), DISCOVERED);
     let mut actions = Vec::new();
-    translator.from_remote(exchange, Arrival::Frame(answer), &mut actions);
+    translator.on_arrival(exchange, Arrival::Frame(answer), &mut actions);
     actions
 }
 
@@ -158,9 +158,9 @@ fn a_host_that_only_looked_around_may_begin_the_legacy_way() {
     found_modern(&mut translator, modern(1, "server/discover"));
     let mut actions = Vec::new();
     // One look is answered, and its id free again; the other is not, and waits for nothing now.
-    translator.from_host(modern(2, "server/discover"), &mut actions);
+    translator.on_host_message(modern(2, "server/discover"), &mut actions);
     actions.clear();
-    translator.from_host(initialize().with_id(&Id::ours(1)), &mut actions);
+    translator.on_host_message(initialize().with_id(&Id::ours(1)), &mut actions);
     let replies = actions.iter().filter_map(|action| match action {
         Action::Reply(frame) => frame.id(),
         _ => None,
@@ -174,7 +174,7 @@ fn a_host_that_has_called_the_modern_way_keeps_its_calls() {
     let mut translator = translator(Protocol::Auto, None);
     found_modern(&mut translator, modern(1, "tools/list"));
     let mut actions = Vec::new();
-    translator.from_host(initialize(), &mut actions);
+    translator.on_host_message(initialize(), &mut actions);
     assert!(posts(&actions).is_empty());
     assert!(
         matches!(&actions[..], [Action::Reply(frame)] if frame.text().contains("2026-07-28")),
@@ -186,7 +186,7 @@ fn a_host_that_has_called_the_modern_way_keeps_its_calls() {
 fn a_remote_remembered_wrongly_is_asked_after_all() {
     let mut translator = translator(Protocol::Auto, Some(ServerEra::Legacy));
     let mut actions = Vec::new();
-    translator.from_host(initialize(), &mut actions);
+    translator.on_host_message(initialize(), &mut actions);
     let exchange = posts(&actions)[0].0;
     let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"v","data":{"supported":["2026-07-28"]}}}"#;
     let refusal = HttpError {
@@ -195,7 +195,7 @@ fn a_remote_remembered_wrongly_is_asked_after_all() {
         ..HttpError::default()
     };
     actions.clear();
-    translator.from_remote(exchange, Arrival::Refused(refusal), &mut actions);
+    translator.on_arrival(exchange, Arrival::Refused(refusal), &mut actions);
     assert_eq!(posts(&actions)[0].1, "server/discover");
 }
 
@@ -203,8 +203,8 @@ fn a_remote_remembered_wrongly_is_asked_after_all() {
 fn a_remote_remembered_wrongly_is_asked_after_all_for_a_modern_host_too() {
     let mut translator = translator(Protocol::Auto, Some(ServerEra::Legacy));
     let mut actions = Vec::new();
-    translator.from_host(modern(1, "tools/list"), &mut actions);
-    translator.from_host(modern(2, "tools/call"), &mut actions);
+    translator.on_host_message(modern(1, "tools/list"), &mut actions);
+    translator.on_host_message(modern(2, "tools/call"), &mut actions);
     let [(exchange, method)] = &posts(&actions)[..] else {
         panic!("{actions:?}")
     };
@@ -216,12 +216,12 @@ fn a_remote_remembered_wrongly_is_asked_after_all_for_a_modern_host_too() {
         ..HttpError::default()
     };
     actions.clear();
-    translator.from_remote(*exchange, Arrival::Refused(refusal), &mut actions);
+    translator.on_arrival(*exchange, Arrival::Refused(refusal), &mut actions);
     let Some(Action::Post(question)) = actions.pop() else {
         panic!("{actions:?}")
     };
     let answer = Frame::result(question.frame.id().unwrap(), DISCOVERED);
-    translator.from_remote(question.exchange, Arrival::Frame(answer), &mut actions);
+    translator.on_arrival(question.exchange, Arrival::Frame(answer), &mut actions);
     let asked = posts(&actions).into_iter().map(|(_, method)| method);
     assert_eq!(asked.collect::<Vec<_>>(), ["tools/list", "tools/call"]);
     assert_eq!(translator.server_era(), Some(ServerEra::Modern));
@@ -232,7 +232,7 @@ fn a_remote_remembered_wrongly_still_answers_what_else_is_under_way() {
     let mut translator = translator(Protocol::Auto, Some(ServerEra::Legacy));
     let mut actions = Vec::new();
     for id in 1..=2 {
-        translator.from_host(
+        translator.on_host_message(
             Frame::request(&Id::ours(id), "tools/list", None),
             &mut actions,
         );
@@ -247,9 +247,9 @@ fn a_remote_remembered_wrongly_still_answers_what_else_is_under_way() {
         ..HttpError::default()
     };
     actions.clear();
-    translator.from_remote(first.0, Arrival::Refused(refusal), &mut actions);
+    translator.on_arrival(first.0, Arrival::Refused(refusal), &mut actions);
     let answer = Frame::result(&Id::ours(2), "{}");
-    translator.from_remote(second.0, Arrival::Frame(answer), &mut actions);
+    translator.on_arrival(second.0, Arrival::Frame(answer), &mut actions);
     for id in 1..=2 {
         let is_it = |action: &Action| matches!(action, Action::Reply(frame) if frame.id() == Some(&Id::ours(id)));
         assert!(actions.iter().any(is_it), "{id}: {actions:?}");

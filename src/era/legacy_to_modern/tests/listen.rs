@@ -72,7 +72,7 @@ fn a_subscription_opens_a_wider_listen_and_then_closes_the_old_one() {
             r#"down {"id":1,"result":{}}"#.to_owned()
         ]
     );
-    assert!(talk.timer_fired(&said[1]).is_empty());
+    assert!(talk.on_timer(&said[1]).is_empty());
     // Again is not anew, and what is not honoured is an error.
     assert_eq!(talk.host(&subscribe(2, "subscribe", "a")).len(), 1);
     let said = talk.host(&subscribe(3, "subscribe", "b"));
@@ -92,7 +92,7 @@ fn subscribers_in_a_row_are_all_answered_and_a_silent_remote_keeps_none_waiting(
     let answers = talk.remote(&acknowledged(&id(&said[0]), r#""a","b""#));
     assert_eq!(answers.len(), 4, "{answers:?}");
     let said = talk.host(&subscribe(3, "subscribe", "c"));
-    assert!(talk.timer_fired(&said[1])[0].starts_with(r#"down {"id":3,"error""#));
+    assert!(talk.on_timer(&said[1])[0].starts_with(r#"down {"id":3,"error""#));
 }
 
 // MCP 2026-07-28, basic/patterns/subscriptions and basic/patterns/cancellation
@@ -105,7 +105,7 @@ fn a_listen_that_ends_is_opened_again_and_everything_may_have_changed() {
         said.len() == 1 && said[0].starts_with("wake 1000 "),
         "{said:?}"
     );
-    let said = talk.timer_fired(&said[0]);
+    let said = talk.on_timer(&said[0]);
     let again = id(&said[0]);
     assert_ne!(listen, again);
     assert_eq!(
@@ -170,7 +170,7 @@ fn task() -> (Talk, String) {
         said.len() == 1 && said[0].starts_with("wake 500 "),
         "{said:?}"
     );
-    let said = talk.timer_fired(&said[0]);
+    let said = talk.on_timer(&said[0]);
     assert!(said[0].contains(r#""method":"tasks/get","params":{"taskId":"T","#));
     (talk, id(&said[0]))
 }
@@ -182,7 +182,7 @@ fn a_task_is_asked_about_until_it_is_done() {
     let said = talk.remote(&format!(
         r#"{{"id":{get},"result":{{"status":"working"}}}}"#
     ));
-    let said = talk.timer_fired(&said[0]);
+    let said = talk.on_timer(&said[0]);
     let done = r#"{"resultType":"complete","status":"completed","result":{"content":[1.0]}}"#;
     assert_eq!(
         talk.remote(&format!(r#"{{"id":{},"result":{done}}}"#, id(&said[0]))),
@@ -203,7 +203,7 @@ fn a_task_asks_each_thing_once() {
         ),
         "{said:?}"
     );
-    let said = talk.timer_fired(&said[1]);
+    let said = talk.on_timer(&said[1]);
     let said = talk.remote(&format!(r#"{{"id":{},"result":{asks}}}"#, id(&said[0])));
     assert!(
         said.len() == 1 && said[0].starts_with("wake 500 "),

@@ -21,7 +21,7 @@ fn begin() -> LegacyToModern {
 
 fn said(host: &mut LegacyToModern, text: &str) -> Vec<Action> {
     let mut actions = Vec::new();
-    host.from_host(Frame::parse(text).unwrap(), &mut actions);
+    host.on_host_message(Frame::parse(text).unwrap(), &mut actions);
     actions
 }
 
@@ -29,7 +29,7 @@ fn came(host: &mut LegacyToModern, post: &Post, rest: &str) -> Vec<Action> {
     let mut actions = Vec::new();
     let id = post.frame.id().unwrap();
     let frame = Frame::parse(&format!(r#"{{"jsonrpc":"2.0","id":{id},{rest}}}"#)).unwrap();
-    host.from_remote(post.exchange, Arrival::Frame(frame), &mut actions);
+    host.on_arrival(post.exchange, Arrival::Frame(frame), &mut actions);
     actions
 }
 
@@ -135,7 +135,7 @@ fn an_answer_that_never_comes_is_one_error() {
     );
     let call = posts(&actions)[0].clone();
     let mut actions = Vec::new();
-    host.from_remote(call.exchange, Arrival::Ended, &mut actions);
+    host.on_arrival(call.exchange, Arrival::Ended, &mut actions);
     assert_eq!(replies(&actions).len(), 1, "{actions:?}");
     assert!(replies(&actions)[0].starts_with(r#"{"jsonrpc":"2.0","id":1,"error""#));
 }
@@ -147,12 +147,12 @@ fn a_list_that_was_lost_is_asked_for_again_unseen() {
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     let first = posts(&said(&mut host, list))[0].clone();
     let mut actions = Vec::new();
-    host.from_remote(first.exchange, Arrival::Ended, &mut actions);
+    host.on_arrival(first.exchange, Arrival::Ended, &mut actions);
     let [Action::SetTimer { token, .. }] = actions[..] else {
         panic!("{actions:?}")
     };
     actions.clear();
-    host.timer_fired(token, &mut actions);
+    host.on_timer(token, &mut actions);
     let again = posts(&actions)[0].clone();
     assert_ne!(again.frame.id(), first.frame.id());
     let actions = came(&mut host, &again, r#""result":{"tools":[]}"#);

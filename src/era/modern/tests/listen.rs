@@ -175,7 +175,7 @@ fn subscriptions_end_when_the_host_wants_or_is_gone() {
     let exchange = play.subscriptions();
     let call = play.calls("tools/call", r#""name":"t""#);
     play.actions.clear();
-    play.modern.host_gone(&mut play.actions);
+    play.modern.on_host_gone(&mut play.actions);
     assert_eq!(
         play.did(),
         [&format!("close {}", exchange.0), "forget \"l\""]

@@ -12,7 +12,7 @@ impl SessionTranslation {
     pub(super) fn translate(&mut self, done: Vec<Action>, actions: &mut Vec<Action>) {
         for action in done {
             match action {
-                Action::Reply(frame) => self.remote_says(frame, actions),
+                Action::Reply(frame) => self.on_server_message(frame, actions),
                 Action::Cancelled(_) => {} // of an id that the host does not know
                 Action::Post(mut post) => {
                     let id = post.frame.id().filter(|_| post.frame.is_request());
@@ -45,10 +45,10 @@ impl SessionTranslation {
         }
     }
 
-    fn remote_says(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    fn on_server_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         match frame.outline() {
             Outline::Request { .. } => self.asked(&frame, actions),
-            Outline::Notification { .. } => self.remote_notes(frame, actions),
+            Outline::Notification { .. } => self.on_server_notification(frame, actions),
             Outline::Response { id, .. } => match id.as_ref().and_then(|id| self.number_of(id)) {
                 Some(number) => self.answered(number, frame, actions),
                 None => tracing::debug!(?frame, "an answer to nothing we asked"),
@@ -109,7 +109,7 @@ impl SessionTranslation {
         }
     }
 
-    fn remote_notes(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    fn on_server_notification(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         match frame.method().unwrap_or_default() {
             "notifications/progress" => {
                 let token = frame

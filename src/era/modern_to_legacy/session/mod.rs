@@ -267,7 +267,7 @@ impl SessionTranslation {
         }
         self.hearing = Some(exchange);
         let mut done = Vec::new();
-        self.inner.from_remote(exchange, arrival, &mut done);
+        self.inner.on_arrival(exchange, arrival, &mut done);
         self.translate(done, actions);
         self.hearing = None;
         self.acknowledge(actions);
@@ -275,7 +275,7 @@ impl SessionTranslation {
     }
 
     /// Takes the end of a time that was asked for with [`Action::SetTimer`].
-    pub(super) fn timer_fired(&mut self, token: u64, actions: &mut Vec<Action>) {
+    pub(super) fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
         match self.timers.remove(&token) {
             Some(Timer::Ask(number)) => self.ask(number, actions),
             Some(Timer::Expire(handle)) => self.expire(&handle, actions),
@@ -283,7 +283,7 @@ impl SessionTranslation {
             Some(Timer::Mend) => self.mend(actions),
             Some(Timer::Relay(token)) => {
                 let mut done = Vec::new();
-                self.inner.timer_fired(token, &mut done);
+                self.inner.on_timer(token, &mut done);
                 self.translate(done, actions);
             }
             None => {}
@@ -304,12 +304,12 @@ impl SessionTranslation {
 
     /// Takes the news that the host has closed stdin: it can answer nothing any more, and cancel no subscription. Calls
     /// go on.
-    pub(super) fn host_gone(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn on_host_gone(&mut self, actions: &mut Vec<Action>) {
         self.is_host_gone = true;
         self.end_subscriptions(actions);
         self.ask_no_more(actions);
         let mut done = Vec::new();
-        self.inner.host_gone(&mut done);
+        self.inner.on_host_gone(&mut done);
         self.translate(done, actions);
     }
 
@@ -431,7 +431,7 @@ impl SessionTranslation {
     /// Says something as the relay's host.
     fn tell(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
-        self.inner.from_host(frame, &mut done);
+        self.inner.on_host_message(frame, &mut done);
         self.translate(done, actions);
     }
 

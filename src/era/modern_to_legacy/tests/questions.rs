@@ -130,7 +130,7 @@ fn a_host_that_never_comes_back_ends_the_call() {
         let mut rig = Rig::open();
         let (call, question) = parked(&mut rig);
         if goes {
-            rig.host.host_gone(&mut rig.actions);
+            rig.host.on_host_gone(&mut rig.actions);
         } else {
             rig.waits(Duration::from_secs(600));
         }

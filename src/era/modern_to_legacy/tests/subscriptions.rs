@@ -120,7 +120,7 @@ fn subscriptions_end_with_a_result_when_the_host_goes() {
     let (mut rig, _) = open();
     listen(&mut rig, "1", "{}");
     rig.told();
-    rig.host.host_gone(&mut rig.actions);
+    rig.host.on_host_gone(&mut rig.actions);
     let told = rig.told_one();
     assert_eq!(told["id"], 1);
     assert_eq!(result(&told)["resultType"], "complete");

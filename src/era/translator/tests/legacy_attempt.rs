@@ -101,8 +101,7 @@ fn the_time_for_it_ends() {
         _ => None,
     });
     play.actions.clear();
-    play.translator
-        .timer_fired(token.unwrap(), &mut play.actions);
+    play.translator.on_timer(token.unwrap(), &mut play.actions);
     assert_eq!(play.replies().len(), 1);
     assert_eq!(play.translator.pair(), Some(Pair::LegacyToModern));
 }

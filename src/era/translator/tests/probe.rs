@@ -35,14 +35,14 @@ impl Play {
     pub(super) fn says(&mut self, text: &str) -> &mut Self {
         self.actions.clear();
         let frame = Frame::parse(text).unwrap();
-        self.translator.from_host(frame, &mut self.actions);
+        self.translator.on_host_message(frame, &mut self.actions);
         self
     }
 
     pub(super) fn brings(&mut self, exchange: ExchangeId, arrival: Arrival) -> &mut Self {
         self.actions.clear();
         self.translator
-            .from_remote(exchange, arrival, &mut self.actions);
+            .on_arrival(exchange, arrival, &mut self.actions);
         self
     }
 

@@ -13,7 +13,7 @@ fn modern_call() -> Frame {
 /// Makes a modern host's call at a legacy remote, asked something back, and returns the token of its timer.
 fn asked_back(translator: &mut Translator) -> u64 {
     let mut actions = Vec::new();
-    translator.from_host(modern_call(), &mut actions);
+    translator.on_host_message(modern_call(), &mut actions);
     let answer = r#"{"capabilities":{"tools":{}},"protocolVersion":"2025-11-25"}"#;
     for _ in 0..5 {
         for action in std::mem::take(&mut actions) {
@@ -34,7 +34,7 @@ fn asked_back(translator: &mut Translator) -> u64 {
                 Action::SetTimer { token, .. } => return token,
                 other => panic!("{other:?}"),
             };
-            translator.from_remote(exchange, arrival, &mut actions);
+            translator.on_arrival(exchange, arrival, &mut actions);
         }
     }
     panic!("nothing asked")
@@ -49,15 +49,15 @@ fn a_time_that_a_relay_asked_for_is_not_another_ones() {
     let new = asked_back(&mut translator);
     assert_ne!(old, new);
     let mut actions = Vec::new();
-    translator.timer_fired(old, &mut actions);
+    translator.on_timer(old, &mut actions);
     assert!(actions.is_empty(), "{actions:?}");
-    translator.timer_fired(new, &mut actions);
+    translator.on_timer(new, &mut actions);
     assert!(
         matches!(&actions[0], Action::Reply(frame) if frame.text().contains("input_required")),
         "{actions:?}"
     );
     actions.clear();
-    translator.timer_fired(new, &mut actions);
+    translator.on_timer(new, &mut actions);
     assert!(actions.is_empty(), "{actions:?}");
 }
 
@@ -65,7 +65,7 @@ fn a_time_that_a_relay_asked_for_is_not_another_ones() {
 fn a_session_begun_for_a_look_around_is_not_heard_after_it() {
     let mut translator = translator(Protocol::Legacy, None);
     let mut actions = Vec::new();
-    translator.from_host(modern(1, "server/discover"), &mut actions);
+    translator.on_host_message(modern(1, "server/discover"), &mut actions);
     let exchange = posts(&actions)[0].0;
     let head = Head {
         session: Some(crate::secret::Secret::new("s")),
@@ -75,11 +75,11 @@ fn a_session_begun_for_a_look_around_is_not_heard_after_it() {
         panic!("{actions:?}")
     };
     let answer = Frame::result(post.frame.id().unwrap(), r#"{"capabilities":{}}"#);
-    translator.from_remote(exchange, Arrival::Opened(head), &mut actions);
-    translator.from_remote(exchange, Arrival::Frame(answer), &mut actions);
+    translator.on_arrival(exchange, Arrival::Opened(head), &mut actions);
+    translator.on_arrival(exchange, Arrival::Frame(answer), &mut actions);
     let exchange = posts(&actions).last().unwrap().0;
     let accepted = Arrival::Accepted(Head::default());
-    translator.from_remote(exchange, accepted, &mut actions);
+    translator.on_arrival(exchange, accepted, &mut actions);
     let Some(Action::Listen(Listen {
         exchange: stream, ..
     })) = actions.pop()
@@ -87,7 +87,7 @@ fn a_session_begun_for_a_look_around_is_not_heard_after_it() {
         panic!("no stream")
     };
     actions.clear();
-    translator.from_host(initialize(), &mut actions);
+    translator.on_host_message(initialize(), &mut actions);
     assert!(
         matches!(&actions[..], [
             Action::Close(_), Action::Close(closed), Action::EndSession(_), Action::Post(_)
@@ -96,6 +96,6 @@ fn a_session_begun_for_a_look_around_is_not_heard_after_it() {
     );
     actions.clear();
     let ask = Frame::request(&Id::ours(1), "roots/list", None);
-    translator.from_remote(stream, Arrival::Frame(ask), &mut actions);
+    translator.on_arrival(stream, Arrival::Frame(ask), &mut actions);
     assert!(actions.is_empty(), "{actions:?}");
 }
