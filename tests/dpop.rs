@@ -16,7 +16,7 @@ use http::HeaderMap;
 use mcpipe::auth::flow::accounts::status;
 use mcpipe::auth::net::guard::Guard;
 use mcpipe::auth::net::http::Http;
-use mcpipe::auth::oauth::dpop::{HintCache, Prover, Side};
+use mcpipe::auth::oauth::dpop::{self, HintCache, Prover};
 use mcpipe::auth::oauth::jws::Key;
 use mcpipe::auth::store::record::TokenRecord;
 use mcpipe::auth::{Announce, Authorizer, Browser, Credential, Dpop, Notice, Settings};
@@ -291,7 +291,7 @@ async fn a_stolen_token_without_its_key_is_worth_nothing() {
     let thief = Prover::new(Key::generate().unwrap(), &HintCache::default());
     let proof = |of: &Prover, method: &str, for_what: &Secret| {
         let at = SystemTime::UNIX_EPOCH;
-        of.proof(Side::Resource, method, &url, Some(for_what), at)
+        of.proof(dpop::Server::Resource, method, &url, Some(for_what), at)
             .unwrap()
     };
     assert_eq!(guarded.shown(with("Bearer", None)), 401);
@@ -331,7 +331,13 @@ async fn a_stolen_token_without_its_key_is_worth_nothing() {
         let kind = "application/x-www-form-urlencoded";
         headers.insert("content-type", kind.parse().unwrap());
         if is_proven {
-            let proof = thief.proof(Side::Issuer, "POST", &at, None, SystemTime::UNIX_EPOCH);
+            let proof = thief.proof(
+                dpop::Server::Authorization,
+                "POST",
+                &at,
+                None,
+                SystemTime::UNIX_EPOCH,
+            );
             headers.insert("dpop", proof.unwrap().expose().parse().unwrap());
         }
         let answer = http

@@ -28,12 +28,12 @@ pub struct Client {
     /// The source of the client.
     pub source: Source,
     /// The way in which the client's assertions are signed, where it authenticates with assertions.
-    pub signing: Option<Signing>,
+    pub signing: Option<AssertionSigning>,
 }
 
 impl Client {
     /// Returns a client without an id, for a request that needs none.
-    pub fn nobody() -> Self {
+    pub fn anonymous() -> Self {
         Self {
             id: String::new(),
             secret: None,
@@ -52,7 +52,7 @@ impl Client {
     }
 
     /// Returns the same client with its secret sent in the other way.
-    pub fn otherwise(&self) -> Option<Self> {
+    pub fn alternate(&self) -> Option<Self> {
         self.secret.as_ref()?;
         let method = self.other.filter(|other| *other != self.method)?;
         Some(Self {
@@ -74,7 +74,7 @@ impl Client {
         if code != "invalid_client" {
             return None;
         }
-        self.otherwise()
+        self.alternate()
     }
 
     /// Says whether `client_id` is in the form although the secret is in the header.
@@ -83,7 +83,7 @@ impl Client {
     }
 
     /// Says whether both clients authenticate in the same way.
-    pub fn is_shown_as(&self, other: &Self) -> bool {
+    pub fn authenticates_as(&self, other: &Self) -> bool {
         (self.method, self.header_only) == (other.method, other.header_only)
     }
 }
@@ -163,7 +163,7 @@ impl Source {
 /// The user's key for assertions, with its algorithm and audience.
 #[derive(Clone, Debug)]
 pub struct ClientKey {
-    place: Place,
+    place: KeySource,
     /// The algorithm; `None` leaves the choice to the server's metadata.
     pub algorithm: Option<Algorithm>,
     /// The audience of assertions.
@@ -171,7 +171,7 @@ pub struct ClientKey {
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum KeySource {
     Here(Key),
     Vault {
         name: String,
@@ -193,7 +193,7 @@ pub enum Audience {
 
 /// The way in which a client's assertions are signed.
 #[derive(Clone, Debug)]
-pub struct Signing {
+pub struct AssertionSigning {
     /// The algorithm.
     pub algorithm: Algorithm,
     /// The audience of the assertions.
@@ -241,7 +241,7 @@ impl ClientKey {
     ) -> Result<Self, jws::Error> {
         check(&key, algorithm)?;
         Ok(Self {
-            place: Place::Here(key),
+            place: KeySource::Here(key),
             algorithm,
             audience,
         })
@@ -251,7 +251,7 @@ impl ClientKey {
     pub fn in_vault(name: String, algorithm: Option<Algorithm>, audience: Audience) -> Self {
         let found = Arc::default();
         Self {
-            place: Place::Vault { name, found },
+            place: KeySource::Vault { name, found },
             algorithm,
             audience,
         }
@@ -259,7 +259,7 @@ impl ClientKey {
 
     /// Says whether the key is in the vault.
     pub fn is_in_vault(&self) -> bool {
-        matches!(self.place, Place::Vault { .. })
+        matches!(self.place, KeySource::Vault { .. })
     }
 
     /// Fetches the key from the vault, unless that is done. The key belongs to one server, like every secret of the
@@ -273,7 +273,7 @@ impl ClientKey {
         server: &Url,
         now: &Clock,
     ) -> Result<(), Error> {
-        let Place::Vault { name, found } = &self.place else {
+        let KeySource::Vault { name, found } = &self.place else {
             return Ok(());
         };
         if found.get().is_some() {
@@ -294,8 +294,8 @@ impl ClientKey {
 
     fn key(&self) -> Option<&Key> {
         match &self.place {
-            Place::Here(key) => Some(key),
-            Place::Vault { found, .. } => found.get(),
+            KeySource::Here(key) => Some(key),
+            KeySource::Vault { found, .. } => found.get(),
         }
     }
 
@@ -307,7 +307,7 @@ impl ClientKey {
         token_endpoint: &Url,
         listed: Option<&[String]>,
         now: &Clock,
-    ) -> Option<Signing> {
+    ) -> Option<AssertionSigning> {
         let key = self.key()?;
         let is_listed = |algorithm: &Algorithm| {
             listed.is_none_or(|all| {
@@ -319,7 +319,7 @@ impl ClientKey {
             Some(algorithm) => algorithm,
             None => key.algorithms().iter().copied().find(is_listed)?,
         };
-        Some(Signing {
+        Some(AssertionSigning {
             algorithm,
             audience: match &self.audience {
                 Audience::Issuer => issuer.to_owned(),

@@ -6,7 +6,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::{Origin, Url};
 
 use super::oauth::challenge::Challenge;
-use super::oauth::dpop::{ProofRetry, Prover, ServerHints, Side};
+use super::oauth::dpop::{ProofRetry, Prover, Server, ServerHints};
 use crate::secret::Secret;
 
 /// A token that mcpipe sends to the remote with each request.
@@ -40,7 +40,7 @@ impl Credential {
         }
         let scheme = match &self.prover {
             Some(prover) => {
-                let whom = (Side::Resource, method, url);
+                let whom = (Server::Resource, method, url);
                 prover.apply(to, whom, Some(&self.token), nonce, now);
                 "DPoP"
             }
@@ -54,10 +54,10 @@ impl Credential {
     }
 
     /// Returns what the server has said about proofs so far; nothing for a token that needs none.
-    pub fn heard(&self) -> ServerHints {
+    pub fn hints(&self) -> ServerHints {
         let prover = self.prover.as_ref();
         prover.map_or_else(ServerHints::default, |prover| {
-            prover.hints().heard(Side::Resource, &self.home)
+            prover.hints().hints_of(Server::Resource, &self.home)
         })
     }
 
@@ -68,7 +68,7 @@ impl Credential {
         {
             prover
                 .hints()
-                .learn(Side::Resource, &self.home, headers, now);
+                .learn(Server::Resource, &self.home, headers, now);
         }
     }
 
@@ -84,8 +84,8 @@ impl Credential {
     ) -> bool {
         self.prover.as_ref().is_some_and(|prover| {
             let said = (why.error.as_deref(), headers);
-            let whom = (Side::Resource, &self.home);
-            prover.hints().mend(retry, whom, said, before, now)
+            let whom = (Server::Resource, &self.home);
+            prover.hints().should_retry(retry, whom, said, before, now)
         })
     }
 

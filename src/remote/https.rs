@@ -316,9 +316,9 @@ impl Https {
     ) -> Result<Answer, TransportError> {
         let mut retry = ProofRetry::default();
         loop {
-            let before = outgoing.credential.map(Credential::heard);
+            let before = outgoing.credential.map(Credential::hints);
             let nonce = retry.nonce();
-            let turn = match retry.is_crowded() {
+            let turn = match retry.is_contended() {
                 true => time::timeout(TURN, self.turn.lock()).await.ok(),
                 false => None,
             };

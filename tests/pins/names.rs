@@ -194,5 +194,5 @@ fn words_for_clients_in_the_vault_are_these() {
         ],
         ["given", "document", "registered"]
     );
-    assert_eq!(Client::nobody().source, Source::Given);
+    assert_eq!(Client::anonymous().source, Source::Given);
 }

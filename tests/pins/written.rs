@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use mcpipe::auth::Person;
-use mcpipe::auth::client::Signing;
+use mcpipe::auth::client::AssertionSigning;
 use mcpipe::auth::client::{Client, Method, Source};
 use mcpipe::auth::grant::GrantType;
 use mcpipe::auth::oauth::jws::{Algorithm, Key};
@@ -34,7 +34,7 @@ fn client() -> Client {
         header_only: true,
         other: Some(Method::Post),
         source: Source::Registered,
-        signing: Some(Signing {
+        signing: Some(AssertionSigning {
             algorithm: Algorithm::Es256,
             audience: "https://as.example".to_owned(),
             signer: None,
@@ -95,7 +95,7 @@ fn tokens_are_written_with_these_words() {
     assert_eq!(tokens().write().expose(), all);
     let few = TokenRecord {
         revocation_endpoint: None,
-        client: Client::nobody(),
+        client: Client::anonymous(),
         refresh: None,
         expires_at: None,
         refresh_at: None,

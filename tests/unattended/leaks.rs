@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use mcpipe::auth::oauth::jws::{Algorithm, Head, Key};
+use mcpipe::auth::oauth::jws::{Algorithm, Key, TokenHeader};
 use serde_json::json;
 
 use super::SECRET;
@@ -32,9 +32,9 @@ fn body(pem: &str) -> String {
 
 /// The key as a JWK, and its secret half.
 fn jwk(key: &Key) -> (String, String) {
-    let head = Head {
+    let head = TokenHeader {
         shows_key: true,
-        ..Head::default()
+        ..TokenHeader::default()
     };
     let shown = key.sign(Algorithm::Es256, head, &json!({})).unwrap();
     let mut jwk = part(shown.expose(), 0)["jwk"].take();

@@ -8,7 +8,7 @@ use crate::auth::grant::GrantType;
 use crate::auth::net::address::{canonical_text, is_near};
 use crate::auth::net::http::{self, Http};
 use crate::auth::oauth::id_token::Person;
-use crate::auth::oauth::known_providers::quirks;
+use crate::auth::oauth::known_providers::known_quirks;
 use crate::auth::oauth::revocation::revoke;
 use crate::auth::oauth::scope::{OFFLINE, Scopes};
 use crate::auth::oauth::token_endpoint;
@@ -95,8 +95,8 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
         };
         found.push(Status {
             revision: kept.rev,
-            provider: quirks(&entry.issuer).name,
-            quirks: quirks(&entry.issuer).words(),
+            provider: known_quirks(&entry.issuer).name,
+            quirks: known_quirks(&entry.issuer).words(),
             learned: entry.learned.words(),
             is_bound: entry.is_bound(),
             person: entry.person.clone(),

@@ -17,8 +17,8 @@ use crate::auth::grant::GrantType;
 use crate::auth::net::http::Http;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
-use crate::auth::oauth::id_token::Claims;
-use crate::auth::oauth::known_providers::quirks;
+use crate::auth::oauth::id_token::IdTokenClaims;
+use crate::auth::oauth::known_providers::known_quirks;
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::observed_quirks::ObservedQuirks;
 use crate::auth::oauth::registration;
@@ -416,7 +416,7 @@ fn entry(
         issuer: server.issuer().to_owned(),
         token_endpoint: server.token_endpoint().clone(),
         revocation_endpoint: server.revocation_endpoint().cloned(),
-        client: client.unwrap_or_else(Client::nobody),
+        client: client.unwrap_or_else(Client::anonymous),
         access: tokens.access.clone(),
         refresh: None,
         obtained_at: tokens.issued,
@@ -440,7 +440,7 @@ fn entry(
     };
     // What is shown is the ID token itself.
     let is_id = settings.use_id_token;
-    let id = is_id.then(|| Claims::read(tokens.access.expose()));
+    let id = is_id.then(|| IdTokenClaims::read(tokens.access.expose()));
     let kept = TokenSet {
         access: tokens.access,
         refresh,
@@ -470,7 +470,7 @@ fn resource_sent(
         return None;
     }
     let found = || {
-        let takes_it = quirks(server.issuer()).takes_resource;
+        let takes_it = known_quirks(server.issuer()).takes_resource;
         resource.name().filter(|_| takes_it)
     };
     let sent = settings.resource_parameter.as_deref().or_else(found)?;

@@ -21,7 +21,7 @@ use crate::auth::oauth::authorization_code::{
     self, AuthorizationRequest, Callback, PendingAuthorization, VerifiedCode,
 };
 use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
-use crate::auth::oauth::known_providers::quirks;
+use crate::auth::oauth::known_providers::known_quirks;
 use crate::auth::oauth::observed_quirks::{Adjustment, ObservedQuirks};
 use crate::auth::oauth::prompt::Prompts;
 use crate::auth::oauth::registration;
@@ -322,7 +322,7 @@ impl Shared {
             ..
         } = &*self.settings;
         let is_ours_to_say = resource_parameter.is_none() && send_resource.is_none();
-        is_ours_to_say && error.lesson() == Some(Adjustment::NoResource)
+        is_ours_to_say && error.adjustment() == Some(Adjustment::NoResource)
     }
 
     fn tell_no_choice(&self, server: &AuthorizationServer, is_refused: bool) {
@@ -401,7 +401,7 @@ impl Shared {
             send_resource,
             ..
         } = &*self.settings;
-        let takes_it = quirks(server.issuer()).takes_resource && !learned.refuses_resource
+        let takes_it = known_quirks(server.issuer()).takes_resource && !learned.refuses_resource
             || resource_parameter.is_some();
         send_resource.unwrap_or(takes_it).then(|| {
             resource_parameter

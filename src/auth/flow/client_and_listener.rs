@@ -15,7 +15,7 @@ use crate::auth::net::http::{self, host_of};
 use crate::auth::net::loopback::{ListenAddress, Loopback};
 use crate::auth::oauth::authorization_code::{self, AuthorizationRequest};
 use crate::auth::oauth::discovery::AuthorizationServer;
-use crate::auth::oauth::known_providers::quirks;
+use crate::auth::oauth::known_providers::known_quirks;
 use crate::auth::oauth::registration::{self, FIXED_PATH, Registered};
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::settings::Settings;
@@ -193,7 +193,11 @@ impl Shared {
         let host = settings
             .callback_host
             .clone()
-            .or_else(|| quirks(server.issuer()).callback_host.map(str::to_owned))
+            .or_else(|| {
+                known_quirks(server.issuer())
+                    .callback_host
+                    .map(str::to_owned)
+            })
             .or_else(|| {
                 kept?
                     .host_str()

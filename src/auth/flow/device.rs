@@ -26,10 +26,10 @@ use crate::auth::oauth::oauth2_adapter;
 use crate::auth::oauth::observed_quirks::Adjustment;
 use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::Scopes;
-use crate::auth::oauth::token_endpoint::{self, Endpoint, Ways};
+use crate::auth::oauth::token_endpoint::{self, ClientAuthAttempts, Endpoint};
 use crate::auth::oauth::token_response::{
-    LONGEST_PAUSE, SHORTEST_PAUSE, code_of, number, read_object, regular_device, unavailable,
-    whole_seconds,
+    MAX_POLL_INTERVAL, MIN_POLL_INTERVAL, code_of, normalize_device, number, read_object,
+    unavailable, whole_seconds,
 };
 use crate::auth::settings::{Browser, Settings};
 use crate::auth::shared::Shared;
@@ -173,7 +173,7 @@ impl Shared {
                 return Err(denied);
             };
             let next = client.after_refusal(code, description);
-            let next = next.filter(|next| shown.iter().all(|it| !it.is_shown_as(next)));
+            let next = next.filter(|next| shown.iter().all(|it| !it.authenticates_as(next)));
             let is_of_resource = Adjustment::of(code, description) == Some(Adjustment::NoResource)
                 && self.settings.resource_parameter.is_none()
                 && self.settings.send_resource.is_none();
@@ -196,7 +196,7 @@ impl Shared {
             .set_token_uri(TokenUrl::from_url(endpoint.url.clone()));
         let mut request = wire
             .exchange_device_access_token(details)
-            .set_max_backoff_interval(Duration::from_secs(LONGEST_PAUSE));
+            .set_max_backoff_interval(Duration::from_secs(MAX_POLL_INTERVAL));
         for (name, value) in endpoint.parameters() {
             request = request.add_extra_param(name, value);
         }
@@ -232,11 +232,11 @@ impl Shared {
         resource: Option<&str>,
         scope: Option<&Scopes>,
     ) -> Result<(StandardDeviceAuthorizationResponse, Client), token_endpoint::Error> {
-        let mut ways = Ways::of(client);
+        let mut attempts = ClientAuthAttempts::of(client);
         loop {
-            let client = ways.next().clone();
+            let client = attempts.next().clone();
             let answer = self.code_once(at, &client, resource, scope).await;
-            if let Some(answer) = ways.after(answer) {
+            if let Some(answer) = attempts.after(answer) {
                 return answer.map(|details| (details, client));
             }
         }
@@ -377,7 +377,7 @@ impl<'c> AsyncHttpClient<'c> for Plain<'_> {
             let (head, body) = request.into_parts();
             let body = proved(self.client, body)?;
             let answer = self.http.post(self.url, head.headers, body).await?;
-            let (status, value) = regular_device(&answer, self.url)?;
+            let (status, value) = normalize_device(&answer, self.url)?;
             Ok(oauth2_adapter::response(
                 status,
                 value.to_string().into_bytes(),
@@ -406,7 +406,7 @@ impl Budget {
         Self {
             whole,
             spent: Mutex::default(),
-            shortest: Mutex::new(Duration::from_secs(SHORTEST_PAUSE)),
+            shortest: Mutex::new(Duration::from_secs(MIN_POLL_INTERVAL)),
         }
     }
 
@@ -423,7 +423,7 @@ impl Budget {
     /// Takes an interval, in seconds, for the shortest from now on.
     fn slow_down(&self, interval: Option<f64>) {
         let Some(seconds) = interval else { return };
-        let seconds = whole_seconds(seconds).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        let seconds = whole_seconds(seconds).clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL);
         let mut shortest = self.shortest.lock().unwrap_or_else(PoisonError::into_inner);
         *shortest = shortest.max(Duration::from_secs(seconds));
     }
@@ -431,7 +431,7 @@ impl Budget {
     /// Waits as long as the server wants, within bounds, and no longer than the user has.
     async fn pause(&self, wanted: Duration) {
         let shortest = *self.shortest.lock().unwrap_or_else(PoisonError::into_inner);
-        let bounded = wanted.clamp(shortest, Duration::from_secs(LONGEST_PAUSE));
+        let bounded = wanted.clamp(shortest, Duration::from_secs(MAX_POLL_INTERVAL));
         let pause = bounded.min(self.left());
         tokio::time::sleep(pause).await;
         self.spend(pause);
@@ -475,7 +475,7 @@ impl Polls<'_> {
             self.budget.slow_down(interval);
             return Ok(refusal("slow_down"));
         }
-        endpoint.regular(&answer)
+        endpoint.normalize(&answer)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::auth::grant::{Assertions, GrantConfig, Provider};
 use crate::auth::net::http::{Http, host_of};
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery;
-use crate::auth::oauth::id_token::{Claims, Person};
+use crate::auth::oauth::id_token::{IdTokenClaims, Person};
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::registration;
 use crate::auth::oauth::token_endpoint::Endpoint;
@@ -228,7 +228,7 @@ impl Shared {
         if !is_token(text("access_token")) {
             return Err(not_a_grant("access_token"));
         }
-        let user = Claims::read(id_token.expose())
+        let user = IdTokenClaims::read(id_token.expose())
             .and_then(|claims| Person::of(&claims, &provider.name, &provider.client_id));
         Ok((Secret::new(text("access_token")), user))
     }

@@ -7,7 +7,7 @@ use crate::auth::Cause;
 use crate::auth::client::{Client, Method, Source};
 use crate::auth::net::http::Http;
 use crate::auth::oauth::dpop::{Prover, Proving};
-use crate::auth::oauth::known_providers::quirks;
+use crate::auth::oauth::known_providers::known_quirks;
 use crate::auth::oauth::observed_quirks::{Adjustment, speaks_for_itself};
 use crate::auth::oauth::registration;
 use crate::auth::oauth::token_endpoint::{Endpoint, Error, TokenSet};
@@ -77,7 +77,8 @@ async fn once(
             insists: true,
         }),
     };
-    let repeats = quirks(&entry.issuer).scope_on_refresh || entry.learned.wants_scope_on_refresh;
+    let repeats =
+        known_quirks(&entry.issuer).scope_on_refresh || entry.learned.wants_scope_on_refresh;
     let scope = entry.scope_requested.as_ref().filter(|_| repeats);
     tracing::debug!(issuer = %entry.issuer, "refreshing");
     endpoint.refresh(token, scope).await

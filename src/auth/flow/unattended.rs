@@ -306,7 +306,7 @@ impl Shared {
             }
             None if is_workload => {
                 self.store.belongs_there(None, server).await?;
-                Ok(Client::nobody())
+                Ok(Client::anonymous())
             }
             None => Err(UnattendedError::NoClient {
                 host: server.host(),

@@ -25,7 +25,7 @@ use crate::auth::oauth::client_auth::{introduced, proved};
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::id_token::Person;
 use crate::auth::oauth::metadata_urls::same_issuer;
-use crate::auth::oauth::token_response::{read_object, told_error};
+use crate::auth::oauth::token_response::{read_object, stated_error};
 use crate::auth::shared::Shared;
 use crate::auth::store::credential_store::revision;
 use crate::auth::store::record::TokenRecord;
@@ -93,7 +93,7 @@ impl Shared {
         // OpenID Connect Core section 5.3: the endpoint takes POST as well as GET.
         let answer = self.http.post(url, headers, Vec::new()).await.ok()?;
         let object = read_object(&answer).filter(|_| answer.status == 200)?;
-        Person::of_answer(&object, &entry.issuer).filter(|_| told_error(&object).is_none())
+        Person::of_answer(&object, &entry.issuer).filter(|_| stated_error(&object).is_none())
     }
 
     async fn introspected(&self, url: &Url, entry: &TokenRecord) -> Option<Person> {

@@ -32,13 +32,13 @@ use crate::tls::untrusted::Untrusted;
 
 /// An HTTP client for a sign-in. It costs nothing until its first request: most starts sign in to nothing.
 #[derive(Clone)]
-pub struct Http(Arc<Inner>, Option<RequestObserver>);
+pub struct Http(Arc<HttpInner>, Option<RequestObserver>);
 
 /// An observer that gets each request: method, address without its query, status, the client's authentication, the
 /// error's code.
 pub type RequestObserver = Arc<dyn Fn(Value) + Send + Sync>;
 
-struct Inner {
+struct HttpInner {
     guard: Arc<Guard>,
     tls: rustls::ClientConfig,
     resolver: Resolver,
@@ -201,7 +201,7 @@ impl Http {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let guard = Arc::new(guard);
         let resolver = Resolver::new(Arc::clone(&guard), lookup);
-        let parts = Inner {
+        let parts = HttpInner {
             guard,
             tls,
             resolver,
@@ -495,7 +495,7 @@ impl Http {
     }
 }
 
-impl Inner {
+impl HttpInner {
     fn build(&self) -> Result<reqwest::Client, Error> {
         let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, content_coding::IDENTITY)]);
         let builder = reqwest::Client::builder()

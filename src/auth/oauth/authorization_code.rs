@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::auth::client::Client;
 use crate::auth::oauth::discovery::{self, AuthorizationServer};
-use crate::auth::oauth::known_providers::quirks;
+use crate::auth::oauth::known_providers::known_quirks;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_response::is_no_error;
 use crate::auth::settings::Settings;
@@ -143,7 +143,7 @@ pub fn begin(
     for scope in request.scope.iter().flat_map(|scopes| scopes.iter()) {
         builder = builder.add_scope(Scope::new(scope.to_owned()));
     }
-    let ours = quirks(server.issuer()).authorize.iter();
+    let ours = known_quirks(server.issuer()).authorize.iter();
     let mut extra: Vec<(String, String)> = ours
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .filter(|(name, _)| name != "prompt" && !settings.authorizes_with(name))

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::client::{Client, Method};
 use crate::auth::net::http;
-use crate::auth::oauth::jws::Head;
+use crate::auth::oauth::jws::TokenHeader;
 use crate::random;
 use crate::secret::Secret;
 
@@ -105,7 +105,7 @@ fn assertion(client: &Client) -> Result<Secret, http::Error> {
         "exp": now + LIFETIME,
         "jti": BASE64_URL_SAFE_NO_PAD.encode(id),
     });
-    let signed = key.sign(signing.algorithm, Head::default(), &claims);
+    let signed = key.sign(signing.algorithm, TokenHeader::default(), &claims);
     signed.map_err(|error| failed(&error.to_string()))
 }
 

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::auth::net::guard;
 use crate::auth::net::http::{self, Http, host_of};
-use crate::auth::oauth::known_providers::quirks;
+use crate::auth::oauth::known_providers::known_quirks;
 use crate::auth::oauth::metadata_urls::{
     covers, is_plain, issuer_of_place, names_itself, same_issuer,
 };
@@ -352,7 +352,7 @@ impl AuthorizationServer {
 
     /// Says whether the server announces PKCE with S256, or is known to support it.
     pub fn knows_pkce(&self) -> bool {
-        self.knows_pkce || quirks(&self.issuer).knows_pkce
+        self.knows_pkce || known_quirks(&self.issuer).knows_pkce
     }
 
     /// Says whether a client id may be the address of a metadata document.

@@ -21,7 +21,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use url::{Origin, Url};
 
-use crate::auth::oauth::jws::{Algorithm, Error, Head, Key};
+use crate::auth::oauth::jws::{Algorithm, Error, Key, TokenHeader};
 use crate::clock::{self, Clock};
 use crate::http_fields;
 use crate::random;
@@ -29,16 +29,16 @@ use crate::secret::Secret;
 
 /// The server that a proof is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
+pub enum Server {
     /// The authorization server.
-    Issuer,
+    Authorization,
     /// The MCP server.
     Resource,
 }
 
 /// Hints of servers about proofs; shared by all requests to them, and by all keys.
 #[derive(Clone, Default)]
-pub struct HintCache(Arc<Mutex<HashMap<(Side, Origin), ServerHints>>>);
+pub struct HintCache(Arc<Mutex<HashMap<(Server, Origin), ServerHints>>>);
 
 /// The hints of one server.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -53,59 +53,59 @@ pub struct ServerHints {
 }
 
 impl HintCache {
-    fn all(&self) -> MutexGuard<'_, HashMap<(Side, Origin), ServerHints>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<(Server, Origin), ServerHints>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the server's hints up to now.
-    pub fn heard(&self, side: Side, at: &Origin) -> ServerHints {
-        let key = (side, at.clone());
+    pub fn hints_of(&self, server: Server, at: &Origin) -> ServerHints {
+        let key = (server, at.clone());
         self.all().get(&key).cloned().unwrap_or_default()
     }
 
     /// Takes the hints of an answer: `DPoP-Nonce` (RFC 9449 section 8.2) and `Date`. `now` is the time at which the
     /// answer came.
-    pub fn learn(&self, side: Side, at: &Origin, headers: &HeaderMap, now: SystemTime) {
+    pub fn learn(&self, server: Server, at: &Origin, headers: &HeaderMap, now: SystemTime) {
         let (nonce, date) = (nonce(headers), ahead(headers, now));
         if nonce.is_none() && date.is_none() {
             return;
         }
         let mut all = self.all();
-        let heard = all.entry((side, at.clone())).or_default();
+        let hints = all.entry((server, at.clone())).or_default();
         if nonce.is_some() {
-            heard.nonce = nonce;
+            hints.nonce = nonce;
         }
-        heard.date = date.or(heard.date);
+        hints.date = date.or(hints.date);
     }
 
     /// Says whether a request whose proof was refused may be sent again at once: it spent nothing, and the answer
     /// taught what the next proof needs (RFC 9449 sections 8 and 9). `before` holds the hints at the time of sending;
     /// the code and the headers are the answer's.
-    pub fn mend(
+    pub fn should_retry(
         &self,
         retry: &mut ProofRetry,
-        (side, at): (Side, &Origin),
+        (server, at): (Server, &Origin),
         (code, headers): (Option<&str>, &HeaderMap),
         before: &ServerHints,
         now: SystemTime,
     ) -> bool {
-        self.learn(side, at, headers, now);
+        self.learn(server, at, headers, now);
         let said = ServerHints {
             nonce: nonce(headers),
             date: ahead(headers, now),
             ahead: before.ahead,
         };
-        let Some(ahead) = retry.again(code, before, said) else {
+        let Some(ahead) = retry.next_offset(code, before, said) else {
             return false;
         };
-        self.all().entry((side, at.clone())).or_default().ahead = ahead;
+        self.all().entry((server, at.clone())).or_default().ahead = ahead;
         true
     }
 }
 
 impl fmt::Debug for HintCache {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Servers")
+        out.write_str("HintCache")
     }
 }
 
@@ -142,34 +142,34 @@ impl Prover {
     /// [`Error::Unsigned`].
     pub fn proof(
         &self,
-        side: Side,
+        server: Server,
         method: &str,
         url: &Url,
         token: Option<&Secret>,
         now: SystemTime,
     ) -> Result<Secret, Error> {
-        let heard = self.hints.heard(side, &url.origin());
-        self.proof_of(&heard, method, url, token, now)
+        let hints = self.hints.hints_of(server, &url.origin());
+        self.proof_of(&hints, method, url, token, now)
     }
 
     fn proof_of(
         &self,
-        heard: &ServerHints,
+        hints: &ServerHints,
         method: &str,
         url: &Url,
         token: Option<&Secret>,
         now: SystemTime,
     ) -> Result<Secret, Error> {
         let id = random::bytes().map_err(|_| Error::Unsigned)?;
-        let claims = claims(&Claims {
+        let claims = claims(&ProofClaims {
             id,
             method,
             url,
-            issued_at: since_1970(now).saturating_add(heard.ahead).max(0),
+            issued_at: since_1970(now).saturating_add(hints.ahead).max(0),
             token,
-            nonce: heard.nonce.as_deref(),
+            nonce: hints.nonce.as_deref(),
         });
-        let head = Head {
+        let head = TokenHeader {
             kind: Some("dpop+jwt"),
             shows_key: true,
         };
@@ -181,14 +181,14 @@ impl Prover {
     pub(in crate::auth) fn apply(
         &self,
         to: &mut HeaderMap,
-        (side, method, url): (Side, &str, &Url),
+        (server, method, url): (Server, &str, &Url),
         token: Option<&Secret>,
         nonce: Option<Box<str>>,
         now: SystemTime,
     ) {
-        let mut heard = self.hints.heard(side, &url.origin());
-        heard.nonce = nonce.or(heard.nonce);
-        match self.proof_of(&heard, method, url, token, now) {
+        let mut hints = self.hints.hints_of(server, &url.origin());
+        hints.nonce = nonce.or(hints.nonce);
+        match self.proof_of(&hints, method, url, token, now) {
             Ok(proof) => {
                 if let Ok(mut value) = HeaderValue::try_from(proof.expose()) {
                     value.set_sensitive(true);
@@ -230,12 +230,12 @@ impl ProofRetry {
 
     /// Says whether the nonces of simultaneous requests are in the way, so that it is better to send one request at a
     /// time.
-    pub fn is_crowded(&self) -> bool {
+    pub fn is_contended(&self) -> bool {
         self.nonces > 1
     }
 
     /// Returns the seconds by which the next proof is to be dated ahead, if there is to be a next proof.
-    fn again(
+    fn next_offset(
         &mut self,
         code: Option<&str>,
         before: &ServerHints,
@@ -243,7 +243,7 @@ impl ProofRetry {
     ) -> Option<i64> {
         let has_newer_nonce = said.nonce.is_some() && said.nonce != before.nonce;
         match code {
-            Some(NONCE_WANTED) if has_newer_nonce && self.nonces < MOST_NONCES => {
+            Some(NONCE_WANTED) if has_newer_nonce && self.nonces < MAX_NONCE_RETRIES => {
                 self.nonces += 1;
                 self.own = said.nonce.filter(|_| self.nonces == 1);
                 Some(before.ahead)
@@ -268,16 +268,16 @@ impl ProofRetry {
 /// The error code of a server that wants its nonce in the proof (RFC 9449 section 12.2).
 pub const NONCE_WANTED: &str = "use_dpop_nonce";
 /// The number of times that one request is sent again for its nonce alone.
-const MOST_NONCES: u32 = 5;
+const MAX_NONCE_RETRIES: u32 = 5;
 /// The header of a proof.
 const PROOF: HeaderName = HeaderName::from_static("dpop");
 /// The header of a nonce.
 const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// Longer nonces are not kept: they would travel with every request.
-const LONGEST_NONCE: usize = 1024;
+const MAX_NONCE: usize = 1024;
 
 /// The claims of a proof.
-struct Claims<'a> {
+struct ProofClaims<'a> {
     id: [u8; 16],
     method: &'a str,
     url: &'a Url,
@@ -288,7 +288,7 @@ struct Claims<'a> {
 }
 
 /// Returns the claims of a proof (RFC 9449 section 4.2).
-fn claims(of: &Claims<'_>) -> Value {
+fn claims(of: &ProofClaims<'_>) -> Value {
     let mut target = of.url.clone();
     target.set_query(None);
     target.set_fragment(None);
@@ -319,7 +319,7 @@ fn claims(of: &Claims<'_>) -> Value {
 fn nonce(headers: &HeaderMap) -> Option<Box<str>> {
     let nonce = headers.get(NONCE)?.as_bytes();
     let is_fine = |byte: &u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    let is_nonce = (1..=LONGEST_NONCE).contains(&nonce.len()) && nonce.iter().all(is_fine);
+    let is_nonce = (1..=MAX_NONCE).contains(&nonce.len()) && nonce.iter().all(is_fine);
     let text = std::str::from_utf8(nonce).ok().filter(|_| is_nonce)?;
     Some(text.into())
 }

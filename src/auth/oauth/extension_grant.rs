@@ -14,8 +14,10 @@ use crate::auth::net::http::{self, PostResponse};
 use crate::auth::oauth::client_auth::introduced;
 use crate::auth::oauth::oauth2_adapter::TokenResponse;
 use crate::auth::oauth::scope::Scopes;
-use crate::auth::oauth::token_endpoint::{Endpoint, Error, TokenSet, Unread, Ways, has_key};
-use crate::auth::oauth::token_response::told_error;
+use crate::auth::oauth::token_endpoint::{
+    ClientAuthAttempts, Endpoint, Error, TokenResponseError, TokenSet, has_key,
+};
+use crate::auth::oauth::token_response::stated_error;
 use crate::secret::Secret;
 
 impl Endpoint<'_> {
@@ -29,14 +31,14 @@ impl Endpoint<'_> {
         shown: &[(&str, &Secret)],
         scope: Option<&Scopes>,
     ) -> Result<TokenSet, Error> {
-        let mut ways = match shown {
-            [] => Ways::of(self.client),
-            _ => Ways::for_one_time(self.client),
+        let mut attempts = match shown {
+            [] => ClientAuthAttempts::of(self.client),
+            _ => ClientAuthAttempts::for_single_use(self.client),
         };
         loop {
-            let endpoint = self.shown_as(ways.next());
+            let endpoint = self.with_client(attempts.next());
             let answer = endpoint.grant_once(grant, shown, scope).await;
-            if let Some(answer) = ways.after(answer) {
+            if let Some(answer) = attempts.after(answer) {
                 return answer;
             }
         }
@@ -66,11 +68,11 @@ impl Endpoint<'_> {
         token: (&str, &Secret),
         scope: Option<&Scopes>,
     ) -> Result<Map<String, Value>, Error> {
-        let mut ways = Ways::of(self.client);
+        let mut attempts = ClientAuthAttempts::of(self.client);
         loop {
-            let endpoint = self.shown_as(ways.next());
+            let endpoint = self.with_client(attempts.next());
             let answer = endpoint.exchange_once(grant, said, token, scope).await;
-            if let Some(answer) = ways.after(answer) {
+            if let Some(answer) = attempts.after(answer) {
                 return answer;
             }
         }
@@ -86,7 +88,7 @@ impl Endpoint<'_> {
         let answer = self.ask(grant, said, &[token], scope).await?;
         let object: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
         if let (200..=299, Some(object)) = (answer.status, object)
-            && told_error(&object).is_none()
+            && stated_error(&object).is_none()
         {
             return Ok(object);
         }
@@ -134,15 +136,15 @@ impl Endpoint<'_> {
     fn understood(
         &self,
         answer: &PostResponse,
-    ) -> Result<Result<TokenResponse, Unread>, http::Error> {
-        let response = self.regular(answer)?;
+    ) -> Result<Result<TokenResponse, TokenResponseError>, http::Error> {
+        let response = self.normalize(answer)?;
         let body = response.body();
-        let other = |_| Unread::Other(String::new());
+        let other = |_| TokenResponseError::Other(String::new());
         Ok(if response.status().is_success() {
             serde_json::from_slice(body).map_err(other)
         } else {
             match serde_json::from_slice(body) {
-                Ok(refusal) => Err(Unread::ServerResponse(refusal)),
+                Ok(refusal) => Err(TokenResponseError::ServerResponse(refusal)),
                 Err(error) => Err(other(error)),
             }
         })

@@ -28,7 +28,7 @@ pub struct Person {
 
 /// The claims of an ID token, before it is known that the token is for this client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claims {
+pub struct IdTokenClaims {
     iss: String,
     sub: String,
     aud: Vec<String>,
@@ -40,7 +40,7 @@ pub struct Claims {
 impl Person {
     /// Returns the user whom these claims name, if they are of this issuer and for this client (OpenID Connect Core
     /// section 3.1.3.7 items 2 to 5).
-    pub(in crate::auth) fn of(claims: &Claims, issuer: &str, client: &str) -> Option<Self> {
+    pub(in crate::auth) fn of(claims: &IdTokenClaims, issuer: &str, client: &str) -> Option<Self> {
         // Google leaves the scheme out in some ID tokens.
         let is_bare = issuer.strip_prefix("https://") == Some(claims.iss.as_str());
         let is_theirs = is_bare || names_itself(issuer, &claims.iss);
@@ -89,7 +89,7 @@ impl Person {
     }
 }
 
-impl Claims {
+impl IdTokenClaims {
     /// Reads the claims of an ID token; `None` if the text is none, or only another party can read it (JWE).
     pub(in crate::auth) fn read(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
@@ -233,7 +233,7 @@ mod tests {
                 None,
             ),
         ] {
-            let read = Claims::read(&token(&claims));
+            let read = IdTokenClaims::read(&token(&claims));
             let person = read.and_then(|read| Person::of(&read, issuer, "me"));
             let subject = person.map(|person| person.subject);
             assert_eq!(subject.as_deref(), wanted, "{claims}");
@@ -251,7 +251,7 @@ mod tests {
             "a.bnVsbA.c",
             "a.b.c.d.e",
         ] {
-            assert_eq!(Claims::read(text), None, "{text}");
+            assert_eq!(IdTokenClaims::read(text), None, "{text}");
         }
     }
 
@@ -284,9 +284,9 @@ mod tests {
 
     #[test]
     fn a_nonce_that_is_another_requests_says_so_and_none_says_nothing() {
-        let of = |nonce: Option<&str>| Claims {
+        let of = |nonce: Option<&str>| IdTokenClaims {
             nonce: nonce.map(str::to_owned),
-            ..Claims::default()
+            ..IdTokenClaims::default()
         };
         assert!(of(Some("n")).answer(Some("n")));
         assert!(of(None).answer(Some("n")));

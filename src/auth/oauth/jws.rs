@@ -34,10 +34,10 @@ use crate::text::without_mark;
 
 /// A private key that signs. Prints as `(key)`; shared, not copied, by `clone`.
 #[derive(Clone)]
-pub struct Key(Arc<Parts>);
+pub struct Key(Arc<KeyInner>);
 
-struct Parts {
-    /// The text as it was written, PEM or JWK: what [`Material::read`] reads.
+struct KeyInner {
+    /// The text as it was written, PEM or JWK: what [`KeyPair::read`] reads.
     key: EncodingKey,
     text: Secret,
     algorithms: &'static [Algorithm],
@@ -125,7 +125,7 @@ pub enum Error {
 
 /// The choices for a token's header beside `alg`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Head<'a> {
+pub struct TokenHeader<'a> {
     /// `typ`; `None` writes `JWT`.
     pub kind: Option<&'a str>,
     /// True where the public key goes along (`jwk`, RFC 9449 section 4.2). Otherwise the key's `kid` does, if there is
@@ -153,20 +153,20 @@ impl Key {
     /// See [`Error`]; none of them quotes the text.
     pub fn read(text: &Secret) -> Result<Self, Error> {
         let written = without_mark(text.expose()).trim();
-        let material = Material::read(written)?;
+        let material = KeyPair::read(written)?;
         let id = serde_json::from_str::<Value>(written).ok();
         let id = id.and_then(|jwk| Some(jwk.get("kid")?.as_str()?.to_owned()));
         let bytes = written.as_bytes();
         let (key, algorithms): (_, &[_]) = match material {
-            Material::Ec(_) => (EncodingKey::from_ec_der(bytes), &[Algorithm::Es256]),
-            Material::Ed(_) => (EncodingKey::from_ed_der(bytes), &[Algorithm::EdDsa]),
-            Material::Rsa(_) => (
+            KeyPair::Ec(_) => (EncodingKey::from_ec_der(bytes), &[Algorithm::Es256]),
+            KeyPair::Ed(_) => (EncodingKey::from_ed_der(bytes), &[Algorithm::EdDsa]),
+            KeyPair::Rsa(_) => (
                 EncodingKey::from_rsa_der(bytes),
                 &[Algorithm::Rs256, Algorithm::Ps256],
             ),
         };
         let public = serde_json::from_value(Value::Object(material.public()));
-        Ok(Self(Arc::new(Parts {
+        Ok(Self(Arc::new(KeyInner {
             key,
             text: text.clone(),
             algorithms,
@@ -199,7 +199,7 @@ impl Key {
     pub fn sign(
         &self,
         algorithm: Algorithm,
-        head: Head<'_>,
+        head: TokenHeader<'_>,
         claims: &Value,
     ) -> Result<Secret, Error> {
         if !self.0.algorithms.contains(&algorithm) {
@@ -229,13 +229,13 @@ impl fmt::Debug for Key {
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
 
-enum Material {
+enum KeyPair {
     Ec(EcdsaKeyPair),
     Ed(Ed25519KeyPair),
     Rsa(RsaKeyPair),
 }
 
-impl Material {
+impl KeyPair {
     fn read(text: &str) -> Result<Self, Error> {
         if text.starts_with('{') {
             return Self::from_jwk(text);
@@ -365,19 +365,19 @@ fn length(of: usize) -> Vec<u8> {
 }
 
 /// The signer that `jsonwebtoken` uses here.
-struct Signing(Material, Algorithm);
+struct RingSigner(KeyPair, Algorithm);
 
-impl Signer<Vec<u8>> for Signing {
+impl Signer<Vec<u8>> for RingSigner {
     fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, SignatureError> {
         let random = SystemRandom::new();
         let failed = |_| SignatureError::new();
         match &self.0 {
-            Material::Ec(pair) => {
+            KeyPair::Ec(pair) => {
                 let signature = pair.sign(&random, message).map_err(failed)?;
                 Ok(signature.as_ref().to_vec())
             }
-            Material::Ed(pair) => Ok(pair.sign(message).as_ref().to_vec()),
-            Material::Rsa(pair) => {
+            KeyPair::Ed(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            KeyPair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
                 let padding: &dyn ring::signature::RsaEncoding = match self.1 {
                     Algorithm::Ps256 => &RSA_PSS_SHA256,
@@ -391,7 +391,7 @@ impl Signer<Vec<u8>> for Signing {
     }
 }
 
-impl JwtSigner for Signing {
+impl JwtSigner for RingSigner {
     fn algorithm(&self) -> jsonwebtoken::Algorithm {
         self.1.theirs()
     }
@@ -403,11 +403,11 @@ fn signer(
 ) -> Result<Box<dyn JwtSigner>, JwtError> {
     let algorithm = Algorithm::of(*algorithm).ok_or_else(unsupported)?;
     let text = std::str::from_utf8(key.as_bytes()).map_err(|_| unsupported())?;
-    let material = Material::read(text).map_err(|_| unsupported())?;
+    let material = KeyPair::read(text).map_err(|_| unsupported())?;
     let is_its_kind = match (&material, key.family()) {
-        (Material::Ec(_), AlgorithmFamily::Ec) => algorithm == Algorithm::Es256,
-        (Material::Ed(_), AlgorithmFamily::Ed) => algorithm == Algorithm::EdDsa,
-        (Material::Rsa(_), AlgorithmFamily::Rsa) => {
+        (KeyPair::Ec(_), AlgorithmFamily::Ec) => algorithm == Algorithm::Es256,
+        (KeyPair::Ed(_), AlgorithmFamily::Ed) => algorithm == Algorithm::EdDsa,
+        (KeyPair::Rsa(_), AlgorithmFamily::Rsa) => {
             matches!(algorithm, Algorithm::Rs256 | Algorithm::Ps256)
         }
         _ => false,
@@ -415,7 +415,7 @@ fn signer(
     if !is_its_kind {
         return Err(unsupported());
     }
-    Ok(Box::new(Signing(material, algorithm)))
+    Ok(Box::new(RingSigner(material, algorithm)))
 }
 
 fn unsupported() -> JwtError {

@@ -279,7 +279,7 @@ impl Quirks {
 
 /// Returns what is known about this issuer. Only an issuer that is served over https is the issuer that its name
 /// states.
-pub fn quirks(issuer: &str) -> Quirks {
+pub fn known_quirks(issuer: &str) -> Quirks {
     let parsed = Url::parse(issuer).ok();
     let parsed = parsed.as_ref().filter(|url| url.scheme() == "https");
     let Some(host) = parsed.and_then(Url::host_str) else {
@@ -305,22 +305,28 @@ mod tests {
     #[test]
     fn google_is_asked_for_a_refresh_token() {
         let wanted = [("access_type", "offline"), ("prompt", "consent")];
-        assert_eq!(quirks("https://accounts.google.com").authorize, wanted);
-        assert_eq!(quirks("https://accounts.google.com/").authorize, wanted);
+        assert_eq!(
+            known_quirks("https://accounts.google.com").authorize,
+            wanted
+        );
+        assert_eq!(
+            known_quirks("https://accounts.google.com/").authorize,
+            wanted
+        );
     }
 
     #[test]
     fn issuers_are_known_by_their_whole_host() {
-        assert!(!quirks("https://login.microsoftonline.com/common/v2.0").takes_resource);
-        assert!(quirks("https://login.microsoftonline.com.evil.example/").takes_resource);
-        assert!(quirks("http://login.microsoftonline.com/common/v2.0").takes_resource);
+        assert!(!known_quirks("https://login.microsoftonline.com/common/v2.0").takes_resource);
+        assert!(known_quirks("https://login.microsoftonline.com.evil.example/").takes_resource);
+        assert!(known_quirks("http://login.microsoftonline.com/common/v2.0").takes_resource);
         assert_eq!(
-            quirks("https://acme.okta.com/oauth2/default").name,
+            known_quirks("https://acme.okta.com/oauth2/default").name,
             Some("Okta")
         );
-        assert_eq!(quirks("https://okta.com").name, None);
-        assert!(quirks("https://cognito-idp.eu-west-1.amazonaws.com/p").knows_pkce);
-        assert!(!quirks("https://cognito-idp.a.b.amazonaws.com/p").knows_pkce);
-        assert!(!quirks("https://as.example.com").knows_pkce);
+        assert_eq!(known_quirks("https://okta.com").name, None);
+        assert!(known_quirks("https://cognito-idp.eu-west-1.amazonaws.com/p").knows_pkce);
+        assert!(!known_quirks("https://cognito-idp.a.b.amazonaws.com/p").knows_pkce);
+        assert!(!known_quirks("https://as.example.com").knows_pkce);
     }
 }

@@ -4,7 +4,7 @@
 
 use url::Url;
 
-use crate::auth::oauth::known_providers::{Naming, quirks};
+use crate::auth::oauth::known_providers::{Naming, known_quirks};
 
 /// Returns the places of a resource's metadata. The well-known suffix goes between host and path; the path-less place
 /// is asked second, once (RFC 9728 section 3.1).
@@ -105,7 +105,7 @@ fn bare(issuer: &str) -> &str {
 /// Says whether metadata that were looked up for `asked` may have `found` for their issuer: the same issuer, or a name
 /// that this provider is known to use for it.
 pub(in crate::auth) fn names_itself(asked: &str, found: &str) -> bool {
-    let namings = quirks(asked).namings;
+    let namings = known_quirks(asked).namings;
     same_issuer(asked, found)
         || namings
             .iter()

@@ -15,23 +15,23 @@ use oauth2::{
 use serde::{Deserialize, Serialize};
 
 use crate::auth::client::{Client, Method};
-use crate::auth::oauth::id_token::Claims;
+use crate::auth::oauth::id_token::IdTokenClaims;
 
 /// The answer of a token endpoint.
-pub(in crate::auth) type TokenResponse = StandardTokenResponse<OpenId, BasicTokenType>;
+pub(in crate::auth) type TokenResponse = StandardTokenResponse<OpenIdFields, BasicTokenType>;
 
 /// The members that OpenID Connect adds to the answer: the user whom the ID token names (`token_response` has read
 /// that).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(in crate::auth) struct OpenId {
+pub(in crate::auth) struct OpenIdFields {
     #[serde(default)]
-    pub(in crate::auth) id_token: Option<Claims>,
+    pub(in crate::auth) id_token: Option<IdTokenClaims>,
 }
 
-impl ExtraTokenFields for OpenId {}
+impl ExtraTokenFields for OpenIdFields {}
 
 /// A client of `oauth2`'s that reads such answers.
-pub(in crate::auth) type Wire = oauth2::Client<
+pub(in crate::auth) type OAuth2Client = oauth2::Client<
     BasicErrorResponse,
     TokenResponse,
     BasicTokenIntrospectionResponse,
@@ -41,11 +41,12 @@ pub(in crate::auth) type Wire = oauth2::Client<
 
 /// Returns our client, with the authentication it is registered for. A client with a key is proved where its form is
 /// sent.
-pub(in crate::auth) fn client(client: &Client) -> Wire {
-    let wire = Wire::new(ClientId::new(client.id.clone())).set_auth_type(match client.method {
-        Method::Basic => AuthType::BasicAuth,
-        Method::None | Method::Post | Method::PrivateKeyJwt => AuthType::RequestBody,
-    });
+pub(in crate::auth) fn client(client: &Client) -> OAuth2Client {
+    let wire =
+        OAuth2Client::new(ClientId::new(client.id.clone())).set_auth_type(match client.method {
+            Method::Basic => AuthType::BasicAuth,
+            Method::None | Method::Post | Method::PrivateKeyJwt => AuthType::RequestBody,
+        });
     match (&client.secret, client.method) {
         (Some(secret), Method::Basic | Method::Post) => {
             wire.set_client_secret(ClientSecret::new(secret.expose().to_owned()))

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 
 use crate::auth::oauth::discovery::AuthorizationServer;
-use crate::auth::oauth::known_providers::quirks;
+use crate::auth::oauth::known_providers::known_quirks;
 use crate::auth::oauth::scope::{OFFLINE, Scopes};
 use crate::auth::settings::{SelectAccount, Settings};
 
@@ -29,7 +29,7 @@ impl Prompts {
         scope: Option<&Scopes>,
         is_second: bool,
     ) -> Self {
-        let quirks = quirks(server.issuer());
+        let quirks = known_quirks(server.issuer());
         // The user's own setting stands.
         if settings.authorizes_with("prompt") {
             return Self::default();

@@ -11,9 +11,8 @@ use url::{Url, form_urlencoded};
 use crate::auth::client::{Client, Method};
 use crate::auth::net::http::{Http, host_of, is_unavailable};
 use crate::auth::oauth::client_auth::{introduced, proved};
-use crate::auth::oauth::token_endpoint::{Error, Ways, has_key};
-use crate::auth::oauth::token_response::without;
-use crate::auth::oauth::token_response::{code_of, description_of, unavailable};
+use crate::auth::oauth::token_endpoint::{ClientAuthAttempts, Error, has_key};
+use crate::auth::oauth::token_response::{code_of, description_of, redacted, unavailable};
 use crate::secret::Secret;
 use crate::text::plain;
 
@@ -30,15 +29,15 @@ pub(in crate::auth) async fn revoke(
     hint: &'static str,
 ) -> Result<(), Error> {
     has_key(client)?;
-    let mut ways = Ways::of(client);
+    let mut attempts = ClientAuthAttempts::of(client);
     loop {
-        let client = ways.next();
+        let client = attempts.next();
         let mut answer = revoke_once(http, at, client, token, &[("token_type_hint", hint)]).await;
         if wants_empty_secret(client, &answer) {
             let more = [("token_type_hint", hint), ("client_secret", "")];
             answer = revoke_once(http, at, client, token, &more).await;
         }
-        if let Some(answer) = ways.after(answer) {
+        if let Some(answer) = attempts.after(answer) {
             return answer;
         }
     }
@@ -59,7 +58,7 @@ async fn revoke_once(
         status if is_unavailable(status) => Err(unavailable(&answer, at).into()),
         status => {
             let secrets = || [token].into_iter().chain(client.secret.as_ref());
-            let clean = |text: String, longest| plain(&without(&text, secrets()), longest);
+            let clean = |text: String, longest| plain(&redacted(&text, secrets()), longest);
             Err(Error::Refused {
                 host: host_of(at),
                 code: code_of(&answer)

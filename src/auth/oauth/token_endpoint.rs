@@ -20,13 +20,13 @@ use url::Url;
 use crate::auth::client::{Client, Method};
 use crate::auth::net::http::{self, Http, PostResponse, host_of};
 use crate::auth::oauth::client_auth::proved;
-use crate::auth::oauth::dpop::{ProofRetry, Prover, Proving, Side};
-use crate::auth::oauth::id_token::{Claims, Person};
+use crate::auth::oauth::dpop::{ProofRetry, Prover, Proving, Server};
+use crate::auth::oauth::id_token::{IdTokenClaims, Person};
 use crate::auth::oauth::jws::Key;
 use crate::auth::oauth::oauth2_adapter::{self, TokenResponse};
 use crate::auth::oauth::observed_quirks::Adjustment;
 use crate::auth::oauth::scope::Scopes;
-use crate::auth::oauth::token_response::{code_of, regular, without};
+use crate::auth::oauth::token_response::{code_of, normalize, redacted};
 use crate::secret::Secret;
 use crate::text::{plain, said};
 
@@ -51,7 +51,7 @@ pub struct TokenSet {
     /// True where the access token is good only with the key it was asked for with (`token_type` DPoP).
     pub is_bound: bool,
     /// The claims about the user in the ID token beside it, if there was one.
-    pub id: Option<Claims>,
+    pub id: Option<IdTokenClaims>,
     /// The user whom an enterprise's provider vouched for.
     pub user: Option<Person>,
 }
@@ -148,7 +148,7 @@ impl Error {
     }
 
     /// Returns what a refusal teaches by its words.
-    pub(in crate::auth) fn lesson(&self) -> Option<Adjustment> {
+    pub(in crate::auth) fn adjustment(&self) -> Option<Adjustment> {
         match self {
             Self::Refused {
                 code, description, ..
@@ -158,7 +158,7 @@ impl Error {
     }
 
     /// Returns the refused client in another form that the server may take.
-    fn other_way(&self, refused: &Client) -> Option<Client> {
+    fn alternate_client(&self, refused: &Client) -> Option<Client> {
         match self {
             Self::Refused {
                 code, description, ..
@@ -169,7 +169,7 @@ impl Error {
 }
 
 /// The reason why an answer holds no tokens.
-pub(in crate::auth) type Unread = RequestTokenError<http::Error, BasicErrorResponse>;
+pub(in crate::auth) type TokenResponseError = RequestTokenError<http::Error, BasicErrorResponse>;
 
 /// A token endpoint, and the client that asks.
 #[derive(Clone, Copy, Debug)]
@@ -202,11 +202,11 @@ impl Endpoint<'_> {
         verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<TokenSet, Error> {
-        let mut ways = Ways::of(self.client);
+        let mut attempts = ClientAuthAttempts::of(self.client);
         loop {
-            let endpoint = self.shown_as(ways.next());
+            let endpoint = self.with_client(attempts.next());
             let answer = endpoint.redeem_once(code, verifier, redirect_uri).await;
-            if let Some(answer) = ways.after(answer) {
+            if let Some(answer) = attempts.after(answer) {
                 return answer;
             }
         }
@@ -217,17 +217,17 @@ impl Endpoint<'_> {
     /// # Errors
     /// See [`Error`].
     pub async fn refresh(&self, token: &Secret, scope: Option<&Scopes>) -> Result<TokenSet, Error> {
-        let mut ways = Ways::of(self.client);
+        let mut attempts = ClientAuthAttempts::of(self.client);
         loop {
-            let endpoint = self.shown_as(ways.next());
+            let endpoint = self.with_client(attempts.next());
             let answer = endpoint.refresh_once(token, scope).await;
-            if let Some(answer) = ways.after(answer) {
+            if let Some(answer) = attempts.after(answer) {
                 return answer;
             }
         }
     }
 
-    pub(in crate::auth) fn shown_as<'b>(&'b self, client: &'b Client) -> Endpoint<'b> {
+    pub(in crate::auth) fn with_client<'b>(&'b self, client: &'b Client) -> Endpoint<'b> {
         Endpoint { client, ..*self }
     }
 
@@ -283,7 +283,7 @@ impl Endpoint<'_> {
 
     pub(in crate::auth) fn read(
         &self,
-        answer: Result<TokenResponse, Unread>,
+        answer: Result<TokenResponse, TokenResponseError>,
         sent: &[&Secret],
     ) -> Result<TokenSet, Error> {
         let tokens = match answer {
@@ -291,7 +291,7 @@ impl Endpoint<'_> {
             Err(RequestTokenError::Request(fault)) => return Err(Error::Failed(fault)),
             Err(RequestTokenError::ServerResponse(refusal)) => {
                 let secrets = sent.iter().copied().chain(self.client.secret.as_ref());
-                let clean = |text: &str| plain(&without(text, secrets.clone()), 300);
+                let clean = |text: &str| plain(&redacted(text, secrets.clone()), 300);
                 return Err(Error::Refused {
                     host: host_of(self.url),
                     code: clean(refusal.error().as_ref()),
@@ -359,17 +359,17 @@ impl Endpoint<'_> {
         let hints = prover.hints();
         let mut retry = ProofRetry::default();
         loop {
-            let before = hints.heard(Side::Issuer, &at);
+            let before = hints.hints_of(Server::Authorization, &at);
             let mut headers = headers.clone();
-            let (whom, now) = ((Side::Issuer, "POST", self.url), proof.clock.now());
+            let (whom, now) = ((Server::Authorization, "POST", self.url), proof.clock.now());
             prover.apply(&mut headers, whom, None, retry.nonce(), now);
             // An assertion is good for one request too.
             let body = proved(self.client, body.clone())?;
             let answer = self.http.post_token(self.url, headers, body).await?;
             let code = code_of(&answer);
-            let (whom, now) = ((Side::Issuer, &at), proof.clock.now());
+            let (whom, now) = ((Server::Authorization, &at), proof.clock.now());
             let said = (code.as_deref(), &answer.headers);
-            if !hints.mend(&mut retry, whom, said, &before, now) {
+            if !hints.should_retry(&mut retry, whom, said, &before, now) {
                 return Ok(answer);
             }
             tracing::debug!(host = host_of(self.url), code, "proving once more");
@@ -377,11 +377,11 @@ impl Endpoint<'_> {
     }
 
     /// Returns an answer in the form that `oauth2` reads.
-    pub(in crate::auth) fn regular(
+    pub(in crate::auth) fn normalize(
         &self,
         answer: &PostResponse,
     ) -> Result<HttpResponse, http::Error> {
-        let (status, value) = regular(answer, self.url, self.use_id_token)?;
+        let (status, value) = normalize(answer, self.url, self.use_id_token)?;
         Ok(oauth2_adapter::response(
             status,
             value.to_string().into_bytes(),
@@ -406,55 +406,55 @@ impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let answer = self.post(head.headers, body).await?;
-            self.regular(&answer)
+            self.normalize(&answer)
         })
     }
 }
 
-/// The ways in which a request may show its client: as it is, and in each way in which the server may take a client
-/// that it has refused. A request that is refused for its client has spent nothing.
-pub(in crate::auth) struct Ways<T> {
+/// The attempts of one request to authenticate its client: as the client is, and in each way in which the server may
+/// take a client that it has refused. A request that is refused for its client has spent nothing.
+pub(in crate::auth) struct ClientAuthAttempts<T> {
     client: Client,
-    shown: Vec<Client>,
+    tried: Vec<Client>,
     first: Option<Result<T, Error>>,
-    is_shown_once: bool,
+    is_single_use: bool,
 }
 
-impl<T> Ways<T> {
+impl<T> ClientAuthAttempts<T> {
     pub(in crate::auth) fn of(client: &Client) -> Self {
         Self {
             client: client.clone(),
-            shown: Vec::new(),
+            tried: Vec::new(),
             first: None,
-            is_shown_once: false,
+            is_single_use: false,
         }
     }
 
-    /// Returns the ways for a request that shows a value besides, which may be good for one time: the request is
+    /// Returns the attempts for a request that shows a value besides, which may be good for one time: the request is
     /// repeated only for its form, not for the identity of its client.
-    pub(in crate::auth) fn for_one_time(client: &Client) -> Self {
+    pub(in crate::auth) fn for_single_use(client: &Client) -> Self {
         Self {
-            is_shown_once: true,
+            is_single_use: true,
             ..Self::of(client)
         }
     }
 
-    /// Returns the client for the next request.
+    /// Returns the client for the next attempt.
     pub(in crate::auth) fn next(&self) -> &Client {
         &self.client
     }
 
-    /// Takes the answer of a request. Returns the answer to go on with, unless there is another way to try. Where the
-    /// server takes none of the ways, that is the first refusal.
+    /// Takes the answer of a request. Returns the answer to go on with, unless there is another attempt to make. Where the
+    /// server takes none of them, that is the first refusal.
     pub(in crate::auth) fn after(&mut self, answer: Result<T, Error>) -> Option<Result<T, Error>> {
-        self.shown.push(self.client.clone());
+        self.tried.push(self.client.clone());
         let next = match &answer {
-            Err(error) => error.other_way(&self.client),
+            Err(error) => error.alternate_client(&self.client),
             Ok(_) => None,
         };
         let next = next
-            .filter(|next| self.shown.iter().all(|it| !it.is_shown_as(next)))
-            .filter(|next| !self.is_shown_once || next.method == self.client.method);
+            .filter(|next| self.tried.iter().all(|it| !it.authenticates_as(next)))
+            .filter(|next| !self.is_single_use || next.method == self.client.method);
         let Some(next) = next else {
             let is_no_better = matches!(&answer, Err(error) if error.is_about_client());
             return Some(match self.first.take() {

@@ -12,17 +12,17 @@ use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 use crate::auth::net::http::{self, PostResponse, host_of, is_unavailable};
-use crate::auth::oauth::id_token::Claims;
+use crate::auth::oauth::id_token::IdTokenClaims;
 use crate::secret::Secret;
 
 /// Gives an answer the form of RFC 6749 section 5, or finds that it is no answer of a token endpoint.
-pub(in crate::auth) fn regular(
+pub(in crate::auth) fn normalize(
     answer: &PostResponse,
     url: &Url,
     use_id_token: bool,
 ) -> Result<(::http::StatusCode, Value), http::Error> {
     let object = read_object(answer);
-    let error = object.as_ref().and_then(told_error);
+    let error = object.as_ref().and_then(stated_error);
     // A 429 never ends a sign-in, whatever error code comes with it.
     if answer.status == 429 {
         return Err(unavailable(answer, url));
@@ -53,9 +53,10 @@ pub(in crate::auth) fn regular(
         (status, _) if is_unavailable(status) => Err(unavailable(answer, url)),
         (200..=299, Some(object)) => Ok((::http::StatusCode::OK, success(&object, use_id_token))),
         // A request that is refused without an error of RFC 6749 section 5.2 is refused all the same.
-        (status @ (400 | 401), None) => {
-            Ok((::http::StatusCode::BAD_REQUEST, wordless(status, answer)))
-        }
+        (status @ (400 | 401), None) => Ok((
+            ::http::StatusCode::BAD_REQUEST,
+            without_code(status, answer),
+        )),
         // No token endpoint answers so: a portal or a firewall answered in its place. That decides nothing.
         (_, None) => Err(unavailable(answer, url)),
         (status, Some(object)) => {
@@ -85,7 +86,7 @@ pub(in crate::auth) fn read_object(answer: &PostResponse) -> Option<Map<String, 
 }
 
 /// Returns `error`, if it states an error: some servers have the member in every answer (Keycloak's brokers with null).
-pub(in crate::auth) fn told_error(object: &Map<String, Value>) -> Option<&Value> {
+pub(in crate::auth) fn stated_error(object: &Map<String, Value>) -> Option<&Value> {
     object.get("error").filter(|error| match error {
         Value::Null | Value::Bool(false) => false,
         Value::String(text) => !is_no_error(text),
@@ -104,7 +105,7 @@ pub(in crate::auth) fn is_no_error(text: &str) -> bool {
 }
 
 /// Returns the refusal of an answer that is no object: its code if the answer holds only that, else the status.
-fn wordless(status: u16, answer: &PostResponse) -> Value {
+fn without_code(status: u16, answer: &PostResponse) -> Value {
     let text = match answer.media.as_str() {
         "text/html" => String::new(),
         _ => String::from_utf8_lossy(&answer.body)
@@ -150,12 +151,12 @@ fn refusal(code: &str, description: Option<&Value>) -> Value {
 }
 
 fn success(object: &Map<String, Value>, use_id_token: bool) -> Value {
-    let object = of_the_user(object);
+    let object = user_part(object);
     let text = |name: &str| {
         let text = object.get(name).and_then(Value::as_str).map(str::trim);
         text.filter(|text| !text.is_empty())
     };
-    let id = text("id_token").and_then(Claims::read);
+    let id = text("id_token").and_then(IdTokenClaims::read);
     let id_token = use_id_token.then(|| text("id_token")).flatten();
     let lifetime = object.get("expires_in").and_then(number);
     // An ID token ends at its own time, whatever the access token does.
@@ -183,7 +184,7 @@ fn success(object: &Map<String, Value>, use_id_token: bool) -> Value {
 
 /// Returns the part of an answer that holds the user's token: Slack puts it into a member of its own where no token of
 /// a bot was asked for.
-fn of_the_user(object: &Map<String, Value>) -> &Map<String, Value> {
+fn user_part(object: &Map<String, Value>) -> &Map<String, Value> {
     let has_token = |object: &Map<String, Value>| {
         let token = object.get("access_token").and_then(Value::as_str);
         token.is_some_and(|token| !token.is_empty())
@@ -215,17 +216,17 @@ pub(in crate::auth) fn number(value: &Value) -> Option<f64> {
 }
 
 pub(in crate::auth) fn whole_seconds(seconds: f64) -> u64 {
-    Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_LIFETIME)).as_secs()
+    Duration::from_secs_f64(seconds.clamp(0.0, MAX_LIFETIME)).as_secs()
 }
 
 /// Gives the answer of a device authorization endpoint the form of RFC 8628 section 3.2: numbers and codes of either
 /// type, both spellings of the address (the drafts had `verification_url`), 201 for 200.
-pub(in crate::auth) fn regular_device(
+pub(in crate::auth) fn normalize_device(
     answer: &PostResponse,
     url: &Url,
 ) -> Result<(::http::StatusCode, Value), http::Error> {
     let object = read_object(answer);
-    let error = object.as_ref().and_then(told_error);
+    let error = object.as_ref().and_then(stated_error);
     let has_code = |object: &Map<String, Value>| object.contains_key("device_code");
     match (answer.status, &object) {
         (200..=299, Some(object)) if error.is_none() && has_code(object) => {
@@ -233,10 +234,11 @@ pub(in crate::auth) fn regular_device(
         }
         // A success without a code is for `oauth2` to refuse.
         (200..=299, _) if error.is_none() => Ok((::http::StatusCode::OK, json!({}))),
-        (status, None) if !is_unavailable(status) => {
-            Ok((::http::StatusCode::BAD_REQUEST, wordless(status, answer)))
-        }
-        _ => regular(answer, url, false),
+        (status, None) if !is_unavailable(status) => Ok((
+            ::http::StatusCode::BAD_REQUEST,
+            without_code(status, answer),
+        )),
+        _ => normalize(answer, url, false),
     }
 }
 
@@ -274,7 +276,8 @@ fn device_code(object: &Map<String, Value>) -> Value {
         ),
         (
             "interval",
-            seconds("interval").map(|pause| pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE).into()),
+            seconds("interval")
+                .map(|pause| pause.clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL).into()),
         ),
     ];
     regular.extend(
@@ -288,8 +291,8 @@ fn device_code(object: &Map<String, Value>) -> Value {
 /// The lifetime of a device code whose answer does not state one, in seconds.
 const DEVICE_LIFETIME: u64 = 600;
 /// The seconds between two polls, at least and at most, whatever the server wants.
-pub(in crate::auth) const SHORTEST_PAUSE: u64 = 1;
-pub(in crate::auth) const LONGEST_PAUSE: u64 = 60;
+pub(in crate::auth) const MIN_POLL_INTERVAL: u64 = 1;
+pub(in crate::auth) const MAX_POLL_INTERVAL: u64 = 60;
 
 /// Returns `exp` less `iat` of an ID token (OpenID Connect Core section 2): its lifetime by its issuer's own clock. The
 /// function reads nothing else and verifies nothing: to this client the ID token is a bearer token like any other.
@@ -302,7 +305,7 @@ fn lifetime_of(token: &str) -> Option<f64> {
 }
 
 /// A year, in seconds.
-const LONGEST_LIFETIME: f64 = 31_536_000.0;
+const MAX_LIFETIME: f64 = 31_536_000.0;
 
 /// Returns the code of a refusal, as written; nothing is made regular.
 pub(in crate::auth) fn code_of(answer: &PostResponse) -> Option<String> {
@@ -328,7 +331,7 @@ pub(in crate::auth) fn unavailable(answer: &PostResponse, url: &Url) -> http::Er
 
 /// Removes from a server's text the secrets that the server was shown, and all that looks like a token: an assertion is
 /// signed anew for each request, and good for a minute.
-pub(in crate::auth) fn without<'a>(
+pub(in crate::auth) fn redacted<'a>(
     text: &str,
     secrets: impl Iterator<Item = &'a Secret>,
 ) -> String {
@@ -366,7 +369,7 @@ mod tests {
 
     fn read(status: u16, body: &str) -> Result<(u16, Value), http::Error> {
         let url = Url::parse("https://as.example.com/token").unwrap();
-        regular(&answer(status, "application/json", body), &url, false)
+        normalize(&answer(status, "application/json", body), &url, false)
             .map(|(status, value)| (status.as_u16(), value))
     }
 
@@ -410,7 +413,7 @@ mod tests {
             "application/x-www-form-urlencoded",
             "access_token=a&scope=repo%2Cgist",
         );
-        let (_, value) = regular(&form, &url, false).unwrap();
+        let (_, value) = normalize(&form, &url, false).unwrap();
         assert_eq!(value["scope"], "repo gist");
     }
 
@@ -419,11 +422,11 @@ mod tests {
         let url = Url::parse("https://as.example.com/token").unwrap();
         for media in ["application/x-www-form-urlencoded", "text/plain", ""] {
             let form = answer(200, media, "access_token=a&token_type=bearer");
-            let (_, value) = regular(&form, &url, false).unwrap();
+            let (_, value) = normalize(&form, &url, false).unwrap();
             assert_eq!(value["access_token"], "a", "{media}");
         }
         let page = answer(200, "text/html", "access_token=a&token_type=bearer");
-        assert!(regular(&page, &url, false).is_err());
+        assert!(normalize(&page, &url, false).is_err());
         for body in [
             r#"{"detail":[{"loc":["body","resource"],"msg":"Extra inputs are not permitted"}]}"#,
             r#"{"detail":"resource is not permitted"}"#,
@@ -445,10 +448,10 @@ mod tests {
         );
         let body = format!(r#"{{"access_token":"a","expires_in":60,"id_token":"{id_token}"}}"#);
         let answer = answer(200, "application/json", &body);
-        let (_, value) = regular(&answer, &url, true).unwrap();
+        let (_, value) = normalize(&answer, &url, true).unwrap();
         assert_eq!(value["access_token"], id_token);
         assert_eq!(value["expires_in"], 600);
-        let (_, value) = regular(&answer, &url, false).unwrap();
+        let (_, value) = normalize(&answer, &url, false).unwrap();
         assert_eq!(
             (&value["access_token"], &value["expires_in"]),
             (&json!("a"), &json!(60))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use mcpipe::auth::oauth::jws::{Algorithm, Head, Key};
+use mcpipe::auth::oauth::jws::{Algorithm, Key, TokenHeader};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
 
@@ -39,9 +39,9 @@ pub struct Grants {
 impl Authority {
     /// A client that proves itself with a key for ES256.
     pub(crate) fn add_signing_client(&self, id: &str, key: &Key) {
-        let head = Head {
+        let head = TokenHeader {
             shows_key: true,
-            ..Head::default()
+            ..TokenHeader::default()
         };
         let shown = key.sign(Algorithm::Es256, head, &json!({})).unwrap();
         let header = part(shown.expose(), 0);

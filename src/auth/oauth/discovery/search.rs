@@ -154,17 +154,19 @@ async fn at_the_resource(
         let is_here =
             Url::parse(claimed).is_ok_and(|url| url.origin().ascii_serialization() == origin);
         if !is_here && expected != Some(claimed) {
-            return Ok(Found::OtherIssuer(claimed.to_owned()));
+            return Ok(IssuerLookup::OtherIssuer(claimed.to_owned()));
         }
         let mut server = AuthorizationServer::checked(http, claimed, expected, document)?;
         // 2025-03-26 required PKCE of clients, and no list of servers.
         server.knows_pkce = true;
-        Ok(Found::Server(Box::new(server)))
+        Ok(IssuerLookup::Server(Box::new(server)))
     });
     match found.await {
-        Ok(Some(Found::Server(server))) => Ok(*server),
+        Ok(Some(IssuerLookup::Server(server))) => Ok(*server),
         // The document's statement that another server is the issuer counts only if that server says so too.
-        Ok(Some(Found::OtherIssuer(claimed))) => match by_name(http, &claimed, expected).await {
+        Ok(Some(IssuerLookup::OtherIssuer(claimed))) => match by_name(http, &claimed, expected)
+            .await
+        {
             Err(Error::NoMetadata { .. } | Error::OtherIssuer { .. }) => Err(Error::OtherIssuer {
                 asked: plain(origin, 200),
                 found: plain(&claimed, 200),
@@ -218,12 +220,12 @@ async fn by_name(
     for _ in 0..=MOST_REFERRALS {
         let found = search(http, &asked, |document| {
             let server = AuthorizationServer::checked(http, &asked, expected, document)?;
-            Ok(Found::Server(Box::new(server)))
+            Ok(IssuerLookup::Server(Box::new(server)))
         });
         match found.await? {
-            Some(Found::Server(server)) => return Ok(*server),
+            Some(IssuerLookup::Server(server)) => return Ok(*server),
             // The server names another server, which has to name itself in turn.
-            Some(Found::OtherIssuer(named)) => asked = named,
+            Some(IssuerLookup::OtherIssuer(named)) => asked = named,
             None => break,
         }
     }
@@ -233,7 +235,7 @@ async fn by_name(
 }
 
 /// The result of a look at the places of an issuer.
-enum Found {
+enum IssuerLookup {
     Server(Box<AuthorizationServer>),
     /// The name of another issuer.
     OtherIssuer(String),
@@ -245,16 +247,16 @@ enum Found {
 async fn search(
     http: &Http,
     issuer: &str,
-    judge: impl Fn(&Value) -> Result<Found, Error>,
-) -> Result<Option<Found>, Error> {
+    judge: impl Fn(&Value) -> Result<IssuerLookup, Error>,
+) -> Result<Option<IssuerLookup>, Error> {
     let places = issuer_places(issuer);
     let (mut first, mut lesser) = (None, None);
     for place in places.ok_or_else(|| Error::BadIssuer(plain(issuer, 200)))? {
         let fault = match http.document(&place).await {
             Ok(Document::Found(document)) if describes_a_server(&document) => {
                 match judge(&document) {
-                    Ok(Found::Server(server)) if !server.knows_pkce() => {
-                        lesser.get_or_insert(Found::Server(server));
+                    Ok(IssuerLookup::Server(server)) if !server.knows_pkce() => {
+                        lesser.get_or_insert(IssuerLookup::Server(server));
                         continue;
                     }
                     Ok(found) => return Ok(Some(found)),
@@ -266,7 +268,7 @@ async fn search(
             }
             Ok(Document::Redirect { to }) => match issuer_of_place(&to) {
                 Some(_) if lesser.is_some() => break,
-                Some(named) => return Ok(Some(Found::OtherIssuer(named))),
+                Some(named) => return Ok(Some(IssuerLookup::OtherIssuer(named))),
                 None => continue,
             },
             Ok(_) => continue,

@@ -41,7 +41,7 @@ fn read(proof: &Secret) -> (Value, Value) {
 fn the_claims_are_those_of_the_rfc() {
     let token = Secret::new("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU");
     let at = url("https://resource.example.org/protectedresource?secret=1#part");
-    let mut of = Claims {
+    let mut of = ProofClaims {
         id: [0; 16],
         method: "GET",
         url: &at,
@@ -75,7 +75,7 @@ fn a_proof_names_the_target_without_what_is_not_sent_in_it() {
         ),
     ] {
         let at = url(text);
-        let proof = prover().proof(Side::Resource, "POST", &at, None, now());
+        let proof = prover().proof(Server::Resource, "POST", &at, None, now());
         assert_eq!(read(&proof.unwrap()).1["htu"], wanted);
     }
 }
@@ -87,7 +87,7 @@ fn a_proof_shows_the_public_key_only_and_no_two_are_alike() {
     let mut seen = std::collections::HashSet::new();
     for _ in 0..100 {
         let proof = prover
-            .proof(Side::Issuer, "POST", &at, None, now())
+            .proof(Server::Authorization, "POST", &at, None, now())
             .unwrap();
         let (head, body) = read(&proof);
         assert_eq!(
@@ -111,37 +111,42 @@ fn nonces_stay_with_the_side_and_the_origin_they_came_from() {
     );
     let hints = prover.hints();
     hints.learn(
-        Side::Issuer,
+        Server::Authorization,
         &here.origin(),
         &said(&[("dpop-nonce", "one")]),
         now(),
     );
-    let nonce = |side, at: &Url| {
-        let proof = prover.proof(side, "POST", at, None, now()).unwrap();
+    let nonce = |server, at: &Url| {
+        let proof = prover.proof(server, "POST", at, None, now()).unwrap();
         read(&proof).1.get("nonce").cloned()
     };
-    assert_eq!(nonce(Side::Issuer, &here), Some(json!("one")));
-    assert_eq!(nonce(Side::Resource, &here), None);
-    assert_eq!(nonce(Side::Issuer, &there), None);
+    assert_eq!(nonce(Server::Authorization, &here), Some(json!("one")));
+    assert_eq!(nonce(Server::Resource, &here), None);
+    assert_eq!(nonce(Server::Authorization, &there), None);
     hints.learn(
-        Side::Issuer,
+        Server::Authorization,
         &here.origin(),
         &said(&[("dpop-nonce", "two")]),
         now(),
     );
-    hints.learn(Side::Issuer, &here.origin(), &HeaderMap::new(), now());
-    assert_eq!(nonce(Side::Issuer, &here), Some(json!("two")));
+    hints.learn(
+        Server::Authorization,
+        &here.origin(),
+        &HeaderMap::new(),
+        now(),
+    );
+    assert_eq!(nonce(Server::Authorization, &here), Some(json!("two")));
 }
 
 #[test]
 fn what_is_no_nonce_is_not_kept() {
-    let long = "n".repeat(LONGEST_NONCE + 1);
+    let long = "n".repeat(MAX_NONCE + 1);
     for bad in ["", "two words", "a\"b", "a\\b", "né", &long] {
         let mut headers = HeaderMap::new();
         headers.insert(NONCE, HeaderValue::from_bytes(bad.as_bytes()).unwrap());
         assert_eq!(nonce(&headers), None, "{bad}");
     }
-    let longest = "n".repeat(LONGEST_NONCE);
+    let longest = "n".repeat(MAX_NONCE);
     let headers = said(&[("dpop-nonce", longest.as_str())]);
     assert_eq!(nonce(&headers).as_deref(), Some(longest.as_str()));
 }
@@ -152,7 +157,7 @@ fn a_proof_is_dated_by_our_clock_until_it_is_refused_for_it() {
     let at = url("https://a.example/mcp");
     let (hints, there) = (prover.hints(), at.origin());
     let dated = || {
-        let proof = prover.proof(Side::Resource, "GET", &at, None, now());
+        let proof = prover.proof(Server::Resource, "GET", &at, None, now());
         read(&proof.unwrap()).1["iat"].as_i64().unwrap() - i64::try_from(NOW).unwrap()
     };
     for (date, ahead) in [
@@ -165,34 +170,35 @@ fn a_proof_is_dated_by_our_clock_until_it_is_refused_for_it() {
     ] {
         let said = said(&[("date", date)]);
         let before = dated();
-        hints.learn(Side::Resource, &there, &said, now());
+        hints.learn(Server::Resource, &there, &said, now());
         assert_eq!(dated(), before, "{date}");
-        let heard = hints.heard(Side::Resource, &there);
-        let (mut retry, whom) = (ProofRetry::default(), (Side::Resource, &there));
+        let before = hints.hints_of(Server::Resource, &there);
+        let (mut retry, whom) = (ProofRetry::default(), (Server::Resource, &there));
         let code = Some("invalid_dpop_proof");
-        assert!(hints.mend(&mut retry, whom, (code, &said), &heard, now()));
+        assert!(hints.should_retry(&mut retry, whom, (code, &said), &before, now()));
         assert_eq!(dated(), ahead, "{date}");
-        let heard = hints.heard(Side::Resource, &there);
-        assert!(!hints.mend(&mut retry, whom, (code, &said), &heard, now()));
+        let before = hints.hints_of(Server::Resource, &there);
+        assert!(!hints.should_retry(&mut retry, whom, (code, &said), &before, now()));
     }
 }
 
 #[test]
 fn a_refused_proof_is_made_again_for_each_reason_and_not_for_ever() {
-    let heard = |nonce: &str| ServerHints {
+    let hints = |nonce: &str| ServerHints {
         nonce: (!nonce.is_empty()).then(|| nonce.into()),
         ..ServerHints::default()
     };
-    let (none, one, two) = (heard(""), heard("one"), heard("two"));
+    let (none, one, two) = (hints(""), hints("one"), hints("two"));
     let mut retry = ProofRetry::default();
     let code = Some("use_dpop_nonce");
-    let mut again =
-        |code, before: &ServerHints, said: &ServerHints| retry.again(code, before, said.clone());
+    let mut again = |code, before: &ServerHints, said: &ServerHints| {
+        retry.next_offset(code, before, said.clone())
+    };
     assert_eq!(again(code, &none, &none), None, "no nonce came with it");
     assert_eq!(again(code, &one, &one), None, "the one it refused");
     assert_eq!(again(Some("invalid_token"), &one, &two), None);
     assert_eq!(again(None, &one, &two), None);
-    for _ in 0..MOST_NONCES {
+    for _ in 0..MAX_NONCE_RETRIES {
         assert_eq!(again(code, &one, &two), Some(0));
     }
     assert_eq!(again(code, &two, &one), None);
@@ -212,9 +218,13 @@ fn the_nonce_of_ones_own_refusal_is_tried_first() {
             nonce: Some(nonce.into()),
             ..ServerHints::default()
         };
-        assert!(retry.again(code, &ServerHints::default(), said).is_some());
+        assert!(
+            retry
+                .next_offset(code, &ServerHints::default(), said)
+                .is_some()
+        );
         assert_eq!(retry.nonce().as_deref(), own);
         assert_eq!(retry.nonce(), None);
     }
-    assert!(retry.is_crowded());
+    assert!(retry.is_contended());
 }

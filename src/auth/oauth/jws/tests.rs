@@ -89,7 +89,9 @@ fn every_form_of_a_key_signs_what_others_verify() {
             let key = key(text);
             assert_eq!(key.algorithms(), algorithms, "{form}");
             for algorithm in algorithms {
-                let token = key.sign(*algorithm, Head::default(), &claims).unwrap();
+                let token = key
+                    .sign(*algorithm, TokenHeader::default(), &claims)
+                    .unwrap();
                 assert!(verifies(&token, &jwk), "{form} {algorithm:?}");
                 let (head, body) = parts(&token);
                 assert_eq!(head, json!({"typ": "JWT", "alg": algorithm.name()}));
@@ -144,7 +146,7 @@ fn a_new_key_is_read_back_from_its_text_and_shows_its_public_half_only() {
     let read = key(made.text().expose());
     assert_eq!(read.thumbprint(), made.thumbprint());
     assert_ne!(Key::generate().unwrap().thumbprint(), made.thumbprint());
-    let head = Head {
+    let head = TokenHeader {
         kind: Some("dpop+jwt"),
         shows_key: true,
     };
@@ -163,7 +165,7 @@ fn a_jwk_is_named_by_its_kid_unless_it_is_shown() {
     jwk["kid"] = "mine".into();
     let key = key(&jwk.to_string());
     for (shows_key, kid) in [(false, Some("mine")), (true, None)] {
-        let head = Head {
+        let head = TokenHeader {
             kind: None,
             shows_key,
         };
@@ -181,7 +183,7 @@ fn a_key_signs_with_its_own_algorithms_only() {
         (fixture!("ed.pem"), Algorithm::Es256),
         (fixture!("rsa.pem"), Algorithm::EdDsa),
     ] {
-        let refused = key(text).sign(wrong, Head::default(), &json!({}));
+        let refused = key(text).sign(wrong, TokenHeader::default(), &json!({}));
         assert!(matches!(refused, Err(Error::OtherKind(name)) if name == wrong.name()));
     }
 }

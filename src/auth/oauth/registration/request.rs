@@ -9,8 +9,8 @@ use url::Url;
 use super::{Client, Error, Method, Source, by_hand, method, other};
 use crate::auth::net::http::{self, Http, PostResponse, host_of, is_unavailable};
 use crate::auth::oauth::discovery::AuthorizationServer;
-use crate::auth::oauth::known_providers::quirks;
-use crate::auth::oauth::token_response::{explanation, number, told_error};
+use crate::auth::oauth::known_providers::known_quirks;
+use crate::auth::oauth::token_response::{explanation, number, stated_error};
 use crate::auth::settings::Settings;
 use crate::secret::Secret;
 use crate::text::plain;
@@ -37,15 +37,15 @@ pub async fn register(
 ) -> Result<Registered, Error> {
     let Some(endpoint) = server.registration_endpoint() else {
         return Err(Error::NotOffered {
-            host: match quirks(server.issuer()).name {
+            host: match known_quirks(server.issuer()).name {
                 Some(name) => format!("{name} ({})", server.host()),
                 None => server.host(),
             },
             redirect_uri: by_hand(settings, redirect_uri),
-            advice: quirks(server.issuer()).advice,
+            advice: known_quirks(server.issuer()).advice,
         });
     };
-    let mut request = Request {
+    let mut request = RegistrationRequest {
         members: members(settings, redirect_uri, wished_method(server.auth_methods())),
         fixed: &settings.client_metadata,
     };
@@ -89,12 +89,12 @@ fn headers(settings: &Settings) -> HeaderMap {
 }
 
 /// The members that are sent, and those of them that the user has fixed.
-struct Request<'a> {
+struct RegistrationRequest<'a> {
     members: Map<String, Value>,
     fixed: &'a Map<String, Value>,
 }
 
-impl Request<'_> {
+impl RegistrationRequest<'_> {
     /// Leaves out or changes the member that a refusal names. Returns `false` if the refusal names none.
     fn mend(&mut self, error: &Error) -> bool {
         let Error::Refused { code, words, .. } = error else {
@@ -195,7 +195,7 @@ fn read(
     server: &AuthorizationServer,
     settings: &Settings,
     redirect_uri: &str,
-    request: &Request<'_>,
+    request: &RegistrationRequest<'_>,
 ) -> Result<Registered, Error> {
     let host = host_of(endpoint);
     if is_unavailable(answer.status) {
@@ -209,7 +209,7 @@ fn read(
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     let id = word(&object, "client_id");
     let is_success = (200..=299).contains(&answer.status);
-    if !is_success || id.is_none() && told_error(&object).is_some() {
+    if !is_success || id.is_none() && stated_error(&object).is_some() {
         let others = explanation(&object);
         let others = others.as_ref().and_then(Value::as_str);
         let words = match (text("error"), text("error_description").or(others)) {
@@ -225,7 +225,7 @@ fn read(
             code: text("error").map(|code| plain(code, 100)),
             words: plain(&without(&words, settings), 500),
             redirect_uri: by_hand(settings, redirect_uri),
-            advice: quirks(server.issuer()).advice,
+            advice: known_quirks(server.issuer()).advice,
         });
     }
     let id = id.ok_or(Error::NoId { host })?;

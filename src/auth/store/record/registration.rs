@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{SCHEMA, written};
-use crate::auth::client::{Client, Method, Signing, Source};
+use crate::auth::client::{AssertionSigning, Client, Method, Source};
 use crate::auth::oauth::jws::Algorithm;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::settings::Settings;
@@ -115,7 +115,7 @@ impl StoredClient {
         let algorithm = self.assertion_alg.as_deref().and_then(Algorithm::named);
         let signing = algorithm.zip(self.assertion_aud);
         Client {
-            signing: signing.map(|(algorithm, audience)| Signing {
+            signing: signing.map(|(algorithm, audience)| AssertionSigning {
                 algorithm,
                 audience,
                 signer: None,
