@@ -41,5 +41,5 @@ pub use authorizer::Authorizer;
 pub use credential::Credential;
 pub use error::{Cause, Error, ProviderError, UnattendedError};
 pub use notice::{Announce, Notice, PendingSignIn, accounts, signed_in};
-pub use oauth::id_token::Person;
+pub use oauth::id_token::User;
 pub use settings::{Browser, Dpop, Environment, Helper, Pasted, SelectAccount, Settings};

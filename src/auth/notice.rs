@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::issuer_change::Changed;
-use crate::auth::oauth::id_token::Person;
+use crate::auth::oauth::id_token::User;
 use crate::text::{plain, without_query};
 
 /// An event that the user should hear of.
@@ -51,7 +51,7 @@ pub enum Notice<'a> {
         /// The account at that server.
         account: &'a str,
         /// The user, if the authorization server has named one.
-        person: Option<&'a Person>,
+        user: Option<&'a User>,
     },
     /// A sign-in by a user who is known under another account already.
     OnePerson {
@@ -113,8 +113,8 @@ impl Notice<'_> {
             Self::SignedIn {
                 resource,
                 account,
-                person,
-            } => signed_in(resource, account, *person),
+                user,
+            } => signed_in(resource, account, *user),
             Self::OnePerson {
                 resource,
                 account,
@@ -153,8 +153,8 @@ pub struct PendingSignIn {
 }
 
 /// Returns the message about a finished sign-in.
-pub fn signed_in(resource: &str, account: &str, person: Option<&Person>) -> String {
-    let whom = person.map_or_else(String::new, |person| format!(" as {}", person.words()));
+pub fn signed_in(resource: &str, account: &str, user: Option<&User>) -> String {
+    let whom = user.map_or_else(String::new, |user| format!(" as {}", user.words()));
     let account = match account {
         "default" => String::new(),
         account => format!(" (account {})", plain(account, 100)),

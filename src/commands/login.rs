@@ -87,7 +87,7 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
                 .hint("the log says why; mend that and sign in again"));
             };
             if kept.grant != GrantType::User {
-                let whom = kept.person.as_ref();
+                let whom = kept.user.as_ref();
                 let whom = whom.map_or_else(String::new, |it| format!(" for {}", it.words()));
                 return print(&format!(
                     "Got a token for {resource} by {}{whom}.\n",
@@ -99,7 +99,7 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
             } else {
                 "No refresh token was given: when this token ends, you have to sign in again.\n"
             };
-            let signed_in = auth::signed_in(&resource, &account, kept.person.as_ref());
+            let signed_in = auth::signed_in(&resource, &account, kept.user.as_ref());
             // Stderr has said it; where both streams are one terminal the text is said once.
             let is_said = env.is_terminal && io::stdout().is_terminal();
             let signed_in = if is_said { "" } else { &signed_in };

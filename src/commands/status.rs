@@ -9,7 +9,7 @@ use crate::auth::accounts;
 use crate::auth::flow::accounts::{self, Status};
 use crate::auth::grant::GrantType;
 use crate::auth::oauth::scope::{OFFLINE, Scopes};
-use crate::auth::store::record::State;
+use crate::auth::store::record::TokenState;
 use crate::cli::StatusArgs;
 use crate::commands::print;
 use crate::commands::suggestions;
@@ -85,8 +85,8 @@ fn entry_text(kept: &Status, all: &[Status], now: SystemTime) -> String {
         let _ = writeln!(text, "  {name:<9} {}", printable(&value, 500));
     };
     line("account", kept.account.clone());
-    if let Some(person) = person(kept, all) {
-        line("person", person);
+    if let Some(user) = user(kept, all) {
+        line("person", user);
     }
     match kept.provider {
         Some(name) => line("issuer", format!("{} ({name})", kept.issuer)),
@@ -142,15 +142,15 @@ fn entry_text(kept: &Status, all: &[Status], now: SystemTime) -> String {
 }
 
 /// Returns the user, where the sign-in has one.
-fn person(kept: &Status, all: &[Status]) -> Option<String> {
-    let Some(person) = &kept.person else {
+fn user(kept: &Status, all: &[Status]) -> Option<String> {
+    let Some(user) = &kept.user else {
         let is_one = matches!(kept.grant, GrantType::User | GrantType::Enterprise);
         return is_one.then(|| "not told".to_owned());
     };
-    let others = accounts::accounts_of(all, person, &kept.account);
+    let others = accounts::accounts_of(all, user, &kept.account);
     Some(match others.is_empty() {
-        true => person.words(),
-        false => format!("{} (the same as {})", person.words(), accounts(&others)),
+        true => user.words(),
+        false => format!("{} (the same as {})", user.words(), accounts(&others)),
     })
 }
 
@@ -177,22 +177,24 @@ fn state(kept: &Status) -> String {
         .map(|error| format!(" ({error})"))
         .unwrap_or_default();
     match kept.state {
-        State::Ok => "ok".to_owned(),
-        State::Suspect => format!("refused once{because}; still tried"),
-        State::NeedsLogin => format!("sign-in needed{because}: mcpipe login {}", kept.resource),
+        TokenState::Ok => "ok".to_owned(),
+        TokenState::Suspect => format!("refused once{because}; still tried"),
+        TokenState::NeedsLogin => {
+            format!("sign-in needed{because}: mcpipe login {}", kept.resource)
+        }
     }
 }
 
 fn entry_json(kept: &Status, all: &[Status]) -> Value {
-    let person = kept.person.as_ref();
-    let others = person.map(|person| accounts::accounts_of(all, person, &kept.account));
+    let user = kept.user.as_ref();
+    let others = user.map(|user| accounts::accounts_of(all, user, &kept.account));
     json!({
         "resource": kept.resource,
         "account": kept.account,
-        "person": person.map(|person| json!({
-            "name": person.name,
-            "subject": plain(&person.subject, 1024),
-            "issuer": person.issuer,
+        "person": user.map(|user| json!({
+            "name": user.name,
+            "subject": plain(&user.subject, 1024),
+            "issuer": user.issuer,
         })),
         "same_person_as": others.unwrap_or_default(),
         "issuer": kept.issuer,
@@ -210,9 +212,9 @@ fn entry_json(kept: &Status, all: &[Status]) -> Value {
         "expires_at": kept.expires_at,
         "renewable": kept.is_renewable,
         "state": match kept.state {
-            State::Ok => "ok",
-            State::Suspect => "suspect",
-            State::NeedsLogin => "sign_in_needed",
+            TokenState::Ok => "ok",
+            TokenState::Suspect => "suspect",
+            TokenState::NeedsLogin => "sign_in_needed",
         },
         "last_error": kept.last_error,
     })

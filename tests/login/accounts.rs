@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use mcpipe::auth::flow::accounts;
-use mcpipe::auth::store::record::State;
+use mcpipe::auth::store::record::TokenState;
 use mcpipe::auth::{Announce, Notice, SelectAccount, Settings};
 use serde_json::{Value, json};
 use url::Url;
@@ -63,10 +63,10 @@ fn prompts(world: &World) -> Vec<String> {
         .collect()
 }
 
-async fn person_of(world: &World, account: &str) -> Option<String> {
+async fn user_of(world: &World, account: &str) -> Option<String> {
     let all = accounts::status(&world.vault).await.unwrap();
     let kept = all.iter().find(|kept| kept.account == account).unwrap();
-    kept.person.as_ref().map(mcpipe::auth::Person::words)
+    kept.user.as_ref().map(mcpipe::auth::User::words)
 }
 
 #[tokio::test]
@@ -184,17 +184,17 @@ async fn who_has_signed_in_is_said_and_kept_and_old_entries_are_read() {
         told,
         format!("Signed in to {url} as {mail} (account work).")
     );
-    assert_eq!(person_of(&world, "work").await.as_deref(), Some(mail));
+    assert_eq!(user_of(&world, "work").await.as_deref(), Some(mail));
 
     // As an older version kept it, and as a broken hand might.
-    for person in [None, Some(json!(7)), Some(json!({"issuer": 1}))] {
+    for user in [None, Some(json!(7)), Some(json!({"issuer": 1}))] {
         let kept = kept_text(&world).await;
         let (name, _, text) = kept
             .iter()
             .find(|(_, _, it)| it.contains("person"))
             .unwrap();
         let mut entry: Value = serde_json::from_str(text).unwrap();
-        match person {
+        match user {
             None => entry.as_object_mut().unwrap().remove("person"),
             Some(value) => entry
                 .as_object_mut()
@@ -204,7 +204,7 @@ async fn who_has_signed_in_is_said_and_kept_and_old_entries_are_read() {
         let read = mcpipe::auth::store::record::TokenRecord::read(&mcpipe::secret::Secret::new(
             entry.to_string(),
         ));
-        assert_eq!(read.unwrap().person, None, "{name} {entry}");
+        assert_eq!(read.unwrap().user, None, "{name} {entry}");
     }
 }
 
@@ -224,7 +224,7 @@ async fn an_id_token_of_another_request_issuer_or_client_names_nobody() {
         let (url, told) = (world.resource(), told.lock().unwrap().clone());
         let wanted = format!("Signed in to {url} (account work).\n");
         assert!(told.ends_with(&wanted), "{claims}: {told}");
-        assert_eq!(person_of(&world, "work").await, None, "{claims}");
+        assert_eq!(user_of(&world, "work").await, None, "{claims}");
     }
 }
 
@@ -267,12 +267,12 @@ async fn a_renewal_for_another_user_is_refused() {
         assert_eq!(current.is_none(), is_refused, "{claims}");
         let kept = accounts::status(&world.vault).await.unwrap();
         let wanted = match is_refused {
-            true => (State::NeedsLogin, Some("other_user")),
-            false => (State::Ok, None),
+            true => (TokenState::NeedsLogin, Some("other_user")),
+            false => (TokenState::Ok, None),
         };
         assert_eq!((kept[0].state, kept[0].last_error.as_deref()), wanted);
         // The name stays, though a renewal tells the subject alone.
-        let name = kept[0].person.as_ref().map(mcpipe::auth::Person::words);
+        let name = kept[0].user.as_ref().map(mcpipe::auth::User::words);
         assert_eq!(name.as_deref(), Some("ada@example.com"), "{claims}");
         let bad = &world.authority.access_tokens()[1];
         let is_kept = kept_text(&world).await.iter().any(|it| it.2.contains(bad));
@@ -380,7 +380,7 @@ async fn a_server_that_tells_elsewhere_is_asked_there_and_shown_no_token_that_is
                 _ => assert_eq!(seen.field("token"), Some(token.as_str())),
             }
         }
-        assert_eq!(person_of(&world, "work").await.as_deref(), told, "{row}");
+        assert_eq!(user_of(&world, "work").await.as_deref(), told, "{row}");
     }
 }
 
@@ -538,8 +538,8 @@ mod binary {
         let machine = Machine::new().await;
         is(&machine, json!({"sub": "1", "email": "ada@example.com"}));
         let mut host = machine.start_with(&["--account", "work"]);
-        let person = async { browser::follow(&machine.page(1).await).await };
-        let (answer, _) = tokio::join!(session(&mut host), person);
+        let user = async { browser::follow(&machine.page(1).await).await };
+        let (answer, _) = tokio::join!(session(&mut host), user);
         assert!(answer["result"].is_object(), "{answer}");
         let said = format!(
             "Signed in to {} as ada@example.com (account work).\n",

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use mcpipe::auth::Authorizer;
 use mcpipe::auth::flow::accounts::status;
-use mcpipe::auth::store::record::State;
+use mcpipe::auth::store::record::TokenState;
 use serde_json::json;
 
 use super::{PRM, World, asking_for, insufficient, kept_text, unauthorized};
@@ -175,7 +175,7 @@ async fn a_refused_refresh_token_is_marked_not_deleted_and_a_person_is_asked() {
     world.later(4000);
     assert!(authorizer.current().await.unwrap().is_none());
     let kept = status(&world.vault).await.unwrap();
-    assert_eq!((kept.len(), kept[0].state), (1, State::NeedsLogin));
+    assert_eq!((kept.len(), kept[0].state), (1, TokenState::NeedsLogin));
     assert_eq!(kept[0].last_error.as_deref(), Some("invalid_grant"));
     assert_eq!(world.windows(), 1, "background work opens no window");
 
@@ -189,7 +189,7 @@ async fn a_refused_refresh_token_is_marked_not_deleted_and_a_person_is_asked() {
         "a dead token is not sent again"
     );
     assert_eq!(world.windows(), 2);
-    assert_eq!(status(&world.vault).await.unwrap()[0].state, State::Ok);
+    assert_eq!(status(&world.vault).await.unwrap()[0].state, TokenState::Ok);
     assert!(second.generation() > first.generation());
 }
 

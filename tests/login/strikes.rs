@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use mcpipe::auth::Announce;
 use mcpipe::auth::flow::accounts;
-use mcpipe::auth::store::record::State;
+use mcpipe::auth::store::record::TokenState;
 
 use super::World;
 
@@ -23,7 +23,7 @@ async fn refused(world: &World, times: usize) -> mcpipe::auth::Authorizer {
     authorizer
 }
 
-async fn state(world: &World) -> State {
+async fn state(world: &World) -> TokenState {
     accounts::status(&world.vault).await.unwrap()[0].state
 }
 
@@ -46,7 +46,11 @@ async fn three_refusals_mark_the_token_revoke_it_and_are_told_once() {
     settings.announce = Announce::new(move |notice| ear.lock().unwrap().push(notice.text()));
     let authorizer = world.authorizer_with(settings);
 
-    for wanted in [State::Suspect, State::Suspect, State::NeedsLogin] {
+    for wanted in [
+        TokenState::Suspect,
+        TokenState::Suspect,
+        TokenState::NeedsLogin,
+    ] {
         assert!(told.lock().unwrap().is_empty());
         renewed_in_the_background(&world, &authorizer).await;
         while state(&world).await != wanted {
@@ -76,13 +80,13 @@ async fn a_refusal_or_two_are_forgotten_with_the_next_success() {
     let authorizer = refused(&world, 2).await;
     for _ in 0..2 {
         renewed_in_the_background(&world, &authorizer).await;
-        while state(&world).await != State::Suspect {
+        while state(&world).await != TokenState::Suspect {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         world.later(61);
     }
     renewed_in_the_background(&world, &authorizer).await;
-    while state(&world).await != State::Ok {
+    while state(&world).await != TokenState::Ok {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     assert!(world.authority.at("/revoke").is_empty());

@@ -3,14 +3,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use mcpipe::auth::Person;
+use mcpipe::auth::User;
 use mcpipe::auth::client::AssertionSigning;
 use mcpipe::auth::client::{Client, Method, Source};
 use mcpipe::auth::grant::GrantType;
 use mcpipe::auth::oauth::jws::{Algorithm, Key};
 use mcpipe::auth::oauth::observed_quirks::ObservedQuirks;
 use mcpipe::auth::oauth::scope::Scopes;
-use mcpipe::auth::store::record::{ClientRecord, State, TokenRecord};
+use mcpipe::auth::store::record::{ClientRecord, TokenRecord, TokenState};
 use mcpipe::header_secrets;
 use mcpipe::secret::Secret;
 use mcpipe::store::Vault;
@@ -59,7 +59,7 @@ pub(super) fn tokens() -> TokenRecord {
         resource_sent: Some("https://mcp.example.com/".to_owned()),
         scope_requested: Some(Scopes::parse("a b")),
         scope_granted: Some(Scopes::parse("a")),
-        state: State::NeedsLogin,
+        state: TokenState::NeedsLogin,
         strikes: 4,
         last_error: Some("invalid_grant".to_owned()),
         scope_wanted: Some(Scopes::parse("a b c")),
@@ -74,7 +74,7 @@ pub(super) fn tokens() -> TokenRecord {
         issued_anew: vec![5, 6],
         signed_in_at: 7,
         authorization_origin: Some("https://login.example".to_owned()),
-        person: Some(Person {
+        user: Some(User {
             issuer: "https://as.example".to_owned(),
             subject: "248289761001".to_owned(),
             name: Some("jane@example.com".to_owned()),
@@ -102,7 +102,7 @@ fn tokens_are_written_with_these_words() {
         resource_sent: None,
         scope_requested: None,
         scope_granted: None,
-        state: State::Ok,
+        state: TokenState::Ok,
         strikes: 0,
         last_error: None,
         scope_wanted: None,
@@ -112,7 +112,7 @@ fn tokens_are_written_with_these_words() {
         issued_anew: Vec::new(),
         signed_in_at: 0,
         authorization_origin: None,
-        person: None,
+        user: None,
         endpoint_origins: Vec::new(),
         ..tokens()
     };
@@ -126,9 +126,9 @@ fn tokens_are_written_with_these_words() {
 #[test]
 fn states_and_grants_are_written_with_these_words() {
     for (state, word) in [
-        (State::Ok, "ok"),
-        (State::Suspect, "suspect"),
-        (State::NeedsLogin, "needs_login"),
+        (TokenState::Ok, "ok"),
+        (TokenState::Suspect, "suspect"),
+        (TokenState::NeedsLogin, "needs_login"),
     ] {
         assert_eq!(json!(state), word);
     }

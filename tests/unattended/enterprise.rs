@@ -96,11 +96,7 @@ async fn one_sign_in_at_the_provider_serves_two_servers() {
 
     let kept = status(&one.vault).await.unwrap();
     assert_eq!(kept.len(), 3, "two servers and the provider");
-    let is_told = |kept: &Status| {
-        kept.person
-            .as_ref()
-            .is_some_and(|it| it.subject == "canary")
-    };
+    let is_told = |kept: &Status| kept.user.as_ref().is_some_and(|it| it.subject == "canary");
     assert!(
         kept.iter().all(is_told),
         "the provider vouches for its user"

@@ -7,13 +7,13 @@ use crate::auth::flow::refresh;
 use crate::auth::grant::GrantType;
 use crate::auth::net::address::{canonical_text, is_near};
 use crate::auth::net::http::{self, Http};
-use crate::auth::oauth::id_token::Person;
+use crate::auth::oauth::id_token::User;
 use crate::auth::oauth::known_providers::known_quirks;
 use crate::auth::oauth::revocation::revoke;
 use crate::auth::oauth::scope::{OFFLINE, Scopes};
 use crate::auth::oauth::token_endpoint;
 use crate::auth::settings::Settings;
-use crate::auth::store::record::{State, TokenRecord, is_of, shared_name};
+use crate::auth::store::record::{TokenRecord, TokenState, is_of, shared_name};
 use crate::secret::Secret;
 use crate::store::{self, Kind, Vault};
 
@@ -43,7 +43,7 @@ pub struct Status {
     /// True if it can be renewed without a person.
     pub is_renewable: bool,
     /// Its state, as the last renewal left it.
-    pub state: State,
+    pub state: TokenState,
     /// The code of the last error.
     pub last_error: Option<String>,
     /// All scopes the server has ever named.
@@ -57,7 +57,7 @@ pub struct Status {
     /// True if the tokens are good only with a key that is kept beside them.
     pub is_bound: bool,
     /// The user, if the authorization server has told.
-    pub person: Option<Person>,
+    pub user: Option<User>,
 }
 
 impl Status {
@@ -99,10 +99,10 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
             quirks: known_quirks(&entry.issuer).words(),
             learned: entry.learned.words(),
             is_bound: entry.is_bound(),
-            person: entry.person.clone(),
+            user: entry.user.clone(),
             scope_wanted: entry.scope_wanted,
             is_renewable: (entry.refresh.is_some() || entry.grant.is_repeatable())
-                && entry.state != State::NeedsLogin,
+                && entry.state != TokenState::NeedsLogin,
             grant: entry.grant,
             resource: entry.resource,
             account: entry.account,
@@ -120,9 +120,9 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
 }
 
 /// The accounts beside this one that are the same user, each once.
-pub fn accounts_of(all: &[Status], person: &Person, account: &str) -> Vec<String> {
+pub fn accounts_of(all: &[Status], user: &User, account: &str) -> Vec<String> {
     let is_one = |kept: &&Status| {
-        kept.account != account && kept.person.as_ref().is_some_and(|it| it.is(person))
+        kept.account != account && kept.user.as_ref().is_some_and(|it| it.is(user))
     };
     let mut names: Vec<String> = all
         .iter()

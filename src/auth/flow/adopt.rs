@@ -26,7 +26,7 @@ use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::TokenSet;
 use crate::auth::settings::Settings;
 use crate::auth::store::record::{
-    ClientRecord, State, TokenRecord, is_for, pins, shared_name, subject,
+    ClientRecord, TokenRecord, TokenState, is_for, pins, shared_name, subject,
 };
 use crate::random;
 use crate::secret::Secret;
@@ -345,7 +345,9 @@ async fn is_signed_in(settings: &Settings, vault: &Vault) -> Result<bool, store:
         let entry = found.and_then(|found| TokenRecord::read(&found.content));
         if entry.is_some_and(|entry| {
             let is_alive = entry.refresh.is_some() || !entry.has_expired(now);
-            entry.state != State::NeedsLogin && is_alive && settings.dpop.allows(entry.is_bound())
+            entry.state != TokenState::NeedsLogin
+                && is_alive
+                && settings.dpop.allows(entry.is_bound())
         }) {
             return Ok(true);
         }
@@ -425,7 +427,7 @@ fn entry(
         resource_sent: resource_sent(resource, server, settings),
         scope_requested: tokens.requested.or_else(|| tokens.granted.clone()),
         scope_granted: None,
-        state: State::Ok,
+        state: TokenState::Ok,
         strikes: 0,
         last_error: None,
         scope_wanted: None,
@@ -435,7 +437,7 @@ fn entry(
         issued_anew: Vec::new(),
         signed_in_at: settings.now.seconds(),
         authorization_origin: server.authorization_origin(),
-        person: None,
+        user: None,
         endpoint_origins: server.endpoint_origins(),
     };
     // What is shown is the ID token itself.

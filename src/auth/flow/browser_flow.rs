@@ -15,7 +15,7 @@ use crate::auth::flow::previous::Past;
 use crate::auth::flow::status_record::Shown;
 use crate::auth::net::browser;
 use crate::auth::net::http::time_is_up;
-use crate::auth::net::loopback::{CallbackRequest, Loopback, Page, StartLink};
+use crate::auth::net::loopback::{CallbackPage, CallbackRequest, Loopback, StartLink};
 use crate::auth::notice::Notice;
 use crate::auth::oauth::authorization_code::{
     self, AuthorizationRequest, Callback, PendingAuthorization, VerifiedCode,
@@ -29,7 +29,7 @@ use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::{self, Endpoint, TokenSet};
 use crate::auth::settings::{Pasted, SelectAccount, Settings};
 use crate::auth::shared::Shared;
-use crate::auth::store::record::{State, TokenRecord};
+use crate::auth::store::record::{TokenRecord, TokenState};
 use crate::random;
 use crate::secret::Secret;
 use crate::store::Expected;
@@ -70,7 +70,7 @@ impl Shared {
             {
                 Ok(identity) => identity,
                 Err(why) => {
-                    answer(window, Page::Failed);
+                    answer(window, CallbackPage::Failed);
                     return Err(why);
                 }
             };
@@ -129,7 +129,7 @@ impl Shared {
                 }
                 Some(Repair::LeaveOutResource) => past.learned.refuses_resource = true,
                 None => {
-                    answer(request, Page::Failed);
+                    answer(request, CallbackPage::Failed);
                     // What the server has forgotten is of no use to the next attempt either.
                     let is_about_client = why.refusal().is_some_and(|(code, _)| {
                         matches!(code, "invalid_client" | "unauthorized_client")
@@ -195,7 +195,7 @@ impl Shared {
         };
         match window {
             // By way of the start page: this request may be answered at another address than the one before.
-            Some(request) => request.answer(Page::Again(page.clone())),
+            Some(request) => request.answer(CallbackPage::Again(page.clone())),
             None => self.show_page(attempt, server, page, &pending).await,
         }
         let redirected = self.answer(attempt, &mut listener, &pending, server);
@@ -241,7 +241,7 @@ impl Shared {
             );
         }
         let is_seen = request.as_ref().is_none_or(|request| !request.is_prefetch);
-        answer(request, Page::SignedIn);
+        answer(request, CallbackPage::SignedIn);
         self.late_callbacks
             .linger(
                 &self.status,
@@ -252,7 +252,7 @@ impl Shared {
                 is_seen,
             )
             .await;
-        self.find_out_person(server, &mut entry).await;
+        self.find_out_user(server, &mut entry).await;
         self.signed_in(&entry).await;
         Ok(entry)
     }
@@ -371,13 +371,15 @@ impl Shared {
                 continue;
             };
             match callback {
-                Callback::NotOurs => request.answer(Page::NotOurs),
-                _ if !request.is_from_opener && request.is_post => request.answer(Page::AsGet),
+                Callback::NotOurs => request.answer(CallbackPage::NotOurs),
+                _ if !request.is_from_opener && request.is_post => {
+                    request.answer(CallbackPage::AsGet)
+                }
                 _ if !request.is_from_opener => {
                     tracing::info!(
                         "an answer came from a browser that did not begin the sign-in: it does not count"
                     );
-                    request.answer(Page::OtherBrowser);
+                    request.answer(CallbackPage::OtherBrowser);
                 }
                 Callback::Code(redirected) => return Ok((redirected, Some(request))),
                 Callback::Failed(why) => {
@@ -436,7 +438,7 @@ impl Shared {
             scope_requested: scope.cloned(),
             // What is not said was granted as asked (RFC 6749 section 5.1).
             scope_granted: scope.cloned(),
-            state: State::Ok,
+            state: TokenState::Ok,
             strikes: 0,
             last_error: None,
             scope_wanted: past.wanted.clone(),
@@ -446,7 +448,7 @@ impl Shared {
             issued_anew: vec![sent_at],
             signed_in_at: sent_at,
             authorization_origin: server.authorization_origin(),
-            person: None,
+            user: None,
             endpoint_origins: server.endpoint_origins(),
         };
         entry.renew(tokens, sent_at, random::fraction());
@@ -509,7 +511,7 @@ fn contested(server: &AuthorizationServer) -> Cause {
 }
 
 /// Answers the browser; a user who pasted the address sees no page.
-fn answer(request: Option<CallbackRequest>, page: Page) {
+fn answer(request: Option<CallbackRequest>, page: CallbackPage) {
     if let Some(request) = request {
         request.answer(page);
     }

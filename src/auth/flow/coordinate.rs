@@ -18,7 +18,7 @@ use crate::auth::net::http::{POST_PATIENCE, TOKEN_PATIENCE};
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::settings::Settings;
 use crate::auth::shared::{Origin, Shared, Trigger};
-use crate::auth::store::record::{State, TokenRecord};
+use crate::auth::store::record::{TokenRecord, TokenState};
 use crate::auth::{Cause, Credential};
 use crate::store::{Error as StoreError, Lock};
 
@@ -161,7 +161,7 @@ impl Shared {
             // What a sign-in brought since then is taken even if it has ended while this process stood still: it can be
             // renewed, and asking the person again brings no more.
             let is_fresh = !entry.has_expired(self.settings.now.seconds());
-            let is_good = entry.state != State::NeedsLogin
+            let is_good = entry.state != TokenState::NeedsLogin
                 && (is_done || is_fresh && is_enough(challenge, &entry));
             if is_other_than(why, &entry) && is_newer && is_good {
                 return Ok(Some((entry, Origin::SignedIn)));

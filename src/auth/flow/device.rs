@@ -141,7 +141,7 @@ impl Shared {
         entry.resource_sent = sent.filter(|_| is_with_resource);
         entry.learned.refuses_resource |= was_sent && entry.resource_sent.is_none();
         self.keep(&entry).await;
-        self.find_out_person(server, &mut entry).await;
+        self.find_out_user(server, &mut entry).await;
         self.signed_in(&entry).await;
         Ok(Some(entry))
     }

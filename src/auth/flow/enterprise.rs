@@ -24,7 +24,7 @@ use crate::auth::grant::{Assertions, GrantConfig, Provider};
 use crate::auth::net::http::{Http, host_of};
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery;
-use crate::auth::oauth::id_token::{IdTokenClaims, Person};
+use crate::auth::oauth::id_token::{IdTokenClaims, User};
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::registration;
 use crate::auth::oauth::token_endpoint::Endpoint;
@@ -157,7 +157,7 @@ impl Shared {
         &self,
         provider: &Provider,
         asking: &TokenRequest<'_>,
-    ) -> Result<(Secret, Option<Person>), Cause> {
+    ) -> Result<(Secret, Option<User>), Cause> {
         let exchanged = self.exchanged(provider, asking).await;
         exchanged.map_err(|error| UnattendedError::from(error).into())
     }
@@ -166,7 +166,7 @@ impl Shared {
         &self,
         provider: &Provider,
         asking: &TokenRequest<'_>,
-    ) -> Result<(Secret, Option<Person>), ProviderError> {
+    ) -> Result<(Secret, Option<User>), ProviderError> {
         let id_token = match (asking.vouched, &provider.id_token) {
             (Some(token), _) => token.clone(),
             (None, Some(path)) => workload::read(&Assertions::File(path.clone())).await?,
@@ -229,7 +229,7 @@ impl Shared {
             return Err(not_a_grant("access_token"));
         }
         let user = IdTokenClaims::read(id_token.expose())
-            .and_then(|claims| Person::of(&claims, &provider.name, &provider.client_id));
+            .and_then(|claims| User::of(&claims, &provider.name, &provider.client_id));
         Ok((Secret::new(text("access_token")), user))
     }
 }

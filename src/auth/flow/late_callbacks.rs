@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::flow::sign_in_status::SignInStatus;
-use crate::auth::net::loopback::{ListenAddress, ListenerHandle, Loopback, Page};
+use crate::auth::net::loopback::{CallbackPage, ListenAddress, ListenerHandle, Loopback};
 use crate::auth::oauth::authorization_code::{Callback, PendingAuthorization};
 use crate::clock::Clock;
 
@@ -101,12 +101,12 @@ impl LateCallbacks {
                 loop {
                     let request = listener.next_request().await;
                     let page = match pending.verify(&request.parameters) {
-                        Callback::NotOurs => Page::NotOurs,
-                        _ if !request.is_from_opener && request.is_post => Page::AsGet,
-                        _ if !request.is_from_opener => Page::OtherBrowser,
-                        Callback::Code(_) | Callback::Failed(_) => Page::SignedIn,
+                        Callback::NotOurs => CallbackPage::NotOurs,
+                        _ if !request.is_from_opener && request.is_post => CallbackPage::AsGet,
+                        _ if !request.is_from_opener => CallbackPage::OtherBrowser,
+                        Callback::Code(_) | Callback::Failed(_) => CallbackPage::SignedIn,
                     };
-                    if page == Page::SignedIn && !request.is_prefetch {
+                    if page == CallbackPage::SignedIn && !request.is_prefetch {
                         saw.send_replace(true);
                     }
                     request.answer(page);

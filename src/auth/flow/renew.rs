@@ -27,7 +27,7 @@ use crate::auth::settings::Settings;
 use crate::auth::shared::{Current, Origin, Shared, Trigger};
 use crate::auth::store::credential_store::{StoredTokens, revision};
 use crate::auth::store::locked_vault::{Closed, answered, asking_long};
-use crate::auth::store::record::{State, TokenRecord};
+use crate::auth::store::record::{TokenRecord, TokenState};
 use crate::random;
 use url::Url;
 
@@ -139,7 +139,7 @@ impl Shared {
         if !kept.entry.is_due(now) && is_other(&kept.entry, held.as_ref()) {
             return Ok((kept.entry, Origin::Stored));
         }
-        if kept.entry.state == State::NeedsLogin || kept.entry.refresh.is_none() {
+        if kept.entry.state == TokenState::NeedsLogin || kept.entry.refresh.is_none() {
             return Err(Cause::NoUser);
         }
         let is_dead = kept.entry.has_expired(now);
@@ -163,7 +163,7 @@ impl Shared {
             return Ok(Silent::Reached(kept.entry, Origin::Stored));
         }
         let is_refreshable = kept.entry.refresh.is_some()
-            && kept.entry.state != State::NeedsLogin
+            && kept.entry.state != TokenState::NeedsLogin
             && !challenge.wants_more_scope();
         if !is_refreshable {
             return Ok(Silent::Missed(Some(kept.entry)));
@@ -278,9 +278,9 @@ impl Shared {
             entry.strikes += 1;
             let is_out = is_dead || entry.strikes >= STRIKES;
             entry.state = if is_out {
-                State::NeedsLogin
+                TokenState::NeedsLogin
             } else {
-                State::Suspect
+                TokenState::Suspect
             };
             entry.last_error = error.code().map(str::to_owned);
             self.store.save(&name, &entry, revision(rev)).await;
@@ -302,7 +302,7 @@ impl Shared {
         // What came in its place is not taken, and it may be spent: only a sign-in says what the server wants now.
         if matches!(error, token_endpoint::Error::Unbound { .. }) {
             tracing::warn!(issuer = %entry.issuer, "DPoP is no longer kept to; a sign-in is needed");
-            entry.state = State::NeedsLogin;
+            entry.state = TokenState::NeedsLogin;
             entry.last_error = Some("unbound_token".to_owned());
             self.store.save(&name, &entry, revision(rev)).await;
             self.give_up(&entry, is_dead);
@@ -311,7 +311,7 @@ impl Shared {
         // and the refresh token of before is spent.
         if matches!(error, token_endpoint::Error::OtherUser { .. }) {
             tracing::warn!(issuer = %entry.issuer, "the renewal is for another user; a sign-in is needed");
-            entry.state = State::NeedsLogin;
+            entry.state = TokenState::NeedsLogin;
             entry.last_error = Some("other_user".to_owned());
             self.store.save(&name, &entry, revision(rev)).await;
             self.give_up(&entry, is_dead);

@@ -15,7 +15,7 @@ use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::shared::{Origin, Shared, Trigger};
-use crate::auth::store::record::{State, TokenRecord};
+use crate::auth::store::record::{TokenRecord, TokenState};
 use crate::store::Lock;
 use crate::text::plain;
 
@@ -209,5 +209,5 @@ fn is_turned_down(why: &Trigger, entry: &TokenRecord) -> bool {
     !challenge.wants_more_scope()
         && !is_of_another_kind(challenge, entry)
         && !is_other_than(why, entry)
-        && entry.state != State::NeedsLogin
+        && entry.state != TokenState::NeedsLogin
 }

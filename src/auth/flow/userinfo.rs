@@ -23,7 +23,7 @@ use crate::auth::net::http::host_of;
 use crate::auth::notice::Notice;
 use crate::auth::oauth::client_auth::{introduced, proved};
 use crate::auth::oauth::discovery::AuthorizationServer;
-use crate::auth::oauth::id_token::Person;
+use crate::auth::oauth::id_token::User;
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::token_response::{read_object, stated_error};
 use crate::auth::shared::Shared;
@@ -35,16 +35,16 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Shared {
     /// Finds out who has signed in, as far as that is not known by the ID token, and keeps it with the entry.
-    pub(in crate::auth) async fn find_out_person(
+    pub(in crate::auth) async fn find_out_user(
         &self,
         server: &AuthorizationServer,
         entry: &mut TokenRecord,
     ) {
-        let known = entry.person.clone();
+        let known = entry.user.clone();
         if known.as_ref().is_some_and(|known| known.name.is_some()) {
             return;
         }
-        let asking = self.ask_for_person(server, entry);
+        let asking = self.ask_for_user(server, entry);
         let Ok(Some(told)) = tokio::time::timeout(PATIENCE, asking).await else {
             return;
         };
@@ -56,22 +56,22 @@ impl Shared {
             tracing::debug!("what the authorization server tells of the user is about another one");
             return;
         }
-        let person = match known {
-            Some(known) => Person {
+        let user = match known {
+            Some(known) => User {
                 name: told.name,
                 ..known
             },
             None => told,
         };
-        entry.person = Some(person);
-        self.keep_person(entry).await;
+        entry.user = Some(user);
+        self.save_user(entry).await;
     }
 
-    async fn ask_for_person(
+    async fn ask_for_user(
         &self,
         server: &AuthorizationServer,
         entry: &TokenRecord,
-    ) -> Option<Person> {
+    ) -> Option<User> {
         let mut told = None;
         if let Some(url) = server.userinfo_endpoint()
             && is_for_userinfo(server, entry, url)
@@ -84,7 +84,7 @@ impl Shared {
         told
     }
 
-    async fn userinfo(&self, url: &Url, entry: &TokenRecord) -> Option<Person> {
+    async fn userinfo(&self, url: &Url, entry: &TokenRecord) -> Option<User> {
         let mut headers = HeaderMap::new();
         let value = format!("Bearer {}", entry.access.expose());
         let mut value = HeaderValue::from_str(&value).ok()?;
@@ -93,27 +93,27 @@ impl Shared {
         // OpenID Connect Core section 5.3: the endpoint takes POST as well as GET.
         let answer = self.http.post(url, headers, Vec::new()).await.ok()?;
         let object = read_object(&answer).filter(|_| answer.status == 200)?;
-        Person::of_answer(&object, &entry.issuer).filter(|_| stated_error(&object).is_none())
+        User::of_answer(&object, &entry.issuer).filter(|_| stated_error(&object).is_none())
     }
 
-    async fn introspected(&self, url: &Url, entry: &TokenRecord) -> Option<Person> {
+    async fn introspected(&self, url: &Url, entry: &TokenRecord) -> Option<User> {
         let (headers, body) = introspection(entry);
         let body = proved(&entry.client, body).ok()?;
         let answer = self.http.post(url, headers, body).await.ok()?;
         let object: Map<String, Value> = read_object(&answer).filter(|_| answer.status == 200)?;
         let is_active = object.get("active") == Some(&Value::Bool(true));
-        Person::of_answer(&object, &entry.issuer).filter(|_| is_active)
+        User::of_answer(&object, &entry.issuer).filter(|_| is_active)
     }
 
     /// Adds the user to what is kept, unless other tokens are there by now.
-    async fn keep_person(&self, entry: &TokenRecord) {
+    async fn save_user(&self, entry: &TokenRecord) {
         let Ok(_lock) = self.store.lock_within(PATIENCE).await else {
             return;
         };
         if let Ok(Some(mut kept)) = self.store.stored().await
             && kept.entry.access.same_as(entry.access.expose())
         {
-            kept.entry.person.clone_from(&entry.person);
+            kept.entry.user.clone_from(&entry.user);
             self.store
                 .save(&kept.name, &kept.entry, revision(kept.rev))
                 .await;
@@ -127,13 +127,13 @@ impl Shared {
         announce.tell(&Notice::SignedIn {
             resource: &entry.resource,
             account: &entry.account,
-            person: entry.person.as_ref(),
+            user: entry.user.as_ref(),
         });
-        let Some(person) = &entry.person else { return };
+        let Some(user) = &entry.user else { return };
         let all = accounts::status(self.store.vault())
             .await
             .unwrap_or_default();
-        let others = accounts::accounts_of(&all, person, &entry.account);
+        let others = accounts::accounts_of(&all, user, &entry.account);
         if !others.is_empty() {
             let host = Url::parse(&entry.issuer);
             let host = host.map_or_else(|_| host_of(&entry.token_endpoint), |url| host_of(&url));

@@ -141,7 +141,7 @@ pub struct CallbackRequest {
     pub is_from_opener: bool,
     /// True where the request came as a POST, which brings no cookie from another site.
     pub is_post: bool,
-    page: oneshot::Sender<Page>,
+    page: oneshot::Sender<CallbackPage>,
 }
 
 impl fmt::Debug for CallbackRequest {
@@ -153,7 +153,7 @@ impl fmt::Debug for CallbackRequest {
 
 impl CallbackRequest {
     /// Sends the page, if the browser is still connected.
-    pub fn answer(self, page: Page) {
+    pub fn answer(self, page: CallbackPage) {
         let _ = self.page.send(page);
     }
 
@@ -165,7 +165,7 @@ impl CallbackRequest {
 
 /// The page that a browser gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Page {
+pub enum CallbackPage {
     /// The authorization server, once more, at this address, which we have made.
     Again(Url),
     /// The same address, to be requested as a GET.

@@ -16,7 +16,7 @@ use crate::text::plain;
 
 /// A user of an authorization server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Person {
+pub struct User {
     /// The issuer that knows the user by that subject.
     pub issuer: String,
     /// The identifier of the user there; never given to another user (OpenID Connect Core section 2).
@@ -37,7 +37,7 @@ pub struct IdTokenClaims {
     name: Option<String>,
 }
 
-impl Person {
+impl User {
     /// Returns the user whom these claims name, if they are of this issuer and for this client (OpenID Connect Core
     /// section 3.1.3.7 items 2 to 5).
     pub(in crate::auth) fn of(claims: &IdTokenClaims, issuer: &str, client: &str) -> Option<Self> {
@@ -81,7 +81,7 @@ impl Person {
     }
 
     /// Reads the user in a record. A user that cannot be read counts as none, and the tokens beside it are good.
-    pub(in crate::auth) fn kept<'de, D: Deserializer<'de>>(
+    pub(in crate::auth) fn read_lenient<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<Self>, D::Error> {
         let value = Option::<Value>::deserialize(from)?;
@@ -234,8 +234,8 @@ mod tests {
             ),
         ] {
             let read = IdTokenClaims::read(&token(&claims));
-            let person = read.and_then(|read| Person::of(&read, issuer, "me"));
-            let subject = person.map(|person| person.subject);
+            let user = read.and_then(|read| User::of(&read, issuer, "me"));
+            let subject = user.map(|user| user.subject);
             assert_eq!(subject.as_deref(), wanted, "{claims}");
         }
     }
@@ -277,8 +277,8 @@ mod tests {
         ] {
             let mut all = claims.clone();
             all["sub"] = "subject".into();
-            let person = Person::of_answer(all.as_object().unwrap(), ISSUER).unwrap();
-            assert_eq!(person.words(), wanted, "{claims}");
+            let user = User::of_answer(all.as_object().unwrap(), ISSUER).unwrap();
+            assert_eq!(user.words(), wanted, "{claims}");
         }
     }
 

@@ -21,7 +21,7 @@ use crate::auth::client::{Client, Method};
 use crate::auth::net::http::{self, Http, PostResponse, host_of};
 use crate::auth::oauth::client_auth::proved;
 use crate::auth::oauth::dpop::{ProofRetry, Prover, Proving, Server};
-use crate::auth::oauth::id_token::{IdTokenClaims, Person};
+use crate::auth::oauth::id_token::{IdTokenClaims, User};
 use crate::auth::oauth::jws::Key;
 use crate::auth::oauth::oauth2_adapter::{self, TokenResponse};
 use crate::auth::oauth::observed_quirks::Adjustment;
@@ -53,7 +53,7 @@ pub struct TokenSet {
     /// The claims about the user in the ID token beside it, if there was one.
     pub id: Option<IdTokenClaims>,
     /// The user whom an enterprise's provider vouched for.
-    pub user: Option<Person>,
+    pub user: Option<User>,
 }
 
 impl TokenSet {

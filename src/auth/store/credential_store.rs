@@ -13,7 +13,9 @@ use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::registration;
 use crate::auth::settings::Settings;
 use crate::auth::store::locked_vault::{self, Unlocking};
-use crate::auth::store::record::{ClientRecord, State, TokenRecord, is_for, is_of, shared_name};
+use crate::auth::store::record::{
+    ClientRecord, TokenRecord, TokenState, is_for, is_of, shared_name,
+};
 use crate::store::{Error as StoreError, Expected, Kind, Lock, Vault};
 use crate::text::plain;
 
@@ -336,5 +338,5 @@ impl StoredTokens {
 
 /// Returns the rank of an entry that the vault has refused, and so has not counted.
 fn rank(entry: &TokenRecord) -> (bool, u64) {
-    (entry.state != State::NeedsLogin, entry.obtained_at)
+    (entry.state != TokenState::NeedsLogin, entry.obtained_at)
 }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::auth::client::Client;
 use crate::auth::grant::GrantType;
 use crate::auth::net::address::canonical_text;
-use crate::auth::oauth::id_token::Person;
+use crate::auth::oauth::id_token::User;
 use crate::auth::oauth::jws::Key;
 use crate::auth::oauth::observed_quirks::ObservedQuirks;
 use crate::auth::oauth::scope::Scopes;
@@ -58,7 +58,7 @@ pub struct TokenRecord {
     /// The scopes that the authorization server granted.
     pub scope_granted: Option<Scopes>,
     /// The state of the refresh token.
-    pub state: State,
+    pub state: TokenState,
     /// The count of refusals in a row.
     pub strikes: u32,
     /// The error code of the last refusal.
@@ -80,7 +80,7 @@ pub struct TokenRecord {
     /// The origin of the page at which the user signed in, if there was one and the writer recorded it.
     pub authorization_origin: Option<String>,
     /// The user that the tokens were issued for, if the authorization server has named one.
-    pub person: Option<Person>,
+    pub user: Option<User>,
     /// The origins of the issuer and of all its endpoints; empty where the writer did not record them.
     pub endpoint_origins: Vec<String>,
 }
@@ -88,7 +88,7 @@ pub struct TokenRecord {
 /// The state of a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum TokenState {
     /// A good token.
     Ok,
     /// A token that was refused once or twice while the access token still worked.
@@ -104,11 +104,11 @@ impl TokenRecord {
         self.learned.note_method(self.client.method, tokens.method);
         self.learned.header_only |= tokens.header_only;
         self.learned.correct(&mut self.client);
-        if let Some(person) = self.person_of(&tokens) {
+        if let Some(user) = self.user_of(&tokens) {
             // A renewal may tell the subject alone.
-            let known = self.person.take().filter(|known| known.is(&person));
-            let name = person.name.or_else(|| known?.name);
-            self.person = Some(Person { name, ..person });
+            let known = self.user.take().filter(|known| known.is(&user));
+            let name = user.name.or_else(|| known?.name);
+            self.user = Some(User { name, ..user });
         }
         self.access = tokens.access;
         if tokens.refresh.is_some() {
@@ -122,23 +122,23 @@ impl TokenRecord {
         self.obtained_at = sent_at;
         self.expires_at = lifetime.map(|life| sent_at + life.as_secs());
         self.refresh_at = lifetime.map(|life| sent_at + renew_after(life, jitter));
-        self.state = State::Ok;
+        self.state = TokenState::Ok;
         self.strikes = 0;
         self.last_error = None;
     }
 
-    fn person_of(&self, tokens: &TokenSet) -> Option<Person> {
+    fn user_of(&self, tokens: &TokenSet) -> Option<User> {
         if let Some(user) = &tokens.user {
             return Some(user.clone());
         }
         let claims = tokens.id.as_ref()?;
-        Person::of(claims, &self.issuer, &self.client.id)
+        User::of(claims, &self.issuer, &self.client.id)
     }
 
     /// Says whether these tokens are known to be another user's than the stored ones.
     pub(in crate::auth) fn is_for_another(&self, tokens: &TokenSet) -> bool {
-        let person = self.person_of(tokens);
-        match (&self.person, &person) {
+        let user = self.user_of(tokens);
+        match (&self.user, &user) {
             (Some(known), Some(now)) => !known.is(now),
             _ => false,
         }
@@ -195,7 +195,7 @@ impl TokenRecord {
 
     /// Returns the text that the vault encrypts.
     pub fn write(&self) -> Secret {
-        let stored = Stored {
+        let stored = StoredTokenRecord {
             schema: SCHEMA,
             resource: self.resource.clone(),
             account: self.account.clone(),
@@ -225,7 +225,7 @@ impl TokenRecord {
             issued_anew: self.issued_anew.clone(),
             signed_in_at: self.signed_in_at,
             authorization_origin: self.authorization_origin.clone(),
-            person: self.person.clone(),
+            user: self.user.clone(),
             endpoint_origins: self.endpoint_origins.clone(),
         };
         written(&stored)
@@ -233,7 +233,7 @@ impl TokenRecord {
 
     /// Reads an entry; `None` if this version does not know its form.
     pub fn read(content: &Secret) -> Option<Self> {
-        let stored: Stored = serde_json::from_str(content.expose()).ok()?;
+        let stored: StoredTokenRecord = serde_json::from_str(content.expose()).ok()?;
         if stored.schema != SCHEMA {
             return None;
         }
@@ -266,7 +266,7 @@ impl TokenRecord {
             issued_anew: stored.issued_anew,
             signed_in_at: stored.signed_in_at,
             authorization_origin: stored.authorization_origin,
-            person: stored.person,
+            user: stored.user,
             endpoint_origins: stored.endpoint_origins,
         })
     }
@@ -354,7 +354,7 @@ const SCHEMA: u32 = 1;
 const MOST_ISSUED: usize = 4;
 
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct StoredTokenRecord {
     schema: u32,
     resource: String,
     account: String,
@@ -374,7 +374,7 @@ struct Stored {
     resource_sent: Option<String>,
     scope_requested: Option<String>,
     scope_granted: Option<String>,
-    state: State,
+    state: TokenState,
     strikes: u32,
     last_error: Option<String>,
     #[serde(default)]
@@ -393,10 +393,11 @@ struct Stored {
     authorization_origin: Option<String>,
     #[serde(
         default,
+        rename = "person",
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "Person::kept"
+        deserialize_with = "User::read_lenient"
     )]
-    person: Option<Person>,
+    user: Option<User>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     endpoint_origins: Vec<String>,
 }

@@ -20,7 +20,7 @@ use url::Url;
 use super::fields::{is_prefetch, text_of};
 use super::pages::{self, PageResponse, page_of, redirected, refused};
 use super::start::StartPage;
-use super::{CallbackRequest, ListenerHandle, Page};
+use super::{CallbackPage, CallbackRequest, ListenerHandle};
 
 pub(super) const MAX_CONNECTIONS: usize = 64;
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
@@ -149,18 +149,18 @@ impl Connections {
             return refused(StatusCode::GONE);
         }
         match shown.await {
-            Ok(Page::Again(url)) => redirected(url.as_str(), pages::REDIRECTED),
-            Ok(Page::AsGet) => match as_get {
+            Ok(CallbackPage::Again(url)) => redirected(url.as_str(), pages::REDIRECTED),
+            Ok(CallbackPage::AsGet) => match as_get {
                 Some(url) if url.len() <= MAX_GET_URL => redirected(&url, pages::REDIRECTED),
                 _ => refused(StatusCode::BAD_REQUEST),
             },
-            Ok(Page::SignedIn) => match &self.onward {
+            Ok(CallbackPage::SignedIn) => match &self.onward {
                 Some(url) => redirected(url.as_str(), pages::SIGNED_IN),
                 None => page_of(StatusCode::OK, pages::SIGNED_IN),
             },
-            Ok(Page::Failed) => page_of(StatusCode::OK, pages::FAILED),
-            Ok(Page::NotOurs) => refused(StatusCode::BAD_REQUEST),
-            Ok(Page::OtherBrowser) => page_of(StatusCode::FORBIDDEN, pages::OTHER_BROWSER),
+            Ok(CallbackPage::Failed) => page_of(StatusCode::OK, pages::FAILED),
+            Ok(CallbackPage::NotOurs) => refused(StatusCode::BAD_REQUEST),
+            Ok(CallbackPage::OtherBrowser) => page_of(StatusCode::FORBIDDEN, pages::OTHER_BROWSER),
             Err(_) => refused(StatusCode::GONE),
         }
     }

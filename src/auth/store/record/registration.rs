@@ -47,7 +47,7 @@ impl ClientRecord {
 
     /// Returns the text that the vault encrypts.
     pub fn write(&self) -> Secret {
-        written(&StoredRegistration {
+        written(&StoredClientRecord {
             schema: SCHEMA,
             client: StoredClient::of(&self.client),
             redirect_uri: self.redirect_uri.clone(),
@@ -58,7 +58,7 @@ impl ClientRecord {
 
     /// Reads a registration; `None` if this version does not know its form.
     pub fn read(content: &Secret) -> Option<Self> {
-        let stored: StoredRegistration = serde_json::from_str(content.expose()).ok()?;
+        let stored: StoredClientRecord = serde_json::from_str(content.expose()).ok()?;
         (stored.schema == SCHEMA).then(|| Self {
             client: stored.client.read(),
             redirect_uri: stored.redirect_uri,
@@ -69,7 +69,7 @@ impl ClientRecord {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredRegistration {
+struct StoredClientRecord {
     schema: u32,
     #[serde(flatten)]
     client: StoredClient,
