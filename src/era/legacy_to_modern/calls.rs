@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use super::handshake::Host;
+use super::output::{OwnRequest, Timer};
 use super::shape::{self, ResultKind};
-use super::state::{Call, CallState, OwnRequest, Subscriptions, Timer, Translation};
+use super::state::{Call, CallState, Subscriptions, Translation};
 use crate::era::protocol::{LEVELS, may_ask_for_input};
 use crate::era::subscriptions;
-use crate::frame::{
-    BridgeError, Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, METHOD_NOT_FOUND, Object, Outline,
-    string,
-};
+use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Object, Outline, string};
 
 /// The most answers with `input_required` that one request may get.
 const MAX_ROUNDS: u32 = 10;
@@ -32,7 +30,7 @@ impl Translation {
                 "notifications/roots/list_changed" | "notifications/progress" => {}
                 _ => {
                     let signed = self.signed(frame, None, false, |_| {});
-                    self.send_to_server(signed);
+                    self.out.send_to_server(signed);
                 }
             },
             Outline::Request { id, method } => self.asked(frame, id, method),
@@ -47,14 +45,14 @@ impl Translation {
                 let result = self
                     .server
                     .initialize_result(&self.host.version, &self.called);
-                self.send_to_host(Frame::result(id, &result));
+                self.out.send_to_host(Frame::result(id, &result));
             }
-            "ping" => self.send_to_host(Frame::result(id, "{}")),
+            "ping" => self.out.send_to_host(Frame::result(id, "{}")),
             "logging/setLevel" => self.set_level(frame, id),
             "resources/subscribe" => self.subscribe(frame, id),
             "resources/unsubscribe" => self.unsubscribe(frame, id),
-            "server/discover" | "subscriptions/listen" => self.unknown(id, method),
-            _ if method.starts_with("tasks/") => self.unknown(id, method),
+            "server/discover" | "subscriptions/listen" => self.out.unknown(id, method),
+            _ if method.starts_with("tasks/") => self.out.unknown(id, method),
             _ => self.forward(frame, id, method),
         }
     }
@@ -74,26 +72,17 @@ impl Translation {
         self.is_ready = false;
     }
 
-    pub(super) fn unknown(&mut self, id: &Id, method: &str) {
-        let message = format!("Method not found: {method}");
-        self.send_to_host(Frame::error(Some(id), METHOD_NOT_FOUND, &message, None));
-    }
-
-    pub(super) fn invalid(&mut self, id: &Id, message: &str) {
-        self.send_to_host(Frame::error(Some(id), INVALID_PARAMS, message, None));
-    }
-
     fn set_level(&mut self, frame: &Frame, id: &Id) {
         if !self.server.has_logging() {
-            return self.unknown(id, "logging/setLevel");
+            return self.out.unknown(id, "logging/setLevel");
         }
         let level = frame.param("level");
         match level.and_then(string) {
             Some(name) if LEVELS.contains(&name.as_str()) => {
                 self.level = level.map(str::to_owned);
-                self.send_to_host(Frame::result(id, "{}"));
+                self.out.send_to_host(Frame::result(id, "{}"));
             }
-            _ => self.invalid(id, "No such log level."),
+            _ => self.out.invalid(id, "No such log level."),
         }
     }
 
@@ -101,10 +90,10 @@ impl Translation {
         if !matches!(frame.member("params"), None | Some("null"))
             && frame.member("params").and_then(Object::read).is_none()
         {
-            return self.invalid(id, "The parameters must be an object.");
+            return self.out.invalid(id, "The parameters must be an object.");
         }
         let meta = frame.param("_meta").and_then(Object::read);
-        let number = self.number();
+        let number = self.out.number();
         let call = Call {
             frame: frame.clone(),
             id: id.clone(),
@@ -123,7 +112,7 @@ impl Translation {
     /// Posts a call's next round: under a new id, with the answers of this round and no other (MCP 2026-07-28,
     /// basic/patterns/mrtr).
     pub(super) fn send(&mut self, number: u64, answers: Option<&str>, state: Option<&str>) {
-        let upstream = self.upstream_id();
+        let upstream = self.out.server_id();
         let Some(call) = self.calls.get_mut(&number) else {
             return;
         };
@@ -141,8 +130,8 @@ impl Translation {
                 params.set("requestState", state);
             }
         });
-        self.own_requests.insert(upstream, OwnRequest::Call(number));
-        self.send_to_server(signed);
+        self.out
+            .ask_server(upstream, signed, OwnRequest::Call(number));
     }
 
     /// Returns a frame with the three reserved keys, under that id.
@@ -172,7 +161,7 @@ impl Translation {
     /// Cancels the host's request (MCP 2026-07-28, basic/patterns/cancellation).
     fn cancel(&mut self, id: &Id) {
         if self.forget_subscriber(id) {
-            return self.cancelled(id);
+            return self.out.cancelled(id);
         }
         let found = self.calls.iter().find(|(_, call)| call.id == *id);
         let Some(number) = found.map(|(number, _)| *number) else {
@@ -181,30 +170,19 @@ impl Translation {
         if let Some(call) = self.calls.remove(&number) {
             self.stop(call, "The request has been cancelled.");
         }
-        self.cancelled(id);
+        self.out.cancelled(id);
     }
 
     /// Takes back whatever is under way for a call.
     pub(super) fn stop(&mut self, call: Call, why: &str) {
         match call.state {
-            CallState::Sent(id) => {
-                self.own_requests.remove(&id);
-                self.stop_upstream(&id);
-            }
+            CallState::Sent(id) => self.out.cancel_own(&id),
             CallState::Asking(round) => self.withdraw(round, why),
             CallState::Pausing => {}
         }
         if let Some(task) = call.task {
             self.cancel_task(&task);
         }
-    }
-
-    pub(super) fn stop_upstream(&mut self, id: &Id) {
-        let params = format!(r#"{{"requestId":{id}}}"#);
-        self.send_to_server(Frame::notification(
-            "notifications/cancelled",
-            Some(&params),
-        ));
     }
 
     /// Takes the server's answer to one round of a call.
@@ -288,7 +266,7 @@ impl Translation {
                 if let Some(call) = self.calls.get_mut(&number) {
                     call.state = CallState::Pausing;
                 }
-                self.set_timer(PAUSE, Timer::Resume(number, state));
+                self.out.set_timer(PAUSE, Timer::Resume(number, state));
             }
             state => self.ask(number, &asked, state),
         }
@@ -302,9 +280,9 @@ impl Translation {
         for id in call.elicited {
             let params = format!(r#"{{"elicitationId":{id}}}"#);
             let notice = Frame::notification("notifications/elicitation/complete", Some(&params));
-            self.send_to_host(notice);
+            self.out.send_to_host(notice);
         }
-        self.send_to_host(answer);
+        self.out.send_to_host(answer);
     }
 
     pub(super) fn fail(&mut self, number: u64, error: &BridgeError) {
@@ -313,7 +291,7 @@ impl Translation {
         };
         let id = call.id.clone();
         self.stop(call, "The request has failed.");
-        self.send_to_host(error.reply(&id));
+        self.out.send_to_host(error.reply(&id));
     }
 
     pub(super) fn bad(&mut self, number: u64, message: &str) {
@@ -335,7 +313,7 @@ impl Translation {
         } else {
             Frame::error(Some(&id), INTERNAL_ERROR, message, None)
         };
-        self.send_to_host(answer);
+        self.out.send_to_host(answer);
     }
 
     /// Passes progress on, if it belongs to a call and is progress (MCP 2026-07-28, basic/patterns/progress).
@@ -355,7 +333,7 @@ impl Translation {
         if call.progress.is_none_or(|last| progress > last) {
             call.progress = Some(progress);
             let frame = subscriptions::without_id(frame);
-            self.send_to_host(frame);
+            self.out.send_to_host(frame);
         }
     }
 }

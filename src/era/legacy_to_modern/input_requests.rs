@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
+use super::output::Timer;
 use super::shape::{array, present};
-use super::state::{CallState, Question, QuestionKind, Round, Timer, Translation};
+use super::state::{CallState, Question, QuestionKind, Round, Translation};
 use crate::era::protocol::NEWEST_LEGACY;
 use crate::frame::{BridgeError, Frame, Object, Outline, string};
 
@@ -37,7 +38,7 @@ impl Translation {
             match self.question(request) {
                 Ok((kind, frame)) => {
                     questions.push(Question {
-                        id: frame.id().cloned().unwrap_or_else(|| self.id()),
+                        id: frame.id().cloned().unwrap_or_else(|| self.out.host_id()),
                         key: key.to_owned(),
                         kind,
                         answer: None,
@@ -47,7 +48,7 @@ impl Translation {
                 Err(error) => return self.fail(number, &error),
             }
         }
-        let round = self.number();
+        let round = self.out.number();
         for question in &questions {
             self.questions.insert(question.id.clone(), number);
         }
@@ -59,10 +60,11 @@ impl Translation {
             questions,
             state,
         });
-        self.set_timer(HUMAN_PACE, Timer::Unanswered(number, round));
+        self.out
+            .set_timer(HUMAN_PACE, Timer::Unanswered(number, round));
         for frame in frames {
             if self.is_ready {
-                self.send_to_host(frame);
+                self.out.send_to_host(frame);
             } else {
                 self.early.push(frame);
             }
@@ -84,7 +86,7 @@ impl Translation {
             .transpose()?
             .unwrap_or_default();
         let is_v11 = self.host.version == NEWEST_LEGACY;
-        let id = self.id();
+        let id = self.out.host_id();
         let kind = match &*method {
             "elicitation/create" => match params.get("mode").and_then(string).as_deref() {
                 None | Some("form") => {
@@ -100,7 +102,7 @@ impl Translation {
                     if !self.host.can("elicitation/url") {
                         return Err(undeclared("an address to be opened"));
                     }
-                    let elicitation = self.id();
+                    let elicitation = self.out.host_id();
                     params.set("elicitationId", elicitation.text());
                     QuestionKind::Url(elicitation)
                 }
@@ -189,7 +191,7 @@ impl Translation {
             if self.early.len() == unasked && !self.is_host_gone {
                 let reason = serde_json::Value::from(why);
                 let params = format!(r#"{{"requestId":{},"reason":{reason}}}"#, question.id);
-                self.send_to_host(Frame::notification(
+                self.out.send_to_host(Frame::notification(
                     "notifications/cancelled",
                     Some(&params),
                 ));

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
+use super::output::{OwnRequest, Timer};
 use super::shape::array;
-use super::state::{OpenListen, OwnRequest, Subscriber, Timer, Translation};
+use super::state::{OpenListen, Subscriber, Translation};
 use crate::era::protocol::{MAX_WATCHES, MISSING_CAPABILITY};
 use crate::era::subscriptions::{self, LISTS};
 use crate::frame::{BridgeError, Frame, Id, METHOD_NOT_FOUND, Object, member_of, string};
@@ -30,7 +31,7 @@ impl Translation {
     pub(super) fn ready(&mut self) {
         self.is_ready = true;
         for frame in std::mem::take(&mut self.early) {
-            self.send_to_host(frame);
+            self.out.send_to_host(frame);
         }
         if self.subscriptions.open.is_empty() {
             self.listen();
@@ -53,31 +54,32 @@ impl Translation {
         if filter.is_empty() {
             return None;
         }
-        let id = self.upstream_id();
+        let id = self.out.server_id();
         let params = format!(r#"{{"notifications":{}}}"#, filter.text());
         let frame = Frame::request(&id, "subscriptions/listen", Some(&params));
         let frame = self.signed(&frame, None, false, |_| {});
-        self.own_requests.insert(id.clone(), OwnRequest::Listen);
         self.subscriptions.open.push(OpenListen {
             id: id.clone(),
             is_acknowledged: false,
         });
-        self.send_to_server(frame);
+        self.out.ask_server(id.clone(), frame, OwnRequest::Listen);
         Some(id)
     }
 
     pub(super) fn subscribe(&mut self, frame: &Frame, id: &Id) {
         if !self.server.takes_subscriptions() || self.subscriptions.is_refused {
-            return self.unknown(id, "resources/subscribe");
+            return self.out.unknown(id, "resources/subscribe");
         }
         let Some(uri) = frame.param("uri").and_then(string) else {
-            return self.invalid(id, "A subscription needs a URI.");
+            return self.out.invalid(id, "A subscription needs a URI.");
         };
         let is_new = !self.subscriptions.uris.contains(&uri);
         if is_new && self.subscriptions.uris.len() >= MAX_WATCHES {
             let full =
                 format!("No more than {MAX_WATCHES} resources can be subscribed to at once.");
-            return self.send_to_host(BridgeError::new("refused", full).reply(id));
+            return self
+                .out
+                .send_to_host(BridgeError::new("refused", full).reply(id));
         }
         let waits_for = match self.subscriptions.waiting.iter().find(|it| it.uri == uri) {
             _ if is_new => {
@@ -85,27 +87,28 @@ impl Translation {
                 self.listen()
             }
             Some(other) => Some(other.listen.clone()),
-            None => return self.send_to_host(Frame::result(id, "{}")),
+            None => return self.out.send_to_host(Frame::result(id, "{}")),
         };
         let Some(listen) = waits_for else {
             self.subscriptions.uris.retain(|known| *known != uri);
             let error = BridgeError::new("leaving", "There is nobody left to tell of changes.");
-            return self.send_to_host(error.reply(id));
+            return self.out.send_to_host(error.reply(id));
         };
         self.subscriptions.waiting.push(Subscriber {
             id: id.clone(),
             uri,
             listen: listen.clone(),
         });
-        self.set_timer(ACKNOWLEDGED_WITHIN, Timer::Unacknowledged(listen));
+        self.out
+            .set_timer(ACKNOWLEDGED_WITHIN, Timer::Unacknowledged(listen));
     }
 
     pub(super) fn unsubscribe(&mut self, frame: &Frame, id: &Id) {
         if !self.server.takes_subscriptions() {
-            return self.unknown(id, "resources/unsubscribe");
+            return self.out.unknown(id, "resources/unsubscribe");
         }
         let Some(uri) = frame.param("uri").and_then(string) else {
-            return self.invalid(id, "A subscription needs a URI.");
+            return self.out.invalid(id, "A subscription needs a URI.");
         };
         let known = self.subscriptions.uris.len();
         self.subscriptions.uris.retain(|known| *known != uri);
@@ -115,12 +118,12 @@ impl Translation {
             .partition(|it: &Subscriber| it.uri == uri);
         self.subscriptions.waiting = waiting;
         for subscriber in done {
-            self.send_to_host(Frame::result(&subscriber.id, "{}"));
+            self.out.send_to_host(Frame::result(&subscriber.id, "{}"));
         }
         if self.subscriptions.uris.len() != known && self.listen().is_none() {
             self.close_listens_before(None);
         }
-        self.send_to_host(Frame::result(id, "{}"));
+        self.out.send_to_host(Frame::result(id, "{}"));
     }
 
     /// Forgets the subscriber of that id, and says whether there was one.
@@ -136,8 +139,7 @@ impl Translation {
         let keep = newest.and_then(|id| open.iter().position(|listen| listen.id == *id));
         let closed: Vec<OpenListen> = open.drain(..keep.unwrap_or(open.len())).collect();
         for listen in closed {
-            self.own_requests.remove(&listen.id);
-            self.stop_upstream(&listen.id);
+            self.out.cancel_own(&listen.id);
         }
     }
 
@@ -145,7 +147,7 @@ impl Translation {
         self.close_listens_before(None);
         let gone = BridgeError::new("leaving", "There is nobody left to tell of changes.");
         for subscriber in std::mem::take(&mut self.subscriptions.waiting) {
-            self.send_to_host(gone.reply(&subscriber.id));
+            self.out.send_to_host(gone.reply(&subscriber.id));
         }
     }
 
@@ -167,7 +169,7 @@ impl Translation {
                     self.subscriptions.losses = 0;
                 }
                 let frame = subscriptions::without_id(frame);
-                self.send_to_host(frame);
+                self.out.send_to_host(frame);
             }
         }
     }
@@ -202,7 +204,7 @@ impl Translation {
         self.subscriptions.waiting = waiting;
         for subscriber in asked {
             if honoured.contains(&subscriber.uri) {
-                self.send_to_host(Frame::result(&subscriber.id, "{}"));
+                self.out.send_to_host(Frame::result(&subscriber.id, "{}"));
             } else {
                 self.turn_away(
                     &subscriber,
@@ -220,18 +222,18 @@ impl Translation {
     fn tell_of_gap(&mut self) {
         for (_, list) in LISTS {
             if self.server.announces(list) {
-                self.send_to_host(subscriptions::list_changed(list));
+                self.out.send_to_host(subscriptions::list_changed(list));
             }
         }
         for uri in self.subscriptions.uris.clone() {
             let uri = serde_json::Value::from(uri).to_string();
-            self.send_to_host(subscriptions::resource_updated(&uri));
+            self.out.send_to_host(subscriptions::resource_updated(&uri));
         }
     }
 
     fn turn_away(&mut self, subscriber: &Subscriber, why: &BridgeError) {
         self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
-        self.send_to_host(why.reply(&subscriber.id));
+        self.out.send_to_host(why.reply(&subscriber.id));
     }
 
     /// Takes the end of a listen, in whatever way (MCP 2026-07-28, basic/patterns/subscriptions); with the error it
@@ -242,7 +244,7 @@ impl Translation {
             return;
         };
         let listen = open.remove(at);
-        self.own_requests.remove(id);
+        self.out.take_purpose(id);
         let detail = error.and_then(|frame| Object::read(frame.member("error")?));
         let code = detail.as_ref().and_then(|error| error.get("code"));
         let data = detail
@@ -262,7 +264,8 @@ impl Translation {
             let bridge_error =
                 BridgeError::new("cut", "The server stopped listening at once.").retryable();
             let answer = error.map(|error| error.with_id(&subscriber.id));
-            self.send_to_host(answer.unwrap_or_else(|| bridge_error.reply(&subscriber.id)));
+            self.out
+                .send_to_host(answer.unwrap_or_else(|| bridge_error.reply(&subscriber.id)));
         }
         if listen.is_acknowledged {
             self.subscriptions.has_gap = true;
@@ -279,7 +282,7 @@ impl Translation {
             let after = subscriptions::backoff(self.subscriptions.losses, LONGEST_PAUSE);
             self.subscriptions.losses += 1;
             self.subscriptions.is_pausing = true;
-            self.set_timer(after, Timer::Relisten);
+            self.out.set_timer(after, Timer::Relisten);
         }
     }
 

@@ -7,6 +7,7 @@ mod calls;
 mod handshake;
 mod input_requests;
 mod listen;
+mod output;
 mod shape;
 mod state;
 mod tasks;
@@ -16,7 +17,8 @@ mod tests;
 use super::{Action, Arrival, ExchangeId, Mint, Modern, Pair, Relay};
 use crate::frame::{BridgeError, Frame, Outline};
 pub(super) use handshake::declared;
-use state::{Call, CallState, Output, OwnRequest, Timer, Translation};
+use output::{Output, OwnRequest, Timer};
+use state::{Call, CallState, Translation};
 
 /// The translator.
 #[derive(Debug)]
@@ -63,7 +65,7 @@ impl LegacyToModern {
                     other => actions.push(other),
                 }
             }
-            let outputs = std::mem::take(&mut self.translation.output);
+            let outputs = self.translation.out.take();
             if outputs.is_empty() {
                 return;
             }
@@ -153,7 +155,7 @@ impl Translation {
     fn on_server_message(&mut self, frame: &Frame) {
         match frame.outline() {
             Outline::Response { id, failed } => {
-                let purpose = id.as_ref().and_then(|id| self.own_requests.remove(id));
+                let purpose = id.as_ref().and_then(|id| self.out.take_purpose(id));
                 match (purpose, id) {
                     (Some(OwnRequest::Call(number)), _) => self.call_answered(number, frame),
                     (Some(OwnRequest::Listen), Some(id)) => {
@@ -169,7 +171,7 @@ impl Translation {
     }
 
     fn on_timer(&mut self, token: u64) {
-        match self.timers.remove(&token) {
+        match self.out.take_timer(token) {
             Some(Timer::Resume(call, state)) => self.send(call, None, Some(&state)),
             Some(Timer::Unanswered(call, round)) => self.unanswered(call, round),
             Some(Timer::Poll(call)) => self.poll(call),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::handshake::Host;
+use super::output::Outgoing;
 use crate::era::server_info::ServerInfo;
 use crate::frame::{Frame, Id};
 
@@ -21,60 +22,14 @@ pub(super) struct Translation {
     pub(super) level: Option<String>,
     /// By a number of ours: a host may use an id again. In order, so that what is done to all is done alike each time.
     pub(super) calls: BTreeMap<u64, Call>,
-    /// Requests of ours to the remote.
-    pub(super) own_requests: HashMap<Id, OwnRequest>,
     /// Requests of ours to the host, and the call each belongs to.
     pub(super) questions: HashMap<Id, u64>,
     /// Questions for a host that is not ready for them (MCP 2025-11-25, basic/lifecycle).
     pub(super) early: Vec<Frame>,
     pub(super) subscriptions: Subscriptions,
-    pub(super) timers: HashMap<u64, Timer>,
     pub(super) is_ready: bool,
     pub(super) is_host_gone: bool,
-    pub(super) count: u64,
-    /// The number at which ids of requests to the server begin.
-    pub(super) ids: u64,
-    /// Actions to be carried out, in order.
-    pub(super) output: Vec<Output>,
-}
-
-/// The purpose of a request of ours to the server.
-#[derive(Debug)]
-pub(super) enum OwnRequest {
-    /// That call.
-    Call(u64),
-    /// Being told of changes.
-    Listen,
-    /// A request whose answer is not waited for.
-    Unheard,
-}
-
-/// Something to be carried.
-#[derive(Debug)]
-pub(super) enum Output {
-    /// To the remote.
-    ToServer(Frame),
-    /// To the host.
-    ToHost(Frame),
-    /// The host's request of that id is owed nothing.
-    Cancelled(Id),
-    /// When, whose, and whether it is to try again.
-    SetTimer(Duration, u64, bool),
-}
-
-/// The purpose of a timer.
-#[derive(Debug)]
-pub(super) enum Timer {
-    /// Send a call's next round, with the state of this one.
-    Resume(u64, String),
-    /// See whether that round of that call has been answered.
-    Unanswered(u64, u64),
-    /// Ask how a call's task is doing.
-    Poll(u64),
-    /// Listen again.
-    Relisten,
-    /// See whether that listen has been acknowledged.
-    Unacknowledged(Id),
+    pub(super) out: Outgoing,
 }
 
 /// A request of the host's that is owed an answer.
@@ -184,53 +139,12 @@ impl Translation {
             called: called.to_owned(),
             level: None,
             calls: BTreeMap::new(),
-            own_requests: HashMap::new(),
             questions: HashMap::new(),
             early: Vec::new(),
             subscriptions: Subscriptions::default(),
-            timers: HashMap::new(),
             is_ready: false,
             is_host_gone: false,
-            count: 0,
-            ids,
-            output: Vec::new(),
+            out: Outgoing::new(ids),
         }
-    }
-
-    /// Returns a number never given before.
-    pub(super) fn number(&mut self) -> u64 {
-        self.count += 1;
-        self.count
-    }
-
-    /// Returns an id for a request to the host. It is a string that no server would choose.
-    pub(super) fn id(&mut self) -> Id {
-        let number = self.number();
-        Id::parse(&format!("\"bridge:h{number}\"")).unwrap_or_else(|| Id::ours(number))
-    }
-
-    /// Returns an id for a request to the remote, which never hears the host's own.
-    pub(super) fn upstream_id(&mut self) -> Id {
-        let number = self.number();
-        Id::ours(self.ids + number)
-    }
-
-    pub(super) fn send_to_server(&mut self, frame: Frame) {
-        self.output.push(Output::ToServer(frame));
-    }
-
-    pub(super) fn send_to_host(&mut self, frame: Frame) {
-        self.output.push(Output::ToHost(frame));
-    }
-
-    pub(super) fn cancelled(&mut self, id: &Id) {
-        self.output.push(Output::Cancelled(id.clone()));
-    }
-
-    pub(super) fn set_timer(&mut self, after: Duration, timer: Timer) {
-        let token = self.number();
-        let is_retry = matches!(timer, Timer::Resume(..) | Timer::Poll(_) | Timer::Relisten);
-        self.timers.insert(token, timer);
-        self.output.push(Output::SetTimer(after, token, is_retry));
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::output::{OwnRequest, Timer};
 use super::shape::present;
-use super::state::{CallState, OwnRequest, Task, Timer, Translation};
+use super::state::{CallState, Task, Translation};
 use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Object, string};
 
 /// The interval between polls when the server does not say, and the bounds of what it may say.
@@ -42,23 +43,23 @@ impl Translation {
         };
         call.state = CallState::Pausing;
         let pace = call.task.as_ref().map(|task| task.pace);
-        self.set_timer(pace.unwrap_or_default(), Timer::Poll(number));
+        self.out
+            .set_timer(pace.unwrap_or_default(), Timer::Poll(number));
     }
 
     pub(super) fn poll(&mut self, number: u64) {
         let Some(id) = self.task_id(number) else {
             return;
         };
-        let upstream = self.upstream_id();
+        let upstream = self.out.server_id();
         if let Some(call) = self.calls.get_mut(&number) {
             call.state = CallState::Sent(upstream.clone());
         }
-        self.own_requests
-            .insert(upstream.clone(), OwnRequest::Call(number));
         let params = format!(r#"{{"taskId":{id}}}"#);
         let frame = Frame::request(&upstream, "tasks/get", Some(&params));
         let frame = self.signed(&frame, None, true, |_| {});
-        self.send_to_server(frame);
+        self.out
+            .ask_server(upstream, frame, OwnRequest::Call(number));
     }
 
     fn task_id(&self, number: u64) -> Option<String> {
@@ -162,12 +163,10 @@ impl Translation {
 
     /// Sends a request whose answer is not waited for.
     fn say(&mut self, method: &str, params: &str) {
-        let upstream = self.upstream_id();
-        self.own_requests
-            .insert(upstream.clone(), OwnRequest::Unheard);
+        let upstream = self.out.server_id();
         let frame = Frame::request(&upstream, method, Some(params));
         let frame = self.signed(&frame, None, true, |_| {});
-        self.send_to_server(frame);
+        self.out.ask_server(upstream, frame, OwnRequest::Unheard);
     }
 }
 

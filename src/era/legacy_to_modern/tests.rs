@@ -60,7 +60,9 @@ impl Talk {
     /// Returns the output, without the `_meta` keys that every request has.
     pub(super) fn said(&mut self) -> Vec<String> {
         let signed = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","#;
-        std::mem::take(&mut self.translation.output)
+        self.translation
+            .out
+            .take()
             .into_iter()
             .map(|said| match said {
                 Output::ToServer(frame) => {
@@ -210,7 +212,7 @@ fn a_log_level_goes_with_every_request_and_messages_come_only_then() {
     assert!(talk.host(&set("loud"))[0].contains("-32602"));
     assert_eq!(talk.host(&set("info")), [r#"down {"id":1,"result":{}}"#]);
     talk.translation.on_host_message(&frame(&call(2, "t")));
-    let Some(Output::ToServer(up)) = talk.translation.output.pop() else {
+    let Some(Output::ToServer(up)) = talk.translation.out.take().pop() else {
         panic!("nothing sent")
     };
     let meta = up.param("_meta").unwrap();
