@@ -1,99 +1,81 @@
 //! The host's requests on their way to the remote and back: new ids, signed `_meta`, results taken down to legacy.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::handshake::Host;
-use super::output::{OwnRequest, Timer};
+use super::input_requests::{Answered, Questions, Round};
+use super::output::{Outgoing, OwnRequest, Timer};
+use super::peers::Peers;
 use super::shape::{self, ResultKind};
-use super::state::{Call, CallState, Subscriptions, Translation};
-use crate::era::protocol::{LEVELS, may_ask_for_input};
+use super::tasks::{Task, TaskStatus};
+use crate::era::protocol::may_ask_for_input;
 use crate::era::subscriptions;
-use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Object, Outline, string};
+use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Object};
 
 /// The most answers with `input_required` that one request may get.
 const MAX_ROUNDS: u32 = 10;
 /// Before a round that asks nothing is sent again (MCP 2026-07-28, basic/patterns/mrtr).
 const PAUSE: Duration = Duration::from_millis(250);
-impl Translation {
-    /// Takes a frame from the host.
-    pub(super) fn on_host_message(&mut self, frame: &Frame) {
-        match frame.outline() {
-            Outline::Response { .. } => self.answered(frame),
-            Outline::Notification { method } => match &**method {
-                "notifications/initialized" => self.ready(),
-                "notifications/cancelled" => {
-                    if let Some(id) = frame.cancels() {
-                        self.cancel(&id);
-                    }
-                }
-                // Nothing in the modern era corresponds to them.
-                "notifications/roots/list_changed" | "notifications/progress" => {}
-                _ => {
-                    let signed = self.signed(frame, None, false, |_| {});
-                    self.out.send_to_server(signed);
-                }
-            },
-            Outline::Request { id, method } => self.asked(frame, id, method),
-        }
-    }
 
-    fn asked(&mut self, frame: &Frame, id: &Id, method: &str) {
-        match method {
-            "initialize" => {
-                self.end_before();
-                self.host = Host::read(frame);
-                let result = self
-                    .server
-                    .initialize_result(&self.host.version, &self.called);
-                self.out.send_to_host(Frame::result(id, &result));
-            }
-            "ping" => self.out.send_to_host(Frame::result(id, "{}")),
-            "logging/setLevel" => self.set_level(frame, id),
-            "resources/subscribe" => self.subscribe(frame, id),
-            "resources/unsubscribe" => self.unsubscribe(frame, id),
-            "server/discover" | "subscriptions/listen" => self.out.unknown(id, method),
-            _ if method.starts_with("tasks/") => self.out.unknown(id, method),
-            _ => self.forward(frame, id, method),
-        }
-    }
+/// The host's requests that are owed an answer, and what the host is being asked for their sake.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    /// By a number of ours: a host may use an id again. In order, so that what is done to all is done alike each time.
+    open: BTreeMap<u64, Call>,
+    questions: Questions,
+}
 
-    /// Begins anew with the host: its open requests are answered, and nothing is left of what it wanted before. There
-    /// is no session that the remote would have to be told of.
-    fn end_before(&mut self) {
-        let anew = BridgeError::new("superseded", "The host has begun anew with initialize.");
-        let open: Vec<u64> = self.calls.keys().copied().collect();
-        for number in open {
-            self.fail(number, &anew);
-        }
-        self.stop_listening();
-        self.subscriptions = Subscriptions::default();
-        self.early.clear();
-        self.level = None;
-        self.is_ready = false;
-    }
+/// A request of the host's that is owed an answer.
+#[derive(Debug)]
+struct Call {
+    /// As the host wrote it: every round is made from it.
+    frame: Frame,
+    id: Id,
+    method: Box<str>,
+    token: Option<Id>,
+    /// The last progress told (MCP 2026-07-28, basic/patterns/progress).
+    progress: Option<f64>,
+    rounds: u32,
+    state: CallState,
+    /// URL elicitations the host agreed to, which are over when the call is.
+    elicited: Vec<Id>,
+    task: Option<Task>,
+}
 
-    fn set_level(&mut self, frame: &Frame, id: &Id) {
-        if !self.server.has_logging() {
-            return self.out.unknown(id, "logging/setLevel");
-        }
-        let level = frame.param("level");
-        match level.and_then(string) {
-            Some(name) if LEVELS.contains(&name.as_str()) => {
-                self.level = level.map(str::to_owned);
-                self.out.send_to_host(Frame::result(id, "{}"));
-            }
-            _ => self.out.invalid(id, "No such log level."),
-        }
-    }
+/// The step that a call waits for.
+#[derive(Debug)]
+enum CallState {
+    /// The remote's answer to the request of that id.
+    Sent(Id),
+    /// The host's answers.
+    Asking(Round),
+    /// A timer.
+    Pausing,
+}
 
-    fn forward(&mut self, frame: &Frame, id: &Id, method: &str) {
+impl Call {
+    fn is_tool_call(&self) -> bool {
+        &*self.method == "tools/call"
+    }
+}
+
+/// Requests of the host on their way to the server.
+impl Calls {
+    pub(super) fn forward(
+        &mut self,
+        frame: &Frame,
+        id: &Id,
+        method: &str,
+        peers: &Peers,
+        out: &mut Outgoing,
+    ) {
         if !matches!(frame.member("params"), None | Some("null"))
             && frame.member("params").and_then(Object::read).is_none()
         {
-            return self.out.invalid(id, "The parameters must be an object.");
+            return out.invalid(id, "The parameters must be an object.");
         }
         let meta = frame.param("_meta").and_then(Object::read);
-        let number = self.out.number();
+        let number = out.number();
         let call = Call {
             frame: frame.clone(),
             id: id.clone(),
@@ -105,22 +87,28 @@ impl Translation {
             elicited: Vec::new(),
             task: None,
         };
-        self.calls.insert(number, call);
-        self.send(number, None, None);
+        self.open.insert(number, call);
+        self.send(number, None, None, peers, out);
     }
 
     /// Posts a call's next round: under a new id, with the answers of this round and no other (MCP 2026-07-28,
     /// basic/patterns/mrtr).
-    pub(super) fn send(&mut self, number: u64, answers: Option<&str>, state: Option<&str>) {
-        let upstream = self.out.server_id();
-        let Some(call) = self.calls.get_mut(&number) else {
+    pub(super) fn send(
+        &mut self,
+        number: u64,
+        answers: Option<&str>,
+        state: Option<&str>,
+        peers: &Peers,
+        out: &mut Outgoing,
+    ) {
+        let id = out.server_id();
+        let Some(call) = self.open.get_mut(&number) else {
             return;
         };
-        call.state = CallState::Sent(upstream.clone());
-        let frame = call.frame.clone();
-        let drives_tasks = &*call.method == "tools/call" && self.server.has_tasks();
-        let signed = self.signed(&frame, Some(&upstream), drives_tasks, |params| {
-            if frame.method() == Some("tools/call") {
+        call.state = CallState::Sent(id.clone());
+        let drives_tasks = call.is_tool_call() && peers.server.has_tasks();
+        let signed = peers.signed(&call.frame, Some(&id), drives_tasks, |params| {
+            if call.frame.method() == Some("tools/call") {
                 params.remove("task");
             }
             if let Some(answers) = answers {
@@ -130,197 +118,183 @@ impl Translation {
                 params.set("requestState", state);
             }
         });
-        self.out
-            .ask_server(upstream, signed, OwnRequest::Call(number));
+        out.ask_server(id, signed, OwnRequest::Call(number));
     }
 
-    /// Returns a frame with the three reserved keys, under that id.
-    pub(super) fn signed(
-        &self,
+    /// Asks how a call's task is doing.
+    pub(super) fn poll(&mut self, number: u64, peers: &Peers, out: &mut Outgoing) {
+        if let Some(call) = self.open.get_mut(&number)
+            && let Some(task) = &call.task
+        {
+            call.state = CallState::Sent(task.poll(number, peers, out));
+        }
+    }
+
+    fn poll_later(&mut self, number: u64, out: &mut Outgoing) {
+        if let Some(call) = self.open.get_mut(&number) {
+            call.state = CallState::Pausing;
+            let pace = call.task.as_ref().map(Task::pace).unwrap_or_default();
+            out.set_timer(pace, Timer::Poll(number));
+        }
+    }
+}
+
+/// Answers of the server.
+impl Calls {
+    /// Takes the server's answer to one round of a call, or to a poll of its task. Returns whether the call is complete.
+    pub(super) fn on_response(
+        &mut self,
+        number: u64,
         frame: &Frame,
-        id: Option<&Id>,
-        drives_tasks: bool,
-        edit: impl FnOnce(&mut Object),
-    ) -> Frame {
-        frame.edit(|message| {
-            if let Some(id) = id {
-                message.set("id", id.text());
-            }
-            let params = message.get("params").and_then(Object::read);
-            let mut params = params.unwrap_or_default();
-            edit(&mut params);
-            let meta = params.get("_meta").and_then(Object::read);
-            let mut meta = meta.unwrap_or_default();
-            self.host
-                .sign(&mut meta, self.level.as_deref(), drives_tasks);
-            params.set("_meta", meta.text());
-            message.set("params", params.text());
-        })
-    }
-
-    /// Cancels the host's request (MCP 2026-07-28, basic/patterns/cancellation).
-    fn cancel(&mut self, id: &Id) {
-        if self.forget_subscriber(id) {
-            return self.out.cancelled(id);
-        }
-        let found = self.calls.iter().find(|(_, call)| call.id == *id);
-        let Some(number) = found.map(|(number, _)| *number) else {
-            return; // MCP 2026-07-28, basic/patterns/cancellation
-        };
-        if let Some(call) = self.calls.remove(&number) {
-            self.stop(call, "The request has been cancelled.");
-        }
-        self.out.cancelled(id);
-    }
-
-    /// Takes back whatever is under way for a call.
-    pub(super) fn stop(&mut self, call: Call, why: &str) {
-        match call.state {
-            CallState::Sent(id) => self.out.cancel_own(&id),
-            CallState::Asking(round) => self.withdraw(round, why),
-            CallState::Pausing => {}
-        }
-        if let Some(task) = call.task {
-            self.cancel_task(&task);
-        }
-    }
-
-    /// Takes the server's answer to one round of a call.
-    pub(super) fn call_answered(&mut self, number: u64, frame: &Frame) {
-        let Some(call) = self.calls.get_mut(&number) else {
-            return;
+        peers: &Peers,
+        out: &mut Outgoing,
+    ) -> bool {
+        let Some(call) = self.open.get_mut(&number) else {
+            return false;
         };
         call.state = CallState::Pausing; // its exchange is over: nothing is left to cancel
-        if call.task.is_some() {
-            return self.task_told(number, frame);
+        if let Some(task) = &mut call.task {
+            let status = task.read_status(frame);
+            return self.task_is(number, status, frame, peers, out);
         }
         let result = frame.member("result").and_then(Object::read);
         let Some(result) = result.filter(|_| frame.member("error").is_none()) else {
             if frame.member("error").is_some() {
                 let answer = frame.with_id(&call.id);
-                return self.finish(number, answer);
+                self.finish(number, answer, out);
+            } else {
+                self.fail_as_bad(number, "The server's result is not an object.", peers, out);
             }
-            return self.bad(number, "The server's result is not an object.");
+            return false;
         };
         let may_ask = may_ask_for_input(&call.method);
-        match shape::kind(&result) {
-            ResultKind::Complete => self.complete(number, frame, result),
-            ResultKind::InputRequired if may_ask => self.input_required(number, &result),
-            ResultKind::InputRequired => self.bad(
-                number,
-                "The server asked for input where the protocol has none.",
-            ),
-            ResultKind::Task if &*call.method == "tools/call" && self.server.has_tasks() => {
-                self.task_begun(number, &result);
+        let may_be_task = call.is_tool_call() && peers.server.has_tasks();
+        let wrong = match shape::kind(&result) {
+            ResultKind::Complete => {
+                self.complete(number, frame, result, out);
+                return true;
             }
-            ResultKind::Task => self.bad(number, "The server made a task of what cannot be one."),
+            ResultKind::InputRequired if may_ask => {
+                self.input_required(number, &result, peers, out);
+                return false;
+            }
+            ResultKind::Task if may_be_task => {
+                self.begin_task(number, &result, peers, out);
+                return false;
+            }
+            ResultKind::InputRequired => {
+                "The server asked for input where the protocol has none.".to_owned()
+            }
+            ResultKind::Task => "The server made a task of what cannot be one.".to_owned(),
             ResultKind::Unknown(kind) => {
                 let shown: String = kind.chars().filter(|c| !c.is_control()).take(40).collect();
-                self.bad(
-                    number,
-                    &format!("The server's answer is of a kind nobody here knows: {shown}"),
-                );
+                format!("The server's answer is of a kind nobody here knows: {shown}")
             }
-        }
-    }
-
-    pub(super) fn complete(&mut self, number: u64, frame: &Frame, mut result: Object) {
-        let Some(call) = self.calls.get(&number) else {
-            return;
         };
-        shape::downgrade(&call.method, &mut result);
-        let answer = frame.edited(|message| {
-            message.set("id", call.id.text());
-            message.set("result", result.text());
-        });
-        let answer = answer.unwrap_or_else(|| Frame::result(&call.id, &result.text()));
-        self.finish(number, answer);
-        self.remote_is_there();
+        self.fail_as_bad(number, &wrong, peers, out);
+        false
     }
 
-    fn input_required(&mut self, number: u64, result: &Object) {
-        let rounds = self.calls.get_mut(&number).map_or(0, |call| {
+    fn input_required(&mut self, number: u64, result: &Object, peers: &Peers, out: &mut Outgoing) {
+        let rounds = self.open.get_mut(&number).map_or(0, |call| {
             call.rounds += 1;
             call.rounds
         });
         if rounds > MAX_ROUNDS {
+            let many = "The server keeps asking for more input.";
             return self.fail(
                 number,
-                &BridgeError::new("too_many_rounds", "The server keeps asking for more input."),
+                &BridgeError::new("too_many_rounds", many),
+                peers,
+                out,
             );
         }
         let state = shape::present(result, "requestState").map(str::to_owned);
         if state.as_ref().is_some_and(|state| !state.starts_with('"')) {
-            return self.bad(number, "The server's request state is not a string.");
+            let wrong = "The server's request state is not a string.";
+            return self.fail_as_bad(number, wrong, peers, out);
         }
         let asked = match shape::present(result, "inputRequests").map(Object::read) {
-            Some(None) => return self.bad(number, "The server's input requests are no object."),
+            Some(None) => {
+                let wrong = "The server's input requests are no object.";
+                return self.fail_as_bad(number, wrong, peers, out);
+            }
             Some(Some(asked)) => asked,
             None => Object::default(),
         };
         match state {
             None if asked.is_empty() => {
-                self.bad(number, "The server asked for input and named none."); // MCP 2026-07-28, basic/patterns/mrtr
+                let wrong = "The server asked for input and named none."; // MCP 2026-07-28, basic/patterns/mrtr
+                self.fail_as_bad(number, wrong, peers, out);
             }
             Some(state) if asked.is_empty() => {
-                if let Some(call) = self.calls.get_mut(&number) {
+                if let Some(call) = self.open.get_mut(&number) {
                     call.state = CallState::Pausing;
                 }
-                self.out.set_timer(PAUSE, Timer::Resume(number, state));
+                out.set_timer(PAUSE, Timer::Resume(number, state));
             }
-            state => self.ask(number, &asked, state),
+            state => self.ask(number, &asked, state, peers, out),
         }
     }
 
-    /// Gives a call its one answer.
-    pub(super) fn finish(&mut self, number: u64, answer: Frame) {
-        let Some(call) = self.calls.remove(&number) else {
-            return;
+    /// Takes a task as the answer to a call.
+    fn begin_task(&mut self, number: u64, result: &Object, peers: &Peers, out: &mut Outgoing) {
+        let Some(task) = Task::read(result) else {
+            let wrong = "The server made a task and did not name it.";
+            return self.fail_as_bad(number, wrong, peers, out);
         };
-        for id in call.elicited {
-            let params = format!(r#"{{"elicitationId":{id}}}"#);
-            let notice = Frame::notification("notifications/elicitation/complete", Some(&params));
-            self.out.send_to_host(notice);
+        if let Some(call) = self.open.get_mut(&number) {
+            call.task = Some(task);
         }
-        self.out.send_to_host(answer);
+        self.poll_later(number, out);
     }
 
-    pub(super) fn fail(&mut self, number: u64, error: &BridgeError) {
-        let Some(call) = self.calls.remove(&number) else {
-            return;
+    /// Draws the consequences of a task's status, read from `frame`. Returns whether the call is complete.
+    fn task_is(
+        &mut self,
+        number: u64,
+        status: TaskStatus,
+        frame: &Frame,
+        peers: &Peers,
+        out: &mut Outgoing,
+    ) -> bool {
+        let Some(call) = self.open.get_mut(&number) else {
+            return false;
         };
         let id = call.id.clone();
-        self.stop(call, "The request has failed.");
-        self.out.send_to_host(error.reply(&id));
-    }
-
-    pub(super) fn bad(&mut self, number: u64, message: &str) {
-        self.fail(number, &BridgeError::new("bad_answer", message));
-    }
-
-    /// Fails a call so that the tool's caller can read it as the tool's failure.
-    pub(super) fn fail_readably(&mut self, number: u64, message: &str) {
-        let Some(call) = self.calls.remove(&number) else {
-            return;
-        };
-        let (id, method) = (call.id.clone(), call.method.clone());
-        self.stop(call, message);
-        let answer = if &*method == "tools/call" {
-            let text = serde_json::Value::from(message);
-            let result =
-                format!(r#"{{"content":[{{"type":"text","text":{text}}}],"isError":true}}"#);
-            Frame::result(&id, &result)
-        } else {
-            Frame::error(Some(&id), INTERNAL_ERROR, message, None)
-        };
-        self.out.send_to_host(answer);
+        match status {
+            TaskStatus::Working => self.poll_later(number, out),
+            TaskStatus::InputRequired(asked) => self.ask(number, &asked, None, peers, out),
+            TaskStatus::Completed(result) => {
+                call.task = None;
+                self.complete(number, &Frame::result(&id, "{}"), result, out);
+                return true;
+            }
+            TaskStatus::Failed(error) => {
+                let frame = error.and_then(|error| {
+                    let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+                    Frame::parse(&text).ok()
+                });
+                let failed = "The server's task failed.";
+                let frame =
+                    frame.unwrap_or_else(|| Frame::error(Some(&id), INTERNAL_ERROR, failed, None));
+                self.finish(number, frame, out);
+            }
+            TaskStatus::Cancelled => {
+                let error = BridgeError::new("cancelled", "The server cancelled its task.");
+                self.finish(number, error.reply(&id), out);
+            }
+            TaskStatus::Unavailable => self.finish(number, frame.with_id(&id), out),
+            TaskStatus::Bad(wrong) => self.fail_as_bad(number, &wrong, peers, out),
+        }
+        false
     }
 
     /// Passes progress on, if it belongs to a call and is progress (MCP 2026-07-28, basic/patterns/progress).
-    pub(super) fn progressed(&mut self, frame: &Frame) {
+    pub(super) fn on_progress(&mut self, frame: &Frame, out: &mut Outgoing) {
         let token = frame.param("progressToken").and_then(Id::parse);
         let call = self
-            .calls
+            .open
             .values_mut()
             .find(|call| token.is_some() && call.token == token);
         let progress = frame
@@ -332,8 +306,191 @@ impl Translation {
         };
         if call.progress.is_none_or(|last| progress > last) {
             call.progress = Some(progress);
-            let frame = subscriptions::without_id(frame);
-            self.out.send_to_host(frame);
+            out.send_to_host(subscriptions::without_id(frame));
+        }
+    }
+}
+
+/// Questions to the host, and its answers.
+impl Calls {
+    /// Takes the host's `notifications/initialized`.
+    pub(super) fn on_initialized(&mut self, out: &mut Outgoing) {
+        self.questions.on_initialized(out);
+    }
+
+    fn ask(
+        &mut self,
+        number: u64,
+        asked: &Object,
+        state: Option<String>,
+        peers: &Peers,
+        out: &mut Outgoing,
+    ) {
+        match self.questions.ask(number, asked, state, peers, out) {
+            Err(error) => self.fail(number, &error, peers, out),
+            Ok(round) => {
+                if let Some(call) = self.open.get_mut(&number) {
+                    call.state = CallState::Asking(round);
+                }
+            }
+        }
+    }
+
+    /// Takes the host's answer to a question of ours; any other goes nowhere.
+    pub(super) fn on_host_response(&mut self, frame: &Frame, peers: &Peers, out: &mut Outgoing) {
+        let Some(number) = frame.id().and_then(|id| self.questions.answered(id)) else {
+            tracing::debug!("an answer to nothing that is being asked is dropped");
+            return;
+        };
+        let Some(call) = self.open.get_mut(&number) else {
+            return;
+        };
+        let CallState::Asking(round) = &mut call.state else {
+            return;
+        };
+        match round.take_answer(frame, &mut call.elicited) {
+            Answered::InPart => {}
+            Answered::Refused => {
+                let message = "The host could not answer what the server asked in between.";
+                self.fail_readably(number, message, peers, out);
+            }
+            Answered::InFull { answers, state } => {
+                if let Some(task) = &call.task {
+                    task.update(&answers, peers, out);
+                    self.poll_later(number, out);
+                } else {
+                    self.send(number, Some(&answers), state.as_deref(), peers, out);
+                }
+            }
+        }
+    }
+
+    /// Fails a call whose round of that number the host has not answered in time.
+    pub(super) fn unanswered(
+        &mut self,
+        number: u64,
+        round: u64,
+        peers: &Peers,
+        out: &mut Outgoing,
+    ) {
+        let state = self.open.get(&number).map(|call| &call.state);
+        if let Some(CallState::Asking(asking)) = state
+            && asking.number() == round
+        {
+            let message = "Nobody has answered what the server asked in between.";
+            self.fail(number, &BridgeError::new("unanswered", message), peers, out);
+        }
+    }
+
+    /// Fails the calls that wait for answers of a host that has left.
+    pub(super) fn on_host_gone(&mut self, peers: &Peers, out: &mut Outgoing) {
+        let gone = BridgeError::new("host_gone", "The server asks for input; the host has left.");
+        let asking: Vec<u64> = self
+            .open
+            .iter()
+            .filter(|(_, call)| matches!(call.state, CallState::Asking(_)))
+            .map(|(number, _)| *number)
+            .collect();
+        for number in asking {
+            self.fail(number, &gone, peers, out);
+        }
+    }
+}
+
+/// The ends of calls.
+impl Calls {
+    fn complete(&mut self, number: u64, frame: &Frame, mut result: Object, out: &mut Outgoing) {
+        let Some(call) = self.open.get(&number) else {
+            return;
+        };
+        shape::downgrade(&call.method, &mut result);
+        let answer = frame.edited(|message| {
+            message.set("id", call.id.text());
+            message.set("result", result.text());
+        });
+        let answer = answer.unwrap_or_else(|| Frame::result(&call.id, &result.text()));
+        self.finish(number, answer, out);
+    }
+
+    /// Gives a call its one answer.
+    fn finish(&mut self, number: u64, answer: Frame, out: &mut Outgoing) {
+        let Some(call) = self.open.remove(&number) else {
+            return;
+        };
+        for id in call.elicited {
+            let params = format!(r#"{{"elicitationId":{id}}}"#);
+            let notice = Frame::notification("notifications/elicitation/complete", Some(&params));
+            out.send_to_host(notice);
+        }
+        out.send_to_host(answer);
+    }
+
+    fn fail(&mut self, number: u64, error: &BridgeError, peers: &Peers, out: &mut Outgoing) {
+        let Some(call) = self.open.remove(&number) else {
+            return;
+        };
+        let id = call.id.clone();
+        self.stop(call, "The request has failed.", peers, out);
+        out.send_to_host(error.reply(&id));
+    }
+
+    fn fail_as_bad(&mut self, number: u64, message: &str, peers: &Peers, out: &mut Outgoing) {
+        let error = BridgeError::new("bad_answer", message);
+        self.fail(number, &error, peers, out);
+    }
+
+    /// Fails a call so that the tool's caller can read it as the tool's failure.
+    fn fail_readably(&mut self, number: u64, message: &str, peers: &Peers, out: &mut Outgoing) {
+        let Some(call) = self.open.remove(&number) else {
+            return;
+        };
+        let (id, is_tool_call) = (call.id.clone(), call.is_tool_call());
+        self.stop(call, message, peers, out);
+        let answer = if is_tool_call {
+            let text = serde_json::Value::from(message);
+            let result =
+                format!(r#"{{"content":[{{"type":"text","text":{text}}}],"isError":true}}"#);
+            Frame::result(&id, &result)
+        } else {
+            Frame::error(Some(&id), INTERNAL_ERROR, message, None)
+        };
+        out.send_to_host(answer);
+    }
+
+    pub(super) fn fail_all(&mut self, error: &BridgeError, peers: &Peers, out: &mut Outgoing) {
+        let open: Vec<u64> = self.open.keys().copied().collect();
+        for number in open {
+            self.fail(number, error, peers, out);
+        }
+    }
+
+    /// Cancels the host's request of that id, and says whether there was one. There need not be one (MCP 2026-07-28,
+    /// basic/patterns/cancellation).
+    pub(super) fn cancel(&mut self, id: &Id, peers: &Peers, out: &mut Outgoing) -> bool {
+        let found = self.open.iter().find(|(_, call)| call.id == *id);
+        let number = found.map(|(number, _)| *number);
+        let Some(call) = number.and_then(|number| self.open.remove(&number)) else {
+            return false;
+        };
+        self.stop(call, "The request has been cancelled.", peers, out);
+        true
+    }
+
+    pub(super) fn stop_all(&mut self, peers: &Peers, out: &mut Outgoing) {
+        for call in std::mem::take(&mut self.open).into_values() {
+            self.stop(call, "The bridge is leaving.", peers, out);
+        }
+    }
+
+    /// Takes back whatever is under way for a call.
+    fn stop(&mut self, call: Call, why: &str, peers: &Peers, out: &mut Outgoing) {
+        match call.state {
+            CallState::Sent(id) => out.cancel_own(&id),
+            CallState::Asking(round) => self.questions.withdraw(round, why, peers, out),
+            CallState::Pausing => {}
+        }
+        if let Some(task) = call.task {
+            task.cancel(peers, out);
         }
     }
 }

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use super::output::{OwnRequest, Timer};
+use super::output::{Outgoing, OwnRequest, Timer};
+use super::peers::Peers;
 use super::shape::array;
-use super::state::{OpenListen, Subscriber, Translation};
 use crate::era::protocol::{MAX_WATCHES, MISSING_CAPABILITY};
 use crate::era::subscriptions::{self, LISTS};
 use crate::frame::{BridgeError, Frame, Id, METHOD_NOT_FOUND, Object, member_of, string};
@@ -16,6 +16,39 @@ use crate::frame::{BridgeError, Frame, Id, METHOD_NOT_FOUND, Object, member_of, 
 /// The time for which a `resources/subscribe` waits for its acknowledgement.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Everything that listens.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    /// The URIs subscribed to, in order.
+    uris: Vec<String>,
+    /// Open listens, the newest last.
+    open: Vec<OpenListen>,
+    waiting: Vec<Subscriber>,
+    /// Losses in a row, with nothing heard in between.
+    losses: u32,
+    /// Something may have changed while no listen was open (MCP 2026-07-28, basic/patterns/subscriptions).
+    has_gap: bool,
+    /// The remote does not know the method.
+    is_refused: bool,
+    is_pausing: bool,
+    /// The obstacle does not pass by itself: the next call that is answered shows that it is gone.
+    is_idle: bool,
+}
+
+#[derive(Debug)]
+struct OpenListen {
+    id: Id,
+    is_acknowledged: bool,
+}
+
+/// A `resources/subscribe` that has not been answered.
+#[derive(Debug)]
+struct Subscriber {
+    id: Id,
+    uri: String,
+    listen: Id,
+}
 
 /// Says whether a `subscriptions/listen` is for what every legacy host hears unasked: it names no resource that the
 /// host subscribed to.
@@ -26,156 +59,143 @@ pub(super) fn is_unasked(frame: &Frame) -> bool {
             .is_none_or(|filter| member_of(filter, "resourceSubscriptions").is_none())
 }
 
-impl Translation {
-    /// Takes the host's `notifications/initialized`: from now on it can be asked, and told.
-    pub(super) fn ready(&mut self) {
-        self.is_ready = true;
-        for frame in std::mem::take(&mut self.early) {
-            self.out.send_to_host(frame);
-        }
-        if self.subscriptions.open.is_empty() {
-            self.listen();
+impl Subscriptions {
+    /// Opens a listen if none is open.
+    pub(super) fn listen_if_not_yet(&mut self, peers: &Peers, out: &mut Outgoing) {
+        if self.open.is_empty() {
+            self.listen(peers, out);
         }
     }
 
     /// Opens a listen for what is wanted now. `None` when nothing is, or nothing can be.
-    fn listen(&mut self) -> Option<Id> {
-        if self.subscriptions.is_refused || self.is_host_gone {
+    fn listen(&mut self, peers: &Peers, out: &mut Outgoing) -> Option<Id> {
+        if self.is_refused || peers.is_host_gone {
             return None;
         }
         let mut filter = Object::default();
-        for name in self.server.announced_changes() {
+        for name in peers.server.announced_changes() {
             filter.set(name, "true");
         }
-        if !self.subscriptions.uris.is_empty() {
-            let uris = serde_json::Value::from(self.subscriptions.uris.clone());
+        if !self.uris.is_empty() {
+            let uris = serde_json::Value::from(self.uris.clone());
             filter.set("resourceSubscriptions", uris.to_string());
         }
         if filter.is_empty() {
             return None;
         }
-        let id = self.out.server_id();
+        let id = out.server_id();
         let params = format!(r#"{{"notifications":{}}}"#, filter.text());
         let frame = Frame::request(&id, "subscriptions/listen", Some(&params));
-        let frame = self.signed(&frame, None, false, |_| {});
-        self.subscriptions.open.push(OpenListen {
+        let frame = peers.signed(&frame, None, false, |_| {});
+        self.open.push(OpenListen {
             id: id.clone(),
             is_acknowledged: false,
         });
-        self.out.ask_server(id.clone(), frame, OwnRequest::Listen);
+        out.ask_server(id.clone(), frame, OwnRequest::Listen);
         Some(id)
     }
 
-    pub(super) fn subscribe(&mut self, frame: &Frame, id: &Id) {
-        if !self.server.takes_subscriptions() || self.subscriptions.is_refused {
-            return self.out.unknown(id, "resources/subscribe");
+    pub(super) fn subscribe(&mut self, frame: &Frame, id: &Id, peers: &Peers, out: &mut Outgoing) {
+        if !peers.server.takes_subscriptions() || self.is_refused {
+            return out.unknown(id, "resources/subscribe");
         }
         let Some(uri) = frame.param("uri").and_then(string) else {
-            return self.out.invalid(id, "A subscription needs a URI.");
+            return out.invalid(id, "A subscription needs a URI.");
         };
-        let is_new = !self.subscriptions.uris.contains(&uri);
-        if is_new && self.subscriptions.uris.len() >= MAX_WATCHES {
+        let is_new = !self.uris.contains(&uri);
+        if is_new && self.uris.len() >= MAX_WATCHES {
             let full =
                 format!("No more than {MAX_WATCHES} resources can be subscribed to at once.");
-            return self
-                .out
-                .send_to_host(BridgeError::new("refused", full).reply(id));
+            return out.send_to_host(BridgeError::new("refused", full).reply(id));
         }
-        let waits_for = match self.subscriptions.waiting.iter().find(|it| it.uri == uri) {
+        let waits_for = match self.waiting.iter().find(|it| it.uri == uri) {
             _ if is_new => {
-                self.subscriptions.uris.push(uri.clone());
-                self.listen()
+                self.uris.push(uri.clone());
+                self.listen(peers, out)
             }
             Some(other) => Some(other.listen.clone()),
-            None => return self.out.send_to_host(Frame::result(id, "{}")),
+            None => return out.send_to_host(Frame::result(id, "{}")),
         };
         let Some(listen) = waits_for else {
-            self.subscriptions.uris.retain(|known| *known != uri);
+            self.uris.retain(|known| *known != uri);
             let error = BridgeError::new("leaving", "There is nobody left to tell of changes.");
-            return self.out.send_to_host(error.reply(id));
+            return out.send_to_host(error.reply(id));
         };
-        self.subscriptions.waiting.push(Subscriber {
+        self.waiting.push(Subscriber {
             id: id.clone(),
             uri,
             listen: listen.clone(),
         });
-        self.out
-            .set_timer(ACKNOWLEDGED_WITHIN, Timer::Unacknowledged(listen));
+        out.set_timer(ACKNOWLEDGED_WITHIN, Timer::Unacknowledged(listen));
     }
 
-    pub(super) fn unsubscribe(&mut self, frame: &Frame, id: &Id) {
-        if !self.server.takes_subscriptions() {
-            return self.out.unknown(id, "resources/unsubscribe");
+    pub(super) fn unsubscribe(
+        &mut self,
+        frame: &Frame,
+        id: &Id,
+        peers: &Peers,
+        out: &mut Outgoing,
+    ) {
+        if !peers.server.takes_subscriptions() {
+            return out.unknown(id, "resources/unsubscribe");
         }
         let Some(uri) = frame.param("uri").and_then(string) else {
-            return self.out.invalid(id, "A subscription needs a URI.");
+            return out.invalid(id, "A subscription needs a URI.");
         };
-        let known = self.subscriptions.uris.len();
-        self.subscriptions.uris.retain(|known| *known != uri);
-        // Who still waits to be subscribed was, until now.
-        let (done, waiting) = std::mem::take(&mut self.subscriptions.waiting)
-            .into_iter()
-            .partition(|it: &Subscriber| it.uri == uri);
-        self.subscriptions.waiting = waiting;
+        let known = self.uris.len();
+        self.uris.retain(|known| *known != uri);
+        // A request to subscribe that still waits is answered: the host was subscribed until now.
+        let done = self.take_waiting(|it| it.uri == uri);
         for subscriber in done {
-            self.out.send_to_host(Frame::result(&subscriber.id, "{}"));
+            out.send_to_host(Frame::result(&subscriber.id, "{}"));
         }
-        if self.subscriptions.uris.len() != known && self.listen().is_none() {
-            self.close_listens_before(None);
+        if self.uris.len() != known && self.listen(peers, out).is_none() {
+            self.close_listens_before(None, out);
         }
-        self.out.send_to_host(Frame::result(id, "{}"));
+        out.send_to_host(Frame::result(id, "{}"));
+    }
+
+    /// Notes that a listen has brought something.
+    pub(super) fn heard(&mut self) {
+        self.losses = 0;
     }
 
     /// Forgets the subscriber of that id, and says whether there was one.
     pub(super) fn forget_subscriber(&mut self, id: &Id) -> bool {
-        let before = self.subscriptions.waiting.len();
-        self.subscriptions.waiting.retain(|it| it.id != *id);
-        self.subscriptions.waiting.len() != before
+        let before = self.waiting.len();
+        self.waiting.retain(|it| it.id != *id);
+        self.waiting.len() != before
+    }
+
+    fn take_waiting(&mut self, is_over: impl Fn(&Subscriber) -> bool) -> Vec<Subscriber> {
+        let (over, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(is_over);
+        self.waiting = waiting;
+        over
     }
 
     /// Closes the listens older than that one; all, without one.
-    fn close_listens_before(&mut self, newest: Option<&Id>) {
-        let open = &mut self.subscriptions.open;
+    fn close_listens_before(&mut self, newest: Option<&Id>, out: &mut Outgoing) {
+        let open = &mut self.open;
         let keep = newest.and_then(|id| open.iter().position(|listen| listen.id == *id));
         let closed: Vec<OpenListen> = open.drain(..keep.unwrap_or(open.len())).collect();
         for listen in closed {
-            self.out.cancel_own(&listen.id);
+            out.cancel_own(&listen.id);
         }
     }
 
-    pub(super) fn stop_listening(&mut self) {
-        self.close_listens_before(None);
+    pub(super) fn stop(&mut self, out: &mut Outgoing) {
+        self.close_listens_before(None, out);
         let gone = BridgeError::new("leaving", "There is nobody left to tell of changes.");
-        for subscriber in std::mem::take(&mut self.subscriptions.waiting) {
-            self.out.send_to_host(gone.reply(&subscriber.id));
+        for subscriber in std::mem::take(&mut self.waiting) {
+            out.send_to_host(gone.reply(&subscriber.id));
         }
     }
 
-    /// Takes a notification of the server's.
-    pub(super) fn notified(&mut self, frame: &Frame, method: &str) {
-        match method {
-            subscriptions::ACKNOWLEDGED => self.acknowledged(frame),
-            "notifications/cancelled" => {
-                // The only thing a modern remote may cancel is a listen (MCP 2026-07-28, basic/patterns/cancellation).
-                if let Some(id) = frame.cancels() {
-                    self.listen_over(&id, None);
-                }
-            }
-            "notifications/progress" => self.progressed(frame),
-            "notifications/message" if self.level.is_none() => {} // MCP 2026-07-28, server/utilities/logging
-            "notifications/tasks" => {} // tasks are asked about, never told of
-            _ => {
-                if subscriptions::id_of(frame).is_some() {
-                    self.subscriptions.losses = 0;
-                }
-                let frame = subscriptions::without_id(frame);
-                self.out.send_to_host(frame);
-            }
-        }
-    }
-
-    fn acknowledged(&mut self, frame: &Frame) {
-        let open = &mut self.subscriptions.open;
+    /// Takes the server's acknowledgement of a listen.
+    pub(super) fn on_acknowledged(&mut self, frame: &Frame, peers: &Peers, out: &mut Outgoing) {
+        let open = &mut self.open;
         let tag = subscriptions::id_of(frame);
         // A remote that forgets the tag means the newest.
         let found = match &tag {
@@ -189,7 +209,7 @@ impl Translation {
         listen.is_acknowledged = true;
         let id = listen.id.clone();
         let until: Vec<Id> = open.iter().take(at + 1).map(|it| it.id.clone()).collect();
-        self.close_listens_before(Some(&id));
+        self.close_listens_before(Some(&id), out);
         let filter = frame.param("notifications").and_then(Object::read);
         let honoured: Vec<String> = filter
             .as_ref()
@@ -198,53 +218,51 @@ impl Translation {
             .iter()
             .filter_map(|uri| string(uri))
             .collect();
-        let (asked, waiting) = std::mem::take(&mut self.subscriptions.waiting)
-            .into_iter()
-            .partition(|it: &Subscriber| until.contains(&it.listen));
-        self.subscriptions.waiting = waiting;
+        let asked = self.take_waiting(|it| until.contains(&it.listen));
         for subscriber in asked {
             if honoured.contains(&subscriber.uri) {
-                self.out.send_to_host(Frame::result(&subscriber.id, "{}"));
+                out.send_to_host(Frame::result(&subscriber.id, "{}"));
             } else {
-                self.turn_away(
+                self.refuse(
                     &subscriber,
                     &BridgeError::new("refused", "The server does not tell of that resource."),
+                    out,
                 );
             }
         }
-        if std::mem::take(&mut self.subscriptions.has_gap) {
-            self.tell_of_gap();
+        if std::mem::take(&mut self.has_gap) {
+            self.announce_gap(peers, out);
         }
     }
 
     /// Tells the host that everything may have changed, for it is unknown what was missed (MCP 2026-07-28,
     /// basic/patterns/subscriptions).
-    fn tell_of_gap(&mut self) {
+    fn announce_gap(&self, peers: &Peers, out: &mut Outgoing) {
         for (_, list) in LISTS {
-            if self.server.announces(list) {
-                self.out.send_to_host(subscriptions::list_changed(list));
+            if peers.server.announces(list) {
+                out.send_to_host(subscriptions::list_changed(list));
             }
         }
-        for uri in self.subscriptions.uris.clone() {
-            let uri = serde_json::Value::from(uri).to_string();
-            self.out.send_to_host(subscriptions::resource_updated(&uri));
+        for uri in &self.uris {
+            let uri = serde_json::Value::from(uri.as_str()).to_string();
+            out.send_to_host(subscriptions::resource_updated(&uri));
         }
     }
 
-    fn turn_away(&mut self, subscriber: &Subscriber, why: &BridgeError) {
-        self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
-        self.out.send_to_host(why.reply(&subscriber.id));
+    fn refuse(&mut self, subscriber: &Subscriber, why: &BridgeError, out: &mut Outgoing) {
+        self.uris.retain(|uri| *uri != subscriber.uri);
+        out.send_to_host(why.reply(&subscriber.id));
     }
 
     /// Takes the end of a listen, in whatever way (MCP 2026-07-28, basic/patterns/subscriptions); with the error it
     /// ended in, if it did.
-    pub(super) fn listen_over(&mut self, id: &Id, error: Option<&Frame>) {
-        let open = &mut self.subscriptions.open;
+    pub(super) fn on_listen_over(&mut self, id: &Id, error: Option<&Frame>, out: &mut Outgoing) {
+        let open = &mut self.open;
         let Some(at) = open.iter().position(|listen| listen.id == *id) else {
             return;
         };
         let listen = open.remove(at);
-        self.out.take_purpose(id);
+        out.take_purpose(id);
         let detail = error.and_then(|frame| Object::read(frame.member("error")?));
         let code = detail.as_ref().and_then(|error| error.get("code"));
         let data = detail
@@ -254,62 +272,54 @@ impl Translation {
         let is_unknown = code.is_some_and(|code| code == METHOD_NOT_FOUND.to_string())
             || code.is_some_and(|code| code == MISSING_CAPABILITY.to_string())
             || status == Some("404");
-        self.subscriptions.is_refused |= is_unknown;
-        let (asked, waiting): (Vec<_>, _) = std::mem::take(&mut self.subscriptions.waiting)
-            .into_iter()
-            .partition(|it: &Subscriber| it.listen == *id);
-        self.subscriptions.waiting = waiting;
+        self.is_refused |= is_unknown;
+        let asked = self.take_waiting(|it| it.listen == *id);
         for subscriber in asked {
-            self.subscriptions.uris.retain(|uri| *uri != subscriber.uri);
+            self.uris.retain(|uri| *uri != subscriber.uri);
             let bridge_error =
                 BridgeError::new("cut", "The server stopped listening at once.").retryable();
             let answer = error.map(|error| error.with_id(&subscriber.id));
-            self.out
-                .send_to_host(answer.unwrap_or_else(|| bridge_error.reply(&subscriber.id)));
+            out.send_to_host(answer.unwrap_or_else(|| bridge_error.reply(&subscriber.id)));
         }
         if listen.is_acknowledged {
-            self.subscriptions.has_gap = true;
+            self.has_gap = true;
         }
         // Another may still be open: what only failed to replace it is no loss.
-        let is_loss = self.subscriptions.open.is_empty();
-        if is_loss && !self.subscriptions.is_refused && !self.subscriptions.is_pausing {
+        let is_loss = self.open.is_empty();
+        if is_loss && !self.is_refused && !self.is_pausing {
             // Listening again and again would ask a person again and again to sign in.
             let is = |name, value| data.as_ref().is_some_and(|it| it.get(name) == Some(value));
             if is("source", "\"mcpipe\"") && is("retryable", "false") {
-                self.subscriptions.is_idle = true;
+                self.is_idle = true;
                 return;
             }
-            let after = subscriptions::backoff(self.subscriptions.losses, LONGEST_PAUSE);
-            self.subscriptions.losses += 1;
-            self.subscriptions.is_pausing = true;
-            self.out.set_timer(after, Timer::Relisten);
+            let after = subscriptions::backoff(self.losses, LONGEST_PAUSE);
+            self.losses += 1;
+            self.is_pausing = true;
+            out.set_timer(after, Timer::Relisten);
         }
     }
 
-    pub(super) fn relisten(&mut self) {
-        self.subscriptions.is_pausing = false;
-        if self.subscriptions.open.is_empty() {
-            self.listen();
-        }
+    pub(super) fn relisten(&mut self, peers: &Peers, out: &mut Outgoing) {
+        self.is_pausing = false;
+        self.listen_if_not_yet(peers, out);
     }
 
     /// Notes that a call has been answered: the server is there.
-    pub(super) fn remote_is_there(&mut self) {
-        if std::mem::take(&mut self.subscriptions.is_idle) {
-            self.relisten();
+    pub(super) fn remote_is_there(&mut self, peers: &Peers, out: &mut Outgoing) {
+        if std::mem::take(&mut self.is_idle) {
+            self.relisten(peers, out);
         }
     }
 
-    pub(super) fn unacknowledged(&mut self, id: &Id) {
-        let (late, waiting) = std::mem::take(&mut self.subscriptions.waiting)
-            .into_iter()
-            .partition(|it: &Subscriber| it.listen == *id);
-        self.subscriptions.waiting = waiting;
+    pub(super) fn unacknowledged(&mut self, id: &Id, out: &mut Outgoing) {
+        let late = self.take_waiting(|it| it.listen == *id);
         for subscriber in late {
             let late = "The server has not said whether it tells of that resource.";
-            self.turn_away(
+            self.refuse(
                 &subscriber,
                 &BridgeError::new("timed_out", late).retryable(),
+                out,
             );
         }
     }

@@ -8,17 +8,21 @@ mod handshake;
 mod input_requests;
 mod listen;
 mod output;
+mod peers;
 mod shape;
-mod state;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod translation;
 
 use super::{Action, Arrival, ExchangeId, Mint, Modern, Pair, Relay};
-use crate::frame::{BridgeError, Frame, Outline};
+use crate::frame::Frame;
 pub(super) use handshake::declared;
-use output::{Output, OwnRequest, Timer};
-use state::{Call, CallState, Translation};
+use output::Output;
+use translation::Translation;
+
+/// The number at which ids of requests to the server begin, apart from those that the relay mints itself.
+const IDS: u64 = 1 << 39;
 
 /// The translator.
 #[derive(Debug)]
@@ -144,65 +148,5 @@ impl Relay for LegacyToModern {
 
     fn abandon(&mut self, actions: &mut Vec<Action>) {
         self.inner.abandon(actions);
-    }
-}
-
-/// The number at which ids of requests to the server begin, apart from those that the relay mints itself.
-const IDS: u64 = 1 << 39;
-
-impl Translation {
-    /// Takes what the relay would tell a modern host.
-    fn on_server_message(&mut self, frame: &Frame) {
-        match frame.outline() {
-            Outline::Response { id, failed } => {
-                let purpose = id.as_ref().and_then(|id| self.out.take_purpose(id));
-                match (purpose, id) {
-                    (Some(OwnRequest::Call(number)), _) => self.call_answered(number, frame),
-                    (Some(OwnRequest::Listen), Some(id)) => {
-                        self.listen_over(id, failed.then_some(frame));
-                    }
-                    _ => tracing::debug!(?frame, "an answer nobody waits for"),
-                }
-            }
-            Outline::Notification { method } => self.notified(frame, method),
-            // A modern remote has nothing to ask outside of results.
-            Outline::Request { .. } => tracing::debug!(?frame, "a request of the remote's"),
-        }
-    }
-
-    fn on_timer(&mut self, token: u64) {
-        match self.out.take_timer(token) {
-            Some(Timer::Resume(call, state)) => self.send(call, None, Some(&state)),
-            Some(Timer::Unanswered(call, round)) => self.unanswered(call, round),
-            Some(Timer::Poll(call)) => self.poll(call),
-            Some(Timer::Relisten) => self.relisten(),
-            Some(Timer::Unacknowledged(listen)) => self.unacknowledged(&listen),
-            None => {}
-        }
-    }
-
-    fn on_host_gone(&mut self) {
-        self.is_host_gone = true;
-        let gone = BridgeError::new("host_gone", "The server asks for input; the host has left.");
-        let asking = |call: &Call| matches!(call.state, CallState::Asking(_));
-        let asking: Vec<u64> = self
-            .calls
-            .iter()
-            .filter(|(_, call)| asking(call))
-            .map(|(number, _)| *number)
-            .collect();
-        for number in asking {
-            self.fail(number, &gone);
-        }
-        self.stop_listening();
-    }
-
-    /// Closes everything under way, which is how a modern server learns of it. The loop answers for the rest.
-    fn leave(&mut self) {
-        self.is_host_gone = true;
-        for call in std::mem::take(&mut self.calls).into_values() {
-            self.stop(call, "The bridge is leaving.");
-        }
-        self.stop_listening();
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::frame::{Frame, INVALID_PARAMS, Id, METHOD_NOT_FOUND};
 
-/// What is to be carried out, in order, and what the answers to it will be for.
+/// The frames and timers to be carried out, in order, and the purpose of each that something will come back for.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     output: Vec<Output>,

@@ -1,0 +1,61 @@
+//! The two sides as they have declared themselves, and the keys that every request to the server carries for that.
+
+use super::handshake::Host;
+use crate::era::server_info::ServerInfo;
+use crate::frame::{Frame, Id, Object};
+
+/// The host and the server.
+#[derive(Debug)]
+pub(super) struct Peers {
+    pub(super) host: Host,
+    pub(super) server: ServerInfo,
+    /// The name for a server that does not give its own.
+    called: String,
+    /// The log level as JSON text, once the host has set one.
+    pub(super) level: Option<String>,
+    pub(super) is_host_gone: bool,
+}
+
+impl Peers {
+    pub(super) fn new(discover: &str, called: &str) -> Self {
+        Self {
+            host: Host::default(),
+            server: ServerInfo::from_discover(discover),
+            called: called.to_owned(),
+            level: None,
+            is_host_gone: false,
+        }
+    }
+
+    /// Reads the host's `initialize` and returns its result.
+    pub(super) fn initialize(&mut self, frame: &Frame) -> String {
+        self.level = None;
+        self.host = Host::read(frame);
+        self.server
+            .initialize_result(&self.host.version, &self.called)
+    }
+
+    /// Returns a frame with the three reserved keys, under that id.
+    pub(super) fn signed(
+        &self,
+        frame: &Frame,
+        id: Option<&Id>,
+        drives_tasks: bool,
+        edit: impl FnOnce(&mut Object),
+    ) -> Frame {
+        frame.edit(|message| {
+            if let Some(id) = id {
+                message.set("id", id.text());
+            }
+            let params = message.get("params").and_then(Object::read);
+            let mut params = params.unwrap_or_default();
+            edit(&mut params);
+            let meta = params.get("_meta").and_then(Object::read);
+            let mut meta = meta.unwrap_or_default();
+            self.host
+                .sign(&mut meta, self.level.as_deref(), drives_tasks);
+            params.set("_meta", meta.text());
+            message.set("params", params.text());
+        })
+    }
+}
