@@ -16,11 +16,12 @@ use http::HeaderMap;
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 
+use crate::bridge::end::{Ended, SIGNAL_GRACE};
 use crate::bridge::exchanges::{Exchanges, Waiting};
 use crate::bridge::retry::until;
+use crate::bridge::state::{Bridge, Inputs, WriterGone};
 use crate::bridge::unanswered::Unanswered;
 use crate::bridge::upstream::sign_in_going_on;
-use crate::bridge::{Bridge, Ended, Inputs, Stop, WriterGone};
 use crate::era::error_reply;
 use crate::era::protocol::is_harmless;
 use crate::frame::{BridgeError, Frame, Id, Parsed};
@@ -33,8 +34,6 @@ const UNOWED_GRACE: Duration = Duration::from_secs(1);
 const UNREACHED_GRACE: Duration = Duration::from_millis(1500);
 /// The pause between two checks that a program still reads stdout, while a sign-in is waited for.
 const GLANCE: Duration = Duration::from_millis(250);
-/// The time in which answers may still come after a signal.
-const TOLD_GRACE: Duration = Duration::from_millis(300);
 /// The time that the last lines may take to be written when there is no patience left otherwise.
 const LAST_FLUSH: Duration = Duration::from_millis(150);
 /// The time that the end of a session may take while other sessions go on.
@@ -68,14 +67,13 @@ impl<R: Remote> Bridge<R> {
             running.token.cancel();
         }
         drop(self.out);
-        // The learnt facts are for the next start, which follows at once where a script starts mcpipe.
-        self.learning.close();
         let flushed = async {
             if !self.host_unreachable {
                 let _ = (&mut inputs.flushed).await;
             }
         };
-        let all = async { tokio::join!(flushed, self.learning.wait()) };
+        // The learnt facts are for the next start, which follows at once where a script starts mcpipe.
+        let all = async { tokio::join!(flushed, self.memory.written()) };
         let now = Instant::now();
         let last = if self.host_unreachable {
             now + FAREWELL
@@ -83,7 +81,7 @@ impl<R: Remote> Bridge<R> {
             latest.max(now + FAREWELL)
         };
         let enough = async {
-            deadline(&self.stop).await;
+            self.stop.deadline().await;
             // The pipe's own thread writes its lines in no time, unless nothing reads them.
             time::sleep_until(now + LAST_FLUSH).await;
         };
@@ -121,7 +119,7 @@ impl<R: Remote> Bridge<R> {
             }
             let awaits_user = self.waits_only_for_a_person(is_asked);
             let patience = match ended {
-                _ if stop.soon.is_cancelled() || ended == Ended::Signalled => Some(TOLD_GRACE),
+                _ if stop.soon.is_cancelled() || ended == Ended::Signalled => Some(SIGNAL_GRACE),
                 _ if self.is_idle() => return latest,
                 _ if awaits_user && !self.may_go_on_waiting() => return latest,
                 _ if awaits_user && self.exchanges.settings.sign_in_patience.is_none() => None,
@@ -147,7 +145,7 @@ impl<R: Remote> Bridge<R> {
             tokio::select! {
                 () = until(patience.map(|patience| begun + patience)) => return latest,
                 () = stop.now.cancelled() => return latest,
-                () = stop.soon.cancelled(), if ended != Ended::Signalled && patience != Some(TOLD_GRACE) => {}
+                () = stop.soon.cancelled(), if ended != Ended::Signalled && patience != Some(SIGNAL_GRACE) => {}
                 changed = inputs.person.changed() => {
                     if changed.is_err() {
                         return latest;
@@ -330,18 +328,5 @@ impl<R: Remote> Exchanges<R> {
             let _ = self.remote.send(outgoing).await;
         };
         let _ = time::timeout(GOODBYE, goodbye).await;
-    }
-}
-
-/// Returns when a host that does not read has been waited for long enough: soon after the first signal, or with the
-/// second.
-pub(super) async fn deadline(stop: &Stop) {
-    let told = async {
-        stop.soon.cancelled().await;
-        time::sleep(TOLD_GRACE).await;
-    };
-    tokio::select! {
-        () = told => {}
-        () = stop.now.cancelled() => {}
     }
 }

@@ -7,11 +7,11 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Settings;
-use super::outstanding::Outstanding;
-use super::startup::Startup;
 use crate::auth::Authorizer;
 use crate::auth::oauth::challenge::Challenge;
+use crate::bridge::outstanding::Outstanding;
+use crate::bridge::settings::Settings;
+use crate::bridge::startup::Startup;
 use crate::era::{Arrival, ExchangeId, Post};
 use crate::frame::BridgeError;
 

@@ -11,52 +11,41 @@
 mod conversation;
 mod drain;
 mod early_initialize;
+mod end;
 mod exchanges;
 mod inflight;
 mod outstanding;
 mod response_stream;
 mod retry;
 mod server_memory;
+mod settings;
 mod standalone_stream;
 mod startup;
+mod state;
 mod unanswered;
 mod upstream;
 
-use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
-use http::HeaderMap;
-use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::{self, Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::auth::Authorizer;
 use crate::auth::store::locked_vault::Closed;
-use crate::clock::Elapsed;
-use crate::era::{Action, Arrival, ExchangeId, Protocol, Translator, Transport};
+use crate::era::{Action, Arrival, ExchangeId};
 use crate::frame::{BridgeError, Frame, Id, Malformed, Parsed};
 use crate::remote::Remote;
-use crate::server_cache::Facts;
-use crate::stdio::{Host, Line, Written};
-use conversation::Conversation;
-use drain::deadline;
-use early_initialize::EarlyInitialize;
-use exchanges::{Event, Exchanges, Waiting};
-use inflight::Inflight;
-use outstanding::Outstanding;
+use crate::stdio::{Line, Written};
+pub use end::{Ended, Outcome, Stop};
+use exchanges::Event;
 use retry::{tick, until};
-use server_memory::beginning;
-use startup::Startup;
+pub use settings::Settings;
+pub use state::Parts;
+use state::{Bridge, Inputs, Running, WriterGone};
 use unanswered::reason_of;
 pub use unanswered::{Reason, Unanswered};
 
-/// The number of arrivals that wait for the loop. When the queue is full, exchanges stop reading, and the server has to
-/// wait.
-const QUEUE: usize = 64;
 /// The number of exchanges that may exist at once, sending, waiting or standing, together with the frames that wait to
 /// become one. Above it, stdin is not read.
 const MAX_EXCHANGES: usize = 4096;
@@ -66,237 +55,14 @@ const MAX_OPEN: usize = MAX_EXCHANGES + 64;
 /// The time for which `initialize` waits for a sign-in before the host gets an early answer; hosts expect an answer
 /// within seconds.
 const RECEIVE_AFTER: Duration = Duration::from_millis(1500);
-/// The name under which the server's identity is remembered.
-const IDENTITY: &str = "identity";
-
-/// The parts of one run of the bridge.
-pub struct Parts<R> {
-    /// The host's pipes.
-    pub host: Host,
-    /// The server.
-    pub remote: R,
-    /// The source of credentials.
-    pub authorizer: Arc<Authorizer>,
-    /// The settings.
-    pub settings: Settings,
-    /// The signals to leave.
-    pub stop: Stop,
-}
-
-/// The settings of one run.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The legacy transport to try first.
-    pub transport: Transport,
-    /// The era to speak with the remote (`--protocol`).
-    pub protocol: Protocol,
-    /// The time to wait for answers once the host has left (`--grace`).
-    pub grace: Duration,
-    /// The number of requests that the server gets at once (`--max-in-flight`); more wait their turn.
-    pub max_in_flight: usize,
-    /// The time that one request may take (`--call-timeout`); for ever if absent.
-    pub call_timeout: Option<Duration>,
-    /// The pause between two pings of the remote (`--ping-interval`); never if absent.
-    pub ping_interval: Option<Duration>,
-    /// The extensions that are declared to the server beside those that the host declares.
-    pub extensions: Vec<&'static str>,
-    /// The time for which lists of a server that states no time may be given again (`--cache-ttl`); never if absent.
-    pub cache_ttl: Option<Duration>,
-    /// The time for which a request may wait for a user to sign in before its answer says that a sign-in is needed.
-    /// `None` waits as long as the sign-in does, `initialize` included (`--wait-for-login`).
-    pub sign_in_patience: Option<Duration>,
-    /// True where a user can be told to sign in, and would see it: on a terminal, or a display. Then requests that came
-    /// through a pipe wait for the sign-in when stdin has ended.
-    pub has_user: bool,
-    /// A function that says whether the reader of stdout has left, as far as can be seen without writing.
-    pub is_reader_gone: fn() -> bool,
-    /// True once stdin has ended and a sign-in is waited for.
-    pub awaits_sign_in: watch::Sender<bool>,
-    /// The server's name, for a host that gets an early answer.
-    pub server: String,
-    /// The facts learned about the server, and the place to keep more of them.
-    pub facts: Facts,
-    /// The wall clock.
-    pub now: fn() -> SystemTime,
-    /// A function that returns a random number from 0 to 1 ([`crate::random::fraction`]): the part of the longest delay
-    /// that is added before a repeated attempt.
-    pub random_fraction: fn() -> f64,
-}
-
-impl Settings {
-    /// Returns the defaults of the command line, without memory and without randomness.
-    pub fn new(now: fn() -> SystemTime) -> Self {
-        Self {
-            transport: Transport::default(),
-            protocol: Protocol::default(),
-            grace: Duration::from_secs(30),
-            max_in_flight: 512,
-            call_timeout: None,
-            ping_interval: None,
-            extensions: Vec::new(),
-            cache_ttl: None,
-            sign_in_patience: Some(Duration::from_secs(45)),
-            has_user: false,
-            is_reader_gone: || false,
-            awaits_sign_in: watch::Sender::new(false),
-            server: String::new(),
-            facts: Facts::nowhere(),
-            now,
-            random_fraction: || 0.0,
-        }
-    }
-}
-
-/// The signals to leave.
-#[derive(Clone, Debug, Default)]
-pub struct Stop {
-    /// The signal to leave properly, within a second.
-    pub soon: CancellationToken,
-    /// The signal to leave at once.
-    pub now: CancellationToken,
-}
-
-/// The reason why the loop ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// The host closed stdin.
-    HostGone,
-    /// A signal came.
-    Signalled,
-    /// The reader of stdout is gone.
-    WriterGone,
-}
-
-/// The reason why the loop ended, and the requests it left unanswered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// The reason.
-    pub ended: Ended,
-    /// The requests that got no answer of the server's.
-    pub unanswered: Option<Unanswered>,
-}
 
 /// Carries frames until the host leaves, a signal comes, or stdout is closed.
-pub async fn run<R: Remote>(parts: Parts<R>) -> Ended {
-    run_to_the_end(parts).await.ended
-}
-
-/// Does as [`run`], and says which requests were left unanswered.
-pub async fn run_to_the_end<R: Remote>(parts: Parts<R>) -> Outcome {
+pub async fn run<R: Remote>(parts: Parts<R>) -> Outcome {
     let (bridge, mut inputs) = Bridge::new(parts);
     bridge.run(&mut inputs).await
 }
 
-struct Bridge<R> {
-    exchanges: Arc<Exchanges<R>>,
-    translator: Translator,
-    elapsed: Elapsed,
-    /// The verdict that has been remembered.
-    verdict: Option<server_memory::Discovered>,
-    inflight: Inflight,
-    conversation: Conversation,
-    early_initialize: EarlyInitialize,
-    /// The reason why the server has not answered the `initialize` to which the host has an answer that is none of the
-    /// server's.
-    unopened: Option<Reason>,
-    running: HashMap<ExchangeId, Running>,
-    tracker: TaskTracker,
-    /// The writes for the next start that are under way.
-    learning: TaskTracker,
-    out: mpsc::Sender<Written>,
-    stop: Stop,
-    grace: Duration,
-    /// True once the host has stopped reading, or has closed its end: it gets no further lines.
-    host_unreachable: bool,
-    /// The requests that were read after the time to send them.
-    unsent: Vec<Id>,
-    /// Sessions to be ended last of all; none before that time has come.
-    sessions_to_end: Option<Vec<HeaderMap>>,
-}
-
-struct Running {
-    token: CancellationToken,
-    /// The request that the exchange was opened for.
-    id: Option<Id>,
-    /// The log's span for this exchange.
-    span: tracing::Span,
-    is_standing: bool,
-    /// The reason for which the exchange waits for a credential, if it does.
-    waiting: Option<Waiting>,
-}
-
-struct Inputs {
-    lines: mpsc::Receiver<Line>,
-    events: mpsc::Receiver<Event>,
-    person: watch::Receiver<bool>,
-    flushed: tokio::sync::oneshot::Receiver<()>,
-    ping: Option<time::Interval>,
-    /// The time at which the host gets an early answer although a user is waited for.
-    receive_at: Option<Instant>,
-}
-
-/// The reader of stdout is gone.
-struct WriterGone;
-
 impl<R: Remote> Bridge<R> {
-    fn new(parts: Parts<R>) -> (Self, Inputs) {
-        let Parts {
-            host,
-            remote,
-            authorizer,
-            settings,
-            stop,
-        } = parts;
-        let (events_in, events) = mpsc::channel(QUEUE);
-        let inputs = Inputs {
-            lines: host.lines,
-            events,
-            person: authorizer.waits_for_a_person(),
-            flushed: host.flushed,
-            receive_at: None,
-            ping: settings.ping_interval.map(|period| {
-                let mut ping = time::interval_at(Instant::now() + period, period);
-                ping.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-                ping
-            }),
-        };
-        let bridge = Self {
-            translator: Translator::new(beginning(&settings)),
-            elapsed: Elapsed::since((settings.now)(), Instant::now().into_std()),
-            verdict: None,
-            inflight: Inflight::default(),
-            conversation: Conversation::default(),
-            unopened: None,
-            early_initialize: EarlyInitialize::new(
-                settings.server.clone(),
-                settings.facts.recall(IDENTITY),
-            ),
-            running: HashMap::new(),
-            tracker: TaskTracker::new(),
-            learning: TaskTracker::new(),
-            out: host.out,
-            stop,
-            grace: settings.grace,
-            host_unreachable: false,
-            unsent: Vec::new(),
-            sessions_to_end: None,
-            exchanges: Arc::new(Exchanges {
-                remote,
-                authorizer,
-                requests: Semaphore::new(settings.max_in_flight),
-                outstanding: Outstanding::default(),
-                settings,
-                asking_since: watch::Sender::new(None),
-                events: events_in,
-                leaving: CancellationToken::new(),
-                is_reached: AtomicBool::new(true),
-                unsaid: Mutex::default(),
-                startup: Startup::new(),
-            }),
-        };
-        (bridge, inputs)
-    }
-
     async fn run(mut self, inputs: &mut Inputs) -> Outcome {
         let ended = self.carry(inputs).await;
         tracing::info!(?ended, owed = self.inflight.owed(), "leaving");
@@ -517,7 +283,7 @@ impl<R: Remote> Bridge<R> {
         let mut actions = Vec::new();
         self.update_clock();
         self.translator.on_arrival(exchange, arrival, &mut actions);
-        self.remember();
+        self.memory.remember(&mut self.translator);
         actions
     }
 
@@ -529,9 +295,7 @@ impl<R: Remote> Bridge<R> {
                 // host (an early `initialize`, errors while it drains) does not pass here.
                 Action::Reply(frame) => {
                     if let Some(identity) = self.early_initialize.identity(&frame) {
-                        let facts = self.exchanges.settings.facts.clone();
-                        self.learning
-                            .spawn_blocking(move || facts.learn(IDENTITY, identity));
+                        self.memory.remember_identity(identity);
                     }
                     if self.early_initialize.is_handshake(&frame) {
                         self.unopened = self.unopened.and(reason_of(&frame));
@@ -636,7 +400,7 @@ impl<R: Remote> Bridge<R> {
             biased;
             sent = self.out.send(line) => sent.is_ok(),
             // The loop leaves a host that neither reads nor lets it leave.
-            () = deadline(&self.stop) => false,
+            () = self.stop.deadline() => false,
         };
         self.host_unreachable |= !sent;
         sent.then_some(()).ok_or(WriterGone)

@@ -7,16 +7,17 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
 
-use crate::bridge::{Bridge, Settings};
+use crate::bridge::settings::Settings;
 use crate::clock::seconds;
-use crate::era::{self, Options, RememberedDiscover, ServerEra};
+use crate::era::{self, Options, RememberedDiscover, ServerEra, Translator};
 use crate::random;
-use crate::remote::Remote;
 use crate::server_cache::Facts;
 
 const ERA: &str = "era";
 const DISCOVER: &str = "discover";
+const IDENTITY: &str = "identity";
 /// The longest time for which any fact is believed.
 const BELIEVED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The number of results kept of one server, the newest first: hosts with different capabilities take turns with it.
@@ -24,24 +25,71 @@ const MAX_KNOWN: usize = 4;
 /// The bytes that the results may take together.
 const MAX_SIZE: usize = 64 * 1024;
 
-impl<R: Remote> Bridge<R> {
+/// The memory of one server, for a run of the bridge. Writes run beside the loop, one after the other, for each writes the
+/// whole file.
+#[derive(Debug)]
+pub(super) struct ServerMemory {
+    facts: Facts,
+    now: fn() -> SystemTime,
+    /// The verdict of this run that has been remembered.
+    verdict: Option<Discovered>,
+    /// The writes that are under way.
+    writes: TaskTracker,
+}
+
+impl ServerMemory {
+    /// Returns the memory that keeps its facts in this place.
+    pub(super) fn new(facts: Facts, now: fn() -> SystemTime) -> Self {
+        Self {
+            facts,
+            now,
+            verdict: None,
+            writes: TaskTracker::new(),
+        }
+    }
+
+    /// Returns the options that the translator begins with: those of the command line, and the findings of an earlier
+    /// start.
+    pub(super) fn options(&self, settings: &Settings) -> Options {
+        let now = seconds((self.now)());
+        let seed = random::bytes().unwrap_or_else(|_| {
+            tracing::warn!("the system gives no random numbers: parked calls can be guessed");
+            [0; 32]
+        });
+        let learned = verdict(&self.facts, now);
+        let remembered = learned.map(|learned| learned.verdict);
+        let known = match remembered {
+            Some(ServerEra::Modern) => known(&self.facts, now),
+            _ => Vec::new(),
+        };
+        Options {
+            protocol: settings.protocol,
+            transport: settings.transport,
+            remembered,
+            is_legacy_untried: learned.is_some_and(|learned| learned.is_legacy_untried),
+            known: known.into_iter().map(|(known, ..)| known).collect(),
+            server: settings.server.clone(),
+            seed,
+            extensions: settings.extensions.clone(),
+            cache_ttl: settings.cache_ttl,
+        }
+    }
+
     /// Remembers, with its date, the era of the server, so that later starts need not ask.
-    pub(super) fn remember(&mut self) {
-        let verdict = self.translator.server_era().map(|verdict| Discovered {
+    pub(super) fn remember(&mut self, translator: &mut Translator) {
+        let verdict = translator.server_era().map(|verdict| Discovered {
             verdict,
-            is_legacy_untried: self.translator.is_legacy_untried(),
+            is_legacy_untried: translator.is_legacy_untried(),
         });
         let is_new = verdict != self.verdict;
-        let known = self.translator.take_discovered();
+        let known = translator.take_discovered();
         if !is_new && known.is_none() {
             return;
         }
         self.verdict = verdict;
-        let settings = &self.exchanges.settings;
-        let now = (settings.now)();
-        let facts = settings.facts.clone();
-        // The writes run one after the other, for each writes the whole file.
-        self.learning.spawn_blocking(move || {
+        let now = (self.now)();
+        let facts = self.facts.clone();
+        self.writes.spawn_blocking(move || {
             if is_new {
                 learn_verdict(&facts, verdict, now);
             }
@@ -50,38 +98,29 @@ impl<R: Remote> Bridge<R> {
             }
         });
     }
-}
 
-/// Returns the options that the translator begins with: those of the command line, and the findings of an earlier
-/// start.
-pub(super) fn beginning(settings: &Settings) -> Options {
-    let now = seconds((settings.now)());
-    let seed = random::bytes().unwrap_or_else(|_| {
-        tracing::warn!("the system gives no random numbers: parked calls can be guessed");
-        [0; 32]
-    });
-    let learned = verdict(&settings.facts, now);
-    let remembered = learned.map(|learned| learned.verdict);
-    let known = match remembered {
-        Some(ServerEra::Modern) => known(&settings.facts, now),
-        _ => Vec::new(),
-    };
-    Options {
-        protocol: settings.protocol,
-        transport: settings.transport,
-        remembered,
-        is_legacy_untried: learned.is_some_and(|learned| learned.is_legacy_untried),
-        known: known.into_iter().map(|(known, ..)| known).collect(),
-        server: settings.server.clone(),
-        seed,
-        extensions: settings.extensions.clone(),
-        cache_ttl: settings.cache_ttl,
+    /// Returns the server's identity, its answer to `initialize`, from an earlier time.
+    pub(super) fn identity(&self) -> Option<Value> {
+        self.facts.recall(IDENTITY)
+    }
+
+    /// Remembers the server's identity.
+    pub(super) fn remember_identity(&self, identity: Value) {
+        let facts = self.facts.clone();
+        self.writes
+            .spawn_blocking(move || facts.learn(IDENTITY, identity));
+    }
+
+    /// Waits until everything is written.
+    pub(super) async fn written(&self) {
+        self.writes.close();
+        self.writes.wait().await;
     }
 }
 
 /// The findings of an earlier start about the eras of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Discovered {
+struct Discovered {
     verdict: ServerEra,
     is_legacy_untried: bool,
 }

@@ -106,7 +106,7 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
     };
     let carried = async {
         let outcome = match recorder {
-            None => bridge::run_to_the_end(parts).await,
+            None => bridge::run(parts).await,
             Some(recorder) => recorded(parts, recorder).await,
         };
         authorizer.settle(LAST_TOKEN).await;
@@ -301,7 +301,7 @@ async fn recorded(parts: Parts<impl Remote>, recorder: Recorder) -> Outcome {
         settings: parts.settings,
         stop: parts.stop,
     };
-    let outcome = bridge::run_to_the_end(parts).await;
+    let outcome = bridge::run(parts).await;
     match time::timeout(LAST_LINES, recorder.finish()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "the recording is not whole"),

@@ -344,7 +344,7 @@ impl InProcess {
             lines: Some(ends.lines),
             out: ends.out,
             stop,
-            run: TaskTracker::new().spawn(bridge::run(parts)),
+            run: TaskTracker::new().spawn(async { bridge::run(parts).await.ended }),
         }
     }
 
