@@ -16,12 +16,12 @@ use http::HeaderMap;
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 
+use crate::bridge::credentials::sign_in_going_on;
 use crate::bridge::end::{Ended, SIGNAL_GRACE};
 use crate::bridge::exchanges::{Exchanges, Waiting};
 use crate::bridge::retry::until;
 use crate::bridge::state::{Bridge, Inputs, WriterGone};
 use crate::bridge::unanswered::Unanswered;
-use crate::bridge::upstream::sign_in_going_on;
 use crate::era::error_reply;
 use crate::era::protocol::is_harmless;
 use crate::frame::{BridgeError, Frame, Id, Parsed};

@@ -8,12 +8,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authorizer;
-use crate::auth::oauth::challenge::Challenge;
 use crate::bridge::outstanding::Outstanding;
 use crate::bridge::settings::Settings;
 use crate::bridge::startup::Startup;
 use crate::era::{Arrival, ExchangeId, Post};
-use crate::frame::BridgeError;
 
 /// The parts that all exchanges share.
 pub(super) struct Exchanges<R> {
@@ -57,16 +55,4 @@ pub(super) enum Waiting {
     ToSend,
     /// The server turned down the request for the rest of a response: the first request may have been processed.
     ToResume,
-}
-
-/// Returns the error for a request whose credentials the server has refused as often as they were renewed.
-pub(super) fn still_challenged(challenge: &Challenge) -> BridgeError {
-    BridgeError {
-        status: Some(challenge.status),
-        ..BridgeError::new(
-            "sign_in_needed",
-            "The server keeps refusing the credentials it asked for.",
-        )
-        .hint("Check what is asked for: --scope, --resource; `mcpipe login` with the server's address signs in anew.")
-    }
 }

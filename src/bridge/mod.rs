@@ -9,6 +9,7 @@
 //! is over, answers the open requests with an error, ends the session, and flushes.
 
 mod conversation;
+mod credentials;
 mod drain;
 mod early_initialize;
 mod end;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::time::{self, Instant};
 
-use crate::bridge::exchanges::{Exchanges, still_challenged};
+use crate::bridge::credentials::still_challenged;
+use crate::bridge::exchanges::Exchanges;
 use crate::bridge::outstanding::Brought;
 use crate::bridge::retry::{ResumePoint, Streak};
 use crate::era::{Arrival, ExchangeId, HttpError, Post};

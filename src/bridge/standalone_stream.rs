@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{self, Instant};
 
+use crate::bridge::credentials::newer;
 use crate::bridge::exchanges::Exchanges;
 use crate::bridge::outstanding::Brought;
 use crate::bridge::response_stream::Read;
 use crate::bridge::retry::{ResumePoint, STEADY, Streak, backoff};
-use crate::bridge::upstream::newer;
 use crate::era::{Arrival, ExchangeId, Head, HttpError, Listen, Standing};
 use crate::frame::BridgeError;
 use crate::remote::{Answer, Events, Remote, TransportError, Verb};
