@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{INVALID_REQUEST, Id, Malformed, Outline};
+use super::id::Id;
+use super::malformed::{INVALID_REQUEST, Malformed};
+use super::outline::Outline;
 
 /// The top level of a message, borrowed from its text. The last of two members with one name counts, as in JavaScript.
 #[derive(Default)]

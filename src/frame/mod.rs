@@ -9,8 +9,10 @@
 mod batch;
 mod error;
 mod id;
+mod malformed;
 mod members;
 mod object;
+mod outline;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,12 +22,16 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::text::{printable, without_mark};
+use crate::text::without_mark;
 pub use batch::{MAX_BATCH, takes_batches};
 pub use error::BridgeError;
 pub use id::Id;
+pub use malformed::{
+    INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Malformed, PARSE_ERROR,
+};
 pub use members::member_of;
 pub(crate) use object::{Object, string};
+pub use outline::Outline;
 
 use batch::Batch;
 use members::Members;
@@ -38,41 +44,6 @@ pub struct Frame {
     outline: Outline,
 }
 
-/// The members that are needed to route a frame, and nothing more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outline {
-    /// A call that is owed an answer.
-    Request {
-        /// The caller's id.
-        id: Id,
-        /// The method, decoded.
-        method: Box<str>,
-    },
-    /// A message that is owed nothing.
-    Notification {
-        /// The method, decoded.
-        method: Box<str>,
-    },
-    /// An answer: a result, or an error when `failed`.
-    Response {
-        /// The id of the request it answers; absent when the peer could not read it.
-        id: Option<Id>,
-        /// True where it carries `error` rather than `result`.
-        failed: bool,
-    },
-}
-
-/// The reason why a line is not a message: what to answer, and to which id if it could be read.
-#[derive(Debug)]
-pub struct Malformed {
-    /// The id found in the broken message, if one could be read.
-    pub id: Option<Id>,
-    /// `-32700` for text that is not JSON, `-32600` for JSON that is not a message (JSON-RPC 2.0 section 5.1).
-    pub code: i64,
-    /// The fault.
-    pub reason: String,
-}
-
 /// The content of one line, one JSON body or one event's data: a message, or a batch (MCP 2025-03-26 only, basic).
 #[derive(Debug)]
 pub enum Parsed {
@@ -81,17 +52,6 @@ pub enum Parsed {
     /// An array, each member judged by itself. Never empty.
     Batch(Vec<Result<Frame, Malformed>>),
 }
-
-/// JSON-RPC's code for text that is not JSON.
-pub const PARSE_ERROR: i64 = -32700;
-/// JSON-RPC's code for JSON that is not a message.
-pub const INVALID_REQUEST: i64 = -32600;
-/// JSON-RPC's code for a method that is not known here.
-pub const METHOD_NOT_FOUND: i64 = -32601;
-/// JSON-RPC 2.0 section 5.1.
-pub const INVALID_PARAMS: i64 = -32602;
-/// JSON-RPC's code for everything that went wrong on our side of the wire.
-pub const INTERNAL_ERROR: i64 = -32603;
 
 impl Parsed {
     /// Reads a line. Raw line breaks between tokens and a byte order mark before them are taken out; everything else is
@@ -120,18 +80,6 @@ impl Parsed {
             Batch::TooLarge => Err(refused(format!(
                 "a batch of more than {MAX_BATCH} messages"
             ))),
-        }
-    }
-}
-
-impl Malformed {
-    /// An array of several messages, where the revision that was agreed on has none.
-    pub fn batch(revision: &str) -> Self {
-        let revision = printable(revision, 20);
-        Self {
-            id: None,
-            code: INVALID_REQUEST,
-            reason: format!("an array of several messages, which MCP {revision} does not have"),
         }
     }
 }
