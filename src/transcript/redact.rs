@@ -7,7 +7,8 @@
 
 use serde_json::Value;
 
-use super::{Body, Entry, Headers, Verb, shape};
+use super::entry::{Body, Entry, Headers, Verb};
+use super::shape;
 use crate::secret::{Secret, live};
 
 /// Remembers what must not be seen, and what stands for it.

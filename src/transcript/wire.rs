@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{About, Body, Entry, Exchange, Headers, Verb, Why};
+use super::entry::{About, Body, Entry, Exchange, Headers, Verb, Why};
 use crate::frame::member_of;
 use crate::sse;
 
