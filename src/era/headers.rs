@@ -35,6 +35,14 @@ const MAX_REMEMBERED: usize = 8 * 1024 * 1024;
 /// The largest integer that both sides read alike (RFC 8259 section 6).
 const MAX_INTEGER: i64 = (1 << 53) - 1;
 
+/// Makes a header value of a text from the server.
+pub(crate) fn visible_value(text: &str) -> Option<HeaderValue> {
+    // Only what the remote sent goes in here; anything but visible ASCII is dropped (RFC 9110 section 5.5).
+    text.bytes()
+        .all(|byte| (0x21..=0x7e).contains(&byte))
+        .then(|| HeaderValue::from_str(text).ok())?
+}
+
 /// Returns the headers that go with this frame, all of them read from its body (MCP 2026-07-28,
 /// basic/transports/streamable-http). None for a response.
 pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
@@ -45,10 +53,10 @@ pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
     let params = frame.member("params").and_then(Object::read);
     let params = params.unwrap_or_default();
     let version = params.get("_meta").and_then(version);
-    if let Some(version) = version.as_deref().and_then(super::header) {
+    if let Some(version) = version.as_deref().and_then(visible_value) {
         headers.insert(VERSION, version);
     }
-    if let Some(method) = super::header(method) {
+    if let Some(method) = visible_value(method) {
         headers.insert(METHOD, method);
     }
     let name = match method {
@@ -81,7 +89,7 @@ pub(crate) fn version(meta: &str) -> Option<String> {
 
 /// Adds a revision to the headers of a frame that names none.
 pub(crate) fn add_version(headers: &mut HeaderMap, version: &str) {
-    if let Some(version) = super::header(version) {
+    if let Some(version) = visible_value(version) {
         headers.entry(VERSION).or_insert(version);
     }
 }

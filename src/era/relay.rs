@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::{Action, Arrival, ExchangeId};
+use super::action::Action;
+use super::arrival::Arrival;
+use super::exchange::ExchangeId;
 use crate::frame::Frame;
 
 /// A pair of eras, the host's first.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::era::headers;
 use crate::era::protocol::MAX_WATCHES;
 use crate::era::server_info::ServerInfo;
 use crate::era::subscriptions::{self, LISTS};
@@ -59,7 +60,7 @@ impl Session {
     /// Returns the headers for the next request in this session.
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        if let Some(version) = self.version.as_deref().and_then(crate::era::header) {
+        if let Some(version) = self.version.as_deref().and_then(headers::visible_value) {
             headers.insert(VERSION, version);
         }
         if let Some(id) = self.id.as_ref().and_then(session_header) {

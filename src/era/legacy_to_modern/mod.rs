@@ -42,7 +42,7 @@ impl LegacyToModern {
         actions: &mut Vec<Action>,
     ) -> Self {
         let mut new = Self {
-            translation: Translation::new(discover, called, mint.0 + IDS),
+            translation: Translation::new(discover, called, mint.last() + IDS),
             inner: Modern::new(mint),
         };
         new.on_host_message(initialize, actions);

@@ -54,7 +54,7 @@ pub struct ModernToLegacy {
 impl ModernToLegacy {
     /// Begins. `seed` is 32 random bytes from which unguessable handles are made.
     pub fn new(mint: Mint, transport: Transport, seed: [u8; 32]) -> Self {
-        let base = mint.0;
+        let base = mint.last();
         Self {
             base,
             transport,
