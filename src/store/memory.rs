@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::secret::Secret;
-use crate::store::{Entry, Error, Expected, Held, Kind, Lock};
+use crate::store::{Entry, Error, Expected, Kind, Lock};
 
 #[derive(Debug, Default)]
 pub(super) struct Memory(Mutex<Kept>);
@@ -68,9 +68,7 @@ impl Memory {
         let lock = Arc::clone(self.kept().locks.entry(name.to_owned()).or_default());
         let taken = tokio::time::timeout(patience, lock.lock_owned()).await;
         let guard = taken.map_err(|_| Error::Busy { lock: name.into() })?;
-        let _held = Held::Memory { _guard: guard };
-        let _in_use = None;
-        Ok(Lock { _held, _in_use })
+        Ok(Lock::in_memory(guard))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -26,10 +26,12 @@ pub mod agent;
 pub mod contents;
 pub mod core_dumps;
 mod disk;
+mod entry;
 pub mod envelope;
 mod error;
 pub mod files;
 pub mod key_command;
+mod lock;
 mod memory;
 pub mod passphrase;
 mod paths;
@@ -45,9 +47,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use disk::InUse;
 pub use disk::{KeyKind, Moved, NewKey, Unlock, Verified};
+pub use entry::{Entry, Expected, Kind};
 pub use error::Error;
+pub use lock::Lock;
 pub use paths::Place;
 pub use status::{Level, SlotStatus, Status};
 
@@ -59,78 +62,6 @@ use memory::Memory;
 use crate::random::bytes as random;
 use crate::secret::Secret;
 
-/// The kind of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Tokens for one resource.
-    Oauth,
-    /// A client registration with one issuer.
-    ClientRegistration,
-    /// A secret that the user put there.
-    ApiKey,
-    /// The key that signs DPoP proofs.
-    DpopKey,
-    /// The key that signs client assertions.
-    JwtKey,
-}
-
-impl Kind {
-    const ALL: [Self; 5] = [
-        Self::Oauth,
-        Self::ClientRegistration,
-        Self::ApiKey,
-        Self::DpopKey,
-        Self::JwtKey,
-    ];
-
-    /// Returns the kind's name in the format.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Oauth => "oauth",
-            Self::ClientRegistration => "client_reg",
-            Self::ApiKey => "api_key",
-            Self::DpopKey => "dpop_key",
-            Self::JwtKey => "jwt_key",
-        }
-    }
-
-    fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
-    }
-}
-
-/// A decrypted entry.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The kind.
-    pub kind: Kind,
-    /// The revision; it grows with every write, and is never used again. Compare-and-swap uses it.
-    pub rev: u64,
-    /// JSON text.
-    pub content: Secret,
-}
-
-/// The condition for a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// Any entry, or none; an entry that is there is replaced.
-    Anything,
-    /// No entry of this name.
-    Absent,
-    /// An entry of this revision.
-    Revision(u64),
-}
-
-impl Expected {
-    fn is_so(self, found: Option<u64>) -> bool {
-        match self {
-            Self::Anything => true,
-            Self::Absent => found.is_none(),
-            Self::Revision(wanted) => found == Some(wanted),
-        }
-    }
-}
-
 /// The vault, for this process. Opening is lazy: a vault that no part of the program asks is never unlocked.
 #[derive(Debug)]
 pub struct Vault(Backend);
@@ -139,23 +70,6 @@ pub struct Vault(Backend);
 enum Backend {
     Memory(Memory),
     Disk(Arc<Disk>),
-}
-
-/// A lock that is held until dropped; the system releases it if the process dies.
-#[derive(Debug)]
-pub struct Lock {
-    _held: Held,
-    _in_use: Option<InUse>,
-}
-
-#[derive(Debug)]
-enum Held {
-    Memory {
-        _guard: tokio::sync::OwnedMutexGuard<()>,
-    },
-    File {
-        _lock: files::Lock,
-    },
 }
 
 impl Vault {
@@ -351,9 +265,7 @@ impl Vault {
                         },
                     },
                 };
-                let _held = Held::File { _lock: lock };
-                let _in_use = None;
-                Ok(Lock { _held, _in_use })
+                Ok(Lock::between_processes(lock))
             }
         }
     }
@@ -364,12 +276,12 @@ impl Vault {
     /// # Errors
     /// As [`Vault::lock`].
     pub async fn lock_in_use(&self, name: &str, patience: Duration) -> Result<Lock, Error> {
-        let mut lock = self.lock(name, patience).await?;
-        if let Backend::Disk(disk) = &self.0 {
-            self.heed_lock().await;
-            lock._in_use = Some(disk.use_key());
-        }
-        Ok(lock)
+        let lock = self.lock(name, patience).await?;
+        let Backend::Disk(disk) = &self.0 else {
+            return Ok(lock);
+        };
+        self.heed_lock().await;
+        Ok(lock.with_key(disk.use_key()))
     }
 
     /// Says whether `mcpipe vault lock` may take a key from this process. A key file is no reason against it: `mcpipe vault protect`

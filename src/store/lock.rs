@@ -1,0 +1,43 @@
+//! A lock that is held for work which must happen once on the whole machine.
+
+use crate::store::disk::InUse;
+use crate::store::files;
+
+/// A lock that is held until dropped; the system releases it if the process dies.
+#[derive(Debug)]
+pub struct Lock {
+    _held: Held,
+    _in_use: Option<InUse>,
+}
+
+#[derive(Debug)]
+enum Held {
+    Memory {
+        _guard: tokio::sync::OwnedMutexGuard<()>,
+    },
+    File {
+        _lock: files::Lock,
+    },
+}
+
+impl Lock {
+    /// Makes a lock of this process only.
+    pub(super) fn in_memory(guard: tokio::sync::OwnedMutexGuard<()>) -> Self {
+        let _held = Held::Memory { _guard: guard };
+        let _in_use = None;
+        Self { _held, _in_use }
+    }
+
+    /// Makes a lock between processes.
+    pub(super) fn between_processes(lock: files::Lock) -> Self {
+        let _held = Held::File { _lock: lock };
+        let _in_use = None;
+        Self { _held, _in_use }
+    }
+
+    /// Returns the lock, which keeps the vault's key in use as well.
+    pub(super) fn with_key(self, in_use: InUse) -> Self {
+        let _in_use = Some(in_use);
+        Self { _in_use, ..self }
+    }
+}
