@@ -44,7 +44,7 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
         return Err(Failure::usage(error).hint("leave out --vault none"));
     }
     // The passphrase, where one is needed, is asked for before the user is sent anywhere.
-    vault.open_or_conceive().await?;
+    vault.open_or_prepare().await?;
     connection::add_vault_headers(&mut target, &vault).await?;
     let account = settings.account.clone();
     let command = target.https.command.clone();

@@ -88,7 +88,7 @@ impl Vault {
     pub fn location(&self) -> Option<PathBuf> {
         match &self.0 {
             Backend::Memory(_) => None,
-            Backend::Disk(disk) => Some(disk.place().vault()),
+            Backend::Disk(disk) => Some(disk.file().paths().vault()),
         }
     }
 
@@ -97,7 +97,7 @@ impl Vault {
     pub fn is_asking(&self) -> Option<watch::Receiver<bool>> {
         match &self.0 {
             Backend::Memory(_) => None,
-            Backend::Disk(disk) => Some(disk.is_asking()),
+            Backend::Disk(disk) => Some(disk.unlocker().is_asking()),
         }
     }
 
@@ -108,7 +108,7 @@ impl Vault {
     pub async fn status(&self) -> Result<Status, Error> {
         match &self.0 {
             Backend::Memory(_) => Ok(Status::of(None, None)),
-            Backend::Disk(disk) => blocking(disk, Disk::status).await,
+            Backend::Disk(disk) => blocking(disk, |disk| disk.file().status()).await,
         }
     }
 
@@ -177,10 +177,10 @@ impl Vault {
     ///
     /// # Errors
     /// As [`Vault::put`].
-    pub async fn open_or_conceive(&self) -> Result<(), Error> {
+    pub async fn open_or_prepare(&self) -> Result<(), Error> {
         match &self.0 {
             Backend::Memory(_) => Ok(()),
-            Backend::Disk(disk) => blocking(disk, Disk::open_or_conceive).await,
+            Backend::Disk(disk) => blocking(disk, Disk::open_or_prepare).await,
         }
     }
 
@@ -205,7 +205,7 @@ impl Vault {
             Backend::Memory(memory) => Ok(memory.note(name)),
             Backend::Disk(disk) => {
                 let name = name.to_owned();
-                blocking(disk, move |disk| disk.note(&name)).await
+                blocking(disk, move |disk| disk.file().side_file(&name)).await
             }
         }
     }
@@ -222,7 +222,7 @@ impl Vault {
             }
             Backend::Disk(disk) => {
                 let (name, text) = (name.to_owned(), text.to_owned());
-                blocking(disk, move |disk| disk.leave_note(&name, &text)).await
+                blocking(disk, move |disk| disk.file().write_side_file(&name, &text)).await
             }
         }
     }
@@ -236,12 +236,13 @@ impl Vault {
         match &self.0 {
             Backend::Memory(memory) => memory.lock(name, patience).await,
             Backend::Disk(disk) => {
-                let path = disk.place().entry_lock(name);
+                let path = disk.file().paths().entry_lock(name);
                 let attempt = || {
                     let path = path.clone();
                     blocking(disk, move |disk| {
-                        disk.place().prepare(disk.loose())?;
-                        Ok(files::Lock::try_take(&path, disk.loose())?)
+                        let file = disk.file();
+                        file.prepare()?;
+                        Ok(files::Lock::try_take(&path, file.loose())?)
                     })
                 };
                 let waiting = async {
@@ -281,7 +282,7 @@ impl Vault {
             return Ok(lock);
         };
         self.heed_lock().await;
-        Ok(lock.with_key(disk.use_key()))
+        Ok(lock.with_key(disk.key().in_use()))
     }
 
     /// Says whether `mcpipe vault lock` may take a key from this process. A key file is no reason against it: `mcpipe vault protect`
@@ -289,7 +290,7 @@ impl Vault {
     pub fn is_lockable(&self) -> bool {
         match &self.0 {
             Backend::Memory(_) => false,
-            Backend::Disk(disk) => disk.is_lockable(),
+            Backend::Disk(disk) => disk.key().is_lockable(),
         }
     }
 
@@ -298,11 +299,11 @@ impl Vault {
     pub async fn heed_lock(&self) -> u64 {
         match &self.0 {
             Backend::Memory(_) => 0,
-            Backend::Disk(disk) if !disk.is_lockable() => disk.locks(),
+            Backend::Disk(disk) if !disk.key().is_lockable() => disk.key().locks(),
             Backend::Disk(disk) => {
                 // The state may be held by a thread that waits for a user.
-                let heeded = blocking(disk, |disk| Ok(disk.heed())).await;
-                heeded.unwrap_or_else(|_| disk.locks())
+                let heeded = blocking(disk, |disk| Ok(disk.heed_lock())).await;
+                heeded.unwrap_or_else(|_| disk.key().locks())
             }
         }
     }

@@ -35,6 +35,11 @@ pub(in crate::store) const DPAPI: &str = "dpapi";
 /// The labels of the key file's slot on all systems.
 pub(in crate::store) const KEY_FILES: [&str; 2] = [KEY_FILE, DPAPI];
 
+/// The label of a passphrase's slot.
+pub(in crate::store) const PASSPHRASE: &str = "passphrase";
+/// The label of a slot whose key a service manager hands in.
+pub(in crate::store) const CREDENTIAL: &str = "credential";
+
 /// The secret that opens a slot.
 #[derive(Clone, Copy, Debug)]
 pub enum Opener<'a> {
@@ -304,6 +309,11 @@ impl Slot {
     /// Returns the kind of secret that opens the slot.
     pub fn kind(&self) -> SlotKind {
         self.kind
+    }
+
+    /// Says whether the machine's key file opens the slot.
+    pub(super) fn is_key_file(&self) -> bool {
+        self.kind == SlotKind::Raw && KEY_FILES.contains(&self.label.as_str())
     }
 
     pub(super) fn to_wire(&self) -> Wire {

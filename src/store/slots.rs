@@ -32,7 +32,7 @@ impl Vault {
     /// # Errors
     /// [`Error::InMemory`].
     pub fn place(&self) -> Result<Place, Error> {
-        Ok(self.disk()?.place().clone())
+        Ok(self.disk()?.file().paths().clone())
     }
 
     /// Tells all processes that hold this vault's key to forget it. Opens nothing.
@@ -40,7 +40,7 @@ impl Vault {
     /// # Errors
     /// The disk refused.
     pub async fn lock_everywhere(&self) -> Result<(), Error> {
-        blocking(self.disk()?, |disk| disk.place().mark_locked()).await
+        blocking(self.disk()?, |disk| disk.file().paths().mark_locked()).await
     }
 
     /// Opens the vault and returns its id and root key, for the unlock agent to hold.

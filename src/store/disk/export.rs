@@ -4,13 +4,14 @@
 use std::path::Path;
 
 use crate::store::contents::{Contents, Keys};
-use crate::store::disk::unlock::PASSPHRASE;
-use crate::store::disk::{Disk, fresh};
+use crate::store::disk::create::wrap;
+use crate::store::disk::fresh;
+use crate::store::disk::transaction::Disk;
 use crate::store::envelope::{self, MAX_FILE, Sealed};
 use crate::store::files::{self, Private};
 use crate::store::passphrase::Passphrase;
 use crate::store::primitives::Key;
-use crate::store::slot::{Opener, SlotKind};
+use crate::store::slot::{Opener, PASSPHRASE, SlotKind};
 use crate::store::{Error, random};
 
 /// Reads the file of an export, unopened. It may have come on a stick that knows no modes; the passphrase protects it.
@@ -55,15 +56,21 @@ impl Disk {
         let mut copy = Contents::new(&random()?);
         let new = Keys::new(Key::new(random()?), copy.vault_id());
         let names: Vec<&str> = contents.list().map(|(name, ..)| name).collect();
-        let broken = |error| self.broken(error);
+        let broken = |error| self.file().broken(error);
         for name in &names {
             if let Some(entry) = contents.read(&keys, name).map_err(broken)? {
-                let put = copy.put(&new, name, &entry.kind, &entry.content, &fresh()?);
+                let put = copy.put(
+                    &new,
+                    name,
+                    &entry.kind,
+                    &entry.content,
+                    &fresh::for_entry()?,
+                );
                 put.map_err(broken)?;
             }
         }
         let opener = Opener::Passphrase(passphrase.expose());
-        let slot = self.wrapped(&copy, &new, PASSPHRASE, opener, random()?)?;
+        let slot = wrap(&self.unlocker, &copy, &new, PASSPHRASE, opener, random()?)?;
         copy.slots.push(slot);
         let bytes = envelope::seal(&mut copy, &new, &random()?).map_err(broken)?;
         files::create(to, &bytes)?;
@@ -108,8 +115,8 @@ impl Disk {
                     continue;
                 }
                 if let Some(entry) = export.read(&theirs, name).map_err(broken)? {
-                    let put = contents.put(keys, name, kind, &entry.content, &fresh()?);
-                    put.map_err(|error| self.broken(error))?;
+                    let put = contents.put(keys, name, kind, &entry.content, &fresh::for_entry()?);
+                    put.map_err(|error| self.file().broken(error))?;
                     moved.taken += 1;
                 }
             }
