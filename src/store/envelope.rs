@@ -331,5 +331,4 @@ impl Rest<'_> {
 }
 
 #[cfg(test)]
-#[path = "envelope_tests.rs"]
 mod tests;
