@@ -133,7 +133,7 @@ impl KeyCommand {
     ) -> Result<Self, Error> {
         let label = with.label();
         let name = format!("mcpipe-{vault_id}-{slot_id}");
-        let (fetch, store, form): (Vec<&str>, Vec<&str>, Form) = match with {
+        let preset = match with {
             With::Command => {
                 let configured = configured.ok_or(Error::Unconfigured)?;
                 return Ok(Self {
@@ -143,78 +143,18 @@ impl KeyCommand {
                     store: configured.store.clone().map(|store| (store, Form::Line)),
                 });
             }
-            With::Keychain => (
-                vec![
-                    "security",
-                    "find-generic-password",
-                    "-a",
-                    "mcpipe",
-                    "-s",
-                    &name,
-                    "-w",
-                ],
-                vec!["security", "-i"],
-                Form::Security,
-            ),
-            With::SecretService => (
-                vec!["secret-tool", "lookup", "mcpipe", &name],
-                vec![
-                    "secret-tool",
-                    "store",
-                    "--label=mcpipe vault key",
-                    "mcpipe",
-                    &name,
-                ],
-                Form::Line,
-            ),
-            With::OnePassword => (
-                vec![
-                    "op",
-                    "item",
-                    "get",
-                    &name,
-                    "--fields",
-                    "label=password",
-                    "--reveal",
-                ],
-                vec!["op", "item", "create", "-"],
-                Form::Item,
-            ),
-            With::Pass => (
-                vec!["pass", "show", &name],
-                vec!["pass", "insert", "--multiline", &name],
-                Form::Line,
-            ),
-            With::SystemdCreds => {
-                let file = sealed.to_str().unwrap_or_default();
-                let user: &[&str] = if is_root { &[] } else { &["--user"] };
-                let say = |words: &[&'static str], from: &[&str]| {
-                    let words = [words, &["--name=mcpipe-vault-key"]].concat();
-                    let words = words.into_iter().chain(user.iter().copied());
-                    let words = words.chain(from.iter().copied());
-                    Words::new(words.map(str::to_owned).collect())
-                };
-                let broken = |source| Error::Program { label, source };
-                let fetch = say(&["systemd-creds", "decrypt"], &[file, "-"]);
-                let store = say(&["systemd-creds", "encrypt"], &["-", file]);
-                return Ok(Self {
-                    label,
-                    name,
-                    fetch: fetch.map_err(broken)?,
-                    store: Some((store.map_err(broken)?, Form::Line)),
-                });
-            }
+            With::Keychain => Preset::keychain(&name),
+            With::SecretService => Preset::secret_service(&name),
+            With::OnePassword => Preset::one_password(&name),
+            With::Pass => Preset::pass(&name),
+            With::SystemdCreds => Preset::systemd_creds(sealed, is_root),
         };
-        let words = |words: Vec<&str>| {
-            Words::new(words.into_iter().map(str::to_owned).collect())
-                .map_err(|source| Error::Program { label, source })
-        };
-        let (fetch, store) = (words(fetch)?, words(store)?);
+        let words = |words| Words::new(words).map_err(|source| Error::Program { label, source });
         Ok(Self {
             label,
             name,
-            fetch,
-            store: Some((store, form)),
+            fetch: words(preset.fetch)?,
+            store: Some((words(preset.store)?, preset.form)),
         })
     }
 
@@ -266,6 +206,59 @@ impl KeyCommand {
     }
 }
 
+/// The arguments of a well-known program.
+struct Preset {
+    fetch: Vec<String>,
+    store: Vec<String>,
+    form: Form,
+}
+
+impl Preset {
+    fn new(fetch: &[&str], store: &[&str], form: Form) -> Self {
+        let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect();
+        Self {
+            fetch: owned(fetch),
+            store: owned(store),
+            form,
+        }
+    }
+
+    fn keychain(name: &str) -> Self {
+        let find = ["security", "find-generic-password"];
+        let fetch = [&find[..], &["-a", "mcpipe", "-s", name, "-w"]].concat();
+        Self::new(&fetch, &["security", "-i"], Form::Security)
+    }
+
+    fn secret_service(name: &str) -> Self {
+        let label = "--label=mcpipe vault key";
+        let fetch = ["secret-tool", "lookup", "mcpipe", name];
+        let store = ["secret-tool", "store", label, "mcpipe", name];
+        Self::new(&fetch, &store, Form::Line)
+    }
+
+    fn one_password(name: &str) -> Self {
+        let field = ["--fields", "label=password", "--reveal"];
+        let fetch = [&["op", "item", "get", name], &field[..]].concat();
+        Self::new(&fetch, &["op", "item", "create", "-"], Form::Item)
+    }
+
+    fn pass(name: &str) -> Self {
+        let fetch = ["pass", "show", name];
+        let store = ["pass", "insert", "--multiline", name];
+        Self::new(&fetch, &store, Form::Line)
+    }
+
+    /// `sealed` is the file that holds the key, since the program keeps nothing itself.
+    fn systemd_creds(sealed: &Path, is_root: bool) -> Self {
+        let file = sealed.to_str().unwrap_or_default();
+        let name = "--name=mcpipe-vault-key";
+        let user: &[&str] = if is_root { &[] } else { &["--user"] };
+        let fetch = [&["systemd-creds", "decrypt", name], user, &[file, "-"]].concat();
+        let store = [&["systemd-creds", "encrypt", name], user, &["-", file]].concat();
+        Self::new(&fetch, &store, Form::Line)
+    }
+}
+
 /// Reads a key in the usual forms of 256 bits: base64 of either alphabet, padded or not, or hexadecimal; on the first
 /// line.
 pub fn read_key(text: &[u8]) -> Option<Key> {
@@ -295,72 +288,4 @@ pub fn read_key(text: &[u8]) -> Option<Key> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KEY: [u8; 32] = [0xfb; 32];
-
-    #[test]
-    fn a_key_is_read_however_it_is_written() {
-        let hex = "fb".repeat(32);
-        let padded = STANDARD.encode(KEY);
-        for text in [
-            encode(&KEY),
-            format!("{}\n", encode(&KEY)),
-            padded.clone(),
-            padded.replace('+', "-").replace('/', "_"),
-            hex.to_uppercase(),
-            format!(" {hex} \r\nand more"),
-        ] {
-            let key = read_key(text.as_bytes());
-            assert!(key.is_some_and(|key| key.same_as(&KEY)), "{text}");
-        }
-        for text in ["", "\n", "password", &hex[1..], &"zz".repeat(32)] {
-            assert!(read_key(text.as_bytes()).is_none(), "{text}");
-        }
-    }
-
-    #[test]
-    fn every_preset_names_vault_and_slot_and_no_key() {
-        for with in With::ALL {
-            let sealed = Path::new("/state/mcpipe-VAULT-SLOT.cred");
-            let command = KeyCommand::new(with, "VAULT", "SLOT", sealed, false, None);
-            assert_eq!(With::of(with.label()), Some(with));
-            let command = match command {
-                Err(Error::Unconfigured) if with == With::Command => continue,
-                command => command.unwrap(),
-            };
-            assert!(command.keeps());
-            assert!(command.fetch.shown().contains("VAULT-SLOT"), "{with:?}");
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_key_is_kept_by_whoever_gives_it_back() {
-        let directory = tempfile::tempdir().unwrap();
-        let kept = directory.path().join("kept");
-        let kept = kept.to_str().unwrap();
-        let words = |line: String| Words::split(&line).unwrap();
-        let with = |fetch: String, store: Option<String>| {
-            let configured = Configured {
-                fetch: words(fetch),
-                store: store.map(words),
-            };
-            let sealed = Path::new("");
-            KeyCommand::new(With::Command, "v", "s", sealed, false, Some(&configured)).unwrap()
-        };
-        let tee = Some(format!("tee '{kept}'"));
-        let honest = with(format!("cat '{kept}'"), tee.clone());
-        assert!(matches!(honest.fetch(), Err(Error::Program { .. })));
-        honest.store(&Key::new(KEY)).unwrap();
-        assert!(honest.fetch().unwrap().same_as(&KEY));
-
-        let forgetful = with(format!("echo {}", "aa".repeat(32)), tee.clone());
-        let stored = forgetful.store(&Key::new(KEY));
-        assert!(matches!(stored, Err(Error::Forgetful(_))));
-        let babbling = with("echo hello".into(), tee);
-        assert!(matches!(babbling.fetch(), Err(Error::NotAKey(_))));
-        assert!(!with("true".into(), None).keeps());
-    }
-}
+mod tests;
