@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::protocol::HEADER_MISMATCH;
 use super::{Action, Arrival, ExchangeId, Post};
-use crate::frame::{Frame, Id, Outline, member_of, string};
+use crate::frame::{Frame, Id, Outline, string};
 use entries::Entries;
 use key::{CacheableRequest, Freshness, Kind};
 
@@ -168,7 +168,7 @@ impl Cache {
             Outline::Response { id, failed } => (id, *failed),
         };
         // The headers were made from a schema that is not the server's any more.
-        if failed && error_code(frame) == Some(HEADER_MISMATCH) {
+        if failed && frame.error_code() == Some(HEADER_MISMATCH) {
             self.drop_kinds(&[Kind::Tools]);
         }
         let is_it = |open: &&mut InFlight| match (&open.sent, id) {
@@ -250,8 +250,4 @@ impl Cache {
             open.is_invalidated = true;
         }
     }
-}
-
-fn error_code(frame: &Frame) -> Option<i64> {
-    member_of(frame.member("error")?, "code")?.parse().ok()
 }

@@ -7,105 +7,28 @@
 
 mod edits;
 mod listen;
+mod open;
 mod owner;
 mod refresh_tools;
 mod retry;
+mod state;
+mod subscription;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use http::HeaderMap;
-
-use super::headers::{self, Tools};
+use super::headers;
 use super::legacy::{error_reply, to_bridge_error};
 use super::protocol::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
-use super::{Action, Arrival, ExchangeId, Mint, Pair, Post, Relay};
-use crate::frame::{BridgeError, Frame, Id, Object, Outline};
+use super::{Action, Arrival, ExchangeId, Pair, Relay};
+use crate::frame::{BridgeError, Frame, Id, Outline};
 use edits::{in_supported_version, with_result, with_result_type};
-use listen::Subscriptions;
-use refresh_tools::RefreshTools;
-use retry::Lost;
-
-/// The relay.
-#[derive(Debug)]
-pub struct Modern {
-    mint: Mint,
-    tools: Tools,
-    /// The revision the host last named, for notifications, which need name none (MCP 2026-07-28,
-    /// basic/transports/streamable-http).
-    version: Option<String>,
-    /// Every exchange that is owed something, and those of open subscriptions.
-    open: HashMap<ExchangeId, Open>,
-    /// Requests that were lost and are about to be asked again, by the token of their timer.
-    waiting: HashMap<u64, Lost>,
-    subscriptions: Subscriptions,
-}
-
-/// An exchange that has not brought what it is for.
-#[derive(Debug)]
-enum Open {
-    /// A request of the host's.
-    Call(Call),
-    /// Our `tools/list`, for the sake of a call whose headers were refused (MCP 2026-07-28,
-    /// basic/transports/streamable-http).
-    RefreshTools(RefreshTools),
-    /// The subscription with this key.
-    Listen(u64),
-}
-
-#[derive(Clone, Debug)]
-struct Call {
-    /// As it is answered: with the host's id.
-    frame: Frame,
-    /// The id under which the remote knows it now: the host's at first, then ours, for none is used twice
-    /// (MCP 2026-07-28, basic and changelog).
-    id: Id,
-    patience: Option<Duration>,
-    /// The host waits for the answer.
-    is_asked_by_host: bool,
-    /// The number of times that the request was lost.
-    losses: u32,
-    /// The last progress told of it.
-    progress: Option<f64>,
-    /// The headers were refused once, and made again.
-    is_reheaded: bool,
-    /// The revision was refused once, and the request was sent again.
-    is_reversed: bool,
-    /// The request asks which era the server speaks; when it is lost, that is found out another way.
-    is_probe: bool,
-}
-
-impl Call {
-    fn new(frame: Frame, patience: Option<Duration>, is_asked_by_host: bool) -> Option<Self> {
-        Some(Self {
-            id: frame.id()?.clone(),
-            frame,
-            patience,
-            is_asked_by_host,
-            losses: 0,
-            progress: None,
-            is_reheaded: false,
-            is_reversed: false,
-            is_probe: false,
-        })
-    }
-}
+use open::{Call, Open, RefreshTools};
+pub use state::Modern;
+use subscription::Subscriptions;
 
 impl Modern {
-    /// Begins with nothing known of the remote's tools.
-    pub fn new(mint: Mint) -> Self {
-        Self {
-            mint,
-            tools: Tools::default(),
-            version: None,
-            open: HashMap::new(),
-            waiting: HashMap::new(),
-            subscriptions: Subscriptions::default(),
-        }
-    }
-
     /// Takes a subscription that the host knows nothing of.
     pub(super) fn listen_unasked(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         if let Some(version) = frame.param("_meta").and_then(headers::version) {
@@ -144,79 +67,6 @@ impl Modern {
                 actions,
             );
         }
-    }
-
-    /// Says whether an exchange is one of this relay that is owed an answer.
-    pub(super) fn has(&self, exchange: ExchangeId) -> bool {
-        self.open.contains_key(&exchange)
-    }
-
-    /// Returns an id that no request under way has.
-    pub(super) fn fresh_id(&mut self) -> Id {
-        loop {
-            let id = Id::ours(self.mint.number());
-            let is_it = |call: &Call| {
-                [&call.id, call.frame.id().unwrap_or(&call.id)]
-                    .iter()
-                    .any(|it| it.number() == id.number())
-            };
-            let is_taken = self.open.values().any(|open| match open {
-                Open::Call(call) | Open::RefreshTools(RefreshTools { call, .. }) => is_it(call),
-                Open::Listen(key) => {
-                    let listen = self.subscriptions.id(*key);
-                    listen.and_then(Id::number) == id.number()
-                }
-            });
-            if !is_taken {
-                return id;
-            }
-        }
-    }
-
-    fn post(
-        &mut self,
-        frame: Frame,
-        patience: Option<Duration>,
-        is_asked_by_host: bool,
-        actions: &mut Vec<Action>,
-    ) -> ExchangeId {
-        let exchange = self.mint.exchange();
-        let is_request = frame.is_request();
-        let mut headers: HeaderMap = headers::of(&frame, &self.tools);
-        if let Some(version) = self.version.as_deref().filter(|_| !is_request) {
-            headers::add_version(&mut headers, version);
-        }
-        actions.push(Action::Post(Post {
-            exchange,
-            frame,
-            headers,
-            endpoint: None,
-            is_resumable: false,
-            may_repeat: !is_request,
-            is_probe: false,
-            patience,
-            is_asked_by_host,
-        }));
-        exchange
-    }
-
-    /// Posts it under its present id.
-    fn call(&mut self, call: Call, actions: &mut Vec<Action>) {
-        let frame = match call.frame.id() == Some(&call.id) {
-            true => call.frame.clone(),
-            false => call.frame.with_id(&call.id),
-        };
-        let exchange = self.post(frame, call.patience, call.is_asked_by_host, actions);
-        if let Some(Action::Post(post)) = actions.last_mut() {
-            post.is_probe = call.is_probe;
-        }
-        self.open.insert(exchange, Open::Call(call));
-    }
-
-    /// Posts it as a new request, which is what anything sent again is in this era.
-    fn call_anew(&mut self, mut call: Call, actions: &mut Vec<Action>) {
-        call.id = self.fresh_id();
-        self.call(call, actions);
     }
 
     /// Cancels a request by closing its stream. A cancellation of nothing known is ignored (MCP 2026-07-28,
@@ -278,7 +128,7 @@ impl Modern {
                     Some(own) => frame.with_id(own),
                     None => frame,
                 };
-                if is_error(&frame) {
+                if frame.is_error() {
                     self.on_error(owner, frame, actions);
                 } else {
                     self.on_result(owner, &frame, actions);
@@ -338,7 +188,7 @@ impl Modern {
             true => frame,
             false => frame.with_id(&id),
         };
-        match code(&error) {
+        match error.error_code() {
             Some(UNSUPPORTED_VERSION) if !call.is_reversed => {
                 if let Some(frame) = in_supported_version(&call.frame, &error) {
                     call.is_reversed = true;
@@ -471,14 +321,4 @@ impl Relay for Modern {
         self.waiting.clear();
         self.subscriptions = Subscriptions::default();
     }
-}
-
-fn is_error(frame: &Frame) -> bool {
-    matches!(frame.outline(), Outline::Response { failed: true, .. })
-}
-
-/// Returns the code of an error answer.
-fn code(error: &Frame) -> Option<i64> {
-    let error = Object::read(error.member("error")?)?;
-    serde_json::from_str(error.get("code")?).ok()
 }

@@ -157,6 +157,16 @@ impl Frame {
         matches!(self.outline, Outline::Response { .. })
     }
 
+    /// Says whether it answers a request with an error.
+    pub fn is_error(&self) -> bool {
+        matches!(self.outline, Outline::Response { failed: true, .. })
+    }
+
+    /// Returns the code of an error answer.
+    pub fn error_code(&self) -> Option<i64> {
+        member_of(self.member("error")?, "code")?.parse().ok()
+    }
+
     /// Returns a top-level member as its JSON text (`params`, `result`, `error`).
     pub fn member(&self, name: &str) -> Option<&str> {
         member_of(&self.text, name)

@@ -144,7 +144,7 @@ impl Legacy {
     }
 
     pub(super) fn on_restore_response(&mut self, answer: &Frame, actions: &mut Vec<Action>) {
-        if matches!(answer.outline(), Outline::Response { failed: true, .. }) {
+        if answer.is_error() {
             tracing::warn!("the reopened session refused its log level or a subscription");
         }
         self.count_restored(actions);

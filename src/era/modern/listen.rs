@@ -5,60 +5,25 @@
 //! of ours (MCP 2026-07-28, basic/patterns/subscriptions); what was missed in between is made up for by saying that
 //! everything subscribed may have changed.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::edits::{in_supported_version, with_result, with_result_type};
+use super::open::Open;
 use super::retry::{MAX_LOSSES, was_lost};
-use super::{Modern, Open, code, in_supported_version, with_result, with_result_type};
+use super::state::Modern;
+use super::subscription::{Subscription, wanted};
+use crate::era::Action;
 use crate::era::legacy::error_reply;
-use crate::era::protocol::{META_SUBSCRIPTION, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
-use crate::era::subscriptions::{self, ACKNOWLEDGED, LISTS};
-use crate::era::{Action, ExchangeId};
-use crate::frame::{BridgeError, Frame, Id, METHOD_NOT_FOUND, Object};
+use crate::era::protocol::{MISSING_CAPABILITY, UNSUPPORTED_VERSION};
+use crate::era::subscriptions::{self, ACKNOWLEDGED};
+use crate::frame::{BridgeError, Frame, Id, METHOD_NOT_FOUND};
 
 /// A stream that has stood this long was no passing luck: its losses are forgotten.
 const STEADY: Duration = Duration::from_secs(60);
 /// The longest pause before a lost stream is opened again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// Subscriptions by key; a key is also the token of the timer that opens one again.
-#[derive(Debug, Default)]
-pub(super) struct Subscriptions(BTreeMap<u64, Subscription>);
-
-impl Subscriptions {
-    /// Returns the id under which the remote knows it now.
-    pub(super) fn id(&self, key: u64) -> Option<&Id> {
-        self.0.get(&key).map(|subscription| &subscription.id)
-    }
-}
-
-#[derive(Debug)]
-struct Subscription {
-    /// As the host said it.
-    request: Frame,
-    /// The host has asked for the subscription; otherwise it is only there to hear of changes.
-    is_asked_by_host: bool,
-    /// The host's id.
-    own: Id,
-    /// The id under which the remote knows it now.
-    id: Id,
-    /// The present stream, unless it is lost and the next one waited for.
-    exchange: Option<ExchangeId>,
-    /// The filter that the server honoured at first; none before its first acknowledgement.
-    honoured: Option<BTreeSet<String>>,
-    /// The acknowledgement of the present stream has come.
-    is_acknowledged: bool,
-    /// The number of posts so far.
-    posts: u32,
-    /// Losses in a row.
-    losses: u32,
-    /// The token of the timer that ends the row, while the stream stands.
-    steady: Option<u64>,
-    /// The revision was refused once, and the request was sent again (MCP 2026-07-28, basic/versioning).
-    is_reversed: bool,
-}
 
 impl Modern {
     pub(super) fn listen(
@@ -269,7 +234,7 @@ impl Modern {
             return;
         };
         subscription.exchange = None;
-        if code(error) == Some(UNSUPPORTED_VERSION)
+        if error.error_code() == Some(UNSUPPORTED_VERSION)
             && !subscription.is_reversed
             && let Some(request) = in_supported_version(&subscription.request, error)
         {
@@ -282,7 +247,7 @@ impl Modern {
             self.subscriptions.0.remove(&key);
             return;
         }
-        let reason = match code(error) {
+        let reason = match error.error_code() {
             Some(METHOD_NOT_FOUND) => "The server offers subscriptions no more.",
             Some(MISSING_CAPABILITY) => "The server asks for more than the host can do.",
             _ => "The server refuses to open it again.",
@@ -326,54 +291,4 @@ impl Modern {
             is_retry: true,
         });
     }
-}
-
-impl Subscription {
-    /// Returns the frame with the host's mark of the subscription in the `_meta` of its `params` or `result`: in place
-    /// of the present one, or of none. The mark of another subscription stays, and so does a frame that needs no edit.
-    fn marked(&self, frame: &Frame, within: &str) -> Frame {
-        let meta = frame.member(within).and_then(Object::read);
-        let meta = meta.and_then(|it| Object::read(it.get("_meta")?));
-        let mark = meta.as_ref().and_then(|meta| meta.get(META_SUBSCRIPTION));
-        if mark.is_some_and(|mark| {
-            mark == self.own.text() || Id::parse(mark).as_ref() != Some(&self.id)
-        }) {
-            return frame.clone();
-        }
-        subscriptions::with_id(frame, within, &self.own).unwrap_or_else(|| frame.clone())
-    }
-
-    /// Returns one notification for each thing subscribed, to make up for what may have been missed.
-    fn synthetic(&self) -> Vec<Frame> {
-        let honoured = self.honoured.iter().flatten();
-        let frames = honoured.filter_map(|what| match what.split_once(' ') {
-            None => {
-                let (_, list) = LISTS.into_iter().find(|(name, _)| *name == what.as_str())?;
-                Some(subscriptions::list_changed(list))
-            }
-            Some(("resourceSubscriptions", uri)) => Some(subscriptions::resource_updated(uri)),
-            Some(_) => None,
-        });
-        frames
-            .filter_map(|frame| subscriptions::with_id(&frame, "params", &self.own))
-            .collect()
-    }
-}
-
-/// Returns a filter as a set: the switches that are on, and `kind "item"` for each item of a list.
-fn wanted(filter: Option<&str>) -> BTreeSet<String> {
-    let mut wanted = BTreeSet::new();
-    let filter = filter.and_then(Object::read).unwrap_or_default();
-    for (kind, value) in filter.iter() {
-        match serde_json::from_str(value) {
-            Ok(Value::Bool(true)) => {
-                wanted.insert(kind.to_owned());
-            }
-            Ok(Value::Array(items)) => {
-                wanted.extend(items.iter().map(|item| format!("{kind} {item}")));
-            }
-            _ => {}
-        }
-    }
-    wanted
 }

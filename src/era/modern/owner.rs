@@ -1,6 +1,7 @@
 //! Which request a response is for. Each has an exchange of its own, so that is nearly always told by where it came.
 
-use super::{Modern, Open, is_error};
+use super::open::Open;
+use super::state::Modern;
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id};
 
@@ -37,7 +38,7 @@ impl Modern {
         actions: &mut Vec<Action>,
     ) {
         actions.push(Action::Close(owner));
-        if !is_error(frame) {
+        if !frame.is_error() {
             return self.on_result(owner, frame, actions);
         }
         if let Some(Open::Call(call)) = self.open.remove(&owner) {

@@ -1,50 +1,19 @@
 //! A call whose headers were refused: the tools are listed again until it is among them, and it is called once more
 //! under headers made anew (MCP 2026-07-28, basic/transports/streamable-http).
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{Call, Modern, Open};
+use super::open::{Open, RefreshTools};
+use super::state::Modern;
 use crate::era::Action;
 use crate::era::protocol::META_LEVEL;
-use crate::frame::{Frame, Id, Object};
+use crate::frame::{Frame, Object};
 
 /// The longest time for one page.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The most pages on which a tool is looked for.
 const MAX_PAGES: usize = 1000;
-
-#[derive(Debug)]
-pub(super) struct RefreshTools {
-    pub(super) call: Call,
-    /// The answer for the host if the list brings nothing.
-    pub(super) error: Frame,
-    /// Of the present page.
-    pub(super) id: Id,
-    cursor: Option<String>,
-    /// Cursors that have been followed: a list whose pages lead back to one of them has no end.
-    followed: HashSet<String>,
-    /// Pages that have come.
-    pages: usize,
-    /// The number of times that the present page was lost.
-    pub(super) losses: u32,
-}
-
-impl RefreshTools {
-    /// Begins for the sake of this call, which was refused with this error.
-    pub(super) fn new(call: Call, error: Frame) -> Self {
-        Self {
-            id: call.id.clone(),
-            call,
-            error,
-            cursor: None,
-            followed: HashSet::new(),
-            pages: 0,
-            losses: 0,
-        }
-    }
-}
 
 impl Modern {
     pub(super) fn refresh_tools(

@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use super::refresh_tools::RefreshTools;
-use super::{Call, Modern, Open};
+use super::open::{Lost, Open};
+use super::state::Modern;
 use crate::backoff;
 use crate::era::Action;
-use crate::era::protocol::is_harmless;
-use crate::frame::{BridgeError, Frame, Id};
+use crate::frame::{BridgeError, Id};
 
 /// The most times that one request is asked again.
 pub(super) const MAX_LOSSES: u32 = 3;
@@ -16,23 +15,6 @@ pub(super) const MAX_LOSSES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// A remote that asks for more patience than this gets its refusal passed on instead.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-
-/// A lost request that waits to be asked again.
-#[derive(Debug)]
-pub(super) enum Lost {
-    Call(Call),
-    RefreshTools(RefreshTools),
-}
-
-impl Lost {
-    /// Returns the host's call.
-    fn call(&self) -> &Call {
-        match self {
-            Self::Call(call) => call,
-            Self::RefreshTools(refresh_tools) => &refresh_tools.call,
-        }
-    }
-}
 
 impl Modern {
     /// Asks for the time to ask this again, if it was lost and may be; gives it back otherwise.
@@ -89,30 +71,6 @@ impl Modern {
         self.waiting
             .retain(|_, waiting| waiting.call().frame.id() != Some(id));
         self.waiting.len() < before
-    }
-}
-
-impl Call {
-    fn may_be_asked_again(&self) -> bool {
-        let method = self.frame.method().unwrap_or_default();
-        // A round with a person's answers in it is not said twice without that person.
-        let is_a_round = self.frame.param("inputResponses").is_some()
-            || self.frame.param("requestState").is_some();
-        is_harmless(method) && method != "initialize" && !is_a_round && !self.is_probe
-    }
-
-    /// Takes note of progress. Whether it is less than the host has been told of this request, asked again since
-    /// (MCP 2026-07-28, basic/patterns/progress).
-    pub(super) fn goes_back(&mut self, frame: &Frame) -> bool {
-        if frame.method() != Some("notifications/progress") {
-            return false;
-        }
-        let now: Option<f64> = frame.param("progress").and_then(|text| text.parse().ok());
-        let goes_back = self.losses > 0 && now <= self.progress;
-        if !goes_back {
-            self.progress = now;
-        }
-        goes_back
     }
 }
 

@@ -6,7 +6,7 @@ mod retry;
 use http::HeaderMap;
 
 use super::*;
-use crate::era::{Head, HttpError};
+use crate::era::{Head, HttpError, Mint, Post};
 
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 
