@@ -7,11 +7,16 @@
 
 mod first_handshake;
 mod first_request;
+mod introduction;
 mod legacy_attempt;
 mod optimistic;
+mod options;
 mod phase;
 mod probe;
+mod probing;
 mod restart;
+mod server_era;
+mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -19,158 +24,20 @@ mod timers;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::cache::Cache;
 use super::detect::{self, ProbeOutcome};
 use super::extensions;
-use super::protocol::NEWEST_LEGACY;
 use super::{
-    Action, Arrival, ExchangeId, Legacy, LegacyToModern, Mint, Modern, ModernToLegacy, Pair, Relay,
-    Transport,
+    Action, Arrival, ExchangeId, Legacy, LegacyToModern, Modern, ModernToLegacy, Pair, Relay,
 };
 use crate::frame::{Frame, Id};
+use introduction::{begins_legacy, introduction};
+pub use options::{Options, Protocol, RememberedDiscover};
 use phase::{FirstHandshake, Phase, Serving};
-use probe::Probe;
-use timers::Timers;
-
-/// The choice of era to speak with the server (`--protocol`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Protocol {
-    /// The era that the server speaks.
-    #[default]
-    Auto,
-    /// The handshake of 2025-11-25 and before.
-    Legacy,
-    /// 2026-07-28.
-    Modern,
-}
-
-/// The eras that a server serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerEra {
-    /// The server answers `server/discover`, and offers a legacy host nothing better.
-    Modern,
-    /// The server does not answer `server/discover`.
-    Legacy,
-    /// The server answers `server/discover`, and serves legacy hosts in sessions of their own.
-    Both,
-}
-
-impl ServerEra {
-    /// Returns the word under which the era is remembered.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Modern => "modern",
-            Self::Legacy => "legacy",
-            Self::Both => "both",
-        }
-    }
-
-    /// Reads the word of [`ServerEra::word`].
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Modern, Self::Legacy, Self::Both]
-            .into_iter()
-            .find(|era| era.word() == word)
-    }
-}
-
-/// A remote's word of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RememberedDiscover {
-    /// The capabilities that the asking host declared, as JSON text.
-    pub capabilities: String,
-    /// The `DiscoverResult`, as JSON text.
-    pub discover: String,
-}
-
-/// The command line's choices, and the findings of an earlier start.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// `--protocol`.
-    pub protocol: Protocol,
-    /// `--transport`.
-    pub transport: Transport,
-    /// The era that an earlier start found, if that is young enough to be believed.
-    pub remembered: Option<ServerEra>,
-    /// That era is [`ServerEra::Modern`], and no legacy host's `initialize` has been tried: only modern hosts came.
-    pub is_legacy_untried: bool,
-    /// Discover results of a modern server, as far as they may still be repeated.
-    pub known: Vec<RememberedDiscover>,
-    /// The name for a server that does not give its own.
-    pub server: String,
-    /// For unguessable handles.
-    pub seed: [u8; 32],
-    /// Extensions that the bridge itself supports, by the names under which clients declare them.
-    pub extensions: Vec<&'static str>,
-    /// The time for which lists may be repeated whose server does not say (`--cache-ttl`); without it they are not.
-    pub cache_ttl: Option<Duration>,
-}
-
-/// Turns what the host says into what the remote understands, and back. No I/O, no clock.
-#[derive(Debug)]
-pub struct Translator {
-    options: Options,
-    phase: Phase,
-    /// To be remembered.
-    server_era: Option<ServerEra>,
-    is_legacy_untried: bool,
-    /// The server's era as known in this run, whether or not it is to be remembered.
-    known_era: Option<KnownEra>,
-    /// Relays made so far; each mints exchange ids from a range of its own.
-    relays_made: u64,
-    /// The number of the relay that serves the host.
-    serving_relay: u64,
-    timers: Timers,
-    /// Requests `server/discover` of a modern host that are not answered.
-    pending_discovers: Vec<Id>,
-    /// The host has sent a modern request that is more than `server/discover`: it stays modern.
-    host_is_modern: bool,
-    /// `notifications/initialized` was sent in the host's place, to see what the remote offers.
-    initialized_sent: bool,
-    /// The question was not answered for want of a credential.
-    was_challenged: bool,
-    /// The question that is out.
-    probe: Option<Box<Probe>>,
-    /// The server's last `DiscoverResult`, until it is taken.
-    discovered: Option<RememberedDiscover>,
-    cache: Cache,
-}
-
-/// A finding about the server's era.
-#[derive(Clone, Copy, Debug)]
-struct KnownEra {
-    era: ServerEra,
-    /// By an answer that leaves no doubt.
-    is_sure: bool,
-}
-
-/// The number of exchange ids for each relay, as a power of two.
-const RANGE: u32 = 40;
-/// Relays that count in ranges of their own. Their numbers are ids of requests too, and those stay below 2^53, where
-/// JSON numbers read as doubles are exact. Of a relay that is this many relays ago nothing is left.
-const MAX_MADE: u64 = (1 << 12) - 1;
+pub use server_era::ServerEra;
+use state::RANGE;
+pub use state::Translator;
 
 impl Translator {
-    /// Makes a translator that has heard nothing yet.
-    pub fn new(options: Options) -> Self {
-        Self {
-            cache: Cache::new(options.cache_ttl),
-            options,
-            phase: Phase::Fresh,
-            server_era: None,
-            is_legacy_untried: false,
-            known_era: None,
-            relays_made: 0,
-            serving_relay: 0,
-            timers: Timers::default(),
-            pending_discovers: Vec::new(),
-            host_is_modern: false,
-            initialized_sent: false,
-            was_challenged: false,
-            probe: None,
-            discovered: None,
-        }
-    }
-
     /// Returns the era of the server, as found in this run.
     pub fn server_era(&self) -> Option<ServerEra> {
         self.server_era
@@ -354,32 +221,6 @@ impl Translator {
         self.phase.waiting()
     }
 
-    fn pair(&self) -> Option<Pair> {
-        self.phase.pair()
-    }
-
-    /// Sends a frame of the host to the relay that serves it.
-    fn pass_to_relay(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        if let Phase::Optimistic(optimistic) = &mut self.phase {
-            optimistic.note_frame(&frame, actions);
-        }
-        let mut done = Vec::new();
-        if let Some(relay) = self.phase.relay() {
-            relay.on_host_message(frame, &mut done);
-        }
-        self.pass_from_relay(done, actions);
-    }
-
-    /// Passes on what the relay has done, past the cache.
-    fn pass_from_relay(&mut self, mut done: Vec<Action>, actions: &mut Vec<Action>) {
-        self.timers.note(self.serving_relay, &mut done);
-        if let Phase::Optimistic(optimistic) = &mut self.phase {
-            optimistic.note_actions(&done);
-        }
-        self.cache.note_actions(&done);
-        actions.extend(done);
-    }
-
     fn begin(
         &mut self,
         found: ProbeOutcome,
@@ -423,25 +264,4 @@ impl Translator {
             self.on_host_message(frame, actions);
         }
     }
-
-    /// Makes a mint whose numbers meet no other relay's.
-    fn mint(&mut self) -> Mint {
-        self.relays_made = self.relays_made % MAX_MADE + 1;
-        Mint::beyond(self.relays_made << RANGE)
-    }
-}
-
-fn begins_legacy(frame: &Frame) -> bool {
-    frame.is_request() && frame.method() == Some("initialize") && !detect::is_modern(frame)
-}
-
-fn introduction() -> Frame {
-    let params = format!(
-        r#"{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":"mcpipe","version":"{}"}}}}"#,
-        NEWEST_LEGACY,
-        env!("CARGO_PKG_VERSION")
-    );
-    // Not a number: it is answered on this side, and a host may have a request with that number under way.
-    let id = Id::parse("\"bridge:introduction\"").unwrap_or_else(|| Id::ours(0));
-    Frame::request(&id, "initialize", Some(&params))
 }

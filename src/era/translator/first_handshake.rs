@@ -1,9 +1,9 @@
 //! The first handshake with a remote in the legacy era. It is the proof that the remote speaks that era: only then is
 //! this remembered, and if the handshake fails, a remote that has not answered the question is asked it, once.
 
-use super::Translator;
 use super::phase::Phase;
-use super::probe::error_reply;
+use super::probe::held_reply;
+use super::state::Translator;
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::{Action, Arrival, ExchangeId, Pair};
 use crate::frame::{Frame, Outline};
@@ -64,7 +64,7 @@ impl Translator {
         }
         let (mut answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_refusing);
         if let Some(fault) = handshake.and_then(|handshake| handshake.fault) {
-            let told = said.iter().filter_map(|frame| error_reply(&fault, frame));
+            let told = said.iter().filter_map(|frame| held_reply(&fault, frame));
             answers = told.map(Action::Reply).collect();
         }
         self.pass_from_relay(done, actions);
@@ -93,5 +93,5 @@ fn is_answered(frame: &Frame) -> bool {
 }
 
 fn is_error(action: &Action) -> bool {
-    matches!(action, Action::Reply(frame) if matches!(frame.outline(), Outline::Response { failed: true, .. }))
+    matches!(action, Action::Reply(frame) if frame.is_error())
 }

@@ -1,7 +1,10 @@
 //! The host's first request, and what is known of the remote by then: which era is spoken, or what has to be found out.
 
+use super::introduction::begins_legacy;
+use super::options::Protocol;
 use super::phase::FirstHandshake;
-use super::{Protocol, ServerEra, Translator, begins_legacy};
+use super::server_era::ServerEra;
+use super::state::Translator;
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::{Action, Transport};
 use crate::frame::Frame;

@@ -10,11 +10,12 @@
 use std::time::Duration;
 
 use super::phase::{LegacyAttempt, Phase, Serving};
-use super::{KnownEra, ServerEra, Translator};
+use super::server_era::{KnownEra, ServerEra};
+use super::state::Translator;
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::headers::{self, Tools};
 use crate::era::{Action, Arrival, ExchangeId, Legacy, Relay, RememberedDiscover, Transport};
-use crate::frame::{Frame, Outline};
+use crate::frame::Frame;
 
 /// The longest time for each step.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -97,7 +98,7 @@ impl Translator {
                 self.look_for_stream(actions);
             }
             Some(answer) => {
-                let is_error = matches!(answer.outline(), Outline::Response { failed: true, .. });
+                let is_error = answer.is_error();
                 tracing::debug!(is_error, "no legacy handshake with a modern server");
                 self.speak_modern(is_answered, actions);
             }

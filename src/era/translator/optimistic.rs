@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 
+use super::introduction::{capabilities, declared};
 use super::phase::{FirstHandshake, Optimistic, Phase, Serving};
-use super::probe::{capabilities, declared};
-use super::{KnownEra, ServerEra, Translator};
+use super::server_era::{KnownEra, ServerEra};
+use super::state::Translator;
 use crate::era::detect::{self, Evidence, ProbeOutcome};
 use crate::era::legacy::error_reply;
 use crate::era::protocol::is_harmless;

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::ServerEra;
-use crate::era::{Action, Legacy, Pair, Relay, RememberedDiscover};
+use super::options::RememberedDiscover;
+use super::server_era::ServerEra;
+use crate::era::{Action, Legacy, Pair, Relay};
 use crate::frame::{BridgeError, Frame, Id};
 
 /// The phase that a translator is in.

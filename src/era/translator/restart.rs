@@ -1,7 +1,7 @@
 //! Restart: a host that has only looked around begins the legacy way after all.
 
-use super::Translator;
 use super::phase::Phase;
+use super::state::Translator;
 use crate::era::Action;
 use crate::era::protocol::{MODERN, UNSUPPORTED_VERSION};
 use crate::frame::{BridgeError, Frame};

@@ -5,7 +5,7 @@ mod probe;
 mod replaced;
 
 use super::*;
-use crate::era::{Head, HttpError};
+use crate::era::{Head, HttpError, Transport};
 use crate::frame::BridgeError;
 
 pub(super) fn translator(protocol: Protocol, remembered: Option<ServerEra>) -> Translator {
