@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::seconds;
 use crate::secret::Secret;
-use crate::store::{self, Expected, Kind, Vault};
+use crate::store::{self, EntryKind, Expected, Vault};
 use crate::text::may_be_secret;
 
 /// Longest name, in bytes.
@@ -195,7 +195,10 @@ pub async fn put(
 pub async fn list(vault: &Vault) -> Result<Vec<About>, Error> {
     let mut found = Vec::new();
     for (entry, kind) in vault.list().await? {
-        let Some(name) = entry.strip_prefix(PREFIX).filter(|_| kind == Kind::ApiKey) else {
+        let Some(name) = entry
+            .strip_prefix(PREFIX)
+            .filter(|_| kind == EntryKind::ApiKey)
+        else {
             continue;
         };
         if let Some((stored, _)) = read(vault, name).await? {
@@ -343,7 +346,7 @@ async fn read(vault: &Vault, name: &str) -> Result<Option<(Stored, u64)>, Error>
         return Ok(None);
     };
     let stored: Option<Stored> = serde_json::from_str(found.content.expose()).ok();
-    match stored.filter(|stored| found.kind == Kind::ApiKey && stored.schema == SCHEMA) {
+    match stored.filter(|stored| found.kind == EntryKind::ApiKey && stored.schema == SCHEMA) {
         Some(stored) => Ok(Some((stored, found.rev))),
         None => Err(Error::Foreign(name.to_owned())),
     }
@@ -357,7 +360,7 @@ async fn write(
 ) -> Result<(), Error> {
     let text = serde_json::to_string(stored).map_err(|_| Error::Foreign(name.to_owned()))?;
     let (name, text) = (entry(name), Secret::new(text));
-    vault.put(&name, Kind::ApiKey, &text, expected).await?;
+    vault.put(&name, EntryKind::ApiKey, &text, expected).await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::store::files::{self, Lock, Private};
+use crate::store::files::{self, FileLock, Private};
 
 /// A file longer than this, in bytes, is none of ours: a start does not wait for it to be read.
 const MAX_SIZE: usize = 1024 * 1024;
@@ -91,13 +91,13 @@ impl Facts {
 
 /// Keeps other processes from learning for as long as it is held. Waits a moment for one of them that does, and no longer:
 /// each takes milliseconds, and who holds the lock for more than that may hold it for ever.
-fn others_wait(path: &Path) -> Result<Lock, Unlocked> {
+fn others_wait(path: &Path) -> Result<FileLock, Unlocked> {
     let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
     make_private(folder)?;
     let mut waited = Duration::ZERO;
     loop {
         // One for all servers: learning is rare and short, and the folder does not fill with locks.
-        if let Some(lock) = Lock::try_take(&folder.join("lock"), false)? {
+        if let Some(lock) = FileLock::try_take(&folder.join("lock"), false)? {
             return Ok(lock);
         }
         if waited >= PATIENCE {

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mcpipe::auth::store::record::TokenRecord;
-use mcpipe::store::{Expected, Kind, Place, Unlock, Vault};
+use mcpipe::store::{EntryKind, Expected, Unlock, Vault, VaultPaths};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time;
@@ -134,7 +134,7 @@ impl Machine {
 
     pub(crate) fn vault(&self) -> Vault {
         Vault::on_disk(
-            Place::new(Some(self.home.path())).unwrap(),
+            VaultPaths::new(Some(self.home.path())).unwrap(),
             Unlock::default(),
         )
     }
@@ -144,7 +144,7 @@ impl Machine {
         let vault = self.vault();
         let mut found = Vec::new();
         for (name, kind) in vault.list().await.unwrap() {
-            if kind == Kind::Oauth {
+            if kind == EntryKind::Oauth {
                 let kept = vault.read(&name).await.unwrap().unwrap();
                 found.push((name, kept.rev, TokenRecord::read(&kept.content).unwrap()));
             }
@@ -163,7 +163,7 @@ impl Machine {
         let expected = Expected::Revision(rev);
         let vault = self.vault();
         vault
-            .put(&name, Kind::Oauth, &content, expected)
+            .put(&name, EntryKind::Oauth, &content, expected)
             .await
             .unwrap();
         self.good_from

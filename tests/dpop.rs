@@ -23,7 +23,7 @@ use mcpipe::auth::{Announce, Authorizer, Browser, Credential, Dpop, Notice, Sett
 use mcpipe::clock::Clock;
 use mcpipe::remote::https::{self, Https};
 use mcpipe::secret::Secret;
-use mcpipe::store::{Kind, Vault};
+use mcpipe::store::{EntryKind, Vault};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
@@ -153,7 +153,7 @@ impl Guarded {
     async fn entry(&self) -> TokenRecord {
         let mut found = Vec::new();
         for (name, kind) in self.vault.list().await.unwrap() {
-            if kind == Kind::Oauth {
+            if kind == EntryKind::Oauth {
                 let kept = self.vault.read(&name).await.unwrap().unwrap();
                 found.push(TokenRecord::read(&kept.content).unwrap());
             }

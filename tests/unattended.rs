@@ -15,7 +15,7 @@ use mcpipe::auth::grant::GrantConfig;
 use mcpipe::auth::oauth::scope::Scopes;
 use mcpipe::auth::{Authorizer, Cause, Settings};
 use mcpipe::secret::Secret;
-use mcpipe::store::{Place, Unlock, Vault};
+use mcpipe::store::{Unlock, Vault, VaultPaths};
 use serde_json::json;
 
 use crate::login::{World, asking_for, insufficient, kept_text, unauthorized};
@@ -97,7 +97,7 @@ async fn a_persons_tokens_and_a_machines_are_not_each_others() {
 async fn many_processes_ask_for_one_machine_token() {
     let world = world().await;
     let home = tempfile::tempdir().unwrap();
-    let place = || Place::new(Some(home.path())).unwrap();
+    let place = || VaultPaths::new(Some(home.path())).unwrap();
     let processes: Vec<Authorizer> = (0..6)
         .map(|_| {
             let vault = Vault::on_disk(place(), Unlock::default());

@@ -27,7 +27,7 @@ use std::time::Duration;
 use mcpipe::secret::Secret;
 use mcpipe::store::passphrase::Sources;
 use mcpipe::store::slot::{Kdf, SlotKind};
-use mcpipe::store::{Error, Expected, Kind, Level, Place, Unlock, Vault};
+use mcpipe::store::{EntryKind, Error, Expected, Level, Unlock, Vault, VaultPaths};
 use tempfile::TempDir;
 
 const WORDS: &str = "correct horse battery staple";
@@ -72,7 +72,7 @@ impl Home {
             kdf: Kdf::LOW,
             ..Unlock::default()
         };
-        Vault::on_disk(Place::new(Some(self.path())).unwrap(), unlock)
+        Vault::on_disk(VaultPaths::new(Some(self.path())).unwrap(), unlock)
     }
 
     fn names(&self) -> Vec<String> {
@@ -113,7 +113,7 @@ async fn put(vault: &Vault, name: &str, content: &str) -> u64 {
 
 async fn try_put(vault: &Vault, name: &str, content: &str) -> Result<u64, Error> {
     let content = Secret::new(content);
-    let put = vault.put(name, Kind::Oauth, &content, Expected::Anything);
+    let put = vault.put(name, EntryKind::Oauth, &content, Expected::Anything);
     put.await
 }
 
@@ -133,7 +133,7 @@ async fn nothing_is_made_or_asked_before_something_is_kept() {
     assert!(vault.list().await.unwrap().is_empty());
     assert!(!vault.remove("a").await.unwrap());
     let content = Secret::new("1");
-    let put = vault.put("a", Kind::Oauth, &content, Expected::Revision(1));
+    let put = vault.put("a", EntryKind::Oauth, &content, Expected::Revision(1));
     assert!(matches!(put.await, Err(Error::Stale)));
     assert_eq!(vault.status().await.unwrap().level, None);
     assert!(home.names().is_empty());
@@ -251,7 +251,7 @@ async fn a_write_happens_only_if_what_was_expected_is_so() {
         let put = async |expected| {
             let content = Secret::new("content");
             vault
-                .put("a", Kind::ClientRegistration, &content, expected)
+                .put("a", EntryKind::ClientRegistration, &content, expected)
                 .await
         };
         assert!(matches!(
@@ -269,9 +269,12 @@ async fn a_write_happens_only_if_what_was_expected_is_so() {
         assert!(first < second && second < third);
 
         let entry = vault.read("a").await.unwrap().unwrap();
-        assert_eq!((entry.rev, entry.kind), (third, Kind::ClientRegistration));
+        assert_eq!(
+            (entry.rev, entry.kind),
+            (third, EntryKind::ClientRegistration)
+        );
         let list = vault.list().await.unwrap();
-        assert_eq!(list, [("a".to_owned(), Kind::ClientRegistration)]);
+        assert_eq!(list, [("a".to_owned(), EntryKind::ClientRegistration)]);
 
         assert!(vault.remove("a").await.unwrap());
         assert!(!vault.remove("a").await.unwrap());
@@ -326,7 +329,7 @@ async fn compare_and_swap_counts_right_between_two_vaults() {
                 let next = entry.content.expose().parse::<u32>().unwrap() + 1;
                 let next = Secret::new(next.to_string());
                 let expected = Expected::Revision(entry.rev);
-                match vault.put("count", Kind::Oauth, &next, expected).await {
+                match vault.put("count", EntryKind::Oauth, &next, expected).await {
                     Ok(_) => break,
                     Err(Error::Stale) => {}
                     Err(error) => panic!("{error}"),
@@ -387,13 +390,13 @@ async fn files_sealed_by_others_open() {
     let expected = [
         (
             "https://id.example.com/",
-            Kind::ClientRegistration,
+            EntryKind::ClientRegistration,
             3,
             r#"{"client_id":"a client"}"#,
         ),
         (
             "https://mcp.example.com/mcp",
-            Kind::Oauth,
+            EntryKind::Oauth,
             7,
             r#"{"schema":1,"at":"access token","rt":"refresh token"}"#,
         ),

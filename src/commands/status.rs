@@ -63,7 +63,7 @@ pub async fn run(args: &StatusArgs, env: &Environment) -> Result<(), Failure> {
     print(&text)
 }
 
-fn vault_text(about: &store::Status) -> String {
+fn vault_text(about: &store::VaultStatus) -> String {
     match (&about.path, about.level) {
         (Some(path), Some(level)) => format!("Vault: {} (protection: {level})\n", path.display()),
         (Some(path), None) => format!("Vault: {} (not made yet)\n", path.display()),
@@ -71,7 +71,7 @@ fn vault_text(about: &store::Status) -> String {
     }
 }
 
-fn vault_json(about: &store::Status) -> Value {
+fn vault_json(about: &store::VaultStatus) -> Value {
     json!({
         "path": about.path.as_ref().map(|path| path.display().to_string()),
         "exists": about.generation.is_some(),

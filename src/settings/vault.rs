@@ -13,7 +13,7 @@ use crate::settings::environment::Environment;
 use crate::store::passphrase::{self, Prompt, Sources};
 use crate::store::primitives::Key;
 use crate::store::slot::Kdf;
-use crate::store::{Place, Unlock, Vault};
+use crate::store::{Unlock, Vault, VaultPaths};
 
 /// Returns the vault at its place, with the ways to open it. Reads nothing of the vault yet. `may_ask` is for commands
 /// at a terminal; the bridge never asks, because the host may be using the terminal.
@@ -113,9 +113,9 @@ pub fn opened_vault(env: &Environment, root: Option<Key>) -> Vault {
 }
 
 /// Returns the place of the vault. Without a place there is an error only when there is something to keep.
-fn place(env: &Environment) -> Place {
+fn place(env: &Environment) -> VaultPaths {
     let home = env.get("MCPIPE_HOME").map(Path::new);
-    Place::new(home).unwrap_or_else(|_| Place::nowhere())
+    VaultPaths::new(home).unwrap_or_else(|_| VaultPaths::nowhere())
 }
 
 fn is_loose(env: &Environment) -> bool {

@@ -42,26 +42,26 @@ mod elsewhere {
     use std::time::Duration;
 
     use crate::store::Error;
-    use crate::store::Place;
+    use crate::store::VaultPaths;
     use crate::store::primitives::Key;
 
-    pub fn key(_: &Place, _: &str) -> Result<Option<Key>, Error> {
+    pub fn key(_: &VaultPaths, _: &str) -> Result<Option<Key>, Error> {
         Ok(None)
     }
 
-    pub fn keep(_: &Place, _: &str, _: &Key, _: Duration) -> Result<bool, Error> {
+    pub fn keep(_: &VaultPaths, _: &str, _: &Key, _: Duration) -> Result<bool, Error> {
         Err(Error::Unsupported)
     }
 
-    pub fn replace(_: &Place, _: &str, _: &Key) -> Result<bool, Error> {
+    pub fn replace(_: &VaultPaths, _: &str, _: &Key) -> Result<bool, Error> {
         Ok(false)
     }
 
-    pub fn left(_: &Place) -> Result<Option<(Duration, String)>, Error> {
+    pub fn left(_: &VaultPaths) -> Result<Option<(Duration, String)>, Error> {
         Ok(None)
     }
 
-    pub fn lock(_: &Place) -> Result<bool, Error> {
+    pub fn lock(_: &VaultPaths) -> Result<bool, Error> {
         Ok(false)
     }
 }

@@ -54,11 +54,11 @@ pub struct Contents {
     pub(super) generation: u64,
     /// The slots that open the vault.
     pub slots: Vec<Slot>,
-    pub(super) entries: BTreeMap<String, Entry>,
+    pub(super) entries: BTreeMap<String, SealedEntry>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct SealedEntry {
     pub(super) id: String,
     pub(super) kind: String,
     pub(super) rev: u64,
@@ -83,7 +83,7 @@ pub struct Fresh {
 
 /// An entry, opened.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedEntry {
     /// The kind, as the format writes it.
     pub kind: String,
     /// The generation of the vault that wrote it.
@@ -146,7 +146,7 @@ impl Contents {
     ///
     /// # Errors
     /// [`Error::Damaged`] if its content is not the content put under this name.
-    pub fn read(&self, keys: &Keys, name: &str) -> Result<Option<Opened>, Error> {
+    pub fn read(&self, keys: &Keys, name: &str) -> Result<Option<OpenedEntry>, Error> {
         let Some(entry) = self.entries.get(name) else {
             return Ok(None);
         };
@@ -157,7 +157,7 @@ impl Contents {
                 .unwrap(&entry.dek_nonce, &aad("mcpipe/1/dek"), &entry.dek)?;
             dek.open(nonce, &aad("mcpipe/1/entry"), sealed)
         });
-        Ok(Some(Opened {
+        Ok(Some(OpenedEntry {
             kind: entry.kind.clone(),
             rev: entry.rev,
             content: content.ok_or(Error::Damaged("entry"))?,
@@ -190,7 +190,7 @@ impl Contents {
         let dek_aad = self.entry_aad("mcpipe/1/dek", name, &id, kind, rev);
         let blob_aad = self.entry_aad("mcpipe/1/entry", name, &id, kind, rev);
         let sealed = fresh.data_key.seal(&fresh.nonce, &blob_aad, content);
-        let entry = Entry {
+        let entry = SealedEntry {
             dek: keys.kek.wrap(&fresh.dek_nonce, &dek_aad, &fresh.data_key),
             dek_nonce: fresh.dek_nonce,
             blob: [fresh.nonce.as_slice(), &sealed.ok_or_else(over)?].concat(),

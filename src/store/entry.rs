@@ -4,7 +4,7 @@ use crate::secret::Secret;
 
 /// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// Tokens for one resource.
     Oauth,
     /// A client registration with one issuer.
@@ -17,7 +17,7 @@ pub enum Kind {
     JwtKey,
 }
 
-impl Kind {
+impl EntryKind {
     const ALL: [Self; 5] = [
         Self::Oauth,
         Self::ClientRegistration,
@@ -44,9 +44,9 @@ impl Kind {
 
 /// A decrypted entry.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct VaultEntry {
     /// The kind.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// The revision; it grows with every write, and is never used again. Compare-and-swap uses it.
     pub rev: u64,
     /// JSON text.

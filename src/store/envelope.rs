@@ -34,7 +34,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::store::contents::{Contents, Entry, Keys};
+use crate::store::contents::{Contents, Keys, SealedEntry};
 pub use crate::store::primitives::Error;
 use crate::store::primitives::{NONCE, decode, digest, encode, joined};
 use crate::store::slot::{Opener, Slot, SlotKind, Wire};
@@ -153,7 +153,7 @@ impl Sealed {
             else {
                 return Err(newer(&name));
             };
-            let entry = Entry {
+            let entry = SealedEntry {
                 id: record.id,
                 kind: record.kind,
                 rev: record.rev,

@@ -5,7 +5,7 @@ use crate::store::files;
 
 /// A lock that is held until dropped; the system releases it if the process dies.
 #[derive(Debug)]
-pub struct Lock {
+pub struct VaultLock {
     _held: Held,
     _in_use: Option<InUse>,
 }
@@ -16,11 +16,11 @@ enum Held {
         _guard: tokio::sync::OwnedMutexGuard<()>,
     },
     File {
-        _lock: files::Lock,
+        _lock: files::FileLock,
     },
 }
 
-impl Lock {
+impl VaultLock {
     /// Makes a lock of this process only.
     pub(super) fn in_memory(guard: tokio::sync::OwnedMutexGuard<()>) -> Self {
         let _held = Held::Memory { _guard: guard };
@@ -29,7 +29,7 @@ impl Lock {
     }
 
     /// Makes a lock between processes.
-    pub(super) fn between_processes(lock: files::Lock) -> Self {
+    pub(super) fn between_processes(lock: files::FileLock) -> Self {
         let _held = Held::File { _lock: lock };
         let _in_use = None;
         Self { _held, _in_use }

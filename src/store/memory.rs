@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::secret::Secret;
-use crate::store::{Entry, Error, Expected, Kind, Lock};
+use crate::store::{EntryKind, Error, Expected, VaultEntry, VaultLock};
 
 #[derive(Debug, Default)]
 pub(super) struct Memory(Mutex<Kept>);
@@ -13,17 +13,17 @@ pub(super) struct Memory(Mutex<Kept>);
 #[derive(Debug, Default)]
 struct Kept {
     generation: u64,
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, VaultEntry>,
     locks: BTreeMap<String, Arc<tokio::sync::Mutex<()>>>,
     notes: BTreeMap<String, String>,
 }
 
 impl Memory {
-    pub(super) fn read(&self, name: &str) -> Option<Entry> {
+    pub(super) fn read(&self, name: &str) -> Option<VaultEntry> {
         self.kept().entries.get(name).cloned()
     }
 
-    pub(super) fn list(&self) -> Vec<(String, Kind)> {
+    pub(super) fn list(&self) -> Vec<(String, EntryKind)> {
         let kept = self.kept();
         let entries = kept.entries.iter();
         entries
@@ -34,7 +34,7 @@ impl Memory {
     pub(super) fn put(
         &self,
         name: &str,
-        kind: Kind,
+        kind: EntryKind,
         content: &Secret,
         expected: Expected,
     ) -> Result<u64, Error> {
@@ -43,7 +43,7 @@ impl Memory {
             return Err(Error::Stale);
         }
         kept.generation += 1;
-        let entry = Entry {
+        let entry = VaultEntry {
             kind,
             rev: kept.generation,
             content: content.clone(),
@@ -64,11 +64,11 @@ impl Memory {
         self.kept().notes.insert(name.to_owned(), text.to_owned());
     }
 
-    pub(super) async fn lock(&self, name: &str, patience: Duration) -> Result<Lock, Error> {
+    pub(super) async fn lock(&self, name: &str, patience: Duration) -> Result<VaultLock, Error> {
         let lock = Arc::clone(self.kept().locks.entry(name.to_owned()).or_default());
         let taken = tokio::time::timeout(patience, lock.lock_owned()).await;
         let guard = taken.map_err(|_| Error::Busy { lock: name.into() })?;
-        Ok(Lock::in_memory(guard))
+        Ok(VaultLock::in_memory(guard))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

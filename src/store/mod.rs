@@ -48,11 +48,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use disk::{KeyKind, Moved, NewKey, Unlock, Verified};
-pub use entry::{Entry, Expected, Kind};
+pub use entry::{EntryKind, Expected, VaultEntry};
 pub use error::Error;
-pub use lock::Lock;
-pub use paths::Place;
-pub use status::{Level, SlotStatus, Status};
+pub use lock::VaultLock;
+pub use paths::VaultPaths;
+pub use status::{Level, SlotStatus, VaultStatus};
 
 use tokio::sync::watch;
 
@@ -80,7 +80,7 @@ impl Vault {
 
     /// Makes a vault that keeps its entries in a file. Reads nothing and asks for nothing yet; the first [`Vault::put`]
     /// makes the file.
-    pub fn on_disk(place: Place, unlock: Unlock) -> Self {
+    pub fn on_disk(place: VaultPaths, unlock: Unlock) -> Self {
         Self(Backend::Disk(Arc::new(Disk::new(place, unlock))))
     }
 
@@ -105,9 +105,9 @@ impl Vault {
     ///
     /// # Errors
     /// The file cannot be used, or is no vault.
-    pub async fn status(&self) -> Result<Status, Error> {
+    pub async fn status(&self) -> Result<VaultStatus, Error> {
         match &self.0 {
-            Backend::Memory(_) => Ok(Status::of(None, None)),
+            Backend::Memory(_) => Ok(VaultStatus::of(None, None)),
             Backend::Disk(disk) => blocking(disk, |disk| disk.file().status()).await,
         }
     }
@@ -116,7 +116,7 @@ impl Vault {
     ///
     /// # Errors
     /// The vault cannot be opened, read or trusted.
-    pub async fn read(&self, name: &str) -> Result<Option<Entry>, Error> {
+    pub async fn read(&self, name: &str) -> Result<Option<VaultEntry>, Error> {
         match &self.0 {
             Backend::Memory(memory) => Ok(memory.read(name)),
             Backend::Disk(disk) => {
@@ -130,7 +130,7 @@ impl Vault {
     ///
     /// # Errors
     /// As [`Vault::read`].
-    pub async fn list(&self) -> Result<Vec<(String, Kind)>, Error> {
+    pub async fn list(&self) -> Result<Vec<(String, EntryKind)>, Error> {
         match &self.0 {
             Backend::Memory(memory) => Ok(memory.list()),
             Backend::Disk(disk) => blocking(disk, Disk::list).await,
@@ -145,7 +145,7 @@ impl Vault {
     pub async fn put(
         &self,
         name: &str,
-        kind: Kind,
+        kind: EntryKind,
         content: &Secret,
         expected: Expected,
     ) -> Result<u64, Error> {
@@ -232,7 +232,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::Busy`] if it stayed taken; or the file system has no locks.
-    pub async fn lock(&self, name: &str, patience: Duration) -> Result<Lock, Error> {
+    pub async fn lock(&self, name: &str, patience: Duration) -> Result<VaultLock, Error> {
         match &self.0 {
             Backend::Memory(memory) => memory.lock(name, patience).await,
             Backend::Disk(disk) => {
@@ -242,7 +242,7 @@ impl Vault {
                     blocking(disk, move |disk| {
                         let file = disk.file();
                         file.prepare()?;
-                        Ok(files::Lock::try_take(&path, file.loose())?)
+                        Ok(files::FileLock::try_take(&path, file.loose())?)
                     })
                 };
                 let waiting = async {
@@ -266,7 +266,7 @@ impl Vault {
                         },
                     },
                 };
-                Ok(Lock::between_processes(lock))
+                Ok(VaultLock::between_processes(lock))
             }
         }
     }
@@ -276,7 +276,7 @@ impl Vault {
     ///
     /// # Errors
     /// As [`Vault::lock`].
-    pub async fn lock_in_use(&self, name: &str, patience: Duration) -> Result<Lock, Error> {
+    pub async fn lock_in_use(&self, name: &str, patience: Duration) -> Result<VaultLock, Error> {
         let lock = self.lock(name, patience).await?;
         let Backend::Disk(disk) = &self.0 else {
             return Ok(lock);

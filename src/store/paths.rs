@@ -9,7 +9,7 @@ use crate::store::primitives::digest;
 
 /// The paths of the vault, its key and its locks.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct VaultPaths {
     directory: PathBuf,
     key_directory: PathBuf,
     runtime_directory: PathBuf,
@@ -17,7 +17,7 @@ pub struct Place {
     chosen: bool,
 }
 
-impl Place {
+impl VaultPaths {
     /// Returns the paths under `home` if given, else where the system keeps an application's data. Opens and creates
     /// nothing.
     ///
@@ -75,7 +75,7 @@ impl Place {
         serde_json::json!({ "paths": paths, "chosen": self.chosen }).to_string()
     }
 
-    /// Reads the line of [`Place::to_line`].
+    /// Reads the line of [`VaultPaths::to_line`].
     pub fn from_line(line: &str) -> Option<Self> {
         #[derive(serde::Deserialize)]
         struct Line {
@@ -177,10 +177,10 @@ impl Place {
         }
     }
 
-    /// Does as [`Place::prepare`], for the machine key's directory.
+    /// Does as [`VaultPaths::prepare`], for the machine key's directory.
     ///
     /// # Errors
-    /// As [`Place::prepare`].
+    /// As [`VaultPaths::prepare`].
     pub fn prepare_key(&self, loose: bool) -> Result<(), Error> {
         match self.is_nowhere() {
             true => Err(Error::NoPlace),
@@ -188,10 +188,10 @@ impl Place {
         }
     }
 
-    /// Does as [`Place::prepare`], for the agent socket's directory.
+    /// Does as [`VaultPaths::prepare`], for the agent socket's directory.
     ///
     /// # Errors
-    /// As [`Place::prepare`].
+    /// As [`VaultPaths::prepare`].
     pub fn prepare_runtime(&self) -> Result<(), Error> {
         match self.is_nowhere() {
             true => Err(Error::NoPlace),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::store::disk::{Disk, KeyKind, Moved, NewKey, Verified, exported};
 use crate::store::passphrase::{Passphrase, Sources};
 use crate::store::primitives::Key;
-use crate::store::{Backend, Error, Place, SlotStatus, Vault, blocking};
+use crate::store::{Backend, Error, SlotStatus, Vault, VaultPaths, blocking};
 
 impl Vault {
     /// Makes the vault, opened as its sources say.
@@ -31,7 +31,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::InMemory`].
-    pub fn place(&self) -> Result<Place, Error> {
+    pub fn place(&self) -> Result<VaultPaths, Error> {
         Ok(self.disk()?.file().paths().clone())
     }
 

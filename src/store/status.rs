@@ -59,7 +59,7 @@ pub struct SlotStatus {
 
 /// Facts that can be known of a vault without opening it, and so without being sure of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct VaultStatus {
     /// The path of the file, existing or not; `None` for a vault in memory.
     pub path: Option<PathBuf>,
     /// The number of times that it has been written; `None` if there is no file.
@@ -87,7 +87,7 @@ impl SlotStatus {
     }
 }
 
-impl Status {
+impl VaultStatus {
     pub(super) fn of(path: Option<PathBuf>, sealed: Option<&envelope::Sealed>) -> Self {
         let slots = sealed.map_or(&[][..], envelope::Sealed::slots).iter();
         let level = |slot: &Slot| match slot.kind() {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mcpipe::store::Place;
+use mcpipe::store::VaultPaths;
 use rustix::process::Signal;
 
 use crate::coordination::{Machine, answer, session};
@@ -21,7 +21,7 @@ async fn a_token_that_has_come_is_kept_although_the_host_says_leave_and_the_disk
         machine.authority.waits_at_the_gate(1).await;
 
         // A writer takes this lock first: while the test has it, the disk is slow.
-        let place = Place::new(Some(machine.home.path())).unwrap();
+        let place = VaultPaths::new(Some(machine.home.path())).unwrap();
         drop(place);
         let lock = std::fs::File::options()
             .write(true)

@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use futures_util::future::join_all;
 use mcpipe::auth::store::record::TokenRecord;
-use mcpipe::store::{Expected, Kind};
+use mcpipe::store::{EntryKind, Expected};
 use serde_json::Value;
 
 use super::{Machine, session};
@@ -29,7 +29,7 @@ impl Machine {
         edit(&mut entry);
         let (content, expected) = (entry.write(), Expected::Revision(rev));
         let vault = self.vault();
-        let put = vault.put(&name, Kind::Oauth, &content, expected);
+        let put = vault.put(&name, EntryKind::Oauth, &content, expected);
         put.await.unwrap();
     }
 

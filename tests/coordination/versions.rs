@@ -6,7 +6,7 @@
 //! ```
 
 use futures_util::future::join_all;
-use mcpipe::store::Kind;
+use mcpipe::store::EntryKind;
 use rustix::process::Signal;
 
 use super::{Machine, answer, session};
@@ -60,7 +60,7 @@ async fn what_one_version_keeps_in_the_vault_the_other_uses_and_renews() {
         let end = logout.closed().await;
         assert!(end.status.success(), "{}", end.stderr);
         let kinds = machine.vault().list().await.unwrap();
-        assert!(kinds.iter().all(|(_, kind)| *kind != Kind::Oauth));
+        assert!(kinds.iter().all(|(_, kind)| *kind != EntryKind::Oauth));
         let mut host = machine.start_program(first, &["--no-browser"]);
         host.send(INITIALIZE).await;
         host.has_said("by visiting:").await;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use mcpipe::store::{Place, Unlock};
+use mcpipe::store::{Unlock, VaultPaths};
 
 use super::*;
 use crate::support::host::Process;
@@ -14,7 +14,12 @@ use crate::support::host::Process;
 async fn a_key_never_leaves_the_vault() {
     let home = tempfile::tempdir().unwrap();
     let mut guarded = Guarded::new().await;
-    let vault = || Vault::on_disk(Place::new(Some(home.path())).unwrap(), Unlock::default());
+    let vault = || {
+        Vault::on_disk(
+            VaultPaths::new(Some(home.path())).unwrap(),
+            Unlock::default(),
+        )
+    };
     guarded.vault = Arc::new(vault());
     guarded.signed_in(Dpop::Auto).await;
     let key = guarded.entry().await.dpop_key.unwrap();
@@ -85,7 +90,7 @@ async fn a_key_never_leaves_the_vault() {
 async fn a_bound_token_is_not_printed_for_scripts() {
     let home = tempfile::tempdir().unwrap();
     let mut guarded = Guarded::new().await;
-    let place = Place::new(Some(home.path())).unwrap();
+    let place = VaultPaths::new(Some(home.path())).unwrap();
     guarded.vault = Arc::new(Vault::on_disk(place, Unlock::default()));
     guarded.signed_in(Dpop::Auto).await;
     let url = guarded.server.url();

@@ -5,7 +5,7 @@
 use std::time::SystemTime;
 
 use mcpipe::secret::Secret;
-use mcpipe::store::{Expected, Kind};
+use mcpipe::store::{EntryKind, Expected};
 use serde_json::Value;
 
 use super::changed_issuer::Place;
@@ -54,7 +54,7 @@ async fn an_address_is_the_same_however_it_is_typed() {
     let vault = place.vault();
     let mut renamed = String::new();
     for (name, kind) in vault.list().await.unwrap() {
-        if kind == Kind::Oauth {
+        if kind == EntryKind::Oauth {
             let kept = vault.read(&name).await.unwrap().unwrap();
             renamed = name.replace("/mcp", "/%6dcp");
             let content = kept.content.expose().replace("/mcp\"", "/%6dcp\"");
@@ -137,7 +137,7 @@ async fn all_tells_of_keys_and_of_what_it_could_not_read() {
     let name =
         r#"["oauth","default","https://other.example/mcp","https://as.example","c","none","null"]"#;
     let content = Secret::new(r#"{"schema":99}"#);
-    let put = vault.put(name, Kind::Oauth, &content, Expected::Absent);
+    let put = vault.put(name, EntryKind::Oauth, &content, Expected::Absent);
     put.await.unwrap();
     let out = place.run(&["logout", "--all"]).await;
     let said = out.lines.join("\n");

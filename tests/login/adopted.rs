@@ -2,7 +2,7 @@
 
 use mcpipe::auth::flow::adopt::{Adopted, Error, Foreign, ForeignClient, ForeignTokens, adopt};
 use mcpipe::auth::store::record::{ClientRecord, TokenRecord};
-use mcpipe::store::Kind;
+use mcpipe::store::EntryKind;
 
 use super::*;
 
@@ -28,7 +28,7 @@ impl World {
         for (name, kind) in self.vault.list().await.unwrap() {
             let content = self.vault.read(&name).await.unwrap().unwrap().content;
             match kind {
-                Kind::Oauth => {
+                EntryKind::Oauth => {
                     let entry = TokenRecord::read(&content).unwrap();
                     foreign.issuer = Some(entry.issuer);
                     foreign.tokens = Some(ForeignTokens {

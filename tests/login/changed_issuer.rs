@@ -5,7 +5,7 @@
 
 mod place; // the server and its two authorization servers
 
-use mcpipe::store::{Expected, Kind};
+use mcpipe::store::{EntryKind, Expected};
 use serde_json::{Value, json};
 
 use crate::coordination::{answer, session};
@@ -283,7 +283,7 @@ async fn an_entry_of_another_version_is_compared_by_what_it_has() {
             let place = Place::signed_in_before().await;
             let vault = place.vault();
             for (name, kind) in vault.list().await.unwrap() {
-                if kind == Kind::Oauth {
+                if kind == EntryKind::Oauth {
                     let kept = vault.read(&name).await.unwrap().unwrap();
                     let mut entry: Value = serde_json::from_str(kept.content.expose()).unwrap();
                     let members = entry.as_object_mut().unwrap();

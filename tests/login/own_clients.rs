@@ -278,7 +278,7 @@ async fn logout_forgets_the_registration_with_the_last_sign_in() {
             .await
             .unwrap();
         kept.into_iter()
-            .filter(|(_, kind)| *kind == mcpipe::store::Kind::ClientRegistration)
+            .filter(|(_, kind)| *kind == mcpipe::store::EntryKind::ClientRegistration)
             .count()
     };
     assert_eq!(registrations().await, 1);

@@ -8,7 +8,7 @@ use mcpipe::auth::net::guard::Guard;
 use mcpipe::auth::net::http::Http;
 use mcpipe::auth::{Announce, Authorizer, Browser, Notice, Settings};
 use mcpipe::clock::Clock;
-use mcpipe::store::{Place, Unlock, Vault};
+use mcpipe::store::{Unlock, Vault, VaultPaths};
 use tokio_util::task::TaskTracker;
 
 use super::{World, tls, unauthorized};
@@ -96,7 +96,7 @@ impl Protected {
 pub(super) const PLACE: &str = "/.well-known/oauth-protected-resource/mcp";
 
 pub(super) fn vault_in(home: &Path) -> Vault {
-    Vault::on_disk(Place::new(Some(home)).unwrap(), Unlock::default())
+    Vault::on_disk(VaultPaths::new(Some(home)).unwrap(), Unlock::default())
 }
 
 /// The values of one field, request by request.

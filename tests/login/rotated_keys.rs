@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use mcpipe::header_secrets;
 use mcpipe::secret::Secret;
-use mcpipe::store::{Place, Unlock, Vault};
+use mcpipe::store::{Unlock, Vault, VaultPaths};
 use tempfile::TempDir;
 
 use crate::coordination::answer;
@@ -36,7 +36,7 @@ async fn keyed(header: &'static str, status: u16) -> (Server, Arc<Mutex<String>>
 }
 
 async fn put(home: &Path, key: &str) {
-    let vault = Vault::on_disk(Place::new(Some(home)).unwrap(), Unlock::default());
+    let vault = Vault::on_disk(VaultPaths::new(Some(home)).unwrap(), Unlock::default());
     let (key, now) = (Secret::new(key), SystemTime::UNIX_EPOCH);
     let put = header_secrets::put(&vault, "example", &key, None, now);
     put.await.unwrap();

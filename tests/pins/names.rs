@@ -10,7 +10,7 @@ use mcpipe::clock::Clock;
 use mcpipe::header_secrets;
 use mcpipe::secret::Secret;
 use mcpipe::server_cache::Facts;
-use mcpipe::store::{Place, Vault};
+use mcpipe::store::{Vault, VaultPaths};
 use serde_json::json;
 
 use super::written::{key, tokens};
@@ -57,7 +57,7 @@ fn those_names_are_asked_for_by_these_words_and_no_others() {
 #[test]
 fn files_of_the_vault_have_these_names() {
     let home = tempfile::tempdir().unwrap();
-    let place = Place::new(Some(home.path())).unwrap();
+    let place = VaultPaths::new(Some(home.path())).unwrap();
     let name = "credential oauth default https://mcp.example.com/mcp?a=b";
     let hash = "bda4dd420994b2ec4492b1a02c0b1e13580c2c19d0f24d4d9a54cb39f2ca67f8";
     for (path, wanted) in [
@@ -82,7 +82,7 @@ fn files_of_the_vault_have_these_names() {
 #[test]
 fn places_are_handed_on_in_these_words() {
     let text = r#"{"chosen":true,"paths":["/h","/h/state","/h/state"]}"#;
-    let place = Place::from_line(text).expect("it is read");
+    let place = VaultPaths::from_line(text).expect("it is read");
     assert_eq!(place.to_line(), text);
 }
 

@@ -9,7 +9,7 @@ use mcpipe::auth::store::record::TokenRecord;
 use mcpipe::cli::Cli;
 use mcpipe::clock::Clock;
 use mcpipe::report::{Failure, Kind};
-use mcpipe::store::{self, Expected, Place, Unlock, Vault};
+use mcpipe::store::{self, Expected, Unlock, Vault, VaultPaths};
 use serde_json::Value;
 
 #[cfg(unix)]
@@ -207,7 +207,10 @@ fn shape(values: &[&Value], indent: usize) -> String {
 /// A vault with tokens that say all there is to say, and others that say nothing.
 async fn full_vault() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
-    let vault = Vault::on_disk(Place::new(Some(home.path())).unwrap(), Unlock::default());
+    let vault = Vault::on_disk(
+        VaultPaths::new(Some(home.path())).unwrap(),
+        Unlock::default(),
+    );
     let few = TokenRecord {
         resource: "https://other.example/mcp".to_owned(),
         scope_requested: None,
@@ -229,7 +232,12 @@ async fn full_vault() -> tempfile::TempDir {
         let settings = Settings::new(entry.resource.as_str(), now).unwrap();
         let name = entry.name(&settings);
         vault
-            .put(&name, store::Kind::Oauth, &entry.write(), Expected::Absent)
+            .put(
+                &name,
+                store::EntryKind::Oauth,
+                &entry.write(),
+                Expected::Absent,
+            )
             .await
             .unwrap();
     }

@@ -14,8 +14,8 @@ use super::*;
 
 const KEY: [u8; 32] = [7; 32];
 
-fn place(home: &Home) -> Place {
-    Place::new(Some(home.path())).unwrap()
+fn place(home: &Home) -> VaultPaths {
+    VaultPaths::new(Some(home.path())).unwrap()
 }
 
 /// An agent in this process that holds `key`.
@@ -43,7 +43,7 @@ fn epoch() -> SystemTime {
 /// Asks beside the runtime that the agent runs on.
 async fn ask<T: Send + 'static>(
     home: &Home,
-    question: impl FnOnce(&Place) -> Result<T, agent::Error> + Send + 'static,
+    question: impl FnOnce(&VaultPaths) -> Result<T, agent::Error> + Send + 'static,
 ) -> Result<T, agent::Error> {
     let place = place(home);
     spawn_blocking(move || question(&place)).await.unwrap()

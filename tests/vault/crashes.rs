@@ -75,7 +75,7 @@ async fn a_writer_takes_one_step() {
         kdf: Kdf::LOW,
         ..Unlock::default()
     };
-    let vault = Vault::on_disk(Place::new(Some(home)).unwrap(), unlock);
+    let vault = Vault::on_disk(VaultPaths::new(Some(home)).unwrap(), unlock);
     let resource = |resource, limit| {
         let (current, maximum) = (Some(limit), None);
         setrlimit(resource, Rlimit { current, maximum }).unwrap();
@@ -95,7 +95,7 @@ async fn a_writer_takes_one_step() {
     let outcome = match words.as_slice() {
         ["put", name, length] => {
             let content = Secret::new("x".repeat(length.parse().unwrap()));
-            let put = vault.put(name, Kind::Oauth, &content, Expected::Anything);
+            let put = vault.put(name, EntryKind::Oauth, &content, Expected::Anything);
             put.await.map(|_| ())
         }
         ["remove", name] => vault.remove(name).await.map(|_| ()),

@@ -159,7 +159,10 @@ async fn entries_of_kinds_to_come_stay_where_they_are() {
 
     let vault = home.vault(no_passphrase());
     put(&vault, "a", "1").await;
-    assert_eq!(vault.list().await.unwrap(), [("a".to_owned(), Kind::Oauth)]);
+    assert_eq!(
+        vault.list().await.unwrap(),
+        [("a".to_owned(), EntryKind::Oauth)]
+    );
     assert!(matches!(
         vault.read("odd").await,
         Err(Error::Envelope { .. })
@@ -243,7 +246,9 @@ async fn a_write_that_fails_changes_nothing_and_leaves_nothing() {
     put(&vault, "a", "1").await;
     let before = std::fs::read(home.file()).unwrap();
     let big = Secret::new("x".repeat(16 << 20));
-    let put = vault.put("a", Kind::Oauth, &big, Expected::Anything).await;
+    let put = vault
+        .put("a", EntryKind::Oauth, &big, Expected::Anything)
+        .await;
     assert!(matches!(put, Err(Error::Envelope { .. })));
     assert_eq!(std::fs::read(home.file()).unwrap(), before);
     assert_eq!(content(&vault, "a").await.as_deref(), Some("1"));
@@ -303,7 +308,7 @@ mod on_unix {
         let parent = Home::new();
         let home = parent.path().join("made/by/us");
         let unlock = Unlock::default();
-        let vault = Vault::on_disk(Place::new(Some(&home)).unwrap(), unlock);
+        let vault = Vault::on_disk(VaultPaths::new(Some(&home)).unwrap(), unlock);
         put(&vault, "a", "1").await;
         let _lock = vault.lock("a", Duration::ZERO).await.unwrap();
         for directory in ["", "state"] {
@@ -337,7 +342,7 @@ mod on_unix {
                 loose: true,
                 ..Unlock::default()
             };
-            let vault = Vault::on_disk(Place::new(Some(home.path())).unwrap(), unlock);
+            let vault = Vault::on_disk(VaultPaths::new(Some(home.path())).unwrap(), unlock);
             assert_eq!(content(&vault, "a").await.as_deref(), Some("1"));
             make_private(&file);
         }
@@ -349,7 +354,7 @@ mod on_unix {
         let put = async || {
             let vault = home.vault(no_passphrase());
             vault
-                .put("a", Kind::Oauth, &Secret::new("1"), Expected::Anything)
+                .put("a", EntryKind::Oauth, &Secret::new("1"), Expected::Anything)
                 .await
         };
         set_mode(home.path(), 0o777);

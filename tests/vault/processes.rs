@@ -37,7 +37,7 @@ async fn a_process_writes_one_entry_after_another() {
     let home = Home::new();
     let directory = told().unwrap_or_else(|| home.path().to_owned());
     let unlock = Unlock::default();
-    let vault = Vault::on_disk(Place::new(Some(&directory)).unwrap(), unlock);
+    let vault = Vault::on_disk(VaultPaths::new(Some(&directory)).unwrap(), unlock);
     let process = std::process::id();
     for round in 0..20 {
         let name = format!("{process} {round}");
@@ -57,7 +57,10 @@ async fn a_process_holds_a_lock() {
     let home = Home::new();
     let told = told();
     let directory = told.clone().unwrap_or_else(|| home.path().to_owned());
-    let vault = Vault::on_disk(Place::new(Some(&directory)).unwrap(), Unlock::default());
+    let vault = Vault::on_disk(
+        VaultPaths::new(Some(&directory)).unwrap(),
+        Unlock::default(),
+    );
     let lock = vault.lock("a", Duration::ZERO).await;
     assert!(lock.is_ok());
     if told.is_some() {

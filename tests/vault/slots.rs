@@ -285,7 +285,7 @@ fn with_command(home: &Home, configured: Configured) -> Vault {
         kdf: Kdf::LOW,
         ..Unlock::default()
     };
-    Vault::on_disk(Place::new(Some(home.path())).unwrap(), unlock)
+    Vault::on_disk(VaultPaths::new(Some(home.path())).unwrap(), unlock)
 }
 
 #[cfg(unix)]
@@ -357,7 +357,7 @@ async fn a_service_may_be_handed_the_key() {
             credential: Some(credential.clone()),
             ..Unlock::default()
         };
-        Vault::on_disk(Place::new(Some(home.path())).unwrap(), unlock)
+        Vault::on_disk(VaultPaths::new(Some(home.path())).unwrap(), unlock)
     };
     let replaced = service();
     let replaced = replaced.put_slot(NewKey::Credential, None, Some("keyfile"));

@@ -15,7 +15,7 @@ use crate::auth::oauth::token_endpoint;
 use crate::auth::settings::Settings;
 use crate::auth::store::record::{TokenRecord, TokenState, is_of, shared_name};
 use crate::secret::Secret;
-use crate::store::{self, Kind, Vault};
+use crate::store::{self, EntryKind, Vault};
 
 /// One kept sign-in; no secrets. Times are seconds since 1970.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ impl Status {
 pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
     let mut found = Vec::new();
     for (name, kind) in vault.list().await? {
-        if kind != Kind::Oauth {
+        if kind != EntryKind::Oauth {
             continue;
         }
         let Some(kept) = vault.read(&name).await? else {
@@ -140,7 +140,7 @@ pub fn accounts_of(all: &[Status], user: &User, account: &str) -> Vec<String> {
 /// The vault cannot be read.
 pub async fn places(vault: &Vault) -> Result<Vec<(String, String)>, store::Error> {
     let names = vault.list().await?.into_iter();
-    let names = names.filter(|(_, kind)| *kind == Kind::Oauth);
+    let names = names.filter(|(_, kind)| *kind == EntryKind::Oauth);
     let mut places: Vec<(String, String)> = names
         .filter_map(|(name, _)| {
             let parts: Vec<String> = serde_json::from_str(&name).ok()?;
@@ -185,7 +185,7 @@ pub async fn near(
 pub async fn forget_all_registrations(vault: &Vault) -> Result<usize, store::Error> {
     let mut forgotten = 0;
     for (name, kind) in vault.list().await? {
-        if kind == Kind::ClientRegistration {
+        if kind == EntryKind::ClientRegistration {
             forgotten += usize::from(vault.remove(&name).await?);
         }
     }
@@ -242,7 +242,7 @@ pub async fn logout(
     let mut issuers = Vec::new();
     for (name, kind) in vault.list().await? {
         let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
-        if kind != Kind::Oauth || !is_of(&parts, settings) {
+        if kind != EntryKind::Oauth || !is_of(&parts, settings) {
             continue;
         }
         let entry = vault.read(&name).await?;
@@ -288,7 +288,7 @@ fn with_key(entry: &TokenRecord, settings: &Settings) -> Client {
 
 /// Forgets who we are at an issuer of which nothing else is kept.
 async fn forget_registrations(vault: &Vault, issuer: &str) -> Result<(), store::Error> {
-    let named: Vec<(String, Kind, Vec<String>)> = vault
+    let named: Vec<(String, EntryKind, Vec<String>)> = vault
         .list()
         .await?
         .into_iter()
@@ -297,14 +297,14 @@ async fn forget_registrations(vault: &Vault, issuer: &str) -> Result<(), store::
             (name, kind, parts)
         })
         .collect();
-    let is_used = |(_, kind, parts): &(String, Kind, Vec<String>)| {
-        *kind == Kind::Oauth && parts.get(3).is_some_and(|used| used == issuer)
+    let is_used = |(_, kind, parts): &(String, EntryKind, Vec<String>)| {
+        *kind == EntryKind::Oauth && parts.get(3).is_some_and(|used| used == issuer)
     };
     if named.iter().any(is_used) {
         return Ok(());
     }
     for (name, kind, parts) in named {
-        if kind == Kind::ClientRegistration && parts.get(1).is_some_and(|of| of == issuer) {
+        if kind == EntryKind::ClientRegistration && parts.get(1).is_some_and(|of| of == issuer) {
             vault.remove(&name).await?;
         }
     }

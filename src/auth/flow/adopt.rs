@@ -30,7 +30,7 @@ use crate::auth::store::record::{
 };
 use crate::random;
 use crate::secret::Secret;
-use crate::store::{self, Expected, Kind, Vault};
+use crate::store::{self, EntryKind, Expected, Vault};
 use crate::text::plain;
 
 /// The sign-in that another program holds for one server.
@@ -277,7 +277,7 @@ pub async fn adopt(
     }
     let name = entry.name(settings);
     vault
-        .put(&name, Kind::Oauth, &entry.write(), Expected::Anything)
+        .put(&name, EntryKind::Oauth, &entry.write(), Expected::Anything)
         .await?;
     Ok(Adopted::Tokens {
         issuer,
@@ -329,7 +329,7 @@ pub fn place(settings: &Settings) -> Vec<String> {
     place
 }
 
-async fn lock(settings: &Settings, vault: &Vault) -> Result<store::Lock, store::Error> {
+async fn lock(settings: &Settings, vault: &Vault) -> Result<store::VaultLock, store::Error> {
     let name = shared_name("credential", settings);
     vault.lock(&name, Duration::from_secs(60)).await
 }
@@ -338,7 +338,7 @@ async fn lock(settings: &Settings, vault: &Vault) -> Result<store::Lock, store::
 async fn is_signed_in(settings: &Settings, vault: &Vault) -> Result<bool, store::Error> {
     let now = settings.now.seconds();
     for (name, kind) in vault.list().await? {
-        if kind != Kind::Oauth || !is_for(&name, settings) {
+        if kind != EntryKind::Oauth || !is_for(&name, settings) {
             continue;
         }
         let found = vault.read(&name).await?;
@@ -394,7 +394,7 @@ async fn keep_client(
         return Ok(false);
     }
     let name = ClientRecord::name(issuer, settings);
-    let kind = Kind::ClientRegistration;
+    let kind = EntryKind::ClientRegistration;
     let content = registered.write();
     match vault.put(&name, kind, &content, Expected::Absent).await {
         Ok(_) => Ok(true),

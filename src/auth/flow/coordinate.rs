@@ -20,7 +20,7 @@ use crate::auth::settings::Settings;
 use crate::auth::shared::{Origin, Shared, Trigger};
 use crate::auth::store::record::{TokenRecord, TokenState};
 use crate::auth::{Cause, Credential};
-use crate::store::{Error as StoreError, Lock};
+use crate::store::{Error as StoreError, VaultLock};
 
 /// The interval at which watching processes look.
 const GLANCE: Duration = Duration::from_millis(250);
@@ -221,7 +221,7 @@ impl Shared {
     }
 
     /// Takes the lock for a user who asks for a sign-in, whichever process holds it.
-    async fn take_over_lock(&self) -> Result<Lock, Cause> {
+    async fn take_over_lock(&self) -> Result<VaultLock, Cause> {
         let turn = self.status.try_lock().await?;
         let mut record = self.status.record().await;
         record.forgive();
@@ -271,7 +271,7 @@ impl PendingTakeover {
 /// A helper that is under way, and the lock that keeps others from sending one more.
 struct Sent {
     child: Child,
-    _starting: Lock,
+    _starting: VaultLock,
 }
 
 async fn gone(helper: &mut Option<Sent>) {

@@ -34,7 +34,7 @@ use crate::auth::oauth::token_response::{
 use crate::auth::settings::{Browser, Settings};
 use crate::auth::shared::Shared;
 use crate::auth::store::record::{ClientRecord, TokenRecord};
-use crate::store::{Expected, Kind};
+use crate::store::{EntryKind, Expected};
 use crate::text::plain;
 
 /// Longer than any code is good.
@@ -331,7 +331,7 @@ impl Shared {
             expires_at: registered.expires_at,
             known_at: self.settings.now.seconds(),
         };
-        let (kind, content) = (Kind::ClientRegistration, kept.write());
+        let (kind, content) = (EntryKind::ClientRegistration, kept.write());
         if let Err(why) = self
             .store
             .vault()

@@ -17,7 +17,7 @@ use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::settings::Settings;
 use crate::auth::shared::{Shared, Trigger};
 use crate::auth::store::record::{TokenRecord, is_for, is_of};
-use crate::store::Kind;
+use crate::store::EntryKind;
 use crate::text::plain;
 
 /// An authorization server that was used, with the origins of its endpoints.
@@ -138,7 +138,7 @@ impl Shared {
         let mut found = Vec::new();
         for (name, kind) in self.store.vault().list().await? {
             let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
-            if kind != Kind::Oauth || !is_of(&parts, &self.settings) {
+            if kind != EntryKind::Oauth || !is_of(&parts, &self.settings) {
                 continue;
             }
             let Some(kept) = self.store.vault().read(&name).await? else {

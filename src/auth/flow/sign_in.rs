@@ -16,14 +16,14 @@ use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, Prote
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::shared::{Origin, Shared, Trigger};
 use crate::auth::store::record::{TokenRecord, TokenState};
-use crate::store::Lock;
+use crate::store::VaultLock;
 use crate::text::plain;
 
 impl Shared {
     /// Signs in, with the sign-in lock held: discovery afresh (the authorization server may have moved), then the user.
     pub(in crate::auth) async fn sign_in(
         &self,
-        _turn: Lock,
+        _turn: VaultLock,
         why: &Trigger,
         challenge: &Challenge,
         before: Option<TokenRecord>,

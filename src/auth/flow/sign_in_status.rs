@@ -11,7 +11,7 @@ use crate::auth::flow::status_record::{Phase, Record, Shown, fingerprint};
 use crate::auth::notice::{Notice, PendingSignIn};
 use crate::auth::settings::Settings;
 use crate::auth::store::record::shared_name;
-use crate::store::{Error as StoreError, Lock, Vault};
+use crate::store::{Error as StoreError, Vault, VaultLock};
 
 /// The interval at which the process that signs in looks if another has taken the sign-in over.
 pub(in crate::auth) const TAKEOVER_POLL: Duration = Duration::from_millis(500);
@@ -59,12 +59,12 @@ impl SignInStatus {
     }
 
     /// Takes the lock of the sign-in, waiting for another process that has it.
-    pub(in crate::auth) async fn lock(&self, patience: Duration) -> Result<Lock, StoreError> {
+    pub(in crate::auth) async fn lock(&self, patience: Duration) -> Result<VaultLock, StoreError> {
         self.vault.lock(&self.name, patience).await
     }
 
     /// Takes the lock of the sign-in, if no process has it.
-    pub(in crate::auth) async fn try_lock(&self) -> Result<Option<Lock>, StoreError> {
+    pub(in crate::auth) async fn try_lock(&self) -> Result<Option<VaultLock>, StoreError> {
         match self.vault.lock(&self.name, Duration::ZERO).await {
             Ok(turn) => Ok(Some(turn)),
             Err(StoreError::Busy { .. }) => Ok(None),

@@ -16,7 +16,7 @@ use crate::auth::store::locked_vault::{self, Unlocking};
 use crate::auth::store::record::{
     ClientRecord, TokenRecord, TokenState, is_for, is_of, shared_name,
 };
-use crate::store::{Error as StoreError, Expected, Kind, Lock, Vault};
+use crate::store::{EntryKind, Error as StoreError, Expected, Vault, VaultLock};
 use crate::text::plain;
 
 /// The time that tokens wait for a vault that is to store them.
@@ -112,7 +112,7 @@ impl CredentialStore {
     async fn in_vault(&self) -> Result<Option<StoredTokens>, Error> {
         let mut all: Vec<StoredTokens> = Vec::new();
         for (name, kind) in self.vault.list().await? {
-            if kind != Kind::Oauth || !is_for(&name, &self.settings) {
+            if kind != EntryKind::Oauth || !is_for(&name, &self.settings) {
                 continue;
             }
             let Some(found) = self.vault.read(&name).await? else {
@@ -158,7 +158,7 @@ impl CredentialStore {
     pub(in crate::auth) async fn supersede(&self, newest: &str, issuer: &str) {
         let names = self.vault.list().await.unwrap_or_default();
         for (name, kind) in names {
-            if kind != Kind::Oauth || name == newest || !is_for(&name, &self.settings) {
+            if kind != EntryKind::Oauth || name == newest || !is_for(&name, &self.settings) {
                 continue;
             }
             let found = self.vault.read(&name).await.ok().flatten();
@@ -197,7 +197,7 @@ impl CredentialStore {
         expected: Expected,
     ) -> Result<u64, StoreError> {
         let content = entry.write();
-        let put = || self.vault.put(name, Kind::Oauth, &content, expected);
+        let put = || self.vault.put(name, EntryKind::Oauth, &content, expected);
         match put().await {
             Err(StoreError::Locked { vault }) if self.settings.waits_for_unlock => {
                 *self.unsaved() = Some((name.to_owned(), entry.clone()));
@@ -215,13 +215,16 @@ impl CredentialStore {
         }
     }
 
-    pub(in crate::auth) async fn lock(&self) -> Result<Lock, Error> {
+    pub(in crate::auth) async fn lock(&self) -> Result<VaultLock, Error> {
         // The patience is longer than the slowest token request of the process that holds the lock.
         self.lock_within(TOKEN_PATIENCE + Duration::from_secs(10))
             .await
     }
 
-    pub(in crate::auth) async fn lock_within(&self, patience: Duration) -> Result<Lock, Error> {
+    pub(in crate::auth) async fn lock_within(
+        &self,
+        patience: Duration,
+    ) -> Result<VaultLock, Error> {
         Ok(self
             .vault
             .lock_in_use(&self.lock_name("credential"), patience)
@@ -233,7 +236,7 @@ impl CredentialStore {
     }
 
     pub(in crate::auth) async fn save_registration(&self, name: &str, kept: &ClientRecord) {
-        let (kind, content) = (Kind::ClientRegistration, kept.write());
+        let (kind, content) = (EntryKind::ClientRegistration, kept.write());
         let put = self.vault.put(name, kind, &content, Expected::Anything);
         if let Err(why) = put.await {
             tracing::warn!(%why, "the registration cannot be kept");
@@ -279,7 +282,7 @@ impl CredentialStore {
         for (name, kind) in self.vault.list().await? {
             let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
             let is_theirs = id.is_none_or(|id| parts.get(4).is_some_and(|kept| kept == id));
-            if kind != Kind::Oauth || !is_of(&parts, &self.settings) || !is_theirs {
+            if kind != EntryKind::Oauth || !is_of(&parts, &self.settings) || !is_theirs {
                 continue;
             }
             match parts.get(3) {

@@ -93,7 +93,7 @@ mod detached {
     use crate::report::{Failure, Kind};
     use crate::settings;
     use crate::store::primitives::{Key, decode, encode};
-    use crate::store::{Error, Place, agent};
+    use crate::store::{Error, VaultPaths, agent};
 
     /// The agent's message that it takes requests.
     const READY: &str = "ready\n";
@@ -103,7 +103,7 @@ mod detached {
     const LONGEST: u64 = 64 * 1024;
 
     pub(super) async fn start(
-        place: &Place,
+        place: &VaultPaths,
         vault_id: &str,
         key: &Key,
         long: Duration,
@@ -173,7 +173,7 @@ mod detached {
             .map_err(|error| Failure::new(Kind::Failed, error))?;
         let mut lines = order.lines();
         let (id, key, long) = (lines.next(), lines.next(), lines.next());
-        let place = lines.next().and_then(Place::from_line);
+        let place = lines.next().and_then(VaultPaths::from_line);
         let (Some(id), Some(Some(key)), Some(Ok(long)), Some(place)) =
             (id, key.map(decode), long.map(str::parse), place)
         else {

@@ -11,7 +11,7 @@ use crate::commands::vault::text::{count, lasting};
 use crate::report::{Failure, Kind};
 use crate::settings::{self, Environment};
 use crate::store::slot::{Kdf, SlotKind};
-use crate::store::{Error, SlotStatus, Status, Vault, agent};
+use crate::store::{Error, SlotStatus, Vault, VaultStatus, agent};
 use crate::text::printable;
 
 pub(super) async fn status(args: &ShowArgs, env: &Environment) -> Result<(), Failure> {
@@ -127,7 +127,7 @@ fn agent_of(vault: &Vault) -> Result<Option<Duration>, Failure> {
 }
 
 /// Returns the cost of the dearest passphrase slot; without one, the cost that a passphrase would have.
-fn cost(status: &Status) -> Kdf {
+fn cost(status: &VaultStatus) -> Kdf {
     let costs = status.slots.iter().filter_map(|slot| match slot.kind {
         SlotKind::Argon2id(kdf) => Some(kdf),
         SlotKind::Raw => None,

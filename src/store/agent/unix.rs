@@ -12,9 +12,9 @@ use tokio::time;
 use zeroize::Zeroizing;
 
 use super::Error;
-use crate::store::files::Lock;
+use crate::store::files::FileLock;
 use crate::store::primitives::{Key, decode, encode};
-use crate::store::{Place, files};
+use crate::store::{VaultPaths, files};
 
 /// The time for which one side waits for the other's line.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ const LONGEST_NAME: usize = 103;
 ///
 /// # Errors
 /// An agent, or another file in its place, cannot be asked.
-pub fn key(place: &Place, vault_id: &str) -> Result<Option<Key>, Error> {
+pub fn key(place: &VaultPaths, vault_id: &str) -> Result<Option<Key>, Error> {
     let Some(answer) = ask(place, &format!("key {vault_id}"))? else {
         return Ok(None);
     };
@@ -43,7 +43,7 @@ pub fn key(place: &Place, vault_id: &str) -> Result<Option<Key>, Error> {
 ///
 /// # Errors
 /// As [`key`].
-pub fn keep(place: &Place, vault_id: &str, key: &Key, long: Duration) -> Result<bool, Error> {
+pub fn keep(place: &VaultPaths, vault_id: &str, key: &Key, long: Duration) -> Result<bool, Error> {
     let key = Zeroizing::new(encode(key.expose()));
     let said = Zeroizing::new(format!("keep {vault_id} {} {}", *key, long.as_secs()));
     match ask(place, &said)? {
@@ -57,7 +57,7 @@ pub fn keep(place: &Place, vault_id: &str, key: &Key, long: Duration) -> Result<
 ///
 /// # Errors
 /// As [`key`].
-pub fn replace(place: &Place, vault_id: &str, key: &Key) -> Result<bool, Error> {
+pub fn replace(place: &VaultPaths, vault_id: &str, key: &Key) -> Result<bool, Error> {
     let key = Zeroizing::new(encode(key.expose()));
     let said = Zeroizing::new(format!("renew {vault_id} {}", *key));
     Ok(ask(place, &said)?.is_some_and(|answer| *answer == "kept"))
@@ -67,7 +67,7 @@ pub fn replace(place: &Place, vault_id: &str, key: &Key) -> Result<bool, Error> 
 ///
 /// # Errors
 /// As [`key`].
-pub fn left(place: &Place) -> Result<Option<(Duration, String)>, Error> {
+pub fn left(place: &VaultPaths) -> Result<Option<(Duration, String)>, Error> {
     let Some(answer) = ask(place, "left")? else {
         return Ok(None);
     };
@@ -84,12 +84,12 @@ pub fn left(place: &Place) -> Result<Option<(Duration, String)>, Error> {
 ///
 /// # Errors
 /// As [`key`].
-pub fn lock(place: &Place) -> Result<bool, Error> {
+pub fn lock(place: &VaultPaths) -> Result<bool, Error> {
     Ok(ask(place, "lock")?.is_some())
 }
 
 /// Asks in one line. `None` if no agent listens; an agent that died leaves its socket.
-fn ask(place: &Place, line: &str) -> Result<Option<Zeroizing<String>>, Error> {
+fn ask(place: &VaultPaths, line: &str) -> Result<Option<Zeroizing<String>>, Error> {
     let socket = place.socket();
     if socket.as_os_str().len() > LONGEST_NAME || !is_ours(&socket)? {
         return Ok(None);
@@ -178,7 +178,7 @@ struct Held {
 /// # Errors
 /// [`Error::Taken`] if there is one; the socket cannot be made.
 pub async fn serve(
-    place: &Place,
+    place: &VaultPaths,
     vault_id: String,
     key: Key,
     long: Duration,
@@ -187,7 +187,7 @@ pub async fn serve(
 ) -> Result<(), Error> {
     place.prepare_runtime()?;
     // The lock is held as long as the agent lives, so any socket there now is a dead agent's.
-    let _lock = Lock::try_take(&place.agent_lock(), true)?.ok_or(Error::Taken)?;
+    let _lock = FileLock::try_take(&place.agent_lock(), true)?.ok_or(Error::Taken)?;
     let socket = Socket::bind(place)?;
     let held = Arc::new(Mutex::new(Some(Held {
         vault_id,
@@ -233,7 +233,7 @@ struct Socket {
 }
 
 impl Socket {
-    fn bind(place: &Place) -> Result<Self, Error> {
+    fn bind(place: &VaultPaths) -> Result<Self, Error> {
         let path = place.socket();
         if path.as_os_str().len() > LONGEST_NAME {
             return Err(Error::LongName(path));
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn an_agent_is_asked_with_these_words() {
         let home = tempfile::tempdir().unwrap();
-        let place = Place::new(Some(home.path())).unwrap();
+        let place = VaultPaths::new(Some(home.path())).unwrap();
         place.prepare_runtime().unwrap();
         let listener = UnixListener::bind(place.socket()).unwrap();
         let heard = std::thread::spawn(move || {

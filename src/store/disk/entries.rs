@@ -3,7 +3,7 @@
 use crate::secret::Secret;
 use crate::store::disk::fresh;
 use crate::store::disk::transaction::Disk;
-use crate::store::{Entry, Error, Expected, Kind, envelope};
+use crate::store::{EntryKind, Error, Expected, VaultEntry, envelope};
 
 /// The findings of [`Vault::verify`](crate::store::Vault::verify).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Verified {
 }
 
 impl Disk {
-    pub(in crate::store) fn read(&self, name: &str) -> Result<Option<Entry>, Error> {
+    pub(in crate::store) fn read(&self, name: &str) -> Result<Option<VaultEntry>, Error> {
         let mut state = self.state();
         let Some(opened) = self.load(&mut state)? else {
             return Ok(None);
@@ -23,7 +23,7 @@ impl Disk {
         let read = opened.contents.read(&opened.keys, name);
         read.map_err(|error| self.file().broken(error))?
             .map(|found| {
-                let kind = Kind::from_word(&found.kind).ok_or_else(|| {
+                let kind = EntryKind::from_word(&found.kind).ok_or_else(|| {
                     self.file().broken(envelope::Error::Unknown {
                         what: "kind of entry",
                         found: found.kind.clone(),
@@ -32,7 +32,7 @@ impl Disk {
                 let mut content = found.content;
                 let text = String::from_utf8(std::mem::take(&mut *content))
                     .map_err(|_| self.file().broken(envelope::Error::Damaged("entry's text")))?;
-                Ok(Entry {
+                Ok(VaultEntry {
                     kind,
                     rev: found.rev,
                     content: Secret::new(text),
@@ -41,14 +41,14 @@ impl Disk {
             .transpose()
     }
 
-    pub(in crate::store) fn list(&self) -> Result<Vec<(String, Kind)>, Error> {
+    pub(in crate::store) fn list(&self) -> Result<Vec<(String, EntryKind)>, Error> {
         let mut state = self.state();
         let Some(opened) = self.load(&mut state)? else {
             return Ok(Vec::new());
         };
         // A kind that this version does not know is another version's, and stays in the file.
         let known = |(name, kind, _): (&str, &str, u64)| {
-            Kind::from_word(kind).map(|kind| (name.to_owned(), kind))
+            EntryKind::from_word(kind).map(|kind| (name.to_owned(), kind))
         };
         Ok(opened.contents.list().filter_map(known).collect())
     }
@@ -56,7 +56,7 @@ impl Disk {
     pub(in crate::store) fn put(
         &self,
         name: &str,
-        kind: Kind,
+        kind: EntryKind,
         content: &Secret,
         expected: Expected,
     ) -> Result<u64, Error> {

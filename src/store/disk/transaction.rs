@@ -10,7 +10,7 @@ use crate::store::disk::unlock::Unlock;
 use crate::store::disk::unlocker::Unlocker;
 use crate::store::disk::vault_file::VaultFile;
 use crate::store::disk::{create, root_key};
-use crate::store::{Error, Place, envelope, files, random};
+use crate::store::{Error, VaultPaths, envelope, files, random};
 
 /// A vault in a file.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(in crate::store) struct Disk {
 }
 
 impl Disk {
-    pub(in crate::store) fn new(paths: Place, mut unlock: Unlock) -> Self {
+    pub(in crate::store) fn new(paths: VaultPaths, mut unlock: Unlock) -> Self {
         let sources = std::mem::take(&mut unlock.passphrase);
         let inherited = unlock.root.take();
         Self {

@@ -16,12 +16,12 @@ use crate::store::disk::state::DiskState;
 use crate::store::disk::unlock::Unlock;
 use crate::store::disk::vault_file::VaultFile;
 use crate::store::envelope::{self, MOST_TRIED, Sealed};
-use crate::store::files::{self, Lock, system};
+use crate::store::files::{self, FileLock, system};
 use crate::store::key_command::{KeyCommand, With};
 use crate::store::passphrase::{self, Passphrase, TRIES};
 use crate::store::primitives::Key;
 use crate::store::slot::{Kdf, Opener, Slot, SlotKind};
-use crate::store::{Error, Place, random};
+use crate::store::{Error, VaultPaths, random};
 
 /// The time to wait for another process that asks a program for a key, before this one asks it too.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ pub(in crate::store) struct Unlocker {
 }
 
 impl Unlocker {
-    pub(super) fn new(paths: Place, unlock: Unlock) -> Self {
+    pub(super) fn new(paths: VaultPaths, unlock: Unlock) -> Self {
         Self {
             file: VaultFile::new(paths, unlock.loose, unlock.tell),
             unlock,
@@ -254,10 +254,10 @@ impl Unlocker {
     }
 
     /// Takes the lock for asking a program. Best effort: without the lock there are two prompts instead of one.
-    fn lock_programs(&self) -> Option<Lock> {
+    fn lock_programs(&self) -> Option<FileLock> {
         let mut waited = Duration::ZERO;
         loop {
-            match Lock::try_take(&self.file.paths().unlock_lock(), self.file.loose()) {
+            match FileLock::try_take(&self.file.paths().unlock_lock(), self.file.loose()) {
                 Ok(Some(lock)) => return Some(lock),
                 Ok(None) if waited < PATIENCE => {}
                 _ => return None,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::store::contents::Contents;
 use crate::store::envelope::{self, MAX_FILE, Sealed};
-use crate::store::files::{self, Lock, Private};
+use crate::store::files::{self, FileLock, Private};
 use crate::store::rollback_guard::{self, Anchor};
-use crate::store::{Error, Place, Status, random};
+use crate::store::{Error, VaultPaths, VaultStatus, random};
 
 /// The time for which a writer waits for the others. Each takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,7 +19,7 @@ const LONGEST_SIDE_FILE: usize = 64 << 10;
 /// The paths of a vault, and the way in which its files are used.
 #[derive(Debug)]
 pub(in crate::store) struct VaultFile {
-    paths: Place,
+    paths: VaultPaths,
     /// True to accept files that other users can use.
     loose: bool,
     /// The function that tells the user of a command a sentence. A bridge has the log.
@@ -27,11 +27,11 @@ pub(in crate::store) struct VaultFile {
 }
 
 impl VaultFile {
-    pub(super) fn new(paths: Place, loose: bool, tell: Option<fn(&str)>) -> Self {
+    pub(super) fn new(paths: VaultPaths, loose: bool, tell: Option<fn(&str)>) -> Self {
         Self { paths, loose, tell }
     }
 
-    pub(in crate::store) fn paths(&self) -> &Place {
+    pub(in crate::store) fn paths(&self) -> &VaultPaths {
         &self.paths
     }
 
@@ -83,12 +83,12 @@ impl VaultFile {
     }
 
     /// Takes the lock of the file, which writers hold.
-    pub(super) fn lock(&self) -> Result<Lock, Error> {
+    pub(super) fn lock(&self) -> Result<FileLock, Error> {
         let path = self.paths.vault_lock();
         let mut waited = Duration::ZERO;
         let mut pause = Duration::from_millis(2);
         loop {
-            if let Some(lock) = Lock::try_take(&path, self.loose)? {
+            if let Some(lock) = FileLock::try_take(&path, self.loose)? {
                 return Ok(lock);
             }
             if waited >= PATIENCE {
@@ -104,15 +104,15 @@ impl VaultFile {
     }
 
     /// Reads the file without opening the vault: asks for no passphrase.
-    pub(in crate::store) fn status(&self) -> Result<Status, Error> {
+    pub(in crate::store) fn status(&self) -> Result<VaultStatus, Error> {
         let sealed = match self.open()? {
             Some(mut file) => Some(self.parse(&mut file)?),
             None => None,
         };
         let behind = sealed.as_ref().and_then(|sealed| self.newer(sealed));
-        Ok(Status {
+        Ok(VaultStatus {
             behind,
-            ..Status::of(Some(self.paths.vault()), sealed.as_ref())
+            ..VaultStatus::of(Some(self.paths.vault()), sealed.as_ref())
         })
     }
 

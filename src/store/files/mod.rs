@@ -284,11 +284,11 @@ pub fn sweep(path: &Path) {
 
 /// A locked file. Dropping it releases the lock; so does the end of the process, of whatever kind.
 #[derive(Debug)]
-pub struct Lock {
+pub struct FileLock {
     _file: File,
 }
 
-impl Lock {
+impl FileLock {
     /// Takes the lock; `None` if another process holds it, or this one. Does not wait. `loose` permits any owner.
     ///
     /// # Errors

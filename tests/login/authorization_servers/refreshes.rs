@@ -145,7 +145,7 @@ async fn a_network_that_is_down_never_ends_a_sign_in() {
     );
     assert_ne!(dead, text);
     for (name, kind) in world.vault.list().await.unwrap() {
-        if kind == mcpipe::store::Kind::Oauth {
+        if kind == mcpipe::store::EntryKind::Oauth {
             let dead = mcpipe::secret::Secret::new(dead.as_str());
             let anything = mcpipe::store::Expected::Anything;
             world.vault.put(&name, kind, &dead, anything).await.unwrap();

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 
-use mcpipe::store::{Place as Home, Unlock, Vault};
+use mcpipe::store::{Unlock, Vault, VaultPaths as Home};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;

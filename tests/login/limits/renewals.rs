@@ -90,7 +90,7 @@ async fn an_authority_that_has_lost_its_clients_twice_within_a_minute_is_registe
                 let (name, rev, mut entry) = machine.entry().await;
                 entry.obtained_at -= 31;
                 let expected = mcpipe::store::Expected::Revision(rev);
-                let kind = mcpipe::store::Kind::Oauth;
+                let kind = mcpipe::store::EntryKind::Oauth;
                 let vault = machine.vault();
                 vault
                     .put(&name, kind, &entry.write(), expected)
