@@ -19,21 +19,15 @@ mod tests;
 use std::collections::VecDeque;
 
 use super::{Action, Arrival, ExchangeId, Mint, Pair, Relay, Transport};
-use crate::frame::{Frame, INTERNAL_ERROR, Id, Outline, member_of};
+use crate::frame::{Frame, Outline, member_of};
 use capabilities::Capabilities;
-use session::SessionTranslation;
+use session::{RANGE, SessionTranslation};
 
 /// Sessions that one host may have in its life. It is a modest number because the sets that hosts declare are few; one
 /// that says something new each time stays with the last.
 const MAX_SESSIONS: u64 = 8;
 /// Sessions at once.
 const MAX_AT_ONCE: usize = 4;
-/// Each session counts in a range of its own, so that by its number it is known whose an exchange or a time is.
-const RANGE: u32 = 36;
-/// The number at which ids of requests in all sessions begin, apart from those that the relays of the sessions mint
-/// themselves.
-const IDS: u64 = 1 << 39;
-
 /// The translator.
 #[derive(Debug)]
 pub struct ModernToLegacy {
@@ -105,16 +99,16 @@ impl ModernToLegacy {
     /// prepared, if there may be one.
     fn is_outgrown_by(&mut self, request: &Frame) -> bool {
         let declared = Capabilities::of(request);
-        if self.current.is_unopened() {
-            let all = self.current.declared().join(&declared);
-            self.current.declare(all);
+        if self.current.handshake.is_unopened() {
+            let all = self.current.handshake.declared().join(&declared);
+            self.current.handshake.declare(all);
         }
         // These are answered here, so there is nothing that the remote could ask for their sake.
         let is_ours = matches!(
             request.method(),
             Some("server/discover" | "subscriptions/listen")
         );
-        if is_ours || self.current.declared().cover(&declared) {
+        if is_ours || self.current.handshake.declared().cover(&declared) {
             return false;
         }
         if self.next.is_none() {
@@ -137,24 +131,24 @@ impl ModernToLegacy {
             Mint::beyond(self.base + count),
             self.transport,
             self.seed,
-            self.current.declared().join(declared),
+            self.current.handshake.declared().join(declared),
         ));
     }
 
     /// Draws the consequences of what has happened to the sessions.
     fn settle(&mut self, actions: &mut Vec<Action>) {
-        if let Some((why, held)) = self.current.failed() {
+        if let Some((why, held)) = self.current.handshake.take_failure() {
             for request in held.iter().filter(|held| held.is_request()) {
                 actions.extend(request.id().map(|id| Action::Reply(why.with_id(id))));
             }
         }
         if let Some(mut next) = self.next.take() {
-            if next.is_open() {
+            if next.handshake.is_open() {
                 tracing::info!("the host can do more than it said; a new session knows it");
                 next.take_over(&mut self.current, actions);
                 self.outgrown
                     .push(std::mem::replace(&mut self.current, next));
-            } else if let Some((why, held)) = next.failed() {
+            } else if let Some((why, held)) = next.handshake.take_failure() {
                 tracing::info!(?why, "no second session; the first one goes on");
                 if is_final(&why) {
                     next.end(actions);
@@ -163,7 +157,7 @@ impl ModernToLegacy {
                     self.next = Some(next); // to be tried again by the next request that needs it
                 }
                 for frame in held {
-                    self.current.says(frame, actions);
+                    self.current.on_host_message(frame, actions);
                 }
             } else {
                 self.next = Some(next);
@@ -195,11 +189,11 @@ impl Relay for ModernToLegacy {
                         session.cancel(&id, frame.param("reason"), actions);
                     }
                 }
-                None => self.current.notified(frame, actions),
+                None => self.current.on_notification(frame, actions),
             },
             Outline::Request { id, method } => match shape::check(&frame, id, method) {
                 Err(refusal) => actions.push(Action::Reply(refusal)),
-                Ok(()) => self.session_for(&frame).requested(frame, actions),
+                Ok(()) => self.session_for(&frame).on_request(frame, actions),
             },
         }
         self.settle(actions);
@@ -208,7 +202,7 @@ impl Relay for ModernToLegacy {
     fn on_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         let number = exchange.0.wrapping_sub(self.base);
         if let Some(session) = self.counting(number) {
-            session.take_arrival(exchange, arrival, actions);
+            session.on_arrival(exchange, arrival, actions);
             self.settle(actions);
         }
     }
@@ -270,8 +264,4 @@ fn is_final(why: &Frame) -> bool {
     let said = |name| data.and_then(|data| member_of(data, name));
     said("source") != Some(r#""mcpipe""#)
         || said("kind") == Some(r#""refused""#) && said("retryable") != Some("true")
-}
-
-fn internal(id: &Id, words: &str) -> Frame {
-    Frame::error(Some(id), INTERNAL_ERROR, words, None)
 }

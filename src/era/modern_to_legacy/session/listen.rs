@@ -10,11 +10,11 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{OwnRequest, SessionTranslation, Timer};
+use super::link::{Link, SessionRequest, SessionTimer};
+use crate::era::Action;
 use crate::era::protocol::MAX_WATCHES;
 use crate::era::server_info::ServerInfo;
 use crate::era::subscriptions::{self, ACKNOWLEDGED, LISTS};
-use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, INVALID_PARAMS, Id, Object, Outline};
 
 /// The longest pause before a lost session is opened again.
@@ -24,16 +24,18 @@ const SHRUNK: &str = "The server, connected to anew, does not offer all of it an
 
 /// Every open subscription, and what the session has been asked for on their behalf.
 #[derive(Default)]
-pub(super) struct Subscriptions {
+pub(super) struct SharedSubscriptions {
     open: Vec<Subscription>,
     /// Resources asked for, by their URI as JSON text.
     watches: BTreeMap<String, Watch>,
-    /// The standing stream, on which the remote speaks unasked.
-    stream: Option<ExchangeId>,
     /// The session is lost, and the time to try again has been asked for.
     is_mending: bool,
     /// The session was lost, and its watches are to be looked through when it is open again.
     is_unsettled: bool,
+    /// Openings in a row that failed and were not for a request of the host.
+    failures: u32,
+    /// The host can be told nothing any more.
+    is_host_gone: bool,
 }
 
 /// A `subscriptions/listen` of the host.
@@ -58,20 +60,7 @@ struct Watch {
     is_changing: bool,
 }
 
-impl Subscriptions {
-    pub(super) fn stream_asked(&mut self, exchange: ExchangeId) {
-        self.stream = Some(exchange);
-    }
-
-    pub(super) fn stream_over(&mut self, exchange: ExchangeId) {
-        self.stream = self.stream.filter(|stream| *stream != exchange);
-    }
-
-    /// Says whether the server has a stream that belongs to no request.
-    pub(super) fn has_stream(&self) -> bool {
-        self.stream.is_some()
-    }
-
+impl SharedSubscriptions {
     fn add(&mut self, subscription: Subscription) {
         for uri in subscription.watches() {
             self.watches.entry(uri.clone()).or_default();
@@ -190,77 +179,79 @@ impl Subscription {
     }
 }
 
-impl SessionTranslation {
-    pub(super) fn listen(&mut self, frame: &Frame, id: &Id, actions: &mut Vec<Action>) {
-        let Some(subscription) = Subscription::read(frame, id, &self.server) else {
-            let words = "params.notifications is no filter.";
-            let refusal = Frame::error(Some(id), INVALID_PARAMS, words, None);
-            return actions.push(Action::Reply(refusal));
+/// Subscribing and unsubscribing.
+impl SharedSubscriptions {
+    /// Takes a `subscriptions/listen` of the host.
+    pub(super) fn listen(
+        &mut self,
+        frame: &Frame,
+        id: &Id,
+        server: &ServerInfo,
+        link: &mut Link,
+        actions: &mut Vec<Action>,
+    ) {
+        let refuse =
+            |words: &str| Action::Reply(Frame::error(Some(id), INVALID_PARAMS, words, None));
+        let Some(subscription) = Subscription::read(frame, id, server) else {
+            return actions.push(refuse("params.notifications is no filter."));
         };
         if self.is_host_gone {
-            let over = self.server.listen_over(id);
+            let over = server.listen_over(id);
             return actions.push(Action::Reply(Frame::result(id, &over)));
         }
-        if self.subscriptions.would_watch(&subscription) > MAX_WATCHES {
+        if self.would_watch(&subscription) > MAX_WATCHES {
             let words =
                 format!("No more than {MAX_WATCHES} resources can be subscribed to at once.");
-            let refusal = Frame::error(Some(id), INVALID_PARAMS, &words, None);
-            return actions.push(Action::Reply(refusal));
+            return actions.push(refuse(&words));
         }
-        self.subscriptions.add(subscription);
+        self.add(subscription);
         // Its lists alone would not make the relay try; and what it may promise is known when that has gone either way.
-        let mut done = Vec::new();
-        self.inner.mend(&mut done);
-        self.translate(done, actions);
-        self.settle_watches(actions);
-        self.acknowledge(actions);
-    }
-
-    #[cfg(test)]
-    pub(in crate::era::modern_to_legacy) fn stream_exchange(&self) -> Option<ExchangeId> {
-        self.subscriptions.stream
+        link.mend(actions);
+        self.settle(link, actions);
+        self.acknowledge(link, actions);
     }
 
     /// Goes on with the subscriptions of another session.
-    pub(super) fn adopt(&mut self, others: &mut Subscriptions, actions: &mut Vec<Action>) {
+    pub(super) fn adopt(&mut self, others: &mut Self, link: &mut Link, actions: &mut Vec<Action>) {
         for mut subscription in std::mem::take(&mut others.open) {
             subscription.is_moved = true;
-            self.subscriptions.add(subscription);
+            self.add(subscription);
         }
-        self.settle_watches(actions);
-        self.acknowledge(actions);
+        self.settle(link, actions);
+        self.acknowledge(link, actions);
     }
 
-    /// Ends the host's subscription of that id without a word; whether there was one.
-    pub(super) fn unlisten(&mut self, id: &Id) -> bool {
-        let listens = &mut self.subscriptions.open;
-        let Some(at) = listens.iter().position(|listen| listen.id == *id) else {
+    /// Cancels the host's subscription of that id, and says whether there was one.
+    pub(super) fn cancel(&mut self, id: &Id, link: &mut Link, actions: &mut Vec<Action>) -> bool {
+        let Some(at) = self.open.iter().position(|listen| listen.id == *id) else {
             return false;
         };
-        listens.remove(at);
+        self.open.remove(at);
+        actions.push(Action::Cancelled(id.clone()));
+        self.settle(link, actions);
         true
     }
 
     /// Ends them all, and says so.
-    pub(super) fn end_subscriptions(&mut self, actions: &mut Vec<Action>) {
-        for listen in std::mem::take(&mut self.subscriptions.open) {
-            let over = self.server.listen_over(&listen.id);
+    pub(super) fn on_host_gone(&mut self, server: &ServerInfo, actions: &mut Vec<Action>) {
+        self.is_host_gone = true;
+        for listen in std::mem::take(&mut self.open) {
+            let over = server.listen_over(&listen.id);
             actions.push(Action::Reply(Frame::result(&listen.id, &over)));
         }
     }
 
     /// Subscribes to the resources that a subscription wants, and unsubscribes from those that none wants any more.
-    pub(super) fn settle_watches(&mut self, actions: &mut Vec<Action>) {
-        let subscriptions = &mut self.subscriptions;
+    fn settle(&mut self, link: &mut Link, actions: &mut Vec<Action>) {
         let mut changes = Vec::new();
-        for (uri, watch) in &subscriptions.watches {
-            let is_wanted = subscriptions.is_wanted(uri);
+        for (uri, watch) in &self.watches {
+            let is_wanted = self.is_wanted(uri);
             if !watch.is_changing && is_wanted != watch.is_on {
                 changes.push((uri.clone(), is_wanted));
             }
         }
         for (uri, is_wanted) in changes {
-            if let Some(watch) = self.subscriptions.watches.get_mut(&uri) {
+            if let Some(watch) = self.watches.get_mut(&uri) {
                 watch.is_changing = true;
             }
             let method = if is_wanted {
@@ -269,56 +260,58 @@ impl SessionTranslation {
                 "resources/unsubscribe"
             };
             let params = format!(r#"{{"uri":{uri}}}"#);
-            let number = self.number();
-            self.run(number, OwnRequest::Watch(uri), method, &params, actions);
+            link.ask(SessionRequest::Watch(uri), method, &params, actions);
         }
-        let subscriptions = &mut self.subscriptions;
         let idle = |watch: &Watch| !watch.is_on && !watch.is_changing;
-        let forgotten: Vec<_> = subscriptions
+        let forgotten: Vec<_> = self
             .watches
             .iter()
-            .filter(|(uri, watch)| idle(watch) && !subscriptions.is_wanted(uri))
+            .filter(|(uri, watch)| idle(watch) && !self.is_wanted(uri))
             .map(|(uri, _)| uri.clone())
             .collect();
         for uri in forgotten {
-            subscriptions.watches.remove(&uri);
+            self.watches.remove(&uri);
         }
     }
 
     /// Takes the server's answer to a request to subscribe or to unsubscribe.
-    pub(super) fn watched(&mut self, uri: &str, answer: &Frame, actions: &mut Vec<Action>) {
+    pub(super) fn on_watch_response(
+        &mut self,
+        uri: &str,
+        answer: &Frame,
+        link: &mut Link,
+        actions: &mut Vec<Action>,
+    ) {
         let has_failed = matches!(answer.outline(), Outline::Response { failed: true, .. });
-        let subscriptions = &mut self.subscriptions;
-        let Some(watch) = subscriptions.watches.get_mut(uri) else {
+        let Some(watch) = self.watches.get_mut(uri) else {
             return;
         };
         watch.is_changing = false;
         let was_on = watch.is_on;
         // An unsubscription that failed is not tried again: what still comes is asked for by no subscription.
         watch.is_on = !was_on && !has_failed;
-        if self.inner.broken().is_some() {
+        if link.relay.broken().is_some() {
             return; // it is the session that was refused, and not the resource
         }
         if has_failed && !was_on {
-            for mut listen in std::mem::take(&mut subscriptions.open) {
+            for mut listen in std::mem::take(&mut self.open) {
                 let had = listen.uris.as_mut().is_some_and(|uris| uris.remove(uri));
                 if had && listen.is_acknowledged {
                     listen.cut(SHRUNK, actions);
                 } else {
-                    subscriptions.open.push(listen);
+                    self.open.push(listen);
                 }
             }
         }
-        self.settle_watches(actions);
-        self.acknowledge(actions);
+        self.settle(link, actions);
+        self.acknowledge(link, actions);
     }
 
     /// Tells hosts what they will hear, as soon as that is known, and who will not hear it after all.
-    pub(super) fn acknowledge(&mut self, actions: &mut Vec<Action>) {
-        let subscriptions = &mut self.subscriptions;
-        let is_there = self.inner.is_open().then(|| subscriptions.has_stream());
-        let watches = &subscriptions.watches;
-        for mut listen in std::mem::take(&mut subscriptions.open) {
+    pub(super) fn acknowledge(&mut self, link: &Link, actions: &mut Vec<Action>) {
+        let is_there = link.relay.is_open().then(|| link.has_stream());
+        let watches = &self.watches;
+        for mut listen in std::mem::take(&mut self.open) {
             let is_on = |uri: &String| watches.get(uri).is_some_and(|watch| watch.is_on);
             let is_settled =
                 (is_there.is_some() || listen.lists.is_empty()) && listen.watches().all(is_on);
@@ -337,58 +330,62 @@ impl SessionTranslation {
                 actions.extend(listen.synthetic().into_iter().map(Action::Reply));
             }
             listen.is_moved &= !is_settled;
-            subscriptions.open.push(listen);
-        }
-    }
-
-    /// Brings subscriptions to where they were in a session that is open again, and tells those who listen to one that
-    /// cannot be opened. Who has been promised nothing is told why, and who
-    /// has is kept waiting for a while longer, unless it is of no use.
-    pub(super) fn look_after_losses(&mut self, actions: &mut Vec<Action>) {
-        if self.inner.is_open() && std::mem::take(&mut self.subscriptions.is_unsettled) {
-            return self.settle_watches(actions);
-        }
-        let Some(why) = self.inner.broken() else {
-            return;
-        };
-        let may_return = subscriptions::may_return(why);
-        let ours = &mut self.subscriptions;
-        ours.is_unsettled = true;
-        for listen in std::mem::take(&mut ours.open) {
-            if !listen.is_acknowledged {
-                actions.push(Action::Reply(why.reply(&listen.id)));
-            } else if may_return {
-                ours.open.push(listen);
-            } else {
-                listen.cut(&why.message, actions);
-            }
-        }
-        if !ours.is_empty() && !std::mem::replace(&mut ours.is_mending, true) {
-            let after = subscriptions::backoff(self.failures, LONGEST_PAUSE)
-                .max(why.retry_after.unwrap_or_default());
-            self.failures = self.failures.saturating_add(1);
-            self.set_timer(after, Timer::Mend, actions);
-        }
-    }
-
-    /// Opens the session again, for the subscriptions.
-    pub(super) fn mend(&mut self, actions: &mut Vec<Action>) {
-        self.subscriptions.is_mending = false;
-        if !self.subscriptions.is_empty() {
-            let mut done = Vec::new();
-            self.inner.mend(&mut done);
-            self.translate(done, actions);
+            self.open.push(listen);
         }
     }
 
     /// Copies a notification to every subscription that asked for it.
-    pub(super) fn publish(&mut self, frame: &Frame, actions: &mut Vec<Action>) {
-        for listen in &self.subscriptions.open {
+    pub(super) fn publish(&self, frame: &Frame, actions: &mut Vec<Action>) {
+        for listen in &self.open {
             if listen.is_acknowledged && listen.wants(frame) {
                 let copy = subscriptions::with_id(frame, "params", &listen.id);
                 actions.extend(copy.map(Action::Reply));
             }
         }
+    }
+}
+
+/// Losses of the session.
+impl SharedSubscriptions {
+    /// Subscribes again in a session that is open again. Where it cannot be opened, a subscription that is not
+    /// acknowledged ends with the reason; one that is waits for a while longer, unless that is of no use.
+    pub(super) fn look_after_losses(&mut self, link: &mut Link, actions: &mut Vec<Action>) {
+        if link.relay.is_open() && std::mem::take(&mut self.is_unsettled) {
+            return self.settle(link, actions);
+        }
+        let Some(why) = link.relay.broken() else {
+            return;
+        };
+        let may_return = subscriptions::may_return(why);
+        self.is_unsettled = true;
+        for listen in std::mem::take(&mut self.open) {
+            if !listen.is_acknowledged {
+                actions.push(Action::Reply(why.reply(&listen.id)));
+            } else if may_return {
+                self.open.push(listen);
+            } else {
+                listen.cut(&why.message, actions);
+            }
+        }
+        if !self.is_empty() && !std::mem::replace(&mut self.is_mending, true) {
+            let after = subscriptions::backoff(self.failures, LONGEST_PAUSE)
+                .max(why.retry_after.unwrap_or_default());
+            self.failures = self.failures.saturating_add(1);
+            link.set_timer(after, SessionTimer::Mend, actions);
+        }
+    }
+
+    /// Opens the session again, for the subscriptions.
+    pub(super) fn mend(&mut self, link: &mut Link, actions: &mut Vec<Action>) {
+        self.is_mending = false;
+        if !self.is_empty() {
+            link.mend(actions);
+        }
+    }
+
+    /// Notes that the server has answered: the session is there.
+    pub(super) fn server_is_there(&mut self) {
+        self.failures = 0;
     }
 }
 

@@ -1,52 +1,37 @@
-//! Log messages, each for a request that asked for them.
-//!
-//! A message on a request's own stream is for that request. One on a stream that belongs to no request may be for any:
-//! servers of the official TypeScript SDK send there what a tool logs, so dropping it would lose it.
-//! And because that stream is another connection, the message may arrive a moment after the answer it preceded; so the
-//! answer to a request that wants logs is held for that moment.
+//! The log level of a session, which is one for all requests while a modern host asks with each for its own (MCP
+//! 2026-07-28, server/utilities/logging).
 
-use std::time::Duration;
-
-use super::{Call, SessionTranslation, Timer};
-use crate::era::Action;
 use crate::era::modern_to_legacy::shape;
-use crate::frame::Frame;
 
-/// The time for which an answer waits for logs that were sent before it on another connection.
-const LATE: Duration = Duration::from_millis(20);
+/// The level as the server knows it, as its rank; lower is more talkative.
+#[derive(Default)]
+pub(super) struct LogLevel {
+    /// Set by the server's answer.
+    set: Option<usize>,
+    /// Asked of the server, which has not answered.
+    requested: Option<usize>,
+}
 
-impl SessionTranslation {
-    pub(super) fn wants_message(&self, frame: &Frame) -> bool {
-        let rank = frame.param("level").and_then(shape::rank);
-        let is_heard = |call: &Call| call.exchange.is_some() && call.exchange == self.hearing;
-        let is_anybodys = !self.calls.values().any(is_heard);
-        self.calls.values().any(|call| {
-            (is_anybodys || is_heard(call))
-                && call.host.is_some()
-                && call.level.is_some_and(|wanted| rank >= Some(wanted))
-        })
-    }
-
-    pub(super) fn may_have_logs_behind_it(&self, number: u64) -> bool {
-        let call = self.calls.get(&number);
-        call.is_some_and(|call| call.level.is_some() && call.answer.is_none())
-            && self.subscriptions.has_stream()
-    }
-
-    pub(super) fn wait_for_logs(&mut self, number: u64, answer: Frame, actions: &mut Vec<Action>) {
-        if let Some(call) = self.calls.get_mut(&number) {
-            call.answer = Some(answer);
-            call.asked.clear(); // an answered call asks nothing any more
+impl LogLevel {
+    /// Returns the parameters of the `logging/setLevel` that `wanted` needs, if it needs one and none is out.
+    pub(super) fn request(&mut self, wanted: Option<usize>) -> Option<String> {
+        let wanted = wanted.filter(|_| self.requested.is_none())?;
+        if self.set.is_some_and(|level| wanted >= level) {
+            return None;
         }
-        self.set_timer(LATE, Timer::Late(number), actions);
+        let params = shape::level_params(wanted)?;
+        self.requested = Some(wanted);
+        Some(params)
     }
 
-    pub(super) fn logs_are_in(&mut self, number: u64, actions: &mut Vec<Action>) {
-        let Some(mut call) = self.calls.remove(&number) else {
-            return; // cancelled meanwhile
-        };
-        if let Some(answer) = call.answer.take() {
-            self.finish(&call, &answer, actions);
-        }
+    /// Takes the server's answer. Refused or not, the level is not asked for again: a call matters more than what is
+    /// said about it.
+    pub(super) fn on_response(&mut self) {
+        self.set = self.requested.take().or(self.set);
+    }
+
+    /// Says whether the server says all that a request of this level wants to hear.
+    pub(super) fn serves(&self, level: Option<usize>) -> bool {
+        self.set.is_some_and(|set| level >= Some(set))
     }
 }
