@@ -5,13 +5,16 @@
 //! capped and read in pieces; time limits; no cookies, no credentials but those handed in. Errors never carry a URL's
 //! query or a body. Knows nothing of OAuth.
 
-use std::error::Error as StdError;
+mod error; // no answer, and why
+mod limits; // times and sizes
+mod secrets;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
@@ -22,17 +25,26 @@ pub use crate::auth::net::resolver::Lookup;
 use crate::auth::net::resolver::{self, Resolver};
 use crate::auth::oauth::metadata_urls::resource_places;
 use crate::content_coding::{self, Broken};
-use crate::http_fields::{self, MAX_HEADERS, innermost_cause};
+use crate::http_fields::{self, MAX_HEADERS};
 use crate::proxy::Proxies;
 use crate::redirect::{self, followed};
-use crate::secret::live;
-use crate::text::{plain, without_mark};
-use crate::tls::ClientCertRefused;
-use crate::tls::untrusted::Untrusted;
+use crate::text::without_mark;
+
+pub use error::{Error, host_of, is_unavailable};
+use error::{innermost, retry_after, unavailable};
+pub(in crate::auth) use limits::time_is_up;
+use limits::{
+    CONNECT_PATIENCE, DOCUMENT_PATIENCE, MAX_ANSWER, MAX_DOCUMENT, MAX_REDIRECTS, within,
+};
+pub(crate) use limits::{POST_PATIENCE, TOKEN_PATIENCE};
+use secrets::note_secrets;
 
 /// An HTTP client for a sign-in. It costs nothing until its first request: most starts sign in to nothing.
 #[derive(Clone)]
-pub struct Http(Arc<HttpInner>, Option<RequestObserver>);
+pub struct Http {
+    inner: Arc<HttpInner>,
+    observer: Option<RequestObserver>,
+}
 
 /// An observer that gets each request: method, address without its query, status, the client's authentication, the
 /// error's code.
@@ -83,81 +95,6 @@ pub enum Document {
     },
 }
 
-/// The reason why there was no answer.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Error {
-    /// The address may not be visited; nothing was sent.
-    #[error("the address at {host} may not be visited: {why}")]
-    Refused {
-        /// Host and port.
-        host: String,
-        /// The host and port.
-        why: guard::Error,
-    },
-    /// No server is there, the connection broke, or it took too long.
-    #[error("cannot reach {host}: {why}")]
-    Unreachable {
-        /// Host and port.
-        host: String,
-        /// The innermost cause.
-        why: String,
-    },
-    /// The server is reachable and cannot answer now: 5xx, 408, 429.
-    #[error("the server at {host} answered HTTP {status}{}{}", instead(*status), later(*retry_after))]
-    Unavailable {
-        /// Host and port.
-        host: String,
-        /// The HTTP status.
-        status: u16,
-        /// The time that `Retry-After` named.
-        retry_after: Option<Duration>,
-    },
-    /// The answer was larger than any sensible one.
-    #[error("the server at {host} sent more than {limit} bytes")]
-    TooLarge {
-        /// Host and port.
-        host: String,
-        /// The limit in bytes.
-        limit: usize,
-    },
-    /// The server's certificate or its TLS is not to be trusted, so nothing was sent.
-    #[error("cannot connect to {host}: {why}")]
-    Untrusted {
-        /// Host and port.
-        host: String,
-        /// The fault of the certificate.
-        why: Untrusted,
-    },
-    /// The server broke the handshake off because of our TLS certificate, or for want of one.
-    #[error("the server at {host} {why}")]
-    ClientCertRefused {
-        /// Host and port.
-        host: String,
-        /// The server's description of the fault.
-        why: ClientCertRefused,
-    },
-    /// TLS could not be set up at all.
-    #[error("the HTTP client cannot be built: {why}")]
-    Unbuildable {
-        /// The error text of reqwest.
-        why: String,
-    },
-}
-
-impl Error {
-    /// Says whether trying again later may work without a change by the user.
-    pub fn is_passing(&self) -> bool {
-        // A gateway that wants another certificate has not refused a token.
-        matches!(
-            self,
-            Self::Unreachable { .. }
-                | Self::Unavailable { .. }
-                | Self::Untrusted { .. }
-                | Self::ClientCertRefused { .. }
-        )
-    }
-}
-
 impl Http {
     /// Makes a client over this TLS configuration (roots and provider chosen by the caller).
     pub fn new(tls: rustls::ClientConfig, guard: Guard) -> Self {
@@ -172,21 +109,26 @@ impl Http {
     /// Returns the same client, through these proxies.
     #[must_use]
     pub fn through(&self, proxies: Proxies) -> Self {
-        let parts = &self.0;
+        let parts = &self.inner;
         let guard = parts.guard.as_ref().clone();
-        let mut through = Self::made_of(parts.tls.clone(), guard, parts.resolver.lookup(), proxies);
-        through.1.clone_from(&self.1);
-        through
+        let http = Self::made_of(parts.tls.clone(), guard, parts.resolver.lookup(), proxies);
+        Self {
+            observer: self.observer.clone(),
+            ..http
+        }
     }
 
     /// Returns the same client, which reports each request to the observer.
     #[must_use]
     pub fn observed_by(self, observer: RequestObserver) -> Self {
-        Self(self.0, Some(observer))
+        Self {
+            observer: Some(observer),
+            ..self
+        }
     }
 
-    fn tell(&self, asked: &RequestLogEntry<'_>, status: Option<u16>, error: Option<&[u8]>) {
-        if let Some(observer) = &self.1 {
+    fn report(&self, asked: &RequestLogEntry<'_>, status: Option<u16>, error: Option<&[u8]>) {
+        if let Some(observer) = &self.observer {
             observer(asked.described(status, error));
         }
     }
@@ -208,18 +150,22 @@ impl Http {
             proxies,
             client: OnceLock::new(),
         };
-        Self(Arc::new(parts), None)
+        Self {
+            inner: Arc::new(parts),
+            observer: None,
+        }
     }
 
     /// Returns the same client, for an address that the user configured beside the server: addresses are judged as seen
     /// from there.
     pub fn for_origin_of(&self, home: &Url) -> Self {
-        let parts = &self.0;
+        let parts = &self.inner;
         let (guard, lookup) = (parts.guard.for_origin_of(home), parts.resolver.lookup());
-        let mut for_origin_of =
-            Self::made_of(parts.tls.clone(), guard, lookup, parts.proxies.clone());
-        for_origin_of.1.clone_from(&self.1);
-        for_origin_of
+        let http = Self::made_of(parts.tls.clone(), guard, lookup, parts.proxies.clone());
+        Self {
+            observer: self.observer.clone(),
+            ..http
+        }
     }
 
     /// Judges a URL without visiting it.
@@ -227,7 +173,7 @@ impl Http {
     /// # Errors
     /// [`Error::Refused`].
     pub fn check(&self, url: &Url) -> Result<(), Error> {
-        self.0.guard.check(url).map_err(|why| Error::Refused {
+        self.inner.guard.check(url).map_err(|why| Error::Refused {
             host: host_of(url),
             why,
         })
@@ -247,10 +193,10 @@ impl Http {
                     request.header("MCP-Protocol-Version", DISCOVERY_VERSION)
                 };
                 let asked = RequestLogEntry::get(&at);
-                let failed = |_: &Error| self.tell(&asked, None, None);
+                let failed = |_: &Error| self.report(&asked, None, None);
                 let response = self.sent(&at, asking).await.inspect_err(failed)?;
                 let status = response.status();
-                self.tell(&asked, Some(status.as_u16()), None);
+                self.report(&asked, Some(status.as_u16()), None);
                 self.answers(&at, status.as_u16())?;
                 if status.is_redirection() {
                     match next_hop(&at, response.headers()) {
@@ -362,7 +308,7 @@ impl Http {
                     request.body(body.clone())
                 };
                 let asked = RequestLogEntry::post(&at, &headers, &body);
-                let failed = |_: &Error| self.tell(&asked, None, None);
+                let failed = |_: &Error| self.report(&asked, None, None);
                 let response = self.sent(&at, asking).await.inspect_err(failed)?;
                 let status = response.status().as_u16();
                 self.answers(&at, status)?;
@@ -377,7 +323,7 @@ impl Http {
                 let answered = response.headers().clone();
                 let answer = self.body(response, &at, MAX_ANSWER).await;
                 let error = answer.as_ref().ok().map(|body| body.as_slice());
-                self.tell(&asked, Some(status), error.filter(|_| status >= 300));
+                self.report(&asked, Some(status), error.filter(|_| status >= 300));
                 return Ok(PostResponse {
                     status,
                     media: http_fields::media_type(&answered),
@@ -400,7 +346,7 @@ impl Http {
         let client = self.client_for(url)?;
         let once = async || {
             let sent = asking(client).send().await;
-            sent.map_err(|error| self.fault(url, &error))
+            sent.map_err(|error| self.error_of(url, &error))
         };
         let response = match once().await {
             Err(Error::Refused {
@@ -410,8 +356,8 @@ impl Http {
             sent => sent?,
         };
         // A proxy's address is no evidence of the server's.
-        if let (Some(address), None) = (response.remote_addr(), self.0.proxies.to(url)) {
-            self.0.resolver.answered(url, address.ip());
+        if let (Some(address), None) = (response.remote_addr(), self.inner.proxies.to(url)) {
+            self.inner.resolver.answered(url, address.ip());
         }
         Ok(response)
     }
@@ -419,11 +365,11 @@ impl Http {
     /// Asks the configured server for its metadata, to learn the address that answers. Returns false if that address
     /// was known, or is not found out.
     async fn finds_home(&self, url: &Url) -> bool {
-        let resolver = &self.0.resolver;
+        let resolver = &self.inner.resolver;
         if !resolver.wants_home(url) {
             return false;
         }
-        if let Some(place) = resource_places(self.0.guard.home()).first() {
+        if let Some(place) = resource_places(self.inner.guard.home()).first() {
             let looked = Box::pin(self.look(place)).await;
             tracing::debug!(?looked, "asked where the server is");
         }
@@ -432,7 +378,7 @@ impl Http {
 
     fn client_for(&self, url: &Url) -> Result<&reqwest::Client, Error> {
         self.check(url)?;
-        let parts = &self.0;
+        let parts = &self.inner;
         if let Some(name) = url.domain() {
             parts.resolver.guards(name);
         }
@@ -442,7 +388,7 @@ impl Http {
 
     /// Checks that the server itself answers there, and not a proxy on the way.
     fn answers(&self, url: &Url, status: u16) -> Result<(), Error> {
-        match self.0.proxies.refusal(url, status) {
+        match self.inner.proxies.refusal(url, status) {
             None => Ok(()),
             Some(failure) => Err(Error::Unreachable {
                 host: host_of(url),
@@ -451,10 +397,10 @@ impl Http {
         }
     }
 
-    fn fault(&self, url: &Url, error: &reqwest::Error) -> Error {
-        match fault(url, error) {
+    fn error_of(&self, url: &Url, error: &reqwest::Error) -> Error {
+        match error::of_request(url, error) {
             Error::Unreachable { host, why } => {
-                let failure = self.0.proxies.failure(url, error);
+                let failure = self.inner.proxies.failure(url, error);
                 let why = failure.map_or(why, |failure| failure.to_string());
                 Error::Unreachable { host, why }
             }
@@ -479,7 +425,7 @@ impl Http {
         let mut body = Zeroizing::new(Vec::new());
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|error| match &error {
-                Broken::Connection(error) => self.fault(url, error),
+                Broken::Connection(error) => self.error_of(url, error),
                 Broken::Short => Error::Unreachable {
                     host: host_of(url),
                     why: error.to_string(),
@@ -520,85 +466,13 @@ impl HttpInner {
 
 impl fmt::Debug for Http {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Http({:?})", self.0.guard)
+        write!(out, "Http({:?})", self.inner.guard)
     }
 }
 
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
-const DOCUMENT_PATIENCE: Duration = Duration::from_secs(10);
-pub(crate) const POST_PATIENCE: Duration = Duration::from_secs(30);
-/// The time for a token request. A refresh token or a code whose answer we do not wait for may be spent and lost, so a
-/// slow server gets this time.
-pub(crate) const TOKEN_PATIENCE: Duration = Duration::from_secs(120);
-const MAX_REDIRECTS: usize = 3;
-const MAX_DOCUMENT: usize = 256 * 1024;
-const MAX_ANSWER: usize = 64 * 1024;
 /// The revision that discovery names. MCP 2025-03-26, basic/authorization, asks for the header; later revisions do not
 /// mind it.
 const DISCOVERY_VERSION: &str = "2025-11-25";
-
-/// Parameters of token requests whose values are secrets (RFC 6749, 7009, 7521, 7636, 8628, 8693).
-const SECRET_PARAMETERS: [&str; 11] = [
-    "actor_token",
-    "assertion",
-    "client_assertion",
-    "client_secret",
-    "code",
-    "code_verifier",
-    "device_code",
-    "password",
-    "refresh_token",
-    "subject_token",
-    "token",
-];
-
-/// Notes the secrets of a request: the authorization server may repeat them in its answer.
-fn note_secrets(headers: &HeaderMap, form: &[u8]) {
-    for (_, value) in headers
-        .iter()
-        .filter(|(name, value)| value.is_sensitive() || *name == AUTHORIZATION)
-    {
-        live::note_header(&String::from_utf8_lossy(value.as_bytes()));
-    }
-    for (name, value) in url::form_urlencoded::parse(form) {
-        if SECRET_PARAMETERS.contains(&&*name) {
-            live::note(&value);
-        }
-    }
-}
-
-/// Returns host and port, the most of a URL that an error or a log may show.
-pub fn host_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-async fn within<T>(
-    patience: Duration,
-    url: &Url,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    tokio::select! {
-        // A result that has come counts before the clock.
-        biased;
-        done = work => done,
-        () = time_is_up(patience) => Err(Error::Unreachable {
-            host: host_of(url),
-            why: format!("no answer within {} s", patience.as_secs()),
-        }),
-    }
-}
-
-/// Returns when this time has passed, and one second more of running. A process that stood still meanwhile (a machine
-/// that slept, a frozen container, SIGSTOP) finds its time over when it wakes, and an answer still unread.
-pub(in crate::auth) async fn time_is_up(patience: Duration) {
-    const TICKS: u32 = 10;
-    tokio::time::sleep(patience).await;
-    for _ in 0..TICKS {
-        tokio::time::sleep(Duration::from_secs(1) / TICKS).await;
-    }
-}
 
 /// Returns a text without its byte order mark, and with a replacement character for bytes that are not UTF-8.
 fn plain_text(body: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
@@ -616,117 +490,4 @@ fn plain_text(body: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
 /// Returns the target of a redirect, if that is on the same origin, or from http to https on the same host.
 fn next_hop(from: &Url, headers: &HeaderMap) -> Option<Url> {
     followed(from, &redirect::target(from, headers)?)
-}
-
-/// Returns the `Retry-After` of an answer, by the clock that its `Date` shows, up to [`MAX_RETRY_AFTER`].
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let wait = http_fields::retry_after(headers, http_fields::date(headers))?;
-    Some(wait.min(MAX_RETRY_AFTER))
-}
-
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
-
-/// Says whether a status means "not now" rather than "no".
-pub fn is_unavailable(status: u16) -> bool {
-    status >= 500 || status == 408 || status == 429
-}
-
-/// Returns an addition to the message where the status alone would sound like success, or like a decision of the
-/// server.
-fn instead(status: u16) -> &'static str {
-    match is_unavailable(status) {
-        true => "",
-        false => ", and what came is no answer of such a server (a proxy's page?)",
-    }
-}
-
-/// Returns the server's wished time for the next attempt, as text.
-fn later(retry_after: Option<Duration>) -> String {
-    retry_after.map_or_else(String::new, |wait| {
-        format!(", to be asked again in {} s", wait.as_secs())
-    })
-}
-
-fn unavailable(url: &Url, status: u16, headers: &HeaderMap) -> Error {
-    Error::Unavailable {
-        host: host_of(url),
-        status,
-        retry_after: retry_after(headers),
-    }
-}
-
-fn fault(url: &Url, error: &reqwest::Error) -> Error {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(inner) = cause {
-        if let Some(why) = inner.downcast_ref::<guard::Error>() {
-            return Error::Refused {
-                host: host_of(url),
-                why: *why,
-            };
-        }
-        cause = inner.source();
-    }
-    let host = host_of(url);
-    if let Some(why) = ClientCertRefused::among(error) {
-        return Error::ClientCertRefused { host, why };
-    }
-    if error.is_connect()
-        && let Some(why) = Untrusted::among(error)
-    {
-        return Error::Untrusted { host, why };
-    }
-    Error::Unreachable {
-        host,
-        why: innermost(error),
-    }
-}
-
-fn innermost(error: &reqwest::Error) -> String {
-    let cause = innermost_cause(error);
-    plain(cause.as_deref().unwrap_or("the request failed"), 200)
-}
-
-#[cfg(test)]
-mod tests {
-    use http::header::{DATE, RETRY_AFTER};
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn what_has_come_is_looked_at_before_the_clock_and_a_token_is_waited_for_two_minutes() {
-        let url = Url::parse("https://as.example.com/token").unwrap();
-        let after = |seconds| async move {
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-            Ok(seconds)
-        };
-        // At 120 s the answer and the clock come together.
-        for (seconds, is_waited_for) in [(31, true), (119, true), (120, true), (122, false)] {
-            let answer = within(TOKEN_PATIENCE, &url, after(seconds)).await;
-            assert_eq!(answer.is_ok(), is_waited_for, "{seconds}");
-            assert!(answer.is_ok() || answer.unwrap_err().is_passing());
-        }
-        assert!(within(POST_PATIENCE, &url, after(32)).await.is_err());
-    }
-
-    #[test]
-    fn how_long_to_wait_is_read_as_seconds_or_as_a_date_by_the_servers_clock() {
-        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-        for (written, date, wanted) in [
-            ("120", None, Some(120)),
-            ("999999", None, Some(3600)),
-            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(date), Some(10)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(date), Some(0)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", None, None),
-            ("soon", Some(date), None),
-            ("-1", None, None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(written));
-            if let Some(date) = date {
-                headers.insert(DATE, HeaderValue::from_static(date));
-            }
-            let wanted = wanted.map(Duration::from_secs);
-            assert_eq!(retry_after(&headers), wanted, "{written}");
-        }
-    }
 }

@@ -12,25 +12,27 @@
 //!
 //! RFC 8252 sections 7.3 and 8.3.
 
+mod callback_request; // a request at the redirect URI
 mod connections; // connections and their requests
 mod fields;
-mod pages; // the texts of the pages
+mod handle; // the sockets, and the handle that closes them
+mod pages; // the pages, with their texts
 mod start; // the start page and its cookie
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::task::TaskTracker;
 use url::{Host, Url};
 
+pub use callback_request::CallbackRequest;
 use connections::{Connections, MAX_CONNECTIONS};
+pub use handle::ListenerHandle;
+pub use pages::CallbackPage;
 use start::StartPage;
 
 /// The address to listen at, and its name for the browser.
@@ -94,90 +96,6 @@ impl StartLink {
     pub fn finish(&self) {
         self.page.finish();
     }
-}
-
-/// The handle that closes a listener, for any task that waits at it.
-#[derive(Clone, Debug, Default)]
-pub struct ListenerHandle {
-    listeners: Arc<Mutex<Vec<TcpListener>>>,
-    closed: CancellationToken,
-}
-
-impl ListenerHandle {
-    /// Closes the listener now: the port is free when this function returns.
-    pub fn close(&self) {
-        self.listeners().clear();
-        self.closed.cancel();
-    }
-
-    /// Returns when the listener is closed.
-    pub async fn closed(&self) {
-        self.closed.cancelled().await;
-    }
-
-    fn listeners(&self) -> std::sync::MutexGuard<'_, Vec<TcpListener>> {
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the next connection at the listener of that number. Waits for ever when the listener is closed.
-    async fn accept(&self, number: usize) -> io::Result<TcpStream> {
-        std::future::poll_fn(|context| match self.listeners().get(number) {
-            Some(listener) => listener.poll_accept(context).map_ok(|(stream, _)| stream),
-            None => Poll::Pending,
-        })
-        .await
-    }
-}
-
-/// A request at the right address, whose browser waits for a page.
-pub struct CallbackRequest {
-    /// The query, or the form where there is none, decoded.
-    pub parameters: Vec<(String, String)>,
-    /// True where the request comes from a browser that prefetches a page, not from the user.
-    pub is_prefetch: bool,
-    /// True where the request comes from the browser that the sign-in belongs to.
-    pub is_from_opener: bool,
-    /// True where the request came as a POST, which brings no cookie from another site.
-    pub is_post: bool,
-    page: oneshot::Sender<CallbackPage>,
-}
-
-impl fmt::Debug for CallbackRequest {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A code may be among the parameters.
-        out.write_str("CallbackRequest")
-    }
-}
-
-impl CallbackRequest {
-    /// Sends the page, if the browser is still connected.
-    pub fn answer(self, page: CallbackPage) {
-        let _ = self.page.send(page);
-    }
-
-    /// Says whether the browser still waits for a page.
-    pub fn is_waiting(&self) -> bool {
-        !self.page.is_closed()
-    }
-}
-
-/// The page that a browser gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallbackPage {
-    /// The authorization server, once more, at this address, which we have made.
-    Again(Url),
-    /// The same address, to be requested as a GET.
-    AsGet,
-    /// An answer from a browser that the sign-in does not belong to.
-    OtherBrowser,
-    /// The sign-in is done.
-    SignedIn,
-    /// The sign-in ended without tokens.
-    Failed,
-    /// An answer that is not the one the sign-in waits for.
-    NotOurs,
 }
 
 impl Loopback {

@@ -17,10 +17,11 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::callback_request::CallbackRequest;
 use super::fields::{is_prefetch, text_of};
-use super::pages::{self, PageResponse, page_of, redirected, refused};
+use super::handle::ListenerHandle;
+use super::pages::{self, CallbackPage, PageResponse, page_of, redirected, refused};
 use super::start::StartPage;
-use super::{CallbackPage, CallbackRequest, ListenerHandle};
 
 pub(super) const MAX_CONNECTIONS: usize = 64;
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);

@@ -7,6 +7,24 @@ use ::http::header::{
 use ::http::{Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
+use url::Url;
+
+/// The page that a browser gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallbackPage {
+    /// The authorization server, once more, at this address, which we have made.
+    Again(Url),
+    /// The same address, to be requested as a GET.
+    AsGet,
+    /// An answer from a browser that the sign-in does not belong to.
+    OtherBrowser,
+    /// The sign-in is done.
+    SignedIn,
+    /// The sign-in ended without tokens.
+    Failed,
+    /// An answer that is not the one the sign-in waits for.
+    NotOurs,
+}
 
 /// A response of the listener.
 pub(super) type PageResponse = Response<Full<Bytes>>;

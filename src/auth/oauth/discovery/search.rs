@@ -12,7 +12,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{AuthorizationServer, Error, ProtectedResource, text};
+use super::members::text;
+use super::{AuthorizationServer, Error, ProtectedResource};
 use crate::auth::net::http::{self, Document, Http};
 use crate::auth::oauth::metadata_urls::{
     issuer_of_place, issuer_places, resource_places, same_issuer,
