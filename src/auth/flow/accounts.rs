@@ -13,7 +13,8 @@ use crate::auth::oauth::revocation::revoke;
 use crate::auth::oauth::scope::{OFFLINE, Scopes};
 use crate::auth::oauth::token_endpoint;
 use crate::auth::settings::Settings;
-use crate::auth::store::record::{TokenRecord, TokenState, is_of, shared_name};
+use crate::auth::store::name::{self, TokenName};
+use crate::auth::store::record::{TokenRecord, TokenState};
 use crate::secret::Secret;
 use crate::store::{self, EntryKind, Vault};
 
@@ -143,9 +144,8 @@ pub async fn places(vault: &Vault) -> Result<Vec<(String, String)>, store::Error
     let names = names.filter(|(_, kind)| *kind == EntryKind::Oauth);
     let mut places: Vec<(String, String)> = names
         .filter_map(|(name, _)| {
-            let parts: Vec<String> = serde_json::from_str(&name).ok()?;
-            let (account, resource) = (parts.get(1)?, parts.get(2)?);
-            Some((resource.clone(), account.clone()))
+            let name = TokenName::parse(&name);
+            Some((name.resource()?.to_owned(), name.account()?.to_owned()))
         })
         .collect();
     places.sort();
@@ -231,8 +231,8 @@ pub async fn logout(
     if vault.list().await?.is_empty() {
         return Ok(Vec::new());
     }
-    let lock_name = shared_name("credential", settings);
-    let _lock = vault.lock(&lock_name, Duration::from_secs(60)).await?;
+    let lock = name::credential_lock(settings);
+    let _lock = vault.lock(&lock, Duration::from_secs(60)).await?;
     if let Some(key) = &settings.client_key
         && let Err(why) = key.fetch(vault, &settings.url, &settings.now).await
     {
@@ -241,8 +241,8 @@ pub async fn logout(
     let mut out = Vec::new();
     let mut issuers = Vec::new();
     for (name, kind) in vault.list().await? {
-        let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
-        if kind != EntryKind::Oauth || !is_of(&parts, settings) {
+        let parts = TokenName::parse(&name);
+        if kind != EntryKind::Oauth || !parts.is_of(settings) {
             continue;
         }
         let entry = vault.read(&name).await?;
@@ -258,7 +258,7 @@ pub async fn logout(
                 access,
             });
         }
-        let issuer = parts.get(3).cloned();
+        let issuer = parts.issuer().map(str::to_owned);
         if is_unreadable {
             out.push(SignedOut {
                 issuer: issuer.clone().unwrap_or_default(),
@@ -288,23 +288,17 @@ fn with_key(entry: &TokenRecord, settings: &Settings) -> Client {
 
 /// Forgets who we are at an issuer of which nothing else is kept.
 async fn forget_registrations(vault: &Vault, issuer: &str) -> Result<(), store::Error> {
-    let named: Vec<(String, EntryKind, Vec<String>)> = vault
-        .list()
-        .await?
-        .into_iter()
-        .map(|(name, kind)| {
-            let parts = serde_json::from_str(&name).unwrap_or_default();
-            (name, kind, parts)
-        })
-        .collect();
-    let is_used = |(_, kind, parts): &(String, EntryKind, Vec<String>)| {
-        *kind == EntryKind::Oauth && parts.get(3).is_some_and(|used| used == issuer)
+    let names = vault.list().await?;
+    let is_used = |(name, kind): &(String, EntryKind)| {
+        *kind == EntryKind::Oauth && TokenName::parse(name).issuer() == Some(issuer)
     };
-    if named.iter().any(is_used) {
+    if names.iter().any(is_used) {
         return Ok(());
     }
-    for (name, kind, parts) in named {
-        if kind == EntryKind::ClientRegistration && parts.get(1).is_some_and(|of| of == issuer) {
+    for (name, kind) in names {
+        if kind == EntryKind::ClientRegistration
+            && name::issuer_of_client(&name).as_deref() == Some(issuer)
+        {
             vault.remove(&name).await?;
         }
     }

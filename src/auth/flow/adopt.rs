@@ -25,9 +25,8 @@ use crate::auth::oauth::registration;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::TokenSet;
 use crate::auth::settings::Settings;
-use crate::auth::store::record::{
-    ClientRecord, TokenRecord, TokenState, is_for, pins, shared_name, subject,
-};
+use crate::auth::store::name::{self, TokenName};
+use crate::auth::store::record::{ClientRecord, TokenRecord, TokenState};
 use crate::random;
 use crate::secret::Secret;
 use crate::store::{self, EntryKind, Expected, Vault};
@@ -324,13 +323,11 @@ pub async fn judge(foreign: &Foreign, settings: &Settings, vault: &Vault) -> Res
 /// Returns the parts by which the sign-ins of one account at one server are found: two that share them cannot both be
 /// stored under one name.
 pub fn place(settings: &Settings) -> Vec<String> {
-    let mut place = subject(settings).to_vec();
-    place.push(pins(settings));
-    place
+    name::identity(settings)
 }
 
 async fn lock(settings: &Settings, vault: &Vault) -> Result<store::VaultLock, store::Error> {
-    let name = shared_name("credential", settings);
+    let name = name::credential_lock(settings);
     vault.lock(&name, Duration::from_secs(60)).await
 }
 
@@ -338,7 +335,7 @@ async fn lock(settings: &Settings, vault: &Vault) -> Result<store::VaultLock, st
 async fn is_signed_in(settings: &Settings, vault: &Vault) -> Result<bool, store::Error> {
     let now = settings.now.seconds();
     for (name, kind) in vault.list().await? {
-        if kind != EntryKind::Oauth || !is_for(&name, settings) {
+        if kind != EntryKind::Oauth || !TokenName::parse(&name).is_for(settings) {
             continue;
         }
         let found = vault.read(&name).await?;

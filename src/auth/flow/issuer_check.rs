@@ -16,7 +16,8 @@ use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::settings::Settings;
 use crate::auth::shared::{Shared, Trigger};
-use crate::auth::store::record::{TokenRecord, is_for, is_of};
+use crate::auth::store::name::TokenName;
+use crate::auth::store::record::TokenRecord;
 use crate::store::EntryKind;
 use crate::text::plain;
 
@@ -48,8 +49,8 @@ impl LastUsed {
 }
 
 impl Used {
-    fn of(name: &[String], entry: Option<&TokenRecord>) -> Self {
-        let named = name.get(3).cloned().unwrap_or_default();
+    fn of(name: &TokenName, entry: Option<&TokenRecord>) -> Self {
+        let named = name.issuer().unwrap_or_default().to_owned();
         let Some(entry) = entry else {
             return Self {
                 issuer: named,
@@ -137,8 +138,8 @@ impl Shared {
         let grant = self.settings.grant.kind();
         let mut found = Vec::new();
         for (name, kind) in self.store.vault().list().await? {
-            let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
-            if kind != EntryKind::Oauth || !is_of(&parts, &self.settings) {
+            let parts = TokenName::parse(&name);
+            if kind != EntryKind::Oauth || !parts.is_of(&self.settings) {
                 continue;
             }
             let Some(kept) = self.store.vault().read(&name).await? else {
@@ -149,7 +150,7 @@ impl Shared {
                 continue;
             }
             let signed_in_at = entry.as_ref().map_or(0, |entry| entry.signed_in_at);
-            let is_ours = is_for(&name, &self.settings);
+            let is_ours = parts.is_for(&self.settings);
             found.push((
                 (signed_in_at, kept.rev),
                 is_ours,
@@ -158,7 +159,7 @@ impl Shared {
         }
         // What the vault would not take is newer than what it holds.
         if let Some((name, entry)) = self.store.unsaved().clone() {
-            let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
+            let parts = TokenName::parse(&name);
             let at = (entry.signed_in_at, u64::MAX);
             found.push((at, true, Used::of(&parts, Some(&entry))));
         }

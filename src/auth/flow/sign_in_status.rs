@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::auth::flow::status_record::{Phase, Record, Shown, fingerprint};
 use crate::auth::notice::{Notice, PendingSignIn};
 use crate::auth::settings::Settings;
-use crate::auth::store::record::shared_name;
+use crate::auth::store::name::shared_name;
 use crate::store::{Error as StoreError, Vault, VaultLock};
 
 /// The interval at which the process that signs in looks if another has taken the sign-in over.

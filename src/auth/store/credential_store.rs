@@ -13,9 +13,8 @@ use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::registration;
 use crate::auth::settings::Settings;
 use crate::auth::store::locked_vault::{self, Unlocking};
-use crate::auth::store::record::{
-    ClientRecord, TokenRecord, TokenState, is_for, is_of, shared_name,
-};
+use crate::auth::store::name::{self, TokenName};
+use crate::auth::store::record::{ClientRecord, TokenRecord, TokenState};
 use crate::store::{EntryKind, Error as StoreError, Expected, Vault, VaultLock};
 use crate::text::plain;
 
@@ -112,7 +111,7 @@ impl CredentialStore {
     async fn in_vault(&self) -> Result<Option<StoredTokens>, Error> {
         let mut all: Vec<StoredTokens> = Vec::new();
         for (name, kind) in self.vault.list().await? {
-            if kind != EntryKind::Oauth || !is_for(&name, &self.settings) {
+            if kind != EntryKind::Oauth || !TokenName::parse(&name).is_for(&self.settings) {
                 continue;
             }
             let Some(found) = self.vault.read(&name).await? else {
@@ -158,7 +157,10 @@ impl CredentialStore {
     pub(in crate::auth) async fn supersede(&self, newest: &str, issuer: &str) {
         let names = self.vault.list().await.unwrap_or_default();
         for (name, kind) in names {
-            if kind != EntryKind::Oauth || name == newest || !is_for(&name, &self.settings) {
+            if kind != EntryKind::Oauth
+                || name == newest
+                || !TokenName::parse(&name).is_for(&self.settings)
+            {
                 continue;
             }
             let found = self.vault.read(&name).await.ok().flatten();
@@ -227,12 +229,12 @@ impl CredentialStore {
     ) -> Result<VaultLock, Error> {
         Ok(self
             .vault
-            .lock_in_use(&self.lock_name("credential"), patience)
+            .lock_in_use(&name::credential_lock(&self.settings), patience)
             .await?)
     }
 
     pub(in crate::auth) fn lock_name(&self, what: &str) -> String {
-        shared_name(what, &self.settings)
+        name::shared_name(what, &self.settings)
     }
 
     pub(in crate::auth) async fn save_registration(&self, name: &str, kept: &ClientRecord) {
@@ -280,14 +282,14 @@ impl CredentialStore {
         }
         let mut was = None;
         for (name, kind) in self.vault.list().await? {
-            let parts: Vec<String> = serde_json::from_str(&name).unwrap_or_default();
-            let is_theirs = id.is_none_or(|id| parts.get(4).is_some_and(|kept| kept == id));
-            if kind != EntryKind::Oauth || !is_of(&parts, &self.settings) || !is_theirs {
+            let name = TokenName::parse(&name);
+            let is_theirs = id.is_none_or(|id| name.client_id() == Some(id));
+            if kind != EntryKind::Oauth || !name.is_of(&self.settings) || !is_theirs {
                 continue;
             }
-            match parts.get(3) {
+            match name.issuer() {
                 Some(issuer) if issuer == server.issuer() => return Ok(()),
-                issuer => was = issuer.cloned(),
+                issuer => was = issuer.map(str::to_owned),
             }
         }
         was.map_or(Ok(()), |was| {

@@ -2,4 +2,5 @@
 
 pub(in crate::auth) mod credential_store;
 pub mod locked_vault;
+pub mod name;
 pub mod record;

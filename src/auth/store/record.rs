@@ -1,30 +1,29 @@
-//! The form of tokens and registrations in the vault: the only place that puts a secret of mcpipe's into JSON.
+//! The records of tokens and of registered clients in the vault: the only place that puts a secret of mcpipe's into
+//! JSON.
 //!
-//! Names are readable (the vault encrypts them with the content) and hold all that keeps two entries apart: account,
-//! resource, issuer, client and the scopes that the user fixed. What mcpipe has learned from a server is in the
-//! content.
+//! Their names are made in [`crate::auth::store::name`]; what mcpipe has learned from a server is in the content.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
-use zeroize::Zeroizing;
 
 use crate::auth::client::Client;
 use crate::auth::grant::GrantType;
-use crate::auth::net::address::canonical_text;
 use crate::auth::oauth::id_token::User;
 use crate::auth::oauth::jws::Key;
 use crate::auth::oauth::observed_quirks::ObservedQuirks;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::TokenSet;
 use crate::auth::settings::Settings;
+use crate::auth::store::name;
 use crate::secret::Secret;
 
-mod registration;
+mod client_record; // a registered client
+mod form; // the JSON that both kinds of records share
 
-pub use registration::ClientRecord;
-use registration::StoredClient;
+pub use client_record::ClientRecord;
+use form::{SCHEMA, StoredClient, written};
 
 /// Tokens for one resource, of one issuer, for one account. Times are seconds since 1970.
 #[derive(Clone, Debug)]
@@ -178,19 +177,16 @@ impl TokenRecord {
         self.obtained_at > now + 300
     }
 
-    /// Returns the entry's name in the vault. A bound entry and one that is not bound (`--dpop`) have different names.
+    /// Returns the record's name in the vault.
     pub fn name(&self, settings: &Settings) -> String {
-        let mut parts = subject(settings).to_vec();
-        let method = self.client.method.name();
-        parts.extend([
-            self.issuer.clone(),
-            self.client.id.clone(),
-            match self.is_bound() {
-                true => format!("{method} DPoP"),
-                false => method.to_owned(),
-            },
-        ]);
-        named(&parts, settings)
+        let client = &self.client;
+        name::of_tokens(
+            settings,
+            &self.issuer,
+            &client.id,
+            client.method,
+            self.is_bound(),
+        )
     }
 
     /// Returns the text that the vault encrypts.
@@ -272,44 +268,6 @@ impl TokenRecord {
     }
 }
 
-/// Returns the parts that begin the names of all entries of this account at this server, and of their locks.
-pub fn subject(settings: &Settings) -> [String; 3] {
-    [
-        "oauth".to_owned(),
-        settings.account.clone(),
-        settings.canonical_resource(),
-    ]
-}
-
-/// Returns the name of the lock, or of the note beside the vault, that all processes of this account at this server
-/// share for `what`: `credential` excludes them from each other while one renews tokens. Versions of mcpipe that run in
-/// parallel must come to the same name.
-pub fn shared_name(what: &str, settings: &Settings) -> String {
-    format!("{what} {}", subject(settings).join(" "))
-}
-
-/// Says whether an entry whose name has these parts is for this account at this server, in every spelling of its
-/// address.
-pub(in crate::auth) fn is_of(name: &[String], settings: &Settings) -> bool {
-    let [kind, account, resource] = subject(settings);
-    matches!(name, [its_kind, its_account, its_resource, ..]
-        if *its_kind == kind && *its_account == account && canonical_text(its_resource) == resource)
-}
-
-/// Says whether an entry of this name is for this account at this server, under what the user has fixed now.
-pub fn is_for(name: &str, settings: &Settings) -> bool {
-    let Ok(parts) = serde_json::from_str::<Vec<String>>(name) else {
-        return false;
-    };
-    let Some((pinned, rest)) = parts.split_last() else {
-        return false;
-    };
-    let client = settings.client_id.as_ref();
-    is_of(rest, settings)
-        && *pinned == pins(settings)
-        && client.is_none_or(|id| rest.get(4) == Some(id))
-}
-
 /// Returns when to renew a token of this lifetime, in seconds after the request for it: at 80 %, up to 5 % earlier so
 /// that many processes do not do it at once; a short lifetime ten seconds before its end, never in its first half.
 fn renew_after(lifetime: Duration, jitter: f64) -> u64 {
@@ -322,34 +280,6 @@ fn renew_after(lifetime: Duration, jitter: f64) -> u64 {
         .as_secs()
 }
 
-pub(in crate::auth) fn pins(settings: &Settings) -> String {
-    let scope = settings.scope.as_ref().map(Scopes::to_string);
-    let pins = (
-        scope,
-        &settings.resource_parameter,
-        &settings.authorize_params,
-        &settings.token_params,
-    );
-    // A user's tokens and those of a grant without a user are kept apart.
-    let pins = match settings.grant.pin() {
-        None => serde_json::to_string(&pins),
-        Some(grant) => serde_json::to_string(&(pins, grant)),
-    };
-    pins.unwrap_or_default()
-}
-
-fn named(parts: &[String], settings: &Settings) -> String {
-    let mut parts = parts.to_vec();
-    parts.push(pins(settings));
-    serde_json::to_string(&parts).unwrap_or_default()
-}
-
-fn written(stored: &impl Serialize) -> Secret {
-    let text = Zeroizing::new(serde_json::to_string(stored).unwrap_or_default());
-    Secret::new(text.as_str())
-}
-
-const SCHEMA: u32 = 1;
 /// The most times that [`TokenRecord::issued_anew`] holds.
 const MOST_ISSUED: usize = 4;
 
