@@ -11,7 +11,7 @@ use tokio::time;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{Authorizer, PendingSignIn};
-use crate::bridge::{self, Ended, Outcome, Parts, Reason, Stop, Unanswered};
+use crate::bridge::{self, Ended, Parts, Reason, Stop, Unanswered};
 use crate::cli::BridgeArgs;
 use crate::commands::connection;
 use crate::commands::preamble;
@@ -20,7 +20,6 @@ use crate::commands::vault_headers::Secrets;
 use crate::ledger::Ledger;
 use crate::logging::Output;
 use crate::recorder::Recorder;
-use crate::remote::Remote;
 use crate::remote::recording::Recorded;
 use crate::report::{Failure, Kind};
 use crate::settings::environment::open_terminal;
@@ -94,9 +93,13 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
         is_terminal: env.is_terminal,
     };
     let max_message = target.https.max_message;
-    let remote = connection::server(target)?;
+    let remote = Recorded::new(connection::server(target)?, recorder.clone());
     let stop = Stop::default();
     let (host, unwritten) = Host::of_this_process(max_message);
+    let host = match &recorder {
+        Some(recorder) => recorder.host(host, &TaskTracker::new()),
+        None => host,
+    };
     let parts = Parts {
         host,
         remote,
@@ -105,10 +108,10 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
         stop: stop.clone(),
     };
     let carried = async {
-        let outcome = match recorder {
-            None => bridge::run(parts).await,
-            Some(recorder) => recorded(parts, recorder).await,
-        };
+        let outcome = bridge::run(parts).await;
+        if let Some(recorder) = recorder {
+            finish(recorder).await;
+        }
         authorizer.settle(LAST_TOKEN).await;
         secrets.settle().await;
         if let Some(is_wanted) = authorizer.wants_credential() {
@@ -292,22 +295,13 @@ fn recorder(
     Ok(Some(recorder))
 }
 
-async fn recorded(parts: Parts<impl Remote>, recorder: Recorder) -> Outcome {
-    let tracker = TaskTracker::new();
-    let parts = Parts {
-        host: recorder.host(parts.host, &tracker),
-        remote: Recorded::new(parts.remote, recorder.clone()),
-        authorizer: parts.authorizer,
-        settings: parts.settings,
-        stop: parts.stop,
-    };
-    let outcome = bridge::run(parts).await;
+/// Waits until the recording is on disk, but no longer than [`LAST_LINES`].
+async fn finish(recorder: Recorder) {
     match time::timeout(LAST_LINES, recorder.finish()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "the recording is not whole"),
         Err(_) => tracing::warn!("the recording may lack its last lines"),
     }
-    outcome
 }
 
 /// Passes signals on: the first asks to leave properly, the second at once. Notes an interrupt (Ctrl-C).

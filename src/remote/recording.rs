@@ -1,4 +1,7 @@
-//! A remote that is overheard: every request and all that comes back on it goes to a [`Recorder`] as well.
+//! A remote that is recorded where the user asks for it: every request and all that comes back on it goes to a
+//! [`Recorder`] as well.
+//!
+//! One type with or without a recorder, so that the bridge is compiled once.
 //!
 //! Credentials never come here: they are not among the headers of an [`Outgoing`]. Events are passed on as they were
 //! understood, not as they were spelt.
@@ -15,23 +18,28 @@ use crate::recorder::{Era, Recorder};
 use crate::remote::{Answer, Events, Outgoing, Remote, TransportError, Verb};
 use crate::transcript::{self, Body, Entry, Exchange, Headers, Why};
 
-/// Any remote, overheard.
+/// Any remote, with its recorder if there is one.
 #[derive(Debug)]
 pub struct Recorded<R> {
     remote: R,
-    recorder: Recorder,
+    recorder: Option<Recorder>,
 }
 
 impl<R: Remote> Recorded<R> {
-    /// Records what goes to and comes from `remote`.
-    pub fn new(remote: R, recorder: Recorder) -> Self {
-        Self { remote, recorder }
+    /// Records what goes to and comes from `remote`, if there is a recorder.
+    pub fn new(remote: R, recorder: impl Into<Option<Recorder>>) -> Self {
+        Self {
+            remote,
+            recorder: recorder.into(),
+        }
     }
-}
 
-impl<R: Remote> Remote for Recorded<R> {
-    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, TransportError> {
-        let x = self.recorder.exchange();
+    async fn send_recorded(
+        &self,
+        recorder: &Recorder,
+        outgoing: Outgoing<'_>,
+    ) -> Result<Answer, TransportError> {
+        let x = recorder.exchange();
         let request = Entry::Request {
             x,
             verb: match outgoing.verb {
@@ -46,9 +54,9 @@ impl<R: Remote> Remote for Recorded<R> {
             Verb::Post(frame) => Era::of(frame),
             _ => None,
         };
-        self.recorder.write(request).await;
+        recorder.write(request).await;
         let mut open = Open {
-            recorder: self.recorder.clone(),
+            recorder: recorder.clone(),
             x,
             is_over: false,
         };
@@ -57,23 +65,23 @@ impl<R: Remote> Remote for Recorded<R> {
         if let (Some(era), Ok(Answer::Json(..) | Answer::Stream(..))) = (era, &answer)
             && !is_error(&answer)
         {
-            self.recorder.note_era(true, era);
+            recorder.note_era(true, era);
         }
         match answer {
             Ok(Answer::Stream(head, events)) => {
                 open.is_over = false;
-                self.recorder
+                recorder
                     .write(answered(x, head.status, headers(&head), Body::Stream))
                     .await;
                 Ok(Answer::Stream(head, overheard(open, events)))
             }
             Ok(answer) => {
-                self.recorder.write(said(x, &answer)).await;
+                recorder.write(said(x, &answer)).await;
                 Ok(answer)
             }
             Err(TransportError::HeaderRefused(challenge)) => {
                 let answer = Answer::Challenged(challenge.clone());
-                self.recorder.write(said(x, &answer)).await;
+                recorder.write(said(x, &answer)).await;
                 Err(TransportError::HeaderRefused(challenge))
             }
             Err(fault) => {
@@ -84,9 +92,19 @@ impl<R: Remote> Remote for Recorded<R> {
                     }
                     _ => String::new(),
                 };
-                self.recorder.write(Entry::Fault { x, why, text }).await;
+                recorder.write(Entry::Fault { x, why, text }).await;
                 Err(fault)
             }
+        }
+    }
+}
+
+impl<R: Remote> Remote for Recorded<R> {
+    async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, TransportError> {
+        match &self.recorder {
+            None => self.remote.send(outgoing).await,
+            // In a box, for its state is large and most bridges do not record.
+            Some(recorder) => Box::pin(self.send_recorded(recorder, outgoing)).await,
         }
     }
 
