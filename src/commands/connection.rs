@@ -1,12 +1,207 @@
-//! The way from a target to its server, for all commands: headers from the vault, the sign-in's HTTP client, the server.
+//! The way from arguments to a connection, once for all commands: the target, the headers from the vault, the sign-in,
+//! the server, and the bridge between a host and that server.
+//!
+//! A command brings the host and the texts for its user; it gets the reason of the end, and everything is stored by then.
 
-use crate::auth;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
 use crate::auth::net::http::Http;
+use crate::auth::{self, Announce, Authorizer, PendingSignIn};
+use crate::bridge::{self, Outcome, Parts, Stop};
+use crate::cli::{BridgeOptions, TargetArgs};
+use crate::commands::recording;
+use crate::commands::vault_headers::Secrets;
 use crate::header_secrets;
+use crate::logging::Output;
+use crate::recorder::Recorder;
 use crate::remote::https::Https;
+use crate::remote::recording::Recorded;
 use crate::report::{Failure, Kind};
-use crate::settings::{self, Target};
+use crate::server_cache::Facts;
+use crate::settings::{self, Environment, Target};
+use crate::stdio::Host;
 use crate::store::Vault;
+
+/// The time that a token request under way may take to be stored when everything else is done: a rotated refresh token
+/// that is lost is a sign-in that is lost.
+pub(super) const LAST_TOKEN: Duration = Duration::from_secs(5);
+
+/// The fact remembered of a server whether it wants a credential. With it a start that needs none does not open the
+/// vault, and one that does opens the vault while the host is still speaking. A server that changes its mind costs one
+/// challenge.
+const AUTH: &str = "auth";
+const OAUTH: &str = "oauth";
+const NONE: &str = "none";
+
+/// The arguments of a connection, with the texts and the place of its messages to the user.
+pub(super) struct Arguments<'a> {
+    pub(super) target: &'a TargetArgs,
+    pub(super) options: &'a BridgeOptions,
+    pub(super) env: &'a Environment,
+    pub(super) stderr: &'a Output,
+    /// The function that says where to sign in.
+    pub(super) announce: Announce,
+}
+
+/// A connection to a server that waits for its host. Nothing has been sent yet.
+#[derive(Debug)]
+pub(super) struct Connection {
+    remote: Recorded<Https>,
+    recorder: Option<Recorder>,
+    authorizer: Arc<Authorizer>,
+    secrets: Secrets,
+    settings: bridge::Settings,
+}
+
+impl Connection {
+    /// Wires the parts of a connection. Where the server is known to want a credential, the vault begins to be opened.
+    ///
+    /// # Errors
+    /// Wrong settings, or a recording that cannot be written.
+    pub(super) fn new(mut target: Target, arguments: Arguments<'_>) -> Result<Self, Failure> {
+        let Arguments {
+            options,
+            env,
+            stderr,
+            ..
+        } = arguments;
+        let vault = Arc::new(vault(&target, arguments.target, env)?);
+        let is_silent = arguments.target.log.silent;
+        let recorder = recording::begin(options, &target, (!is_silent).then_some(stderr))?;
+        let account = &arguments.target.sign_in.account;
+        let mut settings = settings::bridge(options, &target, account, env);
+        let authorizer = authorizer_of(&target, &vault, arguments, recorder.as_ref())?;
+        let authorizer = Arc::new(authorizer);
+        settings.extensions = authorizer.extensions();
+        if let (Some(recorder), Some(command)) = (&recorder, &target.https.command) {
+            command.tell(recorder.learner());
+        }
+        let secrets = Secrets::default();
+        let patience = settings.sign_in_patience;
+        target.https.deferred = secrets.fetch(&vault, &target, &authorizer, patience);
+        match settings.facts.recall(AUTH).as_ref().and_then(Value::as_str) {
+            Some(OAUTH) => authorizer.begin(),
+            Some(NONE) => authorizer.wait_to_be_asked(),
+            _ => {}
+        }
+        Ok(Self {
+            remote: Recorded::new(server(target)?, recorder.clone()),
+            recorder,
+            authorizer,
+            secrets,
+            settings,
+        })
+    }
+
+    /// The settings of the bridge.
+    pub(super) fn settings(&self) -> &bridge::Settings {
+        &self.settings
+    }
+
+    /// The page that waits for the user, to be watched.
+    pub(super) fn pending(&self) -> watch::Receiver<Option<PendingSignIn>> {
+        self.authorizer.pending()
+    }
+
+    /// Runs the bridge between this host and the server, and waits until everything is stored.
+    ///
+    /// # Errors
+    /// A mistake in the arguments that shows only in the opened vault. The bridge is dropped then.
+    pub(super) async fn run(self, host: Host, stop: Stop) -> Result<Outcome, Failure> {
+        let facts = self.settings.facts.clone();
+        let host = match &self.recorder {
+            Some(recorder) => recorder.host(host, &TaskTracker::new()),
+            None => host,
+        };
+        let parts = Parts {
+            host,
+            remote: self.remote,
+            authorizer: Arc::clone(&self.authorizer),
+            settings: self.settings,
+            stop,
+        };
+        let carried = async {
+            let outcome = bridge::run(parts).await;
+            if let Some(recorder) = self.recorder {
+                recording::finish(recorder).await;
+            }
+            self.authorizer.settle(LAST_TOKEN).await;
+            self.secrets.settle().await;
+            remember_auth(facts, &self.authorizer).await;
+            outcome
+        };
+        tokio::select! {
+            outcome = carried => Ok(outcome),
+            failure = self.secrets.mistake() => Err(failure),
+        }
+    }
+}
+
+/// Remembers whether the server wants a credential.
+async fn remember_auth(facts: Facts, authorizer: &Authorizer) {
+    if let Some(is_wanted) = authorizer.wants_credential() {
+        let is_wanted = if is_wanted { OAUTH } else { NONE };
+        // Learning may have to wait for other processes, and this thread carries the last answers.
+        let learning = move || facts.learn(AUTH, is_wanted.into());
+        let _ = tokio::task::spawn_blocking(learning).await;
+    }
+}
+
+/// Returns the vault of a connection; one in memory where neither a header nor a sign-in needs the user's.
+fn vault(target: &Target, args: &TargetArgs, env: &Environment) -> Result<Vault, Failure> {
+    if target.brings_authorization && target.templates.is_empty() {
+        Ok(Vault::in_memory())
+    } else {
+        settings::bridges_vault(&args.vault, env)
+    }
+}
+
+/// Returns the source of a connection's credentials: the user's own header, or a sign-in that outlives the host.
+fn authorizer_of(
+    target: &Target,
+    vault: &Arc<Vault>,
+    arguments: Arguments<'_>,
+    recorder: Option<&Recorder>,
+) -> Result<Authorizer, Failure> {
+    if target.brings_authorization {
+        let mut given = target.given.iter();
+        let given = given.find(|given| given.is_authorization());
+        return Ok(Authorizer::replaced_by(given.cloned()));
+    }
+    let Arguments {
+        target: args, env, ..
+    } = arguments;
+    let (network, sign_in) = (&args.network, &args.sign_in);
+    let mut settings = settings::sign_in(target, network, sign_in, env, arguments.announce)?;
+    // The host may leave before the user has signed in.
+    settings.helper = env.helper();
+    settings.waits_for_unlock = true;
+    let mut http = sign_in_http(target, &settings);
+    if let Some(recorder) = recorder {
+        http = http.observed_by(Arc::new(recorder.sign_ins()));
+    }
+    Ok(Authorizer::new(settings, Arc::clone(vault), http))
+}
+
+/// Returns the target of a command, and says which headers hold a secret that stands in the open in the arguments.
+///
+/// # Errors
+/// See [`settings::target`].
+pub(super) fn target(args: &TargetArgs, env: &Environment) -> Result<Target, Failure> {
+    let target = settings::target(args, env)?;
+    for name in &target.typed_secrets {
+        tracing::warn!(
+            header = %name,
+            "a secret in the arguments can be read by every user of this machine; use ${{NAME}}, ${{vault:NAME}} or --header-file"
+        );
+    }
+    Ok(target)
+}
 
 /// Adds the headers whose values the vault has a part in. Leaves the vault alone where no header needs it.
 pub(super) async fn add_vault_headers(
@@ -19,6 +214,16 @@ pub(super) async fn add_vault_headers(
         target.https.headers.extend(headers);
     }
     Ok(())
+}
+
+/// Returns the authorizer of a command that signs in, or uses a sign-in, at the target's server.
+pub(super) fn authorizer(
+    target: &Target,
+    settings: auth::Settings,
+    vault: Arc<Vault>,
+) -> Authorizer {
+    let http = sign_in_http(target, &settings);
+    Authorizer::new(settings, vault, http)
 }
 
 /// Returns the HTTP client for signing in at the target's server.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::auth::flow::helper::{self, LONGEST_LETTER};
 use crate::auth::user_key::UserKey;
-use crate::auth::{self, Announce, Authorizer};
+use crate::auth::{self, Announce};
 use crate::cli::{self, Command, ParseError, TargetArgs};
 use crate::commands::connection;
 use crate::logging::{self, LAST_LINES, Output, Reader};
@@ -50,8 +50,7 @@ pub async fn run(env: &Environment, stderr: &Output) -> Result<(), Failure> {
         ..settings
     };
     let vault = settings::opened_vault(&env, handoff.root);
-    let http = connection::sign_in_http(&target, &settings);
-    let authorizer = Authorizer::new(settings, vault.into(), http);
+    let authorizer = connection::authorizer(&target, settings, vault.into());
     let done = authorizer.sign_in_for_others(handoff.request).await;
     // The waiting processes have their tokens; only a browser may still come, and come again.
     authorizer.last_visits().await;

@@ -8,9 +8,9 @@ use tokio::sync::mpsc;
 
 use crate::auth::flow::accounts;
 use crate::auth::grant::GrantType;
-use crate::auth::{self, Announce, Authorizer, Cause, Error, Notice, Pasted};
+use crate::auth::{self, Announce, Cause, Error, Notice, Pasted};
 use crate::cli::TargetArgs;
-use crate::commands::connection;
+use crate::commands::connection::{self, LAST_TOKEN};
 use crate::commands::first_challenge::{Greeting, greeting};
 use crate::commands::print;
 use crate::commands::sign_in_display::Words;
@@ -24,8 +24,7 @@ use crate::settings::{self, Environment};
 /// # Errors
 /// Wrong settings, a server that cannot be reached, or a sign-in that did not end well.
 pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
-    let mut target = settings::target(args, env)?;
-    crate::commands::warn_of_typed_secrets(&target);
+    let mut target = connection::target(args, env)?;
     if target.brings_authorization {
         let error = "the --header that sets Authorization replaces signing in";
         return Err(Failure::usage(error).hint("leave that header out to sign in"));
@@ -48,8 +47,8 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
     connection::add_vault_headers(&mut target, &vault).await?;
     let account = settings.account.clone();
     let command = target.https.command.clone();
-    let http = connection::sign_in_http(&target, &settings);
     let resource = settings.canonical_resource();
+    let authorizer = connection::authorizer(&target, settings, Arc::clone(&vault));
     let remote = connection::server(target)?;
     let greeting = greeting(&remote).await;
     if command.is_some_and(|command| command.has_authorization()) {
@@ -64,12 +63,11 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
         };
         Failure::new(kind, fault).hint(hint)
     })?;
-    let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
     let credential = authorizer
         .login(&greeting.challenge().unwrap_or_default())
         .await;
     authorizer.page_seen().await;
-    authorizer.settle(std::time::Duration::from_secs(5)).await;
+    authorizer.settle(LAST_TOKEN).await;
     match (credential, greeting) {
         (Ok(_), _) => {
             let kept = accounts::status(&vault).await?;

@@ -8,6 +8,7 @@ pub mod import;
 pub mod login;
 pub mod logout;
 pub mod preamble;
+mod recording;
 mod sign_in_display;
 pub mod status;
 mod suggestions;
@@ -20,7 +21,6 @@ use std::io::{self, Write as _};
 use crate::auth::{Announce, Notice};
 use crate::logging::Output;
 use crate::report::{Failure, Kind, ToldToEnd};
-use crate::settings::Target;
 
 /// Returns a function that says where to sign in on stderr, whatever the log's level: without it no user can go on.
 fn on_stderr() -> Announce {
@@ -50,16 +50,6 @@ pub async fn told_to_end() -> Failure {
     tokio::select! {
         () = interrupted => Failure::new(Kind::Interrupted, ToldToEnd),
         () = terminated => Failure::new(Kind::Terminated, ToldToEnd),
-    }
-}
-
-/// Says which headers hold a secret that stands in the open in the arguments.
-fn warn_of_typed_secrets(target: &Target) {
-    for name in &target.typed_secrets {
-        tracing::warn!(
-            header = %name,
-            "a secret in the arguments can be read by every user of this machine; use ${{NAME}}, ${{vault:NAME}} or --header-file"
-        );
     }
 }
 

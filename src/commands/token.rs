@@ -1,17 +1,16 @@
 //! `mcpipe token`: a token that is valid now, on stdout and nothing else there, for curl and scripts.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::auth;
 use crate::auth::flow::accounts;
 use crate::auth::grant::GrantType;
 use crate::auth::oauth::challenge::Challenge;
-use crate::auth::{self, Authorizer};
 use crate::cli::TokenArgs;
-use crate::commands::connection;
+use crate::commands::connection::{self, LAST_TOKEN};
 use crate::commands::first_challenge::challenge;
 use crate::commands::suggestions::{self, Near};
 use crate::commands::{on_stderr, print};
@@ -19,17 +18,13 @@ use crate::report::{Failure, Kind};
 use crate::settings::{self, Environment, Target};
 use crate::store::Vault;
 
-/// The time that a renewal may take to be stored when its token is printed already.
-const LAST_TOKEN: Duration = Duration::from_secs(5);
-
 /// Prints the token, renewed first if need be. Does not ask the user to sign in: a script is no place for that.
 ///
 /// # Errors
 /// Wrong settings, a vault that does not open, no user signed in, or a renewal that failed.
 pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
     let asked = &args.target;
-    let target = settings::target(asked, env)?;
-    crate::commands::warn_of_typed_secrets(&target);
+    let target = connection::target(asked, env)?;
     if target.brings_authorization {
         let error = "the --header that sets Authorization replaces the token";
         return Err(Failure::usage(error).hint("leave that header out"));
@@ -44,9 +39,8 @@ pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
     let vault = Arc::new(settings::vault(&asked.vault, env, env.is_terminal)?);
     // A vault that does not open may hold a sign-in.
     vault.list().await?;
-    let http = connection::sign_in_http(&target, &settings);
     let grant = settings.grant.kind();
-    let authorizer = Authorizer::new(settings, Arc::clone(&vault), http);
+    let authorizer = connection::authorizer(&target, settings, Arc::clone(&vault));
     let probe = async || probed(target, &vault).await.unwrap_or_default();
     let access_token = authorizer.access_token(probe).await;
     authorizer.settle(LAST_TOKEN).await;
