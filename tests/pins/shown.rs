@@ -125,7 +125,7 @@ fn errors_are_of_these_kinds() {
                 "sign_in_needed",
             ],
         ),
-        ("remote/mod.rs", &["vault_locked", "vault"]),
+        ("remote/transport_error.rs", &["vault_locked", "vault"]),
     ];
     let mut kinds = BTreeSet::new();
     let mut computed = Vec::new();
