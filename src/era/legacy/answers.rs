@@ -5,113 +5,22 @@
 //! fits no request at all, HTTP+SSE's responses are for the one request that is open, if there is only one. If there
 //! are more, no one can tell: each of them gets an error of its own when nothing better has come for a while.
 
-use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-use super::{Gate, Legacy, MAX_EARLY, Pending, Role};
+use super::gate::Gate;
+use super::pending::{Pending, Role};
+use super::state::Legacy;
+use super::strays::{hash, is_unusable, keep};
 use crate::era::{Action, ExchangeId, Head};
-use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, METHOD_NOT_FOUND, Outline, member_of};
+use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, METHOD_NOT_FOUND, Outline, member_of};
+
+/// Requests of the remote that may wait for a host that is not ready.
+const MAX_EARLY: usize = 256;
 
 /// The time for which a response that fits no request is held back, for one that fits better.
 const UNCLEAR: Duration = Duration::from_secs(10);
 /// Responses that may wait for that.
 const MAX_STRAYS: usize = 1000;
-/// The most ids that are remembered of an HTTP+SSE stream.
-const MEMORY: usize = 64;
-/// Errors that servers answer to notifications, which are owed none: not a message, no such method, wrong parameters.
-const OF_NOTICES: [&str; 3] = ["-32600", "-32601", "-32602"];
-
-/// The responses on HTTP+SSE's stream, as far as they are known.
-#[derive(Debug, Default)]
-pub(super) struct Stream {
-    /// Requests that the server may still answer although no one waits for it any more.
-    late: VecDeque<Id>,
-    /// Responses that have been passed on, as hashes: some servers say each twice.
-    passed: VecDeque<u64>,
-    /// Notifications that the server may have answered with an error.
-    notices: u32,
-    /// Responses that fit no request.
-    strays: Vec<Frame>,
-    /// The requests that were open when those came.
-    candidates: Vec<ExchangeId>,
-    /// The token of the timer that decides about them.
-    token: Option<u64>,
-    has_warned: bool,
-}
-
-impl Stream {
-    pub(super) fn given_up(&mut self, id: &Id) {
-        keep(&mut self.late, id.clone());
-    }
-
-    pub(super) fn given_up_if(&mut self, id: Option<&Id>) {
-        if let Some(id) = id {
-            self.given_up(id);
-        }
-    }
-
-    pub(super) fn notified(&mut self) {
-        self.notices = (self.notices + 1).min(4);
-    }
-
-    /// Says whether a response came before, or is for a request that is over.
-    fn is_past(&mut self, frame: &Frame) -> bool {
-        let late = frame.id().and_then(|id| {
-            let is_it = |late: &Id| late == id || late.is_like(id);
-            self.late.iter().position(is_it)
-        });
-        if let Some(at) = late {
-            self.late.remove(at);
-            return true;
-        }
-        self.passed.contains(&hash(frame))
-    }
-
-    /// Says whether a response may be about something else than a request: some servers answer notifications too, with
-    /// an error or with an empty result.
-    fn is_doubtful(&mut self, frame: &Frame) -> bool {
-        let code = frame
-            .member("error")
-            .and_then(|error| member_of(error, "code"));
-        let is_empty = matches!(
-            frame.member("result"),
-            Some("{}" | "null" | "true" | "\"\"")
-        );
-        let may_be_of_notice = is_empty || code.is_some_and(|code| OF_NOTICES.contains(&code));
-        if frame.id().is_none() && may_be_of_notice && self.notices > 0 {
-            self.notices -= 1;
-            return true;
-        }
-        is_unusable(frame)
-    }
-
-    fn forget_strays(&mut self) {
-        self.strays.clear();
-        self.candidates.clear();
-        self.token = None;
-    }
-}
-
-fn keep<T>(memory: &mut VecDeque<T>, what: T) {
-    if memory.len() >= MEMORY {
-        memory.pop_front();
-    }
-    memory.push_back(what);
-}
-
-fn hash(frame: &Frame) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    frame.text().hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Says whether a response stands for an answer that came and could not be read.
-fn is_unusable(frame: &Frame) -> bool {
-    let error = frame.member("error");
-    let data = error.and_then(|error| member_of(error, "data"));
-    data.and_then(|data| member_of(data, "source")) == Some(r#""mcpipe""#)
-}
 
 impl Legacy {
     pub(super) fn on_server_message(

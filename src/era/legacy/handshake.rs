@@ -5,8 +5,10 @@
 //! through unseen with the host's own parameters, the log level and the subscriptions are said again, and what was
 //! waiting is posted once (MCP 2025-11-25, basic/transports). Losses noticed by several exchanges make one reopening.
 
+use super::gate::Gate;
+use super::pending::{Pending, Role, lost_with_session};
 use super::session;
-use super::{Gate, Legacy, Pending, Queued, Role, lost_with_session};
+use super::state::{Legacy, Queued};
 use crate::era::{Action, ExchangeId, Head, HttpError, Listen, Relay, Standing};
 use crate::frame::{BridgeError, Frame, Outline};
 

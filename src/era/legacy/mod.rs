@@ -5,107 +5,32 @@
 //! have nothing else (`sse`).
 
 mod answers;
+mod gate;
 mod handshake;
 mod pending;
 mod seen;
 mod session;
 mod sse;
+mod sse_state;
+mod state;
+mod strays;
 
-use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
+use std::collections::VecDeque;
 
-use super::{Action, Arrival, ExchangeId, Mint, Pair, Post, Relay};
-use crate::era::{Head, HttpError};
-use crate::frame::{BridgeError, Frame, Id, Outline};
+use super::{Action, Arrival, ExchangeId, HttpError, Pair, Relay};
+use crate::frame::{BridgeError, Frame, Outline};
+
+use gate::Gate;
 
 pub(crate) use pending::error_reply;
 pub(in crate::era) use pending::to_bridge_error;
 use pending::{Pending, Role, lost_with_session};
-use session::Session;
 pub(crate) use session::is_loss as is_session_loss;
-pub use sse::Transport;
-
-/// Requests of the remote that may wait for a host that is not ready.
-const MAX_EARLY: usize = 256;
-
-/// The longest time that requests of our own may take.
-const OUR_PATIENCE: Duration = Duration::from_secs(30);
-
-/// The relay.
-#[derive(Debug)]
-pub struct Legacy {
-    session: Session,
-    mint: Mint,
-    gate: Gate,
-    /// Frames that came from the host while the gate was closed, in order.
-    waiting: VecDeque<Queued>,
-    /// Every exchange that has not ended, and with HTTP+SSE every request not yet answered.
-    pending: HashMap<ExchangeId, Pending>,
-    /// The standing stream, if one is open.
-    listening: Option<ExchangeId>,
-    /// Requests of the remote that came before the host was ready for them (MCP 2025-11-25, basic/lifecycle).
-    early: Vec<Frame>,
-    is_host_ready: bool,
-    is_host_gone: bool,
-    /// The session is being opened again, rather than for the first time.
-    is_reopening: bool,
-    /// The reason for which opening it again failed the last time.
-    why_broken: Option<BridgeError>,
-    transport: Transport,
-    sse: sse::SseState,
-}
-
-#[derive(Debug)]
-struct Queued {
-    frame: Frame,
-    /// The frame has been sent once, into a session that was gone; it is not sent a third time.
-    is_repeated: bool,
-}
-
-/// The step that the host's frames wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gate {
-    /// Nothing.
-    Open,
-    /// HTTP+SSE: the `endpoint` event.
-    Endpoint,
-    /// The answer to `initialize`.
-    Initialize(ExchangeId),
-    /// The acceptance of `notifications/initialized`.
-    Initialized(ExchangeId),
-    /// The standing stream, opened or refused.
-    Listening(ExchangeId),
-    /// The answers to that many restoring requests.
-    Restoring(usize),
-    /// The session is lost and could not be opened; the next request tries again.
-    Broken,
-}
+pub use sse_state::Transport;
+pub use state::Legacy;
+use state::Queued;
 
 impl Legacy {
-    /// Makes a relay that has seen nothing yet.
-    pub fn new(transport: Transport) -> Self {
-        Self::minting(transport, Mint::default())
-    }
-
-    /// Makes the same, going on where another translator's exchange ids ended.
-    pub fn minting(transport: Transport, mint: Mint) -> Self {
-        Self {
-            session: Session::default(),
-            mint,
-            gate: Gate::Open,
-            waiting: VecDeque::new(),
-            pending: HashMap::new(),
-            listening: None,
-            early: Vec::new(),
-            is_host_ready: false,
-            is_host_gone: false,
-            is_reopening: false,
-            why_broken: None,
-            transport,
-            sse: sse::SseState::for_transport(transport),
-        }
-    }
-
     fn dispatch(&mut self, said: Queued, actions: &mut Vec<Action>) {
         match said.frame.outline() {
             // An answer waits for nothing: the call it belongs to may be what everything else waits for.
@@ -143,19 +68,6 @@ impl Legacy {
         }
     }
 
-    /// Returns an id that no request under way has.
-    fn fresh_id(&mut self) -> Id {
-        loop {
-            let id = Id::ours(self.mint.number());
-            let is_it = |frame: &Frame| frame.id().is_some_and(|it| it.number() == id.number());
-            let is_waiting = self.waiting.iter().any(|said| is_it(&said.frame));
-            let mut pending = self.pending.values();
-            if !is_waiting && !pending.any(|pending| pending.frame.as_ref().is_some_and(is_it)) {
-                return id;
-            }
-        }
-    }
-
     fn forward(&mut self, said: Queued, actions: &mut Vec<Action>) {
         if self.sse.is_chosen() && !self.sse.is_open() {
             // A host that skipped the handshake still gets its stream.
@@ -168,64 +80,6 @@ impl Legacy {
         if is_initialized {
             self.gate = Gate::Initialized(exchange);
         }
-    }
-
-    fn post(&mut self, said: Queued, role: Role, actions: &mut Vec<Action>) -> ExchangeId {
-        let exchange = self.mint.exchange();
-        let Queued { frame, is_repeated } = said;
-        let is_initialize = frame.method() == Some("initialize");
-        if matches!(frame.outline(), Outline::Notification { .. }) {
-            self.sse.stream.notified();
-        }
-        let headers = if is_initialize {
-            http::HeaderMap::new()
-        } else {
-            self.session.headers()
-        };
-        let has_open = self
-            .pending
-            .values()
-            .any(|pending| pending.is_owed && pending.role == Role::Host);
-        let has_waiting = self.has_requests_waiting();
-        let is_asked_by_host = role.is_asked_by_host(&frame, has_waiting, has_open);
-        self.pending.insert(
-            exchange,
-            Pending {
-                frame: Some(frame.clone()),
-                role,
-                head: Head::default(),
-                is_owed: frame.is_request(),
-                session: if is_initialize {
-                    None
-                } else {
-                    self.session.named()
-                },
-                is_repeated,
-            },
-        );
-        actions.push(Action::Post(Post {
-            exchange,
-            frame,
-            headers,
-            endpoint: self.sse.endpoint(),
-            is_resumable: !self.sse.is_chosen(),
-            may_repeat: true,
-            is_probe: false,
-            patience: (role != Role::Host).then_some(OUR_PATIENCE),
-            is_asked_by_host,
-        }));
-        exchange
-    }
-
-    fn post_ours(&mut self, frame: Frame, role: Role, actions: &mut Vec<Action>) -> ExchangeId {
-        self.post(
-            Queued {
-                frame,
-                is_repeated: false,
-            },
-            role,
-            actions,
-        )
     }
 
     fn cancel(&mut self, notice: Queued, actions: &mut Vec<Action>) {

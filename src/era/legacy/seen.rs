@@ -1,7 +1,8 @@
 //! Questions about the state of the session, for the pair that plays the host and for the probe.
 
-use super::pending::Role;
-use super::{Gate, Legacy, Pending};
+use super::gate::Gate;
+use super::pending::{Pending, Role};
+use super::state::Legacy;
 use crate::era::{Action, ExchangeId};
 use crate::frame::{BridgeError, Frame};
 

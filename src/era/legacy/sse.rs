@@ -4,77 +4,16 @@
 //! The same relay, with three differences: frames wait for the stream to name its `endpoint`; answers come on the
 //! stream, whatever exchange asked; and when the stream is lost, the session is, and the answers still owed with it.
 
-use super::answers::Stream;
-use super::{Gate, Legacy, Pending, Role};
+use super::gate::Gate;
+use super::pending::{Pending, Role};
+use super::sse_state::Transport;
+use super::state::{Legacy, Queued};
+use super::strays::Stream;
 use crate::era::{Action, ExchangeId, HttpError, Listen, Standing, detect};
 use crate::frame::{BridgeError, Frame, Outline};
 
-/// Which of the two legacy transports to try, in mcp-remote's words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Transport {
-    /// Streamable HTTP, then HTTP+SSE.
-    #[default]
-    HttpFirst,
-    /// HTTP+SSE, then Streamable HTTP.
-    SseFirst,
-    /// Streamable HTTP only.
-    HttpOnly,
-    /// HTTP+SSE only.
-    SseOnly,
-}
-
 /// The losses in a row after which a host that asks for something waits no longer than before.
 const HURRIED: u32 = 3;
-
-/// The use of HTTP+SSE.
-#[derive(Debug, Default)]
-pub(super) struct SseState {
-    is_chosen: bool,
-    /// The address the stream named, as written.
-    endpoint: Option<String>,
-    /// Losses in a row, for the pause before the next try.
-    losses: u32,
-    /// The failure of the other transport, when this one is a fallback, or the other way round: in our words, and in
-    /// the server's, if it had any.
-    other_failed: Option<(BridgeError, Option<Frame>)>,
-    /// The stream was the response to a POST: where no other is to be had, the next one is too.
-    came_by_post: bool,
-    /// The responses on it.
-    pub(super) stream: Stream,
-}
-
-impl SseState {
-    pub(super) fn for_transport(transport: Transport) -> Self {
-        let is_chosen = matches!(transport, Transport::SseFirst | Transport::SseOnly);
-        Self {
-            is_chosen,
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn is_chosen(&self) -> bool {
-        self.is_chosen
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.endpoint.is_some()
-    }
-
-    pub(super) fn endpoint(&self) -> Option<String> {
-        self.endpoint.clone()
-    }
-
-    /// Notes that `initialize` was answered: this transport works.
-    pub(super) fn settled(&mut self) {
-        self.other_failed = None;
-    }
-
-    /// Notes that the stream has brought what the host asked for, or has stood for a while: the next one may be opened
-    /// at once.
-    pub(super) fn has_served(&mut self) {
-        self.losses = 0;
-    }
-}
 
 impl Legacy {
     /// Says whether a refusal of the first POST may mean a remote that speaks only HTTP+SSE (MCP 2025-11-25
@@ -123,7 +62,7 @@ impl Legacy {
         );
         self.sse.is_chosen = true;
         self.sse.other_failed = Some((error, answer));
-        self.waiting.push_front(super::Queued {
+        self.waiting.push_front(Queued {
             frame,
             is_repeated: false,
         });
@@ -221,7 +160,7 @@ impl Legacy {
             .insert(exchange, Pending::listening(None))
             .filter(|asked| asked.role == Role::Host);
         if let Some(frame) = asked.and_then(|asked| asked.frame) {
-            self.waiting.push_front(super::Queued {
+            self.waiting.push_front(Queued {
                 frame,
                 is_repeated: false,
             });
@@ -292,7 +231,7 @@ impl Legacy {
         let mut why = error.clone();
         if let Some((other, answer)) = self.sse.other_failed.take() {
             // Both were tried; the first one's words are the likelier truth for a server of today.
-            let is_initialize = |said: &super::Queued| said.frame.method() == Some("initialize");
+            let is_initialize = |said: &Queued| said.frame.method() == Some("initialize");
             if let Some(answer) = answer
                 && let Some(at) = self.waiting.iter().position(is_initialize)
                 && let Some(said) = self.waiting.remove(at)
