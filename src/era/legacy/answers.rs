@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use super::gate::Gate;
 use super::pending::{Pending, Role};
 use super::state::Legacy;
 use super::strays::{hash, is_unusable, keep};
@@ -113,7 +112,7 @@ impl Legacy {
                 self.sse.has_served();
             }
         }
-        if self.gate == Gate::Initialize(owner) {
+        if self.gate.awaits_initialize(owner) {
             return self.on_initialize_response(role, &head, answer, actions);
         }
         match role {

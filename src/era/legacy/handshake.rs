@@ -5,7 +5,7 @@
 //! through unseen with the host's own parameters, the log level and the subscriptions are said again, and what was
 //! waiting is posted once (MCP 2025-11-25, basic/transports). Losses noticed by several exchanges make one reopening.
 
-use super::gate::Gate;
+use super::gate::{Gate, Opening};
 use super::pending::{Pending, Role, lost_with_session};
 use super::session;
 use super::state::{Legacy, Queued};
@@ -17,9 +17,9 @@ impl Legacy {
         self.end_before(actions);
         self.session.begin(&said.frame);
         self.is_host_ready = false;
-        self.is_reopening = false;
         if self.sse.is_chosen() && !self.sse.is_open() {
-            if self.gate == Gate::Endpoint {
+            if self.gate.awaits_endpoint() {
+                self.gate = Gate::Endpoint(Opening::First);
                 // The stream is on its way. What waits for it comes after, unless it is another of these.
                 let is_initialize = |it: &Queued| it.frame.method() == Some("initialize");
                 return match self.waiting.iter().any(is_initialize) {
@@ -28,10 +28,10 @@ impl Legacy {
                 };
             }
             self.waiting.push_front(said);
-            return self.open_sse(actions);
+            return self.open_sse(Opening::First, actions);
         }
         let exchange = self.post(said, Role::Host, actions);
-        self.gate = Gate::Initialize(exchange);
+        self.gate = Gate::Initialize(exchange, Opening::First);
     }
 
     /// Ends the session that the host had before, if it had one: what it still waits for there is answered, its streams
@@ -64,7 +64,6 @@ impl Legacy {
             actions.push(Action::Close(exchange));
         }
         self.early.clear();
-        self.why_broken = None;
         self.leave(actions);
         if !keeps_stream {
             self.listening = None;
@@ -93,7 +92,7 @@ impl Legacy {
             (Role::Reopen, Some(_)) => {
                 let initialized = Frame::notification("notifications/initialized", None);
                 let exchange = self.post_ours(initialized, Role::Reopen, actions);
-                self.gate = Gate::Initialized(exchange);
+                self.gate = Gate::Initialized(exchange, Opening::Again);
             }
             (Role::Reopen, None) => {
                 let refused = "The server lost the session and refuses to open a new one.";
@@ -118,7 +117,7 @@ impl Legacy {
         self.pending
             .insert(exchange, Pending::listening(self.session.named()));
         self.listening = Some(exchange);
-        self.gate = Gate::Listening(exchange);
+        self.gate = Gate::Listening(exchange, self.gate.opening());
         actions.push(Action::Listen(Listen {
             exchange,
             headers: self.session.headers(),
@@ -129,7 +128,7 @@ impl Legacy {
 
     /// Says again what a reopened session must know. Nothing, the first time.
     pub(super) fn restore(&mut self, actions: &mut Vec<Action>) {
-        if !self.is_reopening {
+        if !self.gate.is_reopening() {
             return self.open_gate(actions);
         }
         let mut requests = self.session.restoration();
@@ -153,16 +152,15 @@ impl Legacy {
     }
 
     pub(super) fn count_restored(&mut self, actions: &mut Vec<Action>) {
-        if let Gate::Restoring(left) = self.gate {
-            self.gate = Gate::Restoring(left.saturating_sub(1));
-            if left <= 1 {
+        if let Gate::Restoring(left) = &mut self.gate {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
                 self.reopened(actions);
             }
         }
     }
 
     fn reopened(&mut self, actions: &mut Vec<Action>) {
-        self.is_reopening = false;
         tracing::info!("the session was lost and is open again");
         actions.extend(self.session.announcements().into_iter().map(Action::Reply));
         self.open_gate(actions);
@@ -170,7 +168,7 @@ impl Legacy {
 
     pub(super) fn open_gate(&mut self, actions: &mut Vec<Action>) {
         self.gate = Gate::Open;
-        while self.gate == Gate::Open
+        while self.gate.is_open()
             && let Some(said) = self.waiting.pop_front()
         {
             self.dispatch(said, actions);
@@ -225,8 +223,8 @@ impl Legacy {
             }
             if matches!(
                 self.gate,
-                Gate::Initialized(_) | Gate::Listening(_) | Gate::Restoring(_)
-            ) && self.is_reopening
+                Gate::Initialized(..) | Gate::Listening(..) | Gate::Restoring(_)
+            ) && self.gate.is_reopening()
             {
                 // Lost again before it was usable: once is repaired, twice is reported.
                 return self.give_up(
@@ -235,9 +233,9 @@ impl Legacy {
                 );
             }
             self.reopen(actions);
-        } else if self.gate == Gate::Open {
+        } else if self.gate.is_open() {
             self.open_gate(actions); // opened again meanwhile: what was waiting goes now
-        } else if self.gate == Gate::Broken && !self.waiting.is_empty() {
+        } else if self.gate.is_broken() && !self.waiting.is_empty() {
             self.reopen(actions); // could not be opened meanwhile: without this there would be no other try
         }
     }
@@ -257,24 +255,32 @@ impl Legacy {
         if !self.session.has_begun() {
             return self.open_gate(actions);
         }
-        self.is_reopening = true;
         if self.sse.is_chosen() && !self.sse.is_open() {
-            return self.open_sse(actions);
+            return self.open_sse(Opening::Again, actions);
         }
         let id = self.fresh_id();
         let initialize = self.session.initialize_again(&id);
         let exchange = self.post_ours(initialize, Role::Reopen, actions);
-        self.gate = Gate::Initialize(exchange);
+        self.gate = Gate::Initialize(exchange, Opening::Again);
     }
 
     /// Gives the opening up: every request that waited is answered so, and the next request tries again.
     pub(super) fn give_up(&mut self, why: &BridgeError, actions: &mut Vec<Action>) {
-        self.gate = if self.is_reopening {
-            Gate::Broken
-        } else {
-            Gate::Open
+        let opening = self.gate.opening();
+        self.give_up_opening(opening, why, actions);
+    }
+
+    /// Does so for a session that is opened on this occasion.
+    pub(super) fn give_up_opening(
+        &mut self,
+        opening: Opening,
+        why: &BridgeError,
+        actions: &mut Vec<Action>,
+    ) {
+        self.gate = match opening {
+            Opening::First => Gate::Open,
+            Opening::Again => Gate::Broken(why.clone()),
         };
-        self.why_broken = self.is_reopening.then(|| why.clone());
         for said in std::mem::take(&mut self.waiting) {
             if let Outline::Request { id, .. } = said.frame.outline() {
                 actions.push(Action::Reply(why.reply(id)));

@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use super::{Action, Arrival, ExchangeId, HttpError, Pair, Relay};
 use crate::frame::{BridgeError, Frame, Outline};
 
-use gate::Gate;
+use gate::{Gate, Opening};
 
 pub(crate) use pending::error_reply;
 pub(in crate::era) use pending::to_bridge_error;
@@ -35,7 +35,7 @@ impl Legacy {
         match said.frame.outline() {
             // An answer waits for nothing: the call it belongs to may be what everything else waits for.
             Outline::Response { .. } => {
-                if self.is_reopening && self.gate != Gate::Open {
+                if self.gate.is_reopening() {
                     tracing::debug!(frame = ?said.frame, "an answer for a session that is gone");
                 } else {
                     self.post(said, Role::Host, actions);
@@ -47,7 +47,7 @@ impl Legacy {
             // Before the handshake a server need answer nothing else, and one that is being opened again has no session
             // for it.
             Outline::Request { id, method }
-                if &**method == "ping" && (self.gate != Gate::Open || !self.session.is_open()) =>
+                if &**method == "ping" && (!self.gate.is_open() || !self.session.is_open()) =>
             {
                 actions.push(Action::Reply(Frame::result(id, "{}")));
             }
@@ -56,7 +56,7 @@ impl Legacy {
             }
             _ => match self.gate {
                 Gate::Open => self.forward(said, actions),
-                Gate::Broken => {
+                Gate::Broken(_) => {
                     self.waiting.push_back(said);
                     self.reopen(actions);
                 }
@@ -72,13 +72,13 @@ impl Legacy {
         if self.sse.is_chosen() && !self.sse.is_open() {
             // A host that skipped the handshake still gets its stream.
             self.waiting.push_back(said);
-            return self.open_sse(actions);
+            return self.open_sse(Opening::First, actions);
         }
         let is_initialized = said.frame.method() == Some("notifications/initialized");
         self.session.remember(&said.frame);
         let exchange = self.post(said, Role::Host, actions);
         if is_initialized {
-            self.gate = Gate::Initialized(exchange);
+            self.gate = Gate::Initialized(exchange, Opening::First);
         }
     }
 
@@ -120,13 +120,13 @@ impl Legacy {
             return;
         };
         // A standing stream refused at its first opening is not offered: the session is too young to be lost.
-        let is_young = self.gate == Gate::Listening(exchange);
+        let is_young = self.gate.awaits_stream(exchange);
         // Words that only sound like a loss are believed once per request.
         let is_believed = !pending.is_repeated || session::is_loss_again(refusal);
         if pending.session.is_some() && !is_young && is_believed && session::is_loss(refusal) {
             return self.on_loss_refused(exchange, refusal, actions);
         }
-        if self.gate == Gate::Initialize(exchange) && self.falls_back(refusal) {
+        if self.gate.awaits_initialize(exchange) && self.falls_back(refusal) {
             let answer = refusal.frame.clone().filter(Frame::is_response);
             return self.fall_back(exchange, to_bridge_error(refusal), answer, actions);
         }
@@ -170,7 +170,7 @@ impl Legacy {
         error: &BridgeError,
         actions: &mut Vec<Action>,
     ) {
-        if self.gate == Gate::Initialize(exchange) && self.falls_back_for(error) {
+        if self.gate.awaits_initialize(exchange) && self.falls_back_for(error) {
             return self.fall_back(exchange, error.clone(), None, actions);
         }
         let Some(pending) = self.pending.remove(&exchange) else {
@@ -192,16 +192,16 @@ impl Legacy {
                 self.count_restored(actions);
             }
             Role::Ping => {}
-            Role::Reopen if pending.is_owed && self.gate == Gate::Initialize(exchange) => {
+            Role::Reopen if pending.is_owed && self.gate.awaits_initialize(exchange) => {
                 self.give_up(error, actions);
             }
             Role::Reopen | Role::Restore | Role::Host => {
                 if pending.is_owed {
                     pending.reply(error, actions);
                 }
-                if self.gate == Gate::Initialized(exchange) {
+                if self.gate.awaits_initialized(exchange) {
                     self.on_initialized(actions);
-                } else if self.gate == Gate::Initialize(exchange) {
+                } else if self.gate.awaits_initialize(exchange) {
                     self.open_gate(actions);
                 }
             }
@@ -238,7 +238,7 @@ impl Relay for Legacy {
                 if let Some(pending) = self.pending.get_mut(&exchange) {
                     pending.head = head;
                 }
-                if self.gate == Gate::Listening(exchange) {
+                if self.gate.awaits_stream(exchange) {
                     self.restore(actions);
                 }
             }
@@ -283,9 +283,7 @@ impl Relay for Legacy {
 
     fn ping(&mut self, actions: &mut Vec<Action>) {
         let is_one_out = |pending: &Pending| pending.role == Role::Ping;
-        if self.gate == Gate::Open
-            && self.session.has_begun()
-            && !self.pending.values().any(is_one_out)
+        if self.gate.is_open() && self.session.has_begun() && !self.pending.values().any(is_one_out)
         {
             let ping = Frame::request(&self.fresh_id(), "ping", None);
             self.post_ours(ping, Role::Ping, actions);
@@ -299,7 +297,7 @@ impl Relay for Legacy {
         {
             self.pending.remove(&exchange);
             actions.push(Action::Close(exchange));
-            if self.gate == Gate::Listening(exchange) {
+            if self.gate.awaits_stream(exchange) {
                 self.restore(actions);
             }
         }

@@ -9,18 +9,20 @@ use crate::frame::{BridgeError, Frame};
 impl Legacy {
     /// Says whether the session is open, and its standing stream if there is to be one.
     pub(in crate::era) fn is_open(&self) -> bool {
-        self.gate == Gate::Open
+        self.gate.is_open()
     }
 
     /// Returns the reason for which the session is lost and could not be opened again, if it is.
     pub(in crate::era) fn broken(&self) -> Option<&BridgeError> {
-        let why = self.why_broken.as_ref();
-        why.filter(|_| self.gate == Gate::Broken)
+        match &self.gate {
+            Gate::Broken(why) => Some(why),
+            _ => None,
+        }
     }
 
     /// Tries that again, without a request that would make it necessary.
     pub(in crate::era) fn mend(&mut self, actions: &mut Vec<Action>) {
-        if self.gate == Gate::Broken {
+        if self.gate.is_broken() {
             self.reopen(actions);
         }
     }
@@ -51,7 +53,7 @@ impl Legacy {
         match self.waiting.front() {
             None => pending.frame.as_ref().filter(|_| pending.is_owed),
             Some(said) => {
-                Some(&said.frame).filter(|_| self.waiting.len() == 1 && self.gate == Gate::Endpoint)
+                Some(&said.frame).filter(|_| self.waiting.len() == 1 && self.gate.awaits_endpoint())
             }
         }
     }

@@ -4,7 +4,7 @@
 //! The same relay, with three differences: frames wait for the stream to name its `endpoint`; answers come on the
 //! stream, whatever exchange asked; and when the stream is lost, the session is, and the answers still owed with it.
 
-use super::gate::Gate;
+use super::gate::{Gate, Opening};
 use super::pending::{Pending, Role};
 use super::sse_state::Transport;
 use super::state::{Legacy, Queued};
@@ -37,7 +37,7 @@ impl Legacy {
     fn may_fall_back(&self) -> bool {
         self.transport == Transport::HttpFirst
             && !self.sse.is_chosen
-            && !self.is_reopening
+            && !self.gate.is_reopening()
             && self.sse.other_failed.is_none()
     }
 
@@ -66,14 +66,14 @@ impl Legacy {
             frame,
             is_repeated: false,
         });
-        self.open_sse(actions);
+        self.open_sse(Opening::First, actions);
     }
 
-    pub(super) fn open_sse(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn open_sse(&mut self, opening: Opening, actions: &mut Vec<Action>) {
         let exchange = self.mint.exchange();
         self.pending.insert(exchange, Pending::listening(None));
         self.listening = Some(exchange);
-        self.gate = Gate::Endpoint;
+        self.gate = Gate::Endpoint(opening);
         // The host does not wait as long for its answer as for what it has not asked for.
         let is_awaited = self.waiting.iter().any(|said| said.frame.is_request());
         let losses = match is_awaited {
@@ -96,7 +96,10 @@ impl Legacy {
             .filter(|it| it.frame.is_request())
             .count()
             == 1;
-        let Some(exchange) = self.listening.filter(|_| self.gate == Gate::Endpoint) else {
+        let Gate::Endpoint(opening) = self.gate else {
+            return;
+        };
+        let Some(exchange) = self.listening else {
             return;
         };
         let is_opened = self
@@ -106,7 +109,7 @@ impl Legacy {
         if is_first && !is_opened && self.sse.losses > HURRIED {
             self.pending.remove(&exchange);
             actions.push(Action::Close(exchange));
-            self.open_sse(actions);
+            self.open_sse(opening, actions);
         }
     }
 
@@ -120,7 +123,7 @@ impl Legacy {
         if self.listening != Some(exchange) {
             return self.on_endpoint_in_response(exchange, endpoint, actions);
         }
-        if self.gate != Gate::Endpoint {
+        if !self.gate.awaits_endpoint() {
             return;
         }
         self.use_endpoint(endpoint, actions);
@@ -128,7 +131,7 @@ impl Legacy {
 
     fn use_endpoint(&mut self, endpoint: String, actions: &mut Vec<Action>) {
         self.sse.endpoint = Some(endpoint);
-        if self.is_reopening {
+        if self.gate.is_reopening() {
             self.reopen(actions);
         } else {
             self.open_gate(actions);
@@ -143,7 +146,7 @@ impl Legacy {
         endpoint: String,
         actions: &mut Vec<Action>,
     ) {
-        let is_offer = self.gate == Gate::Initialize(exchange)
+        let is_offer = self.gate.awaits_initialize(exchange)
             && self.transport != Transport::HttpOnly
             && !self.sse.is_open();
         if !is_offer {
@@ -183,7 +186,7 @@ impl Legacy {
         self.listening = None;
         if self.sse.is_chosen {
             self.on_sse_over(error, actions);
-        } else if self.gate == Gate::Listening(exchange) {
+        } else if self.gate.awaits_stream(exchange) {
             self.restore(actions);
         }
     }
@@ -205,8 +208,7 @@ impl Legacy {
             .retryable(),
         };
         // Lost again before it was usable: once is repaired, twice is reported.
-        let is_hopeless = matches!(self.gate, Gate::Initialize(_))
-            || self.is_reopening && self.gate != Gate::Open;
+        let is_hopeless = matches!(self.gate, Gate::Initialize(..)) || self.gate.is_reopening();
         let mut lost: Vec<_> = self.pending.drain().collect();
         lost.sort_by_key(|(exchange, _)| *exchange);
         for (exchange, pending) in lost {
@@ -221,8 +223,7 @@ impl Legacy {
         } else if !self.is_host_gone {
             self.reopen(actions);
         } else {
-            self.is_reopening = true;
-            self.give_up(&cut, actions);
+            self.give_up_opening(Opening::Again, &cut, actions);
         }
     }
 
@@ -244,14 +245,14 @@ impl Legacy {
                 ..other
             };
             self.sse.is_chosen = self.transport == Transport::SseOnly;
-        } else if self.sse.came_by_post && self.is_reopening {
+        } else if self.sse.came_by_post && self.gate.is_reopening() {
             // Once: if that is no stream either, the session is not opened again.
             self.sse.came_by_post = false;
             self.sse.is_chosen = false;
             return self.reopen(actions);
         } else if self.transport == Transport::SseFirst
             && (error.status.is_some() || error.kind == "bad_answer")
-            && !self.is_reopening
+            && !self.gate.is_reopening()
         {
             tracing::info!(
                 status = error.status,

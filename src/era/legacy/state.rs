@@ -8,7 +8,7 @@ use super::pending::{Pending, Role};
 use super::session::Session;
 use super::sse_state::{SseState, Transport};
 use crate::era::{Action, ExchangeId, Head, Mint, Post};
-use crate::frame::{BridgeError, Frame, Id, Outline};
+use crate::frame::{Frame, Id, Outline};
 
 /// The longest time that requests of our own may take.
 const OUR_PATIENCE: Duration = Duration::from_secs(30);
@@ -29,10 +29,6 @@ pub struct Legacy {
     pub(super) early: Vec<Frame>,
     pub(super) is_host_ready: bool,
     pub(super) is_host_gone: bool,
-    /// The session is being opened again, rather than for the first time.
-    pub(super) is_reopening: bool,
-    /// The reason for which opening it again failed the last time.
-    pub(super) why_broken: Option<BridgeError>,
     pub(super) transport: Transport,
     pub(super) sse: SseState,
 }
@@ -63,8 +59,6 @@ impl Legacy {
             early: Vec::new(),
             is_host_ready: false,
             is_host_gone: false,
-            is_reopening: false,
-            why_broken: None,
             transport,
             sse: SseState::for_transport(transport),
         }
