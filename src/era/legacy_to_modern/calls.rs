@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::input_requests::{Answered, Questions, Round};
-use super::output::{Outgoing, OwnRequest, Timer};
+use super::outbox::{Outbox, OwnRequest, Timer};
 use super::peers::Peers;
 use super::shape::{self, ResultKind};
 use super::tasks::{Task, TaskStatus};
@@ -19,15 +19,15 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// The host's requests that are owed an answer, and what the host is being asked for their sake.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(super) struct MultiRoundCalls {
     /// By a number of ours: a host may use an id again. In order, so that what is done to all is done alike each time.
-    open: BTreeMap<u64, Call>,
+    open: BTreeMap<u64, MultiRoundCall>,
     questions: Questions,
 }
 
 /// A request of the host's that is owed an answer.
 #[derive(Debug)]
-struct Call {
+struct MultiRoundCall {
     /// As the host wrote it: every round is made from it.
     frame: Frame,
     id: Id,
@@ -53,21 +53,21 @@ enum CallState {
     Pausing,
 }
 
-impl Call {
+impl MultiRoundCall {
     fn is_tool_call(&self) -> bool {
         &*self.method == "tools/call"
     }
 }
 
 /// Requests of the host on their way to the server.
-impl Calls {
+impl MultiRoundCalls {
     pub(super) fn forward(
         &mut self,
         frame: &Frame,
         id: &Id,
         method: &str,
         peers: &Peers,
-        out: &mut Outgoing,
+        out: &mut Outbox,
     ) {
         if !matches!(frame.member("params"), None | Some("null"))
             && frame.member("params").and_then(Object::read).is_none()
@@ -76,7 +76,7 @@ impl Calls {
         }
         let meta = frame.param("_meta").and_then(Object::read);
         let number = out.number();
-        let call = Call {
+        let call = MultiRoundCall {
             frame: frame.clone(),
             id: id.clone(),
             method: method.into(),
@@ -99,7 +99,7 @@ impl Calls {
         answers: Option<&str>,
         state: Option<&str>,
         peers: &Peers,
-        out: &mut Outgoing,
+        out: &mut Outbox,
     ) {
         let id = out.server_id();
         let Some(call) = self.open.get_mut(&number) else {
@@ -122,7 +122,7 @@ impl Calls {
     }
 
     /// Asks how a call's task is doing.
-    pub(super) fn poll(&mut self, number: u64, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn poll(&mut self, number: u64, peers: &Peers, out: &mut Outbox) {
         if let Some(call) = self.open.get_mut(&number)
             && let Some(task) = &call.task
         {
@@ -130,7 +130,7 @@ impl Calls {
         }
     }
 
-    fn poll_later(&mut self, number: u64, out: &mut Outgoing) {
+    fn poll_later(&mut self, number: u64, out: &mut Outbox) {
         if let Some(call) = self.open.get_mut(&number) {
             call.state = CallState::Pausing;
             let pace = call.task.as_ref().map(Task::pace).unwrap_or_default();
@@ -140,14 +140,14 @@ impl Calls {
 }
 
 /// Answers of the server.
-impl Calls {
+impl MultiRoundCalls {
     /// Takes the server's answer to one round of a call, or to a poll of its task. Returns whether the call is complete.
     pub(super) fn on_response(
         &mut self,
         number: u64,
         frame: &Frame,
         peers: &Peers,
-        out: &mut Outgoing,
+        out: &mut Outbox,
     ) -> bool {
         let Some(call) = self.open.get_mut(&number) else {
             return false;
@@ -195,7 +195,7 @@ impl Calls {
         false
     }
 
-    fn input_required(&mut self, number: u64, result: &Object, peers: &Peers, out: &mut Outgoing) {
+    fn input_required(&mut self, number: u64, result: &Object, peers: &Peers, out: &mut Outbox) {
         let rounds = self.open.get_mut(&number).map_or(0, |call| {
             call.rounds += 1;
             call.rounds
@@ -238,7 +238,7 @@ impl Calls {
     }
 
     /// Takes a task as the answer to a call.
-    fn begin_task(&mut self, number: u64, result: &Object, peers: &Peers, out: &mut Outgoing) {
+    fn begin_task(&mut self, number: u64, result: &Object, peers: &Peers, out: &mut Outbox) {
         let Some(task) = Task::read(result) else {
             let wrong = "The server made a task and did not name it.";
             return self.fail_as_bad(number, wrong, peers, out);
@@ -256,7 +256,7 @@ impl Calls {
         status: TaskStatus,
         frame: &Frame,
         peers: &Peers,
-        out: &mut Outgoing,
+        out: &mut Outbox,
     ) -> bool {
         let Some(call) = self.open.get_mut(&number) else {
             return false;
@@ -291,7 +291,7 @@ impl Calls {
     }
 
     /// Passes progress on, if it belongs to a call and is progress (MCP 2026-07-28, basic/patterns/progress).
-    pub(super) fn on_progress(&mut self, frame: &Frame, out: &mut Outgoing) {
+    pub(super) fn on_progress(&mut self, frame: &Frame, out: &mut Outbox) {
         let token = frame.param("progressToken").and_then(Id::parse);
         let call = self
             .open
@@ -312,9 +312,9 @@ impl Calls {
 }
 
 /// Questions to the host, and its answers.
-impl Calls {
+impl MultiRoundCalls {
     /// Takes the host's `notifications/initialized`.
-    pub(super) fn on_initialized(&mut self, out: &mut Outgoing) {
+    pub(super) fn on_initialized(&mut self, out: &mut Outbox) {
         self.questions.on_initialized(out);
     }
 
@@ -324,7 +324,7 @@ impl Calls {
         asked: &Object,
         state: Option<String>,
         peers: &Peers,
-        out: &mut Outgoing,
+        out: &mut Outbox,
     ) {
         match self.questions.ask(number, asked, state, peers, out) {
             Err(error) => self.fail(number, &error, peers, out),
@@ -337,7 +337,7 @@ impl Calls {
     }
 
     /// Takes the host's answer to a question of ours; any other goes nowhere.
-    pub(super) fn on_host_response(&mut self, frame: &Frame, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn on_host_response(&mut self, frame: &Frame, peers: &Peers, out: &mut Outbox) {
         let Some(number) = frame.id().and_then(|id| self.questions.answered(id)) else {
             tracing::debug!("an answer to nothing that is being asked is dropped");
             return;
@@ -366,13 +366,7 @@ impl Calls {
     }
 
     /// Fails a call whose round of that number the host has not answered in time.
-    pub(super) fn unanswered(
-        &mut self,
-        number: u64,
-        round: u64,
-        peers: &Peers,
-        out: &mut Outgoing,
-    ) {
+    pub(super) fn unanswered(&mut self, number: u64, round: u64, peers: &Peers, out: &mut Outbox) {
         let state = self.open.get(&number).map(|call| &call.state);
         if let Some(CallState::Asking(asking)) = state
             && asking.number() == round
@@ -383,7 +377,7 @@ impl Calls {
     }
 
     /// Fails the calls that wait for answers of a host that has left.
-    pub(super) fn on_host_gone(&mut self, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn on_host_gone(&mut self, peers: &Peers, out: &mut Outbox) {
         let gone = BridgeError::new("host_gone", "The server asks for input; the host has left.");
         let asking: Vec<u64> = self
             .open
@@ -398,8 +392,8 @@ impl Calls {
 }
 
 /// The ends of calls.
-impl Calls {
-    fn complete(&mut self, number: u64, frame: &Frame, mut result: Object, out: &mut Outgoing) {
+impl MultiRoundCalls {
+    fn complete(&mut self, number: u64, frame: &Frame, mut result: Object, out: &mut Outbox) {
         let Some(call) = self.open.get(&number) else {
             return;
         };
@@ -413,7 +407,7 @@ impl Calls {
     }
 
     /// Gives a call its one answer.
-    fn finish(&mut self, number: u64, answer: Frame, out: &mut Outgoing) {
+    fn finish(&mut self, number: u64, answer: Frame, out: &mut Outbox) {
         let Some(call) = self.open.remove(&number) else {
             return;
         };
@@ -425,7 +419,7 @@ impl Calls {
         out.send_to_host(answer);
     }
 
-    fn fail(&mut self, number: u64, error: &BridgeError, peers: &Peers, out: &mut Outgoing) {
+    fn fail(&mut self, number: u64, error: &BridgeError, peers: &Peers, out: &mut Outbox) {
         let Some(call) = self.open.remove(&number) else {
             return;
         };
@@ -434,13 +428,13 @@ impl Calls {
         out.send_to_host(error.reply(&id));
     }
 
-    fn fail_as_bad(&mut self, number: u64, message: &str, peers: &Peers, out: &mut Outgoing) {
+    fn fail_as_bad(&mut self, number: u64, message: &str, peers: &Peers, out: &mut Outbox) {
         let error = BridgeError::new("bad_answer", message);
         self.fail(number, &error, peers, out);
     }
 
     /// Fails a call so that the tool's caller can read it as the tool's failure.
-    fn fail_readably(&mut self, number: u64, message: &str, peers: &Peers, out: &mut Outgoing) {
+    fn fail_readably(&mut self, number: u64, message: &str, peers: &Peers, out: &mut Outbox) {
         let Some(call) = self.open.remove(&number) else {
             return;
         };
@@ -457,7 +451,7 @@ impl Calls {
         out.send_to_host(answer);
     }
 
-    pub(super) fn fail_all(&mut self, error: &BridgeError, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn fail_all(&mut self, error: &BridgeError, peers: &Peers, out: &mut Outbox) {
         let open: Vec<u64> = self.open.keys().copied().collect();
         for number in open {
             self.fail(number, error, peers, out);
@@ -466,7 +460,7 @@ impl Calls {
 
     /// Cancels the host's request of that id, and says whether there was one. There need not be one (MCP 2026-07-28,
     /// basic/patterns/cancellation).
-    pub(super) fn cancel(&mut self, id: &Id, peers: &Peers, out: &mut Outgoing) -> bool {
+    pub(super) fn cancel(&mut self, id: &Id, peers: &Peers, out: &mut Outbox) -> bool {
         let found = self.open.iter().find(|(_, call)| call.id == *id);
         let number = found.map(|(number, _)| *number);
         let Some(call) = number.and_then(|number| self.open.remove(&number)) else {
@@ -476,14 +470,14 @@ impl Calls {
         true
     }
 
-    pub(super) fn stop_all(&mut self, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn stop_all(&mut self, peers: &Peers, out: &mut Outbox) {
         for call in std::mem::take(&mut self.open).into_values() {
             self.stop(call, "The bridge is leaving.", peers, out);
         }
     }
 
     /// Takes back whatever is under way for a call.
-    fn stop(&mut self, call: Call, why: &str, peers: &Peers, out: &mut Outgoing) {
+    fn stop(&mut self, call: MultiRoundCall, why: &str, peers: &Peers, out: &mut Outbox) {
         match call.state {
             CallState::Sent(id) => out.cancel_own(&id),
             CallState::Asking(round) => self.questions.withdraw(round, why, peers, out),

@@ -15,7 +15,7 @@ use crate::frame::{Frame, Object, string};
 
 /// The host's declaration of itself.
 #[derive(Debug, Default)]
-pub(super) struct Host {
+pub(super) struct HostInfo {
     /// The revision agreed on.
     pub(super) version: String,
     info: String,
@@ -26,11 +26,11 @@ pub(super) struct Host {
 /// as on any other request (MCP 2026-07-28, basic).
 pub(in crate::era) fn declared(initialize: &Frame) -> Object {
     let mut meta = Object::default();
-    Host::read(initialize).sign(&mut meta, None, false);
+    HostInfo::read(initialize).sign(&mut meta, None, false);
     meta
 }
 
-impl Host {
+impl HostInfo {
     pub(super) fn read(initialize: &Frame) -> Self {
         let asked = initialize.param("protocolVersion").and_then(string);
         let version = asked
@@ -104,8 +104,8 @@ impl Host {
 }
 
 impl ServerInfo {
-    /// Writes the `InitializeResult` of a modern server, which is `called` so where it does not give its name.
-    pub(super) fn initialize_result(&self, version: &str, called: &str) -> String {
+    /// Writes the `InitializeResult` of a modern server, with `fallback_name` where it does not give its own.
+    pub(super) fn initialize_result(&self, version: &str, fallback_name: &str) -> String {
         let mut capabilities = Object::default();
         for (name, value) in self.capabilities.iter() {
             if matches!(
@@ -129,7 +129,7 @@ impl ServerInfo {
         let mut result = Object::default();
         result.set("protocolVersion", format!("\"{version}\""));
         result.set("capabilities", capabilities.text());
-        let unnamed = json!({"name": called, "version": "0"}).to_string();
+        let unnamed = json!({"name": fallback_name, "version": "0"}).to_string();
         let identity = self.identity.as_deref();
         let identity = identity.filter(|identity| identity.starts_with('{'));
         result.set("serverInfo", identity.unwrap_or(&unnamed));

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::output::{Outgoing, Timer};
+use super::outbox::{Outbox, Timer};
 use super::peers::Peers;
 use super::shape::{array, present};
 use crate::era::protocol::NEWEST_LEGACY;
@@ -71,7 +71,7 @@ pub(super) enum Answered {
 
 impl Questions {
     /// Puts the questions that have waited for the host to be ready.
-    pub(super) fn on_initialized(&mut self, out: &mut Outgoing) {
+    pub(super) fn on_initialized(&mut self, out: &mut Outbox) {
         self.is_host_ready = true;
         for frame in std::mem::take(&mut self.early) {
             out.send_to_host(frame);
@@ -86,7 +86,7 @@ impl Questions {
         asked: &Object,
         state: Option<String>,
         peers: &Peers,
-        out: &mut Outgoing,
+        out: &mut Outbox,
     ) -> Result<Round, BridgeError> {
         if peers.is_host_gone {
             let gone = "The server asks for input; the host has left.";
@@ -133,7 +133,7 @@ impl Questions {
     }
 
     /// Takes back the questions of a round that have no answer yet.
-    pub(super) fn withdraw(&mut self, round: Round, why: &str, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn withdraw(&mut self, round: Round, why: &str, peers: &Peers, out: &mut Outbox) {
         for question in round.questions {
             if self.open.remove(&question.id).is_none() {
                 continue;
@@ -199,7 +199,7 @@ impl Round {
 fn question(
     request: &str,
     peers: &Peers,
-    out: &mut Outgoing,
+    out: &mut Outbox,
 ) -> Result<(QuestionKind, Frame), BridgeError> {
     let bad = |message: &str| BridgeError::new("bad_answer", message.to_owned());
     let undeclared = |what: &str| {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::output::{Outgoing, OwnRequest, Timer};
+use super::outbox::{Outbox, OwnRequest, Timer};
 use super::peers::Peers;
 use super::shape::array;
 use crate::era::protocol::{MAX_WATCHES, MISSING_CAPABILITY};
@@ -19,7 +19,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Everything that listens.
 #[derive(Debug, Default)]
-pub(super) struct Subscriptions {
+pub(super) struct ServerListens {
     /// The URIs subscribed to, in order.
     uris: Vec<String>,
     /// Open listens, the newest last.
@@ -59,16 +59,16 @@ pub(super) fn is_unasked(frame: &Frame) -> bool {
             .is_none_or(|filter| member_of(filter, "resourceSubscriptions").is_none())
 }
 
-impl Subscriptions {
+impl ServerListens {
     /// Opens a listen if none is open.
-    pub(super) fn listen_if_not_yet(&mut self, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn listen_if_not_yet(&mut self, peers: &Peers, out: &mut Outbox) {
         if self.open.is_empty() {
             self.listen(peers, out);
         }
     }
 
     /// Opens a listen for what is wanted now. `None` when nothing is, or nothing can be.
-    fn listen(&mut self, peers: &Peers, out: &mut Outgoing) -> Option<Id> {
+    fn listen(&mut self, peers: &Peers, out: &mut Outbox) -> Option<Id> {
         if self.is_refused || peers.is_host_gone {
             return None;
         }
@@ -95,7 +95,7 @@ impl Subscriptions {
         Some(id)
     }
 
-    pub(super) fn subscribe(&mut self, frame: &Frame, id: &Id, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn subscribe(&mut self, frame: &Frame, id: &Id, peers: &Peers, out: &mut Outbox) {
         if !peers.server.takes_subscriptions() || self.is_refused {
             return out.unknown(id, "resources/subscribe");
         }
@@ -129,13 +129,7 @@ impl Subscriptions {
         out.set_timer(ACKNOWLEDGED_WITHIN, Timer::Unacknowledged(listen));
     }
 
-    pub(super) fn unsubscribe(
-        &mut self,
-        frame: &Frame,
-        id: &Id,
-        peers: &Peers,
-        out: &mut Outgoing,
-    ) {
+    pub(super) fn unsubscribe(&mut self, frame: &Frame, id: &Id, peers: &Peers, out: &mut Outbox) {
         if !peers.server.takes_subscriptions() {
             return out.unknown(id, "resources/unsubscribe");
         }
@@ -156,7 +150,7 @@ impl Subscriptions {
     }
 
     /// Notes that a listen has brought something.
-    pub(super) fn heard(&mut self) {
+    pub(super) fn on_notification(&mut self) {
         self.losses = 0;
     }
 
@@ -176,7 +170,7 @@ impl Subscriptions {
     }
 
     /// Closes the listens older than that one; all, without one.
-    fn close_listens_before(&mut self, newest: Option<&Id>, out: &mut Outgoing) {
+    fn close_listens_before(&mut self, newest: Option<&Id>, out: &mut Outbox) {
         let open = &mut self.open;
         let keep = newest.and_then(|id| open.iter().position(|listen| listen.id == *id));
         let closed: Vec<OpenListen> = open.drain(..keep.unwrap_or(open.len())).collect();
@@ -185,7 +179,7 @@ impl Subscriptions {
         }
     }
 
-    pub(super) fn stop(&mut self, out: &mut Outgoing) {
+    pub(super) fn stop(&mut self, out: &mut Outbox) {
         self.close_listens_before(None, out);
         let gone = BridgeError::new("leaving", "There is nobody left to tell of changes.");
         for subscriber in std::mem::take(&mut self.waiting) {
@@ -194,7 +188,7 @@ impl Subscriptions {
     }
 
     /// Takes the server's acknowledgement of a listen.
-    pub(super) fn on_acknowledged(&mut self, frame: &Frame, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn on_acknowledged(&mut self, frame: &Frame, peers: &Peers, out: &mut Outbox) {
         let open = &mut self.open;
         let tag = subscriptions::id_of(frame);
         // A remote that forgets the tag means the newest.
@@ -237,7 +231,7 @@ impl Subscriptions {
 
     /// Tells the host that everything may have changed, for it is unknown what was missed (MCP 2026-07-28,
     /// basic/patterns/subscriptions).
-    fn announce_gap(&self, peers: &Peers, out: &mut Outgoing) {
+    fn announce_gap(&self, peers: &Peers, out: &mut Outbox) {
         for (_, list) in LISTS {
             if peers.server.announces(list) {
                 out.send_to_host(subscriptions::list_changed(list));
@@ -249,14 +243,14 @@ impl Subscriptions {
         }
     }
 
-    fn refuse(&mut self, subscriber: &Subscriber, why: &BridgeError, out: &mut Outgoing) {
+    fn refuse(&mut self, subscriber: &Subscriber, why: &BridgeError, out: &mut Outbox) {
         self.uris.retain(|uri| *uri != subscriber.uri);
         out.send_to_host(why.reply(&subscriber.id));
     }
 
     /// Takes the end of a listen, in whatever way (MCP 2026-07-28, basic/patterns/subscriptions); with the error it
     /// ended in, if it did.
-    pub(super) fn on_listen_over(&mut self, id: &Id, error: Option<&Frame>, out: &mut Outgoing) {
+    pub(super) fn on_listen_over(&mut self, id: &Id, error: Option<&Frame>, out: &mut Outbox) {
         let open = &mut self.open;
         let Some(at) = open.iter().position(|listen| listen.id == *id) else {
             return;
@@ -300,19 +294,19 @@ impl Subscriptions {
         }
     }
 
-    pub(super) fn relisten(&mut self, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn relisten(&mut self, peers: &Peers, out: &mut Outbox) {
         self.is_pausing = false;
         self.listen_if_not_yet(peers, out);
     }
 
     /// Notes that a call has been answered: the server is there.
-    pub(super) fn remote_is_there(&mut self, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn on_call_complete(&mut self, peers: &Peers, out: &mut Outbox) {
         if std::mem::take(&mut self.is_idle) {
             self.relisten(peers, out);
         }
     }
 
-    pub(super) fn unacknowledged(&mut self, id: &Id, out: &mut Outgoing) {
+    pub(super) fn unacknowledged(&mut self, id: &Id, out: &mut Outbox) {
         let late = self.take_waiting(|it| it.listen == *id);
         for subscriber in late {
             let late = "The server has not said whether it tells of that resource.";

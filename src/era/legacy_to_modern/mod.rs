@@ -7,7 +7,7 @@ mod calls;
 mod handshake;
 mod input_requests;
 mod listen;
-mod output;
+mod outbox;
 mod peers;
 mod shape;
 mod tasks;
@@ -18,7 +18,7 @@ mod translation;
 use super::{Action, Arrival, ExchangeId, Mint, Modern, Pair, Relay};
 use crate::frame::Frame;
 pub(super) use handshake::declared;
-use output::Output;
+use outbox::OutboxItem;
 use translation::Translation;
 
 /// The number at which ids of requests to the server begin, apart from those that the relay mints itself.
@@ -32,17 +32,17 @@ pub struct LegacyToModern {
 }
 
 impl LegacyToModern {
-    /// Begins. `discover` is the server's `DiscoverResult` as JSON text, `called` the name for a remote that does not
-    /// give its name, `initialize` the host's request, which it answers at once.
+    /// Begins. `discover` is the server's `DiscoverResult` as JSON text, `fallback_name` the name for a remote that does
+    /// not give its name, `initialize` the host's request, which it answers at once.
     pub fn new(
         mint: Mint,
         discover: &str,
-        called: &str,
+        fallback_name: &str,
         initialize: Frame,
         actions: &mut Vec<Action>,
     ) -> Self {
         let mut new = Self {
-            translation: Translation::new(discover, called, mint.last() + IDS),
+            translation: Translation::new(discover, fallback_name, mint.last() + IDS),
             inner: Modern::new(mint),
         };
         new.on_host_message(initialize, actions);
@@ -75,17 +75,19 @@ impl LegacyToModern {
             }
             for output in outputs {
                 match output {
-                    Output::ToServer(frame) if listen::is_unasked(&frame) => {
+                    OutboxItem::ToServer(frame) if listen::is_unasked(&frame) => {
                         self.inner.listen_unasked(frame, &mut done);
                     }
-                    Output::ToServer(frame) => self.inner.on_host_message(frame, &mut done),
-                    Output::ToHost(frame) => actions.push(Action::Reply(frame)),
-                    Output::Cancelled(id) => actions.push(Action::Cancelled(id)),
-                    Output::SetTimer(after, token, is_retry) => actions.push(Action::SetTimer {
-                        after,
-                        token: (token << 1) | 1,
-                        is_retry,
-                    }),
+                    OutboxItem::ToServer(frame) => self.inner.on_host_message(frame, &mut done),
+                    OutboxItem::ToHost(frame) => actions.push(Action::Reply(frame)),
+                    OutboxItem::Cancelled(id) => actions.push(Action::Cancelled(id)),
+                    OutboxItem::SetTimer(after, token, is_retry) => {
+                        actions.push(Action::SetTimer {
+                            after,
+                            token: (token << 1) | 1,
+                            is_retry,
+                        })
+                    }
                 }
             }
         }

@@ -1,27 +1,27 @@
 //! The two sides as they have declared themselves, and the keys that every request to the server carries for that.
 
-use super::handshake::Host;
+use super::handshake::HostInfo;
 use crate::era::server_info::ServerInfo;
 use crate::frame::{Frame, Id, Object};
 
 /// The host and the server.
 #[derive(Debug)]
 pub(super) struct Peers {
-    pub(super) host: Host,
+    pub(super) host: HostInfo,
     pub(super) server: ServerInfo,
     /// The name for a server that does not give its own.
-    called: String,
+    fallback_name: String,
     /// The log level as JSON text, once the host has set one.
     pub(super) level: Option<String>,
     pub(super) is_host_gone: bool,
 }
 
 impl Peers {
-    pub(super) fn new(discover: &str, called: &str) -> Self {
+    pub(super) fn new(discover: &str, fallback_name: &str) -> Self {
         Self {
-            host: Host::default(),
+            host: HostInfo::default(),
             server: ServerInfo::from_discover(discover),
-            called: called.to_owned(),
+            fallback_name: fallback_name.to_owned(),
             level: None,
             is_host_gone: false,
         }
@@ -30,9 +30,9 @@ impl Peers {
     /// Reads the host's `initialize` and returns its result.
     pub(super) fn initialize(&mut self, frame: &Frame) -> String {
         self.level = None;
-        self.host = Host::read(frame);
+        self.host = HostInfo::read(frame);
         self.server
-            .initialize_result(&self.host.version, &self.called)
+            .initialize_result(&self.host.version, &self.fallback_name)
     }
 
     /// Returns a frame with the three reserved keys, under that id.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::output::{Outgoing, OwnRequest};
+use super::outbox::{Outbox, OwnRequest};
 use super::peers::Peers;
 use super::shape::present;
 use crate::frame::{Frame, Id, Object, string};
@@ -65,20 +65,20 @@ impl Task {
     }
 
     /// Asks the server for the status, for the call of that number, and returns the id of the request.
-    pub(super) fn poll(&self, number: u64, peers: &Peers, out: &mut Outgoing) -> Id {
+    pub(super) fn poll(&self, number: u64, peers: &Peers, out: &mut Outbox) -> Id {
         let params = format!(r#"{{"taskId":{}}}"#, self.id);
         request("tasks/get", &params, OwnRequest::Call(number), peers, out)
     }
 
     /// Hands the host's answers to the task.
-    pub(super) fn update(&self, answers: &str, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn update(&self, answers: &str, peers: &Peers, out: &mut Outbox) {
         let params = format!(r#"{{"taskId":{},"inputResponses":{answers}}}"#, self.id);
-        request("tasks/update", &params, OwnRequest::Unheard, peers, out);
+        request("tasks/update", &params, OwnRequest::Unawaited, peers, out);
     }
 
-    pub(super) fn cancel(&self, peers: &Peers, out: &mut Outgoing) {
+    pub(super) fn cancel(&self, peers: &Peers, out: &mut Outbox) {
         let params = format!(r#"{{"taskId":{}}}"#, self.id);
-        request("tasks/cancel", &params, OwnRequest::Unheard, peers, out);
+        request("tasks/cancel", &params, OwnRequest::Unawaited, peers, out);
     }
 
     /// Reads the answer to `tasks/get`.
@@ -134,13 +134,7 @@ impl Task {
     }
 }
 
-fn request(
-    method: &str,
-    params: &str,
-    purpose: OwnRequest,
-    peers: &Peers,
-    out: &mut Outgoing,
-) -> Id {
+fn request(method: &str, params: &str, purpose: OwnRequest, peers: &Peers, out: &mut Outbox) -> Id {
     let id = out.server_id();
     let frame = Frame::request(&id, method, Some(params));
     let frame = peers.signed(&frame, None, true, |_| {});

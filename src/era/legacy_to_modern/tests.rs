@@ -3,7 +3,7 @@
 mod listen;
 mod whole;
 
-use super::{Output, Translation};
+use super::{OutboxItem, Translation};
 use crate::frame::Frame;
 
 const EVERYTHING: &str = r#"{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"prompts":{},"logging":{}}"#;
@@ -65,16 +65,18 @@ impl Talk {
             .take()
             .into_iter()
             .map(|said| match said {
-                Output::ToServer(frame) => {
+                OutboxItem::ToServer(frame) => {
                     let text = frame.text();
                     if frame.is_request() {
                         assert!(text.contains(signed), "{text}");
                     }
                     format!("up {}", shown(text))
                 }
-                Output::ToHost(frame) => format!("down {}", shown(frame.text())),
-                Output::Cancelled(id) => format!("forget {id}"),
-                Output::SetTimer(after, token, _) => format!("wake {} {token}", after.as_millis()),
+                OutboxItem::ToHost(frame) => format!("down {}", shown(frame.text())),
+                OutboxItem::Cancelled(id) => format!("forget {id}"),
+                OutboxItem::SetTimer(after, token, _) => {
+                    format!("wake {} {token}", after.as_millis())
+                }
             })
             .collect()
     }
@@ -212,7 +214,7 @@ fn a_log_level_goes_with_every_request_and_messages_come_only_then() {
     assert!(talk.host(&set("loud"))[0].contains("-32602"));
     assert_eq!(talk.host(&set("info")), [r#"down {"id":1,"result":{}}"#]);
     talk.translation.on_host_message(&frame(&call(2, "t")));
-    let Some(Output::ToServer(up)) = talk.translation.out.take().pop() else {
+    let Some(OutboxItem::ToServer(up)) = talk.translation.out.take().pop() else {
         panic!("nothing sent")
     };
     let meta = up.param("_meta").unwrap();

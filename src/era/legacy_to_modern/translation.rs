@@ -2,9 +2,9 @@
 //!
 //! A modern host towards the relay, a legacy remote towards the host. Holds the parts, and decides nothing but the way.
 
-use super::calls::Calls;
-use super::listen::Subscriptions;
-use super::output::{Outgoing, OwnRequest, Timer};
+use super::calls::MultiRoundCalls;
+use super::listen::ServerListens;
+use super::outbox::{Outbox, OwnRequest, Timer};
 use super::peers::Peers;
 use crate::era::protocol::LEVELS;
 use crate::era::subscriptions;
@@ -14,20 +14,20 @@ use crate::frame::{BridgeError, Frame, Id, Outline, string};
 #[derive(Debug)]
 pub(super) struct Translation {
     peers: Peers,
-    calls: Calls,
-    subscriptions: Subscriptions,
-    pub(super) out: Outgoing,
+    calls: MultiRoundCalls,
+    listens: ServerListens,
+    pub(super) out: Outbox,
 }
 
 impl Translation {
-    /// Begins. `discover` is the server's `DiscoverResult` as JSON text, `called` the name for a server that does not
-    /// give its own, `ids` the number at which ids of requests to the server begin.
-    pub(super) fn new(discover: &str, called: &str, ids: u64) -> Self {
+    /// Begins. `discover` is the server's `DiscoverResult` as JSON text, `fallback_name` the name for a server that does
+    /// not give its own, `ids` the number at which ids of requests to the server begin.
+    pub(super) fn new(discover: &str, fallback_name: &str, ids: u64) -> Self {
         Self {
-            peers: Peers::new(discover, called),
-            calls: Calls::default(),
-            subscriptions: Subscriptions::default(),
-            out: Outgoing::new(ids),
+            peers: Peers::new(discover, fallback_name),
+            calls: MultiRoundCalls::default(),
+            listens: ServerListens::default(),
+            out: Outbox::new(ids),
         }
     }
 
@@ -60,15 +60,15 @@ impl Translation {
         let Self {
             peers,
             calls,
-            subscriptions,
+            listens,
             out,
         } = self;
         match method {
             "initialize" => self.begin_anew(frame, id),
             "ping" => out.send_to_host(Frame::result(id, "{}")),
             "logging/setLevel" => self.set_level(frame, id),
-            "resources/subscribe" => subscriptions.subscribe(frame, id, peers, out),
-            "resources/unsubscribe" => subscriptions.unsubscribe(frame, id, peers, out),
+            "resources/subscribe" => listens.subscribe(frame, id, peers, out),
+            "resources/unsubscribe" => listens.unsubscribe(frame, id, peers, out),
             "server/discover" | "subscriptions/listen" => out.unknown(id, method),
             _ if method.starts_with("tasks/") => out.unknown(id, method),
             _ => calls.forward(frame, id, method, peers, out),
@@ -80,9 +80,9 @@ impl Translation {
     fn begin_anew(&mut self, initialize: &Frame, id: &Id) {
         let anew = BridgeError::new("superseded", "The host has begun anew with initialize.");
         self.calls.fail_all(&anew, &self.peers, &mut self.out);
-        self.calls = Calls::default();
-        self.subscriptions.stop(&mut self.out);
-        self.subscriptions = Subscriptions::default();
+        self.calls = MultiRoundCalls::default();
+        self.listens.stop(&mut self.out);
+        self.listens = ServerListens::default();
         let result = self.peers.initialize(initialize);
         self.out.send_to_host(Frame::result(id, &result));
     }
@@ -90,8 +90,7 @@ impl Translation {
     /// Takes the host's `notifications/initialized`: from now on it can be asked, and told.
     fn on_initialized(&mut self) {
         self.calls.on_initialized(&mut self.out);
-        self.subscriptions
-            .listen_if_not_yet(&self.peers, &mut self.out);
+        self.listens.listen_if_not_yet(&self.peers, &mut self.out);
     }
 
     fn set_level(&mut self, frame: &Frame, id: &Id) {
@@ -110,9 +109,7 @@ impl Translation {
 
     /// Cancels the host's request (MCP 2026-07-28, basic/patterns/cancellation).
     fn cancel(&mut self, id: &Id) {
-        if self.subscriptions.forget_subscriber(id)
-            || self.calls.cancel(id, &self.peers, &mut self.out)
-        {
+        if self.listens.forget_subscriber(id) || self.calls.cancel(id, &self.peers, &mut self.out) {
             self.out.cancelled(id);
         }
     }
@@ -126,7 +123,7 @@ impl Translation {
                     (Some(OwnRequest::Call(number)), _) => self.on_call_response(number, frame),
                     (Some(OwnRequest::Listen), Some(id)) => {
                         let error = failed.then_some(frame);
-                        self.subscriptions.on_listen_over(id, error, &mut self.out);
+                        self.listens.on_listen_over(id, error, &mut self.out);
                     }
                     _ => tracing::debug!(?frame, "an answer nobody waits for"),
                 }
@@ -141,12 +138,12 @@ impl Translation {
         let Self {
             peers,
             calls,
-            subscriptions,
+            listens,
             out,
         } = self;
         let is_complete = calls.on_response(number, frame, peers, out);
         if is_complete {
-            subscriptions.remote_is_there(peers, out);
+            listens.on_call_complete(peers, out);
         }
     }
 
@@ -154,13 +151,13 @@ impl Translation {
     fn on_server_notification(&mut self, frame: &Frame, method: &str) {
         match method {
             subscriptions::ACKNOWLEDGED => {
-                self.subscriptions
+                self.listens
                     .on_acknowledged(frame, &self.peers, &mut self.out);
             }
             "notifications/cancelled" => {
                 // The only thing a modern remote may cancel is a listen (MCP 2026-07-28, basic/patterns/cancellation).
                 if let Some(id) = frame.cancels() {
-                    self.subscriptions.on_listen_over(&id, None, &mut self.out);
+                    self.listens.on_listen_over(&id, None, &mut self.out);
                 }
             }
             "notifications/progress" => self.calls.on_progress(frame, &mut self.out),
@@ -168,27 +165,27 @@ impl Translation {
             "notifications/tasks" => {} // tasks are asked about, never told of
             _ => {
                 if subscriptions::id_of(frame).is_some() {
-                    self.subscriptions.heard();
+                    self.listens.on_notification();
                 }
                 self.out.send_to_host(subscriptions::without_id(frame));
             }
         }
     }
 
-    /// Takes the end of a time that was asked for with [`Outgoing::set_timer`].
+    /// Takes the end of a time that was asked for with [`Outbox::set_timer`].
     pub(super) fn on_timer(&mut self, token: u64) {
         let Self {
             peers,
             calls,
-            subscriptions,
+            listens,
             out,
         } = self;
         match out.take_timer(token) {
             Some(Timer::Resume(call, state)) => calls.send(call, None, Some(&state), peers, out),
             Some(Timer::Unanswered(call, round)) => calls.unanswered(call, round, peers, out),
             Some(Timer::Poll(call)) => calls.poll(call, peers, out),
-            Some(Timer::Relisten) => subscriptions.relisten(peers, out),
-            Some(Timer::Unacknowledged(listen)) => subscriptions.unacknowledged(&listen, out),
+            Some(Timer::Relisten) => listens.relisten(peers, out),
+            Some(Timer::Unacknowledged(listen)) => listens.unacknowledged(&listen, out),
             None => {}
         }
     }
@@ -197,13 +194,13 @@ impl Translation {
     pub(super) fn on_host_gone(&mut self) {
         self.peers.is_host_gone = true;
         self.calls.on_host_gone(&self.peers, &mut self.out);
-        self.subscriptions.stop(&mut self.out);
+        self.listens.stop(&mut self.out);
     }
 
     /// Closes everything under way, which is how a modern server learns of it. The loop answers for the rest.
     pub(super) fn leave(&mut self) {
         self.peers.is_host_gone = true;
         self.calls.stop_all(&self.peers, &mut self.out);
-        self.subscriptions.stop(&mut self.out);
+        self.listens.stop(&mut self.out);
     }
 }

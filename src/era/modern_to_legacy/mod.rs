@@ -73,7 +73,7 @@ impl ModernToLegacy {
     }
 
     /// Returns the session that this number is of.
-    fn counting(&mut self, number: u64) -> Option<&mut SessionTranslation> {
+    fn session_of(&mut self, number: u64) -> Option<&mut SessionTranslation> {
         self.sessions()
             .find(|session| session.range() == number >> RANGE)
     }
@@ -201,14 +201,14 @@ impl Relay for ModernToLegacy {
 
     fn on_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         let number = exchange.0.wrapping_sub(self.base);
-        if let Some(session) = self.counting(number) {
+        if let Some(session) = self.session_of(number) {
             session.on_arrival(exchange, arrival, actions);
             self.settle(actions);
         }
     }
 
     fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
-        if let Some(session) = self.counting(token) {
+        if let Some(session) = self.session_of(token) {
             session.on_timer(token, actions);
             self.settle(actions);
         }

@@ -180,7 +180,7 @@ pub(super) fn digest(frame: &Frame) -> [u8; 32] {
 }
 
 /// A legacy answer as a modern host knows it.
-pub(super) enum Answer {
+pub(super) enum UpgradedAnswer {
     /// To be written as it is.
     Plain(Frame),
     /// URLs must be visited first (-32042): one request each, its name and its text.
@@ -194,12 +194,12 @@ pub(super) fn upgrade(
     method: &str,
     capabilities: &str,
     server: &ServerInfo,
-) -> Answer {
+) -> UpgradedAnswer {
     if let Some(error) = frame.member("error") {
         return upgrade_error(frame, error, id, method, capabilities);
     }
     let bad = || BridgeError::new("bad_answer", "The server's result is no object.").reply(id);
-    Answer::Plain(upgrade_result(frame, id, method, server).unwrap_or_else(bad))
+    UpgradedAnswer::Plain(upgrade_result(frame, id, method, server).unwrap_or_else(bad))
 }
 
 fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &ServerInfo) -> Option<Frame> {
@@ -233,7 +233,7 @@ fn without_tasks(tools: &str) -> Option<String> {
     {
         return None;
     }
-    let kept = tools.into_iter().filter_map(|tool| {
+    let remaining = tools.into_iter().filter_map(|tool| {
         let Some(execution) = member_of(tool.get(), "execution") else {
             return Some(tool.get().to_owned());
         };
@@ -245,23 +245,31 @@ fn without_tasks(tools: &str) -> Option<String> {
         tool.remove("execution");
         Some(tool.text())
     });
-    Some(format!("[{}]", kept.collect::<Vec<_>>().join(",")))
+    Some(format!("[{}]", remaining.collect::<Vec<_>>().join(",")))
 }
 
-fn upgrade_error(frame: &Frame, error: &str, id: &Id, method: &str, capabilities: &str) -> Answer {
+fn upgrade_error(
+    frame: &Frame,
+    error: &str,
+    id: &Id,
+    method: &str,
+    capabilities: &str,
+) -> UpgradedAnswer {
     let code = member_of(error, "code").and_then(|code| code.parse().ok());
     match code {
-        Some(RESOURCE_NOT_FOUND) => Answer::Plain(with_code(frame, INVALID_PARAMS).with_id(id)),
+        Some(RESOURCE_NOT_FOUND) => {
+            UpgradedAnswer::Plain(with_code(frame, INVALID_PARAMS).with_id(id))
+        }
         Some(URL_ELICITATION_REQUIRED) => {
             let visits = visits(error);
             if visits.is_empty() || !may_ask_for_input(method) {
-                Answer::Plain(with_code(frame, INTERNAL_ERROR).with_id(id))
+                UpgradedAnswer::Plain(with_code(frame, INTERNAL_ERROR).with_id(id))
             } else if declares(capabilities, "elicitation", Some("url")) {
-                Answer::VisitFirst(visits)
+                UpgradedAnswer::VisitFirst(visits)
             } else {
                 let data = json!({"requiredCapabilities": {"elicitation": {"url": {}}}});
                 let words = "The server asks for a visit to a web page first.";
-                Answer::Plain(Frame::error(
+                UpgradedAnswer::Plain(Frame::error(
                     Some(id),
                     MISSING_CAPABILITY,
                     words,
@@ -269,7 +277,7 @@ fn upgrade_error(frame: &Frame, error: &str, id: &Id, method: &str, capabilities
                 ))
             }
         }
-        _ => Answer::Plain(frame.with_id(id)),
+        _ => UpgradedAnswer::Plain(frame.with_id(id)),
     }
 }
 

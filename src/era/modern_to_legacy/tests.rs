@@ -115,23 +115,23 @@ impl Rig {
         }
     }
 
-    /// Takes the frames that the host was told.
-    fn told(&mut self) -> Vec<Value> {
-        let mut told = Vec::new();
+    /// Takes the frames that the host was received.
+    fn received(&mut self) -> Vec<Value> {
+        let mut received = Vec::new();
         self.actions.retain(|action| match action {
             Action::Reply(frame) => {
-                told.push(serde_json::from_str(frame.text()).unwrap());
+                received.push(serde_json::from_str(frame.text()).unwrap());
                 false
             }
             _ => true,
         });
-        told
+        received
     }
 
-    fn told_one(&mut self) -> Value {
-        let told = self.told();
-        assert_eq!(told.len(), 1, "{told:?}");
-        told[0].clone()
+    fn received_one(&mut self) -> Value {
+        let received = self.received();
+        assert_eq!(received.len(), 1, "{received:?}");
+        received[0].clone()
     }
 
     fn posts(&mut self) -> Vec<Posted> {
@@ -223,7 +223,7 @@ fn the_first_request_opens_a_session_in_the_hosts_name() {
     assert_eq!(list.1["method"], "tools/list");
     assert!(list.1["params"].is_null(), "an emptied _meta is taken out");
     rig.settles(&list, r#""result":{"tools":[]}"#);
-    assert_eq!(rig.told_one()["id"], 7);
+    assert_eq!(rig.received_one()["id"], 7);
 }
 
 #[test]
@@ -235,8 +235,8 @@ fn a_refused_handshake_answers_everything_that_waited_and_is_tried_again() {
     rig.says(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}"#);
     let initialize = rig.posted();
     rig.settles(&initialize, r#""error":{"code":-32000,"message":"no"}"#);
-    let told = rig.told();
-    let ids: Vec<_> = told
+    let received = rig.received();
+    let ids: Vec<_> = received
         .iter()
         .map(|frame| (&frame["id"], code(frame)))
         .collect();
@@ -267,11 +267,11 @@ fn requests_without_a_proper_envelope_are_refused_by_the_rule_that_they_break() 
         rig.says(&format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{"_meta":{meta}}}}}"#
         ));
-        let told = rig.told_one();
-        assert_eq!(code(&told), expected, "{meta}");
+        let received = rig.received_one();
+        assert_eq!(code(&received), expected, "{meta}");
         if expected == -32022 {
             let data = json!({"supported": ["2026-07-28"], "requested": "2099-01-01"});
-            assert_eq!(told["error"]["data"], data);
+            assert_eq!(received["error"]["data"], data);
         }
     }
     for method in [
@@ -287,10 +287,10 @@ fn requests_without_a_proper_envelope_are_refused_by_the_rule_that_they_break() 
         "tasks/update",
     ] {
         rig.call(1, method, "", "");
-        assert_eq!(code(&rig.told_one()), -32601, "{method}");
+        assert_eq!(code(&rig.received_one()), -32601, "{method}");
     }
     rig.says(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
-    assert!(rig.told().is_empty() && rig.posts().is_empty());
+    assert!(rig.received().is_empty() && rig.posts().is_empty());
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn discover_says_what_initialize_said() {
         "ttlMs": 0, "cacheScope": "private",
         "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "s", "version": "2"}},
     });
-    assert_eq!(result(&rig.told_one()), &expected);
+    assert_eq!(result(&rig.received_one()), &expected);
     assert!(rig.posts().is_empty());
 }
 
@@ -340,8 +340,8 @@ fn results_are_completed_and_tasks_are_left_out() {
         rig.call(1, method, "", "");
         let post = rig.posted();
         rig.settles(&post, r#""result":{"_meta":{"x":1},"nextCursor":""}"#);
-        let told = rig.told_one();
-        let result = result(&told);
+        let received = rig.received_one();
+        let result = result(&received);
         assert_eq!(result["resultType"], "complete");
         assert_eq!(result["nextCursor"], "");
         let meta =
@@ -356,7 +356,7 @@ fn results_are_completed_and_tasks_are_left_out() {
     let post = rig.posted();
     rig.settles(&post, r#""result":{"tools":[{"name":"a","execution":{"taskSupport":"required"}},{"name":"b","execution":{"taskSupport":"optional"}},{"name":"c","n":1.0}]}"#);
     let tools = json!([{"name": "b"}, {"name": "c", "n": 1.0}]);
-    assert_eq!(result(&rig.told_one())["tools"], tools);
+    assert_eq!(result(&rig.received_one())["tools"], tools);
 }
 
 #[test]
@@ -369,9 +369,9 @@ fn codes_of_the_old_era_do_not_reach_the_host() {
             &post,
             &format!(r#""error":{{"code":{remote},"message":"m","data":{{"uri":"u"}}}}"#),
         );
-        let told = rig.told_one();
+        let received = rig.received_one();
         assert_eq!(
-            (code(&told), &told["error"]["data"]["uri"]),
+            (code(&received), &received["error"]["data"]["uri"]),
             (host, &json!("u"))
         );
     }
@@ -382,8 +382,8 @@ fn codes_of_the_old_era_do_not_reach_the_host() {
         post.0,
         Arrival::Failed(BridgeError::new("unreachable", "Nobody.")),
     );
-    let told = rig.told_one();
-    assert_eq!((code(&told), &told["id"]), (-32603, &json!(2)));
+    let received = rig.received_one();
+    assert_eq!((code(&received), &received["id"]), (-32603, &json!(2)));
 }
 
 #[test]
@@ -400,7 +400,7 @@ fn a_cancelled_call_is_stopped_under_the_id_the_remote_knows() {
     );
     rig.settles(&call, r#""result":{}"#);
     assert!(
-        rig.told().is_empty(),
+        rig.received().is_empty(),
         "nothing is told of a cancelled request"
     );
     rig.says(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"1"}}"#);
@@ -433,9 +433,9 @@ fn the_log_level_is_the_most_talkative_asked_for_and_each_request_hears_its_own(
     };
     rig.sends(call, &say("info"));
     rig.sends(quiet, &say("error"));
-    assert!(rig.told().is_empty());
+    assert!(rig.received().is_empty());
     rig.sends(call, &say("error"));
-    assert_eq!(rig.told_one()["params"]["level"], "error");
+    assert_eq!(rig.received_one()["params"]["level"], "error");
     // A quieter request needs no new level, a more talkative one does.
     rig.call(
         3,

@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn host(version: &str, capabilities: &str) -> Host {
+fn host(version: &str, capabilities: &str) -> HostInfo {
     let text = format!(
         r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{{"name":"h","version":"1","x":1e400}}}}}}"#
     );
-    Host::read(&Frame::parse(&text).unwrap())
+    HostInfo::read(&Frame::parse(&text).unwrap())
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::link::{Link, SessionRequest, SessionTimer};
 use super::log::LogLevel;
 use crate::era::Action;
 use crate::era::modern_to_legacy::capabilities::{capabilities, declares};
-use crate::era::modern_to_legacy::shape::{self, Answer};
+use crate::era::modern_to_legacy::shape::{self, UpgradedAnswer};
 use crate::era::protocol::may_ask_for_input;
 use crate::era::server_info::ServerInfo;
 use crate::frame::{BridgeError, Frame, INVALID_PARAMS, Id, METHOD_NOT_FOUND};
@@ -231,12 +231,12 @@ impl ParkableCalls {
     ) {
         let Some(id) = &call.host else { return };
         match shape::upgrade(frame, id, &call.method, &call.capabilities, server) {
-            Answer::Plain(frame) => actions.push(Action::Reply(frame)),
-            Answer::VisitFirst(_) if self.parked.is_full() => {
+            UpgradedAnswer::Plain(frame) => actions.push(Action::Reply(frame)),
+            UpgradedAnswer::VisitFirst(_) if self.parked.is_full() => {
                 let words = "Too many calls wait for answers.";
                 actions.push(Action::Reply(internal(id, words)));
             }
-            Answer::VisitFirst(visits) => {
+            UpgradedAnswer::VisitFirst(visits) => {
                 let handle = self.parked.park(call.digest, None, link.number());
                 let result = server.input_required(&visits, &handle);
                 actions.push(Action::Reply(Frame::result(id, &result)));
@@ -261,9 +261,9 @@ impl ParkableCalls {
     /// Says whether a request wants this log message, which was just heard.
     pub(super) fn wants_message(&self, frame: &Frame, link: &Link) -> bool {
         let rank = frame.param("level").and_then(shape::rank);
-        let may_be_any = !self.open.keys().any(|number| link.is_heard(*number));
+        let may_be_any = !self.open.keys().any(|number| link.is_received_on(*number));
         self.open.iter().any(|(number, call)| {
-            (may_be_any || link.is_heard(*number))
+            (may_be_any || link.is_received_on(*number))
                 && call.host.is_some()
                 && call.level.is_some_and(|wanted| rank >= Some(wanted))
         })
@@ -339,7 +339,7 @@ impl ParkableCalls {
             may_ask_for_input(&call.method) && link.is_posted(number) && call.answer.is_none()
         };
         let mut open = self.open.iter();
-        if let Some((&number, call)) = open.find(|(number, _)| link.is_heard(**number)) {
+        if let Some((&number, call)) = open.find(|(number, _)| link.is_received_on(**number)) {
             let is_it = may_carry(number, call);
             return is_it.then_some(number).into_iter().collect();
         }

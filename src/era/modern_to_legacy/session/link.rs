@@ -36,7 +36,7 @@ pub(super) struct Link {
     /// The standing stream, on which the server speaks unasked.
     stream: Option<ExchangeId>,
     /// The exchange that is being heard.
-    hearing: Option<ExchangeId>,
+    receiving: Option<ExchangeId>,
 }
 
 /// A request of our own.
@@ -82,7 +82,7 @@ impl Link {
             exchanges: HashMap::new(),
             timers: HashMap::new(),
             stream: None,
-            hearing: None,
+            receiving: None,
         }
     }
 
@@ -149,8 +149,8 @@ impl Link {
     }
 
     /// Says whether what is being heard came on the exchange of the host's request of this number.
-    pub(super) fn is_heard(&self, number: u64) -> bool {
-        self.is_posted(number) && self.exchanges.get(&number) == Some(&self.hearing)
+    pub(super) fn is_received_on(&self, number: u64) -> bool {
+        self.is_posted(number) && self.exchanges.get(&number) == Some(&self.receiving)
     }
 
     /// Says whether the server has a stream that belongs to no request.
@@ -185,18 +185,18 @@ impl Link {
     }
 
     /// Begins to hear what an exchange brought, and returns what the relay makes of it.
-    pub(super) fn hear(&mut self, exchange: ExchangeId, arrival: Arrival) -> Vec<Action> {
+    pub(super) fn receive(&mut self, exchange: ExchangeId, arrival: Arrival) -> Vec<Action> {
         if arrival.is_last() {
             self.end_stream(exchange);
         }
-        self.hearing = Some(exchange);
+        self.receiving = Some(exchange);
         let mut done = Vec::new();
         self.relay.on_arrival(exchange, arrival, &mut done);
         done
     }
 
-    pub(super) fn end_hearing(&mut self) {
-        self.hearing = None;
+    pub(super) fn end_receive(&mut self) {
+        self.receiving = None;
     }
 
     /// Opens a lost session again that could not be opened before, without a request that would make it necessary.

@@ -24,8 +24,8 @@ const SHRUNK: &str = "The server, connected to anew, does not offer all of it an
 
 /// Every open subscription, and what the session has been asked for on their behalf.
 #[derive(Default)]
-pub(super) struct SharedSubscriptions {
-    open: Vec<Subscription>,
+pub(super) struct HostSubscriptions {
+    open: Vec<HostSubscription>,
     /// Resources asked for, by their URI as JSON text.
     watches: BTreeMap<String, Watch>,
     /// The session is lost, and the time to try again has been asked for.
@@ -39,7 +39,7 @@ pub(super) struct SharedSubscriptions {
 }
 
 /// A `subscriptions/listen` of the host.
-struct Subscription {
+struct HostSubscription {
     id: Id,
     /// Of [`LISTS`].
     lists: Vec<(&'static str, &'static str)>,
@@ -60,8 +60,8 @@ struct Watch {
     is_changing: bool,
 }
 
-impl SharedSubscriptions {
-    fn add(&mut self, subscription: Subscription) {
+impl HostSubscriptions {
+    fn add(&mut self, subscription: HostSubscription) {
         for uri in subscription.watches() {
             self.watches.entry(uri.clone()).or_default();
         }
@@ -69,7 +69,7 @@ impl SharedSubscriptions {
     }
 
     /// Returns the number of resources to watch with this subscription's.
-    fn would_watch(&self, subscription: &Subscription) -> usize {
+    fn would_watch(&self, subscription: &HostSubscription) -> usize {
         let is_new = |uri: &&String| !self.watches.contains_key(*uri);
         self.watches.len() + subscription.watches().filter(is_new).count()
     }
@@ -86,7 +86,7 @@ impl SharedSubscriptions {
     }
 }
 
-impl Subscription {
+impl HostSubscription {
     /// Reads a filter and keeps what the remote can do of it; `None` for what is no filter.
     fn read(frame: &Frame, id: &Id, server: &ServerInfo) -> Option<Self> {
         let filter = Object::read(frame.param("notifications")?)?;
@@ -180,7 +180,7 @@ impl Subscription {
 }
 
 /// Subscribing and unsubscribing.
-impl SharedSubscriptions {
+impl HostSubscriptions {
     /// Takes a `subscriptions/listen` of the host.
     pub(super) fn listen(
         &mut self,
@@ -192,7 +192,7 @@ impl SharedSubscriptions {
     ) {
         let refuse =
             |words: &str| Action::Reply(Frame::error(Some(id), INVALID_PARAMS, words, None));
-        let Some(subscription) = Subscription::read(frame, id, server) else {
+        let Some(subscription) = HostSubscription::read(frame, id, server) else {
             return actions.push(refuse("params.notifications is no filter."));
         };
         if self.is_host_gone {
@@ -346,10 +346,10 @@ impl SharedSubscriptions {
 }
 
 /// Losses of the session.
-impl SharedSubscriptions {
+impl HostSubscriptions {
     /// Subscribes again in a session that is open again. Where it cannot be opened, a subscription that is not
     /// acknowledged ends with the reason; one that is waits for a while longer, unless that is of no use.
-    pub(super) fn look_after_losses(&mut self, link: &mut Link, actions: &mut Vec<Action>) {
+    pub(super) fn recover_from_loss(&mut self, link: &mut Link, actions: &mut Vec<Action>) {
         if link.relay.is_open() && std::mem::take(&mut self.is_unsettled) {
             return self.settle(link, actions);
         }
@@ -384,7 +384,7 @@ impl SharedSubscriptions {
     }
 
     /// Notes that the server has answered: the session is there.
-    pub(super) fn server_is_there(&mut self) {
+    pub(super) fn reset_failures(&mut self) {
         self.failures = 0;
     }
 }

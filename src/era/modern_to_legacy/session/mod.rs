@@ -30,7 +30,7 @@ use calls::ParkableCalls;
 use handshake::Handshake;
 pub(super) use link::RANGE;
 use link::{Link, SessionRequest, SessionTimer};
-use listen::SharedSubscriptions;
+use listen::HostSubscriptions;
 
 /// The session, and what the host has in it.
 pub(super) struct SessionTranslation {
@@ -38,7 +38,7 @@ pub(super) struct SessionTranslation {
     pub(super) handshake: Handshake,
     server: ServerInfo,
     calls: ParkableCalls,
-    subscriptions: SharedSubscriptions,
+    subscriptions: HostSubscriptions,
 }
 
 impl fmt::Debug for SessionTranslation {
@@ -66,7 +66,7 @@ impl SessionTranslation {
             handshake: Handshake::new(declared),
             server: ServerInfo::default(),
             calls: ParkableCalls::new(seed),
-            subscriptions: SharedSubscriptions::default(),
+            subscriptions: HostSubscriptions::default(),
         }
     }
 
@@ -189,12 +189,12 @@ impl SessionTranslation {
         arrival: Arrival,
         actions: &mut Vec<Action>,
     ) {
-        let done = self.link.hear(exchange, arrival);
+        let done = self.link.receive(exchange, arrival);
         self.carry_out(done, actions);
-        self.link.end_hearing();
+        self.link.end_receive();
         self.subscriptions.acknowledge(&self.link, actions);
         self.subscriptions
-            .look_after_losses(&mut self.link, actions);
+            .recover_from_loss(&mut self.link, actions);
     }
 
     /// Carries out what the relay has done, in order.
@@ -232,7 +232,7 @@ impl SessionTranslation {
             ..
         } = self;
         if matches!(frame.outline(), Outline::Response { failed: false, .. }) {
-            subscriptions.server_is_there();
+            subscriptions.reset_failures();
         }
         match link.take_own(number) {
             Some(SessionRequest::Initialize) => self.on_initialize_response(&frame, actions),

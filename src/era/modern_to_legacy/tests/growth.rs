@@ -20,7 +20,7 @@ fn modest() -> Rig {
     let meta = declaring(r#"{"roots":{}}"#);
     rig.call_as(0, "server/discover", "", &meta);
     rig.opens_as("first");
-    rig.told();
+    rig.received();
     rig
 }
 
@@ -86,7 +86,7 @@ fn a_request_that_declares_more_gets_a_session_in_which_it_can_be_asked() {
     assert_eq!(rig.ended(), ["first"]);
     rig.sends(call.0, SAMPLE);
     rig.waits(SOON);
-    let question = rig.told_one();
+    let question = rig.received_one();
     let asked = &result(&question)["inputRequests"]["1"]["method"];
     assert_eq!(asked, "sampling/createMessage");
     // Less is asked for in the same session, and only what this request allows.
@@ -118,11 +118,11 @@ fn a_session_that_is_outgrown_ends_when_nothing_of_it_is_in_flight() {
     assert!(rig.ended().is_empty());
     rig.brings(meanwhile.exchange, Arrival::Frame(answer));
     rig.brings(meanwhile.exchange, Arrival::Ended);
-    assert_eq!(rig.told_one()["id"], 3);
+    assert_eq!(rig.received_one()["id"], 3);
     // The old call is answered with a question, and its retry finds it, whatever it declares.
     rig.sends(old.0, ROOTS);
     rig.waits(SOON);
-    let question = rig.told_one();
+    let question = rig.received_one();
     assert_eq!(question["id"], 1);
     let state = &result(&question)["requestState"];
     let more = declaring(r#"{"roots":{},"elicitation":{}}"#);
@@ -134,10 +134,10 @@ fn a_session_that_is_outgrown_ends_when_nothing_of_it_is_in_flight() {
     assert!(rig.ended().is_empty(), "owed an answer");
     rig.brings(answer.0, Arrival::Accepted(Head::default()));
     rig.settles(&old, r#""result":{"content":[]}"#);
-    assert_eq!(rig.told_one()["id"], 4);
+    assert_eq!(rig.received_one()["id"], 4);
     assert_eq!(rig.ended(), ["first"]);
     rig.settles(&new, r#""result":{}"#);
-    assert_eq!(rig.told_one()["id"], 2);
+    assert_eq!(rig.received_one()["id"], 2);
     rig.host.leave(&mut rig.actions);
     assert_eq!(rig.ended(), ["second"]);
 }
@@ -162,7 +162,7 @@ fn a_remote_that_takes_no_second_session_keeps_the_first() {
         let call = rig.posted();
         assert_eq!(call.1["method"], "tools/call");
         rig.settles(&call, r#""result":{"content":[]}"#);
-        assert_eq!(rig.told_one()["id"], 1);
+        assert_eq!(rig.received_one()["id"], 1);
         assert!(rig.ended().is_empty());
         rig.call_as(2, "tools/call", "", &more);
         let next = &rig.posted().1["method"];
@@ -183,7 +183,7 @@ fn a_host_that_always_says_something_new_does_not_get_a_session_each_time() {
         }
         let call = rig.posted();
         rig.settles(&call, r#""result":{}"#);
-        assert_eq!(rig.told_one()["id"], id);
+        assert_eq!(rig.received_one()["id"], id);
     }
     assert_eq!(openings, 7);
     // And one whose calls never end does not keep more than a few.
@@ -210,16 +210,22 @@ fn subscriptions_move_with_the_host_and_look_again() {
     rig.call_as(1, "subscriptions/listen", filter, &meta);
     let subscribe = rig.posted();
     rig.settles(&subscribe, r#""result":{}"#);
-    rig.told_one();
+    rig.received_one();
     rig.call_as(2, "tools/call", "", &declaring(r#"{"sampling":{}}"#));
     let new = rig.opens_as("second");
     let posts = rig.posts();
     let methods: Vec<_> = posts.iter().map(|post| &post.1["method"]).collect();
     assert_eq!(methods, ["tools/call", "resources/subscribe"]);
-    assert!(rig.told().is_empty(), "nothing to say before it is sure");
+    assert!(
+        rig.received().is_empty(),
+        "nothing to say before it is sure"
+    );
     rig.settles(&posts[1], r#""result":{}"#);
-    let told = rig.told();
-    let methods: Vec<_> = told.iter().map(|told| &told["method"]).collect();
+    let received = rig.received();
+    let methods: Vec<_> = received
+        .iter()
+        .map(|received| &received["method"])
+        .collect();
     let both = [
         "notifications/tools/list_changed",
         "notifications/resources/updated",
@@ -232,9 +238,9 @@ fn subscriptions_move_with_the_host_and_look_again() {
     );
     let changed = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
     rig.sends(old, changed);
-    assert!(rig.told().is_empty());
+    assert!(rig.received().is_empty());
     rig.sends(new, changed);
-    assert_eq!(rig.told().len(), 1);
+    assert_eq!(rig.received().len(), 1);
 }
 
 #[test]
@@ -245,14 +251,14 @@ fn a_subscription_that_the_new_session_refuses_ends_and_says_so() {
     rig.call_as(1, "subscriptions/listen", filter, &meta);
     let subscribe = rig.posted();
     rig.settles(&subscribe, r#""result":{}"#);
-    rig.told_one();
+    rig.received_one();
     rig.call_as(2, "tools/call", "", &declaring(r#"{"sampling":{}}"#));
     rig.opens_as("second");
     let posts = rig.posts();
     rig.settles(&posts[1], r#""error":{"code":-32002,"message":"none"}"#);
-    let told = rig.told_one();
-    assert_eq!(told["method"], "notifications/cancelled");
-    assert_eq!(told["params"]["requestId"], 1);
+    let received = rig.received_one();
+    assert_eq!(received["method"], "notifications/cancelled");
+    assert_eq!(received["params"]["requestId"], 1);
     assert_eq!(rig.forgot(), ["1"]);
 }
 
@@ -270,7 +276,7 @@ fn what_waits_for_an_opening_that_is_outgrown_is_served_by_the_next() {
     rig.opens_as("second");
     let call = rig.posted();
     assert_eq!(call.1["method"], "tools/call");
-    let acknowledgement = rig.told_one();
+    let acknowledgement = rig.received_one();
     assert_eq!(
         acknowledgement["method"],
         "notifications/subscriptions/acknowledged"

@@ -27,7 +27,7 @@ fn open() -> Rig {
     let initialize = initialize.exchange;
     rig.brings(initialize, Arrival::Opened(named("s")));
     rig.opens(SERVER, true);
-    rig.told();
+    rig.received();
     rig
 }
 
@@ -46,12 +46,12 @@ impl Rig {
     fn breaks(&mut self, why: Arrival) {
         let again = self.loses_session();
         self.brings(again.0, why);
-        let told = self.told();
-        assert_eq!(told[0]["id"], 100, "{told:?}");
-        assert_eq!(code(&told[0]), -32603);
-        for told in &told[1..] {
+        let received = self.received();
+        assert_eq!(received[0]["id"], 100, "{received:?}");
+        assert_eq!(code(&received[0]), -32603);
+        for received in &received[1..] {
             self.actions
-                .push(Action::Reply(Frame::parse(&told.to_string()).unwrap()));
+                .push(Action::Reply(Frame::parse(&received.to_string()).unwrap()));
         }
     }
 
@@ -71,19 +71,22 @@ fn a_listen_to_a_session_that_stays_lost_is_answered_so() {
         let mut rig = open();
         let again = rig.loses_session();
         rig.call(1, "subscriptions/listen", filter, "");
-        assert!(rig.told().is_empty());
+        assert!(rig.received().is_empty());
         rig.brings(again.0, away());
-        let told = rig.told();
-        let ids: Vec<_> = told.iter().map(|told| (&told["id"], code(told))).collect();
+        let received = rig.received();
+        let ids: Vec<_> = received
+            .iter()
+            .map(|received| (&received["id"], code(received)))
+            .collect();
         assert_eq!(ids, [(&json!(100), -32603), (&json!(1), -32603)]);
-        assert_eq!(told[1]["error"]["data"]["kind"], "unreachable");
+        assert_eq!(received[1]["error"]["data"]["kind"], "unreachable");
         assert!(rig.timers().is_empty(), "nobody listens");
         // and after that, when another try is made for its sake.
         rig.call(2, "subscriptions/listen", filter, "");
         let again = rig.posted();
         assert_eq!(again.1["method"], "initialize");
         rig.brings(again.0, away());
-        assert_eq!(rig.told_one()["id"], 2);
+        assert_eq!(rig.received_one()["id"], 2);
         // Which may go well.
         rig.call(3, "subscriptions/listen", filter, "");
         rig.opens(SERVER, true);
@@ -92,9 +95,12 @@ fn a_listen_to_a_session_that_stays_lost_is_answered_so() {
             assert_eq!(subscribe.1["method"], "resources/subscribe");
             rig.settles(&subscribe, r#""result":{}"#);
         }
-        let told = rig.told_one();
-        assert_eq!(told["method"], "notifications/subscriptions/acknowledged");
-        let granted = &told["params"]["notifications"];
+        let received = rig.received_one();
+        assert_eq!(
+            received["method"],
+            "notifications/subscriptions/acknowledged"
+        );
+        let granted = &received["params"]["notifications"];
         assert_eq!(granted["toolsListChanged"], true);
         assert_eq!(granted["resourceSubscriptions"].is_array(), filter == BOTH);
     }
@@ -106,9 +112,9 @@ fn a_session_is_opened_again_for_who_listens_without_being_asked() {
     rig.call(1, "subscriptions/listen", BOTH, "");
     let subscribe = rig.posted();
     rig.settles(&subscribe, r#""result":{}"#);
-    rig.told_one();
+    rig.received_one();
     rig.breaks(away());
-    assert!(rig.told().is_empty());
+    assert!(rig.received().is_empty());
     let mut pauses = Vec::new();
     for _ in 0..7 {
         pauses.extend(rig.timers());
@@ -122,10 +128,13 @@ fn a_session_is_opened_again_for_who_listens_without_being_asked() {
     rig.opens(SERVER, true);
     let restored = rig.posted();
     assert_eq!(restored.1["method"], "resources/subscribe");
-    assert!(rig.told().is_empty());
+    assert!(rig.received().is_empty());
     rig.settles(&restored, r#""result":{}"#);
-    let told = rig.told();
-    let methods: Vec<_> = told.iter().map(|told| &told["method"]).collect();
+    let received = rig.received();
+    let methods: Vec<_> = received
+        .iter()
+        .map(|received| &received["method"])
+        .collect();
     let both = [
         "notifications/tools/list_changed",
         "notifications/resources/updated",
@@ -138,15 +147,15 @@ fn a_session_is_opened_again_for_who_listens_without_being_asked() {
 fn a_subscription_ends_where_trying_again_is_of_no_use() {
     let mut rig = open();
     rig.call(1, "subscriptions/listen", LISTS, "");
-    rig.told_one();
+    rig.received_one();
     rig.breaks(Arrival::Failed(BridgeError::new(
         "sign_in_needed",
         "Sign in.",
     )));
-    let told = rig.told_one();
-    assert_eq!(told["method"], "notifications/cancelled");
+    let received = rig.received_one();
+    assert_eq!(received["method"], "notifications/cancelled");
     let params = json!({"requestId": 1, "reason": "Sign in."});
-    assert_eq!(told["params"], params);
+    assert_eq!(received["params"], params);
     assert_eq!(rig.forgot(), ["1"]);
     assert!(rig.timers().is_empty());
 }
@@ -156,14 +165,14 @@ fn a_subscription_whose_stream_is_over_for_good_ends() {
     let mut rig = open();
     let stream = rig.host.current.stream_exchange().unwrap();
     rig.call(1, "subscriptions/listen", LISTS, "");
-    rig.told_one();
+    rig.received_one();
     let filter = r#""notifications":{"resourceSubscriptions":[]},"#;
     rig.call(2, "subscriptions/listen", filter, "");
-    rig.told_one();
+    rig.received_one();
     rig.brings(stream, Arrival::Ended);
-    let told = rig.told_one();
-    assert_eq!(told["method"], "notifications/cancelled");
-    assert_eq!(told["params"]["requestId"], 1);
+    let received = rig.received_one();
+    assert_eq!(received["method"], "notifications/cancelled");
+    assert_eq!(received["params"]["requestId"], 1);
     assert_eq!(rig.forgot(), ["1"], "the other never needed it");
 }
 
@@ -179,7 +188,7 @@ fn requests_of_our_own_are_not_waited_for_without_end() {
     assert_eq!(patience(&rig), Some(Duration::from_secs(60)));
     let initialize = rig.posted();
     rig.brings(initialize.0, late());
-    assert_eq!(rig.told_one()["id"], 1);
+    assert_eq!(rig.received_one()["id"], 1);
 
     let mut rig = Rig::open();
     let level = r#""io.modelcontextprotocol/logLevel":"debug","#;
@@ -195,7 +204,7 @@ fn requests_of_our_own_are_not_waited_for_without_end() {
     assert_eq!(patience(&rig), Some(Duration::from_secs(30)));
     let subscribe = rig.posted();
     rig.brings(subscribe.0, late());
-    let granted = rig.told_one()["params"]["notifications"].clone();
+    let granted = rig.received_one()["params"]["notifications"].clone();
     assert_eq!(
         granted,
         json!({"toolsListChanged": true, "resourceSubscriptions": []})

@@ -16,9 +16,9 @@ fn parked(rig: &mut Rig) -> (Posted, Value) {
     );
     let call = rig.posted();
     rig.sends(call.0, ELICIT);
-    assert!(rig.told().is_empty(), "more may come");
+    assert!(rig.received().is_empty(), "more may come");
     rig.waits(SOON);
-    (call, rig.told_one())
+    (call, rig.received_one())
 }
 
 fn retry(rig: &mut Rig, id: u64, name: &str, state: &Value, responses: &str) {
@@ -69,7 +69,7 @@ fn a_question_is_a_result_and_its_answer_a_retry() {
         (&answer["id"], &answer["result"]),
         (&json!("q"), &json!({"action": "decline"}))
     );
-    let again = rig.told_one();
+    let again = rig.received_one();
     assert_eq!(
         (&again["id"], result(&again)["inputRequests"].clone()),
         (&json!(2), json!({"2": {"method": "roots/list"}}))
@@ -80,9 +80,9 @@ fn a_question_is_a_result_and_its_answer_a_retry() {
     // Progress is the retry's now (MCP 2026-07-28, basic/patterns/progress), and so is the answer.
     let token = &call.1["params"]["_meta"]["progressToken"];
     rig.sends(call.0, &format!(r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":1.0}}}}"#));
-    assert_eq!(rig.told_one()["params"]["progressToken"], "p2");
+    assert_eq!(rig.received_one()["params"]["progressToken"], "p2");
     rig.settles(&call, r#""result":{"content":[]}"#);
-    assert_eq!(rig.told_one()["id"], 3);
+    assert_eq!(rig.received_one()["id"], 3);
 }
 
 #[test]
@@ -98,13 +98,17 @@ fn a_handle_is_good_once_and_for_its_own_request() {
         ("t", &Value::Null, r#"{"1":{}}"#),
     ] {
         retry(&mut rig, 2, name, state, responses);
-        assert_eq!(code(&rig.told_one()), -32602, "{name} {state} {responses}");
+        assert_eq!(
+            code(&rig.received_one()),
+            -32602,
+            "{name} {state} {responses}"
+        );
         assert!(rig.posts().is_empty());
     }
     retry(&mut rig, 3, "t", state, r#"{"1":{}}"#);
     assert_eq!(rig.posts().len(), 1);
     retry(&mut rig, 4, "t", state, r#"{"1":{}}"#);
-    assert_eq!(code(&rig.told_one()), -32602, "used");
+    assert_eq!(code(&rig.received_one()), -32602, "used");
 }
 
 #[test]
@@ -112,7 +116,7 @@ fn an_answer_that_came_meanwhile_is_kept_for_the_retry() {
     let mut rig = Rig::open();
     let (call, question) = parked(&mut rig);
     rig.settles(&call, r#""result":{"content":[]}"#);
-    assert!(rig.told().is_empty());
+    assert!(rig.received().is_empty());
     retry(
         &mut rig,
         2,
@@ -120,7 +124,7 @@ fn an_answer_that_came_meanwhile_is_kept_for_the_retry() {
         &result(&question)["requestState"],
         r#"{"1":{}}"#,
     );
-    assert_eq!(rig.told_one()["id"], 2);
+    assert_eq!(rig.received_one()["id"], 2);
     assert!(rig.posts().is_empty());
 }
 
@@ -138,7 +142,7 @@ fn a_host_that_never_comes_back_ends_the_call() {
         assert_eq!(posts[0].1["result"], json!({"action": "cancel"}));
         assert_eq!(posts[1].1["params"]["requestId"], call.1["id"]);
         retry(&mut rig, 2, "t", &result(&question)["requestState"], "{}");
-        assert_eq!(code(&rig.told_one()), -32602);
+        assert_eq!(code(&rig.received_one()), -32602);
     }
 }
 
@@ -170,7 +174,7 @@ fn only_calls_that_may_carry_a_question_and_declared_it_do() {
     assert_eq!(code(&rig.posted().1), -32601, "a mode not declared");
     rig.sends(stream, ROOTS);
     rig.waits(SOON);
-    assert_eq!(rig.told_one()["id"], 2, "the oldest that may");
+    assert_eq!(rig.received_one()["id"], 2, "the oldest that may");
 }
 
 #[test]
@@ -184,9 +188,9 @@ fn a_question_taken_back_is_not_asked() {
         r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"q"}}"#,
     );
     rig.waits(SOON);
-    assert!(rig.told().is_empty());
+    assert!(rig.received().is_empty());
     rig.settles(&call, r#""result":{}"#);
-    assert_eq!(rig.told_one()["id"], 1);
+    assert_eq!(rig.received_one()["id"], 1);
 }
 
 #[test]
@@ -196,9 +200,12 @@ fn pages_to_visit_are_a_question_for_hosts_that_can_and_an_error_for_others() {
     rig.call(1, "tools/call", r#""name":"t","#, "");
     let post = rig.posted();
     rig.settles(&post, error);
-    let told = rig.told_one();
+    let received = rig.received_one();
     let needed = json!({"requiredCapabilities": {"elicitation": {"url": {}}}});
-    assert_eq!((code(&told), &told["error"]["data"]), (-32021, &needed));
+    assert_eq!(
+        (code(&received), &received["error"]["data"]),
+        (-32021, &needed)
+    );
     let meta = META.replace(r#""elicitation":{}"#, r#""elicitation":{"url":{}}"#);
     let say = |rig: &mut Rig, more: &str| {
         rig.call_as(2, "tools/call", &format!(r#"{more}"name":"t","#), &meta);
@@ -206,14 +213,14 @@ fn pages_to_visit_are_a_question_for_hosts_that_can_and_an_error_for_others() {
     let mut rig = Rig::new();
     rig.call_as(0, "server/discover", "", &meta);
     rig.opens(SERVER, true);
-    rig.told();
+    rig.received();
     say(&mut rig, "");
     let post = rig.posted();
     rig.settles(&post, error);
-    let told = rig.told_one();
+    let received = rig.received_one();
     let visit = json!({"method": "elicitation/create", "params": {"mode": "url", "message": "go", "url": "https://x"}});
-    assert_eq!(result(&told)["inputRequests"], json!({"1": visit}));
-    let state = &result(&told)["requestState"];
+    assert_eq!(result(&received)["inputRequests"], json!({"1": visit}));
+    let state = &result(&received)["requestState"];
     say(
         &mut rig,
         &format!(r#""requestState":{state},"inputResponses":{{"1":{{"action":"accept"}}}},"#),
@@ -234,6 +241,6 @@ fn a_call_that_is_answered_is_not_answered_with_a_question() {
     // The answer comes before the question is put, and waits for what may have been logged.
     rig.settles(&call, r#""result":{"content":[]}"#);
     rig.waits(SOON);
-    let told = rig.told_one();
-    assert_eq!(result(&told)["resultType"], "complete", "{told}");
+    let received = rig.received_one();
+    assert_eq!(result(&received)["resultType"], "complete", "{received}");
 }

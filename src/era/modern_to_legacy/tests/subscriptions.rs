@@ -33,13 +33,19 @@ fn what_can_be_heard_is_acknowledged_first_and_then_heard() {
     assert_eq!(subscribe.1["method"], "resources/subscribe");
     assert_eq!(subscribe.1["params"], json!({"uri": "f:/x"}));
     rig.sends(stream, &note("tools/list_changed", "{}"));
-    assert!(rig.told().is_empty(), "nothing before the acknowledgement");
+    assert!(
+        rig.received().is_empty(),
+        "nothing before the acknowledgement"
+    );
     rig.settles(&subscribe, r#""result":{}"#);
-    let told = rig.told_one();
-    assert_eq!(told["method"], "notifications/subscriptions/acknowledged");
+    let received = rig.received_one();
+    assert_eq!(
+        received["method"],
+        "notifications/subscriptions/acknowledged"
+    );
     let granted = json!({"toolsListChanged": true, "resourceSubscriptions": ["f:/x"]});
     assert_eq!(
-        told["params"],
+        received["params"],
         json!({"notifications": granted, "_meta": {KEY: "a"}})
     );
     for (heard, is_wanted) in [
@@ -54,9 +60,13 @@ fn what_can_be_heard_is_acknowledged_first_and_then_heard() {
         (note("tasks/status", "{}"), false),
     ] {
         rig.sends(stream, &heard);
-        let told = rig.told();
-        assert_eq!(told.len(), usize::from(is_wanted), "{heard}");
-        assert!(told.iter().all(|told| told["params"]["_meta"][KEY] == "a"));
+        let received = rig.received();
+        assert_eq!(received.len(), usize::from(is_wanted), "{heard}");
+        assert!(
+            received
+                .iter()
+                .all(|received| received["params"]["_meta"][KEY] == "a")
+        );
     }
 }
 
@@ -67,12 +77,12 @@ fn a_resource_is_subscribed_to_once_for_all_who_watch_it() {
     listen(&mut rig, "\"1\"", r#"{"resourceSubscriptions":["\u0075"]}"#);
     let subscribe = rig.posted();
     rig.settles(&subscribe, r#""result":{}"#);
-    assert_eq!(rig.told().len(), 2);
+    assert_eq!(rig.received().len(), 2);
     rig.sends(stream, &note("resources/updated", r#"{"uri":"u"}"#));
     let keys: Vec<_> = rig
-        .told()
+        .received()
         .iter()
-        .map(|told| told["params"]["_meta"][KEY].clone())
+        .map(|received| received["params"]["_meta"][KEY].clone())
         .collect();
     assert_eq!(keys, [json!(1), json!("1")], "types kept");
     let cancel = |id: &str| note("cancelled", &format!(r#"{{"requestId":{id}}}"#));
@@ -92,9 +102,9 @@ fn a_refused_resource_is_not_granted_and_a_broken_filter_is_refused() {
     listen(&mut rig, "1", r#"{"resourceSubscriptions":["u"]}"#);
     let subscribe = rig.posted();
     rig.settles(&subscribe, r#""error":{"code":-32002,"message":"none"}"#);
-    let told = rig.told_one();
+    let received = rig.received_one();
     assert_eq!(
-        told["params"]["notifications"],
+        received["params"]["notifications"],
         json!({"resourceSubscriptions": []})
     );
     assert!(rig.posts().is_empty());
@@ -104,7 +114,7 @@ fn a_refused_resource_is_not_granted_and_a_broken_filter_is_refused() {
         r#"{"resourceSubscriptions":"u"}"#,
     ] {
         listen(&mut rig, "2", filter);
-        assert_eq!(code(&rig.told_one()), -32602, "{filter}");
+        assert_eq!(code(&rig.received_one()), -32602, "{filter}");
     }
 }
 
@@ -112,20 +122,20 @@ fn a_refused_resource_is_not_granted_and_a_broken_filter_is_refused() {
 fn without_a_standing_stream_no_list_is_promised() {
     let mut rig = Rig::open_to(SERVER, false);
     listen(&mut rig, "1", r#"{"toolsListChanged":true}"#);
-    assert_eq!(rig.told_one()["params"]["notifications"], json!({}));
+    assert_eq!(rig.received_one()["params"]["notifications"], json!({}));
 }
 
 #[test]
 fn subscriptions_end_with_a_result_when_the_host_goes() {
     let (mut rig, _) = open();
     listen(&mut rig, "1", "{}");
-    rig.told();
+    rig.received();
     rig.host.on_host_gone(&mut rig.actions);
-    let told = rig.told_one();
-    assert_eq!(told["id"], 1);
-    assert_eq!(result(&told)["resultType"], "complete");
+    let received = rig.received_one();
+    assert_eq!(received["id"], 1);
+    assert_eq!(result(&received)["resultType"], "complete");
     assert_eq!(
-        result(&told)["_meta"][KEY],
+        result(&received)["_meta"][KEY],
         1,
         "the end names its subscription"
     );

@@ -8,8 +8,8 @@ use crate::frame::{Frame, INVALID_PARAMS, Id, METHOD_NOT_FOUND};
 
 /// The frames and timers to be carried out, in order, and the purpose of each that something will come back for.
 #[derive(Debug)]
-pub(super) struct Outgoing {
-    output: Vec<Output>,
+pub(super) struct Outbox {
+    output: Vec<OutboxItem>,
     /// Requests of ours to the server that wait for an answer.
     own_requests: HashMap<Id, OwnRequest>,
     timers: HashMap<u64, Timer>,
@@ -21,7 +21,7 @@ pub(super) struct Outgoing {
 
 /// Something to be carried.
 #[derive(Debug)]
-pub(super) enum Output {
+pub(super) enum OutboxItem {
     /// To the remote.
     ToServer(Frame),
     /// To the host.
@@ -40,7 +40,7 @@ pub(super) enum OwnRequest {
     /// Being told of changes.
     Listen,
     /// A request whose answer is not waited for.
-    Unheard,
+    Unawaited,
 }
 
 /// The purpose of a timer.
@@ -58,7 +58,7 @@ pub(super) enum Timer {
     Unacknowledged(Id),
 }
 
-impl Outgoing {
+impl Outbox {
     pub(super) fn new(ids: u64) -> Self {
         Self {
             output: Vec::new(),
@@ -70,7 +70,7 @@ impl Outgoing {
     }
 
     /// Takes what is to be carried out.
-    pub(super) fn take(&mut self) -> Vec<Output> {
+    pub(super) fn take(&mut self) -> Vec<OutboxItem> {
         std::mem::take(&mut self.output)
     }
 
@@ -93,7 +93,7 @@ impl Outgoing {
     }
 
     pub(super) fn send_to_server(&mut self, frame: Frame) {
-        self.output.push(Output::ToServer(frame));
+        self.output.push(OutboxItem::ToServer(frame));
     }
 
     /// Sends a request of ours, whose answer is for `purpose`.
@@ -116,7 +116,7 @@ impl Outgoing {
     }
 
     pub(super) fn send_to_host(&mut self, frame: Frame) {
-        self.output.push(Output::ToHost(frame));
+        self.output.push(OutboxItem::ToHost(frame));
     }
 
     /// Answers a request whose method this server does not have.
@@ -132,14 +132,15 @@ impl Outgoing {
 
     /// Notes that the host's request of that id is owed nothing any more.
     pub(super) fn cancelled(&mut self, id: &Id) {
-        self.output.push(Output::Cancelled(id.clone()));
+        self.output.push(OutboxItem::Cancelled(id.clone()));
     }
 
     pub(super) fn set_timer(&mut self, after: Duration, timer: Timer) {
         let token = self.number();
         let is_retry = matches!(timer, Timer::Resume(..) | Timer::Poll(_) | Timer::Relisten);
         self.timers.insert(token, timer);
-        self.output.push(Output::SetTimer(after, token, is_retry));
+        self.output
+            .push(OutboxItem::SetTimer(after, token, is_retry));
     }
 
     /// Takes the purpose of a timer that has fired.
