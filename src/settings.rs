@@ -41,7 +41,7 @@ use crate::report::Failure;
 use crate::server_cache::Facts;
 pub use crate::settings::environment::Environment;
 use crate::stdio;
-use crate::store::program::Words;
+use crate::store::program::Argv;
 use crate::text::printable;
 use crate::tls;
 pub use address::{address, origin};
@@ -163,7 +163,7 @@ pub fn target(args: &TargetArgs, env: &Environment) -> Result<Target, Failure> {
     let headers = headers::read(&args.network, env)?;
     let command = args.network.header_command.as_deref();
     let command = command
-        .map(Words::split)
+        .map(Argv::split)
         .transpose()
         .map_err(|error| {
             Failure::usage(error)

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::secret::Secret;
-use crate::store::program::{self, Words};
+use crate::store::program::{self, Argv};
 
 /// The way to get tokens that the user has chosen.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +99,7 @@ pub enum Assertions {
     /// A file.
     File(PathBuf),
     /// A program that prints one.
-    Command(Words),
+    Command(Argv),
 }
 
 /// The reason why there is no assertion.

@@ -23,7 +23,7 @@ use crate::process::Ended;
 use crate::remote::header_output::{self, Malformed};
 use crate::remote::header_rules::without_ours;
 use crate::secret::Secret;
-use crate::store::program::{PATIENCE, Words};
+use crate::store::program::{Argv, PATIENCE};
 use crate::text::plain;
 
 /// The most that it may print, in bytes, on either stream.
@@ -116,7 +116,7 @@ impl CommandHeaders {
 pub struct HeaderCommand(Arc<Parts>);
 
 struct Parts {
-    words: Words,
+    words: Argv,
     url: String,
     tasks: TaskTracker,
     state: Mutex<State>,
@@ -141,7 +141,7 @@ type Listener = Box<dyn Fn(Secret) + Send>;
 
 impl HeaderCommand {
     /// To be asked for the headers of `url`; not run yet.
-    pub fn new(words: Words, url: impl Into<String>) -> Self {
+    pub fn new(words: Argv, url: impl Into<String>) -> Self {
         Self(Arc::new(Parts {
             words,
             url: url.into(),
@@ -278,7 +278,7 @@ fn secrets(headers: &HeaderMap) -> impl Iterator<Item = Secret> {
     })
 }
 
-async fn run_once(words: &Words, url: &str, patience: Duration) -> Result<HeaderMap, Error> {
+async fn run_once(words: &Argv, url: &str, patience: Duration) -> Result<HeaderMap, Error> {
     let program = words.program().to_owned();
     let broken = |error: std::io::Error| Error::Broken {
         program: program.clone(),
@@ -393,7 +393,7 @@ mod tests {
     async fn a_program_that_fails_hangs_or_floods_is_told_apart() {
         let long = Duration::from_secs(40);
         let run = async |line: &str, patience| {
-            let words = Words::split(line).unwrap();
+            let words = Argv::split(line).unwrap();
             run_once(&words, "https://a.example/mcp", patience).await
         };
         let headers = run(r"sh -c 'cat; echo X-Url: $MCPIPE_URL'", long).await;
@@ -447,7 +447,7 @@ mod tests {
             "sh -c 'echo run >> {0}; echo X: $(wc -l < {0})'",
             note.display()
         );
-        let command = HeaderCommand::new(Words::split(&line).unwrap(), "https://a.example");
+        let command = HeaderCommand::new(Argv::split(&line).unwrap(), "https://a.example");
         assert!(!command.has_authorization());
         let many = futures_util::future::join_all((0..5).map(|_| command.headers())).await;
         let first = many.into_iter().map(Result::unwrap).next_back().unwrap();

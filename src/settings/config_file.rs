@@ -18,7 +18,7 @@ use toml_edit::{Document, Item, Table};
 use crate::report::Failure;
 use crate::store::files;
 use crate::store::key_command::Configured;
-use crate::store::program::{self, Words};
+use crate::store::program::{self, Argv};
 use crate::text::printable;
 
 /// A fault of the file.
@@ -118,7 +118,7 @@ pub fn key_commands(path: &Path, loose: bool) -> Result<Option<Configured>, Erro
     }
 }
 
-fn words(table: &Table, key: &'static str, path: &Path) -> Result<Option<Words>, Error> {
+fn words(table: &Table, key: &'static str, path: &Path) -> Result<Option<Argv>, Error> {
     let Some(item) = table.get(key) else {
         return Ok(None);
     };
@@ -128,7 +128,7 @@ fn words(table: &Table, key: &'static str, path: &Path) -> Result<Option<Words>,
             .map(|word| word.as_str().map(str::to_owned))
             .collect::<Option<Vec<_>>>()
     });
-    let words = words.map(Words::new);
+    let words = words.map(Argv::new);
     match words {
         Some(Ok(words)) => Ok(Some(words)),
         Some(Err(program::Error::Words(_))) | None | Some(Err(_)) => Err(Error::NotWords {

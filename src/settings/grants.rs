@@ -19,7 +19,7 @@ use crate::settings::address::address;
 use crate::settings::environment::Environment;
 use crate::settings::error::Error;
 use crate::settings::secret_files::{secret, warn_if_others_read};
-use crate::store::program::{self, Words};
+use crate::store::program::{self, Argv};
 
 /// A mistake in the flags of a grant.
 #[derive(Debug, thiserror::Error)]
@@ -173,7 +173,7 @@ pub(super) fn grant(
         GrantConfig::Workload(Assertions::File(path.clone()))
     } else if let Some(command) = &given.assertion_command {
         GrantConfig::Workload(Assertions::Command(
-            Words::split(command).map_err(Mistake::from)?,
+            Argv::split(command).map_err(Mistake::from)?,
         ))
     } else if let Some(issuer) = &given.idp_issuer {
         if !has_id && args.client_metadata_url.is_none() {

@@ -70,7 +70,7 @@ pub(super) struct SealedEntry {
 
 /// The random numbers of one write of one entry.
 #[derive(Debug)]
-pub struct Fresh {
+pub struct EntryRandomness {
     /// The name of the entry's id, if the entry is new.
     pub id: [u8; 8],
     /// The key that seals the content, and nothing else ever.
@@ -176,7 +176,7 @@ impl Contents {
         name: &str,
         kind: &str,
         content: &[u8],
-        fresh: &Fresh,
+        fresh: &EntryRandomness,
     ) -> Result<u64, Error> {
         let over = || Error::ceiling("entry (bytes)", content.len(), MAX_ENTRY);
         if content.len() > MAX_ENTRY {

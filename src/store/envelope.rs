@@ -37,7 +37,7 @@ use zeroize::Zeroizing;
 use crate::store::contents::{Contents, Keys, SealedEntry};
 pub use crate::store::primitives::Error;
 use crate::store::primitives::{NONCE, decode, digest, encode, joined};
-use crate::store::slot::{Opener, Slot, SlotKind, Wire};
+use crate::store::slot::{Opener, Slot, SlotKind, SlotRecord};
 
 /// The longest file, in bytes.
 pub const MAX_FILE: usize = 16 << 20;
@@ -110,7 +110,7 @@ impl Sealed {
         if header.slots.len() > MAX_SLOTS {
             return Err(Error::ceiling("key slots", header.slots.len(), MAX_SLOTS));
         }
-        let slots = header.slots.into_iter().map(Slot::from_wire);
+        let slots = header.slots.into_iter().map(Slot::from_record);
         Ok(Self {
             vault_id: header.vault_id,
             generation: header.gen_no,
@@ -142,7 +142,7 @@ impl Sealed {
             what: "index entry",
             found: found.to_owned(),
         };
-        let index: BTreeMap<String, Record> =
+        let index: BTreeMap<String, EntryRecord> =
             serde_json::from_slice(&index).map_err(|_| newer("index"))?;
         let mut entries = BTreeMap::new();
         for (name, record) in index {
@@ -219,12 +219,12 @@ pub fn seal(contents: &mut Contents, keys: &Keys, nonce: &[u8; NONCE]) -> Result
         vault_id: contents.vault_id.clone(),
         gen_no: generation,
         suite: SUITE.to_owned(),
-        slots: contents.slots.iter().map(Slot::to_wire).collect(),
+        slots: contents.slots.iter().map(Slot::to_record).collect(),
     };
     let mut index = BTreeMap::new();
     let mut blobs = Vec::new();
     for (name, entry) in &contents.entries {
-        let record = Record {
+        let record = EntryRecord {
             id: entry.id.clone(),
             kind: entry.kind.clone(),
             rev: entry.rev,
@@ -287,12 +287,12 @@ struct Header {
     vault_id: String,
     gen_no: u64,
     suite: String,
-    slots: Vec<Wire>,
+    slots: Vec<SlotRecord>,
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Record {
+struct EntryRecord {
     id: String,
     kind: String,
     rev: u64,

@@ -15,14 +15,14 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 use crate::store::primitives::{Key, encode};
-use crate::store::program::{self, PATIENCE, Words};
+use crate::store::program::{self, Argv, PATIENCE};
 
 /// The label of a slot whose key the configured command holds.
 pub const COMMAND: &str = "command";
 
 /// A program that may hold a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum With {
+pub enum KeyHolder {
     /// The macOS login keychain (`security`).
     Keychain,
     /// The desktop's Secret Service (`secret-tool`).
@@ -37,7 +37,7 @@ pub enum With {
     Command,
 }
 
-impl With {
+impl KeyHolder {
     const ALL: [Self; 6] = [
         Self::Keychain,
         Self::SecretService,
@@ -69,9 +69,9 @@ impl With {
 #[derive(Clone, Debug)]
 pub struct Configured {
     /// The command that prints the key.
-    pub fetch: Words,
+    pub fetch: Argv,
     /// The command that keeps the key it reads from standard input.
-    pub store: Option<Words>,
+    pub store: Option<Argv>,
 }
 
 /// The reason why a program did not give, or keep, a key.
@@ -102,13 +102,13 @@ pub struct KeyCommand {
     label: &'static str,
     /// The name of the key there.
     name: String,
-    fetch: Words,
-    store: Option<(Words, Form)>,
+    fetch: Argv,
+    store: Option<(Argv, KeyForm)>,
 }
 
 /// The way in which the key is handed over.
 #[derive(Clone, Copy, Debug)]
-enum Form {
+enum KeyForm {
     /// The key itself, on a line.
     Line,
     /// The key within a line that `security -i` reads; every process can see its argument vector.
@@ -124,7 +124,7 @@ impl KeyCommand {
     /// # Errors
     /// [`Error::Unconfigured`].
     pub fn new(
-        with: With,
+        with: KeyHolder,
         vault_id: &str,
         slot_id: &str,
         sealed: &Path,
@@ -134,22 +134,22 @@ impl KeyCommand {
         let label = with.label();
         let name = format!("mcpipe-{vault_id}-{slot_id}");
         let preset = match with {
-            With::Command => {
+            KeyHolder::Command => {
                 let configured = configured.ok_or(Error::Unconfigured)?;
                 return Ok(Self {
                     label,
                     name,
                     fetch: configured.fetch.clone(),
-                    store: configured.store.clone().map(|store| (store, Form::Line)),
+                    store: configured.store.clone().map(|store| (store, KeyForm::Line)),
                 });
             }
-            With::Keychain => Preset::keychain(&name),
-            With::SecretService => Preset::secret_service(&name),
-            With::OnePassword => Preset::one_password(&name),
-            With::Pass => Preset::pass(&name),
-            With::SystemdCreds => Preset::systemd_creds(sealed, is_root),
+            KeyHolder::Keychain => Preset::keychain(&name),
+            KeyHolder::SecretService => Preset::secret_service(&name),
+            KeyHolder::OnePassword => Preset::one_password(&name),
+            KeyHolder::Pass => Preset::pass(&name),
+            KeyHolder::SystemdCreds => Preset::systemd_creds(sealed, is_root),
         };
-        let words = |words| Words::new(words).map_err(|source| Error::Program { label, source });
+        let words = |words| Argv::new(words).map_err(|source| Error::Program { label, source });
         Ok(Self {
             label,
             name,
@@ -186,11 +186,11 @@ impl KeyCommand {
         let text = Zeroizing::new(encode(key.expose()));
         let name = &self.name;
         let input = Zeroizing::new(match form {
-            Form::Line => format!("{}\n", *text),
-            Form::Security => {
+            KeyForm::Line => format!("{}\n", *text),
+            KeyForm::Security => {
                 format!("add-generic-password -U -a mcpipe -s {name} -w {}\n", *text)
             }
-            Form::Item => format!(
+            KeyForm::Item => format!(
                 r#"{{"title":"{name}","category":"PASSWORD","fields":[{{"id":"password","type":"CONCEALED","purpose":"PASSWORD","label":"password","value":"{}"}}]}}"#,
                 *text
             ),
@@ -210,11 +210,11 @@ impl KeyCommand {
 struct Preset {
     fetch: Vec<String>,
     store: Vec<String>,
-    form: Form,
+    form: KeyForm,
 }
 
 impl Preset {
-    fn new(fetch: &[&str], store: &[&str], form: Form) -> Self {
+    fn new(fetch: &[&str], store: &[&str], form: KeyForm) -> Self {
         let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect();
         Self {
             fetch: owned(fetch),
@@ -226,26 +226,26 @@ impl Preset {
     fn keychain(name: &str) -> Self {
         let find = ["security", "find-generic-password"];
         let fetch = [&find[..], &["-a", "mcpipe", "-s", name, "-w"]].concat();
-        Self::new(&fetch, &["security", "-i"], Form::Security)
+        Self::new(&fetch, &["security", "-i"], KeyForm::Security)
     }
 
     fn secret_service(name: &str) -> Self {
         let label = "--label=mcpipe vault key";
         let fetch = ["secret-tool", "lookup", "mcpipe", name];
         let store = ["secret-tool", "store", label, "mcpipe", name];
-        Self::new(&fetch, &store, Form::Line)
+        Self::new(&fetch, &store, KeyForm::Line)
     }
 
     fn one_password(name: &str) -> Self {
         let field = ["--fields", "label=password", "--reveal"];
         let fetch = [&["op", "item", "get", name], &field[..]].concat();
-        Self::new(&fetch, &["op", "item", "create", "-"], Form::Item)
+        Self::new(&fetch, &["op", "item", "create", "-"], KeyForm::Item)
     }
 
     fn pass(name: &str) -> Self {
         let fetch = ["pass", "show", name];
         let store = ["pass", "insert", "--multiline", name];
-        Self::new(&fetch, &store, Form::Line)
+        Self::new(&fetch, &store, KeyForm::Line)
     }
 
     /// `sealed` is the file that holds the key, since the program keeps nothing itself.
@@ -255,7 +255,7 @@ impl Preset {
         let user: &[&str] = if is_root { &[] } else { &["--user"] };
         let fetch = [&["systemd-creds", "decrypt", name], user, &[file, "-"]].concat();
         let store = [&["systemd-creds", "encrypt", name], user, &["-", file]].concat();
-        Self::new(&fetch, &store, Form::Line)
+        Self::new(&fetch, &store, KeyForm::Line)
     }
 }
 

@@ -6,12 +6,12 @@ use crate::store::files;
 /// A lock that is held until dropped; the system releases it if the process dies.
 #[derive(Debug)]
 pub struct VaultLock {
-    _held: Held,
+    _held: HeldLock,
     _in_use: Option<InUse>,
 }
 
 #[derive(Debug)]
-enum Held {
+enum HeldLock {
     Memory {
         _guard: tokio::sync::OwnedMutexGuard<()>,
     },
@@ -23,14 +23,14 @@ enum Held {
 impl VaultLock {
     /// Makes a lock of this process only.
     pub(super) fn in_memory(guard: tokio::sync::OwnedMutexGuard<()>) -> Self {
-        let _held = Held::Memory { _guard: guard };
+        let _held = HeldLock::Memory { _guard: guard };
         let _in_use = None;
         Self { _held, _in_use }
     }
 
     /// Makes a lock between processes.
     pub(super) fn between_processes(lock: files::FileLock) -> Self {
-        let _held = Held::File { _lock: lock };
+        let _held = HeldLock::File { _lock: lock };
         let _in_use = None;
         Self { _held, _in_use }
     }

@@ -47,7 +47,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use disk::{KeyKind, Moved, NewKey, Unlock, Verified};
+pub use disk::{Imported, KeyKind, NewKey, Unlock, Verified};
 pub use entry::{EntryKind, Expected, VaultEntry};
 pub use error::Error;
 pub use lock::VaultLock;
@@ -80,8 +80,8 @@ impl Vault {
 
     /// Makes a vault that keeps its entries in a file. Reads nothing and asks for nothing yet; the first [`Vault::put`]
     /// makes the file.
-    pub fn on_disk(place: VaultPaths, unlock: Unlock) -> Self {
-        Self(Backend::Disk(Arc::new(Disk::new(place, unlock))))
+    pub fn on_disk(paths: VaultPaths, unlock: Unlock) -> Self {
+        Self(Backend::Disk(Arc::new(Disk::new(paths, unlock))))
     }
 
     /// Returns the path of the file, existing or not; `None` in memory.
@@ -196,13 +196,13 @@ impl Vault {
         }
     }
 
-    /// Reads the note that processes leave for each other under this name. Not encrypted: a note holds no token.
+    /// Reads the side file of this name, which processes leave for each other. Not encrypted: it holds no token.
     ///
     /// # Errors
     /// The file cannot be read or trusted.
-    pub async fn note(&self, name: &str) -> Result<Option<String>, Error> {
+    pub async fn side_file(&self, name: &str) -> Result<Option<String>, Error> {
         match &self.0 {
-            Backend::Memory(memory) => Ok(memory.note(name)),
+            Backend::Memory(memory) => Ok(memory.side_file(name)),
             Backend::Disk(disk) => {
                 let name = name.to_owned();
                 blocking(disk, move |disk| disk.file().side_file(&name)).await
@@ -210,14 +210,14 @@ impl Vault {
         }
     }
 
-    /// Replaces the note of this name, whichever process wrote it.
+    /// Replaces the side file of this name, whichever process wrote it.
     ///
     /// # Errors
     /// The disk refused.
-    pub async fn leave_note(&self, name: &str, text: &str) -> Result<(), Error> {
+    pub async fn write_side_file(&self, name: &str, text: &str) -> Result<(), Error> {
         match &self.0 {
             Backend::Memory(memory) => {
-                memory.leave_note(name, text);
+                memory.write_side_file(name, text);
                 Ok(())
             }
             Backend::Disk(disk) => {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
-use crate::store::program::{self, Words};
+use crate::store::program::{self, Argv};
 use crate::store::{random, strength};
 
 /// The longest passphrase, in bytes.
@@ -172,7 +172,7 @@ impl Sources {
         } else if let Some(path) = &self.environment_file {
             read_file(path)?
         } else if let Some(command) = &self.command {
-            let said = Words::split(command)?.run(None, program::PATIENCE)?;
+            let said = Argv::split(command)?.run(None, program::PATIENCE)?;
             Passphrase::new(said.as_slice())?
         } else {
             return Ok(None);

@@ -160,8 +160,8 @@ impl VaultPaths {
             .join(format!("cred-{}.lock", hex_digest(name)))
     }
 
-    /// Returns the path of a note that processes leave for each other: small, and no place for tokens.
-    pub fn note(&self, name: &str) -> PathBuf {
+    /// Returns the path of a side file that processes leave for each other: small, and no place for tokens.
+    pub fn side_file(&self, name: &str) -> PathBuf {
         self.directory
             .join(format!("note-{}.json", hex_digest(name)))
     }

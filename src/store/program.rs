@@ -55,9 +55,9 @@ pub enum Error {
 
 /// A program and its arguments.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Words(Vec<String>);
+pub struct Argv(Vec<String>);
 
-impl Words {
+impl Argv {
     /// Takes an argument vector as it is.
     ///
     /// # Errors
@@ -142,10 +142,10 @@ impl Words {
         self.run_up_to(input, patience, MAX_OUTPUT)
     }
 
-    /// Does as [`Words::run`], for an output that may be longer: at most `most` bytes.
+    /// Does as [`Argv::run`], for an output that may be longer: at most `most` bytes.
     ///
     /// # Errors
-    /// As [`Words::run`].
+    /// As [`Argv::run`].
     pub fn run_up_to(
         &self,
         input: Option<&[u8]>,
@@ -174,7 +174,7 @@ impl Words {
             thread::spawn(move || stdin.write_all(&input));
         }
         let output = child.stdout.take();
-        let child = Running::noted(child);
+        let child = RunningProgram::noted(child);
         let Some(output) = output else {
             return Err(broken(io::ErrorKind::BrokenPipe.into()));
         };
@@ -200,13 +200,13 @@ impl Words {
 }
 
 #[cfg(test)]
-impl Words {
+impl Argv {
     pub(super) fn shown(&self) -> String {
         self.0.join(" ")
     }
 }
 
-impl fmt::Debug for Words {
+impl fmt::Debug for Argv {
     // Prints the first word only: the user may have put a secret into the others.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:?} …", self.0.first())
@@ -225,11 +225,11 @@ fn read_bounded(source: impl Read, most: usize) -> io::Result<Zeroizing<Vec<u8>>
 }
 
 /// A child that is waited for; [`end_all`] finds it.
-struct Running(Arc<Mutex<Child>>);
+struct RunningProgram(Arc<Mutex<Child>>);
 
 static RUNNING: Mutex<Vec<Arc<Mutex<Child>>>> = Mutex::new(Vec::new());
 
-impl Running {
+impl RunningProgram {
     fn noted(child: Child) -> Self {
         let child = Arc::new(Mutex::new(child));
         held(&RUNNING).push(Arc::clone(&child));
@@ -252,7 +252,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         held(&RUNNING).retain(|child| !Arc::ptr_eq(child, &self.0));
     }
@@ -293,10 +293,10 @@ mod tests {
             ),
             ("echo $HOME * ;", vec!["echo", "$HOME", "*", ";"]),
         ] {
-            assert_eq!(Words::split(line).unwrap().0, expected, "{line}");
+            assert_eq!(Argv::split(line).unwrap().0, expected, "{line}");
         }
         for line in ["", "  ", "a 'b", "a \"b", "a \\", "''"] {
-            assert!(matches!(Words::split(line), Err(Error::Words(_))), "{line}");
+            assert!(matches!(Argv::split(line), Err(Error::Words(_))), "{line}");
         }
     }
 
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn a_program_that_fails_or_hangs_is_told_apart() {
         let long = Duration::from_secs(20);
-        let run = |line: &str, patience| Words::split(line).unwrap().run(None, patience);
+        let run = |line: &str, patience| Argv::split(line).unwrap().run(None, patience);
         assert_eq!(*run("printf '%s' 'a b'", long).unwrap(), b"a b");
         assert!(matches!(
             run("/nonexistent/program", long),
@@ -327,16 +327,16 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn what_is_to_be_kept_is_given_on_standard_input() {
-        let cat = Words::split("cat").unwrap();
+        let cat = Argv::split("cat").unwrap();
         let said = cat.run(Some(b"a secret"), Duration::from_secs(20)).unwrap();
         assert_eq!(*said, b"a secret");
-        let deaf = Words::split("true").unwrap();
+        let deaf = Argv::split("true").unwrap();
         assert!(deaf.run(Some(&[7; 1 << 20]), PATIENCE).unwrap().is_empty());
     }
 
     #[test]
     fn arguments_are_not_shown() {
-        let words = Words::split("program s3cret").unwrap();
+        let words = Argv::split("program s3cret").unwrap();
         assert!(!format!("{words:?}").contains("s3cret"));
     }
 }

@@ -187,7 +187,7 @@ pub struct Slot {
 
 /// The random numbers of a new slot; each used once.
 #[derive(Clone, Copy, Debug)]
-pub struct Fresh {
+pub struct SlotRandomness {
     /// The name of the slot within its vault.
     pub id: [u8; 8],
     /// The salt of Argon2id and of HKDF.
@@ -207,7 +207,7 @@ impl Slot {
         opener: Opener<'_>,
         kdf: Kdf,
         root: &Key,
-        fresh: Fresh,
+        fresh: SlotRandomness,
     ) -> Result<Self, Error> {
         if label.len() > MAX_LABEL {
             return Err(Error::ceiling("slot label (bytes)", label.len(), MAX_LABEL));
@@ -231,9 +231,9 @@ impl Slot {
     }
 
     /// Returns random numbers for the same slot again: its name stays.
-    pub(super) fn again(&self, salt: [u8; 16], nonce: [u8; NONCE]) -> Fresh {
+    pub(super) fn again(&self, salt: [u8; 16], nonce: [u8; NONCE]) -> SlotRandomness {
         let id = decode(&self.id).unwrap_or_default();
-        Fresh { id, salt, nonce }
+        SlotRandomness { id, salt, nonce }
     }
 
     /// Wraps another root key in the same slot: label, name and cost stay.
@@ -242,7 +242,7 @@ impl Slot {
         vault_id: &str,
         opener: Opener<'_>,
         root: &Key,
-        fresh: Fresh,
+        fresh: SlotRandomness,
     ) -> Result<Self, Error> {
         let kdf = match self.kind {
             SlotKind::Argon2id(kdf) => kdf,
@@ -316,12 +316,12 @@ impl Slot {
         self.kind == SlotKind::Raw && KEY_FILES.contains(&self.label.as_str())
     }
 
-    pub(super) fn to_wire(&self) -> Wire {
+    pub(super) fn to_record(&self) -> SlotRecord {
         let costs = match self.kind {
             SlotKind::Argon2id(kdf) => Some(kdf),
             SlotKind::Raw => None,
         };
-        Wire {
+        SlotRecord {
             id: self.id.clone(),
             label: self.label.clone(),
             kind: self.kind.word().to_owned(),
@@ -335,9 +335,9 @@ impl Slot {
         }
     }
 
-    pub(super) fn from_wire(wire: Wire) -> Result<Self, Error> {
+    pub(super) fn from_record(record: SlotRecord) -> Result<Self, Error> {
         const DAMAGED: Error = Error::Damaged("key slot");
-        let kind = match (wire.kind.as_str(), wire.m_kib, wire.t, wire.p) {
+        let kind = match (record.kind.as_str(), record.m_kib, record.t, record.p) {
             ("argon2id", Some(m_kib), Some(t), Some(p)) => {
                 SlotKind::Argon2id(Kdf::new(m_kib, t, p)?)
             }
@@ -346,26 +346,26 @@ impl Slot {
             _ => {
                 return Err(Error::Unknown {
                     what: "key slot type",
-                    found: wire.kind,
+                    found: record.kind,
                 });
             }
         };
-        if wire.label.len() > MAX_LABEL {
+        if record.label.len() > MAX_LABEL {
             return Err(Error::ceiling(
                 "slot label (bytes)",
-                wire.label.len(),
+                record.label.len(),
                 MAX_LABEL,
             ));
         }
-        decode::<8>(&wire.id).ok_or(DAMAGED)?;
+        decode::<8>(&record.id).ok_or(DAMAGED)?;
         Ok(Self {
-            id: wire.id,
-            label: wire.label,
+            id: record.id,
+            label: record.label,
             kind,
-            salt: decode(&wire.salt).ok_or(DAMAGED)?,
-            commitment: decode(&wire.commit).ok_or(DAMAGED)?,
-            nonce: decode(&wire.nonce).ok_or(DAMAGED)?,
-            wrapped: decode(&wire.wrapped).ok_or(DAMAGED)?,
+            salt: decode(&record.salt).ok_or(DAMAGED)?,
+            commitment: decode(&record.commit).ok_or(DAMAGED)?,
+            nonce: decode(&record.nonce).ok_or(DAMAGED)?,
+            wrapped: decode(&record.wrapped).ok_or(DAMAGED)?,
         })
     }
 }
@@ -373,7 +373,7 @@ impl Slot {
 /// A slot as the header writes it.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wire {
+pub(super) struct SlotRecord {
     id: String,
     label: String,
     #[serde(rename = "type")]

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::store::disk::{Disk, KeyKind, Moved, NewKey, Verified, exported};
+use crate::store::disk::{Disk, Imported, KeyKind, NewKey, Verified, exported};
 use crate::store::passphrase::{Passphrase, Sources};
 use crate::store::primitives::Key;
 use crate::store::{Backend, Error, SlotStatus, Vault, VaultPaths, blocking};
@@ -31,7 +31,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::InMemory`].
-    pub fn place(&self) -> Result<VaultPaths, Error> {
+    pub fn paths(&self) -> Result<VaultPaths, Error> {
         Ok(self.disk()?.file().paths().clone())
     }
 
@@ -138,7 +138,7 @@ impl Vault {
         from: &Path,
         passphrase: Passphrase,
         replace: bool,
-    ) -> Result<Moved, Error> {
+    ) -> Result<Imported, Error> {
         let from = from.to_owned();
         let work = move |disk: &Disk| disk.import(&from, &passphrase, replace);
         blocking(self.disk()?, work).await

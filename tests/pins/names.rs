@@ -67,7 +67,7 @@ fn files_of_the_vault_have_these_names() {
         (place.unlock_lock(), "unlock.lock"),
         (place.lock_mark(), "vault.locked"),
         (place.entry_lock(name), &format!("cred-{hash}.lock")),
-        (place.note(name), &format!("note-{hash}.json")),
+        (place.side_file(name), &format!("note-{hash}.json")),
         (place.key(), "state/vault.key"),
         (place.next_key(), "state/vault.key.next"),
         (place.anchor(), "state/vault.anchor"),

@@ -178,7 +178,7 @@ async fn entries_of_kinds_to_come_stay_where_they_are() {
 }
 
 fn raw_slot(contents: &Contents, keys: &Keys, opener: &Key) -> Slot {
-    let fresh = slot::Fresh {
+    let fresh = slot::SlotRandomness {
         id: [2; 8],
         salt: [3; 16],
         nonce: [4; 12],
@@ -195,8 +195,8 @@ fn raw_slot(contents: &Contents, keys: &Keys, opener: &Key) -> Slot {
     .unwrap()
 }
 
-fn fresh() -> contents::Fresh {
-    contents::Fresh {
+fn fresh() -> contents::EntryRandomness {
+    contents::EntryRandomness {
         id: [8; 8],
         data_key: Key::new([9; 32]),
         dek_nonce: [10; 12],

@@ -1,9 +1,9 @@
 //! Ways to open a vault, added, replaced and taken away; new root keys; exports.
 
 use mcpipe::store::files;
-use mcpipe::store::key_command::{Configured, With};
+use mcpipe::store::key_command::{Configured, KeyHolder};
 use mcpipe::store::passphrase::Passphrase;
-use mcpipe::store::program::Words;
+use mcpipe::store::program::Argv;
 use mcpipe::store::{NewKey, SlotStatus};
 
 use super::*;
@@ -233,7 +233,10 @@ async fn an_export_is_opened_by_its_passphrase_and_merged() {
     let wrong = there.import(&file, words(OTHER), false).await;
     assert!(matches!(wrong, Err(Error::WrongPassphrase { .. })));
     let moved = there.import(&file, words(WORDS), false).await.unwrap();
-    assert_eq!((moved.taken, moved.kept), (1, vec!["b".to_owned()]));
+    assert_eq!(
+        (moved.taken, moved.already_there),
+        (1, vec!["b".to_owned()])
+    );
     assert_eq!(content(&there, "b").await.as_deref(), Some("was here"));
     let moved = there.import(&file, words(WORDS), true).await.unwrap();
     assert_eq!(moved.taken, 2);
@@ -270,7 +273,7 @@ async fn a_vault_is_verified_entry_by_entry() {
 fn keeper(home: &Home, keeps: bool) -> (Configured, PathBuf) {
     let kept = home.path().join("keeper");
     let words =
-        |program: &str| Words::new(vec![program.into(), kept.to_str().unwrap().into()]).unwrap();
+        |program: &str| Argv::new(vec![program.into(), kept.to_str().unwrap().into()]).unwrap();
     let configured = Configured {
         fetch: words("cat"),
         store: keeps.then(|| words("tee")),
@@ -294,12 +297,12 @@ async fn another_program_may_hold_the_key() {
     let home = Home::new();
     put(&home.vault(no_passphrase()), "a", "kept").await;
     let none = home.vault(no_passphrase());
-    let none = none.put_slot(NewKey::Command(With::Command), None, None);
+    let none = none.put_slot(NewKey::Command(KeyHolder::Command), None, None);
     assert!(matches!(none.await, Err(Error::KeyCommand(_))));
 
     let (configured, kept) = keeper(&home, true);
     let vault = with_command(&home, configured.clone());
-    let new = NewKey::Command(With::Command);
+    let new = NewKey::Command(KeyHolder::Command);
     vault.put_slot(new, None, Some("keyfile")).await.unwrap();
     assert_eq!(vault.status().await.unwrap().level, Some(Level::Login));
     assert!(!home.key().exists());
@@ -308,7 +311,7 @@ async fn another_program_may_hold_the_key() {
 
     // Rotated; what it held before opens nothing more.
     let before = std::fs::read(&kept).unwrap();
-    let new = NewKey::Command(With::Command);
+    let new = NewKey::Command(KeyHolder::Command);
     later.put_slot(new, None, Some("command")).await.unwrap();
     assert_ne!(std::fs::read(&kept).unwrap(), before);
     assert!(
@@ -335,7 +338,7 @@ async fn a_program_that_only_fetches_brings_a_key_of_its_own() {
     let (configured, kept) = keeper(&home, false);
     let vault = with_command(&home, configured.clone());
     std::fs::write(&kept, "0f".repeat(32) + "\n").unwrap();
-    let new = NewKey::Command(With::Command);
+    let new = NewKey::Command(KeyHolder::Command);
     let slot: SlotStatus = vault.put_slot(new, None, Some("keyfile")).await.unwrap();
     assert_eq!((slot.label.as_str(), slot.kind), ("command", SlotKind::Raw));
     assert!(with_command(&home, configured).read("a").await.is_ok());

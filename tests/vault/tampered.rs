@@ -3,7 +3,7 @@
 
 use mcpipe::store::contents::{Contents, Keys};
 use mcpipe::store::primitives::Key;
-use mcpipe::store::slot::{Fresh, Opener, Slot};
+use mcpipe::store::slot::{Opener, Slot, SlotRandomness};
 use mcpipe::store::{NewKey, envelope, passphrase::Passphrase};
 
 use super::commands::Person;
@@ -16,7 +16,7 @@ fn with_slots(words: &[&str]) -> Vec<u8> {
     let keys = Keys::new(root.clone(), contents.vault_id());
     for (at, words) in words.iter().enumerate() {
         let at = u8::try_from(at).unwrap();
-        let fresh = Fresh {
+        let fresh = SlotRandomness {
             id: [at; 8],
             salt: [at; 16],
             nonce: [at; 12],

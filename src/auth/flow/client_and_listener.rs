@@ -120,7 +120,7 @@ impl Shared {
     ) -> Result<Registered, registration::Error> {
         let now = || self.settings.now.seconds();
         let name = format!("patience {}", server.issuer());
-        if let Ok(Some(note)) = self.store.vault().note(&name).await
+        if let Ok(Some(note)) = self.store.vault().side_file(&name).await
             && let Ok(until) = note.trim().parse::<u64>()
             && (now()..=now() + LONGEST_PATIENCE).contains(&until)
             && until > now()
@@ -144,7 +144,7 @@ impl Shared {
             if let Err(why) = self
                 .store
                 .vault()
-                .leave_note(&name, &until.to_string())
+                .write_side_file(&name, &until.to_string())
                 .await
             {
                 tracing::debug!(%why, "other processes will not know that patience was asked for");

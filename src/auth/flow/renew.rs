@@ -329,11 +329,11 @@ impl Shared {
     /// a server is down.
     async fn failing_for_good(&self, entry: &TokenRecord) -> Option<u64> {
         let name = self.store.lock_name("failing");
-        let note = self.store.vault().note(&name).await.ok().flatten();
+        let note = self.store.vault().side_file(&name).await.ok().flatten();
         let before = note.and_then(|note| Failures::read(&note, entry.obtained_at));
         let failures = Failures::and(before, self.settings.now.seconds());
         let note = failures.write(entry.obtained_at);
-        if let Err(why) = self.store.vault().leave_note(&name, &note).await {
+        if let Err(why) = self.store.vault().write_side_file(&name, &note).await {
             tracing::debug!(%why, "other processes will not know that the token endpoint fails");
         }
         failures.for_good()

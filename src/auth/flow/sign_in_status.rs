@@ -102,7 +102,7 @@ impl SignInStatus {
 
     /// The record of this account at this server; one that cannot be read is empty.
     pub(in crate::auth) async fn record(&self) -> Record {
-        match self.vault.note(&self.name).await {
+        match self.vault.side_file(&self.name).await {
             Ok(text) => text.as_deref().map(Record::read).unwrap_or_default(),
             Err(why) => {
                 tracing::debug!(%why, "the note on this sign-in is not readable");
@@ -113,14 +113,18 @@ impl SignInStatus {
 
     /// Writes the record.
     pub(in crate::auth) async fn write(&self, record: &Record) {
-        if let Err(why) = self.vault.leave_note(&self.name, &record.write()).await {
+        if let Err(why) = self
+            .vault
+            .write_side_file(&self.name, &record.write())
+            .await
+        {
             tracing::warn!(%why, "other processes will not know of this sign-in");
         }
     }
 
     /// The record, if one is written and can be read.
     pub(in crate::auth) async fn written(&self) -> Option<Record> {
-        let text = self.vault.note(&self.name).await.ok().flatten();
+        let text = self.vault.side_file(&self.name).await.ok().flatten();
         text.as_deref().map(Record::read)
     }
 
@@ -140,7 +144,7 @@ impl SignInStatus {
         }
         loop {
             tokio::time::sleep(TAKEOVER_POLL).await;
-            let note = self.vault.note(&self.name).await;
+            let note = self.vault.side_file(&self.name).await;
             if note.is_ok_and(|note| Record::read(&note.unwrap_or_default()).attempt != attempt) {
                 return;
             }

@@ -115,7 +115,12 @@ impl Shared {
         let question = serde_json::to_string(&question).unwrap_or_default();
         let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(question));
         let name = self.store.lock_name("assertion");
-        let note = self.store.vault().note(&name).await.unwrap_or_default();
+        let note = self
+            .store
+            .vault()
+            .side_file(&name)
+            .await
+            .unwrap_or_default();
         let before: Option<Refusal> = note.and_then(|text| serde_json::from_str(&text).ok());
         if let Some(before) = before.filter(|it| it.hash == hash && !asking.is_told) {
             return Err(UnattendedError::from(AssertionError::Spent {
@@ -133,7 +138,7 @@ impl Shared {
         if let token_endpoint::Error::Refused { code, .. } = &error {
             let code = code.clone();
             let note = serde_json::to_string(&Refusal { hash, code }).unwrap_or_default();
-            if let Err(why) = self.store.vault().leave_note(&name, &note).await {
+            if let Err(why) = self.store.vault().write_side_file(&name, &note).await {
                 tracing::warn!(%why, "other processes will show the refused assertion again");
             }
         }

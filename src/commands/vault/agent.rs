@@ -32,10 +32,10 @@ pub(super) async fn unlock(args: &UnlockArgs, env: &Environment) -> Result<(), F
         }
         error => error.into(),
     })?;
-    let place = vault.place()?;
-    if !agent::keep(&place, &id, &key, args.long).map_err(Error::from)? {
+    let paths = vault.paths()?;
+    if !agent::keep(&paths, &id, &key, args.long).map_err(Error::from)? {
         #[cfg(unix)]
-        detached::start(&place, &id, &key, args.long).await?;
+        detached::start(&paths, &id, &key, args.long).await?;
     }
     print(&format!(
         "The vault is held open for {}. `mcpipe vault lock` ends it.\n",
@@ -45,7 +45,7 @@ pub(super) async fn unlock(args: &UnlockArgs, env: &Environment) -> Result<(), F
 
 pub(super) async fn lock(common: &Common, env: &Environment) -> Result<(), Failure> {
     let vault = settings::vault(&common.vault, env, false)?;
-    let was_held = agent::lock(&vault.place()?).map_err(Error::from);
+    let was_held = agent::lock(&vault.paths()?).map_err(Error::from);
     let status = vault.status().await?;
     // The vault is locked even where the agent does not answer.
     if status.generation.is_some() {
@@ -103,7 +103,7 @@ mod detached {
     const LONGEST: u64 = 64 * 1024;
 
     pub(super) async fn start(
-        place: &VaultPaths,
+        paths: &VaultPaths,
         vault_id: &str,
         key: &Key,
         long: Duration,
@@ -126,7 +126,7 @@ mod detached {
             "{vault_id}\n{}\n{}\n{}",
             *key,
             long.as_secs(),
-            place.to_line()
+            paths.to_line()
         ));
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(order.as_bytes()).await.map_err(failed)?;
@@ -173,9 +173,9 @@ mod detached {
             .map_err(|error| Failure::new(Kind::Failed, error))?;
         let mut lines = order.lines();
         let (id, key, long) = (lines.next(), lines.next(), lines.next());
-        let place = lines.next().and_then(VaultPaths::from_line);
-        let (Some(id), Some(Some(key)), Some(Ok(long)), Some(place)) =
-            (id, key.map(decode), long.map(str::parse), place)
+        let paths = lines.next().and_then(VaultPaths::from_line);
+        let (Some(id), Some(Some(key)), Some(Ok(long)), Some(paths)) =
+            (id, key.map(decode), long.map(str::parse), paths)
         else {
             return Err(Failure::usage(
                 "the agent is started by `mcpipe vault unlock`",
@@ -189,7 +189,7 @@ mod detached {
                 .write_all(text.as_bytes())
                 .and_then(|()| stdout.flush());
         };
-        let served = agent::serve(&place, id, key, long, settings::now, || say(READY)).await;
+        let served = agent::serve(&paths, id, key, long, settings::now, || say(READY)).await;
         if let Err(error) = &served {
             say(&error.to_string());
         }

@@ -7,7 +7,7 @@ use crate::commands::vault::text::count;
 use crate::report::{Failure, Kind};
 use crate::settings::{self, Environment};
 use crate::store::passphrase::{self, Passphrase, Sources, TRIES};
-use crate::store::{Error, Moved, Vault, envelope};
+use crate::store::{Error, Imported, Vault, envelope};
 
 const FLAG: &str = "--export-passphrase-file";
 
@@ -47,21 +47,21 @@ pub(super) async fn import(args: &ImportArgs, env: &Environment) -> Result<(), F
         let sources = sources.clone();
         blocking(move || Ok(sources.read()?)).await?
     };
-    let moved = match given {
+    let imported = match given {
         Some(given) => match vault.import(&args.file, given, args.replace).await {
             Err(Error::WrongPassphrase { vault, .. }) => Err(Error::WrongPassphrase {
                 vault,
                 from: sources.name(),
             }),
-            moved => moved,
+            imported => imported,
         }?,
         None => import_typed(&vault, args, sources).await?,
     };
-    let mut text = format!("Took {}.\n", count(moved.taken, "entry", "entries"));
-    if !moved.kept.is_empty() {
-        let kept = count(moved.kept.len(), "was", "were");
+    let mut text = format!("Took {}.\n", count(imported.taken, "entry", "entries"));
+    if !imported.already_there.is_empty() {
+        let stayed = count(imported.already_there.len(), "was", "were");
         text.push_str(&format!(
-            "{kept} here already and stayed; --replace takes the file's.\n"
+            "{stayed} here already and stayed; --replace takes the file's.\n"
         ));
     }
     print(&text)
@@ -72,7 +72,7 @@ async fn import_typed(
     vault: &Vault,
     args: &ImportArgs,
     sources: Sources,
-) -> Result<Moved, Failure> {
+) -> Result<Imported, Failure> {
     let file = args.file.display();
     let mut question = format!("Passphrase of {file}: ");
     for _ in 0..TRIES {
@@ -94,7 +94,7 @@ async fn import_typed(
         let Some(typed) = typed else { continue };
         match vault.import(&args.file, typed, args.replace).await {
             Err(Error::WrongPassphrase { .. }) => {}
-            moved => return Ok(moved?),
+            imported => return Ok(imported?),
         }
     }
     let error = format!("no passphrase that was typed opens {file}");

@@ -9,7 +9,7 @@ use crate::commands::vault::new_passphrase::new_passphrase;
 use crate::commands::vault::text::count;
 use crate::report::Failure;
 use crate::settings::{self, Environment};
-use crate::store::key_command::With;
+use crate::store::key_command::KeyHolder;
 use crate::store::slot::SlotKind;
 use crate::store::{Error, KeyKind, NewKey, SlotStatus, Vault};
 
@@ -156,7 +156,7 @@ pub(super) async fn rotate(args: &SlotRotateArgs, env: &Environment) -> Result<(
     let kind = match named.as_slice() {
         [slot] if takes_passphrase(slot) => KeyKind::Passphrase,
         [slot] if slot.is_key_file() => KeyKind::KeyFile,
-        [slot] => With::of(&slot.label).map_or(KeyKind::Credential, KeyKind::Command),
+        [slot] => KeyHolder::of(&slot.label).map_or(KeyKind::Credential, KeyKind::Command),
         // With no such slot or several, the vault gives the error before it looks at the key.
         _ => KeyKind::KeyFile,
     };
@@ -216,12 +216,12 @@ fn kind_of(what: Opens) -> KeyKind {
     match what {
         Opens::Passphrase => KeyKind::Passphrase,
         Opens::KeyFile => KeyKind::KeyFile,
-        Opens::Keychain => KeyKind::Command(With::Keychain),
-        Opens::SecretService => KeyKind::Command(With::SecretService),
-        Opens::OnePassword => KeyKind::Command(With::OnePassword),
-        Opens::Pass => KeyKind::Command(With::Pass),
-        Opens::SystemdCreds => KeyKind::Command(With::SystemdCreds),
-        Opens::Command => KeyKind::Command(With::Command),
+        Opens::Keychain => KeyKind::Command(KeyHolder::Keychain),
+        Opens::SecretService => KeyKind::Command(KeyHolder::SecretService),
+        Opens::OnePassword => KeyKind::Command(KeyHolder::OnePassword),
+        Opens::Pass => KeyKind::Command(KeyHolder::Pass),
+        Opens::SystemdCreds => KeyKind::Command(KeyHolder::SystemdCreds),
+        Opens::Command => KeyKind::Command(KeyHolder::Command),
         Opens::Credential => KeyKind::Credential,
     }
 }

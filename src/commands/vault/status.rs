@@ -119,10 +119,10 @@ pub(super) async fn verify(args: &ShowArgs, env: &Environment) -> Result<(), Fai
 
 /// Returns the time for which an agent still holds this vault open.
 fn agent_of(vault: &Vault) -> Result<Option<Duration>, Failure> {
-    let Ok(place) = vault.place() else {
+    let Ok(paths) = vault.paths() else {
         return Ok(None);
     };
-    let left = agent::left(&place).map_err(Error::from)?;
+    let left = agent::left(&paths).map_err(Error::from)?;
     Ok(left.map(|(left, _)| left))
 }
 

@@ -27,15 +27,15 @@ const LONGEST_NAME: usize = 103;
 ///
 /// # Errors
 /// An agent, or another file in its place, cannot be asked.
-pub fn key(place: &VaultPaths, vault_id: &str) -> Result<Option<Key>, Error> {
-    let Some(answer) = ask(place, &format!("key {vault_id}"))? else {
+pub fn key(paths: &VaultPaths, vault_id: &str) -> Result<Option<Key>, Error> {
+    let Some(answer) = ask(paths, &format!("key {vault_id}"))? else {
         return Ok(None);
     };
     let mut words = answer.split_whitespace();
     match (words.next(), words.next().map(decode)) {
         (Some("key"), Some(Some(key))) => Ok(Some(Key::new(key))),
         (Some("none"), None) => Ok(None),
-        _ => Err(Error::Babble(place.socket())),
+        _ => Err(Error::Babble(paths.socket())),
     }
 }
 
@@ -43,13 +43,13 @@ pub fn key(place: &VaultPaths, vault_id: &str) -> Result<Option<Key>, Error> {
 ///
 /// # Errors
 /// As [`key`].
-pub fn keep(place: &VaultPaths, vault_id: &str, key: &Key, long: Duration) -> Result<bool, Error> {
+pub fn keep(paths: &VaultPaths, vault_id: &str, key: &Key, long: Duration) -> Result<bool, Error> {
     let key = Zeroizing::new(encode(key.expose()));
     let said = Zeroizing::new(format!("keep {vault_id} {} {}", *key, long.as_secs()));
-    match ask(place, &said)? {
+    match ask(paths, &said)? {
         None => Ok(false),
         Some(answer) if *answer == "kept" => Ok(true),
-        Some(_) => Err(Error::Babble(place.socket())),
+        Some(_) => Err(Error::Babble(paths.socket())),
     }
 }
 
@@ -57,18 +57,18 @@ pub fn keep(place: &VaultPaths, vault_id: &str, key: &Key, long: Duration) -> Re
 ///
 /// # Errors
 /// As [`key`].
-pub fn replace(place: &VaultPaths, vault_id: &str, key: &Key) -> Result<bool, Error> {
+pub fn replace(paths: &VaultPaths, vault_id: &str, key: &Key) -> Result<bool, Error> {
     let key = Zeroizing::new(encode(key.expose()));
     let said = Zeroizing::new(format!("renew {vault_id} {}", *key));
-    Ok(ask(place, &said)?.is_some_and(|answer| *answer == "kept"))
+    Ok(ask(paths, &said)?.is_some_and(|answer| *answer == "kept"))
 }
 
 /// Returns the time for which an agent still holds a key, and the id of that key's vault.
 ///
 /// # Errors
 /// As [`key`].
-pub fn left(place: &VaultPaths) -> Result<Option<(Duration, String)>, Error> {
-    let Some(answer) = ask(place, "left")? else {
+pub fn left(paths: &VaultPaths) -> Result<Option<(Duration, String)>, Error> {
+    let Some(answer) = ask(paths, "left")? else {
         return Ok(None);
     };
     let mut words = answer.split_whitespace();
@@ -76,7 +76,7 @@ pub fn left(place: &VaultPaths) -> Result<Option<(Duration, String)>, Error> {
         (Some("left"), Some(Ok(seconds)), Some(vault)) => {
             Ok(Some((Duration::from_secs(seconds), vault.to_owned())))
         }
-        _ => Err(Error::Babble(place.socket())),
+        _ => Err(Error::Babble(paths.socket())),
     }
 }
 
@@ -84,13 +84,13 @@ pub fn left(place: &VaultPaths) -> Result<Option<(Duration, String)>, Error> {
 ///
 /// # Errors
 /// As [`key`].
-pub fn lock(place: &VaultPaths) -> Result<bool, Error> {
-    Ok(ask(place, "lock")?.is_some())
+pub fn lock(paths: &VaultPaths) -> Result<bool, Error> {
+    Ok(ask(paths, "lock")?.is_some())
 }
 
 /// Asks in one line. `None` if no agent listens; an agent that died leaves its socket.
-fn ask(place: &VaultPaths, line: &str) -> Result<Option<Zeroizing<String>>, Error> {
-    let socket = place.socket();
+fn ask(paths: &VaultPaths, line: &str) -> Result<Option<Zeroizing<String>>, Error> {
+    let socket = paths.socket();
     if socket.as_os_str().len() > LONGEST_NAME || !is_ours(&socket)? {
         return Ok(None);
     }
@@ -165,7 +165,7 @@ fn is_ours(socket: &Path) -> Result<bool, Error> {
 }
 
 /// The key that an agent holds, and the end of its time.
-struct Held {
+struct HeldKey {
     vault_id: String,
     key: Key,
     until: SystemTime,
@@ -178,18 +178,18 @@ struct Held {
 /// # Errors
 /// [`Error::Taken`] if there is one; the socket cannot be made.
 pub async fn serve(
-    place: &VaultPaths,
+    paths: &VaultPaths,
     vault_id: String,
     key: Key,
     long: Duration,
     now: fn() -> SystemTime,
     ready: impl FnOnce(),
 ) -> Result<(), Error> {
-    place.prepare_runtime()?;
+    paths.prepare_runtime()?;
     // The lock is held as long as the agent lives, so any socket there now is a dead agent's.
-    let _lock = FileLock::try_take(&place.agent_lock(), true)?.ok_or(Error::Taken)?;
-    let socket = Socket::bind(place)?;
-    let held = Arc::new(Mutex::new(Some(Held {
+    let _lock = FileLock::try_take(&paths.agent_lock(), true)?.ok_or(Error::Taken)?;
+    let socket = Socket::bind(paths)?;
+    let held = Arc::new(Mutex::new(Some(HeldKey {
         vault_id,
         key,
         until: now() + long,
@@ -201,7 +201,7 @@ pub async fn serve(
         let Some(left) = left_of(&held, now()) else {
             // Processes that have asked get the answer that there is no key.
             while talks.join_next().await.is_some() {}
-            if let Err(error) = place.mark_locked() {
+            if let Err(error) = paths.mark_locked() {
                 tracing::debug!(%error, "other processes are not told that the vault is locked");
             }
             return Ok(());
@@ -233,8 +233,8 @@ struct Socket {
 }
 
 impl Socket {
-    fn bind(place: &VaultPaths) -> Result<Self, Error> {
-        let path = place.socket();
+    fn bind(paths: &VaultPaths) -> Result<Self, Error> {
+        let path = paths.socket();
         if path.as_os_str().len() > LONGEST_NAME {
             return Err(Error::LongName(path));
         }
@@ -260,7 +260,7 @@ impl Drop for Socket {
 }
 
 /// Returns the time for which the key is held from now; `None`, and the key is wiped, if its time is over.
-fn left_of(held: &Mutex<Option<Held>>, now: SystemTime) -> Option<Duration> {
+fn left_of(held: &Mutex<Option<HeldKey>>, now: SystemTime) -> Option<Duration> {
     let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
     held.take_if(|held| held.until <= now);
     held.as_ref()
@@ -269,7 +269,7 @@ fn left_of(held: &Mutex<Option<Held>>, now: SystemTime) -> Option<Duration> {
 
 async fn talk(
     mut stream: tokio::net::UnixStream,
-    held: Arc<Mutex<Option<Held>>>,
+    held: Arc<Mutex<Option<HeldKey>>>,
     now: fn() -> SystemTime,
 ) -> io::Result<()> {
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
@@ -284,7 +284,7 @@ async fn talk(
     stream.shutdown().await
 }
 
-fn answer(line: &str, held: &Mutex<Option<Held>>, now: SystemTime) -> Zeroizing<String> {
+fn answer(line: &str, held: &Mutex<Option<HeldKey>>, now: SystemTime) -> Zeroizing<String> {
     left_of(held, now);
     let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -305,7 +305,7 @@ fn answer(line: &str, held: &Mutex<Option<Held>>, now: SystemTime) -> Zeroizing<
             (Some(key), Ok(seconds)) => {
                 *held = now
                     .checked_add(Duration::from_secs(seconds))
-                    .map(|until| Held {
+                    .map(|until| HeldKey {
                         vault_id: (*vault).to_owned(),
                         key: Key::new(key),
                         until,
@@ -363,9 +363,9 @@ mod tests {
     #[test]
     fn an_agent_is_asked_with_these_words() {
         let home = tempfile::tempdir().unwrap();
-        let place = VaultPaths::new(Some(home.path())).unwrap();
-        place.prepare_runtime().unwrap();
-        let listener = UnixListener::bind(place.socket()).unwrap();
+        let paths = VaultPaths::new(Some(home.path())).unwrap();
+        paths.prepare_runtime().unwrap();
+        let listener = UnixListener::bind(paths.socket()).unwrap();
         let heard = std::thread::spawn(move || {
             let answers = ["none", "kept", "kept", "left 5 v", "locked"];
             let heard = answers.map(|answer| {
@@ -378,11 +378,11 @@ mod tests {
             heard.concat()
         });
         let root = Key::new([7; 32]);
-        assert!(key(&place, "v").unwrap().is_none());
-        assert!(keep(&place, "v", &root, Duration::from_secs(60)).unwrap());
-        assert!(replace(&place, "v", &root).unwrap());
-        assert!(left(&place).unwrap().is_some());
-        assert!(lock(&place).unwrap());
+        assert!(key(&paths, "v").unwrap().is_none());
+        assert!(keep(&paths, "v", &root, Duration::from_secs(60)).unwrap());
+        assert!(replace(&paths, "v", &root).unwrap());
+        assert!(left(&paths).unwrap().is_some());
+        assert!(lock(&paths).unwrap());
         let wanted = "key v\nkeep v KEY 60\nrenew v KEY\nleft\nlock\n";
         assert_eq!(heard.join().unwrap(), wanted.replace("KEY", KEY));
     }

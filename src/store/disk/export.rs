@@ -39,11 +39,11 @@ pub(in crate::store) fn exported(from: &Path) -> Result<Sealed, Error> {
 
 /// The entries of an export: how many were taken, and the names of those that were not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Moved {
+pub struct Imported {
     /// Entries that were taken.
     pub taken: usize,
     /// The names of the entries that were there already and stayed as they were.
-    pub kept: Vec<String>,
+    pub already_there: Vec<String>,
 }
 
 impl Disk {
@@ -83,7 +83,7 @@ impl Disk {
         from: &Path,
         passphrase: &Passphrase,
         replace: bool,
-    ) -> Result<Moved, Error> {
+    ) -> Result<Imported, Error> {
         let broken = |source| Error::Envelope {
             vault: from.to_owned(),
             source,
@@ -108,19 +108,19 @@ impl Disk {
         let theirs = Keys::new(root, sealed.vault_id());
         let export = sealed.open(&theirs).map_err(broken)?;
         self.change(|contents, keys| {
-            let mut moved = Moved::default();
+            let mut imported = Imported::default();
             for (name, kind, _) in export.list() {
                 if contents.revision(name).is_some() && !replace {
-                    moved.kept.push(name.to_owned());
+                    imported.already_there.push(name.to_owned());
                     continue;
                 }
                 if let Some(entry) = export.read(&theirs, name).map_err(broken)? {
                     let put = contents.put(keys, name, kind, &entry.content, &fresh::for_entry()?);
                     put.map_err(|error| self.file().broken(error))?;
-                    moved.taken += 1;
+                    imported.taken += 1;
                 }
             }
-            Ok(moved)
+            Ok(imported)
         })
     }
 }

@@ -25,7 +25,7 @@ mod unlocker;
 mod vault_file;
 
 pub use entries::Verified;
-pub use export::Moved;
+pub use export::Imported;
 pub(super) use export::exported;
 pub(super) use lockable::InUse;
 pub use slots::{KeyKind, NewKey};

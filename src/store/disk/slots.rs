@@ -15,7 +15,7 @@ use crate::store::disk::unlocker::Unlocker;
 use crate::store::disk::vault_file::VaultFile;
 use crate::store::envelope::MOST_TRIED;
 use crate::store::files::{self, system};
-use crate::store::key_command::{KeyCommand, With};
+use crate::store::key_command::{KeyCommand, KeyHolder};
 use crate::store::passphrase::Passphrase;
 use crate::store::primitives::{Key, encode};
 use crate::store::slot::{CREDENTIAL, PASSPHRASE, Slot, SlotKind};
@@ -29,7 +29,7 @@ pub enum NewKey {
     /// The machine's key file; on Windows sealed by the system.
     KeyFile,
     /// A key that another program holds.
-    Command(With),
+    Command(KeyHolder),
     /// The key that the service manager hands in.
     Credential,
 }
@@ -42,7 +42,7 @@ pub enum KeyKind {
     /// The machine's key file.
     KeyFile,
     /// A key that another program holds.
-    Command(With),
+    Command(KeyHolder),
     /// The key that the service manager hands in.
     Credential,
 }

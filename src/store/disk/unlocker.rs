@@ -17,7 +17,7 @@ use crate::store::disk::unlock::Unlock;
 use crate::store::disk::vault_file::VaultFile;
 use crate::store::envelope::{self, MOST_TRIED, Sealed};
 use crate::store::files::{self, FileLock, system};
-use crate::store::key_command::{KeyCommand, With};
+use crate::store::key_command::{KeyCommand, KeyHolder};
 use crate::store::passphrase::{self, Passphrase, TRIES};
 use crate::store::primitives::Key;
 use crate::store::slot::{Kdf, Opener, Slot, SlotKind};
@@ -163,7 +163,7 @@ impl Unlocker {
             return Ok(root);
         }
         let programs = sealed.slots().iter().filter(|slot| is_raw(slot));
-        let programs = programs.filter_map(|slot| Some((slot, With::of(slot.label())?)));
+        let programs = programs.filter_map(|slot| Some((slot, KeyHolder::of(slot.label())?)));
         let programs: Vec<_> = programs.take(MOST_TRIED).collect();
         match state.failure() {
             Some(earlier) if !programs.is_empty() => obstacle = Some(earlier),
@@ -231,7 +231,7 @@ impl Unlocker {
 
     /// Asks a program for the key, one process at a time: each of them may show the user a prompt, and the first answer
     /// may spare the others theirs.
-    fn fetch(&self, with: With, sealed: &Sealed, slot: &Slot) -> Result<Key, Error> {
+    fn fetch(&self, with: KeyHolder, sealed: &Sealed, slot: &Slot) -> Result<Key, Error> {
         let _asking = self.asking();
         let _lock = self.lock_programs();
         if let Some(root) = self.agents_key(sealed)
@@ -272,13 +272,13 @@ impl Unlocker {
     /// Returns the command that holds the key of this slot.
     pub(super) fn key_command(
         &self,
-        with: With,
+        with: KeyHolder,
         vault_id: &str,
         slot_id: &str,
     ) -> Result<KeyCommand, Error> {
         let sealed = self.file.paths().sealed_key(slot_id);
         let commands = self.unlock.commands.as_ref();
-        if let (With::Command, Some(why)) = (with, &self.unlock.unread) {
+        if let (KeyHolder::Command, Some(why)) = (with, &self.unlock.unread) {
             return Err(Error::Unread(Arc::clone(why)));
         }
         let is_root = system::is_root();
@@ -352,7 +352,7 @@ impl Unlocker {
                 key: key.clone(),
             };
             Some(files::read_key(&key, self.file.loose())?.ok_or_else(missing)?)
-        } else if let Some(with) = With::of(slot.label()) {
+        } else if let Some(with) = KeyHolder::of(slot.label()) {
             Some(self.key_command(with, vault_id, slot.id())?.fetch()?)
         } else {
             self.credential()?

@@ -146,7 +146,7 @@ impl VaultFile {
 
     /// Reads a side file, which other processes write too.
     pub(in crate::store) fn side_file(&self, name: &str) -> Result<Option<String>, Error> {
-        let Some(mut file) = Private::open(&self.paths.note(name), self.loose)? else {
+        let Some(mut file) = Private::open(&self.paths.side_file(name), self.loose)? else {
             return Ok(None);
         };
         // A side file that cannot be read counts as none.
@@ -157,7 +157,7 @@ impl VaultFile {
     pub(in crate::store) fn write_side_file(&self, name: &str, text: &str) -> Result<(), Error> {
         self.prepare()?;
         Ok(files::write_side_file(
-            &self.paths.note(name),
+            &self.paths.side_file(name),
             text.as_bytes(),
         )?)
     }

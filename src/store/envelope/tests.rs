@@ -1,11 +1,11 @@
 use super::*;
-use crate::store::contents::Fresh;
+use crate::store::contents::EntryRandomness;
 use crate::store::primitives::Key;
 use crate::store::slot::{self, Kdf, Opener};
 
 const ROOT: [u8; 32] = [0x42; 32];
 const RAW: [u8; 32] = [7; 32];
-const SLOT: slot::Fresh = slot::Fresh {
+const SLOT: slot::SlotRandomness = slot::SlotRandomness {
     id: [1; 8],
     salt: [2; 16],
     nonce: [3; NONCE],
@@ -15,8 +15,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn fresh(seed: u8) -> Fresh {
-    Fresh {
+fn fresh(seed: u8) -> EntryRandomness {
+    EntryRandomness {
         id: [seed; 8],
         data_key: Key::new([seed; 32]),
         dek_nonce: [seed; NONCE],

@@ -24,12 +24,12 @@ fn a_key_is_read_however_it_is_written() {
 
 #[test]
 fn every_preset_names_vault_and_slot_and_no_key() {
-    for with in With::ALL {
+    for with in KeyHolder::ALL {
         let sealed = Path::new("/state/mcpipe-VAULT-SLOT.cred");
         let command = KeyCommand::new(with, "VAULT", "SLOT", sealed, false, None);
-        assert_eq!(With::of(with.label()), Some(with));
+        assert_eq!(KeyHolder::of(with.label()), Some(with));
         let command = match command {
-            Err(Error::Unconfigured) if with == With::Command => continue,
+            Err(Error::Unconfigured) if with == KeyHolder::Command => continue,
             command => command.unwrap(),
         };
         assert!(command.keeps());
@@ -43,14 +43,22 @@ fn a_key_is_kept_by_whoever_gives_it_back() {
     let directory = tempfile::tempdir().unwrap();
     let kept = directory.path().join("kept");
     let kept = kept.to_str().unwrap();
-    let words = |line: String| Words::split(&line).unwrap();
+    let words = |line: String| Argv::split(&line).unwrap();
     let with = |fetch: String, store: Option<String>| {
         let configured = Configured {
             fetch: words(fetch),
             store: store.map(words),
         };
         let sealed = Path::new("");
-        KeyCommand::new(With::Command, "v", "s", sealed, false, Some(&configured)).unwrap()
+        KeyCommand::new(
+            KeyHolder::Command,
+            "v",
+            "s",
+            sealed,
+            false,
+            Some(&configured),
+        )
+        .unwrap()
     };
     let tee = Some(format!("tee '{kept}'"));
     let honest = with(format!("cat '{kept}'"), tee.clone());
@@ -77,7 +85,7 @@ fn presets_are_run_with_these_words() {
     };
     for (with, is_root, wanted) in [
         (
-            With::Keychain,
+            KeyHolder::Keychain,
             false,
             [
                 "security find-generic-password -a mcpipe -s mcpipe-V-S -w",
@@ -85,7 +93,7 @@ fn presets_are_run_with_these_words() {
             ],
         ),
         (
-            With::SecretService,
+            KeyHolder::SecretService,
             false,
             [
                 "secret-tool lookup mcpipe mcpipe-V-S",
@@ -93,7 +101,7 @@ fn presets_are_run_with_these_words() {
             ],
         ),
         (
-            With::OnePassword,
+            KeyHolder::OnePassword,
             false,
             [
                 "op item get mcpipe-V-S --fields label=password --reveal",
@@ -101,12 +109,12 @@ fn presets_are_run_with_these_words() {
             ],
         ),
         (
-            With::Pass,
+            KeyHolder::Pass,
             false,
             ["pass show mcpipe-V-S", "pass insert --multiline mcpipe-V-S"],
         ),
         (
-            With::SystemdCreds,
+            KeyHolder::SystemdCreds,
             false,
             [
                 "systemd-creds decrypt --name=mcpipe-vault-key --user /state/slot.cred -",
@@ -114,7 +122,7 @@ fn presets_are_run_with_these_words() {
             ],
         ),
         (
-            With::SystemdCreds,
+            KeyHolder::SystemdCreds,
             true,
             [
                 "systemd-creds decrypt --name=mcpipe-vault-key /state/slot.cred -",

@@ -1,6 +1,6 @@
 use super::*;
 
-const FRESH: Fresh = Fresh {
+const FRESH: SlotRandomness = SlotRandomness {
     id: [1; 8],
     salt: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
     nonce: [3; NONCE],
@@ -107,8 +107,8 @@ fn argon2_has_a_floor_and_a_ceiling() {
 #[test]
 fn a_slot_survives_the_wire() {
     let slot = passphrase_slot();
-    let text = serde_json::to_string(&slot.to_wire()).unwrap();
-    let back = Slot::from_wire(serde_json::from_str(&text).unwrap()).unwrap();
+    let text = serde_json::to_string(&slot.to_record()).unwrap();
+    let back = Slot::from_record(serde_json::from_str(&text).unwrap()).unwrap();
     assert_eq!(back.kind(), SlotKind::Argon2id(Kdf::LOW));
     assert!(
         back.open("vault", Opener::Passphrase(b"correct horse battery staple"))
