@@ -16,7 +16,7 @@ mod take_over; // the import of one
 
 use self::bridge_settings::settings_of;
 use self::output::Report;
-use self::search::{Files, Sought, sought};
+use self::search::{FoundFiles, Searched, search};
 use self::sources::{Candidate, Candidates};
 use self::take_over::Import;
 use crate::auth::flow::adopt::{self, Foreign, Judged};
@@ -50,40 +50,40 @@ pub async fn run(args: ImportArgs, env: &Environment) -> Result<(), Failure> {
         unread,
         of_projects,
     } = sources::all(args, &usual, &folders)?;
-    let (mut sought, taken) = sought(list);
+    let (mut searched, taken) = search(list);
     if !names_account {
-        accounts::name(&mut sought, env);
+        accounts::name(&mut searched, env);
     }
     let mut report = Report::default();
-    for it in &sought {
+    for it in &searched {
         let candidate = &it.candidate;
-        let hit = match &it.files {
-            Files::Here(hit) => hit,
-            Files::OfAnother(owner) => {
-                if let Some(owner) = sought.get(*owner) {
+        let found = match &it.files {
+            FoundFiles::Here(found) => found,
+            FoundFiles::OfAnother(owner) => {
+                if let Some(owner) = searched.get(*owner) {
                     report.shared(candidate, &owner.candidate);
                 }
                 continue;
             }
-            Files::Moved(files) => {
+            FoundFiles::Moved(files) => {
                 let account = account_of(it, env, &vault).await;
                 report.taken_before(candidate, files, account.as_deref());
                 continue;
             }
-            Files::Nowhere => {
+            FoundFiles::Nowhere => {
                 report.nothing(candidate);
                 continue;
             }
         };
         let import = Import {
             candidate,
-            hit,
+            files: found,
             env,
             vault: &vault,
             keep,
         };
         if dry_run {
-            report.told(candidate, import.judge().await);
+            report.judged(candidate, import.judge().await);
         } else {
             let outcome = import.take_over().await;
             let is_running = outcome.is_ok() && is_running(candidate).await;
@@ -92,7 +92,7 @@ pub async fn run(args: ImportArgs, env: &Environment) -> Result<(), Failure> {
     }
     report.not_understood(&unread);
     if !is_single {
-        let bases = sought.iter().map(|it| &it.candidate.base);
+        let bases = searched.iter().map(|it| &it.candidate.base);
         report.orphans(bases.chain([&usual]), &taken);
         report.of_projects(&of_projects);
     }
@@ -101,9 +101,9 @@ pub async fn run(args: ImportArgs, env: &Environment) -> Result<(), Failure> {
 
 /// Returns the account under which a sign-in taken over before is kept now, if it is: the name that it would get today,
 /// or none.
-async fn account_of(sought: &Sought, env: &Environment, vault: &Vault) -> Option<String> {
-    let (_, mut settings) = settings_of(&sought.candidate, env).ok()?;
-    for account in [sought.account(), DEFAULT_ACCOUNT] {
+async fn account_of(searched: &Searched, env: &Environment, vault: &Vault) -> Option<String> {
+    let (_, mut settings) = settings_of(&searched.candidate, env).ok()?;
+    for account in [searched.account(), DEFAULT_ACCOUNT] {
         account.clone_into(&mut settings.account);
         let judged = adopt::judge(&Foreign::default(), &settings, vault).await;
         if matches!(judged, Ok(Judged::AlreadySignedIn)) {

@@ -10,31 +10,31 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cli::DEFAULT_ACCOUNT;
-use crate::commands::import::sources::{Candidate, Said};
+use crate::commands::import::sources::{Candidate, ConfigEntry};
 use crate::mcp_remote::clients::Language;
 use crate::text::printable;
 use crate::text::without_query;
 
 /// The entries whose sign-in mcpipe has now.
 #[derive(Default)]
-pub(super) struct Next {
+pub(super) struct NextSteps {
     /// The file, its client, and the new text of each entry.
     files: Vec<(PathBuf, String, Vec<String>)>,
     /// Command lines of servers that no file names.
     typed: Vec<String>,
 }
 
-impl Next {
+impl NextSteps {
     /// Adds the command line that starts this server, which is kept under this account.
     pub(super) fn add(&mut self, candidate: &Candidate, account: &str) {
         let mut words = vec![printable(&without_query(&candidate.asked.url), 300)];
         if account != DEFAULT_ACCOUNT {
             words.extend(["--account".to_owned(), account.to_owned()]);
         }
-        if candidate.said_by.is_empty() {
+        if candidate.entries.is_empty() {
             self.typed.push(format!("mcpipe {}", words.join(" ")));
         }
-        for said in &candidate.said_by {
+        for said in &candidate.entries {
             let line = format!("{}: {}", printable(&said.name, 100), entry(said, &words));
             match self.files.iter_mut().find(|(path, ..)| *path == said.path) {
                 Some((.., lines)) => lines.push(line),
@@ -82,7 +82,7 @@ fn at(path: &Path) -> String {
 }
 
 /// Returns the command and its words in the language of the file.
-fn entry(said: &Said, words: &[String]) -> String {
+fn entry(said: &ConfigEntry, words: &[String]) -> String {
     let words = json!(words).to_string().replace("\",\"", "\", \"");
     match said.language {
         Language::Json => format!(r#""command": "mcpipe", "args": {words}"#),

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::auth::flow::adopt::{Adopted, Foreign, Judged};
 use crate::cli::DEFAULT_ACCOUNT;
 use crate::commands::import::error::Error;
-use crate::commands::import::next_steps::Next;
+use crate::commands::import::next_steps::NextSteps;
 use crate::commands::import::sources::Candidate;
 use crate::commands::import::take_over::Import;
 use crate::commands::print;
@@ -26,9 +26,9 @@ pub(super) struct Report {
     failed: u32,
     renewed: bool,
     plain: Vec<PathBuf>,
-    next: Next,
+    next: NextSteps,
     /// The sign-ins that mcpipe has now, by the keys of mcp-remote's files.
-    kept: Vec<String>,
+    signed_in: Vec<String>,
     running: Vec<String>,
 }
 
@@ -36,8 +36,8 @@ impl Report {
     fn title(&mut self, candidate: &Candidate) {
         let url = without_query(&candidate.asked.url);
         let _ = write!(self.text, "{}", printable(&url, 300));
-        if !candidate.said_by.is_empty() {
-            let said: Vec<_> = candidate.said_by.iter().map(ToString::to_string).collect();
+        if !candidate.entries.is_empty() {
+            let said: Vec<_> = candidate.entries.iter().map(ToString::to_string).collect();
             let _ = write!(self.text, "  ({})", said.join(", "));
         }
         self.text.push('\n');
@@ -60,17 +60,17 @@ impl Report {
     /// Reports a candidate whose files are those of another.
     pub(super) fn shared(&mut self, candidate: &Candidate, owner: &Candidate) {
         self.title(candidate);
-        let other = owner.said_by.first();
+        let other = owner.entries.first();
         let other = other.map_or_else(|| "the one above".to_owned(), ToString::to_string);
         self.line("same", &format!("sign-in as {other}"));
-        if self.kept.contains(&owner.key()) {
+        if self.signed_in.contains(&owner.key()) {
             self.next.add(candidate, &candidate.target.sign_in.account);
         }
     }
 
     /// Notes that mcpipe has this sign-in now, under this account.
     fn keeps(&mut self, candidate: &Candidate, account: &str) {
-        self.kept.push(candidate.key());
+        self.signed_in.push(candidate.key());
         self.next.add(candidate, account);
     }
 
@@ -108,7 +108,11 @@ impl Report {
     }
 
     /// Reports the result of a dry run.
-    pub(super) fn told(&mut self, candidate: &Candidate, judged: Result<(Foreign, Judged), Error>) {
+    pub(super) fn judged(
+        &mut self,
+        candidate: &Candidate,
+        judged: Result<(Foreign, Judged), Error>,
+    ) {
         self.title(candidate);
         let (found, judged) = match judged {
             Ok(judged) => judged,
@@ -333,8 +337,8 @@ fn orphan(directory: &token_files::Directory, key: &str) -> String {
     let read = |path: &Path| token_files::read(path).ok().flatten();
     let tokens = read(&path(token_files::TOKENS));
     let tokens =
-        tokens.and_then(|kept| records::tokens(&kept.bytes, kept.written, kept.written, false));
-    let client = read(&path(token_files::CLIENT)).and_then(|kept| records::client(&kept.bytes));
+        tokens.and_then(|file| records::tokens(&file.bytes, file.written, file.written, false));
+    let client = read(&path(token_files::CLIENT)).and_then(|file| records::client(&file.bytes));
     let issuer = tokens
         .as_ref()
         .and_then(|it| it.issuer.clone())

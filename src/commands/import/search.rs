@@ -2,24 +2,24 @@
 
 use std::path::PathBuf;
 
-use crate::commands::import::sources::{Candidate, Hit};
+use crate::commands::import::sources::{Candidate, CandidateFiles};
 
 /// A candidate, and the files that mcp-remote has for it.
-pub(super) struct Sought {
+pub(super) struct Searched {
     pub(super) candidate: Candidate,
-    pub(super) files: Files,
+    pub(super) files: FoundFiles,
 }
 
-impl Sought {
+impl Searched {
     pub(super) fn account(&self) -> &str {
         &self.candidate.target.sign_in.account
     }
 }
 
 /// The files that mcp-remote kept for a candidate.
-pub(super) enum Files {
+pub(super) enum FoundFiles {
     /// Files that exist.
-    Here(Hit),
+    Here(CandidateFiles),
     /// The same files as for the candidate of that number.
     OfAnother(usize),
     /// Files that an import moved aside before.
@@ -29,30 +29,38 @@ pub(super) enum Files {
 }
 
 /// Looks for the files of each candidate. Returns the candidates, and the files that were found.
-pub(super) fn sought(list: Vec<Candidate>) -> (Vec<Sought>, Vec<(PathBuf, String)>) {
+pub(super) fn search(list: Vec<Candidate>) -> (Vec<Searched>, Vec<(PathBuf, String)>) {
     let mut taken: Vec<(PathBuf, String)> = Vec::new();
-    let mut sought: Vec<Sought> = Vec::new();
+    let mut searched: Vec<Searched> = Vec::new();
     for candidate in list {
-        let file = |hit: &Hit| (hit.directory.path.clone(), hit.key.clone());
+        let file = |found: &CandidateFiles| (found.directory.path.clone(), found.key.clone());
         let owner_of = |wanted: &(PathBuf, String)| {
-            let is_it = |it: &Sought| matches!(&it.files, Files::Here(hit) if file(hit) == *wanted);
-            sought.iter().position(is_it)
+            searched.iter().position(|it| match &it.files {
+                FoundFiles::Here(found) => file(found) == *wanted,
+                _ => false,
+            })
         };
-        let files = if let Some(hit) = candidate.hit(&taken) {
-            taken.push(file(&hit));
-            Files::Here(hit)
-        } else if let Some(owner) = candidate.hit(&[]).and_then(|hit| owner_of(&file(&hit))) {
-            Files::OfAnother(owner)
+        let files = if let Some(found) = candidate.newest_files(&taken) {
+            taken.push(file(&found));
+            FoundFiles::Here(found)
+        } else if let Some(owner) = candidate
+            .newest_files(&[])
+            .and_then(|found| owner_of(&file(&found)))
+        {
+            FoundFiles::OfAnother(owner)
         } else {
             let moved = candidate.moved();
-            let is_it = |it: &Sought| matches!(&it.files, Files::Moved(files) if *files == moved);
-            match sought.iter().position(is_it) {
-                Some(owner) => Files::OfAnother(owner),
-                None if moved.is_empty() => Files::Nowhere,
-                None => Files::Moved(moved),
+            let owner = searched.iter().position(|it| match &it.files {
+                FoundFiles::Moved(files) => *files == moved,
+                _ => false,
+            });
+            match owner {
+                Some(owner) => FoundFiles::OfAnother(owner),
+                None if moved.is_empty() => FoundFiles::Nowhere,
+                None => FoundFiles::Moved(moved),
             }
         };
-        sought.push(Sought { candidate, files });
+        searched.push(Searched { candidate, files });
     }
-    (sought, taken)
+    (searched, taken)
 }

@@ -25,7 +25,7 @@ use crate::text::printable;
 #[derive(Debug)]
 pub(super) struct Candidate {
     /// The entries of clients' configurations that start it; none if the user named it.
-    pub said_by: Vec<Said>,
+    pub entries: Vec<ConfigEntry>,
     /// The arguments of mcp-remote.
     pub asked: Invocation,
     /// The same arguments as mcpipe's.
@@ -36,7 +36,7 @@ pub(super) struct Candidate {
 
 /// An entry of a client's configuration that starts mcp-remote.
 #[derive(Clone, Debug)]
-pub(super) struct Said {
+pub(super) struct ConfigEntry {
     /// The client that reads the file.
     pub client: String,
     /// The name of the entry.
@@ -47,7 +47,7 @@ pub(super) struct Said {
     pub language: Language,
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for ConfigEntry {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}: {}", self.client, printable(&self.name, 100))
     }
@@ -55,7 +55,7 @@ impl fmt::Display for Said {
 
 /// Files of mcp-remote's for a candidate.
 #[derive(Debug)]
-pub(super) struct Hit {
+pub(super) struct CandidateFiles {
     /// The directory of the files.
     pub directory: token_files::Directory,
     /// The beginning of the files' names.
@@ -86,7 +86,7 @@ pub(super) fn all(
         let base = usual.to_owned();
         let (asked, target) = typed(args)?;
         found.list.push(Candidate {
-            said_by: Vec::new(),
+            entries: Vec::new(),
             asked,
             target,
             base,
@@ -113,16 +113,16 @@ pub(super) fn all(
         if place.author == Author::Project {
             let is_named =
                 |named: &PathBuf| std::path::absolute(named).ok().as_ref() == Some(&place.path);
-            let told: Vec<_> = started
-                .map(|(words, server)| told(&server.name, &words))
+            let servers: Vec<_> = started
+                .map(|(words, server)| described(&server.name, &words))
                 .collect();
-            if !told.is_empty() && !args.projects.iter().any(is_named) {
-                found.of_projects.push((place.path, told));
+            if !servers.is_empty() && !args.projects.iter().any(is_named) {
+                found.of_projects.push((place.path, servers));
             }
             continue;
         }
         for (words, server) in started {
-            let said_by = Said {
+            let entry = ConfigEntry {
                 client: place.client.clone(),
                 name: server.name,
                 path: place.path.clone(),
@@ -134,12 +134,12 @@ pub(super) fn all(
             let base = args.from.clone().or(theirs.map(PathBuf::from));
             match configured(&words, &args) {
                 Ok((asked, target)) => found.add(Candidate {
-                    said_by: vec![said_by],
+                    entries: vec![entry],
                     base: base.unwrap_or_else(|| usual.to_owned()),
                     asked,
                     target,
                 }),
-                Err(why) => found.unread.push(format!("{said_by}: {why}")),
+                Err(why) => found.unread.push(format!("{entry}: {why}")),
             }
         }
     }
@@ -175,7 +175,7 @@ pub(super) fn usual(
 }
 
 /// Describes a server in a file that is not believed, for the user.
-fn told(name: &str, words: &[String]) -> String {
+fn described(name: &str, words: &[String]) -> String {
     let url = words.iter().find(|word| word.contains("://"));
     let url = url.map(|url| printable(url, 200)).unwrap_or_default();
     format!("{} {url}", printable(name, 100))
@@ -187,7 +187,7 @@ impl Candidates {
         let same =
             |other: &&mut Candidate| other.base == candidate.base && other.asked == candidate.asked;
         match self.list.iter_mut().find(same) {
-            Some(other) => other.said_by.extend(candidate.said_by),
+            Some(other) => other.entries.extend(candidate.entries),
             None => self.list.push(candidate),
         }
     }
@@ -197,7 +197,7 @@ impl Candidate {
     /// Returns the newest files of the candidate in its directories, except those that are taken. Tokens come before a
     /// client alone: each version of mcp-remote began with an empty directory of its own, and some registered a client
     /// there and never got to tokens, while those of the version before are good.
-    pub(super) fn hit(&self, taken: &[(PathBuf, String)]) -> Option<Hit> {
+    pub(super) fn newest_files(&self, taken: &[(PathBuf, String)]) -> Option<CandidateFiles> {
         [token_files::TOKENS, token_files::CLIENT]
             .iter()
             .find_map(|name| self.holding(name, taken))
@@ -207,15 +207,15 @@ impl Candidate {
     pub(super) fn moved(&self) -> Vec<PathBuf> {
         let names = [token_files::TOKENS, token_files::CLIENT]
             .map(|name| format!("{name}{}", token_files::MOVED));
-        let hit = names.iter().find_map(|name| self.holding(name, &[]));
-        let files = hit.iter().flat_map(|hit| {
+        let found = names.iter().find_map(|name| self.holding(name, &[]));
+        let files = found.iter().flat_map(|found| {
             let files = names.iter();
-            files.map(|name| hit.directory.file(&hit.key, name))
+            files.map(|name| found.directory.file(&found.key, name))
         });
         files.filter(|path| path.is_file()).collect()
     }
 
-    fn holding(&self, name: &str, taken: &[(PathBuf, String)]) -> Option<Hit> {
+    fn holding(&self, name: &str, taken: &[(PathBuf, String)]) -> Option<CandidateFiles> {
         for directory in token_files::directories(&self.base) {
             for form in directory.forms() {
                 let key = key::of(&self.asked, *form);
@@ -226,7 +226,7 @@ impl Candidate {
                         .any(|(path, taken)| *path == directory.path && *taken == key)
                 };
                 if is_there && !is_taken() {
-                    return Some(Hit { directory, key });
+                    return Some(CandidateFiles { directory, key });
                 }
             }
         }

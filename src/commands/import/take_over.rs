@@ -9,7 +9,7 @@ use crate::commands::connection;
 use crate::commands::first_challenge::first_challenge;
 use crate::commands::import::bridge_settings::settings_of;
 use crate::commands::import::error::Error;
-use crate::commands::import::sources::{Candidate, Hit};
+use crate::commands::import::sources::{Candidate, CandidateFiles};
 use crate::mcp_remote::records;
 use crate::mcp_remote::token_files::{self, Kept, Lease};
 use crate::settings::{self, Environment};
@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(200);
 /// The import of one candidate.
 pub(super) struct Import<'a> {
     pub(super) candidate: &'a Candidate,
-    pub(super) hit: &'a Hit,
+    pub(super) files: &'a CandidateFiles,
     pub(super) env: &'a Environment,
     pub(super) vault: &'a Vault,
     pub(super) keep: bool,
@@ -29,7 +29,7 @@ pub(super) struct Import<'a> {
 
 impl Import<'_> {
     pub(super) fn file(&self, name: &str) -> PathBuf {
-        self.hit.directory.file(&self.hit.key, name)
+        self.files.directory.file(&self.files.key, name)
     }
 
     fn read(&self, name: &str) -> Result<Option<Kept>, Error> {
@@ -41,15 +41,15 @@ impl Import<'_> {
         let now = seconds(settings::now());
         let unreadable = |name| move || Error::Unreadable(self.file(name));
         let mut found = Foreign::default();
-        if let Some(kept) = self.read(token_files::TOKENS)? {
+        if let Some(file) = self.read(token_files::TOKENS)? {
             let by_id = self.candidate.asked.use_id_token;
-            let tokens = records::tokens(&kept.bytes, kept.written, now, by_id);
+            let tokens = records::tokens(&file.bytes, file.written, now, by_id);
             let read = tokens.ok_or_else(unreadable(token_files::TOKENS))?;
             found.issuer = read.issuer;
             found.tokens = Some(read.tokens);
         }
-        if let Some(kept) = self.read(token_files::CLIENT)? {
-            let client = records::client(&kept.bytes);
+        if let Some(file) = self.read(token_files::CLIENT)? {
+            let client = records::client(&file.bytes);
             let read = client.ok_or_else(unreadable(token_files::CLIENT))?;
             found.registered_by = read.issuer;
             found.client = Some(read.client);
@@ -89,7 +89,7 @@ impl Import<'_> {
 
     /// Waits until no mcp-remote is renewing, and keeps other processes from it. Only the shared layout has leases.
     async fn lease(&self) -> Result<Option<Lease>, Error> {
-        if !self.hit.directory.is_shared {
+        if !self.files.directory.is_shared {
             return Ok(None);
         }
         let path = self.file(token_files::LEASE);
